@@ -1,0 +1,3 @@
+//! Conditions, as every Kubernetes user knows them.
+
+pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;

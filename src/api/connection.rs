@@ -1,0 +1,282 @@
+//! Connection: a reusable connection in one tenant, known across tenants by its stable key.
+
+use super::union::exactly_one;
+use super::{ComponentRef, Condition, names, rules, sensitive};
+use kube::core::{Reason, Rule};
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A reusable, credential-carrying link from the platform to a system, known in every tenant by its
+/// stable key. Its name is its stable key made a Kubernetes name.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[kube(
+    group = "stablekey.dev",
+    version = "v1alpha1",
+    kind = "Connection",
+    plural = "connections",
+    namespaced,
+    status = "ConnectionStatus",
+    shortname = "conn",
+    category = "stablekey",
+    selectable = ".spec.component.key",
+    selectable = ".spec.type",
+    selectable = ".spec.embeddedWorkflows",
+    printcolumn(name = "Key", type_ = "string", json_path = ".spec.stableKey"),
+    printcolumn(name = "Component", type_ = "string", json_path = ".spec.component.key"),
+    printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
+    printcolumn(name = "Credentials", type_ = "string", json_path = ".spec.credentials"),
+    printcolumn(name = "Embedded", type_ = "boolean", json_path = ".spec.embeddedWorkflows"),
+    printcolumn(name = "Used By", type_ = "integer", json_path = ".status.usedByCount"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("self.metadata.name == self.spec.stableKey.lowerAscii().replace('_', '-')")
+        .message(kube::core::Message::Expression("'the name must be the stable key in lower case with _ as -: ' + self.spec.stableKey.lowerAscii().replace('_', '-')".into()))
+        .field_path(".metadata.name"),
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = immutable("self.stableKey == oldSelf.stableKey", ".stableKey", "a stable key never changes: make a new Connection with replaces: [the old key]"),
+    validation = immutable("self.component.key == oldSelf.component.key && (has(self.component.public) ? self.component.public : true) == (has(oldSelf.component.public) ? oldSelf.component.public : true)", ".component", "the component never changes: make a new Connection with another stable key"),
+    validation = immutable("self.type == oldSelf.type", ".type", "the type never changes: make a new Connection with another stable key"),
+    validation = immutable("self.credentials == oldSelf.credentials", ".credentials", "whose credentials they are never changes: make a new Connection with another stable key"),
+    validation = Rule::new("!has(self.inputs) || self.credentials != 'OrganizationGlobal' || self.inputs.all(k, !has(self.inputs[k].perCustomer))").message(rules::GLOBAL_PER_CUSTOMER),
+    validation = literals("self.inputs"),
+)]
+pub struct ConnectionSpec {
+    /// The name by which integrations find the connection. The same in every tenant. Never changes.
+    #[schemars(regex(pattern = names::STABLE_KEY), length(max = 63))]
+    pub stable_key: String,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub title: Option<String>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
+    pub description: Option<String>,
+    /// The component that it connects to. Never changes.
+    pub component: ComponentRef,
+    /// The component's connection type. Never changes.
+    #[serde(rename = "type")]
+    #[schemars(length(min = 1, max = 253))]
+    pub type_: String,
+    /// Whose the credentials are and who supplies them. Never changes.
+    pub credentials: Credentials,
+    /// Whether customers may use it in the embedded workflow builder. Absent is read as false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedded_workflows: Option<bool>,
+    /// The inputs of its type, by name: each exactly one of a global value, a secret reference, or
+    /// per customer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub inputs: BTreeMap<String, Input>,
+    /// What it uses while an integration is being built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<TestCredentials>,
+    /// Older stable keys that this connection answers for, where component, type and credentials
+    /// are the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(regex(pattern = names::STABLE_KEY), length(max = 63)))]
+    pub replaces: Vec<String>,
+    /// Whether a sync that prunes may delete it. Absent is read as Retain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+}
+
+fn immutable(rule: &str, field: &str, message: &str) -> Rule {
+    Rule::new(rule).message(message).field_path(field).reason(Reason::FieldValueForbidden)
+}
+
+fn literals(inputs: &str) -> Rule {
+    let sensitive = sensitive::cel_is_sensitive("k");
+    let guard = if inputs == "self.inputs" { "!has(self.inputs)".to_string() } else { format!("!has({inputs})") };
+    Rule::new(format!("{guard} || {inputs}.all(k, !has({inputs}[k].value) || !{sensitive})"))
+        .message(rules::SECRET_LITERAL)
+}
+
+/// What a connection uses while an integration is being built (the test runner connection).
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = literals("self.inputs"),
+    validation = Rule::new("!has(self.inputs) || self.inputs.all(k, !has(self.inputs[k].perCustomer))").message(rules::TEST_PER_CUSTOMER),
+)]
+pub struct TestCredentials {
+    /// Inputs by name: each a value or a secret reference.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub inputs: BTreeMap<String, Input>,
+}
+
+/// Whose credentials they are and who supplies them.
+#[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Credentials {
+    /// Each customer signs in.
+    Customer,
+    /// We supply one set per customer.
+    OrganizationCustomer,
+    /// One set of ours for all customers.
+    OrganizationGlobal,
+}
+
+impl Credentials {
+    /// As it stands in YAML.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Credentials::Customer => "Customer",
+            Credentials::OrganizationCustomer => "OrganizationCustomer",
+            Credentials::OrganizationGlobal => "OrganizationGlobal",
+        }
+    }
+}
+
+impl std::fmt::Display for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whether a connection may be deleted by a sync that prunes.
+#[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeletionPolicy {
+    /// Never.
+    Retain,
+    /// Where nothing uses it any more.
+    Delete,
+}
+
+exactly_one! {
+    /// The value of an input: exactly one of value, secretRef, perCustomer.
+    pub enum Input as raw_input (
+        "[has(self.value), has(self.secretRef), has(self.perCustomer)].filter(x, x).size() == 1",
+        "an input is exactly one of value, secretRef, perCustomer: true"
+    ) {
+        /// A global value: set once, the same for every customer. Never a secret.
+        Value(value: String, #[schemars(length(max = 8192))]),
+        /// A key of a Secret in the tenant's namespace.
+        SecretRef(secret_ref: SecretKeyRef),
+        /// Each customer has a value of their own.
+        PerCustomer(per_customer: True),
+    }
+}
+
+impl Input {
+    /// Each customer has a value of their own.
+    pub const PER_CUSTOMER: Input = Input::PerCustomer(True);
+
+    /// A global value.
+    pub fn value(text: impl Into<String>) -> Self {
+        Input::Value(text.into())
+    }
+
+    /// A key of a Secret.
+    pub fn secret(name: impl Into<String>, key: impl Into<String>) -> Self {
+        Input::SecretRef(SecretKeyRef { name: name.into(), key: key.into() })
+    }
+
+    /// Whether each customer has a value of their own.
+    pub fn is_per_customer(&self) -> bool {
+        matches!(self, Input::PerCustomer(_))
+    }
+}
+
+/// A key of a Secret. The Secret must opt in: label `stablekey.dev/for: connections` and annotation
+/// `stablekey.dev/keys` naming this connection's stable key.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKeyRef {
+    /// The Secret's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The key in its data.
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+/// The value `true`, and no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct True;
+
+impl<'de> Deserialize<'de> for True {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        if bool::deserialize(from)? {
+            Ok(True)
+        } else {
+            Err(serde::de::Error::custom("only true can stand here; leave the field out instead"))
+        }
+    }
+}
+
+impl Serialize for True {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bool(true)
+    }
+}
+
+impl schemars::JsonSchema for True {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "True".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "boolean", "enum": [true]})
+    }
+}
+
+/// What the operator found.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionStatus {
+    /// The generation that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready and its reasons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// The first integrations that are bound to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub used_by: Vec<UsedBy>,
+    /// How many integrations are bound to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_by_count: Option<i64>,
+}
+
+/// Something that is bound to a connection.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct UsedBy {
+    /// Its kind.
+    #[schemars(length(max = 253))]
+    pub kind: String,
+    /// Its name.
+    #[schemars(length(max = 253))]
+    pub name: String,
+}
+
+impl ConnectionSpec {
+    /// Whether customers may use it in the embedded workflow builder.
+    pub fn is_embedded(&self) -> bool {
+        self.embedded_workflows.unwrap_or(false)
+    }
+
+    /// Whether a sync that prunes may delete it.
+    pub fn may_be_deleted(&self) -> bool {
+        self.deletion_policy == Some(DeletionPolicy::Delete)
+    }
+
+    /// Whether component, type and credentials, which never change, are the same.
+    pub fn is_same_kind_as(&self, other: &ConnectionSpec) -> bool {
+        self.connects_like(other) && self.credentials == other.credentials
+    }
+
+    /// Whether component and type are the same.
+    pub fn connects_like(&self, other: &ConnectionSpec) -> bool {
+        self.component.is(&other.component) && self.type_ == other.type_
+    }
+}

@@ -1,0 +1,104 @@
+//! A resource as the rest of the crate handles it: its name, what people hung on it, its spec.
+
+use super::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What of `metadata` we read and keep.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// The name; unique per kind in a tenant.
+    pub name: String,
+    /// Labels, as written.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations, as written.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Meta {
+    /// A name and nothing else.
+    pub fn named(name: impl Into<String>) -> Self {
+        Meta { name: name.into(), ..Meta::default() }
+    }
+}
+
+/// One resource with its spec.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object<S> {
+    /// Its name, labels and annotations.
+    pub metadata: Meta,
+    /// What it says.
+    pub spec: S,
+}
+
+impl<S> Object<S> {
+    /// An object of this name.
+    pub fn new(name: impl Into<String>, spec: S) -> Self {
+        Object { metadata: Meta::named(name), spec }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.metadata.name
+    }
+}
+
+/// A resource of any kind of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Resource {
+    Tenant(Object<TenantSpec>),
+    Component(Object<ComponentSpec>),
+    Connection(Object<ConnectionSpec>),
+    CustomerCredentials(Object<CustomerCredentialsSpec>),
+    Integration(Object<IntegrationSpec>),
+    TenantSync(Object<TenantSyncSpec>),
+}
+
+impl Resource {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Resource::Tenant(_) => Kind::Tenant,
+            Resource::Component(_) => Kind::Component,
+            Resource::Connection(_) => Kind::Connection,
+            Resource::CustomerCredentials(_) => Kind::CustomerCredentials,
+            Resource::Integration(_) => Kind::Integration,
+            Resource::TenantSync(_) => Kind::TenantSync,
+        }
+    }
+
+    /// Its metadata.
+    pub fn metadata(&self) -> &Meta {
+        match self {
+            Resource::Tenant(o) => &o.metadata,
+            Resource::Component(o) => &o.metadata,
+            Resource::Connection(o) => &o.metadata,
+            Resource::CustomerCredentials(o) => &o.metadata,
+            Resource::Integration(o) => &o.metadata,
+            Resource::TenantSync(o) => &o.metadata,
+        }
+    }
+
+    /// The whole document as JSON, apiVersion and kind first.
+    pub fn to_json(&self) -> Result<serde_json::Value, serde_json::Error> {
+        fn document<S: Serialize>(kind: Kind, object: &Object<S>) -> Result<serde_json::Value, serde_json::Error> {
+            Ok(serde_json::json!({
+                "apiVersion": API_VERSION,
+                "kind": kind.as_str(),
+                "metadata": serde_json::to_value(&object.metadata)?,
+                "spec": serde_json::to_value(&object.spec)?,
+            }))
+        }
+        match self {
+            Resource::Tenant(o) => document(Kind::Tenant, o),
+            Resource::Component(o) => document(Kind::Component, o),
+            Resource::Connection(o) => document(Kind::Connection, o),
+            Resource::CustomerCredentials(o) => document(Kind::CustomerCredentials, o),
+            Resource::Integration(o) => document(Kind::Integration, o),
+            Resource::TenantSync(o) => document(Kind::TenantSync, o),
+        }
+    }
+}

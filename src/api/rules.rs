@@ -1,0 +1,155 @@
+//! The rules that are local to one document, with their messages: the same in files as in the
+//! cluster's CEL. Bounds and patterns are not here: the schema has them.
+
+use super::*;
+
+/// Per-customer inputs on a global connection.
+pub const GLOBAL_PER_CUSTOMER: &str = "an OrganizationGlobal connection has one set of credentials for all customers: give each input a value or a secretRef";
+/// A literal where the name says secret.
+pub const SECRET_LITERAL: &str =
+    "a secret is always a reference: write secretRef: {name: …, key: …} instead of a value";
+/// Per-customer test inputs.
+pub const TEST_PER_CUSTOMER: &str = "test inputs are what the test runner uses: give each a value or a secretRef";
+/// Per-customer inputs in a customer's own credentials.
+pub const CUSTOMER_PER_CUSTOMER: &str = "these are the customer's own values: give each input a value or a secretRef";
+/// A percentage out of range.
+pub const PERCENT: &str = "a percentage is 0 to 100";
+/// A sync into its own source.
+pub const SYNC_TO_ITSELF: &str = "a sync cannot copy a tenant to itself: take it out of `to`";
+/// An override of neither shape.
+pub const OVERRIDE_SHAPE: &str = "an override is either {stableKey, input, value} or {integration, variable, stableKey}, each with tenant and reason";
+
+/// A rule that a document breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Where in the document: names and, for lists, positions.
+    pub path: Vec<String>,
+    /// What is wrong and what to do.
+    pub message: String,
+    /// Whether the value there may be shown. A suspected secret may not.
+    pub showable: bool,
+}
+
+impl Violation {
+    fn new(path: &[&str], message: impl Into<String>) -> Self {
+        Violation { path: path.iter().map(ToString::to_string).collect(), message: message.into(), showable: true }
+    }
+}
+
+/// Every rule that this resource breaks.
+pub fn violations(resource: &Resource) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let name = &resource.metadata().name;
+    if !names::is_object_name(name) {
+        found.push(Violation::new(
+            &["metadata", "name"],
+            "a name is lower-case letters, digits, - and ., and begins and ends with a letter or digit, at most 253 characters",
+        ));
+    }
+    match resource {
+        Resource::Connection(c) => connection(c, &mut found),
+        Resource::CustomerCredentials(c) => {
+            inputs(&c.spec.inputs, &["spec", "inputs"], Some(CUSTOMER_PER_CUSTOMER), &mut found)
+        }
+        Resource::Component(c) => component(c, &mut found),
+        Resource::Integration(i) => integration(i, &mut found),
+        Resource::TenantSync(s) => sync(s, &mut found),
+        Resource::Tenant(_) => {}
+    }
+    found
+}
+
+fn connection(c: &Object<ConnectionSpec>, found: &mut Vec<Violation>) {
+    let key = &c.spec.stable_key;
+    if names::is_stable_key(key) && !names::is_of_stable_key(c.name(), key) {
+        found.push(Violation::new(
+            &["metadata", "name"],
+            format!("the name must be the stable key in lower case with _ as -: {}", names::of_stable_key(key)),
+        ));
+    }
+    let per_customer = (c.spec.credentials == Credentials::OrganizationGlobal).then_some(GLOBAL_PER_CUSTOMER);
+    inputs(&c.spec.inputs, &["spec", "inputs"], per_customer, found);
+    if let Some(test) = &c.spec.test {
+        inputs(&test.inputs, &["spec", "test", "inputs"], Some(TEST_PER_CUSTOMER), found);
+    }
+}
+
+fn inputs(
+    inputs: &std::collections::BTreeMap<String, Input>,
+    at: &[&str],
+    per_customer: Option<&str>,
+    found: &mut Vec<Violation>,
+) {
+    for (name, input) in inputs {
+        let path = || at.iter().chain([&name.as_str()]).copied().collect::<Vec<_>>();
+        match (input, per_customer) {
+            (Input::Value(_), _) if sensitive::is_sensitive(name) => {
+                found.push(Violation { showable: false, ..Violation::new(&path(), SECRET_LITERAL) });
+            }
+            (Input::PerCustomer(_), Some(message)) => found.push(Violation::new(&path(), message)),
+            _ => {}
+        }
+    }
+}
+
+fn component(c: &Object<ComponentSpec>, found: &mut Vec<Violation>) {
+    let name = names::of_component(&c.spec.key, c.spec.is_public());
+    if c.name() != name && !name.is_empty() {
+        found.push(Violation::new(
+            &["metadata", "name"],
+            format!("the name must be the component's key made a name, with .private where it is not public: {name}"),
+        ));
+    }
+    for (position, duplicate) in duplicates(c.spec.types.iter().map(|t| t.key.as_str())) {
+        found.push(Violation::new(
+            &["spec", "types", &position.to_string()],
+            format!("connection type {duplicate} is listed twice: keep one"),
+        ));
+    }
+}
+
+fn integration(i: &Object<IntegrationSpec>, found: &mut Vec<Violation>) {
+    for (position, duplicate) in duplicates(i.spec.connections.iter().map(|v| v.name.as_str())) {
+        found.push(Violation::new(
+            &["spec", "connections", &position.to_string()],
+            format!("variable {duplicate:?} is listed twice: keep one"),
+        ));
+    }
+    if let Some(Definition::File(file)) = &i.spec.definition
+        && (file.contains('/') || file.contains('\\') || file == "." || file == "..")
+    {
+        found.push(Violation::new(
+            &["spec", "definition", "file"],
+            "a definition lies beside its manifest: write the file's name without a folder",
+        ));
+    }
+}
+
+fn sync(s: &Object<TenantSyncSpec>, found: &mut Vec<Violation>) {
+    if s.spec.to.contains(&s.spec.from) {
+        found.push(Violation::new(&["spec", "to"], SYNC_TO_ITSELF));
+    }
+    for (position, o) in s.spec.overrides.iter().enumerate() {
+        let position = position.to_string();
+        let of_input = o.input.is_some() && o.value.is_some() && o.integration.is_none() && o.variable.is_none();
+        let of_variable = o.integration.is_some() && o.variable.is_some() && o.input.is_none() && o.value.is_none();
+        if !of_input && !of_variable {
+            found.push(Violation {
+                showable: false,
+                ..Violation::new(&["spec", "overrides", &position], OVERRIDE_SHAPE)
+            });
+        }
+        if o.input.as_deref().is_some_and(sensitive::is_sensitive) {
+            found.push(Violation {
+                showable: false,
+                ..Violation::new(&["spec", "overrides", &position, "value"], SECRET_LITERAL)
+            });
+        }
+    }
+}
+
+/// Positions of items that stood before.
+fn duplicates<'a>(items: impl Iterator<Item = &'a str>) -> Vec<(usize, &'a str)> {
+    let mut seen = std::collections::HashSet::new();
+    items.enumerate().filter(|(_, item)| !seen.insert(*item)).collect()
+}

@@ -1,0 +1,186 @@
+//! Tenant: one organization on one stack.
+
+use super::union::exactly_one;
+use super::{Condition, SecretKeyRef, rules};
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+/// One organization on one stack: us-prod, eu-prod, dev.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[kube(
+    group = "stablekey.dev",
+    version = "v1alpha1",
+    kind = "Tenant",
+    plural = "tenants",
+    namespaced,
+    status = "TenantStatus",
+    shortname = "ten",
+    category = "stablekey",
+    printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
+    printcolumn(name = "Environment", type_ = "string", json_path = ".spec.environment"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantSpec {
+    /// Where its stack is: us, eu.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub region: Option<String>,
+    /// What it is for: dev, staging, prod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub environment: Option<String>,
+    /// Where its resources are. In files required; in a cluster absent means this namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// What is declared for it, apart from syncs. In files only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// The tenants whose syncs it takes. Absent: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
+    pub accept_from: Vec<String>,
+    /// What we may do to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
+}
+
+exactly_one! {
+    /// Where a tenant's resources are: exactly one of directory, kubernetes.
+    pub enum Place as raw_place ("has(self.directory) != has(self.kubernetes)", "a place is exactly one of directory, kubernetes") {
+        /// A folder of YAML.
+        Directory(directory: DirectoryPlace),
+        /// A namespace of a cluster.
+        Kubernetes(kubernetes: KubernetesPlace),
+    }
+}
+
+/// A folder of YAML.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DirectoryPlace {
+    /// Relative, below the root given to the command; no symlink may lead out of it.
+    #[schemars(length(min = 1, max = 253))]
+    pub path: String,
+}
+
+/// A namespace of a cluster.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct KubernetesPlace {
+    /// The namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub namespace: String,
+    /// How to reach the cluster. Absent: the in-cluster account, or the current context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubeconfig: Option<Kubeconfig>,
+}
+
+exactly_one! {
+    /// How to reach a cluster: exactly one of context, secretRef.
+    pub enum Kubeconfig as raw_kubeconfig ("has(self.context) != has(self.secretRef)", "a kubeconfig is exactly one of context, secretRef") {
+        /// A context of the usual kubeconfig files: for the command line.
+        Context(context: String, #[schemars(length(min = 1, max = 253))]),
+        /// A key of a Secret that holds a kubeconfig: for the operator.
+        SecretRef(secret_ref: SecretKeyRef),
+    }
+}
+
+/// Manifests that declare a tenant.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Source {
+    /// Relative, below the root given to the command; no symlink may lead out of it.
+    #[schemars(length(min = 1, max = 253))]
+    pub path: String,
+}
+
+/// What we may do to a tenant. It governs only what Stablekey does, not what others write.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// The actions allowed. Absent is read as Create and Update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 3))]
+    pub actions: Option<Vec<AllowedAction>>,
+    /// What happens to live values that differ from what we wrote. Absent is read as Detect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
+    /// Which share of changes needs approval. Absent is read as 30 percent of 10 or more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<ApprovalShare>,
+}
+
+/// An action that a tenant allows.
+#[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AllowedAction {
+    /// Make objects.
+    Create,
+    /// Change objects that are there.
+    Update,
+    /// Remove objects.
+    Delete,
+}
+
+/// What happens to live values that differ from what we wrote.
+#[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Drift {
+    /// Nothing, and nothing is said.
+    Ignore,
+    /// They are reported and left.
+    Detect,
+    /// They are reported and put right.
+    Correct,
+}
+
+/// From which share of changes on approval is needed.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalShare {
+    /// Updates and deletes, in percent of the live objects. Absent is read as 30.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    #[x_kube(validation = Rule::new("self >= 0 && self <= 100").message(rules::PERCENT))]
+    pub percent: Option<i32>,
+    /// Only where there are this many live objects or more. Absent is read as 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub from: Option<i32>,
+}
+
+/// What the operator found.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantStatus {
+    /// The generation that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready and its reasons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+impl TenantSpec {
+    /// Whether we may do this to it.
+    pub fn allows(&self, action: AllowedAction) -> bool {
+        match self.policy.as_ref().and_then(|p| p.actions.as_ref()) {
+            Some(actions) => actions.contains(&action),
+            None => action != AllowedAction::Delete,
+        }
+    }
+
+    /// What happens to drift.
+    pub fn drift(&self) -> Drift {
+        self.policy.as_ref().and_then(|p| p.drift).unwrap_or(Drift::Detect)
+    }
+
+    /// The share of changes that needs approval: percent, and from how many live objects on.
+    pub fn approval(&self) -> (u32, u32) {
+        let share = self.policy.as_ref().and_then(|p| p.approval).unwrap_or_default();
+        let or = |value: Option<i32>, default: u32| value.map_or(default, |v| u32::try_from(v).unwrap_or(0));
+        (or(share.percent, 30), or(share.from, 10))
+    }
+}

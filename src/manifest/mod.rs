@@ -1,0 +1,6 @@
+//! YAML in and out: documents with their places in files, limits, errors that say what to do, edits
+//! in place, exported platform definitions.
+
+mod write;
+
+pub use write::{WriteError, to_yaml};

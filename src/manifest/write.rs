@@ -1,0 +1,71 @@
+//! A resource as a new YAML document.
+
+use crate::api::{API_VERSION, Kind, Meta, Object, Resource};
+use serde::Serialize;
+
+/// A resource could not be written as YAML.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {kind}/{name} as YAML: {why}")]
+pub struct WriteError {
+    kind: Kind,
+    name: String,
+    why: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a, S> {
+    api_version: &'static str,
+    kind: &'static str,
+    metadata: &'a Meta,
+    spec: &'a S,
+}
+
+/// The document in the order in which people write it, ending in a newline, without `---`.
+pub fn to_yaml(resource: &Resource) -> Result<String, WriteError> {
+    fn document<S: Serialize>(kind: Kind, object: &Object<S>) -> Result<String, WriteError> {
+        let document =
+            Document { api_version: API_VERSION, kind: kind.as_str(), metadata: &object.metadata, spec: &object.spec };
+        serde_saphyr::to_string(&document).map_err(|error| WriteError {
+            kind,
+            name: object.name().to_string(),
+            why: error.to_string(),
+        })
+    }
+    match resource {
+        Resource::Tenant(o) => document(Kind::Tenant, o),
+        Resource::Component(o) => document(Kind::Component, o),
+        Resource::Connection(o) => document(Kind::Connection, o),
+        Resource::CustomerCredentials(o) => document(Kind::CustomerCredentials, o),
+        Resource::Integration(o) => document(Kind::Integration, o),
+        Resource::TenantSync(o) => document(Kind::TenantSync, o),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::*;
+
+    #[test]
+    fn a_connection_is_written_as_people_write_it() {
+        let mut spec = ConnectionSpec {
+            stable_key: "salesforce-oauth".into(),
+            title: Some("on".into()),
+            description: Some("two\nlines".into()),
+            component: ComponentRef::new("salesforce", true),
+            type_: "oauth2".into(),
+            credentials: Credentials::OrganizationCustomer,
+            embedded_workflows: Some(true),
+            inputs: Default::default(),
+            test: None,
+            replaces: vec![],
+            deletion_policy: None,
+        };
+        spec.inputs.insert("authorizeUrl".into(), Input::value("https://login.example/authorize"));
+        spec.inputs.insert("clientSecret".into(), Input::secret("salesforce-app", "clientSecret"));
+        spec.inputs.insert("instanceUrl".into(), Input::PER_CUSTOMER);
+        let yaml = to_yaml(&Resource::Connection(Object::new("salesforce-oauth", spec))).unwrap();
+        insta::assert_snapshot!(yaml);
+    }
+}
