@@ -1,0 +1,94 @@
+//! All bindings of a tenant at once, and who uses which connection.
+
+use super::plan::{Affected, Impact};
+use super::resolve::{Replacements, Resolution, resolve_credentials, resolve_variable};
+use super::world::Inventory;
+use crate::api::*;
+use std::collections::{BTreeSet, HashMap};
+
+/// A variable of an integration and what it means.
+#[derive(Debug)]
+pub struct Row<'a> {
+    /// The integration's name.
+    pub integration: &'a str,
+    /// The variable.
+    pub variable: &'a Variable,
+    /// What it means.
+    pub resolution: Resolution,
+}
+
+/// Every binding of a tenant.
+#[derive(Debug)]
+pub struct Bindings<'a> {
+    /// By integration and variable, in order.
+    pub rows: Vec<Row<'a>>,
+    /// Positions in `rows`, by the name of the connection that is bound.
+    users: HashMap<String, Vec<usize>>,
+    /// Customer credentials, by the name of the connection that they are for.
+    customers: HashMap<String, Vec<&'a str>>,
+}
+
+impl<'a> Bindings<'a> {
+    /// Of a tenant.
+    pub fn of(tenant: &str, inventory: &'a Inventory, replacements: &Replacements) -> Self {
+        let mut bindings = Bindings { rows: Vec::new(), users: HashMap::new(), customers: HashMap::new() };
+        for (name, integration) in &inventory.integrations {
+            for variable in &integration.spec.connections {
+                let resolution = resolve_variable(tenant, name, variable, inventory, replacements);
+                if let Some(connection) = resolution.connection() {
+                    match bindings.users.get_mut(connection.name()) {
+                        Some(users) => users.push(bindings.rows.len()),
+                        None => {
+                            bindings.users.insert(connection.name().to_string(), vec![bindings.rows.len()]);
+                        }
+                    }
+                }
+                bindings.rows.push(Row { integration: name, variable, resolution });
+            }
+        }
+        for (name, credentials) in &inventory.customer_credentials {
+            if let Some(connection) = resolve_credentials(tenant, credentials, inventory, replacements).connection() {
+                bindings.customers.entry(connection.name().to_string()).or_default().push(name);
+            }
+        }
+        bindings
+    }
+
+    /// The rows that are bound to a connection, by its name.
+    pub fn users(&self, connection: &str) -> impl Iterator<Item = &Row<'a>> {
+        self.users.get(connection).into_iter().flatten().filter_map(|&at| self.rows.get(at))
+    }
+
+    /// The customer credentials that are for a connection, by its name.
+    pub fn customers(&self, connection: &str) -> &[&'a str] {
+        self.customers.get(connection).map_or(&[], Vec::as_slice)
+    }
+
+    /// Who is affected by a change of a connection.
+    pub fn impact(&self, connection: &str, inventory: &Inventory) -> Impact {
+        let integrations: BTreeSet<&str> = self.users(connection).map(|row| row.integration).collect();
+        let affected = integrations.into_iter().map(|name| {
+            let variables: Vec<&str> = self
+                .users(connection)
+                .filter(|row| row.integration == name)
+                .map(|row| row.variable.name.as_str())
+                .collect();
+            affected(name, inventory.uses.get(name).map(AsRef::as_ref), |v| variables.contains(&v))
+        });
+        Impact { integrations: affected.collect(), customers: self.customers(connection).len() }
+    }
+}
+
+/// An integration with the flows and steps that use some of its variables.
+pub fn affected(name: &str, uses: Option<&Uses>, concerns: impl Fn(&str) -> bool) -> Affected {
+    let mut flows = BTreeSet::new();
+    let mut steps = 0;
+    let using = uses.into_iter().flat_map(|u| &u.variables).filter(|(v, _)| concerns(v)).flat_map(|(_, uses)| uses);
+    for use_ in using {
+        steps += 1;
+        if let User::Step { flow, .. } = &use_.by {
+            flows.insert(flow.as_str());
+        }
+    }
+    Affected { name: name.to_string(), flows: flows.len(), steps }
+}

@@ -1,0 +1,155 @@
+//! Canonical JSON and the hashes over it: sorted keys, no blanks, so that equal values are equal bytes
+//! on every machine and whatever order they were read in.
+
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use std::fmt;
+
+/// Writes `value` in canonical form.
+pub fn write(value: &Value, out: &mut String) {
+    match value {
+        Value::Array(items) => {
+            out.push('[');
+            for (position, item) in items.iter().enumerate() {
+                if position > 0 {
+                    out.push(',');
+                }
+                write(item, out);
+            }
+            out.push(']');
+        }
+        Value::Object(map) => {
+            // Sorted here: another crate's feature can make serde_json keep insertion order.
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_unstable_by_key(|(key, _)| key.as_str());
+            out.push('{');
+            for (position, (key, item)) in entries.into_iter().enumerate() {
+                if position > 0 {
+                    out.push(',');
+                }
+                write_text(key, out);
+                out.push(':');
+                write(item, out);
+            }
+            out.push('}');
+        }
+        Value::String(text) => write_text(text, out),
+        Value::Null | Value::Bool(_) | Value::Number(_) => out.push_str(&value.to_string()),
+    }
+}
+
+/// Writes `text` as a JSON string.
+pub fn write_text(text: &str, out: &mut String) {
+    out.push('"');
+    let mut plain = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.push_str(&text[plain..at]);
+        plain = at + 1;
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            _ => out.push_str(&format!("\\u{byte:04x}")),
+        }
+    }
+    out.push_str(&text[plain..]);
+    out.push('"');
+}
+
+/// `value` in canonical form; an error only where a map has keys that are no strings.
+pub fn to_string(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    let mut out = String::new();
+    write(&serde_json::to_value(value)?, &mut out);
+    Ok(out)
+}
+
+/// SHA-256, in full: of actions, plans and definitions.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// Of bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Digest(Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sha256:")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+/// The first 8 bytes of SHA-256 over a field's canonical JSON: 16 hex digits in the record.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldHash([u8; 8]);
+
+impl FieldHash {
+    /// Of a field's canonical JSON.
+    pub fn of(canonical: &str) -> Self {
+        let mut first = [0; 8];
+        first.copy_from_slice(&Sha256::digest(canonical.as_bytes())[..8]);
+        FieldHash(first)
+    }
+
+    /// From 16 hex digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = u64::from_str_radix(text, 16).ok()?;
+        (text.len() == 16 && !text.starts_with('+')).then(|| FieldHash(number.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for FieldHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", u64::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for FieldHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn keys_are_sorted_and_texts_escaped_as_json_does() {
+        let mut out = String::new();
+        write(&json!({"b": [1, true, null], "a": "q\"\\\n\u{1}ü"}), &mut out);
+        assert_eq!(out, r#"{"a":"q\"\\\n\u0001ü","b":[1,true,null]}"#);
+        let back: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(back["a"], "q\"\\\n\u{1}ü");
+    }
+
+    #[test]
+    fn a_field_hash_is_sixteen_hex_digits() {
+        let hash = FieldHash::of("\"api\"");
+        assert_eq!(hash.to_string().len(), 16);
+        assert_eq!(FieldHash::parse(&hash.to_string()), Some(hash));
+        assert_eq!(FieldHash::parse("12"), None);
+        assert_eq!(FieldHash::parse("+123456789abcdef"), None);
+    }
+}

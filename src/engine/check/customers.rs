@@ -1,0 +1,69 @@
+//! SK0114 to SK0117: customer credentials against the connection that they are for.
+
+use super::Tenant;
+use crate::api::*;
+use crate::engine::code::Code;
+use crate::engine::item::ObjectId;
+use crate::engine::plan::Finding;
+use crate::engine::resolve::{Binding, resolve_credentials};
+use std::collections::BTreeMap;
+
+pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
+    // Counted after `replaces`: two keys that mean one connection are one.
+    let mut by_customer: BTreeMap<(String, &str), Vec<&str>> = BTreeMap::new();
+    for (name, credentials) in &tenant.inventory.customer_credentials {
+        let object = || ObjectId::new(Kind::CustomerCredentials, name);
+        let key = &credentials.spec.connection;
+        let resolution = resolve_credentials(tenant.name, credentials, tenant.inventory, tenant.replacements);
+        let connection = match &resolution.binding {
+            Binding::Bound(connection) => connection,
+            Binding::Missing => {
+                let text = format!("they are for stable key {key}, which {} does not have", tenant.name);
+                let mend = "make the Connection, correct the key, or take the credentials away";
+                findings.push(Finding::of(Code::CustomerConnectionMissing, tenant.name, object(), text, mend));
+                continue;
+            }
+            Binding::Unknown(_) | Binding::Own => continue,
+        };
+        by_customer.entry((connection.name().to_string(), &credentials.spec.customer)).or_default().push(name);
+        for input in credentials
+            .spec
+            .inputs
+            .keys()
+            .filter(|i| !connection.spec.inputs.get(*i).is_some_and(Input::is_per_customer))
+        {
+            let text = format!("input {input} is not per customer in {}", connection.spec.stable_key);
+            let mend = format!("take it out, or mark it perCustomer: true in Connection/{}", connection.name());
+            findings.push(Finding::of(Code::CustomerInputNotPerCustomer, tenant.name, object(), text, mend));
+        }
+        let type_ = tenant.inventory.connection_type(&connection.spec);
+        let required = type_.into_iter().flat_map(|t| &t.inputs).filter(|(input, known)| {
+            known.is_required()
+                && connection.spec.inputs.get(*input).is_some_and(Input::is_per_customer)
+                && !credentials.spec.inputs.contains_key(*input)
+        });
+        for (input, _) in required {
+            let text = format!("{} needs input {input} of each customer", connection.spec.stable_key);
+            findings.push(Finding::of(
+                Code::CustomerInputMissing,
+                tenant.name,
+                object(),
+                text,
+                "give it a value or a secretRef",
+            ));
+        }
+    }
+    for ((connection, _), names) in by_customer.iter().filter(|(_, names)| names.len() > 1) {
+        for name in names {
+            let text = format!("the same customer has {} credentials for Connection/{connection}", names.len());
+            let mend = format!("keep one of {}", names.join(", "));
+            findings.push(Finding::of(
+                Code::CustomerTwice,
+                tenant.name,
+                ObjectId::new(Kind::CustomerCredentials, *name),
+                text,
+                mend,
+            ));
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! SK0102 and SK0105: connections whose definition is not complete; SK0106 and SK0120 where only the
+//! type knows.
+
+use super::Tenant;
+use crate::api::*;
+use crate::engine::code::Code;
+use crate::engine::item::ObjectId;
+use crate::engine::plan::Finding;
+use crate::engine::world::Inventory;
+
+pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
+    for (name, connection) in &tenant.inventory.connections {
+        let id = || ObjectId::new(Kind::Connection, name);
+        let Some(type_) = tenant.inventory.connection_type(&connection.spec) else { continue };
+        for (input, value) in &connection.spec.inputs {
+            if matches!(value, Input::Value(_)) && type_.inputs.get(input).is_some_and(TypeInput::is_secret) {
+                let text = format!(
+                    "input {input} is a secret of {}/{} and is written as a value",
+                    connection.spec.component, type_.key
+                );
+                findings.push(Finding::of(Code::SecretLiteral, tenant.name, id(), text, rules::SECRET_LITERAL));
+            }
+        }
+        let missing = missing_inputs(&connection.spec, tenant.inventory);
+        if missing.is_empty() {
+            continue;
+        }
+        let text = format!("{} needs {}", connection.spec.stable_key, missing.join(", "));
+        let mend = "give each a value, a secretRef, or perCustomer: true";
+        findings.push(Finding::of(Code::InputMissing, tenant.name, id(), text, mend));
+        for row in tenant.bindings.users(name) {
+            let text = format!(
+                "{:?} is bound to {}, which lacks {}",
+                row.variable.name,
+                connection.spec.stable_key,
+                missing.join(", ")
+            );
+            let integration = ObjectId::new(Kind::Integration, row.integration);
+            findings.push(Finding::of(
+                Code::BindingNotReady,
+                tenant.name,
+                integration,
+                text,
+                format!("complete Connection/{name}"),
+            ));
+        }
+    }
+}
+
+/// The inputs that a connection's type requires and that it lacks; none where the type is not known.
+pub fn missing_inputs<'a>(connection: &ConnectionSpec, inventory: &'a Inventory) -> Vec<&'a str> {
+    let Some(type_) = inventory.connection_type(connection) else { return Vec::new() };
+    let required =
+        type_.inputs.iter().filter(|(name, input)| input.is_required() && !connection.inputs.contains_key(*name));
+    required.map(|(name, _)| name.as_str()).collect()
+}

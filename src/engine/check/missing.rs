@@ -1,0 +1,80 @@
+//! SK0101 and SK0127: variables that no connection answers; with the keys that may have been meant.
+
+use super::Tenant;
+use crate::api::*;
+use crate::engine::code::Code;
+use crate::engine::item::ObjectId;
+use crate::engine::near_miss::near_misses;
+use crate::engine::plan::Finding;
+use crate::engine::resolve::{Binding, WhyNot};
+use crate::engine::world::Inventory;
+
+/// What the tenants have: what a missing connection would have to be.
+#[derive(Debug, Default)]
+pub struct Elsewhere<'a> {
+    /// Live resources, by tenant.
+    pub tenants: Vec<(&'a str, &'a Inventory)>,
+}
+
+impl Elsewhere<'_> {
+    /// A connection that some tenant has under a key, and that tenant.
+    pub fn connection(&self, key: &str) -> Option<(&str, &ConnectionSpec)> {
+        self.tenants.iter().find_map(|(tenant, inventory)| Some((*tenant, &inventory.connection(key)?.spec)))
+    }
+}
+
+pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
+    for row in &tenant.bindings.rows {
+        let Some(key) = row.variable.stable_key() else { continue };
+        let object = || ObjectId::new(Kind::Integration, row.integration);
+        let variable = &row.variable.name;
+        match &row.resolution.binding {
+            Binding::Missing => {
+                let refused = row.resolution.considered.iter().find(|c| c.why_not == WhyNot::Differs);
+                let mend = match refused {
+                    Some(c) => format!(
+                        "{} replaces {key} but differs in component, type or credentials: bind the variable to it by hand",
+                        c.key
+                    ),
+                    None => how_to_mend_missing(tenant.name, key, None, tenant.inventory, tenant.elsewhere),
+                };
+                let text = format!("{variable:?} names stable key {key}, which {} does not have", tenant.name);
+                findings.push(Finding::of(Code::BindingMissing, tenant.name, object(), text, mend));
+            }
+            Binding::Unknown(why) => {
+                let text = format!("{variable:?} names stable key {key}: {why}");
+                findings.push(Finding::of(Code::BindingUnknown, tenant.name, object(), text, "mend that first"));
+            }
+            Binding::Bound(_) | Binding::Own => {}
+        }
+    }
+}
+
+/// What would answer a key that a tenant lacks: a near miss, or a connection like the one elsewhere.
+pub fn how_to_mend_missing(
+    tenant: &str,
+    key: &str,
+    source: Option<&ConnectionSpec>,
+    inventory: &Inventory,
+    elsewhere: &Elsewhere<'_>,
+) -> String {
+    let known = source.map(|s| ("the source", s)).or_else(|| elsewhere.connection(key));
+    let alike = inventory.connections.values().filter(|c| known.is_none_or(|(_, spec)| c.spec.connects_like(spec)));
+    let near = near_misses(key, alike.map(|c| c.spec.stable_key.as_str()));
+    // Without knowing what it should be, only a key that looks the same is worth naming.
+    let near: Vec<&str> =
+        near.into_iter().filter(|n| known.is_some() || strsim::jaro_winkler(key, n) >= 0.85).collect();
+    match (near.as_slice(), known) {
+        ([], Some((whose, spec))) => {
+            format!(
+                "make a Connection {key} of {}/{} in {tenant} (in {whose} it is {})",
+                spec.component, spec.type_, spec.credentials
+            )
+        }
+        ([], None) => format!("make a Connection {key} in {tenant}, or bind the variable to another"),
+        (near, _) => format!(
+            "did you mean {}? bind the variable to it, or make a Connection {key} in {tenant}",
+            near.join(" or ")
+        ),
+    }
+}

@@ -1,0 +1,62 @@
+//! The checks: small, pure, each with a code, a severity and a message that says what to do. To add
+//! one: a file here, a code in `code.rs`, one line in the list below.
+
+mod components;
+mod customers;
+mod differs;
+mod inputs;
+mod missing;
+mod replaces;
+
+use super::bindings::Bindings;
+use super::plan::Finding;
+use super::resolve::Replacements;
+use super::world::{Inventory, World};
+
+pub use inputs::missing_inputs;
+pub use missing::{Elsewhere, how_to_mend_missing};
+
+/// A tenant as the checks see it: as it will be after the plan.
+pub struct Tenant<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its resources.
+    pub inventory: &'a Inventory,
+    /// Who replaces which key.
+    pub replacements: &'a Replacements,
+    /// What every variable means.
+    pub bindings: &'a Bindings<'a>,
+    /// What the other tenants have.
+    pub elsewhere: &'a Elsewhere<'a>,
+}
+
+/// The checks of one tenant.
+const CHECKS: &[fn(&Tenant<'_>, &mut Vec<Finding>)] =
+    &[missing::check, inputs::check, components::check, customers::check, replaces::check];
+
+/// Everything that the checks say of one tenant.
+pub fn tenant(tenant: &Tenant<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for check in CHECKS {
+        check(tenant, &mut findings);
+    }
+    findings
+}
+
+/// Everything that the checks say across tenants.
+pub fn across(tenants: &[(&str, &Inventory)]) -> Vec<Finding> {
+    differs::check(tenants)
+}
+
+impl<'a> Elsewhere<'a> {
+    /// What the tenants of a world have.
+    pub fn of(world: &'a World) -> Self {
+        Elsewhere {
+            tenants: world
+                .tenants
+                .iter()
+                .filter_map(|(name, view)| Some((name.as_str(), view.live.inventory()?.as_ref())))
+                .collect(),
+        }
+    }
+}

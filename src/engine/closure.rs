@@ -1,0 +1,188 @@
+//! The closure of a change: a key and the integrations that use it, planned by the same functions on
+//! a smaller world, with the same actions as in the whole plan.
+
+use super::item::ObjectId;
+use super::plan::{Plan, Scope, plan};
+use super::syncs;
+use super::world::{Inventory, TenantView, View, World};
+use crate::api::*;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Who uses which stable key, over all tenants: built once, so that a closure is found in no time.
+#[derive(Debug, Default)]
+pub struct Index {
+    integrations: HashMap<String, BTreeSet<String>>,
+    keys: HashMap<String, BTreeSet<String>>,
+    /// Keys that replace each other, either way.
+    kin: HashMap<String, BTreeSet<String>>,
+    credentials: HashMap<String, BTreeSet<String>>,
+    /// How far a fact can travel: longer chains of syncs carry it further.
+    rounds: usize,
+}
+
+/// What changed.
+#[derive(Clone, Debug, Default)]
+pub struct Seeds {
+    /// Stable keys of connections.
+    pub keys: BTreeSet<String>,
+    /// Names of integrations.
+    pub integrations: BTreeSet<String>,
+}
+
+impl Index {
+    /// Of a world.
+    pub fn of(world: &World) -> Self {
+        let mut index = Index { rounds: 2 + 2 * syncs::order(world).into.len(), ..Index::default() };
+        for view in world.tenants.values() {
+            for inventory in [Some(&view.live), view.source.as_ref()].into_iter().flatten().filter_map(View::inventory)
+            {
+                index.add(inventory);
+            }
+        }
+        for o in world.syncs.iter().flat_map(|s| &s.spec.overrides) {
+            if let Some(integration) = &o.integration {
+                index.uses(integration, &o.stable_key);
+            }
+        }
+        index
+    }
+
+    fn add(&mut self, inventory: &Inventory) {
+        for (name, integration) in &inventory.integrations {
+            for key in integration.spec.connections.iter().filter_map(Variable::stable_key) {
+                self.uses(name, key);
+            }
+        }
+        for connection in inventory.connections.values() {
+            for older in &connection.spec.replaces {
+                let newer = &connection.spec.stable_key;
+                self.kin.entry(older.clone()).or_default().insert(newer.clone());
+                self.kin.entry(newer.clone()).or_default().insert(older.clone());
+            }
+        }
+        for (name, credentials) in &inventory.customer_credentials {
+            self.credentials.entry(credentials.spec.connection.clone()).or_default().insert(name.clone());
+        }
+    }
+
+    fn uses(&mut self, integration: &str, key: &str) {
+        for (map, from, to) in [(&mut self.integrations, key, integration), (&mut self.keys, integration, key)] {
+            match map.get_mut(from) {
+                Some(set) => drop(set.insert(to.to_string())),
+                None => drop(map.insert(from.to_string(), BTreeSet::from([to.to_string()]))),
+            }
+        }
+    }
+
+    fn with_kin(&self, keys: BTreeSet<String>) -> BTreeSet<String> {
+        let mut all = BTreeSet::new();
+        let mut next: Vec<String> = keys.into_iter().collect();
+        while let Some(key) = next.pop() {
+            if all.insert(key.clone()) {
+                next.extend(self.kin.get(&key).into_iter().flatten().cloned());
+            }
+        }
+        all
+    }
+
+    fn keys_of<'a>(&'a self, integrations: impl IntoIterator<Item = &'a String>) -> BTreeSet<String> {
+        self.with_kin(integrations.into_iter().filter_map(|i| self.keys.get(i)).flatten().cloned().collect())
+    }
+
+    fn integrations_of<'a>(&'a self, keys: impl IntoIterator<Item = &'a String>) -> BTreeSet<String> {
+        keys.into_iter().filter_map(|k| self.integrations.get(k)).flatten().cloned().collect()
+    }
+}
+
+/// Plans the closure of `seeds`: the actions and notes of what changed and of what uses it, equal to
+/// those of the whole plan but for the marks that are set on the whole target.
+pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Plan {
+    let mut core_keys = index.with_kin(seeds.keys.clone());
+    let mut core_integrations = index.integrations_of(&core_keys);
+    core_integrations.extend(seeds.integrations.iter().cloned());
+    core_keys.extend(index.keys_of(&seeds.integrations));
+    let (mut keys, mut integrations) = (core_keys.clone(), core_integrations.clone());
+    for _ in 0..index.rounds {
+        keys.extend(index.keys_of(&integrations));
+        integrations.extend(index.integrations_of(&keys));
+    }
+    let small = World {
+        tenants: world
+            .tenants
+            .iter()
+            .map(|(name, view)| (name.clone(), smaller(view, index, &keys, &integrations)))
+            .collect(),
+        syncs: world.syncs.clone(),
+    };
+    let connections: BTreeSet<String> = core_keys.iter().map(|k| names::of_stable_key(k)).collect();
+    let credentials: BTreeSet<&String> = core_keys.iter().filter_map(|k| index.credentials.get(k)).flatten().collect();
+    let is_core = |id: &ObjectId| match id.kind {
+        Kind::Connection => connections.contains(&id.name),
+        Kind::Integration => core_integrations.contains(&id.name),
+        Kind::CustomerCredentials => credentials.contains(&id.name),
+        Kind::Component | Kind::Tenant | Kind::TenantSync => false,
+    };
+    let mut plan = plan(&small, scope);
+    plan.retain(&is_core);
+    plan
+}
+
+fn smaller(view: &TenantView, index: &Index, keys: &BTreeSet<String>, integrations: &BTreeSet<String>) -> TenantView {
+    let shrink = |view: &View| match view {
+        View::Unreachable(why) => View::Unreachable(why.clone()),
+        View::Read(inventory) => View::Read(Arc::new(part(inventory, index, keys, integrations))),
+    };
+    TenantView { spec: view.spec.clone(), live: shrink(&view.live), source: view.source.as_ref().map(shrink) }
+}
+
+fn part(whole: &Inventory, index: &Index, keys: &BTreeSet<String>, integrations: &BTreeSet<String>) -> Inventory {
+    let mut part =
+        Inventory { invalid: whole.invalid.clone(), unparsed: whole.unparsed.clone(), ..Inventory::default() };
+    let mut wanted: BTreeMap<Kind, BTreeSet<String>> = BTreeMap::new();
+    wanted.insert(Kind::Connection, keys.iter().map(|k| names::of_stable_key(k)).collect());
+    wanted.insert(Kind::Integration, integrations.clone());
+    wanted.insert(
+        Kind::CustomerCredentials,
+        keys.iter().filter_map(|k| index.credentials.get(k)).flatten().cloned().collect(),
+    );
+    let components = wanted[&Kind::Connection].iter().filter_map(|name| whole.connections.get(name)).map(|c| {
+        let component = &c.spec.component;
+        names::of_component(&component.key, component.is_public())
+    });
+    wanted.insert(Kind::Component, components.collect());
+    for (kind, names) in wanted {
+        for name in names {
+            let id = ObjectId { kind, name };
+            if let Some(item) = whole.get(&id) {
+                part.insert(item);
+            }
+            if let Some(record) = whole.records.get(&id) {
+                part.records.insert(id.clone(), record.clone());
+            }
+            if let Some(holders) = whole.holders.get(&id) {
+                part.holders.insert(id, holders.clone());
+            }
+        }
+    }
+    part
+}
+
+impl Plan {
+    /// Keeps what concerns the objects that `wanted` names, and what concerns no object.
+    pub fn retain(&mut self, wanted: &dyn Fn(&ObjectId) -> bool) {
+        for target in &mut self.targets {
+            target.actions.retain(|action| wanted(&action.change.object));
+            target.notes.retain(|note| wanted(note.object()));
+            target.digests = super::plan::digests(&target.actions);
+            for action in &mut target.actions {
+                action.needs_approval.retain(|approval| !approval.code.is_of_whole_target());
+            }
+        }
+        self.findings.retain(|finding| match &finding.object {
+            Some(id) if id.kind.in_tenant() => wanted(id),
+            _ => !finding.code.is_of_whole_target(),
+        });
+        self.settle();
+    }
+}

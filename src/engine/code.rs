@@ -1,0 +1,116 @@
+//! The codes of everything that a check can say. A code never changes its meaning.
+
+use serde::Serialize;
+use std::fmt;
+
+/// How bad it is, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Something is wrong in what was written: exit code 1.
+    Error,
+    /// Something declared will not be reached: exit code 3.
+    Unreached,
+    /// Worth knowing.
+    Warning,
+}
+
+macro_rules! codes {
+    ($( $name:ident = $code:literal, $severity:ident, $title:literal; )+) => {
+        /// What a check can say.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $( #[doc = $title] $name ),+ }
+
+        impl Code {
+            /// Every code, in order.
+            pub const ALL: &[Code] = &[$( Code::$name ),+];
+
+            /// `SK0101`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $( Code::$name => $code ),+ }
+            }
+
+            /// In CamelCase: the reason in conditions.
+            pub const fn name(self) -> &'static str {
+                match self { $( Code::$name => stringify!($name) ),+ }
+            }
+
+            /// How bad it is where it is a finding.
+            pub const fn severity(self) -> Severity {
+                match self { $( Code::$name => Severity::$severity ),+ }
+            }
+
+            /// In a few words.
+            pub const fn title(self) -> &'static str {
+                match self { $( Code::$name => $title ),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    BindingMissing = "SK0101", Unreached, "a variable names a stable key that no connection of the tenant has";
+    BindingNotReady = "SK0102", Warning, "a variable is bound to a connection whose definition is not complete";
+    KeyDiffers = "SK0103", Warning, "the same stable key has another component or type in another tenant";
+    ComponentNotServed = "SK0104", Warning, "a step of one component uses a connection of another";
+    InputMissing = "SK0105", Warning, "a connection lacks an input that its type requires";
+    PerCustomerOnGlobal = "SK0106", Error, "a global connection has per-customer inputs";
+    CredentialRedirect = "SK0107", Warning, "an endpoint changes while secrets stay: credentials would be sent elsewhere";
+    WriterConflict = "SK0108", Error, "two writers want different values";
+    SyncRing = "SK0109", Error, "syncs form a ring of tenants";
+    SyncMatchesNothing = "SK0110", Warning, "a sync matches no integration of its source";
+    SyncNotAccepted = "SK0111", Unreached, "the target does not accept syncs from this source";
+    TooManyChanges = "SK0112", Warning, "a large share of the tenant would change";
+    SourceEmpty = "SK0113", Warning, "a writer that declared something declares nothing any more";
+    CustomerInputNotPerCustomer = "SK0114", Error, "customer credentials give an input that is not per customer";
+    CustomerInputMissing = "SK0115", Warning, "customer credentials lack an input that the connection's type requires";
+    CustomerConnectionMissing = "SK0116", Warning, "customer credentials are for no connection";
+    CustomerTwice = "SK0117", Error, "a customer has two credentials for one connection";
+    ReplacesAmbiguous = "SK0118", Error, "two connections replace one stable key, or they replace each other";
+    ReplacesDiffers = "SK0119", Warning, "a replacement has another component, type or credentials: it does not answer";
+    SecretLiteral = "SK0120", Error, "a secret is written as a value";
+    CredentialsDiffer = "SK0121", Warning, "the connection's credentials are supplied by others in the target";
+    OverrideMatchesNothing = "SK0122", Warning, "an override matches nothing";
+    Occupied = "SK0123", Unreached, "the name is taken by a connection of another component, type or credentials";
+    FileBroken = "SK0124", Error, "a file cannot be read and could hold anything";
+    ObjectInvalid = "SK0125", Error, "an object is invalid and held back";
+    SyncUnknownTenant = "SK0126", Error, "a sync names a tenant that is not there";
+    BindingUnknown = "SK0127", Unreached, "whether a variable is bound cannot be known";
+    WriterGone = "SK0128", Warning, "what a writer that is gone once wrote stays";
+    NotAllowed = "SK0129", Unreached, "the tenant's policy does not allow the action";
+    VariableUndeclared = "SK0130", Warning, "the definition uses a connection variable that connections does not list";
+    TenantUnreachable = "SK0131", Error, "a tenant cannot be read";
+}
+
+impl Code {
+    /// Whether it is said of a whole target, and so in no action's digest.
+    pub const fn is_of_whole_target(self) -> bool {
+        matches!(self, Code::TooManyChanges | Code::SourceEmpty)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_in_order() {
+        let codes: Vec<_> = Code::ALL.iter().map(|c| c.as_str()).collect();
+        let mut sorted = codes.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(codes, sorted);
+    }
+}

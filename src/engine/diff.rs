@@ -1,0 +1,316 @@
+//! One object: what its writers declare against what is live and what the record says. The record's
+//! table of the design, row by row.
+
+use super::field::{Field, FieldValue};
+use super::item::Item;
+use super::plan::{FieldChange, Op};
+use super::record::{Record, Writer, Wrote};
+use crate::api::{Drift, Input};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What one writer says of one object.
+#[derive(Clone, Debug)]
+pub struct Declaration {
+    /// Who says it.
+    pub writer: Writer,
+    /// What the object should be.
+    pub item: Item,
+    /// How much of the object it speaks for.
+    pub extent: Extent,
+    /// The tenant that it was read from.
+    pub from: String,
+    /// Actions that make what it copies.
+    pub after: BTreeSet<String>,
+}
+
+/// How much of an object a writer speaks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it: a source.
+    Whole,
+    /// What crosses tenants: a sync.
+    Crossing,
+    /// That it is there; what is in it is the tenant's from then on.
+    Existence,
+}
+
+/// Whether a writer that once wrote a field, and does not declare it now, has stopped declaring it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It was read whole and says nothing of it.
+    Stopped,
+    /// It could not be read, or not all of it, or it is out of scope.
+    Unsure,
+    /// There is no such writer any more.
+    Gone,
+    /// A promotion or an adoption: it is never asked again.
+    Lasting,
+}
+
+/// Everything that decides the difference of one object.
+pub struct Sides<'a> {
+    /// The tenant's name, for the record.
+    pub tenant: &'a str,
+    /// The object as it is.
+    pub live: Option<&'a Item>,
+    /// What we wrote.
+    pub record: Option<&'a Record>,
+    /// What its writers say; at least one.
+    pub declarations: &'a [Declaration],
+    /// What happens to drift.
+    pub drift: Drift,
+    /// Of writers that do not declare it.
+    pub standing: &'a dyn Fn(&Writer) -> Standing,
+    /// Who else holds a field, where the place knows.
+    pub holder: &'a dyn Fn(&Field<'_>) -> Option<String>,
+}
+
+/// What is to be done with one object.
+#[derive(Debug)]
+pub enum Difference {
+    /// Two writers want different values of a field.
+    Conflict {
+        /// Which.
+        field: Field<'static>,
+        /// Who.
+        writers: BTreeSet<Writer>,
+    },
+    /// What is live is of another kind than declared, and can never become it.
+    Occupied {
+        /// The field that never changes, and differs.
+        field: Field<'static>,
+    },
+    /// Field by field.
+    Fields(Fields),
+}
+
+/// The difference, field by field.
+#[derive(Debug)]
+pub struct Fields {
+    /// What changes, in order.
+    pub changes: Vec<FieldChange>,
+    /// The writers for whom something changes.
+    pub writers: BTreeSet<Writer>,
+    /// The object as it will be.
+    pub after: Item,
+    /// The record as it will be.
+    pub record: Record,
+    /// Fields that are the target's own.
+    pub held: Vec<(Field<'static>, Option<String>)>,
+    /// Fields that were changed by others, and whether they are left so.
+    pub drifted: Vec<(Field<'static>, bool)>,
+    /// Whether a value changes because it had drifted.
+    pub corrects: bool,
+    /// Writers that are gone and whose fields stay.
+    pub orphaned: BTreeSet<Writer>,
+}
+
+/// Compares the sides of one object. `None` where nobody declares it.
+pub fn difference(sides: &Sides<'_>) -> Option<Difference> {
+    let base = sides.declarations.first()?;
+    let declared = match merge(sides.declarations) {
+        Ok(declared) => declared,
+        Err(conflict) => return Some(conflict),
+    };
+    Some(match sides.live {
+        None => Difference::Fields(create(sides, base, &declared)),
+        Some(live) => {
+            match declared.iter().find(|(field, d)| field.kind.is_immutable() && !is_live(live, field, d.value)) {
+                Some((field, _)) => Difference::Occupied { field: field.clone().into_owned() },
+                None => Difference::Fields(compare(sides, live, &declared)),
+            }
+        }
+    })
+}
+
+struct Declared<'a> {
+    value: FieldValue<'a>,
+    item: &'a Item,
+    writers: BTreeSet<Writer>,
+    /// Every writer that wants it is a sync: a secretRef is then the target's once it is there.
+    crossing: bool,
+}
+
+fn merge(declarations: &[Declaration]) -> Result<BTreeMap<Field<'_>, Declared<'_>>, Difference> {
+    let mut merged: BTreeMap<Field<'_>, Declared<'_>> = BTreeMap::new();
+    for declaration in declarations.iter().filter(|d| d.extent != Extent::Existence) {
+        let crossing = declaration.extent == Extent::Crossing;
+        for (field, value) in declaration.item.fields(!crossing) {
+            match merged.get_mut(&field) {
+                None => {
+                    let writers = BTreeSet::from([declaration.writer.clone()]);
+                    merged.insert(field, Declared { value, item: &declaration.item, writers, crossing });
+                }
+                Some(other) if other.value.is(&value) => {
+                    other.writers.insert(declaration.writer.clone());
+                    other.crossing &= crossing;
+                }
+                Some(other) => {
+                    let mut writers = other.writers.clone();
+                    writers.insert(declaration.writer.clone());
+                    return Err(Difference::Conflict { field: field.into_owned(), writers });
+                }
+            }
+        }
+    }
+    Ok(merged)
+}
+
+fn is_live(live: &Item, field: &Field<'_>, declared: FieldValue<'_>) -> bool {
+    live.value(field).is_some_and(|value| value.is(&declared))
+}
+
+fn create(sides: &Sides<'_>, base: &Declaration, declared: &BTreeMap<Field<'_>, Declared<'_>>) -> Fields {
+    let mut record = Record { made: true, ..Record::of(sides.tenant) };
+    let mut changes = Vec::new();
+    let mut after = base.item.clone();
+    if declared.is_empty() {
+        // Existence only: the object as its writer describes it, and no field recorded.
+        for (field, value) in base.item.fields(false) {
+            changes.push(change(&field, Op::Set, None, Some(value)));
+        }
+    }
+    for (field, d) in declared {
+        changes.push(change(field, Op::Set, None, Some(d.value)));
+        after =
+            if after.written(field).is_some_and(|v| v.is(&d.value)) { after } else { after.with(field, Some(d.item)) };
+        record.fields.insert(field.clone().into_owned(), Wrote { hash: d.value.hash(), writers: d.writers.clone() });
+    }
+    Fields {
+        changes,
+        writers: sides.declarations.iter().map(|d| d.writer.clone()).collect(),
+        after,
+        record,
+        held: Vec::new(),
+        drifted: Vec::new(),
+        corrects: false,
+        orphaned: BTreeSet::new(),
+    }
+}
+
+fn compare(sides: &Sides<'_>, live: &Item, declared: &BTreeMap<Field<'_>, Declared<'_>>) -> Fields {
+    let empty = Record::of(sides.tenant);
+    let recorded = sides.record.unwrap_or(&empty);
+    let mut fields = Fields {
+        changes: Vec::new(),
+        writers: BTreeSet::new(),
+        after: live.clone(),
+        record: recorded.clone(),
+        held: Vec::new(),
+        drifted: Vec::new(),
+        corrects: false,
+        orphaned: BTreeSet::new(),
+    };
+    for (field, d) in declared {
+        let field = field.clone().into_owned();
+        let wrote = recorded.fields.get(&field);
+        declared_field(sides, live, field, d, wrote, &mut fields);
+    }
+    for (field, wrote) in recorded.fields.iter().filter(|(field, _)| !declared.contains_key(field)) {
+        undeclared_field(sides, live, field, wrote, &mut fields);
+    }
+    fields.changes.sort_by(|a, b| a.field.cmp(&b.field));
+    fields
+}
+
+fn declared_field(
+    sides: &Sides<'_>,
+    live: &Item,
+    field: Field<'static>,
+    d: &Declared<'_>,
+    wrote: Option<&Wrote>,
+    out: &mut Fields,
+) {
+    let now = live.value(&field);
+    if d.crossing && matches!(d.value, FieldValue::Input(Input::SecretRef(_))) {
+        // A secretRef crosses when the input is first written; from then on it is the target's.
+        let is_theirs = matches!(now, Some(FieldValue::Input(Input::SecretRef(_))));
+        let was_removed = now.is_none() && wrote.is_some_and(|w| w.hash == d.value.hash());
+        if is_theirs || was_removed {
+            return;
+        }
+    }
+    let to_record = || Wrote { hash: d.value.hash(), writers: writers_of(sides, d, wrote) };
+    let as_declared = now.is_some_and(|now| now.is(&d.value));
+    match wrote {
+        _ if as_declared => {
+            // A hash costs more than a look: where nothing can have changed, it is not made.
+            let follows = to_record();
+            if wrote != Some(&follows) {
+                out.changes.push(change(&field, Op::Record, None, Some(d.value)));
+                out.writers.extend(d.writers.iter().cloned());
+                out.record.fields.insert(field, follows);
+            }
+        }
+        None if now.is_none() => set(out, field, d, None, to_record()),
+        None => {
+            let by = (sides.holder)(&field);
+            out.held.push((field, by));
+        }
+        Some(wrote) if now.is_some_and(|now| now.hash() == wrote.hash) => set(out, field, d, now, to_record()),
+        Some(_) => {
+            let corrects = sides.drift == Drift::Correct;
+            out.drifted.push((field.clone(), !corrects));
+            if corrects {
+                out.corrects = true;
+                set(out, field, d, now, to_record());
+            }
+        }
+    }
+}
+
+/// The declaring writers, and those that wrote it and might still declare it.
+fn writers_of(sides: &Sides<'_>, d: &Declared<'_>, wrote: Option<&Wrote>) -> BTreeSet<Writer> {
+    let mut writers = d.writers.clone();
+    let unsure = wrote.into_iter().flat_map(|w| &w.writers).filter(|w| (sides.standing)(w) == Standing::Unsure);
+    writers.extend(unsure.cloned());
+    writers
+}
+
+fn set(out: &mut Fields, field: Field<'static>, d: &Declared<'_>, now: Option<FieldValue<'_>>, wrote: Wrote) {
+    out.changes.push(change(&field, Op::Set, now, Some(d.value)));
+    out.after = out.after.with(&field, Some(d.item));
+    out.writers.extend(d.writers.iter().cloned());
+    out.record.fields.insert(field, wrote);
+}
+
+fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrote: &Wrote, out: &mut Fields) {
+    let standings = wrote.writers.iter().map(|w| (w, (sides.standing)(w)));
+    let (stopped, lasting): (Vec<_>, Vec<_>) = standings.partition(|(_, standing)| *standing == Standing::Stopped);
+    out.orphaned.extend(lasting.iter().filter(|(_, s)| *s == Standing::Gone).map(|(w, _)| (*w).clone()));
+    if stopped.is_empty() {
+        return;
+    }
+    let stopped: BTreeSet<Writer> = stopped.into_iter().map(|(w, _)| w.clone()).collect();
+    let now = live.value(field);
+    if !lasting.is_empty() {
+        let writers = lasting.into_iter().map(|(w, _)| w.clone()).collect();
+        out.changes.push(change(field, Op::Record, None, now));
+        out.record.fields.insert(field.clone(), Wrote { hash: wrote.hash, writers });
+    } else {
+        let holder = (sides.holder)(field);
+        let as_recorded = now.is_some_and(|now| now.hash() == wrote.hash);
+        let op = match (&holder, as_recorded) {
+            (Some(_), _) => Op::Release,
+            // What never changes cannot be taken away either.
+            (None, true) if !field.kind.is_immutable() => Op::Remove,
+            (None, _) => Op::Forget,
+        };
+        out.changes.push(FieldChange { by: holder, ..change(field, op, now, None) });
+        if op == Op::Remove {
+            out.after = out.after.with(field, None);
+        }
+        out.record.fields.remove(field);
+    }
+    out.writers.extend(stopped);
+}
+
+fn change(field: &Field<'_>, op: Op, from: Option<FieldValue<'_>>, to: Option<FieldValue<'_>>) -> FieldChange {
+    FieldChange {
+        field: field.clone().into_owned(),
+        op,
+        from: from.map(|v| v.to_json()),
+        to: to.map(|v| v.to_json()),
+        by: None,
+    }
+}

@@ -1,0 +1,334 @@
+//! Fields: the parts of an object that are compared, recorded and written one by one. An input is a
+//! field, and so is a variable.
+
+use super::canonical::{self, FieldHash};
+use crate::api::{ComponentRef, ConnectionType, Input, Means, Variable};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::fmt;
+
+/// What a field is, in the order in which fields are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum FieldKind {
+    StableKey,
+    Key,
+    Customer,
+    ConnectionKey,
+    Origin,
+    Title,
+    Description,
+    Component,
+    Type,
+    Credentials,
+    Public,
+    EmbeddedWorkflows,
+    Types,
+    Input,
+    TestInput,
+    Replaces,
+    DeletionPolicy,
+    Variable,
+    Definition,
+    Label,
+    Annotation,
+}
+
+impl FieldKind {
+    const ALL: [FieldKind; 21] = [
+        FieldKind::StableKey,
+        FieldKind::Key,
+        FieldKind::Customer,
+        FieldKind::ConnectionKey,
+        FieldKind::Origin,
+        FieldKind::Title,
+        FieldKind::Description,
+        FieldKind::Component,
+        FieldKind::Type,
+        FieldKind::Credentials,
+        FieldKind::Public,
+        FieldKind::EmbeddedWorkflows,
+        FieldKind::Types,
+        FieldKind::Input,
+        FieldKind::TestInput,
+        FieldKind::Replaces,
+        FieldKind::DeletionPolicy,
+        FieldKind::Variable,
+        FieldKind::Definition,
+        FieldKind::Label,
+        FieldKind::Annotation,
+    ];
+
+    /// The path below `spec` (or, for labels and annotations, below the document), and whether a
+    /// name follows it.
+    const fn path(self) -> (&'static [&'static str], bool) {
+        match self {
+            FieldKind::StableKey => (&["stableKey"], false),
+            FieldKind::Key => (&["key"], false),
+            FieldKind::Customer => (&["customer"], false),
+            FieldKind::ConnectionKey => (&["connection"], false),
+            FieldKind::Origin => (&["origin"], false),
+            FieldKind::Title => (&["title"], false),
+            FieldKind::Description => (&["description"], false),
+            FieldKind::Component => (&["component"], false),
+            FieldKind::Type => (&["type"], false),
+            FieldKind::Credentials => (&["credentials"], false),
+            FieldKind::Public => (&["public"], false),
+            FieldKind::EmbeddedWorkflows => (&["embeddedWorkflows"], false),
+            FieldKind::Types => (&["types"], false),
+            FieldKind::Input => (&["inputs"], true),
+            FieldKind::TestInput => (&["test", "inputs"], true),
+            FieldKind::Replaces => (&["replaces"], false),
+            FieldKind::DeletionPolicy => (&["deletionPolicy"], false),
+            FieldKind::Variable => (&["connections"], true),
+            FieldKind::Definition => (&["definition"], false),
+            FieldKind::Label => (&["metadata", "labels"], true),
+            FieldKind::Annotation => (&["metadata", "annotations"], true),
+        }
+    }
+
+    /// Whether it never changes once the object is there.
+    pub const fn is_immutable(self) -> bool {
+        matches!(
+            self,
+            FieldKind::StableKey | FieldKind::Key | FieldKind::Component | FieldKind::Type | FieldKind::Credentials
+        )
+    }
+}
+
+/// The address of a field in an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Field<'a> {
+    /// What it is.
+    pub kind: FieldKind,
+    /// Of inputs, variables, labels and annotations: which one. Else empty.
+    pub name: Cow<'a, str>,
+}
+
+impl<'a> Field<'a> {
+    /// A field that its kind alone names.
+    pub const fn of(kind: FieldKind) -> Self {
+        Field { kind, name: Cow::Borrowed("") }
+    }
+
+    /// An input, variable, label or annotation.
+    pub const fn named(kind: FieldKind, name: &'a str) -> Self {
+        Field { kind, name: Cow::Borrowed(name) }
+    }
+
+    /// The same, owning its name.
+    pub fn into_owned(self) -> Field<'static> {
+        Field { kind: self.kind, name: Cow::Owned(self.name.into_owned()) }
+    }
+
+    /// The path as the plan shows it: below `spec`, but for `metadata`.
+    pub fn path(&self) -> Vec<String> {
+        let (path, named) = self.kind.path();
+        path.iter().map(ToString::to_string).chain(named.then(|| self.name.to_string())).collect()
+    }
+
+    /// The path from the top of the document.
+    pub fn document_path(&self) -> Vec<String> {
+        let path = self.path();
+        if path.first().is_some_and(|first| first == "metadata") {
+            path
+        } else {
+            std::iter::once("spec".to_string()).chain(path).collect()
+        }
+    }
+
+    /// One word, as the record keeps it: the path with dots, other characters than letters, digits,
+    /// `-`, `_` and `/` as `%XX`.
+    pub fn encode(&self) -> String {
+        let mut out = String::new();
+        for (position, part) in self.path().iter().enumerate() {
+            if position > 0 {
+                out.push('.');
+            }
+            for byte in part.bytes() {
+                if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/') {
+                    out.push(char::from(byte));
+                } else {
+                    out.push_str(&format!("%{byte:02X}"));
+                }
+            }
+        }
+        out
+    }
+
+    /// From what [`Field::encode`] wrote; `None` for anything else.
+    pub fn decode(text: &str) -> Option<Field<'static>> {
+        let parts: Vec<String> = text.split('.').map(decode_part).collect::<Option<_>>()?;
+        FieldKind::ALL.into_iter().find_map(|kind| {
+            let (path, named) = kind.path();
+            let here = parts.len() == path.len() + usize::from(named) && parts.iter().zip(path).all(|(a, b)| a == b);
+            here.then(|| Field {
+                kind,
+                name: if named { parts.last().cloned().unwrap_or_default().into() } else { Cow::Borrowed("") },
+            })
+        })
+    }
+}
+
+fn decode_part(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digit = |b: Option<u8>| char::from(b?).to_digit(16).and_then(|d| u8::try_from(d).ok());
+            let high = digit(rest.next())?;
+            bytes.push(high * 16 + digit(rest.next())?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+impl fmt::Display for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path().join("."))
+    }
+}
+
+/// The value of a field, borrowed from its object.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub enum FieldValue<'a> {
+    Text(&'a str),
+    Bool(bool),
+    Input(&'a Input),
+    Component(&'a ComponentRef),
+    Texts(&'a [String]),
+    Types(&'a [ConnectionType]),
+    Variable(&'a Variable),
+    /// The digest of an integration's definition, whatever file or ConfigMap holds it.
+    Definition(&'a str),
+}
+
+impl FieldValue<'_> {
+    /// Whether both mean the same: absent `public` is true.
+    pub fn is(&self, other: &FieldValue<'_>) -> bool {
+        match (self, other) {
+            (FieldValue::Text(a), FieldValue::Text(b)) | (FieldValue::Definition(a), FieldValue::Definition(b)) => {
+                a == b
+            }
+            (FieldValue::Bool(a), FieldValue::Bool(b)) => a == b,
+            (FieldValue::Input(a), FieldValue::Input(b)) => a == b,
+            (FieldValue::Component(a), FieldValue::Component(b)) => a.is(b),
+            (FieldValue::Texts(a), FieldValue::Texts(b)) => a == b,
+            (FieldValue::Types(a), FieldValue::Types(b)) => a == b,
+            (FieldValue::Variable(a), FieldValue::Variable(b)) => match (&a.means, &b.means) {
+                (Means::StableKey(a), Means::StableKey(b)) => a == b,
+                (Means::Own(a), Means::Own(b)) => a.component.is(&b.component) && a.type_ == b.type_,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// As JSON: what the plan shows.
+    pub fn to_json(&self) -> Value {
+        let mut text = String::new();
+        self.write_canonical(&mut text);
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// In canonical JSON: what the record hashes.
+    pub fn write_canonical(&self, out: &mut String) {
+        match self {
+            FieldValue::Text(text) => canonical::write_text(text, out),
+            FieldValue::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+            FieldValue::Input(Input::Value(value)) => {
+                out.push_str("{\"value\":");
+                canonical::write_text(value, out);
+                out.push('}');
+            }
+            FieldValue::Input(Input::PerCustomer(_)) => out.push_str("{\"perCustomer\":true}"),
+            FieldValue::Input(Input::SecretRef(reference)) => {
+                out.push_str("{\"secretRef\":{\"key\":");
+                canonical::write_text(&reference.key, out);
+                out.push_str(",\"name\":");
+                canonical::write_text(&reference.name, out);
+                out.push_str("}}");
+            }
+            FieldValue::Component(component) => write_component(component, out),
+            FieldValue::Texts(texts) => {
+                out.push('[');
+                for (position, text) in texts.iter().enumerate() {
+                    if position > 0 {
+                        out.push(',');
+                    }
+                    canonical::write_text(text, out);
+                }
+                out.push(']');
+            }
+            FieldValue::Types(types) => {
+                // Plain data with string keys: it always has a JSON form.
+                canonical::write(&serde_json::to_value(types).unwrap_or(Value::Null), out);
+            }
+            FieldValue::Variable(variable) => match &variable.means {
+                Means::StableKey(key) => {
+                    out.push_str("{\"stableKey\":");
+                    canonical::write_text(key, out);
+                    out.push('}');
+                }
+                Means::Own(own) => {
+                    out.push_str("{\"own\":{\"component\":");
+                    write_component(&own.component, out);
+                    out.push_str(",\"type\":");
+                    canonical::write_text(&own.type_, out);
+                    out.push_str("}}");
+                }
+            },
+            FieldValue::Definition(digest) => {
+                out.push_str("{\"sha256\":");
+                canonical::write_text(digest, out);
+                out.push('}');
+            }
+        }
+    }
+
+    /// The hash that the record keeps.
+    pub fn hash(&self) -> FieldHash {
+        let mut text = String::with_capacity(64);
+        self.write_canonical(&mut text);
+        FieldHash::of(&text)
+    }
+}
+
+fn write_component(component: &ComponentRef, out: &mut String) {
+    out.push_str("{\"key\":");
+    canonical::write_text(&component.key, out);
+    if !component.is_public() {
+        out.push_str(",\"public\":false");
+    }
+    out.push('}');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_survives_its_encoding() {
+        for kind in FieldKind::ALL {
+            let name = if kind.path().1 { "Salesforce Connection.v2=%@," } else { "" };
+            let field = Field::named(kind, name);
+            let text = field.encode();
+            assert!(!text.contains([' ', '=', '@', ',']), "{text}");
+            assert_eq!(Field::decode(&text), Some(field));
+        }
+        assert_eq!(Field::decode("inputs.authorizeUrl"), Some(Field::named(FieldKind::Input, "authorizeUrl")));
+        assert_eq!(Field::decode("nothing"), None);
+        assert_eq!(Field::decode("inputs.%ZZ"), None);
+    }
+
+    #[test]
+    fn absent_public_is_public() {
+        let (a, b) =
+            (ComponentRef { key: "x".into(), public: Some(true) }, ComponentRef { key: "x".into(), public: None });
+        assert!(FieldValue::Component(&a).is(&FieldValue::Component(&b)));
+        assert_eq!(FieldValue::Component(&a).hash(), FieldValue::Component(&b).hash());
+    }
+}

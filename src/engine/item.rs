@@ -1,0 +1,345 @@
+//! One resource of a tenant, of any kind, as a set of fields.
+
+use super::field::{Field, FieldKind, FieldValue};
+use crate::api::*;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A resource of a tenant. Cheap to clone: its content is shared.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub enum Item {
+    Component(Arc<Object<ComponentSpec>>),
+    Connection(Arc<Object<ConnectionSpec>>),
+    CustomerCredentials(Arc<Object<CustomerCredentialsSpec>>),
+    /// With what its definition says; `None` where there is none, or it cannot be read.
+    Integration(Arc<Object<IntegrationSpec>>, Option<Arc<Uses>>),
+}
+
+/// Kind and name: what identifies an object in a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+}
+
+impl ObjectId {
+    /// Of kind and name.
+    pub fn new(kind: Kind, name: impl Into<String>) -> Self {
+        ObjectId { kind, name: name.into() }
+    }
+
+    /// From `Kind/name`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, name) = text.split_once('/')?;
+        Some(ObjectId::new(Kind::parse(kind)?, name))
+    }
+}
+
+impl std::fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)
+    }
+}
+
+impl serde::Serialize for ObjectId {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+/// Annotations that tools keep for themselves: nobody declares them.
+const BOOKKEEPING: [&str; 2] = [WROTE, "kubectl.kubernetes.io/last-applied-configuration"];
+
+impl Item {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Item::Component(_) => Kind::Component,
+            Item::Connection(_) => Kind::Connection,
+            Item::CustomerCredentials(_) => Kind::CustomerCredentials,
+            Item::Integration(..) => Kind::Integration,
+        }
+    }
+
+    /// Its metadata.
+    pub fn metadata(&self) -> &Meta {
+        match self {
+            Item::Component(o) => &o.metadata,
+            Item::Connection(o) => &o.metadata,
+            Item::CustomerCredentials(o) => &o.metadata,
+            Item::Integration(o, _) => &o.metadata,
+        }
+    }
+
+    /// Kind and name.
+    pub fn id(&self) -> ObjectId {
+        ObjectId::new(self.kind(), self.metadata().name.clone())
+    }
+
+    /// As a resource, to be written.
+    pub fn to_resource(&self) -> Resource {
+        match self {
+            Item::Component(o) => Resource::Component((**o).clone()),
+            Item::Connection(o) => Resource::Connection((**o).clone()),
+            Item::CustomerCredentials(o) => Resource::CustomerCredentials((**o).clone()),
+            Item::Integration(o, _) => Resource::Integration((**o).clone()),
+        }
+    }
+
+    /// Whether both are the same content (not merely equal): a quick yes.
+    pub fn is_same_content(&self, other: &Item) -> bool {
+        match (self, other) {
+            (Item::Component(a), Item::Component(b)) => Arc::ptr_eq(a, b),
+            (Item::Connection(a), Item::Connection(b)) => Arc::ptr_eq(a, b),
+            (Item::CustomerCredentials(a), Item::CustomerCredentials(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
+    /// Its fields, in order. `whole` takes in what a sync does not carry: labels, annotations, test
+    /// inputs, deletionPolicy.
+    pub fn fields(&self, whole: bool) -> Vec<(Field<'_>, FieldValue<'_>)> {
+        let mut out = Vec::with_capacity(16);
+        match self {
+            Item::Component(o) => {
+                out.extend(text(FieldKind::Key, Some(&o.spec.key)));
+                out.extend(o.spec.public.map(|p| (Field::of(FieldKind::Public), FieldValue::Bool(p))));
+                if !o.spec.types.is_empty() {
+                    out.push((Field::of(FieldKind::Types), FieldValue::Types(&o.spec.types)));
+                }
+            }
+            Item::Connection(o) => connection_fields(&o.spec, whole, &mut out),
+            Item::CustomerCredentials(o) => {
+                out.extend(text(FieldKind::Customer, Some(&o.spec.customer)));
+                out.extend(text(FieldKind::ConnectionKey, Some(&o.spec.connection)));
+                out.extend(text(FieldKind::Origin, o.spec.origin.map(origin_text)));
+                out.extend(
+                    o.spec.inputs.iter().map(|(n, i)| (Field::named(FieldKind::Input, n), FieldValue::Input(i))),
+                );
+            }
+            Item::Integration(o, uses) => {
+                out.extend(text(FieldKind::Title, o.spec.title.as_deref()));
+                out.extend(
+                    o.spec
+                        .connections
+                        .iter()
+                        .map(|v| (Field::named(FieldKind::Variable, &v.name), FieldValue::Variable(v))),
+                );
+                if let Some(definition) = &o.spec.definition {
+                    out.push((Field::of(FieldKind::Definition), definition_value(definition, uses.as_deref())));
+                }
+            }
+        }
+        if whole {
+            let meta = self.metadata();
+            out.extend(meta.labels.iter().map(|(n, v)| (Field::named(FieldKind::Label, n), FieldValue::Text(v))));
+            out.extend(
+                meta.annotations
+                    .iter()
+                    .filter(|(n, _)| !BOOKKEEPING.contains(&n.as_str()))
+                    .map(|(n, v)| (Field::named(FieldKind::Annotation, n), FieldValue::Text(v))),
+            );
+        }
+        out.sort_by(|a, b| a.0.cmp(&b.0));
+        out
+    }
+
+    /// The value of one field; where it is absent, the value that absent is read as.
+    pub fn value(&self, field: &Field<'_>) -> Option<FieldValue<'_>> {
+        let absent = match field.kind {
+            FieldKind::EmbeddedWorkflows => Some(FieldValue::Bool(false)),
+            FieldKind::Public => Some(FieldValue::Bool(true)),
+            FieldKind::DeletionPolicy => Some(FieldValue::Text("Retain")),
+            FieldKind::Origin => Some(FieldValue::Text("Organization")),
+            _ => None,
+        };
+        self.written(field).or(absent)
+    }
+
+    /// The value of one field as it is written.
+    pub fn written(&self, field: &Field<'_>) -> Option<FieldValue<'_>> {
+        let name = field.name.as_ref();
+        match (self, field.kind) {
+            (_, FieldKind::Label) => self.metadata().labels.get(name).map(|v| FieldValue::Text(v)),
+            (_, FieldKind::Annotation) => self.metadata().annotations.get(name).map(|v| FieldValue::Text(v)),
+            (Item::Connection(o), FieldKind::Input) => o.spec.inputs.get(name).map(FieldValue::Input),
+            (Item::CustomerCredentials(o), FieldKind::Input) => o.spec.inputs.get(name).map(FieldValue::Input),
+            (Item::Integration(o, _), FieldKind::Variable) => {
+                o.spec.connections.iter().find(|v| v.name == name).map(FieldValue::Variable)
+            }
+            _ => self.fields(true).into_iter().find(|(f, _)| f == field).map(|(_, v)| v),
+        }
+    }
+
+    /// This object with one field as `from` has it, or without it where `from` has it not.
+    pub fn with(&self, field: &Field<'_>, from: Option<&Item>) -> Item {
+        let mut item = self.clone();
+        let name = field.name.to_string();
+        match field.kind {
+            FieldKind::Label | FieldKind::Annotation => {
+                let value = from.and_then(|f| f.written(field)).and_then(|v| match v {
+                    FieldValue::Text(text) => Some(text.to_string()),
+                    _ => None,
+                });
+                let meta = item.metadata_mut();
+                let map = if field.kind == FieldKind::Label { &mut meta.labels } else { &mut meta.annotations };
+                put(map, name, value);
+            }
+            _ => match (&mut item, from) {
+                (Item::Component(o), Some(Item::Component(from))) => {
+                    with_component(&mut Arc::make_mut(o).spec, field.kind, Some(&from.spec));
+                }
+                (Item::Component(o), _) => with_component(&mut Arc::make_mut(o).spec, field.kind, None),
+                (Item::Connection(o), Some(Item::Connection(from))) => {
+                    with_connection(&mut Arc::make_mut(o).spec, field, Some(&from.spec));
+                }
+                (Item::Connection(o), _) => with_connection(&mut Arc::make_mut(o).spec, field, None),
+                (Item::CustomerCredentials(o), from) => {
+                    let from = match from {
+                        Some(Item::CustomerCredentials(from)) => Some(&from.spec),
+                        _ => None,
+                    };
+                    let spec = &mut Arc::make_mut(o).spec;
+                    match field.kind {
+                        FieldKind::Input => {
+                            put(&mut spec.inputs, name, from.and_then(|f| f.inputs.get(field.name.as_ref()).cloned()));
+                        }
+                        FieldKind::Origin => spec.origin = from.and_then(|f| f.origin),
+                        _ => {}
+                    }
+                }
+                (Item::Integration(o, uses), from) => {
+                    let from = match from {
+                        Some(Item::Integration(from, uses)) => Some((&from.spec, uses)),
+                        _ => None,
+                    };
+                    let spec = &mut Arc::make_mut(o).spec;
+                    match field.kind {
+                        FieldKind::Title => spec.title = from.and_then(|(f, _)| f.title.clone()),
+                        FieldKind::Definition => {
+                            spec.definition = from.and_then(|(f, _)| f.definition.clone());
+                            *uses = from.and_then(|(_, u)| u.clone());
+                        }
+                        FieldKind::Variable => {
+                            let value = from.and_then(|(f, _)| f.connections.iter().find(|v| v.name == name).cloned());
+                            match (spec.connections.iter().position(|v| v.name == name), value) {
+                                (Some(at), Some(value)) => spec.connections[at] = value,
+                                (Some(at), None) => {
+                                    spec.connections.remove(at);
+                                }
+                                (None, Some(value)) => spec.connections.push(value),
+                                (None, None) => {}
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+            },
+        }
+        item
+    }
+
+    fn metadata_mut(&mut self) -> &mut Meta {
+        match self {
+            Item::Component(o) => &mut Arc::make_mut(o).metadata,
+            Item::Connection(o) => &mut Arc::make_mut(o).metadata,
+            Item::CustomerCredentials(o) => &mut Arc::make_mut(o).metadata,
+            Item::Integration(o, _) => &mut Arc::make_mut(o).metadata,
+        }
+    }
+
+    /// The whole object as JSON, as digests cover it: every field by its path.
+    pub fn to_json(&self) -> Value {
+        let fields: serde_json::Map<String, Value> =
+            self.fields(true).into_iter().map(|(field, value)| (field.encode(), value.to_json())).collect();
+        Value::Object(fields)
+    }
+}
+
+fn text<'a>(kind: FieldKind, value: Option<&'a str>) -> Option<(Field<'a>, FieldValue<'a>)> {
+    value.map(|v| (Field::of(kind), FieldValue::Text(v)))
+}
+
+fn put<V>(map: &mut std::collections::BTreeMap<String, V>, name: String, value: Option<V>) {
+    match value {
+        Some(value) => {
+            map.insert(name, value);
+        }
+        None => {
+            map.remove(&name);
+        }
+    }
+}
+
+fn origin_text(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Organization => "Organization",
+        Origin::Customer => "Customer",
+    }
+}
+
+fn definition_value<'a>(definition: &'a Definition, uses: Option<&'a Uses>) -> FieldValue<'a> {
+    match (uses, definition) {
+        (Some(uses), _) => FieldValue::Definition(&uses.digest),
+        // Not read: the reference itself is all that can be compared.
+        (None, Definition::File(file)) => FieldValue::Definition(file),
+        (None, Definition::ConfigMap(reference)) => FieldValue::Definition(&reference.name),
+    }
+}
+
+fn connection_fields<'a>(spec: &'a ConnectionSpec, whole: bool, out: &mut Vec<(Field<'a>, FieldValue<'a>)>) {
+    out.push((Field::of(FieldKind::StableKey), FieldValue::Text(&spec.stable_key)));
+    out.extend(spec.title.as_deref().map(|t| (Field::of(FieldKind::Title), FieldValue::Text(t))));
+    out.extend(spec.description.as_deref().map(|t| (Field::of(FieldKind::Description), FieldValue::Text(t))));
+    out.push((Field::of(FieldKind::Component), FieldValue::Component(&spec.component)));
+    out.push((Field::of(FieldKind::Type), FieldValue::Text(&spec.type_)));
+    out.push((Field::of(FieldKind::Credentials), FieldValue::Text(spec.credentials.as_str())));
+    out.extend(spec.embedded_workflows.map(|e| (Field::of(FieldKind::EmbeddedWorkflows), FieldValue::Bool(e))));
+    out.extend(spec.inputs.iter().map(|(n, i)| (Field::named(FieldKind::Input, n), FieldValue::Input(i))));
+    if !spec.replaces.is_empty() {
+        out.push((Field::of(FieldKind::Replaces), FieldValue::Texts(&spec.replaces)));
+    }
+    if whole {
+        if let Some(test) = &spec.test {
+            out.extend(test.inputs.iter().map(|(n, i)| (Field::named(FieldKind::TestInput, n), FieldValue::Input(i))));
+        }
+        out.extend(spec.deletion_policy.map(|p| {
+            let text = match p {
+                DeletionPolicy::Retain => "Retain",
+                DeletionPolicy::Delete => "Delete",
+            };
+            (Field::of(FieldKind::DeletionPolicy), FieldValue::Text(text))
+        }));
+    }
+}
+
+fn with_component(spec: &mut ComponentSpec, kind: FieldKind, from: Option<&ComponentSpec>) {
+    match kind {
+        FieldKind::Public => spec.public = from.and_then(|f| f.public),
+        FieldKind::Types => spec.types = from.map(|f| f.types.clone()).unwrap_or_default(),
+        _ => {}
+    }
+}
+
+fn with_connection(spec: &mut ConnectionSpec, field: &Field<'_>, from: Option<&ConnectionSpec>) {
+    let name = field.name.to_string();
+    match field.kind {
+        FieldKind::Title => spec.title = from.and_then(|f| f.title.clone()),
+        FieldKind::Description => spec.description = from.and_then(|f| f.description.clone()),
+        FieldKind::EmbeddedWorkflows => spec.embedded_workflows = from.and_then(|f| f.embedded_workflows),
+        FieldKind::Input => put(&mut spec.inputs, name, from.and_then(|f| f.inputs.get(field.name.as_ref()).cloned())),
+        FieldKind::TestInput => {
+            let value = from.and_then(|f| f.test.as_ref()?.inputs.get(field.name.as_ref()).cloned());
+            let mut test = spec.test.take().unwrap_or_default();
+            put(&mut test.inputs, name, value);
+            spec.test = (!test.inputs.is_empty()).then_some(test);
+        }
+        FieldKind::Replaces => spec.replaces = from.map(|f| f.replaces.clone()).unwrap_or_default(),
+        FieldKind::DeletionPolicy => spec.deletion_policy = from.and_then(|f| f.deletion_policy),
+        // Immutable: a connection that differs there is held back as a whole.
+        _ => {}
+    }
+}

@@ -1,0 +1,21 @@
+//! The pure middle: what is declared against what is live. No I/O, no clock, no async.
+//!
+//! Data flows one way: [`world`] (what was read) → [`promote`] (what syncs declare) → [`resolve`]
+//! (bindings) → [`check`] → [`diff`] (the record's table) → [`plan`].
+
+pub mod bindings;
+pub mod canonical;
+pub mod check;
+pub mod closure;
+pub mod code;
+pub mod diff;
+pub mod field;
+pub mod item;
+pub mod near_miss;
+pub mod plan;
+pub mod promote;
+pub mod record;
+pub mod redirect;
+pub mod resolve;
+pub mod syncs;
+pub mod world;

@@ -1,0 +1,41 @@
+//! Keys that somebody may have meant.
+
+/// The longest list that helps.
+const MOST: usize = 3;
+/// How alike two keys must be, from 0 to 1, where there are more candidates than a person reads at a glance.
+const ALIKE: f64 = 0.72;
+
+/// At most three of `candidates` that `key` may have been meant to be, the likeliest first.
+pub fn near_misses<'a>(key: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let wanted = fold(key);
+    let mut ranked: Vec<(f64, &str)> =
+        candidates.into_iter().filter(|c| *c != key).map(|c| (strsim::jaro_winkler(&wanted, &fold(c)), c)).collect();
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    ranked.dedup_by(|a, b| a.1 == b.1);
+    if ranked.len() > MOST {
+        ranked.retain(|(alike, _)| *alike >= ALIKE);
+        ranked.truncate(MOST);
+    }
+    ranked.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+fn fold(key: &str) -> String {
+    key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::near_misses;
+
+    #[test]
+    fn the_likeliest_come_first_and_at_most_three() {
+        let keys = ["salesforce-oauth", "salesforce_oauth2", "Salesforce-OAuth", "slack", "sap", "salesforce-basic"];
+        let near = near_misses("salesforce-oauth", keys);
+        assert_eq!(near, ["Salesforce-OAuth", "salesforce_oauth2", "salesforce-basic"]);
+    }
+
+    #[test]
+    fn few_candidates_are_all_worth_a_look() {
+        assert_eq!(near_misses("crm", ["salesforce-oauth"]), ["salesforce-oauth"]);
+    }
+}

@@ -1,0 +1,101 @@
+//! What a person must do by hand: secrets to supply, consents to give.
+
+use super::model::*;
+use crate::api::*;
+use crate::engine::field::FieldKind;
+use crate::engine::item::{Item, ObjectId};
+use crate::engine::world::Inventory;
+
+/// What the changes of a plan ask of people.
+pub(super) fn notes(actions: &[Action], after: &Inventory) -> Vec<Note> {
+    let mut notes = Vec::new();
+    for action in actions {
+        let Some(Item::Connection(connection)) = &action.change.after else { continue };
+        let created = action.action == ActionKind::Create;
+        let touched = |name: &str| {
+            created
+                || action
+                    .fields
+                    .iter()
+                    .any(|c| c.op == Op::Set && c.field.kind == FieldKind::Input && c.field.name == name)
+        };
+        for (name, input) in &connection.spec.inputs {
+            if let (Input::SecretRef(reference), true) = (input, touched(name)) {
+                notes.push(supply_secret(connection, reference));
+            }
+        }
+        if created {
+            notes.extend(consent(connection, after));
+        } else if action.needs_approval.iter().any(|a| a.code == crate::engine::code::Code::CredentialRedirect)
+            && is_oauth(connection, after)
+        {
+            notes.push(Note::ByHand {
+                object: ObjectId::new(Kind::Connection, connection.name()),
+                who: if connection.spec.credentials == Credentials::OrganizationGlobal {
+                    "organization"
+                } else {
+                    "customers"
+                },
+                count: action.impact.customers.max(1),
+                text: format!("sign in again for {}: its endpoint changes", connection.spec.stable_key),
+            });
+        }
+    }
+    notes
+}
+
+/// Everything that a person must do for a connection as it is, whether it was done already or not:
+/// a directory cannot tell.
+pub fn of_connection(connection: &Object<ConnectionSpec>, inventory: &Inventory) -> Vec<Note> {
+    let secrets = connection.spec.inputs.values().filter_map(|input| match input {
+        Input::SecretRef(reference) => Some(supply_secret(connection, reference)),
+        _ => None,
+    });
+    secrets.chain(consent(connection, inventory)).collect()
+}
+
+fn supply_secret(connection: &Object<ConnectionSpec>, reference: &SecretKeyRef) -> Note {
+    Note::ByHand {
+        object: ObjectId::new(Kind::Connection, connection.name()),
+        who: "platform team",
+        count: 1,
+        text: format!(
+            "supply Secret {} with key {} (label stablekey.dev/for: connections, annotation stablekey.dev/keys: {})",
+            reference.name, reference.key, connection.spec.stable_key
+        ),
+    }
+}
+
+fn consent(connection: &Object<ConnectionSpec>, inventory: &Inventory) -> Option<Note> {
+    let key = &connection.spec.stable_key;
+    let object = ObjectId::new(Kind::Connection, connection.name());
+    let oauth = is_oauth(connection, inventory);
+    Some(match connection.spec.credentials {
+        Credentials::Customer if oauth => {
+            Note::ByHand { object, who: "customers", count: 1, text: format!("each customer signs in to {key}") }
+        }
+        Credentials::Customer => Note::ByHand {
+            object,
+            who: "customers",
+            count: 1,
+            text: format!("each customer supplies their own values for {key}"),
+        },
+        Credentials::OrganizationGlobal if oauth => Note::ByHand {
+            object,
+            who: "organization",
+            count: 1,
+            text: format!("sign in once for {key} (ConsentNeeded)"),
+        },
+        Credentials::OrganizationCustomer if oauth => Note::ByHand {
+            object,
+            who: "organization",
+            count: 1,
+            text: format!("sign in for each customer of {key} (ConsentNeeded)"),
+        },
+        _ => return None,
+    })
+}
+
+fn is_oauth(connection: &Object<ConnectionSpec>, inventory: &Inventory) -> bool {
+    inventory.connection_type(&connection.spec).is_some_and(|t| t.oauth2 == Some(OAuth2::AuthorizationCode))
+}

@@ -1,0 +1,343 @@
+//! The plan: tenants in the order of their syncs, sources before targets.
+
+pub mod by_hand;
+mod digest;
+mod model;
+mod removal;
+mod tenant;
+
+pub use digest::of_writers as digests;
+pub use model::*;
+
+use super::check::{self, Elsewhere};
+use super::code::{Code, Severity};
+use super::diff::{Declaration, Extent};
+use super::item::Item;
+use super::promote::{Promotion, Side, promote};
+use super::record::Writer;
+use super::resolve::Replacements;
+use super::syncs::{self, Order};
+use super::world::{Inventory, Sync, TenantView, View, World};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tenant::{Input, Planned, WriterState, plan_tenant};
+
+/// Plans a world: what takes every tenant in scope to what is declared for it.
+///
+/// The plan is a function of the world and the scope: equal inputs give equal bytes. Narrowing to
+/// integrations is the business of [`super::closure`]; here `scope.integrations` is only written down.
+pub fn plan(world: &World, scope: &Scope) -> Plan {
+    let order = syncs::order(world);
+    let elsewhere = Elsewhere::of(world);
+    let mut findings = order.findings.clone();
+    let mut planned: BTreeMap<&str, Planned> = BTreeMap::new();
+    let mut targets = BTreeMap::new();
+    for &name in &order.tenants {
+        let Some(view) = world.tenants.get(name) else { continue };
+        let in_scope = scope.tenants.is_empty() || scope.tenants.contains(name);
+        findings.extend(if in_scope { reading_findings(name, view) } else { Vec::new() });
+        let live = match &view.live {
+            View::Read(live) => live,
+            View::Unreachable(why) => {
+                if in_scope {
+                    targets.insert(name, unreachable(name, why));
+                }
+                continue;
+            }
+        };
+        let mut input = Input {
+            tenant: name,
+            view,
+            live,
+            declared: BTreeMap::new(),
+            promotions: BTreeMap::new(),
+            writers: BTreeMap::new(),
+            elsewhere: &elsewhere,
+        };
+        let mut emptied = BTreeSet::new();
+        if in_scope {
+            declare_source(&mut input, &mut emptied);
+            for sync in world.syncs.iter().filter(|s| s.spec.to.iter().any(|to| to == name)) {
+                declare_sync(world, &order, scope, &planned, sync, &mut input, &mut emptied, &mut findings);
+            }
+            findings.extend(emptied.iter().map(|writer| emptied_finding(writer, name)));
+        }
+        let mut result = plan_tenant(&input);
+        removal::mark(&mut result.target, live.len(), view.spec.approval(), &emptied);
+        result.target.digests = digest::of_writers(&result.target.actions);
+        if in_scope {
+            findings.append(&mut result.findings);
+            targets.insert(name, std::mem::replace(&mut result.target, unreachable(name, "")));
+        }
+        planned.insert(name, result);
+    }
+    let inventories: Vec<(&str, &Inventory)> = planned.iter().map(|(name, p)| (*name, p.after.as_ref())).collect();
+    findings.extend(
+        check::across(&inventories)
+            .into_iter()
+            .filter(|f| scope.tenants.is_empty() || f.tenant.as_ref().is_none_or(|t| scope.tenants.contains(t))),
+    );
+    assemble(scope, targets.into_values().collect(), findings)
+}
+
+/// The tenants as they will be once every action of the plan is done: what the laws are checked on.
+pub fn outcome(world: &World, plan: &Plan) -> World {
+    let mut world = world.clone();
+    for (target, action) in plan.actions() {
+        let Some(view) = world.tenants.get_mut(&target.tenant) else { continue };
+        let View::Read(inventory) = &mut view.live else { continue };
+        let inventory = Arc::make_mut(inventory);
+        let change = &action.change;
+        match &change.after {
+            Some(item) => inventory.insert(item.clone()),
+            None => inventory.remove(&change.object),
+        }
+        match &change.record {
+            Some(record) => drop(inventory.records.insert(change.object.clone(), record.clone())),
+            None => drop(inventory.records.remove(&change.object)),
+        }
+    }
+    world
+}
+
+fn unreachable(tenant: &str, why: &str) -> Target {
+    Target {
+        tenant: tenant.to_string(),
+        state: State::Unreachable,
+        why: Some(why.to_string()),
+        digests: BTreeMap::new(),
+        actions: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+/// What went wrong while a tenant was read.
+fn reading_findings(tenant: &str, view: &TenantView) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for read in [Some(&view.live), view.source.as_ref()].into_iter().flatten() {
+        match read {
+            View::Unreachable(why) => findings.push(Finding {
+                object: None,
+                ..Finding::of(
+                    Code::TenantUnreachable,
+                    tenant,
+                    super::item::ObjectId::new(crate::api::Kind::Tenant, tenant),
+                    format!("{tenant} cannot be read: {why}"),
+                    "nothing is planned there until it can",
+                )
+            }),
+            View::Read(inventory) => {
+                findings.extend(inventory.unparsed.iter().map(|file| Finding {
+                    object: None,
+                    ..Finding::of(
+                        Code::FileBroken,
+                        tenant,
+                        super::item::ObjectId::new(crate::api::Kind::Tenant, tenant),
+                        format!("{file} cannot be read and could hold anything"),
+                        format!("mend it: until then nothing is created or removed in {tenant}"),
+                    )
+                }));
+                findings.extend(inventory.invalid.iter().map(|(id, why)| {
+                    Finding::of(
+                        Code::ObjectInvalid,
+                        tenant,
+                        id.clone(),
+                        why.clone(),
+                        "correct it: until then the object is held back",
+                    )
+                }));
+            }
+        }
+    }
+    findings
+}
+
+fn declare_source(input: &mut Input<'_>, emptied: &mut BTreeSet<Writer>) {
+    let Some(source) = &input.view.source else { return };
+    let state = match source {
+        View::Unreachable(_) => WriterState::default(),
+        View::Read(source) => {
+            for item in source.items() {
+                let declaration = Declaration {
+                    writer: Writer::Source,
+                    item,
+                    extent: Extent::Whole,
+                    from: input.tenant.to_string(),
+                    after: BTreeSet::new(),
+                };
+                input.declared.entry(declaration.item.id()).or_default().push(declaration);
+            }
+            if source.is_empty() && source.invalid.is_empty() && has_written(input, &Writer::Source) {
+                emptied.insert(Writer::Source);
+            }
+            let unsure = source.invalid.keys().cloned().collect();
+            WriterState { whole: source.unparsed.is_empty(), prunes: false, unsure, unsure_of_connections: false }
+        }
+    };
+    input.writers.insert(Writer::Source, state);
+}
+
+fn has_written(input: &Input<'_>, writer: &Writer) -> bool {
+    let ours = input.live.records.values().filter(|r| r.tenant == input.tenant);
+    ours.flat_map(|r| r.fields.values()).any(|wrote| wrote.writers.contains(writer))
+}
+
+#[allow(clippy::too_many_arguments)]
+fn declare_sync(
+    world: &World,
+    order: &Order<'_>,
+    scope: &Scope,
+    planned: &BTreeMap<&str, Planned>,
+    sync: &Sync,
+    input: &mut Input<'_>,
+    emptied: &mut BTreeSet<Writer>,
+    findings: &mut Vec<Finding>,
+) {
+    let from = sync.spec.from.as_str();
+    let carried = order.into.get(input.tenant).is_some_and(|syncs| syncs.iter().any(|s| std::ptr::eq(*s, sync)));
+    let in_scope = scope.syncs.is_empty()
+        || scope.syncs.contains(&sync.writer.to_string())
+        || matches!(&sync.writer, Writer::Sync(n) if scope.syncs.contains(n));
+    let (Some(source), true, true) = (planned.get(from), carried, in_scope) else {
+        input.writers.insert(sync.writer.clone(), WriterState { prunes: sync.spec.prunes(), ..WriterState::default() });
+        return;
+    };
+    let views = world.tenants.get(from).into_iter().flat_map(|v| [Some(&v.live), v.source.as_ref()]).flatten();
+    let mut state = WriterState { whole: true, prunes: sync.spec.prunes(), ..WriterState::default() };
+    for view in views {
+        match view.inventory() {
+            None => state.whole = false,
+            Some(inventory) => {
+                state.whole &= inventory.unparsed.is_empty();
+                state.unsure.extend(inventory.invalid.keys().cloned());
+                state.unsure_of_connections |=
+                    inventory.invalid.keys().any(|id| id.kind == crate::api::Kind::Integration);
+            }
+        }
+    }
+    let target = as_its_own_source_has_it(input);
+    let to = Replacements::of(input.tenant, &target);
+    let of_source = Replacements::of(from, &source.after);
+    let promotion = promote(
+        sync,
+        Side { tenant: from, inventory: &source.after, replacements: &of_source },
+        Side { tenant: input.tenant, inventory: &target, replacements: &to },
+        &|id| source.made_by.get(id).cloned(),
+    );
+    findings.extend(sync_findings(sync, input.tenant, &promotion));
+    if promotion.selected == 0 && state.whole && has_written(input, &sync.writer) {
+        emptied.insert(sync.writer.clone());
+    }
+    input.writers.insert(sync.writer.clone(), state);
+    input.add(&sync.writer, promotion);
+}
+
+/// What a target has or its own source declares: what it does not lack.
+fn as_its_own_source_has_it(input: &Input<'_>) -> Arc<Inventory> {
+    let Some(source) = input.view.source.as_ref().and_then(View::inventory) else { return input.live.clone() };
+    let mut inventory = input.live.clone();
+    for connection in source.connections.values() {
+        if !inventory.connections.contains_key(connection.name()) {
+            Arc::make_mut(&mut inventory).insert(Item::Connection(connection.clone()));
+        }
+    }
+    inventory
+}
+
+fn sync_findings(sync: &Sync, tenant: &str, promotion: &Promotion) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if promotion.selected == 0 {
+        findings.push(Finding::of_sync(
+            Code::SyncMatchesNothing,
+            &sync.writer,
+            Some(tenant),
+            format!("{} matches no integration of {}", sync.writer, sync.spec.from),
+            format!(
+                "its integrations are {}: correct the names, or take the sync away",
+                sync.spec.integrations.join(", ")
+            ),
+        ));
+    }
+    for (position, o) in sync.spec.overrides.iter().enumerate() {
+        if o.tenant == tenant && !promotion.matched.contains(&position) {
+            let what = match (&o.integration, &o.variable, &o.input) {
+                (Some(integration), Some(variable), _) => format!("variable {variable:?} of {integration}"),
+                (_, _, Some(input)) => format!("input {input} of {}", o.stable_key),
+                _ => o.stable_key.clone(),
+            };
+            findings.push(Finding::of_sync(
+                Code::OverrideMatchesNothing,
+                &sync.writer,
+                Some(tenant),
+                format!("override {} ({what}) matches nothing that the sync writes", position + 1),
+                "correct it, or take it away; an input is overridden only where connections is Create or Mirror",
+            ));
+        }
+    }
+    findings
+}
+
+fn emptied_finding(writer: &Writer, tenant: &str) -> Finding {
+    Finding::of_sync(
+        Code::SourceEmpty,
+        writer,
+        Some(tenant),
+        format!("{writer} declared something in {tenant} before and declares nothing now"),
+        "if that is meant, approve what it removes; else look for what went missing in its source",
+    )
+}
+
+fn assemble(scope: &Scope, targets: Vec<Target>, mut findings: Vec<Finding>) -> Plan {
+    findings.sort_by(|a, b| {
+        (a.severity, &a.tenant, a.code, &a.object, &a.text).cmp(&(b.severity, &b.tenant, b.code, &b.object, &b.text))
+    });
+    findings.dedup();
+    let mut plan = Plan {
+        schema: PLAN_SCHEMA,
+        scope: scope.clone(),
+        targets,
+        findings,
+        skipped: Skipped::default(),
+        counts: Counts::default(),
+        exit: 0,
+    };
+    plan.settle();
+    plan
+}
+
+impl Plan {
+    /// Counts anew and sets the exit code: after findings or actions were taken out or added.
+    pub fn settle(&mut self) {
+        let mut counts = Counts::default();
+        let mut unreached = self.findings.iter().any(|f| f.severity == Severity::Unreached);
+        for target in &self.targets {
+            for action in &target.actions {
+                match action.action {
+                    ActionKind::Create => counts.create += 1,
+                    ActionKind::Update => counts.update += 1,
+                    ActionKind::Adopt => counts.adopt += 1,
+                    ActionKind::Delete => counts.delete += 1,
+                }
+                counts.needs_approval += usize::from(!action.needs_approval.is_empty());
+            }
+            for note in &target.notes {
+                match note {
+                    Note::Blocked { .. } => counts.blocked += 1,
+                    Note::Held { .. } => counts.held += 1,
+                    Note::Drift { .. } => counts.drift += 1,
+                    Note::ByHand { .. } => counts.by_hand += 1,
+                }
+                unreached |= matches!(note, Note::Blocked { .. } | Note::Drift { left: true, ignored: false, .. });
+            }
+        }
+        let wrong = self.findings.iter().any(|f| f.severity == Severity::Error)
+            || self.targets.iter().any(|t| t.state == State::Unreachable);
+        self.counts = counts;
+        self.exit = match () {
+            () if wrong => 1,
+            () if unreached => 3,
+            () if !self.is_empty() => 2,
+            () => 0,
+        };
+    }
+}

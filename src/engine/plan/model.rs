@@ -1,0 +1,405 @@
+//! The plan: what it consists of, and its JSON form (schema `stablekey.dev/plan/v1`).
+
+use crate::api::Kind;
+use crate::engine::canonical::Digest;
+use crate::engine::code::{Code, Severity};
+use crate::engine::field::Field;
+use crate::engine::item::{Item, ObjectId};
+use crate::engine::record::{Record, Writer};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The schema that a plan's JSON names.
+pub const PLAN_SCHEMA: &str = "stablekey.dev/plan/v1";
+
+/// The ordered changes that take live to declared, with reasons.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// [`PLAN_SCHEMA`].
+    pub schema: &'static str,
+    /// What it was narrowed to; empty lists mean all.
+    pub scope: Scope,
+    /// One per tenant, by name.
+    pub targets: Vec<Target>,
+    /// What the checks say, worst first.
+    pub findings: Vec<Finding>,
+    /// What was passed over while reading.
+    pub skipped: Skipped,
+    /// Sums.
+    pub counts: Counts,
+    /// The exit code.
+    pub exit: u8,
+}
+
+/// What a plan is narrowed to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Scope {
+    /// Tenants that may be written; empty: all.
+    pub tenants: BTreeSet<String>,
+    /// Integrations, with the connections that they use; empty: all.
+    pub integrations: BTreeSet<String>,
+    /// Syncs that are carried out; empty: all.
+    pub syncs: BTreeSet<String>,
+}
+
+/// What was passed over while reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Skipped {
+    /// Documents of other kinds than ours.
+    pub other_kinds: usize,
+}
+
+/// What happens in one tenant.
+#[derive(Clone, Debug, Serialize)]
+pub struct Target {
+    /// Its name.
+    pub tenant: String,
+    /// Whether it could be read.
+    pub state: State,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// One per writer, over its actions.
+    pub digests: BTreeMap<String, Digest>,
+    /// In the order in which they are carried out.
+    pub actions: Vec<Action>,
+    /// What is not an action, and why.
+    pub notes: Vec<Note>,
+}
+
+/// Whether a tenant could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It was.
+    Read,
+    /// It was not.
+    Unreachable,
+}
+
+/// What an action does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActionKind {
+    /// Makes an object.
+    Create,
+    /// Changes fields of an object.
+    Update,
+    /// Writes only the record.
+    Adopt,
+    /// Removes an object.
+    Delete,
+}
+
+impl ActionKind {
+    /// As the plan shows it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ActionKind::Create => "create",
+            ActionKind::Update => "update",
+            ActionKind::Adopt => "adopt",
+            ActionKind::Delete => "delete",
+        }
+    }
+}
+
+/// One change of one object.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Action {
+    /// `tenant/Kind/name`.
+    pub id: String,
+    /// Over its values, the object as it is, and what decided it.
+    pub digest: Digest,
+    /// What it does.
+    pub action: ActionKind,
+    /// For whom.
+    pub writers: BTreeSet<Writer>,
+    /// Why.
+    pub reason: Reason,
+    /// Actions that must be done before, by id.
+    pub after: BTreeSet<String>,
+    /// What changes.
+    pub fields: Vec<FieldChange>,
+    /// Who is affected.
+    pub impact: Impact,
+    /// Why a person must approve it; empty: nobody must.
+    pub needs_approval: Vec<Approval>,
+    /// Where a person would look for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<At>,
+    /// What a place needs to carry it out.
+    #[serde(skip)]
+    pub change: Change,
+}
+
+/// What a place needs to carry out an action.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Which object.
+    pub object: ObjectId,
+    /// The object as it is; `None` before a create.
+    pub before: Option<Item>,
+    /// The object as it will be; `None` after a delete.
+    pub after: Option<Item>,
+    /// The record as it will be; `None`: it is dropped.
+    pub record: Option<Record>,
+    /// The integration of which tenant brings a new definition; `None`: it does not change.
+    pub definition: Option<DefinitionFrom>,
+    /// What of this action may be left after it was cut off half-way: digests that an approval of
+    /// this action covers too.
+    pub resumptions: Vec<Digest>,
+}
+
+/// Where the bytes of a definition come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefinitionFrom {
+    /// The tenant.
+    pub tenant: String,
+    /// Whether from its source rather than its place.
+    pub source: bool,
+    /// The integration's name.
+    pub integration: String,
+    /// The digest that the bytes must have.
+    pub digest: String,
+}
+
+/// Why an action is planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// One word for machines.
+    pub code: &'static str,
+    /// A sentence for people.
+    pub text: String,
+}
+
+/// A change of one field.
+#[derive(Clone, Debug, Serialize)]
+pub struct FieldChange {
+    /// Which one.
+    #[serde(rename = "path", serialize_with = "path")]
+    pub field: Field<'static>,
+    /// What happens to it.
+    pub op: Op,
+    /// Its value now; absent: it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Value>,
+    /// Its value then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Value>,
+    /// Who else holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+fn path<S: serde::Serializer>(field: &Field<'_>, to: S) -> Result<S::Ok, S::Error> {
+    field.path().serialize(to)
+}
+
+/// What happens to a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Op {
+    /// It is written.
+    Set,
+    /// It is taken away.
+    Remove,
+    /// It is as declared already: only the record changes.
+    Record,
+    /// It was changed by others and is declared no longer: the record drops it.
+    Forget,
+    /// It is declared no longer, and somebody else holds it too: the record drops it.
+    Release,
+}
+
+/// Who is affected by an action.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Impact {
+    /// The integrations that use the connection, or the integration itself.
+    pub integrations: Vec<Affected>,
+    /// How many customers have credentials for the connection.
+    pub customers: usize,
+}
+
+/// An integration that is affected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Affected {
+    /// Its name.
+    pub name: String,
+    /// How many of its flows use the connection.
+    pub flows: usize,
+    /// How many steps and data sources do.
+    pub steps: usize,
+}
+
+/// Why a person must approve an action.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Approval {
+    /// The check that says so.
+    pub code: Code,
+    /// In words.
+    pub why: String,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct At {
+    /// The file, as people name it.
+    pub file: String,
+    /// From 1.
+    pub line: u32,
+}
+
+/// What is not an action, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "note", rename_all = "camelCase")]
+pub enum Note {
+    /// Declared, and cannot be done.
+    Blocked {
+        /// Which object.
+        object: ObjectId,
+        /// The check that says so.
+        code: Code,
+        /// What is in the way.
+        text: String,
+        /// What would mend it.
+        mend: String,
+    },
+    /// The target's own; left as it is.
+    Held {
+        /// Which object.
+        object: ObjectId,
+        /// Which field; empty: the whole object.
+        path: Vec<String>,
+        /// By whom.
+        by: String,
+        /// Why, where it is not plain.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
+    /// Changed by others since we wrote it.
+    Drift {
+        /// Which object.
+        object: ObjectId,
+        /// Which field.
+        path: Vec<String>,
+        /// Whether it is left so.
+        left: bool,
+        /// Whether nobody wants to hear of it.
+        #[serde(skip)]
+        ignored: bool,
+    },
+    /// What a person must do.
+    ByHand {
+        /// For which object.
+        object: ObjectId,
+        /// Who.
+        who: &'static str,
+        /// How many of them.
+        count: usize,
+        /// What.
+        text: String,
+    },
+}
+
+impl Note {
+    /// The object that it is about.
+    pub fn object(&self) -> &ObjectId {
+        match self {
+            Note::Blocked { object, .. }
+            | Note::Held { object, .. }
+            | Note::Drift { object, .. }
+            | Note::ByHand { object, .. } => object,
+        }
+    }
+}
+
+/// What a check says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Which check.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// In which tenant; absent: of the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Of which object: `Kind/name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectId>,
+    /// What is wrong.
+    pub text: String,
+    /// What would mend it.
+    pub mend: String,
+    /// Where a person would look for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<At>,
+}
+
+impl Finding {
+    /// What a check says of an object.
+    pub fn of(code: Code, tenant: &str, object: ObjectId, text: impl Into<String>, mend: impl Into<String>) -> Self {
+        Finding {
+            code,
+            severity: code.severity(),
+            tenant: Some(tenant.to_string()),
+            object: Some(object),
+            text: text.into(),
+            mend: mend.into(),
+            at: None,
+        }
+    }
+
+    /// What a check says of a sync.
+    pub fn of_sync(
+        code: Code,
+        writer: &Writer,
+        tenant: Option<&str>,
+        text: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        let object = match writer {
+            Writer::Sync(name) => Some(ObjectId::new(Kind::TenantSync, name)),
+            _ => None,
+        };
+        Finding {
+            code,
+            severity: code.severity(),
+            tenant: tenant.map(str::to_string),
+            object,
+            text: text.into(),
+            mend: mend.into(),
+            at: None,
+        }
+    }
+}
+
+/// Sums over all targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub struct Counts {
+    pub create: usize,
+    pub update: usize,
+    pub adopt: usize,
+    pub delete: usize,
+    pub needs_approval: usize,
+    pub blocked: usize,
+    pub held: usize,
+    pub drift: usize,
+    pub by_hand: usize,
+}
+
+impl Plan {
+    /// Whether no action is left.
+    pub fn is_empty(&self) -> bool {
+        self.targets.iter().all(|target| target.actions.is_empty())
+    }
+
+    /// Every action with its tenant, in the order in which they are carried out.
+    pub fn actions(&self) -> impl Iterator<Item = (&Target, &Action)> {
+        self.targets.iter().flat_map(|target| target.actions.iter().map(move |action| (target, action)))
+    }
+}

@@ -1,0 +1,140 @@
+//! The record: what we wrote to an object, and for whom.
+
+use super::canonical::FieldHash;
+use super::field::Field;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Who declares something.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Writer {
+    /// The tenant's own source.
+    Source,
+    /// A TenantSync, by name.
+    Sync(String),
+    /// A sync that is not written down, by the tenant that it copies. Never looked for again.
+    Promote(String),
+    /// A person who took live values as if we had written them.
+    Adopt,
+}
+
+impl Writer {
+    /// From the text in a record.
+    pub fn parse(text: &str) -> Option<Writer> {
+        match text.split_once('/') {
+            None if text == "source" => Some(Writer::Source),
+            None if text == "adopt" => Some(Writer::Adopt),
+            Some(("sync", name)) if !name.is_empty() => Some(Writer::Sync(name.to_string())),
+            Some(("promote", from)) if !from.is_empty() => Some(Writer::Promote(from.to_string())),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Writer::Source => f.write_str("source"),
+            Writer::Sync(name) => write!(f, "sync/{name}"),
+            Writer::Promote(from) => write!(f, "promote/{from}"),
+            Writer::Adopt => f.write_str("adopt"),
+        }
+    }
+}
+
+impl serde::Serialize for Writer {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+/// What we wrote to one object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// The tenant that it was written in: a record that names another is none (copied YAML).
+    pub tenant: String,
+    /// Whether we made the object.
+    pub made: bool,
+    /// What we wrote, by field.
+    pub fields: BTreeMap<Field<'static>, Wrote>,
+}
+
+/// What we wrote to one field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrote {
+    /// Of the value.
+    pub hash: FieldHash,
+    /// For whom.
+    pub writers: BTreeSet<Writer>,
+}
+
+impl Record {
+    /// An empty record of an object in `tenant`.
+    pub fn of(tenant: &str) -> Self {
+        Record { tenant: tenant.to_string(), ..Record::default() }
+    }
+
+    /// Whether it says nothing at all: it need not be kept.
+    pub fn is_empty(&self) -> bool {
+        !self.made && self.fields.is_empty()
+    }
+
+    /// Everybody for whom something was written.
+    pub fn writers(&self) -> BTreeSet<&Writer> {
+        self.fields.values().flat_map(|wrote| &wrote.writers).collect()
+    }
+
+    /// One line without the object's name, as `stablekey.lock` keeps it: `tenant made|- path=hash@writers …`.
+    pub fn encode(&self) -> String {
+        let mut line = format!("{} {}", self.tenant, if self.made { "made" } else { "-" });
+        for (field, wrote) in &self.fields {
+            let writers: Vec<String> = wrote.writers.iter().map(ToString::to_string).collect();
+            line.push_str(&format!(" {}={}@{}", field.encode(), wrote.hash, writers.join(",")));
+        }
+        line
+    }
+
+    /// From what [`Record::encode`] wrote; `None` for anything else.
+    pub fn decode(line: &str) -> Option<Record> {
+        let mut words = line.split(' ');
+        let tenant = words.next().filter(|t| !t.is_empty())?.to_string();
+        let made = match words.next()? {
+            "made" => true,
+            "-" => false,
+            _ => return None,
+        };
+        let mut fields = BTreeMap::new();
+        for word in words {
+            let (path, rest) = word.split_once('=')?;
+            let (hash, writers) = rest.split_once('@')?;
+            let writers = writers.split(',').map(Writer::parse).collect::<Option<BTreeSet<_>>>()?;
+            fields.insert(Field::decode(path)?, Wrote { hash: FieldHash::parse(hash)?, writers });
+        }
+        Some(Record { tenant, made, fields })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::field::FieldKind;
+
+    #[test]
+    fn a_record_is_one_line_and_back() {
+        let wrote = Wrote {
+            hash: FieldHash::of("\"x\""),
+            writers: [Writer::Source, Writer::Sync("us-to-eu".into())].into_iter().collect(),
+        };
+        let mut record = Record { tenant: "eu-prod".into(), made: true, fields: BTreeMap::new() };
+        record.fields.insert(Field::named(FieldKind::Variable, "Salesforce Connection").into_owned(), wrote.clone());
+        record.fields.insert(Field::of(FieldKind::Title), wrote);
+        let line = record.encode();
+        assert!(line.starts_with("eu-prod made title="), "{line}");
+        assert!(line.contains("connections.Salesforce%20Connection="), "{line}");
+        assert!(line.ends_with("@source,sync/us-to-eu"), "{line}");
+        assert_eq!(Record::decode(&line), Some(record));
+        for bad in ["", "eu-prod", "eu-prod maybe", "eu-prod made x", "eu-prod made title=12@source"] {
+            assert_eq!(Record::decode(bad), None, "{bad}");
+        }
+    }
+}

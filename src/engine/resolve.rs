@@ -1,0 +1,258 @@
+//! Every variable to its connection: bound, own, missing or unknown; by which rule, and what else
+//! was considered.
+
+use super::field::{Field, FieldKind};
+use super::item::ObjectId;
+use super::record::{Record, Writer};
+use super::world::Inventory;
+use crate::api::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The answer to "which connection does this variable mean in this tenant".
+#[derive(Clone, Debug)]
+pub enum Binding {
+    /// This connection.
+    Bound(Arc<Object<ConnectionSpec>>),
+    /// The integration's own connection.
+    Own,
+    /// No connection.
+    Missing,
+    /// It cannot be known, and why.
+    Unknown(String),
+}
+
+/// A binding and how it came about.
+#[derive(Clone, Debug)]
+pub struct Resolution {
+    /// The answer.
+    pub binding: Binding,
+    /// The rule that gave it, in words.
+    pub rule: Rule,
+    /// What else was considered, and why not.
+    pub considered: Vec<Considered>,
+}
+
+/// Which rule matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// The variable is the integration's own connection.
+    Own,
+    /// A connection with exactly this stable key.
+    ExactKey,
+    /// A connection that replaces the key; the keys from older to newer.
+    Replaces(Vec<String>),
+    /// None did.
+    None,
+}
+
+/// A connection that was considered and not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Considered {
+    /// Its stable key.
+    pub key: String,
+    /// Why not.
+    pub why_not: WhyNot,
+}
+
+/// Why a connection does not answer for a key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WhyNot {
+    /// It replaces the key but differs in component, type or credentials.
+    Differs,
+    /// Another one replaces the key too.
+    Ambiguous,
+    /// It takes part in a ring of replacements.
+    Ring,
+    /// It came by a sync, which did not write what asks.
+    NotOfThisSync,
+}
+
+/// Who replaces which key in one tenant.
+#[derive(Clone, Debug, Default)]
+pub struct Replacements {
+    by_older: BTreeMap<String, Vec<Replacement>>,
+    rings: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Replacement {
+    connection: Arc<Object<ConnectionSpec>>,
+    /// The syncs that it came by; empty where the tenant's own people wrote it.
+    came_by: BTreeSet<Writer>,
+}
+
+/// For whom a key is resolved.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asker<'a> {
+    /// Who wrote what asks; empty: the tenant's own people.
+    pub writers: Option<&'a BTreeSet<Writer>>,
+    /// What the sync's source binds the key to.
+    pub source_binding: Option<&'a ConnectionSpec>,
+}
+
+impl Replacements {
+    /// Of a tenant.
+    pub fn of(tenant: &str, inventory: &Inventory) -> Self {
+        let mut by_older: BTreeMap<String, Vec<Replacement>> = BTreeMap::new();
+        for (name, connection) in inventory.connections.iter().filter(|(_, c)| !c.spec.replaces.is_empty()) {
+            let record = inventory.record(tenant, &ObjectId::new(Kind::Connection, name.clone()));
+            let came_by = syncs_that_wrote(record, &Field::of(FieldKind::Replaces));
+            for older in connection.spec.replaces.iter().collect::<BTreeSet<_>>() {
+                let replacement = Replacement { connection: connection.clone(), came_by: came_by.clone() };
+                by_older.entry(older.clone()).or_default().push(replacement);
+            }
+        }
+        let rings = rings(&by_older);
+        Replacements { by_older, rings }
+    }
+
+    /// Older keys that two or more connections replace, with the connections' keys.
+    pub fn ambiguous(&self) -> impl Iterator<Item = (&str, Vec<&str>)> {
+        self.by_older
+            .iter()
+            .filter(|(_, by)| by.len() > 1)
+            .map(|(older, by)| (older.as_str(), by.iter().map(|r| r.connection.spec.stable_key.as_str()).collect()))
+    }
+
+    /// Keys of connections that replace each other in a ring.
+    pub fn rings(&self) -> &BTreeSet<String> {
+        &self.rings
+    }
+
+    /// Each connection that replaces a key whose own connection is there and differs.
+    pub fn differing<'a>(
+        &'a self,
+        inventory: &'a Inventory,
+    ) -> impl Iterator<Item = (&'a str, &'a Arc<Object<ConnectionSpec>>)> {
+        self.by_older.iter().flat_map(move |(older, by)| {
+            let own = inventory.connection(older);
+            by.iter()
+                .filter(move |r| own.is_some_and(|own| !own.spec.is_same_kind_as(&r.connection.spec)))
+                .map(move |r| (older.as_str(), &r.connection))
+        })
+    }
+}
+
+/// The syncs (and promotions) for which a field was written, where no one else wrote it.
+fn syncs_that_wrote(record: Option<&Record>, field: &Field<'_>) -> BTreeSet<Writer> {
+    let Some(wrote) = record.and_then(|r| r.fields.get(&field.clone().into_owned())) else { return BTreeSet::new() };
+    let is_sync = |w: &&Writer| matches!(w, Writer::Sync(_) | Writer::Promote(_));
+    if wrote.writers.iter().all(|w| is_sync(&w)) { wrote.writers.clone() } else { BTreeSet::new() }
+}
+
+fn rings(by_older: &BTreeMap<String, Vec<Replacement>>) -> BTreeSet<String> {
+    let mut rings = BTreeSet::new();
+    for start in by_older.keys() {
+        // A key is in a ring where following the replacements leads back to it.
+        let mut seen = BTreeSet::new();
+        let mut next: Vec<&str> = vec![start];
+        while let Some(key) = next.pop() {
+            for newer in by_older.get(key).into_iter().flatten().map(|r| r.connection.spec.stable_key.as_str()) {
+                if newer == start {
+                    rings.insert(start.clone());
+                }
+                if seen.insert(newer) {
+                    next.push(newer);
+                }
+            }
+        }
+    }
+    rings
+}
+
+/// The connection that a stable key means in a tenant.
+pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements, asker: Asker<'_>) -> Resolution {
+    let mut considered = Vec::new();
+    let mut chain = vec![key.to_string()];
+    let mut current = key;
+    while let Some(candidates) = replacements.by_older.get(current) {
+        let (serving, others): (Vec<_>, Vec<_>) = candidates.iter().partition(|r| {
+            r.came_by.is_empty() || asker.writers.is_some_and(|w| w.iter().any(|writer| r.came_by.contains(writer)))
+        });
+        considered.extend(
+            others
+                .iter()
+                .map(|r| Considered { key: r.connection.spec.stable_key.clone(), why_not: WhyNot::NotOfThisSync }),
+        );
+        let why_not = match serving.as_slice() {
+            [] => break,
+            [one] => {
+                let newer = &one.connection.spec;
+                let own = inventory.connection(current).map(|c| &c.spec).or(asker.source_binding);
+                if replacements.rings.contains(current) || chain.contains(&newer.stable_key) {
+                    WhyNot::Ring
+                } else if own.is_some_and(|own| !own.is_same_kind_as(newer)) {
+                    WhyNot::Differs
+                } else {
+                    chain.push(newer.stable_key.clone());
+                    current = &newer.stable_key;
+                    continue;
+                }
+            }
+            _ => WhyNot::Ambiguous,
+        };
+        considered.extend(
+            serving.iter().map(|r| Considered { key: r.connection.spec.stable_key.clone(), why_not: why_not.clone() }),
+        );
+        break;
+    }
+    let name = names::of_stable_key(current);
+    let (binding, rule) = if let Some(connection) = inventory.connection(current) {
+        (Binding::Bound(connection.clone()), if chain.len() == 1 { Rule::ExactKey } else { Rule::Replaces(chain) })
+    } else if let Some(why) = inventory.invalid.get(&ObjectId::new(Kind::Connection, name)) {
+        (Binding::Unknown(format!("Connection {current} is invalid: {why}")), Rule::None)
+    } else if let Some(file) = inventory.unparsed.first() {
+        (Binding::Unknown(format!("{file} cannot be read and could hold it")), Rule::None)
+    } else {
+        (Binding::Missing, Rule::None)
+    };
+    Resolution { binding, rule, considered }
+}
+
+/// What a variable of an integration of the tenant means there.
+pub fn resolve_variable(
+    tenant: &str,
+    integration: &str,
+    variable: &Variable,
+    inventory: &Inventory,
+    replacements: &Replacements,
+) -> Resolution {
+    match &variable.means {
+        Means::Own(_) => Resolution { binding: Binding::Own, rule: Rule::Own, considered: Vec::new() },
+        // Who wrote the variable matters only where something is replaced at all.
+        Means::StableKey(key) if replacements.by_older.is_empty() => {
+            resolve_key(key, inventory, replacements, Asker::default())
+        }
+        Means::StableKey(key) => {
+            let record = inventory.record(tenant, &ObjectId::new(Kind::Integration, integration));
+            let wrote =
+                record.and_then(|r| r.fields.get(&Field::named(FieldKind::Variable, &variable.name).into_owned()));
+            let asker = Asker { writers: wrote.map(|w| &w.writers), source_binding: None };
+            resolve_key(key, inventory, replacements, asker)
+        }
+    }
+}
+
+/// The connection that customer credentials are for.
+pub fn resolve_credentials(
+    tenant: &str,
+    credentials: &Object<CustomerCredentialsSpec>,
+    inventory: &Inventory,
+    replacements: &Replacements,
+) -> Resolution {
+    let record = inventory.record(tenant, &ObjectId::new(Kind::CustomerCredentials, credentials.name()));
+    let wrote = record.and_then(|r| r.fields.get(&Field::of(FieldKind::ConnectionKey)));
+    let asker = Asker { writers: wrote.map(|w| &w.writers), source_binding: None };
+    resolve_key(&credentials.spec.connection, inventory, replacements, asker)
+}
+
+impl Resolution {
+    /// The connection, where there is one.
+    pub fn connection(&self) -> Option<&Arc<Object<ConnectionSpec>>> {
+        match &self.binding {
+            Binding::Bound(connection) => Some(connection),
+            _ => None,
+        }
+    }
+}

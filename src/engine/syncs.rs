@@ -1,0 +1,103 @@
+//! Syncs as a graph of tenants: which can be carried out, and in which order tenants are planned.
+
+use super::code::Code;
+use super::plan::Finding;
+use super::world::{Sync, World};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The syncs that can be carried out and the order of the tenants.
+#[derive(Debug, Default)]
+pub struct Order<'a> {
+    /// Sources before their targets.
+    pub tenants: Vec<&'a str>,
+    /// By target; each names tenants that are there, is accepted, and takes part in no ring.
+    pub into: BTreeMap<&'a str, Vec<&'a Sync>>,
+    /// What is wrong with the others.
+    pub findings: Vec<Finding>,
+}
+
+/// Orders the tenants of a world.
+pub fn order(world: &World) -> Order<'_> {
+    let mut order = Order::default();
+    let mut edges: Vec<(&str, &str, &Sync)> = Vec::new();
+    for sync in &world.syncs {
+        let from = sync.spec.from.as_str();
+        if !world.tenants.contains_key(from) {
+            order.findings.push(unknown(sync, from, None));
+            continue;
+        }
+        for to in sync.spec.to.iter().collect::<BTreeSet<_>>() {
+            if world.tenants.contains_key(to) {
+                edges.push((from, to, sync));
+            } else {
+                order.findings.push(unknown(sync, to, Some(from)));
+            }
+        }
+    }
+    let mut downstream: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (from, to, _) in &edges {
+        downstream.entry(from).or_default().insert(to);
+    }
+    let (rings, kept): (Vec<_>, Vec<_>) = edges.into_iter().partition(|(from, to, _)| reaches(&downstream, to, from));
+    for (from, to, sync) in rings {
+        order.findings.push(Finding::of_sync(
+            Code::SyncRing,
+            &sync.writer,
+            Some(to),
+            format!("{} copies {from} to {to}, and {to} is copied back to {from}", sync.writer),
+            "take one of the tenants out of the ring; none of its syncs is carried out until then",
+        ));
+    }
+    let mut waits: BTreeMap<&str, BTreeSet<&str>> =
+        world.tenants.keys().map(|t| (t.as_str(), BTreeSet::new())).collect();
+    for (from, to, sync) in kept {
+        let accepted = &world.tenants[to].spec.accept_from;
+        if accepted.iter().any(|t| t == from) {
+            waits.entry(to).or_default().insert(from);
+            order.into.entry(to).or_default().push(sync);
+        } else {
+            order.findings.push(Finding::of_sync(
+                Code::SyncNotAccepted,
+                &sync.writer,
+                Some(to),
+                format!("{to} does not accept syncs from {from}"),
+                format!("if it should, add {from} to acceptFrom of Tenant {to}"),
+            ));
+        }
+    }
+    while let Some(ready) = waits.iter().find(|(_, on)| on.is_empty()).map(|(t, _)| *t) {
+        waits.remove(ready);
+        waits.values_mut().for_each(|on| {
+            on.remove(ready);
+        });
+        order.tenants.push(ready);
+    }
+    order
+}
+
+fn unknown(sync: &Sync, tenant: &str, from: Option<&str>) -> Finding {
+    Finding::of_sync(
+        Code::SyncUnknownTenant,
+        &sync.writer,
+        None,
+        match from {
+            None => format!("{} copies tenant {tenant}, which is not there", sync.writer),
+            Some(from) => format!("{} copies {from} to tenant {tenant}, which is not there", sync.writer),
+        },
+        "write a Tenant of that name, or correct the name",
+    )
+}
+
+fn reaches(downstream: &BTreeMap<&str, BTreeSet<&str>>, start: &str, goal: &str) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut next = vec![start];
+    while let Some(tenant) = next.pop() {
+        if tenant == goal {
+            return true;
+        }
+        if seen.insert(tenant.to_string()) {
+            next.extend(downstream.get(tenant).into_iter().flatten());
+        }
+    }
+    false
+}

@@ -1,0 +1,183 @@
+//! What the engine is given: every tenant as it was read, and the syncs between them.
+
+use super::field::Field;
+use super::item::{Item, ObjectId};
+use super::record::{Record, Writer};
+use crate::api::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Objects of one kind, by name.
+pub type Objects<S> = BTreeMap<String, Arc<Object<S>>>;
+
+/// Everything that a plan is made from.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    /// By name.
+    pub tenants: BTreeMap<String, TenantView>,
+    /// In the order of their writers.
+    pub syncs: Vec<Sync>,
+}
+
+/// One tenant as it was read.
+#[derive(Clone, Debug)]
+pub struct TenantView {
+    /// What its Tenant says; of two, the stricter of both already.
+    pub spec: TenantSpec,
+    /// What is in its place.
+    pub live: View,
+    /// What its source declares; `None` where it has none.
+    pub source: Option<View>,
+}
+
+/// The result of reading a place or a source.
+#[derive(Clone, Debug)]
+pub enum View {
+    /// It was read.
+    Read(Arc<Inventory>),
+    /// It could not be read, and why.
+    Unreachable(String),
+}
+
+impl View {
+    /// What was read.
+    pub fn inventory(&self) -> Option<&Arc<Inventory>> {
+        match self {
+            View::Read(inventory) => Some(inventory),
+            View::Unreachable(_) => None,
+        }
+    }
+}
+
+/// A sync, written down or not.
+#[derive(Clone, Debug)]
+pub struct Sync {
+    /// As whom it writes.
+    pub writer: Writer,
+    /// What it says.
+    pub spec: Arc<TenantSyncSpec>,
+}
+
+/// A tenant's resources. A connection is found by its stable key through its name, which is made of it.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    /// Components by name.
+    pub components: Objects<ComponentSpec>,
+    /// Connections by name.
+    pub connections: Objects<ConnectionSpec>,
+    /// Customer credentials by name.
+    pub customer_credentials: Objects<CustomerCredentialsSpec>,
+    /// Integrations by name.
+    pub integrations: Objects<IntegrationSpec>,
+    /// What the definitions say, by integration. Missing where there is no definition or it cannot be read.
+    pub uses: BTreeMap<String, Arc<Uses>>,
+    /// What we wrote, by object: also of objects that are gone.
+    pub records: BTreeMap<ObjectId, Record>,
+    /// Who else holds a field, where the place knows (a cluster does).
+    pub holders: BTreeMap<ObjectId, BTreeMap<Field<'static>, String>>,
+    /// Objects that were named but cannot be used (invalid, or there twice), and why.
+    pub invalid: BTreeMap<ObjectId, String>,
+    /// Files that could hold anything.
+    pub unparsed: BTreeSet<String>,
+}
+
+impl Inventory {
+    /// The connection with exactly this stable key.
+    pub fn connection(&self, key: &str) -> Option<&Arc<Object<ConnectionSpec>>> {
+        self.connections.get(&names::of_stable_key(key)).filter(|c| c.spec.stable_key == key)
+    }
+
+    /// What is known of a component.
+    pub fn component(&self, reference: &ComponentRef) -> Option<&ComponentSpec> {
+        let object = self.components.get(&names::of_component(&reference.key, reference.is_public()))?;
+        (object.spec.key == reference.key).then_some(&object.spec)
+    }
+
+    /// What is known of a connection's type.
+    pub fn connection_type(&self, connection: &ConnectionSpec) -> Option<&ConnectionType> {
+        self.component(&connection.component)?.connection_type(&connection.type_)
+    }
+
+    /// One object.
+    pub fn get(&self, id: &ObjectId) -> Option<Item> {
+        match id.kind {
+            Kind::Component => self.components.get(&id.name).cloned().map(Item::Component),
+            Kind::Connection => self.connections.get(&id.name).cloned().map(Item::Connection),
+            Kind::CustomerCredentials => {
+                self.customer_credentials.get(&id.name).cloned().map(Item::CustomerCredentials)
+            }
+            Kind::Integration => {
+                let object = self.integrations.get(&id.name)?.clone();
+                Some(Item::Integration(object, self.uses.get(&id.name).cloned()))
+            }
+            Kind::Tenant | Kind::TenantSync => None,
+        }
+    }
+
+    /// Puts an object in, over one of the same kind and name.
+    pub fn insert(&mut self, item: Item) {
+        let name = item.metadata().name.clone();
+        match item {
+            Item::Component(o) => {
+                self.components.insert(name, o);
+            }
+            Item::Connection(o) => {
+                self.connections.insert(name, o);
+            }
+            Item::CustomerCredentials(o) => {
+                self.customer_credentials.insert(name, o);
+            }
+            Item::Integration(o, uses) => {
+                match uses {
+                    Some(uses) => self.uses.insert(name.clone(), uses),
+                    None => self.uses.remove(&name),
+                };
+                self.integrations.insert(name, o);
+            }
+        }
+    }
+
+    /// Takes an object out.
+    pub fn remove(&mut self, id: &ObjectId) {
+        match id.kind {
+            Kind::Component => drop(self.components.remove(&id.name)),
+            Kind::Connection => drop(self.connections.remove(&id.name)),
+            Kind::CustomerCredentials => drop(self.customer_credentials.remove(&id.name)),
+            Kind::Integration => {
+                self.integrations.remove(&id.name);
+                self.uses.remove(&id.name);
+            }
+            Kind::Tenant | Kind::TenantSync => {}
+        }
+    }
+
+    /// Every object, by kind and name.
+    pub fn items(&self) -> impl Iterator<Item = Item> + '_ {
+        let components = self.components.values().cloned().map(Item::Component);
+        let connections = self.connections.values().cloned().map(Item::Connection);
+        let credentials = self.customer_credentials.values().cloned().map(Item::CustomerCredentials);
+        let integrations =
+            self.integrations.iter().map(|(name, o)| Item::Integration(o.clone(), self.uses.get(name).cloned()));
+        components.chain(connections).chain(credentials).chain(integrations)
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        self.components.len() + self.connections.len() + self.customer_credentials.len() + self.integrations.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Who else holds a field.
+    pub fn holder(&self, id: &ObjectId, field: &Field<'_>) -> Option<String> {
+        self.holders.get(id)?.get(&field.clone().into_owned()).cloned()
+    }
+
+    /// The record of an object, where it is one of this tenant.
+    pub fn record(&self, tenant: &str, id: &ObjectId) -> Option<&Record> {
+        self.records.get(id).filter(|record| record.tenant == tenant)
+    }
+}
