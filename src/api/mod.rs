@@ -5,6 +5,7 @@
 mod component;
 mod condition;
 mod connection;
+mod crds;
 mod customer_credentials;
 mod definition;
 mod integration;
@@ -20,6 +21,7 @@ mod union;
 pub use component::*;
 pub use condition::Condition;
 pub use connection::*;
+pub use crds::crd;
 pub use customer_credentials::*;
 pub use definition::*;
 pub use integration::*;

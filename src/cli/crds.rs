@@ -1,0 +1,39 @@
+//! `stablekey crds`.
+
+use super::Failure;
+use super::output::Output;
+use crate::api::{Kind, crd};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Write the CustomResourceDefinitions
+///
+/// Without a folder all are written to standard output, ready for `kubectl apply -f -`.
+#[derive(Debug, Args)]
+pub struct Crds {
+    /// Write one file a kind into this folder
+    #[arg(long, value_name = "FOLDER")]
+    dir: Option<PathBuf>,
+}
+
+impl Crds {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+        let mut all = String::new();
+        for kind in Kind::ALL {
+            let yaml = serde_saphyr::to_string(&crd(kind)).map_err(|error| {
+                Failure::new(format!("the definition of {kind} cannot be written: {error}"), "this is a mistake of ours: report it")
+            })?;
+            match &self.dir {
+                None => all.push_str(&format!("---\n{yaml}")),
+                Some(folder) => {
+                    let path = folder.join(format!("{}.yaml", kind.plural()));
+                    std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, &yaml)).map_err(|error| {
+                        Failure::new(format!("{} cannot be written: {error}", path.display()), "make the folder writable")
+                    })?;
+                }
+            }
+        }
+        output.result(&all)?;
+        Ok(0)
+    }
+}

@@ -1,0 +1,94 @@
+//! The command line: a file a subcommand. Each reads, asks the engine, and says what came of it.
+
+mod adopt;
+mod apply;
+mod crds;
+mod explain;
+mod export;
+mod import;
+mod options;
+mod output;
+mod plan;
+mod planning;
+mod status;
+mod validate;
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// GitOps for connections: one stable key, every tenant.
+///
+/// Connections, stable keys, integrations and their bindings are YAML per tenant. Stablekey shows what
+/// is missing, what a change would break and what a sync would do before anything is touched, does
+/// exactly that, and proves that it is done.
+#[derive(Debug, Parser)]
+#[command(name = "stablekey", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 nothing to do · 1 an error · 2 there are actions · 3 something declared will not be reached.\nStart with: stablekey plan examples/us-eu")]
+struct Arguments {
+    /// When to colour the output
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: output::Color,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Validate(validate::Validate),
+    Plan(plan::PlanCommand),
+    Apply(apply::Apply),
+    Status(status::Status),
+    Explain(explain::Explain),
+    Import(import::Import),
+    Export(export::Export),
+    Adopt(adopt::Adopt),
+    Crds(crds::Crds),
+}
+
+/// A command that could not be carried out: what is wrong and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Failure {
+    message: String,
+    help: String,
+}
+
+impl Failure {
+    fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Failure { message: message.into(), help: help.into() }
+    }
+}
+
+/// Parses the arguments and runs the command.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // `--help` and `--version` come this way too. 2 means "there are actions" here, so that a
+            // mistake in the arguments is 1.
+            let code = if error.use_stderr() { 1 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let mut output = output::Output::new(arguments.color);
+    let result = match arguments.command {
+        Command::Validate(command) => command.run(&mut output),
+        Command::Plan(command) => command.run(&mut output),
+        Command::Apply(command) => command.run(&mut output),
+        Command::Status(command) => command.run(&mut output),
+        Command::Explain(command) => command.run(&mut output),
+        Command::Import(command) => command.run(&mut output),
+        Command::Export(command) => command.run(&mut output),
+        Command::Adopt(command) => command.run(&mut output),
+        Command::Crds(command) => command.run(&mut output),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::from(1)
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! From a project to a plan.
+
+use super::Failure;
+use crate::api::{Kind, TenantSyncSpec};
+use crate::engine::closure::{Index, Seeds, plan_closure};
+use crate::engine::code::{Code, Severity};
+use crate::engine::item::ObjectId;
+use crate::engine::plan::{At, Finding, Note, Plan, Scope, plan};
+use crate::engine::record::Writer;
+use crate::engine::world::{Sync, World};
+use crate::manifest::Problem;
+use crate::tenant::project::{Project, UNNAMED};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A plan and the world that it was made from.
+pub struct Planned {
+    /// As it was read, unwritten syncs included.
+    pub world: World,
+    /// The plan.
+    pub plan: Plan,
+}
+
+/// Plans a project within a scope.
+pub fn make(project: &Project, scope: &Scope) -> Result<Planned, Failure> {
+    let mut world = project.world();
+    add_unwritten_syncs(&mut world, scope)?;
+    check_names(project, &world, scope)?;
+    let mut plan = if scope.integrations.is_empty() {
+        plan(&world, scope)
+    } else {
+        let seeds = Seeds { keys: BTreeSet::new(), integrations: scope.integrations.clone() };
+        plan_closure(&world, &Index::of(&world), &seeds, scope)
+    };
+    plan.skipped.other_kinds = project.other_kinds;
+    plan.findings.extend(project.own_problems().map(finding));
+    plan.findings.sort_by_key(|f| f.severity);
+    locate(project, &mut plan);
+    plan.settle();
+    Ok(Planned { world, plan })
+}
+
+/// A problem of a file that belongs to no tenant.
+fn finding(problem: &Problem) -> Finding {
+    Finding {
+        code: Code::ObjectInvalid,
+        severity: Severity::Error,
+        tenant: None,
+        object: None,
+        text: problem.message.clone(),
+        mend: problem.help.clone(),
+        at: Some(At { file: problem.file.clone(), line: problem.line }),
+    }
+}
+
+fn add_unwritten_syncs(world: &mut World, scope: &Scope) -> Result<(), Failure> {
+    for (from, to) in scope.syncs.iter().filter_map(|s| s.split_once(':')) {
+        for tenant in [from, to] {
+            known("tenant", tenant, world.tenants.keys())?;
+        }
+        let spec = TenantSyncSpec {
+            from: from.to_string(),
+            to: vec![to.to_string()],
+            integrations: vec!["*".to_string()],
+            connections: None,
+            prune: None,
+            mode: None,
+            overrides: Vec::new(),
+        };
+        world.syncs.push(Sync { writer: Writer::Promote(from.to_string()), spec: Arc::new(spec) });
+    }
+    Ok(())
+}
+
+/// A name that nothing has is a mistake, not an empty plan.
+fn check_names(project: &Project, world: &World, scope: &Scope) -> Result<(), Failure> {
+    for tenant in &scope.tenants {
+        known("tenant", tenant, world.tenants.keys())?;
+    }
+    let syncs: Vec<String> = project.syncs.iter().filter_map(|s| s.writer.to_string().strip_prefix("sync/").map(str::to_string)).collect();
+    for sync in scope.syncs.iter().filter(|s| !s.contains(':')) {
+        known("sync", sync, syncs.iter())?;
+    }
+    let views = world.tenants.values().flat_map(|t| [Some(&t.live), t.source.as_ref()]).flatten();
+    let integrations: BTreeSet<&String> = views.filter_map(|v| v.inventory()).flat_map(|i| i.integrations.keys()).collect();
+    for integration in &scope.integrations {
+        known("integration", integration, integrations.iter().copied())?;
+    }
+    Ok(())
+}
+
+/// An error that names what there is.
+pub fn known<'a>(what: &str, name: &str, there: impl Iterator<Item = &'a String>) -> Result<(), Failure> {
+    let there: Vec<&str> = there.map(String::as_str).filter(|t| *t != UNNAMED).collect();
+    if there.contains(&name) {
+        return Ok(());
+    }
+    let near = crate::engine::near_miss::near_misses(name, there.iter().copied());
+    let help = match (near.as_slice(), there.as_slice()) {
+        (_, []) => format!("there is no {what} at all: is this the right root?"),
+        ([], there) => format!("there is {}", there.join(", ")),
+        (near, _) => format!("did you mean {}?", near.join(" or ")),
+    };
+    Err(Failure::new(format!("there is no {what} {name}"), help))
+}
+
+/// Writes down where a person would look for what the plan speaks of.
+fn locate(project: &Project, plan: &mut Plan) {
+    for target in &mut plan.targets {
+        for action in &mut target.actions {
+            let path = action.fields.first().map(|c| c.field.document_path()).unwrap_or_default();
+            action.at = project.at(Some(&target.tenant), &action.change.object, &path);
+            if action.at.is_none() {
+                action.at = action.change.definition.as_ref().and_then(|from| {
+                    project.at(Some(&from.tenant), &action.change.object, &[])
+                });
+            }
+        }
+    }
+    for finding in plan.findings.iter_mut().filter(|f| f.at.is_none()) {
+        if let Some(id) = &finding.object {
+            finding.at = project.at(finding.tenant.as_deref(), id, &[]);
+        }
+    }
+}
+
+/// The objects that a plan says cannot be reached: for tests of scripts and for `validate`.
+pub fn blocked(plan: &Plan) -> impl Iterator<Item = &ObjectId> {
+    plan.targets.iter().flat_map(|t| &t.notes).filter_map(|note| match note {
+        Note::Blocked { object, .. } if object.kind != Kind::Tenant => Some(object),
+        _ => None,
+    })
+}

@@ -1,0 +1,51 @@
+//! Adoption by hand: live values are recorded as if we had written them.
+
+use super::canonical::Digest;
+use super::item::{Item, ObjectId};
+use super::plan::{Action, ActionKind, Change, FieldChange, Impact, Op, Reason};
+use super::record::{Record, Writer, Wrote};
+use super::world::Inventory;
+use std::collections::BTreeSet;
+
+/// The action that records every field of a live object; `None` where it is not there, or all of it
+/// is recorded as it is.
+pub fn adopt(tenant: &str, inventory: &Inventory, id: &ObjectId) -> Option<Action> {
+    let live = inventory.get(id)?;
+    let mut record = inventory.record(tenant, id).cloned().unwrap_or_else(|| Record::of(tenant));
+    let mut fields = Vec::new();
+    for (field, value) in live.fields(true) {
+        let field = field.into_owned();
+        let hash = value.hash();
+        let wrote = record.fields.get(&field);
+        if wrote.is_some_and(|wrote| wrote.hash == hash) {
+            continue;
+        }
+        let writers = wrote.map_or_else(|| BTreeSet::from([Writer::Adopt]), |wrote| wrote.writers.clone());
+        fields.push(FieldChange { field: field.clone(), op: Op::Record, from: None, to: Some(value.to_json()), by: None });
+        record.fields.insert(field, Wrote { hash, writers });
+    }
+    (!fields.is_empty()).then(|| action(tenant, id, live, record, fields))
+}
+
+fn action(tenant: &str, id: &ObjectId, live: Item, record: Record, fields: Vec<FieldChange>) -> Action {
+    Action {
+        id: format!("{tenant}/{id}"),
+        digest: Digest::of(record.encode().as_bytes()),
+        action: ActionKind::Adopt,
+        writers: BTreeSet::from([Writer::Adopt]),
+        reason: Reason { code: "adopted", text: "taken over as it is".to_string() },
+        after: BTreeSet::new(),
+        fields,
+        impact: Impact::default(),
+        needs_approval: Vec::new(),
+        at: None,
+        change: Change {
+            object: id.clone(),
+            before: Some(live.clone()),
+            after: Some(live),
+            record: Some(record),
+            definition: None,
+            resumptions: Vec::new(),
+        },
+    }
+}

@@ -1,0 +1,342 @@
+//! A folder of YAML as a place, made to be a Git working tree: only the lines that must change do,
+//! every file is old or new whatever happens, and what a killed run left is finished by the next.
+
+use super::disk::{self, Disk, RealDisk};
+use super::gather::{Documents, beside, gather};
+use super::{Place, PlaceError, Session, Snapshot, lock_file};
+use crate::api::{Definition, Resource};
+use crate::engine::canonical::Digest;
+use crate::engine::field::FieldKind;
+use crate::engine::item::{Item, ObjectId};
+use crate::engine::plan::{Action, ActionKind, Change, FieldChange, Op};
+use crate::engine::record::Record;
+use crate::manifest::{self, Edit, Origin, Problem, to_yaml};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Beside the lock: the digests of an apply that has not had its receipt.
+const APPROVED: &str = "stablekey.approved";
+/// The largest lock file that we read, in bytes.
+const LOCK_BYTES: u64 = 256_000_000;
+
+/// A folder of YAML.
+#[derive(Clone)]
+pub struct DirectoryPlace {
+    tenant: String,
+    folder: PathBuf,
+    disk: Arc<dyn Disk>,
+}
+
+impl std::fmt::Debug for DirectoryPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DirectoryPlace({} at {})", self.tenant, self.folder.display())
+    }
+}
+
+impl DirectoryPlace {
+    /// The folder of a tenant.
+    pub fn new(tenant: impl Into<String>, folder: PathBuf) -> Self {
+        DirectoryPlace { tenant: tenant.into(), folder, disk: Arc::new(RealDisk) }
+    }
+
+    /// The same folder, on a disk that tests can cut off.
+    pub fn on_disk(self, disk: Arc<dyn Disk>) -> Self {
+        DirectoryPlace { disk, ..self }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What `stablekey.lock` says.
+    pub fn records(&self) -> Result<BTreeMap<ObjectId, Record>, Problem> {
+        let path = self.folder.join(lock_file::NAME);
+        let wrong = |line: usize, message: String, help: &str| Problem {
+            file: path.display().to_string(),
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: 1,
+            excerpt: None,
+            message,
+            help: help.to_string(),
+        };
+        let bytes = match disk::read(&path, LOCK_BYTES) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(BTreeMap::new()),
+            Err(error) => return Err(wrong(0, format!("cannot be read: {error}"), "make it a readable file")),
+        };
+        let help = "restore it from Git; without it every object is as if others had written it";
+        let text = String::from_utf8(bytes).map_err(|_| wrong(0, "not UTF-8".to_string(), help))?;
+        lock_file::read(&text).map_err(|error| wrong(error.line, error.why.to_string(), help))
+    }
+
+    fn read(&self) -> Result<Snapshot, PlaceError> {
+        let parent = self.folder.parent().unwrap_or(Path::new(""));
+        let reading = manifest::read_folder(parent, &self.folder, &[]);
+        let other_kinds = reading.other_kinds;
+        let mut snapshot =
+            gather(Documents { documents: reading.documents, invalid: reading.invalid, unparsed: reading.unparsed });
+        snapshot.other_kinds = other_kinds;
+        let records = self.records().map_err(|problem| PlaceError::Failed { what: problem.file, why: problem.message })?;
+        Arc::make_mut(&mut snapshot.inventory).records = records;
+        Ok(snapshot)
+    }
+
+    fn failed(&self, what: &Path) -> impl Fn(std::io::Error) -> PlaceError {
+        let what = what.display().to_string();
+        move |error| PlaceError::Failed { what: what.clone(), why: error.to_string() }
+    }
+}
+
+impl Place for DirectoryPlace {
+    fn snapshot(&self) -> Result<Snapshot, PlaceError> {
+        self.read()
+    }
+
+    fn definition(&self, integration: &str) -> Result<Vec<u8>, PlaceError> {
+        let snapshot = self.read()?;
+        let id = ObjectId::new(crate::api::Kind::Integration, integration);
+        let nothing = || PlaceError::Refused { object: id.clone(), why: "it has no definition file".to_string() };
+        let Some(Item::Integration(object, _)) = snapshot.inventory.get(&id) else { return Err(nothing()) };
+        let (Some(Definition::File(file)), Some(origin)) = (&object.spec.definition, snapshot.origins.get(&id)) else {
+            return Err(nothing());
+        };
+        read_definition(&beside(origin, file))
+    }
+
+    fn begin<'a>(&'a self, coming: &[&Change]) -> Result<Box<dyn Session + 'a>, PlaceError> {
+        let lock = File::open(&self.folder).map_err(self.failed(&self.folder))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(PlaceError::Busy { who: self.tenant.clone() }),
+            Err(TryLockError::Error(error)) => return Err(self.failed(&self.folder)(error)),
+        }
+        let snapshot = self.read()?;
+        let folders: BTreeSet<PathBuf> = snapshot
+            .origins
+            .values()
+            .filter_map(|origin| Path::new(&origin.file.path).parent().map(Path::to_path_buf))
+            .chain([self.folder.clone()])
+            .chain(crate::api::Kind::ALL.map(|kind| self.folder.join(kind.plural())))
+            .collect();
+        disk::sweep(self.disk.as_ref(), &folders).map_err(self.failed(&self.folder))?;
+        let mut session = DirectorySession {
+            place: self,
+            _lock: lock,
+            records: snapshot.inventory.records.clone(),
+            written: snapshot.inventory.records.clone(),
+            files: snapshot.origins.iter().map(|(id, origin)| (id.clone(), PathBuf::from(&origin.file.path))).collect(),
+        };
+        session.announce(coming)?;
+        Ok(Box::new(session))
+    }
+}
+
+struct DirectorySession<'a> {
+    place: &'a DirectoryPlace,
+    /// Held, never read: the kernel lets go of the lock when it is closed, also by a kill.
+    _lock: File,
+    /// As they are with what was done so far.
+    records: BTreeMap<ObjectId, Record>,
+    /// As they stand in the file.
+    written: BTreeMap<ObjectId, Record>,
+    /// The file of each object.
+    files: BTreeMap<ObjectId, PathBuf>,
+}
+
+impl DirectorySession<'_> {
+    /// Records come before the objects that are created: a run that is killed between the two leaves
+    /// a record of nothing, never an object that nobody knows we made.
+    fn announce(&mut self, coming: &[&Change]) -> Result<(), PlaceError> {
+        let mut records = self.records.clone();
+        for change in coming.iter().filter(|c| c.before.is_none()) {
+            if let Some(record) = &change.record {
+                records.insert(change.object.clone(), record.clone());
+            }
+        }
+        self.write_records(records)
+    }
+
+    fn write_records(&mut self, records: BTreeMap<ObjectId, Record>) -> Result<(), PlaceError> {
+        if records != self.written {
+            let path = self.place.folder.join(lock_file::NAME);
+            let text = lock_file::write(&records);
+            disk::write_atomically(self.place.disk.as_ref(), &path, text.as_bytes()).map_err(self.place.failed(&path))?;
+            self.written = records;
+        }
+        Ok(())
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), PlaceError> {
+        disk::write_atomically(self.place.disk.as_ref(), path, bytes).map_err(self.place.failed(path))
+    }
+
+    /// The object's document as it is now; `Changed` where it is not as the change says.
+    fn current(&self, change: &Change) -> Result<(PathBuf, Origin, Resource), PlaceError> {
+        let changed = || PlaceError::Changed { object: change.object.clone() };
+        let path = self.files.get(&change.object).ok_or_else(changed)?.clone();
+        let (origin, resource) = find(&path, &change.object)?.ok_or_else(changed)?;
+        match &change.before {
+            Some(before) if before.to_resource() == resource => Ok((path, origin, resource)),
+            _ => Err(changed()),
+        }
+    }
+
+    fn create(&mut self, change: &Change, after: &Item, definition: Option<&[u8]>) -> Result<(), PlaceError> {
+        let id = &change.object;
+        if self.files.contains_key(id) {
+            return Err(PlaceError::Changed { object: id.clone() });
+        }
+        let mut resource = after.to_resource();
+        let path = self.place.folder.join(id.kind.plural()).join(format!("{}.yaml", id.name));
+        if let Resource::Integration(integration) = &mut resource
+            && integration.spec.definition.is_some()
+        {
+            let file = format!("{}.definition", id.name);
+            match definition {
+                Some(bytes) => {
+                    self.write(&path.with_file_name(&file), bytes)?;
+                    integration.spec.definition = Some(Definition::File(file));
+                }
+                None => integration.spec.definition = None,
+            }
+        }
+        let refused = |why: String| PlaceError::Refused { object: id.clone(), why };
+        let yaml = to_yaml(&resource).map_err(|error| refused(error.to_string()))?;
+        let text = match disk::read(&path, manifest::limits::FILE_BYTES).map_err(self.place.failed(&path))? {
+            None => yaml,
+            Some(bytes) => {
+                let there = String::from_utf8(bytes).map_err(|_| refused(format!("{} is not UTF-8", path.display())))?;
+                manifest::append_document(&there, &yaml)
+            }
+        };
+        self.write(&path, text.as_bytes())?;
+        self.files.insert(id.clone(), path);
+        Ok(())
+    }
+
+    fn update(&mut self, change: &Change, fields: &[FieldChange], after: &Item, definition: Option<&[u8]>) -> Result<(), PlaceError> {
+        let (path, origin, resource) = self.current(change)?;
+        let mut edits: Vec<Edit> = fields.iter().filter_map(|field| edit(field, after)).collect();
+        if let (Some(bytes), Resource::Integration(integration)) = (definition, &resource) {
+            let file = match &integration.spec.definition {
+                Some(Definition::File(file)) => file.clone(),
+                _ => {
+                    let file = format!("{}.definition", change.object.name);
+                    let path = vec!["spec".to_string(), "definition".to_string()];
+                    edits.push(Edit::Set { path, value: json!({"file": file}) });
+                    file
+                }
+            };
+            self.write(&beside(&origin, &file), bytes)?;
+        }
+        if edits.is_empty() {
+            return Ok(());
+        }
+        let text = manifest::edit(&origin, &edits)
+            .map_err(|error| PlaceError::Refused { object: change.object.clone(), why: format!("{}: {error}", path.display()) })?;
+        self.write(&path, text.as_bytes())
+    }
+
+    fn delete(&mut self, change: &Change) -> Result<(), PlaceError> {
+        let (path, origin, resource) = self.current(change)?;
+        let refused = |why: String| PlaceError::Refused { object: change.object.clone(), why };
+        match manifest::remove_document(&origin).map_err(|error| refused(format!("{}: {error}", path.display())))? {
+            Some(text) => self.write(&path, text.as_bytes())?,
+            None => disk::remove(self.place.disk.as_ref(), &path).map_err(self.place.failed(&path))?,
+        }
+        if let Resource::Integration(integration) = &resource
+            && let Some(Definition::File(file)) = &integration.spec.definition
+        {
+            let definition = beside(&origin, file);
+            disk::remove(self.place.disk.as_ref(), &definition).map_err(self.place.failed(&definition))?;
+        }
+        self.files.remove(&change.object);
+        Ok(())
+    }
+}
+
+impl Session for DirectorySession<'_> {
+    fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), PlaceError> {
+        let change = &action.change;
+        match (action.action, &change.after) {
+            (ActionKind::Create, Some(after)) => self.create(change, after, definition)?,
+            (ActionKind::Update, Some(after)) => self.update(change, &action.fields, after, definition)?,
+            (ActionKind::Delete, _) => self.delete(change)?,
+            (ActionKind::Adopt, _) => drop(self.current(change)?),
+            (_, None) => return Err(PlaceError::Changed { object: change.object.clone() }),
+        }
+        match &change.record {
+            Some(record) => drop(self.records.insert(change.object.clone(), record.clone())),
+            None => drop(self.records.remove(&change.object)),
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, PlaceError> {
+        Ok(self.place.read()?.inventory.get(id))
+    }
+
+    fn approved(&self) -> Result<BTreeSet<String>, PlaceError> {
+        let path = self.place.folder.join(APPROVED);
+        let bytes = disk::read(&path, LOCK_BYTES).map_err(self.place.failed(&path))?.unwrap_or_default();
+        Ok(String::from_utf8_lossy(&bytes).lines().filter(|line| !line.is_empty()).map(str::to_string).collect())
+    }
+
+    fn approve(&mut self, digests: &BTreeSet<String>) -> Result<(), PlaceError> {
+        if *digests == self.approved()? {
+            return Ok(());
+        }
+        let text: String = digests.iter().map(|digest| format!("{digest}\n")).collect();
+        self.write(&self.place.folder.join(APPROVED), text.as_bytes())
+    }
+
+    fn settle(&mut self, done: bool) -> Result<(), PlaceError> {
+        let files = &self.files;
+        // A record of nothing live is kept by nobody: whoever still declares the object makes it anew.
+        self.records.retain(|id, _| files.contains_key(id));
+        self.write_records(self.records.clone())?;
+        if done {
+            let path = self.place.folder.join(APPROVED);
+            disk::remove(self.place.disk.as_ref(), &path).map_err(self.place.failed(&path))?;
+        }
+        Ok(())
+    }
+}
+
+/// The edit that makes a field's change; none where only the record changes.
+fn edit(change: &FieldChange, after: &Item) -> Option<Edit> {
+    let path = change.field.document_path();
+    match (change.op, change.field.kind) {
+        (Op::Set | Op::Remove, FieldKind::Definition) if change.op == Op::Set => None,
+        (Op::Set, FieldKind::Variable) => {
+            let Item::Integration(integration, _) = after else { return None };
+            let variable = integration.spec.connections.iter().find(|v| v.name == change.field.name)?;
+            Some(Edit::Set { path, value: serde_json::to_value(variable).ok()? })
+        }
+        (Op::Set, _) => Some(Edit::Set { path, value: change.to.clone().unwrap_or(Value::Null) }),
+        (Op::Remove, _) => Some(Edit::Remove { path }),
+        (Op::Record | Op::Forget | Op::Release, _) => None,
+    }
+}
+
+/// An object's document in a file, as it is now.
+fn find(path: &Path, id: &ObjectId) -> Result<Option<(Origin, Resource)>, PlaceError> {
+    let reading = manifest::read_file(path);
+    let found = reading.documents.into_iter().find(|d| d.resource.kind() == id.kind && d.resource.metadata().name == id.name);
+    Ok(found.map(|document| (document.origin, document.resource)))
+}
+
+fn read_definition(path: &Path) -> Result<Vec<u8>, PlaceError> {
+    let failed = |why: String| PlaceError::Failed { what: path.display().to_string(), why };
+    let limit = u64::try_from(manifest::definition::MAX_BYTES).unwrap_or(u64::MAX);
+    disk::read(path, limit).map_err(|e| failed(e.to_string()))?.ok_or_else(|| failed("it is not there".to_string()))
+}
+
+/// The digest by which a definition is known.
+pub fn definition_digest(bytes: &[u8]) -> String {
+    Digest::of(bytes).to_string().trim_start_matches("sha256:").to_string()
+}

@@ -1,0 +1,169 @@
+//! Documents of one tenant's folder as an inventory.
+
+use super::disk;
+use super::Snapshot;
+use crate::api::*;
+use crate::engine::item::{Item, ObjectId};
+use crate::engine::world::Inventory;
+use crate::manifest::definition::{self, MAX_BYTES};
+use crate::manifest::{Document, Invalid, Origin, Problem, Unparsed, locate};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What was read of one folder.
+#[derive(Debug, Default)]
+pub struct Documents {
+    /// Resources of tenants.
+    pub documents: Vec<Document>,
+    /// Documents that name their object but are wrong.
+    pub invalid: Vec<Invalid>,
+    /// Files that could hold anything.
+    pub unparsed: Vec<Unparsed>,
+}
+
+/// Indexes documents; what is there twice is an error on all, and held back. Reads the definitions
+/// that stand beside them.
+pub fn gather(found: Documents) -> Snapshot {
+    let mut inventory = Inventory::default();
+    let mut origins: BTreeMap<ObjectId, Origin> = BTreeMap::new();
+    let mut problems: Vec<Problem> = Vec::new();
+    let mut twice: BTreeMap<ObjectId, Vec<Origin>> = BTreeMap::new();
+    for invalid in found.invalid {
+        let id = ObjectId::new(invalid.kind, invalid.name);
+        let why = invalid.problems.first().map_or_else(String::new, |p| p.message.clone());
+        let more = invalid.problems.len().saturating_sub(1);
+        let why = if more == 0 { why } else { format!("{why} (and {more} more)") };
+        problems.extend(invalid.problems);
+        inventory.invalid.insert(id.clone(), why);
+        if let Some(before) = origins.insert(id.clone(), invalid.origin.clone()) {
+            twice.entry(id).or_insert_with(|| vec![before]).push(invalid.origin);
+        }
+    }
+    for unparsed in found.unparsed {
+        inventory.unparsed.insert(unparsed.file);
+        problems.extend(unparsed.problems);
+    }
+    let mut integrations = Vec::new();
+    for document in found.documents {
+        let Some(item) = item(document.resource) else { continue };
+        let id = item.id();
+        if let Some(before) = origins.insert(id.clone(), document.origin.clone()) {
+            twice.entry(id).or_insert_with(|| vec![before]).push(document.origin);
+            continue;
+        }
+        match item {
+            Item::Integration(object, _) => integrations.push((id, object)),
+            item => inventory.insert(item),
+        }
+    }
+    for ((id, object), read) in integrations.iter().zip(definitions(&integrations, &origins)) {
+        let uses = match read {
+            Ok(uses) => uses,
+            Err(problem) => {
+                inventory.invalid.insert(id.clone(), problem.message.clone());
+                problems.push(problem);
+                None
+            }
+        };
+        inventory.insert(Item::Integration(object.clone(), uses));
+    }
+    for (id, places) in twice {
+        problems.extend(twice_problems(&id, &places));
+        inventory.remove(&id);
+        let files: BTreeSet<&str> = places.iter().map(|p| p.file.path.as_str()).collect();
+        inventory.invalid.insert(id, format!("it is there {} times: in {}", places.len(), files.into_iter().collect::<Vec<_>>().join(", ")));
+    }
+    let invalid: Vec<ObjectId> = inventory.invalid.keys().cloned().collect();
+    invalid.iter().for_each(|id| inventory.remove(id));
+    Snapshot { inventory: Arc::new(inventory), origins: Arc::new(origins), problems, other_kinds: 0 }
+}
+
+fn item(resource: Resource) -> Option<Item> {
+    Some(match resource {
+        Resource::Component(o) => Item::Component(Arc::new(o)),
+        Resource::Connection(o) => Item::Connection(Arc::new(o)),
+        Resource::CustomerCredentials(o) => Item::CustomerCredentials(Arc::new(o)),
+        Resource::Integration(o) => Item::Integration(Arc::new(o), None),
+        Resource::Tenant(_) | Resource::TenantSync(_) => return None,
+    })
+}
+
+fn twice_problems(id: &ObjectId, places: &[Origin]) -> Vec<Problem> {
+    let at = |origin: &Origin| (origin, locate(origin, &["metadata", "name"]));
+    let located: Vec<_> = places.iter().map(at).collect();
+    let shown = |(origin, position): &(&Origin, Option<crate::manifest::Position>)| {
+        format!("{}:{}", origin.file.path, position.map_or(origin.first_line, |p| p.line))
+    };
+    located
+        .iter()
+        .enumerate()
+        .map(|(this, place)| {
+            let others: Vec<String> = located.iter().enumerate().filter(|(other, _)| *other != this).map(|(_, p)| shown(p)).collect();
+            let position = place.1;
+            Problem {
+                file: place.0.file.path.clone(),
+                line: position.map_or(place.0.first_line, |p| p.line),
+                column: position.map_or(1, |p| p.column),
+                excerpt: None,
+                message: format!("{id} is there twice: also at {}", others.join(", ")),
+                help: match id.kind {
+                    Kind::Connection => "a tenant has exactly one connection per stable key: keep one of them".to_string(),
+                    _ => "keep one of them".to_string(),
+                },
+            }
+        })
+        .collect()
+}
+
+/// The uses that each integration's definition shows, in the order of `integrations`.
+fn definitions(
+    integrations: &[(ObjectId, Arc<Object<IntegrationSpec>>)],
+    origins: &BTreeMap<ObjectId, Origin>,
+) -> Vec<Result<Option<Arc<Uses>>, Problem>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = integrations.len().div_ceil(threads).max(16);
+    let read = |(id, object): &(ObjectId, Arc<Object<IntegrationSpec>>)| read_uses(object, origins.get(id));
+    std::thread::scope(|scope| {
+        let parts: Vec<_> =
+            integrations.chunks(share).map(|part| scope.spawn(move || part.iter().map(read).collect::<Vec<_>>())).collect();
+        // A thread that panicked would leave gaps: its share is read again here.
+        parts
+            .into_iter()
+            .zip(integrations.chunks(share))
+            .flat_map(|(part, share)| part.join().unwrap_or_else(|_| share.iter().map(read).collect()))
+            .collect()
+    })
+}
+
+fn read_uses(object: &Object<IntegrationSpec>, origin: Option<&Origin>) -> Result<Option<Arc<Uses>>, Problem> {
+    let (Some(Definition::File(file)), Some(origin)) = (&object.spec.definition, origin) else { return Ok(None) };
+    let path = beside(origin, file);
+    let problem = |message: String, help: &str| {
+        let position = locate(origin, &["spec", "definition", "file"]);
+        Problem {
+            file: origin.file.path.clone(),
+            line: position.map_or(origin.first_line, |p| p.line),
+            column: position.map_or(1, |p| p.column),
+            excerpt: None,
+            message,
+            help: help.to_string(),
+        }
+    };
+    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
+    match disk::read(&path, limit) {
+        Ok(Some(bytes)) => definition::uses(&bytes).map(|uses| Some(Arc::new(uses))).map_err(|error| {
+            problem(format!("definition {} cannot be read: {error}", path.display()), "export it again, or mend it")
+        }),
+        Ok(None) => Err(problem(
+            format!("definition {} is not there", path.display()),
+            "put the exported definition beside this manifest, or take `definition` out",
+        )),
+        Err(error) => Err(problem(format!("definition {} cannot be read: {error}", path.display()), "make it a readable file")),
+    }
+}
+
+/// A file beside a manifest.
+pub fn beside(origin: &Origin, file: &str) -> PathBuf {
+    Path::new(&origin.file.path).parent().unwrap_or(Path::new("")).join(file)
+}

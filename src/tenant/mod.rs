@@ -1,0 +1,116 @@
+//! Places: where a tenant's resources are. One trait, a file a kind of place.
+
+pub mod directory;
+pub mod disk;
+pub mod gather;
+pub mod lock_file;
+pub mod project;
+
+use crate::engine::item::{Item, ObjectId};
+use crate::engine::plan::{Action, Change};
+use crate::engine::world::Inventory;
+use crate::manifest::{Origin, Problem};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Where the resources of one tenant are.
+///
+/// The engine decides, a place obeys. A place never writes more than the change that it is given, and
+/// never over an object that is not as the change says.
+pub trait Place: Send + Sync {
+    /// Reads everything, as it is at one moment.
+    fn snapshot(&self) -> Result<Snapshot, PlaceError>;
+
+    /// The bytes of an integration's definition.
+    fn definition(&self, integration: &str) -> Result<Vec<u8>, PlaceError>;
+
+    /// Takes the place for writing. `coming` are the changes that may be asked for, in order.
+    fn begin<'a>(&'a self, coming: &[&Change]) -> Result<Box<dyn Session + 'a>, PlaceError>;
+}
+
+/// A place taken for writing. Dropping it lets it go.
+pub trait Session {
+    /// Carries out one change, record included. An error leaves the object as it was, unless it is
+    /// [`PlaceError::Unsure`].
+    fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), PlaceError>;
+
+    /// One object as it is now: to learn what became of a change whose answer was lost.
+    fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, PlaceError>;
+
+    /// The digests that were approved and not yet settled.
+    fn approved(&self) -> Result<BTreeSet<String>, PlaceError>;
+
+    /// Keeps the digests that are approved, until [`Session::settle`].
+    fn approve(&mut self, digests: &BTreeSet<String>) -> Result<(), PlaceError>;
+
+    /// Ends the writing: records are complete; reads see all that was written. `done` forgets what
+    /// was approved.
+    fn settle(&mut self, done: bool) -> Result<(), PlaceError>;
+}
+
+/// What was read of a place or a source.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The resources and records.
+    pub inventory: Arc<Inventory>,
+    /// Where each stands, where it stands in a file.
+    pub origins: Arc<BTreeMap<ObjectId, Origin>>,
+    /// What is wrong in its files.
+    pub problems: Vec<Problem>,
+    /// Documents of other kinds.
+    pub other_kinds: usize,
+}
+
+/// Why a place did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceError {
+    /// Somebody else is writing.
+    #[error("{who} is being written by another apply: wait until it is done")]
+    Busy {
+        /// The place.
+        who: String,
+    },
+    /// The object is not as the plan saw it.
+    #[error("{object} was changed since it was planned: plan again")]
+    Changed {
+        /// The object.
+        object: ObjectId,
+    },
+    /// The change cannot be made there as it is.
+    #[error("{object}: {why}")]
+    Refused {
+        /// The object.
+        object: ObjectId,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// Reading or writing failed.
+    #[error("{what}: {why}")]
+    Failed {
+        /// What was read or written.
+        what: String,
+        /// Why.
+        why: String,
+    },
+    /// It may have been done: the answer was lost.
+    #[error("{object}: it is not known whether the change was made: {why}")]
+    Unsure {
+        /// The object.
+        object: ObjectId,
+        /// Why.
+        why: String,
+    },
+}
+
+impl PlaceError {
+    /// One word for machines.
+    pub fn category(&self) -> &'static str {
+        match self {
+            PlaceError::Busy { .. } => "busy",
+            PlaceError::Changed { .. } => "changed",
+            PlaceError::Refused { .. } => "refused",
+            PlaceError::Failed { .. } => "failed",
+            PlaceError::Unsure { .. } => "unsure",
+        }
+    }
+}

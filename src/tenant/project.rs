@@ -1,0 +1,302 @@
+//! A root folder: its tenants, its syncs, and which file belongs to which tenant.
+
+use super::directory::DirectoryPlace;
+use super::gather::{Documents, gather};
+use super::{Place as _, Snapshot, lock_file};
+use crate::api::*;
+use crate::engine::item::ObjectId;
+use crate::engine::plan::At;
+use crate::engine::record::Writer;
+use crate::engine::world::{Sync, TenantView, View, World};
+use crate::manifest::{Document, Origin, Problem, Reading, locate, read_paths};
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Component as PathPart, Path, PathBuf};
+use std::sync::Arc;
+
+/// The name of the one tenant of files in which no Tenant stands.
+pub const UNNAMED: &str = "(files)";
+
+/// Everything below a root.
+#[derive(Debug, Default)]
+pub struct Project {
+    /// The folder given to the command.
+    pub root: PathBuf,
+    /// By name.
+    pub tenants: BTreeMap<String, ProjectTenant>,
+    /// Every TenantSync.
+    pub syncs: Vec<Sync>,
+    /// Everything that is wrong in the files, in the order of files and lines.
+    pub problems: Vec<Problem>,
+    /// Documents of other kinds.
+    pub other_kinds: usize,
+    /// Files met in folders that are neither regular files nor folders.
+    pub passed_over: usize,
+    /// Where each Tenant and TenantSync stands.
+    pub origins: BTreeMap<ObjectId, Origin>,
+}
+
+/// A tenant of a project.
+#[derive(Debug)]
+pub struct ProjectTenant {
+    /// What its Tenant says.
+    pub spec: TenantSpec,
+    /// Its folder, where its place is one.
+    pub place: Option<DirectoryPlace>,
+    /// What is in its place, or why it cannot be read.
+    pub live: Result<Snapshot, String>,
+    /// What its source declares.
+    pub source: Option<Result<Snapshot, String>>,
+}
+
+/// What a command was given.
+#[derive(Debug, Default)]
+pub struct Given {
+    /// The root.
+    pub root: PathBuf,
+    /// Files and folders, where not all of the root is meant; `-` is standard input.
+    pub paths: Vec<PathBuf>,
+    /// `--source TENANT=PATH`.
+    pub sources: BTreeMap<String, PathBuf>,
+}
+
+/// Reads a project. Whatever is wrong in files is in `problems`, and the rest is read.
+pub fn open(given: &Given, stdin: &mut dyn Read) -> Project {
+    let whole = [given.root.clone()];
+    let paths: &[PathBuf] = if given.paths.is_empty() { &whole } else { &given.paths };
+    let reading = read_paths(&given.root, paths, stdin);
+    let mut project = Project {
+        root: given.root.clone(),
+        other_kinds: reading.other_kinds,
+        passed_over: reading.passed_over,
+        ..Project::default()
+    };
+    let (outside, inside) = split(reading);
+    let tenants = project.declare(outside);
+    if tenants.is_empty() {
+        project.unnamed(inside);
+    } else {
+        project.fill(given, tenants, inside);
+    }
+    project.problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    project.problems.dedup();
+    project
+}
+
+/// Tenants and TenantSyncs apart from what is in tenants.
+fn split(reading: Reading) -> (Vec<Document>, Reading) {
+    let (inside, outside): (Vec<_>, Vec<_>) = reading.documents.into_iter().partition(|d| d.resource.kind().in_tenant());
+    (outside, Reading { documents: inside, ..reading })
+}
+
+impl Project {
+    /// Takes in Tenants and TenantSyncs.
+    fn declare(&mut self, documents: Vec<Document>) -> BTreeMap<String, TenantSpec> {
+        let mut tenants = BTreeMap::new();
+        let mut syncs = BTreeMap::new();
+        for document in documents {
+            let id = ObjectId::new(document.resource.kind(), document.resource.metadata().name.clone());
+            if let Some(other) = self.origins.get(&id) {
+                let message = format!("{id} is there twice: also at {}", shown(other, &["metadata", "name"]));
+                self.wrong(&document.origin, &["metadata", "name"], message, "keep one of them");
+                continue;
+            }
+            self.origins.insert(id, document.origin);
+            match document.resource {
+                Resource::Tenant(o) => drop(tenants.insert(o.metadata.name.clone(), o.spec)),
+                Resource::TenantSync(o) => drop(syncs.insert(o.metadata.name.clone(), o.spec)),
+                _ => {}
+            }
+        }
+        self.syncs =
+            syncs.into_iter().map(|(name, spec)| Sync { writer: Writer::Sync(name), spec: Arc::new(spec) }).collect();
+        tenants
+    }
+
+    /// All files as one tenant without a name.
+    fn unnamed(&mut self, inside: Reading) {
+        let live = gather(Documents { documents: inside.documents, invalid: inside.invalid, unparsed: inside.unparsed });
+        self.problems.extend(live.problems.clone());
+        let tenant = ProjectTenant { spec: TenantSpec::default(), place: None, live: Ok(live), source: None };
+        self.tenants.insert(UNNAMED.to_string(), tenant);
+    }
+
+    /// Gives each file to the tenant in whose folder it lies.
+    fn fill(&mut self, given: &Given, tenants: BTreeMap<String, TenantSpec>, inside: Reading) {
+        let folders = self.folders(given, &tenants);
+        let mut of_folder: BTreeMap<PathBuf, Documents> = folders.keys().map(|f| (f.clone(), Documents::default())).collect();
+        for document in inside.documents {
+            match owner(&folders, &document.origin.file.path) {
+                Some(folder) => of_folder.entry(folder.clone()).or_default().documents.push(document),
+                None => {
+                    let message = format!("{}/{} lies outside every tenant's folders", document.resource.kind(), document.resource.metadata().name);
+                    let help = "move it into the folder of a Tenant's place or source; only Tenant and TenantSync lie outside";
+                    self.wrong(&document.origin, &["kind"], message, help);
+                }
+            }
+        }
+        for invalid in inside.invalid {
+            match owner(&folders, &invalid.origin.file.path).filter(|_| invalid.kind.in_tenant()) {
+                Some(folder) => of_folder.entry(folder.clone()).or_default().invalid.push(invalid),
+                None => self.problems.extend(invalid.problems),
+            }
+        }
+        for unparsed in inside.unparsed {
+            match owner(&folders, &unparsed.file) {
+                Some(folder) => of_folder.entry(folder.clone()).or_default().unparsed.push(unparsed),
+                None => self.problems.extend(unparsed.problems),
+            }
+        }
+        let misplaced: Vec<(Origin, ObjectId)> = self
+            .origins
+            .iter()
+            .filter(|(_, origin)| owner(&folders, &origin.file.path).is_some())
+            .map(|(id, origin)| (origin.clone(), id.clone()))
+            .collect();
+        for (origin, id) in misplaced {
+            let message = format!("{id} lies inside a tenant's folder");
+            self.wrong(&origin, &["kind"], message, "move it out, for example to tenants.yaml beside the tenants' folders");
+        }
+        let mut read = |folder: &PathBuf| of_folder.remove(folder).map(gather).unwrap_or_default();
+        for (name, spec) in tenants {
+            let tenant = self.tenant(given, &name, spec, &mut read);
+            for snapshot in [tenant.live.as_ref().ok(), tenant.source.as_ref().and_then(|s| s.as_ref().ok())].into_iter().flatten() {
+                self.problems.extend(snapshot.problems.clone());
+            }
+            self.tenants.insert(name, tenant);
+        }
+    }
+
+    fn tenant(
+        &mut self,
+        given: &Given,
+        name: &str,
+        spec: TenantSpec,
+        read: &mut dyn FnMut(&PathBuf) -> Snapshot,
+    ) -> ProjectTenant {
+        let source = source_of(given, name, &spec).map(|path| {
+            let folder = normal(&path);
+            if folder.is_dir() { Ok(read(&folder)) } else { Err(format!("its source {} is no folder", folder.display())) }
+        });
+        let (place, live) = match &spec.place {
+            Some(Place::Directory(directory)) => {
+                let folder = normal(&self.root.join(&directory.path));
+                let place = DirectoryPlace::new(name, folder.clone());
+                let live = with_records(read(&folder), &place).map_err(|problem| {
+                    let why = problem.message.clone();
+                    self.problems.push(problem);
+                    why
+                });
+                (Some(place), live)
+            }
+            Some(Place::Kubernetes(_)) => (None, Err("its place is a cluster, and this build reads directories only".to_string())),
+            None => (None, Err("its Tenant names no place: write place: {directory: {path: …}}".to_string())),
+        };
+        ProjectTenant { spec, place, live, source }
+    }
+
+    /// The folders of all tenants; none may lie in another, or outside the root.
+    fn folders(&mut self, given: &Given, tenants: &BTreeMap<String, TenantSpec>) -> BTreeMap<PathBuf, String> {
+        let mut folders: BTreeMap<PathBuf, String> = BTreeMap::new();
+        for (name, spec) in tenants {
+            let place = match &spec.place {
+                Some(Place::Directory(d)) => Some((d.path.clone(), self.root.join(&d.path), ["spec", "place", "directory", "path"].as_slice())),
+                _ => None,
+            };
+            let given_source = given.sources.get(name).map(|p| (p.display().to_string(), p.clone(), ["spec", "source"].as_slice()));
+            let source = spec.source.as_ref().map(|s| (s.path.clone(), self.root.join(&s.path), ["spec", "source", "path"].as_slice()));
+            for (written, path, at) in place.into_iter().chain(given_source.or(source)) {
+                let id = ObjectId::new(Kind::Tenant, name);
+                let Some(origin) = self.origins.get(&id).cloned() else { continue };
+                if !given.sources.contains_key(name) && leads_out(&written) {
+                    self.wrong(&origin, at, format!("{written} leads out of the root"), "write a relative path below the root, without ..");
+                    continue;
+                }
+                let folder = normal(&path);
+                let nested = folders.iter().find(|(other, _)| folder.starts_with(other) || other.starts_with(&folder));
+                if let Some((other, owner)) = nested {
+                    let message = format!("{} and {} (of {owner}) lie in one another", folder.display(), other.display());
+                    self.wrong(&origin, at, message, "give each tenant, and each source, a folder of its own");
+                    continue;
+                }
+                folders.insert(folder, name.clone());
+            }
+        }
+        folders
+    }
+
+    fn wrong(&mut self, origin: &Origin, path: &[&str], message: String, help: &str) {
+        self.problems.push(problem(origin, path, message, help));
+    }
+
+    /// What the engine plans on.
+    pub fn world(&self) -> World {
+        let view = |read: &Result<Snapshot, String>| match read {
+            Ok(snapshot) => View::Read(snapshot.inventory.clone()),
+            Err(why) => View::Unreachable(why.clone()),
+        };
+        let tenants = self.tenants.iter().map(|(name, tenant)| {
+            let view = TenantView { spec: tenant.spec.clone(), live: view(&tenant.live), source: tenant.source.as_ref().map(view) };
+            (name.clone(), view)
+        });
+        World { tenants: tenants.collect(), syncs: self.syncs.clone() }
+    }
+
+    /// Where a person would look for an object, or for a part of it.
+    pub fn at(&self, tenant: Option<&str>, id: &ObjectId, path: &[String]) -> Option<At> {
+        let in_tenant = tenant.and_then(|t| self.tenants.get(t)).and_then(|t| {
+            let snapshots = [t.live.as_ref().ok(), t.source.as_ref().and_then(|s| s.as_ref().ok())];
+            snapshots.into_iter().flatten().find_map(|s| s.origins.get(id))
+        });
+        let origin = in_tenant.or_else(|| self.origins.get(id))?;
+        let steps: Vec<&str> = path.iter().map(String::as_str).collect();
+        let line = locate(origin, &steps).map_or(origin.first_line, |p| p.line);
+        Some(At { file: origin.file.path.clone(), line })
+    }
+}
+
+fn problem(origin: &Origin, path: &[&str], message: String, help: &str) -> Problem {
+    let position = locate(origin, path);
+    Problem {
+        file: origin.file.path.clone(),
+        line: position.map_or(origin.first_line, |p| p.line),
+        column: position.map_or(1, |p| p.column),
+        excerpt: None,
+        message,
+        help: help.to_string(),
+    }
+}
+
+fn shown(origin: &Origin, path: &[&str]) -> String {
+    format!("{}:{}", origin.file.path, locate(origin, path).map_or(origin.first_line, |p| p.line))
+}
+
+fn source_of(given: &Given, name: &str, spec: &TenantSpec) -> Option<PathBuf> {
+    let written = || spec.source.as_ref().map(|s| given.root.join(&s.path));
+    given.sources.get(name).cloned().or_else(written)
+}
+
+fn with_records(mut snapshot: Snapshot, place: &DirectoryPlace) -> Result<Snapshot, Problem> {
+    let records = place.records()?;
+    Arc::make_mut(&mut snapshot.inventory).records = records;
+    Ok(snapshot)
+}
+
+/// The folder that a file lies in.
+fn owner<'a>(folders: &'a BTreeMap<PathBuf, String>, file: &str) -> Option<&'a PathBuf> {
+    let file = normal(Path::new(file));
+    folders.keys().find(|folder| file.starts_with(folder))
+}
+
+/// Whether a path that should be below the root is not.
+fn leads_out(path: &str) -> bool {
+    Path::new(path).components().any(|part| !matches!(part, PathPart::Normal(_) | PathPart::CurDir))
+}
+
+/// The same path without `.`.
+fn normal(path: &Path) -> PathBuf {
+    path.components().filter(|part| !matches!(part, PathPart::CurDir)).collect()
+}
+
+/// The name of the file that holds records, for messages.
+pub const LOCK_FILE: &str = lock_file::NAME;
