@@ -1,6 +1,7 @@
 //! YAML in and out: documents with their places in files, limits, errors that say what to do, edits
 //! in place, exported platform definitions.
 
+pub mod definition;
 mod write;
 
 pub use write::{WriteError, to_yaml};
