@@ -2,6 +2,7 @@
 //! in place, exported platform definitions.
 
 pub mod definition;
+pub mod import;
 mod write;
 
 pub use write::{WriteError, to_yaml};

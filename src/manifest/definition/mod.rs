@@ -13,7 +13,7 @@ mod tree;
 mod variables;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use bind::bind;
 pub use encoding::to_utf8;

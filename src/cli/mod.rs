@@ -1,0 +1,4 @@
+//! The command line: a file a subcommand.
+
+pub mod export;
+pub mod import;
