@@ -3,12 +3,14 @@
 use crate::manifest::import::{Import, ImportedFile, Level, Note};
 use std::fmt::Write;
 
-/// The report of an import into the folder of this name: what was not imported, what a person must
+/// The report of an import into the folder of this name: errors, what a person must
 /// do, what is good to know, what was written.
 pub fn report(import: &Import, files: &[ImportedFile], folder: &str) -> String {
     let mut text = String::new();
-    section(&mut text, "Not imported", "  ✗ ", notes(import, Level::Error));
+    section(&mut text, "Errors", "  ✗ ", notes(import, Level::Error));
     section(&mut text, "To do by hand", "  [ ] ", notes(import, Level::ByHand));
+    let skipped = notes(import, Level::Skipped).count();
+    section(&mut text, &format!("Keys not imported: {skipped}"), "  - ", notes(import, Level::Skipped));
     section(&mut text, "Good to know", "  - ", notes(import, Level::Information));
     let again = |path: &str| {
         let name = |file: &str| file.rsplit_once('.').map(|(stem, _)| stem.to_string());
@@ -23,12 +25,12 @@ pub fn report(import: &Import, files: &[ImportedFile], folder: &str) -> String {
     let errors = notes(import, Level::Error).count();
     let _ = writeln!(
         text,
-        "{}, {}, {}; {} by hand, {} not imported.",
+        "{}, {}, {}; {} by hand, {}.",
         counted(import.integrations.len(), "integration"),
         counted(import.components.len(), "component"),
         counted(import.connections.len(), "connection"),
         counted(by_hand, "thing"),
-        errors
+        counted(errors, "error")
     );
     text
 }

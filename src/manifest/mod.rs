@@ -3,6 +3,7 @@
 
 pub mod definition;
 pub mod import;
+pub mod platform;
 mod write;
 
 pub use write::{WriteError, to_yaml};

@@ -11,6 +11,7 @@ mod tests;
 
 pub use files::{ImportedFile, files, tenant_document};
 pub use note::{LeftOutWhy, Level, Note, Unfit};
+pub(crate) use reusable::secret_key;
 
 use super::definition::{self, Definition, Format, Shape};
 use crate::api::{self, ComponentSpec, ConnectionSpec, IntegrationSpec, Object, Variable, names};
@@ -150,7 +151,7 @@ fn read<'a>(file: &File<'a>, notes: &mut Vec<Note>) -> Option<Read<'a>> {
         Format::Other { version } => notes.push(Note::OtherVersion { file: named(), version }),
         Format::Current | Format::CodeNative => {}
     }
-    if definition.variables.len() > api_bounds::VARIABLES {
+    if definition.variables.len() > bounds::VARIABLES {
         notes.push(Note::TooManyVariables { file: named(), count: definition.variables.len() });
         return None;
     }
@@ -162,7 +163,9 @@ fn read<'a>(file: &File<'a>, notes: &mut Vec<Note>) -> Option<Read<'a>> {
 }
 
 /// Bounds of the shapes that an import fills.
-mod api_bounds {
+pub(crate) mod bounds {
+    /// Types of a component.
+    pub const TYPES: usize = 32;
     /// Variables of an integration.
     pub const VARIABLES: usize = 64;
     /// Inputs of a connection.
@@ -174,8 +177,8 @@ mod api_bounds {
 }
 
 /// The text, cut to the bound of a title.
-pub(super) fn title(text: &str) -> String {
-    text.chars().take(api_bounds::STRING).collect()
+pub(crate) fn title(text: &str) -> String {
+    text.chars().take(bounds::STRING).collect()
 }
 
 fn check_names(reusable: &Reusable, read: &[Read<'_>], notes: &mut Vec<Note>) {
@@ -274,7 +277,7 @@ impl<'a> Integration<'a, '_> {
         connections: &mut Connections<'a>,
     ) -> Option<Variable> {
         let name = &variable.name;
-        if name.chars().count() > api_bounds::STRING {
+        if name.chars().count() > bounds::STRING {
             self.notes.push(Note::NameTooLong { file: self.file.file.to_string(), line: variable.line });
             return None;
         }

@@ -11,6 +11,8 @@ pub enum Level {
     Error,
     /// A person must do something.
     ByHand,
+    /// A key of the platform that is not imported, and need not be.
+    Skipped,
     /// Good to know.
     Information,
 }
@@ -57,6 +59,8 @@ pub enum Note {
     OtherVersion { file: String, version: Option<u64> },
     /// The integration has another name than its title's.
     Renamed { file: String, title: String, name: String, by: Option<String> },
+    /// The folder has a connection that differs from the platform's.
+    Differs { key: String },
     /// The integration was there.
     Again { file: String, name: String },
     /// The suggested key was taken.
@@ -84,6 +88,8 @@ pub enum LeftOutWhy {
     Refers,
     /// Too long for an input.
     TooLong,
+    /// Required, and the platform has no value.
+    EmptyThere,
 }
 
 /// Why a key of the platform cannot be a stable key of ours.
@@ -161,8 +167,9 @@ impl Note {
             | Reconnect { .. }
             | NotActive { .. }
             | TypesNotListed { .. } => Level::ByHand,
-            Skipped { .. }
-            | OtherVersion { .. }
+            Skipped { .. } => Level::Skipped,
+            OtherVersion { .. }
+            | Differs { .. }
             | Renamed { .. }
             | Again { .. }
             | KeyTaken { .. }
@@ -240,6 +247,7 @@ impl fmt::Display for Note {
                     LeftOutWhy::Empty => "the definition has no value",
                     LeftOutWhy::Placeholder => "the definition has only a placeholder",
                     LeftOutWhy::Refers => "the definition takes it from another variable or a template",
+                    LeftOutWhy::EmptyThere => "it is required, and the platform has no value",
                     LeftOutWhy::TooLong => "its value is longer than 8,192 characters",
                 };
                 let give = if *secret { "secretRef" } else { "value" };
@@ -279,6 +287,10 @@ impl fmt::Display for Note {
             Renamed { file, title, name, by: None } => {
                 write!(f, "{file}: {title:?} is named {name}: its own name is taken or has no letter to make one of")
             }
+            Differs { key } => write!(
+                f,
+                "connection {key}: the folder's differs from the platform's and stays; to have the platform's, remove connections/{key}.yaml and import again"
+            ),
             Again { file, name } => write!(
                 f,
                 "{file}: the integration {name} is there already: its definition is replaced, its bindings stay"

@@ -1,7 +1,7 @@
 //! The reusable connections that an import makes of an integration's own: whose credentials they
 //! are, what becomes of each input, and which stable key they get.
 
-use super::{LeftOutWhy, Note, api_bounds, numbered, title};
+use super::{LeftOutWhy, Note, bounds, numbered, title};
 use crate::api::{ComponentRef, ConnectionSpec, Credentials, Input, Object, names};
 use crate::manifest::definition::{ConnectionVariable, DefinitionInput, InputValue};
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ impl<'d> Connections<'d> {
     /// integration has with the same global values. `None` where none can be made: said in a note.
     pub fn make_or_share(&mut self, wish: &Wish<'_, 'd>, notes: &mut Vec<Note>) -> Option<String> {
         let variable = wish.variable.name.clone();
-        if wish.inputs.len() > api_bounds::INPUTS {
+        if wish.inputs.len() > bounds::INPUTS {
             let integration = wish.integration.to_string();
             notes.push(Note::TooManyInputs { integration, variable, count: wish.inputs.len() });
             return None;
@@ -177,7 +177,7 @@ impl Wish<'_, '_> {
         }
         match &input.value {
             InputValue::Secret(_) => Ok(Input::secret(secret, secret_key(&input.name))),
-            InputValue::Text(value) if value.chars().count() > api_bounds::VALUE => Err(LeftOutWhy::TooLong),
+            InputValue::Text(value) if value.chars().count() > bounds::VALUE => Err(LeftOutWhy::TooLong),
             InputValue::Text(value) => Ok(Input::value(value)),
             InputValue::Empty => Err(LeftOutWhy::Empty),
             InputValue::Placeholder => Err(LeftOutWhy::Placeholder),
