@@ -4,6 +4,7 @@ use super::tree::View;
 use super::{DefinitionError, error, text};
 use crate::api::{ComponentRef, sensitive};
 use crate::secret::Secret;
+use std::collections::HashSet;
 use std::fmt;
 
 /// A connection variable of a definition.
@@ -107,10 +108,11 @@ pub(super) fn read(root: View<'_>) -> Result<Vec<ConnectionVariable>, Definition
     if let Some(list) = list.filter(|list| !list.is_sequence() && !list.is_null()) {
         return Err(shape(list, "requiredConfigVars is no list", "export the integration again in version 7"));
     }
-    let mut variables: Vec<ConnectionVariable> = Vec::new();
+    let mut variables = Vec::new();
+    let mut seen = HashSet::new();
     for entry in connections(root) {
         let variable = variable(entry)?;
-        if variables.iter().any(|other| other.name == variable.name) {
+        if !seen.insert(variable.name.clone()) {
             let what = format!("the connection variable {:?} is declared twice", variable.name);
             return Err(shape(entry, what, "keep one"));
         }

@@ -11,7 +11,7 @@ mod tests;
 
 pub use files::{ImportedFile, files, tenant_document};
 pub use note::{LeftOutWhy, Level, Note, Unfit};
-pub(crate) use reusable::secret_key;
+pub(crate) use reusable::{secret_key, secret_needed};
 
 use super::definition::{self, Definition, Format, Shape};
 use crate::api::{self, ComponentSpec, ConnectionSpec, IntegrationSpec, Object, Variable, names};

@@ -1,6 +1,6 @@
 //! What a person should know of an import, and do. No note holds a value.
 
-use crate::api::{ComponentRef, Credentials, SecretKeyRef, names};
+use crate::api::{ComponentRef, Credentials, names};
 use crate::manifest::definition::{CURRENT_VERSION, DefinitionError, Emptied, EmptiedPlace};
 use std::fmt;
 
@@ -43,10 +43,10 @@ pub enum Note {
     WhichType { integration: String, variable: String, key: String, components: Vec<ComponentRef> },
     /// A literal secret was emptied.
     SecretEmptied { file: String, emptied: Emptied },
-    /// A Secret that a new connection refers to.
-    SecretNeeded { key: String, secret: SecretKeyRef },
+    /// A Secret that a new connection refers to, and the keys in it.
+    SecretNeeded { key: String, secret: String, keys: Vec<String> },
     /// An input that a new connection does not have.
-    LeftOut { key: String, input: String, secret: bool, why: LeftOutWhy },
+    LeftOut { key: String, input: String, secret: bool, credentials: Credentials, why: LeftOutWhy },
     /// Customers' credentials stay behind with the integration's own connection.
     Reconnect { integration: String, variable: String, key: String, credentials: Credentials },
     /// The platform says that a connection does not work now.
@@ -237,12 +237,12 @@ impl fmt::Display for Note {
                     _ => "Whoever has the file has the secret: rotate it, and keep it in a connection",
                 })
             }
-            SecretNeeded { key, secret } => write!(
+            SecretNeeded { key, secret, keys } => write!(
                 f,
-                "connection {key}: put {} into the Secret {}, with the label stablekey.dev/for: connections and the annotation stablekey.dev/keys: {key}",
-                secret.key, secret.name
+                "connection {key}: make the Secret {secret} with {}, the label stablekey.dev/for: connections and the annotation stablekey.dev/keys: {key}",
+                keys.join(", ")
             ),
-            LeftOut { key, input, secret, why } => {
+            LeftOut { key, input, secret, credentials, why } => {
                 let why = match why {
                     LeftOutWhy::Empty => "the definition has no value",
                     LeftOutWhy::Placeholder => "the definition has only a placeholder",
@@ -251,7 +251,8 @@ impl fmt::Display for Note {
                     LeftOutWhy::TooLong => "its value is longer than 8,192 characters",
                 };
                 let give = if *secret { "secretRef" } else { "value" };
-                write!(f, "connection {key}: input {input} is left out ({why}): give it a {give}, or perCustomer: true")
+                let or = if *credentials == Credentials::OrganizationGlobal { "" } else { ", or perCustomer: true" };
+                write!(f, "connection {key}: input {input} is left out ({why}): give it a {give}{or}")
             }
             Reconnect { integration, variable, key, credentials } => {
                 let who = match credentials {
@@ -293,7 +294,7 @@ impl fmt::Display for Note {
             ),
             Again { file, name } => write!(
                 f,
-                "{file}: the integration {name} is there already: its definition is replaced, its bindings stay"
+                "{file}: the integration {name} is there already: its definition is replaced; variables that you bound to a stable key stay bound"
             ),
             KeyTaken { integration, variable, wanted, key } => {
                 write!(

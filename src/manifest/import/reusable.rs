@@ -117,22 +117,17 @@ impl<'d> Connections<'d> {
         let mut inputs = BTreeMap::new();
         for input in wish.inputs {
             match wish.becomes(&name, input) {
-                Ok(becomes) => {
-                    if let Input::SecretRef(secret) = &becomes {
-                        notes.push(Note::SecretNeeded { key: key.to_string(), secret: secret.clone() });
-                    }
-                    inputs.insert(input.name.clone(), becomes);
-                }
-                Err(why) => {
-                    notes.push(Note::LeftOut {
-                        key: key.to_string(),
-                        input: input.name.clone(),
-                        secret: input.secret,
-                        why,
-                    });
-                }
+                Ok(becomes) => drop(inputs.insert(input.name.clone(), becomes)),
+                Err(why) => notes.push(Note::LeftOut {
+                    key: key.to_string(),
+                    input: input.name.clone(),
+                    secret: input.secret,
+                    credentials: wish.credentials(),
+                    why,
+                }),
             }
         }
+        notes.extend(secret_needed(key, &inputs));
         let spec = ConnectionSpec {
             stable_key: key.to_string(),
             title: Some(title(&wish.variable.name)),
@@ -217,6 +212,16 @@ impl Made<'_> {
         };
         same_kind && self.inputs.len() == wish.inputs.len() && self.inputs.iter().all(agrees)
     }
+}
+
+/// The Secret that these inputs need. All of an import's references of one connection name one Secret.
+pub(crate) fn secret_needed(key: &str, inputs: &BTreeMap<String, Input>) -> Option<Note> {
+    let keys: Vec<String> = inputs
+        .values()
+        .filter_map(|input| if let Input::SecretRef(secret) = input { Some(secret.key.clone()) } else { None })
+        .collect();
+    let secret = names::of_stable_key(key);
+    (!keys.is_empty()).then(|| Note::SecretNeeded { key: key.to_string(), secret, keys })
 }
 
 /// The input's name as a key of a Secret: letters, digits, `-`, `_` and `.`.

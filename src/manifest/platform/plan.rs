@@ -8,7 +8,7 @@ use crate::api::{
 };
 use crate::manifest::definition::{is_secret_itself, says_endpoint};
 use crate::manifest::import::{
-    Existing, File, Import, LeftOutWhy, Note, Reusable, Unfit, bounds, plan_import, secret_key, title,
+    Existing, File, Import, LeftOutWhy, Note, Reusable, Unfit, bounds, plan_import, secret_key, secret_needed, title,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -192,6 +192,7 @@ fn connection(
     }
     planned.missing();
     let inputs = planned.inputs;
+    notes.extend(secret_needed(key, &inputs));
     if !is(found.status.as_deref(), "active")
         && let Some(status) = found.status.as_deref()
     {
@@ -274,18 +275,10 @@ impl Planned<'_, '_> {
             // Only what is known to be no secret is kept; of all else, that it is there.
             false => match value.filter(|value| !value.is_empty() && is_public(&name, kind, value)) {
                 Some(value) => Input::value(value),
-                None => self.secret(&name),
+                None => Input::secret(names::of_stable_key(self.key), secret_key(&name)),
             },
         };
         self.inputs.insert(name, input);
-    }
-
-    fn secret(&mut self, input: &str) -> Input {
-        let secret = Input::secret(names::of_stable_key(self.key), secret_key(input));
-        if let Input::SecretRef(secret) = &secret {
-            self.notes.push(Note::SecretNeeded { key: self.key.to_string(), secret: secret.clone() });
-        }
-        secret
     }
 
     /// A global connection has nothing per customer. Elsewhere the scope says so; where it is
@@ -314,6 +307,7 @@ impl Planned<'_, '_> {
                 key: self.key.to_string(),
                 input: name.to_string(),
                 secret,
+                credentials: self.credentials,
                 why: LeftOutWhy::EmptyThere,
             });
         }
