@@ -4,6 +4,7 @@ use crate::engine::canonical::{self, Digest};
 use crate::engine::item::Item;
 use crate::engine::plan::{Action, DefinitionFrom, Plan};
 use crate::engine::world::{View, World};
+use crate::tenant::project::Project;
 use crate::tenant::{Place, PlaceError, Session};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -15,6 +16,16 @@ pub trait Tenants {
     fn place(&self, tenant: &str) -> Option<&dyn Place>;
     /// The bytes of a definition.
     fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, PlaceError>;
+}
+
+impl Tenants for Project {
+    fn place(&self, tenant: &str) -> Option<&dyn Place> {
+        Project::place(self, tenant).map(|place| place as &dyn Place)
+    }
+
+    fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, PlaceError> {
+        Project::definition(self, from)
+    }
 }
 
 /// What a person consented to.

@@ -1,8 +1,23 @@
 //! Stablekey: GitOps for connections. One stable key, every tenant.
+//!
+//! The map of the crate, from the bottom up; an import points down this list only:
+//!
+//! - [`api`]: the custom resources, a file a kind. They read files and clusters alike.
+//! - [`manifest`]: YAML in and out, with errors that say what to do, and edits in place; exported
+//!   platform definitions. [`engine`]: the pure middle, from what was read to a plan. [`secret`]: the
+//!   type that cannot be printed.
+//! - [`tenant`]: places, where a tenant's resources are: one trait, a file a kind of place.
+//! - [`apply`]: carries out a plan and proves it done. [`render`]: plans, status and explanations as
+//!   text, JSON and Markdown.
+//! - [`cli`]: a file a subcommand.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod api;
+pub mod apply;
+pub mod cli;
 pub mod engine;
 pub mod manifest;
+pub mod render;
 pub mod secret;
+pub mod tenant;

@@ -83,6 +83,11 @@ codes! {
 }
 
 impl Code {
+    /// Whether it repeats what was said of a file while it was read.
+    pub const fn is_of_reading(self) -> bool {
+        matches!(self, Code::FileBroken | Code::ObjectInvalid)
+    }
+
     /// Whether it is said of a whole target, and so in no action's digest.
     pub const fn is_of_whole_target(self) -> bool {
         matches!(self, Code::TooManyChanges | Code::SourceEmpty)

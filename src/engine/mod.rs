@@ -10,6 +10,7 @@ pub mod check;
 pub mod closure;
 pub mod code;
 pub mod diff;
+pub mod edit;
 pub mod field;
 pub mod item;
 pub mod near_miss;

@@ -47,6 +47,11 @@ impl DirectoryPlace {
         DirectoryPlace { disk, ..self }
     }
 
+    /// The tenant's name.
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -97,8 +102,16 @@ impl Place for DirectoryPlace {
     }
 
     fn definition(&self, integration: &str) -> Result<Vec<u8>, PlaceError> {
-        let snapshot = self.read()?;
+        // Where we put it, without reading the whole folder for one file.
+        let usual = self.folder.join(crate::api::Kind::Integration.plural());
+        let manifest = usual.join(format!("{integration}.yaml"));
         let id = ObjectId::new(crate::api::Kind::Integration, integration);
+        if let Ok(Some((origin, Resource::Integration(object)))) = find(&manifest, &id)
+            && let Some(Definition::File(file)) = &object.spec.definition
+        {
+            return read_definition(&beside(&origin, file));
+        }
+        let snapshot = self.read()?;
         let nothing = || PlaceError::Refused { object: id.clone(), why: "it has no definition file".to_string() };
         let Some(Item::Integration(object, _)) = snapshot.inventory.get(&id) else { return Err(nothing()) };
         let (Some(Definition::File(file)), Some(origin)) = (&object.spec.definition, snapshot.origins.get(&id)) else {
@@ -330,7 +343,8 @@ fn find(path: &Path, id: &ObjectId) -> Result<Option<(Origin, Resource)>, PlaceE
     Ok(found.map(|document| (document.origin, document.resource)))
 }
 
-fn read_definition(path: &Path) -> Result<Vec<u8>, PlaceError> {
+/// The bytes of a definition.
+pub fn read_definition(path: &Path) -> Result<Vec<u8>, PlaceError> {
     let failed = |why: String| PlaceError::Failed { what: path.display().to_string(), why };
     let limit = u64::try_from(manifest::definition::MAX_BYTES).unwrap_or(u64::MAX);
     disk::read(path, limit).map_err(|e| failed(e.to_string()))?.ok_or_else(|| failed("it is not there".to_string()))

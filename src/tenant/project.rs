@@ -1,11 +1,11 @@
 //! A root folder: its tenants, its syncs, and which file belongs to which tenant.
 
-use super::directory::DirectoryPlace;
-use super::gather::{Documents, gather};
-use super::{Place as _, Snapshot, lock_file};
+use super::directory::{DirectoryPlace, definition_digest, read_definition};
+use super::gather::{Documents, beside, gather};
+use super::{Place as _, PlaceError, Snapshot};
 use crate::api::*;
 use crate::engine::item::ObjectId;
-use crate::engine::plan::At;
+use crate::engine::plan::{At, DefinitionFrom};
 use crate::engine::record::Writer;
 use crate::engine::world::{Sync, TenantView, View, World};
 use crate::manifest::{Document, Origin, Problem, Reading, locate, read_paths};
@@ -229,6 +229,64 @@ impl Project {
         self.problems.push(problem(origin, path, message, help));
     }
 
+    /// Problems of files that belong to no tenant.
+    pub fn own_problems(&self) -> impl Iterator<Item = &Problem> {
+        let snapshots = self.tenants.values().flat_map(|t| [t.live.as_ref().ok(), t.source.as_ref().and_then(|s| s.as_ref().ok())]);
+        let of_tenants: Vec<&Problem> = snapshots.flatten().flat_map(|s| &s.problems).collect();
+        self.problems.iter().filter(move |p| !of_tenants.contains(p))
+    }
+
+    /// How many resources were read.
+    pub fn objects(&self) -> usize {
+        let snapshots = self.tenants.values().flat_map(|t| [t.live.as_ref().ok(), t.source.as_ref().and_then(|s| s.as_ref().ok())]);
+        self.origins.len() + snapshots.flatten().map(|s| s.inventory.len()).sum::<usize>()
+    }
+
+    /// The bytes of a definition that stands beside its manifest, in a place or a source.
+    fn definition_at(&self, from: &DefinitionFrom) -> Result<Vec<u8>, PlaceError> {
+        let id = ObjectId::new(Kind::Integration, &from.integration);
+        let missing = || PlaceError::Refused { object: id.clone(), why: format!("its definition is not in {}", from.tenant) };
+        let tenant = self.tenants.get(&from.tenant).ok_or_else(missing)?;
+        if !from.source
+            && let Some(place) = &tenant.place
+        {
+            return place.definition(&from.integration);
+        }
+        let snapshot = if from.source { tenant.source.as_ref().and_then(|s| s.as_ref().ok()) } else { tenant.live.as_ref().ok() };
+        let snapshot = snapshot.ok_or_else(missing)?;
+        let (Some(object), Some(origin)) = (snapshot.inventory.integrations.get(&from.integration), snapshot.origins.get(&id)) else {
+            return Err(missing());
+        };
+        match &object.spec.definition {
+            Some(Definition::File(file)) => read_definition(&beside(origin, file)),
+            _ => Err(missing()),
+        }
+    }
+
+    /// The bytes of the definition of a tenant's integration.
+    pub fn definition_beside(&self, tenant: &str, integration: &str) -> Result<Vec<u8>, PlaceError> {
+        self.definition_at(&DefinitionFrom {
+            tenant: tenant.to_string(),
+            source: false,
+            integration: integration.to_string(),
+            digest: String::new(),
+        })
+    }
+
+    /// The folder of a tenant, to be written.
+    pub fn place(&self, tenant: &str) -> Option<&DirectoryPlace> {
+        self.tenants.get(tenant)?.place.as_ref()
+    }
+
+    /// The bytes of a definition, where they are those that were planned.
+    pub fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, PlaceError> {
+        let bytes = self.definition_at(from)?;
+        if definition_digest(&bytes) == from.digest {
+            return Ok(bytes);
+        }
+        Err(PlaceError::Changed { object: ObjectId::new(Kind::Integration, &from.integration) })
+    }
+
     /// What the engine plans on.
     pub fn world(&self) -> World {
         let view = |read: &Result<Snapshot, String>| match read {
@@ -298,5 +356,3 @@ fn normal(path: &Path) -> PathBuf {
     path.components().filter(|part| !matches!(part, PathPart::CurDir)).collect()
 }
 
-/// The name of the file that holds records, for messages.
-pub const LOCK_FILE: &str = lock_file::NAME;

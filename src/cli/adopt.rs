@@ -1,0 +1,59 @@
+//! `stablekey adopt`.
+
+use super::options::RootOption;
+use super::output::Output;
+use super::{Failure, planning};
+use crate::api::{AllowedAction, Kind};
+use crate::engine::adopt;
+use crate::engine::item::ObjectId;
+use crate::tenant::{Place as _, PlaceError};
+use clap::Args;
+
+/// Take live values over, as if Stablekey had written them
+///
+/// Only the record is written. What is taken over follows its writers from then on.
+#[derive(Debug, Args)]
+pub struct Adopt {
+    /// The tenant
+    tenant: String,
+    /// The object: KIND/NAME, for example Connection/salesforce-oauth
+    #[arg(value_name = "KIND/NAME")]
+    object: String,
+    #[command(flatten)]
+    root: RootOption,
+}
+
+impl Adopt {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+        let project = self.root.open()?;
+        planning::known("tenant", &self.tenant, project.tenants.keys())?;
+        let kinds = "Component, Connection, CustomerCredentials or Integration";
+        let id = ObjectId::parse(&self.object).filter(|id| id.kind.in_tenant() && id.kind != Kind::Tenant).ok_or_else(|| {
+            Failure::new(format!("{} is no object", self.object), format!("write KIND/NAME; the kind is {kinds}"))
+        })?;
+        let tenant = project.tenants.get(&self.tenant);
+        let Some((tenant, place)) = tenant.and_then(|t| Some((t, t.place.as_ref()?))) else {
+            return Err(Failure::new(format!("{} cannot be written", self.tenant), "its place must be a folder"));
+        };
+        let snapshot = tenant.live.as_ref().map_err(|why| Failure::new(why.clone(), "mend that first"))?;
+        if snapshot.inventory.get(&id).is_none() {
+            let names: Vec<String> = snapshot.inventory.items().filter(|i| i.kind() == id.kind).map(|i| i.metadata().name.clone()).collect();
+            planning::known(&format!("{} in {}:", id.kind, self.tenant), &id.name, names.iter())?;
+        }
+        if !tenant.spec.allows(AllowedAction::Update) {
+            let message = format!("the policy of {} does not allow Update", self.tenant);
+            return Err(Failure::new(message, "adopting is allowed wherever Update is: add it to policy.actions"));
+        }
+        let Some(action) = adopt::adopt(&self.tenant, &snapshot.inventory, &id) else {
+            output.result(&format!("{}/{id} is recorded as it is already.", self.tenant))?;
+            return Ok(0);
+        };
+        let failed = |error: PlaceError| Failure::new(error.to_string(), "nothing was recorded; try again");
+        let mut session = place.begin(&[&action.change]).map_err(failed)?;
+        session.apply(&action, None).map_err(failed)?;
+        session.settle(false).map_err(failed)?;
+        let fields: Vec<String> = action.fields.iter().map(|c| c.field.to_string()).collect();
+        output.result(&format!("{}/{id}: {} recorded.", self.tenant, fields.join(", ")))?;
+        Ok(0)
+    }
+}

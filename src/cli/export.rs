@@ -1,0 +1,195 @@
+//! `stablekey export`: a definition as a tenant needs it: bound to its connections, or not at all.
+
+use super::options::RootOption;
+use super::output::Output;
+use super::{Failure, planning};
+use crate::api::{IntegrationSpec, Kind, Variable};
+use crate::engine::check::{Elsewhere, how_to_mend_missing};
+use crate::engine::item::{Item, ObjectId};
+use crate::engine::resolve::{Binding, Replacements, resolve_variable};
+use crate::manifest::definition::{self, DefinitionError, Shape};
+use crate::tenant::Place as _;
+use crate::tenant::disk::{self, RealDisk};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Give an integration's definition back, bound for a tenant
+///
+/// Every variable that means a reusable connection is bound to the connection that it means in that
+/// tenant. Where one is missing it is named, and nothing is written.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// The tenant (where --tenant does not name it) and the integration
+    #[arg(required = true, num_args = 1..=2, value_names = ["TENANT", "INTEGRATION"])]
+    names: Vec<String>,
+    #[command(flatten)]
+    root: RootOption,
+    /// The tenant that it is bound for
+    #[arg(long)]
+    tenant: Option<String>,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Export {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+        let project = self.root.open()?;
+        let (tenant, name) = match (self.names.as_slice(), &self.tenant) {
+            ([tenant, integration], None) => (tenant.clone(), integration.clone()),
+            ([integration], Some(tenant)) => (tenant.clone(), integration.clone()),
+            ([integration], None) if project.tenants.len() == 1 => {
+                (project.tenants.keys().next().cloned().unwrap_or_default(), integration.clone())
+            }
+            _ => return Err(Failure::new("it is not said for which tenant", "write: stablekey export TENANT INTEGRATION")),
+        };
+        planning::known("tenant", &tenant, project.tenants.keys())?;
+        let world = project.world();
+        let inventory = world.tenants.get(&tenant).and_then(|t| t.live.inventory()).cloned();
+        let Some(inventory) = inventory else {
+            return Err(Failure::new(format!("{tenant} cannot be read"), "see `stablekey status`"));
+        };
+        planning::known("integration", &name, inventory.integrations.keys())?;
+        let id = ObjectId::new(Kind::Integration, &name);
+        let Some(Item::Integration(integration, _)) = inventory.get(&id) else {
+            return Err(Failure::new(format!("{name} is not in {tenant}"), "see `stablekey status`"));
+        };
+        let bytes = match project.tenants.get(&tenant).and_then(|t| t.place.as_ref()) {
+            Some(place) => place.definition(&name),
+            None => project.definition_beside(&tenant, &name),
+        };
+        let bytes = bytes.map_err(|e| Failure::new(e.to_string(), "import the definition first: stablekey import FILE"))?;
+        let replacements = Replacements::of(&tenant, &inventory);
+        let elsewhere = Elsewhere::of(&world);
+        let resolve = |variable: &Variable| match resolve_variable(&tenant, &name, variable, &inventory, &replacements).binding {
+            Binding::Bound(connection) => Ok(connection.spec.stable_key.clone()),
+            Binding::Own => Err("it is the integration's own".to_string()),
+            Binding::Unknown(why) => Err(why),
+            Binding::Missing => {
+                let key = variable.stable_key().unwrap_or_default();
+                Err(format!("{key} is not in {tenant}; {}", how_to_mend_missing(&tenant, key, None, &inventory, &elsewhere)))
+            }
+        };
+        let exported = export(&integration.spec, &bytes, &resolve)
+            .map_err(|e| Failure::new(e.to_string(), "make what is missing, then export again"))?;
+        match &self.out {
+            None => output.bytes(&exported)?,
+            Some(path) => disk::write_atomically(&RealDisk, path, &exported)
+                .map_err(|e| Failure::new(format!("{} cannot be written: {e}", path.display()), "give another file"))?,
+        }
+        Ok(0)
+    }
+}
+
+/// The definition cannot be given back.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The definition cannot be read or bound.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// Bindings that the tenant has not. Nothing is written.
+    #[error("nothing is written: {}", list(.0))]
+    Missing(Vec<MissingBinding>),
+}
+
+/// A variable that cannot be bound in the tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingBinding {
+    /// The variable.
+    pub variable: String,
+    /// What is missing, and what mends it.
+    pub why: String,
+}
+
+fn list(missing: &[MissingBinding]) -> String {
+    let lines = missing.iter().map(|missing| format!("\n  ✗ {}: {}", missing.variable, missing.why));
+    let count = if missing.len() == 1 {
+        "1 binding is missing".into()
+    } else {
+        format!("{} bindings are missing", missing.len())
+    };
+    lines.fold(count, |text, line| text + &line)
+}
+
+/// The definition, each variable that means a reusable connection bound to the key that `resolve`
+/// gives for it in the tenant (`Err`: what is missing). Connections of the integration's own stay.
+pub fn export(
+    integration: &IntegrationSpec,
+    definition: &[u8],
+    resolve: &dyn Fn(&Variable) -> Result<String, String>,
+) -> Result<Vec<u8>, ExportError> {
+    let read = definition::read(definition)?;
+    let mut wanted: Vec<Variable> =
+        integration.connections.iter().filter(|variable| variable.stable_key().is_some()).cloned().collect();
+    let mut missing = Vec::new();
+    // What the manifest does not list, or calls its own where the definition has none of its own.
+    for declared in &read.variables {
+        let Shape::Reusable { stable_key } = &declared.shape else { continue };
+        match integration.connections.iter().find(|variable| variable.name == declared.name) {
+            None => wanted.push(Variable::bound(&declared.name, stable_key)),
+            Some(listed) if listed.stable_key().is_none() => {
+                let why = format!(
+                    "the manifest calls it the integration's own, but the definition is bound to {stable_key}: write stableKey: {stable_key}"
+                );
+                missing.push(MissingBinding { variable: declared.name.clone(), why });
+            }
+            Some(_) => {}
+        }
+    }
+    let mut bindings: Vec<(String, String)> = Vec::new();
+    for variable in wanted {
+        match resolve(&variable) {
+            Ok(key) => bindings.push((variable.name, key)),
+            Err(why) => missing.push(MissingBinding { variable: variable.name, why }),
+        }
+    }
+    if !missing.is_empty() {
+        return Err(ExportError::Missing(missing));
+    }
+    let bindings: Vec<(&str, &str)> = bindings.iter().map(|(name, key)| (name.as_str(), key.as_str())).collect();
+    Ok(definition::bind(definition, &bindings)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::definition::tests::real_named;
+    use crate::manifest::import::{Existing, File, Reusable, plan_import};
+
+    fn imported(part: &str, reusable: &Reusable) -> (Vec<u8>, IntegrationSpec, Vec<u8>) {
+        let (name, bytes) = real_named(part);
+        let import = plan_import(&[File { name: &name, bytes: &bytes }], reusable, &Existing::default());
+        let integration = import.integrations.into_iter().next().unwrap();
+        (bytes, integration.object.spec, integration.definition)
+    }
+
+    #[test]
+    fn import_then_export_is_the_same_definition_but_for_emptied_secrets() {
+        for part in ["salesforce-example", "hooli", "code-native", "progix"] {
+            let (original, spec, definition) = imported(part, &Reusable::None);
+            let exported = export(&spec, &definition, &|v| Ok(v.stable_key().unwrap().to_string())).unwrap();
+            assert_eq!(exported, definition::empty_secrets(&original).unwrap().0, "{part}");
+        }
+    }
+
+    #[test]
+    fn reusable_connections_are_bound_with_the_tenants_keys() {
+        let (_, spec, definition) = imported("salesforce-example", &Reusable::All);
+        let exported = export(&spec, &definition, &|v| Ok(format!("{}-eu", v.stable_key().unwrap()))).unwrap();
+        let read = definition::read(&exported).unwrap();
+        assert!(
+            matches!(&read.variables[0].shape, Shape::Reusable { stable_key } if stable_key == "salesforce-oauth2-eu")
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_named_and_nothing_is_written() {
+        let (_, spec, definition) = imported("code-native", &Reusable::None);
+        let error =
+            export(&spec, &definition, &|v| Err(format!("{} is not in eu-prod", v.stable_key().unwrap()))).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "nothing is written: 2 bindings are missing\n  ✗ Salesforce Connection: salesforce-cac is not in eu-prod\n  ✗ Acme Connection: acme-api-key is not in eu-prod"
+        );
+    }
+}

@@ -1,0 +1,274 @@
+//! `stablekey import`.
+
+use super::options::RootOption;
+use super::output::Output;
+use super::Failure;
+use crate::api::{IntegrationSpec, Object};
+use crate::engine::edit;
+use crate::engine::item::Item;
+use crate::engine::world::Inventory;
+use crate::manifest::import::{Existing, File, Import as Imported, ImportedFile, Level, Note, Reusable, files, plan_import, tenant_document};
+use crate::manifest::platform::{QUERY, plan_tenant, read_answer};
+use crate::manifest::limits;
+use crate::tenant::directory::DirectoryPlace;
+use crate::tenant::disk::{self, RealDisk};
+use crate::tenant::project::{Project, UNNAMED};
+use crate::tenant::{Place as _, PlaceError};
+use clap::Args;
+use std::fmt::Write;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Take over exported integration definitions, or a tenant as the platform has it
+///
+/// Writes an Integration for each definition, with the definition beside it, and Components inferred
+/// from use. Connections stay the integration's own unless --reusable names them. Secrets are emptied,
+/// written nowhere, and named, so that you can supply them.
+///
+/// For a tenant as it is today:
+///   stablekey import --print-query > query.graphql
+///   (send it with curl and the token of `prism me:token`)
+///   … | stablekey import --tenant us-prod - definitions/
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Import {
+    /// Exported definitions, folders of them, and `-` or a file for the platform's answer
+    #[arg(required_unless_present = "print_query")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    root: RootOption,
+    /// The tenant to write into; made where it is not there
+    #[arg(long)]
+    tenant: Option<String>,
+    /// Make a reusable Connection of this variable, or of `all` (repeatable)
+    #[arg(long, value_name = "VARIABLE|all")]
+    reusable: Vec<String>,
+    /// Print the GraphQL query whose answer can be imported
+    #[arg(long)]
+    print_query: bool,
+}
+
+/// A file that was read.
+struct Input {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl Import {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+        if self.print_query {
+            output.result(QUERY)?;
+            return Ok(0);
+        }
+        let inputs = read_inputs(&self.files)?;
+        let (answers, definitions): (Vec<_>, Vec<_>) = inputs.into_iter().partition(|input| is_answer(&input.bytes));
+        let reusable = match self.reusable.as_slice() {
+            [] => Reusable::None,
+            names if names.iter().any(|n| n == "all") => Reusable::All,
+            names => Reusable::Names(names.iter().cloned().collect()),
+        };
+        if !self.root.root.is_dir() {
+            std::fs::create_dir_all(&self.root.root).map_err(|e| cannot_write(&self.root.root, &e))?;
+        }
+        let project = self.root.open()?;
+        let destination = self.destination(&project)?;
+        let inventory = destination.place.snapshot().map(|s| s.inventory).map_err(|e| refused(&e))?;
+        let existing = ExistingObjects::of(&inventory);
+        let files_in: Vec<File<'_>> = definitions.iter().map(|d| File { name: &d.name, bytes: &d.bytes }).collect();
+        let imported = match answers.as_slice() {
+            [] => plan_import(&files_in, &reusable, &existing.borrow()),
+            [one] => {
+                let answer = read_answer(&one.bytes).map_err(|error| Failure::new(format!("{}: {error}", one.name), "send the query of `stablekey import --print-query` again"))?;
+                plan_tenant(&answer, &files_in, &reusable, &existing.borrow())
+            }
+            _ => return Err(Failure::new("two answers of the platform were given", "give one; pages of one answer may stand one after the other in one file")),
+        };
+        self.write(&imported, &inventory, &destination)?;
+        let listed = files(&imported).map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?;
+        output.result(&report(&imported, &listed, &destination.place.folder().display().to_string()))?;
+        Ok(u8::from(imported.has_errors()))
+    }
+
+    fn destination(&self, project: &Project) -> Result<Destination, Failure> {
+        let has_tenants = !project.tenants.contains_key(UNNAMED);
+        match &self.tenant {
+            Some(name) => match project.tenants.get(name) {
+                Some(tenant) => {
+                    let place = tenant.place.clone().ok_or_else(|| Failure::new(format!("the place of {name} is no folder"), "import into a directory tenant"))?;
+                    Ok(Destination { place, new_tenant: None })
+                }
+                None if crate::api::names::is_object_name(name) => {
+                    Ok(Destination { place: DirectoryPlace::new(name, self.root.root.join(name)), new_tenant: Some(name.clone()) })
+                }
+                None => Err(Failure::new(format!("{name} cannot be the name of a tenant"), "use lower-case letters, digits and -")),
+            },
+            None if has_tenants => {
+                let names: Vec<&str> = project.tenants.keys().map(String::as_str).collect();
+                Err(Failure::new("it is not said into which tenant", format!("give --tenant with one of {}, or with a new name", names.join(", "))))
+            }
+            None => Ok(Destination { place: DirectoryPlace::new(UNNAMED, self.root.root.clone()), new_tenant: None }),
+        }
+    }
+
+    /// Writes through the place: under its lock, each file whole or not at all, with the comments of
+    /// manifests that are there already.
+    fn write(&self, imported: &Imported, inventory: &Inventory, destination: &Destination) -> Result<(), Failure> {
+        let folder = destination.place.folder();
+        std::fs::create_dir_all(folder).map_err(|e| cannot_write(folder, &e))?;
+        let mut session = destination.place.begin(&[]).map_err(|e| refused(&e))?;
+        let components = imported.components.iter().map(|c| (Item::Component(Arc::new(c.clone())), None));
+        let connections = imported.connections.iter().map(|c| (Item::Connection(Arc::new(c.clone())), None));
+        let integrations = imported.integrations.iter().map(|i| (Item::Integration(Arc::new(i.object.clone()), None), Some(i.definition.as_slice())));
+        for (item, definition) in components.chain(connections).chain(integrations) {
+            let before = inventory.get(&item.id());
+            if let Some(action) = edit::write(destination.place.tenant(), inventory, before, item, definition.is_some()) {
+                session.apply(&action, definition).map_err(|e| refused(&e))?;
+            }
+        }
+        session.settle(true).map_err(|e| refused(&e))?;
+        if let Some(name) = &destination.new_tenant {
+            let path = self.root.root.join("tenants.yaml");
+            let there = disk::read(&path, limits::FILE_BYTES).map_err(|e| cannot_write(&path, &e))?.unwrap_or_default();
+            let text = tenant_document(&String::from_utf8_lossy(&there), name, name).map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?;
+            disk::write_atomically(&RealDisk, &path, text.as_bytes()).map_err(|e| cannot_write(&path, &e))?;
+        }
+        Ok(())
+    }
+}
+
+struct Destination {
+    place: DirectoryPlace,
+    new_tenant: Option<String>,
+}
+
+/// What is in the tenant already, as the import asks for it.
+struct ExistingObjects {
+    integrations: Vec<Object<IntegrationSpec>>,
+    components: Vec<Object<crate::api::ComponentSpec>>,
+    connections: Vec<Object<crate::api::ConnectionSpec>>,
+}
+
+impl ExistingObjects {
+    fn of(inventory: &Inventory) -> Self {
+        ExistingObjects {
+            integrations: inventory.integrations.values().map(|o| (**o).clone()).collect(),
+            components: inventory.components.values().map(|o| (**o).clone()).collect(),
+            connections: inventory.connections.values().map(|o| (**o).clone()).collect(),
+        }
+    }
+
+    fn borrow(&self) -> Existing<'_> {
+        Existing { integrations: &self.integrations, components: &self.components, connections: &self.connections }
+    }
+}
+
+/// Whether this is the platform's answer to our query, and no definition.
+fn is_answer(bytes: &[u8]) -> bool {
+    let first = bytes.iter().find(|b| !b.is_ascii_whitespace());
+    let head = String::from_utf8_lossy(bytes.get(..4096).unwrap_or(bytes)).into_owned();
+    matches!(first, Some(b'{' | b'[')) && (head.contains("\"data\"") || head.contains("\"errors\""))
+}
+
+/// The bytes of every file, and of the files in folders, sorted by name.
+fn read_inputs(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
+    let mut inputs = Vec::new();
+    for path in paths {
+        if path == Path::new("-") {
+            let mut bytes = Vec::new();
+            let read = std::io::stdin().lock().take(limits::FILE_BYTES).read_to_end(&mut bytes);
+            read.map_err(|e| Failure::new(format!("standard input cannot be read: {e}"), "give a file instead"))?;
+            inputs.push(Input { name: "-".to_string(), bytes });
+        } else {
+            read_input(path, true, &mut inputs, 0)?;
+        }
+    }
+    Ok(inputs)
+}
+
+fn read_input(path: &Path, named: bool, inputs: &mut Vec<Input>, depth: usize) -> Result<(), Failure> {
+    let unreadable = |e: &dyn std::fmt::Display| Failure::new(format!("{} cannot be read: {e}", path.display()), "give a definition as the platform exports it, or a folder of them");
+    if path.is_dir() {
+        if depth > 64 {
+            return Err(unreadable(&"folders are nested too deep"));
+        }
+        let entries = std::fs::read_dir(path).map_err(|e| unreadable(&e))?;
+        let mut entries: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
+        entries.sort();
+        for entry in entries.into_iter().filter(|e| !e.is_symlink()) {
+            read_input(&entry, false, inputs, depth + 1)?;
+        }
+        return Ok(());
+    }
+    let is_definition = path.extension().is_some_and(|e| e == "yml" || e == "yaml" || e == "json" || e == "definition");
+    if named || is_definition {
+        let bytes = disk::read(path, limits::FILE_BYTES).map_err(|e| unreadable(&e))?.ok_or_else(|| unreadable(&"it is not there"))?;
+        inputs.push(Input { name: path.display().to_string(), bytes });
+    }
+    Ok(())
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("{} cannot be written: {error}", path.display()), "make it writable, or give another --root")
+}
+
+fn refused(error: &PlaceError) -> Failure {
+    Failure::new(error.to_string(), "nothing else was written; mend that and import again")
+}
+
+/// The report of an import into the folder of this name: errors, what a person must
+/// do, what is good to know, what was written.
+pub fn report(import: &Imported, files: &[ImportedFile], folder: &str) -> String {
+    let mut text = String::new();
+    section(&mut text, "Errors", "  ✗ ", notes(import, Level::Error));
+    section(&mut text, "To do by hand", "  [ ] ", notes(import, Level::ByHand));
+    let skipped = notes(import, Level::Skipped).count();
+    section(&mut text, &format!("Keys not imported: {skipped}"), "  - ", notes(import, Level::Skipped));
+    section(&mut text, "Good to know", "  - ", notes(import, Level::Information));
+    let again = |path: &str| {
+        let name = |file: &str| file.rsplit_once('.').map(|(stem, _)| stem.to_string());
+        import.integrations.iter().any(|i| i.again && name(path) == Some(format!("integrations/{}", i.object.name())))
+    };
+    let written = files.iter().map(|file| {
+        let replaced = if again(&file.path) { " (replaced)" } else { "" };
+        format!("{}{replaced}", file.path)
+    });
+    section(&mut text, &format!("Files in {folder}"), "  ", written);
+    let by_hand = notes(import, Level::ByHand).count();
+    let errors = notes(import, Level::Error).count();
+    let _ = writeln!(
+        text,
+        "{}, {}, {}; {} by hand, {}.",
+        counted(import.integrations.len(), "integration"),
+        counted(import.components.len(), "component"),
+        counted(import.connections.len(), "connection"),
+        counted(by_hand, "thing"),
+        counted(errors, "error")
+    );
+    text
+}
+
+fn notes(import: &Imported, level: Level) -> impl Iterator<Item = String> {
+    import.notes.iter().filter(move |note| note.level() == level).map(Note::to_string)
+}
+
+fn section(text: &mut String, title: &str, bullet: &str, lines: impl Iterator<Item = String>) {
+    let mut lines = lines.peekable();
+    if lines.peek().is_none() {
+        return;
+    }
+    let _ = writeln!(text, "{title}");
+    for line in lines {
+        let _ = writeln!(text, "{bullet}{}", printable(&line));
+    }
+    text.push('\n');
+}
+
+/// Without control characters: names come from files.
+fn printable(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}

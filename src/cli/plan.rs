@@ -1,0 +1,65 @@
+//! `stablekey plan`.
+
+use super::options::{FormatOption, Narrowing, RootArgument};
+use super::output::{Format, Output};
+use super::{Failure, planning};
+use crate::engine::plan::Plan;
+use crate::render;
+use crate::tenant::disk;
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// Show what would be done, and what is missing, before anything is touched
+///
+/// Compares what is declared (by sources and syncs) with what is live in every tenant. Nothing is
+/// written. Exit codes: 0 nothing to do, 1 an error, 2 there are actions, 3 something declared will not
+/// be reached.
+#[derive(Debug, Args)]
+pub struct PlanCommand {
+    #[command(flatten)]
+    root: RootArgument,
+    #[command(flatten)]
+    narrowing: Narrowing,
+    #[command(flatten)]
+    format: FormatOption,
+    /// Also write the plan to this file: what `apply --plan` takes as consent
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl PlanCommand {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+        let project = self.root.open()?;
+        let planned = planning::make(&project, &self.narrowing.scope())?;
+        output.problems(&project.problems);
+        output.result(&show(&planned, self.format.output, output)?)?;
+        if let Some(path) = &self.out {
+            save(&planned.plan, path)?;
+        }
+        Ok(planned.plan.exit)
+    }
+}
+
+/// The plan in the form that was asked for.
+pub fn show(planned: &planning::Planned, format: Format, output: &Output) -> Result<String, Failure> {
+    let plan = &planned.plan;
+    Ok(match format {
+        Format::Json => json(plan)?,
+        Format::Markdown => render::markdown::plan(plan),
+        Format::Text if !plan.scope.integrations.is_empty() => {
+            render::bindings_text::narrowed(&planned.world, plan, output.style())
+        }
+        Format::Text => render::plan_text::plan(plan, output.style()),
+    })
+}
+
+fn json(plan: &Plan) -> Result<String, Failure> {
+    render::json::plan(plan).map_err(|error| Failure::new(format!("the plan has no JSON form: {error}"), "this is a mistake of ours: report it"))
+}
+
+/// Writes a plan file, for its owner's eyes only.
+fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {
+    let text = json(plan)?;
+    disk::write_privately(path, text.as_bytes())
+        .map_err(|error| Failure::new(format!("{} cannot be written: {error}", path.display()), "give another file"))
+}

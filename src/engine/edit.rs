@@ -1,0 +1,56 @@
+//! Writes that a person asks for, as actions: the same form in which a plan's are carried out.
+
+use super::canonical::Digest;
+use super::item::Item;
+use super::plan::{Action, ActionKind, Change, FieldChange, Impact, Op, Reason};
+use super::world::Inventory;
+use std::collections::BTreeSet;
+
+/// The action that makes an object `after`, or what is there into it; `None` where it is so already.
+/// The record stays as it is: what a person writes is not ours. `definition` says that the bytes of a
+/// definition come with it.
+pub fn write(tenant: &str, inventory: &Inventory, before: Option<Item>, after: Item, definition: bool) -> Option<Action> {
+    let id = after.id();
+    let change = |field: &super::field::Field<'_>, op, from: Option<&Item>, to: Option<&Item>| FieldChange {
+        field: field.clone().into_owned(),
+        op,
+        from: from.and_then(|i| i.written(field)).map(|v| v.to_json()),
+        to: to.and_then(|i| i.written(field)).map(|v| v.to_json()),
+        by: None,
+    };
+    let mut fields = Vec::new();
+    for (field, value) in after.fields(true) {
+        if !before.as_ref().and_then(|b| b.value(&field)).is_some_and(|v| v.is(&value)) {
+            fields.push(change(&field, Op::Set, before.as_ref(), Some(&after)));
+        }
+    }
+    for (field, _) in before.iter().flat_map(|b| b.fields(true)).filter(|(field, _)| after.written(field).is_none()) {
+        // Labels and annotations that people hung on it stay.
+        if field.path().first().is_some_and(|first| first != "metadata") {
+            fields.push(change(&field, Op::Remove, before.as_ref(), None));
+        }
+    }
+    if fields.is_empty() && before.is_some() && !definition {
+        return None;
+    }
+    Some(Action {
+        id: format!("{tenant}/{id}"),
+        digest: Digest::of(&[]),
+        action: if before.is_none() { ActionKind::Create } else { ActionKind::Update },
+        writers: BTreeSet::new(),
+        reason: Reason { code: "written", text: "a person wrote it".to_string() },
+        after: BTreeSet::new(),
+        fields,
+        impact: Impact::default(),
+        needs_approval: Vec::new(),
+        at: None,
+        change: Change {
+            object: id.clone(),
+            before,
+            after: Some(after),
+            record: inventory.record(tenant, &id).cloned(),
+            definition: None,
+            resumptions: Vec::new(),
+        },
+    })
+}

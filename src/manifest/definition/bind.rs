@@ -1,0 +1,160 @@
+//! Binds a definition's connection variables to reusable connections: the shape that the platform
+//! itself exports (`useScopedConfigVar: KEY`), every other byte the same.
+
+use super::tree::{Tree, View};
+use super::{DefinitionError, parse, to_utf8, variables};
+use crate::api::names;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// The fields that a connection of the integration's own has, and a bound variable has not.
+const OWN_FIELDS: [&str; 3] = ["connection", "inputs", "onPremiseConnectionConfig"];
+const BOUND_FIELD: &str = "useScopedConfigVar";
+
+/// The definition with these variables bound to these stable keys. Variables that are not named
+/// stay as they are; without any the same bytes come back. A code-native variable keeps its own
+/// `stableKey`. A UTF-16 definition comes back as UTF-8 where anything changes.
+pub fn bind(bytes: &[u8], bindings: &[(&str, &str)]) -> Result<Vec<u8>, DefinitionError> {
+    if bindings.is_empty() {
+        return Ok(bytes.to_vec());
+    }
+    let text = to_utf8(bytes)?;
+    let tree = parse(&text)?;
+    let mut edits = BTreeMap::new();
+    for (variable, key) in bindings {
+        if !names::is_stable_key(key) {
+            return Err(DefinitionError::NotAStableKey { key: key.to_string() });
+        }
+        let entry = entry(&tree, variable)?;
+        for edit in edits_of(&text, entry, key)? {
+            edits.insert(edit.range.start, edit);
+        }
+    }
+    if edits.is_empty() {
+        return Ok(bytes.to_vec());
+    }
+    let bound = splice(&text, edits.values())?;
+    check(&tree, &bound, bindings)?;
+    Ok(bound.into_bytes())
+}
+
+struct Edit {
+    range: Range<usize>,
+    with: String,
+    line: usize,
+}
+
+fn entry<'t>(tree: &'t Tree<'t>, variable: &str) -> Result<View<'t>, DefinitionError> {
+    let mut entries = variables::connections(tree.root());
+    entries.find(|entry| entry.text_of("key") == Some(variable)).ok_or_else(|| DefinitionError::NoSuchVariable {
+        variable: variable.to_string(),
+        known: variables::names(tree.root()),
+    })
+}
+
+/// The edits to one entry of requiredConfigVars.
+fn edits_of(text: &str, entry: View<'_>, key: &str) -> Result<Vec<Edit>, DefinitionError> {
+    let cannot = |at: View<'_>| DefinitionError::CannotEdit { line: at.line() };
+    let written = scalar(key);
+    let bound = entry.get(BOUND_FIELD).filter(|value| !value.is_null());
+    if let Some(value) = bound
+        && value.text() == Some(key)
+        && !OWN_FIELDS.iter().any(|field| entry.get(field).is_some())
+    {
+        return Ok(Vec::new());
+    }
+    let mut edits = Vec::new();
+    let mut placed = false;
+    let mut previous_end = entry.start();
+    let has_bound_field = entry.get(BOUND_FIELD).is_some();
+    for (name, value) in entry.entries() {
+        let field = name.text().unwrap_or_default();
+        let range = name.start()..value.end().max(name.end());
+        let line = name.line();
+        if field == BOUND_FIELD {
+            edits.push(Edit { range: range.clone(), with: format!("{BOUND_FIELD}: {written}"), line });
+            placed = true;
+        } else if OWN_FIELDS.contains(&field) {
+            // The first of them gives its place to the bound field: so it is never a mapping's first
+            // field that is cut out.
+            if !placed && !has_bound_field {
+                edits.push(Edit { range: range.clone(), with: format!("{BOUND_FIELD}: {written}"), line });
+                placed = true;
+            } else if entry.is_flow() {
+                if previous_end <= entry.start() {
+                    return Err(cannot(name));
+                }
+                edits.push(Edit { range: previous_end..range.end, with: String::new(), line });
+            } else {
+                edits.push(Edit {
+                    range: whole_lines(text, &range).ok_or_else(|| cannot(name))?,
+                    with: String::new(),
+                    line,
+                });
+            }
+        }
+        previous_end = range.end;
+    }
+    if placed { Ok(edits) } else { Err(cannot(entry)) }
+}
+
+/// The lines of a block field, the last line's break included. `None` where it shares its first
+/// line with something else.
+fn whole_lines(text: &str, range: &Range<usize>) -> Option<Range<usize>> {
+    let start = text.get(..range.start)?.rfind('\n').map_or(0, |at| at + 1);
+    if !text.get(start..range.start)?.bytes().all(|byte| byte == b' ') {
+        return None;
+    }
+    let rest = text.get(range.end..)?;
+    let end = rest.find('\n').map_or(text.len(), |at| range.end + at + 1);
+    Some(start..end)
+}
+
+/// A stable key as a scalar, quoted where it could be read as something else.
+fn scalar(key: &str) -> String {
+    let reserved = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
+    let plain =
+        key.starts_with(|c: char| c.is_ascii_alphabetic()) && !reserved.contains(&key.to_ascii_lowercase().as_str());
+    if plain { key.to_string() } else { format!("\"{key}\"") }
+}
+
+fn splice<'e>(text: &str, edits: impl Iterator<Item = &'e Edit>) -> Result<String, DefinitionError> {
+    let mut bound = String::with_capacity(text.len());
+    let mut at = 0;
+    for edit in edits {
+        let before = text.get(at..edit.range.start).ok_or(DefinitionError::CannotEdit { line: edit.line })?;
+        bound.push_str(before);
+        bound.push_str(&edit.with);
+        at = edit.range.end;
+    }
+    bound.push_str(text.get(at..).unwrap_or_default());
+    Ok(bound)
+}
+
+/// The law, at run time: the bound definition reads as the old one, but for the bound variables,
+/// and those have their other fields still.
+fn check(tree: &Tree<'_>, bound: &str, bindings: &[(&str, &str)]) -> Result<(), DefinitionError> {
+    let line = bindings.first().and_then(|(variable, _)| entry(tree, variable).ok()).map_or(1, View::line);
+    let cannot = DefinitionError::CannotEdit { line };
+    let after = Tree::parse(bound).ok().flatten().ok_or_else(|| cannot.clone())?;
+    let mut entries = Vec::with_capacity(bindings.len());
+    for (variable, key) in bindings {
+        entries.push((entry(tree, variable)?, *key));
+    }
+    let verdict = |before: View<'_>, after: View<'_>| {
+        let (_, key) = entries.iter().find(|(entry, _)| entry.resolved().is(before))?;
+        Some(is_bound(before, after, key))
+    };
+    if tree.root().same(after.root(), &verdict) { Ok(()) } else { Err(cannot) }
+}
+
+fn is_bound(before: View<'_>, after: View<'_>, key: &str) -> bool {
+    let ours = |name: View<'_>| name.text().is_some_and(|field| field == BOUND_FIELD || OWN_FIELDS.contains(&field));
+    let others = |view: View<'_>| view.entries().filter(|(name, _)| !ours(*name)).count();
+    let kept = before.entries().filter(|(name, _)| !ours(*name)).all(|(name, value)| {
+        name.text().and_then(|field| after.get(field)).is_some_and(|other| value.same(other, &|_, _| None))
+    });
+    kept && others(before) == others(after)
+        && after.text_of(BOUND_FIELD) == Some(key)
+        && !OWN_FIELDS.iter().any(|field| after.get(field).is_some())
+}

@@ -1,0 +1,151 @@
+//! Exported platform definitions: what they say of connections, and the two changes that we make
+//! to them: secrets emptied on import, reusable connections bound on export. All else stays, byte
+//! for byte: we model what we need and keep the rest.
+
+mod bind;
+mod encoding;
+mod error;
+mod secrets;
+mod steps;
+mod stubs;
+mod text;
+mod tree;
+mod variables;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use bind::bind;
+pub use encoding::to_utf8;
+pub use error::DefinitionError;
+pub use secrets::{Emptied, EmptiedPlace, empty_secrets};
+pub use stubs::component_stubs;
+pub use text::{is_placeholder, is_secret_itself, is_url, says_endpoint};
+pub use variables::{ConnectionVariable, DefinitionInput, InputValue, Shape};
+
+use crate::api::{ComponentRef, Uses};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use tree::{Tree, View};
+
+/// The largest definition that we read, in bytes.
+pub const MAX_BYTES: usize = 64_000_000;
+/// How deep its values may be nested.
+pub const MAX_DEPTH: usize = 200;
+/// How many values it may have.
+pub const MAX_NODES: usize = 1_000_000;
+/// How many values readers may visit, aliases unfolded.
+const MAX_VISITS: usize = 8 * MAX_NODES;
+/// The version of the platform's definitions that we read in full.
+pub const CURRENT_VERSION: u64 = 7;
+
+/// An exported definition, as far as we model it.
+#[derive(Debug)]
+pub struct Definition {
+    /// The integration's name: its title with us.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// What kind of definition it is.
+    pub format: Format,
+    /// Its connection variables, in order. None where the format is [`Format::Other`].
+    pub variables: Vec<ConnectionVariable>,
+    /// Who uses which of them. Every variable is there, used or not.
+    pub uses: Uses,
+    /// The components of its steps, triggers and data sources. None where the format is [`Format::Other`].
+    pub components: BTreeSet<ComponentRef>,
+}
+
+/// What kind of definition a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The current version, drawn on the platform.
+    Current,
+    /// The current version, generated from code.
+    CodeNative,
+    /// Another version. It is kept, but its connections are not read.
+    Other {
+        /// The version that it states.
+        version: Option<u64>,
+    },
+    /// A workflow of the embedded builder: no integration.
+    Workflow,
+}
+
+impl Definition {
+    /// Whether this is the component that the code of a code-native integration makes for itself:
+    /// a private one with a UUID for its key, new with each build.
+    pub fn is_own_component(&self, component: &ComponentRef) -> bool {
+        self.format == Format::CodeNative
+            && !component.is_public()
+            && text::is_uuid(&component.key)
+            && self.components.contains(component)
+    }
+}
+
+/// Reads a definition, of any encoding.
+pub fn read(bytes: &[u8]) -> Result<Definition, DefinitionError> {
+    let text = to_utf8(bytes)?;
+    let tree = parse(&text)?;
+    let root = tree.root();
+    let format = format(root)?;
+    let name = root.text_of("name").unwrap_or_default().trim().to_string();
+    let (variables, found) = match format {
+        Format::Current | Format::CodeNative => {
+            let variables = variables::read(root)?;
+            let found = steps::read(root, &variables);
+            (variables, found)
+        }
+        Format::Other { .. } | Format::Workflow => (Vec::new(), steps::Found::default()),
+    };
+    let description = root.text_of("description").map(str::trim).filter(|text| !text.is_empty()).map(String::from);
+    let uses = Uses { digest: digest(bytes), variables: found.uses, flows: steps::flow_names(root) };
+    if tree.exhausted() {
+        return Err(DefinitionError::TooManyNodes);
+    }
+    Ok(Definition { name, description, format, variables, uses, components: found.components })
+}
+
+/// Only who uses which variable: what a tenant's folder is read for.
+pub fn uses(bytes: &[u8]) -> Result<Uses, DefinitionError> {
+    read(bytes).map(|definition| definition.uses)
+}
+
+/// SHA-256 of the bytes, in hex.
+fn digest(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+fn parse(text: &str) -> Result<Tree<'_>, DefinitionError> {
+    Tree::parse(text)?.ok_or(DefinitionError::NotADefinition { why: "the file is empty" })
+}
+
+fn format(root: View<'_>) -> Result<Format, DefinitionError> {
+    let not = |why| Err(DefinitionError::NotADefinition { why });
+    if !root.is_mapping() {
+        return not("its top level is no mapping");
+    }
+    if root.get("apiVersion").is_some() && root.get("kind").is_some() {
+        return not("it has apiVersion and kind: a Kubernetes resource");
+    }
+    if root.text_of("definitionType") == Some("workflow") {
+        return Ok(Format::Workflow);
+    }
+    if root.text_of("name").is_none_or(|name| name.trim().is_empty()) {
+        return not("it has no name");
+    }
+    if root.get("flows").is_none() && root.get("steps").is_none() {
+        return not("it has neither flows nor steps");
+    }
+    Ok(match root.text_of("definitionVersion").map(str::parse) {
+        Some(Ok(CURRENT_VERSION)) if root.flag("isCodeNative") == Some(true) => Format::CodeNative,
+        Some(Ok(CURRENT_VERSION)) => Format::Current,
+        Some(version) => Format::Other { version: version.ok() },
+        None => Format::Other { version: None },
+    })
+}

@@ -1,0 +1,324 @@
+//! Empties the secrets of a definition: the scalar becomes `""`, every other byte stays.
+//!
+//! What counts as a secret, wherever it is a literal:
+//! - a connection's input that is secret by name, write-only, or a password;
+//! - a step's or data source's input, or one of its named values, that is secret by name;
+//! - the default of a text config variable that is secret by name;
+//! - the API keys of a flow's endpoint;
+//! - anywhere among these, a URL with a password in it, or a private key.
+//!
+//! A config variable, a reference, or a template that is one expression names a value and holds
+//! none: it stays. Any other template under a secret name is emptied whole.
+
+use super::tree::{Tree, View};
+use super::{DefinitionError, MAX_DEPTH, encoding, parse, steps, text, to_utf8, variables};
+use crate::api::sensitive;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// From which length on a secret is looked for in the rest of the file. Shorter ones are found in
+/// words that mean something else.
+const TELLING: usize = 12;
+/// How many different secrets a definition may hold.
+const MOST: usize = 1024;
+
+/// A secret that was emptied. It never holds what stood there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Emptied {
+    /// The line, from 1.
+    pub line: usize,
+    /// What it belonged to.
+    pub place: EmptiedPlace,
+    /// Whether only a placeholder stood there.
+    pub placeholder: bool,
+}
+
+/// What an emptied secret belonged to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EmptiedPlace {
+    /// An input of a connection variable.
+    Connection {
+        /// The variable.
+        variable: String,
+        /// The input.
+        input: String,
+    },
+    /// An input of a step.
+    Step {
+        /// The flow; empty where there are none.
+        flow: String,
+        /// The step.
+        step: String,
+        /// The input.
+        input: String,
+    },
+    /// An input of another config variable's data source.
+    DataSource {
+        /// That variable.
+        variable: String,
+        /// The input.
+        input: String,
+    },
+    /// The default of a config variable.
+    Default {
+        /// The variable.
+        variable: String,
+    },
+    /// An API key of a flow's endpoint.
+    EndpointKey {
+        /// The flow.
+        flow: String,
+    },
+    /// A value that is the same as a secret of another line.
+    Copy,
+}
+
+impl fmt::Display for EmptiedPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EmptiedPlace::Connection { variable, input } => write!(f, "connection {variable:?}, input {input}"),
+            EmptiedPlace::Step { flow, step, input } if flow.is_empty() => write!(f, "step {step:?}, input {input}"),
+            EmptiedPlace::Step { flow, step, input } => write!(f, "flow {flow:?}, step {step:?}, input {input}"),
+            EmptiedPlace::DataSource { variable, input } => write!(f, "data source of {variable:?}, input {input}"),
+            EmptiedPlace::Default { variable } => write!(f, "config variable {variable:?}, its default"),
+            EmptiedPlace::EndpointKey { flow } => write!(f, "flow {flow:?}, an API key of its endpoint"),
+            EmptiedPlace::Copy => f.write_str("the same text as one of the other secrets"),
+        }
+    }
+}
+
+/// The definition without its secrets, as UTF-8, and which they were. Where there are none, a UTF-8
+/// file comes back as it is.
+pub fn empty_secrets(bytes: &[u8]) -> Result<(Vec<u8>, Vec<Emptied>), DefinitionError> {
+    let text = to_utf8(bytes)?;
+    let tree = parse(&text)?;
+    let mut found = Search { found: BTreeMap::new() };
+    found.in_definition(&tree);
+    if tree.exhausted() {
+        return Err(DefinitionError::TooManyNodes);
+    }
+    found.copies(&tree)?;
+    let mut kept = String::with_capacity(text.len());
+    let mut at = 0;
+    for target in found.found.values() {
+        let cannot = DefinitionError::CannotEdit { line: target.scalar.line() };
+        let written = target.scalar.written().ok_or_else(|| cannot.clone())?;
+        kept.push_str(text.get(at..written.start).ok_or_else(|| cannot.clone())?);
+        kept.push_str("\"\"");
+        at = written.end;
+    }
+    kept.push_str(text.get(at..).unwrap_or_default());
+    found.check(&tree, &kept)?;
+    let mut emptied: Vec<Emptied> = found.found.into_values().map(|target| target.emptied).collect();
+    emptied.sort();
+    Ok((kept.into_bytes(), emptied))
+}
+
+struct Target<'t> {
+    scalar: View<'t>,
+    emptied: Emptied,
+}
+
+/// The secrets found so far, by where they stand.
+struct Search<'t> {
+    found: BTreeMap<usize, Target<'t>>,
+}
+
+impl<'t> Search<'t> {
+    fn in_definition(&mut self, tree: &'t Tree<'t>) {
+        let root = tree.root();
+        for entry in variables::connections(root) {
+            let variable = entry.text_of("key").unwrap_or_default().to_string();
+            for (input, value) in inputs(entry) {
+                let place = || EmptiedPlace::Connection { variable: variable.clone(), input: input.to_string() };
+                self.in_input(value, variables::is_secret_input(input, value), &place);
+            }
+        }
+        for (variable, entry) in steps::config_variables(root) {
+            self.in_config_variable(variable, entry);
+        }
+        self.in_old_variables(root);
+        steps::for_each_step(root, &mut |step| {
+            for (input, value) in inputs(step.view) {
+                let (flow, step) = (step.flow.to_string(), step.name.to_string());
+                let place = || EmptiedPlace::Step { flow: flow.clone(), step: step.clone(), input: input.to_string() };
+                self.in_use(input, value, &place);
+            }
+        });
+        for flow in root.get("flows").into_iter().flat_map(View::items) {
+            let name = flow.text_of("name").unwrap_or_default();
+            let place = || EmptiedPlace::EndpointKey { flow: name.to_string() };
+            for list in ["organizationApiKeys", "testApiKeys", "apiKeys"] {
+                for key in flow.get(list).into_iter().flat_map(View::items) {
+                    self.all_scalars(key, &place, MAX_DEPTH);
+                }
+            }
+        }
+    }
+
+    /// A config variable that is no connection: its default, and what its data source takes.
+    fn in_config_variable(&mut self, variable: &str, entry: View<'t>) {
+        let is_text = matches!(entry.text_of("dataType"), None | Some("string" | "code" | "credential"));
+        let place = || EmptiedPlace::Default { variable: variable.to_string() };
+        if let Some(default) = entry.get("defaultValue") {
+            let secret = is_text && sensitive::is_sensitive(variable) && !is_setting(variable, default);
+            self.in_value(default, secret, &place, MAX_DEPTH);
+        }
+        if entry.get("dataSource").is_some() {
+            for (input, value) in inputs(entry) {
+                let place = || EmptiedPlace::DataSource { variable: variable.to_string(), input: input.to_string() };
+                self.in_use(input, value, &place);
+            }
+        }
+    }
+
+    /// Versions before 2 have a mapping of names to defaults.
+    fn in_old_variables(&mut self, root: View<'t>) {
+        for (name, default) in root.get("requiredConfigVars").into_iter().flat_map(View::entries) {
+            let variable = name.text().unwrap_or_default();
+            let place = || EmptiedPlace::Default { variable: variable.to_string() };
+            let secret = sensitive::is_sensitive(variable) && !is_setting(variable, default);
+            self.in_value(default, secret, &place, MAX_DEPTH);
+        }
+    }
+
+    /// An input of a connection.
+    fn in_input(&mut self, input: View<'t>, secret: bool, place: &dyn Fn() -> EmptiedPlace) {
+        if let Some(literal) = variables::literal(input) {
+            self.in_value(literal, secret, place, MAX_DEPTH);
+        }
+    }
+
+    /// An input of a step or a data source: it, or the named values in it, may be secret.
+    fn in_use(&mut self, name: &str, input: View<'t>, place: &dyn Fn() -> EmptiedPlace) {
+        let Some(literal) = variables::literal(input) else { return };
+        let secret = variables::is_secret_input(name, input) && !is_setting(name, literal);
+        self.in_value(literal, secret, place, MAX_DEPTH);
+    }
+
+    /// A literal: a scalar, or the items of a complex one, each an input again.
+    fn in_value(&mut self, literal: View<'t>, secret: bool, place: &dyn Fn() -> EmptiedPlace, depth: usize) {
+        if depth == 0 {
+            return;
+        }
+        if let Some(written) = literal.text() {
+            if secret || text::is_secret_itself(written) {
+                self.add(literal, place());
+            }
+            return;
+        }
+        for item in literal.items() {
+            let name = item.get("name").and_then(|name| name.text().or_else(|| name.text_of("value")));
+            let named = name.is_some_and(|name| is_secret_header(name) || sensitive::is_sensitive(name));
+            let Some(inner) = variables::literal(item) else { continue };
+            if named && inner.is_mapping() {
+                // A pair of expressions: the value is an input of its own.
+                self.in_input(inner, true, place);
+            } else {
+                self.in_value(
+                    inner,
+                    (secret || named) && !name.is_some_and(|n| is_setting(n, inner)),
+                    place,
+                    depth - 1,
+                );
+            }
+        }
+        if literal.is_mapping() {
+            if let Some(inner) = literal.get("value").and(variables::literal(literal)) {
+                self.in_value(inner, secret, place, depth - 1);
+            } else if literal.get("value").is_none() {
+                for (name, value) in literal.entries() {
+                    let named =
+                        name.text().is_some_and(|name| sensitive::is_sensitive(name) && !is_setting(name, value));
+                    self.in_value(value, secret || named, place, depth - 1);
+                }
+            }
+        }
+    }
+
+    fn all_scalars(&mut self, value: View<'t>, place: &dyn Fn() -> EmptiedPlace, depth: usize) {
+        if depth == 0 {
+            return;
+        }
+        if value.text().is_some() {
+            return self.add(value, place());
+        }
+        for child in value.items().chain(value.entries().map(|(_, value)| value)) {
+            self.all_scalars(child, place, depth - 1);
+        }
+    }
+
+    fn add(&mut self, scalar: View<'t>, place: EmptiedPlace) {
+        let scalar = scalar.resolved();
+        let Some(written) = scalar.text() else { return };
+        if scalar.is_null() || written.is_empty() {
+            return;
+        }
+        let emptied = Emptied { line: scalar.line(), place, placeholder: text::is_placeholder(written) };
+        self.found.entry(scalar.start()).or_insert(Target { scalar, emptied });
+    }
+
+    /// Secrets long enough to mean nothing else, each with its line.
+    fn telling(&self) -> BTreeMap<&'t str, usize> {
+        let telling = self.found.values().filter(|target| !target.emptied.placeholder);
+        let texts = telling.filter_map(|target| Some((target.scalar.text()?.trim(), target.emptied.line)));
+        texts.filter(|(text, _)| text.len() >= TELLING).collect()
+    }
+
+    /// Other values that are the same text as a secret.
+    fn copies(&mut self, tree: &'t Tree<'t>) -> Result<(), DefinitionError> {
+        let telling = self.telling();
+        if telling.len() > MOST {
+            return Err(DefinitionError::TooManyNodes);
+        }
+        if !telling.is_empty() {
+            for value in tree.scalar_values() {
+                if value.text().is_some_and(|text| telling.contains_key(text.trim())) {
+                    self.add(value, EmptiedPlace::Copy);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The law, at run time: what is kept reads as the same document, but for the emptied scalars,
+    /// and none of the secrets stands in it any more.
+    fn check(&self, tree: &Tree<'_>, kept: &str) -> Result<(), DefinitionError> {
+        let line = self.found.values().next().map_or(1, |target| target.emptied.line);
+        let after = Tree::parse(kept).ok().flatten().ok_or(DefinitionError::CannotEdit { line })?;
+        let emptied = |before: View<'_>, after: View<'_>| {
+            self.found.contains_key(&before.start()).then(|| before.text().map(|_| after.text() == Some("")))?
+        };
+        if !tree.root().same(after.root(), &emptied) {
+            return Err(DefinitionError::CannotEdit { line });
+        }
+        for (secret, secret_line) in self.telling() {
+            let elsewhere = |line| Err(DefinitionError::SecretElsewhere { line, secret_line });
+            if let Some(at) = kept.find(secret) {
+                return elsewhere(encoding::line_of(kept.as_bytes(), at));
+            }
+            let written_otherwise =
+                |view: &View<'_>| view.is_rewritten() && view.text().is_some_and(|t| t.contains(secret));
+            if let Some(view) = after.scalars().find(written_otherwise) {
+                return elsewhere(view.line());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn inputs<'t>(of: View<'t>) -> impl Iterator<Item = (&'t str, View<'t>)> {
+    of.get("inputs").into_iter().flat_map(View::entries).filter_map(|(name, input)| Some((name.text()?, input)))
+}
+
+/// A header whose value is a credential, though its name is in no list of ours.
+fn is_secret_header(name: &str) -> bool {
+    ["authorization", "proxy-authorization", "cookie"].iter().any(|header| name.eq_ignore_ascii_case(header))
+}
+
+/// Whether this is a setting rather than a secret: a switch, or how many tokens.
+fn is_setting(name: &str, value: View<'_>) -> bool {
+    let Some(text) = value.text() else { return false };
+    let counts = name.to_ascii_lowercase().contains("token") && text.len() <= 12 && text.parse::<f64>().is_ok();
+    counts || matches!(text, "true" | "false")
+}

@@ -1,0 +1,120 @@
+//! Who uses which connection variable: steps at any depth, and the data sources of config variables.
+//! The input's name says nothing (`connection`, `awsConnection`, `accessKey`): an input uses a
+//! connection where its type is `configVar` and its value the name of a connection variable.
+
+use super::MAX_DEPTH;
+use super::tree::View;
+use super::variables::{self, ConnectionVariable};
+use crate::api::{ComponentRef, Use, User};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the steps and data sources of a definition name.
+#[derive(Default)]
+pub(super) struct Found {
+    /// By variable, in the definition's order.
+    pub uses: BTreeMap<String, Vec<Use>>,
+    /// The components of steps, triggers and data sources.
+    pub components: BTreeSet<ComponentRef>,
+}
+
+/// A step of a flow, at any depth.
+#[derive(Clone, Copy)]
+pub(super) struct Step<'t> {
+    /// The name of the flow; empty where the definition has steps but no flows.
+    pub flow: &'t str,
+    /// The step's name.
+    pub name: &'t str,
+    /// The step itself.
+    pub view: View<'t>,
+}
+
+pub(super) fn read(root: View<'_>, variables: &[ConnectionVariable]) -> Found {
+    let uses = variables.iter().map(|variable| (variable.name.clone(), Vec::new())).collect();
+    let mut found = Found { uses, components: BTreeSet::new() };
+    for_each_step(root, &mut |step| {
+        let component =
+            step.view.get("action").and_then(|action| action.get("component")).and_then(variables::component);
+        let by = || User::Step { flow: step.flow.to_string(), step: step.name.to_string() };
+        found.take(step.view, component, &by);
+    });
+    for (name, entry) in config_variables(root) {
+        let of = |key| entry.get(key).and_then(|v| v.get("component")).and_then(variables::component);
+        // A connection's own component is its variable's business, not that of its inputs.
+        let component = of("dataSource");
+        let user = component.clone().or_else(|| of("connection"));
+        let by = || User::DataSource { variable: name.to_string() };
+        found.take_inputs(entry, user, &by);
+        found.components.extend(component);
+    }
+    found
+}
+
+/// Names of the flows, in order.
+pub(super) fn flow_names(root: View<'_>) -> Vec<String> {
+    let flows = root.get("flows").into_iter().flat_map(View::items);
+    flows.map(|flow| flow.text_of("name").unwrap_or_default().to_string()).collect()
+}
+
+/// The config variables that have a name.
+pub(super) fn config_variables<'t>(root: View<'t>) -> impl Iterator<Item = (&'t str, View<'t>)> {
+    let list = root.get("requiredConfigVars").into_iter().flat_map(View::items);
+    list.filter_map(|entry| Some((entry.text_of("key")?, entry)))
+}
+
+/// Every step of every flow, the trigger of older versions included, outer steps first.
+pub(super) fn for_each_step<'t>(root: View<'t>, act: &mut dyn FnMut(Step<'t>)) {
+    walk(root, "", act, MAX_DEPTH);
+    for flow in root.get("flows").into_iter().flat_map(View::items) {
+        walk(flow, flow.text_of("name").unwrap_or_default(), act, MAX_DEPTH);
+    }
+}
+
+fn walk<'t>(parent: View<'t>, flow: &'t str, act: &mut dyn FnMut(Step<'t>), depth: usize) {
+    if depth == 0 {
+        return;
+    }
+    if let Some(trigger) = parent.get("trigger") {
+        act(Step { flow, name: trigger.text_of("name").unwrap_or_default(), view: trigger });
+    }
+    for view in parent.get("steps").into_iter().flat_map(View::items) {
+        act(Step { flow, name: view.text_of("name").unwrap_or_default(), view });
+        walk(view, flow, act, depth - 1);
+    }
+    for branch in parent.get("branches").into_iter().flat_map(View::items) {
+        walk(branch, flow, act, depth - 1);
+    }
+}
+
+impl Found {
+    fn take(&mut self, user: View<'_>, component: Option<ComponentRef>, by: &dyn Fn() -> User) {
+        self.take_inputs(user, component.clone(), by);
+        self.components.extend(component);
+    }
+
+    fn take_inputs(&mut self, user: View<'_>, component: Option<ComponentRef>, by: &dyn Fn() -> User) {
+        for (name, input) in user.get("inputs").into_iter().flat_map(View::entries) {
+            let name = name.text().unwrap_or_default();
+            let mut add = |variable: &str| {
+                let Some(uses) = self.uses.get_mut(variable) else { return };
+                uses.push(Use { by: by(), component: component.clone(), input: name.to_string() });
+            };
+            for_each_config_variable(input, &mut add, MAX_DEPTH);
+        }
+    }
+}
+
+/// The config variables that an input names: itself, or within the values of a complex one.
+fn for_each_config_variable(input: View<'_>, act: &mut dyn FnMut(&str), depth: usize) {
+    if depth == 0 {
+        return;
+    }
+    if input.text_of("type") == Some("configVar") {
+        if let Some(variable) = input.text_of("value") {
+            act(variable);
+        }
+        return;
+    }
+    for child in input.items().chain(input.entries().map(|(_, value)| value)) {
+        for_each_config_variable(child, act, depth - 1);
+    }
+}

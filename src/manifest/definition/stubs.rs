@@ -1,0 +1,56 @@
+//! Components, as far as definitions show them: a beginning that a person can complete.
+
+use super::{Definition, DefinitionInput, InputValue, Shape, is_url, says_endpoint};
+use crate::api::{ComponentRef, ComponentSpec, ConnectionType, OAuth2, Object, TypeInput, names};
+use std::collections::BTreeMap;
+
+/// The components that definitions use: those of connections with their types and the inputs seen,
+/// those of steps and data sources without. What use does not show (which inputs are required) is
+/// left out. The component that a code-native integration makes for itself is none.
+pub fn component_stubs(definitions: &[&Definition]) -> Vec<Object<ComponentSpec>> {
+    let mut stubs: BTreeMap<ComponentRef, BTreeMap<String, ConnectionType>> = BTreeMap::new();
+    for definition in definitions {
+        for component in definition.components.iter().filter(|c| !definition.is_own_component(c)) {
+            stubs.entry(component.clone()).or_default();
+        }
+        for variable in &definition.variables {
+            let Shape::Own { component, type_, inputs } = &variable.shape else { continue };
+            if definition.is_own_component(component) {
+                continue;
+            }
+            let types = stubs.entry(component.clone()).or_default();
+            let stub = types.entry(type_.clone()).or_insert_with(|| ConnectionType {
+                key: type_.clone(),
+                oauth2: None,
+                inputs: BTreeMap::new(),
+            });
+            add_inputs(stub, inputs);
+        }
+    }
+    stubs
+        .into_iter()
+        .map(|(component, types)| {
+            let name = names::of_component(&component.key, component.is_public());
+            let types = types.into_values().map(|stub| ConnectionType { oauth2: grant(&stub.inputs), ..stub });
+            Object::new(name, ComponentSpec { key: component.key, public: component.public, types: types.collect() })
+        })
+        .collect()
+}
+
+fn add_inputs(stub: &mut ConnectionType, inputs: &[DefinitionInput]) {
+    for input in inputs {
+        let seen = stub.inputs.entry(input.name.clone()).or_default();
+        let url = matches!(&input.value, InputValue::Text(value) if is_url(value));
+        // Scopes may be URLs; they are not where credentials are sent.
+        let endpoint = says_endpoint(&input.name) || (url && !input.name.to_ascii_lowercase().contains("scope"));
+        seen.secret = (input.secret || seen.is_secret()).then_some(true);
+        seen.endpoint = (endpoint || seen.is_endpoint()).then_some(true);
+    }
+}
+
+/// The grant of OAuth 2.0 that inputs of these names tell of.
+fn grant(inputs: &BTreeMap<String, TypeInput>) -> Option<OAuth2> {
+    inputs.contains_key("tokenUrl").then(|| {
+        if inputs.contains_key("authorizeUrl") { OAuth2::AuthorizationCode } else { OAuth2::ClientCredentials }
+    })
+}

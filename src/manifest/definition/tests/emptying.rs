@@ -1,0 +1,140 @@
+use super::super::*;
+use super::{definition, with_inputs};
+
+fn emptied(text: &str) -> (String, Vec<String>) {
+    let (bytes, emptied) = empty_secrets(text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    (String::from_utf8(bytes).unwrap(), emptied.iter().map(|e| format!("{}: {}", e.line, e.place)).collect())
+}
+
+/// Emptying the one secret of the text gives the text with `""` in the place of this.
+fn becomes(inputs: &str, secret: &str) {
+    for text in [with_inputs(inputs), with_inputs(inputs).replace('\n', "\r\n")] {
+        let secret = if text.contains('\r') { secret.replace('\n', "\r\n") } else { secret.to_string() };
+        assert!(text.contains(&secret));
+        assert_eq!(emptied(&text).0, text.replace(&secret, "\"\""), "{text}");
+    }
+}
+
+#[test]
+fn every_way_to_write_a_scalar_is_emptied_exactly() {
+    for (inputs, secret) in [
+        ("      password: {type: value, value: hunter2}\n", "hunter2"),
+        ("      password:\n        type: value\n        value: hunter2 # mine\n", "hunter2"),
+        ("      password:\n        value: 'it''s'\n        type: value\n", "'it''s'"),
+        ("      password:\n        value: \"a\\nb\"\n", "\"a\\nb\""),
+        ("      password:\n        value: 12345\n", "12345"),
+        ("      password:\n        value: false\n", "false"),
+        ("      password:\n        value: !!str abc\n", "abc"),
+        ("      password:\n        value: two\n          lines\n        type: value\n", "two\n          lines"),
+        (
+            "      password:\n        value: |\n          a\n\n          b\n        type: value\n",
+            "|\n          a\n\n          b",
+        ),
+        ("      password:\n        value: >- # why | this\n          a\n", ">- # why | this\n          a"),
+        (
+            "      password:\n        value: # why | this\n          |+\n          a\n\n\n        type: value\n",
+            "|+\n          a",
+        ),
+        ("      password:\n        value: &pw !!str |2-\n            a\n        type: value\n", "|2-\n            a"),
+        ("      password: hunter2\n", "hunter2"),
+        ("      ? password\n      : value: hunter2\n", "hunter2"),
+        ("      password: {type: template, value: 'Basic {{ x }}'}\n", "'Basic {{ x }}'"),
+        ("      pin: {value: \"1\", meta: {writeOnly: true}}\n", "\"1\""),
+        ("      pin: {value: '2', meta: {inputType: PASSWORD}}\n", "'2'"),
+        ("      dsn: {value: 'postgres://u:p@db/x'}\n", "'postgres://u:p@db/x'"),
+        (
+            "      pem:\n        value: |\n          -----BEGIN PRIVATE KEY-----\n          a\n",
+            "|\n          -----BEGIN PRIVATE KEY-----\n          a",
+        ),
+    ] {
+        becomes(inputs, secret);
+    }
+}
+
+#[test]
+fn what_names_a_value_or_is_none_stays() {
+    let text = with_inputs(
+        "      password: {type: configVar, value: Password}
+      clientSecret: {type: reference, value: step.results}
+      apiKey: {type: template, value: '{{ configVars.key }}'}
+      accessToken: {type: value, value: ''}
+      token: {type: value, value: null}
+      secret:
+      tokenUrl: {type: value, value: 'https://a.example/token'}
+      dsn: {type: template, value: 'postgres://u:{{ pw }}@db/x'}
+",
+    );
+    assert_eq!(emptied(&text), (text, vec![]));
+}
+
+#[test]
+fn secrets_of_steps_data_sources_defaults_and_endpoints_are_emptied() {
+    let variables = "  - {key: Api Key, dataType: string, defaultValue: k1}
+  - {key: Token kind, dataType: picklist, defaultValue: kept}
+  - key: List
+    dataType: picklist
+    dataSource: {key: pick, component: {key: sheets}}
+    inputs: {secretKey: {type: value, value: k2}, max_tokens: {type: value, value: '1000'}}
+";
+    let steps = "
+      - name: S
+        inputs:
+          apiKey: {type: value, value: k3}
+          useToken: {type: value, value: 'true'}
+          headers:
+            type: complex
+            value:
+              - {name: Authorization, type: value, value: Bearer k4}
+              - {name: {type: value, value: X-Api-Key}, value: {type: value, value: k5}}
+              - {name: {type: value, value: Accept}, value: {type: value, value: kept}}
+          plain: {type: complex, value: {password: k6, user: kept}}
+          secretList: {type: complex, value: [{type: value, value: k7}]}
+    organizationApiKeys: [k8, 'k9']
+";
+    let text = definition(variables, steps);
+    let (after, places) = emptied(&text);
+    let mut expected = text;
+    for secret in ["'k9'", "Bearer k4", "k1", "k2", "k3", "k5", "k6", "k7", "k8"] {
+        expected = expected.replace(secret, "\"\"");
+    }
+    assert_eq!(after, expected);
+    insta::assert_snapshot!(places.join("\n"));
+}
+
+#[test]
+fn an_aliased_secret_is_emptied_where_it_stands() {
+    let text = with_inputs("      note: {value: &pw hunter2}\n      password: {value: *pw}\n");
+    assert_eq!(emptied(&text).0, text.replace("hunter2", "\"\""));
+}
+
+#[test]
+fn a_secret_that_stands_twice_is_nowhere_left() {
+    let twice =
+        with_inputs("      password: {value: correct-horse-battery}\n      note: {value: correct-horse-battery}\n");
+    let (after, places) = emptied(&twice);
+    assert_eq!(after, twice.replace("correct-horse-battery", "\"\""));
+    assert_eq!(places.len(), 2);
+    for other in ["      # was correct-horse-battery\n", "      note: {value: \"x correct\\u002dhorse-battery\"}\n"] {
+        let text = with_inputs(&format!("      password: {{value: correct-horse-battery}}\n{other}"));
+        let error = empty_secrets(text.as_bytes()).unwrap_err();
+        assert_eq!(error, DefinitionError::SecretElsewhere { line: 11, secret_line: 10 });
+        assert!(!format!("{error} {error:?}").contains("horse"));
+    }
+}
+
+#[test]
+fn old_definitions_lose_their_secrets_too() {
+    let (bytes, emptied) = empty_secrets(&super::real_named("progix").1).unwrap();
+    assert_eq!(emptied.len(), 1);
+    assert_eq!(emptied[0].place, EmptiedPlace::Default { variable: "secret".into() });
+    assert!(String::from_utf8(bytes).unwrap().contains("\n  secret: \"\"\n"));
+}
+
+#[test]
+fn utf_16_comes_back_as_utf_8() {
+    let text = with_inputs("      password: {value: hunter2}\n");
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let (bytes, emptied) = empty_secrets(&[b"\xFF\xFE", wide.as_slice()].concat()).unwrap();
+    assert_eq!(String::from_utf8(bytes).unwrap(), text.replace("hunter2", "\"\""));
+    assert_eq!(emptied[0].line, 10);
+}

@@ -1,0 +1,147 @@
+use super::super::*;
+use super::real;
+use proptest::prelude::*;
+
+const CANARY: &str = "canary-5ecret-in-a-coal-mine";
+
+/// The lines of a that are not those of b, where both have as many.
+fn differing(a: &[u8], b: &[u8]) -> Vec<usize> {
+    let lines = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().lines().map(String::from).collect::<Vec<_>>();
+    let (a, b) = (lines(a), lines(b));
+    assert_eq!(a.len(), b.len());
+    (1..=a.len()).filter(|line| a[line - 1] != b[line - 1]).collect()
+}
+
+#[test]
+fn only_emptied_lines_differ() {
+    for (file, bytes) in real() {
+        let (after, emptied) = empty_secrets(&bytes).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let lines: Vec<usize> = emptied.iter().map(|e| e.line).collect();
+        assert_eq!(differing(&bytes, &after), lines, "{file}");
+        assert_eq!(empty_secrets(&after).unwrap(), (after, vec![]), "{file}");
+    }
+}
+
+#[test]
+fn binding_nothing_changes_nothing() {
+    for (file, bytes) in real() {
+        assert_eq!(bind(&bytes, &[]).unwrap(), bytes, "{file}");
+    }
+}
+
+#[test]
+fn binding_changes_only_the_variables() {
+    for (file, bytes) in real() {
+        let before = read(&bytes).unwrap();
+        let names: Vec<(&str, &str)> = before.variables.iter().map(|v| (v.name.as_str(), "a-Key_1")).collect();
+        let bound = bind(&bytes, &names).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let after = read(&bound).unwrap();
+        assert_eq!(after.uses.variables, before.uses.variables, "{file}");
+        assert_eq!(after.uses.flows, before.uses.flows, "{file}");
+        assert!(
+            after
+                .variables
+                .iter()
+                .all(|v| matches!(&v.shape, Shape::Reusable { stable_key } if stable_key == "a-Key_1"))
+        );
+        assert!(
+            after
+                .variables
+                .iter()
+                .map(|v| (&v.name, v.visible_to_customer))
+                .eq(before.variables.iter().map(|v| (&v.name, v.visible_to_customer)))
+        );
+        // Every line that is left stood there before, in that order, but for the bound fields.
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        let mut old = text.lines();
+        for line in String::from_utf8(bound).unwrap().lines() {
+            let field = line.trim_start().trim_start_matches("- ");
+            assert!(field == "useScopedConfigVar: a-Key_1" || old.any(|other| other == line), "{file}: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_canary_in_every_input_of_every_connection_is_nowhere_left() {
+    for (file, bytes) in real() {
+        let text = String::from_utf8(bytes).unwrap();
+        let Ok(tree) = tree::Tree::parse(&text) else { panic!("{file}") };
+        let tree = tree.unwrap();
+        let mut seeded = 0;
+        let mut edits: Vec<(std::ops::Range<usize>, usize)> = Vec::new();
+        for entry in variables::connections(tree.root()) {
+            for (name, input) in entry.get("inputs").into_iter().flat_map(|inputs| inputs.entries()) {
+                if variables::is_secret_input(name.text().unwrap(), input) {
+                    edits.push((input.get("value").unwrap().written().unwrap(), seeded));
+                    seeded += 1;
+                }
+            }
+        }
+        let mut canaried = text.clone();
+        for (range, _) in edits.iter().rev() {
+            canaried.replace_range(range.clone(), &format!(" {CANARY}"));
+        }
+        let (after, emptied) = empty_secrets(canaried.as_bytes()).unwrap();
+        assert!(emptied.len() >= seeded, "{file}: {emptied:?}\n{canaried}");
+        assert!(!String::from_utf8(after).unwrap().contains(CANARY), "{file}");
+        let read = read(canaried.as_bytes()).unwrap();
+        assert!(!format!("{emptied:?} {read:?}").contains(CANARY), "{file}");
+    }
+}
+
+/// Bytes taken out, put in, doubled.
+fn mutated(bytes: &[u8], edits: &[(usize, u8, u8)]) -> Vec<u8> {
+    const TELLING: [&[u8]; 12] = [b"\n", b": ", b"- ", b"\"", b"'", b"{", b"}", b"[", b"|\n", b"&a ", b"*a", b"#"];
+    let mut bytes = bytes.to_vec();
+    for (at, what, how) in edits {
+        let at = at % (bytes.len() + 1);
+        let to = (at + usize::from(*what)).min(bytes.len());
+        match how % 4 {
+            0 => drop(bytes.drain(at..to)),
+            1 => bytes.insert(at, *what),
+            2 => drop(bytes.splice(at..at, bytes[at..to].to_vec())),
+            _ => drop(bytes.splice(at..at, TELLING[usize::from(*what) % TELLING.len()].iter().copied())),
+        }
+    }
+    bytes
+}
+
+/// Reading, emptying and binding end in an answer; emptying ends in what reads the same.
+fn survives(bytes: &[u8]) {
+    let _ = uses(bytes);
+    if let Ok((after, emptied)) = empty_secrets(bytes) {
+        let (again, left) = empty_secrets(&after).unwrap();
+        assert!(left.is_empty() && again == after, "{left:?} after {emptied:?}");
+    }
+    if let Ok(read) = read(bytes) {
+        for variable in &read.variables {
+            if let Ok(bound) = bind(bytes, &[(&variable.name, "k")]) {
+                let after = uses(&bound).unwrap();
+                assert_eq!((after.variables, after.flows), (read.uses.variables.clone(), read.uses.flows.clone()));
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        survives(&bytes);
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in "(name: x\n)?(flows: )?[-a-z&*!|>'\"{}\\[\\]:,#? \n\t]{0,200}") {
+        survives(text.as_bytes());
+    }
+
+    #[test]
+    fn no_mutation_of_a_real_definition_makes_it_panic(
+        pick in any::<prop::sample::Index>(),
+        edits in prop::collection::vec((any::<usize>(), any::<u8>(), any::<u8>()), 1..8),
+    ) {
+        let files = real();
+        survives(&mutated(&files[pick.index(files.len())].1, &edits));
+    }
+}

@@ -1,0 +1,99 @@
+//! What a text looks like: a placeholder, a URL, a secret.
+
+/// Whether a value only keeps a place for a real one. A closed list, so that no real value is lost:
+/// `REDACTED`, `TODO`, `changeme`, `xxx…`, `***…`, `REPLACE-ME`, `<anything>`, `your-…`, `Add your … here`.
+pub fn is_placeholder(value: &str) -> bool {
+    let folded: String =
+        value.trim().chars().filter(|c| !matches!(c, '-' | '_' | ' ')).map(|c| c.to_ascii_lowercase()).collect();
+    let only = |c: char| folded.len() >= 3 && folded.chars().all(|other| other == c);
+    matches!(
+        folded.as_str(),
+        "redacted" | "todo" | "tbd" | "changeme" | "replaceme" | "placeholder" | "replacethistext"
+    ) || only('x')
+        || only('*')
+        || (folded.starts_with('<') && folded.ends_with('>'))
+        || (value.trim().to_ascii_lowercase().starts_with("your") && value.trim()[4..].starts_with(['-', '_', ' ']))
+        || (folded.starts_with("addyour") && folded.ends_with("here"))
+}
+
+/// Whether a value is a URL with a host.
+pub fn is_url(value: &str) -> bool {
+    let Some((scheme, rest)) = value.split_once("://") else { return false };
+    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+        && !rest.is_empty()
+        && !rest.starts_with('/')
+}
+
+/// Whether the name of an input says that it is an endpoint.
+pub fn says_endpoint(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["url", "uri", "host", "server", "domain", "endpoint"].iter().any(|ending| name.ends_with(ending))
+}
+
+/// Whether a value is a secret whatever its name: a URL with a password in it, or a private key.
+pub fn is_secret_itself(value: &str) -> bool {
+    let authority = value.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    let user = authority.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
+    let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
+    // A template or a variable in its place is none.
+    password.is_some_and(|password| !password.is_empty() && !password.starts_with(['{', '$']))
+        && !value.trim().contains(char::is_whitespace)
+        || (value.trim_start().starts_with("-----BEGIN ") && value.contains("PRIVATE KEY-----"))
+}
+
+/// Whether a key is a UUID.
+pub fn is_uuid(key: &str) -> bool {
+    let lengths = [8, 4, 4, 4, 12];
+    key.split('-').count() == lengths.len()
+        && key
+            .split('-')
+            .zip(lengths)
+            .all(|(part, length)| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// Whether a template is one expression and nothing else: it names a value and holds none.
+pub fn is_one_expression(value: &str) -> bool {
+    let inner = value.trim().strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
+    inner.is_some_and(|inner| !inner.contains(['{', '}', '"', '\'']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_a_closed_list() {
+        for placeholder in [
+            "REDACTED",
+            "<client id>",
+            "xxx",
+            "XXXX-XXXX",
+            "changeme",
+            "change-me",
+            "your-secret",
+            "Your API key",
+            "TODO",
+            "Add your host here",
+            "***",
+            "REPLACE-ME",
+        ] {
+            assert!(is_placeholder(placeholder), "{placeholder}");
+        }
+        for value in ["", "xx", "s3cr3t", "yours", "https://example.com", "todo list", "ÿ", "yourä"] {
+            assert!(!is_placeholder(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn urls_endpoints_and_values_that_are_secrets_themselves() {
+        assert!(is_url("https://a.example/x") && is_url("postgres://db"));
+        assert!(!is_url("a.example") && !is_url("://x") && !is_url("file:///x"));
+        assert!(says_endpoint("authorizeUrl") && says_endpoint("HOST") && !says_endpoint("hostname"));
+        assert!(is_secret_itself("postgres://u:pw@db/x") && is_secret_itself("-----BEGIN RSA PRIVATE KEY-----\nx"));
+        assert!(!is_secret_itself("https://a.example/x?y=a:b@c") && !is_secret_itself("https://user@host"));
+        assert!(is_uuid("28471cca-f691-4660-9cf1-de4d254ae2ec") && !is_uuid("helloWorldComponent"));
+        assert!(is_one_expression("{{ configVars.key }}") && !is_one_expression("Bearer {{x}}"));
+        assert!(!is_one_expression("{{ x || \"s3cr3t\" }}"));
+    }
+}

@@ -1,0 +1,60 @@
+//! An import as files of a directory tenant.
+
+use super::Import;
+use crate::api::{DirectoryPlace, Kind, Object, Place, Resource, TenantSpec};
+use crate::manifest::{WriteError, to_yaml};
+
+/// A file to write.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ImportedFile {
+    /// Its path below the tenant's folder, with `/`.
+    pub path: String,
+    /// All that is in it.
+    pub bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for ImportedFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({} bytes)", self.path, self.bytes.len())
+    }
+}
+
+/// The files that an import writes below the tenant's folder, sorted by path.
+pub fn files(import: &Import) -> Result<Vec<ImportedFile>, WriteError> {
+    let mut files = Vec::new();
+    let mut add = |resource: Resource| -> Result<(), WriteError> {
+        let path = format!("{}/{}.yaml", resource.kind().plural(), resource.metadata().name);
+        files.push(ImportedFile { path, bytes: to_yaml(&resource)?.into_bytes() });
+        Ok(())
+    };
+    for component in &import.components {
+        add(Resource::Component(component.clone()))?;
+    }
+    for connection in &import.connections {
+        add(Resource::Connection(connection.clone()))?;
+    }
+    for integration in &import.integrations {
+        add(Resource::Integration(integration.object.clone()))?;
+    }
+    for integration in &import.integrations {
+        let path = format!("{}/{}.definition", Kind::Integration.plural(), integration.object.name());
+        files.push(ImportedFile { path, bytes: integration.definition.clone() });
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+/// `tenants.yaml` with one more tenant, whose place is the folder at this path: what was there
+/// stays byte for byte, and ends in the new document.
+pub fn tenant_document(existing: &str, name: &str, path: &str) -> Result<String, WriteError> {
+    let place = Place::Directory(DirectoryPlace { path: path.to_string() });
+    let spec = TenantSpec { place: Some(place), ..TenantSpec::default() };
+    let document = to_yaml(&Resource::Tenant(Object::new(name, spec)))?;
+    if existing.trim_start_matches('\u{feff}').trim().is_empty() {
+        return Ok(format!("{existing}{document}"));
+    }
+    let line = if existing.contains("\r\n") { "\r\n" } else { "\n" };
+    let between = if existing.ends_with('\n') { "" } else { line };
+    let document = document.replace('\n', line);
+    Ok(format!("{existing}{between}---{line}{document}"))
+}

@@ -1,0 +1,345 @@
+//! What a person should know of an import, and do. No note holds a value.
+
+use crate::api::{ComponentRef, Credentials, names};
+use crate::manifest::definition::{CURRENT_VERSION, DefinitionError, Emptied, EmptiedPlace};
+use std::fmt;
+
+/// How much a note asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something was not imported.
+    Error,
+    /// A person must do something.
+    ByHand,
+    /// A key of the platform that is not imported, and need not be.
+    Skipped,
+    /// Good to know.
+    Information,
+}
+
+/// What a person should know of an import, and do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // The fields say what they are; the text is in `Display`.
+pub enum Note {
+    /// The file cannot be read as a definition.
+    Unreadable { file: String, error: DefinitionError },
+    /// A workflow of the embedded builder.
+    Workflow { file: String },
+    /// More connection variables than an Integration can have.
+    TooManyVariables { file: String, count: usize },
+    /// A variable whose name is too long for an Integration.
+    NameTooLong { file: String, line: usize },
+    /// `--reusable` names a variable that no file has.
+    NoSuchVariable { name: String, known: Vec<String> },
+    /// A variable is bound to a key that cannot be ours.
+    KeyNotOurs { file: String, variable: String, key: String, why: Unfit },
+    /// More inputs than a Connection can have.
+    TooManyInputs { integration: String, variable: String, count: usize },
+    /// Two components make one name, or none.
+    ComponentLeftOut { component: ComponentRef },
+    /// The platform's answer ends before all was read.
+    Incomplete { list: &'static str, after: String },
+    /// A binding to a connection of which only the key is known.
+    WhichType { integration: String, variable: String, key: String, components: Vec<ComponentRef> },
+    /// A literal secret was emptied.
+    SecretEmptied { file: String, emptied: Emptied },
+    /// A Secret that a new connection refers to, and the keys in it.
+    SecretNeeded { key: String, secret: String, keys: Vec<String> },
+    /// An input that a new connection does not have.
+    LeftOut { key: String, input: String, secret: bool, credentials: Credentials, why: LeftOutWhy },
+    /// Customers' credentials stay behind with the integration's own connection.
+    Reconnect { integration: String, variable: String, key: String, credentials: Credentials },
+    /// The platform says that a connection does not work now.
+    NotActive { key: String, status: String },
+    /// A connection type is used that the tenant's component does not list.
+    TypesNotListed { component: ComponentRef, types: Vec<String> },
+    /// A connection of the platform that is not imported.
+    Skipped { key: String, title: String, why: Unfit },
+    /// The definition is of a version whose connections we do not read.
+    OtherVersion { file: String, version: Option<u64> },
+    /// The integration has another name than its title's.
+    Renamed { file: String, title: String, name: String, by: Option<String> },
+    /// The folder has a connection that differs from the platform's.
+    Differs { key: String },
+    /// The integration was there.
+    Again { file: String, name: String },
+    /// The suggested key was taken.
+    KeyTaken { integration: String, variable: String, wanted: String, key: String },
+    /// Two integrations share a connection.
+    Shared { integration: String, variable: String, key: String },
+    /// The connection is for the component that the integration's own code makes.
+    OwnComponent { integration: String, variable: String },
+    /// UTF-16 became UTF-8.
+    Converted { file: String },
+    /// How many customers have credentials for a connection.
+    Customers { key: String, count: u64 },
+    /// How many customers the tenant has.
+    AllCustomers { count: u64 },
+}
+
+/// Why an input was left out of a new connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftOutWhy {
+    /// The definition has no value.
+    Empty,
+    /// The definition has a placeholder.
+    Placeholder,
+    /// The definition names another variable or uses a template.
+    Refers,
+    /// Too long for an input.
+    TooLong,
+    /// Required, and the platform has no value.
+    EmptyThere,
+}
+
+/// Why a key of the platform cannot be a stable key of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Unfit {
+    /// More than 63 characters.
+    TooLong,
+    /// Other characters than ours, or none.
+    Characters,
+    /// Another key makes the same name.
+    SameName { other: String },
+    /// The platform's own, for building only.
+    Platform,
+    /// It belongs to one customer.
+    OneCustomer,
+    /// The platform does not say of which component and type it is.
+    NoType,
+    /// The platform says something of its credentials that we do not know.
+    UnknownCredentials,
+    /// More inputs than a Connection can have.
+    TooManyInputs,
+}
+
+impl Unfit {
+    /// Why a text cannot be a stable key.
+    pub(crate) fn of_text(key: &str) -> Unfit {
+        if key.chars().count() > names::MAX { Unfit::TooLong } else { Unfit::Characters }
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unfit::TooLong => write!(f, "longer than {} characters", names::MAX),
+            Unfit::Characters => f.write_str(
+                "a stable key has letters, digits, - and _ only, and begins and ends with a letter or digit",
+            ),
+            Unfit::SameName { other } => {
+                write!(
+                    f,
+                    "it and {other} would be one name; keys that differ only in case or in _ and - cannot both exist"
+                )
+            }
+            Unfit::Platform => f.write_str("the platform's own, for building only"),
+            Unfit::OneCustomer => f.write_str("it belongs to one customer"),
+            Unfit::NoType => f.write_str("the platform does not say of which component and type it is"),
+            Unfit::UnknownCredentials => {
+                f.write_str("the platform says something of its credentials that is not known here")
+            }
+            Unfit::TooManyInputs => f.write_str("it has more than 64 inputs"),
+        }
+    }
+}
+
+impl Note {
+    /// How much it asks.
+    pub fn level(&self) -> Level {
+        use Note::*;
+        match self {
+            Unreadable { .. }
+            | Workflow { .. }
+            | TooManyVariables { .. }
+            | NameTooLong { .. }
+            | NoSuchVariable { .. }
+            | KeyNotOurs { .. }
+            | TooManyInputs { .. }
+            | ComponentLeftOut { .. }
+            | Incomplete { .. } => Level::Error,
+            SecretEmptied { emptied, .. } if emptied.placeholder => Level::Information,
+            WhichType { .. }
+            | SecretEmptied { .. }
+            | SecretNeeded { .. }
+            | LeftOut { .. }
+            | Reconnect { .. }
+            | NotActive { .. }
+            | TypesNotListed { .. } => Level::ByHand,
+            Skipped { .. } => Level::Skipped,
+            OtherVersion { .. }
+            | Differs { .. }
+            | Renamed { .. }
+            | Again { .. }
+            | KeyTaken { .. }
+            | Shared { .. }
+            | OwnComponent { .. }
+            | Converted { .. }
+            | Customers { .. }
+            | AllCustomers { .. } => Level::Information,
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Note::*;
+        match self {
+            Unreadable { file, error } => write!(f, "{file}: {error}"),
+            Workflow { file } => write!(
+                f,
+                "{file}: a workflow of the embedded builder, no integration: not imported; leave it out of the command"
+            ),
+            TooManyVariables { file, count } => write!(
+                f,
+                "{file}: {count} connection variables, of which an Integration can have 64: split the integration"
+            ),
+            NameTooLong { file, line } => write!(
+                f,
+                "{file}:{line}: the name of this connection variable is longer than 253 characters: shorten it and export again"
+            ),
+            NoSuchVariable { name, known } if known.is_empty() => {
+                write!(f, "--reusable {name:?}: no file has a connection variable")
+            }
+            NoSuchVariable { name, known } => {
+                write!(f, "--reusable {name:?}: no connection variable has this name; there are: {}", known.join(", "))
+            }
+            KeyNotOurs { file, variable, key, why } => write!(
+                f,
+                "{file}: {variable:?} is bound to {key:?}, which cannot be a stable key here ({why}): the variable is left out; make a connection with another key on the platform, bind the integration to it and export again"
+            ),
+            TooManyInputs { integration, variable, count } => write!(
+                f,
+                "{integration}: {variable:?} has {count} inputs, of which a Connection can have 64: it stays the integration's own"
+            ),
+            ComponentLeftOut { component } => write!(
+                f,
+                "component {component}: its key makes no name, or that of another component: no stub is written"
+            ),
+            Incomplete { list, after } => write!(
+                f,
+                "the answer does not hold all {list}: run the query again with the variable {} set to {after:?}, and pipe all answers in together",
+                cursor_variable(list)
+            ),
+            WhichType { integration, variable, key, components } => {
+                which_type(f, integration, variable, key, components)
+            }
+            SecretEmptied { file, emptied } if emptied.placeholder => {
+                write!(f, "{file}:{}: {}: a placeholder was emptied", emptied.line, emptied.place)
+            }
+            SecretEmptied { file, emptied } => {
+                write!(f, "{file}:{}: {}: a secret was emptied. ", emptied.line, emptied.place)?;
+                f.write_str(match emptied.place {
+                    EmptiedPlace::Connection { .. } => {
+                        "Whoever has the file has the secret: rotate it, and set it again on the platform after an export"
+                    }
+                    _ => "Whoever has the file has the secret: rotate it, and keep it in a connection",
+                })
+            }
+            SecretNeeded { key, secret, keys } => write!(
+                f,
+                "connection {key}: make the Secret {secret} with {}, the label stablekey.dev/for: connections and the annotation stablekey.dev/keys: {key}",
+                keys.join(", ")
+            ),
+            LeftOut { key, input, secret, credentials, why } => {
+                let why = match why {
+                    LeftOutWhy::Empty => "the definition has no value",
+                    LeftOutWhy::Placeholder => "the definition has only a placeholder",
+                    LeftOutWhy::Refers => "the definition takes it from another variable or a template",
+                    LeftOutWhy::EmptyThere => "it is required, and the platform has no value",
+                    LeftOutWhy::TooLong => "its value is longer than 8,192 characters",
+                };
+                let give = if *secret { "secretRef" } else { "value" };
+                let or = if *credentials == Credentials::OrganizationGlobal { "" } else { ", or perCustomer: true" };
+                write!(f, "connection {key}: input {input} is left out ({why}): give it a {give}{or}")
+            }
+            Reconnect { integration, variable, key, credentials } => {
+                let who = match credentials {
+                    Credentials::Customer => "every customer of this integration must sign in again",
+                    Credentials::OrganizationCustomer => {
+                        "supply the credentials of every customer of this integration again"
+                    }
+                    Credentials::OrganizationGlobal => "supply the credentials again",
+                };
+                write!(f, "{integration}: {variable:?} becomes the reusable connection {key}: once it is live, {who}")
+            }
+            NotActive { key, status } => write!(
+                f,
+                "connection {key}: the platform says {status}: look at it there; it may need its consent or its secret"
+            ),
+            TypesNotListed { component, types } => write!(
+                f,
+                "component {component}: it is used with {}, which its manifest does not list: add {}",
+                types.join(", "),
+                if types.len() == 1 { "it" } else { "them" }
+            ),
+            Skipped { key, title, why } => write!(f, "{key:?} ({title}): not imported: {why}"),
+            OtherVersion { file, version } => {
+                let version = version.map_or("no version".to_string(), |version| format!("version {version}"));
+                write!(
+                    f,
+                    "{file}: a definition of {version}: kept as it is, but its connections are not read; export it again in version {CURRENT_VERSION} to have them"
+                )
+            }
+            Renamed { file, title, name, by: Some(by) } => {
+                write!(f, "{file}: {title:?} is named {name}, because {by} has its name")
+            }
+            Renamed { file, title, name, by: None } => {
+                write!(f, "{file}: {title:?} is named {name}: its own name is taken or has no letter to make one of")
+            }
+            Differs { key } => write!(
+                f,
+                "connection {key}: the folder's differs from the platform's and stays; to have the platform's, remove connections/{key}.yaml and import again"
+            ),
+            Again { file, name } => write!(
+                f,
+                "{file}: the integration {name} is there already: its definition is replaced; variables that you bound to a stable key stay bound"
+            ),
+            KeyTaken { integration, variable, wanted, key } => {
+                write!(
+                    f,
+                    "{integration}: {variable:?} gets the key {key}, because {wanted} is taken by a connection that differs"
+                )
+            }
+            Shared { integration, variable, key } => {
+                write!(f, "{integration}: {variable:?} shares the connection {key}: all global values agree")
+            }
+            OwnComponent { integration, variable } => write!(
+                f,
+                "{integration}: {variable:?} connects to the integration's own code, which is new with each build: it stays the integration's own"
+            ),
+            Converted { file } => write!(f, "{file}: converted from UTF-16 to UTF-8"),
+            Customers { key, count: 1 } => write!(f, "connection {key}: 1 customer has credentials"),
+            Customers { key, count } => write!(f, "connection {key}: {count} customers have credentials"),
+            AllCustomers { count } => write!(f, "the tenant has {count} customers"),
+        }
+    }
+}
+
+/// The variable of the query that continues a list.
+fn cursor_variable(list: &str) -> &'static str {
+    if list == "components" { "componentsAfter" } else { "connectionsAfter" }
+}
+
+fn which_type(
+    f: &mut fmt::Formatter<'_>,
+    integration: &str,
+    variable: &str,
+    key: &str,
+    components: &[ComponentRef],
+) -> fmt::Result {
+    write!(
+        f,
+        "{integration}: {variable:?} is bound to {key}, which is missing here: of which component and type is it? "
+    )?;
+    match components {
+        [] => f.write_str("The definition does not tell: no step uses it. ")?,
+        [one] => write!(f, "Its steps are of {one}; the definition does not tell the type. ")?,
+        many => {
+            let many: Vec<String> = many.iter().map(ToString::to_string).collect();
+            write!(f, "Its steps are of {}; the definition does not tell which it is for. ", many.join(", "))?;
+        }
+    }
+    write!(f, "Write connections/{}.yaml, or import the tenant with --print-query", names::of_stable_key(key))
+}

@@ -1,0 +1,292 @@
+use super::*;
+use crate::api::{Credentials, Input, Means, Resource, rules};
+use crate::manifest::definition::EmptiedPlace;
+use crate::manifest::definition::tests::{definition, real, real_named};
+
+fn import(files: &[(&str, &str)], reusable: &Reusable) -> Import {
+    let files: Vec<File> = files.iter().map(|(name, text)| File { name, bytes: text.as_bytes() }).collect();
+    plan_import(&files, reusable, &Existing::default())
+}
+
+/// An integration of this name with one visible connection variable and these inputs of the organization.
+fn integration(name: &str, variable: &str, inputs: &str) -> String {
+    let variable = format!(
+        "  - key: {variable}\n    dataType: connection\n    connection: {{key: oauth2, component: {{key: acme, isPublic: true}}}}\n    inputs: {inputs}\n"
+    );
+    definition(&variable, "      []\n").replace("name: T", &format!("name: {name}"))
+}
+
+fn keys(import: &Import) -> Vec<&str> {
+    import.connections.iter().map(|connection| connection.spec.stable_key.as_str()).collect()
+}
+
+const OURS: &str = "{tokenUrl: {value: 'https://a.example/token', meta: {orgOnly: true}}, clientId: {value: ID, meta: {orgOnly: true}}, user: {value: x}}";
+
+#[test]
+fn without_being_asked_connections_stay_the_integrations_own() {
+    for (file, bytes) in real() {
+        let import = plan_import(&[File { name: &file, bytes: &bytes }], &Reusable::None, &Existing::default());
+        assert!(import.connections.is_empty() && !import.has_errors(), "{file}: {:?}", import.notes);
+        let integration = &import.integrations[0];
+        assert_eq!(integration.definition, definition::empty_secrets(&bytes).unwrap().0);
+    }
+}
+
+#[test]
+fn whatever_is_made_keeps_the_rules() {
+    let files = real();
+    let files: Vec<File> = files.iter().map(|(name, bytes)| File { name, bytes }).collect();
+    for reusable in [Reusable::None, Reusable::All] {
+        let import = plan_import(&files, &reusable, &Existing::default());
+        let components = import.components.iter().cloned().map(Resource::Component);
+        let connections = import.connections.iter().cloned().map(Resource::Connection);
+        let integrations = import.integrations.iter().map(|i| Resource::Integration(i.object.clone()));
+        for resource in components.chain(connections).chain(integrations) {
+            assert_eq!(rules::violations(&resource), [], "{resource:?}");
+        }
+        assert_eq!(import.integrations.len(), files.len());
+        assert!(!import.connections.iter().any(|c| c.spec.credentials == Credentials::OrganizationGlobal));
+        let paths: Vec<String> = super::files(&import).unwrap().into_iter().map(|file| file.path).collect();
+        assert!(paths.windows(2).all(|pair| pair[0] < pair[1]), "{paths:?}");
+        let mut shuffled = files.clone();
+        shuffled.reverse();
+        let again = plan_import(&shuffled, &reusable, &Existing::default());
+        assert_eq!(super::files(&again).unwrap(), super::files(&import).unwrap());
+        assert_eq!(again.notes, import.notes);
+    }
+}
+
+#[test]
+fn an_input_becomes_what_the_definition_says_of_it() {
+    let inputs = "{tokenUrl: {value: 'https://a.example/token', meta: {orgOnly: true}}, clientSecret: {value: hunter2, meta: {orgOnly: true}}, \
+        clientId: {value: REDACTED, meta: {orgOnly: true}}, scopes: {value: '', meta: {orgOnly: true}}, instance: {value: 'x'}, password: {value: y}}";
+    let import = import(&[("a.yml", &integration("A", "Acme", inputs))], &Reusable::All);
+    let connection = &import.connections[0];
+    assert_eq!((connection.name(), connection.spec.stable_key.as_str()), ("acme-oauth2", "acme-oauth2"));
+    assert_eq!(connection.spec.credentials, Credentials::Customer);
+    let want = BTreeMap::from([
+        ("tokenUrl".to_string(), Input::value("https://a.example/token")),
+        ("clientSecret".to_string(), Input::secret("acme-oauth2", "clientSecret")),
+        ("instance".to_string(), Input::PER_CUSTOMER),
+        ("password".to_string(), Input::PER_CUSTOMER),
+    ]);
+    assert_eq!(connection.spec.inputs, want);
+    assert_eq!(import.integrations[0].object.spec.connections, [Variable::bound("Acme", "acme-oauth2")]);
+    let left: Vec<_> = import
+        .notes
+        .iter()
+        .filter_map(|n| if let Note::LeftOut { input, why, .. } = n { Some((input.as_str(), *why)) } else { None })
+        .collect();
+    assert_eq!(left, [("clientId", LeftOutWhy::Placeholder), ("scopes", LeftOutWhy::Empty)]);
+    assert!(import.notes.iter().any(|note| matches!(note, Note::Reconnect { key, .. } if key == "acme-oauth2")));
+}
+
+#[test]
+fn what_the_customer_does_not_see_is_supplied_per_customer_by_us() {
+    let (name, bytes) = real_named("amazon-sqs");
+    let import = plan_import(&[File { name: &name, bytes: &bytes }], &Reusable::All, &Existing::default());
+    assert_eq!(import.connections[0].spec.credentials, Credentials::OrganizationCustomer);
+    assert_eq!(keys(&import), ["aws-sqs-apikeysecret"]);
+}
+
+#[test]
+fn only_the_named_variables_become_reusable() {
+    let (name, bytes) = real_named("salesforce-lead-enricher");
+    let names = ["Salesforce Connection".to_string(), "Salesfroce".to_string()].into();
+    let import = plan_import(&[File { name: &name, bytes: &bytes }], &Reusable::Names(names), &Existing::default());
+    assert_eq!(keys(&import), ["salesforce-oauth2"]);
+    let means: Vec<bool> =
+        import.integrations[0].object.spec.connections.iter().map(|v| matches!(v.means, Means::Own(_))).collect();
+    assert_eq!(means, [true, false]);
+    assert!(import.has_errors());
+    assert_eq!(
+        import.notes[0].to_string(),
+        "--reusable \"Salesfroce\": no connection variable has this name; there are: OpenAI Connection, Salesforce Connection"
+    );
+}
+
+#[test]
+fn two_variables_of_one_integration_never_share() {
+    let one = integration("A", "First", OURS);
+    let second = one.lines().skip(3).take(4).collect::<Vec<_>>().join("\n").replace("First", "Second");
+    let both = one.replace("flows:", &format!("{second}\nflows:"));
+    let import = import(&[("a.yml", &both)], &Reusable::All);
+    assert_eq!(keys(&import), ["acme-oauth2", "second"]);
+    assert!(import.notes.iter().any(|n| matches!(n, Note::KeyTaken { key, .. } if key == "second")));
+}
+
+#[test]
+fn two_integrations_share_only_where_all_global_values_agree() {
+    let a = integration("A", "Acme", OURS);
+    let customers_differ = integration("B", "Acme", &OURS.replace("{value: x}", "{value: y}"));
+    let globals_differ = integration("C", "Acme", &OURS.replace("ID", "OTHER"));
+    let secret = |value: &str| {
+        integration("D", "Acme", &format!("{{clientSecret: {{value: {value}, meta: {{orgOnly: true}}}}}}"))
+    };
+    let all = |files: &[(&str, &str)]| {
+        let import = import(files, &Reusable::All);
+        let bound: Vec<String> = import
+            .integrations
+            .iter()
+            .map(|i| i.object.spec.connections[0].stable_key().unwrap().to_string())
+            .collect();
+        bound
+    };
+    assert_eq!(all(&[("a", &a), ("b", &customers_differ)]), ["acme-oauth2", "acme-oauth2"]);
+    assert_eq!(all(&[("a", &a), ("c", &globals_differ)]), ["acme-oauth2", "acme"]);
+    assert_eq!(all(&[("a", &secret("one-secret")), ("b", &secret("one-secret"))]), ["acme-oauth2", "acme-oauth2"]);
+    assert_eq!(all(&[("a", &secret("one-secret")), ("b", &secret("two-secret"))]), ["acme-oauth2", "acme"]);
+    assert_eq!(
+        all(&[("a", &secret("one-secret")), ("b", &secret("two-secret")), ("c", &secret("three"))]),
+        ["acme-oauth2", "acme", "acme-oauth2-2"]
+    );
+}
+
+#[test]
+fn connections_of_the_tenant_are_shared_or_left_alone() {
+    let text = integration("A", "Acme", OURS);
+    let first = import(&[("a", &text)], &Reusable::All);
+    let file = [File { name: "b", bytes: text.as_bytes() }];
+    let existing = Existing { connections: &first.connections, ..Existing::default() };
+    let shared = plan_import(&file, &Reusable::All, &existing);
+    assert_eq!(
+        (keys(&shared), shared.integrations[0].object.spec.connections[0].stable_key()),
+        (vec![], Some("acme-oauth2"))
+    );
+    let mut other = first.connections.clone();
+    other[0].spec.credentials = Credentials::OrganizationGlobal;
+    let existing = Existing { connections: &other, ..Existing::default() };
+    assert_eq!(keys(&plan_import(&file, &Reusable::All, &existing)), ["acme"]);
+}
+
+#[test]
+fn names_that_meet_get_a_number() {
+    let files = [
+        ("a", integration("Lead Router", "C", "{}")),
+        ("b", integration("lead router", "C", "{}")),
+        ("c", integration("日本", "C", "{}")),
+    ];
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let import = import(&files, &Reusable::None);
+    let names: Vec<&str> = import.integrations.iter().map(|i| i.object.name()).collect();
+    assert_eq!(names, ["lead-router", "lead-router-2", "integration"]);
+    let said: Vec<String> = import.notes.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn an_integration_imported_again_keeps_the_bindings_that_people_made() {
+    let text = integration("A", "Acme", OURS);
+    let mut there = import(&[("a", &text)], &Reusable::None).integrations.remove(0).object;
+    there.spec.connections = vec![Variable::bound("Acme", "acme-eu")];
+    there.metadata.labels.insert("team".into(), "crm".into());
+    let there = [there];
+    let existing = Existing { integrations: &there, ..Existing::default() };
+    let again = plan_import(&[File { name: "a", bytes: text.as_bytes() }], &Reusable::All, &existing);
+    assert_eq!(again.integrations[0].object, there[0]);
+    assert!(again.integrations[0].again && again.connections.is_empty());
+}
+
+#[test]
+fn a_binding_without_a_type_asks_for_it() {
+    let (name, bytes) = real_named("hooli");
+    let import = plan_import(&[File { name: &name, bytes: &bytes }], &Reusable::All, &Existing::default());
+    assert!(import.connections.is_empty());
+    assert_eq!(import.integrations[0].object.spec.connections, [Variable::bound("Acme Connection", "acme-api-key")]);
+    assert_eq!(
+        import.notes[0].to_string(),
+        "hooli: \"Acme Connection\" is bound to acme-api-key, which is missing here: of which component and type is it? Its steps are of acme (private); the definition does not tell the type. Write connections/acme-api-key.yaml, or import the tenant with --print-query"
+    );
+}
+
+#[test]
+fn what_cannot_be_imported_holds_back_only_itself() {
+    let long = "k".repeat(64);
+    let key = definition(
+        &format!("  - {{key: C, useScopedConfigVar: {long}}}\n  - {{key: D, useScopedConfigVar: a b}}\n"),
+        "      []\n",
+    );
+    let workflow = "definitionVersion: 1\ndefinitionType: workflow\nname: W\nflow: {}\n";
+    let import = import(&[("a.yml", "name: [\n"), ("b.yml", workflow), ("c.yml", &key)], &Reusable::None);
+    assert_eq!(import.integrations.len(), 1);
+    assert!(import.integrations[0].object.spec.connections.is_empty() && import.has_errors());
+    let said: Vec<String> = import.notes.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn components_that_are_there_stay_as_they_are() {
+    let text = integration("A", "Acme", "{}");
+    let files = [File { name: "a", bytes: text.as_bytes() }];
+    let mut there = plan_import(&files, &Reusable::None, &Existing::default()).components;
+    assert_eq!(there.len(), 1);
+    there[0].spec.types[0].key = "other".into();
+    let existing = Existing { components: &there, ..Existing::default() };
+    let import = plan_import(&files, &Reusable::None, &existing);
+    assert!(import.components.is_empty());
+    assert_eq!(
+        import.notes[0].to_string(),
+        "component acme: it is used with oauth2, which its manifest does not list: add it"
+    );
+}
+
+#[test]
+fn a_canary_is_in_nothing_that_leaves() {
+    const CANARY: &str = "canary-5ecret-in-a-coal-mine";
+    let inputs = format!(
+        "{{clientSecret: {{value: {CANARY}, meta: {{orgOnly: true}}}}, password: {CANARY}1, pin: {{value: '{CANARY}2', meta: {{writeOnly: true}}}}}}"
+    );
+    let good = integration("A", "Acme", &inputs);
+    let bad = good.replace("name: A", &format!("name: A\nname: {CANARY}"));
+    let remaining = good.replace("flows:", &format!("# {CANARY}3\nflows:"));
+    for text in [good, bad, remaining] {
+        for reusable in [Reusable::None, Reusable::All] {
+            let import = import(&[("a.yml", &text)], &reusable);
+            let files = super::files(&import).unwrap();
+            let bytes: Vec<u8> = files.iter().flat_map(|file| file.bytes.clone()).collect();
+            let said: String = import.notes.iter().map(ToString::to_string).collect();
+            let all = format!("{import:?} {files:?} {said} {}", String::from_utf8(bytes).unwrap());
+            assert!(!all.contains(CANARY), "{said}");
+        }
+    }
+}
+
+#[test]
+fn endpoint_keys_and_step_secrets_are_named() {
+    let text = definition("  []\n", "      - name: S\n        inputs: {apiKey: {value: hunter2}}\n");
+    let import = import(&[("a.yml", &text)], &Reusable::None);
+    assert!(import.notes.iter().any(
+        |n| matches!(n, Note::SecretEmptied { emptied, .. } if matches!(emptied.place, EmptiedPlace::Step { .. }))
+    ));
+}
+
+#[test]
+fn the_report_of_real_definitions() {
+    for (name, parts, reusable) in [
+        ("salesforce", &["salesforce-lead-enricher", "salesforce-example", "progix"][..], Reusable::All),
+        ("databricks", &["databricks"], Reusable::None),
+        ("code_native", &["code-native", "hooli"], Reusable::All),
+    ] {
+        let files: Vec<(String, Vec<u8>)> = parts.iter().map(|part| real_named(part)).collect();
+        let files: Vec<File> = files.iter().map(|(name, bytes)| File { name, bytes }).collect();
+        let import = plan_import(&files, &reusable, &Existing::default());
+        let files = super::files(&import).unwrap();
+        insta::assert_snapshot!(name, crate::cli::import::report(&import, &files, "us-prod"));
+        let yaml: Vec<String> = files
+            .iter()
+            .filter(|file| file.path.ends_with(".yaml"))
+            .map(|file| format!("# {}\n{}", file.path, String::from_utf8(file.bytes.clone()).unwrap()))
+            .collect();
+        insta::assert_snapshot!(format!("{name}_files"), yaml.join("---\n"));
+    }
+}
+
+#[test]
+fn a_tenant_is_added_behind_what_is_there() {
+    let new = tenant_document("", "us-prod", "us-prod").unwrap();
+    insta::assert_snapshot!(new);
+    assert_eq!(
+        tenant_document("# mine\r\na: 1", "x", "x").unwrap(),
+        format!("# mine\r\na: 1\r\n---\r\n{}", tenant_document("", "x", "x").unwrap().replace('\n', "\r\n"))
+    );
+}

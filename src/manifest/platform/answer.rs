@@ -1,0 +1,250 @@
+//! The platform's answer to our query: pages, one after the other or in a list.
+
+use super::list::{List, Literal, OneOrMany, Scope};
+use crate::manifest::definition::to_utf8;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// The answer cannot be read. No message shows a value of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlatformError {
+    /// Nothing came.
+    #[error("the answer is empty: did curl fail? Run it with --fail --show-error")]
+    Empty,
+    /// A web page came.
+    #[error("the answer is a web page, no JSON: send the query as POST to https://…/api of your stack")]
+    WebPage,
+    /// No JSON, or of another shape.
+    #[error(
+        "line {line}, column {column}: {what}: run the query of --print-query as it is and pipe its answer in unchanged"
+    )]
+    NotOurs {
+        /// Where.
+        line: usize,
+        /// Where in the line.
+        column: usize,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The platform says no.
+    #[error("the platform answered with an error: {}", .0.join("; "))]
+    Refused(Vec<String>),
+    /// No data and no error.
+    #[error("the answer has no data: is the token still good? `prism me:token` prints a new one")]
+    NoData,
+}
+
+/// A tenant as the platform has it. Values of inputs are held as secrets until it is known that they are none.
+#[derive(Debug, Default)]
+pub struct Answer {
+    pub(super) connections: Vec<ReusableConnection>,
+    pub(super) components: Vec<ComponentAnswer>,
+    pub(super) customers: Option<u64>,
+    /// Lists of which the last page is missing, and where to go on.
+    pub(super) incomplete: Vec<(&'static str, String)>,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    data: Option<Data>,
+    #[serde(default)]
+    errors: Option<Vec<GraphError>>,
+}
+
+#[derive(Deserialize)]
+struct GraphError {
+    #[serde(default)]
+    message: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Data {
+    #[serde(default)]
+    scoped_config_variables: Option<List<ReusableConnection>>,
+    #[serde(default)]
+    components: Option<List<ComponentAnswer>>,
+    #[serde(default)]
+    customers: Option<List<IgnoredAny>>,
+}
+
+/// The platform's ScopedConfigVariable.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+pub(super) struct ReusableConnection {
+    pub id: Option<String>,
+    /// Its display name.
+    pub key: Option<String>,
+    pub stable_key: Option<String>,
+    pub description: Option<String>,
+    pub managed_by: Option<String>,
+    pub variable_scope: Option<String>,
+    pub status: Option<String>,
+    pub default_for_component: Option<bool>,
+    pub customer: Option<IgnoredAny>,
+    pub connection: Option<TypeOfConnection>,
+    pub inputs: List<Expression>,
+    pub customer_config_variables: List<IgnoredAny>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TypeOfConnection {
+    pub key: Option<String>,
+    pub component: Option<ComponentName>,
+    pub inputs: List<Field>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ComponentName {
+    pub key: Option<String>,
+    pub public: Option<bool>,
+}
+
+/// An input of a connection.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Expression {
+    pub name: Option<String>,
+    pub value: Option<Literal>,
+    pub has_value: Option<bool>,
+    pub meta: Option<Scope>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ComponentAnswer {
+    pub key: Option<String>,
+    pub public: Option<bool>,
+    pub connections: List<TypeAnswer>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct TypeAnswer {
+    pub key: Option<String>,
+    #[serde(rename = "oauth2Type")]
+    pub oauth2_type: Option<String>,
+    pub inputs: List<Field>,
+}
+
+/// An input of a connection type.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Field {
+    pub key: Option<String>,
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    pub required: Option<bool>,
+}
+
+impl Answer {
+    /// How many connections it has, those that cannot be ours included.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+}
+
+/// Reads one answer or several pages of it: one JSON document after the other, or a list of them.
+pub fn read_answer(bytes: &[u8]) -> Result<Answer, PlatformError> {
+    let text = to_utf8(bytes).map_err(|_| PlatformError::NotOurs { line: 1, column: 1, what: "this is no text" })?;
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.is_empty() {
+        return Err(PlatformError::Empty);
+    }
+    if text.starts_with('<') {
+        return Err(PlatformError::WebPage);
+    }
+    let mut pages = Vec::new();
+    for page in serde_json::Deserializer::from_str(text).into_iter::<OneOrMany<Page>>() {
+        pages.extend(page.map_err(|error| not_ours(&error))?.0);
+    }
+    let refused: Vec<String> =
+        pages.iter().flat_map(|page| page.errors.iter().flatten()).map(message).take(5).collect();
+    if !refused.is_empty() {
+        return Err(PlatformError::Refused(refused));
+    }
+    let mut answer = Answer::default();
+    let (mut connections, mut components) = (End::default(), End::default());
+    let mut any = false;
+    for data in pages.into_iter().filter_map(|page| page.data) {
+        if let Some(list) = data.scoped_config_variables {
+            any = true;
+            connections.page(&list);
+            list.items.into_iter().for_each(|item| answer.add_connection(item));
+        }
+        if let Some(list) = data.components {
+            any = true;
+            components.page(&list);
+            list.items.into_iter().for_each(|item| answer.add_component(item));
+        }
+        answer.customers = answer.customers.max(data.customers.and_then(|list| list.total));
+    }
+    if !any {
+        return Err(PlatformError::NoData);
+    }
+    answer.incomplete.extend(connections.missing("connections"));
+    answer.incomplete.extend(components.missing("components"));
+    Ok(answer)
+}
+
+impl Answer {
+    /// Pages may overlap: what was there before is there once.
+    fn add_connection(&mut self, new: ReusableConnection) {
+        let same = |old: &ReusableConnection| match (&old.id, &new.id) {
+            (Some(old), Some(new)) => old == new,
+            _ => old.stable_key == new.stable_key && old.customer.is_some() == new.customer.is_some(),
+        };
+        if !self.connections.iter().any(same) {
+            self.connections.push(new);
+        }
+    }
+
+    fn add_component(&mut self, new: ComponentAnswer) {
+        if !self.components.iter().any(|old| old.key == new.key && old.public == new.public) {
+            self.components.push(new);
+        }
+    }
+}
+
+/// Whether the last page of a list was read, and where it goes on.
+#[derive(Default)]
+struct End {
+    reached: bool,
+    cursor: Option<String>,
+}
+
+impl End {
+    fn page<T>(&mut self, list: &List<T>) {
+        let page = list.page.clone().unwrap_or_default();
+        if page.has_next_page == Some(true) {
+            self.cursor = page.end_cursor.or(self.cursor.take());
+        } else {
+            self.reached = true;
+        }
+    }
+
+    fn missing(self, list: &'static str) -> Option<(&'static str, String)> {
+        if self.reached { None } else { self.cursor.map(|cursor| (list, cursor)) }
+    }
+}
+
+fn not_ours(error: &serde_json::Error) -> PlatformError {
+    use serde_json::error::Category;
+    // The error's own text may quote a value.
+    let what = match error.classify() {
+        Category::Data => "this is not the answer to our query",
+        Category::Eof => "the answer breaks off",
+        Category::Syntax | Category::Io => "this is not JSON",
+    };
+    PlatformError::NotOurs { line: error.line(), column: error.column(), what }
+}
+
+/// The platform's own words, short and on one line.
+fn message(error: &GraphError) -> String {
+    let text = error.message.as_deref().unwrap_or("no message");
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+}

@@ -1,0 +1,189 @@
+//! The shapes in which GraphQL answers hold lists, and values of any kind.
+
+use crate::secret::Secret;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value};
+use std::fmt;
+use std::marker::PhantomData;
+
+/// A list: plain, with nodes, or with edges; null is empty.
+#[derive(Debug)]
+pub(super) struct List<T> {
+    pub items: Vec<T>,
+    pub total: Option<u64>,
+    pub page: Option<PageInfo>,
+}
+
+/// Where a page ends.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct PageInfo {
+    pub has_next_page: Option<bool>,
+    pub end_cursor: Option<String>,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        List { items: Vec::new(), total: None, page: None }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", bound = "T: DeserializeOwned")]
+struct Connection<T> {
+    #[serde(default)]
+    nodes: Option<Vec<Option<T>>>,
+    #[serde(default)]
+    edges: Option<Vec<Option<Edge<T>>>>,
+    #[serde(default)]
+    total_count: Option<u64>,
+    #[serde(default)]
+    page_info: Option<PageInfo>,
+}
+
+#[derive(Deserialize)]
+#[serde(bound = "T: DeserializeOwned")]
+struct Edge<T> {
+    #[serde(default = "Option::default")]
+    node: Option<T>,
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Lists<T>(PhantomData<T>);
+        impl<'de, T: DeserializeOwned> Visitor<'de> for Lists<T> {
+            type Value = List<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+            fn visit_unit<E>(self) -> Result<List<T>, E> {
+                Ok(List::default())
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<T>, A::Error> {
+                let mut list = List::default();
+                while let Some(item) = seq.next_element::<Option<T>>()? {
+                    list.items.extend(item);
+                }
+                Ok(list)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<List<T>, A::Error> {
+                let read = Connection::<T>::deserialize(value::MapAccessDeserializer::new(map))?;
+                let edges = read.edges.unwrap_or_default().into_iter().flatten().filter_map(|edge| edge.node);
+                let items = read.nodes.unwrap_or_default().into_iter().flatten().chain(edges).collect();
+                Ok(List { items, total: read.total_count, page: read.page_info })
+            }
+        }
+        from.deserialize_any(Lists(PhantomData))
+    }
+}
+
+/// One of them, or a list of them.
+pub(super) struct OneOrMany<T>(pub Vec<T>);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Any<T>(PhantomData<T>);
+        impl<'de, T: DeserializeOwned> Visitor<'de> for Any<T> {
+            type Value = OneOrMany<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an answer or a list of answers")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMany<T>, A::Error> {
+                let mut all = Vec::new();
+                while let Some(one) = seq.next_element()? {
+                    all.push(one);
+                }
+                Ok(OneOrMany(all))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OneOrMany<T>, A::Error> {
+                T::deserialize(value::MapAccessDeserializer::new(map)).map(|one| OneOrMany(vec![one]))
+            }
+        }
+        from.deserialize_any(Any(PhantomData))
+    }
+}
+
+/// The value of an input. Its `Debug` shows none.
+#[derive(Debug)]
+pub(super) enum Literal {
+    /// A text, number or switch.
+    Text(Secret),
+    /// A list or an object: never kept.
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Literal {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct AnyValue;
+        fn text<E>(value: impl ToString) -> Result<Literal, E> {
+            Ok(Literal::Text(Secret::new(value.to_string())))
+        }
+        impl<'de> Visitor<'de> for AnyValue {
+            type Value = Literal;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+            fn visit_str<E>(self, value: &str) -> Result<Literal, E> {
+                text(value)
+            }
+            fn visit_string<E>(self, value: String) -> Result<Literal, E> {
+                Ok(Literal::Text(Secret::new(value)))
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Literal, E> {
+                text(value)
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<Literal, E> {
+                text(value)
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<Literal, E> {
+                text(value)
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<Literal, E> {
+                text(value)
+            }
+            fn visit_unit<E>(self) -> Result<Literal, E> {
+                text("")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Literal, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Literal::Other)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Literal, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Literal::Other)
+            }
+        }
+        from.deserialize_any(AnyValue)
+    }
+}
+
+/// The input scope that `meta` states, in lower case: a JSON text or an object, in either casing.
+#[derive(Debug, Default)]
+pub(super) struct Scope(pub Option<String>);
+
+impl<'de> Deserialize<'de> for Scope {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Meta {
+            #[serde(rename = "inputScope", alias = "input_scope", alias = "INPUT_SCOPE", alias = "INPUTSCOPE")]
+            scope: Option<String>,
+        }
+        fn scope(meta: Meta) -> Scope {
+            Scope(meta.scope.map(|scope| scope.to_ascii_lowercase()))
+        }
+        struct TextOrObject;
+        impl<'de> Visitor<'de> for TextOrObject {
+            type Value = Scope;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("metadata")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Scope, E> {
+                Ok(serde_json::from_str(text).map(scope).unwrap_or_default())
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Scope, A::Error> {
+                Meta::deserialize(value::MapAccessDeserializer::new(map)).map(scope)
+            }
+        }
+        from.deserialize_any(TextOrObject)
+    }
+}

@@ -1,0 +1,19 @@
+//! A tenant as the platform has it today: the query that a person runs, the answer, and what an
+//! import makes of it. Pure: we never call the platform.
+
+mod answer;
+mod list;
+mod plan;
+
+#[cfg(test)]
+mod tests;
+
+pub use answer::{Answer, PlatformError, read_answer};
+pub use plan::plan_tenant;
+
+/// The GraphQL query whose answer [`read_answer`] reads.
+///
+/// Its fields are those of the platform's published types, but for two that no published text shows
+/// and that are inferred from similar types: the shape of `ScopedConfigVariable.inputs` (a list
+/// with nodes; edges and a plain list are read too), and the argument `isTest: false`.
+pub const QUERY: &str = include_str!("query.graphql");

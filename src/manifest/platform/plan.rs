@@ -1,0 +1,325 @@
+//! What an import makes of the platform's answer.
+
+use super::answer::{Answer, ComponentAnswer, Expression, Field, ReusableConnection, TypeAnswer};
+use super::list::Literal;
+use crate::api::{
+    ComponentRef, ComponentSpec, ConnectionSpec, ConnectionType, Credentials, Input, OAuth2, Object, TypeInput, names,
+    sensitive,
+};
+use crate::manifest::definition::{is_secret_itself, says_endpoint};
+use crate::manifest::import::{
+    Existing, File, Import, LeftOutWhy, Note, Reusable, Unfit, bounds, plan_import, secret_key, secret_needed, title,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Plans the import of a tenant: its components and connections from the answer, its integrations
+/// from exported definitions. What the folder has already stays as it is.
+pub fn plan_tenant(answer: &Answer, files: &[File<'_>], reusable: &Reusable, existing: &Existing<'_>) -> Import {
+    let mut notes = Vec::new();
+    for (list, after) in &answer.incomplete {
+        notes.push(Note::Incomplete { list, after: after.clone() });
+    }
+    let components = components(answer, &mut notes);
+    let connections = connections(answer, &mut notes);
+    notes.extend(answer.customers.map(|count| Note::AllCustomers { count }));
+
+    let (new_components, all_components) = beside(components, existing.components, |_| {});
+    let differs = |key: &str| notes.push(Note::Differs { key: key.to_string() });
+    let (new_connections, all_connections) = beside(connections, existing.connections, differs);
+    let there =
+        Existing { integrations: existing.integrations, components: &all_components, connections: &all_connections };
+    let mut import = plan_import(files, reusable, &there);
+    import.components.extend(new_components);
+    import.components.sort_by(|a, b| a.name().cmp(b.name()));
+    import.connections.extend(new_connections);
+    import.connections.sort_by(|a, b| a.name().cmp(b.name()));
+    import.notes.extend(notes);
+    import.notes.sort_by_key(Note::level);
+    import
+}
+
+/// Those that are new, and all that are there then; says of which the folder has another.
+fn beside<S: Clone + PartialEq>(
+    found: Vec<Object<S>>,
+    existing: &[Object<S>],
+    mut differs: impl FnMut(&str),
+) -> (Vec<Object<S>>, Vec<Object<S>>) {
+    let mut all = existing.to_vec();
+    let mut new = Vec::new();
+    for object in found {
+        match existing.iter().find(|there| there.name() == object.name()) {
+            Some(there) if there.spec != object.spec => differs(object.name()),
+            Some(_) => {}
+            None => {
+                all.push(object.clone());
+                new.push(object);
+            }
+        }
+    }
+    (new, all)
+}
+
+fn is(text: Option<&str>, word: &str) -> bool {
+    text.is_some_and(|text| text.eq_ignore_ascii_case(word))
+}
+
+fn components(answer: &Answer, notes: &mut Vec<Note>) -> Vec<Object<ComponentSpec>> {
+    let used = |component: &ComponentAnswer| {
+        let of = |c: &ReusableConnection| c.connection.as_ref().and_then(|t| t.component.as_ref()?.key.clone());
+        answer.connections.iter().any(|connection| of(connection) == component.key)
+    };
+    let mut made: BTreeMap<String, Object<ComponentSpec>> = BTreeMap::new();
+    for component in &answer.components {
+        let Some(key) = component.key.as_deref().filter(|key| fits(key)) else { continue };
+        let public = component.public.unwrap_or(true);
+        let name = names::of_component(key, public);
+        if !names::is_object_name(&name) || made.contains_key(&name) {
+            if used(component) {
+                notes.push(Note::ComponentLeftOut { component: ComponentRef::new(key, public) });
+            }
+            continue;
+        }
+        let types = component.connections.items.iter().filter_map(connection_type).take(bounds::TYPES).collect();
+        let spec = ComponentSpec { key: key.to_string(), public: (!public).then_some(false), types };
+        made.insert(name.clone(), Object::new(name, spec));
+    }
+    made.into_values().collect()
+}
+
+fn fits(text: &str) -> bool {
+    !text.is_empty() && text.chars().count() <= bounds::STRING
+}
+
+fn connection_type(type_: &TypeAnswer) -> Option<ConnectionType> {
+    let key = type_.key.clone().filter(|key| fits(key))?;
+    let oauth2 = match type_.oauth2_type.as_deref() {
+        grant if is(grant, "authorization_code") => Some(OAuth2::AuthorizationCode),
+        grant if is(grant, "client_credentials") => Some(OAuth2::ClientCredentials),
+        _ => None,
+    };
+    let ours = type_.inputs.items.iter().filter(|field| !is(field.kind.as_deref(), "template"));
+    let inputs = ours.filter_map(|field| Some((field.key.clone().filter(|key| fits(key))?, type_input(field))));
+    Some(ConnectionType { key, oauth2, inputs: inputs.take(bounds::INPUTS).collect() })
+}
+
+fn type_input(field: &Field) -> TypeInput {
+    TypeInput {
+        required: field.required.filter(|required| *required),
+        secret: is(field.kind.as_deref(), "password").then_some(true),
+        endpoint: field.key.as_deref().is_some_and(says_endpoint).then_some(true),
+    }
+}
+
+fn connections(answer: &Answer, notes: &mut Vec<Note>) -> Vec<Object<ConnectionSpec>> {
+    let clashes = clashes(answer);
+    let mut made = BTreeMap::new();
+    for found in &answer.connections {
+        let key = found.stable_key.as_deref().unwrap_or_default();
+        let mut own_notes = Vec::new();
+        let planned = match clashes.get(key) {
+            Some(other) if is_candidate(found) => Err(Unfit::SameName { other: other.clone() }),
+            _ => connection(answer, found, key, &mut own_notes),
+        };
+        match planned {
+            Ok(spec) => {
+                let name = names::of_stable_key(key);
+                made.insert(name.clone(), Object::new(name, spec));
+                notes.append(&mut own_notes);
+            }
+            Err(why) => notes.push(Note::Skipped {
+                key: key.chars().take(bounds::STRING).collect(),
+                title: title(found.key.as_deref().unwrap_or_default()),
+                why,
+            }),
+        }
+    }
+    made.into_values().collect()
+}
+
+/// Whether it could be ours, its key apart.
+fn is_candidate(found: &ReusableConnection) -> bool {
+    found.customer.is_none() && !is(found.managed_by.as_deref(), "system")
+}
+
+/// Keys that would have one name with another key, each with that other one.
+fn clashes(answer: &Answer) -> BTreeMap<String, String> {
+    let mut by_name: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for found in answer.connections.iter().filter(|found| is_candidate(found)) {
+        if let Some(key) = found.stable_key.as_deref().filter(|key| names::is_stable_key(key)) {
+            by_name.entry(names::of_stable_key(key)).or_default().push(key);
+        }
+    }
+    let clashing = by_name.into_values().filter(|keys| keys.len() > 1);
+    clashing
+        .flat_map(|keys| {
+            let pair = |key: &&str| {
+                let other = keys.iter().find(|other| *other != key).unwrap_or(key);
+                (key.to_string(), other.to_string())
+            };
+            keys.iter().map(pair).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn connection(
+    answer: &Answer,
+    found: &ReusableConnection,
+    key: &str,
+    notes: &mut Vec<Note>,
+) -> Result<ConnectionSpec, Unfit> {
+    if is(found.managed_by.as_deref(), "system") {
+        return Err(Unfit::Platform);
+    }
+    if found.customer.is_some() {
+        return Err(Unfit::OneCustomer);
+    }
+    if !names::is_stable_key(key) {
+        return Err(Unfit::of_text(key));
+    }
+    let credentials = credentials(found).ok_or(Unfit::UnknownCredentials)?;
+    let of = found.connection.as_ref().ok_or(Unfit::NoType)?;
+    let component = of.component.as_ref().ok_or(Unfit::NoType)?;
+    let component_key = component.key.as_deref().filter(|key| fits(key)).ok_or(Unfit::NoType)?;
+    let component = ComponentRef::new(component_key, component.public.unwrap_or(true));
+    let type_ = of.key.clone().filter(|key| fits(key)).ok_or(Unfit::NoType)?;
+    if found.inputs.items.len() > bounds::INPUTS {
+        return Err(Unfit::TooManyInputs);
+    }
+    let fields = fields(answer, found, &component, &type_);
+    let mut planned = Planned { key, credentials, fields, inputs: BTreeMap::new(), notes };
+    for expression in &found.inputs.items {
+        planned.input(expression);
+    }
+    planned.missing();
+    let inputs = planned.inputs;
+    notes.extend(secret_needed(key, &inputs));
+    if !is(found.status.as_deref(), "active")
+        && let Some(status) = found.status.as_deref()
+    {
+        let status = status.chars().filter(|c| c.is_ascii_alphabetic()).take(20).collect();
+        notes.push(Note::NotActive { key: key.to_string(), status });
+    }
+    if let Some(count) = found.customer_config_variables.total.filter(|count| *count > 0) {
+        notes.push(Note::Customers { key: key.to_string(), count });
+    }
+    let description = found.description.as_deref().filter(|text| !text.is_empty());
+    Ok(ConnectionSpec {
+        stable_key: key.to_string(),
+        title: found.key.as_deref().filter(|text| !text.is_empty()).map(title),
+        description: description.map(|text| text.chars().take(bounds::VALUE).collect()),
+        component,
+        type_,
+        credentials,
+        embedded_workflows: found.default_for_component.filter(|embedded| *embedded),
+        inputs,
+        test: None,
+        replaces: Vec::new(),
+        deletion_policy: None,
+    })
+}
+
+fn credentials(found: &ReusableConnection) -> Option<Credentials> {
+    let (by, scope) = (found.managed_by.as_deref(), found.variable_scope.as_deref());
+    match (is(by, "customer"), is(by, "org"), is(scope, "customer"), is(scope, "org")) {
+        (true, _, true, _) => Some(Credentials::Customer),
+        (_, true, true, _) => Some(Credentials::OrganizationCustomer),
+        (_, true, _, true) => Some(Credentials::OrganizationGlobal),
+        _ => None,
+    }
+}
+
+/// What is known of the inputs of a connection type, by name.
+fn fields<'a>(
+    answer: &'a Answer,
+    found: &'a ReusableConnection,
+    component: &ComponentRef,
+    type_: &str,
+) -> BTreeMap<&'a str, &'a Field> {
+    let same = |c: &&ComponentAnswer| {
+        c.key.as_deref() == Some(&component.key) && c.public.unwrap_or(true) == component.is_public()
+    };
+    let of_component = answer.components.iter().find(same).into_iter().flat_map(|c| &c.connections.items);
+    let of_type = of_component.filter(|t| t.key.as_deref() == Some(type_)).flat_map(|t| &t.inputs.items);
+    let own = found.connection.iter().flat_map(|connection| &connection.inputs.items);
+    of_type.chain(own).filter(|field| field.kind.is_some()).filter_map(|f| Some((f.key.as_deref()?, f))).collect()
+}
+
+/// The inputs of one connection while they are decided.
+struct Planned<'a, 'n> {
+    key: &'a str,
+    credentials: Credentials,
+    fields: BTreeMap<&'a str, &'a Field>,
+    inputs: BTreeMap<String, Input>,
+    notes: &'n mut Vec<Note>,
+}
+
+impl Planned<'_, '_> {
+    fn input(&mut self, found: &Expression) {
+        let Some(name) = found.name.clone().filter(|name| fits(name)) else { return };
+        let kind = self.fields.get(name.as_str()).and_then(|field| field.kind.as_deref());
+        if is(kind, "template") {
+            return;
+        }
+        let value = match &found.value {
+            Some(Literal::Text(text)) => Some(text.expose()),
+            _ => None,
+        };
+        let is_there = found.has_value.unwrap_or(match &found.value {
+            Some(Literal::Text(text)) => !text.is_empty(),
+            Some(Literal::Other) => true,
+            None => false,
+        });
+        let input = match self.is_per_customer(found, is_there) {
+            true => Input::PER_CUSTOMER,
+            false if !is_there => return,
+            // Only what is known to be no secret is kept; of all else, that it is there.
+            false => match value.filter(|value| !value.is_empty() && is_public(&name, kind, value)) {
+                Some(value) => Input::value(value),
+                None => Input::secret(names::of_stable_key(self.key), secret_key(&name)),
+            },
+        };
+        self.inputs.insert(name, input);
+    }
+
+    /// A global connection has nothing per customer. Elsewhere the scope says so; where it is
+    /// silent, an input without a value is the customers'.
+    fn is_per_customer(&self, found: &Expression, is_there: bool) -> bool {
+        match (self.credentials, found.meta.as_ref().and_then(|meta| meta.0.as_deref())) {
+            (Credentials::OrganizationGlobal, _) => false,
+            (_, Some("customer")) => true,
+            (_, Some("org")) => false,
+            _ => !is_there,
+        }
+    }
+
+    /// Says which required inputs have nothing.
+    fn missing(&mut self) {
+        let required: BTreeSet<&str> = self
+            .fields
+            .iter()
+            .filter(|(_, field)| field.required == Some(true) && !is(field.kind.as_deref(), "template"))
+            .map(|(name, _)| *name)
+            .collect();
+        for name in required.into_iter().filter(|name| !self.inputs.contains_key(*name)) {
+            let secret =
+                is(self.fields.get(name).and_then(|f| f.kind.as_deref()), "password") || sensitive::is_sensitive(name);
+            self.notes.push(Note::LeftOut {
+                key: self.key.to_string(),
+                input: name.to_string(),
+                secret,
+                credentials: self.credentials,
+                why: LeftOutWhy::EmptyThere,
+            });
+        }
+    }
+}
+
+/// Whether a value may be kept: its type is known and none that holds secrets, and neither its
+/// name nor the value itself looks like one.
+fn is_public(name: &str, kind: Option<&str>, value: &str) -> bool {
+    let known = ["boolean", "date", "string", "text", "timestamp"];
+    known.iter().any(|word| is(kind, word))
+        && !sensitive::is_sensitive(name)
+        && !is_secret_itself(value)
+        && value.chars().count() <= bounds::VALUE
+}

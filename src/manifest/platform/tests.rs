@@ -1,0 +1,287 @@
+use super::*;
+use crate::api::{Credentials, Input, OAuth2, Resource, rules};
+use crate::manifest::import::{Existing, File, Import, Note, Reusable, Unfit, files};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const CANARY: &str = "canary-5ecret-in-a-coal-mine";
+
+fn plan(answer: &Value) -> Import {
+    plan_text(&answer.to_string())
+}
+
+fn plan_text(answer: &str) -> Import {
+    plan_tenant(&read_answer(answer.as_bytes()).unwrap(), &[], &Reusable::None, &Existing::default())
+}
+
+/// A connection of acme/oauth2 with this key, managedBy, variableScope and inputs.
+fn connection(key: &str, by: &str, scope: &str, inputs: Value) -> Value {
+    json!({
+        "id": format!("id-{key}"), "key": "Acme", "stableKey": key, "description": "", "managedBy": by, "variableScope": scope,
+        "status": "ACTIVE", "defaultForComponent": false, "customer": null,
+        "connection": {"key": "oauth2", "component": {"key": "acme", "public": false}},
+        "inputs": {"nodes": inputs}, "customerConfigVariables": {"totalCount": 0}
+    })
+}
+
+fn acme() -> Value {
+    json!({"key": "acme", "public": false, "connections": {"nodes": [{"key": "oauth2", "oauth2Type": "AUTHORIZATION_CODE", "inputs": {"nodes": [
+        {"key": "authorizeUrl", "type": "STRING", "required": true},
+        {"key": "scopes", "type": "STRING", "required": false},
+        {"key": "clientId", "type": "STRING", "required": true},
+        {"key": "clientSecret", "type": "PASSWORD", "required": true},
+        {"key": "apiToken", "type": "STRING", "required": false},
+        {"key": "derived", "type": "TEMPLATE", "required": true}
+    ]}}]}})
+}
+
+fn answer(connections: Vec<Value>) -> Value {
+    json!({"data": {"scopedConfigVariables": {"nodes": connections, "pageInfo": {"hasNextPage": false, "endCursor": "x"}},
+        "components": {"nodes": [acme()], "pageInfo": {"hasNextPage": false, "endCursor": "x"}}, "customers": {"totalCount": 3}}})
+}
+
+fn meta(scope: &str) -> String {
+    format!(r#"{{"managedBy":"org","inputScope":"{scope}"}}"#)
+}
+
+#[test]
+fn a_tenant_is_imported_as_it_is() {
+    let org = connection(
+        "acme-oauth",
+        "ORG",
+        "CUSTOMER",
+        json!([
+            {"name": "authorizeUrl", "value": "https://a.example/authorize", "hasValue": true, "meta": meta("org")},
+            {"name": "scopes", "value": "read", "hasValue": true, "meta": meta("ORG")},
+            {"name": "clientSecret", "value": CANARY, "hasValue": true, "meta": meta("org")},
+            {"name": "apiToken", "value": CANARY, "hasValue": true, "meta": meta("org")},
+            {"name": "unknown", "value": CANARY, "hasValue": true, "meta": meta("org")},
+            {"name": "derived", "value": "x", "hasValue": true, "meta": meta("org")},
+            {"name": "instanceUrl", "value": "", "hasValue": false, "meta": {"inputScope": "CUSTOMER"}},
+        ]),
+    );
+    let mut global = connection(
+        "acme-global",
+        "org",
+        "org",
+        json!([{"name": "scopes", "value": "all", "hasValue": true}, {"name": "clientSecret", "value": null, "hasValue": true}]),
+    );
+    global["defaultForComponent"] = json!(true);
+    global["status"] = json!("PENDING");
+    let mut customer = connection(
+        "acme-customer",
+        "CUSTOMER",
+        "CUSTOMER",
+        json!([{"name": "clientId", "value": null, "hasValue": false}]),
+    );
+    customer["customerConfigVariables"] = json!({"totalCount": 41});
+    let import = plan(&answer(vec![org, global, customer]));
+    assert!(!import.has_errors());
+    let files = files(&import).unwrap();
+    let text: Vec<String> =
+        files.iter().map(|f| format!("# {}\n{}", f.path, String::from_utf8(f.bytes.clone()).unwrap())).collect();
+    insta::assert_snapshot!("tenant_files", text.join("---\n"));
+    insta::assert_snapshot!("tenant_report", crate::cli::import::report(&import, &files, "us-prod"));
+    for resource in import
+        .connections
+        .iter()
+        .cloned()
+        .map(Resource::Connection)
+        .chain(import.components.iter().cloned().map(Resource::Component))
+    {
+        assert_eq!(rules::violations(&resource), []);
+    }
+}
+
+#[test]
+fn whose_credentials_they_are_follows_from_two_fields() {
+    let of = |by: &str, scope: &str| {
+        plan(&answer(vec![connection("k", by, scope, json!([]))])).connections.first().map(|c| c.spec.credentials)
+    };
+    assert_eq!(of("customer", "customer"), Some(Credentials::Customer));
+    assert_eq!(of("ORG", "CUSTOMER"), Some(Credentials::OrganizationCustomer));
+    assert_eq!(of("Org", "org"), Some(Credentials::OrganizationGlobal));
+    assert_eq!(of("system", "org"), None);
+    assert_eq!(of("customer", "org"), None);
+}
+
+#[test]
+fn keys_that_cannot_be_ours_are_listed() {
+    let key = |key: &str| connection(key, "org", "org", json!([]));
+    let mut of_customer = key("one-customer");
+    of_customer["customer"] = json!({"id": "x"});
+    let mut typeless = key("typeless");
+    typeless["connection"] = Value::Null;
+    let all = vec![
+        key(&"k".repeat(64)),
+        key("a b"),
+        key("A_b"),
+        key("a-B"),
+        connection("sys", "SYSTEM", "ORG", json!([])),
+        of_customer,
+        typeless,
+        key("good"),
+    ];
+    let import = plan(&answer(all));
+    let whys: Vec<Unfit> = import
+        .notes
+        .iter()
+        .filter_map(|n| if let Note::Skipped { why, .. } = n { Some(why.clone()) } else { None })
+        .collect();
+    assert_eq!(
+        whys,
+        [
+            Unfit::TooLong,
+            Unfit::Characters,
+            Unfit::SameName { other: "a-B".into() },
+            Unfit::SameName { other: "A_b".into() },
+            Unfit::Platform,
+            Unfit::OneCustomer,
+            Unfit::NoType
+        ]
+    );
+    assert_eq!(import.connections.len(), 1);
+    insta::assert_snapshot!(crate::cli::import::report(&import, &[], "us-prod"));
+}
+
+#[test]
+fn an_answer_is_read_in_every_shape() {
+    let (a, b) = (connection("a", "org", "org", json!([])), connection("b", "org", "org", json!([])));
+    let page = |connections: Value, more: bool, cursor: &str| json!({"data": {"scopedConfigVariables": {"edges": connections, "pageInfo": {"hasNextPage": more, "endCursor": cursor}}, "components": [acme(), null]}});
+    let first = page(json!([{"node": a}, {"node": null}, null]), true, "c1");
+    let second = page(json!([{"node": a}, {"node": b}]), false, "c2");
+    for text in [
+        format!("{first}{second}"),
+        format!("\u{feff}{first}\n{second}\n"),
+        json!([first, second]).to_string(),
+        answer(vec![a.clone(), b.clone()]).to_string(),
+    ] {
+        let import = plan_text(&text);
+        assert_eq!(import.connections.len(), 2, "{text}");
+        assert_eq!(import.components[0].spec.types[0].oauth2, Some(OAuth2::AuthorizationCode));
+        assert!(!import.has_errors());
+    }
+    let import = plan(&first);
+    assert_eq!(
+        import.notes[0].to_string(),
+        "the answer does not hold all connections: run the query again with the variable connectionsAfter set to \"c1\", and pipe all answers in together"
+    );
+    assert!(import.has_errors());
+}
+
+#[test]
+fn what_is_no_answer_says_what_to_do() {
+    let wrong = json!({"data": {"scopedConfigVariables": {"nodes": [{"stableKey": 5, "key": CANARY}]}}}).to_string();
+    let cases = [
+        "",
+        "<html>x",
+        "{\"data\":",
+        "nope",
+        "{}",
+        "{\"data\": null, \"errors\": [{\"message\": \"Signature has\\nexpired\"}]}",
+        "{\"data\": {\"components\": null}}",
+        &wrong,
+    ];
+    let said: Vec<String> = cases.iter().map(|case| read_answer(case.as_bytes()).unwrap_err().to_string()).collect();
+    insta::assert_snapshot!(said.join("\n"));
+    assert!(!said.join("").contains(CANARY));
+}
+
+#[test]
+fn definitions_bind_to_what_the_tenant_has() {
+    let bytes = crate::manifest::definition::tests::real_named("hooli").1;
+    let file = [File { name: "hooli.yml", bytes: &bytes }];
+    let read =
+        read_answer(answer(vec![connection("acme-api-key", "org", "org", json!([]))]).to_string().as_bytes()).unwrap();
+    let import = plan_tenant(&read, &file, &Reusable::None, &Existing::default());
+    assert!(!import.notes.iter().any(|note| matches!(note, Note::WhichType { .. })));
+    assert_eq!(import.components.iter().filter(|c| c.spec.key == "acme").count(), 1);
+    let again = plan_tenant(
+        &read,
+        &file,
+        &Reusable::None,
+        &Existing { connections: &import.connections, components: &import.components, integrations: &[] },
+    );
+    assert!(again.connections.is_empty() && again.components.is_empty());
+    let mut changed = import.connections.clone();
+    changed[0].spec.title = Some("Ours".into());
+    let differs = plan_tenant(&read, &[], &Reusable::None, &Existing { connections: &changed, ..Existing::default() });
+    assert!(differs.notes.contains(&Note::Differs { key: "acme-api-key".into() }) && differs.connections.is_empty());
+}
+
+#[test]
+fn a_canary_in_every_value_leaves_only_where_it_is_known_to_be_none() {
+    for name in ["clientSecret", "apiToken", "unknown", "derived", "scopes"] {
+        for value in [json!(CANARY), json!([CANARY]), json!({"a": CANARY}), json!(format!("https://u:{CANARY}@h"))] {
+            for has in [json!(true), json!(false), Value::Null] {
+                for scope in ["org", "customer", ""] {
+                    if name == "scopes" && value == json!(CANARY) {
+                        continue;
+                    }
+                    let input = json!([{"name": name, "value": value, "hasValue": has, "meta": meta(scope)}]);
+                    let text = answer(vec![connection("k", "org", "customer", input)]).to_string();
+                    let read = read_answer(text.as_bytes()).unwrap();
+                    let import = plan_tenant(&read, &[], &Reusable::None, &Existing::default());
+                    let files = files(&import).unwrap();
+                    let bytes: Vec<u8> = files.iter().flat_map(|file| file.bytes.clone()).collect();
+                    let said: String = import.notes.iter().map(ToString::to_string).collect();
+                    let all = format!("{read:?}{import:?}{files:?}{said}{}", String::from_utf8(bytes).unwrap());
+                    assert!(!all.contains(CANARY), "{name} {value} {has} {scope}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_unknown_type_keeps_no_value() {
+    let input = json!([{"name": "anything", "value": "x", "hasValue": true, "meta": meta("org")}]);
+    let import = plan(&answer(vec![connection("My_Key", "org", "customer", input)]));
+    assert_eq!(import.connections[0].spec.inputs["anything"], Input::secret("my-key", "anything"));
+}
+
+#[test]
+fn the_query_asks_for_what_we_read() {
+    for field in [
+        "scopedConfigVariables",
+        "stableKey",
+        "managedBy",
+        "variableScope",
+        "status",
+        "description",
+        "defaultForComponent",
+        "hasValue",
+        "value",
+        "meta",
+        "type",
+        "required",
+        "oauth2Type",
+        "totalCount",
+        "hasNextPage",
+        "endCursor",
+        "customers",
+        "components",
+        "public",
+        "customerConfigVariables",
+    ] {
+        assert!(QUERY.contains(field), "{field}");
+    }
+    assert_eq!(QUERY.matches('{').count(), QUERY.matches('}').count());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_answer_makes_it_panic(at in any::<usize>(), to in any::<usize>(), with in "[\\[\\]{}:,\"a0-]{0,4}", tail in any::<Vec<u8>>()) {
+        let input = json!([{"name": "scopes", "value": "x", "hasValue": true, "meta": meta("org")}]);
+        let mut text = answer(vec![connection("k", "org", "org", input)]).to_string().into_bytes();
+        let at = at % text.len();
+        let end = (at + to % 40).min(text.len());
+        text.splice(at..end, with.bytes());
+        text.extend(tail.iter().take(8));
+        if let Ok(read) = read_answer(&text) {
+            plan_tenant(&read, &[], &Reusable::None, &Existing::default());
+        }
+    }
+}
