@@ -1,9 +1,38 @@
 //! YAML in and out: documents with their places in files, limits, errors that say what to do, edits
 //! in place, exported platform definitions.
+//!
+//! A file is cut into documents; each becomes a tree of nodes that know where they stand, is held to
+//! the schema of its kind, and only then becomes a resource. There is one reader: what finds a mistake
+//! is what reads what is right.
 
+mod bytes;
+mod cut;
 pub mod definition;
+mod files;
 pub mod import;
+pub mod limits;
+mod locate;
+mod mask;
+mod node;
 pub mod platform;
+mod problem;
+mod read;
+mod scalar;
+mod schema;
+mod shape;
+mod sniff;
+mod source;
+mod syntax;
+mod threads;
+mod typed;
 mod write;
 
+pub use files::{read_file, read_folder, read_paths};
+pub use locate::locate;
+pub use problem::{Excerpt, Problem};
+pub use read::{Document, Invalid, Reading, Unparsed, read_bytes, read_text};
+pub use source::{Origin, Position, SourceFile};
 pub use write::{WriteError, to_yaml};
+
+#[cfg(test)]
+mod tests;

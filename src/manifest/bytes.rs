@@ -1,0 +1,57 @@
+//! From bytes to text: only UTF-8, with a clear word on what else it is.
+
+use super::limits;
+use super::problem::Problem;
+use super::source::position;
+
+/// The text of a file, or what is wrong with its bytes.
+pub fn to_text(path: &str, bytes: Vec<u8>) -> Result<String, Problem> {
+    if let Some(encoding) = other_encoding(&bytes) {
+        let help = format!("save it as UTF-8: iconv -f {encoding} -t UTF-8 {path}");
+        return Err(Problem::of_file(path, format!("the file is {encoding}, and only UTF-8 is read"), help));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let bad = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().get(..bad).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("");
+        let place = position(before, 1, before.len());
+        let mut problem = Problem::of_file(
+            path,
+            "a byte here is no UTF-8",
+            "save the file as UTF-8; if it is no text, keep it out of this folder or name it otherwise",
+        );
+        (problem.line, problem.column) = (place.line, place.column);
+        problem
+    })
+}
+
+/// What no file of ours has, whatever it says.
+pub fn check_text(path: &str, text: &str) -> Result<(), Problem> {
+    if u64::try_from(text.len()).map_or(true, |length| length > limits::FILE_BYTES) {
+        return Err(too_large(path));
+    }
+    match text.find('\0') {
+        None => Ok(()),
+        Some(at) => {
+            let place = position(text, 1, at);
+            let mut problem = Problem::of_file(path, "the file holds a NUL byte", "take it away: YAML is text");
+            (problem.line, problem.column) = (place.line, place.column);
+            Err(problem)
+        }
+    }
+}
+
+/// A file over the limit.
+pub fn too_large(path: &str) -> Problem {
+    let most = limits::FILE_BYTES >> 20;
+    Problem::of_file(path, format!("the file is larger than {most} MiB"), "split it into several files")
+}
+
+fn other_encoding(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),
+        [0, b, 0, c, ..] if *b != 0 && *c != 0 => Some("UTF-16BE"),
+        [b, 0, c, 0, ..] if *b != 0 && *c != 0 => Some("UTF-16LE"),
+        _ => None,
+    }
+}

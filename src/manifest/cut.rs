@@ -1,0 +1,115 @@
+//! Cutting a file into documents at the marks in column 0: `---`, `...` and directives.
+//!
+//! Each slice is parsed alone, so that an error in one document hides no other, and so that threads
+//! can share a large file.
+
+use super::source::count;
+use std::ops::Range;
+
+/// One document's slice of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// Its bytes, from its `---` (or directives) to the next mark.
+    pub range: Range<usize>,
+    /// The line on which it begins, from 1.
+    pub first_line: u32,
+}
+
+/// Cuts at every mark. Slices follow each other without gaps and cover the text; slices without
+/// content are left out.
+pub fn cut(text: &str) -> Vec<Slice> {
+    let mut cutter = Cutter { text, slices: Vec::new(), start: 0, first_line: 1, content: false, directives: None };
+    let bytes = text.as_bytes();
+    let (mut at, mut line) = (0, 1_usize);
+    while at < bytes.len() {
+        let end = bytes[at..].iter().position(|b| matches!(b, b'\n' | b'\r')).map_or(bytes.len(), |n| at + n);
+        let two = bytes.get(end..end + 2) == Some(b"\r\n");
+        let next = (end + if two { 2 } else { 1 }).min(bytes.len());
+        cutter.line(at..end, next, line);
+        at = next;
+        line += 1;
+    }
+    cutter.close(bytes.len(), line);
+    cutter.slices
+}
+
+struct Cutter<'t> {
+    text: &'t str,
+    slices: Vec<Slice>,
+    start: usize,
+    first_line: usize,
+    /// Whether the slice holds more than comments and blank lines.
+    content: bool,
+    /// Where directives began that belong to the next `---`.
+    directives: Option<(usize, usize)>,
+}
+
+impl Cutter<'_> {
+    fn line(&mut self, range: Range<usize>, next: usize, number: usize) {
+        let all = &self.text.as_bytes()[range.clone()];
+        let line = all.strip_prefix("\u{feff}".as_bytes()).unwrap_or(all);
+        match line.first() {
+            None | Some(b'#') => {}
+            Some(b'-') if is_mark(line, b"---") => {
+                let (at, first_line) = self.directives.take().unwrap_or((range.start, number));
+                self.close(at, first_line);
+                self.content = true;
+            }
+            Some(b'.') if is_mark(line, b"...") => {
+                self.directives = None;
+                self.content |= line.len() > 3;
+                self.close(next, number + 1);
+            }
+            Some(b'%') if !self.content => {
+                self.directives.get_or_insert((range.start, number));
+            }
+            Some(_) => self.content |= !line.iter().all(|b| matches!(b, b' ' | b'\t')),
+        }
+    }
+
+    fn close(&mut self, at: usize, next_line: usize) {
+        let range = self.start..at.max(self.start);
+        if (self.content || self.directives.is_some()) && !range.is_empty() {
+            self.slices.push(Slice { range, first_line: count(self.first_line) });
+        }
+        (self.start, self.first_line, self.content, self.directives) = (at, next_line, false, None);
+    }
+}
+
+fn is_mark(line: &[u8], mark: &[u8]) -> bool {
+    line.strip_prefix(mark).is_some_and(|rest| rest.first().is_none_or(|b| matches!(b, b' ' | b'\t')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(text: &str) -> Vec<(&str, u32)> {
+        cut(text).into_iter().map(|s| (&text[s.range], s.first_line)).collect()
+    }
+
+    #[test]
+    fn documents_are_cut_at_marks_in_column_0() {
+        assert_eq!(texts("a: 1\n---\nb: 2\n--- # c\nc: 3"), [("a: 1\n", 1), ("---\nb: 2\n", 2), ("--- # c\nc: 3", 4)]);
+        assert_eq!(texts("a: |\n  ---\n  x\n"), [("a: |\n  ---\n  x\n", 1)]);
+        assert_eq!(texts("a: 1\n...\nb: 2\n"), [("a: 1\n...\n", 1), ("b: 2\n", 3)]);
+        assert_eq!(texts("---a: 1\n----\n"), [("---a: 1\n----\n", 1)]);
+        assert_eq!(texts(""), []);
+        assert_eq!(texts("# only\n\n"), []);
+    }
+
+    #[test]
+    fn line_ends_of_every_kind_and_a_bom_are_understood() {
+        assert_eq!(texts("a: 1\r\n---\r\nb: 2\r\n"), [("a: 1\r\n", 1), ("---\r\nb: 2\r\n", 2)]);
+        assert_eq!(texts("a: 1\r\n...\r\nb: 2"), [("a: 1\r\n...\r\n", 1), ("b: 2", 3)]);
+        assert_eq!(texts("a: 1\r---\rb: 2"), [("a: 1\r", 1), ("---\rb: 2", 2)]);
+        assert_eq!(texts("a: 1\n\u{feff}---\nb: 2"), [("a: 1\n", 1), ("\u{feff}---\nb: 2", 2)]);
+    }
+
+    #[test]
+    fn directives_go_with_the_document_that_follows() {
+        assert_eq!(texts("%YAML 1.2\n---\na: 1\n"), [("%YAML 1.2\n---\na: 1\n", 1)]);
+        assert_eq!(texts("a: 1\n...\n%YAML 1.2\n---\nb: 2\n"), [("a: 1\n...\n", 1), ("%YAML 1.2\n---\nb: 2\n", 3)]);
+        assert_eq!(texts("a: b\n%c\n"), [("a: b\n%c\n", 1)]);
+    }
+}

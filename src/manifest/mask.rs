@@ -1,0 +1,61 @@
+//! Which parts of a document may be shown in an error: by what the schema says of them, else not.
+
+use super::node::{Id, NodeKind, Tree};
+use super::problem::Show;
+use super::scalar::Plain;
+use super::schema::{Schema, Shape};
+use super::shape::is_identifier;
+use std::ops::Range;
+
+/// Every scalar of the tree, and whether it may be shown. `root` is what `schema` describes; whatever
+/// stands elsewhere is not shown.
+pub fn spans(tree: &Tree<'_>, root: Id, schema: Option<&Schema>) -> Vec<(Range<usize>, Show)> {
+    let mut spans = Vec::new();
+    collect(tree, root, schema, false, &mut spans);
+    spans
+}
+
+fn collect(tree: &Tree<'_>, id: Id, schema: Option<&Schema>, private: bool, out: &mut Vec<(Range<usize>, Show)>) {
+    let node = tree.node(id);
+    let private = private || schema.is_some_and(|schema| schema.private);
+    match &node.kind {
+        NodeKind::Alias(_) => out.push((node.span(), Show::No)),
+        NodeKind::Scalar { .. } => {
+            let open = match schema.map(|schema| &schema.shape) {
+                Some(Shape::Text { .. }) => !schema.is_some_and(|schema| schema.private),
+                Some(Shape::Bool) => matches!(tree.plain(id), Some(Plain::Bool(_))),
+                Some(Shape::Int { .. }) => tree.plain(id) == Some(Plain::Int),
+                _ => false,
+            };
+            out.push((node.span(), if open { Show::Yes } else { Show::No }));
+        }
+        NodeKind::List { items, .. } => {
+            let item = match schema.map(|schema| &schema.shape) {
+                Some(Shape::List { item, .. }) => Some(item.as_ref()),
+                _ => None,
+            };
+            for id in items {
+                collect(tree, *id, item, private, out);
+            }
+        }
+        NodeKind::Map { entries, .. } => {
+            for entry in entries.iter().filter(|entry| !entry.merged) {
+                let key = tree.scalar(entry.key).unwrap_or("");
+                let child = schema.and_then(|schema| match &schema.shape {
+                    Shape::Map { .. } => schema.child(key),
+                    Shape::Dict { value, .. } => Some(value.as_ref()),
+                    _ => None,
+                });
+                // A name says nothing secret; but what stands alone in braces is no name.
+                let named = child.is_some() || (!private && is_identifier(key));
+                let show = if named && !(tree.is_null(entry.value) && private_child(child)) { Show::Yes } else { Show::No };
+                out.push((tree.node(entry.key).span(), show));
+                collect(tree, entry.value, child, private, out);
+            }
+        }
+    }
+}
+
+fn private_child(schema: Option<&Schema>) -> bool {
+    schema.is_some_and(|schema| schema.private)
+}

@@ -1,0 +1,410 @@
+//! A document as a tree of nodes that know where they stand.
+//!
+//! Aliases point to the node that they repeat and are never copied, so a small file stays small; a
+//! tree is built without recursion, so depth costs no stack.
+
+use super::limits;
+use super::scalar::{self, Plain};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, StructureStyle};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// A document's nodes. Made by [`parse`]; ids are good for the tree that gave them.
+pub struct Tree<'t> {
+    /// The slice that was parsed.
+    pub text: &'t str,
+    /// The outermost node.
+    pub root: Id,
+    nodes: Vec<Node<'t>>,
+}
+
+/// Which node of a tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Id(u32);
+
+/// A scalar, a map, a list or an alias.
+pub struct Node<'t> {
+    start: u32,
+    end: u32,
+    /// What it is.
+    pub kind: NodeKind<'t>,
+    /// Whether it has an anchor.
+    pub anchored: bool,
+    /// The tag that somebody wrote on it.
+    pub tag: Tag,
+}
+
+/// What a node is.
+pub enum NodeKind<'t> {
+    /// Text.
+    Scalar { text: Cow<'t, str>, style: ScalarStyle },
+    /// Keys with values, in their order; those that `<<` brings come last.
+    Map { entries: Vec<Entry>, flow: bool },
+    /// Items.
+    List { items: Vec<Id>, flow: bool },
+    /// `*name`: the node that it repeats.
+    Alias(Id),
+}
+
+/// A key and its value.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// The key.
+    pub key: Id,
+    /// Its value.
+    pub value: Id,
+    /// Whether it stands elsewhere and came by `<<`.
+    pub merged: bool,
+}
+
+/// A tag that somebody wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tag {
+    /// None.
+    None,
+    /// `!!str` or `!`: a string, whatever it looks like.
+    String,
+    /// Any other of YAML's own: how the value is read anyway, or it is wrong.
+    Core,
+    /// One that nothing here understands.
+    Other,
+}
+
+/// Why a slice is no document.
+#[derive(Debug)]
+pub struct Fault {
+    /// The byte of the slice at which it shows.
+    pub at: usize,
+    /// What it is.
+    pub kind: FaultKind,
+}
+
+/// Why a slice is no document.
+#[derive(Debug)]
+pub enum FaultKind {
+    /// It is no YAML.
+    Syntax(ErrorKind),
+    /// It has more nodes than are read.
+    TooManyNodes,
+    /// `<<` with something that is no map.
+    NoMapToMerge,
+    /// An alias inside the node that it repeats.
+    AliasOfItself,
+    /// A second document begins without a `---` in column 0.
+    SecondDocument,
+}
+
+impl<'t> Tree<'t> {
+    /// The node itself, which may be an alias.
+    pub fn node(&self, id: Id) -> &Node<'t> {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// The node, or what it repeats where it is an alias.
+    pub fn resolve(&self, id: Id) -> &Node<'t> {
+        self.node(self.target(id))
+    }
+
+    /// The id of the node, or of what it repeats.
+    pub fn target(&self, id: Id) -> Id {
+        match self.node(id).kind {
+            NodeKind::Alias(target) => target,
+            _ => id,
+        }
+    }
+
+    /// The text of a scalar.
+    pub fn scalar(&self, id: Id) -> Option<&str> {
+        match &self.resolve(id).kind {
+            NodeKind::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// How kubectl reads a scalar, where that is not as a string.
+    pub fn plain(&self, id: Id) -> Option<Plain> {
+        match self.resolve(id) {
+            Node { kind: NodeKind::Scalar { text, style: ScalarStyle::Plain }, tag, .. } if *tag != Tag::String => {
+                scalar::plain(text)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it is nothing: as if it were not written.
+    pub fn is_null(&self, id: Id) -> bool {
+        self.plain(id) == Some(Plain::Null)
+    }
+
+    /// The entries of a map; none where it is no map.
+    pub fn entries(&self, id: Id) -> &[Entry] {
+        match &self.resolve(id).kind {
+            NodeKind::Map { entries, .. } => entries,
+            _ => &[],
+        }
+    }
+
+    /// The items of a list; none where it is no list.
+    pub fn items(&self, id: Id) -> &[Id] {
+        match &self.resolve(id).kind {
+            NodeKind::List { items, .. } => items,
+            _ => &[],
+        }
+    }
+
+    /// The entry of a map under this key.
+    pub fn entry(&self, map: Id, key: &str) -> Option<Entry> {
+        self.entries(map).iter().find(|entry| self.scalar(entry.key) == Some(key)).copied()
+    }
+
+    /// The value of a map under this key, unless it is nothing.
+    pub fn get(&self, map: Id, key: &str) -> Option<Id> {
+        self.entry(map, key).map(|entry| entry.value).filter(|value| !self.is_null(*value))
+    }
+}
+
+impl Node<'_> {
+    /// Its bytes in the slice: those of the text for a scalar, with quotes; of a block map or list
+    /// from its first key to the end of its last value.
+    pub fn span(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// The tree of the one document in `text`; `None` where there is none.
+pub fn parse(text: &str) -> Result<Option<Tree<'_>>, Fault> {
+    let options = granit_parser::options! {
+        emit_comments: false,
+        flow_nesting_limit: limits::DEPTH,
+        block_nesting_limit: limits::DEPTH,
+    };
+    let mut builder = Builder { text, nodes: Vec::with_capacity(64), open: Vec::new(), anchors: HashMap::new(), root: None };
+    for event in Parser::new_from_str_with_options(text, options) {
+        let (event, span) = event.map_err(|error| Fault {
+            at: error.marker().byte_offset().unwrap_or_else(|| offset_of_char(text, error.marker().index())),
+            kind: FaultKind::Syntax(error.kind().clone()),
+        })?;
+        builder.event(event, &span)?;
+    }
+    let Builder { nodes, root, .. } = builder;
+    Ok(root.map(|root| Tree { text, root, nodes }))
+}
+
+fn offset_of_char(text: &str, index: usize) -> usize {
+    text.char_indices().nth(index).map_or(text.len(), |(at, _)| at)
+}
+
+struct Builder<'t> {
+    text: &'t str,
+    nodes: Vec<Node<'t>>,
+    open: Vec<Open>,
+    anchors: HashMap<usize, Id>,
+    root: Option<Id>,
+}
+
+/// A map or list that is not closed yet.
+struct Open {
+    id: Id,
+    anchor: usize,
+    /// Keys and values in turn, or items.
+    children: Vec<Id>,
+}
+
+impl<'t> Builder<'t> {
+    fn event(&mut self, event: Event<'t>, span: &granit_parser::Span) -> Result<(), Fault> {
+        let range = span.byte_range().unwrap_or(0..0);
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let kind = NodeKind::Scalar { text, style };
+                let id = self.add(range, kind, anchor, tag.as_deref())?;
+                self.place(id, anchor)?;
+            }
+            Event::Alias(anchor) => {
+                let Some(target) = self.anchors.get(&anchor).copied() else {
+                    return Err(Fault { at: range.start, kind: FaultKind::AliasOfItself });
+                };
+                let id = self.add(range, NodeKind::Alias(target), 0, None)?;
+                self.place(id, 0)?;
+            }
+            Event::MappingStart(style, anchor, tag) => {
+                let kind = NodeKind::Map { entries: Vec::new(), flow: style == StructureStyle::Flow };
+                let id = self.add(range, kind, anchor, tag.as_deref())?;
+                self.open.push(Open { id, anchor, children: Vec::new() });
+            }
+            Event::SequenceStart(style, anchor, tag) => {
+                let kind = NodeKind::List { items: Vec::new(), flow: style == StructureStyle::Flow };
+                let id = self.add(range, kind, anchor, tag.as_deref())?;
+                self.open.push(Open { id, anchor, children: Vec::new() });
+            }
+            Event::MappingEnd | Event::SequenceEnd => self.close(range.end)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        range: Range<usize>,
+        kind: NodeKind<'t>,
+        anchor: usize,
+        tag: Option<&granit_parser::Tag>,
+    ) -> Result<Id, Fault> {
+        let at = range.start;
+        let (Ok(id), Ok(start), Ok(end)) =
+            (u32::try_from(self.nodes.len()), u32::try_from(range.start), u32::try_from(range.end))
+        else {
+            return Err(Fault { at, kind: FaultKind::TooManyNodes });
+        };
+        if self.nodes.len() >= limits::NODES {
+            return Err(Fault { at, kind: FaultKind::TooManyNodes });
+        }
+        let id = Id(id);
+        self.nodes.push(Node { start, end: end.max(start), kind, anchored: anchor != 0, tag: Tag::of(tag) });
+        Ok(id)
+    }
+
+    /// Hangs a finished node where it belongs. Only now can an alias repeat it, so none goes in a ring.
+    fn place(&mut self, id: Id, anchor: usize) -> Result<(), Fault> {
+        if anchor != 0 {
+            self.anchors.insert(anchor, id);
+        }
+        match (self.open.last_mut(), self.root) {
+            (Some(open), _) => open.children.push(id),
+            (None, None) => self.root = Some(id),
+            (None, Some(_)) => {
+                return Err(Fault { at: self.nodes[id.0 as usize].start as usize, kind: FaultKind::SecondDocument });
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, end: usize) -> Result<(), Fault> {
+        let Some(Open { id, anchor, children }) = self.open.pop() else { return Ok(()) };
+        // A block collection has no end of its own: it ends with its last child.
+        let last = children.last().map_or(0, |child| self.nodes[child.0 as usize].end);
+        let entries = match self.nodes[id.0 as usize].kind {
+            NodeKind::Map { .. } => self.merge(pairs(&children))?,
+            _ => Vec::new(),
+        };
+        let node = &mut self.nodes[id.0 as usize];
+        let flow = match &mut node.kind {
+            NodeKind::Map { entries: place, flow } => {
+                *place = entries;
+                *flow
+            }
+            NodeKind::List { items, flow } => {
+                *items = children;
+                *flow
+            }
+            _ => false,
+        };
+        let end = if flow { u32::try_from(end).unwrap_or(u32::MAX) } else { last };
+        node.end = end.max(node.start);
+        self.place(id, anchor)
+    }
+
+    /// Brings the entries of `<<`: a map's own keys win, then those of the first map named.
+    fn merge(&mut self, mut entries: Vec<Entry>) -> Result<Vec<Entry>, Fault> {
+        let is_merge = |nodes: &[Node<'_>], entry: &Entry| match &nodes[entry.key.0 as usize] {
+            Node { kind: NodeKind::Scalar { text, style: ScalarStyle::Plain }, tag: Tag::None, .. } => text == "<<",
+            _ => false,
+        };
+        let Some(at) = entries.iter().position(|entry| is_merge(&self.nodes, entry)) else { return Ok(entries) };
+        let merge = entries.remove(at);
+        let fault = |kind| Fault { at: self.nodes[merge.value.0 as usize].start as usize, kind };
+        let target = |id: Id| match self.nodes[id.0 as usize].kind {
+            NodeKind::Alias(target) => target,
+            _ => id,
+        };
+        let sources = match &self.nodes[target(merge.value).0 as usize].kind {
+            NodeKind::List { items, .. } => items.iter().map(|id| target(*id)).collect(),
+            _ => vec![target(merge.value)],
+        };
+        let key_text = |id: Id| match &self.nodes[target(id).0 as usize].kind {
+            NodeKind::Scalar { text, .. } => Some(text.as_ref()),
+            _ => None,
+        };
+        let mut seen: std::collections::HashSet<&str> = entries.iter().filter_map(|e| key_text(e.key)).collect();
+        for source in sources {
+            let NodeKind::Map { entries: more, .. } = &self.nodes[source.0 as usize].kind else {
+                return Err(fault(FaultKind::NoMapToMerge));
+            };
+            for entry in more {
+                if key_text(entry.key).is_some_and(|key| seen.insert(key)) {
+                    entries.push(Entry { merged: true, ..*entry });
+                }
+            }
+            if entries.len() > limits::NODES {
+                return Err(fault(FaultKind::TooManyNodes));
+            }
+        }
+        Ok(entries)
+    }
+}
+
+fn pairs(children: &[Id]) -> Vec<Entry> {
+    children.chunks_exact(2).map(|pair| Entry { key: pair[0], value: pair[1], merged: false }).collect()
+}
+
+impl Tag {
+    fn of(tag: Option<&granit_parser::Tag>) -> Tag {
+        match tag {
+            None => Tag::None,
+            Some(tag) => match tag.core_suffix() {
+                Some("str") => Tag::String,
+                Some(_) => Tag::Core,
+                None if tag.handle() == "!" && tag.suffix().is_empty() || tag.handle().is_empty() && tag.suffix() == "!" => {
+                    Tag::String
+                }
+                None => Tag::Other,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dump(text: &str) -> String {
+        fn one(tree: &Tree<'_>, id: Id, depth: usize, out: &mut String) {
+            use std::fmt::Write;
+            let node = tree.node(id);
+            let what = match &node.kind {
+                NodeKind::Scalar { style, .. } => format!("{style:?}"),
+                NodeKind::Map { flow, .. } => format!("map flow={flow}"),
+                NodeKind::List { flow, .. } => format!("list flow={flow}"),
+                NodeKind::Alias(_) => "alias".into(),
+            };
+            writeln!(out, "{:depth$}{what} {:?}", "", &tree.text[node.span()], depth = depth * 2).unwrap();
+            if let NodeKind::Map { entries, .. } = &node.kind {
+                for e in entries {
+                    one(tree, e.key, depth + 1, out);
+                    one(tree, e.value, depth + 2, out);
+                }
+            }
+            if let NodeKind::List { items, .. } = &node.kind {
+                for e in items {
+                    one(tree, *e, depth + 1, out);
+                }
+            }
+        }
+        let tree = parse(text).unwrap().unwrap();
+        let mut out = String::new();
+        one(&tree, tree.root, 0, &mut out);
+        out
+    }
+
+    #[test]
+    fn spans_are_exact() {
+        insta::assert_snapshot!(dump(
+            "# c\n--- # d\na: 'b'  # e\nm:\n  x: {p: \"q\", r: [1, 2]} # f\n  empty:\n  block: |\n    t1\n    t2\n\n  # g\nlist:\n- i\n- k: v\n  w: &z\n    u: 1\n- *z\n# end\n? q\n: r\nlast: plain\n  more\n\n# tail\n"
+        ));
+    }
+
+    #[test]
+    fn crlf_and_bom_do_not_move_spans() {
+        insta::assert_snapshot!(dump("\u{feff}a: ä\r\nb: |-\r\n  c\r\n\r\nd: \"e\"\r\n"));
+    }
+}

@@ -1,0 +1,327 @@
+//! Reading: from text to resources, with every mistake of a run at once.
+
+use super::cut::{Slice, cut};
+use super::locate::find;
+use super::node::{self, Id, Tree};
+use super::problem::{Problem, shown};
+use super::shape::{Finding, check, nearest};
+use super::source::{Origin, SourceFile};
+use super::{limits, mask, schema, sniff, syntax, typed};
+use crate::api::{API_VERSION, GROUP, Kind, Object, Resource, rules};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A resource, and where it stands.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The resource.
+    pub resource: Resource,
+    /// The namespace that it names, as `kubectl get -o yaml` prints it.
+    pub namespace: Option<String>,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// A document that names its object but breaks its schema or its rules: it holds back that object.
+#[derive(Clone, Debug)]
+pub struct Invalid {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// Everything that is wrong with it.
+    pub problems: Vec<Problem>,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// A file that could not be read whole: it could hold anything.
+#[derive(Clone, Debug)]
+pub struct Unparsed {
+    /// The file, as shown to people.
+    pub file: String,
+    /// What is wrong with it.
+    pub problems: Vec<Problem>,
+}
+
+/// What was read.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// The resources, in the order of files and documents.
+    pub documents: Vec<Document>,
+    /// Documents of ours that are wrong.
+    pub invalid: Vec<Invalid>,
+    /// Files that could not be read whole.
+    pub unparsed: Vec<Unparsed>,
+    /// How many documents are of other kinds.
+    pub other_kinds: usize,
+    /// How many files were read.
+    pub files: usize,
+    /// How many files met in folders are neither regular files nor folders, or lead out of the root.
+    pub passed_over: usize,
+}
+
+impl Reading {
+    /// Adds what was read elsewhere.
+    pub fn extend(&mut self, other: Reading) {
+        self.documents.extend(other.documents);
+        self.invalid.extend(other.invalid);
+        for Unparsed { file, problems } in other.unparsed {
+            self.unparsed(file, problems);
+        }
+        self.other_kinds += other.other_kinds;
+        self.files += other.files;
+        self.passed_over += other.passed_over;
+    }
+
+    /// Every problem, in the order of files and lines.
+    pub fn problems(&self) -> Vec<&Problem> {
+        let invalid = self.invalid.iter().flat_map(|invalid| &invalid.problems);
+        let unparsed = self.unparsed.iter().flat_map(|unparsed| &unparsed.problems);
+        let mut all: Vec<_> = invalid.chain(unparsed).collect();
+        all.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        all
+    }
+
+    /// Notes what is wrong with a file, beside what was noted before.
+    pub(super) fn unparsed(&mut self, file: String, problems: Vec<Problem>) {
+        match self.unparsed.iter_mut().rev().find(|unparsed| unparsed.file == file) {
+            Some(unparsed) => unparsed.problems.extend(problems),
+            None => self.unparsed.push(Unparsed { file, problems }),
+        }
+    }
+
+    /// A file of which nothing could be read.
+    pub(super) fn of_problem(problem: Problem) -> Self {
+        Reading {
+            files: 1,
+            unparsed: vec![Unparsed { file: problem.file.clone(), problems: vec![problem] }],
+            ..Reading::default()
+        }
+    }
+}
+
+/// Reads the bytes of a file.
+pub fn read_bytes(path: &str, bytes: Vec<u8>) -> Reading {
+    match super::bytes::to_text(path, bytes) {
+        Ok(text) => read_text(path, text),
+        Err(problem) => Reading::of_problem(problem),
+    }
+}
+
+/// Reads the text of a file.
+pub fn read_text(path: &str, text: String) -> Reading {
+    if let Err(problem) = super::bytes::check_text(path, &text) {
+        return Reading::of_problem(problem);
+    }
+    let slices = cut(&text);
+    if slices.len() > limits::DOCUMENTS {
+        let message = format!("the file holds {} documents, and {} is the most", slices.len(), limits::DOCUMENTS);
+        return Reading::of_problem(Problem::of_file(path, message, "split it into several files"));
+    }
+    let file = Arc::new(SourceFile { path: path.to_string(), text });
+    let aliased = AtomicUsize::new(0);
+    let read = |slices: &[Slice]| {
+        let mut reader = Reader { file: &file, aliased: &aliased, reading: Reading::default() };
+        slices.iter().for_each(|slice| reader.slice(slice));
+        reader.reading
+    };
+    let mut reading = Reading { files: 1, ..Reading::default() };
+    for part in super::threads::in_parts(&slices, |slice| slice.range.len(), read) {
+        reading.extend(part);
+    }
+    reading
+}
+
+struct Reader<'f> {
+    file: &'f Arc<SourceFile>,
+    /// How much text the aliases of the file repeat so far.
+    aliased: &'f AtomicUsize,
+    reading: Reading,
+}
+
+/// One document while it is read.
+struct Found<'a, 't> {
+    tree: &'a Tree<'t>,
+    id: Id,
+    first_line: u32,
+    origin: Origin,
+}
+
+impl Reader<'_> {
+    fn slice(&mut self, slice: &Slice) {
+        let text = self.file.text.get(slice.range.clone()).unwrap_or("");
+        if sniff::is_foreign(text) {
+            self.reading.other_kinds += 1;
+            return;
+        }
+        match node::parse(text) {
+            Ok(None) => {}
+            Ok(Some(tree)) if tree.is_null(tree.root) => {}
+            Ok(Some(tree)) => {
+                let origin = Origin {
+                    file: Arc::clone(self.file),
+                    range: slice.range.clone(),
+                    first_line: slice.first_line,
+                    item: None,
+                };
+                self.document(&Found { tree: &tree, id: tree.root, first_line: slice.first_line, origin });
+            }
+            Err(fault) => {
+                let (at, words) = syntax::words(text, &fault);
+                let end = text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+                let spans = syntax::spans(text, at);
+                let problem = Problem::at(self.file, text, slice.first_line, at..at + end, &spans, words);
+                self.reading.unparsed(self.file.path.clone(), vec![problem]);
+            }
+        }
+    }
+
+    fn document(&mut self, found: &Found<'_, '_>) {
+        let Found { tree, id, .. } = *found;
+        let text_of = |key: &str| tree.get(id, key).and_then(|value| tree.scalar(value));
+        let (api_version, kind) = (text_of("apiVersion"), text_of("kind"));
+        let group = api_version.map(|text| text.split('/').next().unwrap_or(""));
+        let is_list = kind.is_some_and(|kind| kind.ends_with("List")) && found.origin.item.is_none();
+        match (api_version, group, kind) {
+            (Some("v1"), _, Some("List")) if is_list => self.list(found),
+            (Some(_), Some(GROUP), Some(kind)) if is_list && Kind::parse(kind).is_none() => self.list(found),
+            (Some(API_VERSION), _, Some(kind)) => match Kind::parse(kind) {
+                Some(kind) => self.object(found, kind),
+                None => self.unreadable(found, "kind", unknown_kind(kind)),
+            },
+            (Some(API_VERSION), _, None) => self.unreadable(found, "kind", missing_kind()),
+            (Some(version), Some(GROUP), _) => self.unreadable(found, "apiVersion", unknown_version(version)),
+            (None, _, Some(kind)) if Kind::parse(kind).is_some() => {
+                self.unreadable(found, "apiVersion", missing_version(kind));
+            }
+            _ => self.reading.other_kinds += 1,
+        }
+    }
+
+    fn list(&mut self, list: &Found<'_, '_>) {
+        let Some(items) = list.tree.get(list.id, "items") else { return };
+        for (position, id) in list.tree.items(items).iter().enumerate() {
+            let origin = Origin { item: Some(super::source::count(position)), ..list.origin.clone() };
+            self.document(&Found { id: *id, origin, ..*list });
+        }
+    }
+
+    /// A document of ours of which the object is not known: the file could hold anything.
+    fn unreadable(&mut self, found: &Found<'_, '_>, key: &str, (message, help): (String, String)) {
+        let at = find(found.tree, found.id, &[key]).unwrap_or_else(|| head(found));
+        let spans = mask::spans(found.tree, found.id, Some(schema::of_any()));
+        let problem = Problem::at(self.file, found.tree.text, found.first_line, at, &spans, (message, help));
+        self.reading.unparsed(self.file.path.clone(), vec![problem]);
+    }
+
+    fn object(&mut self, found: &Found<'_, '_>, kind: Kind) {
+        let Found { tree, id, .. } = *found;
+        let metadata = tree.get(id, "metadata");
+        let text_of = |key: &str| metadata.and_then(|id| tree.get(id, key)).and_then(|id| tree.scalar(id));
+        let Some(name) = text_of("name").filter(|name| !name.is_empty()) else {
+            let help = format!("write `metadata: {{name: …}}`, the name of this {kind}");
+            return self.unreadable(found, "metadata", ("metadata.name is missing".into(), help));
+        };
+        let schema = schema::of(kind);
+        let mut checked = check(tree, id, schema, found.first_line);
+        let resource = resource(kind, tree, id);
+        match &resource {
+            Ok(resource) => checked.findings.extend(violations(tree, id, resource)),
+            // Only what a schema cannot say is news.
+            Err(misfit) if checked.findings.is_empty() => {
+                let at = misfit.node.map_or_else(|| head(found), |node| tree.node(node).span());
+                let (message, help) = (misfit.message.clone(), "write it as the message says".into());
+                checked.findings.push(Finding { at: first_line_of(tree.text, at), message, help });
+            }
+            Err(_) => {}
+        }
+        if self.aliased.fetch_add(checked.aliased, Ordering::Relaxed) > limits::ALIASED_BYTES {
+            let message = format!("the aliases of this file repeat more than {} MiB", limits::ALIASED_BYTES >> 20);
+            let help = "write the values out, or split the file".into();
+            checked.findings.push(Finding { at: head(found), message, help });
+        }
+        match resource {
+            Ok(resource) if checked.findings.is_empty() => self.reading.documents.push(Document {
+                resource,
+                namespace: text_of("namespace").map(str::to_string),
+                origin: found.origin.clone(),
+            }),
+            _ => {
+                let spans = mask::spans(tree, id, Some(schema));
+                let problem = |f: Finding| {
+                    Problem::at(self.file, tree.text, found.first_line, f.at, &spans, (f.message, f.help))
+                };
+                checked.findings.sort_by_key(|finding| finding.at.start);
+                self.reading.invalid.push(Invalid {
+                    kind,
+                    name: shown(name),
+                    problems: checked.findings.into_iter().map(problem).collect(),
+                    origin: found.origin.clone(),
+                });
+            }
+        }
+    }
+}
+
+/// Where a document is complained of as a whole: its first key.
+fn head(found: &Found<'_, '_>) -> std::ops::Range<usize> {
+    let span = |id: Id| found.tree.node(id).span();
+    found.tree.entries(found.id).first().map_or(span(found.id), |entry| span(entry.key))
+}
+
+fn first_line_of(text: &str, range: std::ops::Range<usize>) -> std::ops::Range<usize> {
+    let line = super::source::line_range(text, range.start);
+    range.start..range.end.min(line.end).max(range.start)
+}
+
+fn resource(kind: Kind, tree: &Tree<'_>, id: Id) -> Result<Resource, typed::Misfit> {
+    fn object<S: serde::de::DeserializeOwned>(tree: &Tree<'_>, id: Id) -> Result<Object<S>, typed::Misfit> {
+        typed::read(tree, id)
+    }
+    Ok(match kind {
+        Kind::Tenant => Resource::Tenant(object(tree, id)?),
+        Kind::Component => Resource::Component(object(tree, id)?),
+        Kind::Connection => Resource::Connection(object(tree, id)?),
+        Kind::CustomerCredentials => Resource::CustomerCredentials(object(tree, id)?),
+        Kind::Integration => Resource::Integration(object(tree, id)?),
+        Kind::TenantSync => Resource::TenantSync(object(tree, id)?),
+    })
+}
+
+/// The rules that the resource breaks, each where it is broken. A rule says first what is wrong and,
+/// after a colon, what to do.
+fn violations(tree: &Tree<'_>, id: Id, resource: &Resource) -> Vec<Finding> {
+    let finding = |violation: rules::Violation| {
+        let path: Vec<&str> = violation.path.iter().map(String::as_str).collect();
+        let at = find(tree, id, &path).unwrap_or_else(|| tree.node(id).span());
+        let (message, help) = match violation.message.split_once(": ") {
+            Some((message, help)) if help.contains(' ') => (message.to_string(), help.to_string()),
+            Some((message, one)) => (message.to_string(), format!("write {one}")),
+            None => (violation.message.clone(), "write it as the message says".to_string()),
+        };
+        Finding { at: first_line_of(tree.text, at), message: format!("{}: {message}", violation.path.join(".")), help }
+    };
+    rules::violations(resource).into_iter().map(finding).collect()
+}
+
+fn unknown_kind(kind: &str) -> (String, String) {
+    let names = Kind::ALL.map(Kind::as_str);
+    let help = match nearest(kind, names.into_iter()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the kinds are {}", names.join(", ")),
+    };
+    (format!("{GROUP} has no kind `{}`", shown(kind)), help)
+}
+
+fn missing_kind() -> (String, String) {
+    ("the document has no kind".into(), format!("add `kind: …`, one of {}", Kind::ALL.map(Kind::as_str).join(", ")))
+}
+
+fn unknown_version(version: &str) -> (String, String) {
+    (format!("there is no version `{}`", shown(version)), format!("write `apiVersion: {API_VERSION}`"))
+}
+
+fn missing_version(kind: &str) -> (String, String) {
+    (format!("this {kind} has no apiVersion"), format!("add `apiVersion: {API_VERSION}`"))
+}

@@ -1,0 +1,271 @@
+//! The schema of a kind, as its own custom resource definition says it, made small for checking.
+//!
+//! There is no second list of bounds: what the API server checks is what files are checked for.
+
+use crate::api::{self, Kind};
+use kube::CustomResourceExt;
+use regex_lite::Regex;
+use serde_json::Value;
+use std::sync::OnceLock;
+
+/// What may stand somewhere.
+pub struct Schema {
+    /// Its shape.
+    pub shape: Shape,
+    /// Whether what stands there may be secret, or private to somebody: it is never shown.
+    pub private: bool,
+}
+
+/// A shape, with its bounds.
+pub enum Shape {
+    /// A string of so many characters.
+    Text { min: usize, max: usize, pattern: Option<Regex>, options: Vec<String> },
+    /// `true` or `false`.
+    Bool,
+    /// A whole number.
+    Int { min: i64, max: i64 },
+    /// A map with these fields; where `one_of` says so, exactly one of those that are not required.
+    Map { fields: Vec<Field>, one_of: Option<String> },
+    /// A map with any keys.
+    Dict { value: Box<Schema>, max: usize },
+    /// A list.
+    List { item: Box<Schema>, min: usize, max: usize },
+    /// What the API server writes, or what we do not read.
+    Any,
+}
+
+/// A field of a map.
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// Whether it must be there.
+    pub required: bool,
+    /// What may stand in it.
+    pub schema: Schema,
+}
+
+/// The fields of `metadata` that the API server writes, and that are accepted and dropped.
+const SERVER_FIELDS: [&str; 12] = [
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "managedFields",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+    "clusterName",
+];
+
+/// The schema of whole documents of this kind. Computed once.
+pub fn of(kind: Kind) -> &'static Schema {
+    static SCHEMAS: [OnceLock<Schema>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
+    SCHEMAS[kind as usize].get_or_init(|| document(spec(kind)))
+}
+
+/// The schema of a document of which the kind is not known.
+pub fn of_any() -> &'static Schema {
+    static SCHEMA: OnceLock<Schema> = OnceLock::new();
+    SCHEMA.get_or_init(|| document(Schema::public(Shape::Any)))
+}
+
+fn spec(kind: Kind) -> Schema {
+    let crd = match kind {
+        Kind::Tenant => api::Tenant::crd(),
+        Kind::Component => api::Component::crd(),
+        Kind::Connection => api::Connection::crd(),
+        Kind::CustomerCredentials => api::CustomerCredentials::crd(),
+        Kind::Integration => api::Integration::crd(),
+        Kind::TenantSync => api::TenantSync::crd(),
+    };
+    let schema = crd.spec.versions.into_iter().next().and_then(|version| version.schema);
+    let schema = schema.and_then(|schema| schema.open_api_v3_schema);
+    let schema = serde_json::to_value(schema).unwrap_or(Value::Null);
+    compile(&schema["properties"]["spec"], &mut vec!["spec"])
+}
+
+fn document(spec: Schema) -> Schema {
+    let text = |max| Schema::public(Shape::Text { min: 0, max, pattern: None, options: vec![] });
+    let texts = |private| {
+        let value = Box::new(Schema { private, ..text(usize::MAX) });
+        Schema::public(Shape::Dict { value, max: usize::MAX })
+    };
+    let any = || Schema::public(Shape::Any);
+    let mut metadata = vec![
+        Field::new("name", true, text(253)),
+        Field::new("namespace", false, text(253)),
+        Field::new("labels", false, texts(false)),
+        // An annotation can hold a whole object (kubectl's last-applied-configuration).
+        Field::new("annotations", false, texts(true)),
+    ];
+    metadata.extend(SERVER_FIELDS.map(|name| Field::new(name, false, any())));
+    Schema::public(Shape::Map {
+        fields: vec![
+            Field::new("apiVersion", true, text(253)),
+            Field::new("kind", true, text(253)),
+            Field::new("metadata", true, Schema::public(Shape::Map { fields: metadata, one_of: None })),
+            Field::new("spec", true, spec),
+            Field::new("status", false, any()),
+        ],
+        one_of: None,
+    })
+}
+
+impl Schema {
+    fn public(shape: Shape) -> Self {
+        Schema { shape, private: false }
+    }
+
+    /// The field of this name, or what stands under any key.
+    pub fn child(&self, name: &str) -> Option<&Schema> {
+        match &self.shape {
+            Shape::Map { fields, .. } => fields.iter().find(|field| field.name == name).map(|field| &field.schema),
+            Shape::Dict { value, .. } => Some(value),
+            Shape::List { item, .. } => Some(item),
+            _ => None,
+        }
+    }
+}
+
+impl Field {
+    fn new(name: &str, required: bool, schema: Schema) -> Self {
+        Field { name: name.to_string(), required, schema }
+    }
+}
+
+/// Compiles a part of an OpenAPI schema. `path` is where it stands, with `*` for any key or item.
+fn compile<'v>(schema: &'v Value, path: &mut Vec<&'v str>) -> Schema {
+    let size = |key: &str, absent: usize| {
+        schema[key].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(absent)
+    };
+    let below = |value: &'v Value, step: &'v str, path: &mut Vec<&'v str>| {
+        path.push(step);
+        let compiled = compile(value, path);
+        path.pop();
+        compiled
+    };
+    let shape = match schema["type"].as_str() {
+        Some("string") => Shape::Text {
+            min: size("minLength", 0),
+            max: size("maxLength", usize::MAX),
+            pattern: schema["pattern"].as_str().and_then(|pattern| Regex::new(pattern).ok()),
+            options: strings(&schema["enum"]).map(str::to_string).collect(),
+        },
+        Some("boolean") => Shape::Bool,
+        Some("integer") => Shape::Int {
+            min: number(&schema["minimum"]).unwrap_or(i64::MIN),
+            max: number(&schema["maximum"]).unwrap_or(i64::MAX),
+        },
+        Some("array") => Shape::List {
+            item: Box::new(below(&schema["items"], "*", path)),
+            min: size("minItems", 0),
+            max: size("maxItems", usize::MAX),
+        },
+        Some("object") if schema["additionalProperties"].is_object() => Shape::Dict {
+            value: Box::new(below(&schema["additionalProperties"], "*", path)),
+            max: size("maxProperties", usize::MAX),
+        },
+        Some("object") => {
+            let required: Vec<&str> = strings(&schema["required"]).collect();
+            let properties = schema["properties"].as_object();
+            Shape::Map {
+                fields: properties
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, value)| Field {
+                        name: name.clone(),
+                        required: required.contains(&name.as_str()),
+                        schema: below(value, name, path),
+                    })
+                    .collect(),
+                one_of: exactly_one(schema),
+            }
+        }
+        _ => Shape::Any,
+    };
+    Schema { shape, private: is_private(path) }
+}
+
+fn strings(value: &Value) -> impl Iterator<Item = &str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// OpenAPI bounds are floating point.
+#[allow(clippy::cast_possible_truncation)]
+fn number(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_f64().map(|n| n as i64))
+}
+
+/// The values of inputs, wherever a kind has them.
+fn is_private(path: &[&str]) -> bool {
+    matches!(
+        path,
+        ["spec", "inputs", "*", "value"]
+            | ["spec", "test", "inputs", "*", "value"]
+            | ["spec", "overrides", "*", "value"]
+    ) || matches!(path, ["spec", "inputs", "*"] | ["spec", "test", "inputs", "*"])
+}
+
+/// The message of the rule that demands exactly one of all fields of a map, in either form that a
+/// union has.
+fn exactly_one(schema: &Value) -> Option<String> {
+    let names: Vec<&String> = schema["properties"].as_object()?.keys().collect();
+    schema["x-kubernetes-validations"].as_array()?.iter().find_map(|validation| {
+        let rule = validation["rule"].as_str()?;
+        let is_count = rule.ends_with(".filter(x, x).size() == 1");
+        let is_either = rule.split(" != ").count() == 2 && rule.split(" != ").all(|side| side.starts_with("has(self."));
+        let said = |name: &String| rule.contains(&format!("has(self.{name})"));
+        (is_count && names.iter().all(|name| said(name)) || is_either)
+            .then(|| validation["message"].as_str().map(str::to_string))?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dump(schema: &Schema, depth: usize, out: &mut String) {
+        use std::fmt::Write;
+        let private = if schema.private { " private" } else { "" };
+        match &schema.shape {
+            Shape::Text { min, max, pattern, options } => {
+                let pattern = pattern.as_ref().map_or("", |p| p.as_str());
+                writeln!(out, "text {min}..{max} {pattern} {options:?}{private}").unwrap();
+            }
+            Shape::Bool => writeln!(out, "bool").unwrap(),
+            Shape::Int { min, max } => writeln!(out, "int {min}..{max}").unwrap(),
+            Shape::Any => writeln!(out, "any").unwrap(),
+            Shape::Map { fields, one_of } => {
+                writeln!(out, "map {}{private}", one_of.as_deref().unwrap_or("")).unwrap();
+                for field in fields {
+                    let mark = if field.required { "!" } else { "" };
+                    write!(out, "{:depth$}{}{mark}: ", "", field.name).unwrap();
+                    dump(&field.schema, depth + 2, out);
+                }
+            }
+            Shape::Dict { value, max } => {
+                write!(out, "dict ..{max} of ").unwrap();
+                dump(value, depth + 2, out);
+            }
+            Shape::List { item, min, max } => {
+                write!(out, "list {min}..{max} of ").unwrap();
+                dump(item, depth + 2, out);
+            }
+        }
+    }
+
+    #[test]
+    fn schemas_are_those_of_the_custom_resources() {
+        let mut out = String::new();
+        for kind in Kind::ALL {
+            out.push_str(&format!("{kind}: "));
+            if let Some(spec) = of(kind).child("spec") {
+                dump(spec, 2, &mut out);
+            }
+        }
+        insta::assert_snapshot!(out);
+    }
+}

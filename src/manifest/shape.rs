@@ -1,0 +1,442 @@
+//! A document's tree beside the schema of its kind: everything that does not fit, with what to do.
+
+use super::node::{Entry, Id, NodeKind, Tag, Tree};
+use super::problem::shown;
+use super::scalar::{self, Plain};
+use super::schema::{Field, Schema, Shape};
+use super::source::position;
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// Something that does not fit.
+#[derive(Debug)]
+pub struct Finding {
+    /// The bytes of the slice where it shows.
+    pub at: Range<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+/// What a check found.
+#[derive(Default)]
+pub struct Checked {
+    /// What does not fit, in the order of the document.
+    pub findings: Vec<Finding>,
+    /// How much text aliases repeat where it is read, in bytes.
+    pub aliased: usize,
+}
+
+/// Holds the node `root` to a schema. `first_line` is the line on which the slice begins.
+pub fn check(tree: &Tree<'_>, root: Id, schema: &Schema, first_line: u32) -> Checked {
+    let mut walk = Walk { tree, first_line, path: Vec::new(), checked: Checked::default() };
+    walk.value(root, tree.resolve(root).span(), schema);
+    walk.checked.findings.sort_by_key(|finding| finding.at.start);
+    walk.checked
+}
+
+struct Walk<'a, 't> {
+    tree: &'a Tree<'t>,
+    first_line: u32,
+    path: Vec<Step<'a>>,
+    checked: Checked,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Key(&'a str),
+    Item(usize),
+}
+
+impl<'a> Walk<'a, '_> {
+    /// Checks the value `id`; `at` is where it is complained of: its key, or itself in a list.
+    fn value(&mut self, id: Id, at: Range<usize>, schema: &'a Schema) {
+        let node = self.tree.resolve(id);
+        if node.tag == Tag::Other || (node.tag == Tag::Core && matches!(node.kind, NodeKind::Scalar { .. })) {
+            let message = format!("{} has a tag", self.here());
+            let start = self.tree.text.get(..node.span().start).and_then(|before| before.rfind('!'));
+            let at = start.map_or(node.span(), |start| start..start + 1);
+            self.find(at, message, "take the `!…` away and write the value plainly".into());
+            return;
+        }
+        if self.tree.target(id) != id {
+            self.checked.aliased += self.tree.scalar(id).map_or(16, |text| text.len() + 16);
+        }
+        match (&schema.shape, &node.kind) {
+            (Shape::Any, _) => {}
+            (Shape::Map { fields, one_of }, NodeKind::Map { entries, .. }) => {
+                self.map(at, entries, fields, one_of.as_deref(), schema.private);
+            }
+            (Shape::Dict { value, max }, NodeKind::Map { entries, .. }) => self.dict(at, entries, value, *max),
+            (Shape::List { item, min, max }, NodeKind::List { items, .. }) => self.list(at, items, item, *min, *max),
+            (Shape::Text { min, max, pattern, options }, NodeKind::Scalar { text, .. }) => {
+                match self.tree.plain(id) {
+                    Some(read) => self.quote(node.span(), text, read, options, schema.private),
+                    None if !options.is_empty() => self.option(node.span(), text, options),
+                    None => {
+                        self.bounds(node.span(), text, *min, *max);
+                        if let Some(pattern) = pattern
+                            && !pattern.is_match(text)
+                        {
+                            self.pattern(node.span(), text, pattern.as_str());
+                        }
+                    }
+                }
+            }
+            (Shape::Bool, NodeKind::Scalar { .. }) if matches!(self.tree.plain(id), Some(Plain::Bool(_))) => {}
+            (Shape::Int { min, max }, NodeKind::Scalar { text, .. }) if self.tree.plain(id) == Some(Plain::Int) => {
+                if scalar::integer(text).is_none_or(|number| number < *min || number > *max) {
+                    let bounds = if *max == i64::MAX { format!("{min} or more") } else { format!("{min} to {max}") };
+                    self.find(node.span(), format!("{} is out of range", self.here()), format!("write {bounds}"));
+                }
+            }
+            _ => self.wrong_type(id, at, schema),
+        }
+    }
+
+    fn map(&mut self, at: Range<usize>, entries: &'a [Entry], fields: &'a [Field], one_of: Option<&str>, private: bool) {
+        let mut seen = Seen::default();
+        let mut present: Vec<Option<Entry>> = vec![None; fields.len()];
+        let mut unknown = false;
+        let mut meant: Vec<&str> = Vec::new();
+        for entry in entries {
+            let Some(key) = self.key(entry, &mut seen) else { continue };
+            match fields.iter().position(|field| field.name == key) {
+                Some(index) => {
+                    if !self.tree.is_null(entry.value) {
+                        present[index] = Some(*entry);
+                        self.child(Step::Key(key), entry, &fields[index].schema);
+                        if one_of.is_some() && self.tree.plain(entry.value) == Some(Plain::Bool(false)) {
+                            let message = format!("{}.{key} can only be true", self.here());
+                            self.find(self.tree.node(entry.value).span(), message, "take it away, or write true".into());
+                        }
+                    }
+                }
+                None => {
+                    unknown = true;
+                    meant.extend(self.unknown(entry, key, fields, private));
+                }
+            }
+        }
+        for (field, entry) in fields.iter().zip(&present) {
+            if field.required && entry.is_none() && !meant.contains(&field.name.as_str()) {
+                let message = format!("{} lacks `{}`", self.here(), field.name);
+                self.find(at.clone(), message, format!("add `{}`", example(&field.name, &field.schema)));
+            }
+        }
+        if let Some(message) = one_of {
+            let mut given = fields.iter().zip(&present).filter(|(field, entry)| !field.required && entry.is_some());
+            match (given.next(), given.next()) {
+                (None, _) if !unknown => {
+                    let choices: Vec<_> = fields.iter().filter(|field| !field.required).map(alternative).collect();
+                    self.find(at, format!("{}: {message}", self.here()), format!("write {}", choices.join(" or ")));
+                }
+                (Some((first, _)), Some((second, Some(entry)))) => {
+                    let help = format!("keep `{}` or `{}` and take the other away", first.name, second.name);
+                    self.find(self.tree.node(entry.key).span(), format!("{}: {message}", self.here()), help);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn dict(&mut self, at: Range<usize>, entries: &'a [Entry], value: &'a Schema, max: usize) {
+        if entries.len() > max {
+            self.find(at, format!("{} has {} keys, and {max} is the most", self.here(), entries.len()), FEWER.into());
+            return;
+        }
+        let mut seen = Seen::default();
+        for entry in entries {
+            let Some(key) = self.key(entry, &mut seen) else { continue };
+            if let Some(read) = self.tree.plain(entry.key) {
+                let message = format!("a key in {} is not quoted, and kubectl reads it as {}", self.here(), read.as_words());
+                self.find(self.tree.node(entry.key).span(), message, format!("quote it: {}", quoted(key)));
+            }
+            if !self.tree.is_null(entry.value) {
+                self.child(Step::Key(key), entry, value);
+            }
+        }
+    }
+
+    fn list(&mut self, at: Range<usize>, items: &[Id], item: &'a Schema, min: usize, max: usize) {
+        if items.len() > max {
+            self.find(at, format!("{} has {} items, and {max} is the most", self.here(), items.len()), FEWER.into());
+            return;
+        }
+        if items.len() < min {
+            self.find(at, format!("{} is empty", self.here()), format!("write at least {min}"));
+        }
+        for (position, id) in items.iter().enumerate() {
+            self.path.push(Step::Item(position));
+            self.value(*id, self.first_of(*id), item);
+            self.path.pop();
+        }
+    }
+
+    fn child(&mut self, step: Step<'a>, entry: &Entry, schema: &'a Schema) {
+        self.path.push(step);
+        self.value(entry.value, self.tree.node(entry.key).span(), schema);
+        self.path.pop();
+    }
+
+    /// The text of a key, unless it is none or stands there a second time.
+    fn key(&mut self, entry: &Entry, seen: &mut Seen<'a>) -> Option<&'a str> {
+        let node = self.tree.node(entry.key);
+        let Some(key) = self.tree.scalar(entry.key) else {
+            let message = format!("a key in {} is a map or a list", self.here());
+            self.find(node.span(), message, "a key is text: write `key: value`".into());
+            return None;
+        };
+        if node.tag != Tag::None && node.tag != Tag::String {
+            let message = format!("a key in {} has a tag", self.here());
+            self.find(node.span(), message, "take the `!…` away".into());
+        }
+        if let Some(first) = seen.insert(key, entry.key) {
+            let line = position(self.tree.text, self.first_line, self.tree.node(first).span().start).line;
+            let message = format!("a key stands twice in {}", self.here());
+            self.find(node.span(), message, format!("keep one; the first is on line {line}"));
+            return None;
+        }
+        Some(key)
+    }
+
+    /// A field that is not known; the one that was probably meant.
+    fn unknown(&mut self, entry: &Entry, key: &str, fields: &'a [Field], private: bool) -> Option<&'a str> {
+        let near = nearest(key, fields.iter().map(|field| field.name.as_str()));
+        let message = match near.is_some() || !private && is_identifier(key) {
+            true => format!("{} has no field `{}`", self.here(), shown(key)),
+            false => format!("{} has no such field", self.here()),
+        };
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => {
+                let ours = fields.iter().filter(|field| !matches!(field.schema.shape, Shape::Any));
+                let known: Vec<_> = ours.map(|field| field.name.as_str()).collect();
+                format!("take it away; fields here are {}", known.join(", "))
+            }
+        };
+        self.find(self.tree.node(entry.key).span(), message, help);
+        near
+    }
+
+    fn quote(&mut self, at: Range<usize>, text: &str, read: Plain, options: &[String], private: bool) {
+        if read == Plain::Null {
+            let message = format!("{} is empty", self.here());
+            return self.find(at, message, "write a text, or take the line away".into());
+        }
+        let message = format!("{} is not quoted, and kubectl reads it as {}", self.here(), read.as_words());
+        let help = match (private, options.is_empty()) {
+            (true, _) => "quote it: \"…\"".into(),
+            (false, true) => format!("quote it: {}", quoted(text)),
+            (false, false) => format!("write one of {}", options.join(", ")),
+        };
+        self.find(at, message, help);
+    }
+
+    fn option(&mut self, at: Range<usize>, text: &str, options: &[String]) {
+        if options.iter().any(|option| option == text) {
+            return;
+        }
+        let what = if is_identifier(text) { format!("`{}`", shown(text)) } else { "what stands there".into() };
+        let message = format!("{}: {what} is not one of {}", self.here(), options.join(", "));
+        let help = match nearest(text, options.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "write one of them, exactly so".into(),
+        };
+        self.find(at, message, help);
+    }
+
+    fn bounds(&mut self, at: Range<usize>, text: &str, min: usize, max: usize) {
+        if text.len() < min && text.is_empty() {
+            self.find(at, format!("{} is empty", self.here()), "write a text".into());
+        } else if text.len() > max {
+            let length = text.chars().count();
+            if length > max {
+                let message = format!("{} is {length} characters long, and {max} is the most", self.here());
+                self.find(at, message, "write a shorter text".into());
+            }
+        }
+    }
+
+    fn pattern(&mut self, at: Range<usize>, text: &str, pattern: &str) {
+        if pattern == crate::api::names::STABLE_KEY {
+            let message = format!("{} is no stable key", self.here());
+            let help = "a stable key is letters, digits, - and _, begins and ends with a letter or digit, at most 63 characters";
+            let near = text.replace([' ', '.', '/', ':'], "-");
+            let help = match crate::api::names::is_stable_key(&near) {
+                true => format!("{help}: for example `{near}`"),
+                false => help.to_string(),
+            };
+            self.find(at, message, help);
+        } else {
+            self.find(at, format!("{} does not match its pattern", self.here()), format!("it must match {pattern}"));
+        }
+    }
+
+    fn wrong_type(&mut self, id: Id, at: Range<usize>, schema: &Schema) {
+        let node = self.tree.resolve(id);
+        let is = match &node.kind {
+            NodeKind::Map { .. } => "a map",
+            NodeKind::List { .. } => "a list",
+            _ => self.tree.plain(id).map_or("a text", Plain::as_words),
+        };
+        let at = match node.kind {
+            NodeKind::Scalar { .. } if !node.span().is_empty() => self.tree.node(id).span(),
+            _ => at,
+        };
+        let (wants, help) = match &schema.shape {
+            Shape::Text { options, .. } if options.is_empty() => ("a text", "write a text, in quotes where it is not a plain word".into()),
+            Shape::Text { options, .. } => ("a text", format!("write one of {}", options.join(", "))),
+            Shape::Bool => ("true or false", "write true or false, without quotes".into()),
+            Shape::Int { .. } => ("a whole number", "write digits, without quotes".into()),
+            Shape::Map { fields, one_of: Some(_) } => {
+                let choices: Vec<_> = fields.iter().map(alternative).collect();
+                ("a map", format!("write {}", choices.join(" or ")))
+            }
+            Shape::Map { fields, one_of: None } => ("a map", format!("write `{}`", example_fields(fields))),
+            Shape::Dict { .. } => ("a map", "write `name: …` for each, one to a line".into()),
+            Shape::List { .. } => ("a list", "write `- …` for each item, one to a line, or [a, b]".into()),
+            Shape::Any => return,
+        };
+        if self.tree.text.get(node.span()).is_some_and(|text| text.starts_with("{{")) {
+            let help = "this file is a template: read what it becomes (`helm template`, `envsubst`), not itself";
+            return self.find(at, format!("{} is a template", self.here()), help.into());
+        }
+        self.find(at, format!("{} must be {wants}, and is {is}", self.here()), help);
+    }
+
+    /// Where a list's item is complained of: its first key, or itself.
+    fn first_of(&self, id: Id) -> Range<usize> {
+        let span = |id: Id| self.tree.node(id).span();
+        match self.tree.target(id) == id {
+            true => self.tree.entries(id).first().map_or(span(id), |entry| span(entry.key)),
+            false => span(id),
+        }
+    }
+
+    fn here(&self) -> String {
+        if self.path.is_empty() {
+            return "the document".into();
+        }
+        let mut out = String::new();
+        for step in &self.path {
+            match step {
+                Step::Key(key) if out.is_empty() => out.push_str(&shown(key)),
+                Step::Key(key) => {
+                    out.push('.');
+                    out.push_str(&shown(key));
+                }
+                Step::Item(position) => out.push_str(&format!("[{position}]")),
+            }
+        }
+        out
+    }
+
+    fn find(&mut self, at: Range<usize>, message: String, help: String) {
+        self.checked.findings.push(Finding { at, message, help });
+    }
+}
+
+const FEWER: &str = "write fewer, or split it";
+
+/// The keys of one map: few are compared, many are hashed.
+#[derive(Default)]
+struct Seen<'a> {
+    few: Vec<(&'a str, Id)>,
+    many: HashMap<&'a str, Id>,
+}
+
+impl<'a> Seen<'a> {
+    /// The first key of this text, if there was one.
+    fn insert(&mut self, key: &'a str, id: Id) -> Option<Id> {
+        const FEW: usize = 16;
+        if self.few.len() < FEW {
+            if let Some((_, first)) = self.few.iter().find(|(known, _)| *known == key) {
+                return Some(*first);
+            }
+            self.few.push((key, id));
+            return None;
+        }
+        if self.many.is_empty() {
+            self.many.extend(self.few.iter().copied());
+        }
+        match self.many.entry(key) {
+            std::collections::hash_map::Entry::Occupied(first) => Some(*first.get()),
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(id);
+                None
+            }
+        }
+    }
+}
+
+/// A name that somebody would give a field: it says nothing secret.
+pub(super) fn is_identifier(text: &str) -> bool {
+    let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_';
+    text.len() <= 40
+        && text.bytes().next().is_some_and(letter)
+        && text.bytes().all(|b| letter(b) || b.is_ascii_digit() || b == b'-')
+}
+
+/// A text as JSON writes it, which every reader of YAML reads as that text.
+fn quoted(text: &str) -> String {
+    serde_json::Value::String(shown(text)).to_string()
+}
+
+/// How a field is written, with `…` where something is to be filled in.
+fn example(name: &str, schema: &Schema) -> String {
+    match &schema.shape {
+        Shape::Text { options, .. } if !options.is_empty() => format!("{name}: {}", options.join(" | ")),
+        Shape::Text { .. } | Shape::Any => format!("{name}: …"),
+        Shape::Bool => format!("{name}: true"),
+        Shape::Int { .. } => format!("{name}: 1"),
+        Shape::List { .. } => format!("{name}: […]"),
+        Shape::Dict { .. } => format!("{name}: {{…}}"),
+        Shape::Map { fields, .. } => format!("{name}: {}", example_fields(fields)),
+    }
+}
+
+fn example_fields(fields: &[Field]) -> String {
+    let required: Vec<_> = fields.iter().filter(|field| field.required).collect();
+    let parts: Vec<_> = required.iter().map(|field| example(&field.name, &field.schema)).collect();
+    if parts.is_empty() { "{…}".into() } else { format!("{{{}}}", parts.join(", ")) }
+}
+
+fn alternative(field: &Field) -> String {
+    format!("{{{}}}", example(&field.name, &field.schema))
+}
+
+/// The name that was probably meant: near in spelling, or the same but for case and separators.
+pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let fold = |text: &str| -> Vec<char> {
+        text.chars().take(80).filter(|c| !matches!(c, '_' | '-' | ' ' | '.')).map(|c| c.to_ascii_lowercase()).collect()
+    };
+    let wanted = fold(text);
+    names
+        .map(|name| {
+            let folded = fold(name);
+            (distance(&wanted, &folded), folded.len(), name)
+        })
+        .filter(|(distance, length, _)| *distance <= 1 + length / 5 && distance * 2 < *length)
+        .min_by_key(|(distance, ..)| *distance)
+        .map(|(.., name)| name)
+}
+
+/// Edits that make one of the other, a swap of neighbours counting as one.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let mut best = (row[j] + usize::from(x != y)).min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && a[i - 1] == *y && *x == b[j - 1] {
+                best = best.min(before[j - 1] + 1);
+            }
+            next.push(best);
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row.last().copied().unwrap_or(0)
+}

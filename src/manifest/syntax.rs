@@ -1,0 +1,271 @@
+//! Text that is no YAML: what is wrong and what to do, and what of its line may be shown.
+
+use super::limits;
+use super::node::{Fault, FaultKind};
+use super::problem::Show;
+use super::source::line_range;
+use granit_parser::ErrorKind;
+use std::ops::Range;
+
+/// Where the mistake is, what is wrong and what to do.
+pub fn words(text: &str, fault: &Fault) -> (usize, (String, String)) {
+    let (at, message, help) = match &fault.kind {
+        FaultKind::TooManyNodes => {
+            let message = format!("the document has more than {} keys and values", limits::NODES);
+            return (fault.at, (message, "split it into several documents".into()));
+        }
+        FaultKind::NoMapToMerge => (fault.at, "`<<` does not name a map", "write `<<: *anchor` where the anchor is on a map"),
+        FaultKind::AliasOfItself => {
+            (fault.at, "an alias stands inside what it repeats", "write out what you mean instead of the `*alias`")
+        }
+        FaultKind::SecondDocument => {
+            (fault.at, "a second document begins here", "put a line `---` before it, at the very left")
+        }
+        FaultKind::Syntax(ErrorKind::RecursionLimitExceeded) => {
+            let message = format!("maps and lists are nested deeper than {}", limits::DEPTH);
+            return (fault.at, (message, "make it flatter".into()));
+        }
+        FaultKind::Syntax(kind) => match cause(text, fault.at) {
+            Some(cause) => cause,
+            None => {
+                let (message, help) = syntax(kind);
+                (fault.at, message, help)
+            }
+        },
+    };
+    (at, (message.into(), help.into()))
+}
+
+/// The cause of a syntax error, where it is plain to see before the place where parsing fails.
+fn cause(text: &str, at: usize) -> Option<(usize, &'static str, &'static str)> {
+    let line = line_range(text, at);
+    let rest = text.get(line.end..).unwrap_or("");
+    let next_start = line.end + rest.len() - rest.trim_start_matches(['\n', '\r']).len();
+    let next = line_range(text, next_start);
+    for line in [&line, &next] {
+        let all = text.get((*line).clone()).unwrap_or("");
+        let indentation = &all[..all.len() - all.trim_start().len()];
+        if let Some(tab) = indentation.find('\t') {
+            return Some((line.start + tab, "a tab indents this line", "indent with spaces: YAML allows no tabs there"));
+        }
+        if ["<<<<<<<", "=======", ">>>>>>>"].iter().any(|mark| all.starts_with(mark)) {
+            let help = "keep one side and take the lines with <<<<<<<, ======= and >>>>>>> away";
+            return Some((line.start, "a merge conflict is not resolved", help));
+        }
+    }
+    let open = open_bracket(text.get(..at)?)?;
+    (open < line.start).then_some(())?;
+    Some(match text.as_bytes().get(open) {
+        Some(b'{') => (open, "a `{` is not closed", "add the missing `}`"),
+        _ => (open, "a `[` is not closed", "add the missing `]`"),
+    })
+}
+
+fn syntax(kind: &ErrorKind) -> (&'static str, &'static str) {
+    use ErrorKind as E;
+    match kind {
+        E::TabNotAllowed | E::TabInBlockIndentation | E::TabInIndentation | E::TabAtBlockScalarStart => {
+            ("a tab indents this line", "indent with spaces: YAML allows no tabs there")
+        }
+        E::UnclosedQuotedScalar | E::DocumentIndicatorInQuotedScalar => {
+            ("a quote is not closed", "close the quote that opens here; a quote within double quotes is written \\\"")
+        }
+        E::UnclosedFlowCollection { open: '{' } | E::UnexpectedEofFlowMapping | E::UnexpectedEofImplicitFlowMapping => {
+            ("a `{` is not closed", "add the missing `}`")
+        }
+        E::UnclosedFlowCollection { .. } | E::UnexpectedEofFlowSequence => ("a `[` is not closed", "add the missing `]`"),
+        E::ExpectedFlowMappingSeparator => {
+            ("`,` or `}` is missing", "put `,` between entries and `}` at the end; quote a text that holds `,`, `{` or `}`")
+        }
+        E::ExpectedFlowSequenceSeparator => {
+            ("`,` or `]` is missing", "put `,` between items and `]` at the end; quote a text that holds `,`, `[` or `]`")
+        }
+        E::MismatchedFlowCollectionEnd { .. } | E::MisplacedFlowCollectionEnd => {
+            ("this bracket closes nothing", "make the brackets match, or quote the text")
+        }
+        E::SimpleKeyExpected => (
+            "a `:` is missing after this key",
+            "write `key: value`, with a blank after the colon; a text of several lines goes below `|`",
+        ),
+        E::MappingValueNotAllowed | E::InvalidColonPlacement | E::FlowMappingValueAdjacentCollection => (
+            "a `:` stands where none can stand",
+            "quote a text that holds `: `; and keys of one map begin in the same column",
+        ),
+        E::MappingKeyNotAllowed | E::InvalidMappingValueWhitespace => {
+            ("a key stands where none can stand", "put each key on a line of its own")
+        }
+        E::ExpectedBlockMappingKey | E::InvalidIndentation | E::InvalidSimpleKey => (
+            "this line does not fit the lines above it",
+            "keys of one map begin in the same column, and each is followed by `: `",
+        ),
+        E::ExpectedBlockSequenceEntry => {
+            ("this line does not fit the list above it", "items of one list begin with `- ` in the same column")
+        }
+        E::BlockSequenceEntryNotAllowed | E::BlockEntryInFlowCollection | E::InvalidBlockEntryWhitespace => {
+            ("a `- ` stands where none can stand", "put the list on the lines below its key; quote a text that begins with `- `")
+        }
+        E::UnexpectedCharacter { .. } | E::PlainScalarStartsWithDashFlowIndicator => {
+            ("a text begins with a character that YAML keeps for itself", "put the text in quotes")
+        }
+        E::UnknownQuotedScalarEscape
+        | E::InvalidQuotedScalarHexEscape
+        | E::InvalidLowSurrogateHexEscape
+        | E::InvalidLowSurrogate
+        | E::MissingLowSurrogate
+        | E::UnpairedLowSurrogate
+        | E::InvalidUnicodeEscape => {
+            ("a `\\` begins nothing that YAML knows", "write `\\\\` for a backslash, or use single quotes")
+        }
+        E::InvalidTrailingSingleQuotedScalar | E::InvalidTrailingDoubleQuotedScalar => (
+            "text follows a closing quote",
+            "put all of it in the quotes; a quote inside is doubled in single quotes, and written \\\" in double ones",
+        ),
+        E::InvalidQuotedScalarIndent | E::InvalidFlowScalarIndent => {
+            ("a text in quotes goes on too far left", "indent its lines more than its key")
+        }
+        E::InvalidBlockScalarHeader | E::ZeroBlockScalarIndent | E::InvalidBlockScalarIndent => {
+            ("a text below `|` or `>` is not indented as it must be", "indent all its lines alike, more than its key")
+        }
+        E::UnknownAnchor => ("an alias names an anchor that is not there", "write `&name` before what it repeats, in the same document"),
+        E::CommentNotSeparated => ("a `#` follows a text at once", "put a blank before `#`, or quote the text"),
+        E::BomInsideDocument => ("a byte-order mark stands in the middle of the file", "take it away: it is an invisible character, U+FEFF"),
+        E::ExpectedDocumentStart | E::InvalidDocumentEnd => {
+            ("a document cannot begin here", "put a line `---` before it, at the very left")
+        }
+        E::UndeclaredTagHandle | E::InvalidTagTerminator | E::ExpectedTagBang | E::MissingTagUri => {
+            ("a `!` begins a tag that nothing knows", "quote a text that begins with `!`")
+        }
+        E::MissingAnchorOrAliasName => ("`&` or `*` stands without a name", "quote a text that begins with `&` or `*`"),
+        E::UnexpectedEof | E::UnexpectedEofBlockMapping | E::UnexpectedEofBlockSequence => {
+            ("the file ends too early", "look for a quote or bracket that is not closed")
+        }
+        _ => ("this is no YAML", "look at this line and the one above: indentation, quotes, colons"),
+    }
+}
+
+/// What of the line around `at` may be shown where no tree says what is what: its key, and the
+/// punctuation that begins the value. The rest could be anything.
+pub fn spans(text: &str, at: usize) -> Vec<(Range<usize>, Show)> {
+    let line = line_range(text, at);
+    let all = text.get(line.clone()).unwrap_or("");
+    if all.starts_with("---") || all.starts_with("...") {
+        return vec![(line.start..line.start + 3, Show::Yes), (line.start + 3..line.end, Show::No)];
+    }
+    let lead = all.len() - all.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '-' | '{' | '[' | ',')).len();
+    let rest = &all[lead..];
+    let in_text = inside_quotes(&text[..line.start]) || inside_block(text, line.start, all);
+    let key = if in_text { None } else { leading_key(rest) };
+    let key_end = line.start + lead + key.unwrap_or(0);
+    let mut spans = Vec::new();
+    if key.is_some() {
+        spans.push((line.start + lead..key_end, Show::Yes));
+    }
+    let value = &text[key_end..line.end];
+    let opening = |c: char| c.is_whitespace() || matches!(c, ':' | '{' | '[' | '"' | '\'' | '|' | '>' | '-');
+    let skip = if key.is_some() { value.len() - value.trim_start_matches(opening).len() } else { 0 };
+    if key_end + skip < line.end {
+        spans.push((key_end + skip..line.end, Show::No));
+    }
+    spans
+}
+
+/// The length of a key at the beginning of a line, quotes included.
+fn leading_key(rest: &str) -> Option<usize> {
+    let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let inner = quote.map_or(rest, |_| &rest[1..]);
+    let name = inner.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/')))?;
+    let after = match quote {
+        Some(quote) => inner[name..].strip_prefix(quote)?,
+        None => &inner[name..],
+    };
+    let ends = after.strip_prefix(':')?.chars().next().is_none_or(char::is_whitespace);
+    (name > 0 && name <= 63 && ends).then_some(name + quote.map_or(0, |_| 2))
+}
+
+/// Whether a quote that opened before is still open.
+fn inside_quotes(before: &str) -> bool {
+    let mut marks = Marks::of(before);
+    while marks.next().is_some() {}
+    marks.quote.is_some()
+}
+
+/// The innermost bracket that is still open.
+fn open_bracket(before: &str) -> Option<usize> {
+    let mut open: Vec<usize> = Vec::new();
+    for (at, c, begins) in Marks::of(before) {
+        match c {
+            '{' | '[' if begins || !open.is_empty() => open.push(at),
+            '}' | ']' => drop(open.pop()),
+            _ => {}
+        }
+    }
+    open.pop()
+}
+
+/// The characters of a text outside quotes and comments, each with whether a value can begin there.
+struct Marks<'t> {
+    chars: std::iter::Peekable<std::str::CharIndices<'t>>,
+    quote: Option<char>,
+    previous: char,
+    begins: bool,
+}
+
+impl<'t> Marks<'t> {
+    fn of(text: &'t str) -> Self {
+        Marks { chars: text.char_indices().peekable(), quote: None, previous: '\n', begins: true }
+    }
+}
+
+impl Iterator for Marks<'_> {
+    type Item = (usize, char, bool);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (at, c) = self.chars.next()?;
+            let begins = self.begins;
+            match (self.quote, c) {
+                (Some('"'), '\\') => drop(self.chars.next()),
+                (Some('\''), '\'') if self.chars.next_if(|(_, c)| *c == '\'').is_some() => {}
+                (Some(quote), c) if quote == c => self.quote = None,
+                (Some(_), _) => {}
+                (None, '"' | '\'') if begins => self.quote = Some(c),
+                (None, '#') if self.previous.is_whitespace() => {
+                    while self.chars.next_if(|(_, c)| !matches!(c, '\n' | '\r')).is_some() {}
+                }
+                (None, c) => {
+                    let after_mark = begins || matches!(self.previous, ':' | '-' | '?');
+                    self.begins = match c {
+                        '{' | '[' | ',' | '\n' | '\r' => true,
+                        c if c.is_whitespace() => after_mark,
+                        _ => false,
+                    };
+                    self.previous = c;
+                    return Some((at, c, begins));
+                }
+            }
+            self.previous = c;
+            self.begins = false;
+        }
+    }
+}
+
+/// Whether the line lies below a `|` or `>`.
+fn inside_block(text: &str, start: usize, line: &str) -> bool {
+    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let mut least = indent(line);
+    for above in text[..start].rsplit(['\n', '\r']) {
+        if above.trim().is_empty() || indent(above) >= least {
+            continue;
+        }
+        least = indent(above);
+        let head = above.split(" #").next().unwrap_or("").trim_end().trim_end_matches(['+', '-']);
+        let head = head.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['+', '-']);
+        if head.ends_with(['|', '>']) {
+            return true;
+        }
+        if least == 0 {
+            return false;
+        }
+    }
+    false
+}

@@ -1,0 +1,173 @@
+//! Inputs that somebody made to hurt: each gets a clear answer, soon, and in little memory.
+
+use crate::manifest::*;
+use std::fs::File;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// What is said of a text, which must not take long (tests run unoptimised).
+fn told(bytes: impl Into<Vec<u8>>) -> String {
+    let start = Instant::now();
+    let reading = read_bytes("t.yaml", bytes.into());
+    assert!(start.elapsed() < Duration::from_secs(10), "it took {:?}", start.elapsed());
+    assert!(reading.documents.is_empty());
+    reading.problems().first().map(ToString::to_string).unwrap_or_default()
+}
+
+const HEAD: &str = "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\nmetadata: {name: a}\n";
+
+#[test]
+fn a_bomb_does_not_go_off() {
+    let mut text = String::from(HEAD);
+    text.push_str("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..30 {
+        let alias = format!("*a{}, ", level - 1).repeat(10);
+        text.push_str(&format!("a{level}: &a{level} [{alias}]\n"));
+    }
+    text.push_str("spec: *a29\n");
+    assert!(told(text).contains("has no field `a0`"));
+}
+
+#[test]
+fn a_bomb_of_merges_does_not_go_off() {
+    let mut text = String::from(HEAD);
+    let keys: String = (0..2000).map(|n| format!("k{n}: v, ")).collect();
+    text.push_str(&format!("base: &base {{{keys}}}\nspec:\n"));
+    for n in 0..2000 {
+        text.push_str(&format!("  m{n}: {{<<: *base}}\n"));
+    }
+    assert!(told(text).contains("more than 1000000 keys and values"));
+}
+
+#[test]
+fn aliases_cannot_make_a_file_large_in_memory() {
+    let value = "v".repeat(8000);
+    let document = format!(
+        "---\napiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nmetadata: {{name: a}}\nspec:\n  from: a\n  to: [b]\n  integrations: [c]\n  overrides:\n  - &o {{tenant: b, stableKey: k, input: i, value: {value}, reason: r}}\n{}",
+        "  - *o\n".repeat(255)
+    );
+    let reading = read_text("t.yaml", document.repeat(30));
+    assert!(reading.documents.len() < 15);
+    assert!(reading.problems()[0].message.contains("aliases of this file repeat more than 16 MiB"));
+}
+
+#[test]
+fn many_aliases_are_nothing_special() {
+    let text = format!("{HEAD}spec: &s\n  x: [{}]\n", "*s, ".repeat(600));
+    assert!(told(text).contains("inside what it repeats"));
+    let text = format!("{HEAD}label: &s v\nspec:\n  x: [{}]\n", "*s, ".repeat(600));
+    assert!(told(text).contains("no field `label`"));
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    for text in [
+        format!("{HEAD}spec: {}", "[".repeat(20_000)),
+        format!("{HEAD}spec: {}", "{a: ".repeat(20_000)),
+        format!("{HEAD}spec: {}{}", "[".repeat(20_000), "]".repeat(20_000)),
+        format!("{HEAD}spec:\n  {}x", "- ".repeat(20_000)),
+        format!("{HEAD}spec:\n  {}x", "? ".repeat(20_000)),
+    ] {
+        assert!(told(text).contains("nested deeper than 200"));
+    }
+    let mut text = format!("{HEAD}spec:\n");
+    for depth in 1..2_000 {
+        text.push_str(&format!("{}a:\n", " ".repeat(depth)));
+    }
+    assert!(told(text).contains("nested deeper than 200"));
+}
+
+#[test]
+fn other_encodings_are_named() {
+    let utf16 = |text: &str, to: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(to).collect::<Vec<u8>>();
+    let with_bom = format!("\u{feff}{HEAD}");
+    assert!(told(utf16(&with_bom, u16::to_le_bytes)).contains("the file is UTF-16"));
+    assert!(told(utf16(&with_bom, u16::to_be_bytes)).contains("the file is UTF-16"));
+    assert!(told(utf16(HEAD, u16::to_le_bytes)).contains("the file is UTF-16LE"));
+    assert!(told(utf16(HEAD, u16::to_be_bytes)).contains("the file is UTF-16BE"));
+    let mut bytes = HEAD.as_bytes().to_vec();
+    bytes.extend(b"spec: {title: \xe4}\n");
+    let said = told(bytes);
+    assert!(said.contains("no UTF-8") && said.contains("t.yaml:4:15"), "{said}");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused() {
+    let said = told(format!("{HEAD}spec: {{title: \0}}\n"));
+    assert!(said.contains("NUL byte") && said.contains("t.yaml:4:15"), "{said}");
+}
+
+#[test]
+fn a_line_of_5_megabytes_is_cropped() {
+    let said = told(format!("{HEAD}spec: {{title: {}}}\n", "x".repeat(5_000_000)));
+    assert!(said.contains("spec lacks") && said.len() < 3_000, "{said}");
+    let said = told(format!("{HEAD}spec: {{title: \"{}\n", "x".repeat(5_000_000)));
+    assert!(said.contains("a quote is not closed") && said.len() < 3_000, "{said}");
+    let said = told(format!("{HEAD}{}: x\n", "k".repeat(5_000_000)));
+    assert!(said.len() < 3_000, "{said}");
+    let said = told(format!("{HEAD}spec: {{{}}}\n", "title: 1, ".repeat(90_000)));
+    assert!(said.len() < 3_000, "{said}");
+}
+
+#[test]
+fn lone_carriage_returns_end_lines() {
+    let said = told(format!("{}spec: {{titel: x}}\r", HEAD.replace('\n', "\r")));
+    assert!(said.contains("spec lacks") && said.contains("t.yaml:4:1"), "{said}");
+}
+
+#[test]
+fn a_file_of_nothing_but_marks_is_read() {
+    let reading = read_text("t.yaml", "---\n".repeat(100_000));
+    assert_eq!((reading.problems().len(), reading.other_kinds), (0, 0));
+    let reading = read_text("t.yaml", "a\n---\n".repeat(1_000_001));
+    assert!(reading.problems()[0].message.contains("1000000 is the most"));
+}
+
+#[test]
+fn a_file_of_1_gigabyte_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.yaml");
+    File::create(&path).unwrap().set_len(1 << 30).unwrap();
+    for reading in [
+        read_folder(folder.path(), folder.path(), &[]),
+        read_paths(folder.path(), &[path], &mut std::io::empty()),
+        read_paths(folder.path(), &["-".into()], &mut std::io::repeat(b'a')),
+    ] {
+        assert!(reading.problems()[0].message.contains("larger than 64 MiB"));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_fifo_is_never_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe.yaml");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let reading = read_folder(folder.path(), folder.path(), &[]);
+    assert_eq!((reading.passed_over, reading.problems().len()), (1, 0));
+    let reading = read_paths(folder.path(), &[path, "/dev/zero".into()], &mut std::io::empty());
+    assert_eq!(reading.problems().iter().filter(|p| p.message.contains("no regular file")).count(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_in_a_ring_end() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let sub = folder.path().join("a/b");
+    std::fs::create_dir_all(&sub).unwrap();
+    std::fs::write(sub.join("t.yaml"), "a: b\n").unwrap();
+    symlink(folder.path(), sub.join("up")).unwrap();
+    symlink(Path::new("self.yaml"), sub.join("self.yaml")).unwrap();
+    let reading = read_folder(folder.path(), folder.path(), &[]);
+    assert_eq!((reading.files, reading.passed_over, reading.problems().len()), (1, 1, 0));
+}
+
+#[test]
+fn many_wrong_documents_are_all_told() {
+    let start = Instant::now();
+    let text = format!("---\n{HEAD}spec: {{titel: x}}\n").repeat(20_000);
+    let reading = read_text("t.yaml", text);
+    assert_eq!(reading.invalid.len(), 20_000);
+    assert!(start.elapsed() < Duration::from_secs(20), "it took {:?}", start.elapsed());
+}
