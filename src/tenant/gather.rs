@@ -90,8 +90,7 @@ fn item(resource: Resource) -> Option<Item> {
 }
 
 fn twice_problems(id: &ObjectId, places: &[Origin]) -> Vec<Problem> {
-    let at = |origin: &Origin| (origin, locate(origin, &["metadata", "name"]));
-    let located: Vec<_> = places.iter().map(at).collect();
+    let located: Vec<_> = places.iter().map(|origin| (origin, locate(origin, &["metadata", "name"]))).collect();
     let shown = |(origin, position): &(&Origin, Option<crate::manifest::Position>)| {
         format!("{}:{}", origin.file.path, position.map_or(origin.first_line, |p| p.line))
     };
