@@ -5,4 +5,5 @@
 pub mod api;
 pub mod engine;
 pub mod manifest;
+pub mod render;
 pub mod secret;
