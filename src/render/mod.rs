@@ -1,0 +1,31 @@
+//! Values of the engine as text, JSON and Markdown. Pure: whether a terminal wants colour, and how
+//! wide it is, comes in as a [`Style`].
+//!
+//! To add a form of output: a file here, one line below.
+
+mod action_text;
+mod change;
+mod escape;
+pub mod findings;
+mod invocation;
+mod json;
+mod markdown;
+mod page;
+mod plan_markdown;
+mod plan_text;
+mod ranked;
+mod style;
+mod tally;
+mod value;
+
+pub use findings::Findings;
+pub use invocation::Invocation;
+pub use json::{Layout, json};
+pub use plan_markdown::plan_markdown;
+pub use plan_text::plan_text;
+pub use style::Style;
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
