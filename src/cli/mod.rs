@@ -3,14 +3,12 @@
 mod adopt;
 mod apply;
 mod crds;
-mod explain;
 mod export;
 mod import;
 mod options;
 mod output;
 mod plan;
 mod planning;
-mod status;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -38,8 +36,6 @@ enum Command {
     Validate(validate::Validate),
     Plan(plan::PlanCommand),
     Apply(apply::Apply),
-    Status(status::Status),
-    Explain(explain::Explain),
     Import(import::Import),
     Export(export::Export),
     Adopt(adopt::Adopt),
@@ -77,8 +73,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Validate(command) => command.run(&mut output),
         Command::Plan(command) => command.run(&mut output),
         Command::Apply(command) => command.run(&mut output),
-        Command::Status(command) => command.run(&mut output),
-        Command::Explain(command) => command.run(&mut output),
         Command::Import(command) => command.run(&mut output),
         Command::Export(command) => command.run(&mut output),
         Command::Adopt(command) => command.run(&mut output),

@@ -4,7 +4,7 @@ use super::options::{FormatOption, Narrowing, RootArgument};
 use super::output::{Format, Output};
 use super::{Failure, planning};
 use crate::engine::plan::Plan;
-use crate::render;
+use crate::render::{self, Invocation, Layout};
 use crate::tenant::disk;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,8 @@ impl PlanCommand {
         let project = self.root.open()?;
         let planned = planning::make(&project, &self.narrowing.scope())?;
         output.problems(&project.problems);
-        output.result(&show(&planned, self.format.output, output)?)?;
+        let typed = self.root.invocation(&self.narrowing);
+        output.result(&show(&planned, &typed, self.format.output, output)?)?;
         if let Some(path) = &self.out {
             save(&planned.plan, path)?;
         }
@@ -41,20 +42,17 @@ impl PlanCommand {
 }
 
 /// The plan in the form that was asked for.
-pub fn show(planned: &planning::Planned, format: Format, output: &Output) -> Result<String, Failure> {
+pub fn show(planned: &planning::Planned, typed: &Invocation, format: Format, output: &Output) -> Result<String, Failure> {
     let plan = &planned.plan;
     Ok(match format {
         Format::Json => json(plan)?,
-        Format::Markdown => render::markdown::plan(plan),
-        Format::Text if !plan.scope.integrations.is_empty() => {
-            render::bindings_text::narrowed(&planned.world, plan, output.style())
-        }
-        Format::Text => render::plan_text::plan(plan, output.style()),
+        Format::Markdown => render::plan_markdown(plan, typed),
+        Format::Text => render::plan_text(plan, typed, output.style()),
     })
 }
 
 fn json(plan: &Plan) -> Result<String, Failure> {
-    render::json::plan(plan).map_err(|error| Failure::new(format!("the plan has no JSON form: {error}"), "this is a mistake of ours: report it"))
+    render::json(plan, Layout::Pretty).map_err(|error| Failure::new(format!("the plan has no JSON form: {error}"), "this is a mistake of ours: report it"))
 }
 
 /// Writes a plan file, for its owner's eyes only.

@@ -1,11 +1,10 @@
 //! From a project to a plan.
 
 use super::Failure;
-use crate::api::{Kind, TenantSyncSpec};
+use crate::api::TenantSyncSpec;
 use crate::engine::closure::{Index, Seeds, plan_closure};
 use crate::engine::code::{Code, Severity};
-use crate::engine::item::ObjectId;
-use crate::engine::plan::{At, Finding, Note, Plan, Scope, plan};
+use crate::engine::plan::{At, Finding, Plan, Scope, plan};
 use crate::engine::record::Writer;
 use crate::engine::world::{Sync, World};
 use crate::manifest::Problem;
@@ -122,12 +121,4 @@ fn locate(project: &Project, plan: &mut Plan) {
             finding.at = project.at(finding.tenant.as_deref(), id, &[]);
         }
     }
-}
-
-/// The objects that a plan says cannot be reached: for tests of scripts and for `validate`.
-pub fn blocked(plan: &Plan) -> impl Iterator<Item = &ObjectId> {
-    plan.targets.iter().flat_map(|t| &t.notes).filter_map(|note| match note {
-        Note::Blocked { object, .. } if object.kind != Kind::Tenant => Some(object),
-        _ => None,
-    })
 }

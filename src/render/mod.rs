@@ -14,6 +14,7 @@ mod page;
 mod plan_markdown;
 mod plan_text;
 mod ranked;
+mod receipt;
 mod style;
 mod tally;
 mod value;
@@ -23,6 +24,7 @@ pub use invocation::Invocation;
 pub use json::{Layout, json};
 pub use plan_markdown::plan_markdown;
 pub use plan_text::plan_text;
+pub use receipt::Applied;
 pub use style::Style;
 
 #[cfg(test)]
