@@ -155,7 +155,6 @@ pub(super) struct Scene<'a> {
 
 /// An integration as a sync would write it in a tenant.
 pub(super) struct Promised {
-    pub name: String,
     pub spec: IntegrationSpec,
     pub uses: Option<Arc<Uses>>,
     pub writer: Writer,
@@ -180,6 +179,27 @@ impl<'a> Scene<'a> {
             self.row(variable, uses, resolution, None)
         };
         Some(object.spec.connections.iter().map(row).collect())
+    }
+
+    /// How many variables an integration has, and how many of them mean a connection.
+    pub fn bound(&self, integration: &str) -> (usize, usize) {
+        let Some(object) = self.inventory.integrations.get(integration) else { return (0, 0) };
+        let variables = &object.spec.connections;
+        let bound =
+            variables.iter().filter(|v| matches!(self.binding(integration, v), Binding::Bound(_) | Binding::Own));
+        (variables.len(), bound.count())
+    }
+
+    /// The stable keys that an integration names and that no connection answers.
+    pub fn missing_keys(&self, integration: &str) -> Vec<String> {
+        let object = self.inventory.integrations.get(integration);
+        let variables = object.into_iter().flat_map(|o| &o.spec.connections);
+        let missing = variables.filter(|v| matches!(self.binding(integration, v), Binding::Missing));
+        missing.filter_map(|v| v.stable_key().map(str::to_string)).collect()
+    }
+
+    fn binding(&self, integration: &str, variable: &Variable) -> Binding {
+        resolve_variable(self.tenant, integration, variable, self.inventory, &self.replacements).binding
     }
 
     /// Every variable of an integration that a sync would write.
@@ -328,7 +348,7 @@ fn of_promotion(writer: &Writer, mut promotion: Promotion) -> Vec<Promised> {
         if let crate::engine::item::Item::Integration(object, uses) = declaration.item {
             let bindings = promotion.bindings.remove(&id.name).unwrap_or_default();
             let spec = object.spec.clone();
-            all.push(Promised { name: id.name, spec, uses, writer: writer.clone(), bindings });
+            all.push(Promised { spec, uses, writer: writer.clone(), bindings });
         }
     }
     all

@@ -52,9 +52,11 @@ fn reasons(page: &mut Page, row: &BindingRow, indent: usize) {
 
 fn item(row: &BindingRow) -> String {
     let key = row.stable_key.as_deref().unwrap_or("its own connection");
+    let answers = row.connection.as_ref().and_then(|c| c.stable_key.as_deref()).filter(|answers| *answers != key);
+    let answers = answers.map(|answers| format!(" → {}", md(answers))).unwrap_or_default();
     let connection = row.connection.as_ref().map(|c| format!(" ({})", md(&c.words()))).unwrap_or_default();
     let mut out = format!(
-        "- {} **{}**: {}{connection}<br>because {}\n",
+        "- {} **{}**: {}{answers}{connection}<br>because {}\n",
         mark(row.state).0,
         md(&row.variable),
         md(key),
@@ -102,8 +104,8 @@ impl KeyExplanation {
                 .flat_map(|i| i.variables.iter().map(move |v| (i, v)))
                 .map(|(i, v)| format!("- {} {}, {}\n", mark(v.state).0, md(&i.name), md(&variable(v))))
                 .collect();
-            comment.add(&format!("\n**{}**: {}\n\n", md(&tenant.tenant), md(&facts(tenant).join("; "))));
-            comment.section("", &items, "");
+            comment.add(&format!("\n**{}**: {}\n", md(&tenant.tenant), md(&facts(tenant).join("; "))));
+            comment.section("\n", &items, "");
         }
         let lines: Vec<String> = self.sync_lines().iter().map(|line| format!("- {}\n", md(line))).collect();
         comment.section("\n**Syncs**\n\n", &lines, "");
@@ -144,7 +146,11 @@ impl KeyExplanation {
 }
 
 fn in_tenant(page: &mut Page, tenant: &KeyInTenant) {
-    let (mark_of, tone) = if tenant.connection.is_some() { ("✓", Tone::Good) } else { ("·", Tone::Faint) };
+    let (mark_of, tone) = match tenant.connection {
+        _ if !tenant.read => ("?", Tone::Careful),
+        Some(_) => ("✓", Tone::Good),
+        None => ("·", Tone::Faint),
+    };
     let head = [
         Span::new(tone, mark_of),
         plain(" "),
@@ -179,7 +185,7 @@ fn facts(tenant: &KeyInTenant) -> Vec<String> {
         facts.extend((!names.is_empty()).then(|| format!("{what} {}", and(names))));
     };
     say("replaces", &tenant.replaces);
-    say("replaced by", &tenant.replaced_by);
+    say("named in `replaces` of", &tenant.replaced_by);
     say("written by", &tenant.written_by);
     facts.extend((tenant.customers > 0).then(|| count(tenant.customers, "customer", "customers")));
     facts

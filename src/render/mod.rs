@@ -18,6 +18,7 @@ mod page;
 mod plan_markdown;
 mod plan_text;
 mod ranked;
+mod status;
 mod style;
 mod tally;
 mod value;
@@ -30,6 +31,7 @@ pub use invocation::Invocation;
 pub use json::{Layout, json};
 pub use plan_markdown::plan_markdown;
 pub use plan_text::plan_text;
+pub use status::*;
 pub use style::Style;
 
 #[cfg(test)]

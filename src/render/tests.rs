@@ -96,3 +96,23 @@ fn a_key_explained() {
     insta::assert_snapshot!(explanation.markdown());
     insta::assert_snapshot!(json(&explain_key(&replaced(), "slack-bot").unwrap(), Layout::Pretty).unwrap());
 }
+
+#[test]
+fn a_status() {
+    let world = sample::busy();
+    let status = Status::of(&world, &busy());
+    insta::assert_snapshot!(status.text(&typed(), Style::default()));
+    insta::assert_snapshot!(status.markdown(&typed()));
+    insta::assert_snapshot!(status.todo_markdown(&typed()));
+    insta::assert_snapshot!(json(&status.matrix, Layout::Compact).unwrap());
+    assert!(json(&status, Layout::Compact).unwrap().contains("\"schema\":\"stablekey.dev/status/v1\""));
+}
+
+#[test]
+fn findings_as_text_and_markdown() {
+    let plan = busy();
+    let findings = Findings::new(&plan.findings, 12, 3);
+    insta::assert_snapshot!(findings.text(Style::default()));
+    insta::assert_snapshot!(findings.markdown());
+    insta::assert_snapshot!(Findings::new(&[], 12, 0).text(Style::default()));
+}
