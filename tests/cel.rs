@@ -59,18 +59,33 @@ fn a_connection_is_named_by_its_stable_key() {
 #[test]
 fn an_input_is_exactly_one_thing() {
     good(
-        &connection("Customer", json!({"a": {"value": "x"}, "b": {"perCustomer": true}, "c": {"secretRef": {"name": "s", "key": "k"}}})),
+        &connection(
+            "Customer",
+            json!({"a": {"value": "x"}, "b": {"perCustomer": true}, "c": {"secretRef": {"name": "s", "key": "k"}}}),
+        ),
         Kind::Connection,
     );
-    for input in [json!({}), json!({"value": "x", "perCustomer": true}), json!({"value": "x", "secretRef": {"name": "s", "key": "k"}})] {
-        bad(&connection("Customer", json!({"a": input})), Kind::Connection, "exactly one of value, secretRef, perCustomer");
+    for input in [
+        json!({}),
+        json!({"value": "x", "perCustomer": true}),
+        json!({"value": "x", "secretRef": {"name": "s", "key": "k"}}),
+    ] {
+        bad(
+            &connection("Customer", json!({"a": input})),
+            Kind::Connection,
+            "exactly one of value, secretRef, perCustomer",
+        );
     }
 }
 
 #[test]
 fn a_global_connection_has_no_input_per_customer() {
     good(&connection("OrganizationGlobal", json!({"a": {"value": "x"}})), Kind::Connection);
-    bad(&connection("OrganizationGlobal", json!({"a": {"perCustomer": true}})), Kind::Connection, "one set of credentials for all customers");
+    bad(
+        &connection("OrganizationGlobal", json!({"a": {"perCustomer": true}})),
+        Kind::Connection,
+        "one set of credentials for all customers",
+    );
 }
 
 #[test]
@@ -79,7 +94,9 @@ fn a_secret_is_never_a_literal_and_names_about_secrets_are_none() {
         bad(&connection("Customer", json!({name: {"value": "x"}})), Kind::Connection, "a secret is always a reference");
         good(&connection("Customer", json!({name: {"secretRef": {"name": "s", "key": "k"}}})), Kind::Connection);
     }
-    for name in ["tokenUrl", "tokenType", "tokenExpiry", "apiKeyHeaderName", "passwordPolicy", "accessKeyId", "secretHost"] {
+    for name in
+        ["tokenUrl", "tokenType", "tokenExpiry", "apiKeyHeaderName", "passwordPolicy", "accessKeyId", "secretHost"]
+    {
         good(&connection("Customer", json!({name: {"value": "x"}})), Kind::Connection);
     }
 }
@@ -92,7 +109,11 @@ fn test_inputs_are_values_or_references() {
         connection
     };
     good(&with_test(json!({"username": {"value": "x"}})), Kind::Connection);
-    bad(&with_test(json!({"username": {"perCustomer": true}})), Kind::Connection, "test inputs are what the test runner uses");
+    bad(
+        &with_test(json!({"username": {"perCustomer": true}})),
+        Kind::Connection,
+        "test inputs are what the test runner uses",
+    );
     bad(&with_test(json!({"password": {"value": "x"}})), Kind::Connection, "a secret is always a reference");
 }
 
@@ -105,7 +126,11 @@ fn what_identifies_a_connection_never_changes() {
         cel_errors(Kind::Connection, &new, Some(&old))
     };
     assert_eq!(changed("title", json!("new")), Vec::<String>::new());
-    assert_eq!(changed("component", json!({"key": "salesforce", "public": true})), Vec::<String>::new(), "absent public is true");
+    assert_eq!(
+        changed("component", json!({"key": "salesforce", "public": true})),
+        Vec::<String>::new(),
+        "absent public is true"
+    );
     for (field, value, says) in [
         ("component", json!({"key": "slack"}), "the component never changes"),
         ("component", json!({"key": "salesforce", "public": false}), "the component never changes"),
@@ -119,7 +144,13 @@ fn what_identifies_a_connection_never_changes() {
 
 #[test]
 fn customer_credentials_are_values_or_references() {
-    let of = |inputs: Value| document(Kind::CustomerCredentials, "acme", json!({"customer": "Acme, Inc.", "connection": "x", "inputs": inputs}));
+    let of = |inputs: Value| {
+        document(
+            Kind::CustomerCredentials,
+            "acme",
+            json!({"customer": "Acme, Inc.", "connection": "x", "inputs": inputs}),
+        )
+    };
     good(&of(json!({"instanceUrl": {"value": "https://acme.example"}})), Kind::CustomerCredentials);
     bad(&of(json!({"instanceUrl": {"perCustomer": true}})), Kind::CustomerCredentials, "the customer's own values");
     bad(&of(json!({"password": {"value": "x"}})), Kind::CustomerCredentials, "a secret is always a reference");
@@ -153,9 +184,15 @@ fn a_tenant_is_in_one_place() {
     good(&of(json!({"directory": {"path": "eu-prod"}})), Kind::Tenant);
     good(&of(json!({"kubernetes": {"namespace": "x", "kubeconfig": {"context": "eu"}}})), Kind::Tenant);
     bad(&of(json!({})), Kind::Tenant, "exactly one of directory, kubernetes");
-    bad(&of(json!({"directory": {"path": "a"}, "kubernetes": {"namespace": "x"}})), Kind::Tenant, "exactly one of directory, kubernetes");
     bad(
-        &of(json!({"kubernetes": {"namespace": "x", "kubeconfig": {"context": "eu", "secretRef": {"name": "s", "key": "k"}}}})),
+        &of(json!({"directory": {"path": "a"}, "kubernetes": {"namespace": "x"}})),
+        Kind::Tenant,
+        "exactly one of directory, kubernetes",
+    );
+    bad(
+        &of(
+            json!({"kubernetes": {"namespace": "x", "kubeconfig": {"context": "eu", "secretRef": {"name": "s", "key": "k"}}}}),
+        ),
         Kind::Tenant,
         "exactly one of context, secretRef",
     );
@@ -164,7 +201,11 @@ fn a_tenant_is_in_one_place() {
 #[test]
 fn a_sync_goes_elsewhere_and_its_overrides_have_a_shape() {
     let of = |to: Value, overrides: Value| {
-        document(Kind::TenantSync, "us-to-eu", json!({"from": "us-prod", "to": to, "integrations": ["*"], "overrides": overrides}))
+        document(
+            Kind::TenantSync,
+            "us-to-eu",
+            json!({"from": "us-prod", "to": to, "integrations": ["*"], "overrides": overrides}),
+        )
     };
     good(
         &of(
@@ -192,6 +233,10 @@ fn a_sync_goes_elsewhere_and_its_overrides_have_a_shape() {
 fn a_component_lists_each_type_once() {
     let of = |types: Value| document(Kind::Component, "salesforce", json!({"key": "salesforce", "types": types}));
     good(&of(json!([{"key": "oauth2"}, {"key": "basic"}])), Kind::Component);
-    assert!(cel_errors(Kind::Component, &of(json!([{"key": "a"}, {"key": "a"}])), None).iter().any(|e| e.contains("listed once")));
+    assert!(
+        cel_errors(Kind::Component, &of(json!([{"key": "a"}, {"key": "a"}])), None)
+            .iter()
+            .any(|e| e.contains("listed once"))
+    );
     assert!(file_errors(&of(json!([{"key": "a"}, {"key": "a"}]))).iter().any(|e| e.contains("listed twice")));
 }

@@ -91,7 +91,9 @@ impl Apply {
         let stop = interruption();
         let progress = Progress::new(planned.plan.actions().count());
         let interrupted = || stop.load(Ordering::SeqCst);
-        let result = apply::apply(&project, &planned.plan, &consent, &interrupted, &mut |id, outcome| progress.tell(id, outcome));
+        let result = apply::apply(&project, &planned.plan, &consent, &interrupted, &mut |id, outcome| {
+            progress.tell(id, outcome)
+        });
         progress.end();
         let report = result.map_err(|refusal| refused(&refusal))?;
         let after_project = self.root.open()?;
@@ -101,12 +103,19 @@ impl Apply {
         output.result(&match self.format.output {
             Format::Text => applied.text(&typed, output.style()),
             Format::Markdown => applied.markdown(),
-            Format::Json => applied.json().map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?,
+            Format::Json => {
+                applied.json().map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?
+            }
         })?;
         Ok(exit(&report, after.plan.exit))
     }
 
-    fn consent(&self, from_file: Option<BTreeSet<String>>, needing: usize, output: &mut Output) -> Result<Consent, Failure> {
+    fn consent(
+        &self,
+        from_file: Option<BTreeSet<String>>,
+        needing: usize,
+        output: &mut Output,
+    ) -> Result<Consent, Failure> {
         if let Some(digests) = from_file {
             return Ok(Consent::PlanFile(digests));
         }

@@ -3,12 +3,14 @@
 mod adopt;
 mod apply;
 mod crds;
+mod explain;
 mod export;
 mod import;
 mod options;
 mod output;
 mod plan;
 mod planning;
+mod status;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -22,7 +24,9 @@ use std::process::ExitCode;
 /// exactly that, and proves that it is done.
 #[derive(Debug, Parser)]
 #[command(name = "stablekey", version, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 nothing to do · 1 an error · 2 there are actions · 3 something declared will not be reached.\nStart with: stablekey plan examples/us-eu")]
+#[command(
+    after_help = "Exit codes: 0 nothing to do · 1 an error · 2 there are actions · 3 something declared will not be reached.\nStart with: stablekey plan examples/us-eu"
+)]
 struct Arguments {
     /// When to colour the output
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -36,6 +40,8 @@ enum Command {
     Validate(validate::Validate),
     Plan(plan::PlanCommand),
     Apply(apply::Apply),
+    Status(status::Status),
+    Explain(explain::Explain),
     Import(import::Import),
     Export(export::Export),
     Adopt(adopt::Adopt),
@@ -73,6 +79,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Validate(command) => command.run(&mut output),
         Command::Plan(command) => command.run(&mut output),
         Command::Apply(command) => command.run(&mut output),
+        Command::Status(command) => command.run(&mut output),
+        Command::Explain(command) => command.run(&mut output),
         Command::Import(command) => command.run(&mut output),
         Command::Export(command) => command.run(&mut output),
         Command::Adopt(command) => command.run(&mut output),

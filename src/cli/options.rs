@@ -81,7 +81,9 @@ fn read(given: Given) -> Result<Project, Failure> {
 impl Narrowing {
     /// As arguments.
     fn arguments(&self) -> impl Iterator<Item = String> {
-        let of = |option: &str, values: &[String]| values.iter().flat_map(|v| [option.to_string(), v.clone()]).collect::<Vec<_>>();
+        let of = |option: &str, values: &[String]| {
+            values.iter().flat_map(|v| [option.to_string(), v.clone()]).collect::<Vec<_>>()
+        };
         let all = [of("--tenant", &self.tenants), of("--integration", &self.integrations), of("--sync", &self.syncs)];
         all.into_iter().flatten()
     }

@@ -76,12 +76,14 @@ fn check_names(project: &Project, world: &World, scope: &Scope) -> Result<(), Fa
     for tenant in &scope.tenants {
         known("tenant", tenant, world.tenants.keys())?;
     }
-    let syncs: Vec<String> = project.syncs.iter().filter_map(|s| s.writer.to_string().strip_prefix("sync/").map(str::to_string)).collect();
+    let syncs: Vec<String> =
+        project.syncs.iter().filter_map(|s| s.writer.to_string().strip_prefix("sync/").map(str::to_string)).collect();
     for sync in scope.syncs.iter().filter(|s| !s.contains(':')) {
         known("sync", sync, syncs.iter())?;
     }
     let views = world.tenants.values().flat_map(|t| [Some(&t.live), t.source.as_ref()]).flatten();
-    let integrations: BTreeSet<&String> = views.filter_map(|v| v.inventory()).flat_map(|i| i.integrations.keys()).collect();
+    let integrations: BTreeSet<&String> =
+        views.filter_map(|v| v.inventory()).flat_map(|i| i.integrations.keys()).collect();
     for integration in &scope.integrations {
         known("integration", integration, integrations.iter().copied())?;
     }
@@ -110,9 +112,11 @@ fn locate(project: &Project, plan: &mut Plan) {
             let path = action.fields.first().map(|c| c.field.document_path()).unwrap_or_default();
             action.at = project.at(Some(&target.tenant), &action.change.object, &path);
             if action.at.is_none() {
-                action.at = action.change.definition.as_ref().and_then(|from| {
-                    project.at(Some(&from.tenant), &action.change.object, &[])
-                });
+                action.at = action
+                    .change
+                    .definition
+                    .as_ref()
+                    .and_then(|from| project.at(Some(&from.tenant), &action.change.object, &[]));
             }
         }
     }

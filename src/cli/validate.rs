@@ -43,7 +43,8 @@ impl Validate {
         let said = Findings::new(&findings, project.objects(), project.other_kinds);
         output.result(&match self.format.output {
             Format::Text => said.text(output.style()),
-            Format::Json => render::json(&said, Layout::Pretty).map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?,
+            Format::Json => render::json(&said, Layout::Pretty)
+                .map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?,
             Format::Markdown => said.markdown(),
         })?;
         let severity = |s: Severity| findings.iter().any(|f| f.severity == s);

@@ -179,7 +179,8 @@ pub fn parse(text: &str) -> Result<Option<Tree<'_>>, Fault> {
         flow_nesting_limit: limits::DEPTH,
         block_nesting_limit: limits::DEPTH,
     };
-    let mut builder = Builder { text, nodes: Vec::with_capacity(64), open: Vec::new(), anchors: HashMap::new(), root: None };
+    let mut builder =
+        Builder { text, nodes: Vec::with_capacity(64), open: Vec::new(), anchors: HashMap::new(), root: None };
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| Fault {
             at: error.marker().byte_offset().unwrap_or_else(|| offset_of_char(text, error.marker().index())),
@@ -354,7 +355,9 @@ impl Tag {
             Some(tag) => match tag.core_suffix() {
                 Some("str") => Tag::String,
                 Some(_) => Tag::Core,
-                None if tag.handle() == "!" && tag.suffix().is_empty() || tag.handle().is_empty() && tag.suffix() == "!" => {
+                None if tag.handle() == "!" && tag.suffix().is_empty()
+                    || tag.handle().is_empty() && tag.suffix() == "!" =>
+                {
                     Tag::String
                 }
                 None => Tag::Other,

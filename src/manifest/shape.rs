@@ -70,20 +70,18 @@ impl<'a> Walk<'a, '_> {
             }
             (Shape::Dict { value, max }, NodeKind::Map { entries, .. }) => self.dict(at, entries, value, *max),
             (Shape::List { item, min, max }, NodeKind::List { items, .. }) => self.list(at, items, item, *min, *max),
-            (Shape::Text { min, max, pattern, options }, NodeKind::Scalar { text, .. }) => {
-                match self.tree.plain(id) {
-                    Some(read) => self.quote(node.span(), text, read, options, schema.private),
-                    None if !options.is_empty() => self.option(node.span(), text, options),
-                    None => {
-                        self.bounds(node.span(), text, *min, *max);
-                        if let Some(pattern) = pattern
-                            && !pattern.is_match(text)
-                        {
-                            self.pattern(node.span(), text, pattern.as_str());
-                        }
+            (Shape::Text { min, max, pattern, options }, NodeKind::Scalar { text, .. }) => match self.tree.plain(id) {
+                Some(read) => self.quote(node.span(), text, read, options, schema.private),
+                None if !options.is_empty() => self.option(node.span(), text, options),
+                None => {
+                    self.bounds(node.span(), text, *min, *max);
+                    if let Some(pattern) = pattern
+                        && !pattern.is_match(text)
+                    {
+                        self.pattern(node.span(), text, pattern.as_str());
                     }
                 }
-            }
+            },
             (Shape::Bool, NodeKind::Scalar { .. }) if matches!(self.tree.plain(id), Some(Plain::Bool(_))) => {}
             (Shape::Int { min, max }, NodeKind::Scalar { text, .. }) if self.tree.plain(id) == Some(Plain::Int) => {
                 if scalar::integer(text).is_none_or(|number| number < *min || number > *max) {
@@ -95,7 +93,14 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn map(&mut self, at: Range<usize>, entries: &'a [Entry], fields: &'a [Field], one_of: Option<&str>, private: bool) {
+    fn map(
+        &mut self,
+        at: Range<usize>,
+        entries: &'a [Entry],
+        fields: &'a [Field],
+        one_of: Option<&str>,
+        private: bool,
+    ) {
         let mut seen = Seen::default();
         let mut present: Vec<Option<Entry>> = vec![None; fields.len()];
         let mut unknown = false;
@@ -109,7 +114,11 @@ impl<'a> Walk<'a, '_> {
                         self.child(Step::Key(key), entry, &fields[index].schema);
                         if one_of.is_some() && self.tree.plain(entry.value) == Some(Plain::Bool(false)) {
                             let message = format!("{}.{key} can only be true", self.here());
-                            self.find(self.tree.node(entry.value).span(), message, "take it away, or write true".into());
+                            self.find(
+                                self.tree.node(entry.value).span(),
+                                message,
+                                "take it away, or write true".into(),
+                            );
                         }
                     }
                 }
@@ -150,7 +159,8 @@ impl<'a> Walk<'a, '_> {
         for entry in entries {
             let Some(key) = self.key(entry, &mut seen) else { continue };
             if let Some(read) = self.tree.plain(entry.key) {
-                let message = format!("a key in {} is not quoted, and kubectl reads it as {}", self.here(), read.as_words());
+                let message =
+                    format!("a key in {} is not quoted, and kubectl reads it as {}", self.here(), read.as_words());
                 self.find(self.tree.node(entry.key).span(), message, format!("quote it: {}", quoted(key)));
             }
             if !self.tree.is_null(entry.value) {
@@ -286,7 +296,9 @@ impl<'a> Walk<'a, '_> {
             _ => at,
         };
         let (wants, help) = match &schema.shape {
-            Shape::Text { options, .. } if options.is_empty() => ("a text", "write a text, in quotes where it is not a plain word".into()),
+            Shape::Text { options, .. } if options.is_empty() => {
+                ("a text", "write a text, in quotes where it is not a plain word".into())
+            }
             Shape::Text { options, .. } => ("a text", format!("write one of {}", options.join(", "))),
             Shape::Bool => ("true or false", "write true or false, without quotes".into()),
             Shape::Int { .. } => ("a whole number", "write digits, without quotes".into()),

@@ -4,9 +4,13 @@
 //! To add a form of output: a file here, one line below.
 
 mod action_text;
+mod binding;
+mod bindings_text;
 mod change;
 mod escape;
-pub mod findings;
+mod explain;
+mod explain_text;
+mod findings;
 mod invocation;
 mod json;
 mod markdown;
@@ -15,16 +19,21 @@ mod plan_markdown;
 mod plan_text;
 mod ranked;
 mod receipt;
+mod status;
 mod style;
 mod tally;
 mod value;
 
+pub use binding::{BindingRow, BindingState, ConnectionBrief, ConsideredKey, Used};
+pub use bindings_text::bindings_text;
+pub use explain::*;
 pub use findings::Findings;
 pub use invocation::Invocation;
 pub use json::{Layout, json};
 pub use plan_markdown::plan_markdown;
 pub use plan_text::plan_text;
 pub use receipt::Applied;
+pub use status::*;
 pub use style::Style;
 
 #[cfg(test)]

@@ -83,7 +83,9 @@ impl Applied<'_> {
         let left = self.after.actions().count();
         match (undone, left) {
             (0, 0) => format!("{done} done. Read back and planned again: nothing is left."),
-            (0, left) => format!("{done} done. Planned again: {left} to do, which the changes themselves or others brought."),
+            (0, left) => {
+                format!("{done} done. Planned again: {left} to do, which the changes themselves or others brought.")
+            }
             (undone, left) => format!("{done} done, {undone} not done. Planned again: {left} to do."),
         }
     }

@@ -147,7 +147,11 @@ pub fn a_create_never_writes_over_an_object(harness: &dyn Harness) {
     let theirs = connection("salesforce-oauth", &[("scopes", Input::value("theirs"))]);
     harness.by_another_hand(&theirs);
     let report = run(harness, &plan, &[]);
-    assert!(report.undone().any(|(id, o)| id.contains("Connection/") && matches!(o, Outcome::Failed(PlaceError::Changed { .. }))));
+    assert!(
+        report
+            .undone()
+            .any(|(id, o)| id.contains("Connection/") && matches!(o, Outcome::Failed(PlaceError::Changed { .. })))
+    );
     // What needs it is held back.
     assert!(report.undone().any(|(id, o)| id.contains("Integration/") && matches!(o, Outcome::HeldBack { .. })));
     let now = live(harness).get(&id(Kind::Connection, "salesforce-oauth")).unwrap();
@@ -189,7 +193,8 @@ pub fn a_second_apply_writes_nothing(harness: &dyn Harness) {
 /// More than a page of anything.
 pub fn many_objects_are_all_there(harness: &dyn Harness) {
     let variables: Vec<(String, String)> = (0..60).map(|n| (format!("v{n}"), format!("key-{n}"))).collect();
-    let mut source: Vec<Item> = (0..240).map(|n| connection(&format!("key-{n}"), &[("scopes", Input::value("api"))])).collect();
+    let mut source: Vec<Item> =
+        (0..240).map(|n| connection(&format!("key-{n}"), &[("scopes", Input::value("api"))])).collect();
     for part in 0..4 {
         let bindings: Vec<(&str, String)> =
             variables.iter().enumerate().map(|(n, (v, _))| (v.as_str(), format!("key-{}", part * 60 + n))).collect();

@@ -229,7 +229,9 @@ impl Session for RemoteSession<'_> {
         match answer {
             Answer::Done => Ok(()),
             Answer::Refused(why) => Err(PlaceError::Refused { object: change.object.clone(), why: why.to_string() }),
-            Answer::Lost => Err(PlaceError::Unsure { object: change.object.clone(), why: "the connection was cut".to_string() }),
+            Answer::Lost => {
+                Err(PlaceError::Unsure { object: change.object.clone(), why: "the connection was cut".to_string() })
+            }
         }
     }
 
