@@ -179,7 +179,7 @@ pub fn parse(text: &str) -> Result<Option<Tree<'_>>, Fault> {
         flow_nesting_limit: limits::DEPTH,
         block_nesting_limit: limits::DEPTH,
     };
-    let mut builder = Builder { text, nodes: Vec::with_capacity(64), open: Vec::new(), anchors: HashMap::new(), root: None };
+    let mut builder = Builder { text, nodes: Vec::with_capacity(64), open: Vec::new(), anchors: HashMap::new(), merged: 0, root: None };
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| Fault {
             at: error.marker().byte_offset().unwrap_or_else(|| offset_of_char(text, error.marker().index())),
@@ -200,6 +200,8 @@ struct Builder<'t> {
     nodes: Vec<Node<'t>>,
     open: Vec<Open>,
     anchors: HashMap<usize, Id>,
+    /// How many entries `<<` brought.
+    merged: usize,
     root: Option<Id>,
 }
 
@@ -333,9 +335,10 @@ impl<'t> Builder<'t> {
             for entry in more {
                 if key_text(entry.key).is_some_and(|key| seen.insert(key)) {
                     entries.push(Entry { merged: true, ..*entry });
+                    self.merged += 1;
                 }
             }
-            if entries.len() > limits::NODES {
+            if self.merged + self.nodes.len() > limits::NODES {
                 return Err(fault(FaultKind::TooManyNodes));
             }
         }
