@@ -7,6 +7,7 @@
 
 mod bytes;
 mod cut;
+mod edit;
 mod files;
 pub mod limits;
 mod locate;
@@ -24,6 +25,7 @@ mod threads;
 mod typed;
 mod write;
 
+pub use edit::{Edit, EditError, append_document, edit, remove_document};
 pub use files::{read_file, read_folder, read_paths};
 pub use locate::locate;
 pub use problem::{Excerpt, Problem};
