@@ -72,6 +72,18 @@ pub fn of_any() -> &'static Schema {
     SCHEMA.get_or_init(|| document(Schema::public(Shape::Any)))
 }
 
+/// Whether a kind of ours has a field of this name, somewhere.
+pub fn is_field(name: &str) -> bool {
+    fn has(schema: &Schema, name: &str) -> bool {
+        match &schema.shape {
+            Shape::Map { fields, .. } => fields.iter().any(|field| field.name == name || has(&field.schema, name)),
+            Shape::Dict { value: below, .. } | Shape::List { item: below, .. } => has(below, name),
+            _ => false,
+        }
+    }
+    Kind::ALL.into_iter().any(|kind| has(of(kind), name))
+}
+
 fn spec(kind: Kind) -> Schema {
     let crd = match kind {
         Kind::Tenant => api::Tenant::crd(),

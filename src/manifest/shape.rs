@@ -1,5 +1,6 @@
 //! A document's tree beside the schema of its kind: everything that does not fit, with what to do.
 
+use super::limits;
 use super::node::{Entry, Id, NodeKind, Tag, Tree};
 use super::problem::shown;
 use super::scalar::{self, Plain};
@@ -30,7 +31,7 @@ pub struct Checked {
 
 /// Holds the node `root` to a schema. `first_line` is the line on which the slice begins.
 pub fn check(tree: &Tree<'_>, root: Id, schema: &Schema, first_line: u32) -> Checked {
-    let mut walk = Walk { tree, first_line, path: Vec::new(), checked: Checked::default() };
+    let mut walk = Walk { tree, first_line, path: Vec::new(), repeating: 0, checked: Checked::default() };
     walk.value(root, tree.resolve(root).span(), schema);
     walk.checked.findings.sort_by_key(|finding| finding.at.start);
     walk.checked
@@ -40,6 +41,8 @@ struct Walk<'a, 't> {
     tree: &'a Tree<'t>,
     first_line: u32,
     path: Vec<Step<'a>>,
+    /// How many aliases lead to where the walk is.
+    repeating: usize,
     checked: Checked,
 }
 
@@ -52,6 +55,16 @@ enum Step<'a> {
 impl<'a> Walk<'a, '_> {
     /// Checks the value `id`; `at` is where it is complained of: its key, or itself in a list.
     fn value(&mut self, id: Id, at: Range<usize>, schema: &'a Schema) {
+        let is_alias = usize::from(self.tree.target(id) != id);
+        self.repeating += is_alias;
+        if self.repeating > 0 {
+            self.checked.aliased += self.tree.scalar(id).map_or(0, str::len) + size_of::<String>();
+        }
+        self.node(id, at, schema);
+        self.repeating -= is_alias;
+    }
+
+    fn node(&mut self, id: Id, at: Range<usize>, schema: &'a Schema) {
         let node = self.tree.resolve(id);
         if node.tag == Tag::Other || (node.tag == Tag::Core && matches!(node.kind, NodeKind::Scalar { .. })) {
             let message = format!("{} has a tag", self.here());
@@ -59,9 +72,6 @@ impl<'a> Walk<'a, '_> {
             let at = start.map_or(node.span(), |start| start..start + 1);
             self.find(at, message, "take the `!…` away and write the value plainly".into());
             return;
-        }
-        if self.tree.target(id) != id {
-            self.checked.aliased += self.tree.scalar(id).map_or(16, |text| text.len() + 16);
         }
         match (&schema.shape, &node.kind) {
             (Shape::Any, _) => {}
@@ -186,7 +196,9 @@ impl<'a> Walk<'a, '_> {
 
     fn child(&mut self, step: Step<'a>, entry: &Entry, schema: &'a Schema) {
         self.path.push(step);
+        self.repeating += usize::from(entry.merged);
         self.value(entry.value, self.tree.node(entry.key).span(), schema);
+        self.repeating -= usize::from(entry.merged);
         self.path.pop();
     }
 
@@ -203,6 +215,9 @@ impl<'a> Walk<'a, '_> {
             self.find(node.span(), message, "take the `!…` away".into());
         }
         if let Some(first) = seen.insert(key, entry.key) {
+            if self.checked.findings.len() >= limits::FINDINGS {
+                return None;
+            }
             let line = position(self.tree.text, self.first_line, self.tree.node(first).span().start).line;
             let message = format!("a key stands twice in {}", self.here());
             self.find(node.span(), message, format!("keep one; the first is on line {line}"));
@@ -346,7 +361,9 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn find(&mut self, at: Range<usize>, message: String, help: String) {
-        self.checked.findings.push(Finding { at, message, help });
+        if self.checked.findings.len() < limits::FINDINGS {
+            self.checked.findings.push(Finding { at, message, help });
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::limits;
 use super::node::{Fault, FaultKind};
 use super::problem::Show;
+use super::schema;
 use super::source::line_range;
 use granit_parser::ErrorKind;
 use std::ops::Range;
@@ -14,9 +15,7 @@ pub fn words(text: &str, fault: &Fault) -> (usize, (String, String)) {
             let message = format!("the document has more than {} keys and values", limits::NODES);
             return (fault.at, (message, "split it into several documents".into()));
         }
-        FaultKind::NoMapToMerge => {
-            (fault.at, "`<<` does not name a map", "write `<<: *anchor` where the anchor is on a map")
-        }
+        FaultKind::NoMapToMerge => (fault.at, "`<<` does not name a map", "write `<<: *anchor` where the anchor is on a map"),
         FaultKind::AliasOfItself => {
             (fault.at, "an alias stands inside what it repeats", "write out what you mean instead of the `*alias`")
         }
@@ -48,11 +47,7 @@ fn cause(text: &str, at: usize) -> Option<(usize, &'static str, &'static str)> {
         let all = text.get((*line).clone()).unwrap_or("");
         let indentation = &all[..all.len() - all.trim_start().len()];
         if let Some(tab) = indentation.find('\t') {
-            return Some((
-                line.start + tab,
-                "a tab indents this line",
-                "indent with spaces: YAML allows no tabs there",
-            ));
+            return Some((line.start + tab, "a tab indents this line", "indent with spaces: YAML allows no tabs there"));
         }
         if ["<<<<<<<", "=======", ">>>>>>>"].iter().any(|mark| all.starts_with(mark)) {
             let help = "keep one side and take the lines with <<<<<<<, ======= and >>>>>>> away";
@@ -79,17 +74,13 @@ fn syntax(kind: &ErrorKind) -> (&'static str, &'static str) {
         E::UnclosedFlowCollection { open: '{' } | E::UnexpectedEofFlowMapping | E::UnexpectedEofImplicitFlowMapping => {
             ("a `{` is not closed", "add the missing `}`")
         }
-        E::UnclosedFlowCollection { .. } | E::UnexpectedEofFlowSequence => {
-            ("a `[` is not closed", "add the missing `]`")
+        E::UnclosedFlowCollection { .. } | E::UnexpectedEofFlowSequence => ("a `[` is not closed", "add the missing `]`"),
+        E::ExpectedFlowMappingSeparator => {
+            ("`,` or `}` is missing", "put `,` between entries and `}` at the end; quote a text that holds `,`, `{` or `}`")
         }
-        E::ExpectedFlowMappingSeparator => (
-            "`,` or `}` is missing",
-            "put `,` between entries and `}` at the end; quote a text that holds `,`, `{` or `}`",
-        ),
-        E::ExpectedFlowSequenceSeparator => (
-            "`,` or `]` is missing",
-            "put `,` between items and `]` at the end; quote a text that holds `,`, `[` or `]`",
-        ),
+        E::ExpectedFlowSequenceSeparator => {
+            ("`,` or `]` is missing", "put `,` between items and `]` at the end; quote a text that holds `,`, `[` or `]`")
+        }
         E::MismatchedFlowCollectionEnd { .. } | E::MisplacedFlowCollectionEnd => {
             ("this bracket closes nothing", "make the brackets match, or quote the text")
         }
@@ -111,10 +102,9 @@ fn syntax(kind: &ErrorKind) -> (&'static str, &'static str) {
         E::ExpectedBlockSequenceEntry => {
             ("this line does not fit the list above it", "items of one list begin with `- ` in the same column")
         }
-        E::BlockSequenceEntryNotAllowed | E::BlockEntryInFlowCollection | E::InvalidBlockEntryWhitespace => (
-            "a `- ` stands where none can stand",
-            "put the list on the lines below its key; quote a text that begins with `- `",
-        ),
+        E::BlockSequenceEntryNotAllowed | E::BlockEntryInFlowCollection | E::InvalidBlockEntryWhitespace => {
+            ("a `- ` stands where none can stand", "put the list on the lines below its key; quote a text that begins with `- `")
+        }
         E::UnexpectedCharacter { .. } | E::PlainScalarStartsWithDashFlowIndicator => {
             ("a text begins with a character that YAML keeps for itself", "put the text in quotes")
         }
@@ -137,13 +127,9 @@ fn syntax(kind: &ErrorKind) -> (&'static str, &'static str) {
         E::InvalidBlockScalarHeader | E::ZeroBlockScalarIndent | E::InvalidBlockScalarIndent => {
             ("a text below `|` or `>` is not indented as it must be", "indent all its lines alike, more than its key")
         }
-        E::UnknownAnchor => {
-            ("an alias names an anchor that is not there", "write `&name` before what it repeats, in the same document")
-        }
+        E::UnknownAnchor => ("an alias names an anchor that is not there", "write `&name` before what it repeats, in the same document"),
         E::CommentNotSeparated => ("a `#` follows a text at once", "put a blank before `#`, or quote the text"),
-        E::BomInsideDocument => {
-            ("a byte-order mark stands in the middle of the file", "take it away: it is an invisible character, U+FEFF")
-        }
+        E::BomInsideDocument => ("a byte-order mark stands in the middle of the file", "take it away: it is an invisible character, U+FEFF"),
         E::ExpectedDocumentStart | E::InvalidDocumentEnd => {
             ("a document cannot begin here", "put a line `---` before it, at the very left")
         }
@@ -158,51 +144,38 @@ fn syntax(kind: &ErrorKind) -> (&'static str, &'static str) {
     }
 }
 
-/// What of the line around `at` may be shown where no tree says what is what: its key, and the
-/// punctuation that begins the value. The rest could be anything.
+/// What of the line around `at` may be shown where no tree says what is what: its key, if it is a
+/// field that everybody knows, and the punctuation that begins the value. The rest could be anything,
+/// also a key: the line can lie in a text of several lines.
 pub fn spans(text: &str, at: usize) -> Vec<(Range<usize>, Show)> {
     let line = line_range(text, at);
     let all = text.get(line.clone()).unwrap_or("");
     if all.starts_with("---") || all.starts_with("...") {
         return vec![(line.start..line.start + 3, Show::Yes), (line.start + 3..line.end, Show::No)];
     }
-    let lead =
-        all.len() - all.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '-' | '{' | '[' | ',')).len();
-    let rest = &all[lead..];
-    let in_text = inside_quotes(&text[..line.start]) || inside_block(text, line.start, all);
-    let key = if in_text { None } else { leading_key(rest) };
-    let key_end = line.start + lead + key.unwrap_or(0);
-    let mut spans = Vec::new();
-    if key.is_some() {
-        spans.push((line.start + lead..key_end, Show::Yes));
-    }
-    let value = &text[key_end..line.end];
+    let lead = |text: &str, skip: &dyn Fn(char) -> bool| text.len() - text.trim_start_matches(skip).len();
+    let key = line.start + lead(all, &|c| c.is_whitespace() || matches!(c, '-' | '{' | '[' | ','));
+    let Some(length) = leading_key(text.get(key..line.end).unwrap_or("")) else {
+        return vec![(key..line.end, Show::No)];
+    };
+    let value = text.get(key + length..line.end).unwrap_or("");
     let opening = |c: char| c.is_whitespace() || matches!(c, ':' | '{' | '[' | '"' | '\'' | '|' | '>' | '-');
-    let skip = if key.is_some() { value.len() - value.trim_start_matches(opening).len() } else { 0 };
-    if key_end + skip < line.end {
-        spans.push((key_end + skip..line.end, Show::No));
-    }
-    spans
+    let value = key + length + lead(value, &opening);
+    vec![(key..key + length, Show::Yes), (value..line.end, Show::No)]
 }
 
-/// The length of a key at the beginning of a line, quotes included.
+/// The length of a known key at the beginning of a line, quotes included.
 fn leading_key(rest: &str) -> Option<usize> {
     let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
     let inner = quote.map_or(rest, |_| &rest[1..]);
-    let name = inner.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/')))?;
+    let (name, _) = inner.split_at(inner.find(|c: char| !c.is_ascii_alphanumeric())?);
+    let after = inner.get(name.len()..)?;
     let after = match quote {
-        Some(quote) => inner[name..].strip_prefix(quote)?,
-        None => &inner[name..],
+        Some(quote) => after.strip_prefix(quote)?,
+        None => after,
     };
-    let ends = after.strip_prefix(':')?.chars().next().is_none_or(char::is_whitespace);
-    (name > 0 && name <= 63 && ends).then_some(name + quote.map_or(0, |_| 2))
-}
-
-/// Whether a quote that opened before is still open.
-fn inside_quotes(before: &str) -> bool {
-    let mut marks = Marks::of(before);
-    while marks.next().is_some() {}
-    marks.quote.is_some()
+    after.starts_with(':').then_some(())?;
+    schema::is_field(name).then_some(name.len() + quote.map_or(0, |_| 2))
 }
 
 /// The innermost bracket that is still open.
@@ -263,25 +236,4 @@ impl Iterator for Marks<'_> {
             self.begins = false;
         }
     }
-}
-
-/// Whether the line lies below a `|` or `>`.
-fn inside_block(text: &str, start: usize, line: &str) -> bool {
-    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
-    let mut least = indent(line);
-    for above in text[..start].rsplit(['\n', '\r']) {
-        if above.trim().is_empty() || indent(above) >= least {
-            continue;
-        }
-        least = indent(above);
-        let head = above.split(" #").next().unwrap_or("").trim_end().trim_end_matches(['+', '-']);
-        let head = head.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['+', '-']);
-        if head.ends_with(['|', '>']) {
-            return true;
-        }
-        if least == 0 {
-            return false;
-        }
-    }
-    false
 }
