@@ -49,7 +49,7 @@ fn an_object_that_is_there_twice_is_left_as_it_is() {
             .title("new")
             .invalid("Connection/crm")
     });
-    w.plan().blocks("prod/Connection/crm", Code::ObjectInvalid);
+    w.plan().finding(Code::ObjectInvalid);
     w.plan().is_empty().exits(1);
 }
 

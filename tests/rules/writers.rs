@@ -246,12 +246,11 @@ fn a_sync_reads_its_source_as_it_will_be() {
         .is_create()
         .waits_for("a-staging/Integration/i")
         .waits_for("a-prod/Connection/crm");
-    // The order in which actions are given is one in which they can be carried out.
-    let ids = plan.ids();
-    for (_, action) in plan.plan.actions() {
-        let at = ids.iter().position(|id| *id == action.id);
-        for before in &action.after {
-            assert!(ids.iter().position(|id| id == before) < at, "{before} before {}\n{plan}", action.id);
+    // Within a target actions stand in an order in which they can be carried out.
+    for target in &plan.plan.targets {
+        let at = |id: &str| target.actions.iter().position(|a| a.id == id);
+        for action in &target.actions {
+            assert!(action.after.iter().all(|before| at(before) < at(&action.id)), "{plan}");
         }
     }
     plan.done().plan().is_empty();
