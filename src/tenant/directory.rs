@@ -258,7 +258,7 @@ impl DirectorySession<'_> {
         if edits.is_empty() {
             return Ok(());
         }
-        let text = manifest::edit(&origin, &edits).map_err(|error| PlaceError::Refused {
+        let text = manifest::edit(&origin.file.text, origin.range.clone(), origin.item, &edits).map_err(|error| PlaceError::Refused {
             object: change.object.clone(),
             why: format!("{}: {error}", path.display()),
         })?;
@@ -268,7 +268,7 @@ impl DirectorySession<'_> {
     fn delete(&mut self, change: &Change) -> Result<(), PlaceError> {
         let (path, origin, resource) = self.current(change)?;
         let refused = |why: String| PlaceError::Refused { object: change.object.clone(), why };
-        match manifest::remove_document(&origin).map_err(|error| refused(format!("{}: {error}", path.display())))? {
+        match manifest::remove_document(&origin.file.text, origin.range.clone(), origin.item).map_err(|error| refused(format!("{}: {error}", path.display())))? {
             Some(text) => self.write(&path, text.as_bytes())?,
             None => disk::remove(self.place.disk.as_ref(), &path).map_err(self.place.failed(&path))?,
         }
