@@ -127,8 +127,10 @@ pub fn apply(
     let kept = kept_approvals(&sessions)?;
     let approved = approved(plan, consent, &kept)?;
     for (tenant, session) in &mut sessions {
-        let here: BTreeSet<String> = plan.targets.iter().filter(|t| t.tenant == *tenant).flat_map(|t| &t.actions).flat_map(covered).collect();
-        let keep: BTreeSet<String> = approved.iter().filter(|d| here.contains(*d) || kept.contains(*d)).cloned().chain(given(consent)).collect();
+        let here: BTreeSet<String> =
+            plan.targets.iter().filter(|t| t.tenant == *tenant).flat_map(|t| &t.actions).flat_map(covered).collect();
+        let keep: BTreeSet<String> =
+            approved.iter().filter(|d| here.contains(*d) || kept.contains(*d)).cloned().chain(given(consent)).collect();
         session.approve(&keep)?;
     }
     let report = carry_out(tenants, plan, &approved, &mut sessions, interrupted, progress);
@@ -206,8 +208,11 @@ fn approved(plan: &Plan, consent: &Consent, kept: &BTreeSet<String>) -> Result<B
                 approved.extend(plan.actions().filter(|(_, a)| safe(a)).flat_map(|(_, a)| covered(a)));
             } else if digests.iter().all(|d| kept.contains(d)) {
                 // The same approval as before a crash: what it does not cover is new.
-                let new: Vec<String> =
-                    plan.actions().filter(|(_, a)| !approved.contains(&a.digest.to_string())).map(|(_, a)| a.id.clone()).collect();
+                let new: Vec<String> = plan
+                    .actions()
+                    .filter(|(_, a)| !approved.contains(&a.digest.to_string()))
+                    .map(|(_, a)| a.id.clone())
+                    .collect();
                 if !new.is_empty() {
                     return Err(Refusal::Void { new });
                 }
@@ -284,10 +289,12 @@ fn one(tenants: &dyn Tenants, action: &Action, session: &mut dyn Session) -> Out
         Ok(()) => Outcome::Done,
         Err(PlaceError::Unsure { object, why }) => match session.look(&action.change.object) {
             Ok(now) if is(now.as_ref(), action.change.after.as_ref()) => Outcome::Done,
-            Ok(now) if is(now.as_ref(), action.change.before.as_ref()) => match session.apply(action, definition.as_deref()) {
-                Ok(()) => Outcome::Done,
-                Err(error) => Outcome::Failed(error),
-            },
+            Ok(now) if is(now.as_ref(), action.change.before.as_ref()) => {
+                match session.apply(action, definition.as_deref()) {
+                    Ok(()) => Outcome::Done,
+                    Err(error) => Outcome::Failed(error),
+                }
+            }
             Ok(_) => Outcome::Failed(PlaceError::Unsure { object, why }),
             Err(error) => Outcome::Failed(error),
         },
@@ -301,20 +308,26 @@ fn is(now: Option<&Item>, expected: Option<&Item>) -> bool {
 
 /// The proof: over the actions that were done, what is declared, and what is live after them.
 pub fn receipt(plan: &Plan, report: &Report, after: &World) -> Receipt {
-    let done: BTreeSet<&str> = report.outcomes.iter().filter(|(_, o)| *o == Outcome::Done).map(|(id, _)| id.as_str()).collect();
+    let done: BTreeSet<&str> =
+        report.outcomes.iter().filter(|(_, o)| *o == Outcome::Done).map(|(id, _)| id.as_str()).collect();
     let mut actions: Vec<String> =
         plan.actions().filter(|(_, a)| done.contains(a.id.as_str())).map(|(_, a)| a.digest.to_string()).collect();
     actions.sort_unstable();
     let of_view = |view: &View| match view {
-        View::Read(inventory) => {
-            inventory.items().map(|item| (item.id().to_string(), item.to_json())).collect::<serde_json::Map<_, _>>().into()
-        }
+        View::Read(inventory) => inventory
+            .items()
+            .map(|item| (item.id().to_string(), item.to_json()))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
         View::Unreachable(_) => Value::Null,
     };
     let tenants = || after.tenants.iter();
-    let live: Value = tenants().map(|(name, view)| (name.clone(), of_view(&view.live))).collect::<serde_json::Map<_, _>>().into();
-    let sources: Value =
-        tenants().map(|(name, view)| (name.clone(), view.source.as_ref().map_or(Value::Null, of_view))).collect::<serde_json::Map<_, _>>().into();
+    let live: Value =
+        tenants().map(|(name, view)| (name.clone(), of_view(&view.live))).collect::<serde_json::Map<_, _>>().into();
+    let sources: Value = tenants()
+        .map(|(name, view)| (name.clone(), view.source.as_ref().map_or(Value::Null, of_view)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
     let syncs: Vec<Value> = after.syncs.iter().map(|s| json!({"writer": s.writer, "spec": *s.spec})).collect();
     Receipt {
         plan: Digest::of(actions.join("\n").as_bytes()),

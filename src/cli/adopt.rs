@@ -28,16 +28,17 @@ impl Adopt {
         let project = self.root.open()?;
         planning::known("tenant", &self.tenant, project.tenants.keys())?;
         let kinds = "Component, Connection, CustomerCredentials or Integration";
-        let id = ObjectId::parse(&self.object).filter(|id| id.kind.in_tenant() && id.kind != Kind::Tenant).ok_or_else(|| {
-            Failure::new(format!("{} is no object", self.object), format!("write KIND/NAME; the kind is {kinds}"))
-        })?;
+        let id = ObjectId::parse(&self.object).filter(|id| id.kind.in_tenant() && id.kind != Kind::Tenant).ok_or_else(
+            || Failure::new(format!("{} is no object", self.object), format!("write KIND/NAME; the kind is {kinds}")),
+        )?;
         let tenant = project.tenants.get(&self.tenant);
         let Some((tenant, place)) = tenant.and_then(|t| Some((t, t.place.as_ref()?))) else {
             return Err(Failure::new(format!("{} cannot be written", self.tenant), "its place must be a folder"));
         };
         let snapshot = tenant.live.as_ref().map_err(|why| Failure::new(why.clone(), "mend that first"))?;
         if snapshot.inventory.get(&id).is_none() {
-            let names: Vec<String> = snapshot.inventory.items().filter(|i| i.kind() == id.kind).map(|i| i.metadata().name.clone()).collect();
+            let names: Vec<String> =
+                snapshot.inventory.items().filter(|i| i.kind() == id.kind).map(|i| i.metadata().name.clone()).collect();
             planning::known(&format!("{} in {}:", id.kind, self.tenant), &id.name, names.iter())?;
         }
         if !tenant.spec.allows(AllowedAction::Update) {

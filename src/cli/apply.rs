@@ -5,7 +5,7 @@ use super::output::{Format, Output};
 use super::{Failure, plan, planning};
 use crate::apply::{self, Consent, Outcome, Refusal, Report};
 use crate::engine::plan::{PLAN_SCHEMA, Scope};
-use crate::render;
+use crate::render::Applied;
 use crate::tenant::disk;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -76,13 +76,14 @@ impl Apply {
         let project = self.root.open()?;
         let planned = planning::make(&project, &scope)?;
         output.problems(&project.problems);
+        let typed = self.root.invocation(&self.narrowing);
         let text = self.format.output == Format::Text;
         if text && from_file.is_none() {
-            output.result(&plan::show(&planned, Format::Text, output)?)?;
+            output.result(&plan::show(&planned, &typed, Format::Text, output)?)?;
         }
         if planned.plan.is_empty() {
             if !text || from_file.is_some() {
-                output.result(&plan::show(&planned, self.format.output, output)?)?;
+                output.result(&plan::show(&planned, &typed, self.format.output, output)?)?;
             }
             return Ok(planned.plan.exit);
         }
@@ -90,21 +91,31 @@ impl Apply {
         let stop = interruption();
         let progress = Progress::new(planned.plan.actions().count());
         let interrupted = || stop.load(Ordering::SeqCst);
-        let result = apply::apply(&project, &planned.plan, &consent, &interrupted, &mut |id, outcome| progress.tell(id, outcome));
+        let result = apply::apply(&project, &planned.plan, &consent, &interrupted, &mut |id, outcome| {
+            progress.tell(id, outcome)
+        });
         progress.end();
         let report = result.map_err(|refusal| refused(&refusal))?;
         let after_project = self.root.open()?;
         let after = planning::make(&after_project, &scope)?;
         let receipt = apply::receipt(&planned.plan, &report, &after.world);
+        let applied = Applied { report: &report, receipt: &receipt, after: &after.plan };
         output.result(&match self.format.output {
-            Format::Text => render::receipt::text(&report, &receipt, &after.plan, output.style()),
-            Format::Markdown => render::receipt::markdown(&report, &receipt, &after.plan),
-            Format::Json => render::receipt::json(&report, &receipt, &after.plan),
+            Format::Text => applied.text(&typed, output.style()),
+            Format::Markdown => applied.markdown(),
+            Format::Json => {
+                applied.json().map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?
+            }
         })?;
         Ok(exit(&report, after.plan.exit))
     }
 
-    fn consent(&self, from_file: Option<BTreeSet<String>>, needing: usize, output: &mut Output) -> Result<Consent, Failure> {
+    fn consent(
+        &self,
+        from_file: Option<BTreeSet<String>>,
+        needing: usize,
+        output: &mut Output,
+    ) -> Result<Consent, Failure> {
         if let Some(digests) = from_file {
             return Ok(Consent::PlanFile(digests));
         }

@@ -21,14 +21,20 @@ impl Crds {
         let mut all = String::new();
         for kind in Kind::ALL {
             let yaml = serde_saphyr::to_string(&crd(kind)).map_err(|error| {
-                Failure::new(format!("the definition of {kind} cannot be written: {error}"), "this is a mistake of ours: report it")
+                Failure::new(
+                    format!("the definition of {kind} cannot be written: {error}"),
+                    "this is a mistake of ours: report it",
+                )
             })?;
             match &self.dir {
                 None => all.push_str(&format!("---\n{yaml}")),
                 Some(folder) => {
                     let path = folder.join(format!("{}.yaml", kind.plural()));
                     std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, &yaml)).map_err(|error| {
-                        Failure::new(format!("{} cannot be written: {error}", path.display()), "make the folder writable")
+                        Failure::new(
+                            format!("{} cannot be written: {error}", path.display()),
+                            "make the folder writable",
+                        )
                     })?;
                 }
             }

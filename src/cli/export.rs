@@ -41,7 +41,12 @@ impl Export {
             ([integration], None) if project.tenants.len() == 1 => {
                 (project.tenants.keys().next().cloned().unwrap_or_default(), integration.clone())
             }
-            _ => return Err(Failure::new("it is not said for which tenant", "write: stablekey export TENANT INTEGRATION")),
+            _ => {
+                return Err(Failure::new(
+                    "it is not said for which tenant",
+                    "write: stablekey export TENANT INTEGRATION",
+                ));
+            }
         };
         planning::known("tenant", &tenant, project.tenants.keys())?;
         let world = project.world();
@@ -58,18 +63,23 @@ impl Export {
             Some(place) => place.definition(&name),
             None => project.definition_beside(&tenant, &name),
         };
-        let bytes = bytes.map_err(|e| Failure::new(e.to_string(), "import the definition first: stablekey import FILE"))?;
+        let bytes =
+            bytes.map_err(|e| Failure::new(e.to_string(), "import the definition first: stablekey import FILE"))?;
         let replacements = Replacements::of(&tenant, &inventory);
         let elsewhere = Elsewhere::of(&world);
-        let resolve = |variable: &Variable| match resolve_variable(&tenant, &name, variable, &inventory, &replacements).binding {
-            Binding::Bound(connection) => Ok(connection.spec.stable_key.clone()),
-            Binding::Own => Err("it is the integration's own".to_string()),
-            Binding::Unknown(why) => Err(why),
-            Binding::Missing => {
-                let key = variable.stable_key().unwrap_or_default();
-                Err(format!("{key} is not in {tenant}; {}", how_to_mend_missing(&tenant, key, None, &inventory, &elsewhere)))
-            }
-        };
+        let resolve =
+            |variable: &Variable| match resolve_variable(&tenant, &name, variable, &inventory, &replacements).binding {
+                Binding::Bound(connection) => Ok(connection.spec.stable_key.clone()),
+                Binding::Own => Err("it is the integration's own".to_string()),
+                Binding::Unknown(why) => Err(why),
+                Binding::Missing => {
+                    let key = variable.stable_key().unwrap_or_default();
+                    Err(format!(
+                        "{key} is not in {tenant}; {}",
+                        how_to_mend_missing(&tenant, key, None, &inventory, &elsewhere)
+                    ))
+                }
+            };
         let exported = export(&integration.spec, &bytes, &resolve)
             .map_err(|e| Failure::new(e.to_string(), "make what is missing, then export again"))?;
         match &self.out {

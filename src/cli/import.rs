@@ -1,15 +1,17 @@
 //! `stablekey import`.
 
+use super::Failure;
 use super::options::RootOption;
 use super::output::Output;
-use super::Failure;
 use crate::api::{IntegrationSpec, Object};
 use crate::engine::edit;
 use crate::engine::item::Item;
 use crate::engine::world::Inventory;
-use crate::manifest::import::{Existing, File, Import as Imported, ImportedFile, Level, Note, Reusable, files, plan_import, tenant_document};
-use crate::manifest::platform::{QUERY, plan_tenant, read_answer};
+use crate::manifest::import::{
+    Existing, File, Import as Imported, ImportedFile, Level, Note, Reusable, files, plan_import, tenant_document,
+};
 use crate::manifest::limits;
+use crate::manifest::platform::{QUERY, plan_tenant, read_answer};
 use crate::tenant::directory::DirectoryPlace;
 use crate::tenant::disk::{self, RealDisk};
 use crate::tenant::project::{Project, UNNAMED};
@@ -79,13 +81,24 @@ impl Import {
         let imported = match answers.as_slice() {
             [] => plan_import(&files_in, &reusable, &existing.borrow()),
             [one] => {
-                let answer = read_answer(&one.bytes).map_err(|error| Failure::new(format!("{}: {error}", one.name), "send the query of `stablekey import --print-query` again"))?;
+                let answer = read_answer(&one.bytes).map_err(|error| {
+                    Failure::new(
+                        format!("{}: {error}", one.name),
+                        "send the query of `stablekey import --print-query` again",
+                    )
+                })?;
                 plan_tenant(&answer, &files_in, &reusable, &existing.borrow())
             }
-            _ => return Err(Failure::new("two answers of the platform were given", "give one; pages of one answer may stand one after the other in one file")),
+            _ => {
+                return Err(Failure::new(
+                    "two answers of the platform were given",
+                    "give one; pages of one answer may stand one after the other in one file",
+                ));
+            }
         };
         self.write(&imported, &inventory, &destination)?;
-        let listed = files(&imported).map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?;
+        let listed =
+            files(&imported).map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?;
         output.result(&report(&imported, &listed, &destination.place.folder().display().to_string()))?;
         Ok(u8::from(imported.has_errors()))
     }
@@ -95,17 +108,26 @@ impl Import {
         match &self.tenant {
             Some(name) => match project.tenants.get(name) {
                 Some(tenant) => {
-                    let place = tenant.place.clone().ok_or_else(|| Failure::new(format!("the place of {name} is no folder"), "import into a directory tenant"))?;
+                    let place = tenant.place.clone().ok_or_else(|| {
+                        Failure::new(format!("the place of {name} is no folder"), "import into a directory tenant")
+                    })?;
                     Ok(Destination { place, new_tenant: None })
                 }
-                None if crate::api::names::is_object_name(name) => {
-                    Ok(Destination { place: DirectoryPlace::new(name, self.root.root.join(name)), new_tenant: Some(name.clone()) })
-                }
-                None => Err(Failure::new(format!("{name} cannot be the name of a tenant"), "use lower-case letters, digits and -")),
+                None if crate::api::names::is_object_name(name) => Ok(Destination {
+                    place: DirectoryPlace::new(name, self.root.root.join(name)),
+                    new_tenant: Some(name.clone()),
+                }),
+                None => Err(Failure::new(
+                    format!("{name} cannot be the name of a tenant"),
+                    "use lower-case letters, digits and -",
+                )),
             },
             None if has_tenants => {
                 let names: Vec<&str> = project.tenants.keys().map(String::as_str).collect();
-                Err(Failure::new("it is not said into which tenant", format!("give --tenant with one of {}, or with a new name", names.join(", "))))
+                Err(Failure::new(
+                    "it is not said into which tenant",
+                    format!("give --tenant with one of {}, or with a new name", names.join(", ")),
+                ))
             }
             None => Ok(Destination { place: DirectoryPlace::new(UNNAMED, self.root.root.clone()), new_tenant: None }),
         }
@@ -119,10 +141,14 @@ impl Import {
         let mut session = destination.place.begin(&[]).map_err(|e| refused(&e))?;
         let components = imported.components.iter().map(|c| (Item::Component(Arc::new(c.clone())), None));
         let connections = imported.connections.iter().map(|c| (Item::Connection(Arc::new(c.clone())), None));
-        let integrations = imported.integrations.iter().map(|i| (Item::Integration(Arc::new(i.object.clone()), None), Some(i.definition.as_slice())));
+        let integrations = imported
+            .integrations
+            .iter()
+            .map(|i| (Item::Integration(Arc::new(i.object.clone()), None), Some(i.definition.as_slice())));
         for (item, definition) in components.chain(connections).chain(integrations) {
             let before = inventory.get(&item.id());
-            if let Some(action) = edit::write(destination.place.tenant(), inventory, before, item, definition.is_some()) {
+            if let Some(action) = edit::write(destination.place.tenant(), inventory, before, item, definition.is_some())
+            {
                 session.apply(&action, definition).map_err(|e| refused(&e))?;
             }
         }
@@ -130,7 +156,8 @@ impl Import {
         if let Some(name) = &destination.new_tenant {
             let path = self.root.root.join("tenants.yaml");
             let there = disk::read(&path, limits::FILE_BYTES).map_err(|e| cannot_write(&path, &e))?.unwrap_or_default();
-            let text = tenant_document(&String::from_utf8_lossy(&there), name, name).map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?;
+            let text = tenant_document(&String::from_utf8_lossy(&there), name, name)
+                .map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?;
             disk::write_atomically(&RealDisk, &path, text.as_bytes()).map_err(|e| cannot_write(&path, &e))?;
         }
         Ok(())
@@ -187,7 +214,12 @@ fn read_inputs(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
 }
 
 fn read_input(path: &Path, named: bool, inputs: &mut Vec<Input>, depth: usize) -> Result<(), Failure> {
-    let unreadable = |e: &dyn std::fmt::Display| Failure::new(format!("{} cannot be read: {e}", path.display()), "give a definition as the platform exports it, or a folder of them");
+    let unreadable = |e: &dyn std::fmt::Display| {
+        Failure::new(
+            format!("{} cannot be read: {e}", path.display()),
+            "give a definition as the platform exports it, or a folder of them",
+        )
+    };
     if path.is_dir() {
         if depth > 64 {
             return Err(unreadable(&"folders are nested too deep"));
@@ -202,7 +234,9 @@ fn read_input(path: &Path, named: bool, inputs: &mut Vec<Input>, depth: usize) -
     }
     let is_definition = path.extension().is_some_and(|e| e == "yml" || e == "yaml" || e == "json" || e == "definition");
     if named || is_definition {
-        let bytes = disk::read(path, limits::FILE_BYTES).map_err(|e| unreadable(&e))?.ok_or_else(|| unreadable(&"it is not there"))?;
+        let bytes = disk::read(path, limits::FILE_BYTES)
+            .map_err(|e| unreadable(&e))?
+            .ok_or_else(|| unreadable(&"it is not there"))?;
         inputs.push(Input { name: path.display().to_string(), bytes });
     }
     Ok(())

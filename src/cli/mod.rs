@@ -24,7 +24,9 @@ use std::process::ExitCode;
 /// exactly that, and proves that it is done.
 #[derive(Debug, Parser)]
 #[command(name = "stablekey", version, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 nothing to do · 1 an error · 2 there are actions · 3 something declared will not be reached.\nStart with: stablekey plan examples/us-eu")]
+#[command(
+    after_help = "Exit codes: 0 nothing to do · 1 an error · 2 there are actions · 3 something declared will not be reached.\nStart with: stablekey plan examples/us-eu"
+)]
 struct Arguments {
     /// When to colour the output
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]

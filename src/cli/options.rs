@@ -2,6 +2,7 @@
 
 use super::{Failure, output::Format};
 use crate::engine::plan::Scope;
+use crate::render::Invocation;
 use crate::tenant::project::{Given, Project, open};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -49,6 +50,13 @@ pub struct Narrowing {
 }
 
 impl RootArgument {
+    /// What the person typed, as far as the next command needs it too.
+    pub fn invocation(&self, narrowing: &Narrowing) -> Invocation {
+        let root = self.root.display().to_string();
+        let sources = self.sources.iter().flat_map(|(t, p)| ["--source".to_string(), format!("{t}={}", p.display())]);
+        Invocation { root: (root != ".").then_some(root), narrowed: narrowing.arguments().chain(sources).collect() }
+    }
+
     /// Reads the project.
     pub fn open(&self) -> Result<Project, Failure> {
         read(Given { root: self.root.clone(), paths: Vec::new(), sources: self.sources.iter().cloned().collect() })
@@ -71,6 +79,15 @@ fn read(given: Given) -> Result<Project, Failure> {
 }
 
 impl Narrowing {
+    /// As arguments.
+    fn arguments(&self) -> impl Iterator<Item = String> {
+        let of = |option: &str, values: &[String]| {
+            values.iter().flat_map(|v| [option.to_string(), v.clone()]).collect::<Vec<_>>()
+        };
+        let all = [of("--tenant", &self.tenants), of("--integration", &self.integrations), of("--sync", &self.syncs)];
+        all.into_iter().flatten()
+    }
+
     /// As the plan writes it down.
     pub fn scope(&self) -> Scope {
         Scope {

@@ -46,7 +46,7 @@ impl Output {
     /// How text for standard output looks.
     pub fn style(&self) -> Style {
         let width = terminal_width().unwrap_or(100);
-        Style { color: self.color, width }
+        Style { colour: self.color, width }
     }
 
     /// Writes a result. A reader that went away (`| head`) is no error.

@@ -4,7 +4,7 @@ use super::options::{FormatOption, Narrowing, RootArgument};
 use super::output::{Format, Output};
 use super::{Failure, planning};
 use crate::engine::plan::Plan;
-use crate::render;
+use crate::render::{self, Invocation, Layout};
 use crate::tenant::disk;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,8 @@ impl PlanCommand {
         let project = self.root.open()?;
         let planned = planning::make(&project, &self.narrowing.scope())?;
         output.problems(&project.problems);
-        output.result(&show(&planned, self.format.output, output)?)?;
+        let typed = self.root.invocation(&self.narrowing);
+        output.result(&show(&planned, &typed, self.format.output, output)?)?;
         if let Some(path) = &self.out {
             save(&planned.plan, path)?;
         }
@@ -41,20 +42,36 @@ impl PlanCommand {
 }
 
 /// The plan in the form that was asked for.
-pub fn show(planned: &planning::Planned, format: Format, output: &Output) -> Result<String, Failure> {
+pub fn show(
+    planned: &planning::Planned,
+    typed: &Invocation,
+    format: Format,
+    output: &Output,
+) -> Result<String, Failure> {
     let plan = &planned.plan;
     Ok(match format {
         Format::Json => json(plan)?,
-        Format::Markdown => render::markdown::plan(plan),
-        Format::Text if !plan.scope.integrations.is_empty() => {
-            render::bindings_text::narrowed(&planned.world, plan, output.style())
-        }
-        Format::Text => render::plan_text::plan(plan, output.style()),
+        Format::Markdown => render::plan_markdown(plan, typed),
+        Format::Text => match one_screen(plan) {
+            Some((tenant, integration)) => {
+                render::bindings_text(&planned.world, plan, tenant, integration, typed, output.style())
+            }
+            None => render::plan_text(plan, typed, output.style()),
+        },
     })
 }
 
+/// The tenant and the integration, where the plan was narrowed to one of each.
+fn one_screen(plan: &Plan) -> Option<(&str, &str)> {
+    let only = |names: &std::collections::BTreeSet<String>| names.len() == 1;
+    let one = only(&plan.scope.tenants) && only(&plan.scope.integrations);
+    Some((plan.scope.tenants.first()?.as_str(), plan.scope.integrations.first()?.as_str())).filter(|_| one)
+}
+
 fn json(plan: &Plan) -> Result<String, Failure> {
-    render::json::plan(plan).map_err(|error| Failure::new(format!("the plan has no JSON form: {error}"), "this is a mistake of ours: report it"))
+    render::json(plan, Layout::Pretty).map_err(|error| {
+        Failure::new(format!("the plan has no JSON form: {error}"), "this is a mistake of ours: report it")
+    })
 }
 
 /// Writes a plan file, for its owner's eyes only.

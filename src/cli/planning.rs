@@ -1,11 +1,10 @@
 //! From a project to a plan.
 
 use super::Failure;
-use crate::api::{Kind, TenantSyncSpec};
+use crate::api::TenantSyncSpec;
 use crate::engine::closure::{Index, Seeds, plan_closure};
 use crate::engine::code::{Code, Severity};
-use crate::engine::item::ObjectId;
-use crate::engine::plan::{At, Finding, Note, Plan, Scope, plan};
+use crate::engine::plan::{At, Finding, Plan, Scope, plan};
 use crate::engine::record::Writer;
 use crate::engine::world::{Sync, World};
 use crate::manifest::Problem;
@@ -77,12 +76,14 @@ fn check_names(project: &Project, world: &World, scope: &Scope) -> Result<(), Fa
     for tenant in &scope.tenants {
         known("tenant", tenant, world.tenants.keys())?;
     }
-    let syncs: Vec<String> = project.syncs.iter().filter_map(|s| s.writer.to_string().strip_prefix("sync/").map(str::to_string)).collect();
+    let syncs: Vec<String> =
+        project.syncs.iter().filter_map(|s| s.writer.to_string().strip_prefix("sync/").map(str::to_string)).collect();
     for sync in scope.syncs.iter().filter(|s| !s.contains(':')) {
         known("sync", sync, syncs.iter())?;
     }
     let views = world.tenants.values().flat_map(|t| [Some(&t.live), t.source.as_ref()]).flatten();
-    let integrations: BTreeSet<&String> = views.filter_map(|v| v.inventory()).flat_map(|i| i.integrations.keys()).collect();
+    let integrations: BTreeSet<&String> =
+        views.filter_map(|v| v.inventory()).flat_map(|i| i.integrations.keys()).collect();
     for integration in &scope.integrations {
         known("integration", integration, integrations.iter().copied())?;
     }
@@ -111,9 +112,11 @@ fn locate(project: &Project, plan: &mut Plan) {
             let path = action.fields.first().map(|c| c.field.document_path()).unwrap_or_default();
             action.at = project.at(Some(&target.tenant), &action.change.object, &path);
             if action.at.is_none() {
-                action.at = action.change.definition.as_ref().and_then(|from| {
-                    project.at(Some(&from.tenant), &action.change.object, &[])
-                });
+                action.at = action
+                    .change
+                    .definition
+                    .as_ref()
+                    .and_then(|from| project.at(Some(&from.tenant), &action.change.object, &[]));
             }
         }
     }
@@ -122,12 +125,4 @@ fn locate(project: &Project, plan: &mut Plan) {
             finding.at = project.at(finding.tenant.as_deref(), id, &[]);
         }
     }
-}
-
-/// The objects that a plan says cannot be reached: for tests of scripts and for `validate`.
-pub fn blocked(plan: &Plan) -> impl Iterator<Item = &ObjectId> {
-    plan.targets.iter().flat_map(|t| &t.notes).filter_map(|note| match note {
-        Note::Blocked { object, .. } if object.kind != Kind::Tenant => Some(object),
-        _ => None,
-    })
 }

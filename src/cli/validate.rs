@@ -5,7 +5,7 @@ use super::output::{Format, Output};
 use super::{Failure, planning};
 use crate::engine::code::Severity;
 use crate::engine::plan::Scope;
-use crate::render;
+use crate::render::{self, Findings, Layout};
 use crate::tenant::project::{Given, open};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -35,17 +35,18 @@ impl Validate {
         let project = open(&given, &mut std::io::stdin().lock());
         let planned = planning::make(&project, &Scope::default())?;
         let mut findings = planned.plan.findings;
-        match self.format.output {
-            Format::Text => {
-                output.problems(&project.problems);
-                // What is wrong in files was said above, with its line.
-                findings.retain(|f| !f.code.is_of_reading());
-                let objects = project.objects();
-                output.result(&render::findings::text(&findings, project.problems.len(), objects, project.other_kinds, output.style()))?;
-            }
-            Format::Json => output.result(&render::findings::json(&findings, project.problems.len()))?,
-            Format::Markdown => output.result(&render::findings::markdown(&findings))?,
+        if self.format.output == Format::Text {
+            output.problems(&project.problems);
+            // What is wrong in files was said above, with its line.
+            findings.retain(|f| !f.code.is_of_reading());
         }
+        let said = Findings::new(&findings, project.objects(), project.other_kinds);
+        output.result(&match self.format.output {
+            Format::Text => said.text(output.style()),
+            Format::Json => render::json(&said, Layout::Pretty)
+                .map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?,
+            Format::Markdown => said.markdown(),
+        })?;
         let severity = |s: Severity| findings.iter().any(|f| f.severity == s);
         Ok(match () {
             () if severity(Severity::Error) || !project.problems.is_empty() => 1,

@@ -21,7 +21,13 @@ pub fn adopt(tenant: &str, inventory: &Inventory, id: &ObjectId) -> Option<Actio
             continue;
         }
         let writers = wrote.map_or_else(|| BTreeSet::from([Writer::Adopt]), |wrote| wrote.writers.clone());
-        fields.push(FieldChange { field: field.clone(), op: Op::Record, from: None, to: Some(value.to_json()), by: None });
+        fields.push(FieldChange {
+            field: field.clone(),
+            op: Op::Record,
+            from: None,
+            to: Some(value.to_json()),
+            by: None,
+        });
         record.fields.insert(field, Wrote { hash, writers });
     }
     (!fields.is_empty()).then(|| action(tenant, id, live, record, fields))

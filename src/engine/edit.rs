@@ -9,7 +9,13 @@ use std::collections::BTreeSet;
 /// The action that makes an object `after`, or what is there into it; `None` where it is so already.
 /// The record stays as it is: what a person writes is not ours. `definition` says that the bytes of a
 /// definition come with it.
-pub fn write(tenant: &str, inventory: &Inventory, before: Option<Item>, after: Item, definition: bool) -> Option<Action> {
+pub fn write(
+    tenant: &str,
+    inventory: &Inventory,
+    before: Option<Item>,
+    after: Item,
+    definition: bool,
+) -> Option<Action> {
     let id = after.id();
     let change = |field: &super::field::Field<'_>, op, from: Option<&Item>, to: Option<&Item>| FieldChange {
         field: field.clone().into_owned(),

@@ -14,5 +14,7 @@ pub const NODES: usize = 1_000_000;
 pub const ALIASED_BYTES: usize = 16 * 1024 * 1024;
 /// How deep folders are walked.
 pub const FOLDER_DEPTH: usize = 64;
+/// How many mistakes of one document are told.
+pub const FINDINGS: usize = 100;
 /// How much of a line an error shows, in characters.
 pub const EXCERPT: usize = 110;

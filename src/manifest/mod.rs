@@ -8,6 +8,7 @@
 mod bytes;
 mod cut;
 pub mod definition;
+mod edit;
 mod files;
 pub mod import;
 pub mod limits;
@@ -27,6 +28,7 @@ mod threads;
 mod typed;
 mod write;
 
+pub use edit::{Edit, EditError, append_document, edit, remove_document};
 pub use files::{read_file, read_folder, read_paths};
 pub use locate::locate;
 pub use problem::{Excerpt, Problem};

@@ -39,8 +39,8 @@ pub struct Node<'t> {
 pub enum NodeKind<'t> {
     /// Text.
     Scalar { text: Cow<'t, str>, style: ScalarStyle },
-    /// Keys with values, in their order; those that `<<` brings come last.
-    Map { entries: Vec<Entry>, flow: bool },
+    /// Keys with values, in their order; those that `<<` brings come last, and `<<` itself is apart.
+    Map { entries: Vec<Entry>, merge: Option<Entry>, flow: bool },
     /// Items.
     List { items: Vec<Id>, flow: bool },
     /// `*name`: the node that it repeats.
@@ -179,7 +179,7 @@ pub fn parse(text: &str) -> Result<Option<Tree<'_>>, Fault> {
         flow_nesting_limit: limits::DEPTH,
         block_nesting_limit: limits::DEPTH,
     };
-    let mut builder = Builder { text, nodes: Vec::with_capacity(64), open: Vec::new(), anchors: HashMap::new(), root: None };
+    let mut builder = Builder { text, nodes: Vec::with_capacity(64), open: Vec::new(), anchors: HashMap::new(), merged: 0, root: None };
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| Fault {
             at: error.marker().byte_offset().unwrap_or_else(|| offset_of_char(text, error.marker().index())),
@@ -200,6 +200,8 @@ struct Builder<'t> {
     nodes: Vec<Node<'t>>,
     open: Vec<Open>,
     anchors: HashMap<usize, Id>,
+    /// How many entries `<<` brought.
+    merged: usize,
     root: Option<Id>,
 }
 
@@ -228,7 +230,7 @@ impl<'t> Builder<'t> {
                 self.place(id, 0)?;
             }
             Event::MappingStart(style, anchor, tag) => {
-                let kind = NodeKind::Map { entries: Vec::new(), flow: style == StructureStyle::Flow };
+                let kind = NodeKind::Map { entries: Vec::new(), merge: None, flow: style == StructureStyle::Flow };
                 let id = self.add(range, kind, anchor, tag.as_deref())?;
                 self.open.push(Open { id, anchor, children: Vec::new() });
             }
@@ -283,14 +285,14 @@ impl<'t> Builder<'t> {
         let Some(Open { id, anchor, children }) = self.open.pop() else { return Ok(()) };
         // A block collection has no end of its own: it ends with its last child.
         let last = children.last().map_or(0, |child| self.nodes[child.0 as usize].end);
-        let entries = match self.nodes[id.0 as usize].kind {
+        let (entries, merged) = match self.nodes[id.0 as usize].kind {
             NodeKind::Map { .. } => self.merge(pairs(&children))?,
-            _ => Vec::new(),
+            _ => (Vec::new(), None),
         };
         let node = &mut self.nodes[id.0 as usize];
         let flow = match &mut node.kind {
-            NodeKind::Map { entries: place, flow } => {
-                *place = entries;
+            NodeKind::Map { entries: place, merge, flow } => {
+                (*place, *merge) = (entries, merged);
                 *flow
             }
             NodeKind::List { items, flow } => {
@@ -305,12 +307,12 @@ impl<'t> Builder<'t> {
     }
 
     /// Brings the entries of `<<`: a map's own keys win, then those of the first map named.
-    fn merge(&mut self, mut entries: Vec<Entry>) -> Result<Vec<Entry>, Fault> {
+    fn merge(&mut self, mut entries: Vec<Entry>) -> Result<(Vec<Entry>, Option<Entry>), Fault> {
         let is_merge = |nodes: &[Node<'_>], entry: &Entry| match &nodes[entry.key.0 as usize] {
             Node { kind: NodeKind::Scalar { text, style: ScalarStyle::Plain }, tag: Tag::None, .. } => text == "<<",
             _ => false,
         };
-        let Some(at) = entries.iter().position(|entry| is_merge(&self.nodes, entry)) else { return Ok(entries) };
+        let Some(at) = entries.iter().position(|entry| is_merge(&self.nodes, entry)) else { return Ok((entries, None)) };
         let merge = entries.remove(at);
         let fault = |kind| Fault { at: self.nodes[merge.value.0 as usize].start as usize, kind };
         let target = |id: Id| match self.nodes[id.0 as usize].kind {
@@ -333,13 +335,14 @@ impl<'t> Builder<'t> {
             for entry in more {
                 if key_text(entry.key).is_some_and(|key| seen.insert(key)) {
                     entries.push(Entry { merged: true, ..*entry });
+                    self.merged += 1;
                 }
             }
-            if entries.len() > limits::NODES {
+            if self.merged + self.nodes.len() > limits::NODES {
                 return Err(fault(FaultKind::TooManyNodes));
             }
         }
-        Ok(entries)
+        Ok((entries, Some(merge)))
     }
 }
 

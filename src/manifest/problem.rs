@@ -88,7 +88,8 @@ impl fmt::Display for Problem {
 
 impl Excerpt {
     fn of(text: &str, at: &Range<usize>, spans: &[(Range<usize>, Show)]) -> Self {
-        let line = line_range(text, at.start);
+        let whole = line_range(text, at.start);
+        let line = window(text, &whole, at.start);
         let mut writer = Writer { text, out: Vec::new(), at, from: None, to: 0 };
         let mut position = line.start;
         let mut within: Vec<_> = spans.iter().filter(|(s, _)| s.start < line.end && s.end > line.start).collect();
@@ -106,8 +107,20 @@ impl Excerpt {
             position = end;
         }
         writer.gap(position..line.end);
-        writer.finish()
+        writer.finish(line.start > whole.start, line.end < whole.end)
     }
+}
+
+/// The part of a line around `at` of which an excerpt can be made: lines can be megabytes long.
+fn window(text: &str, line: &Range<usize>, at: usize) -> Range<usize> {
+    const ENOUGH: usize = 4 * limits::EXCERPT;
+    let boundary = |mut at: usize| {
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    boundary(line.start.max(at.saturating_sub(ENOUGH)))..boundary(line.end.min(at.saturating_add(ENOUGH)))
 }
 
 /// Writes a line as it may be shown, and follows where the mistake goes.
@@ -169,29 +182,27 @@ impl Writer<'_> {
         }
     }
 
-    fn finish(self) -> Excerpt {
-        let from = self.from.unwrap_or(self.out.len());
+    /// Cuts what was written to what fits; `before` and `after` say whether the line has more.
+    fn finish(self, before: bool, after: bool) -> Excerpt {
+        let length = self.out.len();
+        let from = self.from.unwrap_or(length);
         let to = self.to.max(from + 1);
-        let start = if self.out.len() <= limits::EXCERPT { 0 } else { from.saturating_sub(limits::EXCERPT / 3) };
-        let end = self.out.len().min(start + limits::EXCERPT);
-        let mut text = String::new();
-        if start > 0 {
-            text.push('…');
+        let start = if length <= limits::EXCERPT { 0 } else { from.saturating_sub(limits::EXCERPT / 3) };
+        let end = length.min(start + limits::EXCERPT);
+        let (before, after) = (before || start > 0, after || end < length);
+        let shown: String = self.out.get(start..end).unwrap_or(&[]).iter().collect();
+        let text = format!("{}{shown}{}", if before { "…" } else { "" }, if after { "…" } else { "" });
+        Excerpt {
+            text: text.trim_end().to_string(),
+            column: count(from - start + 1 + usize::from(before)),
+            length: count(to.min(end.max(from + 1)) - from),
         }
-        text.extend(self.out.get(start..end).unwrap_or(&[]));
-        let text_end = end;
-        if text_end < self.out.len() {
-            text.push('…');
-        }
-        let text = text.trim_end().to_string();
-        let column = from - start + 1 + usize::from(start > 0);
-        let length = to.min(end.max(from + 1)) - from;
-        Excerpt { text, column: count(column), length: count(length) }
     }
 }
 
 fn is_structure(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '{' | '}' | '[' | ']' | ',' | ':' | '-' | '?' | '|' | '>' | '&' | '*' | '!' | '"' | '\'')
+    c.is_whitespace()
+        || matches!(c, '{' | '}' | '[' | ']' | ',' | ':' | '-' | '?' | '|' | '>' | '&' | '*' | '!' | '"' | '\'')
 }
 
 /// A character that cannot play tricks on a terminal.

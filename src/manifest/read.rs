@@ -249,9 +249,8 @@ impl Reader<'_> {
             }),
             _ => {
                 let spans = mask::spans(tree, id, Some(schema));
-                let problem = |f: Finding| {
-                    Problem::at(self.file, tree.text, found.first_line, f.at, &spans, (f.message, f.help))
-                };
+                let problem =
+                    |f: Finding| Problem::at(self.file, tree.text, found.first_line, f.at, &spans, (f.message, f.help));
                 checked.findings.sort_by_key(|finding| finding.at.start);
                 self.reading.invalid.push(Invalid {
                     kind,

@@ -72,6 +72,18 @@ pub fn of_any() -> &'static Schema {
     SCHEMA.get_or_init(|| document(Schema::public(Shape::Any)))
 }
 
+/// Whether a kind of ours has a field of this name, somewhere.
+pub fn is_field(name: &str) -> bool {
+    fn has(schema: &Schema, name: &str) -> bool {
+        match &schema.shape {
+            Shape::Map { fields, .. } => fields.iter().any(|field| field.name == name || has(&field.schema, name)),
+            Shape::Dict { value: below, .. } | Shape::List { item: below, .. } => has(below, name),
+            _ => false,
+        }
+    }
+    Kind::ALL.into_iter().any(|kind| has(of(kind), name))
+}
+
 fn spec(kind: Kind) -> Schema {
     let crd = match kind {
         Kind::Tenant => api::Tenant::crd(),
@@ -138,9 +150,7 @@ impl Field {
 
 /// Compiles a part of an OpenAPI schema. `path` is where it stands, with `*` for any key or item.
 fn compile<'v>(schema: &'v Value, path: &mut Vec<&'v str>) -> Schema {
-    let size = |key: &str, absent: usize| {
-        schema[key].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(absent)
-    };
+    let size = |key: &str, absent: usize| schema[key].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(absent);
     let below = |value: &'v Value, step: &'v str, path: &mut Vec<&'v str>| {
         path.push(step);
         let compiled = compile(value, path);

@@ -1,5 +1,6 @@
 //! A document's tree beside the schema of its kind: everything that does not fit, with what to do.
 
+use super::limits;
 use super::node::{Entry, Id, NodeKind, Tag, Tree};
 use super::problem::shown;
 use super::scalar::{self, Plain};
@@ -30,7 +31,7 @@ pub struct Checked {
 
 /// Holds the node `root` to a schema. `first_line` is the line on which the slice begins.
 pub fn check(tree: &Tree<'_>, root: Id, schema: &Schema, first_line: u32) -> Checked {
-    let mut walk = Walk { tree, first_line, path: Vec::new(), checked: Checked::default() };
+    let mut walk = Walk { tree, first_line, path: Vec::new(), repeating: 0, checked: Checked::default() };
     walk.value(root, tree.resolve(root).span(), schema);
     walk.checked.findings.sort_by_key(|finding| finding.at.start);
     walk.checked
@@ -40,6 +41,8 @@ struct Walk<'a, 't> {
     tree: &'a Tree<'t>,
     first_line: u32,
     path: Vec<Step<'a>>,
+    /// How many aliases lead to where the walk is.
+    repeating: usize,
     checked: Checked,
 }
 
@@ -52,6 +55,16 @@ enum Step<'a> {
 impl<'a> Walk<'a, '_> {
     /// Checks the value `id`; `at` is where it is complained of: its key, or itself in a list.
     fn value(&mut self, id: Id, at: Range<usize>, schema: &'a Schema) {
+        let is_alias = usize::from(self.tree.target(id) != id);
+        self.repeating += is_alias;
+        if self.repeating > 0 {
+            self.checked.aliased += self.tree.scalar(id).map_or(0, str::len) + size_of::<String>();
+        }
+        self.node(id, at, schema);
+        self.repeating -= is_alias;
+    }
+
+    fn node(&mut self, id: Id, at: Range<usize>, schema: &'a Schema) {
         let node = self.tree.resolve(id);
         if node.tag == Tag::Other || (node.tag == Tag::Core && matches!(node.kind, NodeKind::Scalar { .. })) {
             let message = format!("{} has a tag", self.here());
@@ -60,9 +73,6 @@ impl<'a> Walk<'a, '_> {
             self.find(at, message, "take the `!…` away and write the value plainly".into());
             return;
         }
-        if self.tree.target(id) != id {
-            self.checked.aliased += self.tree.scalar(id).map_or(16, |text| text.len() + 16);
-        }
         match (&schema.shape, &node.kind) {
             (Shape::Any, _) => {}
             (Shape::Map { fields, one_of }, NodeKind::Map { entries, .. }) => {
@@ -70,20 +80,18 @@ impl<'a> Walk<'a, '_> {
             }
             (Shape::Dict { value, max }, NodeKind::Map { entries, .. }) => self.dict(at, entries, value, *max),
             (Shape::List { item, min, max }, NodeKind::List { items, .. }) => self.list(at, items, item, *min, *max),
-            (Shape::Text { min, max, pattern, options }, NodeKind::Scalar { text, .. }) => {
-                match self.tree.plain(id) {
-                    Some(read) => self.quote(node.span(), text, read, options, schema.private),
-                    None if !options.is_empty() => self.option(node.span(), text, options),
-                    None => {
-                        self.bounds(node.span(), text, *min, *max);
-                        if let Some(pattern) = pattern
-                            && !pattern.is_match(text)
-                        {
-                            self.pattern(node.span(), text, pattern.as_str());
-                        }
+            (Shape::Text { min, max, pattern, options }, NodeKind::Scalar { text, .. }) => match self.tree.plain(id) {
+                Some(read) => self.quote(node.span(), text, read, options, schema.private),
+                None if !options.is_empty() => self.option(node.span(), text, options),
+                None => {
+                    self.bounds(node.span(), text, *min, *max);
+                    if let Some(pattern) = pattern
+                        && !pattern.is_match(text)
+                    {
+                        self.pattern(node.span(), text, pattern.as_str());
                     }
                 }
-            }
+            },
             (Shape::Bool, NodeKind::Scalar { .. }) if matches!(self.tree.plain(id), Some(Plain::Bool(_))) => {}
             (Shape::Int { min, max }, NodeKind::Scalar { text, .. }) if self.tree.plain(id) == Some(Plain::Int) => {
                 if scalar::integer(text).is_none_or(|number| number < *min || number > *max) {
@@ -95,7 +103,14 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn map(&mut self, at: Range<usize>, entries: &'a [Entry], fields: &'a [Field], one_of: Option<&str>, private: bool) {
+    fn map(
+        &mut self,
+        at: Range<usize>,
+        entries: &'a [Entry],
+        fields: &'a [Field],
+        one_of: Option<&str>,
+        private: bool,
+    ) {
         let mut seen = Seen::default();
         let mut present: Vec<Option<Entry>> = vec![None; fields.len()];
         let mut unknown = false;
@@ -109,7 +124,11 @@ impl<'a> Walk<'a, '_> {
                         self.child(Step::Key(key), entry, &fields[index].schema);
                         if one_of.is_some() && self.tree.plain(entry.value) == Some(Plain::Bool(false)) {
                             let message = format!("{}.{key} can only be true", self.here());
-                            self.find(self.tree.node(entry.value).span(), message, "take it away, or write true".into());
+                            self.find(
+                                self.tree.node(entry.value).span(),
+                                message,
+                                "take it away, or write true".into(),
+                            );
                         }
                     }
                 }
@@ -150,7 +169,8 @@ impl<'a> Walk<'a, '_> {
         for entry in entries {
             let Some(key) = self.key(entry, &mut seen) else { continue };
             if let Some(read) = self.tree.plain(entry.key) {
-                let message = format!("a key in {} is not quoted, and kubectl reads it as {}", self.here(), read.as_words());
+                let message =
+                    format!("a key in {} is not quoted, and kubectl reads it as {}", self.here(), read.as_words());
                 self.find(self.tree.node(entry.key).span(), message, format!("quote it: {}", quoted(key)));
             }
             if !self.tree.is_null(entry.value) {
@@ -176,7 +196,9 @@ impl<'a> Walk<'a, '_> {
 
     fn child(&mut self, step: Step<'a>, entry: &Entry, schema: &'a Schema) {
         self.path.push(step);
+        self.repeating += usize::from(entry.merged);
         self.value(entry.value, self.tree.node(entry.key).span(), schema);
+        self.repeating -= usize::from(entry.merged);
         self.path.pop();
     }
 
@@ -193,6 +215,9 @@ impl<'a> Walk<'a, '_> {
             self.find(node.span(), message, "take the `!…` away".into());
         }
         if let Some(first) = seen.insert(key, entry.key) {
+            if self.checked.findings.len() >= limits::FINDINGS {
+                return None;
+            }
             let line = position(self.tree.text, self.first_line, self.tree.node(first).span().start).line;
             let message = format!("a key stands twice in {}", self.here());
             self.find(node.span(), message, format!("keep one; the first is on line {line}"));
@@ -286,7 +311,9 @@ impl<'a> Walk<'a, '_> {
             _ => at,
         };
         let (wants, help) = match &schema.shape {
-            Shape::Text { options, .. } if options.is_empty() => ("a text", "write a text, in quotes where it is not a plain word".into()),
+            Shape::Text { options, .. } if options.is_empty() => {
+                ("a text", "write a text, in quotes where it is not a plain word".into())
+            }
             Shape::Text { options, .. } => ("a text", format!("write one of {}", options.join(", "))),
             Shape::Bool => ("true or false", "write true or false, without quotes".into()),
             Shape::Int { .. } => ("a whole number", "write digits, without quotes".into()),
@@ -334,7 +361,9 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn find(&mut self, at: Range<usize>, message: String, help: String) {
-        self.checked.findings.push(Finding { at, message, help });
+        if self.checked.findings.len() < limits::FINDINGS {
+            self.checked.findings.push(Finding { at, message, help });
+        }
     }
 }
 

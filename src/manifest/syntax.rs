@@ -3,6 +3,7 @@
 use super::limits;
 use super::node::{Fault, FaultKind};
 use super::problem::Show;
+use super::schema;
 use super::source::line_range;
 use granit_parser::ErrorKind;
 use std::ops::Range;
@@ -143,50 +144,38 @@ fn syntax(kind: &ErrorKind) -> (&'static str, &'static str) {
     }
 }
 
-/// What of the line around `at` may be shown where no tree says what is what: its key, and the
-/// punctuation that begins the value. The rest could be anything.
+/// What of the line around `at` may be shown where no tree says what is what: its key, if it is a
+/// field that everybody knows, and the punctuation that begins the value. The rest could be anything,
+/// also a key: the line can lie in a text of several lines.
 pub fn spans(text: &str, at: usize) -> Vec<(Range<usize>, Show)> {
     let line = line_range(text, at);
     let all = text.get(line.clone()).unwrap_or("");
     if all.starts_with("---") || all.starts_with("...") {
         return vec![(line.start..line.start + 3, Show::Yes), (line.start + 3..line.end, Show::No)];
     }
-    let lead = all.len() - all.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '-' | '{' | '[' | ',')).len();
-    let rest = &all[lead..];
-    let in_text = inside_quotes(&text[..line.start]) || inside_block(text, line.start, all);
-    let key = if in_text { None } else { leading_key(rest) };
-    let key_end = line.start + lead + key.unwrap_or(0);
-    let mut spans = Vec::new();
-    if key.is_some() {
-        spans.push((line.start + lead..key_end, Show::Yes));
-    }
-    let value = &text[key_end..line.end];
+    let lead = |text: &str, skip: &dyn Fn(char) -> bool| text.len() - text.trim_start_matches(skip).len();
+    let key = line.start + lead(all, &|c| c.is_whitespace() || matches!(c, '-' | '{' | '[' | ','));
+    let Some(length) = leading_key(text.get(key..line.end).unwrap_or("")) else {
+        return vec![(key..line.end, Show::No)];
+    };
+    let value = text.get(key + length..line.end).unwrap_or("");
     let opening = |c: char| c.is_whitespace() || matches!(c, ':' | '{' | '[' | '"' | '\'' | '|' | '>' | '-');
-    let skip = if key.is_some() { value.len() - value.trim_start_matches(opening).len() } else { 0 };
-    if key_end + skip < line.end {
-        spans.push((key_end + skip..line.end, Show::No));
-    }
-    spans
+    let value = key + length + lead(value, &opening);
+    vec![(key..key + length, Show::Yes), (value..line.end, Show::No)]
 }
 
-/// The length of a key at the beginning of a line, quotes included.
+/// The length of a known key at the beginning of a line, quotes included.
 fn leading_key(rest: &str) -> Option<usize> {
     let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
     let inner = quote.map_or(rest, |_| &rest[1..]);
-    let name = inner.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/')))?;
+    let (name, _) = inner.split_at(inner.find(|c: char| !c.is_ascii_alphanumeric())?);
+    let after = inner.get(name.len()..)?;
     let after = match quote {
-        Some(quote) => inner[name..].strip_prefix(quote)?,
-        None => &inner[name..],
+        Some(quote) => after.strip_prefix(quote)?,
+        None => after,
     };
-    let ends = after.strip_prefix(':')?.chars().next().is_none_or(char::is_whitespace);
-    (name > 0 && name <= 63 && ends).then_some(name + quote.map_or(0, |_| 2))
-}
-
-/// Whether a quote that opened before is still open.
-fn inside_quotes(before: &str) -> bool {
-    let mut marks = Marks::of(before);
-    while marks.next().is_some() {}
-    marks.quote.is_some()
+    after.starts_with(':').then_some(())?;
+    schema::is_field(name).then_some(name.len() + quote.map_or(0, |_| 2))
 }
 
 /// The innermost bracket that is still open.
@@ -247,25 +236,4 @@ impl Iterator for Marks<'_> {
             self.begins = false;
         }
     }
-}
-
-/// Whether the line lies below a `|` or `>`.
-fn inside_block(text: &str, start: usize, line: &str) -> bool {
-    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
-    let mut least = indent(line);
-    for above in text[..start].rsplit(['\n', '\r']) {
-        if above.trim().is_empty() || indent(above) >= least {
-            continue;
-        }
-        least = indent(above);
-        let head = above.split(" #").next().unwrap_or("").trim_end().trim_end_matches(['+', '-']);
-        let head = head.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['+', '-']);
-        if head.ends_with(['|', '>']) {
-            return true;
-        }
-        if least == 0 {
-            return false;
-        }
-    }
-    false
 }

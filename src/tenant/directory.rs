@@ -85,7 +85,8 @@ impl DirectoryPlace {
         let mut snapshot =
             gather(Documents { documents: reading.documents, invalid: reading.invalid, unparsed: reading.unparsed });
         snapshot.other_kinds = other_kinds;
-        let records = self.records().map_err(|problem| PlaceError::Failed { what: problem.file, why: problem.message })?;
+        let records =
+            self.records().map_err(|problem| PlaceError::Failed { what: problem.file, why: problem.message })?;
         Arc::make_mut(&mut snapshot.inventory).records = records;
         Ok(snapshot)
     }
@@ -177,7 +178,8 @@ impl DirectorySession<'_> {
         if records != self.written {
             let path = self.place.folder.join(lock_file::NAME);
             let text = lock_file::write(&records);
-            disk::write_atomically(self.place.disk.as_ref(), &path, text.as_bytes()).map_err(self.place.failed(&path))?;
+            disk::write_atomically(self.place.disk.as_ref(), &path, text.as_bytes())
+                .map_err(self.place.failed(&path))?;
             self.written = records;
         }
         Ok(())
@@ -222,7 +224,8 @@ impl DirectorySession<'_> {
         let text = match disk::read(&path, manifest::limits::FILE_BYTES).map_err(self.place.failed(&path))? {
             None => yaml,
             Some(bytes) => {
-                let there = String::from_utf8(bytes).map_err(|_| refused(format!("{} is not UTF-8", path.display())))?;
+                let there =
+                    String::from_utf8(bytes).map_err(|_| refused(format!("{} is not UTF-8", path.display())))?;
                 manifest::append_document(&there, &yaml)
             }
         };
@@ -231,7 +234,13 @@ impl DirectorySession<'_> {
         Ok(())
     }
 
-    fn update(&mut self, change: &Change, fields: &[FieldChange], after: &Item, definition: Option<&[u8]>) -> Result<(), PlaceError> {
+    fn update(
+        &mut self,
+        change: &Change,
+        fields: &[FieldChange],
+        after: &Item,
+        definition: Option<&[u8]>,
+    ) -> Result<(), PlaceError> {
         let (path, origin, resource) = self.current(change)?;
         let mut edits: Vec<Edit> = fields.iter().filter_map(|field| edit(field, after)).collect();
         if let (Some(bytes), Resource::Integration(integration)) = (definition, &resource) {
@@ -249,15 +258,17 @@ impl DirectorySession<'_> {
         if edits.is_empty() {
             return Ok(());
         }
-        let text = manifest::edit(&origin, &edits)
-            .map_err(|error| PlaceError::Refused { object: change.object.clone(), why: format!("{}: {error}", path.display()) })?;
+        let text = manifest::edit(&origin.file.text, origin.range.clone(), origin.item, &edits).map_err(|error| PlaceError::Refused {
+            object: change.object.clone(),
+            why: format!("{}: {error}", path.display()),
+        })?;
         self.write(&path, text.as_bytes())
     }
 
     fn delete(&mut self, change: &Change) -> Result<(), PlaceError> {
         let (path, origin, resource) = self.current(change)?;
         let refused = |why: String| PlaceError::Refused { object: change.object.clone(), why };
-        match manifest::remove_document(&origin).map_err(|error| refused(format!("{}: {error}", path.display())))? {
+        match manifest::remove_document(&origin.file.text, origin.range.clone(), origin.item).map_err(|error| refused(format!("{}: {error}", path.display())))? {
             Some(text) => self.write(&path, text.as_bytes())?,
             None => disk::remove(self.place.disk.as_ref(), &path).map_err(self.place.failed(&path))?,
         }
@@ -339,7 +350,8 @@ fn edit(change: &FieldChange, after: &Item) -> Option<Edit> {
 /// An object's document in a file, as it is now.
 fn find(path: &Path, id: &ObjectId) -> Result<Option<(Origin, Resource)>, PlaceError> {
     let reading = manifest::read_file(path);
-    let found = reading.documents.into_iter().find(|d| d.resource.kind() == id.kind && d.resource.metadata().name == id.name);
+    let found =
+        reading.documents.into_iter().find(|d| d.resource.kind() == id.kind && d.resource.metadata().name == id.name);
     Ok(found.map(|document| (document.origin, document.resource)))
 }
 

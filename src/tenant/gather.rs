@@ -1,7 +1,7 @@
 //! Documents of one tenant's folder as an inventory.
 
-use super::disk;
 use super::Snapshot;
+use super::disk;
 use crate::api::*;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::world::Inventory;
@@ -72,7 +72,10 @@ pub fn gather(found: Documents) -> Snapshot {
         problems.extend(twice_problems(&id, &places));
         inventory.remove(&id);
         let files: BTreeSet<&str> = places.iter().map(|p| p.file.path.as_str()).collect();
-        inventory.invalid.insert(id, format!("it is there {} times: in {}", places.len(), files.into_iter().collect::<Vec<_>>().join(", ")));
+        inventory.invalid.insert(
+            id,
+            format!("it is there {} times: in {}", places.len(), files.into_iter().collect::<Vec<_>>().join(", ")),
+        );
     }
     let invalid: Vec<ObjectId> = inventory.invalid.keys().cloned().collect();
     invalid.iter().for_each(|id| inventory.remove(id));
@@ -98,7 +101,8 @@ fn twice_problems(id: &ObjectId, places: &[Origin]) -> Vec<Problem> {
         .iter()
         .enumerate()
         .map(|(this, place)| {
-            let others: Vec<String> = located.iter().enumerate().filter(|(other, _)| *other != this).map(|(_, p)| shown(p)).collect();
+            let others: Vec<String> =
+                located.iter().enumerate().filter(|(other, _)| *other != this).map(|(_, p)| shown(p)).collect();
             let position = place.1;
             Problem {
                 file: place.0.file.path.clone(),
@@ -107,7 +111,9 @@ fn twice_problems(id: &ObjectId, places: &[Origin]) -> Vec<Problem> {
                 excerpt: None,
                 message: format!("{id} is there twice: also at {}", others.join(", ")),
                 help: match id.kind {
-                    Kind::Connection => "a tenant has exactly one connection per stable key: keep one of them".to_string(),
+                    Kind::Connection => {
+                        "a tenant has exactly one connection per stable key: keep one of them".to_string()
+                    }
                     _ => "keep one of them".to_string(),
                 },
             }
@@ -124,8 +130,10 @@ fn definitions(
     let share = integrations.len().div_ceil(threads).max(16);
     let read = |(id, object): &(ObjectId, Arc<Object<IntegrationSpec>>)| read_uses(object, origins.get(id));
     std::thread::scope(|scope| {
-        let parts: Vec<_> =
-            integrations.chunks(share).map(|part| scope.spawn(move || part.iter().map(read).collect::<Vec<_>>())).collect();
+        let parts: Vec<_> = integrations
+            .chunks(share)
+            .map(|part| scope.spawn(move || part.iter().map(read).collect::<Vec<_>>()))
+            .collect();
         // A thread that panicked would leave gaps: its share is read again here.
         parts
             .into_iter()
@@ -158,7 +166,9 @@ fn read_uses(object: &Object<IntegrationSpec>, origin: Option<&Origin>) -> Resul
             format!("definition {} is not there", path.display()),
             "put the exported definition beside this manifest, or take `definition` out",
         )),
-        Err(error) => Err(problem(format!("definition {} cannot be read: {error}", path.display()), "make it a readable file")),
+        Err(error) => {
+            Err(problem(format!("definition {} cannot be read: {error}", path.display()), "make it a readable file"))
+        }
     }
 }
 

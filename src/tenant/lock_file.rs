@@ -25,11 +25,15 @@ pub fn read(text: &str) -> Result<BTreeMap<ObjectId, Record>, LockError> {
     for (position, line) in text.lines().enumerate() {
         let fail = |why| Err(LockError { line: position + 1, why });
         if line.starts_with("<<<<<<<") || line.starts_with("=======") || line.starts_with(">>>>>>>") {
-            return fail("a merge was left unfinished: keep the lines of both sides, and of two lines for one object either");
+            return fail(
+                "a merge was left unfinished: keep the lines of both sides, and of two lines for one object either",
+            );
         }
         if position == 0 {
             if line != VERSION {
-                return fail("the first line is not \"stablekey.lock v1\": another version of Stablekey wrote it, or it was edited");
+                return fail(
+                    "the first line is not \"stablekey.lock v1\": another version of Stablekey wrote it, or it was edited",
+                );
             }
             continue;
         }
@@ -38,7 +42,9 @@ pub fn read(text: &str) -> Result<BTreeMap<ObjectId, Record>, LockError> {
         }
         let entry = line.split_once(' ').and_then(|(id, rest)| Some((ObjectId::parse(id)?, Record::decode(rest)?)));
         let Some((id, record)) = entry else {
-            return fail("not a record: restore the file from Git, or take the line out (the object is then as if others had written it)");
+            return fail(
+                "not a record: restore the file from Git, or take the line out (the object is then as if others had written it)",
+            );
         };
         if records.insert(id, record).is_some() {
             return fail("the object has two lines: keep one");

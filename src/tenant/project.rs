@@ -85,7 +85,8 @@ pub fn open(given: &Given, stdin: &mut dyn Read) -> Project {
 
 /// Tenants and TenantSyncs apart from what is in tenants.
 fn split(reading: Reading) -> (Vec<Document>, Reading) {
-    let (inside, outside): (Vec<_>, Vec<_>) = reading.documents.into_iter().partition(|d| d.resource.kind().in_tenant());
+    let (inside, outside): (Vec<_>, Vec<_>) =
+        reading.documents.into_iter().partition(|d| d.resource.kind().in_tenant());
     (outside, Reading { documents: inside, ..reading })
 }
 
@@ -115,7 +116,8 @@ impl Project {
 
     /// All files as one tenant without a name.
     fn unnamed(&mut self, inside: Reading) {
-        let live = gather(Documents { documents: inside.documents, invalid: inside.invalid, unparsed: inside.unparsed });
+        let live =
+            gather(Documents { documents: inside.documents, invalid: inside.invalid, unparsed: inside.unparsed });
         self.problems.extend(live.problems.clone());
         let tenant = ProjectTenant { spec: TenantSpec::default(), place: None, live: Ok(live), source: None };
         self.tenants.insert(UNNAMED.to_string(), tenant);
@@ -124,13 +126,19 @@ impl Project {
     /// Gives each file to the tenant in whose folder it lies.
     fn fill(&mut self, given: &Given, tenants: BTreeMap<String, TenantSpec>, inside: Reading) {
         let folders = self.folders(given, &tenants);
-        let mut of_folder: BTreeMap<PathBuf, Documents> = folders.keys().map(|f| (f.clone(), Documents::default())).collect();
+        let mut of_folder: BTreeMap<PathBuf, Documents> =
+            folders.keys().map(|f| (f.clone(), Documents::default())).collect();
         for document in inside.documents {
             match owner(&folders, &document.origin.file.path) {
                 Some(folder) => of_folder.entry(folder.clone()).or_default().documents.push(document),
                 None => {
-                    let message = format!("{}/{} lies outside every tenant's folders", document.resource.kind(), document.resource.metadata().name);
-                    let help = "move it into the folder of a Tenant's place or source; only Tenant and TenantSync lie outside";
+                    let message = format!(
+                        "{}/{} lies outside every tenant's folders",
+                        document.resource.kind(),
+                        document.resource.metadata().name
+                    );
+                    let help =
+                        "move it into the folder of a Tenant's place or source; only Tenant and TenantSync lie outside";
                     self.wrong(&document.origin, &["kind"], message, help);
                 }
             }
@@ -155,12 +163,19 @@ impl Project {
             .collect();
         for (origin, id) in misplaced {
             let message = format!("{id} lies inside a tenant's folder");
-            self.wrong(&origin, &["kind"], message, "move it out, for example to tenants.yaml beside the tenants' folders");
+            self.wrong(
+                &origin,
+                &["kind"],
+                message,
+                "move it out, for example to tenants.yaml beside the tenants' folders",
+            );
         }
         let mut read = |folder: &PathBuf| of_folder.remove(folder).map(gather).unwrap_or_default();
         for (name, spec) in tenants {
             let tenant = self.tenant(given, &name, spec, &mut read);
-            for snapshot in [tenant.live.as_ref().ok(), tenant.source.as_ref().and_then(|s| s.as_ref().ok())].into_iter().flatten() {
+            for snapshot in
+                [tenant.live.as_ref().ok(), tenant.source.as_ref().and_then(|s| s.as_ref().ok())].into_iter().flatten()
+            {
                 self.problems.extend(snapshot.problems.clone());
             }
             self.tenants.insert(name, tenant);
@@ -176,7 +191,11 @@ impl Project {
     ) -> ProjectTenant {
         let source = source_of(given, name, &spec).map(|path| {
             let folder = normal(&path);
-            if folder.is_dir() { Ok(read(&folder)) } else { Err(format!("its source {} is no folder", folder.display())) }
+            if folder.is_dir() {
+                Ok(read(&folder))
+            } else {
+                Err(format!("its source {} is no folder", folder.display()))
+            }
         });
         let (place, live) = match &spec.place {
             Some(Place::Directory(directory)) => {
@@ -189,7 +208,9 @@ impl Project {
                 });
                 (Some(place), live)
             }
-            Some(Place::Kubernetes(_)) => (None, Err("its place is a cluster, and this build reads directories only".to_string())),
+            Some(Place::Kubernetes(_)) => {
+                (None, Err("its place is a cluster, and this build reads directories only".to_string()))
+            }
             None => (None, Err("its Tenant names no place: write place: {directory: {path: …}}".to_string())),
         };
         ProjectTenant { spec, place, live, source }
@@ -200,22 +221,34 @@ impl Project {
         let mut folders: BTreeMap<PathBuf, String> = BTreeMap::new();
         for (name, spec) in tenants {
             let place = match &spec.place {
-                Some(Place::Directory(d)) => Some((d.path.clone(), self.root.join(&d.path), ["spec", "place", "directory", "path"].as_slice())),
+                Some(Place::Directory(d)) => {
+                    Some((d.path.clone(), self.root.join(&d.path), ["spec", "place", "directory", "path"].as_slice()))
+                }
                 _ => None,
             };
-            let given_source = given.sources.get(name).map(|p| (p.display().to_string(), p.clone(), ["spec", "source"].as_slice()));
-            let source = spec.source.as_ref().map(|s| (s.path.clone(), self.root.join(&s.path), ["spec", "source", "path"].as_slice()));
+            let given_source =
+                given.sources.get(name).map(|p| (p.display().to_string(), p.clone(), ["spec", "source"].as_slice()));
+            let source = spec
+                .source
+                .as_ref()
+                .map(|s| (s.path.clone(), self.root.join(&s.path), ["spec", "source", "path"].as_slice()));
             for (written, path, at) in place.into_iter().chain(given_source.or(source)) {
                 let id = ObjectId::new(Kind::Tenant, name);
                 let Some(origin) = self.origins.get(&id).cloned() else { continue };
                 if !given.sources.contains_key(name) && leads_out(&written) {
-                    self.wrong(&origin, at, format!("{written} leads out of the root"), "write a relative path below the root, without ..");
+                    self.wrong(
+                        &origin,
+                        at,
+                        format!("{written} leads out of the root"),
+                        "write a relative path below the root, without ..",
+                    );
                     continue;
                 }
                 let folder = normal(&path);
                 let nested = folders.iter().find(|(other, _)| folder.starts_with(other) || other.starts_with(&folder));
                 if let Some((other, owner)) = nested {
-                    let message = format!("{} and {} (of {owner}) lie in one another", folder.display(), other.display());
+                    let message =
+                        format!("{} and {} (of {owner}) lie in one another", folder.display(), other.display());
                     self.wrong(&origin, at, message, "give each tenant, and each source, a folder of its own");
                     continue;
                 }
@@ -231,30 +264,36 @@ impl Project {
 
     /// Problems of files that belong to no tenant.
     pub fn own_problems(&self) -> impl Iterator<Item = &Problem> {
-        let snapshots = self.tenants.values().flat_map(|t| [t.live.as_ref().ok(), t.source.as_ref().and_then(|s| s.as_ref().ok())]);
+        let snapshots =
+            self.tenants.values().flat_map(|t| [t.live.as_ref().ok(), t.source.as_ref().and_then(|s| s.as_ref().ok())]);
         let of_tenants: Vec<&Problem> = snapshots.flatten().flat_map(|s| &s.problems).collect();
         self.problems.iter().filter(move |p| !of_tenants.contains(p))
     }
 
     /// How many resources were read.
     pub fn objects(&self) -> usize {
-        let snapshots = self.tenants.values().flat_map(|t| [t.live.as_ref().ok(), t.source.as_ref().and_then(|s| s.as_ref().ok())]);
+        let snapshots =
+            self.tenants.values().flat_map(|t| [t.live.as_ref().ok(), t.source.as_ref().and_then(|s| s.as_ref().ok())]);
         self.origins.len() + snapshots.flatten().map(|s| s.inventory.len()).sum::<usize>()
     }
 
     /// The bytes of a definition that stands beside its manifest, in a place or a source.
     fn definition_at(&self, from: &DefinitionFrom) -> Result<Vec<u8>, PlaceError> {
         let id = ObjectId::new(Kind::Integration, &from.integration);
-        let missing = || PlaceError::Refused { object: id.clone(), why: format!("its definition is not in {}", from.tenant) };
+        let missing =
+            || PlaceError::Refused { object: id.clone(), why: format!("its definition is not in {}", from.tenant) };
         let tenant = self.tenants.get(&from.tenant).ok_or_else(missing)?;
         if !from.source
             && let Some(place) = &tenant.place
         {
             return place.definition(&from.integration);
         }
-        let snapshot = if from.source { tenant.source.as_ref().and_then(|s| s.as_ref().ok()) } else { tenant.live.as_ref().ok() };
+        let snapshot =
+            if from.source { tenant.source.as_ref().and_then(|s| s.as_ref().ok()) } else { tenant.live.as_ref().ok() };
         let snapshot = snapshot.ok_or_else(missing)?;
-        let (Some(object), Some(origin)) = (snapshot.inventory.integrations.get(&from.integration), snapshot.origins.get(&id)) else {
+        let (Some(object), Some(origin)) =
+            (snapshot.inventory.integrations.get(&from.integration), snapshot.origins.get(&id))
+        else {
             return Err(missing());
         };
         match &object.spec.definition {
@@ -294,7 +333,11 @@ impl Project {
             Err(why) => View::Unreachable(why.clone()),
         };
         let tenants = self.tenants.iter().map(|(name, tenant)| {
-            let view = TenantView { spec: tenant.spec.clone(), live: view(&tenant.live), source: tenant.source.as_ref().map(view) };
+            let view = TenantView {
+                spec: tenant.spec.clone(),
+                live: view(&tenant.live),
+                source: tenant.source.as_ref().map(view),
+            };
             (name.clone(), view)
         });
         World { tenants: tenants.collect(), syncs: self.syncs.clone() }
@@ -355,4 +398,3 @@ fn leads_out(path: &str) -> bool {
 fn normal(path: &Path) -> PathBuf {
     path.components().filter(|part| !matches!(part, PathPart::CurDir)).collect()
 }
-

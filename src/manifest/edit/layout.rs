@@ -1,0 +1,194 @@
+//! Where the parts of a document stand in its text: what a parser's spans leave out.
+
+use super::EditError;
+use crate::manifest::node::{Entry, Id, NodeKind, Tree};
+use granit_parser::ScalarStyle;
+use std::ops::Range;
+
+/// A tree and its text.
+#[derive(Clone, Copy)]
+pub struct Layout<'a, 't> {
+    pub tree: &'a Tree<'t>,
+}
+
+/// What holds a node.
+#[derive(Clone, Copy)]
+pub enum Holder {
+    Root,
+    Map { map: Id, entry: Entry },
+    List { list: Id, index: usize },
+}
+
+type Result<T> = std::result::Result<T, EditError>;
+
+impl<'t> Layout<'_, 't> {
+    pub fn text(&self) -> &'t str {
+        self.tree.text
+    }
+
+    pub fn is_flow(&self, id: Id) -> bool {
+        matches!(self.tree.node(id).kind, NodeKind::Map { flow: true, .. } | NodeKind::List { flow: true, .. })
+    }
+
+    /// The offset at which the line of `at` begins.
+    pub fn line_start(&self, at: usize) -> usize {
+        self.text()[..at].rfind(['\n', '\r']).map_or(0, |at| at + 1)
+    }
+
+    /// The offset at which the line of `at` ends, before its line break.
+    pub fn line_end(&self, at: usize) -> usize {
+        self.text()[at..].find(['\n', '\r']).map_or(self.text().len(), |n| at + n)
+    }
+
+    /// The offset of the line after that of `at`.
+    pub fn next_line(&self, at: usize) -> usize {
+        let end = self.line_end(at);
+        let rest = &self.text()[end..];
+        end + if rest.starts_with("\r\n") { 2 } else { usize::from(!rest.is_empty()) }
+    }
+
+    /// The column of an offset, in characters from 0.
+    pub fn column(&self, at: usize) -> usize {
+        let line = &self.text()[self.line_start(at)..at];
+        line.strip_prefix('\u{feff}').unwrap_or(line).chars().count()
+    }
+
+    /// What stands before `at` on its line.
+    pub fn before(&self, at: usize) -> &'t str {
+        let line = &self.text()[self.line_start(at)..at];
+        line.strip_prefix('\u{feff}').unwrap_or(line)
+    }
+
+    /// The offset after the colon of an entry. `? key` has none that an edit could rely on.
+    pub fn after_colon(&self, entry: &Entry) -> Result<usize> {
+        let key = self.tree.node(entry.key).span();
+        let rest = &self.text()[key.end..];
+        let gap = rest.len() - rest.trim_start_matches([' ', '\t']).len();
+        match rest[gap..].starts_with(':') && !self.before(key.start).trim_end().ends_with('?') {
+            true => Ok(key.end + gap + 1),
+            false => Err(EditError::Layout),
+        }
+    }
+
+    /// The offset of the dash of an item of a block list.
+    pub fn dash(&self, list: Id, index: usize) -> Result<usize> {
+        let items = self.tree.items(list);
+        let id = items.get(index).copied().ok_or(EditError::Layout)?;
+        let start = self.start(id);
+        let before = self.text()[..start].trim_end();
+        match before.ends_with('-') && self.before(before.len() - 1).trim().is_empty() {
+            true => Ok(before.len() - 1),
+            false => Err(EditError::Layout),
+        }
+    }
+
+    /// Where a node begins: for a text below `|`, that mark.
+    fn start(&self, id: Id) -> usize {
+        let node = self.tree.node(id);
+        let start = node.span().start;
+        match node.kind {
+            NodeKind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. } => {
+                self.text()[..start].rfind(['|', '>']).unwrap_or(start)
+            }
+            _ => start,
+        }
+    }
+
+    /// Where what an entry says ends, without comments.
+    pub fn entry_end(&self, entry: &Entry) -> Result<usize> {
+        let colon = self.after_colon(entry)?;
+        Ok(self.end(entry.value, self.column(self.tree.node(entry.key).span().start))?.unwrap_or(colon).max(colon))
+    }
+
+    /// Where what an item says ends, without comments.
+    pub fn item_end(&self, list: Id, index: usize) -> Result<usize> {
+        let id = self.tree.items(list).get(index).copied().ok_or(EditError::Layout)?;
+        if self.is_flow(list) {
+            return Ok(self.tree.node(id).span().end);
+        }
+        let dash = self.dash(list, index)?;
+        Ok(self.end(id, self.column(dash))?.unwrap_or(dash + 1))
+    }
+
+    /// Where a node ends; `None` where it is nothing. `indent` is the column of what holds it.
+    pub fn end(&self, id: Id, indent: usize) -> Result<Option<usize>> {
+        let node = self.tree.node(id);
+        Ok(match &node.kind {
+            NodeKind::Scalar { style: ScalarStyle::Literal | ScalarStyle::Folded, .. } => {
+                Some(self.block_text(self.start(id), indent).end)
+            }
+            NodeKind::Map { entries, merge, flow: false } => {
+                let mut end = node.span().start;
+                for entry in entries.iter().filter(|entry| !entry.merged).chain(merge) {
+                    end = end.max(self.entry_end(entry)?);
+                }
+                Some(end)
+            }
+            NodeKind::List { items, flow: false } => {
+                let mut end = node.span().start;
+                for index in 0..items.len() {
+                    end = end.max(self.item_end(id, index)?);
+                }
+                Some(end)
+            }
+            _ if node.span().is_empty() => None,
+            _ => Some(node.span().end),
+        })
+    }
+
+    /// The bytes of a text below `|` or `>`, from that mark to the end of its last line. Its lines are
+    /// indented more than `indent`.
+    pub fn block_text(&self, mark: usize, indent: usize) -> Range<usize> {
+        let head = self.line_end(mark);
+        let keeps = self.text()[mark..head].contains('+');
+        let (mut end, mut at) = (head, self.next_line(mark));
+        while at < self.text().len() {
+            let line = &self.text()[at..self.line_end(at)];
+            let width = line.len() - line.trim_start_matches(' ').len();
+            let blank = line.trim().is_empty();
+            if !blank && width <= indent {
+                break;
+            }
+            if !blank || keeps {
+                end = self.line_end(at);
+            }
+            at = self.next_line(at);
+        }
+        mark..end
+    }
+
+    /// The bytes of a scalar, with everything that belongs to it.
+    pub fn scalar(&self, id: Id, holder: &Holder) -> Result<Range<usize>> {
+        let node = self.tree.node(id);
+        let NodeKind::Scalar { style, .. } = &node.kind else { return Err(EditError::Layout) };
+        if !matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+            return Ok(node.span());
+        }
+        let (from, indent) = match holder {
+            Holder::Map { entry, .. } => (self.after_colon(entry)?, self.column(self.tree.node(entry.key).span().start)),
+            Holder::List { list, index } => (self.dash(*list, *index)? + 1, self.column(self.dash(*list, *index)?)),
+            Holder::Root => return Err(EditError::Layout),
+        };
+        let rest = &self.text()[from..];
+        let mark = from + rest.len() - rest.trim_start_matches([' ', '\t']).len();
+        match self.text()[mark..].starts_with(['|', '>']) {
+            true => Ok(self.block_text(mark, indent)),
+            false => Err(EditError::Layout),
+        }
+    }
+
+    /// Whether anything in a node has an anchor or is an alias.
+    pub fn is_shared(&self, id: Id) -> bool {
+        let node = self.tree.node(id);
+        node.anchored
+            || match &node.kind {
+                NodeKind::Alias(_) => true,
+                NodeKind::Scalar { .. } => false,
+                NodeKind::List { items, .. } => items.iter().any(|id| self.is_shared(*id)),
+                NodeKind::Map { entries, merge, .. } => {
+                    let shared = |entry: &Entry| self.is_shared(entry.key) || self.is_shared(entry.value);
+                    merge.is_some() || entries.iter().any(shared)
+                }
+            }
+    }
+}

@@ -1,0 +1,249 @@
+//! Edits in place: only the lines that must change do, and comments, order and style stay.
+//!
+//! After every edit the document is parsed again and compared with what the edit means. What would
+//! change more, or less, is not returned.
+
+mod layout;
+mod render;
+mod splice;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use super::cut::cut;
+use super::locate;
+use super::node::{self, NodeKind, Tree};
+use granit_parser::ScalarStyle;
+use splice::{Draft, Splice};
+use std::ops::Range;
+use value::Value;
+
+/// A change to one document.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Edit {
+    /// Gives a field a value. Maps on the way are made where they are not there. In `connections` a
+    /// step is the `name` of an item, and its value a whole item.
+    Set {
+        /// Names from the document down: `["spec", "inputs", "scopes"]`.
+        path: Vec<String>,
+        /// Strings, booleans, small maps and lists.
+        value: serde_json::Value,
+    },
+    /// Takes a field away, if it is there. What is empty then goes too, where absent is how empty is
+    /// written.
+    Remove {
+        /// Names from the document down.
+        path: Vec<String>,
+    },
+}
+
+/// An edit that cannot be made safely. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// The document cannot be parsed.
+    #[error("the document cannot be read any more: run `stablekey validate`, mend it, and try again")]
+    Unreadable,
+    /// An alias, an anchor or `<<` is concerned.
+    #[error("it is shared by an anchor, so that other places would change too: edit it by hand")]
+    Shared,
+    /// The path leads through something that is no map.
+    #[error("the path to it leads through a value that is no map: edit it by hand")]
+    NoMap,
+    /// It is written in a way that a program had better not touch.
+    #[error("it is written in a way that only a person should change: edit it by hand")]
+    Layout,
+    /// The edit would have changed something else, or not everything.
+    #[error("writing it would change more than it should: edit it by hand")]
+    Unfaithful,
+    /// One edit of several, with its path.
+    #[error("{path}: {why}")]
+    At {
+        /// The path, with dots.
+        path: String,
+        /// Why it cannot be made.
+        why: Box<EditError>,
+    },
+}
+
+/// Maps and lists that are not written when they are empty.
+pub(self) const EMPTIED: [&str; 6] = ["inputs", "test", "connections", "replaces", "labels", "annotations"];
+
+/// Changes one document of a file: the document in `range` of `text` (for an element of a `List`,
+/// that of the list, and which `item`). Returns the whole file. Ranges of documents before it stay
+/// good, those behind it move: edit from the last to the first.
+pub fn edit(text: &str, range: Range<usize>, item: Option<u32>, edits: &[Edit]) -> Result<String, EditError> {
+    let (Some(before), Some(old), Some(after)) = (text.get(..range.start), text.get(range.clone()), text.get(range.end..))
+    else {
+        return Err(EditError::Unreadable);
+    };
+    let mut new = old.to_string();
+    for edit in edits {
+        new = one(&new, item, edit).map_err(|why| why.at(edit.path()))?;
+    }
+    check(old, &new, item, edits)?;
+    Ok([before, &new, after].concat())
+}
+
+/// The file with one more document at its end.
+pub fn append_document(text: &str, yaml: &str) -> String {
+    let newline = newline(if text.is_empty() { yaml } else { text });
+    let yaml = yaml.replace("\r\n", "\n").replace('\n', newline);
+    if text.trim().is_empty() {
+        return yaml;
+    }
+    let end = if text.ends_with(['\n', '\r']) { "" } else { newline };
+    let mark = if yaml.starts_with("---") { String::new() } else { format!("---{newline}") };
+    format!("{text}{end}{mark}{yaml}")
+}
+
+/// The file without one document, or without one `item` of a list; `None` where nothing is left.
+pub fn remove_document(text: &str, range: Range<usize>, item: Option<u32>) -> Result<Option<String>, EditError> {
+    let (Some(before), Some(old), Some(after)) = (text.get(..range.start), text.get(range.clone()), text.get(range.end..))
+    else {
+        return Err(EditError::Unreadable);
+    };
+    let slices = cut(text);
+    if let Some(item) = item
+        && let Some(new) = without_item(old, item)?
+    {
+        return Ok(Some([before, &new, after].concat()));
+    }
+    let left = [before, after].concat();
+    let kept: Vec<&str> = slices.iter().filter(|s| s.range != range).filter_map(|s| text.get(s.range.clone())).collect();
+    let still: Vec<&str> = cut(&left).into_iter().filter_map(|slice| left.get(slice.range)).collect();
+    match kept == still {
+        true if kept.is_empty() => Ok(None),
+        true => Ok(Some(left)),
+        false => Err(EditError::Unfaithful),
+    }
+}
+
+impl Edit {
+    fn path(&self) -> &[String] {
+        match self {
+            Edit::Set { path, .. } | Edit::Remove { path } => path,
+        }
+    }
+}
+
+impl EditError {
+    fn at(self, path: &[String]) -> Self {
+        match self {
+            EditError::At { .. } => self,
+            why => EditError::At { path: path.join("."), why: Box::new(why) },
+        }
+    }
+
+    fn no_map(path: &[String]) -> Self {
+        EditError::NoMap.at(path)
+    }
+}
+
+/// Makes one edit, change by change.
+fn one(text: &str, item: Option<u32>, edit: &Edit) -> Result<String, EditError> {
+    /// More changes than any value of ours has parts.
+    const ENOUGH: usize = 2_000;
+    let path: Vec<&str> = edit.path().iter().map(String::as_str).collect();
+    let mut text = text.to_string();
+    for _ in 0..ENOUGH {
+        let change = {
+            let tree = parse(&text)?;
+            let draft = Draft {
+                layout: layout::Layout { tree: &tree },
+                root: locate::root(&tree, item).ok_or(EditError::Unreadable)?,
+                newline: newline(&text),
+                json: is_json(&tree),
+            };
+            match edit {
+                Edit::Set { value, .. } => draft.set(&path, &Value::of_json(value))?,
+                Edit::Remove { .. } => draft.remove(&path)?,
+            }
+        };
+        if change.is_empty() {
+            return Ok(text);
+        }
+        text = spliced(&text, change)?;
+    }
+    Err(EditError::Layout)
+}
+
+fn spliced(text: &str, mut splices: Vec<Splice>) -> Result<String, EditError> {
+    // From the last to the first, so that offsets stay good; what is inserted at one place keeps its order.
+    splices.reverse();
+    splices.sort_by_key(|splice| std::cmp::Reverse(splice.at.start));
+    let mut text = text.to_string();
+    for Splice { at, with } in splices {
+        if text.get(at.clone()).is_none() {
+            return Err(EditError::Layout);
+        }
+        text.replace_range(at, &with);
+    }
+    Ok(text)
+}
+
+/// The law: the new text says what the old one said, with the edits applied, and nothing else.
+fn check(old: &str, new: &str, item: Option<u32>, edits: &[Edit]) -> Result<(), EditError> {
+    let (old_tree, new_tree) = (parse(old)?, parse(new).map_err(|_| EditError::Unfaithful)?);
+    let mut expected = Value::of(&old_tree, old_tree.root);
+    let document = match item {
+        None => Some(&mut expected),
+        Some(item) => item_of(&mut expected, item),
+    };
+    let document = document.ok_or(EditError::Unreadable)?;
+    for edit in edits {
+        document.apply(edit)?;
+    }
+    let holds = expected == Value::of(&new_tree, new_tree.root) && cut(new).len() == cut(old).len().max(1);
+    if holds { Ok(()) } else { Err(EditError::Unfaithful) }
+}
+
+fn item_of(value: &mut Value, item: u32) -> Option<&mut Value> {
+    let Value::Map(entries) = value else { return None };
+    let (_, items) = entries.iter_mut().find(|(key, _)| key == "items")?;
+    let Value::List(items) = items else { return None };
+    items.get_mut(usize::try_from(item).ok()?)
+}
+
+/// A list's text without one of its items; `None` where it was the only one.
+fn without_item(text: &str, item: u32) -> Result<Option<String>, EditError> {
+    let tree = parse(text)?;
+    let items = tree.get(tree.root, "items").ok_or(EditError::Unreadable)?;
+    let index = usize::try_from(item).map_err(|_| EditError::Unreadable)?;
+    if tree.items(items).len() <= 1 {
+        return Ok(None);
+    }
+    let draft = Draft {
+        layout: layout::Layout { tree: &tree },
+        root: tree.root,
+        newline: newline(text),
+        json: is_json(&tree),
+    };
+    let new = spliced(text, draft.remove_element(items, index)?)?;
+    let mut expected = Value::of(&tree, tree.root);
+    if let Value::Map(entries) = &mut expected
+        && let Some((_, Value::List(items))) = entries.iter_mut().find(|(key, _)| key == "items")
+    {
+        items.remove(index);
+    }
+    let new_tree = parse(&new).map_err(|_| EditError::Unfaithful)?;
+    if expected == Value::of(&new_tree, new_tree.root) { Ok(Some(new)) } else { Err(EditError::Unfaithful) }
+}
+
+fn parse(text: &str) -> Result<Tree<'_>, EditError> {
+    node::parse(text).ok().flatten().ok_or(EditError::Unreadable)
+}
+
+/// The line break of a text: its first.
+fn newline(text: &str) -> &'static str {
+    match text.find(['\n', '\r']) {
+        Some(at) if text[at..].starts_with("\r\n") => "\r\n",
+        _ => "\n",
+    }
+}
+
+/// Whether a document is written as JSON: braces, and its first key in double quotes.
+fn is_json(tree: &Tree<'_>) -> bool {
+    let first = tree.entries(tree.root).first().map(|entry| &tree.node(entry.key).kind);
+    let quoted = matches!(first, Some(NodeKind::Scalar { style: ScalarStyle::DoubleQuoted, .. }));
+    quoted && matches!(tree.node(tree.root).kind, NodeKind::Map { flow: true, .. })
+}

@@ -1,0 +1,156 @@
+//! Values as YAML text, in the style of what stands around them.
+
+use super::value::Value;
+use crate::manifest::scalar;
+use granit_parser::ScalarStyle;
+
+/// How text is written somewhere.
+#[derive(Clone, Copy)]
+pub struct Style<'a> {
+    /// The file's line break.
+    pub newline: &'a str,
+    /// Whether it must be JSON: every text in double quotes.
+    pub json: bool,
+    /// Whether small maps go on lines of their own, as those beside them do.
+    pub spread: bool,
+}
+
+/// Maps that people write one entry to a line, whatever stands beside them.
+const SPREAD: [&str; 6] = ["inputs", "test", "labels", "annotations", "spec", "metadata"];
+
+/// `key: value` for a block map whose keys stand at `indent`.
+pub fn entry(key: &str, value: &Value, indent: usize, style: Style<'_>) -> String {
+    let name = flow_text(key, style.json);
+    match value {
+        Value::Map(entries) if !entries.is_empty() && (style.spread || SPREAD.contains(&key)) => {
+            format!("{name}:{}{}", break_to(indent + 2, style), block_map(entries, indent + 2, style))
+        }
+        Value::List(items) if !items.is_empty() && (style.spread || key == "connections") => {
+            format!("{name}:{}{}", break_to(indent + 2, style), block_list(items, indent + 2, style))
+        }
+        Value::Text(text) => match literal(text, indent + 2, style.newline) {
+            Some(literal) => format!("{name}: {literal}"),
+            None => format!("{name}: {}", flow(value, style.json)),
+        },
+        Value::Null => format!("{name}:"),
+        value => format!("{name}: {}", flow(value, style.json)),
+    }
+}
+
+/// The entries of a block map, without the first indentation.
+pub fn block_map(entries: &[(String, Value)], indent: usize, style: Style<'_>) -> String {
+    let lines: Vec<_> = entries.iter().map(|(key, value)| entry(key, value, indent, style)).collect();
+    lines.join(&break_to(indent, style))
+}
+
+/// The items of a block list, without the first indentation.
+pub fn block_list(items: &[Value], indent: usize, style: Style<'_>) -> String {
+    let lines: Vec<_> = items.iter().map(|value| item(value, indent, style)).collect();
+    lines.join(&break_to(indent, style))
+}
+
+/// `- value` for a block list whose dashes stand at `indent`.
+pub fn item(value: &Value, indent: usize, style: Style<'_>) -> String {
+    match value {
+        Value::Map(entries) if style.spread && !entries.is_empty() => {
+            format!("- {}", block_map(entries, indent + 2, style))
+        }
+        value => format!("- {}", flow(value, style.json)),
+    }
+}
+
+/// A line break and the indentation after it.
+pub fn break_to(indent: usize, style: Style<'_>) -> String {
+    format!("{}{}", style.newline, " ".repeat(indent))
+}
+
+/// A value on one line.
+pub fn flow(value: &Value, json: bool) -> String {
+    match value {
+        Value::Null | Value::Merged(_) | Value::Opaque => "null".into(),
+        Value::Bool(value) => value.to_string(),
+        Value::Other(text) | Value::Alias(text) => text.clone(),
+        Value::Text(text) => flow_text(text, json),
+        Value::List(items) => {
+            let items: Vec<_> = items.iter().map(|value| flow(value, json)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Map(entries) => {
+            let entries: Vec<_> = entries.iter().map(|(key, value)| flow_entry(key, value, json)).collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+    }
+}
+
+/// `key: value` on one line.
+pub fn flow_entry(key: &str, value: &Value, json: bool) -> String {
+    format!("{}: {}", flow_text(key, json), flow(value, json))
+}
+
+/// A text: plain where that can be misread by nobody, else in double quotes.
+pub fn flow_text(text: &str, json: bool) -> String {
+    if !json && is_plain(text) { text.to_string() } else { double_quoted(text) }
+}
+
+/// A text in the style in which another stood, where it can be written so.
+pub fn like(text: &str, style: ScalarStyle) -> String {
+    match style {
+        ScalarStyle::SingleQuoted if text.chars().all(|c| !c.is_control() && !is_invisible(c)) => {
+            format!("'{}'", text.replace('\'', "''"))
+        }
+        ScalarStyle::Plain if is_plain(text) => text.to_string(),
+        _ => double_quoted(text),
+    }
+}
+
+/// Words of letters, digits and `_ . / -` between single blanks, beginning with a letter.
+fn is_plain(text: &str) -> bool {
+    let word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_./-".contains(&b));
+    text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic())
+        && text.len() <= 100
+        && text.split(' ').all(word)
+        && scalar::plain(text).is_none()
+}
+
+/// A text as JSON writes it, with everything invisible escaped.
+pub fn double_quoted(text: &str) -> String {
+    let json = serde_json::Value::String(text.to_string()).to_string();
+    json.chars().fold(String::with_capacity(json.len()), |mut out, c| {
+        if is_invisible(c) {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+        out
+    })
+}
+
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+}
+
+/// A text of several lines below `|`, its lines at `indent`; `None` where it cannot be written so.
+pub fn literal(text: &str, indent: usize, newline: &str) -> Option<String> {
+    let body = text.strip_suffix('\n');
+    let (head, body) = match body {
+        Some(body) => ("|", body),
+        None => ("|-", text),
+    };
+    let fits = |line: &str| {
+        line.chars().all(|c| !c.is_control() && !is_invisible(c)) && !line.ends_with(' ') && !line.starts_with("---")
+    };
+    let lines: Vec<&str> = body.split('\n').collect();
+    let (first, last) = (lines.first()?, lines.last()?);
+    if !text.contains('\n') || first.is_empty() || first.starts_with(' ') || last.is_empty() || !lines.iter().all(|l| fits(l)) {
+        return None;
+    }
+    let mut out = head.to_string();
+    for line in lines {
+        out.push_str(newline);
+        if !line.is_empty() {
+            out.push_str(&" ".repeat(indent));
+            out.push_str(line);
+        }
+    }
+    Some(out)
+}

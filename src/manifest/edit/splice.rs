@@ -1,0 +1,479 @@
+//! The next small change that brings a document nearer to what an edit asks for.
+//!
+//! One change at a time: a scalar, an entry, an item. The text is parsed anew after each, so no change
+//! has to think of another.
+
+use super::layout::{Holder, Layout};
+use super::render::{self, Style};
+use super::value::{Value, nested};
+use super::{EMPTIED, EditError};
+use crate::manifest::node::{Entry, Id, NodeKind, Tree};
+use granit_parser::ScalarStyle;
+use std::ops::Range;
+
+/// Bytes of the text, and what takes their place.
+#[derive(Debug)]
+pub struct Splice {
+    pub at: Range<usize>,
+    pub with: String,
+}
+
+impl Splice {
+    fn new(at: Range<usize>, with: impl Into<String>) -> Vec<Splice> {
+        vec![Splice { at, with: with.into() }]
+    }
+}
+
+type Result<T> = std::result::Result<T, EditError>;
+
+/// A document that is being edited.
+pub struct Draft<'a, 't> {
+    pub layout: Layout<'a, 't>,
+    pub root: Id,
+    pub newline: &'a str,
+    pub json: bool,
+}
+
+/// Where a path leads.
+enum Found<'p> {
+    Node(Id, Holder),
+    /// As far as it goes: the map or list that lacks the rest, or the nothing in its place.
+    Lacks { id: Id, holder: Holder, key: &'p str, rest: &'p [&'p str] },
+}
+
+impl<'a, 't> Draft<'a, 't> {
+    fn tree(&self) -> &'a Tree<'t> {
+        self.layout.tree
+    }
+
+    /// The next change towards `value` at `path`; none where it is there.
+    pub fn set(&self, path: &[&str], value: &Value) -> Result<Vec<Splice>> {
+        match self.find(path)? {
+            Found::Node(id, holder) => self.replace(id, &holder, value),
+            Found::Lacks { id, holder, key, rest } => {
+                if self.tree().is_null(id) {
+                    return self.replace(id, &holder, &nested(key, rest, value.clone()));
+                }
+                let Some((step, below)) = rest.split_first() else { return Err(EditError::Layout) };
+                match self.tree().node(id).kind {
+                    NodeKind::Map { .. } => self.insert_entry(id, step, &nested(step, below, value.clone())),
+                    NodeKind::List { .. } if below.is_empty() => self.insert_item(id, self.tree().items(id).len(), value),
+                    _ => Err(EditError::NoMap),
+                }
+            }
+        }
+    }
+
+    /// The change that takes away what is at `path`; none where nothing is.
+    pub fn remove(&self, path: &[&str]) -> Result<Vec<Splice>> {
+        let (Found::Node(..), mut path) = (self.find(path)?, path) else { return Ok(Vec::new()) };
+        // A map or list that would be empty goes too, where absent is how that is written.
+        while let Some((_, above)) = path.split_last() {
+            let is_emptied = above.last().is_some_and(|key| EMPTIED.contains(key));
+            let Found::Node(holder, _) = self.find(above)? else { break };
+            let alone = self.tree().entries(holder).len().max(self.tree().items(holder).len()) == 1;
+            if !(is_emptied && alone) {
+                break;
+            }
+            path = above;
+        }
+        let Found::Node(id, holder) = self.find(path)? else { return Ok(Vec::new()) };
+        if self.layout.is_shared(id) {
+            return Err(EditError::Shared);
+        }
+        match holder {
+            Holder::Root => Err(EditError::Layout),
+            Holder::Map { map, entry } => self.remove_entry(map, &entry),
+            Holder::List { list, index } => self.remove_item(list, index),
+        }
+    }
+
+    /// The change that takes away an item of a list, whatever it is.
+    pub fn remove_element(&self, list: Id, index: usize) -> Result<Vec<Splice>> {
+        match self.tree().items(list).get(index) {
+            Some(item) if self.layout.is_shared(*item) => Err(EditError::Shared),
+            Some(_) => self.remove_item(list, index),
+            None => Err(EditError::Layout),
+        }
+    }
+
+    fn find<'p>(&self, path: &'p [&'p str]) -> Result<Found<'p>> {
+        let (mut id, mut holder, mut key) = (self.root, Holder::Root, "");
+        for (depth, step) in path.iter().enumerate() {
+            let node = self.tree().node(id);
+            if node.anchored {
+                return Err(EditError::Shared);
+            }
+            let lacks = Found::Lacks { id, holder, key, rest: &path[depth..] };
+            match &node.kind {
+                NodeKind::Alias(_) => return Err(EditError::Shared),
+                NodeKind::Map { .. } => match self.tree().entry(id, step) {
+                    Some(Entry { merged: true, .. }) => return Err(EditError::Shared),
+                    Some(entry) => (holder, id) = (Holder::Map { map: id, entry }, entry.value),
+                    None => return Ok(lacks),
+                },
+                NodeKind::List { items, .. } => {
+                    let name = |id: &Id| self.tree().get(*id, "name").and_then(|name| self.tree().scalar(name));
+                    match items.iter().position(|item| name(item) == Some(step)) {
+                        Some(index) => (holder, id) = (Holder::List { list: id, index }, items[index]),
+                        None => return Ok(lacks),
+                    }
+                }
+                NodeKind::Scalar { .. } if self.tree().is_null(id) => return Ok(lacks),
+                NodeKind::Scalar { .. } => return Err(EditError::NoMap),
+            }
+            key = step;
+        }
+        Ok(Found::Node(id, holder))
+    }
+
+    fn replace(&self, id: Id, holder: &Holder, new: &Value) -> Result<Vec<Splice>> {
+        let old = Value::of(self.tree(), id);
+        if old == *new {
+            return Ok(Vec::new());
+        }
+        if self.tree().node(id).anchored || matches!(self.tree().node(id).kind, NodeKind::Alias(_)) {
+            return Err(EditError::Shared);
+        }
+        match (&old, new) {
+            (Value::Map(_), Value::Map(entries)) if old.shares_keys(new) => self.replace_map(id, entries),
+            (Value::List(was), Value::List(is)) if !was.is_empty() && !is.is_empty() => self.replace_items(id, was, is),
+            _ if self.layout.is_shared(id) => Err(EditError::Shared),
+            _ => self.replace_whole(id, holder, new),
+        }
+    }
+
+    fn replace_map(&self, id: Id, new: &[(String, Value)]) -> Result<Vec<Splice>> {
+        for (key, value) in new {
+            match self.tree().entry(id, key) {
+                None => return self.insert_entry(id, key, value),
+                Some(Entry { merged: true, .. }) => return Err(EditError::Shared),
+                Some(entry) => {
+                    let change = self.replace(entry.value, &Holder::Map { map: id, entry }, value)?;
+                    if !change.is_empty() {
+                        return Ok(change);
+                    }
+                }
+            }
+        }
+        let is_gone = |entry: &&Entry| {
+            self.tree().scalar(entry.key).is_none_or(|key| new.iter().all(|(name, _)| name != key))
+        };
+        match self.tree().entries(id).iter().find(is_gone) {
+            Some(entry) if entry.merged || self.layout.is_shared(entry.value) => Err(EditError::Shared),
+            Some(entry) => self.remove_entry(id, entry),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn replace_items(&self, id: Id, was: &[Value], is: &[Value]) -> Result<Vec<Splice>> {
+        let same = was.iter().zip(is).take_while(|(a, b)| a == b).count();
+        let (was_rest, is_rest) = (&was[same..], &is[same..]);
+        let tail = was_rest.iter().rev().zip(is_rest.iter().rev()).take_while(|(a, b)| a == b).count();
+        let (gone, come) = (was_rest.len() - tail, is_rest.len() - tail);
+        let item = self.tree().items(id).get(same).copied();
+        match (item, is_rest.first()) {
+            (Some(item), _) if gone > come => match self.layout.is_shared(item) {
+                true => Err(EditError::Shared),
+                false => self.remove_item(id, same),
+            },
+            (_, Some(value)) if come > gone => self.insert_item(id, same, value),
+            (Some(item), Some(value)) => self.replace(item, &Holder::List { list: id, index: same }, value),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Writes another value where a value of another form stands.
+    fn replace_whole(&self, id: Id, holder: &Holder, new: &Value) -> Result<Vec<Splice>> {
+        let node = self.tree().node(id);
+        let in_flow = match holder {
+            Holder::Map { map, .. } => self.layout.is_flow(*map),
+            Holder::List { list, .. } => self.layout.is_flow(*list),
+            Holder::Root => false,
+        };
+        match &node.kind {
+            NodeKind::Scalar { style, .. } if !node.span().is_empty() || is_block(*style) => {
+                let at = self.layout.scalar(id, holder)?;
+                let with = match new {
+                    Value::Text(text) => self.text_like(text, *style, in_flow, holder),
+                    value => render::flow(value, self.json),
+                };
+                Ok(Splice::new(at, with))
+            }
+            NodeKind::Scalar { .. } => self.fill(holder, in_flow, new),
+            NodeKind::Map { flow: true, .. } | NodeKind::List { flow: true, .. } => {
+                Ok(Splice::new(node.span(), render::flow(new, self.json)))
+            }
+            _ => self.replace_block(id, holder, new),
+        }
+    }
+
+    fn text_like(&self, text: &str, style: ScalarStyle, in_flow: bool, holder: &Holder) -> String {
+        if self.json {
+            return render::double_quoted(text);
+        }
+        if let (false, Holder::Map { entry, .. }) = (in_flow, holder) {
+            let indent = self.layout.column(self.tree().node(entry.key).span().start) + 2;
+            if let Some(literal) = render::literal(text, indent, self.newline) {
+                return literal;
+            }
+        }
+        render::like(text, if is_block(style) { ScalarStyle::Plain } else { style })
+    }
+
+    /// Writes a value where nothing stands.
+    fn fill(&self, holder: &Holder, in_flow: bool, new: &Value) -> Result<Vec<Splice>> {
+        let Holder::Map { entry, .. } = holder else { return Err(EditError::Layout) };
+        let key = self.tree().node(entry.key);
+        let colon = match self.layout.after_colon(entry) {
+            Ok(colon) => colon,
+            Err(_) if in_flow => {
+                return Ok(Splice::new(key.span().end..key.span().end, format!(": {}", render::flow(new, self.json))));
+            }
+            Err(error) => return Err(error),
+        };
+        let is_container = matches!(new, Value::Map(e) if !e.is_empty()) || matches!(new, Value::List(i) if !i.is_empty());
+        if in_flow || !is_container {
+            return Ok(Splice::new(colon..colon, format!(" {}", render::flow(new, self.json))));
+        }
+        // Below the key, after a comment that stands beside it.
+        let indent = self.layout.column(key.span().start);
+        let name = self.tree().scalar(entry.key).unwrap_or("");
+        let whole = render::entry(name, new, indent, self.style(false));
+        let end = self.layout.line_end(colon);
+        match whole.split_once(self.newline) {
+            Some((_, below)) => Ok(Splice::new(end..end, format!("{}{below}", self.newline))),
+            None => Ok(Splice::new(colon..colon, format!(" {}", render::flow(new, self.json)))),
+        }
+    }
+
+    /// Writes another value in place of a block map or list; a comment beside the key stays.
+    fn replace_block(&self, id: Id, holder: &Holder, new: &Value) -> Result<Vec<Splice>> {
+        let start = self.tree().node(id).span().start;
+        if let (NodeKind::Map { .. }, Value::Map(entries), false) = (&self.tree().node(id).kind, new, is_empty(new)) {
+            let indent = self.layout.column(start);
+            let end = self.layout.end(id, indent)?.ok_or(EditError::Layout)?;
+            return Ok(Splice::new(start..end, render::block_map(entries, indent, self.style(true))));
+        }
+        let Holder::Map { entry, .. } = holder else { return Err(EditError::Layout) };
+        let colon = self.layout.after_colon(entry)?;
+        let end = self.layout.entry_end(entry)?;
+        let head = self.layout.line_end(colon);
+        if head >= start || !self.layout.text()[head..start].trim_matches(['-', ' ', '\t', '\r', '\n']).is_empty() {
+            return Err(EditError::Layout);
+        }
+        let value = Splice { at: colon..colon, with: format!(" {}", render::flow(new, self.json)) };
+        Ok(vec![value, Splice { at: head..end, with: String::new() }])
+    }
+
+    fn insert_entry(&self, map: Id, key: &str, value: &Value) -> Result<Vec<Splice>> {
+        let NodeKind::Map { entries, merge, flow } = &self.tree().node(map).kind else { return Err(EditError::NoMap) };
+        if merge.is_some() || self.tree().node(map).anchored {
+            return Err(EditError::Shared);
+        }
+        let Some(last) = entries.last() else {
+            return self.insert_first(map, render::flow_entry(key, value, self.json));
+        };
+        if *flow {
+            let starts = entries.iter().map(|entry| self.tree().node(entry.key).span().start);
+            let end = match self.tree().node(last.value).span() {
+                span if span.is_empty() => self.layout.after_colon(last).unwrap_or(self.tree().node(last.key).span().end),
+                span => span.end,
+            };
+            return self.insert_in_flow(map, starts.last(), end, render::flow_entry(key, value, self.json));
+        }
+        let indent = self.layout.column(self.tree().node(last.key).span().start);
+        let end = self.layout.line_end(self.layout.entry_end(last)?);
+        let is_spread = |entry: &Entry| matches!(self.tree().node(entry.value).kind, NodeKind::Map { flow: false, .. });
+        let is_flow = |entry: &Entry| matches!(self.tree().node(entry.value).kind, NodeKind::Map { flow: true, .. });
+        let spread = entries.iter().any(is_spread) && !entries.iter().any(is_flow);
+        let text = render::entry(key, value, indent, self.style(spread));
+        Ok(Splice::new(end..end, format!("{}{text}", render::break_to(indent, self.style(spread)))))
+    }
+
+    fn insert_item(&self, list: Id, index: usize, value: &Value) -> Result<Vec<Splice>> {
+        let NodeKind::List { items, flow } = &self.tree().node(list).kind else { return Err(EditError::NoMap) };
+        if self.tree().node(list).anchored {
+            return Err(EditError::Shared);
+        }
+        let text = render::flow(value, self.json);
+        let Some(last) = items.last() else { return self.insert_first(list, text) };
+        if *flow {
+            return match items.get(index) {
+                Some(before) => {
+                    let at = self.tree().node(*before).span().start;
+                    Ok(Splice::new(at..at, format!("{text}, ")))
+                }
+                None => {
+                    let span = self.tree().node(*last).span();
+                    self.insert_in_flow(list, Some(span.start), span.end, text)
+                }
+            };
+        }
+        let dash = self.layout.dash(list, 0)?;
+        let indent = self.layout.column(dash);
+        let spread = items.iter().any(|item| matches!(self.tree().node(*item).kind, NodeKind::Map { flow: false, .. }));
+        let text = render::item(value, indent, self.style(spread));
+        if index < items.len() {
+            let at = self.layout.dash(list, index)?;
+            return Ok(Splice::new(at..at, format!("{text}{}", render::break_to(indent, self.style(spread)))));
+        }
+        let end = self.layout.line_end(self.layout.item_end(list, items.len() - 1)?);
+        Ok(Splice::new(end..end, format!("{}{text}", render::break_to(indent, self.style(spread)))))
+    }
+
+    /// The first entry or item of `{}` or `[]`.
+    fn insert_first(&self, id: Id, text: String) -> Result<Vec<Splice>> {
+        let span = self.tree().node(id).span();
+        let inner = span.start + 1..span.end.saturating_sub(1);
+        match self.layout.text().get(inner.clone()).is_some_and(|inner| inner.trim().is_empty()) {
+            true => Ok(Splice::new(inner, text)),
+            false => Err(EditError::Layout),
+        }
+    }
+
+    /// One more entry or item at the end of `{…}` or `[…]`; `start` and `end` are those of the last.
+    fn insert_in_flow(&self, id: Id, start: Option<usize>, end: usize, text: String) -> Result<Vec<Splice>> {
+        let start = start.unwrap_or(end);
+        let own_line = self.layout.before(start).trim().is_empty() && self.layout.line_start(start) > self.tree().node(id).span().start;
+        let rest = &self.layout.text()[end..self.layout.line_end(end)];
+        let after = rest.trim_start();
+        let has_comma = after.starts_with(',');
+        if !own_line {
+            // `[a, b,]`: the comma that ends it stays the last.
+            return Ok(Splice::new(end..end, format!(", {text}")));
+        }
+        let line = render::break_to(self.layout.column(start), self.style(false));
+        let tail = after.trim_start_matches(',').trim_start();
+        if !tail.is_empty() && !tail.starts_with('#') {
+            return Ok(Splice::new(end..end, format!(",{line}{text}")));
+        }
+        let line_end = end + rest.len();
+        let comma = if has_comma { "" } else { "," };
+        let tail = if has_comma { "," } else { "" };
+        Ok(vec![
+            Splice { at: end..end, with: comma.into() },
+            Splice { at: line_end..line_end, with: format!("{line}{text}{tail}") },
+        ])
+    }
+
+    fn remove_entry(&self, map: Id, entry: &Entry) -> Result<Vec<Splice>> {
+        let NodeKind::Map { entries, merge, flow } = &self.tree().node(map).kind else { return Err(EditError::NoMap) };
+        if merge.is_some() || self.tree().node(map).anchored {
+            return Err(EditError::Shared);
+        }
+        let index = entries.iter().position(|e| e.key == entry.key).ok_or(EditError::Layout)?;
+        let start = |entry: &Entry| self.tree().node(entry.key).span().start;
+        if *flow {
+            let end = |entry: &Entry| match self.tree().node(entry.value).span() {
+                span if span.is_empty() => self.layout.after_colon(entry).unwrap_or(self.tree().node(entry.key).span().end),
+                span => span.end,
+            };
+            let parts: Vec<_> = entries.iter().map(|entry| start(entry)..end(entry)).collect();
+            return Ok(self.remove_in_flow(map, &parts, index));
+        }
+        let end = self.layout.entry_end(entry)?;
+        if entries.len() == 1 {
+            let holder = self.holder_of(map);
+            return self.replace_block(map, &holder, &Value::Map(Vec::new()));
+        }
+        self.remove_lines(start(entry), end, entries.get(index + 1).map(start))
+    }
+
+    fn remove_item(&self, list: Id, index: usize) -> Result<Vec<Splice>> {
+        let NodeKind::List { items, flow } = &self.tree().node(list).kind else { return Err(EditError::NoMap) };
+        if self.tree().node(list).anchored {
+            return Err(EditError::Shared);
+        }
+        if *flow {
+            let parts: Vec<_> = items.iter().map(|item| self.tree().node(*item).span()).collect();
+            return Ok(self.remove_in_flow(list, &parts, index));
+        }
+        if items.len() == 1 {
+            let holder = self.holder_of(list);
+            return self.replace_block(list, &holder, &Value::List(Vec::new()));
+        }
+        let next = if index + 1 < items.len() { Some(self.layout.dash(list, index + 1)?) } else { None };
+        self.remove_lines(self.layout.dash(list, index)?, self.layout.item_end(list, index)?, next)
+    }
+
+    /// Removes whole lines. What begins behind a dash (`- name: x`) is followed there by what is next.
+    fn remove_lines(&self, start: usize, end: usize, next: Option<usize>) -> Result<Vec<Splice>> {
+        if self.layout.before(start).trim().is_empty() {
+            let from = start - self.layout.before(start).len();
+            let to = self.layout.next_line(end);
+            if to < self.layout.text().len() || self.layout.line_end(end) < to {
+                return Ok(Splice::new(from..to, ""));
+            }
+            // The last line of a file that ends without a line break: the break before it goes.
+            let before = &self.layout.text()[..from];
+            let from = before.strip_suffix("\r\n").or_else(|| before.strip_suffix(['\n', '\r'])).unwrap_or(before).len();
+            return Ok(Splice::new(from..to, ""));
+        }
+        match next {
+            Some(next) if self.layout.text()[end..next].trim().is_empty() => Ok(Splice::new(start..next, "")),
+            _ => Err(EditError::Layout),
+        }
+    }
+
+    fn remove_in_flow(&self, id: Id, parts: &[Range<usize>], index: usize) -> Vec<Splice> {
+        let text = self.layout.text();
+        let (part, is_last) = (&parts[index], index + 1 == parts.len());
+        let rest = &text[part.end..self.layout.line_end(part.end)];
+        let after = rest.trim_start();
+        let comma = if after.starts_with(',') { part.end + rest.len() - after.len() + 1 } else { part.end };
+        let tail = text[comma..self.layout.line_end(comma)].trim_start();
+        let span = self.tree().node(id).span();
+        let own_lines = self.layout.before(part.start).trim().is_empty()
+            && (tail.is_empty() || tail.starts_with('#'))
+            && self.layout.line_start(part.start) > span.start;
+        let before_comma = index.checked_sub(1).filter(|_| is_last).and_then(|before| {
+            let end = parts[before].end;
+            let at = end + text[end..part.start].find(',')?;
+            text[end..at].trim().is_empty().then_some(at..at + 1)
+        });
+        match (own_lines, before_comma) {
+            (true, before) => {
+                let lines = self.layout.line_start(part.start)..self.layout.next_line(part.end);
+                let keeps_comma = comma > part.end;
+                let comma = before.filter(|_| !keeps_comma).map(|at| Splice { at, with: String::new() });
+                comma.into_iter().chain([Splice { at: lines, with: String::new() }]).collect()
+            }
+            (false, Some(_)) => Splice::new(parts[index - 1].end..part.end, ""),
+            (false, None) => match parts.get(index + 1) {
+                Some(next) => Splice::new(part.start..next.start, ""),
+                None => Splice::new(part.start..comma, ""),
+            },
+        }
+    }
+
+    /// What holds a node of the tree.
+    fn holder_of(&self, wanted: Id) -> Holder {
+        fn search(tree: &Tree<'_>, at: Id, wanted: Id) -> Option<Holder> {
+            match &tree.node(at).kind {
+                NodeKind::Map { entries, .. } => entries.iter().filter(|entry| !entry.merged).find_map(|entry| {
+                    let found = Holder::Map { map: at, entry: *entry };
+                    if entry.value == wanted { Some(found) } else { search(tree, entry.value, wanted) }
+                }),
+                NodeKind::List { items, .. } => items.iter().enumerate().find_map(|(index, item)| {
+                    let found = Holder::List { list: at, index };
+                    if *item == wanted { Some(found) } else { search(tree, *item, wanted) }
+                }),
+                _ => None,
+            }
+        }
+        search(self.tree(), self.tree().root, wanted).unwrap_or(Holder::Root)
+    }
+
+    fn style(&self, spread: bool) -> Style<'a> {
+        Style { newline: self.newline, json: self.json, spread }
+    }
+}
+
+fn is_block(style: ScalarStyle) -> bool {
+    matches!(style, ScalarStyle::Literal | ScalarStyle::Folded)
+}
+
+fn is_empty(value: &Value) -> bool {
+    matches!(value, Value::Map(entries) if entries.is_empty())
+}

@@ -1,0 +1,285 @@
+use super::*;
+use proptest::prelude::*;
+use serde_json::json;
+
+fn path(path: &str) -> Vec<String> {
+    path.split('/').map(str::to_string).collect()
+}
+
+fn set(at: &str, value: serde_json::Value) -> Edit {
+    Edit::Set { path: path(at), value }
+}
+
+fn remove(at: &str) -> Edit {
+    Edit::Remove { path: path(at) }
+}
+
+#[track_caller]
+fn becomes(before: &str, edits: &[Edit], after: &str) {
+    for (from, to) in [(before.to_string(), after.to_string()), (before.replace('\n', "\r\n"), after.replace('\n', "\r\n"))] {
+        let edited = edit(&from, 0..from.len(), None, edits);
+        assert_eq!(edited.as_deref().map_err(ToString::to_string), Ok(to.as_str()), "\n--- before\n{from}\n--- after\n{}", edited.as_deref().unwrap_or(""));
+        let again = edit(&to, 0..to.len(), None, edits);
+        assert_eq!(again.as_deref(), Ok(to.as_str()), "a second time");
+    }
+}
+
+#[track_caller]
+fn refused(before: &str, edits: &[Edit], why: &EditError) {
+    match edit(before, 0..before.len(), None, edits) {
+        Err(EditError::At { why: found, .. }) => assert_eq!(*found, *why),
+        other => panic!("{other:?}"),
+    }
+}
+
+const CONNECTION: &str = "\
+# The CRM.
+apiVersion: stablekey.dev/v1alpha1
+kind: Connection
+metadata: {name: crm}
+spec:
+  title: CRM   # as people call it
+  # what it needs
+  inputs:
+    url: {value: \"https://a.example\"}   # the org's
+
+    user: {value: 'bob'}
+    # more to come
+  replaces: [old, older] # for a while
+";
+
+#[test]
+fn only_the_scalar_changes() {
+    becomes(CONNECTION, &[set("spec/inputs/url", json!({"value": "https://b.example"}))], &CONNECTION.replace("a.example", "b.example"));
+    becomes(CONNECTION, &[set("spec/inputs/user", json!({"value": "it's"}))], &CONNECTION.replace("'bob'", "'it''s'"));
+    becomes(CONNECTION, &[set("spec/title", json!("Sales"))], &CONNECTION.replace(": CRM ", ": Sales "));
+    becomes(CONNECTION, &[set("spec/title", json!("on"))], &CONNECTION.replace(": CRM ", ": \"on\" "));
+    becomes(CONNECTION, &[set("spec/title", json!("a: b #c"))], &CONNECTION.replace(": CRM ", ": \"a: b #c\" "));
+}
+
+#[test]
+fn an_input_of_another_kind_stays_in_its_braces() {
+    becomes(
+        CONNECTION,
+        &[set("spec/inputs/url", json!({"secretRef": {"key": "k", "name": "s"}}))],
+        &CONNECTION.replace("{value: \"https://a.example\"}", "{secretRef: {name: s, key: k}}"),
+    );
+    becomes(
+        "inputs:\n  a:\n    # why\n    value: x # c\n  b: {perCustomer: true}\n",
+        &[set("inputs/a", json!({"secretRef": {"key": "k", "name": "s"}}))],
+        "inputs:\n  a:\n    # why\n    secretRef:\n      name: s\n      key: k # c\n  b: {perCustomer: true}\n",
+    );
+    becomes("inputs:\n  a: hunter2 # c\n", &[set("inputs/a", json!({"value": "x"}))], "inputs:\n  a: {value: x} # c\n");
+}
+
+#[test]
+fn entries_are_added_at_the_end_in_the_style_of_the_others() {
+    becomes(
+        CONNECTION,
+        &[set("spec/inputs/scopes", json!({"value": "api refresh"}))],
+        &CONNECTION.replace("'bob'}\n", "'bob'}\n    scopes: {value: api refresh}\n"),
+    );
+    becomes(
+        "inputs:\n  a:\n    value: x\n",
+        &[set("inputs/b", json!({"secretRef": {"key": "k", "name": "s"}}))],
+        "inputs:\n  a:\n    value: x\n  b:\n    secretRef:\n      name: s\n      key: k\n",
+    );
+    becomes("{a: {value: x}}\n", &[set("b", json!({"value": "v"}))], "{a: {value: x}, b: {value: v}}\n");
+    becomes(
+        "spec:\n  title: x",
+        &[set("spec/inputs/a", json!({"value": "v"})), set("spec/embeddedWorkflows", json!(true))],
+        "spec:\n  title: x\n  inputs:\n    a: {value: v}\n  embeddedWorkflows: true",
+    );
+    becomes("spec:\n  title: x\n", &[set("spec/replaces", json!(["a", "b"]))], "spec:\n  title: x\n  replaces: [a, b]\n");
+}
+
+#[test]
+fn maps_on_the_way_are_made() {
+    becomes(
+        "spec:\n  title: x\n# end\n",
+        &[set("spec/test/inputs/a", json!({"value": "v"}))],
+        "spec:\n  title: x\n  test:\n    inputs:\n      a: {value: v}\n# end\n",
+    );
+    becomes("spec:\n  inputs: # none\n  title: x\n", &[set("spec/inputs/a", json!({"value": "v"}))], "spec:\n  inputs: # none\n    a: {value: v}\n  title: x\n");
+    becomes("spec:\n  inputs: {}\n", &[set("spec/inputs/a", json!({"value": "v"}))], "spec:\n  inputs: {a: {value: v}}\n");
+    becomes("spec: {inputs: , title: x}\n", &[set("spec/inputs/a", json!({"value": "v"}))], "spec: {inputs: {a: {value: v}} , title: x}\n");
+    becomes("metadata: {name: a}\n", &[set("metadata/labels/x", json!("1"))], "metadata: {name: a, labels: {x: \"1\"}}\n");
+    becomes("metadata:\n  name: a\n", &[set("metadata/annotations/stablekey.dev~", json!("1"))], "metadata:\n  name: a\n  annotations:\n    \"stablekey.dev~\": \"1\"\n");
+}
+
+#[test]
+fn what_is_removed_takes_its_line_and_no_other() {
+    becomes(CONNECTION, &[remove("spec/inputs/url")], &CONNECTION.replace("    url: {value: \"https://a.example\"}   # the org's\n", ""));
+    becomes(CONNECTION, &[remove("spec/nothing"), remove("spec/title/x/y")][..1], CONNECTION);
+    becomes("a: {x: 1, y: 2, z: 3}\n", &[remove("a/x")], "a: {y: 2, z: 3}\n");
+    becomes("a: {x: 1, y: 2, z: 3}\n", &[remove("a/y")], "a: {x: 1, z: 3}\n");
+    becomes("a: {x: 1, y: 2, z: 3}\n", &[remove("a/z")], "a: {x: 1, y: 2}\n");
+    becomes("a:\n  x: 1\n  y: |\n    t\n\n    u\n\n# c\nb: 2\n", &[remove("a/y")], "a:\n  x: 1\n\n# c\nb: 2\n");
+    becomes("a:\n  x: 1\n  y: 2", &[remove("a/y")], "a:\n  x: 1");
+}
+
+#[test]
+fn what_is_empty_then_goes_too() {
+    becomes("spec:\n  title: x\n  test:\n    inputs:\n      a: {value: v}\n", &[remove("spec/test/inputs/a")], "spec:\n  title: x\n");
+    becomes("spec: {title: x, inputs: {a: {value: v}}}\n", &[remove("spec/inputs/a")], "spec: {title: x}\n");
+    becomes("metadata: {name: a, labels: {x: y}}\n", &[remove("metadata/labels/x")], "metadata: {name: a}\n");
+    becomes("spec:\n  policy:\n    drift: Detect\n", &[remove("spec/policy/drift")], "spec:\n  policy: {}\n");
+    becomes("spec:\n  policy: # p\n    drift: Detect # d\n  x: 1\n", &[remove("spec/policy/drift")], "spec:\n  policy: {} # p # d\n  x: 1\n");
+}
+
+const VARIABLES: &str = "\
+spec:
+  connections:
+  # first
+  - {name: CRM, stableKey: a} # crm
+  - {name: Bus, own: {component: {key: kafka}, type: sasl}}
+  title: x
+";
+
+#[test]
+fn variables_are_found_by_name() {
+    becomes(VARIABLES, &[set("spec/connections/CRM", json!({"name": "CRM", "stableKey": "b"}))], &VARIABLES.replace("stableKey: a", "stableKey: b"));
+    becomes(
+        VARIABLES,
+        &[set("spec/connections/Bus", json!({"name": "Bus", "stableKey": "b"}))],
+        &VARIABLES.replace("own: {component: {key: kafka}, type: sasl}", "stableKey: b"),
+    );
+    becomes(
+        VARIABLES,
+        &[set("spec/connections/New One", json!({"name": "New One", "stableKey": "b"}))],
+        &VARIABLES.replace("  title", "  - {name: New One, stableKey: b}\n  title"),
+    );
+    becomes(VARIABLES, &[remove("spec/connections/CRM")], &VARIABLES.replace("  - {name: CRM, stableKey: a} # crm\n", ""));
+    becomes(VARIABLES, &[remove("spec/connections/CRM"), remove("spec/connections/Bus")], "spec:\n  title: x\n");
+    becomes(
+        "spec:\n  title: x\n",
+        &[set("spec/connections/A", json!({"name": "A", "stableKey": "a"}))],
+        "spec:\n  title: x\n  connections:\n    - {name: A, stableKey: a}\n",
+    );
+    becomes(
+        "spec:\n  connections:\n    - name: A\n      stableKey: a\n    - name: B\n      stableKey: b\n",
+        &[set("spec/connections/C", json!({"name": "C", "stableKey": "c"})), remove("spec/connections/A")],
+        "spec:\n  connections:\n    - name: B\n      stableKey: b\n    - name: C\n      stableKey: c\n",
+    );
+    becomes(
+        "c:\n- name: A\n  x: a\n",
+        &[remove("c/A/name")],
+        "c:\n- x: a\n",
+    );
+}
+
+#[test]
+fn lists_of_texts_change_by_items() {
+    becomes(CONNECTION, &[set("spec/replaces", json!(["old", "older", "oldest"]))], &CONNECTION.replace("older]", "older, oldest]"));
+    becomes(CONNECTION, &[set("spec/replaces", json!(["older"]))], &CONNECTION.replace("[old, older]", "[older]"));
+    becomes(CONNECTION, &[set("spec/replaces", json!(["x", "old", "older"]))], &CONNECTION.replace("[old,", "[x, old,"));
+    becomes(CONNECTION, &[set("spec/replaces", json!(["old", "x"]))], &CONNECTION.replace("older]", "x]"));
+    becomes("r:\n- a # a\n# b\n- b\n- c\n", &[set("r", json!(["a", "c", "d"]))], "r:\n- a # a\n# b\n- c\n- d\n");
+    becomes("r:\n  - b\n", &[set("r", json!(["a", "b"]))], "r:\n  - a\n  - b\n");
+    becomes("r:\n- a\n- b\nx: y\n", &[remove("r")], "x: y\n");
+}
+
+#[test]
+fn texts_of_several_lines_are_replaced_whole() {
+    let before = "spec:\n  description: |\n    one\n\n    two\n\n  # c\n  title: x\n";
+    becomes(before, &[set("spec/description", json!("three\nfour\n"))], "spec:\n  description: |\n    three\n    four\n\n  # c\n  title: x\n");
+    becomes(before, &[set("spec/description", json!("short"))], "spec:\n  description: short\n\n  # c\n  title: x\n");
+    becomes("a: >-\n  x\n  y\nb: 1\n", &[set("a", json!("z"))], "a: z\nb: 1\n");
+    becomes("a: \"x\n  y\"\nb: 1\n", &[set("a", json!("z"))], "a: \"z\"\nb: 1\n");
+    becomes("a: x\n  y\nb: 1\n", &[set("a", json!("z w"))], "a: z w\nb: 1\n");
+    becomes("a: |+\n  x\n\n\nb: 1\n", &[set("a", json!("z"))], "a: z\nb: 1\n");
+    becomes("a: 1\n", &[set("d", json!("x\ny"))], "a: 1\nd: |-\n  x\n  y\n");
+    becomes("a: {b: 1}\n", &[set("a/d", json!("x\ny"))], "a: {b: 1, d: \"x\\ny\"}\n");
+}
+
+#[test]
+fn nothing_is_filled_in_beside_its_key() {
+    becomes("a:\nb: 1\n", &[set("a", json!("x"))], "a: x\nb: 1\n");
+    becomes("a: # c\nb: 1\n", &[set("a", json!(true))], "a: true # c\nb: 1\n");
+    becomes("a: ~\n", &[set("a", json!("x"))], "a: x\n");
+    becomes("{a, b: 1}\n", &[set("a", json!("x"))], "{a: x, b: 1}\n");
+}
+
+#[test]
+fn json_stays_json() {
+    let before = "{\n  \"spec\": {\n    \"title\": \"x\",\n    \"inputs\": {\n      \"a\": {\"value\": \"1\"}\n    }\n  }\n}\n";
+    let edits = [
+        set("spec/inputs/b", json!({"value": "v"})),
+        set("spec/title", json!("z\u{7f}")),
+        set("spec/replaces", json!(["k"])),
+    ];
+    becomes(
+        before,
+        &edits,
+        "{\n  \"spec\": {\n    \"title\": \"z\\u007f\",\n    \"inputs\": {\n      \"a\": {\"value\": \"1\"},\n      \"b\": {\"value\": \"v\"}\n    },\n    \"replaces\": [\"k\"]\n  }\n}\n",
+    );
+    becomes(before, &[remove("spec/inputs/a")], "{\n  \"spec\": {\n    \"title\": \"x\"\n  }\n}\n");
+    becomes(before, &[remove("spec/title")], &before.replace("    \"title\": \"x\",\n", ""));
+    becomes("{\n  a: 1, # a\n  b: 2 # b\n}\n", &[set("c", json!("x"))], "{\n  a: 1, # a\n  b: 2, # b\n  c: x\n}\n");
+    becomes("{\n  a: 1, # a\n  b: 2 # b\n}\n", &[remove("b")], "{\n  a: 1 # a\n}\n");
+    becomes("{\n  a: 1,\n  b: 2,\n}\n", &[set("c", json!("x"))], "{\n  a: 1,\n  b: 2,\n  c: x,\n}\n");
+    becomes("{\n  a: 1,\n  b: 2,\n}\n", &[remove("b")], "{\n  a: 1,\n}\n");
+}
+
+#[test]
+fn what_is_shared_is_refused() {
+    use EditError::{Layout, NoMap, Shared};
+    refused("a: &x {v: 1}\nb: *x\n", &[set("a/v", json!("2"))], &Shared);
+    refused("a: &x {v: 1}\nb: *x\n", &[set("b/v", json!("2"))], &Shared);
+    refused("a: &x {v: 1}\nb: *x\n", &[remove("a")], &Shared);
+    refused("a: &x 1\nb: *x\n", &[set("a", json!("2"))], &Shared);
+    refused("a: {b: &x 1}\nc: *x\n", &[set("a", json!("2"))], &Shared);
+    refused("x: &x {k: v}\na: {<<: *x, b: 1}\n", &[set("a/k", json!("w"))], &Shared);
+    refused("x: &x {k: v}\na: {<<: *x, b: 1}\n", &[set("a/c", json!("w"))], &Shared);
+    refused("? a\n: b\n", &[set("c", json!("w"))], &Layout);
+    refused("? a\n: b\nc: d\n", &[remove("a")], &Layout);
+    refused("a: b\n", &[set("a/c", json!("w"))], &NoMap);
+    becomes("x: &x {k: v}\ny: *x\na: {b: 1}\n", &[set("a/b", json!("w"))], "x: &x {k: v}\ny: *x\na: {b: w}\n");
+    let said = edit("a: &x 1\n", 0..8, None, &[set("a", json!("hunter2"))]).unwrap_err().to_string();
+    assert_eq!(said, "a: it is shared by an anchor, so that other places would change too: edit it by hand");
+}
+
+#[test]
+fn other_documents_keep_every_byte() {
+    let text = "\u{feff}a: 1\n---\nb: &x 2 # c\n---\r\nc: [ 1,2 ]\n";
+    let slice = cut(text)[1].range.clone();
+    let edited = edit(text, slice, None, &[set("d", json!("x"))]).unwrap();
+    assert_eq!(edited, "\u{feff}a: 1\n---\nb: &x 2 # c\nd: x\n---\r\nc: [ 1,2 ]\n");
+}
+
+const LIST: &str = "apiVersion: v1\nkind: List\nitems:\n- metadata: {name: a}\n  spec:\n    title: x\n- metadata: {name: b} # b\n  spec: {title: y}\n";
+
+#[test]
+fn elements_of_lists_are_documents_too() {
+    let edited = edit(LIST, 0..LIST.len(), Some(1), &[set("spec/title", json!("z")), set("metadata/labels/l", json!("m"))]).unwrap();
+    assert_eq!(edited, LIST.replace("title: y", "title: z").replace("{name: b}", "{name: b, labels: {l: m}}"));
+    let edited = edit(LIST, 0..LIST.len(), Some(0), &[set("spec/type", json!("z")), remove("metadata")]).unwrap();
+    assert_eq!(edited, LIST.replace("- metadata: {name: a}\n  spec:\n    title: x\n", "- spec:\n    title: x\n    type: z\n"));
+    let removed = remove_document(LIST, 0..LIST.len(), Some(0)).unwrap().unwrap();
+    assert_eq!(removed, "apiVersion: v1\nkind: List\nitems:\n- metadata: {name: b} # b\n  spec: {title: y}\n");
+    assert_eq!(remove_document(&removed, 0..removed.len(), Some(0)), Ok(None));
+}
+
+#[test]
+fn documents_are_appended_and_removed() {
+    assert_eq!(append_document("", "a: 1\n"), "a: 1\n");
+    assert_eq!(append_document("a: 1", "b: 2\n"), "a: 1\n---\nb: 2\n");
+    assert_eq!(append_document("a: 1\r\n", "b: 2\n"), "a: 1\r\n---\r\nb: 2\r\n");
+    let text = "# a\na: 1\n---\nb: 2\n---\nc: 3\n";
+    let slices = cut(text);
+    let without = |n: usize| remove_document(text, slices[n].range.clone(), None).unwrap().unwrap();
+    assert_eq!(without(0), "---\nb: 2\n---\nc: 3\n");
+    assert_eq!(without(1), "# a\na: 1\n---\nc: 3\n");
+    assert_eq!(without(2), "# a\na: 1\n---\nb: 2\n");
+    assert_eq!(remove_document("a: 1\n", 0..5, None), Ok(None));
+    let bare = "a: 1\n---\nb: 2\n...\nc: 3\n";
+    assert_eq!(remove_document(bare, cut(bare)[1].range.clone(), None), Err(EditError::Unfaithful));
+}
+
+#[test]
+fn a_range_that_fits_no_text_is_refused() {
+    assert_eq!(edit("ä", 1..2, None, &[]), Err(EditError::Unreadable));
+    assert_eq!(edit("a", 0..9, None, &[]), Err(EditError::Unreadable));
+    assert_eq!(edit("a: [", 0..4, None, &[]), Err(EditError::Unreadable));
+    assert_eq!(remove_document("ä", 1..2, None), Err(EditError::Unreadable));
+}

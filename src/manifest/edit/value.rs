@@ -1,0 +1,182 @@
+//! Values apart from how they are written: what an edit must bring about, and nothing else.
+
+use super::{Edit, EditError, EMPTIED};
+use crate::manifest::node::{Id, NodeKind, Tree};
+use crate::manifest::scalar::Plain;
+
+/// A value, with the order of its keys.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    Null,
+    Bool(bool),
+    Text(String),
+    /// A number or whatever else a plain scalar can be, as written.
+    Other(String),
+    Map(Vec<(String, Value)>),
+    List(Vec<Value>),
+    /// `*name`, as written: never followed.
+    Alias(String),
+    /// What `<<` brought, by where it stands.
+    Merged(Id),
+    /// A key that is no text.
+    Opaque,
+}
+
+impl Value {
+    /// What a node says.
+    pub fn of(tree: &Tree<'_>, id: Id) -> Value {
+        let node = tree.node(id);
+        match &node.kind {
+            NodeKind::Alias(_) => Value::Alias(tree.text.get(node.span()).unwrap_or("").to_string()),
+            NodeKind::Scalar { text, .. } => match tree.plain(id) {
+                None => Value::Text(text.to_string()),
+                Some(Plain::Null) => Value::Null,
+                Some(Plain::Bool(value)) => Value::Bool(value),
+                Some(_) => Value::Other(text.to_string()),
+            },
+            NodeKind::List { items, .. } => Value::List(items.iter().map(|id| Value::of(tree, *id)).collect()),
+            NodeKind::Map { entries, .. } => {
+                let value = |e: &crate::manifest::node::Entry| match (tree.scalar(e.key), e.merged) {
+                    (None, _) => (String::new(), Value::Opaque),
+                    (Some(key), true) => (key.to_string(), Value::Merged(e.value)),
+                    (Some(key), false) => (key.to_string(), Value::of(tree, e.value)),
+                };
+                Value::Map(entries.iter().map(value).collect())
+            }
+        }
+    }
+
+    /// The same from JSON, a `name` first, as people write it.
+    pub fn of_json(json: &serde_json::Value) -> Value {
+        use serde_json::Value as Json;
+        match json {
+            Json::Null => Value::Null,
+            Json::Bool(value) => Value::Bool(*value),
+            Json::String(text) => Value::Text(text.clone()),
+            Json::Number(number) => Value::Other(number.to_string()),
+            Json::Array(items) => Value::List(items.iter().map(Value::of_json).collect()),
+            Json::Object(map) => {
+                let mut entries: Vec<_> = map.iter().map(|(key, value)| (key.clone(), Value::of_json(value))).collect();
+                entries.sort_by_key(|(key, _)| key != "name");
+                Value::Map(entries)
+            }
+        }
+    }
+
+    /// The value under a key.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        match self {
+            Value::Map(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    /// Whether two maps are one map with some entries changed, or two different ones.
+    pub fn shares_keys(&self, other: &Value) -> bool {
+        matches!((self, other), (Value::Map(a), Value::Map(_)) if a.iter().any(|(key, _)| other.get(key).is_some()))
+    }
+
+    /// What an edit makes of the whole value, by the meaning of edits alone.
+    pub fn apply(&mut self, edit: &Edit) -> Result<(), EditError> {
+        match edit {
+            Edit::Set { path, value } => {
+                let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+                self.set(&parts, "", Value::of_json(value)).ok_or_else(|| EditError::no_map(path))
+            }
+            Edit::Remove { path } => {
+                let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+                self.remove(&parts);
+                Ok(())
+            }
+        }
+    }
+
+    fn set(&mut self, path: &[&str], key: &str, value: Value) -> Option<()> {
+        let Some((step, rest)) = path.split_first() else {
+            self.become_like(value);
+            return Some(());
+        };
+        match self {
+            Value::Null => *self = nested(key, path, value),
+            Value::Map(entries) => match entries.iter_mut().find(|(name, _)| name == step) {
+                Some((_, child)) => return child.set(rest, step, value),
+                None => entries.push((step.to_string(), nested(step, rest, value))),
+            },
+            Value::List(items) => match items.iter_mut().find(|item| item.is_named(step)) {
+                Some(item) => return item.set(rest, "", value),
+                None if rest.is_empty() => items.push(value),
+                None => return None,
+            },
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// A map that stays the same map keeps the order of its keys.
+    fn become_like(&mut self, value: Value) {
+        if !self.shares_keys(&value) {
+            *self = value;
+            return;
+        }
+        if let (Value::Map(old), Value::Map(new)) = (self, value) {
+            old.retain(|(key, _)| new.iter().any(|(name, _)| name == key));
+            for (key, value) in new {
+                match old.iter_mut().find(|(name, _)| *name == key) {
+                    Some((_, place)) => place.become_like(value),
+                    None => old.push((key, value)),
+                }
+            }
+        }
+    }
+
+    /// Removes what is there; whether this value is empty then and goes too is for its holder.
+    fn remove(&mut self, path: &[&str]) {
+        let Some((step, rest)) = path.split_first() else { return };
+        let emptied = |key: &str, value: &Value| EMPTIED.contains(&key) && value.is_empty();
+        match self {
+            Value::Map(entries) => {
+                let Some(at) = entries.iter().position(|(name, _)| name == step) else { return };
+                if rest.is_empty() {
+                    entries.remove(at);
+                } else {
+                    let was_empty = entries[at].1.is_empty();
+                    entries[at].1.remove(rest);
+                    if !was_empty && emptied(step, &entries[at].1) {
+                        entries.remove(at);
+                    }
+                }
+            }
+            Value::List(items) => {
+                let Some(at) = items.iter().position(|item| item.is_named(step)) else { return };
+                if rest.is_empty() {
+                    items.remove(at);
+                } else {
+                    items[at].remove(rest);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Value::Map(entries) => entries.is_empty(),
+            Value::List(items) => items.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Whether it is the list item of this name.
+    pub fn is_named(&self, name: &str) -> bool {
+        matches!(self.get("name"), Some(Value::Text(text)) if text == name)
+    }
+}
+
+/// The value that holds `value` at `path`, below the key `key`.
+pub fn nested(key: &str, path: &[&str], value: Value) -> Value {
+    match path.split_first() {
+        None => value,
+        Some((_, rest)) if key == "connections" => Value::List(vec![nested("", rest, value)]),
+        Some((step, rest)) => Value::Map(vec![(step.to_string(), nested(step, rest, value))]),
+    }
+}

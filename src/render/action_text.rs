@@ -1,0 +1,178 @@
+//! One action for a terminal: what changes, why, and who is affected.
+
+use super::change::{self, Shown};
+use super::escape::{count, shorten, thousands};
+use super::page::{Page, Span, faint, plain, strong, width};
+use super::style::Tone;
+use super::value;
+use crate::engine::field::FieldKind;
+use crate::engine::item::Item;
+use crate::engine::plan::{Action, ActionKind, FieldChange, Impact};
+use similar::ChangeTag;
+
+/// The longest list of fields that a person reads.
+const MOST_FIELDS: usize = 24;
+/// The widest column of names.
+const WIDEST: usize = 32;
+
+/// Puts one action on the page.
+pub(super) fn action(page: &mut Page, action: &Action) {
+    let (mark, tone) = mark(action);
+    let mut head = vec![Span::new(tone, format!("{mark} {}", action.action.as_str())), plain("  ")];
+    head.push(strong(action.change.object.to_string()));
+    if !action.needs_approval.is_empty() {
+        head.push(Span::new(Tone::Careful, "  needs approval"));
+    }
+    head.extend(action.at.as_ref().map(|at| faint(format!("  {}:{}", at.file, at.line))));
+    page.wrap(2, 6, &head);
+    for approval in &action.needs_approval {
+        page.wrap(6, 8, &[Span::new(Tone::Careful, format!("{}: {}", approval.code, approval.why))]);
+    }
+    if action.action == ActionKind::Create {
+        created(page, action)
+    } else {
+        changed(page, &action.fields)
+    }
+    page.wrap(6, 8, &[faint(format!("why: {}", action.reason.text))]);
+    if let Some(text) = impact(&action.impact, action.change.object.kind == crate::api::Kind::Integration) {
+        page.wrap(6, 8, &[plain(text)]);
+    }
+}
+
+fn mark(action: &Action) -> (&'static str, Tone) {
+    match action.action {
+        _ if !action.needs_approval.is_empty() => ("!", Tone::Careful),
+        ActionKind::Create => ("+", Tone::Good),
+        ActionKind::Update => ("~", Tone::Careful),
+        ActionKind::Delete => ("-", Tone::Bad),
+        ActionKind::Adopt => ("=", Tone::Faint),
+    }
+}
+
+/// `affects 3 integrations, 12 steps, 41 customers`; `None` where nobody is.
+pub(super) fn impact(impact: &Impact, is_itself: bool) -> Option<String> {
+    let steps: usize = impact.integrations.iter().map(|i| i.steps).sum();
+    let flows: usize = impact.integrations.iter().map(|i| i.flows).sum();
+    let mut parts = Vec::new();
+    if !is_itself && !impact.integrations.is_empty() {
+        let names: Vec<&str> = impact.integrations.iter().map(|i| i.name.as_str()).collect();
+        let number = count(names.len(), "integration", "integrations");
+        parts.push(if names.len() <= 3 { format!("{number} ({})", names.join(", ")) } else { number });
+    }
+    parts.extend((flows > 0).then(|| count(flows, "flow", "flows")));
+    parts.extend((steps > 0).then(|| count(steps, "step", "steps")));
+    parts.extend((impact.customers > 0).then(|| count(impact.customers, "customer", "customers")));
+    (!parts.is_empty()).then(|| format!("affects {}", parts.join(", ")))
+}
+
+/// A new object in a few lines: what it is, then its inputs or variables.
+fn created(page: &mut Page, action: &Action) {
+    let fields: Vec<&FieldChange> = action.fields.iter().filter(|c| !c.field.kind.is_immutable()).collect();
+    if let Some(Item::Connection(connection)) = &action.change.after {
+        let spec = &connection.spec;
+        page.wrap(6, 8, &[plain(format!("{}/{}, {}", spec.component, spec.type_, spec.credentials))]);
+    }
+    let columns = columns(fields.iter().copied());
+    for change in fields.iter().take(MOST_FIELDS) {
+        let to = change.to.as_ref().map(value::words).unwrap_or_default();
+        let arrow = if change.field.kind == FieldKind::Variable { "→ " } else { "" };
+        let to = format!("{arrow}{}", shorten(&to, value::MOST));
+        page.labelled(6, plain(name(change)), columns, &[Span::new(Tone::Good, to)]);
+    }
+    more(page, fields.len());
+}
+
+fn changed(page: &mut Page, fields: &[FieldChange]) {
+    let columns = columns(fields.iter());
+    for change in fields.iter().take(MOST_FIELDS) {
+        field(page, change, columns);
+    }
+    more(page, fields.len());
+}
+
+fn more(page: &mut Page, fields: usize) {
+    if let Some(more) = fields.checked_sub(MOST_FIELDS).filter(|more| *more > 0) {
+        page.line(6, &[faint(format!("… and {} more fields; --output json lists them all", thousands(more)))]);
+    }
+}
+
+fn columns<'a>(fields: impl Iterator<Item = &'a FieldChange>) -> usize {
+    fields.map(|c| width(&name(c))).max().unwrap_or(0).min(WIDEST)
+}
+
+/// The field as people write it in YAML; variables by their name alone.
+fn name(change: &FieldChange) -> String {
+    let kind = change.field.kind;
+    let name = if kind == FieldKind::Variable { change.field.name.to_string() } else { change.field.to_string() };
+    shorten(&name, 2 * WIDEST).into_owned()
+}
+
+fn field(page: &mut Page, change: &FieldChange, columns: usize) {
+    let label = || plain(name(change));
+    match change::shown(change) {
+        Shown::Values { from, to } => page.labelled(6, label(), columns, &values(from, to)),
+        Shown::Words(words) => {
+            let spans: Vec<Span> = words.iter().map(|(tag, text)| word(*tag, text)).collect();
+            page.labelled(6, label(), columns, &spans);
+        }
+        Shown::Lines(lines) => {
+            page.line(6, &[label()]);
+            for line in lines.iter().take(MOST_FIELDS) {
+                match line {
+                    None => page.line(8, &[faint("…")]),
+                    Some((tag, text)) => {
+                        let tone = tone(*tag);
+                        page.line(8, &[Span::new(tone, format!("{tag} {}", shorten(text, 2 * value::MOST)))]);
+                    }
+                }
+            }
+            if lines.len() > MOST_FIELDS {
+                let more = lines.len() - MOST_FIELDS;
+                page.line(8, &[faint(format!("… and {more} more lines; --output json has them all"))]);
+            }
+        }
+        Shown::Said(text) => page.labelled(6, label(), columns, &[faint(text)]),
+    }
+}
+
+fn values(from: Option<String>, to: Option<String>) -> Vec<Span> {
+    match (from, to) {
+        (None, Some(to)) => vec![Span::new(Tone::Good, to), faint(" (new)")],
+        (Some(from), None) => vec![Span::new(Tone::Bad, from), faint(" (taken away)")],
+        (from, to) => vec![
+            Span::new(Tone::Bad, from.unwrap_or_default()),
+            plain(" → "),
+            Span::new(Tone::Good, to.unwrap_or_default()),
+        ],
+    }
+}
+
+fn word(tag: ChangeTag, text: &str) -> Span {
+    let text = match tag {
+        ChangeTag::Equal => text.to_string(),
+        // Blanks stay outside the marks, so that lines can be broken there.
+        ChangeTag::Delete => marked("[-", text, "-]"),
+        ChangeTag::Insert => marked("{+", text, "+}"),
+    };
+    Span::new(tone(tag), text)
+}
+
+fn marked(open: &str, text: &str, close: &str) -> String {
+    let inner = text.trim();
+    let blanks = |part: &str| " ".repeat(part.len());
+    let start = text.len() - text.trim_start().len();
+    let (before, after) = (text.get(..start).unwrap_or(""), text.len() - text.trim_end().len());
+    format!(
+        "{}{open}{inner}{close}{}",
+        blanks(before),
+        if inner.is_empty() { String::new() } else { " ".repeat(after) }
+    )
+}
+
+fn tone(tag: ChangeTag) -> Tone {
+    match tag {
+        ChangeTag::Equal => Tone::Faint,
+        ChangeTag::Delete => Tone::Bad,
+        ChangeTag::Insert => Tone::Good,
+    }
+}

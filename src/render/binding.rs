@@ -1,0 +1,355 @@
+//! A variable of an integration in one tenant, with everything a person asks about it.
+
+use crate::api::*;
+use crate::engine::check::{Elsewhere, how_to_mend_missing, missing_inputs};
+use crate::engine::promote::{Promotion, Side, SourceBinding, promote};
+use crate::engine::record::Writer;
+use crate::engine::resolve::{Asker, Binding, Replacements, Resolution, Rule, WhyNot, resolve_key, resolve_variable};
+use crate::engine::syncs;
+use crate::engine::world::{Inventory, Sync, World};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A variable and what it means in a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BindingRow {
+    /// The variable.
+    pub variable: String,
+    /// Whether it works.
+    pub state: BindingState,
+    /// The stable key that it names; absent: its own connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stable_key: Option<String>,
+    /// The connection that it means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionBrief>,
+    /// The rule that decided, in words.
+    pub rule: String,
+    /// What else was considered.
+    pub considered: Vec<ConsideredKey>,
+    /// What would mend it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mend: Option<String>,
+    /// The steps and data sources that use it.
+    pub used_by: Vec<Used>,
+}
+
+/// Whether a variable works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BindingState {
+    /// It is bound.
+    Bound,
+    /// It is the integration's own connection.
+    Own,
+    /// It is bound to a connection whose definition is not complete.
+    NotReady,
+    /// It would be bound to another component or type than in the source.
+    Differs,
+    /// It cannot be known.
+    Unknown,
+    /// No connection answers.
+    Missing,
+}
+
+impl BindingState {
+    /// Whether nothing is in its way.
+    pub fn is_well(self) -> bool {
+        matches!(self, BindingState::Bound | BindingState::Own)
+    }
+}
+
+/// A connection in a few words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionBrief {
+    /// Its stable key; absent: an integration's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stable_key: Option<String>,
+    /// The component, `(private)` where it is.
+    pub component: String,
+    /// The connection type.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// Whose the credentials are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
+}
+
+impl ConnectionBrief {
+    /// Of a connection.
+    pub fn of(spec: &ConnectionSpec) -> Self {
+        ConnectionBrief {
+            stable_key: Some(spec.stable_key.clone()),
+            component: spec.component.to_string(),
+            type_: spec.type_.clone(),
+            credentials: Some(spec.credentials),
+        }
+    }
+
+    /// `salesforce/oauth2, OrganizationCustomer`.
+    pub fn words(&self) -> String {
+        let credentials = self.credentials.map(|c| format!(", {c}")).unwrap_or_default();
+        format!("{}/{}{credentials}", self.component, self.type_)
+    }
+}
+
+/// A connection that was considered and not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsideredKey {
+    /// Its stable key.
+    pub stable_key: String,
+    /// Why it does not answer.
+    pub why_not: String,
+}
+
+/// A place where a variable is used.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase", untagged)]
+pub enum Used {
+    /// A step of a flow.
+    Step {
+        /// The flow.
+        flow: String,
+        /// The step.
+        step: String,
+    },
+    /// The data source of another config variable.
+    DataSource {
+        /// That variable.
+        #[serde(rename = "dataSource")]
+        variable: String,
+    },
+}
+
+/// The places in one line: `New Lead › Get lead, Update lead; the data source of Region`.
+pub(super) fn places(used_by: &[Used]) -> String {
+    let mut by_flow: Vec<(Option<&str>, Vec<&str>)> = Vec::new();
+    for used in used_by {
+        let (flow, what) = match used {
+            Used::Step { flow, step } => (Some(flow.as_str()), step.as_str()),
+            Used::DataSource { variable } => (None, variable.as_str()),
+        };
+        match by_flow.iter_mut().find(|(f, _)| *f == flow) {
+            Some((_, whats)) => whats.push(what),
+            None => by_flow.push((flow, vec![what])),
+        }
+    }
+    let said = by_flow.into_iter().map(|(flow, whats)| match flow {
+        Some(flow) => format!("{flow} › {}", whats.join(", ")),
+        None => format!("the data source of {}", whats.join(", ")),
+    });
+    said.collect::<Vec<_>>().join("; ")
+}
+
+/// A tenant that can be asked what its variables mean.
+pub(super) struct Scene<'a> {
+    pub tenant: &'a str,
+    pub inventory: &'a Inventory,
+    pub replacements: Replacements,
+    elsewhere: Elsewhere<'a>,
+}
+
+/// An integration as a sync would write it in a tenant.
+pub(super) struct Promised {
+    pub spec: IntegrationSpec,
+    pub uses: Option<Arc<Uses>>,
+    pub writer: Writer,
+    bindings: BTreeMap<String, SourceBinding>,
+}
+
+impl<'a> Scene<'a> {
+    /// A tenant of a world; `None` where it is not there or could not be read.
+    pub fn of(world: &'a World, tenant: &str) -> Option<Self> {
+        let (tenant, view) = world.tenants.get_key_value(tenant)?;
+        let inventory = view.live.inventory()?.as_ref();
+        let replacements = Replacements::of(tenant, inventory);
+        Some(Scene { tenant, inventory, replacements, elsewhere: Elsewhere::of(world) })
+    }
+
+    /// Every variable of an integration that is there.
+    pub fn live(&self, integration: &str) -> Option<Vec<BindingRow>> {
+        let object = self.inventory.integrations.get(integration)?;
+        let uses = self.inventory.uses.get(integration).map(AsRef::as_ref);
+        let row = |variable| {
+            let resolution = resolve_variable(self.tenant, integration, variable, self.inventory, &self.replacements);
+            self.row(variable, uses, resolution, None)
+        };
+        Some(object.spec.connections.iter().map(row).collect())
+    }
+
+    /// How many variables an integration has, and how many of them mean a connection.
+    pub fn bound(&self, integration: &str) -> (usize, usize) {
+        let Some(object) = self.inventory.integrations.get(integration) else { return (0, 0) };
+        let variables = &object.spec.connections;
+        let bound =
+            variables.iter().filter(|v| matches!(self.binding(integration, v), Binding::Bound(_) | Binding::Own));
+        (variables.len(), bound.count())
+    }
+
+    /// The stable keys that an integration names and that no connection answers.
+    pub fn missing_keys(&self, integration: &str) -> Vec<String> {
+        let object = self.inventory.integrations.get(integration);
+        let variables = object.into_iter().flat_map(|o| &o.spec.connections);
+        let missing = variables.filter(|v| matches!(self.binding(integration, v), Binding::Missing));
+        missing.filter_map(|v| v.stable_key().map(str::to_string)).collect()
+    }
+
+    fn binding(&self, integration: &str, variable: &Variable) -> Binding {
+        resolve_variable(self.tenant, integration, variable, self.inventory, &self.replacements).binding
+    }
+
+    /// Every variable of an integration that a sync would write.
+    pub fn promised(&self, promised: &Promised) -> Vec<BindingRow> {
+        let writers = BTreeSet::from([promised.writer.clone()]);
+        let row = |variable: &Variable| {
+            let source = promised.bindings.get(&variable.name).and_then(|b| b.connection.as_ref()).map(|c| &c.spec);
+            let resolution = match variable.stable_key() {
+                None => Resolution { binding: Binding::Own, rule: Rule::Own, considered: Vec::new() },
+                Some(key) => {
+                    let asker = Asker { writers: Some(&writers), source_binding: source };
+                    resolve_key(key, self.inventory, &self.replacements, asker)
+                }
+            };
+            self.row(variable, promised.uses.as_deref(), resolution, source)
+        };
+        promised.spec.connections.iter().map(row).collect()
+    }
+
+    fn row(
+        &self,
+        variable: &Variable,
+        uses: Option<&Uses>,
+        resolution: Resolution,
+        source: Option<&ConnectionSpec>,
+    ) -> BindingRow {
+        let used = uses.and_then(|u| u.variables.get(&variable.name));
+        let (state, mend) = self.state(variable, &resolution, source);
+        let connection = match &variable.means {
+            Means::Own(own) => Some(ConnectionBrief {
+                stable_key: None,
+                component: own.component.to_string(),
+                type_: own.type_.clone(),
+                credentials: None,
+            }),
+            Means::StableKey(_) => resolution.connection().map(|c| ConnectionBrief::of(&c.spec)),
+        };
+        BindingRow {
+            variable: variable.name.clone(),
+            state,
+            stable_key: variable.stable_key().map(str::to_string),
+            connection,
+            rule: self.rule(&resolution),
+            considered: resolution.considered.iter().map(|c| considered(&c.key, &c.why_not)).collect(),
+            mend,
+            used_by: used.into_iter().flatten().map(|u| place(&u.by)).collect(),
+        }
+    }
+
+    fn state(
+        &self,
+        variable: &Variable,
+        resolution: &Resolution,
+        source: Option<&ConnectionSpec>,
+    ) -> (BindingState, Option<String>) {
+        let key = variable.stable_key().unwrap_or_default();
+        match &resolution.binding {
+            Binding::Own => (BindingState::Own, None),
+            Binding::Unknown(why) => (BindingState::Unknown, Some(format!("{why}: mend that first"))),
+            Binding::Missing => {
+                let mend = how_to_mend_missing(self.tenant, key, source, self.inventory, &self.elsewhere);
+                (BindingState::Missing, Some(mend))
+            }
+            Binding::Bound(connection) => {
+                if let Some(source) = source.filter(|s| !s.connects_like(&connection.spec)) {
+                    let mend = format!(
+                        "it is {}/{} in the source: give {} a connection of that kind and name it by an override",
+                        source.component, source.type_, self.tenant
+                    );
+                    return (BindingState::Differs, Some(mend));
+                }
+                let lacks = missing_inputs(&connection.spec, self.inventory);
+                if lacks.is_empty() {
+                    return (BindingState::Bound, None);
+                }
+                let mend = format!("Connection/{} lacks {}: complete it", connection.name(), lacks.join(", "));
+                (BindingState::NotReady, Some(mend))
+            }
+        }
+    }
+
+    fn rule(&self, resolution: &Resolution) -> String {
+        match &resolution.rule {
+            Rule::Own => "it is the integration's own connection".to_string(),
+            Rule::ExactKey => format!("a connection of {} has exactly this stable key", self.tenant),
+            Rule::Replaces(chain) => {
+                let newer = chain.last().map(String::as_str).unwrap_or_default();
+                let older = chain.first().map(String::as_str).unwrap_or_default();
+                match chain.len() {
+                    0..=2 => format!("{newer} replaces {older}"),
+                    _ => format!("{newer} replaces {older}, by way of {}", chain.join(" → ")),
+                }
+            }
+            Rule::None => format!("no connection of {} answers for it", self.tenant),
+        }
+    }
+}
+
+fn place(by: &User) -> Used {
+    match by {
+        User::Step { flow, step } => Used::Step { flow: flow.clone(), step: step.clone() },
+        User::DataSource { variable } => Used::DataSource { variable: variable.clone() },
+    }
+}
+
+fn considered(key: &str, why_not: &WhyNot) -> ConsideredKey {
+    let why_not = match why_not {
+        WhyNot::Differs => "it replaces the key, but differs in component, type or credentials",
+        WhyNot::Ambiguous => "it replaces the key, and so does another: none of them answers",
+        WhyNot::Ring => "it takes part in a ring of replacements",
+        WhyNot::NotOfThisSync => "its `replaces` came by a sync, which did not write what asks",
+    };
+    ConsideredKey { stable_key: key.to_string(), why_not: why_not.to_string() }
+}
+
+/// The integrations (or the one of this name) that syncs would write in a tenant.
+pub(super) fn promised(world: &World, tenant: &str, only: Option<&str>) -> Vec<Promised> {
+    let order = syncs::order(world);
+    let Some(to) = Scene::of(world, tenant) else { return Vec::new() };
+    let mut all = Vec::new();
+    for sync in order.into.get(tenant).into_iter().flatten() {
+        let Some(from) = Scene::of(world, &sync.spec.from) else { continue };
+        let narrowed = only.filter(|name| sync.spec.selects(name)).map(|name| narrow(sync, name));
+        if only.is_some() && narrowed.is_none() {
+            continue;
+        }
+        let promotion = promote(
+            narrowed.as_ref().unwrap_or(sync),
+            Side { tenant: from.tenant, inventory: from.inventory, replacements: &from.replacements },
+            Side { tenant: to.tenant, inventory: to.inventory, replacements: &to.replacements },
+            &|_| None,
+        );
+        all.extend(of_promotion(&sync.writer, promotion));
+    }
+    all
+}
+
+fn narrow(sync: &Sync, integration: &str) -> Sync {
+    let spec = TenantSyncSpec { integrations: vec![integration.to_string()], ..(*sync.spec).clone() };
+    Sync { writer: sync.writer.clone(), spec: Arc::new(spec) }
+}
+
+fn of_promotion(writer: &Writer, mut promotion: Promotion) -> Vec<Promised> {
+    let mut all = Vec::new();
+    for (id, declaration) in promotion.declarations {
+        if let crate::engine::item::Item::Integration(object, uses) = declaration.item {
+            let bindings = promotion.bindings.remove(&id.name).unwrap_or_default();
+            let spec = object.spec.clone();
+            all.push(Promised { spec, uses, writer: writer.clone(), bindings });
+        }
+    }
+    all
+}

@@ -1,0 +1,120 @@
+//! One screen for one integration in one tenant: every variable, what it means, what mends it; then
+//! what the plan does there.
+
+use super::binding::{self, BindingRow, BindingState, Scene, places};
+use super::invocation::Invocation;
+use super::page::{Page, Span, faint, plain, strong, width};
+use super::plan_text::plan_text;
+use super::style::{Style, Tone};
+use crate::engine::near_miss::near_misses;
+use crate::engine::plan::{Plan, outcome};
+use crate::engine::world::World;
+
+/// The bindings as they will be once `plan` is done, and the plan, which the caller narrowed.
+pub fn bindings_text(
+    world: &World,
+    plan: &Plan,
+    tenant: &str,
+    integration: &str,
+    typed: &Invocation,
+    style: Style,
+) -> String {
+    let mut page = Page::new(style);
+    let after = outcome(world, plan);
+    match Scene::of(&after, tenant) {
+        None => page.wrap(
+            0,
+            2,
+            &[Span::new(Tone::Bad, "✗ "), strong(tenant), plain(" cannot be read: nothing is known of its bindings")],
+        ),
+        Some(scene) => {
+            // What a sync would write counts, even where it is blocked: that is what the person asks about.
+            let promised = binding::promised(&after, tenant, Some(integration));
+            let by = |rows: Vec<BindingRow>, by: String| (rows, by);
+            let found = match promised.first() {
+                Some(one) => Some(by(scene.promised(one), format!("declared by {}", one.writer))),
+                None => scene.live(integration).map(|rows| by(rows, String::new())),
+            };
+            match found {
+                Some((rows, by)) => screen(&mut page, tenant, integration, &rows, &by),
+                None => absent(&mut page, &scene, integration),
+            }
+        }
+    }
+    page.gap();
+    page.finish() + &plan_text(plan, typed, style)
+}
+
+fn screen(page: &mut Page, tenant: &str, integration: &str, rows: &[BindingRow], by: &str) {
+    let bound = rows.iter().filter(|row| row.state.is_well() || row.state == BindingState::NotReady).count();
+    let head = [
+        strong(integration),
+        plain(" in "),
+        strong(tenant),
+        plain(format!("  {bound} of {} bound", rows.len())),
+        faint(if by.is_empty() { String::new() } else { format!("  {by}") }),
+    ];
+    page.wrap(0, 2, &head);
+    let columns = rows.iter().map(|row| width(&row.variable)).max().unwrap_or(0).min(40);
+    // What is in the way comes first.
+    let (well, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.state.is_well());
+    for row in others.into_iter().chain(well) {
+        binding_row(page, row, columns);
+        if !row.used_by.is_empty() {
+            page.wrap(6, 8, &[faint(format!("used by {}", places(&row.used_by)))]);
+        }
+    }
+}
+
+/// One variable: mark, key, connection, and what mends it.
+pub(super) fn binding_row(page: &mut Page, row: &BindingRow, columns: usize) {
+    let (mark, tone) = mark(row.state);
+    let mut spans = vec![match (&row.stable_key, row.state) {
+        (Some(key), _) => strong(key),
+        (None, _) => plain("its own"),
+    }];
+    match (&row.connection, row.state) {
+        (Some(connection), state) => {
+            let answers = connection.stable_key.as_ref().filter(|key| Some(*key) != row.stable_key.as_ref());
+            spans.extend(answers.map(|key| plain(format!(" → {key}"))));
+            spans.push(faint(format!("  {}", connection.words())));
+            spans.extend(said(state).map(|text| Span::new(tone, format!("  {text}"))));
+        }
+        (None, state) => spans.extend(said(state).map(|text| Span::new(tone, format!("  {text}")))),
+    }
+    page.labelled(2, Span::new(tone, format!("{mark} {}", row.variable)), columns + 2, &spans);
+    if let Some(mend) = &row.mend {
+        page.wrap(6, 8, &[plain(format!("→ {mend}"))]);
+    }
+}
+
+/// The mark of a state.
+pub(super) fn mark(state: BindingState) -> (&'static str, Tone) {
+    match state {
+        BindingState::Bound | BindingState::Own => ("✓", Tone::Good),
+        BindingState::NotReady => ("◌", Tone::Careful),
+        BindingState::Differs => ("≠", Tone::Bad),
+        BindingState::Unknown => ("?", Tone::Careful),
+        BindingState::Missing => ("✗", Tone::Bad),
+    }
+}
+
+/// The state in a word; `None` where the mark says it all.
+pub(super) fn said(state: BindingState) -> Option<&'static str> {
+    match state {
+        BindingState::Bound | BindingState::Own => None,
+        BindingState::NotReady => Some("not ready"),
+        BindingState::Differs => Some("another component or type than in the source"),
+        BindingState::Unknown => Some("unknown"),
+        BindingState::Missing => Some("missing"),
+    }
+}
+
+fn absent(page: &mut Page, scene: &Scene<'_>, integration: &str) {
+    let text = format!("{} has no integration {integration}, and no sync brings one", scene.tenant);
+    page.wrap(0, 2, &[Span::new(Tone::Bad, "✗ "), plain(text)]);
+    let near = near_misses(integration, scene.inventory.integrations.keys().map(String::as_str));
+    if !near.is_empty() {
+        page.wrap(2, 4, &[plain(format!("→ did you mean {}?", near.join(" or ")))]);
+    }
+}

@@ -1,0 +1,165 @@
+//! One field change: how it is best shown.
+
+use super::{escape, value};
+use crate::engine::plan::{FieldChange, Op};
+use serde_json::Value;
+use similar::{ChangeTag, TextDiff};
+
+/// A change, in the form that says most in the fewest lines.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// Short values, side by side; `None`: absent.
+    Values { from: Option<String>, to: Option<String> },
+    /// One longer text, its changed words marked.
+    Words(Vec<(ChangeTag, String)>),
+    /// Several lines, the changed ones marked; `None` stands for equal lines that are left out.
+    Lines(Vec<Option<(ChangeTag, String)>>),
+    /// The value stays; only the record changes.
+    Said(String),
+}
+
+/// How a change is best shown on a terminal.
+pub(super) fn shown(change: &FieldChange) -> Shown {
+    let (from, to) = (change.from.as_ref(), change.to.as_ref());
+    match change.op {
+        Op::Set | Op::Remove => {
+            if let (Some(from), Some(to)) = (from.and_then(value::text), to.and_then(value::text)) {
+                if from.contains('\n') || to.contains('\n') {
+                    return Shown::Lines(lines(from, to));
+                }
+                if from.contains(' ') && escape::shorten(from, value::MOST) != from {
+                    return Shown::Words(words(from, to));
+                }
+            }
+            let short = |value: Option<&Value>| value.map(|v| shorten_middle(&value::words(v), from, to));
+            Shown::Values { from: short(from), to: short(to) }
+        }
+        op => Shown::Said(said(op, change.by.as_deref())),
+    }
+}
+
+/// What happens to a field of which the value stays.
+pub(super) fn said(op: Op, by: Option<&str>) -> String {
+    match op {
+        Op::Set | Op::Remove => String::new(),
+        Op::Record => "is as declared; only recorded".to_string(),
+        Op::Forget => "was changed by others and is no longer declared: it stays and is forgotten".to_string(),
+        Op::Release => {
+            format!("is no longer declared; {} holds it too, so it stays", by.unwrap_or("somebody else"))
+        }
+    }
+}
+
+/// A long value cut so that the place where the two differ is still seen.
+fn shorten_middle(text: &str, from: Option<&Value>, to: Option<&Value>) -> String {
+    if escape::shorten(text, value::MOST) == text {
+        return text.to_string();
+    }
+    let (a, b) = (from.map(value::words).unwrap_or_default(), to.map(value::words).unwrap_or_default());
+    let same = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
+    let skip = if same + 20 > value::MOST { same.saturating_sub(20) } else { 0 };
+    let rest: String = text.chars().skip(skip).collect();
+    let rest = escape::shorten(&rest, value::MOST);
+    if skip > 0 { format!("…{rest}") } else { rest.into_owned() }
+}
+
+/// The words of two texts, marked; long equal runs are cut in their middle.
+fn words(from: &str, to: &str) -> Vec<(ChangeTag, String)> {
+    let mut marked: Vec<(ChangeTag, String)> = Vec::new();
+    for change in TextDiff::from_words(from, to).iter_all_changes() {
+        match marked.last_mut() {
+            Some((tag, text)) if *tag == change.tag() => text.push_str(change.value()),
+            _ => marked.push((change.tag(), change.value().to_string())),
+        }
+    }
+    let last = marked.len().saturating_sub(1);
+    for (position, (tag, text)) in marked.iter_mut().enumerate() {
+        if *tag == ChangeTag::Equal {
+            *text = around(text, position > 0, position < last);
+        } else {
+            *text = escape::shorten(text, 4 * value::MOST).into_owned();
+        }
+    }
+    marked
+}
+
+/// A run of equal text with what touches a change before (and after) it.
+fn around(text: &str, before: bool, after: bool) -> String {
+    const KEPT: usize = 24;
+    let all: Vec<char> = text.chars().collect();
+    let (head, tail) = (if before { KEPT } else { 0 }, if after { KEPT } else { 0 });
+    if all.len() <= head + tail + 1 {
+        return text.to_string();
+    }
+    let head: String = all.iter().take(head).collect();
+    let tail: String = all.iter().skip(all.len() - tail).collect();
+    format!("{head}…{tail}")
+}
+
+/// The lines of two texts with two lines around each change.
+pub(super) fn lines(from: &str, to: &str) -> Vec<Option<(ChangeTag, String)>> {
+    // Without their ends: whether the last line has one is of no interest.
+    let (from, to): (Vec<&str>, Vec<&str>) = (from.lines().collect(), to.lines().collect());
+    let diff = TextDiff::from_slices(&from, &to);
+    let groups = diff.grouped_ops(2);
+    let mut out = Vec::new();
+    for (position, group) in groups.iter().enumerate() {
+        let starts_late = group.first().is_some_and(|op| op.old_range().start > 0);
+        if position > 0 || starts_late {
+            out.push(None);
+        }
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            out.push(Some((change.tag(), change.value().to_string())));
+        }
+    }
+    let reaches_end = groups.last().and_then(|g| g.last()).is_none_or(|op| op.old_range().end == from.len());
+    if !reaches_end {
+        out.push(None);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::field::{Field, FieldKind};
+    use serde_json::json;
+
+    fn set(from: Value, to: Value) -> FieldChange {
+        let field = Field::named(FieldKind::Input, "x").into_owned();
+        FieldChange { field, op: Op::Set, from: Some(from), to: Some(to), by: None }
+    }
+
+    #[test]
+    fn short_values_stand_side_by_side() {
+        let shown = shown(&set(json!({"value": "api"}), json!({"value": "api refresh"})));
+        assert_eq!(shown, Shown::Values { from: Some("api".into()), to: Some("api refresh".into()) });
+    }
+
+    #[test]
+    fn long_urls_are_cut_where_they_are_the_same() {
+        let url = |end: &str| json!({"value": format!("https://login.example.com/{}{end}", "long/".repeat(14))});
+        let Shown::Values { from: Some(from), to: Some(to) } = shown(&set(url("a"), url("b"))) else { panic!() };
+        assert!(from.starts_with('…') && from.ends_with("/long/a"), "{from}");
+        assert!(to.ends_with("/long/b"), "{to}");
+    }
+
+    #[test]
+    fn long_texts_show_the_words_that_change() {
+        let text =
+            |when: &str| json!(format!("{} leads are copied {when} {}", "all the ".repeat(10), "so it is ".repeat(9)));
+        let Shown::Words(words) = shown(&set(text("nightly"), text("hourly"))) else { panic!() };
+        let texts: Vec<&str> = words.iter().map(|(_, t)| t.as_str()).collect();
+        assert_eq!(texts, ["…l the  leads are copied ", "nightly", "hourly", " so it is so it is so it…"]);
+    }
+
+    #[test]
+    fn many_lines_show_the_lines_that_change() {
+        let from = "1\n2\n3\n4\n5\n6\n7\n8\n";
+        let shown = shown(&set(json!(from), json!(from.replace('5', "five"))));
+        let Shown::Lines(lines) = shown else { panic!() };
+        let text: Vec<String> =
+            lines.iter().map(|l| l.as_ref().map_or("…".into(), |(tag, line)| format!("{tag}{line}"))).collect();
+        assert_eq!(text, ["…", " 3", " 4", "-5", "+five", " 6", " 7", "…"]);
+    }
+}

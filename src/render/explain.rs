@@ -1,0 +1,313 @@
+//! Explanations: which connection a variable means and why; everything that depends on a key.
+
+use super::binding::{BindingRow, ConnectionBrief, Scene, Used};
+use crate::api::*;
+use crate::engine::bindings::Bindings;
+use crate::engine::item::ObjectId;
+use crate::engine::near_miss::near_misses;
+use crate::engine::world::World;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The schema that an explanation's JSON names.
+const SCHEMA: &str = "stablekey.dev/explanation/v1";
+
+/// There is nothing to explain.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExplainError {
+    /// No such tenant.
+    #[error("there is no tenant {0}; there are {1}")]
+    NoTenant(String, String),
+    /// It was not read.
+    #[error("{0} cannot be read, so nothing is known of its bindings; mend that first")]
+    Unreachable(String),
+    /// No such integration.
+    #[error("{tenant} has no integration {integration}{}", hint(near))]
+    NoIntegration {
+        /// Where it was looked for.
+        tenant: String,
+        /// What was looked for.
+        integration: String,
+        /// What may have been meant.
+        near: Vec<String>,
+    },
+    /// No step of this name uses a connection.
+    #[error("no step like that of {integration} uses a connection{}", hint(near))]
+    NoStep {
+        /// Where it was looked for.
+        integration: String,
+        /// What may have been meant.
+        near: Vec<String>,
+    },
+    /// No such key.
+    #[error("no tenant has or names stable key {key}{}", hint(near))]
+    NoKey {
+        /// What was looked for.
+        key: String,
+        /// What may have been meant.
+        near: Vec<String>,
+    },
+}
+
+fn hint(near: &[String]) -> String {
+    if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) }
+}
+
+/// Which connections an integration's variables mean in a tenant, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IntegrationExplanation {
+    /// `stablekey.dev/explanation/v1`.
+    pub schema: &'static str,
+    /// The tenant.
+    pub tenant: String,
+    /// The integration.
+    pub integration: String,
+    /// The flow and step that it was narrowed to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<String>,
+    /// See `flow`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// A row per variable.
+    pub bindings: Vec<BindingRow>,
+}
+
+/// Explains an integration's variables, or those that one flow or step uses.
+pub fn explain_integration(
+    world: &World,
+    tenant: &str,
+    integration: &str,
+    flow: Option<&str>,
+    step: Option<&str>,
+) -> Result<IntegrationExplanation, ExplainError> {
+    if !world.tenants.contains_key(tenant) {
+        let names: Vec<&str> = world.tenants.keys().map(String::as_str).collect();
+        return Err(ExplainError::NoTenant(tenant.to_string(), names.join(", ")));
+    }
+    let scene = Scene::of(world, tenant).ok_or_else(|| ExplainError::Unreachable(tenant.to_string()))?;
+    let mut bindings = scene.live(integration).ok_or_else(|| ExplainError::NoIntegration {
+        tenant: tenant.to_string(),
+        integration: integration.to_string(),
+        near: owned(near_misses(integration, scene.inventory.integrations.keys().map(String::as_str))),
+    })?;
+    if flow.is_some() || step.is_some() {
+        let known: Vec<Used> = bindings.iter().flat_map(|row| row.used_by.clone()).collect();
+        for row in &mut bindings {
+            row.used_by.retain(|used| is_wanted(used, flow, step));
+        }
+        bindings.retain(|row| !row.used_by.is_empty());
+        if bindings.is_empty() {
+            return Err(ExplainError::NoStep {
+                integration: integration.to_string(),
+                near: near_places(&known, flow, step),
+            });
+        }
+    }
+    Ok(IntegrationExplanation {
+        schema: SCHEMA,
+        tenant: tenant.to_string(),
+        integration: integration.to_string(),
+        flow: flow.map(str::to_string),
+        step: step.map(str::to_string),
+        bindings,
+    })
+}
+
+fn is_wanted(used: &Used, flow: Option<&str>, step: Option<&str>) -> bool {
+    match used {
+        Used::Step { flow: f, step: s } => flow.is_none_or(|flow| flow == f) && step.is_none_or(|step| step == s),
+        Used::DataSource { .. } => false,
+    }
+}
+
+fn near_places(known: &[Used], flow: Option<&str>, step: Option<&str>) -> Vec<String> {
+    let steps = known.iter().filter_map(|used| match used {
+        Used::Step { flow, step } => Some((flow.as_str(), step.as_str())),
+        Used::DataSource { .. } => None,
+    });
+    let (flows, steps): (BTreeSet<&str>, BTreeSet<&str>) = steps.unzip();
+    let near_flow = flow.filter(|f| !flows.contains(f)).map(|f| owned(near_misses(f, flows.iter().copied())));
+    near_flow.or_else(|| step.map(|s| owned(near_misses(s, steps.iter().copied())))).unwrap_or_default()
+}
+
+fn owned(names: Vec<&str>) -> Vec<String> {
+    names.into_iter().map(str::to_string).collect()
+}
+
+/// Everything that depends on a stable key, in every tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyExplanation {
+    /// `stablekey.dev/explanation/v1`.
+    pub schema: &'static str,
+    /// The key.
+    pub stable_key: String,
+    /// One per tenant, by name.
+    pub tenants: Vec<KeyInTenant>,
+    /// The syncs that carry an integration that uses it.
+    pub syncs: Vec<SyncOfKey>,
+    /// The overrides that name it.
+    pub overrides: Vec<OverrideOfKey>,
+}
+
+/// What depends on a key in one tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyInTenant {
+    /// The tenant.
+    pub tenant: String,
+    /// Whether it could be read.
+    pub read: bool,
+    /// The connection with exactly this key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionBrief>,
+    /// The older keys that the connection answers for.
+    pub replaces: Vec<String>,
+    /// The newer keys that answer, or would answer, for this one.
+    pub replaced_by: Vec<String>,
+    /// For whom something of the connection was written.
+    pub written_by: Vec<String>,
+    /// The integrations that name the key or are bound to its connection.
+    pub integrations: Vec<IntegrationOfKey>,
+    /// How many customers have credentials for it; never which.
+    pub customers: usize,
+}
+
+/// An integration that depends on a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IntegrationOfKey {
+    /// Its name.
+    pub name: String,
+    /// The variables that do.
+    pub variables: Vec<BindingRow>,
+}
+
+/// A sync that carries an integration that depends on a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncOfKey {
+    /// As whom it writes.
+    pub writer: String,
+    /// The source.
+    pub from: String,
+    /// The targets.
+    pub to: Vec<String>,
+    /// Whether it writes the connection too: `Match` does not.
+    pub connections: ConnectionMode,
+    /// The integrations that use the key in the source.
+    pub integrations: Vec<String>,
+}
+
+/// An override that names a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OverrideOfKey {
+    /// The sync.
+    pub writer: String,
+    /// The target that it holds for.
+    pub tenant: String,
+    /// What it sets: `input authorizeUrl`, or `variable "CRM" of lead-router`.
+    pub what: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Explains a stable key.
+pub fn explain_key(world: &World, key: &str) -> Result<KeyExplanation, ExplainError> {
+    let tenants: Vec<KeyInTenant> = world.tenants.keys().map(|tenant| in_tenant(world, tenant, key)).collect();
+    let overrides = overrides(world, key);
+    let concerns = |t: &KeyInTenant| {
+        t.connection.is_some() || !t.integrations.is_empty() || !t.replaced_by.is_empty() || t.customers > 0
+    };
+    if !tenants.iter().any(concerns) && overrides.is_empty() {
+        let inventories = world.tenants.values().filter_map(|view| view.live.inventory());
+        let keys: BTreeSet<&str> =
+            inventories.flat_map(|i| i.connections.values()).map(|c| c.spec.stable_key.as_str()).collect();
+        return Err(ExplainError::NoKey { key: key.to_string(), near: owned(near_misses(key, keys)) });
+    }
+    let syncs = syncs(world, &tenants);
+    Ok(KeyExplanation { schema: SCHEMA, stable_key: key.to_string(), tenants, syncs, overrides })
+}
+
+fn in_tenant(world: &World, tenant: &str, key: &str) -> KeyInTenant {
+    let mut found = KeyInTenant { tenant: tenant.to_string(), ..KeyInTenant::default() };
+    let Some(scene) = Scene::of(world, tenant) else { return found };
+    let inventory = scene.inventory;
+    found.read = true;
+    if let Some(connection) = inventory.connection(key) {
+        found.connection = Some(ConnectionBrief::of(&connection.spec));
+        found.replaces.clone_from(&connection.spec.replaces);
+        let record = inventory.record(tenant, &ObjectId::new(Kind::Connection, connection.name()));
+        found.written_by =
+            record.map(|r| r.writers().into_iter().map(ToString::to_string).collect()).unwrap_or_default();
+    }
+    let newer = inventory.connections.values().filter(|c| c.spec.replaces.iter().any(|older| older == key));
+    found.replaced_by = newer.map(|c| c.spec.stable_key.clone()).collect();
+    let bindings = Bindings::of(tenant, inventory, &scene.replacements);
+    let is_bound = |row: &BindingRow| row.connection.as_ref().is_some_and(|c| c.stable_key.as_deref() == Some(key));
+    let mut integrations: BTreeMap<&str, Vec<BindingRow>> = BTreeMap::new();
+    let named: BTreeSet<&str> = bindings
+        .rows
+        .iter()
+        .filter(|row| {
+            row.variable.stable_key() == Some(key)
+                || row.resolution.connection().is_some_and(|c| c.spec.stable_key == key)
+        })
+        .map(|row| row.integration)
+        .collect();
+    for name in named {
+        let rows = scene.live(name).unwrap_or_default();
+        let rows = rows.into_iter().filter(|row| row.stable_key.as_deref() == Some(key) || is_bound(row));
+        integrations.insert(name, rows.collect());
+    }
+    found.integrations = integrations
+        .into_iter()
+        .map(|(name, variables)| IntegrationOfKey { name: name.to_string(), variables })
+        .collect();
+    let named_by = inventory.customer_credentials.values().filter(|c| c.spec.connection == key).count();
+    let answered = inventory.connection(key).map_or(0, |c| bindings.customers(c.name()).len());
+    found.customers = answered.max(named_by);
+    found
+}
+
+fn syncs(world: &World, tenants: &[KeyInTenant]) -> Vec<SyncOfKey> {
+    let mut found = Vec::new();
+    for sync in &world.syncs {
+        let source = tenants.iter().find(|t| t.tenant == sync.spec.from);
+        let integrations: Vec<String> = source
+            .into_iter()
+            .flat_map(|t| &t.integrations)
+            .filter(|i| sync.spec.selects(&i.name))
+            .map(|i| i.name.clone())
+            .collect();
+        if !integrations.is_empty() {
+            found.push(SyncOfKey {
+                writer: sync.writer.to_string(),
+                from: sync.spec.from.clone(),
+                to: sync.spec.to.clone(),
+                connections: sync.spec.connection_mode(),
+                integrations,
+            });
+        }
+    }
+    found
+}
+
+fn overrides(world: &World, key: &str) -> Vec<OverrideOfKey> {
+    let all = world.syncs.iter().flat_map(|sync| sync.spec.overrides.iter().map(move |o| (sync, o)));
+    let named = all.filter(|(_, o)| o.stable_key == key);
+    named
+        .map(|(sync, o)| OverrideOfKey {
+            writer: sync.writer.to_string(),
+            tenant: o.tenant.clone(),
+            what: match (&o.input, &o.integration, &o.variable) {
+                (Some(input), ..) => format!("input {input}"),
+                (None, Some(integration), Some(variable)) => format!("variable {variable:?} of {integration}"),
+                _ => "nothing".to_string(),
+            },
+            reason: o.reason.clone(),
+        })
+        .collect()
+}

@@ -1,0 +1,142 @@
+//! Findings of the checks: as text, Markdown and JSON (by [`super::json::json`]).
+
+use super::escape::{count, thousands};
+use super::markdown::{Comment, escape as md};
+use super::page::{Page, Span, faint, plain, strong};
+use super::style::{Style, Tone};
+use crate::engine::code::{Code, Severity};
+use crate::engine::plan::Finding;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How many findings of one code are shown in one list: JSON has every one.
+const MOST_OF_A_CODE: usize = 10;
+
+/// What `validate` says where everything could be read.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Findings<'a> {
+    /// `stablekey.dev/findings/v1`.
+    pub schema: &'static str,
+    /// Worst first.
+    pub findings: &'a [Finding],
+    /// How many documents of ours were read.
+    pub documents: usize,
+    /// How many documents of other kinds were passed over.
+    pub other_kinds: usize,
+}
+
+impl<'a> Findings<'a> {
+    /// Of findings, worst first.
+    pub fn new(findings: &'a [Finding], documents: usize, other_kinds: usize) -> Self {
+        Findings { schema: "stablekey.dev/findings/v1", findings, documents, other_kinds }
+    }
+
+    /// For a terminal.
+    pub fn text(&self, style: Style) -> String {
+        let mut page = Page::new(style);
+        let mut by_tenant: Vec<(Option<&str>, Vec<&Finding>)> = Vec::new();
+        for finding in self.findings {
+            let tenant = finding.tenant.as_deref();
+            match by_tenant.iter_mut().find(|(t, _)| *t == tenant) {
+                Some((_, findings)) => findings.push(finding),
+                None => by_tenant.push((tenant, vec![finding])),
+            }
+        }
+        for (tenant, findings) in by_tenant {
+            page.gap();
+            page.line(0, &[strong(tenant.unwrap_or("all tenants"))]);
+            list(&mut page, 2, &findings);
+        }
+        page.gap();
+        let tone =
+            if self.number(Severity::Error) + self.number(Severity::Unreached) > 0 { Tone::Bad } else { Tone::Good };
+        let mark = if tone == Tone::Good { "✓ " } else { "✗ " };
+        page.wrap(0, 2, &[Span::new(tone, mark), plain(self.sentence())]);
+        page.finish()
+    }
+
+    /// For a pull-request comment.
+    pub fn markdown(&self) -> String {
+        let mut comment = Comment::new(format!("\n{}\n", self.sentence()), "stablekey validate");
+        comment.add("## Stablekey: validate\n\n");
+        comment.section("", &self.findings.iter().map(item).collect::<Vec<_>>(), "");
+        comment.finish()
+    }
+
+    fn number(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|f| f.severity == severity).count()
+    }
+
+    fn sentence(&self) -> String {
+        let documents = count(self.documents, "document", "documents");
+        let passed = match self.other_kinds {
+            0 => String::new(),
+            other => format!("; {} of other kinds passed over", thousands(other)),
+        };
+        let parts: Vec<String> = [
+            (Severity::Error, "error", "errors"),
+            (Severity::Unreached, "that will not be reached", "that will not be reached"),
+            (Severity::Warning, "warning", "warnings"),
+        ]
+        .into_iter()
+        .map(|(severity, one, many)| (self.number(severity), one, many))
+        .filter(|(number, ..)| *number > 0)
+        .map(|(number, one, many)| count(number, one, many))
+        .collect();
+        let found = if parts.is_empty() { "nothing to say".to_string() } else { parts.join(", ") };
+        format!("{documents} read: {found}{passed}.")
+    }
+}
+
+/// Findings of one tenant, on a page.
+pub(super) fn list(page: &mut Page, indent: usize, findings: &[&Finding]) {
+    let mut of_code: BTreeMap<Code, usize> = BTreeMap::new();
+    for finding in findings {
+        let seen = of_code.entry(finding.code).or_default();
+        *seen += 1;
+        if *seen <= MOST_OF_A_CODE {
+            one(page, indent, finding);
+        }
+    }
+    for (code, seen) in of_code {
+        if let Some(more) = seen.checked_sub(MOST_OF_A_CODE).filter(|more| *more > 0) {
+            let text =
+                format!("… and {} more {code} ({}); --output json lists them all", thousands(more), code.title());
+            page.wrap(indent, indent + 4, &[faint(text)]);
+        }
+    }
+}
+
+fn one(page: &mut Page, indent: usize, finding: &Finding) {
+    let (word, tone) = match finding.severity {
+        Severity::Error => ("✗ error", Tone::Bad),
+        Severity::Unreached => ("✗ not reached", Tone::Bad),
+        Severity::Warning => ("! warning", Tone::Careful),
+    };
+    let mut head = vec![Span::new(tone, word)];
+    if let Some(object) = &finding.object {
+        head.extend([plain("  "), strong(object.to_string())]);
+    }
+    head.push(faint(format!("  {}", finding.code)));
+    head.extend(finding.at.as_ref().map(|at| faint(format!("  {}:{}", at.file, at.line))));
+    page.wrap(indent, indent + 4, &head);
+    page.wrap(indent + 4, indent + 4, &[plain(&finding.text)]);
+    if !finding.mend.is_empty() {
+        page.wrap(indent + 4, indent + 6, &[plain(format!("→ {}", finding.mend))]);
+    }
+}
+
+/// One finding as an item of a Markdown list.
+pub(super) fn item(finding: &Finding) -> String {
+    let word = match finding.severity {
+        Severity::Error => "❌",
+        Severity::Unreached => "⛔",
+        Severity::Warning => "⚠️",
+    };
+    let whose: Vec<String> =
+        finding.tenant.iter().map(|t| md(t)).chain(finding.object.iter().map(|o| md(&o.to_string()))).collect();
+    let at = finding.at.as_ref().map(|at| format!(" ({}:{})", md(&at.file), at.line)).unwrap_or_default();
+    let mend = if finding.mend.is_empty() { String::new() } else { format!("<br>→ {}", md(&finding.mend)) };
+    format!("- {word} {} **{}**{at}: {}{mend}\n", finding.code, whose.join(" "), md(&finding.text))
+}

@@ -1,0 +1,81 @@
+//! The commands that a page tells a person to type: exact, so that they can be pasted.
+
+use crate::engine::canonical::Digest;
+use crate::engine::item::ObjectId;
+
+/// What the person typed, in so far as the next command needs it too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Invocation {
+    /// The root, where it is not the current folder.
+    pub root: Option<String>,
+    /// What the plan was narrowed to, as arguments: `["--tenant", "eu-prod"]`.
+    pub narrowed: Vec<String>,
+}
+
+impl Invocation {
+    /// `stablekey plan …`.
+    pub fn plan(&self) -> String {
+        self.over_root("plan", &[])
+    }
+
+    /// `stablekey apply …`.
+    pub fn apply(&self) -> String {
+        self.over_root("apply", &[])
+    }
+
+    /// `stablekey apply … --approve DIGEST`.
+    pub fn approve(&self, digest: &Digest) -> String {
+        self.over_root("apply", &["--approve".to_string(), digest.to_string()])
+    }
+
+    /// `stablekey status …`, of everything.
+    pub fn status(&self) -> String {
+        Invocation { narrowed: Vec::new(), ..self.clone() }.over_root("status", &[])
+    }
+
+    /// `stablekey adopt … TENANT KIND/NAME`.
+    pub fn adopt(&self, tenant: &str, object: &ObjectId) -> String {
+        let root = self.root.iter().flat_map(|root| ["--root".to_string(), root.clone()]);
+        words(["adopt".to_string()].into_iter().chain(root).chain([tenant.to_string(), object.to_string()]))
+    }
+
+    fn over_root(&self, command: &str, more: &[String]) -> String {
+        let parts = [command.to_string()].into_iter().chain(self.root.clone()).chain(self.narrowed.clone());
+        words(parts.chain(more.iter().cloned()))
+    }
+}
+
+fn words(parts: impl Iterator<Item = String>) -> String {
+    let parts: Vec<String> = ["stablekey".to_string()].into_iter().chain(parts.map(|p| quoted(&p))).collect();
+    parts.join(" ")
+}
+
+/// As a shell reads it as one word.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_string()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Kind;
+
+    #[test]
+    fn commands_can_be_pasted() {
+        let narrowed = vec!["--integration".to_string(), "lead router".to_string()];
+        let typed = Invocation { root: Some("examples/us-eu".into()), narrowed };
+        assert_eq!(typed.apply(), "stablekey apply examples/us-eu --integration 'lead router'");
+        assert_eq!(typed.status(), "stablekey status examples/us-eu");
+        let object = ObjectId::new(Kind::Connection, "it's");
+        assert_eq!(
+            typed.adopt("eu-prod", &object),
+            r"stablekey adopt --root examples/us-eu eu-prod 'Connection/it'\''s'"
+        );
+        assert_eq!(Invocation::default().plan(), "stablekey plan");
+    }
+}

@@ -1,0 +1,152 @@
+//! The published schema holds every plan.
+
+use super::*;
+use crate::api::*;
+use crate::engine::canonical::Digest;
+use crate::engine::field::{Field, FieldKind, FieldValue};
+use crate::engine::item::ObjectId;
+use crate::engine::plan::{ActionKind, At, FieldChange, Note, Op, Plan, Scope};
+use crate::render::sample;
+use std::collections::BTreeSet;
+
+fn validator() -> jsonschema::Validator {
+    let schema: Value = serde_json::from_str(include_str!("../../../docs/plan.schema.json")).unwrap();
+    jsonschema::draft202012::options().build(&schema).unwrap()
+}
+
+fn faults(plan: &Value) -> Vec<String> {
+    validator().iter_errors(plan).map(|e| format!("{}: {e}", e.instance_path())).collect()
+}
+
+fn holds(plan: &Plan) -> Value {
+    let value: Value = serde_json::from_str(&json(plan, Layout::Compact).unwrap()).unwrap();
+    assert_eq!(faults(&value), Vec::<String>::new());
+    value
+}
+
+/// A plan with every form of action, field, value, note and finding that the types allow.
+fn every_form() -> Plan {
+    let mut plan = sample::planned(&sample::busy());
+    let target = plan.targets.iter_mut().find(|t| !t.actions.is_empty()).unwrap();
+    let own = Variable::own("x", ComponentRef::new("acme", false), "basic");
+    let bound = Variable::bound("x", "crm");
+    let (texts, component) = (vec!["sf_old".to_string()], ComponentRef::new("acme", false));
+    let Item::Component(slack) =
+        sample::component("slack", "oauth2", Some(OAuth2::ClientCredentials), &[("a", "rse"), ("b", "")])
+    else {
+        panic!()
+    };
+    let (value, secret) = (Input::value("api"), Input::secret("app", "clientSecret"));
+    let values = [
+        FieldValue::Text("t"),
+        FieldValue::Bool(true),
+        FieldValue::Input(&value),
+        FieldValue::Input(&secret),
+        FieldValue::Input(&Input::PER_CUSTOMER),
+        FieldValue::Component(&component),
+        FieldValue::Texts(&texts),
+        FieldValue::Types(&slack.spec.types),
+        FieldValue::Variable(&own),
+        FieldValue::Variable(&bound),
+        FieldValue::Definition("0123"),
+    ]
+    .map(|v| v.to_json());
+    let field = || Field::named(FieldKind::Input, "x").into_owned();
+    let mut action = target.actions[0].clone();
+    action.at = Some(At { file: "a.yaml".into(), line: 1 });
+    for value in values {
+        let change = |op, from: Option<&Value>, to: Option<&Value>, by: Option<&str>| FieldChange {
+            field: field(),
+            op,
+            from: from.cloned(),
+            to: to.cloned(),
+            by: by.map(str::to_string),
+        };
+        action.fields.extend([
+            change(Op::Set, None, Some(&value), None),
+            change(Op::Set, Some(&value), Some(&value), None),
+            change(Op::Remove, Some(&value), None, None),
+            change(Op::Record, None, Some(&value), None),
+            change(Op::Forget, Some(&value), None, None),
+            change(Op::Release, Some(&value), None, Some("kubectl-edit")),
+        ]);
+    }
+    for kind in [ActionKind::Create, ActionKind::Update, ActionKind::Adopt, ActionKind::Delete] {
+        target.actions.push(crate::engine::plan::Action { action: kind, ..action.clone() });
+    }
+    for writer in ["source", "adopt", "promote/us-prod"] {
+        target.digests.insert(writer.into(), Digest::of(b"x"));
+    }
+    let object = ObjectId::new(Kind::Connection, "x");
+    target.notes.extend([
+        Note::Held { object: object.clone(), path: vec![], by: "eu-prod".into(), text: Some("it stays".into()) },
+        Note::Drift { object, path: vec!["inputs".into(), "scopes".into()], left: false, ignored: true },
+    ]);
+    plan.findings.iter_mut().for_each(|f| f.at = Some(At { file: "a.yaml".into(), line: 2 }));
+    let tenants = BTreeSet::from(["eu-prod".to_string()]);
+    plan.scope = Scope { integrations: tenants.clone(), syncs: tenants.clone(), tenants };
+    plan.settle();
+    plan
+}
+
+use crate::engine::item::Item;
+
+#[test]
+fn the_schema_holds_every_plan() {
+    for plan in [sample::planned(&sample::settled()), sample::planned(&sample::busy()), every_form()] {
+        holds(&plan);
+    }
+}
+
+#[test]
+fn the_sample_has_every_form() {
+    let text = json(&every_form(), Layout::Compact).unwrap();
+    for form in ["set", "remove", "record", "forget", "release"] {
+        assert!(text.contains(&format!("\"op\":\"{form}\"")), "{form}");
+    }
+    for form in ["blocked", "held", "drift", "byHand"] {
+        assert!(text.contains(&format!("\"note\":\"{form}\"")), "{form}");
+    }
+    for form in ["create", "update", "adopt", "delete"] {
+        assert!(text.contains(&format!("\"action\":\"{form}\"")), "{form}");
+    }
+    for form in ["\"state\":\"unreachable\"", "\"severity\":\"warning\"", "\"severity\":\"error\"", "\"at\":{"] {
+        assert!(text.contains(form), "{form}");
+    }
+}
+
+#[test]
+fn the_schema_is_strict() {
+    let plan = holds(&every_form());
+    let pointers = [
+        "",
+        "/scope",
+        "/targets/0",
+        "/targets/2/actions/0",
+        "/targets/2/actions/0/reason",
+        "/targets/2/actions/0/impact",
+        "/targets/2/actions/0/fields/0",
+        "/targets/2/notes/0",
+        "/findings/0",
+        "/skipped",
+        "/counts",
+    ];
+    for pointer in pointers {
+        let mut other = plan.clone();
+        other.pointer_mut(pointer).unwrap().as_object_mut().unwrap().insert("unheard".into(), true.into());
+        assert!(!faults(&other).is_empty(), "an unknown field at {pointer:?} passes");
+    }
+    let mut other = plan.clone();
+    other["exit"] = 4.into();
+    assert!(!faults(&other).is_empty());
+}
+
+#[test]
+fn pretty_and_compact_say_the_same() {
+    let plan = every_form();
+    let (compact, pretty) = (json(&plan, Layout::Compact).unwrap(), json(&plan, Layout::Pretty).unwrap());
+    assert!(compact.starts_with("{\"counts\":{\"adopt\":"), "keys are sorted");
+    assert!(pretty.starts_with("{\n  \"counts\": {\n    \"adopt\":") && pretty.ends_with("}\n"));
+    let (a, b): (Value, Value) = (serde_json::from_str(&compact).unwrap(), serde_json::from_str(&pretty).unwrap());
+    assert_eq!(a, b);
+}

@@ -1,0 +1,42 @@
+//! Values of the engine as text, JSON and Markdown. Pure: whether a terminal wants colour, and how
+//! wide it is, comes in as a [`Style`].
+//!
+//! To add a form of output: a file here, one line below.
+
+mod action_text;
+mod binding;
+mod bindings_text;
+mod change;
+mod escape;
+mod explain;
+mod explain_text;
+mod findings;
+mod invocation;
+mod json;
+mod markdown;
+mod page;
+mod plan_markdown;
+mod plan_text;
+mod ranked;
+mod receipt;
+mod status;
+mod style;
+mod tally;
+mod value;
+
+pub use binding::{BindingRow, BindingState, ConnectionBrief, ConsideredKey, Used};
+pub use bindings_text::bindings_text;
+pub use explain::*;
+pub use findings::Findings;
+pub use invocation::Invocation;
+pub use json::{Layout, json};
+pub use plan_markdown::plan_markdown;
+pub use plan_text::plan_text;
+pub use receipt::Applied;
+pub use status::*;
+pub use style::Style;
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! A page of text for a terminal. Everything that is put on it is escaped here, so that no caller can
+//! forget to.
+
+use super::escape;
+use super::style::{Style, Tone};
+
+/// A piece of a line.
+#[derive(Clone, Debug)]
+pub(super) struct Span {
+    tone: Tone,
+    text: String,
+}
+
+impl Span {
+    pub(super) fn new(tone: Tone, text: impl AsRef<str>) -> Self {
+        Span { tone, text: escape::line(text.as_ref()).into_owned() }
+    }
+}
+
+pub(super) fn plain(text: impl AsRef<str>) -> Span {
+    Span::new(Tone::Plain, text)
+}
+pub(super) fn strong(text: impl AsRef<str>) -> Span {
+    Span::new(Tone::Strong, text)
+}
+pub(super) fn faint(text: impl AsRef<str>) -> Span {
+    Span::new(Tone::Faint, text)
+}
+
+/// How many columns a text takes.
+pub(super) fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// `text` filled up with blanks to `columns`.
+pub(super) fn pad(text: &str, columns: usize) -> String {
+    let missing = columns.saturating_sub(width(text));
+    format!("{text}{}", " ".repeat(missing))
+}
+
+/// Lines, one after the other.
+#[derive(Debug)]
+pub(super) struct Page {
+    style: Style,
+    out: String,
+}
+
+impl Page {
+    pub(super) fn new(style: Style) -> Self {
+        Page { style, out: String::new() }
+    }
+
+    /// One line, however long: for what is copied and pasted.
+    pub(super) fn line(&mut self, indent: usize, spans: &[Span]) {
+        self.indent(indent);
+        for span in spans {
+            self.style.paint(span.tone, &span.text, &mut self.out);
+        }
+        self.end();
+    }
+
+    /// Lines broken at blanks to fit the width; the second and those after it begin at `hang`.
+    pub(super) fn wrap(&mut self, indent: usize, hang: usize, spans: &[Span]) {
+        self.indent(indent);
+        let (mut column, mut is_first) = (indent, true);
+        for word in words(spans) {
+            let wide: usize = word.pieces.iter().map(|p| width(&p.text)).sum();
+            if !is_first && column + word.gap + wide > self.style.width {
+                self.end();
+                self.indent(hang);
+                column = hang;
+            } else {
+                self.out.push_str(&" ".repeat(word.gap));
+                column += word.gap;
+            }
+            for piece in &word.pieces {
+                self.style.paint(piece.tone, &piece.text, &mut self.out);
+            }
+            column += wide;
+            is_first = false;
+        }
+        self.end();
+    }
+
+    /// A label in a column of its own, and text beside it.
+    pub(super) fn labelled(&mut self, indent: usize, label: Span, columns: usize, spans: &[Span]) {
+        let label = Span { text: pad(&label.text, columns), ..label };
+        let hang = indent + width(&label.text) + 2;
+        let all: Vec<Span> = [label, plain("  ")].into_iter().chain(spans.iter().cloned()).collect();
+        self.wrap(indent, hang, &all);
+    }
+
+    /// An empty line, but not two and not the first.
+    pub(super) fn gap(&mut self) {
+        if !self.out.is_empty() && !self.out.ends_with("\n\n") {
+            self.out.push('\n');
+        }
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.out
+    }
+
+    fn indent(&mut self, columns: usize) {
+        self.out.push_str(&" ".repeat(columns));
+    }
+
+    fn end(&mut self) {
+        self.out.truncate(self.out.trim_end_matches(' ').len());
+        self.out.push('\n');
+    }
+}
+
+/// A run without blanks, of one or more tones.
+struct Word {
+    /// The blanks before it.
+    gap: usize,
+    pieces: Vec<Span>,
+}
+
+fn words(spans: &[Span]) -> Vec<Word> {
+    let mut words: Vec<Word> = Vec::new();
+    let mut gap = 0;
+    let mut begins = true;
+    for span in spans {
+        for (position, part) in span.text.split(' ').enumerate() {
+            if position > 0 {
+                gap += 1;
+                begins = true;
+            }
+            if part.is_empty() {
+                continue;
+            }
+            let piece = Span { tone: span.tone, text: part.to_string() };
+            match words.last_mut() {
+                Some(word) if !begins => word.pieces.push(piece),
+                _ => words.push(Word { gap: std::mem::take(&mut gap), pieces: vec![piece] }),
+            }
+            begins = false;
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_broken_at_blanks_and_hang() {
+        let mut page = Page::new(Style { colour: false, width: 20 });
+        page.wrap(2, 4, &[strong("one two"), plain(", three four five"), faint(" sixteen-long-words-together")]);
+        assert_eq!(page.finish(), "  one two, three\n    four five\n    sixteen-long-words-together\n");
+    }
+
+    #[test]
+    fn colours_only_where_wanted_and_text_is_escaped() {
+        let spans = [Span::new(Tone::Bad, "a\u{1b}[31mb"), plain(" c")];
+        let mut page = Page::new(Style { colour: true, width: 80 });
+        page.line(0, &spans);
+        page.wrap(0, 0, &spans);
+        let red = "\u{1b}[31ma\\u{1b}[31mb\u{1b}[0m c\n";
+        assert_eq!(page.finish(), format!("{red}{red}"));
+        let mut page = Page::new(Style::default());
+        page.line(1, &spans);
+        page.gap();
+        page.gap();
+        assert_eq!(page.finish(), " a\\u{1b}[31mb c\n\n");
+    }
+
+    #[test]
+    fn labels_make_a_column() {
+        let mut page = Page::new(Style { colour: false, width: 24 });
+        page.labelled(2, faint("a"), 5, &[plain("first second third")]);
+        assert_eq!(page.finish(), "  a      first second\n         third\n");
+    }
+}

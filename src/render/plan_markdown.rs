@@ -1,0 +1,179 @@
+//! The plan as a comment on a pull request.
+
+use super::action_text::impact;
+use super::change;
+use super::escape::{count, shorten};
+use super::findings::item as finding;
+use super::invocation::Invocation;
+use super::markdown::{Comment, command, escape as md, fence, row, rule};
+use super::plan_text::{digests_to_approve, next};
+use super::ranked::{self, Held, Ranked};
+use super::tally::Tally;
+use super::value;
+use crate::api::Kind;
+use crate::engine::plan::{Action, ActionKind, FieldChange, Note, Op, Plan, State};
+use similar::ChangeTag;
+
+/// Values are cut after so many characters: a comment is no place for more.
+const MOST: usize = 600;
+
+/// The plan as Markdown, at most 65,536 characters long.
+pub fn plan_markdown(plan: &Plan, typed: &Invocation) -> String {
+    let targets = ranked::targets(plan);
+    let tally = Tally::of_plan(plan, &targets);
+    let head = "## Stablekey plan\n\n";
+    if plan.is_empty() && plan.exit == 0 {
+        let rest = tally.sentence();
+        let rest = if rest.is_empty() { String::new() } else { format!(" ({rest})") };
+        return format!("{head}✅ Nothing to do: everything is as declared{rest}.\n");
+    }
+    let closing: String = next(plan, &tally, typed).iter().map(|line| format!("\n{}\n", md(line))).collect();
+    let mut comment = Comment::new(closing, &typed.plan());
+    comment.add(&format!("{head}**{}.**\n\n", md(&tally.sentence())));
+    table(&mut comment, &targets);
+    approvals(&mut comment, &targets, typed);
+    let everywhere: Vec<String> = ranked::of_no_target(plan).into_iter().map(finding).collect();
+    comment.section("\n**All tenants**\n\n", &everywhere, "");
+    for ranked in targets.iter().filter(|t| !t.is_quiet()) {
+        let needs_eyes = !ranked.errors.is_empty() || !ranked.blocked.is_empty() || !ranked.needs_approval.is_empty();
+        let open = if needs_eyes { " open" } else { "" };
+        let (tenant, tally) = (md(&ranked.target.tenant), md(&Tally::of(ranked).sentence()));
+        let open = format!("\n<details{open}><summary><b>{tenant}</b>: {tally}</summary>\n\n");
+        comment.section(&open, &items(ranked), "\n</details>\n");
+    }
+    comment.finish()
+}
+
+fn table(comment: &mut Comment, targets: &[Ranked<'_>]) {
+    let columns =
+        ["", "Tenant", "Create", "Update", "Delete", "Adopt", "Needs approval", "Blocked", "Drifted", "By hand"];
+    let head = row(&columns.map(str::to_string)) + &rule(columns.len());
+    let rows: Vec<String> = targets
+        .iter()
+        .map(|ranked| {
+            let t = Tally::of(ranked);
+            let numbers =
+                [t.create, t.update, t.delete, t.adopt, t.needs_approval, t.blocked + t.missing, t.drifted, t.by_hand];
+            let number = |n: usize| if n == 0 { "·".to_string() } else { n.to_string() };
+            let cells = [mark(ranked).to_string(), md(&ranked.target.tenant)];
+            row(&cells.into_iter().chain(numbers.map(number)).collect::<Vec<_>>())
+        })
+        .collect();
+    comment.section(&head, &rows, "");
+}
+
+fn mark(ranked: &Ranked<'_>) -> &'static str {
+    match () {
+        () if ranked.target.state == State::Unreachable || !ranked.errors.is_empty() => "❌",
+        () if !ranked.blocked.is_empty() || !ranked.unreached.is_empty() => "⛔",
+        () if !ranked.needs_approval.is_empty() || !ranked.drifted.is_empty() => "⚠️",
+        () if !ranked.target.actions.is_empty() => "✏️",
+        () => "✅",
+    }
+}
+
+fn approvals(comment: &mut Comment, targets: &[Ranked<'_>], typed: &Invocation) {
+    let items: Vec<String> = targets
+        .iter()
+        .flat_map(|ranked| digests_to_approve(ranked).into_iter().map(move |found| (ranked, found)))
+        .map(|(ranked, (writer, digest))| {
+            let what = count(ranked.needs_approval.len(), "action needs", "actions need");
+            let whose =
+                format!("{what} approval in {}; all that {writer} does there is approved by:", ranked.target.tenant);
+            format!("{}\n{}\n", md(&whose), command(&typed.approve(digest)))
+        })
+        .collect();
+    comment.section("\n", &items, "");
+}
+
+fn items(ranked: &Ranked<'_>) -> Vec<String> {
+    let mut items = Vec::new();
+    if ranked.target.state == State::Unreachable {
+        let why = ranked.target.why.as_deref().unwrap_or("it cannot be read");
+        items.push(format!("❌ **unreachable**: {}\n", md(why)));
+    }
+    items.extend(ranked.errors.iter().map(|f| finding(f)));
+    items.extend(ranked.blocked.iter().map(|note| blocked(note)));
+    items.extend(ranked.unreached.iter().map(|f| finding(f)));
+    for (object, fields) in &ranked.drifted {
+        let fields = md(&fields.join(", "));
+        items.push(format!("- ≠ **drifted** {}: {fields} changed there and is left so\n", md(&object.to_string())));
+    }
+    for actions in [&ranked.needs_approval, &ranked.updates, &ranked.creates, &ranked.deletes] {
+        items.extend(actions.iter().map(|a| action(a)));
+    }
+    items.extend(adopts(&ranked.adopts));
+    items.extend(ranked.held.iter().map(held));
+    items.extend(ranked.warnings.iter().map(|f| finding(f)));
+    if !ranked.by_hand.is_empty() {
+        items.push("\n**By hand**\n\n".to_string());
+    }
+    items.extend(ranked.by_hand.iter().map(|todo| format!("- [ ] {}: {}\n", md(&todo.whom()), md(todo.text))));
+    items
+}
+
+fn blocked(note: &Note) -> String {
+    let Note::Blocked { object, code, text, mend } = note else { return String::new() };
+    format!("- ⛔ {code} **blocked {}**: {}<br>→ {}\n", md(&object.to_string()), md(text), md(mend))
+}
+
+fn held(held: &Held<'_>) -> String {
+    let what = match held.text {
+        Some(text) => text.to_string(),
+        None if held.fields.is_empty() => format!("kept as it is, for {}", held.by),
+        None => format!("{}: {} has its own value, which stays", held.fields.join(", "), held.by),
+    };
+    format!("- **held** {}: {}\n", md(&held.object.to_string()), md(&what))
+}
+
+fn adopts(actions: &[&Action]) -> Option<String> {
+    let names: Vec<String> = actions.iter().take(20).map(|a| md(&a.change.object.to_string())).collect();
+    let more = actions.len().saturating_sub(names.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let objects = count(actions.len(), "object", "objects");
+    (!names.is_empty()).then(|| format!("- **adopt** {objects}, only recorded: {}{more}\n", names.join(", ")))
+}
+
+fn action(action: &Action) -> String {
+    let kind = action.action.as_str();
+    let at = action.at.as_ref().map(|at| format!(" ({}:{})", md(&at.file), at.line)).unwrap_or_default();
+    let mut out = format!("\n**{kind} {}**{at}\n\n", md(&action.change.object.to_string()));
+    for approval in &action.needs_approval {
+        out.push_str(&format!("⚠️ needs approval: {} {}\n\n", approval.code, md(&approval.why)));
+    }
+    let lines: Vec<String> = action.fields.iter().flat_map(|c| field(c, action.action)).collect();
+    if !lines.is_empty() {
+        out.push_str(&fence("diff", &lines));
+        out.push('\n');
+    }
+    let is_integration = action.change.object.kind == Kind::Integration;
+    let impact = impact(&action.impact, is_integration).map(|text| format!("; {}", md(&text))).unwrap_or_default();
+    out.push_str(&format!("{}{impact}\n\n", md(&action.reason.text)));
+    out
+}
+
+/// One change as lines of a diff.
+fn field(change: &FieldChange, kind: ActionKind) -> Vec<String> {
+    let name = &change.field;
+    if !matches!(change.op, Op::Set | Op::Remove) {
+        return vec![format!("  {name} {}", change::said(change.op, change.by.as_deref()))];
+    }
+    if kind == ActionKind::Create && change.field.kind == crate::engine::field::FieldKind::StableKey {
+        return Vec::new();
+    }
+    if let (Some(from), Some(to)) =
+        (change.from.as_ref().and_then(value::text), change.to.as_ref().and_then(value::text))
+        && (from.contains('\n') || to.contains('\n'))
+    {
+        let lines = change::lines(from, to).into_iter().map(|line| match line {
+            None => "  …".to_string(),
+            Some((ChangeTag::Equal, text)) => format!("    {}", shorten(&text, MOST)),
+            Some((tag, text)) => format!("{tag}   {}", shorten(&text, MOST)),
+        });
+        return [format!("  {name}:")].into_iter().chain(lines).collect();
+    }
+    let line =
+        |sign: char, value: &serde_json::Value| format!("{sign} {name}: {}", shorten(&value::words(value), MOST));
+    let from = change.from.as_ref().map(|v| line('-', v));
+    from.into_iter().chain(change.to.as_ref().map(|v| line('+', v))).collect()
+}

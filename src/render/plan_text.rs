@@ -1,0 +1,213 @@
+//! The plan for a person at two in the morning: a tenant at a time, worst first.
+
+use super::action_text;
+use super::escape::{and, count, thousands};
+use super::findings;
+use super::invocation::Invocation;
+use super::page::{Page, Span, faint, plain, strong};
+use super::ranked::{self, Ranked};
+use super::style::{Style, Tone};
+use super::tally::Tally;
+use crate::engine::canonical::Digest;
+use crate::engine::plan::{Action, Note, Plan, State};
+use std::collections::BTreeSet;
+
+/// Lists of what needs no decision are cut here: JSON has every item.
+pub(super) const MOST: usize = 40;
+
+/// The plan as text. `typed` is what the person typed, so that the next command can be pasted.
+pub fn plan_text(plan: &Plan, typed: &Invocation, style: Style) -> String {
+    let mut page = Page::new(style);
+    let targets = ranked::targets(plan);
+    let everywhere = ranked::of_no_target(plan);
+    let tally = Tally::of_plan(plan, &targets);
+    if plan.is_empty() && plan.exit == 0 {
+        page.line(
+            0,
+            &[Span::new(Tone::Good, "✓"), plain(format!(" Nothing to do: {}", as_declared(plan, &tally, typed)))],
+        );
+        return page.finish();
+    }
+    if !everywhere.is_empty() {
+        page.line(0, &[strong("all tenants")]);
+        findings::list(&mut page, 2, &everywhere);
+    }
+    let (quiet, loud): (Vec<_>, Vec<_>) = targets.iter().partition(|t| t.is_quiet());
+    for ranked in loud {
+        page.gap();
+        target(&mut page, ranked, typed);
+    }
+    page.gap();
+    quiet_tenants(&mut page, &quiet);
+    page.gap();
+    page.wrap(0, 0, &[strong(format!("{}.", tally.sentence()))]);
+    for line in next(plan, &tally, typed) {
+        page.wrap(0, 2, &[plain(line)]);
+    }
+    page.finish()
+}
+
+fn as_declared(plan: &Plan, tally: &Tally, typed: &Invocation) -> String {
+    let names: Vec<&str> = plan.targets.iter().map(|t| t.tenant.as_str()).collect();
+    let who = match names.len() {
+        0 => "no tenant is in scope".to_string(),
+        1 => format!("{} is as declared", and(&names)),
+        2..=6 => format!("{} are as declared", and(&names)),
+        many => format!("all {} tenants are as declared", thousands(many)),
+    };
+    let rest = Tally { adopt: 0, ..*tally }.sentence();
+    if rest.is_empty() { format!("{who}.") } else { format!("{who} ({rest}; {} shows them).", typed.status()) }
+}
+
+/// The tenants where nothing is to be done, in a line; with what is worth knowing there.
+fn quiet_tenants(page: &mut Page, quiet: &[&Ranked<'_>]) {
+    let (plain_ones, others): (Vec<&Ranked<'_>>, Vec<_>) =
+        quiet.iter().copied().partition(|t| Tally::of(t) == Tally::default());
+    let good = Span::new(Tone::Good, "✓ ");
+    if !plain_ones.is_empty() {
+        let names: Vec<&str> = plain_ones.iter().map(|t| t.target.tenant.as_str()).collect();
+        page.wrap(0, 2, &[good.clone(), plain(format!("{}: nothing to do", and(&names)))]);
+    }
+    for other in others {
+        let text = format!("{}: nothing to do", other.target.tenant);
+        page.wrap(0, 2, &[good.clone(), plain(text), faint(format!(" ({})", Tally::of(other).sentence()))]);
+    }
+}
+
+fn target(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
+    let tenant = &ranked.target.tenant;
+    page.wrap(0, 4, &[strong(tenant), plain("  "), faint(Tally::of(ranked).sentence())]);
+    if ranked.target.state == State::Unreachable {
+        let why = ranked.target.why.as_deref().unwrap_or("it cannot be read");
+        page.wrap(2, 6, &[Span::new(Tone::Bad, "✗ unreachable"), plain(format!("  {why}"))]);
+        page.wrap(6, 6, &[plain(format!("→ nothing is planned in {tenant} until it can be read; the others go on"))]);
+        return;
+    }
+    findings::list(page, 2, &ranked.errors);
+    cut(page, &ranked.blocked, "blocked", |page, note| blocked(page, note));
+    findings::list(page, 2, &ranked.unreached);
+    for action in &ranked.needs_approval {
+        action_text::action(page, action);
+    }
+    approve(page, ranked, typed);
+    drifted(page, ranked, typed);
+    for (actions, what) in [(&ranked.updates, "updates"), (&ranked.creates, "creates"), (&ranked.deletes, "deletes")] {
+        cut(page, actions, what, |page, action| action_text::action(page, action));
+    }
+    adopts(page, &ranked.adopts);
+    held(page, ranked);
+    findings::list(page, 2, &ranked.warnings);
+    by_hand(page, ranked);
+}
+
+/// Every item of a list, or the first of a long one and how many more there are.
+fn cut<T>(page: &mut Page, items: &[T], what: &str, mut show: impl FnMut(&mut Page, &T)) {
+    for item in items.iter().take(MOST) {
+        show(page, item);
+    }
+    if let Some(more) = items.len().checked_sub(MOST).filter(|more| *more > 0) {
+        page.line(4, &[faint(format!("… and {} more {what}; --output json lists them all", thousands(more)))]);
+    }
+}
+
+fn blocked(page: &mut Page, note: &Note) {
+    let Note::Blocked { object, code, text, mend } = note else { return };
+    let head = [Span::new(Tone::Bad, "✗ blocked"), plain("  "), strong(object.to_string()), faint(format!("  {code}"))];
+    page.wrap(2, 6, &head);
+    page.wrap(6, 6, &[plain(text)]);
+    page.wrap(6, 8, &[plain(format!("→ {mend}"))]);
+}
+
+fn approve(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
+    for (writer, digest) in digests_to_approve(ranked) {
+        page.wrap(4, 6, &[plain(format!("to approve all that {writer} does in {}:", ranked.target.tenant))]);
+        page.line(6, &[strong(typed.approve(digest))]);
+    }
+}
+
+/// The fewest digests that cover every action that needs approval, by writer.
+pub(super) fn digests_to_approve<'a>(ranked: &Ranked<'a>) -> Vec<(&'a str, &'a Digest)> {
+    let mut left: Vec<&Action> = ranked.needs_approval.clone();
+    let mut chosen = Vec::new();
+    while let Some(action) = left.first() {
+        let writers: BTreeSet<String> = action.writers.iter().map(ToString::to_string).collect();
+        let Some((writer, digest)) = ranked.target.digests.iter().find(|(w, _)| writers.contains(*w)) else {
+            left.remove(0);
+            continue;
+        };
+        chosen.push((writer.as_str(), digest));
+        left.retain(|a| !a.writers.iter().any(|w| w.to_string() == *writer));
+    }
+    chosen
+}
+
+fn drifted(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
+    let tenant = &ranked.target.tenant;
+    cut(page, &ranked.drifted, "drifted", |page, (object, fields)| {
+        let head = [Span::new(Tone::Careful, "≠ drifted"), plain("  "), strong(object.to_string())];
+        page.wrap(2, 6, &head);
+        page.wrap(6, 6, &[plain(format!("{} changed in {tenant} after we wrote it, and is left so", and(fields)))]);
+        page.wrap(6, 8, &[plain(format!("→ to keep it so: {}", typed.adopt(tenant, object)))]);
+        page.wrap(
+            8,
+            8,
+            &[plain(format!("to put it back: policy.drift: Correct in Tenant {tenant}, or change it by hand"))],
+        );
+    });
+}
+
+fn adopts(page: &mut Page, actions: &[&Action]) {
+    if actions.is_empty() {
+        return;
+    }
+    let names: Vec<String> = actions.iter().take(MOST).map(|a| a.change.object.to_string()).collect();
+    let more = actions.len().saturating_sub(MOST);
+    let more = if more > 0 { format!(" and {} more", thousands(more)) } else { String::new() };
+    let text = format!("{} as declared already, only recorded: {}{more}", is_are(actions.len()), names.join(", "));
+    page.wrap(2, 6, &[faint("= adopt"), plain(format!("  {text}"))]);
+}
+
+fn is_are(objects: usize) -> String {
+    format!("{} {}", count(objects, "object", "objects"), if objects == 1 { "is" } else { "are" })
+}
+
+fn held(page: &mut Page, ranked: &Ranked<'_>) {
+    cut(page, &ranked.held, "held", |page, held| {
+        let what = match (held.fields.as_slice(), held.text) {
+            (_, Some(text)) => text.to_string(),
+            ([], None) => format!("is kept as it is, for {}", held.by),
+            (fields, None) => format!("{}: {} has its own value, which stays", and(fields), held.by),
+        };
+        let object = held.object.to_string();
+        page.wrap(2, 6, &[faint("· held"), plain("  "), strong(object), plain(format!("  {what}"))]);
+    });
+}
+
+fn by_hand(page: &mut Page, ranked: &Ranked<'_>) {
+    if ranked.by_hand.is_empty() {
+        return;
+    }
+    page.gap();
+    let columns = ranked.by_hand.iter().map(|todo| todo.whom().chars().count()).max().unwrap_or(0);
+    page.line(2, &[strong("by hand")]);
+    cut(page, &ranked.by_hand, "to do by hand", |page, todo| {
+        page.labelled(4, plain(todo.whom()), columns, &[plain(todo.text)]);
+    });
+}
+
+/// What to run next.
+pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<String> {
+    let mut lines = Vec::new();
+    if tally.errors + tally.unreachable > 0 {
+        lines.push(format!("Next: mend the errors, then {}", typed.plan()));
+    } else if plan.is_empty() {
+        lines.push(format!("Next: nothing to apply; do what the arrows say, then {}", typed.plan()));
+    }
+    if !plan.is_empty() {
+        let asks =
+            if tally.needs_approval > 0 { "it asks before what needs approval" } else { "it asks before it writes" };
+        let lead = if lines.is_empty() { "Next:" } else { "What is planned can be applied already:" };
+        lines.push(format!("{lead} {}  ({asks})", typed.apply()));
+    }
+    lines
+}

@@ -1,0 +1,248 @@
+//! The matrix: which tenant has which stable key, and where one is missing.
+
+use crate::api::*;
+use crate::engine::check::missing_inputs;
+use crate::engine::code::Code;
+use crate::engine::item::ObjectId;
+use crate::engine::near_miss::near_misses;
+use crate::engine::plan::{Finding, Plan};
+use crate::engine::world::{Inventory, World};
+use crate::render::binding::{self, BindingState, Scene};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where more keys than this are in one tenant only, the tenants simply differ: nobody mistyped them.
+const MOST_LONELY: usize = 500;
+
+/// Stable key × tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Matrix {
+    /// The columns.
+    pub tenants: Vec<String>,
+    /// A row per stable key, worst first.
+    pub rows: Vec<MatrixRow>,
+}
+
+/// One stable key in every tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MatrixRow {
+    /// The key.
+    pub stable_key: String,
+    /// `component/type` of the first tenant that has it; absent: none has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// One per column.
+    pub cells: Vec<Cell>,
+    /// For a key that one tenant only has: what may be the same elsewhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub near_misses: Vec<NearMiss>,
+}
+
+/// A key in one tenant; the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Cell {
+    /// Writers want different values of the connection.
+    Conflict,
+    /// A binding needs it, and it is not there.
+    Missing,
+    /// It has another component or type than in the first tenant that has it.
+    Differs,
+    /// Its definition is not complete.
+    NotReady,
+    /// It is not there yet; the plan makes it.
+    Planned,
+    /// It cannot be known.
+    Unknown,
+    /// It is not there, and nothing needs it.
+    Absent,
+    /// It is there.
+    Present,
+}
+
+impl Cell {
+    /// Every cell, worst first.
+    pub const ALL: [Cell; 8] = [
+        Cell::Conflict,
+        Cell::Missing,
+        Cell::Differs,
+        Cell::NotReady,
+        Cell::Planned,
+        Cell::Unknown,
+        Cell::Absent,
+        Cell::Present,
+    ];
+
+    /// One character.
+    pub const fn mark(self) -> &'static str {
+        match self {
+            Cell::Conflict => "⚡",
+            Cell::Missing => "✗",
+            Cell::Differs => "≠",
+            Cell::NotReady => "◌",
+            Cell::Planned => "+",
+            Cell::Unknown => "?",
+            Cell::Absent => "·",
+            Cell::Present => "✓",
+        }
+    }
+
+    /// What the character means.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Cell::Conflict => "writers in conflict",
+            Cell::Missing => "missing: a binding needs it",
+            Cell::Differs => "another component or type",
+            Cell::NotReady => "not ready: an input is missing",
+            Cell::Planned => "the plan makes it",
+            Cell::Unknown => "unknown",
+            Cell::Absent => "absent",
+            Cell::Present => "present",
+        }
+    }
+
+    const fn is_there(self) -> bool {
+        matches!(self, Cell::Conflict | Cell::Differs | Cell::NotReady | Cell::Present)
+    }
+}
+
+/// A key that may be the same as one that another tenant has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NearMiss {
+    /// Where it is.
+    pub tenant: String,
+    /// The key there.
+    pub stable_key: String,
+}
+
+struct Column<'a> {
+    tenant: &'a str,
+    inventory: Option<&'a Inventory>,
+    after: Option<&'a Inventory>,
+    /// Keys that a binding needs and that no connection answers.
+    missing: BTreeSet<String>,
+    conflicts: BTreeSet<&'a str>,
+}
+
+impl Matrix {
+    /// Of a world as it is, as it will be, and the plan between the two.
+    pub(super) fn of(world: &World, after: &World, plan: &Plan) -> Self {
+        let columns: Vec<Column<'_>> = world
+            .tenants
+            .iter()
+            .map(|(tenant, view)| Column {
+                tenant,
+                inventory: view.live.inventory().map(AsRef::as_ref),
+                after: after.tenants.get(tenant).and_then(|v| v.live.inventory()).map(AsRef::as_ref),
+                missing: missing(world, after, tenant),
+                conflicts: plan.findings.iter().filter_map(|f| conflict(f, tenant)).collect(),
+            })
+            .collect();
+        let mut keys: BTreeMap<&str, Option<&ConnectionSpec>> = BTreeMap::new();
+        for column in &columns {
+            // After the plan too: what it makes is a row.
+            for inventory in [column.inventory, column.after].into_iter().flatten() {
+                for connection in inventory.connections.values() {
+                    keys.entry(&connection.spec.stable_key).or_insert(Some(&connection.spec));
+                }
+            }
+        }
+        for column in &columns {
+            for key in &column.missing {
+                keys.entry(key).or_insert(None);
+            }
+        }
+        let mut rows: Vec<MatrixRow> = keys.into_iter().map(|(key, first)| row(key, first, &columns)).collect();
+        near(&mut rows, &columns);
+        rows.sort_by_cached_key(rank);
+        Matrix { tenants: world.tenants.keys().cloned().collect(), rows }
+    }
+}
+
+fn missing(world: &World, after: &World, tenant: &str) -> BTreeSet<String> {
+    let mut missing = BTreeSet::new();
+    if let Some(scene) = Scene::of(world, tenant) {
+        missing.extend(scene.inventory.integrations.keys().flat_map(|name| scene.missing_keys(name)));
+    }
+    if let Some(scene) = Scene::of(after, tenant) {
+        for promised in binding::promised(after, tenant, None) {
+            let rows = scene.promised(&promised).into_iter().filter(|row| row.state == BindingState::Missing);
+            missing.extend(rows.filter_map(|row| row.stable_key));
+        }
+    }
+    missing
+}
+
+fn conflict<'a>(finding: &'a Finding, tenant: &str) -> Option<&'a str> {
+    let object = finding.object.as_ref()?;
+    let here = finding.code == Code::WriterConflict && finding.tenant.as_deref() == Some(tenant);
+    (here && object.kind == Kind::Connection).then_some(object.name.as_str())
+}
+
+fn row(key: &str, first: Option<&ConnectionSpec>, columns: &[Column<'_>]) -> MatrixRow {
+    MatrixRow {
+        stable_key: key.to_string(),
+        kind: first.map(|spec| format!("{}/{}", spec.component, spec.type_)),
+        cells: columns.iter().map(|column| cell(key, first, column)).collect(),
+        near_misses: Vec::new(),
+    }
+}
+
+fn cell(key: &str, first: Option<&ConnectionSpec>, column: &Column<'_>) -> Cell {
+    let Some(inventory) = column.inventory else { return Cell::Unknown };
+    let name = names::of_stable_key(key);
+    if column.conflicts.contains(name.as_str()) {
+        return Cell::Conflict;
+    }
+    match inventory.connection(key) {
+        Some(connection) => match () {
+            () if first.is_some_and(|first| !first.connects_like(&connection.spec)) => Cell::Differs,
+            () if !missing_inputs(&connection.spec, inventory).is_empty() => Cell::NotReady,
+            () => Cell::Present,
+        },
+        None => match () {
+            () if inventory.invalid.contains_key(&ObjectId::new(Kind::Connection, name)) => Cell::Unknown,
+            () if column.missing.contains(key) => Cell::Missing,
+            () if column.after.is_some_and(|after| after.connection(key).is_some()) => Cell::Planned,
+            () if !inventory.unparsed.is_empty() => Cell::Unknown,
+            () => Cell::Absent,
+        },
+    }
+}
+
+/// For each key that one tenant only has: the keys of other tenants that it may have been meant to be.
+fn near(rows: &mut [MatrixRow], columns: &[Column<'_>]) {
+    let lonely =
+        |row: &MatrixRow| row.cells.iter().filter(|c| c.is_there()).count() == 1 && !row.cells.contains(&Cell::Planned);
+    if rows.iter().filter(|row| lonely(row)).count() > MOST_LONELY {
+        return;
+    }
+    for row in rows.iter_mut().filter(|row| lonely(row)) {
+        let at = row.cells.iter().position(|c| c.is_there());
+        let Some(home) = at.and_then(|at| columns.get(at)?.inventory) else { continue };
+        let Some(spec) = home.connection(&row.stable_key).map(|c| &c.spec) else { continue };
+        let mut candidates: BTreeMap<&str, &str> = BTreeMap::new();
+        for column in columns.iter().filter(|c| c.inventory.is_some_and(|i| !std::ptr::eq(i, home))) {
+            for other in column.inventory.into_iter().flat_map(|i| i.connections.values()) {
+                // What both tenants have is not a misspelling of something else.
+                if other.spec.connects_like(spec) && home.connection(&other.spec.stable_key).is_none() {
+                    candidates.entry(&other.spec.stable_key).or_insert(column.tenant);
+                }
+            }
+        }
+        let near = near_misses(&row.stable_key, candidates.keys().copied());
+        row.near_misses = near
+            .into_iter()
+            .filter_map(|key| Some(NearMiss { tenant: candidates.get(key)?.to_string(), stable_key: key.to_string() }))
+            .collect();
+    }
+}
+
+fn rank(row: &MatrixRow) -> (Cell, bool, String) {
+    // A tenant that cannot be read says nothing against a key.
+    let worst = row.cells.iter().copied().filter(|c| *c != Cell::Unknown).min().unwrap_or(Cell::Unknown);
+    (worst, row.near_misses.is_empty(), row.stable_key.clone())
+}

@@ -1,0 +1,247 @@
+//! The status: the page that one opens in the morning. A pure value first, then three forms of it.
+
+mod markdown;
+mod matrix;
+mod text;
+
+pub use matrix::{Cell, Matrix, MatrixRow, NearMiss};
+
+use super::binding::Scene;
+use super::escape::and;
+use super::ranked::{self, Ranked};
+use super::tally::Tally;
+use crate::engine::item::ObjectId;
+use crate::engine::plan::{Action, Finding, Note, Plan, by_hand, outcome};
+use crate::engine::world::World;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Every tenant at a glance.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// `stablekey.dev/status/v1`.
+    pub schema: &'static str,
+    /// One per tenant, by name.
+    pub tenants: Vec<TenantLine>,
+    /// Every component that has connections, by name.
+    pub components: Vec<ComponentLine>,
+    /// Stable key × tenant.
+    pub matrix: Matrix,
+    /// What differs from what is declared, worst first.
+    pub out_of_sync: Vec<OutOfSync>,
+    /// What the checks say.
+    pub findings: Vec<Finding>,
+    /// What a person must do, whether it was done already or not where that cannot be known.
+    pub todo: Vec<Todo>,
+}
+
+/// One tenant in a line.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantLine {
+    /// Its name.
+    pub tenant: String,
+    /// Where its stack is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Why it could not be read; absent: it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreachable: Option<String>,
+    /// How many connections it has.
+    pub connections: usize,
+    /// How many integrations.
+    pub integrations: usize,
+    /// How many variables mean a connection, the integration's own included.
+    pub bound: usize,
+    /// Of how many.
+    pub variables: usize,
+    /// How many customers have credentials.
+    pub customers: usize,
+    /// What is to be done; empty: it is as declared.
+    pub summary: String,
+}
+
+/// A component and the connections to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComponentLine {
+    /// The component, `(private)` where it is.
+    pub component: String,
+    /// The stable keys of its connections, in any tenant.
+    pub connections: BTreeSet<String>,
+}
+
+/// Something that is not as declared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutOfSync {
+    /// Where.
+    pub tenant: String,
+    /// Which object.
+    pub object: ObjectId,
+    /// What.
+    pub what: What,
+    /// In a sentence.
+    pub text: String,
+}
+
+/// How an object is not as declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub enum What {
+    Blocked,
+    NeedsApproval,
+    Drifted,
+    Update,
+    Create,
+    Delete,
+    Adopt,
+    Held,
+}
+
+impl What {
+    /// As people read it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            What::Blocked => "✗ blocked",
+            What::NeedsApproval => "! needs approval",
+            What::Drifted => "≠ drifted",
+            What::Update => "~ update",
+            What::Create => "+ create",
+            What::Delete => "- delete",
+            What::Adopt => "= adopt",
+            What::Held => "· held",
+        }
+    }
+}
+
+/// Something that a person must do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Todo {
+    /// Where.
+    pub tenant: String,
+    /// For which object.
+    pub object: ObjectId,
+    /// Who.
+    pub who: String,
+    /// What.
+    pub text: String,
+}
+
+impl Status {
+    /// Of a world and its plan.
+    pub fn of(world: &World, plan: &Plan) -> Self {
+        let after = outcome(world, plan);
+        let targets = ranked::targets(plan);
+        Status {
+            schema: "stablekey.dev/status/v1",
+            tenants: world.tenants.keys().map(|tenant| line(world, tenant, &targets)).collect(),
+            components: components(world),
+            matrix: Matrix::of(world, &after, plan),
+            out_of_sync: targets.iter().flat_map(out_of_sync).collect(),
+            findings: plan.findings.clone(),
+            todo: todo(world, plan),
+        }
+    }
+}
+
+fn line(world: &World, tenant: &str, targets: &[Ranked<'_>]) -> TenantLine {
+    let view = world.tenants.get(tenant);
+    let ranked = targets.iter().find(|t| t.target.tenant == tenant);
+    let mut line = TenantLine {
+        tenant: tenant.to_string(),
+        region: view.and_then(|v| v.spec.region.clone()),
+        environment: view.and_then(|v| v.spec.environment.clone()),
+        unreachable: None,
+        connections: 0,
+        integrations: 0,
+        bound: 0,
+        variables: 0,
+        customers: 0,
+        summary: ranked.map(|r| Tally::of(r).sentence()).unwrap_or_default(),
+    };
+    let Some(scene) = Scene::of(world, tenant) else {
+        let why = ranked.and_then(|r| r.target.why.clone());
+        line.unreachable = Some(why.unwrap_or_else(|| "it cannot be read".to_string()));
+        return line;
+    };
+    let inventory = scene.inventory;
+    line.connections = inventory.connections.len();
+    line.integrations = inventory.integrations.len();
+    let customers = inventory.customer_credentials.values().map(|c| c.spec.customer.as_str());
+    line.customers = customers.collect::<BTreeSet<_>>().len();
+    for (variables, bound) in inventory.integrations.keys().map(|name| scene.bound(name)) {
+        line.variables += variables;
+        line.bound += bound;
+    }
+    line
+}
+
+fn components(world: &World) -> Vec<ComponentLine> {
+    let mut by_name: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for inventory in world.tenants.values().filter_map(|view| view.live.inventory()) {
+        for connection in inventory.connections.values() {
+            let keys = by_name.entry(connection.spec.component.to_string()).or_default();
+            keys.insert(connection.spec.stable_key.clone());
+        }
+    }
+    by_name.into_iter().map(|(component, connections)| ComponentLine { component, connections }).collect()
+}
+
+fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
+    let tenant = &ranked.target.tenant;
+    let one = |object: &ObjectId, what: What, text: String| OutOfSync {
+        tenant: tenant.clone(),
+        object: object.clone(),
+        what,
+        text,
+    };
+    let action = |a: &&Action, what: What| one(&a.change.object, what, a.reason.text.clone());
+    let mut all: Vec<OutOfSync> = Vec::new();
+    for note in &ranked.blocked {
+        if let Note::Blocked { object, text, .. } = note {
+            all.push(one(object, What::Blocked, text.clone()));
+        }
+    }
+    all.extend(ranked.needs_approval.iter().map(|a| {
+        let why: Vec<&str> = a.needs_approval.iter().map(|n| n.why.as_str()).collect();
+        one(&a.change.object, What::NeedsApproval, why.join("; "))
+    }));
+    let changed = |fields: &[String]| format!("{} changed there since we wrote it", and(fields));
+    all.extend(ranked.drifted.iter().map(|(object, fields)| one(object, What::Drifted, changed(fields))));
+    all.extend(ranked.updates.iter().map(|a| action(a, What::Update)));
+    all.extend(ranked.creates.iter().map(|a| action(a, What::Create)));
+    all.extend(ranked.deletes.iter().map(|a| action(a, What::Delete)));
+    all.extend(ranked.adopts.iter().map(|a| action(a, What::Adopt)));
+    all.extend(ranked.held.iter().map(|held| {
+        let text =
+            held.text.map_or_else(|| format!("{}: {} has its own value", and(&held.fields), held.by), str::to_string);
+        one(held.object, What::Held, text)
+    }));
+    all
+}
+
+fn todo(world: &World, plan: &Plan) -> Vec<Todo> {
+    let planned = plan.targets.iter().flat_map(|t| t.notes.iter().map(move |note| (t.tenant.as_str(), note.clone())));
+    let live = world.tenants.iter().filter_map(|(name, view)| Some((name.as_str(), view.live.inventory()?)));
+    let live = live.flat_map(|(name, inventory)| {
+        let notes = inventory.connections.values().flat_map(|c| by_hand::of_connection(c, inventory));
+        notes.map(move |note| (name, note))
+    });
+    let all: BTreeSet<Todo> = planned
+        .chain(live)
+        .filter_map(|(tenant, note)| match note {
+            Note::ByHand { object, who, text, .. } => {
+                Some(Todo { tenant: tenant.to_string(), object, who: who.to_string(), text })
+            }
+            _ => None,
+        })
+        .collect();
+    all.into_iter().collect()
+}

@@ -1,0 +1,138 @@
+//! The status for a terminal.
+
+use super::{Cell, Matrix, Status, TenantLine, What};
+use crate::render::escape::{self, count, thousands};
+use crate::render::findings;
+use crate::render::invocation::Invocation;
+use crate::render::page::{Page, Span, faint, plain, strong, width};
+use crate::render::style::{Style, Tone};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+/// Rows of the matrix, and items of a list, that one page shows.
+const MOST: usize = 60;
+
+impl Status {
+    /// For a terminal.
+    pub fn text(&self, typed: &Invocation, style: Style) -> String {
+        let mut page = Page::new(style);
+        self.tenants(&mut page);
+        self.components(&mut page);
+        matrix(&mut page, &self.matrix);
+        self.out_of_sync(&mut page);
+        if !self.findings.is_empty() {
+            page.gap();
+            page.line(0, &[strong("checks")]);
+            findings::list(&mut page, 2, &self.findings.iter().collect::<Vec<_>>());
+        }
+        page.gap();
+        if !self.todo.is_empty() {
+            let items = count(self.todo.len(), "thing is", "things are");
+            page.wrap(0, 2, &[plain(format!("{items} done by hand: {} --todo", typed.status()))]);
+        }
+        if !self.out_of_sync.is_empty() {
+            page.wrap(0, 2, &[plain(format!("What would be done about it: {}", typed.plan()))]);
+        }
+        page.finish()
+    }
+
+    fn tenants(&self, page: &mut Page) {
+        page.line(0, &[strong("tenants")]);
+        let columns = self.tenants.iter().map(|t| width(&t.tenant)).max().unwrap_or(0);
+        for tenant in &self.tenants {
+            let spans = match &tenant.unreachable {
+                Some(why) => vec![Span::new(Tone::Bad, format!("✗ cannot be read: {why}"))],
+                None => tenant_line(tenant),
+            };
+            page.labelled(2, strong(&tenant.tenant), columns, &spans);
+        }
+    }
+
+    fn components(&self, page: &mut Page) {
+        if self.components.is_empty() {
+            return;
+        }
+        page.gap();
+        page.line(0, &[strong("components")]);
+        let columns = self.components.iter().map(|c| width(&c.component)).max().unwrap_or(0).min(32);
+        for line in &self.components {
+            const KEYS: usize = 8;
+            let keys: Vec<&str> = line.connections.iter().take(KEYS).map(String::as_str).collect();
+            let more = line.connections.len().saturating_sub(KEYS);
+            let more = if more > 0 { format!(" and {} more", thousands(more)) } else { String::new() };
+            page.labelled(2, plain(&line.component), columns, &[plain(keys.join(", ")), faint(more)]);
+        }
+    }
+
+    fn out_of_sync(&self, page: &mut Page) {
+        page.gap();
+        if self.out_of_sync.is_empty() {
+            page.line(0, &[Span::new(Tone::Good, "✓"), plain(" in sync: nothing differs from what is declared")]);
+            return;
+        }
+        page.line(0, &[strong("out of sync")]);
+        let columns = self.out_of_sync.iter().map(|o| width(&o.tenant)).max().unwrap_or(0);
+        for item in self.out_of_sync.iter().take(MOST) {
+            let tone = match item.what {
+                What::Blocked => Tone::Bad,
+                What::NeedsApproval | What::Drifted => Tone::Careful,
+                What::Update | What::Create | What::Delete | What::Adopt | What::Held => Tone::Plain,
+            };
+            let what = Span::new(tone, item.what.as_str());
+            let spans = [what, plain("  "), strong(item.object.to_string()), plain(format!("  {}", item.text))];
+            page.labelled(2, plain(&item.tenant), columns, &spans);
+        }
+        more(page, self.out_of_sync.len());
+    }
+}
+
+fn tenant_line(tenant: &TenantLine) -> Vec<Span> {
+    let mut facts: Vec<String> = tenant.region.iter().chain(&tenant.environment).cloned().collect();
+    facts.push(count(tenant.connections, "connection", "connections"));
+    facts.push(count(tenant.integrations, "integration", "integrations"));
+    if tenant.variables > 0 {
+        facts.push(format!("{} of {} bound", thousands(tenant.bound), thousands(tenant.variables)));
+    }
+    if tenant.customers > 0 {
+        facts.push(count(tenant.customers, "customer", "customers"));
+    }
+    let (mark, tone) = if tenant.summary.is_empty() { ("✓ ", Tone::Good) } else { ("! ", Tone::Careful) };
+    let summary = if tenant.summary.is_empty() { String::new() } else { format!("  {}", tenant.summary) };
+    vec![Span::new(tone, mark), plain(facts.join(", ")), Span::new(tone, summary)]
+}
+
+fn more(page: &mut Page, all: usize) {
+    if let Some(more) = all.checked_sub(MOST).filter(|more| *more > 0) {
+        page.line(2, &[faint(format!("… and {} more; --output json lists them all", thousands(more)))]);
+    }
+}
+
+fn matrix(page: &mut Page, matrix: &Matrix) {
+    if matrix.rows.is_empty() {
+        return;
+    }
+    page.gap();
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    let safe = |text: &str| escape::shorten(&escape::line(text), 48).into_owned();
+    let head = ["stable key", "component/type"].into_iter().map(str::to_string);
+    table.set_header(head.chain(matrix.tenants.iter().map(|t| safe(t))));
+    for row in matrix.rows.iter().take(MOST) {
+        let names = [safe(&row.stable_key), safe(row.kind.as_deref().unwrap_or("?"))];
+        table.add_row(names.into_iter().chain(row.cells.iter().map(|c| c.mark().to_string())));
+    }
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Center);
+    }
+    for (position, line) in table.lines().enumerate() {
+        page.line(1, &[if position == 0 { strong(line) } else { plain(line) }]);
+    }
+    more(page, matrix.rows.len());
+    let used = Cell::ALL.iter().filter(|cell| matrix.rows.iter().any(|row| row.cells.contains(cell)));
+    let legend: Vec<String> = used.map(|cell| format!("{} {}", cell.mark(), cell.meaning())).collect();
+    page.wrap(2, 2, &[faint(legend.join("   "))]);
+    for row in matrix.rows.iter().filter(|row| !row.near_misses.is_empty()).take(MOST) {
+        let near: Vec<String> = row.near_misses.iter().map(|n| format!("{} in {}", n.stable_key, n.tenant)).collect();
+        let text = [strong(&row.stable_key), plain(format!(" is in one tenant only; alike: {}", near.join(", ")))];
+        page.wrap(2, 6, &text);
+    }
+}

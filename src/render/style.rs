@@ -1,0 +1,58 @@
+//! How text is shown: colours where wanted, and how wide a line may be.
+
+use anstyle::{AnsiColor, Effects};
+
+/// How text is shown. Whether a terminal wants colour is found out by the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether colours are used. Nothing is said by colour alone.
+    pub colour: bool,
+    /// How many columns a line may have.
+    pub width: usize,
+}
+
+impl Default for Style {
+    /// No colour, 100 columns: for files, pipes and logs.
+    fn default() -> Self {
+        Style { colour: false, width: 100 }
+    }
+}
+
+/// What a piece of text is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tone {
+    #[default]
+    Plain,
+    /// A name that the eye looks for.
+    Strong,
+    /// What is read second.
+    Faint,
+    Good,
+    Bad,
+    Careful,
+}
+
+impl Tone {
+    fn ansi(self) -> anstyle::Style {
+        let colour = |c: AnsiColor| anstyle::Style::new().fg_color(Some(c.into()));
+        match self {
+            Tone::Plain => anstyle::Style::new(),
+            Tone::Strong => anstyle::Style::new().effects(Effects::BOLD),
+            Tone::Faint => anstyle::Style::new().effects(Effects::DIMMED),
+            Tone::Good => colour(AnsiColor::Green),
+            Tone::Bad => colour(AnsiColor::Red),
+            Tone::Careful => colour(AnsiColor::Yellow),
+        }
+    }
+}
+
+impl Style {
+    pub(super) fn paint(&self, tone: Tone, text: &str, out: &mut String) {
+        if !self.colour || tone == Tone::Plain || text.trim().is_empty() {
+            out.push_str(text);
+        } else {
+            let ansi = tone.ansi();
+            out.push_str(&format!("{ansi}{text}{ansi:#}"));
+        }
+    }
+}

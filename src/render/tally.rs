@@ -1,0 +1,130 @@
+//! Counts, as one sentence.
+
+use super::escape::{count, thousands};
+use super::ranked::{self, Ranked};
+use crate::engine::code::Severity;
+use crate::engine::plan::{ActionKind, Plan, State};
+
+/// What there is of each, in one tenant or in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub unreachable: usize,
+    pub errors: usize,
+    pub create: usize,
+    pub update: usize,
+    pub adopt: usize,
+    pub delete: usize,
+    pub needs_approval: usize,
+    pub blocked: usize,
+    pub missing: usize,
+    pub held: usize,
+    pub drifted: usize,
+    pub warnings: usize,
+    pub by_hand: usize,
+}
+
+impl Tally {
+    /// Of one tenant.
+    pub fn of(ranked: &Ranked<'_>) -> Self {
+        let actions = |kind| ranked.target.actions.iter().filter(|a| a.action == kind).count();
+        Tally {
+            unreachable: usize::from(ranked.target.state == State::Unreachable),
+            errors: ranked.errors.len(),
+            create: actions(ActionKind::Create),
+            update: actions(ActionKind::Update),
+            adopt: actions(ActionKind::Adopt),
+            delete: actions(ActionKind::Delete),
+            needs_approval: ranked.needs_approval.len(),
+            blocked: ranked.blocked.len(),
+            missing: ranked.unreached.len(),
+            held: ranked.held.iter().map(|held| held.fields.len().max(1)).sum(),
+            drifted: ranked.drifted.iter().map(|(_, fields)| fields.len()).sum(),
+            warnings: ranked.warnings.len(),
+            by_hand: ranked.by_hand.len(),
+        }
+    }
+
+    /// Of a whole plan.
+    pub fn of_plan(plan: &Plan, targets: &[Ranked<'_>]) -> Self {
+        let everywhere = ranked::of_no_target(plan);
+        let findings = |severity| everywhere.iter().filter(|f| f.severity == severity).count();
+        let mut all = Tally {
+            errors: findings(Severity::Error),
+            missing: findings(Severity::Unreached),
+            warnings: findings(Severity::Warning),
+            ..Tally::default()
+        };
+        for tally in targets.iter().map(Tally::of) {
+            all.unreachable += tally.unreachable;
+            all.errors += tally.errors;
+            all.create += tally.create;
+            all.update += tally.update;
+            all.adopt += tally.adopt;
+            all.delete += tally.delete;
+            all.needs_approval += tally.needs_approval;
+            all.blocked += tally.blocked;
+            all.missing += tally.missing;
+            all.held += tally.held;
+            all.drifted += tally.drifted;
+            all.warnings += tally.warnings;
+            all.by_hand += tally.by_hand;
+        }
+        all
+    }
+
+    /// `2 to create, 1 to update, 1 needs approval; 1 blocked, 2 held; 3 to do by hand`; empty where
+    /// there is nothing.
+    pub fn sentence(&self) -> String {
+        let part = |number: usize, word: &str| (number > 0).then(|| format!("{} {word}", thousands(number)));
+        let join = |parts: Vec<Option<String>>| parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let needs = if self.needs_approval == 1 { "needs approval" } else { "need approval" };
+        let clauses = [
+            join(vec![
+                part(self.unreachable, "unreachable"),
+                (self.errors > 0).then(|| count(self.errors, "error", "errors")),
+            ]),
+            join(vec![
+                part(self.create, "to create"),
+                part(self.update, "to update"),
+                part(self.delete, "to delete"),
+                part(self.adopt, "to adopt"),
+                part(self.needs_approval, needs),
+            ]),
+            join(vec![
+                part(self.blocked, "blocked"),
+                part(self.missing, "not reached"),
+                part(self.drifted, "drifted"),
+                part(self.held, "held"),
+            ]),
+            join(vec![
+                part(self.by_hand, "to do by hand"),
+                (self.warnings > 0).then(|| count(self.warnings, "warning", "warnings")),
+            ]),
+        ];
+        clauses.into_iter().filter(|clause| !clause.is_empty()).collect::<Vec<_>>().join("; ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_one_sentence() {
+        let tally = Tally {
+            create: 2,
+            update: 1,
+            needs_approval: 1,
+            blocked: 1,
+            held: 2,
+            drifted: 1,
+            by_hand: 3,
+            ..Tally::default()
+        };
+        assert_eq!(
+            tally.sentence(),
+            "2 to create, 1 to update, 1 needs approval; 1 blocked, 1 drifted, 2 held; 3 to do by hand"
+        );
+        assert_eq!(Tally::default().sentence(), "");
+    }
+}
