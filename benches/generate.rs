@@ -219,15 +219,16 @@ fn integration(number: usize, bound: std::ops::Range<usize>) -> (Object<Integrat
     (Object::new(name, IntegrationSpec { title: Some(format!("Flow {number}")), connections, definition }), uses)
 }
 
-/// Records every object as the sync would have when it made it.
+/// Records every object as the sync would have when it made it, read from the line that it would be
+/// in `stablekey.lock`.
 fn record_all(inventory: &mut Inventory, tenant: &str) {
-    let writers = BTreeSet::from([Writer::Sync(SYNC.into())]);
+    let writers = Arc::new(BTreeSet::from([Writer::Sync(SYNC.into())]));
     let items: Vec<Item> = inventory.items().filter(|item| item.kind() != Kind::Component).collect();
     for item in items {
         let wrote = |hash| Wrote { hash, writers: writers.clone() };
         let fields = item.fields(false).into_iter().map(|(field, value)| (field.into_owned(), wrote(value.hash())));
         let record = Record { tenant: tenant.into(), made: true, fields: fields.collect() };
-        inventory.records.insert(item.id(), record);
+        inventory.records.extend(Record::decode(&record.encode()).map(|record| (item.id(), Arc::new(record))));
     }
 }
 

@@ -121,16 +121,16 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
     let (integrations, others): (Vec<_>, Vec<_>) =
         input.declared.iter().partition(|(id, _)| id.kind == Kind::Integration);
     for (id, declarations) in others {
-        draft.object(id, declarations, &BTreeSet::new(), &Value::Null);
+        draft.object(id, declarations, &BTreeSet::new(), &|| Value::Null);
     }
     let connections = draft.after.clone();
     let replacements = Replacements::of(input.tenant, &connections);
     for (id, declarations) in integrations {
-        let (kept, decided) = draft.unblocked(id, declarations, &connections, &replacements);
+        let (kept, bound) = draft.unblocked(id, declarations, &connections, &replacements);
         let kept_writers: BTreeSet<&Writer> = kept.iter().map(|d| &d.writer).collect();
         let all = declarations.iter().map(|d| &d.writer);
         let blocked = all.filter(|w| !kept_writers.contains(w)).cloned().collect();
-        draft.object(id, &kept, &blocked, &decided);
+        draft.object(id, &kept, &blocked, &|| decided_by(&bound));
     }
     removal::remove(&mut draft);
     draft.finish()
@@ -159,7 +159,14 @@ impl<'a> Draft<'a> {
         self.after.unparsed.first().map(String::as_str)
     }
 
-    fn object(&mut self, id: &ObjectId, declarations: &[Declaration], blocked: &BTreeSet<Writer>, decided: &Value) {
+    /// `decided` is what decided it beside what is declared and live.
+    fn object(
+        &mut self,
+        id: &ObjectId,
+        declarations: &[Declaration],
+        blocked: &BTreeSet<Writer>,
+        decided: &dyn Fn() -> Value,
+    ) {
         let input = self.input;
         let live = input.live.get(id);
         if declarations.is_empty() || self.is_held_back(id, live.as_ref(), declarations) {
@@ -258,7 +265,7 @@ impl<'a> Draft<'a> {
         live: Option<Item>,
         fields: diff::Fields,
         declarations: &[Declaration],
-        decided: &Value,
+        decided: &dyn Fn() -> Value,
     ) {
         let input = self.input;
         for (field, by) in fields.held {
@@ -347,8 +354,10 @@ impl<'a> Draft<'a> {
                 resumptions: Vec::new(),
             },
         };
-        action.digest = digest::of_action(&action, decided);
-        action.change.resumptions = digest::resumptions(&action, input.live.record(input.tenant, id), decided);
+        let decided = decided();
+        let recorded = input.live.record(input.tenant, id).map(AsRef::as_ref);
+        action.digest = digest::of_action(&action, &decided);
+        action.change.resumptions = digest::resumptions(&action, recorded, &decided);
         let inventory = Arc::make_mut(&mut self.after);
         inventory.insert(fields.after);
         inventory.records.insert(id.clone(), fields.record);
@@ -399,9 +408,9 @@ impl<'a> Draft<'a> {
         declarations: &[Declaration],
         connections: &Inventory,
         replacements: &Replacements,
-    ) -> (Vec<Declaration>, Value) {
+    ) -> (Vec<Declaration>, BoundVariables) {
         let mut kept = Vec::new();
-        let mut decided = BTreeMap::new();
+        let mut decided = BoundVariables::new();
         for declaration in declarations {
             let Item::Integration(integration, _) = &declaration.item else { continue };
             let sources = self.input.promotions.get(&declaration.writer).and_then(|p| p.get(&id.name));
@@ -413,15 +422,7 @@ impl<'a> Draft<'a> {
                 let asker = Asker { writers: Some(&writers), source_binding: source.map(|c| &c.spec) };
                 let resolution = resolve_key(key, connections, replacements, asker);
                 if let Some(bound) = resolution.connection() {
-                    decided.insert(
-                        variable.name.clone(),
-                        json!([
-                            bound.spec.stable_key,
-                            bound.spec.component.to_string(),
-                            bound.spec.type_,
-                            bound.spec.credentials
-                        ]),
-                    );
+                    decided.insert(variable.name.clone(), bound.clone());
                 }
                 let problem = self.held_back(variable, key, &resolution.binding, connections).or_else(|| {
                     // What its own source binds is the tenant's own business: it is said, and not blocked.
@@ -438,7 +439,7 @@ impl<'a> Draft<'a> {
                 self.blocked(id, code, text, mend);
             }
         }
-        (kept, json!(decided))
+        (kept, decided)
     }
 
     /// A connection that a variable needs and that is held back as a whole.
@@ -449,6 +450,9 @@ impl<'a> Draft<'a> {
         binding: &Binding,
         connections: &Inventory,
     ) -> Option<(Code, String, String)> {
+        if self.occupied.is_empty() && connections.invalid.is_empty() {
+            return None;
+        }
         let name = match binding {
             Binding::Bound(bound) => bound.name().to_string(),
             _ => names::of_stable_key(key),
@@ -576,6 +580,14 @@ impl<'a> Draft<'a> {
             reading: input.reading.clone(),
         }
     }
+}
+
+/// What the variables of an integration will be bound to.
+type BoundVariables = BTreeMap<String, Arc<Object<ConnectionSpec>>>;
+
+fn decided_by(bound: &BoundVariables) -> Value {
+    let of = |spec: &ConnectionSpec| json!([spec.stable_key, spec.component.to_string(), spec.type_, spec.credentials]);
+    bound.iter().map(|(variable, connection)| (variable.clone(), of(&connection.spec))).collect()
 }
 
 fn begins_to_answer(action: &Action) -> bool {
