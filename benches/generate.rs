@@ -129,7 +129,10 @@ fn inventory(connections: usize) -> Inventory {
     for key in COMPONENTS {
         inventory.insert(Item::Component(Arc::new(Object::new(key, component(key)))));
     }
-    for number in 0..connections {
+    // In the order in which a folder is read.
+    let mut numbers: Vec<usize> = (0..connections).collect();
+    numbers.sort_by_cached_key(|number| stable_key(*number));
+    for number in numbers {
         inventory.insert(Item::Connection(Arc::new(Object::new(stable_key(number), connection(number)))));
     }
     for number in 0..connections.div_ceil(PER_INTEGRATION) {

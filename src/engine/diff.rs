@@ -7,6 +7,7 @@ use super::plan::{FieldChange, Op};
 use super::record::{Record, Writer, Wrote};
 use crate::api::{Drift, Input};
 use std::collections::BTreeSet;
+use std::iter::Peekable;
 use std::sync::Arc;
 
 /// What one writer says of one object.
@@ -117,42 +118,38 @@ pub fn difference(sides: &Sides<'_>) -> Option<Difference> {
     };
     Some(match sides.live {
         None => Difference::Fields(create(sides, &declared)?),
-        Some(item) => {
-            let live = Live { item, fields: item.fields(true) };
-            let differs = |field: &Field<'_>, d: &Declared<'_>| !live.value(field).is_some_and(|now| now.is(&d.value));
+        Some(live) => {
+            let fields = live.fields(true);
+            let mut written = beside(&fields);
+            let mut differs = |field: &Field<'_>, d: &Declared<'_>| {
+                let now = written.at(field).copied().or(field.kind.absent());
+                !now.is_some_and(|now| now.is(&d.value))
+            };
             match declared.iter().find(|(field, d)| field.kind.is_immutable() && differs(field, d)) {
                 Some((field, _)) => Difference::Occupied { field: field.clone().into_owned() },
-                None => Difference::Fields(compare(sides, &live, &declared)),
+                None => Difference::Fields(compare(sides, live, &fields, &declared)),
             }
         }
     })
 }
 
-/// The object as it is, field by field.
-struct Live<'a> {
-    item: &'a Item,
-    fields: Vec<(Field<'a>, FieldValue<'a>)>,
-}
-
-impl<'a> Live<'a> {
-    /// The value of a field as it is written.
-    fn written(&self, field: &Field<'_>) -> Option<FieldValue<'a>> {
-        position(&self.fields, field).ok().map(|at| self.fields[at].1)
-    }
-
-    /// The value of a field; where it is absent, the value that absent is read as.
-    fn value(&self, field: &Field<'_>) -> Option<FieldValue<'a>> {
-        self.written(field).or(field.kind.absent())
-    }
-}
-
-/// Where a field is in a list that is sorted by field, or where it would be.
-fn position<T>(sorted: &[(Field<'_>, T)], field: &Field<'_>) -> Result<usize, usize> {
-    sorted.binary_search_by(|(other, _)| other.cmp(field))
-}
-
 /// What is declared, sorted by field.
 type DeclaredFields<'a> = Vec<(Field<'a>, Declared<'a>)>;
+
+/// A list sorted by field, walked through beside another: it is asked for one field after the other.
+struct Beside<I: Iterator>(Peekable<I>);
+
+fn beside<'s, 'f, T>(sorted: &'s [(Field<'f>, T)]) -> Beside<impl Iterator<Item = (&'s Field<'f>, &'s T)>> {
+    Beside(sorted.iter().map(|(field, found)| (field, found)).peekable())
+}
+
+impl<'s, 'f: 's, T, I: Iterator<Item = (&'s Field<'f>, T)>> Beside<I> {
+    /// What the list has for a field.
+    fn at(&mut self, field: &Field<'_>) -> Option<T> {
+        while self.0.next_if(|(other, _)| **other < *field).is_some() {}
+        self.0.next_if(|(other, _)| **other == *field).map(|(_, found)| found)
+    }
+}
 
 struct Declared<'a> {
     value: FieldValue<'a>,
@@ -175,7 +172,7 @@ fn merge<'a>(sides: &Sides<'a>) -> Result<DeclaredFields<'a>, Conflict> {
         let records = declaration.extent != Extent::Existence;
         let writers = Arc::new(BTreeSet::from_iter(records.then(|| declaration.writer.clone())));
         for (field, value) in declaration.item.fields(!crossing) {
-            let at = match position(&merged, &field) {
+            let at = match merged.binary_search_by(|(other, _)| other.cmp(&field)) {
                 Ok(at) => at,
                 Err(at) => {
                     let declared = Declared { value, item: &declaration.item, writers: writers.clone(), crossing };
@@ -246,23 +243,29 @@ fn create(sides: &Sides<'_>, declared: &DeclaredFields<'_>) -> Option<Fields> {
     Some(fields)
 }
 
-fn compare(sides: &Sides<'_>, live: &Live<'_>, declared: &DeclaredFields<'_>) -> Fields {
+fn compare(
+    sides: &Sides<'_>,
+    live: &Item,
+    written: &[(Field<'_>, FieldValue<'_>)],
+    declared: &DeclaredFields<'_>,
+) -> Fields {
     let recorded = sides.record.cloned().unwrap_or_else(|| Arc::new(Record::of(sides.tenant)));
     let mut fields = Fields {
         changes: Vec::new(),
         writers: BTreeSet::new(),
-        after: live.item.clone(),
+        after: live.clone(),
         record: recorded.clone(),
         held: Vec::new(),
         drifted: Vec::new(),
         corrects: false,
         orphaned: BTreeSet::new(),
     };
+    let (mut written, mut wrote) = (beside(written), Beside(recorded.fields.iter().peekable()));
     for (field, d) in declared {
-        let wrote = recorded.wrote(field);
-        declared_field(sides, live, field, d, wrote, &mut fields);
+        declared_field(sides, written.at(field).copied(), field, d, wrote.at(field), &mut fields);
     }
-    for (field, wrote) in recorded.fields.iter().filter(|(field, _)| position(declared, field).is_err()) {
+    let mut declared = beside(declared);
+    for (field, wrote) in recorded.fields.iter().filter(|(field, _)| declared.at(field).is_none()) {
         undeclared_field(sides, live, field, wrote, &mut fields);
     }
     fields.changes.sort_by(|a, b| a.field.cmp(&b.field));
@@ -271,13 +274,13 @@ fn compare(sides: &Sides<'_>, live: &Live<'_>, declared: &DeclaredFields<'_>) ->
 
 fn declared_field(
     sides: &Sides<'_>,
-    live: &Live<'_>,
+    before: Option<FieldValue<'_>>,
     field: &Field<'_>,
     d: &Declared<'_>,
     wrote: Option<&Wrote>,
     out: &mut Fields,
 ) {
-    let now = live.value(field);
+    let now = before.or(field.kind.absent());
     let to_record = || Wrote { hash: d.value.hash(), writers: writers_of(sides, d, wrote) };
     if now.is_some_and(|now| now.is(&d.value)) {
         let follows = to_record();
@@ -295,7 +298,6 @@ fn declared_field(
     if d.crossing && is_secret_ref(d.value) && is_theirs {
         return;
     }
-    let before = live.written(field);
     match wrote {
         None if before.is_none() => set(out, field, d, None, to_record()),
         None => {
@@ -337,7 +339,7 @@ impl Fields {
     }
 }
 
-fn undeclared_field(sides: &Sides<'_>, live: &Live<'_>, field: &Field<'static>, wrote: &Wrote, out: &mut Fields) {
+fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrote: &Wrote, out: &mut Fields) {
     let standings = wrote.writers.iter().map(|w| (w, (sides.standing)(w)));
     let (stopped, lasting): (Vec<_>, Vec<_>) = standings.partition(|(_, standing)| *standing == Standing::Stopped);
     out.orphaned.extend(lasting.iter().filter(|(_, s)| *s == Standing::Gone).map(|(w, _)| (*w).clone()));

@@ -6,7 +6,9 @@ use super::item::ObjectId;
 use super::record::{Record, Writer};
 use super::world::Inventory;
 use crate::api::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// The answer to "which connection does this variable mean in this tenant".
@@ -68,12 +70,38 @@ pub enum WhyNot {
     NotOfThisSync,
 }
 
-/// Who replaces which key in one tenant.
+/// Who answers for which key in one tenant.
 #[derive(Clone, Debug, Default)]
 pub struct Replacements {
+    /// Connections by their own stable keys: the same as in the inventory, found faster.
+    own: HashSet<ByKey>,
     by_older: BTreeMap<String, Vec<Replacement>>,
     rings: BTreeSet<String>,
 }
+
+/// A connection, known by its stable key.
+#[derive(Clone, Debug)]
+struct ByKey(Arc<Object<ConnectionSpec>>);
+
+impl Borrow<str> for ByKey {
+    fn borrow(&self) -> &str {
+        &self.0.spec.stable_key
+    }
+}
+
+impl Hash for ByKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.spec.stable_key.hash(state);
+    }
+}
+
+impl PartialEq for ByKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.spec.stable_key == other.0.spec.stable_key
+    }
+}
+
+impl Eq for ByKey {}
 
 #[derive(Clone, Debug)]
 struct Replacement {
@@ -134,7 +162,13 @@ impl Replacements {
             }
         }
         let rings = rings(&by_older);
-        Replacements { by_older, rings }
+        let named = inventory.connections.values().filter(|c| names::is_of_stable_key(c.name(), &c.spec.stable_key));
+        Replacements { own: named.cloned().map(ByKey).collect(), by_older, rings }
+    }
+
+    /// The connection with exactly this stable key.
+    fn own(&self, key: &str) -> Option<&Arc<Object<ConnectionSpec>>> {
+        self.own.get(key).map(|ByKey(connection)| connection)
     }
 
     /// Older keys that two or more connections replace, with the connections' keys.
@@ -200,7 +234,7 @@ pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements
             [] => break,
             [one] => {
                 let newer = &one.connection.spec;
-                let own = inventory.connection(current).map(|c| &c.spec).or(asker.source_binding);
+                let own = replacements.own(current).map(|c| &c.spec).or(asker.source_binding);
                 if replacements.rings.contains(current) || newer.stable_key == key || newer_keys.contains(&newer.stable_key) {
                     WhyNot::Ring
                 } else if own.is_some_and(|own| !own.is_same_kind_as(newer)) {
@@ -219,7 +253,7 @@ pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements
         break;
     }
     let invalid = || inventory.invalid.get(&ObjectId::new(Kind::Connection, names::of_stable_key(current)));
-    let (binding, rule) = if let Some(connection) = inventory.connection(current) {
+    let (binding, rule) = if let Some(connection) = replacements.own(current) {
         let rule = match newer_keys.is_empty() {
             true => Rule::ExactKey,
             false => Rule::Replaces(std::iter::once(key.to_string()).chain(newer_keys).collect()),

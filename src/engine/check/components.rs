@@ -8,11 +8,10 @@ use crate::engine::item::ObjectId;
 use crate::engine::plan::Finding;
 
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
-    for row in &tenant.bindings.rows {
-        let Some(uses) = tenant.inventory.uses.get(row.integration).and_then(|u| u.variables.get(&row.variable.name))
-        else {
-            continue;
-        };
+    let of_one_integration = tenant.bindings.rows.chunk_by(|a, b| a.integration == b.integration);
+    let with_uses = of_one_integration.filter_map(|rows| Some((rows, tenant.inventory.uses.get(rows[0].integration)?)));
+    for (row, uses) in with_uses.flat_map(|(rows, uses)| rows.iter().map(move |row| (row, uses))) {
+        let Some(uses) = uses.variables.get(&row.variable.name) else { continue };
         let own = match &row.variable.means {
             Means::Own(own) => Some(&own.component),
             Means::StableKey(_) => None,

@@ -205,10 +205,9 @@ fn declare_sync(
     input.upstream.push(source.after.clone());
     let target = as_its_own_source_has_it(input);
     let to = Replacements::of(input.tenant, &target);
-    let of_source = Replacements::of(from, &source.after);
     let promotion = promote(
         sync,
-        Side { tenant: from, inventory: &source.after, replacements: &of_source },
+        Side { tenant: from, inventory: &source.after, replacements: &source.replacements },
         Side { tenant: input.tenant, inventory: &target, replacements: &to },
         &|id| source.made_by.get(id).cloned(),
     );

@@ -61,6 +61,8 @@ pub struct Planned {
     pub findings: Vec<Finding>,
     /// The action that makes an object, by object.
     pub made_by: HashMap<ObjectId, String>,
+    /// Who answers for which key there.
+    pub replacements: Replacements,
     /// What of it cannot be known.
     pub reading: Reading,
 }
@@ -574,9 +576,10 @@ impl<'a> Draft<'a> {
         };
         Planned {
             target,
-            after: after.clone(),
+            after,
             findings: self.findings,
             made_by: self.made_by,
+            replacements,
             reading: input.reading.clone(),
         }
     }
