@@ -258,9 +258,8 @@ impl DirectorySession<'_> {
         if edits.is_empty() {
             return Ok(());
         }
-        let text = manifest::edit(&origin.file.text, origin.range.clone(), origin.item, &edits).map_err(|error| PlaceError::Refused {
-            object: change.object.clone(),
-            why: format!("{}: {error}", path.display()),
+        let text = manifest::edit(&origin.file.text, origin.range.clone(), origin.item, &edits).map_err(|error| {
+            PlaceError::Refused { object: change.object.clone(), why: format!("{}: {error}", path.display()) }
         })?;
         self.write(&path, text.as_bytes())
     }
@@ -268,7 +267,9 @@ impl DirectorySession<'_> {
     fn delete(&mut self, change: &Change) -> Result<(), PlaceError> {
         let (path, origin, resource) = self.current(change)?;
         let refused = |why: String| PlaceError::Refused { object: change.object.clone(), why };
-        match manifest::remove_document(&origin.file.text, origin.range.clone(), origin.item).map_err(|error| refused(format!("{}: {error}", path.display())))? {
+        match manifest::remove_document(&origin.file.text, origin.range.clone(), origin.item)
+            .map_err(|error| refused(format!("{}: {error}", path.display())))?
+        {
             Some(text) => self.write(&path, text.as_bytes())?,
             None => disk::remove(self.place.disk.as_ref(), &path).map_err(self.place.failed(&path))?,
         }

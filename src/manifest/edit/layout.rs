@@ -165,7 +165,9 @@ impl<'t> Layout<'_, 't> {
             return Ok(node.span());
         }
         let (from, indent) = match holder {
-            Holder::Map { entry, .. } => (self.after_colon(entry)?, self.column(self.tree.node(entry.key).span().start)),
+            Holder::Map { entry, .. } => {
+                (self.after_colon(entry)?, self.column(self.tree.node(entry.key).span().start))
+            }
             Holder::List { list, index } => (self.dash(*list, *index)? + 1, self.column(self.dash(*list, *index)?)),
             Holder::Root => return Err(EditError::Layout),
         };

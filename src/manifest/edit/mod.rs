@@ -72,7 +72,8 @@ pub(self) const EMPTIED: [&str; 6] = ["inputs", "test", "connections", "replaces
 /// that of the list, and which `item`). Returns the whole file. Ranges of documents before it stay
 /// good, those behind it move: edit from the last to the first.
 pub fn edit(text: &str, range: Range<usize>, item: Option<u32>, edits: &[Edit]) -> Result<String, EditError> {
-    let (Some(before), Some(old), Some(after)) = (text.get(..range.start), text.get(range.clone()), text.get(range.end..))
+    let (Some(before), Some(old), Some(after)) =
+        (text.get(..range.start), text.get(range.clone()), text.get(range.end..))
     else {
         return Err(EditError::Unreadable);
     };
@@ -98,7 +99,8 @@ pub fn append_document(text: &str, yaml: &str) -> String {
 
 /// The file without one document, or without one `item` of a list; `None` where nothing is left.
 pub fn remove_document(text: &str, range: Range<usize>, item: Option<u32>) -> Result<Option<String>, EditError> {
-    let (Some(before), Some(old), Some(after)) = (text.get(..range.start), text.get(range.clone()), text.get(range.end..))
+    let (Some(before), Some(old), Some(after)) =
+        (text.get(..range.start), text.get(range.clone()), text.get(range.end..))
     else {
         return Err(EditError::Unreadable);
     };
@@ -109,7 +111,8 @@ pub fn remove_document(text: &str, range: Range<usize>, item: Option<u32>) -> Re
         return Ok(Some([before, &new, after].concat()));
     }
     let left = [before, after].concat();
-    let kept: Vec<&str> = slices.iter().filter(|s| s.range != range).filter_map(|s| text.get(s.range.clone())).collect();
+    let kept: Vec<&str> =
+        slices.iter().filter(|s| s.range != range).filter_map(|s| text.get(s.range.clone())).collect();
     let still: Vec<&str> = cut(&left).into_iter().filter_map(|slice| left.get(slice.range)).collect();
     match kept == still {
         true if kept.is_empty() => Ok(None),
@@ -212,12 +215,8 @@ fn without_item(text: &str, item: u32) -> Result<Option<String>, EditError> {
     if tree.items(items).len() <= 1 {
         return Ok(None);
     }
-    let draft = Draft {
-        layout: layout::Layout { tree: &tree },
-        root: tree.root,
-        newline: newline(text),
-        json: is_json(&tree),
-    };
+    let draft =
+        Draft { layout: layout::Layout { tree: &tree }, root: tree.root, newline: newline(text), json: is_json(&tree) };
     let new = spliced(text, draft.remove_element(items, index)?)?;
     let mut expected = Value::of(&tree, tree.root);
     if let Value::Map(entries) = &mut expected

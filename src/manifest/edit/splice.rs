@@ -38,7 +38,12 @@ pub struct Draft<'a, 't> {
 enum Found<'p> {
     Node(Id, Holder),
     /// As far as it goes: the map or list that lacks the rest, or the nothing in its place.
-    Lacks { id: Id, holder: Holder, key: &'p str, rest: &'p [&'p str] },
+    Lacks {
+        id: Id,
+        holder: Holder,
+        key: &'p str,
+        rest: &'p [&'p str],
+    },
 }
 
 impl<'a, 't> Draft<'a, 't> {
@@ -57,7 +62,9 @@ impl<'a, 't> Draft<'a, 't> {
                 let Some((step, below)) = rest.split_first() else { return Err(EditError::Layout) };
                 match self.tree().node(id).kind {
                     NodeKind::Map { .. } => self.insert_entry(id, step, &nested(step, below, value.clone())),
-                    NodeKind::List { .. } if below.is_empty() => self.insert_item(id, self.tree().items(id).len(), value),
+                    NodeKind::List { .. } if below.is_empty() => {
+                        self.insert_item(id, self.tree().items(id).len(), value)
+                    }
                     _ => Err(EditError::NoMap),
                 }
             }
@@ -156,9 +163,8 @@ impl<'a, 't> Draft<'a, 't> {
                 }
             }
         }
-        let is_gone = |entry: &&Entry| {
-            self.tree().scalar(entry.key).is_none_or(|key| new.iter().all(|(name, _)| name != key))
-        };
+        let is_gone =
+            |entry: &&Entry| self.tree().scalar(entry.key).is_none_or(|key| new.iter().all(|(name, _)| name != key));
         match self.tree().entries(id).iter().find(is_gone) {
             Some(entry) if entry.merged || self.layout.is_shared(entry.value) => Err(EditError::Shared),
             Some(entry) => self.remove_entry(id, entry),
@@ -232,7 +238,8 @@ impl<'a, 't> Draft<'a, 't> {
             }
             Err(error) => return Err(error),
         };
-        let is_container = matches!(new, Value::Map(e) if !e.is_empty()) || matches!(new, Value::List(i) if !i.is_empty());
+        let is_container =
+            matches!(new, Value::Map(e) if !e.is_empty()) || matches!(new, Value::List(i) if !i.is_empty());
         if in_flow || !is_container {
             return Ok(Splice::new(colon..colon, format!(" {}", render::flow(new, self.json))));
         }
@@ -277,7 +284,9 @@ impl<'a, 't> Draft<'a, 't> {
         if *flow {
             let starts = entries.iter().map(|entry| self.tree().node(entry.key).span().start);
             let end = match self.tree().node(last.value).span() {
-                span if span.is_empty() => self.layout.after_colon(last).unwrap_or(self.tree().node(last.key).span().end),
+                span if span.is_empty() => {
+                    self.layout.after_colon(last).unwrap_or(self.tree().node(last.key).span().end)
+                }
                 span => span.end,
             };
             return self.insert_in_flow(map, starts.last(), end, render::flow_entry(key, value, self.json));
@@ -335,7 +344,8 @@ impl<'a, 't> Draft<'a, 't> {
     /// One more entry or item at the end of `{…}` or `[…]`; `start` and `end` are those of the last.
     fn insert_in_flow(&self, id: Id, start: Option<usize>, end: usize, text: String) -> Result<Vec<Splice>> {
         let start = start.unwrap_or(end);
-        let own_line = self.layout.before(start).trim().is_empty() && self.layout.line_start(start) > self.tree().node(id).span().start;
+        let own_line = self.layout.before(start).trim().is_empty()
+            && self.layout.line_start(start) > self.tree().node(id).span().start;
         let rest = &self.layout.text()[end..self.layout.line_end(end)];
         let after = rest.trim_start();
         let has_comma = after.starts_with(',');
@@ -366,7 +376,9 @@ impl<'a, 't> Draft<'a, 't> {
         let start = |entry: &Entry| self.tree().node(entry.key).span().start;
         if *flow {
             let end = |entry: &Entry| match self.tree().node(entry.value).span() {
-                span if span.is_empty() => self.layout.after_colon(entry).unwrap_or(self.tree().node(entry.key).span().end),
+                span if span.is_empty() => {
+                    self.layout.after_colon(entry).unwrap_or(self.tree().node(entry.key).span().end)
+                }
                 span => span.end,
             };
             let parts: Vec<_> = entries.iter().map(|entry| start(entry)..end(entry)).collect();
@@ -407,7 +419,8 @@ impl<'a, 't> Draft<'a, 't> {
             }
             // The last line of a file that ends without a line break: the break before it goes.
             let before = &self.layout.text()[..from];
-            let from = before.strip_suffix("\r\n").or_else(|| before.strip_suffix(['\n', '\r'])).unwrap_or(before).len();
+            let from =
+                before.strip_suffix("\r\n").or_else(|| before.strip_suffix(['\n', '\r'])).unwrap_or(before).len();
             return Ok(Splice::new(from..to, ""));
         }
         match next {
