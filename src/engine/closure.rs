@@ -1,12 +1,13 @@
 //! The closure of a change: a key and the integrations that use it, planned by the same functions on
 //! a smaller world, with the same actions as in the whole plan.
 
+use super::code::Code;
 use super::item::ObjectId;
 use super::plan::{Plan, Scope, plan};
 use super::syncs;
 use super::world::{Inventory, TenantView, View, World};
 use crate::api::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Who uses which stable key, over all tenants: built once, so that a closure is found in no time.
@@ -95,6 +96,25 @@ impl Index {
     }
 }
 
+impl Index {
+    /// The connections with these keys, what belongs to them in any tenant, and these integrations.
+    fn objects(&self, world: &World, keys: &BTreeSet<String>, integrations: BTreeSet<String>) -> BTreeSet<ObjectId> {
+        let connections: BTreeSet<String> = keys.iter().map(|key| names::of_stable_key(key)).collect();
+        let views = world.tenants.values().flat_map(|view| [Some(&view.live), view.source.as_ref()]);
+        let inventories: Vec<_> = views.flatten().filter_map(View::inventory).collect();
+        let theirs = connections.iter().flat_map(|name| inventories.iter().filter_map(|i| i.connections.get(name)));
+        let components = theirs.map(|c| &c.spec.component).map(|c| names::of_component(&c.key, c.is_public()));
+        let components: BTreeSet<String> = components.collect();
+        let credentials = keys.iter().filter_map(|key| self.credentials.get(key)).flatten().cloned();
+        let of = |kind: Kind| move |name: String| ObjectId { kind, name };
+        (components.into_iter().map(of(Kind::Component)))
+            .chain(connections.into_iter().map(of(Kind::Connection)))
+            .chain(credentials.map(of(Kind::CustomerCredentials)))
+            .chain(integrations.into_iter().map(of(Kind::Integration)))
+            .collect()
+    }
+}
+
 /// Plans the closure of `seeds`: the actions and notes of what changed and of what uses it, equal to
 /// those of the whole plan but for the marks that are set on the whole target.
 pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Plan {
@@ -107,12 +127,9 @@ pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) 
         keys.extend(index.keys_of(&integrations));
         integrations.extend(index.integrations_of(&keys));
     }
+    let wanted = index.objects(world, &keys, integrations);
     let small = World {
-        tenants: world
-            .tenants
-            .iter()
-            .map(|(name, view)| (name.clone(), smaller(view, index, &keys, &integrations)))
-            .collect(),
+        tenants: world.tenants.iter().map(|(name, view)| (name.clone(), smaller(view, &wanted))).collect(),
         syncs: world.syncs.clone(),
     };
     let connections: BTreeSet<String> = core_keys.iter().map(|k| names::of_stable_key(k)).collect();
@@ -128,41 +145,26 @@ pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) 
     plan
 }
 
-fn smaller(view: &TenantView, index: &Index, keys: &BTreeSet<String>, integrations: &BTreeSet<String>) -> TenantView {
+fn smaller(view: &TenantView, wanted: &BTreeSet<ObjectId>) -> TenantView {
     let shrink = |view: &View| match view {
         View::Unreachable(why) => View::Unreachable(why.clone()),
-        View::Read(inventory) => View::Read(Arc::new(part(inventory, index, keys, integrations))),
+        View::Read(inventory) => View::Read(Arc::new(part(inventory, wanted))),
     };
     TenantView { spec: view.spec.clone(), live: shrink(&view.live), source: view.source.as_ref().map(shrink) }
 }
 
-fn part(whole: &Inventory, index: &Index, keys: &BTreeSet<String>, integrations: &BTreeSet<String>) -> Inventory {
+fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>) -> Inventory {
     let mut part =
         Inventory { invalid: whole.invalid.clone(), unparsed: whole.unparsed.clone(), ..Inventory::default() };
-    let mut wanted: BTreeMap<Kind, BTreeSet<String>> = BTreeMap::new();
-    wanted.insert(Kind::Connection, keys.iter().map(|k| names::of_stable_key(k)).collect());
-    wanted.insert(Kind::Integration, integrations.clone());
-    wanted.insert(
-        Kind::CustomerCredentials,
-        keys.iter().filter_map(|k| index.credentials.get(k)).flatten().cloned().collect(),
-    );
-    let components = wanted[&Kind::Connection].iter().filter_map(|name| whole.connections.get(name)).map(|c| {
-        let component = &c.spec.component;
-        names::of_component(&component.key, component.is_public())
-    });
-    wanted.insert(Kind::Component, components.collect());
-    for (kind, names) in wanted {
-        for name in names {
-            let id = ObjectId { kind, name };
-            if let Some(item) = whole.get(&id) {
-                part.insert(item);
-            }
-            if let Some(record) = whole.records.get(&id) {
-                part.records.insert(id.clone(), record.clone());
-            }
-            if let Some(holders) = whole.holders.get(&id) {
-                part.holders.insert(id, holders.clone());
-            }
+    for id in wanted {
+        if let Some(item) = whole.get(id) {
+            part.insert(item);
+        }
+        if let Some(record) = whole.records.get(id) {
+            part.records.insert(id.clone(), record.clone());
+        }
+        if let Some(holders) = whole.holders.get(id) {
+            part.holders.insert(id.clone(), holders.clone());
         }
     }
     part
@@ -181,7 +183,11 @@ impl Plan {
         }
         self.findings.retain(|finding| match &finding.object {
             Some(id) if id.kind.in_tenant() => wanted(id),
-            _ => !finding.code.is_of_whole_target(),
+            // These speak of everything that a writer declares, of which a part was planned only.
+            _ => !matches!(
+                finding.code,
+                Code::TooManyChanges | Code::SourceEmpty | Code::SyncMatchesNothing | Code::OverrideMatchesNothing
+            ),
         });
         self.settle();
     }

@@ -107,13 +107,15 @@ pub struct Fields {
 
 /// Compares the sides of one object. `None` where nobody declares it.
 pub fn difference(sides: &Sides<'_>) -> Option<Difference> {
-    let base = sides.declarations.first()?;
-    let declared = match merge(sides.declarations) {
+    if sides.declarations.is_empty() {
+        return None;
+    }
+    let declared = match merge(sides) {
         Ok(declared) => declared,
         Err(conflict) => return Some(conflict),
     };
     Some(match sides.live {
-        None => Difference::Fields(create(sides, base, &declared)),
+        None => Difference::Fields(create(sides, &declared)?),
         Some(live) => {
             match declared.iter().find(|(field, d)| field.kind.is_immutable() && !is_live(live, field, d.value)) {
                 Some((field, _)) => Difference::Occupied { field: field.clone().into_owned() },
@@ -126,28 +128,33 @@ pub fn difference(sides: &Sides<'_>) -> Option<Difference> {
 struct Declared<'a> {
     value: FieldValue<'a>,
     item: &'a Item,
+    /// For whom it is recorded: nobody, where a sync only sees to it that the object is there.
     writers: BTreeSet<Writer>,
     /// Every writer that wants it is a sync: a secretRef is then the target's once it is there.
     crossing: bool,
 }
 
-fn merge(declarations: &[Declaration]) -> Result<BTreeMap<Field<'_>, Declared<'_>>, Difference> {
+fn merge<'a>(sides: &Sides<'a>) -> Result<BTreeMap<Field<'a>, Declared<'a>>, Difference> {
     let mut merged: BTreeMap<Field<'_>, Declared<'_>> = BTreeMap::new();
-    for declaration in declarations.iter().filter(|d| d.extent != Extent::Existence) {
-        let crossing = declaration.extent == Extent::Crossing;
+    for declaration in speaking(sides) {
+        let crossing = declaration.extent != Extent::Whole;
+        let records = declaration.extent != Extent::Existence;
+        let writer = records.then(|| declaration.writer.clone());
         for (field, value) in declaration.item.fields(!crossing) {
             match merged.get_mut(&field) {
                 None => {
-                    let writers = BTreeSet::from([declaration.writer.clone()]);
+                    let writers = writer.iter().cloned().collect();
                     merged.insert(field, Declared { value, item: &declaration.item, writers, crossing });
                 }
                 Some(other) if other.value.is(&value) => {
-                    other.writers.insert(declaration.writer.clone());
+                    other.writers.extend(writer.clone());
                     other.crossing &= crossing;
                 }
-                Some(other) => {
-                    let mut writers = other.writers.clone();
-                    writers.insert(declaration.writer.clone());
+                Some(other) if crossing && gives_way(value, other, sides.live, &field) => {}
+                Some(_) => {
+                    let wants =
+                        |d: &&Declaration| d.item.fields(d.extent == Extent::Whole).iter().any(|(f, _)| *f == field);
+                    let writers = speaking(sides).filter(wants).map(|d| d.writer.clone()).collect();
                     return Err(Difference::Conflict { field: field.into_owned(), writers });
                 }
             }
@@ -156,36 +163,51 @@ fn merge(declarations: &[Declaration]) -> Result<BTreeMap<Field<'_>, Declared<'_
     Ok(merged)
 }
 
+/// The declarations that want something: one that only wants the object to be there is content with
+/// any that is.
+fn speaking<'a>(sides: &Sides<'a>) -> impl Iterator<Item = &'a Declaration> {
+    let there = sides.live.is_some();
+    sides.declarations.iter().filter(move |d| !there || d.extent != Extent::Existence)
+}
+
+/// A sync's secretRef crosses only where the target has none: neither live nor in its own source.
+fn gives_way(value: FieldValue<'_>, other: &Declared<'_>, live: Option<&Item>, field: &Field<'_>) -> bool {
+    let there = live.and_then(|l| l.written(field)).is_some_and(is_secret_ref);
+    is_secret_ref(value) && is_secret_ref(other.value) && (there || !other.crossing)
+}
+
+fn is_secret_ref(value: FieldValue<'_>) -> bool {
+    matches!(value, FieldValue::Input(Input::SecretRef(_)))
+}
+
 fn is_live(live: &Item, field: &Field<'_>, declared: FieldValue<'_>) -> bool {
     live.value(field).is_some_and(|value| value.is(&declared))
 }
 
-fn create(sides: &Sides<'_>, base: &Declaration, declared: &BTreeMap<Field<'_>, Declared<'_>>) -> Fields {
-    let mut record = Record { made: true, ..Record::of(sides.tenant) };
-    let mut changes = Vec::new();
-    let mut after = base.item.clone();
-    if declared.is_empty() {
-        // Existence only: the object as its writer describes it, and no field recorded.
-        for (field, value) in base.item.fields(false) {
-            changes.push(change(&field, Op::Set, None, Some(value)));
-        }
-    }
-    for (field, d) in declared {
-        changes.push(change(field, Op::Set, None, Some(d.value)));
-        after =
-            if after.written(field).is_some_and(|v| v.is(&d.value)) { after } else { after.with(field, Some(d.item)) };
-        record.fields.insert(field.clone().into_owned(), Wrote { hash: d.value.hash(), writers: d.writers.clone() });
-    }
-    Fields {
-        changes,
+fn create(sides: &Sides<'_>, declared: &BTreeMap<Field<'_>, Declared<'_>>) -> Option<Fields> {
+    let records = sides.declarations.iter().find(|d| d.extent != Extent::Existence);
+    let base = records.or(sides.declarations.first())?;
+    let mut fields = Fields {
+        changes: Vec::new(),
         writers: sides.declarations.iter().map(|d| d.writer.clone()).collect(),
-        after,
-        record,
+        after: base.item.clone(),
+        record: Record { made: true, ..Record::of(sides.tenant) },
         held: Vec::new(),
         drifted: Vec::new(),
         corrects: false,
         orphaned: BTreeSet::new(),
+    };
+    for (field, d) in declared {
+        fields.changes.push(change(field, Op::Set, None, Some(d.value)));
+        if !fields.after.written(field).is_some_and(|v| v.is(&d.value)) {
+            fields.after = fields.after.with(field, Some(d.item));
+        }
+        if !d.writers.is_empty() {
+            let wrote = Wrote { hash: d.value.hash(), writers: d.writers.clone() };
+            fields.record.fields.insert(field.clone().into_owned(), wrote);
+        }
     }
+    Some(fields)
 }
 
 fn compare(sides: &Sides<'_>, live: &Item, declared: &BTreeMap<Field<'_>, Declared<'_>>) -> Fields {
@@ -222,38 +244,37 @@ fn declared_field(
     out: &mut Fields,
 ) {
     let now = live.value(&field);
-    if d.crossing && matches!(d.value, FieldValue::Input(Input::SecretRef(_))) {
-        // A secretRef crosses when the input is first written; from then on it is the target's.
-        let is_theirs = matches!(now, Some(FieldValue::Input(Input::SecretRef(_))));
-        let was_removed = now.is_none() && wrote.is_some_and(|w| w.hash == d.value.hash());
-        if is_theirs || was_removed {
-            return;
-        }
-    }
+    let as_recorded = wrote.is_some_and(|wrote| now.is_some_and(|now| now.hash() == wrote.hash));
     let to_record = || Wrote { hash: d.value.hash(), writers: writers_of(sides, d, wrote) };
-    let as_declared = now.is_some_and(|now| now.is(&d.value));
-    match wrote {
-        _ if as_declared => {
-            // A hash costs more than a look: where nothing can have changed, it is not made.
-            let follows = to_record();
-            if wrote != Some(&follows) {
-                out.changes.push(change(&field, Op::Record, None, Some(d.value)));
-                out.writers.extend(d.writers.iter().cloned());
-                out.record.fields.insert(field, follows);
-            }
+    if now.is_some_and(|now| now.is(&d.value)) {
+        let follows = to_record();
+        if wrote != Some(&follows) {
+            out.changes.push(change(&field, Op::Record, None, Some(d.value)));
+            out.writers.extend(d.writers.iter().cloned());
+            out.record.fields.insert(field, follows);
         }
-        None if now.is_none() => set(out, field, d, None, to_record()),
+        return;
+    }
+    // A secretRef crosses when its input is first written; from then on it is the target's, whatever
+    // the target makes of it.
+    let is_theirs = now.is_some_and(is_secret_ref) || (wrote.is_some() && !as_recorded);
+    if d.crossing && is_secret_ref(d.value) && is_theirs {
+        return;
+    }
+    let before = live.written(&field);
+    match wrote {
+        None if before.is_none() => set(out, field, d, None, to_record()),
         None => {
             let by = (sides.holder)(&field);
             out.held.push((field, by));
         }
-        Some(wrote) if now.is_some_and(|now| now.hash() == wrote.hash) => set(out, field, d, now, to_record()),
+        Some(_) if as_recorded => set(out, field, d, before, to_record()),
         Some(_) => {
             let corrects = sides.drift == Drift::Correct;
             out.drifted.push((field.clone(), !corrects));
             if corrects {
                 out.corrects = true;
-                set(out, field, d, now, to_record());
+                set(out, field, d, before, to_record());
             }
         }
     }
@@ -282,7 +303,7 @@ fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrot
         return;
     }
     let stopped: BTreeSet<Writer> = stopped.into_iter().map(|(w, _)| w.clone()).collect();
-    let now = live.value(field);
+    let now = live.written(field);
     if !lasting.is_empty() {
         let writers = lasting.into_iter().map(|(w, _)| w.clone()).collect();
         out.changes.push(change(field, Op::Record, None, now));
@@ -290,11 +311,12 @@ fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrot
     } else {
         let holder = (sides.holder)(field);
         let as_recorded = now.is_some_and(|now| now.hash() == wrote.hash);
-        let op = match (&holder, as_recorded) {
-            (Some(_), _) => Op::Release,
-            // What never changes cannot be taken away either.
-            (None, true) if !field.kind.is_immutable() => Op::Remove,
-            (None, _) => Op::Forget,
+        let theirs = now.is_some_and(is_secret_ref) && stopped.iter().all(Writer::is_sync);
+        let op = match holder {
+            Some(_) => Op::Release,
+            // What never changes cannot be taken away, and a secretRef that crossed is the target's.
+            None if as_recorded && !field.kind.is_immutable() && !theirs => Op::Remove,
+            None => Op::Forget,
         };
         out.changes.push(FieldChange { by: holder, ..change(field, op, now, None) });
         if op == Op::Remove {

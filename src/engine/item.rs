@@ -89,16 +89,6 @@ impl Item {
         }
     }
 
-    /// Whether both are the same content (not merely equal): a quick yes.
-    pub fn is_same_content(&self, other: &Item) -> bool {
-        match (self, other) {
-            (Item::Component(a), Item::Component(b)) => Arc::ptr_eq(a, b),
-            (Item::Connection(a), Item::Connection(b)) => Arc::ptr_eq(a, b),
-            (Item::CustomerCredentials(a), Item::CustomerCredentials(b)) => Arc::ptr_eq(a, b),
-            _ => false,
-        }
-    }
-
     /// Its fields, in order. `whole` takes in what a sync does not carry: labels, annotations, test
     /// inputs, deletionPolicy.
     pub fn fields(&self, whole: bool) -> Vec<(Field<'_>, FieldValue<'_>)> {
@@ -208,6 +198,10 @@ impl Item {
                             put(&mut spec.inputs, name, from.and_then(|f| f.inputs.get(field.name.as_ref()).cloned()));
                         }
                         FieldKind::Origin => spec.origin = from.and_then(|f| f.origin),
+                        FieldKind::Customer => spec.customer = from.map_or_else(String::new, |f| f.customer.clone()),
+                        FieldKind::ConnectionKey => {
+                            spec.connection = from.map_or_else(String::new, |f| f.connection.clone());
+                        }
                         _ => {}
                     }
                 }

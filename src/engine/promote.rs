@@ -162,7 +162,7 @@ fn input_overrides<'a>(
 }
 
 fn match_input_overrides(sync: &Sync, tenant: &str, key: &str, matched: &mut BTreeSet<usize>) {
-    // Under Match and Create no input of an existing connection is written: such an override does nothing.
+    // Under Match no connection is written: such an override does nothing.
     if sync.spec.connection_mode() != ConnectionMode::Match {
         matched.extend(input_overrides(sync, tenant, key).map(|(position, ..)| position));
     }

@@ -29,6 +29,11 @@ impl Writer {
             _ => None,
         }
     }
+
+    /// Whether it copies another tenant.
+    pub fn is_sync(&self) -> bool {
+        matches!(self, Writer::Sync(_) | Writer::Promote(_))
+    }
 }
 
 impl fmt::Display for Writer {

@@ -78,8 +78,38 @@ pub struct Replacements {
 #[derive(Clone, Debug)]
 struct Replacement {
     connection: Arc<Object<ConnectionSpec>>,
-    /// The syncs that it came by; empty where the tenant's own people wrote it.
-    came_by: BTreeSet<Writer>,
+    serves: Serves,
+}
+
+/// What a replacement serves: one that came by a sync serves only what that sync wrote.
+#[derive(Clone, Debug)]
+enum Serves {
+    /// The tenant's own people wrote it.
+    Everything,
+    /// A sync made the connection and recorded no field: which one is not known any more.
+    AnySync,
+    /// It came by these.
+    Syncs(BTreeSet<Writer>),
+}
+
+impl Serves {
+    fn of(record: Option<&Record>) -> Self {
+        let Some(record) = record else { return Serves::Everything };
+        match record.fields.get(&Field::of(FieldKind::Replaces)) {
+            Some(wrote) if wrote.writers.iter().all(Writer::is_sync) => Serves::Syncs(wrote.writers.clone()),
+            None if record.made && record.fields.is_empty() => Serves::AnySync,
+            _ => Serves::Everything,
+        }
+    }
+
+    fn asker(&self, asker: Asker<'_>) -> bool {
+        let mut writers = asker.writers.into_iter().flatten();
+        match self {
+            Serves::Everything => true,
+            Serves::AnySync => writers.any(Writer::is_sync),
+            Serves::Syncs(syncs) => writers.any(|writer| syncs.contains(writer)),
+        }
+    }
 }
 
 /// For whom a key is resolved.
@@ -97,9 +127,9 @@ impl Replacements {
         let mut by_older: BTreeMap<String, Vec<Replacement>> = BTreeMap::new();
         for (name, connection) in inventory.connections.iter().filter(|(_, c)| !c.spec.replaces.is_empty()) {
             let record = inventory.record(tenant, &ObjectId::new(Kind::Connection, name.clone()));
-            let came_by = syncs_that_wrote(record, &Field::of(FieldKind::Replaces));
+            let serves = Serves::of(record);
             for older in connection.spec.replaces.iter().collect::<BTreeSet<_>>() {
-                let replacement = Replacement { connection: connection.clone(), came_by: came_by.clone() };
+                let replacement = Replacement { connection: connection.clone(), serves: serves.clone() };
                 by_older.entry(older.clone()).or_default().push(replacement);
             }
         }
@@ -134,13 +164,6 @@ impl Replacements {
     }
 }
 
-/// The syncs (and promotions) for which a field was written, where no one else wrote it.
-fn syncs_that_wrote(record: Option<&Record>, field: &Field<'_>) -> BTreeSet<Writer> {
-    let Some(wrote) = record.and_then(|r| r.fields.get(&field.clone().into_owned())) else { return BTreeSet::new() };
-    let is_sync = |w: &&Writer| matches!(w, Writer::Sync(_) | Writer::Promote(_));
-    if wrote.writers.iter().all(|w| is_sync(&w)) { wrote.writers.clone() } else { BTreeSet::new() }
-}
-
 fn rings(by_older: &BTreeMap<String, Vec<Replacement>>) -> BTreeSet<String> {
     let mut rings = BTreeSet::new();
     for start in by_older.keys() {
@@ -167,9 +190,7 @@ pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements
     let mut chain = vec![key.to_string()];
     let mut current = key;
     while let Some(candidates) = replacements.by_older.get(current) {
-        let (serving, others): (Vec<_>, Vec<_>) = candidates.iter().partition(|r| {
-            r.came_by.is_empty() || asker.writers.is_some_and(|w| w.iter().any(|writer| r.came_by.contains(writer)))
-        });
+        let (serving, others): (Vec<_>, Vec<_>) = candidates.iter().partition(|r| r.serves.asker(asker));
         considered.extend(
             others
                 .iter()

@@ -1,5 +1,4 @@
-//! SK0102 and SK0105: connections whose definition is not complete; SK0106 and SK0120 where only the
-//! type knows.
+//! SK0102 and SK0105: connections whose definition is not complete.
 
 use super::Tenant;
 use crate::api::*;
@@ -11,16 +10,6 @@ use crate::engine::world::Inventory;
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     for (name, connection) in &tenant.inventory.connections {
         let id = || ObjectId::new(Kind::Connection, name);
-        let Some(type_) = tenant.inventory.connection_type(&connection.spec) else { continue };
-        for (input, value) in &connection.spec.inputs {
-            if matches!(value, Input::Value(_)) && type_.inputs.get(input).is_some_and(TypeInput::is_secret) {
-                let text = format!(
-                    "input {input} is a secret of {}/{} and is written as a value",
-                    connection.spec.component, type_.key
-                );
-                findings.push(Finding::of(Code::SecretLiteral, tenant.name, id(), text, rules::SECRET_LITERAL));
-            }
-        }
         let missing = missing_inputs(&connection.spec, tenant.inventory);
         if missing.is_empty() {
             continue;

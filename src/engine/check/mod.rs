@@ -7,6 +7,7 @@ mod differs;
 mod inputs;
 mod missing;
 mod replaces;
+mod secrets;
 
 use super::bindings::Bindings;
 use super::plan::Finding;
@@ -15,6 +16,7 @@ use super::world::{Inventory, World};
 
 pub use inputs::missing_inputs;
 pub use missing::{Elsewhere, how_to_mend_missing};
+pub use secrets::secret_literals;
 
 /// A tenant as the checks see it: as it will be after the plan.
 pub struct Tenant<'a> {
@@ -32,7 +34,7 @@ pub struct Tenant<'a> {
 
 /// The checks of one tenant.
 const CHECKS: &[fn(&Tenant<'_>, &mut Vec<Finding>)] =
-    &[missing::check, inputs::check, components::check, customers::check, replaces::check];
+    &[missing::check, inputs::check, secrets::check, components::check, customers::check, replaces::check];
 
 /// Everything that the checks say of one tenant.
 pub fn tenant(tenant: &Tenant<'_>) -> Vec<Finding> {
@@ -58,5 +60,10 @@ impl<'a> Elsewhere<'a> {
                 .filter_map(|(name, view)| Some((name.as_str(), view.live.inventory()?.as_ref())))
                 .collect(),
         }
+    }
+
+    /// The resources of every tenant.
+    pub fn inventories(&self) -> impl Iterator<Item = &'a Inventory> + use<'a, '_> {
+        self.tenants.iter().map(|(_, inventory)| *inventory)
     }
 }

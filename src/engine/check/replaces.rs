@@ -28,7 +28,6 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
         ));
     }
     for (older, newer) in tenant.replacements.differing(tenant.inventory) {
-        let customers = tenant.bindings.customers(&names::of_stable_key(older)).len();
         findings.push(Finding::of(
             Code::ReplacesDiffers,
             tenant.name,
@@ -37,9 +36,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
                 "{} replaces {older} but differs in component, type or credentials: {older} keeps its own connection",
                 newer.spec.stable_key
             ),
-            format!(
-                "bind what names {older} to the new key by hand; {customers} customers would have to sign in again"
-            ),
+            format!("bind what names {older} to the new key by hand; its customers would have to sign in again"),
         ));
     }
 }

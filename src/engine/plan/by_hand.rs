@@ -2,8 +2,10 @@
 
 use super::model::*;
 use crate::api::*;
+use crate::engine::bindings::Bindings;
 use crate::engine::field::FieldKind;
 use crate::engine::item::{Item, ObjectId};
+use crate::engine::resolve::Replacements;
 use crate::engine::world::Inventory;
 
 /// What the changes of a plan ask of people.
@@ -42,6 +44,23 @@ pub(super) fn notes(actions: &[Action], after: &Inventory) -> Vec<Note> {
         }
     }
     notes
+}
+
+/// Customers who would have to sign in again, were a replacement that differs to answer.
+pub(super) fn of_replacements(replacements: &Replacements, bindings: &Bindings<'_>, after: &Inventory) -> Vec<Note> {
+    let counted = replacements
+        .differing(after)
+        .map(|(older, newer)| (older, newer, bindings.customers(&names::of_stable_key(older)).len()));
+    let notes = counted.filter(|(_, _, customers)| *customers > 0).map(|(older, newer, count)| Note::ByHand {
+        object: ObjectId::new(Kind::Connection, newer.name()),
+        who: "customers",
+        count,
+        text: format!(
+            "sign in again, if {} is to take the place of {older}: it is of another kind",
+            newer.spec.stable_key
+        ),
+    });
+    notes.collect()
 }
 
 /// Everything that a person must do for a connection as it is, whether it was done already or not:

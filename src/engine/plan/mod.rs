@@ -3,6 +3,7 @@
 pub mod by_hand;
 mod digest;
 mod model;
+mod reading;
 mod removal;
 mod tenant;
 
@@ -17,7 +18,9 @@ use super::promote::{Promotion, Side, promote};
 use super::record::Writer;
 use super::resolve::Replacements;
 use super::syncs::{self, Order};
-use super::world::{Inventory, Sync, TenantView, View, World};
+use super::world::{Inventory, Sync, View, World};
+use crate::api::Kind;
+use reading::Reading;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tenant::{Input, Planned, WriterState, plan_tenant};
@@ -29,13 +32,17 @@ use tenant::{Input, Planned, WriterState, plan_tenant};
 pub fn plan(world: &World, scope: &Scope) -> Plan {
     let order = syncs::order(world);
     let elsewhere = Elsewhere::of(world);
+    let concerned = concerned(&order, scope);
+    let syncs = in_order_of_writers(world);
     let mut findings = order.findings.clone();
     let mut planned: BTreeMap<&str, Planned> = BTreeMap::new();
     let mut targets = BTreeMap::new();
     for &name in &order.tenants {
         let Some(view) = world.tenants.get(name) else { continue };
         let in_scope = scope.tenants.is_empty() || scope.tenants.contains(name);
-        findings.extend(if in_scope { reading_findings(name, view) } else { Vec::new() });
+        if concerned.contains(name) {
+            findings.extend(reading::findings(name, view));
+        }
         let live = match &view.live {
             View::Read(live) => live,
             View::Unreachable(why) => {
@@ -52,13 +59,17 @@ pub fn plan(world: &World, scope: &Scope) -> Plan {
             declared: BTreeMap::new(),
             promotions: BTreeMap::new(),
             writers: BTreeMap::new(),
+            reading: Reading::of(&view.live),
             elsewhere: &elsewhere,
         };
+        if let Some(source) = &view.source {
+            input.reading.rests_on(&Reading::of(source));
+        }
         let mut emptied = BTreeSet::new();
         if in_scope {
             declare_source(&mut input, &mut emptied);
-            for sync in world.syncs.iter().filter(|s| s.spec.to.iter().any(|to| to == name)) {
-                declare_sync(world, &order, scope, &planned, sync, &mut input, &mut emptied, &mut findings);
+            for &sync in syncs.iter().filter(|s| s.spec.to.iter().any(|to| to == name)) {
+                declare_sync(&order, scope, &planned, sync, &mut input, &mut emptied, &mut findings);
             }
             findings.extend(emptied.iter().map(|writer| emptied_finding(writer, name)));
         }
@@ -72,12 +83,37 @@ pub fn plan(world: &World, scope: &Scope) -> Plan {
         planned.insert(name, result);
     }
     let inventories: Vec<(&str, &Inventory)> = planned.iter().map(|(name, p)| (*name, p.after.as_ref())).collect();
-    findings.extend(
-        check::across(&inventories)
-            .into_iter()
-            .filter(|f| scope.tenants.is_empty() || f.tenant.as_ref().is_none_or(|t| scope.tenants.contains(t))),
-    );
+    findings.extend(check::across(&inventories));
+    findings.retain(|f| f.tenant.as_deref().is_none_or(|tenant| concerned.contains(tenant)) && is_of_scope(f, scope));
     assemble(scope, targets.into_values().collect(), findings)
+}
+
+/// The tenants in scope, and those that feed them.
+fn concerned<'a>(order: &Order<'a>, scope: &Scope) -> BTreeSet<&'a str> {
+    let in_scope = |t: &&str| scope.tenants.is_empty() || scope.tenants.contains(*t);
+    let mut concerned: BTreeSet<&str> = order.tenants.iter().copied().filter(in_scope).collect();
+    // Sources come before their targets.
+    for target in order.tenants.iter().rev() {
+        if concerned.contains(target) {
+            concerned.extend(order.into.get(target).into_iter().flatten().map(|sync| sync.spec.from.as_str()));
+        }
+    }
+    concerned
+}
+
+/// Whether a finding is of a sync that is carried out, or of none.
+fn is_of_scope(finding: &Finding, scope: &Scope) -> bool {
+    match &finding.object {
+        Some(id) if id.kind == Kind::TenantSync => scope.carries(&Writer::Sync(id.name.clone())),
+        _ => true,
+    }
+}
+
+/// A plan does not depend on the order in which syncs were read.
+fn in_order_of_writers(world: &World) -> Vec<&Sync> {
+    let mut syncs: Vec<&Sync> = world.syncs.iter().collect();
+    syncs.sort_by(|a, b| (&a.writer, &a.spec.to).cmp(&(&b.writer, &b.spec.to)));
+    syncs
 }
 
 /// The tenants as they will be once every action of the plan is done: what the laws are checked on.
@@ -100,6 +136,14 @@ pub fn outcome(world: &World, plan: &Plan) -> World {
     world
 }
 
+impl Scope {
+    /// Whether a sync is carried out.
+    fn carries(&self, writer: &Writer) -> bool {
+        let named = |name: &String| *name == writer.to_string() || matches!(writer, Writer::Sync(n) if n == name);
+        self.syncs.is_empty() || self.syncs.iter().any(named)
+    }
+}
+
 fn unreachable(tenant: &str, why: &str) -> Target {
     Target {
         tenant: tenant.to_string(),
@@ -111,80 +155,32 @@ fn unreachable(tenant: &str, why: &str) -> Target {
     }
 }
 
-/// What went wrong while a tenant was read.
-fn reading_findings(tenant: &str, view: &TenantView) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for read in [Some(&view.live), view.source.as_ref()].into_iter().flatten() {
-        match read {
-            View::Unreachable(why) => findings.push(Finding {
-                object: None,
-                ..Finding::of(
-                    Code::TenantUnreachable,
-                    tenant,
-                    super::item::ObjectId::new(crate::api::Kind::Tenant, tenant),
-                    format!("{tenant} cannot be read: {why}"),
-                    "nothing is planned there until it can",
-                )
-            }),
-            View::Read(inventory) => {
-                findings.extend(inventory.unparsed.iter().map(|file| Finding {
-                    object: None,
-                    ..Finding::of(
-                        Code::FileBroken,
-                        tenant,
-                        super::item::ObjectId::new(crate::api::Kind::Tenant, tenant),
-                        format!("{file} cannot be read and could hold anything"),
-                        format!("mend it: until then nothing is created or removed in {tenant}"),
-                    )
-                }));
-                findings.extend(inventory.invalid.iter().map(|(id, why)| {
-                    Finding::of(
-                        Code::ObjectInvalid,
-                        tenant,
-                        id.clone(),
-                        why.clone(),
-                        "correct it: until then the object is held back",
-                    )
-                }));
-            }
-        }
-    }
-    findings
-}
-
 fn declare_source(input: &mut Input<'_>, emptied: &mut BTreeSet<Writer>) {
     let Some(source) = &input.view.source else { return };
-    let state = match source {
-        View::Unreachable(_) => WriterState::default(),
-        View::Read(source) => {
-            for item in source.items() {
-                let declaration = Declaration {
-                    writer: Writer::Source,
-                    item,
-                    extent: Extent::Whole,
-                    from: input.tenant.to_string(),
-                    after: BTreeSet::new(),
-                };
-                input.declared.entry(declaration.item.id()).or_default().push(declaration);
-            }
-            if source.is_empty() && source.invalid.is_empty() && has_written(input, &Writer::Source) {
-                emptied.insert(Writer::Source);
-            }
-            let unsure = source.invalid.keys().cloned().collect();
-            WriterState { whole: source.unparsed.is_empty(), prunes: false, unsure, unsure_of_connections: false }
-        }
-    };
-    input.writers.insert(Writer::Source, state);
+    let reading = Reading::of(source);
+    for item in source.inventory().into_iter().flat_map(|source| source.items()) {
+        let declaration = Declaration {
+            writer: Writer::Source,
+            item,
+            extent: Extent::Whole,
+            from: input.tenant.to_string(),
+            after: BTreeSet::new(),
+        };
+        input.declared.entry(declaration.item.id()).or_default().push(declaration);
+    }
+    if input.declared.is_empty() && reading.is_whole() && has_written(input, &Writer::Source) {
+        emptied.insert(Writer::Source);
+    }
+    input.writers.insert(Writer::Source, WriterState { reading, prunes: false });
 }
 
+/// Whether something that is there was written for somebody.
 fn has_written(input: &Input<'_>, writer: &Writer) -> bool {
-    let ours = input.live.records.values().filter(|r| r.tenant == input.tenant);
-    ours.flat_map(|r| r.fields.values()).any(|wrote| wrote.writers.contains(writer))
+    let ours = input.live.records.iter().filter(|(id, r)| r.tenant == input.tenant && input.live.get(id).is_some());
+    ours.flat_map(|(_, r)| r.fields.values()).any(|wrote| wrote.writers.contains(writer))
 }
 
-#[allow(clippy::too_many_arguments)]
 fn declare_sync(
-    world: &World,
     order: &Order<'_>,
     scope: &Scope,
     planned: &BTreeMap<&str, Planned>,
@@ -194,27 +190,16 @@ fn declare_sync(
     findings: &mut Vec<Finding>,
 ) {
     let from = sync.spec.from.as_str();
+    let prunes = sync.spec.prunes();
     let carried = order.into.get(input.tenant).is_some_and(|syncs| syncs.iter().any(|s| std::ptr::eq(*s, sync)));
-    let in_scope = scope.syncs.is_empty()
-        || scope.syncs.contains(&sync.writer.to_string())
-        || matches!(&sync.writer, Writer::Sync(n) if scope.syncs.contains(n));
-    let (Some(source), true, true) = (planned.get(from), carried, in_scope) else {
-        input.writers.insert(sync.writer.clone(), WriterState { prunes: sync.spec.prunes(), ..WriterState::default() });
+    if !carried || !scope.carries(&sync.writer) {
+        input.writers.insert(sync.writer.clone(), WriterState { reading: Reading::broken(), prunes });
         return;
-    };
-    let views = world.tenants.get(from).into_iter().flat_map(|v| [Some(&v.live), v.source.as_ref()]).flatten();
-    let mut state = WriterState { whole: true, prunes: sync.spec.prunes(), ..WriterState::default() };
-    for view in views {
-        match view.inventory() {
-            None => state.whole = false,
-            Some(inventory) => {
-                state.whole &= inventory.unparsed.is_empty();
-                state.unsure.extend(inventory.invalid.keys().cloned());
-                state.unsure_of_connections |=
-                    inventory.invalid.keys().any(|id| id.kind == crate::api::Kind::Integration);
-            }
-        }
     }
+    let reading = planned.get(from).map_or_else(Reading::broken, |source| source.reading.clone());
+    input.reading.rests_on(&reading);
+    input.writers.insert(sync.writer.clone(), WriterState { reading: reading.clone(), prunes });
+    let Some(source) = planned.get(from) else { return };
     let target = as_its_own_source_has_it(input);
     let to = Replacements::of(input.tenant, &target);
     let of_source = Replacements::of(from, &source.after);
@@ -225,10 +210,9 @@ fn declare_sync(
         &|id| source.made_by.get(id).cloned(),
     );
     findings.extend(sync_findings(sync, input.tenant, &promotion));
-    if promotion.selected == 0 && state.whole && has_written(input, &sync.writer) {
+    if promotion.selected == 0 && reading.is_whole() && has_written(input, &sync.writer) {
         emptied.insert(sync.writer.clone());
     }
-    input.writers.insert(sync.writer.clone(), state);
     input.add(&sync.writer, promotion);
 }
 

@@ -398,7 +398,7 @@ impl Plan {
         self.targets.iter().all(|target| target.actions.is_empty())
     }
 
-    /// Every action with its tenant, in the order in which they are carried out.
+    /// Every action with its tenant, target by target; across targets, `after` says what comes first.
     pub fn actions(&self) -> impl Iterator<Item = (&Target, &Action)> {
         self.targets.iter().flat_map(|target| target.actions.iter().map(move |action| (target, action)))
     }

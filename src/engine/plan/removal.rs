@@ -73,7 +73,7 @@ fn obstacle(
     in_use: &BTreeMap<String, String>,
 ) -> Option<String> {
     let input = draft.input;
-    if let Some(file) = input.broken_file() {
+    if let Some(file) = draft.broken_file() {
         return Some(format!("nothing is removed while {file} cannot be read"));
     }
     if !record.made {
@@ -140,8 +140,11 @@ fn delete(draft: &mut Draft<'_>, id: &ObjectId, live: Item, writers: BTreeSet<Wr
 
 /// The actions after which integrations no longer use a connection: they must come first.
 fn actions_that_let_go(draft: &Draft<'_>, connection: &Object<ConnectionSpec>) -> BTreeSet<String> {
-    let key = connection.spec.stable_key.as_str();
-    let names_it = |item: &Option<Item>| matches!(item, Some(Item::Integration(i, _)) if i.spec.connections.iter().any(|v| v.stable_key() == Some(key)));
+    let answers = |key: &str| connection.spec.stable_key == key || connection.spec.replaces.iter().any(|k| k == key);
+    let names_it = |item: &Option<Item>| match item {
+        Some(Item::Integration(i, _)) => i.spec.connections.iter().filter_map(Variable::stable_key).any(answers),
+        _ => false,
+    };
     draft.actions.iter().filter(|a| names_it(&a.change.before)).map(|a| a.id.clone()).collect()
 }
 
@@ -157,7 +160,7 @@ pub(super) fn mark(target: &mut Target, live: usize, approval: (u32, u32), empti
             action.needs_approval.push(Approval { code: Code::TooManyChanges, why: why.clone() });
         }
     }
-    for action in target.actions.iter_mut().filter(|a| a.action == ActionKind::Delete) {
+    for action in target.actions.iter_mut().filter(|a| changes(a)) {
         if let Some(writer) = action.writers.iter().find(|w| emptied.contains(w)) {
             let why = format!("{writer} declared something before and declares nothing now");
             action.needs_approval.push(Approval { code: Code::SourceEmpty, why });

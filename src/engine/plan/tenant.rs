@@ -1,6 +1,7 @@
 //! The plan of one tenant: every declared object against what is there.
 
 use super::model::*;
+use super::reading::Reading;
 use super::{by_hand, digest, removal};
 use crate::api::*;
 use crate::engine::bindings::{Bindings, affected};
@@ -13,22 +14,18 @@ use crate::engine::promote::{Promotion, SourceBinding};
 use crate::engine::record::Writer;
 use crate::engine::redirect::redirect;
 use crate::engine::resolve::{Asker, Binding, Replacements, resolve_key};
-use crate::engine::world::{Inventory, TenantView};
+use crate::engine::world::{Inventory, TenantView, View};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// What is known of a writer while one tenant is planned.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct WriterState {
-    /// Whether it was read whole and may stop declaring.
-    pub whole: bool,
+    /// What of it cannot be known: there it does not stop declaring.
+    pub reading: Reading,
     /// Whether what it no longer declares is removed.
     pub prunes: bool,
-    /// Objects that it may declare without our being able to read it.
-    pub unsure: BTreeSet<ObjectId>,
-    /// Whether one of its integrations cannot be read: then what connections it uses is not known.
-    pub unsure_of_connections: bool,
 }
 
 /// Everything that one tenant is planned from.
@@ -45,6 +42,8 @@ pub struct Input<'a> {
     pub promotions: BTreeMap<Writer, BTreeMap<String, BTreeMap<String, SourceBinding>>>,
     /// Every writer that exists for this tenant.
     pub writers: BTreeMap<Writer, WriterState>,
+    /// What of the tenant, and of what feeds it, cannot be known.
+    pub reading: Reading,
     /// The connections that other tenants have under a key: for suggestions.
     pub elsewhere: &'a check::Elsewhere<'a>,
 }
@@ -60,6 +59,8 @@ pub struct Planned {
     pub findings: Vec<Finding>,
     /// The action that makes an object, by object.
     pub made_by: HashMap<ObjectId, String>,
+    /// What of it cannot be known.
+    pub reading: Reading,
 }
 
 impl<'a> Input<'a> {
@@ -78,16 +79,9 @@ impl<'a> Input<'a> {
         }
         match self.writers.get(writer) {
             None => Standing::Gone,
-            Some(state) if !state.whole || state.unsure.contains(id) => Standing::Unsure,
-            Some(state) if state.unsure_of_connections && id.kind == Kind::Connection => Standing::Unsure,
+            Some(state) if !state.reading.knows(id) => Standing::Unsure,
             Some(_) => Standing::Stopped,
         }
-    }
-
-    /// A file of the tenant that could hold anything.
-    pub fn broken_file(&self) -> Option<&str> {
-        let source = self.view.source.as_ref().and_then(|s| s.inventory());
-        self.live.unparsed.first().or_else(|| source?.unparsed.first()).map(String::as_str)
     }
 
     fn action_id(&self, id: &ObjectId) -> String {
@@ -113,7 +107,7 @@ pub(super) struct Draft<'a> {
 pub fn plan_tenant(input: &Input<'_>) -> Planned {
     let mut draft = Draft {
         input,
-        after: input.live.clone(),
+        after: with_what_the_source_cannot_say(input),
         actions: Vec::new(),
         notes: Vec::new(),
         findings: Vec::new(),
@@ -125,23 +119,48 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
     let (integrations, others): (Vec<_>, Vec<_>) =
         input.declared.iter().partition(|(id, _)| id.kind == Kind::Integration);
     for (id, declarations) in others {
-        draft.object(id, declarations, &Value::Null);
+        draft.object(id, declarations, &BTreeSet::new(), &Value::Null);
     }
     let connections = draft.after.clone();
     let replacements = Replacements::of(input.tenant, &connections);
     for (id, declarations) in integrations {
         let (kept, decided) = draft.unblocked(id, declarations, &connections, &replacements);
-        draft.object(id, &kept, &decided);
+        let kept_writers: BTreeSet<&Writer> = kept.iter().map(|d| &d.writer).collect();
+        let all = declarations.iter().map(|d| &d.writer);
+        let blocked = all.filter(|w| !kept_writers.contains(w)).cloned().collect();
+        draft.object(id, &kept, &blocked, &decided);
     }
     removal::remove(&mut draft);
     draft.finish()
 }
 
+/// The tenant as it is. A file of its source that cannot be read could hold anything, as one of its
+/// place could; a document of either that is invalid holds back what it names.
+fn with_what_the_source_cannot_say(input: &Input<'_>) -> Arc<Inventory> {
+    let mut after = input.live.clone();
+    match &input.view.source {
+        None => {}
+        Some(View::Unreachable(_)) => drop(Arc::make_mut(&mut after).unparsed.insert("its source".to_string())),
+        Some(View::Read(source)) if source.unparsed.is_empty() && source.invalid.is_empty() => {}
+        Some(View::Read(source)) => {
+            let after = Arc::make_mut(&mut after);
+            after.unparsed.extend(source.unparsed.iter().cloned());
+            after.invalid.extend(source.invalid.iter().map(|(id, why)| (id.clone(), why.clone())));
+        }
+    }
+    after
+}
+
 impl<'a> Draft<'a> {
-    fn object(&mut self, id: &ObjectId, declarations: &[Declaration], decided: &Value) {
+    /// A file of the tenant that could hold anything.
+    pub(super) fn broken_file(&self) -> Option<&str> {
+        self.after.unparsed.first().map(String::as_str)
+    }
+
+    fn object(&mut self, id: &ObjectId, declarations: &[Declaration], blocked: &BTreeSet<Writer>, decided: &Value) {
         let input = self.input;
         let live = input.live.get(id);
-        if declarations.is_empty() || self.is_held_back(id, live.as_ref()) {
+        if declarations.is_empty() || self.is_held_back(id, live.as_ref(), declarations) {
             return;
         }
         let record = input.live.record(input.tenant, id);
@@ -151,7 +170,7 @@ impl<'a> Draft<'a> {
             record,
             declarations,
             drift: input.view.spec.drift(),
-            standing: &|writer| input.standing(writer, id),
+            standing: &|writer| if blocked.contains(writer) { Standing::Unsure } else { input.standing(writer, id) },
             holder: &|field| input.live.holder(id, field),
         };
         match diff::difference(&sides) {
@@ -162,20 +181,37 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn is_held_back(&mut self, id: &ObjectId, live: Option<&Item>) -> bool {
-        let input = self.input;
-        let declared_invalid = input.view.source.as_ref().and_then(|s| s.inventory()).and_then(|s| s.invalid.get(id));
-        if let Some(why) = input.live.invalid.get(id).or(declared_invalid) {
-            self.blocked(
-                id,
-                Code::ObjectInvalid,
-                why.clone(),
-                "correct the document; until then the object is left as it is",
-            );
+    fn is_held_back(&mut self, id: &ObjectId, live: Option<&Item>, declarations: &[Declaration]) -> bool {
+        if let Some(why) = self.after.invalid.get(id).cloned() {
+            let mend = "correct the document; until then the object is left as it is";
+            self.blocked(id, Code::ObjectInvalid, why, mend);
             return true;
         }
-        // What a customer supplied is theirs: never overwritten.
-        matches!(live, Some(Item::CustomerCredentials(c)) if c.spec.is_of_customer())
+        // What a customer supplied is theirs: we only read it.
+        let of_customer = |item: &Item| matches!(item, Item::CustomerCredentials(c) if c.spec.is_of_customer());
+        if live.is_some_and(of_customer) || declarations.iter().any(|d| of_customer(&d.item)) {
+            let text = "what a customer supplies is written by the host application only".to_string();
+            let by = "the customer".to_string();
+            self.notes.push(Note::Held { object: id.clone(), path: Vec::new(), by, text: Some(text) });
+            return true;
+        }
+        let known: Vec<&Inventory> = self.input.elsewhere.inventories().chain([self.after.as_ref()]).collect();
+        let literals: BTreeSet<String> =
+            declarations.iter().flat_map(|d| check::secret_literals(&d.item, &known)).map(str::to_string).collect();
+        if literals.is_empty() {
+            return false;
+        }
+        let literals = literals.into_iter().collect::<Vec<_>>().join(", ");
+        let text = format!("{literals} is a secret and is written as a value");
+        self.findings.push(Finding::of(
+            Code::SecretLiteral,
+            self.input.tenant,
+            id.clone(),
+            text.clone(),
+            rules::SECRET_LITERAL,
+        ));
+        self.blocked(id, Code::SecretLiteral, text, rules::SECRET_LITERAL);
+        true
     }
 
     pub(super) fn blocked(&mut self, id: &ObjectId, code: Code, text: impl Into<String>, mend: impl Into<String>) {
@@ -235,7 +271,7 @@ impl<'a> Draft<'a> {
         for writer in fields.orphaned {
             *self.orphaned.entry(writer).or_default() += 1;
         }
-        if fields.changes.is_empty() {
+        if fields.changes.is_empty() && live.is_some() {
             return;
         }
         let writes_values = fields.changes.iter().any(|c| matches!(c.op, Op::Set | Op::Remove));
@@ -245,11 +281,15 @@ impl<'a> Draft<'a> {
             (Some(_), false) => ActionKind::Adopt,
         };
         let allowed = if kind == ActionKind::Create { AllowedAction::Create } else { AllowedAction::Update };
-        if let (ActionKind::Create, Some(file)) = (kind, input.broken_file()) {
+        if let (ActionKind::Create, Some(file)) = (kind, self.broken_file().map(str::to_string)) {
             let text = format!("nothing is created while {file} cannot be read: it could hold this object");
             return self.blocked(id, Code::FileBroken, text, format!("mend {file}"));
         }
         if !input.view.spec.allows(allowed) {
+            if kind == ActionKind::Adopt {
+                // What is declared is reached; only the record would change.
+                return;
+            }
             let text = format!("the policy of {} does not allow {allowed:?}", input.tenant);
             return self.blocked(
                 id,
@@ -258,6 +298,8 @@ impl<'a> Draft<'a> {
                 format!("add {allowed:?} to policy.actions of the tenant, or make the change there by hand"),
             );
         }
+        let mut changes = fields.changes;
+        self.hide_secrets(&mut changes, live.as_ref());
         let mut after: BTreeSet<String> = declarations.iter().flat_map(|d| d.after.iter().cloned()).collect();
         let mut needs_approval = Vec::new();
         match (&live, &fields.after) {
@@ -268,10 +310,13 @@ impl<'a> Draft<'a> {
                 let component = names::of_component(&then.spec.component.key, then.spec.component.is_public());
                 after.extend(self.made_by.get(&ObjectId::new(Kind::Component, component)).cloned());
             }
-            (_, Item::Integration(integration, _)) => after.extend(self.makers_of_bindings(integration)),
+            (_, Item::Integration(integration, _)) => {
+                after.extend(self.makers(integration.spec.connections.iter().filter_map(Variable::stable_key)));
+            }
+            (_, Item::CustomerCredentials(c)) => after.extend(self.makers([c.spec.connection.as_str()])),
             _ => {}
         }
-        let brings_definition = fields.changes.iter().any(|c| c.field.kind == FieldKind::Definition && c.op == Op::Set);
+        let brings_definition = changes.iter().any(|c| c.field.kind == FieldKind::Definition && c.op == Op::Set);
         let definition = declarations.iter().find_map(|d| match &d.item {
             Item::Integration(_, Some(uses)) if brings_definition => Some(DefinitionFrom {
                 tenant: d.from.clone(),
@@ -286,9 +331,9 @@ impl<'a> Draft<'a> {
             digest: crate::engine::canonical::Digest::of(&[]),
             action: kind,
             writers: fields.writers,
-            reason: reason(kind, fields.corrects, &fields.changes, declarations, input.tenant),
+            reason: reason(kind, fields.corrects, &changes, declarations, input.tenant),
             after,
-            fields: fields.changes,
+            fields: changes,
             impact: Impact::default(),
             needs_approval,
             at: None,
@@ -313,10 +358,20 @@ impl<'a> Draft<'a> {
         self.actions.push(action);
     }
 
-    /// The actions that make the connections that an integration is bound to.
-    fn makers_of_bindings(&self, integration: &Object<IntegrationSpec>) -> BTreeSet<String> {
-        let keys = integration.spec.connections.iter().filter_map(Variable::stable_key);
-        keys.filter_map(|key| self.answered_by.get(key)).flatten().cloned().collect()
+    /// A secret that stands there as a value is not shown, though it goes.
+    fn hide_secrets(&self, changes: &mut [FieldChange], live: Option<&Item>) {
+        let Some(live) = live else { return };
+        let known: Vec<&Inventory> = self.input.elsewhere.inventories().chain([self.after.as_ref()]).collect();
+        let literals = check::secret_literals(live, &known);
+        let is_input = |c: &FieldChange| matches!(c.field.kind, FieldKind::Input | FieldKind::TestInput);
+        for change in changes.iter_mut().filter(|c| is_input(c) && literals.contains(&c.field.name.as_ref())) {
+            change.from = change.from.is_some().then(|| json!({"hidden": true}));
+        }
+    }
+
+    /// The actions that make the connections that answer for stable keys.
+    fn makers<'k>(&self, keys: impl IntoIterator<Item = &'k str>) -> BTreeSet<String> {
+        keys.into_iter().filter_map(|key| self.answered_by.get(key)).flatten().cloned().collect()
     }
 
     /// Remembers which keys begin to be answered by an action.
@@ -362,16 +417,13 @@ impl<'a> Draft<'a> {
                         ]),
                     );
                 }
-                if declaration.writer != Writer::Source {
-                    problems.extend(self.obstacle(
-                        id,
-                        variable,
-                        key,
-                        &resolution.binding,
-                        source.map(AsRef::as_ref),
-                        connections,
-                    ));
-                }
+                let problem = self.held_back(variable, key, &resolution.binding, connections).or_else(|| {
+                    // What its own source binds is the tenant's own business: it is said, and not blocked.
+                    let is_sync = declaration.writer != Writer::Source;
+                    let source = source.map(AsRef::as_ref);
+                    is_sync.then(|| self.obstacle(id, variable, key, &resolution.binding, source, connections))?
+                });
+                problems.extend(problem);
             }
             if problems.is_empty() {
                 kept.push(declaration.clone());
@@ -381,6 +433,28 @@ impl<'a> Draft<'a> {
             }
         }
         (kept, json!(decided))
+    }
+
+    /// A connection that a variable needs and that is held back as a whole.
+    fn held_back(
+        &self,
+        variable: &Variable,
+        key: &str,
+        binding: &Binding,
+        connections: &Inventory,
+    ) -> Option<(Code, String, String)> {
+        let name = match binding {
+            Binding::Bound(bound) => bound.name().to_string(),
+            _ => names::of_stable_key(key),
+        };
+        let id = ObjectId::new(Kind::Connection, name);
+        let code = match binding {
+            Binding::Unknown(_) if connections.invalid.contains_key(&id) => Code::BindingUnknown,
+            Binding::Bound(_) | Binding::Missing if self.occupied.contains(&id) => Code::Occupied,
+            _ => return None,
+        };
+        let text = format!("{:?} needs {id}, which is held back", variable.name);
+        Some((code, text, "mend that first".to_string()))
     }
 
     /// What of one variable keeps a sync from writing its integration.
@@ -412,10 +486,6 @@ impl<'a> Draft<'a> {
                 "mend that first".to_string(),
             )),
             Binding::Bound(bound) => {
-                if self.occupied.contains(&ObjectId::new(Kind::Connection, bound.name())) {
-                    let text = format!("{name:?} needs Connection/{}, which is held back", bound.name());
-                    return Some((Code::Occupied, text, "mend that first".to_string()));
-                }
                 let source = source?;
                 if !bound.spec.connects_like(&source.spec) {
                     let text = format!(
@@ -483,6 +553,7 @@ impl<'a> Draft<'a> {
         };
         self.findings.extend(check::tenant(&tenant));
         self.notes.extend(by_hand::notes(&self.actions, &after));
+        self.notes.extend(by_hand::of_replacements(&replacements, &bindings, &after));
         let target = Target {
             tenant: input.tenant.to_string(),
             state: State::Read,
@@ -491,7 +562,13 @@ impl<'a> Draft<'a> {
             actions: self.actions,
             notes: self.notes,
         };
-        Planned { target, after: after.clone(), findings: self.findings, made_by: self.made_by }
+        Planned {
+            target,
+            after: after.clone(),
+            findings: self.findings,
+            made_by: self.made_by,
+            reading: input.reading.clone(),
+        }
     }
 }
 

@@ -1,0 +1,56 @@
+//! SK0120: a secret is always a reference; a literal where the type says secret. (Where the name says
+//! so the document breaks a rule, and is no object at all.)
+
+use super::Tenant;
+use crate::api::*;
+use crate::engine::code::Code;
+use crate::engine::item::Item;
+use crate::engine::plan::Finding;
+use crate::engine::world::Inventory;
+
+pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
+    let typed = tenant.inventory.items().filter(|_| !tenant.inventory.components.is_empty());
+    for item in typed {
+        let literals = secret_literals(&item, &[tenant.inventory]);
+        if !literals.is_empty() {
+            let text = format!("{} is a secret and is written as a value", literals.join(", "));
+            findings.push(Finding::of(Code::SecretLiteral, tenant.name, item.id(), text, rules::SECRET_LITERAL));
+        }
+    }
+}
+
+/// The inputs of an object that are written as values though their connection's type says that they
+/// are secrets, as far as one of the inventories knows the type. Never their values.
+pub fn secret_literals<'a>(item: &'a Item, known: &[&Inventory]) -> Vec<&'a str> {
+    let (inputs, test) = match item {
+        Item::Connection(c) => (&c.spec.inputs, c.spec.test.as_ref()),
+        Item::CustomerCredentials(c) => (&c.spec.inputs, None),
+        Item::Component(_) | Item::Integration(..) => return Vec::new(),
+    };
+    let all = inputs.iter().chain(test.into_iter().flat_map(|t| &t.inputs));
+    let values = all.filter(|(_, input)| matches!(input, Input::Value(_)));
+    let values: Vec<&str> = values.map(|(name, _)| name.as_str()).collect();
+    if values.is_empty() {
+        return values;
+    }
+    let types: Vec<&ConnectionType> = known.iter().filter_map(|inventory| type_of(item, inventory)).collect();
+    let is_secret = |name: &str| types.iter().any(|t| t.inputs.get(name).is_some_and(TypeInput::is_secret));
+    let mut secrets: Vec<&str> = values.into_iter().filter(|name| is_secret(name)).collect();
+    secrets.dedup();
+    secrets
+}
+
+fn type_of<'a>(item: &Item, inventory: &'a Inventory) -> Option<&'a ConnectionType> {
+    if inventory.components.is_empty() {
+        return None;
+    }
+    match item {
+        Item::Connection(c) => inventory.connection_type(&c.spec),
+        Item::CustomerCredentials(c) => {
+            let key = &c.spec.connection;
+            let replaced = || inventory.connections.values().find(|c| c.spec.replaces.contains(key));
+            inventory.connection_type(&inventory.connection(key).or_else(replaced)?.spec)
+        }
+        Item::Component(_) | Item::Integration(..) => None,
+    }
+}

@@ -1,0 +1,85 @@
+//! How well tenants were read: what cannot be known, and what is said of it.
+
+use super::model::Finding;
+use crate::api::Kind;
+use crate::engine::code::Code;
+use crate::engine::item::ObjectId;
+use crate::engine::world::{TenantView, View};
+use std::collections::BTreeSet;
+
+/// What of something that was read cannot be known: a silence there says nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// It could not be read, or a file of it could hold anything.
+    pub broken: bool,
+    /// Objects that it names in documents that cannot be used.
+    pub invalid: BTreeSet<ObjectId>,
+}
+
+impl Reading {
+    /// Of something that was not read at all.
+    pub fn broken() -> Self {
+        Reading { broken: true, ..Reading::default() }
+    }
+
+    /// Of a place or a source.
+    pub fn of(view: &View) -> Self {
+        match view.inventory() {
+            None => Reading::broken(),
+            Some(inventory) => {
+                Reading { broken: !inventory.unparsed.is_empty(), invalid: inventory.invalid.keys().cloned().collect() }
+            }
+        }
+    }
+
+    /// Adds what feeds it: what cannot be known there cannot be known here.
+    pub fn rests_on(&mut self, other: &Reading) {
+        self.broken |= other.broken;
+        self.invalid.extend(other.invalid.iter().cloned());
+    }
+
+    /// Whether everything was read.
+    pub fn is_whole(&self) -> bool {
+        !self.broken && self.invalid.is_empty()
+    }
+
+    /// Whether its silence about an object means that it has none. An integration that cannot be
+    /// read may use any connection.
+    pub fn knows(&self, id: &ObjectId) -> bool {
+        let may_be_used = || id.kind == Kind::Connection && self.invalid.iter().any(|i| i.kind == Kind::Integration);
+        !self.broken && !self.invalid.contains(id) && !may_be_used()
+    }
+}
+
+/// What went wrong while a tenant was read.
+pub fn findings(tenant: &str, view: &TenantView) -> Vec<Finding> {
+    let mut findings = of_view(tenant, &view.live, "nothing is planned there until it can");
+    if let Some(source) = &view.source {
+        let mend = format!("nothing is created or removed in {tenant} until its source can be read");
+        findings.extend(of_view(tenant, source, &mend));
+    }
+    findings
+}
+
+fn of_view(tenant: &str, view: &View, until_it_can_be_read: &str) -> Vec<Finding> {
+    let of_tenant = |code, text, mend: String| Finding {
+        object: None,
+        ..Finding::of(code, tenant, ObjectId::new(Kind::Tenant, tenant), text, mend)
+    };
+    let inventory = match view {
+        View::Unreachable(why) => {
+            let text = format!("{tenant} cannot be read: {why}");
+            return vec![of_tenant(Code::TenantUnreachable, text, until_it_can_be_read.to_string())];
+        }
+        View::Read(inventory) => inventory,
+    };
+    let files = inventory.unparsed.iter().map(|file| {
+        let text = format!("{file} cannot be read and could hold anything");
+        of_tenant(Code::FileBroken, text, format!("mend it: until then nothing is created or removed in {tenant}"))
+    });
+    let objects = inventory.invalid.iter().map(|(id, why)| {
+        let mend = "correct it: until then the object is held back";
+        Finding::of(Code::ObjectInvalid, tenant, id.clone(), why.clone(), mend)
+    });
+    files.chain(objects).collect()
+}

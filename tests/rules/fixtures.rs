@@ -1,0 +1,783 @@
+//! Worlds that read as sentences, and plans that can be asked questions.
+
+use stablekey::api::*;
+use stablekey::engine::canonical;
+use stablekey::engine::code::Code;
+use stablekey::engine::field::Field;
+use stablekey::engine::item::{Item, ObjectId};
+use stablekey::engine::plan::{self, Action, ActionKind, FieldChange, Finding, Note, Op, Plan, Scope, Target};
+use stablekey::engine::record::{Record, Writer, Wrote};
+use stablekey::engine::world::{Inventory, Sync, TenantView, View, World};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A world that is being told. Methods on a sync speak of the one that was named last.
+#[derive(Clone, Default)]
+pub struct Told {
+    pub world: World,
+}
+
+/// Nothing yet.
+pub fn world() -> Told {
+    Told::default()
+}
+
+impl Told {
+    /// A tenant, new or known.
+    pub fn tenant(mut self, name: &str, tell: impl FnOnce(Tenant) -> Tenant) -> Self {
+        let view = self.world.tenants.remove(name).unwrap_or_else(|| TenantView {
+            spec: TenantSpec::default(),
+            live: View::Read(Arc::default()),
+            source: None,
+        });
+        let told = tell(Tenant { name: name.to_string(), view, declares: false, object: None });
+        self.world.tenants.insert(name.to_string(), told.view);
+        self
+    }
+
+    pub fn without_tenant(mut self, name: &str) -> Self {
+        self.world.tenants.remove(name);
+        self
+    }
+
+    /// A sync of all integrations that writes no connection.
+    pub fn sync(self, name: &str, from: &str, to: &str) -> Self {
+        self.writer(Writer::Sync(name.to_string()), from, to)
+    }
+
+    /// A sync that is not written down.
+    pub fn promotion(self, from: &str, to: &str) -> Self {
+        self.writer(Writer::Promote(from.to_string()), from, to)
+    }
+
+    fn writer(mut self, writer: Writer, from: &str, to: &str) -> Self {
+        let spec = TenantSyncSpec {
+            from: from.to_string(),
+            to: to.split(' ').map(str::to_string).collect(),
+            integrations: vec!["*".to_string()],
+            connections: None,
+            prune: None,
+            mode: None,
+            overrides: Vec::new(),
+        };
+        self.world.syncs.push(Sync { writer, spec: Arc::new(spec) });
+        self
+    }
+
+    /// Speaks of a sync that was named before.
+    pub fn of_sync(mut self, name: &str) -> Self {
+        let at = self.world.syncs.iter().position(|s| s.writer == Writer::Sync(name.to_string())).unwrap();
+        let sync = self.world.syncs.remove(at);
+        self.world.syncs.push(sync);
+        self
+    }
+
+    pub fn without_sync(mut self, name: &str) -> Self {
+        self.world.syncs.retain(|s| s.writer != Writer::Sync(name.to_string()));
+        self
+    }
+
+    fn last(mut self, change: impl FnOnce(&mut TenantSyncSpec)) -> Self {
+        change(Arc::make_mut(&mut self.world.syncs.last_mut().unwrap().spec));
+        self
+    }
+
+    pub fn mirror(self) -> Self {
+        self.last(|s| s.connections = Some(ConnectionMode::Mirror))
+    }
+
+    pub fn create(self) -> Self {
+        self.last(|s| s.connections = Some(ConnectionMode::Create))
+    }
+
+    pub fn prune(self) -> Self {
+        self.last(|s| s.prune = Some(true))
+    }
+
+    pub fn of_integrations(self, patterns: &[&str]) -> Self {
+        self.last(|s| s.integrations = patterns.iter().map(ToString::to_string).collect())
+    }
+
+    pub fn overriding_input(self, tenant: &str, key: &str, input: &str, value: &str) -> Self {
+        let o = Override {
+            tenant: tenant.into(),
+            stable_key: key.into(),
+            input: Some(input.into()),
+            value: Some(value.into()),
+            integration: None,
+            variable: None,
+            reason: "a test".into(),
+        };
+        self.last(|s| s.overrides.push(o))
+    }
+
+    pub fn overriding_variable(self, tenant: &str, integration: &str, variable: &str, key: &str) -> Self {
+        let o = Override {
+            tenant: tenant.into(),
+            stable_key: key.into(),
+            input: None,
+            value: None,
+            integration: Some(integration.into()),
+            variable: Some(variable.into()),
+            reason: "a test".into(),
+        };
+        self.last(|s| s.overrides.push(o))
+    }
+
+    /// The plan of it all.
+    pub fn plan(&self) -> Seen {
+        self.plan_of(&Scope::default())
+    }
+
+    pub fn plan_of(&self, scope: &Scope) -> Seen {
+        Seen { world: self.clone(), plan: plan::plan(&self.world, scope) }
+    }
+
+    /// The world once everything that is planned is done.
+    pub fn applied(&self) -> Told {
+        self.plan().done()
+    }
+
+    pub fn live(&self, tenant: &str) -> &Inventory {
+        self.world.tenants[tenant].live.inventory().unwrap()
+    }
+
+    pub fn record(&self, object: &str) -> Option<&Record> {
+        let (tenant, id) = split(object);
+        self.live(tenant).record(tenant, &id)
+    }
+
+    pub fn has(&self, object: &str) -> bool {
+        let (tenant, id) = split(object);
+        self.live(tenant).get(&id).is_some()
+    }
+
+    /// The live value of a field, as JSON.
+    pub fn value(&self, object: &str, field: &str) -> Option<serde_json::Value> {
+        let (tenant, id) = split(object);
+        let item = self.live(tenant).get(&id).unwrap();
+        item.written(&path(field)).map(|v| v.to_json())
+    }
+
+    /// For whom a field was written.
+    pub fn writers(&self, object: &str, field: &str) -> Vec<String> {
+        let wrote = self.record(object).and_then(|r| r.fields.get(&path(field)));
+        wrote.into_iter().flat_map(|w| &w.writers).map(ToString::to_string).collect()
+    }
+}
+
+/// `tenant/Kind/name`.
+pub fn split(object: &str) -> (&str, ObjectId) {
+    let (tenant, id) = object.split_once('/').unwrap();
+    (tenant, ObjectId::parse(id).unwrap())
+}
+
+/// A field by its path, with `.` between the parts: `inputs.scopes`, `connections.CRM`.
+pub fn path(text: &str) -> Field<'static> {
+    Field::decode(&text.replace(' ', "%20")).unwrap_or_else(|| panic!("{text} is no field"))
+}
+
+/// A tenant that is being told. Objects go to its place, after [`Tenant::declares`] to its source;
+/// methods on an object speak of the one that was named last.
+pub struct Tenant {
+    name: String,
+    view: TenantView,
+    declares: bool,
+    object: Option<ObjectId>,
+}
+
+impl Tenant {
+    /// What follows is in its source.
+    pub fn declares(mut self) -> Self {
+        self.declares = true;
+        self.view.source.get_or_insert_with(|| View::Read(Arc::default()));
+        self
+    }
+
+    /// What follows is in its place.
+    pub fn place(mut self) -> Self {
+        self.declares = false;
+        self
+    }
+
+    pub fn without_source(mut self) -> Self {
+        self.view.source = None;
+        self
+    }
+
+    /// An empty source.
+    pub fn declares_nothing(mut self) -> Self {
+        self.view.source = Some(View::Read(Arc::default()));
+        self
+    }
+
+    pub fn accepts(mut self, from: &str) -> Self {
+        self.view.spec.accept_from.push(from.to_string());
+        self
+    }
+
+    pub fn accepts_nobody(mut self) -> Self {
+        self.view.spec.accept_from.clear();
+        self
+    }
+
+    fn policy(mut self, change: impl FnOnce(&mut Policy)) -> Self {
+        change(self.view.spec.policy.get_or_insert_with(Policy::default));
+        self
+    }
+
+    pub fn allows(self, actions: &[AllowedAction]) -> Self {
+        self.policy(|p| p.actions = Some(actions.to_vec()))
+    }
+
+    pub fn allows_delete(self) -> Self {
+        self.allows(&[AllowedAction::Create, AllowedAction::Update, AllowedAction::Delete])
+    }
+
+    pub fn drift(self, drift: Drift) -> Self {
+        self.policy(|p| p.drift = Some(drift))
+    }
+
+    pub fn approval(self, percent: i32, from: i32) -> Self {
+        self.policy(|p| p.approval = Some(ApprovalShare { percent: Some(percent), from: Some(from) }))
+    }
+
+    pub fn unreachable(mut self) -> Self {
+        let view = View::Unreachable("no route to host".to_string());
+        match self.declares {
+            true => self.view.source = Some(view),
+            false => self.view.live = view,
+        }
+        self
+    }
+
+    fn inventory(&mut self) -> &mut Inventory {
+        let view = match self.declares {
+            true => self.view.source.as_mut().unwrap(),
+            false => &mut self.view.live,
+        };
+        match view {
+            View::Read(inventory) => Arc::make_mut(inventory),
+            View::Unreachable(_) => panic!("{} is unreachable", self.name),
+        }
+    }
+
+    pub fn unparsed(mut self, file: &str) -> Self {
+        self.inventory().unparsed.insert(file.to_string());
+        self
+    }
+
+    pub fn mended(mut self) -> Self {
+        self.inventory().unparsed.clear();
+        self.inventory().invalid.clear();
+        self
+    }
+
+    /// A document that names this object and breaks a rule.
+    pub fn invalid(mut self, object: &str) -> Self {
+        let id = ObjectId::parse(object).unwrap();
+        self.inventory().remove(&id);
+        self.inventory().invalid.insert(id, "a rule is broken".to_string());
+        self
+    }
+
+    /// Takes an object away, as other hands would: what we wrote of it stays.
+    pub fn without(mut self, object: &str) -> Self {
+        self.inventory().remove(&ObjectId::parse(object).unwrap());
+        self
+    }
+
+    /// Speaks of an object that is there.
+    pub fn edit(mut self, object: &str) -> Self {
+        let id = ObjectId::parse(object).unwrap();
+        assert!(self.inventory().get(&id).is_some(), "{} has no {object}", self.name);
+        self.object = Some(id);
+        self
+    }
+
+    fn put(mut self, item: Item) -> Self {
+        self.object = Some(item.id());
+        self.inventory().insert(item);
+        self
+    }
+
+    fn id(&self) -> ObjectId {
+        self.object.clone().unwrap()
+    }
+
+    /// A connection that we supply for each customer; `kind` is `component/type`.
+    pub fn connection(self, key: &str, kind: &str) -> Self {
+        let (component, type_) = kind.split_once('/').unwrap();
+        let spec = ConnectionSpec {
+            stable_key: key.to_string(),
+            title: None,
+            description: None,
+            component: ComponentRef::new(component, true),
+            type_: type_.to_string(),
+            credentials: Credentials::OrganizationCustomer,
+            embedded_workflows: None,
+            inputs: Default::default(),
+            test: None,
+            replaces: Vec::new(),
+            deletion_policy: None,
+        };
+        self.put(Item::Connection(Arc::new(Object::new(names::of_stable_key(key), spec))))
+    }
+
+    fn spec(mut self, change: impl FnOnce(&mut ConnectionSpec)) -> Self {
+        let name = self.id().name;
+        change(&mut Arc::make_mut(self.inventory().connections.get_mut(&name).unwrap()).spec);
+        self
+    }
+
+    fn with_input(mut self, name: &str, input: Input) -> Self {
+        let id = self.id();
+        if id.kind == Kind::CustomerCredentials {
+            let object = self.inventory().customer_credentials.get_mut(&id.name).unwrap();
+            Arc::make_mut(object).spec.inputs.insert(name.to_string(), input);
+            return self;
+        }
+        self.spec(|s| drop(s.inputs.insert(name.to_string(), input)))
+    }
+
+    pub fn input(self, name: &str, value: &str) -> Self {
+        self.with_input(name, Input::value(value))
+    }
+
+    pub fn secret(self, name: &str, secret: &str) -> Self {
+        self.with_input(name, Input::secret(secret, name))
+    }
+
+    pub fn per_customer(self, name: &str) -> Self {
+        self.with_input(name, Input::PER_CUSTOMER)
+    }
+
+    pub fn without_input(self, name: &str) -> Self {
+        self.spec(|s| drop(s.inputs.remove(name)))
+    }
+
+    pub fn test_input(self, name: &str, value: &str) -> Self {
+        self.spec(|s| {
+            s.test.get_or_insert_with(Default::default).inputs.insert(name.to_string(), Input::value(value));
+        })
+    }
+
+    pub fn title(mut self, title: &str) -> Self {
+        let id = self.id();
+        if id.kind == Kind::Integration {
+            let object = self.inventory().integrations.get_mut(&id.name).unwrap();
+            Arc::make_mut(object).spec.title = Some(title.to_string());
+            return self;
+        }
+        self.spec(|s| s.title = Some(title.to_string()))
+    }
+
+    pub fn without_title(self) -> Self {
+        self.spec(|s| s.title = None)
+    }
+
+    pub fn embedded(self, embedded: bool) -> Self {
+        self.spec(|s| s.embedded_workflows = Some(embedded))
+    }
+
+    pub fn credentials(self, credentials: Credentials) -> Self {
+        self.spec(|s| s.credentials = credentials)
+    }
+
+    pub fn of_kind(self, kind: &str) -> Self {
+        let (component, type_) = kind.split_once('/').unwrap();
+        self.spec(|s| {
+            s.component = ComponentRef::new(component, true);
+            s.type_ = type_.to_string();
+        })
+    }
+
+    pub fn replaces(self, older: &str) -> Self {
+        self.spec(|s| s.replaces.push(older.to_string()))
+    }
+
+    pub fn deletion(self, policy: DeletionPolicy) -> Self {
+        self.spec(|s| s.deletion_policy = Some(policy))
+    }
+
+    pub fn label(mut self, name: &str, value: &str) -> Self {
+        let id = self.id();
+        let (name, value) = (name.to_string(), value.to_string());
+        let inventory = self.inventory();
+        match id.kind {
+            Kind::Connection => {
+                let meta = &mut Arc::make_mut(inventory.connections.get_mut(&id.name).unwrap()).metadata;
+                meta.annotations.insert(name.clone(), value.clone());
+                meta.labels.insert(name, value);
+            }
+            _ => {
+                let meta = &mut Arc::make_mut(inventory.integrations.get_mut(&id.name).unwrap()).metadata;
+                meta.annotations.insert(name.clone(), value.clone());
+                meta.labels.insert(name, value);
+            }
+        }
+        self
+    }
+
+    /// A component with one type; its inputs follow.
+    pub fn component(self, kind: &str) -> Self {
+        let (key, type_) = kind.split_once('/').unwrap();
+        let type_ = ConnectionType { key: type_.to_string(), oauth2: None, inputs: Default::default() };
+        let spec = ComponentSpec { key: key.to_string(), public: None, types: vec![type_] };
+        self.put(Item::Component(Arc::new(Object::new(names::of_component(key, true), spec))))
+    }
+
+    fn type_input(mut self, name: &str, input: TypeInput) -> Self {
+        let component = self.id().name;
+        let object = self.inventory().components.get_mut(&component).unwrap();
+        Arc::make_mut(object).spec.types[0].inputs.insert(name.to_string(), input);
+        self
+    }
+
+    pub fn requires(self, name: &str) -> Self {
+        self.type_input(name, TypeInput { required: Some(true), ..TypeInput::default() })
+    }
+
+    pub fn has_secret(self, name: &str) -> Self {
+        self.type_input(name, TypeInput { secret: Some(true), ..TypeInput::default() })
+    }
+
+    pub fn has_endpoint(self, name: &str) -> Self {
+        self.type_input(name, TypeInput { endpoint: Some(true), ..TypeInput::default() })
+    }
+
+    pub fn integration(self, name: &str) -> Self {
+        let spec = IntegrationSpec { title: None, connections: Vec::new(), definition: None };
+        self.put(Item::Integration(Arc::new(Object::new(name, spec)), None))
+    }
+
+    fn variable(mut self, variable: Variable) -> Self {
+        let name = self.id().name;
+        let spec = &mut Arc::make_mut(self.inventory().integrations.get_mut(&name).unwrap()).spec;
+        match spec.connections.iter_mut().find(|v| v.name == variable.name) {
+            Some(known) => *known = variable,
+            None => spec.connections.push(variable),
+        }
+        self
+    }
+
+    pub fn binds(self, variable: &str, key: &str) -> Self {
+        self.variable(Variable::bound(variable, key))
+    }
+
+    pub fn owns(self, variable: &str, kind: &str) -> Self {
+        let (component, type_) = kind.split_once('/').unwrap();
+        self.variable(Variable::own(variable, ComponentRef::new(component, true), type_))
+    }
+
+    pub fn without_variable(mut self, variable: &str) -> Self {
+        let name = self.id().name;
+        let spec = &mut Arc::make_mut(self.inventory().integrations.get_mut(&name).unwrap()).spec;
+        spec.connections.retain(|v| v.name != variable);
+        self
+    }
+
+    /// A definition with this digest.
+    pub fn defined(mut self, digest: &str) -> Self {
+        let name = self.id().name;
+        let inventory = self.inventory();
+        let spec = &mut Arc::make_mut(inventory.integrations.get_mut(&name).unwrap()).spec;
+        spec.definition = Some(Definition::File(format!("{name}.definition")));
+        inventory.uses.insert(name, Arc::new(Uses { digest: digest.to_string(), ..Uses::default() }));
+        self
+    }
+
+    /// Organization's credentials of one customer; their name is the customer's and the key's.
+    pub fn customer(self, customer: &str, key: &str) -> Self {
+        let name = format!("{}-{}", customer.to_lowercase(), names::of_stable_key(key));
+        let spec = CustomerCredentialsSpec {
+            customer: customer.to_string(),
+            connection: key.to_string(),
+            origin: None,
+            inputs: Default::default(),
+        };
+        self.put(Item::CustomerCredentials(Arc::new(Object::new(name, spec))))
+    }
+
+    pub fn origin(mut self, origin: Origin) -> Self {
+        let name = self.id().name;
+        let object = self.inventory().customer_credentials.get_mut(&name).unwrap();
+        Arc::make_mut(object).spec.origin = Some(origin);
+        self
+    }
+
+    pub fn of_customer(mut self, customer: &str) -> Self {
+        let name = self.id().name;
+        let object = self.inventory().customer_credentials.get_mut(&name).unwrap();
+        Arc::make_mut(object).spec.customer = customer.to_string();
+        self
+    }
+
+    /// The object as it is was written by us, for this writer; `made`: we made it too.
+    pub fn written_by(mut self, writer: &str, made: bool) -> Self {
+        let writer = Writer::parse(writer).unwrap();
+        let id = self.id();
+        let tenant = self.name.clone();
+        let item = self.inventory().get(&id).unwrap();
+        let mut record = Record { made, ..Record::of(&tenant) };
+        for (field, value) in item.fields(writer == Writer::Source) {
+            let wrote = Wrote { hash: value.hash(), writers: BTreeSet::from([writer.clone()]) };
+            record.fields.insert(field.into_owned(), wrote);
+        }
+        self.inventory().records.insert(id, record);
+        self
+    }
+
+    /// The record of the object, copied from elsewhere: it names another tenant.
+    pub fn record_names(mut self, tenant: &str) -> Self {
+        let id = self.id();
+        self.inventory().records.get_mut(&id).unwrap().tenant = tenant.to_string();
+        self
+    }
+
+    /// Another manager holds a field of the object.
+    pub fn holds(mut self, field: &str, manager: &str) -> Self {
+        let id = self.id();
+        self.inventory().holders.entry(id).or_default().insert(path(field), manager.to_string());
+        self
+    }
+}
+
+/// A plan, and the world that it was made from.
+#[derive(Clone)]
+pub struct Seen {
+    pub world: Told,
+    pub plan: Plan,
+}
+
+impl Seen {
+    /// The world once it is done.
+    pub fn done(&self) -> Told {
+        Told { world: plan::outcome(&self.world.world, &self.plan) }
+    }
+
+    pub fn json(&self) -> String {
+        canonical::to_string(&self.plan).unwrap()
+    }
+
+    pub fn target(&self, tenant: &str) -> &Target {
+        self.plan.targets.iter().find(|t| t.tenant == tenant).unwrap_or_else(|| panic!("no target {tenant}\n{self}"))
+    }
+
+    pub fn ids(&self) -> Vec<&str> {
+        self.plan.actions().map(|(_, a)| a.id.as_str()).collect()
+    }
+
+    #[track_caller]
+    pub fn action(&self, id: &str) -> Acts<'_> {
+        match self.plan.actions().find(|(_, a)| a.id == id) {
+            Some((_, action)) => Acts { action, seen: self },
+            None => panic!("there is no action {id}\n{self}"),
+        }
+    }
+
+    #[track_caller]
+    pub fn leaves_alone(&self, id: &str) -> &Self {
+        assert!(!self.ids().contains(&id), "{id} should be left alone\n{self}");
+        self
+    }
+
+    #[track_caller]
+    pub fn is_empty(&self) -> &Self {
+        assert!(self.plan.is_empty(), "nothing should be left to do\n{self}");
+        self
+    }
+
+    #[track_caller]
+    pub fn exits(&self, code: u8) -> &Self {
+        assert_eq!(self.plan.exit, code, "{self}");
+        self
+    }
+
+    fn notes(&self, object: &str) -> impl Iterator<Item = &Note> + use<'_> {
+        let (tenant, id) = split(object);
+        self.target(tenant).notes.iter().filter(move |n| *n.object() == id)
+    }
+
+    /// Why an object is blocked, in words.
+    #[track_caller]
+    pub fn blocks(&self, object: &str, because: Code) -> &str {
+        let found = self.notes(object).find_map(|n| match n {
+            Note::Blocked { code, text, .. } if *code == because => Some(text.as_str()),
+            _ => None,
+        });
+        found.unwrap_or_else(|| panic!("{object} should be blocked by {because}\n{self}"))
+    }
+
+    #[track_caller]
+    pub fn blocks_nothing(&self) -> &Self {
+        assert_eq!(self.plan.counts.blocked, 0, "{self}");
+        self
+    }
+
+    /// Who holds a field that is the target's own; with an empty field, why the whole object stays.
+    #[track_caller]
+    pub fn holds(&self, object: &str, field: &str) -> &str {
+        let wanted = if field.is_empty() { Vec::new() } else { path(field).path() };
+        let found = self.notes(object).find_map(|n| match n {
+            Note::Held { path, by, text, .. } if *path == wanted => Some(text.as_ref().unwrap_or(by).as_str()),
+            _ => None,
+        });
+        found.unwrap_or_else(|| panic!("{field} of {object} should be held\n{self}"))
+    }
+
+    #[track_caller]
+    pub fn holds_nothing(&self) -> &Self {
+        assert_eq!(self.plan.counts.held, 0, "{self}");
+        self
+    }
+
+    /// Whether a field that drifted is left so.
+    #[track_caller]
+    pub fn drifted(&self, object: &str, field: &str) -> bool {
+        let wanted = path(field).path();
+        let found = self.notes(object).find_map(|n| match n {
+            Note::Drift { path, left, .. } if *path == wanted => Some(*left),
+            _ => None,
+        });
+        found.unwrap_or_else(|| panic!("{field} of {object} should have drifted\n{self}"))
+    }
+
+    #[track_caller]
+    pub fn has_no_drift(&self) -> &Self {
+        assert_eq!(self.plan.counts.drift, 0, "{self}");
+        self
+    }
+
+    /// What a person must do for an object: who, how many of them, what.
+    pub fn by_hand(&self, object: &str) -> Vec<(&str, usize, &str)> {
+        let notes = self.notes(object).filter_map(|n| match n {
+            Note::ByHand { who, count, text, .. } => Some((*who, *count, text.as_str())),
+            _ => None,
+        });
+        notes.collect()
+    }
+
+    pub fn findings(&self, code: Code) -> Vec<&Finding> {
+        self.plan.findings.iter().filter(|f| f.code == code).collect()
+    }
+
+    #[track_caller]
+    pub fn finding(&self, code: Code) -> &Finding {
+        self.findings(code).first().copied().unwrap_or_else(|| panic!("{code} should be found\n{self}"))
+    }
+
+    #[track_caller]
+    pub fn finds_no(&self, code: Code) -> &Self {
+        assert!(self.findings(code).is_empty(), "{code} should not be found\n{self}");
+        self
+    }
+}
+
+impl std::fmt::Display for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&serde_json::to_string_pretty(&self.plan).unwrap())
+    }
+}
+
+/// An action that can be asked questions.
+#[derive(Clone, Copy)]
+pub struct Acts<'a> {
+    pub action: &'a Action,
+    seen: &'a Seen,
+}
+
+impl Acts<'_> {
+    #[track_caller]
+    fn is(self, kind: ActionKind) -> Self {
+        assert_eq!(self.action.action, kind, "{}", self.seen);
+        self
+    }
+
+    #[track_caller]
+    pub fn is_create(self) -> Self {
+        self.is(ActionKind::Create)
+    }
+
+    #[track_caller]
+    pub fn is_update(self) -> Self {
+        self.is(ActionKind::Update)
+    }
+
+    #[track_caller]
+    pub fn is_adopt(self) -> Self {
+        self.is(ActionKind::Adopt)
+    }
+
+    #[track_caller]
+    pub fn is_delete(self) -> Self {
+        self.is(ActionKind::Delete)
+    }
+
+    pub fn change(&self, field: &str) -> Option<&FieldChange> {
+        self.action.fields.iter().find(|c| c.field == path(field))
+    }
+
+    #[track_caller]
+    fn does(self, op: Op, field: &str) -> Self {
+        assert_eq!(self.change(field).map(|c| c.op), Some(op), "{field}\n{}", self.seen);
+        self
+    }
+
+    #[track_caller]
+    pub fn sets(self, field: &str) -> Self {
+        self.does(Op::Set, field)
+    }
+
+    #[track_caller]
+    pub fn removes(self, field: &str) -> Self {
+        self.does(Op::Remove, field)
+    }
+
+    #[track_caller]
+    pub fn only_records(self, field: &str) -> Self {
+        self.does(Op::Record, field)
+    }
+
+    #[track_caller]
+    pub fn forgets(self, field: &str) -> Self {
+        self.does(Op::Forget, field)
+    }
+
+    #[track_caller]
+    pub fn releases(self, field: &str) -> Self {
+        self.does(Op::Release, field)
+    }
+
+    #[track_caller]
+    pub fn does_not_touch(self, field: &str) -> Self {
+        assert!(self.change(field).is_none(), "{field} should not be touched\n{}", self.seen);
+        self
+    }
+
+    #[track_caller]
+    pub fn waits_for(self, id: &str) -> Self {
+        assert!(self.action.after.contains(id), "it should wait for {id}\n{}", self.seen);
+        self
+    }
+
+    #[track_caller]
+    pub fn needs_approval(self, code: Code) -> Self {
+        assert!(self.action.needs_approval.iter().any(|a| a.code == code), "{code}\n{}", self.seen);
+        self
+    }
+
+    #[track_caller]
+    pub fn needs_no_approval(self) -> Self {
+        assert!(self.action.needs_approval.is_empty(), "{}", self.seen);
+        self
+    }
+
+    pub fn writers(&self) -> Vec<String> {
+        self.action.writers.iter().map(ToString::to_string).collect()
+    }
+
+    pub fn digest(&self) -> String {
+        self.action.digest.to_string()
+    }
+}

@@ -1,0 +1,246 @@
+//! "An object goes only with `prune: true`, an allowed Delete, made by us, all recorded fields unchanged,
+//! and nothing that still uses it."
+
+use crate::fixtures::{Told, world};
+use stablekey::api::*;
+use stablekey::engine::code::Code;
+
+const X: &str = "eu/Connection/crm";
+const I: &str = "eu/Integration/i";
+
+/// What us had and eu got: an integration and its connection, which eu lets go.
+fn carried() -> Told {
+    world()
+        .tenant("us", |t| {
+            t.connection("crm", "http/basic")
+                .title("CRM")
+                .integration("i")
+                .binds("CRM", "crm")
+                .integration("other")
+                .title("stays")
+        })
+        .tenant("eu", |t| t.accepts("us").allows_delete().approval(100, 100))
+        .sync("s", "us", "eu")
+        .mirror()
+        .prune()
+        .applied()
+        .tenant("eu", |t| t.edit("Connection/crm").deletion(DeletionPolicy::Delete))
+}
+
+/// The source drops both.
+fn dropped() -> Told {
+    carried().tenant("us", |t| t.without("Integration/i").without("Connection/crm"))
+}
+
+#[test]
+fn what_may_go_goes_users_first() {
+    let plan = dropped().plan();
+    plan.action(I).is_delete();
+    plan.action(X).is_delete().waits_for(I);
+    assert_eq!(plan.ids(), [I, X]);
+    let done = plan.done();
+    assert!(!done.has(X) && done.record(X).is_none());
+    done.plan().is_empty().exits(0);
+}
+
+/// "only with `prune: true`".
+#[test]
+fn nothing_goes_without_prune() {
+    let mut w = dropped();
+    std::sync::Arc::make_mut(&mut w.world.syncs[0].spec).prune = None;
+    w.plan().is_empty().exits(0);
+}
+
+/// A source does not prune.
+#[test]
+fn a_source_removes_no_object() {
+    let w = world()
+        .tenant("eu", |t| t.allows_delete().declares().connection("crm", "http/basic").deletion(DeletionPolicy::Delete))
+        .applied()
+        .tenant("eu", |t| t.declares().without("Connection/crm").connection("other", "http/basic"));
+    w.plan().leaves_alone(X);
+}
+
+/// "an allowed Delete".
+#[test]
+fn nothing_goes_where_delete_is_not_allowed() {
+    let w = dropped().tenant("eu", |t| t.allows(&[AllowedAction::Create, AllowedAction::Update]));
+    assert!(w.plan().holds(I, "").contains("Delete"));
+    w.plan().is_empty().exits(0);
+}
+
+/// "made by us".
+#[test]
+fn nothing_goes_that_others_made() {
+    let w = world()
+        .tenant("us", |t| t.integration("i").title("I").integration("other").title("stays"))
+        .tenant("eu", |t| t.accepts("us").allows_delete().integration("i").title("I"))
+        .sync("s", "us", "eu")
+        .prune()
+        .applied()
+        .tenant("us", |t| t.without("Integration/i"));
+    assert!(w.plan().holds(I, "").contains("others made it"));
+    w.plan().is_empty();
+}
+
+/// What nobody wrote is nobody's to remove.
+#[test]
+fn nothing_goes_that_we_did_not_write() {
+    let w = carried().tenant("eu", |t| t.integration("theirs").title("x").connection("their-crm", "http/basic"));
+    w.plan().is_empty();
+}
+
+/// "all recorded fields unchanged".
+#[test]
+fn nothing_goes_that_was_changed_since() {
+    let w = dropped().tenant("eu", |t| t.edit("Connection/crm").title("Theirs"));
+    assert!(w.plan().holds(X, "").contains("title"));
+    w.plan().leaves_alone(X);
+}
+
+/// "and nothing that still uses it": "bound by a variable … or named by CustomerCredentials".
+#[test]
+fn nothing_goes_that_is_in_use() {
+    let bound = dropped().tenant("eu", |t| t.integration("theirs").binds("CRM", "crm"));
+    assert!(bound.plan().holds(X, "").contains("Integration/theirs"));
+    bound.plan().leaves_alone(X).action(I).is_delete();
+    let named = dropped().tenant("eu", |t| t.customer("Acme", "crm"));
+    assert!(named.plan().holds(X, "").contains("uses it"));
+    named.plan().leaves_alone(X);
+}
+
+/// "(through `replaces` too)".
+#[test]
+fn nothing_goes_that_is_in_use_through_replaces() {
+    let w = world()
+        .tenant("us", |t| {
+            t.connection("crm", "http/basic")
+                .replaces("old")
+                .integration("i")
+                .binds("CRM", "crm")
+                .integration("other")
+                .title("x")
+        })
+        .tenant("eu", |t| t.accepts("us").allows_delete())
+        .sync("s", "us", "eu")
+        .mirror()
+        .prune()
+        .applied()
+        .tenant("us", |t| t.edit("Integration/other").binds("CRM", "old").without("Integration/i"))
+        .applied()
+        .tenant("eu", |t| t.edit("Connection/crm").deletion(DeletionPolicy::Delete))
+        .tenant("us", |t| t.without("Connection/crm"));
+    assert!(w.plan().holds(X, "").contains("uses it"));
+    w.plan().leaves_alone(X);
+}
+
+/// "a Connection also needs its own `deletionPolicy: Delete` in the target."
+#[test]
+fn no_connection_goes_without_its_own_deletion_policy_in_the_target() {
+    let retained = dropped().tenant("eu", |t| t.edit("Connection/crm").deletion(DeletionPolicy::Retain));
+    assert!(retained.plan().holds(X, "").contains("deletionPolicy"));
+    retained.plan().leaves_alone(X).action(I).is_delete();
+    // That of the source says nothing of the target.
+    let elsewhere = world()
+        .tenant("us", |t| {
+            t.connection("crm", "http/basic")
+                .deletion(DeletionPolicy::Delete)
+                .integration("i")
+                .binds("CRM", "crm")
+                .integration("other")
+                .title("x")
+        })
+        .tenant("eu", |t| t.accepts("us").allows_delete())
+        .sync("s", "us", "eu")
+        .mirror()
+        .prune()
+        .applied()
+        .tenant("us", |t| t.without("Integration/i").without("Connection/crm"));
+    elsewhere.plan().leaves_alone(X);
+}
+
+/// "theirs from then on": what Create made is not removed.
+#[test]
+fn what_create_made_is_never_removed() {
+    let w = world()
+        .tenant("us", |t| {
+            t.connection("crm", "http/basic").integration("i").binds("CRM", "crm").integration("other").title("x")
+        })
+        .tenant("eu", |t| t.accepts("us").allows_delete())
+        .sync("s", "us", "eu")
+        .create()
+        .prune()
+        .applied()
+        .tenant("eu", |t| t.edit("Connection/crm").deletion(DeletionPolicy::Delete))
+        .tenant("us", |t| t.without("Integration/i").without("Connection/crm"));
+    w.plan().leaves_alone(X).action(I).is_delete();
+}
+
+/// What two wrote goes only when both have stopped, and both prune.
+#[test]
+fn what_two_wrote_goes_only_when_both_have_stopped() {
+    let both = world()
+        .tenant("a", |t| t.integration("i").title("I").integration("other").title("x"))
+        .tenant("b", |t| t.integration("i").title("I").integration("more").title("x"))
+        .tenant("eu", |t| t.accepts("a").accepts("b").allows_delete())
+        .sync("from-a", "a", "eu")
+        .prune()
+        .sync("from-b", "b", "eu")
+        .applied();
+    let one = both.clone().tenant("a", |t| t.without("Integration/i"));
+    one.plan().action(I).is_adopt();
+    let stopped = both.tenant("a", |t| t.without("Integration/i")).tenant("b", |t| t.without("Integration/i"));
+    stopped.plan().leaves_alone(I);
+}
+
+/// "A writer that has become empty needs approval": whatever is taken away for it.
+#[test]
+fn a_writer_that_has_become_empty_needs_approval() {
+    let w = carried().tenant("us", |t| t.without("Integration/i").without("Integration/other"));
+    let plan = w.plan();
+    plan.action(I).is_delete().needs_approval(Code::SourceEmpty);
+    plan.action(X).is_delete().needs_approval(Code::SourceEmpty);
+    plan.finding(Code::SourceEmpty);
+    // Also a field of an object that another declares.
+    let shared = carried()
+        .tenant("eu", |t| t.declares().integration("other").defined("d"))
+        .applied()
+        .tenant("us", |t| t.without("Integration/i").without("Integration/other"));
+    shared.plan().action("eu/Integration/other").is_update().removes("title").needs_approval(Code::SourceEmpty);
+}
+
+/// "'Empty' is said of a writer that declared something before and now declares nothing."
+#[test]
+fn a_writer_that_never_declared_anything_is_not_empty() {
+    let w = world().tenant("us", |t| t).tenant("eu", |t| t.accepts("us")).sync("s", "us", "eu");
+    w.plan().finds_no(Code::SourceEmpty).finding(Code::SyncMatchesNothing);
+    // Nor is one that cannot be read.
+    let broken =
+        carried().tenant("us", |t| t.without("Integration/i").without("Integration/other").unparsed("us/x.yaml"));
+    broken.plan().finds_no(Code::SourceEmpty);
+    let invalid = carried().tenant("us", |t| t.without("Integration/other").invalid("Integration/i"));
+    invalid.plan().finds_no(Code::SourceEmpty);
+    let source = world()
+        .tenant("eu", |t| t.declares().connection("crm", "http/basic"))
+        .applied()
+        .tenant("eu", |t| t.declares().without("Connection/crm").unparsed("declared/x.yaml"));
+    source.plan().finds_no(Code::SourceEmpty);
+}
+
+/// What is gone already, and declared no longer, is nobody's: there is nothing to do.
+#[test]
+fn what_is_gone_already_needs_no_action() {
+    let w = dropped().tenant("eu", |t| t.without("Integration/i").without("Connection/crm"));
+    w.plan().is_empty().exits(0);
+}
+
+/// An integration that lets go comes before the connection that it used.
+#[test]
+fn a_connection_goes_after_those_that_let_go_of_it() {
+    let w = carried().tenant("us", |t| {
+        t.connection("new", "http/basic").edit("Integration/i").binds("CRM", "new").without("Connection/crm")
+    });
+    w.plan().action(I).is_update();
+    w.plan().action(X).is_delete().waits_for(I);
+    w.applied().plan().is_empty();
+}

@@ -1,0 +1,303 @@
+//! "A sync carries spec only."
+
+use crate::fixtures::{Told, world};
+use stablekey::api::*;
+use stablekey::engine::code::Code;
+
+const X: &str = "eu/Connection/crm";
+const I: &str = "eu/Integration/i";
+
+fn us_to_eu() -> Told {
+    world()
+        .tenant("us", |t| {
+            t.connection("crm", "http/basic").secret("password", "us-secret").integration("i").binds("CRM", "crm")
+        })
+        .tenant("eu", |t| t.accepts("us"))
+        .sync("s", "us", "eu")
+        .mirror()
+}
+
+/// "no labels, annotations, test inputs, deletionPolicy or CustomerCredentials."
+#[test]
+fn no_labels_annotations_test_inputs_deletion_policy_or_customer_credentials_cross() {
+    for create in [false, true] {
+        let w = us_to_eu().tenant("us", |t| {
+            t.edit("Connection/crm")
+                .label("team", "sales")
+                .test_input("username", "tester")
+                .deletion(DeletionPolicy::Delete)
+                .per_customer("username")
+                .customer("Acme", "crm")
+                .edit("Integration/i")
+                .label("team", "sales")
+        });
+        let w = if create { w.create() } else { w };
+        let done = w.applied();
+        for field in ["metadata.labels.team", "metadata.annotations.team", "test.inputs.username", "deletionPolicy"] {
+            assert_eq!(done.value(X, field), None, "{field}");
+        }
+        assert_eq!(done.value(I, "metadata.labels.team"), None);
+        assert!(done.live("eu").customer_credentials.is_empty());
+        done.plan().is_empty();
+    }
+}
+
+/// What does not cross is not compared either: the target's own stays.
+#[test]
+fn what_does_not_cross_is_the_targets() {
+    let w = us_to_eu().applied().tenant("eu", |t| {
+        t.edit("Connection/crm").label("a", "b").test_input("username", "x").deletion(DeletionPolicy::Delete)
+    });
+    w.plan().is_empty().holds_nothing().has_no_drift();
+}
+
+/// No component crosses.
+#[test]
+fn no_component_crosses() {
+    let w = us_to_eu().tenant("us", |t| t.component("http/basic"));
+    assert!(w.applied().live("eu").components.is_empty());
+}
+
+/// "A secretRef (a name, never content) crosses when that input is first written".
+#[test]
+fn a_secret_ref_crosses_when_its_input_is_first_written() {
+    us_to_eu().plan().action(X).is_create().sets("inputs.password");
+    let later = us_to_eu().applied().tenant("us", |t| t.edit("Connection/crm").secret("token", "us-secret"));
+    later.plan().action(X).is_update().sets("inputs.token").does_not_touch("inputs.password");
+    later.applied().plan().is_empty();
+}
+
+/// "from then on it is the target's": neither a change there nor one in the source is looked at …
+#[test]
+fn from_then_on_it_is_the_targets() {
+    let w = us_to_eu()
+        .applied()
+        .tenant("eu", |t| t.drift(Drift::Correct).edit("Connection/crm").secret("password", "eu-secret"));
+    w.plan().is_empty().has_no_drift().holds_nothing();
+    let moved = w.tenant("us", |t| t.edit("Connection/crm").secret("password", "us-other"));
+    moved.plan().is_empty().has_no_drift().holds_nothing();
+}
+
+/// … also where the target makes something else of it …
+#[test]
+fn from_then_on_the_target_may_make_anything_of_it() {
+    let w = us_to_eu().applied().tenant("eu", |t| t.drift(Drift::Correct));
+    w.clone().tenant("eu", |t| t.edit("Connection/crm").per_customer("password")).plan().is_empty().has_no_drift();
+    w.clone().tenant("eu", |t| t.edit("Connection/crm").without_input("password")).plan().is_empty().has_no_drift();
+    let moved = |w: Told| w.tenant("us", |t| t.edit("Connection/crm").secret("password", "us-other"));
+    moved(w).tenant("eu", |t| t.edit("Connection/crm").without_input("password")).plan().is_empty();
+}
+
+/// … and where the source has it no longer.
+#[test]
+fn a_secret_ref_that_the_source_has_no_longer_stays_the_targets() {
+    let w = us_to_eu().applied().tenant("us", |t| t.edit("Connection/crm").without_input("password"));
+    w.plan().action(X).is_adopt().forgets("inputs.password");
+    let done = w.applied();
+    assert!(done.value(X, "inputs.password").is_some());
+    done.plan().is_empty();
+}
+
+/// A value of ours that the source makes a secretRef is written so: it is then first written.
+#[test]
+fn a_value_that_becomes_a_secret_ref_crosses() {
+    let w = us_to_eu()
+        .tenant("us", |t| t.edit("Connection/crm").input("user", "me"))
+        .applied()
+        .tenant("us", |t| t.edit("Connection/crm").secret("user", "s"));
+    w.plan().action(X).is_update().sets("inputs.user");
+    w.applied().plan().is_empty();
+}
+
+/// The target's own source names its own Secrets: that is no conflict.
+#[test]
+fn the_targets_own_source_names_its_own_secrets() {
+    let w = us_to_eu().tenant("eu", |t| t.declares().connection("crm", "http/basic").secret("password", "eu-secret"));
+    w.plan().finds_no(Code::WriterConflict);
+    let done = w.applied();
+    assert_eq!(
+        done.value(X, "inputs.password"),
+        Some(serde_json::json!({"secretRef": {"name": "eu-secret", "key": "password"}}))
+    );
+    assert_eq!(done.writers(X, "inputs.password"), ["source"]);
+    done.plan().is_empty();
+}
+
+/// An input's value crosses with the target's overrides.
+#[test]
+fn an_override_gives_an_input_another_value_in_its_tenant_only() {
+    let w = us_to_eu()
+        .tenant("us", |t| t.edit("Connection/crm").input("scopes", "api"))
+        .tenant("ap", |t| t.accepts("us"))
+        .sync("s2", "us", "ap")
+        .mirror()
+        .of_sync("s")
+        .overriding_input("eu", "crm", "scopes", "api eu");
+    let done = w.applied();
+    assert_eq!(done.value(X, "inputs.scopes"), Some(serde_json::json!({"value": "api eu"})));
+    assert_eq!(done.value("ap/Connection/crm", "inputs.scopes"), Some(serde_json::json!({"value": "api"})));
+    done.plan().is_empty().finds_no(Code::OverrideMatchesNothing);
+}
+
+/// "What a sync uses: as bound in the target, after overrides."
+#[test]
+fn a_sync_uses_what_is_bound_in_the_target_after_overrides() {
+    let w = us_to_eu()
+        .overriding_variable("eu", "i", "CRM", "crm-eu")
+        .tenant("eu", |t| t.connection("crm-eu", "http/basic"));
+    let plan = w.plan();
+    plan.leaves_alone(X).action(I).is_create();
+    let done = plan.done();
+    assert_eq!(done.value(I, "connections.CRM"), Some(serde_json::json!({"stableKey": "crm-eu"})));
+    done.plan().is_empty().finds_no(Code::OverrideMatchesNothing);
+}
+
+/// "An override that matches nothing is a warning."
+#[test]
+fn an_override_that_matches_nothing_is_a_warning() {
+    for w in [
+        us_to_eu().overriding_input("eu", "nothing", "scopes", "x"),
+        us_to_eu().overriding_variable("eu", "i", "nothing", "crm"),
+        us_to_eu().overriding_variable("eu", "nothing", "CRM", "crm"),
+    ] {
+        w.plan().finding(Code::OverrideMatchesNothing);
+        w.applied().plan().exits(0);
+    }
+}
+
+/// "`Match` (none is written; the default)".
+#[test]
+fn match_writes_no_connection() {
+    let w = world()
+        .tenant("us", |t| t.connection("crm", "http/basic").title("US").integration("i").binds("CRM", "crm"))
+        .tenant("eu", |t| t.accepts("us").connection("crm", "http/basic"))
+        .sync("s", "us", "eu");
+    assert_eq!(w.plan().ids(), [I]);
+}
+
+/// "`Create` (those that the integrations use and the target lacks; theirs from then on)".
+#[test]
+fn what_create_made_is_the_targets_from_then_on() {
+    let w = us_to_eu().create().tenant("us", |t| t.connection("unused", "http/basic"));
+    let plan = w.plan();
+    plan.leaves_alone("eu/Connection/unused").action(X).is_create();
+    let done = plan.done().tenant("us", |t| t.edit("Connection/crm").title("New").input("scopes", "all"));
+    done.plan().is_empty();
+    let edited = done.tenant("eu", |t| t.edit("Connection/crm").title("Theirs"));
+    edited.plan().is_empty().has_no_drift().holds_nothing();
+}
+
+/// "`Mirror` (those that the integrations use, kept the same, but for what the target holds)".
+#[test]
+fn mirror_keeps_the_same_but_for_what_the_target_holds() {
+    let w = us_to_eu()
+        .tenant("us", |t| {
+            t.edit("Connection/crm").title("US").input("scopes", "api").connection("unused", "http/basic")
+        })
+        .tenant("eu", |t| t.connection("crm", "http/basic").title("EU"));
+    let plan = w.plan();
+    plan.leaves_alone("eu/Connection/unused").action(X).is_update().sets("inputs.scopes").does_not_touch("title");
+    assert_eq!(plan.holds(X, "title"), "eu");
+    let moved = plan.done().tenant("us", |t| t.edit("Connection/crm").title("US 2").input("scopes", "all"));
+    moved.plan().action(X).sets("inputs.scopes").does_not_touch("title");
+}
+
+/// "A sync does not write an integration of which a variable would be missing in the target … : blocked,
+/// and the target keeps what it has."
+#[test]
+fn an_integration_of_which_a_variable_would_be_missing_is_blocked() {
+    let w = world()
+        .tenant("us", |t| t.connection("crm", "http/basic").integration("i").title("New").binds("CRM", "crm"))
+        .tenant("eu", |t| t.accepts("us"))
+        .sync("s", "us", "eu");
+    w.plan().blocks(I, Code::BindingMissing);
+    w.plan().is_empty().exits(3);
+    // One that is there stays as it is, also where the sync prunes.
+    let w = w.prune().tenant("eu", |t| t.allows_delete().integration("i").title("Old").written_by("sync/s", true));
+    w.plan().blocks(I, Code::BindingMissing);
+    w.plan().is_empty();
+}
+
+/// The same where another writer declares the object too: it goes on, and takes nothing away.
+#[test]
+fn a_blocked_sync_has_not_stopped_declaring() {
+    let w = us_to_eu()
+        .tenant("us", |t| t.edit("Integration/i").title("I"))
+        .tenant("eu", |t| t.declares().integration("i").defined("d1"))
+        .applied()
+        .tenant("us", |t| t.connection("chat", "http/basic").edit("Integration/i").binds("Chat", "chat").title("New"))
+        .of_sync("s")
+        .tenant("eu", |t| t.declares().edit("Integration/i").defined("d2"));
+    // Under Match the new connection would be missing there.
+    let mut w = w;
+    std::sync::Arc::make_mut(&mut w.world.syncs[0].spec).connections = None;
+    let plan = w.plan();
+    plan.blocks(I, Code::BindingMissing);
+    plan.action(I).sets("definition").does_not_touch("title").does_not_touch("connections.CRM");
+}
+
+/// "or bound there to another component or type": blocked. "Other credentials: a warning."
+#[test]
+fn an_integration_bound_to_another_component_or_type_is_blocked() {
+    let told = |kind: &str| {
+        world()
+            .tenant("us", |t| t.connection("crm", "http/basic").integration("i").binds("CRM", "crm"))
+            .tenant("eu", |t| t.accepts("us").connection("crm", kind))
+            .sync("s", "us", "eu")
+    };
+    told("hubspot/basic").plan().blocks(I, Code::KeyDiffers);
+    told("http/oauth2").plan().blocks(I, Code::KeyDiffers);
+    let other = told("http/basic").tenant("eu", |t| t.edit("Connection/crm").credentials(Credentials::Customer));
+    other.plan().blocks_nothing().action(I).is_create();
+    other.plan().finding(Code::CredentialsDiffer);
+    other.applied().plan().exits(0);
+}
+
+/// An overridden variable is held to the kind that the source binds too.
+#[test]
+fn an_override_to_another_kind_is_blocked() {
+    let w = us_to_eu()
+        .overriding_variable("eu", "i", "CRM", "other")
+        .tenant("eu", |t| t.connection("other", "hubspot/basic"));
+    w.plan().blocks(I, Code::KeyDiffers);
+}
+
+/// "Not ready does not block: it is byHand."
+#[test]
+fn not_ready_does_not_block() {
+    let w = us_to_eu().tenant("eu", |t| t.component("http/basic").requires("host"));
+    let plan = w.plan();
+    plan.blocks_nothing().action(I).is_create();
+    plan.finding(Code::BindingNotReady);
+    let by_hand = plan.by_hand(X);
+    assert!(by_hand.iter().any(|(who, _, text)| *who == "platform team" && text.contains("us-secret")), "{by_hand:?}");
+}
+
+/// "own" variables cross as they are: each tenant's integration has its own connection.
+#[test]
+fn own_variables_cross_as_they_are() {
+    let w = us_to_eu().tenant("us", |t| t.edit("Integration/i").owns("DB", "postgres/basic"));
+    w.plan().action(I).is_create().sets("connections.DB");
+    w.applied().plan().is_empty();
+}
+
+/// A definition crosses with its integration, and is fetched from where it was read.
+#[test]
+fn a_definition_crosses_with_its_integration() {
+    let w = us_to_eu().tenant("us", |t| t.edit("Integration/i").defined("d1"));
+    let plan = w.plan();
+    let from = plan.action(I).sets("definition").action.change.definition.clone().unwrap();
+    assert_eq!((from.tenant.as_str(), from.source, from.digest.as_str()), ("us", false, "d1"));
+    plan.done().plan().is_empty();
+    let moved = plan.done().tenant("us", |t| t.edit("Integration/i").defined("d2"));
+    moved.plan().action(I).is_update().sets("definition");
+}
+
+/// "integrations (names, exact but for `*`)".
+#[test]
+fn only_the_named_integrations_cross() {
+    let w = us_to_eu().of_integrations(&["lead-*", "exact"]).tenant("us", |t| {
+        t.integration("lead-router").title("x").integration("exact").title("x").integration("exactly").title("x")
+    });
+    assert_eq!(w.plan().ids(), ["eu/Integration/exact", "eu/Integration/lead-router"]);
+}
