@@ -35,19 +35,7 @@ impl<'a> Findings<'a> {
     /// For a terminal.
     pub fn text(&self, style: Style) -> String {
         let mut page = Page::new(style);
-        let mut by_tenant: Vec<(Option<&str>, Vec<&Finding>)> = Vec::new();
-        for finding in self.findings {
-            let tenant = finding.tenant.as_deref();
-            match by_tenant.iter_mut().find(|(t, _)| *t == tenant) {
-                Some((_, findings)) => findings.push(finding),
-                None => by_tenant.push((tenant, vec![finding])),
-            }
-        }
-        for (tenant, findings) in by_tenant {
-            page.gap();
-            page.line(0, &[strong(tenant.unwrap_or("all tenants"))]);
-            list(&mut page, 2, &findings);
-        }
+        by_tenant(&mut page, 0, self.findings);
         page.gap();
         let tone =
             if self.number(Severity::Error) + self.number(Severity::Unreached) > 0 { Tone::Bad } else { Tone::Good };
@@ -86,6 +74,23 @@ impl<'a> Findings<'a> {
         .collect();
         let found = if parts.is_empty() { "nothing to say".to_string() } else { parts.join(", ") };
         format!("{documents} read: {found}{passed}.")
+    }
+}
+
+/// Findings, a tenant at a time, in the order in which they come.
+pub(super) fn by_tenant(page: &mut Page, indent: usize, findings: &[Finding]) {
+    let mut tenants: Vec<(Option<&str>, Vec<&Finding>)> = Vec::new();
+    for finding in findings {
+        let tenant = finding.tenant.as_deref();
+        match tenants.iter_mut().find(|(t, _)| *t == tenant) {
+            Some((_, findings)) => findings.push(finding),
+            None => tenants.push((tenant, vec![finding])),
+        }
+    }
+    for (tenant, findings) in tenants {
+        page.gap();
+        page.line(indent, &[strong(tenant.unwrap_or("all tenants"))]);
+        list(page, indent + 2, &findings);
     }
 }
 
