@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Who uses which stable key, over all tenants: built once, so that a closure is found in no time.
+/// Keys are kept as the names of their connections: keys that share a name share an object.
 #[derive(Debug, Default)]
 pub struct Index {
     integrations: HashMap<String, BTreeSet<String>>,
@@ -57,18 +58,22 @@ impl Index {
         }
         for connection in inventory.connections.values() {
             for older in &connection.spec.replaces {
-                let newer = &connection.spec.stable_key;
+                let (older, newer) = (names::of_stable_key(older), connection.name().to_string());
                 self.kin.entry(older.clone()).or_default().insert(newer.clone());
-                self.kin.entry(newer.clone()).or_default().insert(older.clone());
+                self.kin.entry(newer).or_default().insert(older);
             }
         }
         for (name, credentials) in &inventory.customer_credentials {
-            self.credentials.entry(credentials.spec.connection.clone()).or_default().insert(name.clone());
+            let connection = names::of_stable_key(&credentials.spec.connection);
+            self.credentials.entry(connection).or_default().insert(name.clone());
         }
     }
 
     fn uses(&mut self, integration: &str, key: &str) {
-        for (map, from, to) in [(&mut self.integrations, key, integration), (&mut self.keys, integration, key)] {
+        let key = names::of_stable_key(key);
+        for (map, from, to) in
+            [(&mut self.integrations, key.as_str(), integration), (&mut self.keys, integration, key.as_str())]
+        {
             match map.get_mut(from) {
                 Some(set) => drop(set.insert(to.to_string())),
                 None => drop(map.insert(from.to_string(), BTreeSet::from([to.to_string()]))),
@@ -99,16 +104,15 @@ impl Index {
 impl Index {
     /// The connections with these keys, what belongs to them in any tenant, and these integrations.
     fn objects(&self, world: &World, keys: &BTreeSet<String>, integrations: BTreeSet<String>) -> BTreeSet<ObjectId> {
-        let connections: BTreeSet<String> = keys.iter().map(|key| names::of_stable_key(key)).collect();
         let views = world.tenants.values().flat_map(|view| [Some(&view.live), view.source.as_ref()]);
         let inventories: Vec<_> = views.flatten().filter_map(View::inventory).collect();
-        let theirs = connections.iter().flat_map(|name| inventories.iter().filter_map(|i| i.connections.get(name)));
+        let theirs = keys.iter().flat_map(|name| inventories.iter().filter_map(|i| i.connections.get(name)));
         let components = theirs.map(|c| &c.spec.component).map(|c| names::of_component(&c.key, c.is_public()));
         let components: BTreeSet<String> = components.collect();
         let credentials = keys.iter().filter_map(|key| self.credentials.get(key)).flatten().cloned();
         let of = |kind: Kind| move |name: String| ObjectId { kind, name };
         (components.into_iter().map(of(Kind::Component)))
-            .chain(connections.into_iter().map(of(Kind::Connection)))
+            .chain(keys.iter().cloned().map(of(Kind::Connection)))
             .chain(credentials.map(of(Kind::CustomerCredentials)))
             .chain(integrations.into_iter().map(of(Kind::Integration)))
             .collect()
@@ -118,7 +122,7 @@ impl Index {
 /// Plans the closure of `seeds`: the actions and notes of what changed and of what uses it, equal to
 /// those of the whole plan but for the marks that are set on the whole target.
 pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Plan {
-    let mut core_keys = index.with_kin(seeds.keys.clone());
+    let mut core_keys = index.with_kin(seeds.keys.iter().map(|key| names::of_stable_key(key)).collect());
     let mut core_integrations = index.integrations_of(&core_keys);
     core_integrations.extend(seeds.integrations.iter().cloned());
     core_keys.extend(index.keys_of(&seeds.integrations));
@@ -132,10 +136,9 @@ pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) 
         tenants: world.tenants.iter().map(|(name, view)| (name.clone(), smaller(view, &wanted))).collect(),
         syncs: world.syncs.clone(),
     };
-    let connections: BTreeSet<String> = core_keys.iter().map(|k| names::of_stable_key(k)).collect();
     let credentials: BTreeSet<&String> = core_keys.iter().filter_map(|k| index.credentials.get(k)).flatten().collect();
     let is_core = |id: &ObjectId| match id.kind {
-        Kind::Connection => connections.contains(&id.name),
+        Kind::Connection => core_keys.contains(&id.name),
         Kind::Integration => core_integrations.contains(&id.name),
         Kind::CustomerCredentials => credentials.contains(&id.name),
         Kind::Component | Kind::Tenant | Kind::TenantSync => false,

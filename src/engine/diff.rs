@@ -112,7 +112,7 @@ pub fn difference(sides: &Sides<'_>) -> Option<Difference> {
     }
     let declared = match merge(sides) {
         Ok(declared) => declared,
-        Err(conflict) => return Some(conflict),
+        Err(Conflict { field, writers }) => return Some(Difference::Conflict { field, writers }),
     };
     Some(match sides.live {
         None => Difference::Fields(create(sides, &declared)?),
@@ -134,7 +134,12 @@ struct Declared<'a> {
     crossing: bool,
 }
 
-fn merge<'a>(sides: &Sides<'a>) -> Result<BTreeMap<Field<'a>, Declared<'a>>, Difference> {
+struct Conflict {
+    field: Field<'static>,
+    writers: BTreeSet<Writer>,
+}
+
+fn merge<'a>(sides: &Sides<'a>) -> Result<BTreeMap<Field<'a>, Declared<'a>>, Conflict> {
     let mut merged: BTreeMap<Field<'_>, Declared<'_>> = BTreeMap::new();
     for declaration in speaking(sides) {
         let crossing = declaration.extent != Extent::Whole;
@@ -155,7 +160,7 @@ fn merge<'a>(sides: &Sides<'a>) -> Result<BTreeMap<Field<'a>, Declared<'a>>, Dif
                     let wants =
                         |d: &&Declaration| d.item.fields(d.extent == Extent::Whole).iter().any(|(f, _)| *f == field);
                     let writers = speaking(sides).filter(wants).map(|d| d.writer.clone()).collect();
-                    return Err(Difference::Conflict { field: field.into_owned(), writers });
+                    return Err(Conflict { field: field.into_owned(), writers });
                 }
             }
         }

@@ -81,8 +81,8 @@ mod tests {
         let after = spec(&[("baseUrl", Input::value("https://b")), secret.clone()]);
         assert_eq!(redirect(&before, &after, None).unwrap().why, "baseUrl changes while password stays");
         // Added, removed, or of another kind: the same.
-        assert!(redirect(&spec(&[secret.clone()]), &after, None).is_some());
-        assert!(redirect(&before, &spec(&[secret.clone()]), None).is_some());
+        assert!(redirect(&spec(std::slice::from_ref(&secret)), &after, None).is_some());
+        assert!(redirect(&before, &spec(std::slice::from_ref(&secret)), None).is_some());
         assert!(redirect(&before, &spec(&[("baseUrl", Input::PER_CUSTOMER), secret.clone()]), None).is_some());
         // The customers' own secrets stay too.
         let theirs = ("password", Input::PER_CUSTOMER);

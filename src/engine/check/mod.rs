@@ -61,9 +61,4 @@ impl<'a> Elsewhere<'a> {
                 .collect(),
         }
     }
-
-    /// The resources of every tenant.
-    pub fn inventories(&self) -> impl Iterator<Item = &'a Inventory> + use<'a, '_> {
-        self.tenants.iter().map(|(_, inventory)| *inventory)
-    }
 }

@@ -59,6 +59,7 @@ pub fn plan(world: &World, scope: &Scope) -> Plan {
             declared: BTreeMap::new(),
             promotions: BTreeMap::new(),
             writers: BTreeMap::new(),
+            upstream: Vec::new(),
             reading: Reading::of(&view.live),
             elsewhere: &elsewhere,
         };
@@ -200,6 +201,7 @@ fn declare_sync(
     input.reading.rests_on(&reading);
     input.writers.insert(sync.writer.clone(), WriterState { reading: reading.clone(), prunes });
     let Some(source) = planned.get(from) else { return };
+    input.upstream.push(source.after.clone());
     let target = as_its_own_source_has_it(input);
     let to = Replacements::of(input.tenant, &target);
     let of_source = Replacements::of(from, &source.after);
@@ -273,7 +275,8 @@ fn emptied_finding(writer: &Writer, tenant: &str) -> Finding {
 
 fn assemble(scope: &Scope, targets: Vec<Target>, mut findings: Vec<Finding>) -> Plan {
     findings.sort_by(|a, b| {
-        (a.severity, &a.tenant, a.code, &a.object, &a.text).cmp(&(b.severity, &b.tenant, b.code, &b.object, &b.text))
+        let key = |f: &Finding| (f.severity, f.tenant.clone(), f.code, f.object.clone());
+        (key(a), &a.text, &a.mend).cmp(&(key(b), &b.text, &b.mend))
     });
     findings.dedup();
     let mut plan = Plan {

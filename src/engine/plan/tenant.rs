@@ -42,6 +42,8 @@ pub struct Input<'a> {
     pub promotions: BTreeMap<Writer, BTreeMap<String, BTreeMap<String, SourceBinding>>>,
     /// Every writer that exists for this tenant.
     pub writers: BTreeMap<Writer, WriterState>,
+    /// The sources of its syncs, as they will be.
+    pub upstream: Vec<Arc<Inventory>>,
     /// What of the tenant, and of what feeds it, cannot be known.
     pub reading: Reading,
     /// The connections that other tenants have under a key: for suggestions.
@@ -195,9 +197,8 @@ impl<'a> Draft<'a> {
             self.notes.push(Note::Held { object: id.clone(), path: Vec::new(), by, text: Some(text) });
             return true;
         }
-        let known: Vec<&Inventory> = self.input.elsewhere.inventories().chain([self.after.as_ref()]).collect();
         let literals: BTreeSet<String> =
-            declarations.iter().flat_map(|d| check::secret_literals(&d.item, &known)).map(str::to_string).collect();
+            declarations.iter().flat_map(|d| self.secret_literals(&d.item)).map(str::to_string).collect();
         if literals.is_empty() {
             return false;
         }
@@ -358,11 +359,16 @@ impl<'a> Draft<'a> {
         self.actions.push(action);
     }
 
+    /// Secrets written as values, as far as the tenant or one that it copies knows the type.
+    fn secret_literals<'i>(&self, item: &'i Item) -> Vec<&'i str> {
+        let known: Vec<&Inventory> = self.input.upstream.iter().chain([&self.after]).map(AsRef::as_ref).collect();
+        check::secret_literals(item, &known)
+    }
+
     /// A secret that stands there as a value is not shown, though it goes.
     fn hide_secrets(&self, changes: &mut [FieldChange], live: Option<&Item>) {
         let Some(live) = live else { return };
-        let known: Vec<&Inventory> = self.input.elsewhere.inventories().chain([self.after.as_ref()]).collect();
-        let literals = check::secret_literals(live, &known);
+        let literals = self.secret_literals(live);
         let is_input = |c: &FieldChange| matches!(c.field.kind, FieldKind::Input | FieldKind::TestInput);
         for change in changes.iter_mut().filter(|c| is_input(c) && literals.contains(&c.field.name.as_ref())) {
             change.from = change.from.is_some().then(|| json!({"hidden": true}));

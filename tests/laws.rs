@@ -1,0 +1,232 @@
+//! The laws of the engine, on worlds that nobody would write by hand.
+//!
+//! A world is rolled from a string of dice, planned and carried out, so that its records are what we
+//! really write; then other hands and moving sources change it. The laws hold before and after.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(dead_code)] // Of the fixtures, not every word is used here.
+
+#[path = "rules/fixtures.rs"]
+mod fixtures;
+#[path = "laws/worlds.rs"]
+mod worlds;
+
+use fixtures::Told;
+use proptest::prelude::*;
+use stablekey::api::{Kind, names};
+use stablekey::engine::closure::{Index, Seeds, plan_closure};
+use stablekey::engine::item::ObjectId;
+use stablekey::engine::plan::{Action, Plan, Scope, outcome, plan};
+use stablekey::engine::record::Record;
+use stablekey::engine::world::{View, World};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use worlds::{Dice, lived_in, shuffled};
+
+fn whole(world: &World) -> Plan {
+    plan(world, &Scope::default())
+}
+
+fn json(plan: &Plan) -> String {
+    serde_json::to_string_pretty(plan).unwrap()
+}
+
+/// Everything that an apply can change: objects and records, by tenant. A record of nothing live is
+/// dropped when the writing ends.
+type State = BTreeMap<(String, ObjectId), (String, Option<Record>)>;
+
+fn state(world: &World) -> State {
+    let read = world.tenants.iter().filter_map(|(name, view)| Some((name, view.live.inventory()?)));
+    read.flat_map(|(name, inventory)| {
+        inventory.items().map(move |item| {
+            let id = item.id();
+            let record = inventory.record(name, &id).filter(|r| !r.is_empty()).cloned();
+            ((name.clone(), id), (item.to_json().to_string(), record))
+        })
+    })
+    .collect()
+}
+
+/// Carries out a part of an action: all of it, or what is written first.
+fn carry_out(world: &mut World, tenant: &str, action: &Action, object: bool, record: bool) {
+    let View::Read(inventory) = &mut world.tenants.get_mut(tenant).unwrap().live else { return };
+    let inventory = Arc::make_mut(inventory);
+    let change = &action.change;
+    match (&change.after, object) {
+        (_, false) => {}
+        (Some(item), true) => inventory.insert(item.clone()),
+        (None, true) => inventory.remove(&change.object),
+    }
+    match (&change.record, record) {
+        (_, false) => {}
+        (Some(r), true) => drop(inventory.records.insert(change.object.clone(), r.clone())),
+        (None, true) => drop(inventory.records.remove(&change.object)),
+    }
+}
+
+/// Carries out some actions, each after those that it rests on, and then perhaps a part of one more.
+fn cut_off(world: &World, plan: &Plan, dice: &mut Dice) -> World {
+    let mut world = world.clone();
+    let mut left: Vec<(String, &Action)> = plan.actions().map(|(t, a)| (t.tenant.clone(), a)).collect();
+    let mut steps = dice.below(left.len() + 1);
+    while !left.is_empty() {
+        let waiting: BTreeSet<&str> = left.iter().map(|(_, a)| a.id.as_str()).collect();
+        let ready: Vec<usize> =
+            (0..left.len()).filter(|at| left[*at].1.after.iter().all(|id| !waiting.contains(id.as_str()))).collect();
+        let (tenant, action) = left.remove(ready[dice.below(ready.len())]);
+        if steps == 0 {
+            // Create: the record first; update and delete: the object first.
+            let creates = action.change.before.is_none();
+            if dice.below(2) == 1 {
+                carry_out(&mut world, &tenant, action, !creates, creates);
+            }
+            break;
+        }
+        carry_out(&mut world, &tenant, action, true, true);
+        steps -= 1;
+    }
+    world
+}
+
+fn plan_after_apply_is_empty(world: &World) -> Result<(), TestCaseError> {
+    let first = whole(world);
+    let second = whole(&outcome(world, &first));
+    prop_assert!(second.is_empty(), "first {}\nsecond {}", json(&first), json(&second));
+    Ok(())
+}
+
+fn plan_is_a_function_of_its_inputs(world: &World, dice: &mut Dice) -> Result<(), TestCaseError> {
+    let (a, b) = (Told { world: world.clone() }.plan().json(), Told { world: shuffled(world, dice) }.plan().json());
+    prop_assert_eq!(a, b);
+    Ok(())
+}
+
+fn apply_touches_only_what_the_plan_names(world: &World) -> Result<(), TestCaseError> {
+    let plan = whole(world);
+    let (before, after) = (state(world), state(&outcome(world, &plan)));
+    let named: BTreeSet<(String, ObjectId)> =
+        plan.actions().map(|(t, a)| (t.tenant.clone(), a.change.object.clone())).collect();
+    for key in before.keys().chain(after.keys()).filter(|key| before.get(key) != after.get(key)) {
+        prop_assert!(named.contains(key), "{key:?}\n{}", json(&plan));
+    }
+    Ok(())
+}
+
+fn nothing_unowned_is_changed_or_deleted(world: &World) -> Result<(), TestCaseError> {
+    let plan = whole(world);
+    let after = outcome(world, &plan);
+    for (name, view) in &world.tenants {
+        let (Some(live), Some(then)) = (view.live.inventory(), after.tenants[name].live.inventory()) else { continue };
+        for item in live.items() {
+            let record = live.record(name, &item.id());
+            let Some(now) = then.get(&item.id()) else {
+                prop_assert!(record.is_some_and(|r| r.made), "{} is gone\n{}", item.id(), json(&plan));
+                continue;
+            };
+            for (field, value) in item.fields(true) {
+                let ours = record.is_some_and(|r| r.fields.contains_key(&field.clone().into_owned()));
+                let same = now.written(&field).is_some_and(|now| now.is(&value));
+                prop_assert!(ours || same, "{field} of {}\n{}", item.id(), json(&plan));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn any_prefix_ends_the_same(world: &World, dice: &mut Dice) -> Result<(), TestCaseError> {
+    let first = whole(world);
+    let half = cut_off(world, &first, dice);
+    let rest = whole(&half);
+    prop_assert_eq!(
+        state(&outcome(&half, &rest)),
+        state(&outcome(world, &first)),
+        "first {}\nrest {}",
+        json(&first),
+        json(&rest)
+    );
+    let approved: BTreeSet<String> = first
+        .actions()
+        .flat_map(|(_, a)| std::iter::once(&a.digest).chain(&a.change.resumptions))
+        .map(ToString::to_string)
+        .collect();
+    for (_, action) in rest.actions() {
+        let covered = approved.contains(&action.digest.to_string());
+        prop_assert!(covered, "{} is not covered\nfirst {}\nrest {}", action.id, json(&first), json(&rest));
+    }
+    Ok(())
+}
+
+fn closure_equals_whole(world: &World, dice: &mut Dice) -> Result<(), TestCaseError> {
+    let mut whole = whole(world);
+    whole.retain(&|_| true);
+    let (integration, key) = (worlds::integration(dice), worlds::key(dice));
+    let seeds = match dice.below(2) {
+        0 => Seeds { integrations: [integration.to_string()].into(), ..Seeds::default() },
+        _ => Seeds { keys: [key.to_string()].into(), ..Seeds::default() },
+    };
+    let part = plan_closure(world, &Index::of(world), &seeds, &Scope::default());
+    let by_id = |plan: &Plan| -> BTreeMap<String, String> {
+        plan.actions().map(|(_, a)| (a.id.clone(), serde_json::to_string_pretty(a).unwrap())).collect()
+    };
+    let (of_part, of_whole) = (by_id(&part), by_id(&whole));
+    for (id, action) in &of_part {
+        prop_assert_eq!(Some(action), of_whole.get(id), "{}", id);
+    }
+    let is_seed = |id: &ObjectId| match id.kind {
+        Kind::Integration => seeds.integrations.contains(&id.name),
+        Kind::Connection => seeds.keys.iter().any(|key| names::of_stable_key(key) == id.name),
+        _ => false,
+    };
+    for (_, action) in whole.actions().filter(|(_, a)| is_seed(&a.change.object)) {
+        prop_assert!(of_part.contains_key(&action.id), "{} is not in the closure of {seeds:?}", action.id);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::with_cases(cases()) })]
+
+    #[test]
+    fn the_plan_after_apply_is_empty(dice in worlds::dice()) {
+        for world in lived_in(&mut Dice::new(&dice)) {
+            plan_after_apply_is_empty(&world)?;
+        }
+    }
+
+    #[test]
+    fn the_plan_is_a_function_of_its_inputs(dice in worlds::dice()) {
+        let mut dice = Dice::new(&dice);
+        for world in lived_in(&mut dice) {
+            plan_is_a_function_of_its_inputs(&world, &mut dice)?;
+        }
+    }
+
+    #[test]
+    fn an_apply_touches_only_what_the_plan_names_and_nothing_unowned(dice in worlds::dice()) {
+        for world in lived_in(&mut Dice::new(&dice)) {
+            apply_touches_only_what_the_plan_names(&world)?;
+            nothing_unowned_is_changed_or_deleted(&world)?;
+        }
+    }
+
+    #[test]
+    fn any_prefix_of_an_apply_ends_in_the_same_state_by_the_same_approval(dice in worlds::dice()) {
+        let mut dice = Dice::new(&dice);
+        for world in lived_in(&mut dice) {
+            any_prefix_ends_the_same(&world, &mut dice)?;
+        }
+    }
+
+    #[test]
+    fn the_closure_equals_the_whole(dice in worlds::dice()) {
+        let mut dice = Dice::new(&dice);
+        for world in lived_in(&mut dice) {
+            closure_equals_whole(&world, &mut dice)?;
+        }
+    }
+}
+
+/// How many worlds a law is tried on: enough to have found every mistake so far, in seconds.
+fn cases() -> u32 {
+    std::env::var("LAWS").ok().and_then(|n| n.parse().ok()).unwrap_or(400)
+}
