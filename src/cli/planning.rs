@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::api::TenantSyncSpec;
-use crate::engine::closure::{Index, Seeds, plan_closure};
+use crate::engine::closure::{Core, Index, Seeds};
 use crate::engine::code::{Code, Severity};
 use crate::engine::plan::{At, Finding, Plan, Scope, plan};
 use crate::engine::record::Writer;
@@ -25,16 +25,16 @@ pub fn make(project: &Project, scope: &Scope) -> Result<Planned, Failure> {
     let mut world = project.world();
     add_unwritten_syncs(&mut world, scope)?;
     check_names(project, &world, scope)?;
-    let mut plan = if scope.integrations.is_empty() {
-        plan(&world, scope)
-    } else {
+    let mut plan = plan(&world, scope);
+    if !scope.integrations.is_empty() {
         let seeds = Seeds { keys: BTreeSet::new(), integrations: scope.integrations.clone() };
-        plan_closure(&world, &Index::of(&world), &seeds, scope)
-    };
+        let core = Core::of(&Index::of(&world), &seeds);
+        plan.retain(&|id| core.contains(id));
+    }
     plan.skipped.other_kinds = project.other_kinds;
     plan.findings.extend(project.own_problems().map(finding));
     plan.findings.sort_by_key(|f| f.severity);
-    locate(project, &mut plan);
+    locate(project, &world.syncs, &mut plan);
     plan.settle();
     Ok(Planned { world, plan })
 }
@@ -106,17 +106,16 @@ pub fn known<'a>(what: &str, name: &str, there: impl Iterator<Item = &'a String>
 }
 
 /// Writes down where a person would look for what the plan speaks of.
-fn locate(project: &Project, plan: &mut Plan) {
+fn locate(project: &Project, syncs: &[Sync], plan: &mut Plan) {
     for target in &mut plan.targets {
         for action in &mut target.actions {
             let path = action.fields.first().map(|c| c.field.document_path()).unwrap_or_default();
             action.at = project.at(Some(&target.tenant), &action.change.object, &path);
             if action.at.is_none() {
-                action.at = action
-                    .change
-                    .definition
-                    .as_ref()
-                    .and_then(|from| project.at(Some(&from.tenant), &action.change.object, &[]));
+                // It is not there yet: where it comes from is where it can be changed.
+                let writers = &action.writers;
+                let mut sources = syncs.iter().filter(|s| writers.contains(&s.writer)).map(|s| s.spec.from.as_str());
+                action.at = sources.find_map(|from| project.at(Some(from), &action.change.object, &[]));
             }
         }
     }

@@ -138,10 +138,11 @@ pub fn outcome(world: &World, plan: &Plan) -> World {
 }
 
 impl Scope {
-    /// Whether a sync is carried out.
+    /// Whether a sync is carried out. `FROM:TO` adds a sync and narrows nothing.
     fn carries(&self, writer: &Writer) -> bool {
         let named = |name: &String| *name == writer.to_string() || matches!(writer, Writer::Sync(n) if n == name);
-        self.syncs.is_empty() || self.syncs.iter().any(named)
+        let mut narrowing = self.syncs.iter().filter(|name| !name.contains(':')).peekable();
+        matches!(writer, Writer::Promote(_)) || narrowing.peek().is_none() || narrowing.any(named)
     }
 }
 
