@@ -59,7 +59,8 @@ impl Walk {
             Err(error) => return self.wrong(path, cannot_read(&error)),
         };
         if self.leads_out(path, &real) {
-            return self.wrong(path, ("this is a link that leads out of the root", "copy what it names below the root"));
+            return self
+                .wrong(path, ("this is a link that leads out of the root", "copy what it names below the root"));
         }
         if metadata.is_dir() {
             self.folder(path, real, 0);

@@ -4,7 +4,7 @@ use super::node::{Id, NodeKind, Tree};
 use super::problem::Show;
 use super::scalar::Plain;
 use super::schema::{Schema, Shape};
-use super::shape::is_identifier;
+use super::words::is_identifier;
 use std::ops::Range;
 
 /// Every scalar of the tree, and whether it may be shown. `root` is what `schema` describes; whatever
@@ -48,7 +48,8 @@ fn collect(tree: &Tree<'_>, id: Id, schema: Option<&Schema>, private: bool, out:
                 });
                 // A name says nothing secret; but what stands alone in braces is no name.
                 let named = child.is_some() || (!private && is_identifier(key));
-                let show = if named && !(tree.is_null(entry.value) && private_child(child)) { Show::Yes } else { Show::No };
+                let show =
+                    if named && !(tree.is_null(entry.value) && private_child(child)) { Show::Yes } else { Show::No };
                 out.push((tree.node(entry.key).span(), show));
                 collect(tree, entry.value, child, private, out);
             }

@@ -201,7 +201,8 @@ impl Writer<'_> {
 }
 
 fn is_structure(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '{' | '}' | '[' | ']' | ',' | ':' | '-' | '?' | '|' | '>' | '&' | '*' | '!' | '"' | '\'')
+    c.is_whitespace()
+        || matches!(c, '{' | '}' | '[' | ']' | ',' | ':' | '-' | '?' | '|' | '>' | '&' | '*' | '!' | '"' | '\'')
 }
 
 /// A character that cannot play tricks on a terminal.

@@ -4,8 +4,9 @@ use super::cut::{Slice, cut};
 use super::locate::find;
 use super::node::{self, Id, Tree};
 use super::problem::{Problem, shown};
-use super::shape::{Finding, check, nearest};
+use super::shape::{Finding, check};
 use super::source::{Origin, SourceFile};
+use super::words::nearest;
 use super::{limits, mask, schema, sniff, syntax, typed};
 use crate::api::{API_VERSION, GROUP, Kind, Object, Resource, rules};
 use std::sync::Arc;
@@ -249,9 +250,8 @@ impl Reader<'_> {
             }),
             _ => {
                 let spans = mask::spans(tree, id, Some(schema));
-                let problem = |f: Finding| {
-                    Problem::at(self.file, tree.text, found.first_line, f.at, &spans, (f.message, f.help))
-                };
+                let problem =
+                    |f: Finding| Problem::at(self.file, tree.text, found.first_line, f.at, &spans, (f.message, f.help));
                 checked.findings.sort_by_key(|finding| finding.at.start);
                 self.reading.invalid.push(Invalid {
                     kind,

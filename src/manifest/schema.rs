@@ -150,9 +150,7 @@ impl Field {
 
 /// Compiles a part of an OpenAPI schema. `path` is where it stands, with `*` for any key or item.
 fn compile<'v>(schema: &'v Value, path: &mut Vec<&'v str>) -> Schema {
-    let size = |key: &str, absent: usize| {
-        schema[key].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(absent)
-    };
+    let size = |key: &str, absent: usize| schema[key].as_u64().and_then(|n| usize::try_from(n).ok()).unwrap_or(absent);
     let below = |value: &'v Value, step: &'v str, path: &mut Vec<&'v str>| {
         path.push(step);
         let compiled = compile(value, path);

@@ -6,6 +6,7 @@ use super::problem::shown;
 use super::scalar::{self, Plain};
 use super::schema::{Field, Schema, Shape};
 use super::source::position;
+use super::words::{alternative, example, example_fields, is_identifier, nearest, quoted};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -80,20 +81,18 @@ impl<'a> Walk<'a, '_> {
             }
             (Shape::Dict { value, max }, NodeKind::Map { entries, .. }) => self.dict(at, entries, value, *max),
             (Shape::List { item, min, max }, NodeKind::List { items, .. }) => self.list(at, items, item, *min, *max),
-            (Shape::Text { min, max, pattern, options }, NodeKind::Scalar { text, .. }) => {
-                match self.tree.plain(id) {
-                    Some(read) => self.quote(node.span(), text, read, options, schema.private),
-                    None if !options.is_empty() => self.option(node.span(), text, options),
-                    None => {
-                        self.bounds(node.span(), text, *min, *max);
-                        if let Some(pattern) = pattern
-                            && !pattern.is_match(text)
-                        {
-                            self.pattern(node.span(), text, pattern.as_str());
-                        }
+            (Shape::Text { min, max, pattern, options }, NodeKind::Scalar { text, .. }) => match self.tree.plain(id) {
+                Some(read) => self.quote(node.span(), text, read, options, schema.private),
+                None if !options.is_empty() => self.option(node.span(), text, options),
+                None => {
+                    self.bounds(node.span(), text, *min, *max);
+                    if let Some(pattern) = pattern
+                        && !pattern.is_match(text)
+                    {
+                        self.pattern(node.span(), text, pattern.as_str());
                     }
                 }
-            }
+            },
             (Shape::Bool, NodeKind::Scalar { .. }) if matches!(self.tree.plain(id), Some(Plain::Bool(_))) => {}
             (Shape::Int { min, max }, NodeKind::Scalar { text, .. }) if self.tree.plain(id) == Some(Plain::Int) => {
                 if scalar::integer(text).is_none_or(|number| number < *min || number > *max) {
@@ -105,7 +104,14 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn map(&mut self, at: Range<usize>, entries: &'a [Entry], fields: &'a [Field], one_of: Option<&str>, private: bool) {
+    fn map(
+        &mut self,
+        at: Range<usize>,
+        entries: &'a [Entry],
+        fields: &'a [Field],
+        one_of: Option<&str>,
+        private: bool,
+    ) {
         let mut seen = Seen::default();
         let mut present: Vec<Option<Entry>> = vec![None; fields.len()];
         let mut unknown = false;
@@ -119,7 +125,11 @@ impl<'a> Walk<'a, '_> {
                         self.child(Step::Key(key), entry, &fields[index].schema);
                         if one_of.is_some() && self.tree.plain(entry.value) == Some(Plain::Bool(false)) {
                             let message = format!("{}.{key} can only be true", self.here());
-                            self.find(self.tree.node(entry.value).span(), message, "take it away, or write true".into());
+                            self.find(
+                                self.tree.node(entry.value).span(),
+                                message,
+                                "take it away, or write true".into(),
+                            );
                         }
                     }
                 }
@@ -160,7 +170,8 @@ impl<'a> Walk<'a, '_> {
         for entry in entries {
             let Some(key) = self.key(entry, &mut seen) else { continue };
             if let Some(read) = self.tree.plain(entry.key) {
-                let message = format!("a key in {} is not quoted, and kubectl reads it as {}", self.here(), read.as_words());
+                let message =
+                    format!("a key in {} is not quoted, and kubectl reads it as {}", self.here(), read.as_words());
                 self.find(self.tree.node(entry.key).span(), message, format!("quote it: {}", quoted(key)));
             }
             if !self.tree.is_null(entry.value) {
@@ -301,7 +312,9 @@ impl<'a> Walk<'a, '_> {
             _ => at,
         };
         let (wants, help) = match &schema.shape {
-            Shape::Text { options, .. } if options.is_empty() => ("a text", "write a text, in quotes where it is not a plain word".into()),
+            Shape::Text { options, .. } if options.is_empty() => {
+                ("a text", "write a text, in quotes where it is not a plain word".into())
+            }
             Shape::Text { options, .. } => ("a text", format!("write one of {}", options.join(", "))),
             Shape::Bool => ("true or false", "write true or false, without quotes".into()),
             Shape::Int { .. } => ("a whole number", "write digits, without quotes".into()),
@@ -386,74 +399,4 @@ impl<'a> Seen<'a> {
             }
         }
     }
-}
-
-/// A name that somebody would give a field: it says nothing secret.
-pub(super) fn is_identifier(text: &str) -> bool {
-    let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_';
-    text.len() <= 40
-        && text.bytes().next().is_some_and(letter)
-        && text.bytes().all(|b| letter(b) || b.is_ascii_digit() || b == b'-')
-}
-
-/// A text as JSON writes it, which every reader of YAML reads as that text.
-fn quoted(text: &str) -> String {
-    serde_json::Value::String(shown(text)).to_string()
-}
-
-/// How a field is written, with `…` where something is to be filled in.
-fn example(name: &str, schema: &Schema) -> String {
-    match &schema.shape {
-        Shape::Text { options, .. } if !options.is_empty() => format!("{name}: {}", options.join(" | ")),
-        Shape::Text { .. } | Shape::Any => format!("{name}: …"),
-        Shape::Bool => format!("{name}: true"),
-        Shape::Int { .. } => format!("{name}: 1"),
-        Shape::List { .. } => format!("{name}: […]"),
-        Shape::Dict { .. } => format!("{name}: {{…}}"),
-        Shape::Map { fields, .. } => format!("{name}: {}", example_fields(fields)),
-    }
-}
-
-fn example_fields(fields: &[Field]) -> String {
-    let required: Vec<_> = fields.iter().filter(|field| field.required).collect();
-    let parts: Vec<_> = required.iter().map(|field| example(&field.name, &field.schema)).collect();
-    if parts.is_empty() { "{…}".into() } else { format!("{{{}}}", parts.join(", ")) }
-}
-
-fn alternative(field: &Field) -> String {
-    format!("{{{}}}", example(&field.name, &field.schema))
-}
-
-/// The name that was probably meant: near in spelling, or the same but for case and separators.
-pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let fold = |text: &str| -> Vec<char> {
-        text.chars().take(80).filter(|c| !matches!(c, '_' | '-' | ' ' | '.')).map(|c| c.to_ascii_lowercase()).collect()
-    };
-    let wanted = fold(text);
-    names
-        .map(|name| {
-            let folded = fold(name);
-            (distance(&wanted, &folded), folded.len(), name)
-        })
-        .filter(|(distance, length, _)| *distance <= 1 + length / 5 && distance * 2 < *length)
-        .min_by_key(|(distance, ..)| *distance)
-        .map(|(.., name)| name)
-}
-
-/// Edits that make one of the other, a swap of neighbours counting as one.
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let mut best = (row[j] + usize::from(x != y)).min(row[j + 1] + 1).min(next[j] + 1);
-            if i > 0 && j > 0 && a[i - 1] == *y && *x == b[j - 1] {
-                best = best.min(before[j - 1] + 1);
-            }
-            next.push(best);
-        }
-        before = std::mem::replace(&mut row, next);
-    }
-    row.last().copied().unwrap_or(0)
 }

@@ -7,11 +7,7 @@ const WORTH_A_THREAD: usize = 128 * 1024;
 
 /// Does `work` on consecutive parts of `items`, in parallel where their sizes make it worth it. The
 /// results come in the order of the items.
-pub fn in_parts<T: Sync, R: Send>(
-    items: &[T],
-    size: impl Fn(&T) -> usize,
-    work: impl Fn(&[T]) -> R + Sync,
-) -> Vec<R> {
+pub fn in_parts<T: Sync, R: Send>(items: &[T], size: impl Fn(&T) -> usize, work: impl Fn(&[T]) -> R + Sync) -> Vec<R> {
     let total: usize = items.iter().map(&size).sum();
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let parts = (total / WORTH_A_THREAD).min(processors).max(1);

@@ -60,7 +60,10 @@ fn mistakes() {
         ("a text where a boolean belongs", with("perCustomer: true", "perCustomer: \"true\"")),
         ("perCustomer: false", with("perCustomer: true", "perCustomer: false")),
         ("a secret as a text", with("{secretRef: {name: salesforce-app, key: clientSecret}}", "hunter2")),
-        ("a secret as a value", with("{secretRef: {name: salesforce-app, key: clientSecret}}", "{value: hunter2} # hunter2")),
+        (
+            "a secret as a value",
+            with("{secretRef: {name: salesforce-app, key: clientSecret}}", "{value: hunter2} # hunter2"),
+        ),
         ("an input of two kinds", with("{perCustomer: true}", "{perCustomer: true, value: hunter2}")),
         ("an input of no kind", with("{perCustomer: true}", "{}")),
         ("an input of an unknown kind", with("{perCustomer: true}", "{valeu: hunter2}")),
@@ -88,7 +91,10 @@ fn mistakes() {
         ("a reserved character", with("title: Salesforce", "title: @Salesforce")),
         ("a template", with("title: Salesforce", "title: {{ .Values.title }}")),
         ("an unknown alias", with("title: Salesforce", "title: *title")),
-        ("a conflict left by Git", with("  type: oauth2", "<<<<<<< HEAD\n  type: oauth2\n=======\n  type: basic\n>>>>>>> x")),
+        (
+            "a conflict left by Git",
+            with("  type: oauth2", "<<<<<<< HEAD\n  type: oauth2\n=======\n  type: basic\n>>>>>>> x"),
+        ),
     ];
     let mut out = String::new();
     for (what, text) in cases {

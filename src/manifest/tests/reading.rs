@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 const SPEC: &str = "spec: {stableKey: a, component: {key: c}, type: t, credentials: Customer}";
 
 fn connection(name: &str) -> String {
-    format!("apiVersion: stablekey.dev/v1alpha1\nkind: Connection\nmetadata: {{name: {name}}}\n{}\n", SPEC.replace(": a,", &format!(": {name},")))
+    format!(
+        "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\nmetadata: {{name: {name}}}\n{}\n",
+        SPEC.replace(": a,", &format!(": {name},"))
+    )
 }
 
 fn names(reading: &Reading) -> Vec<&str> {
@@ -23,7 +26,10 @@ fn read(text: &str) -> Reading {
 
 #[test]
 fn other_kinds_are_passed_over_and_counted() {
-    let text = format!("apiVersion: v1\nkind: Secret\n---\n{}---\n{{apiVersion: v1, kind: Pod}}\n---\njust: text\n---\n---\n# nothing\n", connection("a"));
+    let text = format!(
+        "apiVersion: v1\nkind: Secret\n---\n{}---\n{{apiVersion: v1, kind: Pod}}\n---\njust: text\n---\n---\n# nothing\n",
+        connection("a")
+    );
     let reading = read(&text);
     assert_eq!(names(&reading), ["a"]);
     assert_eq!(reading.other_kinds, 3);
@@ -32,9 +38,14 @@ fn other_kinds_are_passed_over_and_counted() {
 
 #[test]
 fn lists_hold_documents() {
-    let item = |name: &str| connection(name).lines().map(|line| format!("  {line}\n")).collect::<String>().replacen("  a", "- a", 1);
+    let item = |name: &str| {
+        connection(name).lines().map(|line| format!("  {line}\n")).collect::<String>().replacen("  a", "- a", 1)
+    };
     let secret = "- {apiVersion: v1, kind: Secret}\n";
-    for head in ["apiVersion: v1\nkind: List\n", "apiVersion: stablekey.dev/v1alpha1\nkind: ConnectionList\nmetadata: {resourceVersion: \"1\"}\n"] {
+    for head in [
+        "apiVersion: v1\nkind: List\n",
+        "apiVersion: stablekey.dev/v1alpha1\nkind: ConnectionList\nmetadata: {resourceVersion: \"1\"}\n",
+    ] {
         let reading = read(&format!("{head}items:\n{}{secret}{}", item("a"), item("b")));
         assert_eq!(names(&reading), ["a", "b"]);
         assert_eq!(reading.other_kinds, 1);
@@ -67,7 +78,9 @@ fn what_kubectl_prints_is_accepted() {
 
 #[test]
 fn null_is_absent() {
-    let reading = read(&connection("a").replace("type: t,", "type: t, title: null, description: , inputs: {x: ~}, replaces: null,"));
+    let reading = read(
+        &connection("a").replace("type: t,", "type: t, title: null, description: , inputs: {x: ~}, replaces: null,"),
+    );
     let Resource::Connection(c) = &reading.documents[0].resource else { panic!() };
     assert_eq!((&c.spec.title, c.spec.inputs.len()), (&None, 0));
 }
@@ -88,10 +101,26 @@ fn aliases_and_merges_mean_what_they_repeat() {
 
 #[test]
 fn texts_of_every_style_are_texts() {
-    let reading = read(&connection("a").replace(
-        SPEC.split_once("spec: {").unwrap().1,
-        "x",
-    ).replace("spec: {x", "spec:\n  stableKey: a\n  component: {key: !!str 12}\n  type: 'on'\n  credentials: Customer\n  title: \"0644\"\n  description: |\n    yes\n\n    1\n  inputs:\n    ? a\n    : value: >-\n        x\n        y\n").replace(": {name: a}", ": {name: a}"));
+    let (head, _) =
+        connection("a").split_once("spec:").map(|(head, rest)| (head.to_string(), rest.to_string())).unwrap();
+    let spec = "\
+spec:
+  stableKey: a
+  component: {key: !!str 12}
+  type: 'on'
+  credentials: Customer
+  title: \"0644\"
+  description: |
+    yes
+
+    1
+  inputs:
+    ? a
+    : value: >-
+        x
+        y
+";
+    let reading = read(&format!("{head}{spec}"));
     let Resource::Connection(c) = &reading.documents[0].resource else { panic!() };
     assert_eq!(c.spec.component.key, "12");
     assert_eq!(c.spec.description.as_deref(), Some("yes\n\n1\n"));
@@ -100,7 +129,8 @@ fn texts_of_every_style_are_texts() {
 
 #[test]
 fn every_scalar_that_kubectl_reads_otherwise_is_refused() {
-    for scalar in ["y", "on", "0644", "1e3", "true", "12:30", "1_000", "=", "0x1f", "0b1", "0o7", ".5", ".inf", ".nan"] {
+    for scalar in ["y", "on", "0644", "1e3", "true", "12:30", "1_000", "=", "0x1f", "0b1", "0o7", ".5", ".inf", ".nan"]
+    {
         for (from, to) in [
             ("type: t", format!("type: {scalar}")),
             ("type: t", format!("type: t, inputs: {{x: {{value: {scalar}}}}}")),
@@ -119,7 +149,12 @@ fn every_scalar_that_kubectl_reads_otherwise_is_refused() {
 
 #[test]
 fn one_bad_document_hides_no_other() {
-    let text = format!("{}---\na: [\n---\n{}---\n{}", connection("a"), connection("b"), connection("c").replace("type", "typ"));
+    let text = format!(
+        "{}---\na: [\n---\n{}---\n{}",
+        connection("a"),
+        connection("b"),
+        connection("c").replace("type", "typ")
+    );
     let reading = read_text("t.yaml", text);
     assert_eq!(names(&reading), ["a", "b"]);
     assert_eq!(reading.unparsed.len(), 1);
@@ -163,7 +198,15 @@ fn write(folder: &Path, name: &str, text: &str) {
 #[test]
 fn folders_are_read_recursively_and_in_order() {
     let folder = tempfile::tempdir().unwrap();
-    for (file, name) in [("b.yml", "b"), ("a/c.yaml", "c"), ("a/d.json", "d"), (".git/x.yaml", "x"), ("a/.y.yaml", "y"), ("z.txt", "z"), ("out/o.yaml", "o")] {
+    for (file, name) in [
+        ("b.yml", "b"),
+        ("a/c.yaml", "c"),
+        ("a/d.json", "d"),
+        (".git/x.yaml", "x"),
+        ("a/.y.yaml", "y"),
+        ("z.txt", "z"),
+        ("out/o.yaml", "o"),
+    ] {
         write(folder.path(), file, &connection(name));
     }
     let reading = read_folder(folder.path(), folder.path(), &[folder.path().join("out")]);
@@ -176,7 +219,8 @@ fn named_files_folders_and_standard_input_are_read() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "a.txt", &connection("a"));
     write(folder.path(), "b/b.yaml", &connection("b"));
-    let paths = [folder.path().join("a.txt"), PathBuf::from("-"), folder.path().join("b"), folder.path().join("none.yaml")];
+    let paths =
+        [folder.path().join("a.txt"), PathBuf::from("-"), folder.path().join("b"), folder.path().join("none.yaml")];
     let reading = read_paths(folder.path(), &paths, &mut connection("c").as_bytes());
     assert_eq!(names(&reading), ["c", "a", "b"]);
     assert_eq!(reading.unparsed.len(), 1);
