@@ -348,7 +348,7 @@ impl<'a> Draft<'a> {
             },
         };
         action.digest = digest::of_action(&action, decided);
-        action.change.resumptions = digest::resumptions(&action, decided);
+        action.change.resumptions = digest::resumptions(&action, input.live.record(input.tenant, id), decided);
         let inventory = Arc::make_mut(&mut self.after);
         inventory.insert(fields.after);
         inventory.records.insert(id.clone(), fields.record);
