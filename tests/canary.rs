@@ -74,7 +74,10 @@ fn as_a_value_where_the_name_says_secret() {
     for tenant in ["us-prod", "dev"] {
         placed(
             &format!("{tenant}/connections/salesforce-oauth.yaml"),
-            with("clientSecret: {secretRef: {name: salesforce-app, key: clientSecret}}", format!("clientSecret: {{value: {CANARY}}}")),
+            with(
+                "clientSecret: {secretRef: {name: salesforce-app, key: clientSecret}}",
+                format!("clientSecret: {{value: {CANARY}}}"),
+            ),
         );
     }
 }
@@ -87,7 +90,10 @@ fn where_a_map_should_stand() {
     );
     placed(
         "us-prod/connections/salesforce-oauth.yaml",
-        with("clientSecret: {secretRef: {name: salesforce-app, key: clientSecret}}", format!("clientSecret: {{secret: {CANARY}}}")),
+        with(
+            "clientSecret: {secretRef: {name: salesforce-app, key: clientSecret}}",
+            format!("clientSecret: {{secret: {CANARY}}}"),
+        ),
     );
 }
 
@@ -105,21 +111,30 @@ fn where_only_the_type_says_secret() {
 
 #[test]
 fn in_test_inputs_and_customer_credentials() {
-    placed("us-prod/connections/warehouse.yaml", |text| text + &format!("  test: {{inputs: {{password: {{value: {CANARY}}}}}}}\n"));
-    placed(
-        "eu-prod/customercredentials/acme-salesforce.yaml",
-        |text| text + &format!("    refreshToken: {{value: {CANARY}}}\n"),
-    );
+    placed("us-prod/connections/warehouse.yaml", |text| {
+        text + &format!("  test: {{inputs: {{password: {{value: {CANARY}}}}}}}\n")
+    });
+    placed("eu-prod/customercredentials/acme-salesforce.yaml", |text| {
+        text + &format!("    refreshToken: {{value: {CANARY}}}\n")
+    });
 }
 
 #[test]
 fn in_an_override() {
-    placed("syncs.yaml", with("input: authorizeUrl\n      value: https://eu.login.example/authorize", format!("input: clientSecret\n      value: {CANARY}")));
+    placed(
+        "syncs.yaml",
+        with(
+            "input: authorizeUrl\n      value: https://eu.login.example/authorize",
+            format!("input: clientSecret\n      value: {CANARY}"),
+        ),
+    );
 }
 
 #[test]
 fn in_other_kinds_and_in_broken_files() {
-    let secret = format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: salesforce-app}}\nstringData:\n  clientSecret: {CANARY}\n");
+    let secret = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: salesforce-app}}\nstringData:\n  clientSecret: {CANARY}\n"
+    );
     placed("us-prod/secrets.yaml", |_| secret.clone());
     placed("us-prod/secrets.yaml", |_| format!("{secret}  broken: [\n"));
     placed("us-prod/secrets.yaml", |_| format!("{secret}\tpassword: {CANARY}\n"));

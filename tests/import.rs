@@ -12,7 +12,11 @@ use support::{files, repository, run, said};
 fn definitions() -> PathBuf {
     let named = std::env::var_os("STABLEKEY_DEFINITIONS").map(PathBuf::from);
     let folder = named.unwrap_or_else(|| repository("../shared/data/prismatic/definitions"));
-    assert!(folder.is_dir(), "{} is not there: set STABLEKEY_DEFINITIONS to a folder of exported definitions", folder.display());
+    assert!(
+        folder.is_dir(),
+        "{} is not there: set STABLEKEY_DEFINITIONS to a folder of exported definitions",
+        folder.display()
+    );
     folder
 }
 
@@ -53,14 +57,18 @@ fn import_then_apply_leaves_nothing_and_export_gives_the_definition_back() {
 #[test]
 fn with_reusable_connections_export_binds_them_and_nothing_else_changes() {
     let root = tempfile::tempdir().unwrap();
-    let imported = run(root.path(), &["import", "--tenant", "us-prod", "--reusable", "all", definitions().to_str().unwrap()]);
+    let imported =
+        run(root.path(), &["import", "--tenant", "us-prod", "--reusable", "all", definitions().to_str().unwrap()]);
     assert_eq!(imported.status.code(), Some(0), "{}", said(&imported));
     assert!(said(&imported).contains("reconnect"), "customers must reconnect: {}", said(&imported));
     let checked = run(root.path(), &["validate"]);
     assert!(matches!(checked.status.code(), Some(0 | 3)), "{}", said(&checked));
     let mut bound = 0;
     for (name, beside) in files(root.path()) {
-        let Some(integration) = name.strip_prefix("us-prod/integrations/").and_then(|n| n.strip_suffix(".definition")) else { continue };
+        let Some(integration) = name.strip_prefix("us-prod/integrations/").and_then(|n| n.strip_suffix(".definition"))
+        else {
+            continue;
+        };
         let exported = run(root.path(), &["export", "us-prod", integration]);
         if exported.status.code() != Some(0) {
             continue;
@@ -76,7 +84,8 @@ fn with_reusable_connections_export_binds_them_and_nothing_else_changes() {
 #[test]
 fn a_second_import_changes_nothing() {
     let root = tempfile::tempdir().unwrap();
-    let arguments = ["import", "--tenant", "us-prod", "--reusable", "all", definitions().to_str().unwrap()].map(str::to_string);
+    let arguments =
+        ["import", "--tenant", "us-prod", "--reusable", "all", definitions().to_str().unwrap()].map(str::to_string);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     run(root.path(), &arguments);
     let first = files(root.path());

@@ -31,7 +31,10 @@ fn project() -> TempDir {
         );
     }
     for part in 0..CONNECTIONS / 60 {
-        let _ = write!(yaml, "apiVersion: stablekey.dev/v1alpha1\nkind: Integration\nmetadata: {{name: integration-{part}}}\nspec:\n  connections:\n");
+        let _ = write!(
+            yaml,
+            "apiVersion: stablekey.dev/v1alpha1\nkind: Integration\nmetadata: {{name: integration-{part}}}\nspec:\n  connections:\n"
+        );
         for n in part * 60..(part + 1) * 60 {
             let _ = writeln!(yaml, "    - {{name: v{n}, stableKey: key-{n}}}");
         }
@@ -61,7 +64,8 @@ fn everything_is_there(root: &Path) {
     assert_eq!(written(root), CONNECTIONS);
     let plan = run(root, &["plan"]);
     assert_eq!(plan.status.code(), Some(0), "{}", said(&plan));
-    let left: Vec<String> = files(root).into_keys().filter(|f| f.contains(".stablekey-tmp-") || f.ends_with(".approved")).collect();
+    let left: Vec<String> =
+        files(root).into_keys().filter(|f| f.contains(".stablekey-tmp-") || f.ends_with(".approved")).collect();
     assert_eq!(left, Vec::<String>::new(), "nothing is left lying about");
 }
 

@@ -107,7 +107,9 @@ fn digests(plan: &Plan) -> BTreeSet<String> {
 
 /// Files that people have: without our own bookkeeping and what a cut run leaves.
 fn content(root: &Path) -> BTreeMap<String, Vec<u8>> {
-    let ours = |name: &String| name.contains(TEMPORARY) || name.ends_with("stablekey.lock") || name.ends_with("stablekey.approved");
+    let ours = |name: &String| {
+        name.contains(TEMPORARY) || name.ends_with("stablekey.lock") || name.ends_with("stablekey.approved")
+    };
     support::files(root).into_iter().filter(|(name, _)| !ours(name)).collect()
 }
 
@@ -150,7 +152,11 @@ fn every_cut_of(example: &str, prepare: &dyn Fn(&Path)) {
         assert!(planned(path).is_empty(), "cut {cut}: nothing is left");
         let ended = support::files(path);
         for (name, bytes) in &end {
-            assert_eq!(ended.get(name).map(|b| String::from_utf8_lossy(b)), Some(String::from_utf8_lossy(bytes)), "cut {cut}: {name}");
+            assert_eq!(
+                ended.get(name).map(|b| String::from_utf8_lossy(b)),
+                Some(String::from_utf8_lossy(bytes)),
+                "cut {cut}: {name}"
+            );
         }
     }
 }
