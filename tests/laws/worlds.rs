@@ -76,8 +76,8 @@ pub fn lived_in(dice: &mut Dice) -> Vec<World> {
 fn fresh(dice: &mut Dice) -> Told {
     let mut told = world();
     let count = 2 + dice.below(3);
-    for at in 0..count {
-        told = told.tenant(TENANTS[at], |t| tenant(t, at, dice));
+    for (at, name) in TENANTS.iter().take(count).enumerate() {
+        told = told.tenant(name, |t| tenant(t, at, dice));
     }
     for name in SYNCS.iter().take(1 + dice.below(4)) {
         told = sync(told, name, count, dice);
