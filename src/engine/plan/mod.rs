@@ -1,7 +1,9 @@
 //! The plan: tenants in the order of their syncs, sources before targets.
 
+mod blocked;
 pub mod by_hand;
 mod digest;
+mod input;
 mod model;
 mod reading;
 mod removal;
@@ -21,10 +23,11 @@ use super::resolve::Replacements;
 use super::syncs::{self, Order};
 use super::world::{Inventory, Sync, View, World};
 use crate::api::{AllowedAction, ConnectionSpec, Kind, Object};
+use input::{Input, WriterState};
 use reading::Reading;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tenant::{Input, Planned, WriterState, plan_tenant};
+use tenant::{Planned, plan_tenant};
 
 /// Plans a world: what takes every tenant in scope to what is declared for it.
 ///
