@@ -2,6 +2,8 @@
 //!
 //! The definitions are found by STABLEKEY_DEFINITIONS, or beside the repository.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
 mod support;
 
 use stablekey::manifest::definition::{empty_secrets, read};

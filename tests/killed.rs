@@ -1,5 +1,7 @@
 //! The real command, killed and interrupted while it writes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
 mod support;
 
 use std::fmt::Write as _;

@@ -1,6 +1,8 @@
 //! The power is cut after each step of writing, one after the other: every file is old or new, and
 //! the next run, with the same approval, ends where an undisturbed run ends.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
 mod support;
 
 use stablekey::apply::{Consent, Refusal, Report, Tenants, apply};
