@@ -47,7 +47,6 @@ pub struct SourceBinding {
 pub fn promote(sync: &Sync, from: Side<'_>, to: Side<'_>, made_by: &dyn Fn(&ObjectId) -> Option<String>) -> Promotion {
     let mut promotion = Promotion::default();
     let mut connections: BTreeMap<String, Arc<Object<ConnectionSpec>>> = BTreeMap::new();
-    let writers = BTreeSet::from([sync.writer.clone()]);
     for (name, integration) in from.inventory.integrations.iter().filter(|(name, _)| sync.spec.selects(name)) {
         promotion.selected += 1;
         let mut spec = integration.spec.clone();
@@ -66,7 +65,7 @@ pub fn promote(sync: &Sync, from: Side<'_>, to: Side<'_>, made_by: &dyn Fn(&Obje
             }
             let binding = SourceBinding { connection, overridden: other.is_some() };
             if let Some(key) = variable.stable_key()
-                && let Some(carried) = carried(key, &binding, from, to, &writers)
+                && let Some(carried) = carried(key, &binding, from, to)
             {
                 connections.entry(carried.spec.stable_key.clone()).or_insert(carried);
             }
@@ -104,29 +103,32 @@ pub fn promote(sync: &Sync, from: Side<'_>, to: Side<'_>, made_by: &dyn Fn(&Obje
 }
 
 /// The source's connection that stands behind a key of the target: the one that the target would
-/// bind, where the source has it.
-fn carried(
-    key: &str,
-    binding: &SourceBinding,
-    from: Side<'_>,
-    to: Side<'_>,
-    writers: &BTreeSet<Writer>,
-) -> Option<Arc<Object<ConnectionSpec>>> {
+/// bind, where the source has it. What syncs brought there does not count, else what a sync declares
+/// would depend on what it declared before.
+fn carried(key: &str, binding: &SourceBinding, from: Side<'_>, to: Side<'_>) -> Option<Arc<Object<ConnectionSpec>>> {
     let source = binding.connection.as_ref().filter(|_| !binding.overridden);
-    let asker = Asker { writers: Some(writers), source_binding: source.map(|c| &c.spec) };
+    let asker = Asker { writers: None, source_binding: source.map(|c| &c.spec) };
+    let with_that_key = |key: &str| from.inventory.connection(key).cloned();
     match resolve_key(key, to.inventory, to.replacements, asker).binding {
-        // The target has its own answer for the key: that one is kept, where the source has it too.
-        Binding::Bound(theirs) if theirs.spec.stable_key != key => {
-            from.inventory.connection(&theirs.spec.stable_key).cloned()
-        }
-        Binding::Bound(theirs) => match source {
+        Binding::Bound(theirs) if to.is_own(&theirs) => {
+            let own = &theirs.spec;
             // A replacement that differs from what the target has under the key would not answer there.
-            Some(source) if source.spec.stable_key == key || source.spec.is_same_kind_as(&theirs.spec) => {
-                Some(source.clone())
+            let answers = |s: &&Arc<Object<ConnectionSpec>>| s.spec.stable_key == key || s.spec.is_same_kind_as(own);
+            match source.filter(answers) {
+                Some(source) if own.stable_key == key => Some(source.clone()),
+                // The target has its own answer for the key: that one is kept, where the source has it too.
+                _ => with_that_key(&own.stable_key),
             }
-            _ => from.inventory.connection(key).cloned(),
-        },
-        _ => source.cloned().or_else(|| from.inventory.connection(key).cloned()),
+        }
+        _ => source.cloned().or_else(|| with_that_key(key)),
+    }
+}
+
+impl Side<'_> {
+    /// Whether a connection is the tenant's own: no sync made it.
+    fn is_own(&self, connection: &Object<ConnectionSpec>) -> bool {
+        let record = self.inventory.record(self.tenant, &ObjectId::new(Kind::Connection, connection.name()));
+        !record.is_some_and(|r| r.made && r.writers().into_iter().all(Writer::is_sync))
     }
 }
 

@@ -26,6 +26,7 @@ mod source;
 mod syntax;
 mod threads;
 mod typed;
+mod words;
 mod write;
 
 pub use edit::{Edit, EditError, append_document, edit, remove_document};

@@ -179,14 +179,8 @@ pub fn parse(text: &str) -> Result<Option<Tree<'_>>, Fault> {
         flow_nesting_limit: limits::DEPTH,
         block_nesting_limit: limits::DEPTH,
     };
-    let mut builder = Builder {
-        text,
-        nodes: Vec::with_capacity(64),
-        open: Vec::new(),
-        anchors: HashMap::new(),
-        merged: 0,
-        root: None,
-    };
+    let mut builder =
+        Builder { nodes: Vec::with_capacity(64), open: Vec::new(), anchors: HashMap::new(), merged: 0, root: None };
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| Fault {
             at: error.marker().byte_offset().unwrap_or_else(|| offset_of_char(text, error.marker().index())),
@@ -203,7 +197,6 @@ fn offset_of_char(text: &str, index: usize) -> usize {
 }
 
 struct Builder<'t> {
-    text: &'t str,
     nodes: Vec<Node<'t>>,
     open: Vec<Open>,
     anchors: HashMap<usize, Id>,

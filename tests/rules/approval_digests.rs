@@ -165,6 +165,18 @@ fn the_rest_of_an_update_needs_no_new_approval() {
     }
 }
 
+/// A drift that was put right beside something new: of the drift the record says nothing new.
+#[test]
+fn the_rest_of_a_correction_needs_no_new_approval() {
+    let w = world().tenant("prod", declared("a")).applied().tenant("prod", |t| {
+        t.drift(Drift::Correct).edit("Connection/crm").title("Theirs").declares().edit("Connection/crm").input("x", "1")
+    });
+    let plan = w.plan();
+    plan.action(X).sets("title").sets("inputs.x");
+    let rest = cut(&plan, X).plan();
+    assert!(covers(plan.action(X), rest.action(X).is_adopt().does_not_touch("title")), "{plan}\n{rest}");
+}
+
 /// A field that absent reads as a value, taken away and cut off.
 #[test]
 fn the_rest_of_taking_a_default_away_needs_no_new_approval() {

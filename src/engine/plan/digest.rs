@@ -4,6 +4,7 @@ use super::model::*;
 use crate::engine::canonical::{self, Digest};
 use crate::engine::field::{Field, FieldKind};
 use crate::engine::item::Item;
+use crate::engine::record::Record;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,37 +15,33 @@ pub fn of_action(action: &Action, decided: &Value) -> Digest {
 }
 
 /// What may be left of an action that was cut off: the record only, or, where a definition goes
-/// first, all but the definition.
-pub fn resumptions(action: &Action, decided: &Value) -> Vec<Digest> {
-    let mut left = Vec::new();
-    if action.action != ActionKind::Update {
-        return left;
-    }
-    let after = action.change.after.as_ref();
-    let recorded: Vec<FieldChange> = action.fields.iter().map(as_record_only).collect();
-    left.push(digest(action, ActionKind::Adopt, &recorded, after, decided));
-    let is_definition = |field: &Field<'_>| field.kind == FieldKind::Definition;
-    if let (Some(before), Some(after)) = (&action.change.before, after)
-        && action.fields.iter().any(|c| is_definition(&c.field))
-    {
+/// first, all but the definition. `recorded` is what was recorded before.
+pub fn resumptions(action: &Action, recorded: Option<&Record>, decided: &Value) -> Vec<Digest> {
+    let (ActionKind::Update, Some(before), Some(after)) = (action.action, &action.change.before, &action.change.after)
+    else {
+        return Vec::new();
+    };
+    let to_record = |c: &FieldChange| only_record(c, recorded, action.change.record.as_ref());
+    let is_definition = |c: &FieldChange| c.field.kind == FieldKind::Definition;
+    let record_only: Vec<FieldChange> = action.fields.iter().filter_map(to_record).collect();
+    let mut left = vec![digest(action, ActionKind::Adopt, &record_only, Some(after), decided)];
+    if action.fields.iter().any(is_definition) {
         let halfway = before.with(&Field::of(FieldKind::Definition), Some(after));
-        let rest: Vec<FieldChange> =
-            action.fields.iter().map(|c| if is_definition(&c.field) { as_record_only(c) } else { c.clone() }).collect();
-        let kind = if rest.iter().any(|c| matches!(c.op, Op::Set | Op::Remove)) {
-            ActionKind::Update
-        } else {
-            ActionKind::Adopt
-        };
-        left.push(digest(action, kind, &rest, Some(&halfway), decided));
+        let rest = action.fields.iter().filter_map(|c| if is_definition(c) { to_record(c) } else { Some(c.clone()) });
+        left.push(digest(action, ActionKind::Update, &rest.collect::<Vec<_>>(), Some(&halfway), decided));
     }
     left
 }
 
-fn as_record_only(change: &FieldChange) -> FieldChange {
+/// What is left of a change once the object is written: nothing, where the record says so already (a
+/// drift that was corrected).
+fn only_record(change: &FieldChange, recorded: Option<&Record>, then: Option<&Record>) -> Option<FieldChange> {
+    let of = |record: Option<&Record>| record.and_then(|r| r.fields.get(&change.field)).cloned();
     match change.op {
-        Op::Set => FieldChange { op: Op::Record, from: None, ..change.clone() },
-        Op::Remove => FieldChange { op: Op::Forget, from: None, ..change.clone() },
-        Op::Record | Op::Forget | Op::Release => change.clone(),
+        Op::Set if of(recorded) == of(then) => None,
+        Op::Set => Some(FieldChange { op: Op::Record, from: None, ..change.clone() }),
+        Op::Remove => Some(FieldChange { op: Op::Forget, from: None, ..change.clone() }),
+        Op::Record | Op::Forget | Op::Release => Some(change.clone()),
     }
 }
 

@@ -1,7 +1,9 @@
 //! The plan: tenants in the order of their syncs, sources before targets.
 
+mod blocked;
 pub mod by_hand;
 mod digest;
+mod input;
 mod model;
 mod reading;
 mod removal;
@@ -12,18 +14,20 @@ pub use model::*;
 
 use super::check::{self, Elsewhere};
 use super::code::{Code, Severity};
-use super::diff::{Declaration, Extent};
+use super::diff::{Declaration, Difference, Extent, Sides, difference};
+use super::field::{Field, FieldKind};
 use super::item::Item;
 use super::promote::{Promotion, Side, promote};
 use super::record::Writer;
 use super::resolve::Replacements;
 use super::syncs::{self, Order};
 use super::world::{Inventory, Sync, View, World};
-use crate::api::Kind;
+use crate::api::{AllowedAction, ConnectionSpec, Kind, Object};
+use input::{Input, WriterState};
 use reading::Reading;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tenant::{Input, Planned, WriterState, plan_tenant};
+use tenant::{Planned, plan_tenant};
 
 /// Plans a world: what takes every tenant in scope to what is declared for it.
 ///
@@ -219,16 +223,42 @@ fn declare_sync(
     input.add(&sync.writer, promotion);
 }
 
-/// What a target has or its own source declares: what it does not lack.
+/// What a target has or will have of its own source: what it does not lack, and which keys are replaced.
 fn as_its_own_source_has_it(input: &Input<'_>) -> Arc<Inventory> {
     let Some(source) = input.view.source.as_ref().and_then(View::inventory) else { return input.live.clone() };
     let mut inventory = input.live.clone();
     for connection in source.connections.values() {
-        if !inventory.connections.contains_key(connection.name()) {
-            Arc::make_mut(&mut inventory).insert(Item::Connection(connection.clone()));
+        let item = match input.live.connections.get(connection.name()) {
+            None => Some(Item::Connection(connection.clone())),
+            Some(live) if live.spec.replaces == connection.spec.replaces => None,
+            Some(live) => as_it_will_be(input, live),
+        };
+        if let Some(item) = item {
+            Arc::make_mut(&mut inventory).insert(item);
         }
     }
     inventory
+}
+
+/// A live connection after what its own source declares is done.
+fn as_it_will_be(input: &Input<'_>, live: &Arc<Object<ConnectionSpec>>) -> Option<Item> {
+    let live = Item::Connection(live.clone());
+    let id = live.id();
+    let declarations = input.declared.get(&id).filter(|_| input.view.spec.allows(AllowedAction::Update))?;
+    let of_source: Vec<Declaration> = declarations.iter().filter(|d| d.writer == Writer::Source).cloned().collect();
+    let sides = Sides {
+        tenant: input.tenant,
+        live: Some(&live),
+        record: input.live.record(input.tenant, &id),
+        declarations: &of_source,
+        drift: input.view.spec.drift(),
+        standing: &|writer| input.standing(writer, &id),
+        holder: &|field| input.live.holder(&id, field),
+    };
+    match difference(&sides)? {
+        Difference::Fields(fields) => Some(live.with(&Field::of(FieldKind::Replaces), Some(&fields.after))),
+        _ => None,
+    }
 }
 
 fn sync_findings(sync: &Sync, tenant: &str, promotion: &Promotion) -> Vec<Finding> {

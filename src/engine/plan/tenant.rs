@@ -1,5 +1,6 @@
 //! The plan of one tenant: every declared object against what is there.
 
+use super::input::{Input, with_what_the_source_cannot_say};
 use super::model::*;
 use super::reading::Reading;
 use super::{by_hand, digest, removal};
@@ -10,45 +11,13 @@ use crate::engine::code::Code;
 use crate::engine::diff::{self, Declaration, Difference, Extent, Sides, Standing};
 use crate::engine::field::{Field, FieldKind};
 use crate::engine::item::{Item, ObjectId};
-use crate::engine::promote::{Promotion, SourceBinding};
 use crate::engine::record::Writer;
 use crate::engine::redirect::redirect;
-use crate::engine::resolve::{Asker, Binding, Replacements, resolve_key};
-use crate::engine::world::{Inventory, TenantView, View};
+use crate::engine::resolve::Replacements;
+use crate::engine::world::Inventory;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-
-/// What is known of a writer while one tenant is planned.
-#[derive(Clone, Debug)]
-pub struct WriterState {
-    /// What of it cannot be known: there it does not stop declaring.
-    pub reading: Reading,
-    /// Whether what it no longer declares is removed.
-    pub prunes: bool,
-}
-
-/// Everything that one tenant is planned from.
-pub struct Input<'a> {
-    /// The tenant's name.
-    pub tenant: &'a str,
-    /// As it was read.
-    pub view: &'a TenantView,
-    /// What is in its place.
-    pub live: &'a Arc<Inventory>,
-    /// What is declared, by object.
-    pub declared: BTreeMap<ObjectId, Vec<Declaration>>,
-    /// What each sync's variables are bound to in its source.
-    pub promotions: BTreeMap<Writer, BTreeMap<String, BTreeMap<String, SourceBinding>>>,
-    /// Every writer that exists for this tenant.
-    pub writers: BTreeMap<Writer, WriterState>,
-    /// The sources of its syncs, as they will be.
-    pub upstream: Vec<Arc<Inventory>>,
-    /// What of the tenant, and of what feeds it, cannot be known.
-    pub reading: Reading,
-    /// The connections that other tenants have under a key: for suggestions.
-    pub elsewhere: &'a check::Elsewhere<'a>,
-}
 
 /// A planned tenant.
 #[derive(Debug)]
@@ -65,32 +34,6 @@ pub struct Planned {
     pub reading: Reading,
 }
 
-impl<'a> Input<'a> {
-    /// Adds what a sync declares.
-    pub fn add(&mut self, writer: &Writer, promotion: Promotion) {
-        for (id, declaration) in promotion.declarations {
-            self.declared.entry(id).or_default().push(declaration);
-        }
-        self.promotions.insert(writer.clone(), promotion.bindings);
-    }
-
-    /// Whether a writer that does not declare this object has stopped declaring it.
-    pub fn standing(&self, writer: &Writer, id: &ObjectId) -> Standing {
-        if matches!(writer, Writer::Promote(_) | Writer::Adopt) {
-            return Standing::Lasting;
-        }
-        match self.writers.get(writer) {
-            None => Standing::Gone,
-            Some(state) if !state.reading.knows(id) => Standing::Unsure,
-            Some(_) => Standing::Stopped,
-        }
-    }
-
-    fn action_id(&self, id: &ObjectId) -> String {
-        format!("{}/{id}", self.tenant)
-    }
-}
-
 pub(super) struct Draft<'a> {
     pub input: &'a Input<'a>,
     pub after: Arc<Inventory>,
@@ -102,7 +45,7 @@ pub(super) struct Draft<'a> {
     /// The actions after which a stable key has an answer.
     answered_by: HashMap<String, Vec<String>>,
     /// Objects that are not what their writers want: what needs them is held back.
-    occupied: BTreeSet<ObjectId>,
+    pub occupied: BTreeSet<ObjectId>,
 }
 
 /// Plans one tenant.
@@ -134,23 +77,6 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
     }
     removal::remove(&mut draft);
     draft.finish()
-}
-
-/// The tenant as it is. A file of its source that cannot be read could hold anything, as one of its
-/// place could; a document of either that is invalid holds back what it names.
-fn with_what_the_source_cannot_say(input: &Input<'_>) -> Arc<Inventory> {
-    let mut after = input.live.clone();
-    match &input.view.source {
-        None => {}
-        Some(View::Unreachable(_)) => drop(Arc::make_mut(&mut after).unparsed.insert("its source".to_string())),
-        Some(View::Read(source)) if source.unparsed.is_empty() && source.invalid.is_empty() => {}
-        Some(View::Read(source)) => {
-            let after = Arc::make_mut(&mut after);
-            after.unparsed.extend(source.unparsed.iter().cloned());
-            after.invalid.extend(source.invalid.iter().map(|(id, why)| (id.clone(), why.clone())));
-        }
-    }
-    after
 }
 
 impl<'a> Draft<'a> {
@@ -352,7 +278,7 @@ impl<'a> Draft<'a> {
             },
         };
         action.digest = digest::of_action(&action, decided);
-        action.change.resumptions = digest::resumptions(&action, decided);
+        action.change.resumptions = digest::resumptions(&action, input.live.record(input.tenant, id), decided);
         let inventory = Arc::make_mut(&mut self.after);
         inventory.insert(fields.after);
         inventory.records.insert(id.clone(), fields.record);
@@ -392,140 +318,6 @@ impl<'a> Draft<'a> {
         let replaced = (created || begins_to_answer(action)).then_some(&connection.spec.replaces);
         for key in own.into_iter().chain(replaced.into_iter().flatten()) {
             self.answered_by.entry(key.clone()).or_default().push(action.id.clone());
-        }
-    }
-
-    /// The declarations of an integration without those of syncs that would leave a variable missing
-    /// or bound to something else; and what its variables will be bound to, which decided that.
-    fn unblocked(
-        &mut self,
-        id: &ObjectId,
-        declarations: &[Declaration],
-        connections: &Inventory,
-        replacements: &Replacements,
-    ) -> (Vec<Declaration>, Value) {
-        let mut kept = Vec::new();
-        let mut decided = BTreeMap::new();
-        for declaration in declarations {
-            let Item::Integration(integration, _) = &declaration.item else { continue };
-            let sources = self.input.promotions.get(&declaration.writer).and_then(|p| p.get(&id.name));
-            let writers = BTreeSet::from([declaration.writer.clone()]);
-            let mut problems = Vec::new();
-            for variable in &integration.spec.connections {
-                let Some(key) = variable.stable_key() else { continue };
-                let source = sources.and_then(|s| s.get(&variable.name)).and_then(|b| b.connection.as_ref());
-                let asker = Asker { writers: Some(&writers), source_binding: source.map(|c| &c.spec) };
-                let resolution = resolve_key(key, connections, replacements, asker);
-                if let Some(bound) = resolution.connection() {
-                    decided.insert(
-                        variable.name.clone(),
-                        json!([
-                            bound.spec.stable_key,
-                            bound.spec.component.to_string(),
-                            bound.spec.type_,
-                            bound.spec.credentials
-                        ]),
-                    );
-                }
-                let problem = self.held_back(variable, key, &resolution.binding, connections).or_else(|| {
-                    // What its own source binds is the tenant's own business: it is said, and not blocked.
-                    let is_sync = declaration.writer != Writer::Source;
-                    let source = source.map(AsRef::as_ref);
-                    is_sync.then(|| self.obstacle(id, variable, key, &resolution.binding, source, connections))?
-                });
-                problems.extend(problem);
-            }
-            if problems.is_empty() {
-                kept.push(declaration.clone());
-            }
-            for (code, text, mend) in problems {
-                self.blocked(id, code, text, mend);
-            }
-        }
-        (kept, json!(decided))
-    }
-
-    /// A connection that a variable needs and that is held back as a whole.
-    fn held_back(
-        &self,
-        variable: &Variable,
-        key: &str,
-        binding: &Binding,
-        connections: &Inventory,
-    ) -> Option<(Code, String, String)> {
-        let name = match binding {
-            Binding::Bound(bound) => bound.name().to_string(),
-            _ => names::of_stable_key(key),
-        };
-        let id = ObjectId::new(Kind::Connection, name);
-        let code = match binding {
-            Binding::Unknown(_) if connections.invalid.contains_key(&id) => Code::BindingUnknown,
-            Binding::Bound(_) | Binding::Missing if self.occupied.contains(&id) => Code::Occupied,
-            _ => return None,
-        };
-        let text = format!("{:?} needs {id}, which is held back", variable.name);
-        Some((code, text, "mend that first".to_string()))
-    }
-
-    /// What of one variable keeps a sync from writing its integration.
-    fn obstacle(
-        &mut self,
-        id: &ObjectId,
-        variable: &Variable,
-        key: &str,
-        binding: &Binding,
-        source: Option<&Object<ConnectionSpec>>,
-        connections: &Inventory,
-    ) -> Option<(Code, String, String)> {
-        let tenant = self.input.tenant;
-        let name = &variable.name;
-        match binding {
-            Binding::Own => None,
-            Binding::Missing => {
-                let mend =
-                    check::how_to_mend_missing(tenant, key, source.map(|s| &s.spec), connections, self.input.elsewhere);
-                Some((
-                    Code::BindingMissing,
-                    format!("{name:?} needs stable key {key}, which {tenant} does not have"),
-                    mend,
-                ))
-            }
-            Binding::Unknown(why) => Some((
-                Code::BindingUnknown,
-                format!("{name:?} needs stable key {key}: {why}"),
-                "mend that first".to_string(),
-            )),
-            Binding::Bound(bound) => {
-                let source = source?;
-                if !bound.spec.connects_like(&source.spec) {
-                    let text = format!(
-                        "{name:?} would be bound to {} ({}/{}), which is {}/{} in the source",
-                        bound.spec.stable_key,
-                        bound.spec.component,
-                        bound.spec.type_,
-                        source.spec.component,
-                        source.spec.type_
-                    );
-                    let mend = format!(
-                        "give {tenant} a connection of {}/{} and name it by an override, or correct the one that is there",
-                        source.spec.component, source.spec.type_
-                    );
-                    return Some((Code::KeyDiffers, text, mend));
-                }
-                if bound.spec.credentials != source.spec.credentials {
-                    self.findings.push(Finding::of(
-                        Code::CredentialsDiffer,
-                        tenant,
-                        id.clone(),
-                        format!(
-                            "{name:?} is bound to {}, whose credentials are {} here and {} in the source",
-                            bound.spec.stable_key, bound.spec.credentials, source.spec.credentials
-                        ),
-                        "make sure that who supplies them here knows it",
-                    ));
-                }
-                None
-            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! change more, or less, is not returned.
 
 mod layout;
+mod removal;
 mod render;
 mod splice;
 #[cfg(test)]
@@ -49,6 +50,9 @@ pub enum EditError {
     /// The path leads through something that is no map.
     #[error("the path to it leads through a value that is no map: edit it by hand")]
     NoMap,
+    /// An item of a list is known by its name, and would get another, or none.
+    #[error("an item's name says which item it is: remove the item, and set one with the other name")]
+    Name,
     /// It is written in a way that a program had better not touch.
     #[error("it is written in a way that only a person should change: edit it by hand")]
     Layout,
@@ -66,7 +70,7 @@ pub enum EditError {
 }
 
 /// Maps and lists that are not written when they are empty.
-pub(self) const EMPTIED: [&str; 6] = ["inputs", "test", "connections", "replaces", "labels", "annotations"];
+const EMPTIED: [&str; 6] = ["inputs", "test", "connections", "replaces", "labels", "annotations"];
 
 /// Changes one document of a file: the document in `range` of `text` (for an element of a `List`,
 /// that of the list, and which `item`). Returns the whole file. Ranges of documents before it stay
@@ -145,7 +149,7 @@ impl EditError {
 /// Makes one edit, change by change.
 fn one(text: &str, item: Option<u32>, edit: &Edit) -> Result<String, EditError> {
     /// More changes than any value of ours has parts.
-    const ENOUGH: usize = 2_000;
+    const ENOUGH: usize = 1_000;
     let path: Vec<&str> = edit.path().iter().map(String::as_str).collect();
     let mut text = text.to_string();
     for _ in 0..ENOUGH {

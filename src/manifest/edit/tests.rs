@@ -1,6 +1,8 @@
 use super::*;
-use proptest::prelude::*;
 use serde_json::json;
+
+mod laws;
+mod real;
 
 fn path(path: &str) -> Vec<String> {
     path.split('/').map(str::to_string).collect()
@@ -298,6 +300,8 @@ fn what_is_shared_is_refused() {
     refused("? a\n: b\n", &[set("c", json!("w"))], &Layout);
     refused("? a\n: b\nc: d\n", &[remove("a")], &Layout);
     refused("a: b\n", &[set("a/c", json!("w"))], &NoMap);
+    refused("l: [{name: a}]\n", &[set("l/a/name", json!("b"))], &EditError::Name);
+    refused("l: [{name: a}]\n", &[set("l/b", json!({"name": "c"}))], &EditError::Name);
     becomes("x: &x {k: v}\ny: *x\na: {b: 1}\n", &[set("a/b", json!("w"))], "x: &x {k: v}\ny: *x\na: {b: w}\n");
     let said = edit("a: &x 1\n", 0..8, None, &[set("a", json!("hunter2"))]).unwrap_err().to_string();
     assert_eq!(said, "a: it is shared by an anchor, so that other places would change too: edit it by hand");

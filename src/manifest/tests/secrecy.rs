@@ -185,7 +185,7 @@ fn a_secret_is_never_told() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_secret_is_never_told_however_the_file_is_broken(changes in prop::collection::vec(breaks(), 1..5)) {
