@@ -5,7 +5,7 @@ use super::output::{Format, Output};
 use super::{Failure, plan, planning};
 use crate::apply::{self, Consent, Outcome, Refusal, Report};
 use crate::engine::plan::{PLAN_SCHEMA, Scope};
-use crate::render::Applied;
+use crate::render::{Applied, Invocation};
 use crate::tenant::disk;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -76,7 +76,7 @@ impl Apply {
         let project = self.root.open()?;
         let planned = planning::make(&project, &scope)?;
         output.problems(&project.problems);
-        let typed = self.root.invocation(&self.narrowing);
+        let typed = Invocation { is_apply: true, ..self.root.invocation(&self.narrowing) };
         let text = self.format.output == Format::Text;
         if text && from_file.is_none() {
             output.result(&plan::show(&planned, &typed, Format::Text, output)?)?;

@@ -4,7 +4,7 @@ use super::Failure;
 use crate::api::TenantSyncSpec;
 use crate::engine::closure::{Core, Index, Seeds};
 use crate::engine::code::{Code, Severity};
-use crate::engine::plan::{At, Finding, Plan, Scope, plan};
+use crate::engine::plan::{At, Finding, Note, Plan, Scope, plan};
 use crate::engine::record::Writer;
 use crate::engine::world::{Sync, World};
 use crate::manifest::Problem;
@@ -26,6 +26,7 @@ pub fn make(project: &Project, scope: &Scope) -> Result<Planned, Failure> {
     add_unwritten_syncs(&mut world, scope)?;
     check_names(project, &world, scope)?;
     let mut plan = plan(&world, scope);
+    add_what_would_be_missing(&world, scope, &mut plan);
     if !scope.integrations.is_empty() {
         let seeds = Seeds { keys: BTreeSet::new(), integrations: scope.integrations.clone() };
         let core = Core::of(&Index::of(&world), &seeds);
@@ -69,6 +70,30 @@ fn add_unwritten_syncs(world: &mut World, scope: &Scope) -> Result<(), Failure> 
         world.syncs.push(Sync { writer: Writer::Promote(from.to_string()), spec: Arc::new(spec) });
     }
     Ok(())
+}
+
+/// A sync that is only tried (`FROM:TO`) and not accepted still says what the target would miss.
+fn add_what_would_be_missing(world: &World, scope: &Scope, made: &mut Plan) {
+    let mut accepted = world.clone();
+    let mut refused = false;
+    for (from, to) in scope.syncs.iter().filter_map(|s| s.split_once(':')) {
+        let Some(tenant) = accepted.tenants.get_mut(to) else { continue };
+        if !tenant.spec.accept_from.iter().any(|accepted| accepted == from) {
+            tenant.spec.accept_from.push(from.to_string());
+            refused = true;
+        }
+    }
+    if !refused {
+        return;
+    }
+    for trial in plan(&accepted, scope).targets {
+        let Some(target) = made.targets.iter_mut().find(|t| t.tenant == trial.tenant) else { continue };
+        for note in trial.notes {
+            if matches!(note, Note::Blocked { .. }) && !target.notes.contains(&note) {
+                target.notes.push(note);
+            }
+        }
+    }
 }
 
 /// A name that nothing has is a mistake, not an empty plan.

@@ -6,7 +6,7 @@ use super::*;
 use crate::engine::plan::{At, Plan};
 
 fn typed() -> Invocation {
-    Invocation { root: Some("examples/us-eu".into()), narrowed: Vec::new() }
+    Invocation { root: Some("examples/us-eu".into()), ..Invocation::default() }
 }
 
 fn busy() -> Plan {
@@ -50,7 +50,7 @@ fn one_screen_for_one_integration() {
     let world = sample::busy();
     let plan = busy();
     let narrowed = vec!["--integration".into(), "billing-sync".into(), "--tenant".into(), "eu-prod".into()];
-    let typed = Invocation { root: None, narrowed };
+    let typed = Invocation { narrowed, ..Invocation::default() };
     let screen = bindings_text(&world, &plan, "eu-prod", "billing-sync", &typed, Style::default());
     insta::assert_snapshot!(screen.lines().take(4).collect::<Vec<_>>().join("\n"));
     let screen = bindings_text(&world, &plan, "eu-prod", "lead-router", &typed, Style::default());

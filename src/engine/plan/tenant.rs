@@ -142,7 +142,11 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn blocked(&mut self, id: &ObjectId, code: Code, text: impl Into<String>, mend: impl Into<String>) {
-        self.notes.push(Note::Blocked { object: id.clone(), code, text: text.into(), mend: mend.into() });
+        let note = Note::Blocked { object: id.clone(), code, text: text.into(), mend: mend.into() };
+        // Two writers may be in the same way.
+        if !self.notes.iter().rev().take_while(|n| n.object() == id).any(|n| *n == note) {
+            self.notes.push(note);
+        }
     }
 
     fn conflict(&mut self, id: &ObjectId, field: &Field<'_>, writers: &BTreeSet<Writer>, declarations: &[Declaration]) {

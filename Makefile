@@ -1,0 +1,16 @@
+# What every push runs, and the long ones.
+
+.PHONY: test demo crds
+
+# Everything that must hold.
+test:
+	cargo test
+
+# The main job on a copy of examples/us-eu: plan, apply, and what it changed.
+demo:
+	cargo build --quiet
+	PATH="$(CURDIR)/target/debug:$$PATH" examples/demo.sh target/demo
+
+# What is generated from src/api.
+crds:
+	cargo run --quiet -- crds --dir crds
