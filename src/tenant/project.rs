@@ -357,17 +357,26 @@ impl Project {
         World { tenants: tenants.collect(), syncs: self.syncs.clone() }
     }
 
-    /// Where a person would look for an object, or for a part of it.
+    /// Where a person would look for an object of a place, or for a part of it.
     pub fn at(&self, tenant: Option<&str>, id: &ObjectId, path: &[String]) -> Option<At> {
-        let in_tenant = tenant.and_then(|t| self.tenants.get(t)).and_then(|t| {
-            let snapshots = [t.live.as_ref().ok(), t.source.as_ref().and_then(|s| s.as_ref().ok())];
-            snapshots.into_iter().flatten().find_map(|s| s.origins.get(id))
-        });
-        let origin = in_tenant.or_else(|| self.origins.get(id))?;
-        let steps: Vec<&str> = path.iter().map(String::as_str).collect();
-        let line = locate(origin, &steps).map_or(origin.first_line, |p| p.line);
-        Some(At { file: origin.file.path.clone(), line })
+        let live = tenant.and_then(|t| self.tenants.get(t)).and_then(|t| t.live.as_ref().ok());
+        let in_place = live.and_then(|s| s.origins.get(id));
+        in_place
+            .or_else(|| self.origins.get(id))
+            .map(|origin| at(origin, path))
+            .or_else(|| self.declared_at(tenant?, id, path))
     }
+
+    /// Where a tenant's source declares an object, or a part of it.
+    pub fn declared_at(&self, tenant: &str, id: &ObjectId, path: &[String]) -> Option<At> {
+        let source = self.tenants.get(tenant)?.source.as_ref()?.as_ref().ok()?;
+        source.origins.get(id).map(|origin| at(origin, path))
+    }
+}
+
+fn at(origin: &Origin, path: &[String]) -> At {
+    let steps: Vec<&str> = path.iter().map(String::as_str).collect();
+    At { file: origin.file.path.clone(), line: locate(origin, &steps).map_or(origin.first_line, |p| p.line) }
 }
 
 fn shown(origin: &Origin, path: &[&str]) -> String {

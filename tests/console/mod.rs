@@ -98,7 +98,8 @@ fn parse(text: &str) -> Vec<Part> {
             continue;
         };
         let mut typed = vec![command.to_string()];
-        while typed.last().is_some_and(|t| t.ends_with('\\')) || lines.peek().is_some_and(|(_, l)| l.starts_with("> ")) {
+        while typed.last().is_some_and(|t| t.ends_with('\\')) || lines.peek().is_some_and(|(_, l)| l.starts_with("> "))
+        {
             let Some((_, more)) = lines.next() else { break };
             typed.push(more.to_string());
         }
