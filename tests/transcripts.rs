@@ -1,7 +1,9 @@
 //! Every command with every exit code, as people see it: tests/transcripts/*.md.
 
-#[allow(dead_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
 mod console;
+mod support;
 
 #[test]
 fn transcripts_are_what_happens() {

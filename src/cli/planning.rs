@@ -40,8 +40,8 @@ pub fn make(project: &Project, scope: &Scope) -> Result<Planned, Failure> {
     Ok(Planned { world, plan })
 }
 
-/// A problem of a file that belongs to no tenant.
-fn finding(problem: &Problem) -> Finding {
+/// A problem of a file, told with the findings of the checks.
+pub fn finding(problem: &Problem) -> Finding {
     Finding {
         code: Code::ObjectInvalid,
         severity: Severity::Error,

@@ -24,12 +24,15 @@ pub struct Findings<'a> {
     pub documents: usize,
     /// How many documents of other kinds were passed over.
     pub other_kinds: usize,
+    /// Errors that were shown with their lines before these.
+    #[serde(skip)]
+    pub shown_above: usize,
 }
 
 impl<'a> Findings<'a> {
     /// Of findings, worst first.
     pub fn new(findings: &'a [Finding], documents: usize, other_kinds: usize) -> Self {
-        Findings { schema: "stablekey.dev/findings/v1", findings, documents, other_kinds }
+        Findings { schema: "stablekey.dev/findings/v1", findings, documents, other_kinds, shown_above: 0 }
     }
 
     /// For a terminal.
@@ -53,7 +56,8 @@ impl<'a> Findings<'a> {
     }
 
     fn number(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|f| f.severity == severity).count()
+        let above = if severity == Severity::Error { self.shown_above } else { 0 };
+        self.findings.iter().filter(|f| f.severity == severity).count() + above
     }
 
     fn sentence(&self) -> String {

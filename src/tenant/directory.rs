@@ -137,15 +137,16 @@ impl Place for DirectoryPlace {
             .chain(crate::api::Kind::ALL.map(|kind| self.folder.join(kind.plural())))
             .collect();
         disk::sweep(self.disk.as_ref(), &folders).map_err(self.failed(&self.folder))?;
-        let mut session = DirectorySession {
+        let announced = |change: &&&Change| change.before.is_none();
+        let coming = coming.iter().filter(announced).filter_map(|c| Some((c.object.clone(), c.record.clone()?)));
+        Ok(Box::new(DirectorySession {
+            coming: coming.collect(),
             place: self,
             _lock: lock,
             records: snapshot.inventory.records.clone(),
             written: snapshot.inventory.records.clone(),
             files: snapshot.origins.iter().map(|(id, origin)| (id.clone(), PathBuf::from(&origin.file.path))).collect(),
-        };
-        session.announce(coming)?;
-        Ok(Box::new(session))
+        }))
     }
 }
 
@@ -153,6 +154,8 @@ struct DirectorySession<'a> {
     place: &'a DirectoryPlace,
     /// Held, never read: the kernel lets go of the lock when it is closed, also by a kill.
     _lock: File,
+    /// The records of what is to be created, until the first change is made.
+    coming: BTreeMap<ObjectId, Record>,
     /// As they are with what was done so far.
     records: BTreeMap<ObjectId, Record>,
     /// As they stand in the file.
@@ -163,14 +166,14 @@ struct DirectorySession<'a> {
 
 impl DirectorySession<'_> {
     /// Records come before the objects that are created: a run that is killed between the two leaves
-    /// a record of nothing, never an object that nobody knows we made.
-    fn announce(&mut self, coming: &[&Change]) -> Result<(), PlaceError> {
-        let mut records = self.records.clone();
-        for change in coming.iter().filter(|c| c.before.is_none()) {
-            if let Some(record) = &change.record {
-                records.insert(change.object.clone(), record.clone());
-            }
+    /// a record of nothing, never an object that nobody knows we made. All of them at once, with the
+    /// first change: an apply that is refused writes nothing.
+    fn announce(&mut self) -> Result<(), PlaceError> {
+        if self.coming.is_empty() {
+            return Ok(());
         }
+        let mut records = self.records.clone();
+        records.append(&mut self.coming);
         self.write_records(records)
     }
 
@@ -287,6 +290,7 @@ impl DirectorySession<'_> {
 impl Session for DirectorySession<'_> {
     fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), PlaceError> {
         let change = &action.change;
+        self.announce()?;
         match (action.action, &change.after) {
             (ActionKind::Create, Some(after)) => self.create(change, after, definition)?,
             (ActionKind::Update, Some(after)) => self.update(change, &action.fields, after, definition)?,

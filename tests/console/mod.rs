@@ -7,6 +7,7 @@
 //!
 //! `SNAPSHOTS=overwrite cargo test` writes what was printed into the file. Then look at the difference.
 
+use crate::support::{copy_folder, repository};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,17 +17,15 @@ const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Runs every transcript of these files, and fails with all that differs.
 pub fn run_all(paths: &[PathBuf]) {
-    let failures: Vec<String> = paths.iter().flat_map(|path| run(path)).collect();
+    let failures: Vec<String> = std::thread::scope(|scope| {
+        let runs: Vec<_> = paths.iter().map(|path| scope.spawn(|| run(path))).collect();
+        runs.into_iter().flat_map(|run| run.join().unwrap()).collect()
+    });
     assert!(
         failures.is_empty(),
         "{}\n\nIf it should be so: SNAPSHOTS=overwrite cargo test, and look at the difference.",
         failures.join("\n\n")
     );
-}
-
-/// A file of the repository.
-pub fn repository(path: &str) -> PathBuf {
-    Path::new(REPOSITORY).join(path)
 }
 
 /// The Markdown files of a folder of the repository, sorted.
@@ -166,10 +165,9 @@ const STAND_INS: [(&str, &str); 3] = [
     ("jq", "cat"),
     (
         "curl",
-        r#"cat >/dev/null
-case "$*" in
-  *eu-west-1*) cat "$ANSWERS/eu-prod.json" ;;
-  *) cat "$ANSWERS/us-prod.json" ;;
+        r#"case "$*" in
+  *eu-west-1*) cat "$ANSWERS/eu-prod/answer.json" ;;
+  *) cat "$ANSWERS/us-prod/answer.json" ;;
 esac"#,
     ),
 ];
@@ -177,7 +175,7 @@ esac"#,
 impl Sandbox {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        copy(&repository("examples"), &folder.path().join("examples"));
+        copy_folder(&repository("examples"), &folder.path().join("examples"));
         let bin = folder.path().join(".bin");
         fs::create_dir(&bin).unwrap();
         for (name, script) in STAND_INS {
@@ -200,7 +198,7 @@ impl Sandbox {
             .stdin(Stdio::null())
             .env("PATH", format!("{}:{}:{path}", folder.join(".bin").display(), built.display()))
             .env("HOME", folder)
-            .env("ANSWERS", folder.join("examples/from-a-tenant/answers"))
+            .env("ANSWERS", folder.join("examples/from-a-tenant"))
             .env("LC_ALL", "C")
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env_remove("CLICOLOR_FORCE")
@@ -209,19 +207,6 @@ impl Sandbox {
             .unwrap();
         let printed = String::from_utf8(output.stdout).unwrap();
         (printed.replace(&folder.display().to_string(), "[FOLDER]"), output.status.code().unwrap_or(-1))
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
     }
 }
 

@@ -395,22 +395,23 @@ fn reason(
                 if d.writer == Writer::Source { "its source".to_string() } else { format!("{} ({})", d.from, d.writer) }
             })
             .collect();
-    let from = froms.into_iter().collect::<Vec<_>>().join(" and ");
+    let from = froms.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
     let changed =
         |op: Op| changes.iter().filter(|c| c.op == op).map(|c| c.field.to_string()).collect::<Vec<_>>().join(", ");
+    let (has, declares) = if froms.len() == 1 { ("has", "declares") } else { ("have", "declare") };
     let (set, removed) = (changed(Op::Set), changed(Op::Remove));
     match kind {
-        ActionKind::Create => Reason { code: "absent", text: format!("{tenant} lacks it; {from} has it") },
+        ActionKind::Create => Reason { code: "absent", text: format!("{tenant} lacks it; {from} {has} it") },
         ActionKind::Adopt => {
-            Reason { code: "as-declared", text: format!("it is as {from} declares it: only recorded") }
+            Reason { code: "as-declared", text: format!("it is as {from} {declares} it: only recorded") }
         }
         ActionKind::Delete => Reason { code: "undeclared", text: "no longer declared".to_string() },
         ActionKind::Update if corrects => {
-            Reason { code: "drift", text: format!("put back to what {from} declares: {set}") }
+            Reason { code: "drift", text: format!("put back to what {from} {declares}: {set}") }
         }
         ActionKind::Update if set.is_empty() => {
             Reason { code: "undeclared", text: format!("no longer declared: {removed}") }
         }
-        ActionKind::Update => Reason { code: "source-changed", text: format!("{from} declares {set}") },
+        ActionKind::Update => Reason { code: "source-changed", text: format!("{from} {declares} {set}") },
     }
 }
