@@ -240,15 +240,16 @@ fn as_its_own_source_has_it(input: &Input<'_>) -> Arc<Inventory> {
     let replacing = input.live.connections.values().filter(|c| !c.spec.replaces.is_empty());
     for connection in replacing.filter(|c| !source.connections.contains_key(c.name())) {
         let live = Item::Connection(connection.clone());
-        if was_replaced_by_source_only(input, &live) {
+        if its_source_let_go_of_replaces(input, &live) {
             Arc::make_mut(&mut inventory).insert(live.with(&Field::of(FieldKind::Replaces), None));
         }
     }
     inventory
 }
 
-/// Whether a connection answers for older keys only because the tenant's own source once said so.
-fn was_replaced_by_source_only(input: &Input<'_>, live: &Item) -> bool {
+/// Whether a connection answers for older keys only because the tenant's own source once said so, and
+/// says so no longer.
+fn its_source_let_go_of_replaces(input: &Input<'_>, live: &Item) -> bool {
     let field = Field::of(FieldKind::Replaces);
     let id = live.id();
     let wrote = input.live.record(input.tenant, &id).and_then(|r| r.fields.get(&field));
