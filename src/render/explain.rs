@@ -116,7 +116,9 @@ pub fn explain_integration(
 
 fn is_wanted(used: &Used, flow: Option<&str>, step: Option<&str>) -> bool {
     match used {
-        Used::Step { flow: f, step: s } => flow.is_none_or(|flow| is_named(flow, f)) && step.is_none_or(|step| is_named(step, s)),
+        Used::Step { flow: f, step: s } => {
+            flow.is_none_or(|flow| is_named(flow, f)) && step.is_none_or(|step| is_named(step, s))
+        }
         Used::DataSource { .. } => false,
     }
 }
@@ -132,7 +134,9 @@ fn near_places(known: &[Used], flow: Option<&str>, step: Option<&str>) -> Vec<St
         Used::DataSource { .. } => None,
     });
     let (flows, steps): (BTreeSet<&str>, BTreeSet<&str>) = steps.unzip();
-    let near_flow = flow.filter(|f| !flows.iter().any(|known| is_named(f, known))).map(|f| owned(near_misses(f, flows.iter().copied())));
+    let near_flow = flow
+        .filter(|f| !flows.iter().any(|known| is_named(f, known)))
+        .map(|f| owned(near_misses(f, flows.iter().copied())));
     near_flow.or_else(|| step.map(|s| owned(near_misses(s, steps.iter().copied())))).unwrap_or_default()
 }
 

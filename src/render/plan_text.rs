@@ -148,7 +148,11 @@ fn drifted(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
         page.wrap(2, 6, &head);
         page.wrap(6, 6, &[plain(format!("{} changed in {tenant} after we wrote it, and is left so", and(fields)))]);
         let adopt = typed.adopt(tenant, object);
-        page.wrap(6, 8, &[plain(format!("→ to put it back: policy.drift: Correct in Tenant {tenant}; or this, and apply:"))]);
+        page.wrap(
+            6,
+            8,
+            &[plain(format!("→ to put it back: policy.drift: Correct in Tenant {tenant}; or this, and apply:"))],
+        );
         page.line(10, &[strong(adopt)]);
         page.wrap(8, 8, &[plain("to keep it: change it where it is declared, or override it in the sync")]);
     });
