@@ -4,7 +4,7 @@ use super::Failure;
 use crate::api::TenantSyncSpec;
 use crate::engine::closure::{Core, Index, Seeds};
 use crate::engine::code::{Code, Severity};
-use crate::engine::plan::{At, Finding, Note, Plan, Scope, plan};
+use crate::engine::plan::{ActionKind, At, Finding, Note, Plan, Scope, plan};
 use crate::engine::record::Writer;
 use crate::engine::world::{Sync, World};
 use crate::manifest::Problem;
@@ -134,14 +134,18 @@ pub fn known<'a>(what: &str, name: &str, there: impl Iterator<Item = &'a String>
 fn locate(project: &Project, syncs: &[Sync], plan: &mut Plan) {
     for target in &mut plan.targets {
         for action in &mut target.actions {
-            let path = action.fields.first().map(|c| c.field.document_path()).unwrap_or_default();
-            action.at = project.at(Some(&target.tenant), &action.change.object, &path);
-            if action.at.is_none() {
-                // It is not there yet: where it comes from is where it can be changed.
-                let writers = &action.writers;
-                let mut sources = syncs.iter().filter(|s| writers.contains(&s.writer)).map(|s| s.spec.from.as_str());
-                action.at = sources.find_map(|from| project.at(Some(from), &action.change.object, &[]));
-            }
+            let changed = action.fields.first().filter(|_| action.action != ActionKind::Create);
+            let path = changed.map(|c| c.field.document_path()).unwrap_or_default();
+            // Where it is declared is where it can be changed; a delete is declared nowhere.
+            let id = &action.change.object;
+            let declared = action.writers.iter().find_map(|writer| match writer {
+                Writer::Source => project.declared_at(&target.tenant, id, &path),
+                _ => {
+                    let sync = syncs.iter().find(|s| s.writer == *writer)?;
+                    project.at(Some(&sync.spec.from), id, &path)
+                }
+            });
+            action.at = declared.or_else(|| project.at(Some(&target.tenant), id, &path));
         }
     }
     for finding in plan.findings.iter_mut().filter(|f| f.at.is_none()) {

@@ -105,11 +105,9 @@ pub struct Fields {
     pub orphaned: BTreeSet<Writer>,
 }
 
-/// Compares the sides of one object. `None` where nobody declares it.
+/// Compares the sides of one object. `None` where nobody wants anything of it.
 pub fn difference(sides: &Sides<'_>) -> Option<Difference> {
-    if sides.declarations.is_empty() {
-        return None;
-    }
+    speaking(sides).next()?;
     let declared = match merge(sides) {
         Ok(declared) => declared,
         Err(Conflict { field, writers }) => return Some(Difference::Conflict { field, writers }),
@@ -168,11 +166,11 @@ fn merge<'a>(sides: &Sides<'a>) -> Result<BTreeMap<Field<'a>, Declared<'a>>, Con
     Ok(merged)
 }
 
-/// The declarations that want something: one that only wants the object to be there is content with
-/// any that is.
+/// The declarations that want something. One that only wants the object to be there is content with
+/// any that is, and with what the target's own source makes of it.
 fn speaking<'a>(sides: &Sides<'a>) -> impl Iterator<Item = &'a Declaration> {
-    let there = sides.live.is_some();
-    sides.declarations.iter().filter(move |d| !there || d.extent != Extent::Existence)
+    let lacks = sides.live.is_none() && !sides.declarations.iter().any(|d| d.extent == Extent::Whole);
+    sides.declarations.iter().filter(move |d| lacks || d.extent != Extent::Existence)
 }
 
 /// A sync's secretRef crosses only where the target has none: neither live nor in its own source.
@@ -190,11 +188,10 @@ fn is_live(live: &Item, field: &Field<'_>, declared: FieldValue<'_>) -> bool {
 }
 
 fn create(sides: &Sides<'_>, declared: &BTreeMap<Field<'_>, Declared<'_>>) -> Option<Fields> {
-    let records = sides.declarations.iter().find(|d| d.extent != Extent::Existence);
-    let base = records.or(sides.declarations.first())?;
+    let base = speaking(sides).find(|d| d.extent != Extent::Existence).or_else(|| speaking(sides).next())?;
     let mut fields = Fields {
         changes: Vec::new(),
-        writers: sides.declarations.iter().map(|d| d.writer.clone()).collect(),
+        writers: speaking(sides).map(|d| d.writer.clone()).collect(),
         after: base.item.clone(),
         record: Record { made: true, ..Record::of(sides.tenant) },
         held: Vec::new(),

@@ -88,7 +88,6 @@ pub fn promote(sync: &Sync, from: Side<'_>, to: Side<'_>, made_by: &dyn Fn(&Obje
         match_input_overrides(sync, to.tenant, &key, &mut promotion.matched);
         let extent = match sync.spec.connection_mode() {
             ConnectionMode::Match => continue,
-            ConnectionMode::Create if to.inventory.connections.contains_key(connection.name()) => continue,
             ConnectionMode::Create => Extent::Existence,
             ConnectionMode::Mirror => Extent::Crossing,
         };

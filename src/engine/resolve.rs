@@ -201,7 +201,10 @@ pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements
             [one] => {
                 let newer = &one.connection.spec;
                 let own = inventory.connection(current).map(|c| &c.spec).or(asker.source_binding);
-                if replacements.rings.contains(current) || chain.contains(&newer.stable_key) {
+                // Found by walking, not looked up: what does not serve the asker closes no ring for them.
+                if let Some(entry) = chain.iter().position(|key| *key == newer.stable_key) {
+                    chain.truncate(entry + 1);
+                    current = &newer.stable_key;
                     WhyNot::Ring
                 } else if own.is_some_and(|own| !own.is_same_kind_as(newer)) {
                     WhyNot::Differs

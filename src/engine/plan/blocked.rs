@@ -37,6 +37,7 @@ impl Draft<'_> {
                 let asker = Asker { writers: Some(&writers), source_binding: source.map(|c| &c.spec) };
                 let resolution = resolve_key(key, connections, replacements, asker);
                 if let Some(bound) = resolution.connection() {
+                    self.wanted.entry(bound.name().to_string()).or_insert_with(|| id.to_string());
                     decided.insert(
                         variable.name.clone(),
                         json!([

@@ -14,7 +14,7 @@ pub use model::*;
 
 use super::check::{self, Elsewhere};
 use super::code::{Code, Severity};
-use super::diff::{Declaration, Difference, Extent, Sides, difference};
+use super::diff::{Declaration, Difference, Extent, Sides, Standing, difference};
 use super::field::{Field, FieldKind};
 use super::item::Item;
 use super::promote::{Promotion, Side, promote};
@@ -237,7 +237,26 @@ fn as_its_own_source_has_it(input: &Input<'_>) -> Arc<Inventory> {
             Arc::make_mut(&mut inventory).insert(item);
         }
     }
+    let replacing = input.live.connections.values().filter(|c| !c.spec.replaces.is_empty());
+    for connection in replacing.filter(|c| !source.connections.contains_key(c.name())) {
+        let live = Item::Connection(connection.clone());
+        if its_source_let_go_of_replaces(input, &live) {
+            Arc::make_mut(&mut inventory).insert(live.with(&Field::of(FieldKind::Replaces), None));
+        }
+    }
     inventory
+}
+
+/// Whether a connection answers for older keys only because the tenant's own source once said so, and
+/// says so no longer.
+fn its_source_let_go_of_replaces(input: &Input<'_>, live: &Item) -> bool {
+    let field = Field::of(FieldKind::Replaces);
+    let id = live.id();
+    let wrote = input.live.record(input.tenant, &id).and_then(|r| r.fields.get(&field));
+    wrote.is_some_and(|wrote| {
+        wrote.writers.iter().all(|w| w.is_sync() || input.standing(w, &id) == Standing::Stopped)
+            && live.written(&field).is_some_and(|now| now.hash() == wrote.hash)
+    })
 }
 
 /// A live connection after what its own source declares is done.

@@ -42,6 +42,8 @@ pub(super) struct Draft<'a> {
     pub findings: Vec<Finding>,
     pub made_by: HashMap<ObjectId, String>,
     pub orphaned: BTreeMap<Writer, usize>,
+    /// Connections that a declared integration binds, written or not, and the integration.
+    pub wanted: BTreeMap<String, String>,
     /// The actions after which a stable key has an answer.
     answered_by: HashMap<String, Vec<String>>,
     /// Objects that are not what their writers want: what needs them is held back.
@@ -58,6 +60,7 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
         findings: Vec::new(),
         made_by: HashMap::new(),
         orphaned: BTreeMap::new(),
+        wanted: BTreeMap::new(),
         answered_by: HashMap::new(),
         occupied: BTreeSet::new(),
     };
