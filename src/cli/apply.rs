@@ -82,6 +82,7 @@ impl Apply {
             output.result(&plan::show(&planned, &typed, Format::Text, output)?)?;
         }
         if planned.plan.is_empty() {
+            apply::forget_approvals(&project, &planned.plan).map_err(|error| refused(&error.into()))?;
             if !text || from_file.is_some() {
                 output.result(&plan::show(&planned, &typed, self.format.output, output)?)?;
             }
@@ -96,6 +97,7 @@ impl Apply {
         });
         progress.end();
         let report = result.map_err(|refusal| refused(&refusal))?;
+        apply::forget_approvals(&project, &planned.plan).map_err(|error| refused(&error.into()))?;
         let after_project = self.root.open()?;
         let after = planning::make(&after_project, &scope)?;
         let receipt = apply::receipt(&planned.plan, &report, &after.world);

@@ -147,5 +147,6 @@ pub(super) fn item(finding: &Finding) -> String {
         finding.tenant.iter().map(|t| md(t)).chain(finding.object.iter().map(|o| md(&o.to_string()))).collect();
     let at = finding.at.as_ref().map(|at| format!(" ({}:{})", md(&at.file), at.line)).unwrap_or_default();
     let mend = if finding.mend.is_empty() { String::new() } else { format!("<br>→ {}", md(&finding.mend)) };
-    format!("- {word} {} **{}**{at}: {}{mend}\n", finding.code, whose.join(" "), md(&finding.text))
+    let whose = if whose.is_empty() { String::new() } else { format!(" **{}**", whose.join(" ")) };
+    format!("- {word} {}{whose}{at}: {}{mend}\n", finding.code, md(&finding.text))
 }

@@ -1,4 +1,4 @@
-//! Transcripts: Markdown whose ```console blocks are run, so that what people read is what happens.
+//! Transcripts: Markdown whose `console` blocks are run, so that what people read is what happens.
 //!
 //! A file is one session in one fresh folder that holds a copy of `examples/`. A line that starts with
 //! `$ ` is a command for `sh`, continued by a `\` at its end or by lines that start with `> `. What
@@ -86,13 +86,16 @@ fn run(path: &Path) -> Vec<String> {
 
 fn parse(text: &str) -> Vec<Part> {
     let mut parts = Vec::new();
-    let mut in_console = false;
+    let mut fence: Option<&str> = None;
     let mut lines = text.lines().enumerate().peekable();
     while let Some((number, line)) = lines.next() {
-        if line.starts_with("```") {
-            in_console = !in_console && line == "```console";
+        let end = line.len() - line.trim_start_matches('`').len();
+        match fence {
+            None if end >= 3 && line.ends_with("`console") => fence = Some(&line[..end]),
+            Some(open) if open == line => fence = None,
+            _ => {}
         }
-        let Some(command) = line.strip_prefix("$ ").filter(|_| in_console) else {
+        let Some((command, fence)) = line.strip_prefix("$ ").zip(fence) else {
             parts.push(Part::Text(line.to_string()));
             continue;
         };
@@ -103,7 +106,7 @@ fn parse(text: &str) -> Vec<Part> {
             typed.push(more.to_string());
         }
         let mut expected = Vec::new();
-        while let Some((_, line)) = lines.next_if(|(_, l)| !l.starts_with("$ ") && *l != "```") {
+        while let Some((_, line)) = lines.next_if(|(_, l)| !l.starts_with("$ ") && *l != fence) {
             expected.push(line.to_string());
         }
         parts.push(Part::Command { typed, expected, line: number + 1 });
