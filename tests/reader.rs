@@ -38,8 +38,11 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         "[ -~]{1,20}",
         "\\PC{1,12}",
-        prop::sample::select(vec!["y", "on", "0644", "1e3", "12:30", "~", "null", "true", "=", "<<", "- a", "a: b", "#x", "|", "'", "\"", "1_000", ".inf"])
-            .prop_map(str::to_string),
+        prop::sample::select(vec![
+            "y", "on", "0644", "1e3", "12:30", "~", "null", "true", "=", "<<", "- a", "a: b", "#x", "|", "'", "\"",
+            "1_000", ".inf"
+        ])
+        .prop_map(str::to_string),
         "[a-z]{1,5}\n[ a-z]{1,9}\n?",
     ]
 }
