@@ -163,6 +163,18 @@ fn syntax(kind: &ErrorKind) -> (&'static str, &'static str) {
 /// field that everybody knows, and the punctuation that begins the value. The rest could be anything,
 /// also a key: the line can lie in a text of several lines.
 pub fn spans(text: &str, at: usize) -> Vec<(Range<usize>, Show)> {
+    let mut spans = of_line(text, at);
+    // The bracket or quote that is at fault tells nothing.
+    if text.as_bytes().get(at).is_some_and(|b| matches!(b, b'{' | b'[' | b'"' | b'\''))
+        && let Some(hidden) = spans.iter().position(|(span, show)| *show == Show::No && span.contains(&at))
+    {
+        let (span, _) = spans.remove(hidden);
+        spans.extend([(span.start..at, Show::No), (at..at + 1, Show::Yes), (at + 1..span.end, Show::No)]);
+    }
+    spans
+}
+
+fn of_line(text: &str, at: usize) -> Vec<(Range<usize>, Show)> {
     let line = line_range(text, at);
     let all = text.get(line.clone()).unwrap_or("");
     if all.starts_with("---") || all.starts_with("...") {

@@ -145,6 +145,7 @@ impl Place for DirectoryPlace {
             _lock: lock,
             records: snapshot.inventory.records.clone(),
             written: snapshot.inventory.records.clone(),
+            unreadable: !snapshot.inventory.unparsed.is_empty(),
             files: snapshot.origins.iter().map(|(id, origin)| (id.clone(), PathBuf::from(&origin.file.path))).collect(),
         }))
     }
@@ -162,6 +163,8 @@ struct DirectorySession<'a> {
     written: BTreeMap<ObjectId, Record>,
     /// The file of each object.
     files: BTreeMap<ObjectId, PathBuf>,
+    /// Whether there is a file that could hold anything.
+    unreadable: bool,
 }
 
 impl DirectorySession<'_> {
@@ -325,8 +328,10 @@ impl Session for DirectorySession<'_> {
 
     fn settle(&mut self, done: bool) -> Result<(), PlaceError> {
         let files = &self.files;
-        // A record of nothing live is kept by nobody: whoever still declares the object makes it anew.
-        self.records.retain(|id, _| files.contains_key(id));
+        // A record of nothing live is kept by nobody: whoever still declares the object makes it anew. A
+        // file that cannot be read could hold it.
+        let unreadable = self.unreadable;
+        self.records.retain(|id, _| unreadable || files.contains_key(id));
         self.write_records(self.records.clone())?;
         if done {
             let path = self.place.folder.join(APPROVED);
