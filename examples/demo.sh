@@ -29,4 +29,4 @@ printf '\n$ git diff\n'
 git add --intent-to-add -- '*.yaml' '*.definition'
 git --no-pager diff -- ':!*.lock'
 echo
-echo "Done in $folder. Look around: cd $folder && git diff --stat; stablekey status"
+echo "Done in $folder, a Git repository of its own: git -C $folder diff --stat"
