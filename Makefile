@@ -1,6 +1,6 @@
 # What every push runs, and the long ones.
 
-.PHONY: test demo crds
+.PHONY: test demo crds bench
 
 # Everything that must hold.
 test:
@@ -14,3 +14,8 @@ demo:
 # What is generated from src/api.
 crds:
 	cargo run --quiet -- crds --dir crds
+
+# Measures, prints ratios and writes docs/benchmarks.md. `make bench ONLY=engine` (or files) measures
+# one group and writes nothing.
+bench:
+	cargo bench --bench bench -- $(ONLY)

@@ -60,7 +60,7 @@ fn told(world: &World) -> String {
 
 /// Everything that an apply can change: objects and records, by tenant. A record of nothing live is
 /// dropped when the writing ends.
-type State = BTreeMap<(String, ObjectId), (String, Option<Record>)>;
+type State = BTreeMap<(String, ObjectId), (String, Option<Arc<Record>>)>;
 
 fn state(world: &World) -> State {
     let read = world.tenants.iter().filter_map(|(name, view)| Some((name, view.live.inventory()?)));

@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 /// is recorded as it is.
 pub fn adopt(tenant: &str, inventory: &Inventory, id: &ObjectId) -> Option<Action> {
     let live = inventory.get(id)?;
-    let mut record = inventory.record(tenant, id).cloned().unwrap_or_else(|| Record::of(tenant));
+    let mut record =
+        inventory.record(tenant, id).map(|record| (**record).clone()).unwrap_or_else(|| Record::of(tenant));
     let mut fields = Vec::new();
     for (field, value) in live.fields(true) {
         let field = field.into_owned();
@@ -20,7 +21,7 @@ pub fn adopt(tenant: &str, inventory: &Inventory, id: &ObjectId) -> Option<Actio
         if wrote.is_some_and(|wrote| wrote.hash == hash) {
             continue;
         }
-        let writers = wrote.map_or_else(|| BTreeSet::from([Writer::Adopt]), |wrote| wrote.writers.clone());
+        let writers = wrote.map_or_else(|| BTreeSet::from([Writer::Adopt]).into(), |wrote| wrote.writers.clone());
         fields.push(FieldChange {
             field: field.clone(),
             op: Op::Record,
@@ -49,7 +50,7 @@ fn action(tenant: &str, id: &ObjectId, live: Item, record: Record, fields: Vec<F
             object: id.clone(),
             before: Some(live.clone()),
             after: Some(live),
-            record: Some(record),
+            record: Some(record.into()),
             definition: None,
             resumptions: Vec::new(),
         },

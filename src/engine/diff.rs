@@ -6,7 +6,8 @@ use super::item::Item;
 use super::plan::{FieldChange, Op};
 use super::record::{Record, Writer, Wrote};
 use crate::api::{Drift, Input};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What one writer says of one object.
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ pub struct Sides<'a> {
     /// The object as it is.
     pub live: Option<&'a Item>,
     /// What we wrote.
-    pub record: Option<&'a Record>,
+    pub record: Option<&'a Arc<Record>>,
     /// What its writers say; at least one.
     pub declarations: &'a [Declaration],
     /// What happens to drift.
@@ -94,7 +95,7 @@ pub struct Fields {
     /// The object as it will be.
     pub after: Item,
     /// The record as it will be.
-    pub record: Record,
+    pub record: Arc<Record>,
     /// Fields that are the target's own.
     pub held: Vec<(Field<'static>, Option<String>)>,
     /// Fields that were changed by others, and whether they are left so.
@@ -114,20 +115,48 @@ pub fn difference(sides: &Sides<'_>) -> Option<Difference> {
     };
     Some(match sides.live {
         None => Difference::Fields(create(sides, &declared)?),
-        Some(live) => {
-            match declared.iter().find(|(field, d)| field.kind.is_immutable() && !is_live(live, field, d.value)) {
+        Some(item) => {
+            let live = Live { item, fields: item.fields(true) };
+            let differs = |field: &Field<'_>, d: &Declared<'_>| !live.value(field).is_some_and(|now| now.is(&d.value));
+            match declared.iter().find(|(field, d)| field.kind.is_immutable() && differs(field, d)) {
                 Some((field, _)) => Difference::Occupied { field: field.clone().into_owned() },
-                None => Difference::Fields(compare(sides, live, &declared)),
+                None => Difference::Fields(compare(sides, &live, &declared)),
             }
         }
     })
 }
 
+/// The object as it is, field by field.
+struct Live<'a> {
+    item: &'a Item,
+    fields: Vec<(Field<'a>, FieldValue<'a>)>,
+}
+
+impl<'a> Live<'a> {
+    /// The value of a field as it is written.
+    fn written(&self, field: &Field<'_>) -> Option<FieldValue<'a>> {
+        position(&self.fields, field).ok().map(|at| self.fields[at].1)
+    }
+
+    /// The value of a field; where it is absent, the value that absent is read as.
+    fn value(&self, field: &Field<'_>) -> Option<FieldValue<'a>> {
+        self.written(field).or(field.kind.absent())
+    }
+}
+
+/// Where a field is in a list that is sorted by field, or where it would be.
+fn position<T>(sorted: &[(Field<'_>, T)], field: &Field<'_>) -> Result<usize, usize> {
+    sorted.binary_search_by(|(other, _)| other.cmp(field))
+}
+
+/// What is declared, sorted by field.
+type DeclaredFields<'a> = Vec<(Field<'a>, Declared<'a>)>;
+
 struct Declared<'a> {
     value: FieldValue<'a>,
     item: &'a Item,
     /// For whom it is recorded: nobody, where a sync only sees to it that the object is there.
-    writers: BTreeSet<Writer>,
+    writers: Arc<BTreeSet<Writer>>,
     /// Every writer that wants it is a sync: a secretRef is then the target's once it is there.
     crossing: bool,
 }
@@ -137,24 +166,28 @@ struct Conflict {
     writers: BTreeSet<Writer>,
 }
 
-fn merge<'a>(sides: &Sides<'a>) -> Result<BTreeMap<Field<'a>, Declared<'a>>, Conflict> {
-    let mut merged: BTreeMap<Field<'_>, Declared<'_>> = BTreeMap::new();
+fn merge<'a>(sides: &Sides<'a>) -> Result<DeclaredFields<'a>, Conflict> {
+    let mut merged: DeclaredFields<'a> = Vec::new();
     for declaration in speaking(sides) {
         let crossing = declaration.extent != Extent::Whole;
         let records = declaration.extent != Extent::Existence;
-        let writer = records.then(|| declaration.writer.clone());
+        let writers = Arc::new(BTreeSet::from_iter(records.then(|| declaration.writer.clone())));
         for (field, value) in declaration.item.fields(!crossing) {
-            match merged.get_mut(&field) {
-                None => {
-                    let writers = writer.iter().cloned().collect();
-                    merged.insert(field, Declared { value, item: &declaration.item, writers, crossing });
+            let at = match position(&merged, &field) {
+                Ok(at) => at,
+                Err(at) => {
+                    let declared = Declared { value, item: &declaration.item, writers: writers.clone(), crossing };
+                    merged.insert(at, (field, declared));
+                    continue;
                 }
-                Some(other) if other.value.is(&value) => {
-                    other.writers.extend(writer.clone());
+            };
+            match &mut merged[at].1 {
+                other if other.value.is(&value) => {
+                    Arc::make_mut(&mut other.writers).extend(writers.iter().cloned());
                     other.crossing &= crossing;
                 }
-                Some(other) if crossing && gives_way(value, other, sides.live, &field) => {}
-                Some(_) => {
+                other if crossing && gives_way(value, other, sides.live, &field) => {}
+                _ => {
                     let wants =
                         |d: &&Declaration| d.item.fields(d.extent == Extent::Whole).iter().any(|(f, _)| *f == field);
                     let writers = speaking(sides).filter(wants).map(|d| d.writer.clone()).collect();
@@ -183,22 +216,19 @@ fn is_secret_ref(value: FieldValue<'_>) -> bool {
     matches!(value, FieldValue::Input(Input::SecretRef(_)))
 }
 
-fn is_live(live: &Item, field: &Field<'_>, declared: FieldValue<'_>) -> bool {
-    live.value(field).is_some_and(|value| value.is(&declared))
-}
-
-fn create(sides: &Sides<'_>, declared: &BTreeMap<Field<'_>, Declared<'_>>) -> Option<Fields> {
+fn create(sides: &Sides<'_>, declared: &DeclaredFields<'_>) -> Option<Fields> {
     let base = speaking(sides).find(|d| d.extent != Extent::Existence).or_else(|| speaking(sides).next())?;
     let mut fields = Fields {
         changes: Vec::new(),
         writers: speaking(sides).map(|d| d.writer.clone()).collect(),
         after: base.item.clone(),
-        record: Record { made: true, ..Record::of(sides.tenant) },
+        record: Arc::default(),
         held: Vec::new(),
         drifted: Vec::new(),
         corrects: false,
         orphaned: BTreeSet::new(),
     };
+    let mut record = Record { made: true, ..Record::of(sides.tenant) };
     for (field, d) in declared {
         fields.changes.push(change(field, Op::Set, None, Some(d.value)));
         if !fields.after.written(field).is_some_and(|v| v.is(&d.value)) {
@@ -206,19 +236,19 @@ fn create(sides: &Sides<'_>, declared: &BTreeMap<Field<'_>, Declared<'_>>) -> Op
         }
         if !d.writers.is_empty() {
             let wrote = Wrote { hash: d.value.hash(), writers: d.writers.clone() };
-            fields.record.fields.insert(field.clone().into_owned(), wrote);
+            record.fields.insert(field.clone().into_owned(), wrote);
         }
     }
+    fields.record = Arc::new(record);
     Some(fields)
 }
 
-fn compare(sides: &Sides<'_>, live: &Item, declared: &BTreeMap<Field<'_>, Declared<'_>>) -> Fields {
-    let empty = Record::of(sides.tenant);
-    let recorded = sides.record.unwrap_or(&empty);
+fn compare(sides: &Sides<'_>, live: &Live<'_>, declared: &DeclaredFields<'_>) -> Fields {
+    let recorded = sides.record.cloned().unwrap_or_else(|| Arc::new(Record::of(sides.tenant)));
     let mut fields = Fields {
         changes: Vec::new(),
         writers: BTreeSet::new(),
-        after: live.clone(),
+        after: live.item.clone(),
         record: recorded.clone(),
         held: Vec::new(),
         drifted: Vec::new(),
@@ -226,11 +256,10 @@ fn compare(sides: &Sides<'_>, live: &Item, declared: &BTreeMap<Field<'_>, Declar
         orphaned: BTreeSet::new(),
     };
     for (field, d) in declared {
-        let field = field.clone().into_owned();
-        let wrote = recorded.fields.get(&field);
+        let wrote = recorded.wrote(field);
         declared_field(sides, live, field, d, wrote, &mut fields);
     }
-    for (field, wrote) in recorded.fields.iter().filter(|(field, _)| !declared.contains_key(field)) {
+    for (field, wrote) in recorded.fields.iter().filter(|(field, _)| position(declared, field).is_err()) {
         undeclared_field(sides, live, field, wrote, &mut fields);
     }
     fields.changes.sort_by(|a, b| a.field.cmp(&b.field));
@@ -239,41 +268,41 @@ fn compare(sides: &Sides<'_>, live: &Item, declared: &BTreeMap<Field<'_>, Declar
 
 fn declared_field(
     sides: &Sides<'_>,
-    live: &Item,
-    field: Field<'static>,
+    live: &Live<'_>,
+    field: &Field<'_>,
     d: &Declared<'_>,
     wrote: Option<&Wrote>,
     out: &mut Fields,
 ) {
-    let now = live.value(&field);
-    let as_recorded = wrote.is_some_and(|wrote| now.is_some_and(|now| now.hash() == wrote.hash));
+    let now = live.value(field);
     let to_record = || Wrote { hash: d.value.hash(), writers: writers_of(sides, d, wrote) };
     if now.is_some_and(|now| now.is(&d.value)) {
         let follows = to_record();
         if wrote != Some(&follows) {
-            out.changes.push(change(&field, Op::Record, None, Some(d.value)));
+            out.changes.push(change(field, Op::Record, None, Some(d.value)));
             out.writers.extend(d.writers.iter().cloned());
-            out.record.fields.insert(field, follows);
+            out.record(field, follows);
         }
         return;
     }
+    let as_recorded = wrote.is_some_and(|wrote| now.is_some_and(|now| now.hash() == wrote.hash));
     // A secretRef crosses when its input is first written; from then on it is the target's, whatever
     // the target makes of it.
     let is_theirs = now.is_some_and(is_secret_ref) || (wrote.is_some() && !as_recorded);
     if d.crossing && is_secret_ref(d.value) && is_theirs {
         return;
     }
-    let before = live.written(&field);
+    let before = live.written(field);
     match wrote {
         None if before.is_none() => set(out, field, d, None, to_record()),
         None => {
-            let by = (sides.holder)(&field);
-            out.held.push((field, by));
+            let by = (sides.holder)(field);
+            out.held.push((field.clone().into_owned(), by));
         }
         Some(_) if as_recorded => set(out, field, d, before, to_record()),
         Some(_) => {
             let corrects = sides.drift == Drift::Correct;
-            out.drifted.push((field.clone(), !corrects));
+            out.drifted.push((field.clone().into_owned(), !corrects));
             if corrects {
                 out.corrects = true;
                 set(out, field, d, before, to_record());
@@ -283,21 +312,29 @@ fn declared_field(
 }
 
 /// The declaring writers, and those that wrote it and might still declare it.
-fn writers_of(sides: &Sides<'_>, d: &Declared<'_>, wrote: Option<&Wrote>) -> BTreeSet<Writer> {
+fn writers_of(sides: &Sides<'_>, d: &Declared<'_>, wrote: Option<&Wrote>) -> Arc<BTreeSet<Writer>> {
     let mut writers = d.writers.clone();
-    let unsure = wrote.into_iter().flat_map(|w| &w.writers).filter(|w| (sides.standing)(w) == Standing::Unsure);
-    writers.extend(unsure.cloned());
+    let others = wrote.into_iter().flat_map(|w| w.writers.iter()).filter(|w| !d.writers.contains(*w));
+    for unsure in others.filter(|w| (sides.standing)(w) == Standing::Unsure) {
+        Arc::make_mut(&mut writers).insert(unsure.clone());
+    }
     writers
 }
 
-fn set(out: &mut Fields, field: Field<'static>, d: &Declared<'_>, now: Option<FieldValue<'_>>, wrote: Wrote) {
-    out.changes.push(change(&field, Op::Set, now, Some(d.value)));
-    out.after = out.after.with(&field, Some(d.item));
+fn set(out: &mut Fields, field: &Field<'_>, d: &Declared<'_>, now: Option<FieldValue<'_>>, wrote: Wrote) {
+    out.changes.push(change(field, Op::Set, now, Some(d.value)));
+    out.after = out.after.with(field, Some(d.item));
     out.writers.extend(d.writers.iter().cloned());
-    out.record.fields.insert(field, wrote);
+    out.record(field, wrote);
 }
 
-fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrote: &Wrote, out: &mut Fields) {
+impl Fields {
+    fn record(&mut self, field: &Field<'_>, wrote: Wrote) {
+        Arc::make_mut(&mut self.record).fields.insert(field.clone().into_owned(), wrote);
+    }
+}
+
+fn undeclared_field(sides: &Sides<'_>, live: &Live<'_>, field: &Field<'static>, wrote: &Wrote, out: &mut Fields) {
     let standings = wrote.writers.iter().map(|w| (w, (sides.standing)(w)));
     let (stopped, lasting): (Vec<_>, Vec<_>) = standings.partition(|(_, standing)| *standing == Standing::Stopped);
     out.orphaned.extend(lasting.iter().filter(|(_, s)| *s == Standing::Gone).map(|(w, _)| (*w).clone()));
@@ -307,9 +344,9 @@ fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrot
     let stopped: BTreeSet<Writer> = stopped.into_iter().map(|(w, _)| w.clone()).collect();
     let now = live.written(field);
     if !lasting.is_empty() {
-        let writers = lasting.into_iter().map(|(w, _)| w.clone()).collect();
+        let writers = Arc::new(lasting.into_iter().map(|(w, _)| w.clone()).collect());
         out.changes.push(change(field, Op::Record, None, now));
-        out.record.fields.insert(field.clone(), Wrote { hash: wrote.hash, writers });
+        out.record(field, Wrote { hash: wrote.hash, writers });
     } else {
         let holder = (sides.holder)(field);
         let as_recorded = now.is_some_and(|now| now.hash() == wrote.hash);
@@ -324,7 +361,7 @@ fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrot
         if op == Op::Remove {
             out.after = out.after.with(field, None);
         }
-        out.record.fields.remove(field);
+        Arc::make_mut(&mut out.record).fields.remove(field);
     }
     out.writers.extend(stopped);
 }

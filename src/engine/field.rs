@@ -87,6 +87,17 @@ impl FieldKind {
         }
     }
 
+    /// What it is read as where it is not written.
+    pub const fn absent(self) -> Option<FieldValue<'static>> {
+        match self {
+            FieldKind::EmbeddedWorkflows => Some(FieldValue::Bool(false)),
+            FieldKind::Public => Some(FieldValue::Bool(true)),
+            FieldKind::DeletionPolicy => Some(FieldValue::Text("Retain")),
+            FieldKind::Origin => Some(FieldValue::Text("Organization")),
+            _ => None,
+        }
+    }
+
     /// Whether it never changes once the object is there.
     pub const fn is_immutable(self) -> bool {
         matches!(

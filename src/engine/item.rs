@@ -139,14 +139,7 @@ impl Item {
 
     /// The value of one field; where it is absent, the value that absent is read as.
     pub fn value(&self, field: &Field<'_>) -> Option<FieldValue<'_>> {
-        let absent = match field.kind {
-            FieldKind::EmbeddedWorkflows => Some(FieldValue::Bool(false)),
-            FieldKind::Public => Some(FieldValue::Bool(true)),
-            FieldKind::DeletionPolicy => Some(FieldValue::Text("Retain")),
-            FieldKind::Origin => Some(FieldValue::Text("Organization")),
-            _ => None,
-        };
-        self.written(field).or(absent)
+        self.written(field).or(field.kind.absent())
     }
 
     /// The value of one field as it is written.

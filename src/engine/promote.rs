@@ -49,9 +49,9 @@ pub fn promote(sync: &Sync, from: Side<'_>, to: Side<'_>, made_by: &dyn Fn(&Obje
     let mut connections: BTreeMap<String, Arc<Object<ConnectionSpec>>> = BTreeMap::new();
     for (name, integration) in from.inventory.integrations.iter().filter(|(name, _)| sync.spec.selects(name)) {
         promotion.selected += 1;
-        let mut spec = integration.spec.clone();
+        let mut crossing = integration.clone();
         let mut bindings = BTreeMap::new();
-        for variable in &mut spec.connections {
+        for (place, variable) in integration.spec.connections.iter().enumerate() {
             let connection =
                 resolve_variable(from.tenant, name, variable, from.inventory, from.replacements).connection().cloned();
             let other = sync.spec.overrides.iter().enumerate().find(|(_, o)| {
@@ -59,12 +59,15 @@ pub fn promote(sync: &Sync, from: Side<'_>, to: Side<'_>, made_by: &dyn Fn(&Obje
                     && o.integration.as_deref() == Some(name)
                     && o.variable.as_deref() == Some(&variable.name)
             });
-            if let (Some((position, other)), Means::StableKey(key)) = (other, &mut variable.means) {
+            let mut key = variable.stable_key();
+            if let (Some((position, other)), Some(_)) = (other, key) {
                 promotion.matched.insert(position);
-                key.clone_from(&other.stable_key);
+                key = Some(&other.stable_key);
+                Arc::make_mut(&mut crossing).spec.connections[place] =
+                    Variable::bound(&variable.name, &other.stable_key);
             }
             let binding = SourceBinding { connection, overridden: other.is_some() };
-            if let Some(key) = variable.stable_key()
+            if let Some(key) = key
                 && let Some(carried) = carried(key, &binding, from, to)
             {
                 connections.entry(carried.spec.stable_key.clone()).or_insert(carried);
@@ -72,7 +75,10 @@ pub fn promote(sync: &Sync, from: Side<'_>, to: Side<'_>, made_by: &dyn Fn(&Obje
             bindings.insert(variable.name.clone(), binding);
         }
         let id = ObjectId::new(Kind::Integration, name);
-        let item = Item::Integration(Arc::new(Object::new(name, spec)), from.inventory.uses.get(name).cloned());
+        if !crossing.metadata.labels.is_empty() || !crossing.metadata.annotations.is_empty() {
+            Arc::make_mut(&mut crossing).metadata = Meta::named(name);
+        }
+        let item = Item::Integration(crossing, from.inventory.uses.get(name).cloned());
         let after = made_by(&id).into_iter().collect();
         let declaration = Declaration {
             writer: sync.writer.clone(),
@@ -127,7 +133,7 @@ impl Side<'_> {
     /// Whether a connection is the tenant's own: no sync made it.
     fn is_own(&self, connection: &Object<ConnectionSpec>) -> bool {
         let record = self.inventory.record(self.tenant, &ObjectId::new(Kind::Connection, connection.name()));
-        !record.is_some_and(|r| r.made && r.writers().into_iter().all(Writer::is_sync))
+        !record.is_some_and(|r| r.made && r.fields.values().all(|wrote| wrote.writers.iter().all(Writer::is_sync)))
     }
 }
 

@@ -4,6 +4,7 @@ use super::canonical::FieldHash;
 use super::field::Field;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 /// Who declares something.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,8 +70,8 @@ pub struct Record {
 pub struct Wrote {
     /// Of the value.
     pub hash: FieldHash,
-    /// For whom.
-    pub writers: BTreeSet<Writer>,
+    /// For whom. Most fields of a tenant are written for the same few: they share the set.
+    pub writers: Arc<BTreeSet<Writer>>,
 }
 
 impl Record {
@@ -84,9 +85,16 @@ impl Record {
         !self.made && self.fields.is_empty()
     }
 
+    /// What we wrote to a field.
+    pub fn wrote<'a>(&'a self, field: &Field<'a>) -> Option<&'a Wrote> {
+        // A map of owned names is one of borrowed names too: nothing has to be made to look one up.
+        let fields: &BTreeMap<Field<'_>, Wrote> = &self.fields;
+        fields.get(field)
+    }
+
     /// Everybody for whom something was written.
     pub fn writers(&self) -> BTreeSet<&Writer> {
-        self.fields.values().flat_map(|wrote| &wrote.writers).collect()
+        self.fields.values().flat_map(|wrote| wrote.writers.iter()).collect()
     }
 
     /// One line without the object's name, as `stablekey.lock` keeps it: `tenant made|- path=hash@writers …`.
@@ -109,10 +117,15 @@ impl Record {
             _ => return None,
         };
         let mut fields = BTreeMap::new();
+        let mut before: Option<(&str, Arc<BTreeSet<Writer>>)> = None;
         for word in words {
             let (path, rest) = word.split_once('=')?;
-            let (hash, writers) = rest.split_once('@')?;
-            let writers = writers.split(',').map(Writer::parse).collect::<Option<BTreeSet<_>>>()?;
+            let (hash, text) = rest.split_once('@')?;
+            let writers = match &before {
+                Some((same, writers)) if *same == text => writers.clone(),
+                _ => Arc::new(text.split(',').map(Writer::parse).collect::<Option<_>>()?),
+            };
+            before = Some((text, writers.clone()));
             fields.insert(Field::decode(path)?, Wrote { hash: FieldHash::parse(hash)?, writers });
         }
         Some(Record { tenant, made, fields })
@@ -128,7 +141,7 @@ mod tests {
     fn a_record_is_one_line_and_back() {
         let wrote = Wrote {
             hash: FieldHash::of("\"x\""),
-            writers: [Writer::Source, Writer::Sync("us-to-eu".into())].into_iter().collect(),
+            writers: Arc::new([Writer::Source, Writer::Sync("us-to-eu".into())].into()),
         };
         let mut record = Record { tenant: "eu-prod".into(), made: true, fields: BTreeMap::new() };
         record.fields.insert(Field::named(FieldKind::Variable, "Salesforce Connection").into_owned(), wrote.clone());

@@ -89,11 +89,11 @@ enum Serves {
     /// A sync made the connection and recorded no field: which one is not known any more.
     AnySync,
     /// It came by these.
-    Syncs(BTreeSet<Writer>),
+    Syncs(Arc<BTreeSet<Writer>>),
 }
 
 impl Serves {
-    fn of(record: Option<&Record>) -> Self {
+    fn of(record: Option<&Arc<Record>>) -> Self {
         let Some(record) = record else { return Serves::Everything };
         match record.fields.get(&Field::of(FieldKind::Replaces)) {
             Some(wrote) if wrote.writers.iter().all(Writer::is_sync) => Serves::Syncs(wrote.writers.clone()),
@@ -187,7 +187,7 @@ fn rings(by_older: &BTreeMap<String, Vec<Replacement>>) -> BTreeSet<String> {
 /// The connection that a stable key means in a tenant.
 pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements, asker: Asker<'_>) -> Resolution {
     let mut considered = Vec::new();
-    let mut chain = vec![key.to_string()];
+    let mut newer_keys: Vec<String> = Vec::new();
     let mut current = key;
     while let Some(candidates) = replacements.by_older.get(current) {
         let (serving, others): (Vec<_>, Vec<_>) = candidates.iter().partition(|r| r.serves.asker(asker));
@@ -202,14 +202,15 @@ pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements
                 let newer = &one.connection.spec;
                 let own = inventory.connection(current).map(|c| &c.spec).or(asker.source_binding);
                 // Found by walking, not looked up: what does not serve the asker closes no ring for them.
-                if let Some(entry) = chain.iter().position(|key| *key == newer.stable_key) {
-                    chain.truncate(entry + 1);
+                let entry = newer_keys.iter().position(|key| *key == newer.stable_key);
+                if newer.stable_key == key || entry.is_some() {
+                    newer_keys.truncate(entry.map_or(0, |at| at + 1));
                     current = &newer.stable_key;
                     WhyNot::Ring
                 } else if own.is_some_and(|own| !own.is_same_kind_as(newer)) {
                     WhyNot::Differs
                 } else {
-                    chain.push(newer.stable_key.clone());
+                    newer_keys.push(newer.stable_key.clone());
                     current = &newer.stable_key;
                     continue;
                 }
@@ -221,10 +222,14 @@ pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements
         );
         break;
     }
-    let name = names::of_stable_key(current);
+    let invalid = || inventory.invalid.get(&ObjectId::new(Kind::Connection, names::of_stable_key(current)));
     let (binding, rule) = if let Some(connection) = inventory.connection(current) {
-        (Binding::Bound(connection.clone()), if chain.len() == 1 { Rule::ExactKey } else { Rule::Replaces(chain) })
-    } else if let Some(why) = inventory.invalid.get(&ObjectId::new(Kind::Connection, name)) {
+        let rule = match newer_keys.is_empty() {
+            true => Rule::ExactKey,
+            false => Rule::Replaces(std::iter::once(key.to_string()).chain(newer_keys).collect()),
+        };
+        (Binding::Bound(connection.clone()), rule)
+    } else if let Some(why) = invalid() {
         (Binding::Unknown(format!("Connection {current} is invalid: {why}")), Rule::None)
     } else if let Some(file) = inventory.unparsed.first() {
         (Binding::Unknown(format!("{file} cannot be read and could hold it")), Rule::None)
@@ -250,9 +255,8 @@ pub fn resolve_variable(
         }
         Means::StableKey(key) => {
             let record = inventory.record(tenant, &ObjectId::new(Kind::Integration, integration));
-            let wrote =
-                record.and_then(|r| r.fields.get(&Field::named(FieldKind::Variable, &variable.name).into_owned()));
-            let asker = Asker { writers: wrote.map(|w| &w.writers), source_binding: None };
+            let wrote = record.and_then(|r| r.wrote(&Field::named(FieldKind::Variable, &variable.name)));
+            let asker = Asker { writers: wrote.map(|w| w.writers.as_ref()), source_binding: None };
             resolve_key(key, inventory, replacements, asker)
         }
     }
@@ -266,8 +270,8 @@ pub fn resolve_credentials(
     replacements: &Replacements,
 ) -> Resolution {
     let record = inventory.record(tenant, &ObjectId::new(Kind::CustomerCredentials, credentials.name()));
-    let wrote = record.and_then(|r| r.fields.get(&Field::of(FieldKind::ConnectionKey)));
-    let asker = Asker { writers: wrote.map(|w| &w.writers), source_binding: None };
+    let wrote = record.and_then(|r| r.wrote(&Field::of(FieldKind::ConnectionKey)));
+    let asker = Asker { writers: wrote.map(|w| w.writers.as_ref()), source_binding: None };
     resolve_key(&credentials.spec.connection, inventory, replacements, asker)
 }
 

@@ -72,7 +72,7 @@ pub struct Inventory {
     /// What the definitions say, by integration. Missing where there is no definition or it cannot be read.
     pub uses: BTreeMap<String, Arc<Uses>>,
     /// What we wrote, by object: also of objects that are gone.
-    pub records: BTreeMap<ObjectId, Record>,
+    pub records: BTreeMap<ObjectId, Arc<Record>>,
     /// Who else holds a field, where the place knows (a cluster does).
     pub holders: BTreeMap<ObjectId, BTreeMap<Field<'static>, String>>,
     /// Objects that were named but cannot be used (invalid, or there twice), and why.
@@ -84,12 +84,16 @@ pub struct Inventory {
 impl Inventory {
     /// The connection with exactly this stable key.
     pub fn connection(&self, key: &str) -> Option<&Arc<Object<ConnectionSpec>>> {
-        self.connections.get(&names::of_stable_key(key)).filter(|c| c.spec.stable_key == key)
+        // Most keys are their connection's name as they are.
+        let named = self.connections.get(key).or_else(|| self.connections.get(&names::of_stable_key(key)));
+        named.filter(|c| c.spec.stable_key == key)
     }
 
     /// What is known of a component.
     pub fn component(&self, reference: &ComponentRef) -> Option<&ComponentSpec> {
-        let object = self.components.get(&names::of_component(&reference.key, reference.is_public()))?;
+        let key = &reference.key;
+        let named = self.components.get(key).filter(|_| reference.is_public());
+        let object = named.or_else(|| self.components.get(&names::of_component(key, reference.is_public())))?;
         (object.spec.key == reference.key).then_some(&object.spec)
     }
 
@@ -177,7 +181,7 @@ impl Inventory {
     }
 
     /// The record of an object, where it is one of this tenant.
-    pub fn record(&self, tenant: &str, id: &ObjectId) -> Option<&Record> {
+    pub fn record(&self, tenant: &str, id: &ObjectId) -> Option<&Arc<Record>> {
         self.records.get(id).filter(|record| record.tenant == tenant)
     }
 }

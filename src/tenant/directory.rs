@@ -58,7 +58,7 @@ impl DirectoryPlace {
     }
 
     /// What `stablekey.lock` says.
-    pub fn records(&self) -> Result<BTreeMap<ObjectId, Record>, Problem> {
+    pub fn records(&self) -> Result<BTreeMap<ObjectId, Arc<Record>>, Problem> {
         let path = self.folder.join(lock_file::NAME);
         let wrong = |line: usize, message: String, help: &str| Problem {
             file: path.display().to_string(),
@@ -156,11 +156,11 @@ struct DirectorySession<'a> {
     /// Held, never read: the kernel lets go of the lock when it is closed, also by a kill.
     _lock: File,
     /// The records of what is to be created, until the first change is made.
-    coming: BTreeMap<ObjectId, Record>,
+    coming: BTreeMap<ObjectId, Arc<Record>>,
     /// As they are with what was done so far.
-    records: BTreeMap<ObjectId, Record>,
+    records: BTreeMap<ObjectId, Arc<Record>>,
     /// As they stand in the file.
-    written: BTreeMap<ObjectId, Record>,
+    written: BTreeMap<ObjectId, Arc<Record>>,
     /// The file of each object.
     files: BTreeMap<ObjectId, PathBuf>,
     /// Whether there is a file that could hold anything.
@@ -180,7 +180,7 @@ impl DirectorySession<'_> {
         self.write_records(records)
     }
 
-    fn write_records(&mut self, records: BTreeMap<ObjectId, Record>) -> Result<(), PlaceError> {
+    fn write_records(&mut self, records: BTreeMap<ObjectId, Arc<Record>>) -> Result<(), PlaceError> {
         if records != self.written {
             let path = self.place.folder.join(lock_file::NAME);
             let text = lock_file::write(&records);

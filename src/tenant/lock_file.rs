@@ -4,6 +4,7 @@
 use crate::engine::item::ObjectId;
 use crate::engine::record::Record;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Its name, in the tenant's folder.
 pub const NAME: &str = "stablekey.lock";
@@ -20,7 +21,7 @@ pub struct LockError {
 }
 
 /// The records of a file. An empty file has none.
-pub fn read(text: &str) -> Result<BTreeMap<ObjectId, Record>, LockError> {
+pub fn read(text: &str) -> Result<BTreeMap<ObjectId, Arc<Record>>, LockError> {
     let mut records = BTreeMap::new();
     for (position, line) in text.lines().enumerate() {
         let fail = |why| Err(LockError { line: position + 1, why });
@@ -46,7 +47,7 @@ pub fn read(text: &str) -> Result<BTreeMap<ObjectId, Record>, LockError> {
                 "not a record: restore the file from Git, or take the line out (the object is then as if others had written it)",
             );
         };
-        if records.insert(id, record).is_some() {
+        if records.insert(id, Arc::new(record)).is_some() {
             return fail("the object has two lines: keep one");
         }
     }
@@ -54,7 +55,7 @@ pub fn read(text: &str) -> Result<BTreeMap<ObjectId, Record>, LockError> {
 }
 
 /// The file that holds these records.
-pub fn write(records: &BTreeMap<ObjectId, Record>) -> String {
+pub fn write(records: &BTreeMap<ObjectId, Arc<Record>>) -> String {
     let mut lines: Vec<String> = records.iter().map(|(id, record)| format!("{id} {}", record.encode())).collect();
     lines.sort_unstable();
     let mut text = format!("{VERSION}\n");
@@ -72,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_file_survives_reading_and_writing() {
-        let record = Record::decode("eu-prod made title=0123456789abcdef@sync/us-to-eu").unwrap();
+        let record = Arc::new(Record::decode("eu-prod made title=0123456789abcdef@sync/us-to-eu").unwrap());
         let records = BTreeMap::from([
             (ObjectId::new(Kind::Integration, "lead-router"), record.clone()),
             (ObjectId::new(Kind::Connection, "slack"), record),

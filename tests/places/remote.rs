@@ -97,7 +97,7 @@ fn without_secrets(item: &Item) -> Item {
 /// What our side keeps beside the platform: it has no annotations for us.
 #[derive(Default)]
 struct Beside {
-    records: BTreeMap<ObjectId, Record>,
+    records: BTreeMap<ObjectId, Arc<Record>>,
     secrets: BTreeMap<(ObjectId, String), SecretKeyRef>,
     approved: BTreeSet<String>,
     taken: bool,

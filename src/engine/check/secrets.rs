@@ -27,17 +27,16 @@ pub fn secret_literals<'a>(item: &'a Item, known: &[&Inventory]) -> Vec<&'a str>
         Item::CustomerCredentials(c) => (&c.spec.inputs, None),
         Item::Component(_) | Item::Integration(..) => return Vec::new(),
     };
-    let all = inputs.iter().chain(test.into_iter().flat_map(|t| &t.inputs));
-    let values = all.filter(|(_, input)| matches!(input, Input::Value(_)));
-    let values: Vec<&str> = values.map(|(name, _)| name.as_str()).collect();
-    if values.is_empty() {
-        return values;
-    }
-    let types: Vec<&ConnectionType> = known.iter().filter_map(|inventory| type_of(item, inventory)).collect();
-    let is_secret = |name: &str| types.iter().any(|t| t.inputs.get(name).is_some_and(TypeInput::is_secret));
-    let mut secrets: Vec<&str> = values.into_iter().filter(|name| is_secret(name)).collect();
-    secrets.dedup();
-    secrets
+    let types = known.iter().filter_map(|inventory| type_of(item, inventory));
+    let secrets = types.flat_map(|t| &t.inputs).filter(|(_, known)| known.is_secret());
+    let written = |name: &String| {
+        let (of_test, of_all) = (test.and_then(|t| t.inputs.get_key_value(name)), inputs.get_key_value(name));
+        of_all.into_iter().chain(of_test).find(|(_, input)| matches!(input, Input::Value(_)))
+    };
+    let mut literals: Vec<&str> = secrets.filter_map(|(name, _)| Some(written(name)?.0.as_str())).collect();
+    literals.sort_unstable();
+    literals.dedup();
+    literals
 }
 
 fn type_of<'a>(item: &Item, inventory: &'a Inventory) -> Option<&'a ConnectionType> {

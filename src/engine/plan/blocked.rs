@@ -1,7 +1,7 @@
 //! What keeps an integration from being written: connections that it would miss, that are of another
 //! kind, or that are held back.
 
-use super::tenant::Draft;
+use super::tenant::{BoundVariables, Draft};
 use crate::api::*;
 use crate::engine::check;
 use crate::engine::code::Code;
@@ -11,8 +11,7 @@ use crate::engine::plan::Finding;
 use crate::engine::record::Writer;
 use crate::engine::resolve::{Asker, Binding, Replacements, resolve_key};
 use crate::engine::world::Inventory;
-use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 impl Draft<'_> {
     /// The declarations of an integration without those of syncs that would leave a variable missing
@@ -23,9 +22,9 @@ impl Draft<'_> {
         declarations: &[Declaration],
         connections: &Inventory,
         replacements: &Replacements,
-    ) -> (Vec<Declaration>, Value) {
+    ) -> (Vec<Declaration>, BoundVariables) {
         let mut kept = Vec::new();
-        let mut decided = BTreeMap::new();
+        let mut bound_variables = BoundVariables::new();
         for declaration in declarations {
             let Item::Integration(integration, _) = &declaration.item else { continue };
             let sources = self.input.promotions.get(&declaration.writer).and_then(|p| p.get(&id.name));
@@ -38,15 +37,7 @@ impl Draft<'_> {
                 let resolution = resolve_key(key, connections, replacements, asker);
                 if let Some(bound) = resolution.connection() {
                     self.wanted.entry(bound.name().to_string()).or_insert_with(|| id.to_string());
-                    decided.insert(
-                        variable.name.clone(),
-                        json!([
-                            bound.spec.stable_key,
-                            bound.spec.component.to_string(),
-                            bound.spec.type_,
-                            bound.spec.credentials
-                        ]),
-                    );
+                    bound_variables.insert(variable.name.clone(), bound.clone());
                 }
                 let problem = self.held_back(variable, key, &resolution.binding, connections).or_else(|| {
                     // What its own source binds is the tenant's own business: it is said, and not blocked.
@@ -63,7 +54,7 @@ impl Draft<'_> {
                 self.blocked(id, code, text, mend);
             }
         }
-        (kept, json!(decided))
+        (kept, bound_variables)
     }
 
     /// A connection that a variable needs and that is held back as a whole.

@@ -21,7 +21,7 @@ pub fn resumptions(action: &Action, recorded: Option<&Record>, decided: &Value) 
     else {
         return Vec::new();
     };
-    let to_record = |c: &FieldChange| only_record(c, recorded, action.change.record.as_ref());
+    let to_record = |c: &FieldChange| only_record(c, recorded, action.change.record.as_deref());
     let is_definition = |c: &FieldChange| c.field.kind == FieldKind::Definition;
     let record_only: Vec<FieldChange> = action.fields.iter().filter_map(to_record).collect();
     let mut left = vec![digest(action, ActionKind::Adopt, &record_only, Some(after), decided)];

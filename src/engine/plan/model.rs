@@ -9,6 +9,7 @@ use crate::engine::record::{Record, Writer};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The schema that a plan's JSON names.
 pub const PLAN_SCHEMA: &str = "stablekey.dev/plan/v1";
@@ -145,7 +146,7 @@ pub struct Change {
     /// The object as it will be; `None` after a delete.
     pub after: Option<Item>,
     /// The record as it will be; `None`: it is dropped.
-    pub record: Option<Record>,
+    pub record: Option<Arc<Record>>,
     /// The integration of which tenant brings a new definition; `None`: it does not change.
     pub definition: Option<DefinitionFrom>,
     /// What of this action may be left after it was cut off half-way: digests that an approval of

@@ -24,7 +24,7 @@ pub(super) fn remove(draft: &mut Draft<'_>) {
         .records
         .iter()
         .filter(|(id, record)| record.tenant == input.tenant && !input.declared.contains_key(*id))
-        .filter_map(|(id, record)| Some((id, record, input.live.get(id)?)))
+        .filter_map(|(id, record)| Some((id, record.as_ref(), input.live.get(id)?)))
         .collect();
     let (connections, integrations): (Vec<_>, Vec<_>) =
         undeclared.into_iter().partition(|(id, ..)| id.kind == Kind::Connection);

@@ -67,16 +67,16 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
     let (integrations, others): (Vec<_>, Vec<_>) =
         input.declared.iter().partition(|(id, _)| id.kind == Kind::Integration);
     for (id, declarations) in others {
-        draft.object(id, declarations, &BTreeSet::new(), &Value::Null);
+        draft.object(id, declarations, &BTreeSet::new(), &|| Value::Null);
     }
     let connections = draft.after.clone();
     let replacements = Replacements::of(input.tenant, &connections);
     for (id, declarations) in integrations {
-        let (kept, decided) = draft.unblocked(id, declarations, &connections, &replacements);
+        let (kept, bound) = draft.unblocked(id, declarations, &connections, &replacements);
         let kept_writers: BTreeSet<&Writer> = kept.iter().map(|d| &d.writer).collect();
         let all = declarations.iter().map(|d| &d.writer);
         let blocked = all.filter(|w| !kept_writers.contains(w)).cloned().collect();
-        draft.object(id, &kept, &blocked, &decided);
+        draft.object(id, &kept, &blocked, &|| decided_by(&bound));
     }
     removal::remove(&mut draft);
     draft.finish()
@@ -88,7 +88,14 @@ impl<'a> Draft<'a> {
         self.after.unparsed.first().map(String::as_str)
     }
 
-    fn object(&mut self, id: &ObjectId, declarations: &[Declaration], blocked: &BTreeSet<Writer>, decided: &Value) {
+    /// `decided` is what decided it beside what is declared and live.
+    fn object(
+        &mut self,
+        id: &ObjectId,
+        declarations: &[Declaration],
+        blocked: &BTreeSet<Writer>,
+        decided: &dyn Fn() -> Value,
+    ) {
         let input = self.input;
         let live = input.live.get(id);
         if declarations.is_empty() || self.is_held_back(id, live.as_ref(), declarations) {
@@ -191,7 +198,7 @@ impl<'a> Draft<'a> {
         live: Option<Item>,
         fields: diff::Fields,
         declarations: &[Declaration],
-        decided: &Value,
+        decided: &dyn Fn() -> Value,
     ) {
         let input = self.input;
         for (field, by) in fields.held {
@@ -280,8 +287,10 @@ impl<'a> Draft<'a> {
                 resumptions: Vec::new(),
             },
         };
-        action.digest = digest::of_action(&action, decided);
-        action.change.resumptions = digest::resumptions(&action, input.live.record(input.tenant, id), decided);
+        let decided = decided();
+        let recorded = input.live.record(input.tenant, id).map(AsRef::as_ref);
+        action.digest = digest::of_action(&action, &decided);
+        action.change.resumptions = digest::resumptions(&action, recorded, &decided);
         let inventory = Arc::make_mut(&mut self.after);
         inventory.insert(fields.after);
         inventory.records.insert(id.clone(), fields.record);
@@ -375,6 +384,14 @@ impl<'a> Draft<'a> {
             reading: input.reading.clone(),
         }
     }
+}
+
+/// What the variables of an integration will be bound to.
+pub(super) type BoundVariables = BTreeMap<String, Arc<Object<ConnectionSpec>>>;
+
+fn decided_by(bound: &BoundVariables) -> Value {
+    let of = |spec: &ConnectionSpec| json!([spec.stable_key, spec.component.to_string(), spec.type_, spec.credentials]);
+    bound.iter().map(|(variable, connection)| (variable.clone(), of(&connection.spec))).collect()
 }
 
 fn begins_to_answer(action: &Action) -> bool {

@@ -1,0 +1,122 @@
+//! The engine alone: a plan of two tenants, its memory, and the closure of one change.
+
+use crate::report::{Figure, Machine, bytes, time};
+use crate::{Outcome, generate, measure};
+use stablekey::engine::closure::{Index, Seeds, plan_closure};
+use stablekey::engine::plan::{Counts, Plan, Scope, plan};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const SMALL: usize = 10_000;
+const LARGE: usize = 100_000;
+const PLAN_TIME: Duration = Duration::from_millis(100);
+const PLAN_MEMORY: u64 = 150 << 20;
+const CLOSURE_TIME: Duration = Duration::from_millis(1);
+/// For a plan of [`SMALL`]; what it took when this was written and a quarter more.
+const PLAN_INSTRUCTIONS: u64 = 1_000_000_000;
+const ROUNDS: usize = 9;
+
+/// Measures them all, each in a process of its own.
+pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
+    let nanos = |task, connections| measure::child(task, connections).map(Duration::from_nanos);
+    let (small, large) = (nanos("plan", SMALL)?, nanos("plan", LARGE)?);
+    let memory = measure::child("memory", SMALL)?;
+    let of_data = measure::child("data", SMALL)?;
+    let closure = nanos("closure", SMALL)?;
+    let mut figures = vec![
+        Figure::of_time("plan, 10,000 connections and 1,000 integrations in each of 2 tenants", small, PLAN_TIME),
+        Figure::beside("the same, ten times as many", time(large), time(small), ratio(large, small), 12.0),
+        Figure::beside(
+            format!("peak memory of the process that plans 2 × 10,000 (its data alone: {})", bytes(of_data)),
+            bytes(memory),
+            bytes(PLAN_MEMORY),
+            memory as f64 / PLAN_MEMORY as f64,
+            1.0,
+        ),
+        Figure::of_time("closure of one changed connection of 2 × 10,000", closure, CLOSURE_TIME),
+    ];
+    match (measure::instructions("once", SMALL)?, measure::instructions("data", SMALL)?) {
+        (Some(both), Some(data)) => {
+            let count = both.saturating_sub(data);
+            let shown = |count: u64| format!("{:.0} M", count as f64 / 1e6);
+            figures.push(Figure::beside(
+                "instructions of that plan",
+                shown(count),
+                shown(PLAN_INSTRUCTIONS),
+                count as f64 / PLAN_INSTRUCTIONS as f64,
+                1.0,
+            ));
+        }
+        _ => machine.left_out("instructions of a plan: valgrind is not here"),
+    }
+    Ok(figures)
+}
+
+fn ratio(a: Duration, b: Duration) -> f64 {
+    a.as_secs_f64() / b.as_secs_f64()
+}
+
+/// Carries out one task and prints its number.
+pub fn child(task: &str, connections: &str) -> Outcome<()> {
+    let connections: usize = connections.parse()?;
+    let world = generate::world(connections);
+    let number = match task {
+        "data" => measure::peak_memory()?,
+        "once" | "memory" => {
+            let plan = plan(&world, &Scope::default());
+            check(&plan, connections)?;
+            measure::peak_memory()?
+        }
+        "plan" => {
+            let mut samples = Vec::new();
+            for _ in 0..ROUNDS {
+                let (plan, time) = measure::timed(|| plan(&world, &Scope::default()));
+                check(&plan, connections)?;
+                samples.push(time);
+            }
+            nanos(measure::median(samples))
+        }
+        "closure" => {
+            let index = Index::of(&world);
+            let mut samples = Vec::new();
+            for position in 0..connections / 100 {
+                let keys = BTreeSet::from([generate::changed_key(position)]);
+                let seeds = Seeds { keys, ..Seeds::default() };
+                let (plan, time) = measure::timed(|| plan_closure(&world, &index, &seeds, &Scope::default()));
+                if plan.counts.update != 1 {
+                    return Err(format!("the closure of one change counts {:?}", plan.counts).into());
+                }
+                samples.push(time);
+            }
+            nanos(measure::median(samples))
+        }
+        _ => return Err(format!("there is no task {task:?}").into()),
+    };
+    println!("{number}");
+    Ok(())
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A plan that is fast and wrong is no figure.
+fn check(plan: &Plan, connections: usize) -> Outcome<()> {
+    let expected = generate::expected(connections);
+    let counts = Counts { by_hand: 0, ..plan.counts };
+    if counts == expected { Ok(()) } else { Err(format!("the plan counts {counts:?}, not {expected:?}").into()) }
+}
+
+/// Tries the generator and what is measured on it, measuring nothing.
+pub fn try_out() -> Outcome<()> {
+    for connections in [20, 700] {
+        let plan = plan(&generate::world(connections), &Scope::default());
+        check(&plan, connections)?;
+    }
+    let reading = stablekey::manifest::read_text("generated.yaml", generate::yaml(200)?);
+    match reading.problems().first() {
+        None if reading.documents.len() == 200 => Ok(()),
+        None => Err(format!("{} documents were read of 200", reading.documents.len()).into()),
+        Some(problem) => Err(format!("{problem:?}").into()),
+    }
+}

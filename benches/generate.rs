@@ -1,0 +1,280 @@
+//! Test data: one generator for every figure, the same on every machine.
+//!
+//! Six inputs a connection; one integration of twenty steps, bound to ten connections, per ten of them.
+
+use stablekey::api::*;
+use stablekey::engine::item::Item;
+use stablekey::engine::plan::Counts;
+use stablekey::engine::record::{Record, Writer, Wrote};
+use stablekey::engine::world::{Inventory, Sync, TenantView, View, World};
+use stablekey::manifest::{WriteError, to_yaml};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// The tenant that is copied, and the one that it is copied to.
+pub const TENANTS: [&str; 2] = ["us-prod", "eu-prod"];
+const SYNC: &str = "us-to-eu";
+const TYPE: &str = "oauth2";
+const PER_INTEGRATION: usize = 10;
+
+const COMPONENTS: [&str; 20] = [
+    "salesforce",
+    "slack",
+    "hubspot",
+    "netsuite",
+    "postgres",
+    "dynamics",
+    "shopify",
+    "stripe",
+    "zendesk",
+    "jira",
+    "servicenow",
+    "snowflake",
+    "quickbooks",
+    "marketo",
+    "workday",
+    "dropbox",
+    "sftp",
+    "mysql",
+    "asana",
+    "intercom",
+];
+
+/// What differs between the two tenants: each of these is one connection in so many.
+const CHANGED: Every = Every { of: 100, at: 7 };
+const MISSING: Every = Every { of: 500, at: 3 };
+const DRIFTED: Every = Every { of: 700, at: 5 };
+
+/// One number in `of`.
+struct Every {
+    of: usize,
+    at: usize,
+}
+
+impl Every {
+    fn hits(&self, number: usize) -> bool {
+        number % self.of == self.at
+    }
+
+    fn hits_below(&self, end: usize) -> usize {
+        (0..end).filter(|number| self.hits(*number)).count()
+    }
+}
+
+/// Two tenants and a sync that mirrors the first to the second, which is as an apply left it; since
+/// then a few connections were changed, removed and edited by hand.
+pub fn world(connections: usize) -> World {
+    let [from, to] = TENANTS;
+    let mut source = inventory(connections);
+    let mut target = inventory(connections);
+    record_all(&mut target, to);
+    for number in 0..connections {
+        let key = stable_key(number);
+        if CHANGED.hits(number) {
+            edit(&mut source, &key, |spec| {
+                spec.inputs.insert("scopes".into(), Input::value("api refresh_token openid profile"));
+            });
+        }
+        if DRIFTED.hits(number) {
+            edit(&mut target, &key, |spec| spec.title = Some("Edited by hand".into()));
+        }
+        if MISSING.hits(number)
+            && let Some(connection) = target.connections.remove(&key)
+        {
+            target.records.remove(&Item::Connection(connection).id());
+        }
+    }
+    let view = |spec, inventory| TenantView { spec, live: View::Read(Arc::new(inventory)), source: None };
+    let accepting = TenantSpec { accept_from: vec![from.into()], ..tenant("eu") };
+    World {
+        tenants: [(from.into(), view(tenant("us"), source)), (to.into(), view(accepting, target))].into(),
+        syncs: vec![Sync { writer: Writer::Sync(SYNC.into()), spec: Arc::new(mirror(from, to)) }],
+    }
+}
+
+/// What a plan of [`world`] has to count; what people must do by hand apart.
+pub fn expected(connections: usize) -> Counts {
+    Counts {
+        create: MISSING.hits_below(connections),
+        update: CHANGED.hits_below(connections),
+        drift: DRIFTED.hits_below(connections),
+        ..Counts::default()
+    }
+}
+
+/// The stable key of a connection that differs in the two tenants.
+pub fn changed_key(position: usize) -> String {
+    stable_key(position * CHANGED.of + CHANGED.at)
+}
+
+/// So many documents of one tenant as one file. The integrations come without their definitions,
+/// which are files of their own.
+pub fn yaml(documents: usize) -> Result<String, WriteError> {
+    let rest = documents.saturating_sub(COMPONENTS.len());
+    let connections = rest * PER_INTEGRATION / (PER_INTEGRATION + 1);
+    let inventory = inventory(connections);
+    let mut text = String::new();
+    for item in inventory.items().take(documents) {
+        let mut resource = item.to_resource();
+        if let Resource::Integration(integration) = &mut resource {
+            integration.spec.definition = None;
+        }
+        text.push_str("---\n");
+        text.push_str(&to_yaml(&resource)?);
+    }
+    Ok(text)
+}
+
+fn tenant(region: &str) -> TenantSpec {
+    TenantSpec { region: Some(region.into()), environment: Some("prod".into()), ..TenantSpec::default() }
+}
+
+fn mirror(from: &str, to: &str) -> TenantSyncSpec {
+    TenantSyncSpec {
+        from: from.into(),
+        to: vec![to.into()],
+        integrations: vec!["*".into()],
+        connections: Some(ConnectionMode::Mirror),
+        prune: None,
+        mode: None,
+        overrides: Vec::new(),
+    }
+}
+
+fn inventory(connections: usize) -> Inventory {
+    let mut inventory = Inventory::default();
+    for key in COMPONENTS {
+        inventory.insert(Item::Component(Arc::new(Object::new(key, component(key)))));
+    }
+    for number in 0..connections {
+        inventory.insert(Item::Connection(Arc::new(Object::new(stable_key(number), connection(number)))));
+    }
+    for number in 0..connections.div_ceil(PER_INTEGRATION) {
+        let bound = number * PER_INTEGRATION..connections.min((number + 1) * PER_INTEGRATION);
+        let (object, uses) = integration(number, bound);
+        inventory.insert(Item::Integration(Arc::new(object), Some(Arc::new(uses))));
+    }
+    inventory
+}
+
+fn component(key: &str) -> ComponentSpec {
+    let input = |required: bool, secret: bool, endpoint: bool| TypeInput {
+        required: Some(required),
+        secret: secret.then_some(true),
+        endpoint: endpoint.then_some(true),
+    };
+    let inputs = [
+        ("authorizeUrl", input(true, false, true)),
+        ("tokenUrl", input(true, false, true)),
+        ("clientId", input(true, false, false)),
+        ("clientSecret", input(true, true, false)),
+        ("scopes", input(false, false, false)),
+        ("instanceUrl", input(false, false, true)),
+    ];
+    let inputs = inputs.map(|(name, input)| (name.to_string(), input)).into();
+    let type_ = ConnectionType { key: TYPE.into(), oauth2: Some(OAuth2::AuthorizationCode), inputs };
+    ComponentSpec { key: key.into(), public: None, types: vec![type_] }
+}
+
+fn component_of(number: usize) -> &'static str {
+    COMPONENTS[Random::of(number).below(COMPONENTS.len())]
+}
+
+/// The same as the connection's name.
+fn stable_key(number: usize) -> String {
+    format!("{}-{number:06}", component_of(number))
+}
+
+fn connection(number: usize) -> ConnectionSpec {
+    let mut random = Random::of(number);
+    let component = component_of(number);
+    let key = stable_key(number);
+    let site = format!("https://{:08x}.{component}.example", random.next() >> 32);
+    let inputs = [
+        ("authorizeUrl", Input::value(format!("{site}/oauth2/authorize"))),
+        ("tokenUrl", Input::value(format!("{site}/oauth2/token"))),
+        ("clientId", Input::value(format!("id-{:016x}", random.next()))),
+        ("clientSecret", Input::secret(key.clone(), "clientSecret")),
+        ("scopes", Input::value("api refresh_token openid")),
+        ("instanceUrl", Input::PER_CUSTOMER),
+    ];
+    ConnectionSpec {
+        title: Some(format!("{component} {number}")),
+        description: Some(format!("What team {} works with in {component}", random.below(40))),
+        component: ComponentRef::new(component, true),
+        type_: TYPE.into(),
+        credentials: if random.below(2) == 0 { Credentials::Customer } else { Credentials::OrganizationCustomer },
+        embedded_workflows: Some(random.below(2) == 0),
+        inputs: inputs.map(|(name, input)| (name.to_string(), input)).into(),
+        test: None,
+        replaces: Vec::new(),
+        deletion_policy: None,
+        stable_key: key,
+    }
+}
+
+fn integration(number: usize, bound: std::ops::Range<usize>) -> (Object<IntegrationSpec>, Uses) {
+    let name = format!("flow-{number:06}");
+    let mut random = Random::of(number);
+    let mut uses = Uses { flows: vec!["New Lead".into(), "Nightly".into()], ..Uses::default() };
+    while uses.digest.len() < 64 {
+        let _ = write!(uses.digest, "{:016x}", random.next());
+    }
+    let mut connections = Vec::new();
+    for number in bound {
+        let component = component_of(number);
+        let variable = format!("{component} Connection {number}");
+        let steps = uses.flows.iter().map(|flow| Use {
+            by: User::Step { flow: flow.clone(), step: format!("Call {component} {number}") },
+            component: Some(ComponentRef::new(component, true)),
+            input: "connection".into(),
+        });
+        uses.variables.insert(variable.clone(), steps.collect());
+        connections.push(Variable::bound(variable, stable_key(number)));
+    }
+    let definition = Some(Definition::File(format!("{name}.definition")));
+    (Object::new(name, IntegrationSpec { title: Some(format!("Flow {number}")), connections, definition }), uses)
+}
+
+/// Records every object as the sync would have when it made it, read from the line that it would be
+/// in `stablekey.lock`.
+fn record_all(inventory: &mut Inventory, tenant: &str) {
+    let writers = Arc::new(BTreeSet::from([Writer::Sync(SYNC.into())]));
+    let items: Vec<Item> = inventory.items().filter(|item| item.kind() != Kind::Component).collect();
+    for item in items {
+        let wrote = |hash| Wrote { hash, writers: writers.clone() };
+        let fields = item.fields(false).into_iter().map(|(field, value)| (field.into_owned(), wrote(value.hash())));
+        let record = Record { tenant: tenant.into(), made: true, fields: fields.collect() };
+        inventory.records.extend(Record::decode(&record.encode()).map(|record| (item.id(), Arc::new(record))));
+    }
+}
+
+fn edit(inventory: &mut Inventory, key: &str, change: impl FnOnce(&mut ConnectionSpec)) {
+    if let Some(connection) = inventory.connections.get_mut(key) {
+        change(&mut Arc::make_mut(connection).spec);
+    }
+}
+
+/// xorshift64*: enough for names, and the same everywhere.
+struct Random(u64);
+
+impl Random {
+    /// A sequence of its own for every number.
+    fn of(number: usize) -> Self {
+        let mut random = Random((number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        random.next();
+        random
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() >> 33) as usize % end
+    }
+}

@@ -1,0 +1,76 @@
+//! Measuring: medians, a process of its own for what a process uses, instructions for noisy machines.
+
+use crate::Outcome;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The middle one of several measurements.
+pub fn median<T: Ord + Copy + Default>(mut samples: Vec<T>) -> T {
+    samples.sort_unstable();
+    samples.get(samples.len() / 2).copied().unwrap_or_default()
+}
+
+/// How long some work takes, its result left out of the time that is spent dropping it.
+pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let result = std::hint::black_box(work());
+    (result, start.elapsed())
+}
+
+/// The median time of each command, run in turns so that what disturbs one disturbs all.
+pub fn side_by_side(rounds: usize, commands: &mut [Command]) -> Outcome<Vec<Duration>> {
+    let mut samples = vec![Vec::with_capacity(rounds); commands.len()];
+    for _ in 0..rounds {
+        for (command, samples) in commands.iter_mut().zip(&mut samples) {
+            let (status, time) = timed(|| command.stdin(Stdio::null()).stdout(Stdio::null()).status());
+            if !status?.success() {
+                return Err(format!("{command:?} failed").into());
+            }
+            samples.push(time);
+        }
+    }
+    Ok(samples.into_iter().map(median).collect())
+}
+
+/// The number that a task prints which is run as a process of its own.
+pub fn child(task: &str, connections: usize) -> Outcome<u64> {
+    let output = itself(task, connections)?.stderr(Stdio::inherit()).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    match text.trim().parse() {
+        Ok(number) if output.status.success() => Ok(number),
+        _ => Err(format!("the measurement {task:?} failed: {text}").into()),
+    }
+}
+
+/// How many instructions a task executes; `None` where valgrind is not there to count them.
+pub fn instructions(task: &str, connections: usize) -> Outcome<Option<u64>> {
+    let itself = itself(task, connections)?;
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    let Ok(output) = valgrind.arg(itself.get_program()).args(itself.get_args()).output() else { return Ok(None) };
+    let text = String::from_utf8_lossy(&output.stderr);
+    let count = text.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
+    count.map(Some).ok_or_else(|| format!("valgrind counted nothing:\n{text}").into())
+}
+
+fn itself(task: &str, connections: usize) -> Outcome<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["--child", task, &connections.to_string()]);
+    Ok(command)
+}
+
+/// The most memory that this process had so far, in bytes.
+pub fn peak_memory() -> Outcome<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM in /proc/self/status")?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib * 1024)
+}
+
+/// The first line that a command prints; `None` where it is not there.
+pub fn first_line(program: impl AsRef<Path>, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program.as_ref()).args(arguments).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.lines().next().unwrap_or("").trim().to_string())
+}

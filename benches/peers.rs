@@ -1,0 +1,43 @@
+//! The programs that we are measured against, built once from the modules that hack/peers names.
+
+use crate::Outcome;
+use crate::measure::first_line;
+use stablekey::engine::canonical::Digest;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hack/peers");
+
+/// The binary of a package that hack/peers has as a tool; `None` where there is no Go to build it.
+///
+/// It is kept in the user's cache, by the digest of hack/peers/go.sum.
+pub fn build(package: &str) -> Outcome<Option<PathBuf>> {
+    let Some(version) = first_line("go", &["list", "-C", MODULE, "-f", "{{.Module.Version}}", package]) else {
+        return Ok(None);
+    };
+    let folder = cache()?.join(digest_of(&Path::new(MODULE).join("go.sum"))?);
+    let binary = folder.join(package.rsplit('/').next().unwrap_or(package));
+    if !binary.exists() {
+        println!("building {package} {version} …");
+        std::fs::create_dir_all(&folder)?;
+        // Where it is not told, a Kubernetes program calls itself v0.0.0.
+        let flags = format!("-s -w -X k8s.io/component-base/version.gitVersion={version} -X main.version={version}");
+        let arguments = ["build", "-C", MODULE, "-trimpath", "-ldflags", &flags, "-o"];
+        let status = Command::new("go").env("CGO_ENABLED", "0").args(arguments).arg(&binary).arg(package).status()?;
+        if !status.success() {
+            return Err(format!("{package} could not be built").into());
+        }
+    }
+    Ok(Some(binary))
+}
+
+fn cache() -> Outcome<PathBuf> {
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+    Ok(cache.ok_or("neither XDG_CACHE_HOME nor HOME is set")?.join("stablekey/peers"))
+}
+
+fn digest_of(file: &Path) -> Outcome<String> {
+    let digest = Digest::of(&std::fs::read(file)?).to_string();
+    Ok(digest.trim_start_matches("sha256:").chars().take(12).collect())
+}

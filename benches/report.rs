@@ -1,0 +1,148 @@
+//! What was measured, as a table for a terminal and as docs/benchmarks.md.
+
+use crate::Outcome;
+use crate::measure::first_line;
+use std::path::Path;
+use std::time::Duration;
+
+/// One measurement beside what it is held to.
+pub struct Figure {
+    what: String,
+    measured: String,
+    against: String,
+    ratio: f64,
+    /// The most that the ratio may be.
+    bar: f64,
+}
+
+impl Figure {
+    /// A measurement beside another of the same run, or beside a bound.
+    pub fn beside(what: impl Into<String>, measured: String, against: String, ratio: f64, bar: f64) -> Self {
+        Figure { what: what.into(), measured, against, ratio, bar }
+    }
+
+    /// A time that has a bound of its own.
+    pub fn of_time(what: impl Into<String>, measured: Duration, most: Duration) -> Self {
+        let ratio = measured.as_secs_f64() / most.as_secs_f64();
+        Figure::beside(what, time(measured), format!("at most {}", time(most)), ratio, 1.0)
+    }
+
+    /// Whether it is within its bar.
+    pub fn holds(&self) -> bool {
+        self.ratio <= self.bar
+    }
+
+    fn cells(&self) -> [String; 5] {
+        let mark = if self.holds() { "✓" } else { "✗" };
+        let bar = format!("{mark} at most {}", shown(self.bar));
+        [self.what.clone(), self.measured.clone(), self.against.clone(), shown(self.ratio), bar]
+    }
+}
+
+const HEADERS: [&str; 5] = ["figure", "measured", "beside", "ratio", "bar"];
+
+/// Three digits where they matter.
+fn shown(ratio: f64) -> String {
+    if ratio < 10.0 { format!("{ratio:.2}×") } else { format!("{ratio:.1}×") }
+}
+
+/// A time as people say it.
+pub fn time(time: Duration) -> String {
+    match time.as_secs_f64() {
+        seconds if seconds >= 1.0 => format!("{seconds:.2} s"),
+        seconds if seconds >= 0.01 => format!("{:.0} ms", seconds * 1e3),
+        seconds if seconds >= 0.001 => format!("{:.1} ms", seconds * 1e3),
+        seconds => format!("{:.0} µs", seconds * 1e6),
+    }
+}
+
+/// A size as people say it.
+pub fn bytes(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}
+
+/// Where it was measured, with what, and what could not be.
+pub struct Machine {
+    hardware: String,
+    versions: Vec<String>,
+    left_out: Vec<String>,
+}
+
+impl Machine {
+    /// This one.
+    pub fn here() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = about.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        let hardware = format!("{cores} cores, {}", model.map_or("processor unknown", |(_, model)| model));
+        let versions = [Some(format!("stablekey {}", env!("CARGO_PKG_VERSION"))), first_line("rustc", &["--version"])];
+        Machine { hardware, versions: versions.into_iter().flatten().collect(), left_out: Vec::new() }
+    }
+
+    /// A program that we are measured against.
+    pub fn peer(&mut self, name: &str, version: Option<String>) {
+        self.versions.push(format!("{name} {}", version.unwrap_or_default()));
+    }
+
+    /// A figure that cannot be measured here, and why.
+    pub fn left_out(&mut self, why: &str) {
+        self.left_out.push(why.to_string());
+    }
+}
+
+/// For a terminal.
+pub fn text(figures: &[Figure], machine: &Machine) -> String {
+    let rows: Vec<[String; 5]> =
+        std::iter::once(HEADERS.map(str::to_string)).chain(figures.iter().map(Figure::cells)).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 5] = std::array::from_fn(width);
+    let mut out = String::new();
+    for row in &rows {
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        out.push_str(cells.join("  ").trim_end());
+        out.push('\n');
+    }
+    for why in &machine.left_out {
+        out.push_str(&format!("left out: {why}\n"));
+    }
+    out
+}
+
+/// For docs/benchmarks.md.
+pub fn markdown(figures: &[Figure], machine: &Machine) -> String {
+    let mut out = String::from(
+        "# Benchmarks\n\n\
+         Written by `make bench`; do not edit. Each figure stands beside what it is held to, measured in the same\n\
+         run. Seconds differ from machine to machine and from run to run: the ratios count.\n\n",
+    );
+    let row = |cells: [String; 5]| format!("| {} |\n", cells.join(" | "));
+    out.push_str(&row(HEADERS.map(str::to_string)));
+    out.push_str("|---|---:|---:|---:|---:|\n");
+    figures.iter().for_each(|figure| out.push_str(&row(figure.cells())));
+    out.push_str(&format!("\nMeasured on {}, with {}.\n", machine.hardware, machine.versions.join(", ")));
+    for why in &machine.left_out {
+        out.push_str(&format!("\nLeft out: {why}.\n"));
+    }
+    out.push_str(
+        "\n## What is measured\n\n\
+         - All data come from one generator (`benches/generate.rs`): 6 inputs a connection; for every 10 connections an\n  \
+         integration of 20 steps that is bound to them. The second tenant is as an apply of a `Mirror` sync left it;\n  \
+         since then 1 % of the connections changed in the first, and a few were edited or taken away in the second.\n  \
+         Each plan that is timed is checked: it has to count exactly these.\n\
+         - Times are medians. Each figure of the engine is taken in a process of its own; memory is that process's peak,\n  \
+         the generated data included. Instructions are counted by callgrind, without those that generate the data: they\n  \
+         show a regression where seconds do not.\n\
+         - kubeconform checks schemas only; `validate` also resolves every reference. Both read the same file, offline;\n  \
+         kubeconform's schemas are made of our custom resource definitions.\n\
+         - The peers are built from source by the modules in `hack/peers`.\n",
+    );
+    out
+}
+
+/// Writes a file and the folder that it lies in.
+pub fn write(path: &Path, text: &str) -> Outcome<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    Ok(std::fs::write(path, text)?)
+}
