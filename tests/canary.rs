@@ -111,6 +111,27 @@ fn where_only_the_type_says_secret() {
     every_command(root.path());
 }
 
+/// The same in the target, where it would be held, drifted or changed.
+#[test]
+fn where_only_the_type_says_secret_in_the_target() {
+    for declared in ["{value: x}", "{secretRef: {name: s, key: k}}", "{perCustomer: true}"] {
+        let root = example("us-eu");
+        for tenant in ["us-prod", "eu-prod"] {
+            let component = root.path().join(tenant).join("components/salesforce.yaml");
+            let text = fs::read_to_string(&component)
+                .unwrap()
+                .replace("scopes: {}", "scopes: {}\n        pin: {secret: true}");
+            fs::write(&component, text).unwrap();
+        }
+        for (tenant, pin) in [("us-prod", declared.to_string()), ("eu-prod", format!("{{value: {CANARY}}}"))] {
+            let connection = root.path().join(tenant).join("connections/salesforce-oauth.yaml");
+            let text = fs::read_to_string(&connection).unwrap();
+            fs::write(&connection, text.replace("  inputs:\n", &format!("  inputs:\n    pin: {pin}\n"))).unwrap();
+        }
+        every_command(root.path());
+    }
+}
+
 #[test]
 fn in_test_inputs_and_customer_credentials() {
     placed("us-prod/connections/warehouse.yaml", |text| {

@@ -6,6 +6,7 @@ use super::item::Item;
 use super::plan::{FieldChange, Op};
 use super::record::{Record, Writer, Wrote};
 use crate::api::{Drift, Input};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -85,6 +86,41 @@ pub enum Difference {
     Fields(Fields),
 }
 
+/// A field and what both sides say of it.
+#[derive(Debug)]
+pub struct Both {
+    /// Which one.
+    pub field: Field<'static>,
+    /// Its value in the tenant; `None` where it has none.
+    pub live: Option<Value>,
+    /// Its value as it is declared.
+    pub declared: Value,
+}
+
+impl Both {
+    fn of(field: &Field<'_>, live: Option<FieldValue<'_>>, declared: FieldValue<'_>) -> Self {
+        Both { field: field.clone().into_owned(), live: live.map(|v| v.to_json()), declared: declared.to_json() }
+    }
+}
+
+/// A field that is the target's own.
+#[derive(Debug)]
+pub struct Held {
+    /// Which one, and its values.
+    pub sides: Both,
+    /// Who holds it, where the place knows.
+    pub by: Option<String>,
+}
+
+/// A field that others changed since we wrote it.
+#[derive(Debug)]
+pub struct Drifted {
+    /// Which one, and its values.
+    pub sides: Both,
+    /// Whether it is left so.
+    pub left: bool,
+}
+
 /// The difference, field by field.
 #[derive(Debug)]
 pub struct Fields {
@@ -97,9 +133,9 @@ pub struct Fields {
     /// The record as it will be.
     pub record: Arc<Record>,
     /// Fields that are the target's own.
-    pub held: Vec<(Field<'static>, Option<String>)>,
+    pub held: Vec<Held>,
     /// Fields that were changed by others, and whether they are left so.
-    pub drifted: Vec<(Field<'static>, bool)>,
+    pub drifted: Vec<Drifted>,
     /// Whether a value changes because it had drifted.
     pub corrects: bool,
     /// Writers that are gone and whose fields stay.
@@ -297,12 +333,13 @@ fn declared_field(
         None if before.is_none() => set(out, field, d, None, to_record()),
         None => {
             let by = (sides.holder)(field);
-            out.held.push((field.clone().into_owned(), by));
+            let sides = Both::of(field, before, d.value);
+            out.held.push(Held { sides, by });
         }
         Some(_) if as_recorded => set(out, field, d, before, to_record()),
         Some(_) => {
             let corrects = sides.drift == Drift::Correct;
-            out.drifted.push((field.clone().into_owned(), !corrects));
+            out.drifted.push(Drifted { sides: Both::of(field, before, d.value), left: !corrects });
             if corrects {
                 out.corrects = true;
                 set(out, field, d, before, to_record());

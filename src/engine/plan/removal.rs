@@ -48,6 +48,8 @@ fn consider(draft: &mut Draft<'_>, id: &ObjectId, record: &Record, live: Item, i
             path: Vec::new(),
             by: draft.input.tenant.to_string(),
             text: Some(format!("no longer declared; it stays: {why}")),
+            from: None,
+            to: None,
         }),
     }
 }

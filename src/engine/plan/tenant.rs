@@ -8,7 +8,7 @@ use crate::api::*;
 use crate::engine::bindings::{Bindings, affected};
 use crate::engine::check;
 use crate::engine::code::Code;
-use crate::engine::diff::{self, Declaration, Difference, Extent, Sides, Standing};
+use crate::engine::diff::{self, Declaration, Difference, Drifted, Extent, Held, Sides, Standing};
 use crate::engine::field::{Field, FieldKind};
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::record::Writer;
@@ -130,7 +130,14 @@ impl<'a> Draft<'a> {
         if live.is_some_and(of_customer) || declarations.iter().any(|d| of_customer(&d.item)) {
             let text = "what a customer supplies is written by the host application only".to_string();
             let by = "the customer".to_string();
-            self.notes.push(Note::Held { object: id.clone(), path: Vec::new(), by, text: Some(text) });
+            self.notes.push(Note::Held {
+                object: id.clone(),
+                path: Vec::new(),
+                by,
+                text: Some(text),
+                from: None,
+                to: None,
+            });
             return true;
         }
         let literals: BTreeSet<String> =
@@ -196,18 +203,33 @@ impl<'a> Draft<'a> {
         &mut self,
         id: &ObjectId,
         live: Option<Item>,
-        fields: diff::Fields,
+        mut fields: diff::Fields,
         declarations: &[Declaration],
         decided: &dyn Fn() -> Value,
     ) {
         let input = self.input;
-        for (field, by) in fields.held {
+        self.hide_secrets(&mut fields, live.as_ref());
+        for Held { sides, by } in fields.held {
             let by = by.unwrap_or_else(|| input.tenant.to_string());
-            self.notes.push(Note::Held { object: id.clone(), path: field.path(), by, text: None });
+            self.notes.push(Note::Held {
+                object: id.clone(),
+                path: sides.field.path(),
+                by,
+                text: None,
+                from: sides.live,
+                to: Some(sides.declared),
+            });
         }
         let ignored = input.view.spec.drift() == Drift::Ignore;
-        for (field, left) in fields.drifted {
-            self.notes.push(Note::Drift { object: id.clone(), path: field.path(), left, ignored });
+        for Drifted { sides, left } in fields.drifted {
+            self.notes.push(Note::Drift {
+                object: id.clone(),
+                path: sides.field.path(),
+                left,
+                from: sides.live,
+                to: Some(sides.declared),
+                ignored,
+            });
         }
         for writer in fields.orphaned {
             *self.orphaned.entry(writer).or_default() += 1;
@@ -239,8 +261,7 @@ impl<'a> Draft<'a> {
                 format!("add {allowed:?} to policy.actions of the tenant, or make the change there by hand"),
             );
         }
-        let mut changes = fields.changes;
-        self.hide_secrets(&mut changes, live.as_ref());
+        let changes = fields.changes;
         let mut after: BTreeSet<String> = declarations.iter().flat_map(|d| d.after.iter().cloned()).collect();
         let mut needs_approval = Vec::new();
         match (&live, &fields.after) {
@@ -307,13 +328,20 @@ impl<'a> Draft<'a> {
         check::secret_literals(item, &known)
     }
 
-    /// A secret that stands there as a value is not shown, though it goes.
-    fn hide_secrets(&self, changes: &mut [FieldChange], live: Option<&Item>) {
+    /// A secret that stands there as a value is not shown: not where it is held, and not where it goes.
+    fn hide_secrets(&self, fields: &mut diff::Fields, live: Option<&Item>) {
         let Some(live) = live else { return };
+        let changed = fields.changes.iter_mut().map(|c| (&c.field, &mut c.from));
+        let held = fields.held.iter_mut().map(|h| &mut h.sides);
+        let drifted = fields.drifted.iter_mut().map(|d| &mut d.sides);
+        let told = held.chain(drifted).map(|both| (&both.field, &mut both.live));
+        let mut values = changed.chain(told).filter(|(field, _)| field.is_input()).peekable();
+        if values.peek().is_none() {
+            return;
+        }
         let literals = self.secret_literals(live);
-        let is_input = |c: &FieldChange| matches!(c.field.kind, FieldKind::Input | FieldKind::TestInput);
-        for change in changes.iter_mut().filter(|c| is_input(c) && literals.contains(&c.field.name.as_ref())) {
-            change.from = change.from.is_some().then(|| json!({"hidden": true}));
+        for (_, value) in values.filter(|(field, value)| value.is_some() && literals.contains(&field.name.as_ref())) {
+            *value = Some(json!({"hidden": true}));
         }
     }
 
