@@ -1,9 +1,19 @@
 # What every push runs, and the long ones.
 
-.PHONY: test bench
+.PHONY: test demo crds bench
 
+# Everything that must hold.
 test:
-	cargo test --workspace --all-targets
+	cargo test
+
+# The main job on a copy of examples/us-eu: plan, apply, and what it changed.
+demo:
+	cargo build --quiet
+	PATH="$(CURDIR)/target/debug:$$PATH" examples/demo.sh target/demo
+
+# What is generated from src/api.
+crds:
+	cargo run --quiet -- crds --dir crds
 
 # Measures, prints ratios and writes docs/benchmarks.md. `make bench ONLY=engine` (or files) measures
 # one group and writes nothing.

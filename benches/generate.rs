@@ -19,8 +19,26 @@ const TYPE: &str = "oauth2";
 const PER_INTEGRATION: usize = 10;
 
 const COMPONENTS: [&str; 20] = [
-    "salesforce", "slack", "hubspot", "netsuite", "postgres", "dynamics", "shopify", "stripe", "zendesk", "jira",
-    "servicenow", "snowflake", "quickbooks", "marketo", "workday", "dropbox", "sftp", "mysql", "asana", "intercom",
+    "salesforce",
+    "slack",
+    "hubspot",
+    "netsuite",
+    "postgres",
+    "dynamics",
+    "shopify",
+    "stripe",
+    "zendesk",
+    "jira",
+    "servicenow",
+    "snowflake",
+    "quickbooks",
+    "marketo",
+    "workday",
+    "dropbox",
+    "sftp",
+    "mysql",
+    "asana",
+    "intercom",
 ];
 
 /// What differs between the two tenants: each of these is one connection in so many.

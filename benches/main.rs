@@ -19,7 +19,8 @@ use std::process::ExitCode;
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// The groups of figures, by the name that asks for them.
-const GROUPS: [(&str, fn(&mut Machine) -> Outcome<Vec<Figure>>); 2] = [("engine", engine::figures), ("files", files::figures)];
+const GROUPS: [(&str, fn(&mut Machine) -> Outcome<Vec<Figure>>); 2] =
+    [("engine", engine::figures), ("files", files::figures)];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -2,7 +2,7 @@
 
 use crate::engine::canonical::{self, Digest};
 use crate::engine::item::Item;
-use crate::engine::plan::{Action, DefinitionFrom, Plan};
+use crate::engine::plan::{Action, DefinitionFrom, Plan, Scope, State};
 use crate::engine::world::{View, World};
 use crate::tenant::project::Project;
 use crate::tenant::{Place, PlaceError, Session};
@@ -140,6 +140,26 @@ pub fn apply(
         session.settle(!left)?;
     }
     Ok(report)
+}
+
+/// Forgets what was approved where nothing is left to do: an apply that was killed between its last
+/// write and its receipt leaves it. Of a whole plan only: a narrowed one does not know what is left.
+pub fn forget_approvals(tenants: &dyn Tenants, plan: &Plan) -> Result<(), PlaceError> {
+    if plan.scope != Scope::default() {
+        return Ok(());
+    }
+    for target in plan.targets.iter().filter(|t| t.actions.is_empty() && t.state == State::Read) {
+        let Some(place) = tenants.place(&target.tenant) else { continue };
+        let mut session = match place.begin(&[]) {
+            // Whoever writes there now does it.
+            Err(PlaceError::Busy { .. }) => continue,
+            other => other?,
+        };
+        if !session.approved()?.is_empty() {
+            session.settle(true)?;
+        }
+    }
+    Ok(())
 }
 
 type Sessions<'a> = BTreeMap<String, Box<dyn Session + 'a>>;

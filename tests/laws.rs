@@ -13,6 +13,7 @@ mod worlds;
 
 use fixtures::Told;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use stablekey::api::{Kind, names};
 use stablekey::engine::closure::{Index, Seeds, plan_closure};
 use stablekey::engine::item::ObjectId;
@@ -59,7 +60,7 @@ fn told(world: &World) -> String {
 
 /// Everything that an apply can change: objects and records, by tenant. A record of nothing live is
 /// dropped when the writing ends.
-type State = BTreeMap<(String, ObjectId), (String, Option<Record>)>;
+type State = BTreeMap<(String, ObjectId), (String, Option<Arc<Record>>)>;
 
 fn state(world: &World) -> State {
     let read = world.tenants.iter().filter_map(|(name, view)| Some((name, view.live.inventory()?)));
@@ -207,7 +208,7 @@ fn closure_equals_whole(world: &World, dice: &mut Dice) -> Result<(), TestCaseEr
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::with_cases(cases()) })]
+    #![proptest_config(config())]
 
     #[test]
     fn the_plan_after_apply_is_empty(dice in worlds::dice()) {
@@ -249,7 +250,15 @@ proptest! {
     }
 }
 
-/// How many worlds a law is tried on: enough to have found every mistake so far, in seconds.
-fn cases() -> u32 {
-    std::env::var("LAWS").ok().and_then(|n| n.parse().ok()).unwrap_or(400)
+/// The same worlds on every run, so that nobody's push fails for another's luck; `LAWS=10000` rolls as
+/// many new ones.
+fn config() -> ProptestConfig {
+    let new: Option<u32> = std::env::var("LAWS").ok().and_then(|n| n.parse().ok());
+    ProptestConfig {
+        cases: new.unwrap_or(300),
+        rng_seed: if new.is_some() { RngSeed::Random } else { RngSeed::Fixed(2024) },
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..ProptestConfig::default()
+    }
 }

@@ -24,5 +24,18 @@ pub fn crd(kind: Kind) -> CustomResourceDefinition {
     };
     let annotations = crd.metadata.annotations.get_or_insert_default();
     annotations.extend(KEEP.map(|(name, value)| (name.to_string(), value.to_string())));
+    for version in &mut crd.spec.versions {
+        if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) {
+            // What `kubectl explain` says first: the kind's own words, not those of the derive.
+            let spec = schema.properties.as_ref().and_then(|properties| properties.get("spec"));
+            schema.description = spec.and_then(|spec| spec.description.clone());
+        }
+    }
     crd
+}
+
+/// The definition of one kind as YAML: what is in `crds/`, and what `stablekey crds` writes.
+pub fn crd_yaml(kind: Kind) -> Result<String, serde_saphyr::ser::Error> {
+    let yaml = serde_saphyr::to_string(&crd(kind))?;
+    Ok(format!("# Written by `stablekey crds`; change src/api, then `make crds`.\n{yaml}"))
 }

@@ -21,7 +21,7 @@ mod union;
 pub use component::*;
 pub use condition::Condition;
 pub use connection::*;
-pub use crds::crd;
+pub use crds::{crd, crd_yaml};
 pub use customer_credentials::*;
 pub use definition::*;
 pub use integration::*;

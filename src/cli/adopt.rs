@@ -6,12 +6,14 @@ use super::{Failure, planning};
 use crate::api::{AllowedAction, Kind};
 use crate::engine::adopt;
 use crate::engine::item::ObjectId;
+use crate::render::Invocation;
 use crate::tenant::{Place as _, PlaceError};
 use clap::Args;
 
 /// Take live values over, as if Stablekey had written them
 ///
-/// Only the record is written. What is taken over follows its writers from then on.
+/// Only the record is written. From then on what is taken over is not drift: the next plan changes it
+/// to what its writers declare, where they declare anything else.
 #[derive(Debug, Args)]
 pub struct Adopt {
     /// The tenant
@@ -54,7 +56,8 @@ impl Adopt {
         session.apply(&action, None).map_err(failed)?;
         session.settle(false).map_err(failed)?;
         let fields: Vec<String> = action.fields.iter().map(|c| c.field.to_string()).collect();
-        output.result(&format!("{}/{id}: {} recorded.", self.tenant, fields.join(", ")))?;
+        let next = Invocation { root: self.root.typed(), ..Invocation::default() }.plan();
+        output.result(&format!("{}/{id}: {} recorded.\nNext: {next}", self.tenant, fields.join(", ")))?;
         Ok(0)
     }
 }

@@ -5,7 +5,7 @@ use super::output::{Format, Output};
 use super::{Failure, plan, planning};
 use crate::apply::{self, Consent, Outcome, Refusal, Report};
 use crate::engine::plan::{PLAN_SCHEMA, Scope};
-use crate::render::Applied;
+use crate::render::{Applied, Invocation};
 use crate::tenant::disk;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -76,12 +76,13 @@ impl Apply {
         let project = self.root.open()?;
         let planned = planning::make(&project, &scope)?;
         output.problems(&project.problems);
-        let typed = self.root.invocation(&self.narrowing);
+        let typed = Invocation { is_apply: true, ..self.root.invocation(&self.narrowing) };
         let text = self.format.output == Format::Text;
         if text && from_file.is_none() {
             output.result(&plan::show(&planned, &typed, Format::Text, output)?)?;
         }
         if planned.plan.is_empty() {
+            apply::forget_approvals(&project, &planned.plan).map_err(|error| refused(&error.into()))?;
             if !text || from_file.is_some() {
                 output.result(&plan::show(&planned, &typed, self.format.output, output)?)?;
             }
@@ -96,6 +97,7 @@ impl Apply {
         });
         progress.end();
         let report = result.map_err(|refusal| refused(&refusal))?;
+        apply::forget_approvals(&project, &planned.plan).map_err(|error| refused(&error.into()))?;
         let after_project = self.root.open()?;
         let after = planning::make(&after_project, &scope)?;
         let receipt = apply::receipt(&planned.plan, &report, &after.world);

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::output::Output;
-use crate::api::{Kind, crd};
+use crate::api::{Kind, crd_yaml};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ impl Crds {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
         let mut all = String::new();
         for kind in Kind::ALL {
-            let yaml = serde_saphyr::to_string(&crd(kind)).map_err(|error| {
+            let yaml = crd_yaml(kind).map_err(|error| {
                 Failure::new(
                     format!("the definition of {kind} cannot be written: {error}"),
                     "this is a mistake of ours: report it",

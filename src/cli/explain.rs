@@ -13,16 +13,18 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Explain {
-    /// A stable key; or a tenant and an integration
-    #[arg(required = true, num_args = 1..=2, value_names = ["KEY|TENANT", "INTEGRATION"])]
-    names: Vec<String>,
+    /// A stable key; or, with an integration, a tenant
+    #[arg(value_name = "KEY|TENANT")]
+    name: String,
+    /// The integration to explain in that tenant
+    integration: Option<String>,
     #[command(flatten)]
     root: RootOption,
     /// Only what this flow uses
-    #[arg(long)]
+    #[arg(long, requires = "integration")]
     flow: Option<String>,
     /// Only what this step uses
-    #[arg(long)]
+    #[arg(long, requires = "integration")]
     step: Option<String>,
     #[command(flatten)]
     format: FormatOption,
@@ -37,10 +39,10 @@ impl Explain {
             Failure::new(error.to_string(), "`stablekey status` shows every key and every integration")
         };
         let json = |e: serde_json::Error| Failure::new(e.to_string(), "this is a mistake of ours: report it");
-        let text = match self.names.as_slice() {
-            [tenant, integration] => {
+        let text = match &self.integration {
+            Some(integration) => {
                 let explained =
-                    explain_integration(&world, tenant, integration, self.flow.as_deref(), self.step.as_deref())
+                    explain_integration(&world, &self.name, integration, self.flow.as_deref(), self.step.as_deref())
                         .map_err(wrong)?;
                 match self.format.output {
                     Format::Text => explained.text(output.style()),
@@ -48,15 +50,14 @@ impl Explain {
                     Format::Json => render::json(&explained, Layout::Pretty).map_err(json)?,
                 }
             }
-            [key] => {
-                let explained = explain_key(&world, key).map_err(wrong)?;
+            None => {
+                let explained = explain_key(&world, &self.name).map_err(wrong)?;
                 match self.format.output {
                     Format::Text => explained.text(output.style()),
                     Format::Markdown => explained.markdown(),
                     Format::Json => render::json(&explained, Layout::Pretty).map_err(json)?,
                 }
             }
-            _ => return Err(Failure::new("too many names", "give a stable key, or a tenant and an integration")),
         };
         output.result(&text)?;
         Ok(u8::from(!project.problems.is_empty()))

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 /// Every variable that means a reusable connection is bound to the connection that it means in that
 /// tenant. Where one is missing it is named, and nothing is written.
 #[derive(Debug, Args)]
+#[command(override_usage = "stablekey export [OPTIONS] <TENANT> <INTEGRATION>")]
 pub struct Export {
     /// The tenant (where --tenant does not name it) and the integration
     #[arg(required = true, num_args = 1..=2, value_names = ["TENANT", "INTEGRATION"])]

@@ -8,7 +8,7 @@ use crate::engine::edit;
 use crate::engine::item::Item;
 use crate::engine::world::Inventory;
 use crate::manifest::import::{
-    Existing, File, Import as Imported, ImportedFile, Level, Note, Reusable, files, plan_import, tenant_document,
+    Existing, File, Import as Imported, Reusable, files, plan_import, report, tenant_document,
 };
 use crate::manifest::limits;
 use crate::manifest::platform::{QUERY, plan_tenant, read_answer};
@@ -17,7 +17,6 @@ use crate::tenant::disk::{self, RealDisk};
 use crate::tenant::project::{Project, UNNAMED};
 use crate::tenant::{Place as _, PlaceError};
 use clap::Args;
-use std::fmt::Write;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -248,61 +247,4 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
 
 fn refused(error: &PlaceError) -> Failure {
     Failure::new(error.to_string(), "nothing else was written; mend that and import again")
-}
-
-/// The report of an import into the folder of this name: errors, what a person must
-/// do, what is good to know, what was written.
-pub fn report(import: &Imported, files: &[ImportedFile], folder: &str) -> String {
-    let mut text = String::new();
-    section(&mut text, "Errors", "  ✗ ", notes(import, Level::Error));
-    section(&mut text, "To do by hand", "  [ ] ", notes(import, Level::ByHand));
-    let skipped = notes(import, Level::Skipped).count();
-    section(&mut text, &format!("Keys not imported: {skipped}"), "  - ", notes(import, Level::Skipped));
-    section(&mut text, "Good to know", "  - ", notes(import, Level::Information));
-    let again = |path: &str| {
-        let name = |file: &str| file.rsplit_once('.').map(|(stem, _)| stem.to_string());
-        import.integrations.iter().any(|i| i.again && name(path) == Some(format!("integrations/{}", i.object.name())))
-    };
-    let written = files.iter().map(|file| {
-        let replaced = if again(&file.path) { " (replaced)" } else { "" };
-        format!("{}{replaced}", file.path)
-    });
-    section(&mut text, &format!("Files in {folder}"), "  ", written);
-    let by_hand = notes(import, Level::ByHand).count();
-    let errors = notes(import, Level::Error).count();
-    let _ = writeln!(
-        text,
-        "{}, {}, {}; {} by hand, {}.",
-        counted(import.integrations.len(), "integration"),
-        counted(import.components.len(), "component"),
-        counted(import.connections.len(), "connection"),
-        counted(by_hand, "thing"),
-        counted(errors, "error")
-    );
-    text
-}
-
-fn notes(import: &Imported, level: Level) -> impl Iterator<Item = String> {
-    import.notes.iter().filter(move |note| note.level() == level).map(Note::to_string)
-}
-
-fn section(text: &mut String, title: &str, bullet: &str, lines: impl Iterator<Item = String>) {
-    let mut lines = lines.peekable();
-    if lines.peek().is_none() {
-        return;
-    }
-    let _ = writeln!(text, "{title}");
-    for line in lines {
-        let _ = writeln!(text, "{bullet}{}", printable(&line));
-    }
-    text.push('\n');
-}
-
-/// Without control characters: names come from files.
-fn printable(line: &str) -> String {
-    line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

@@ -28,8 +28,8 @@ use std::process::ExitCode;
     after_help = "Exit codes: 0 nothing to do · 1 an error · 2 there are actions · 3 something declared will not be reached.\nStart with: stablekey plan examples/us-eu"
 )]
 struct Arguments {
-    /// When to colour the output
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    /// Colour the output: auto, always or never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
     color: output::Color,
     #[command(subcommand)]
     command: Command,

@@ -38,13 +38,13 @@ pub struct FormatOption {
 /// What a plan is narrowed to.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Narrowing {
-    /// Plan for this tenant only (repeatable)
+    /// Only this tenant (repeatable)
     #[arg(long = "tenant", value_name = "TENANT")]
     pub tenants: Vec<String>,
-    /// Plan for this integration and the connections that it uses (repeatable)
+    /// Only this integration and the connections that it uses (repeatable)
     #[arg(long = "integration", value_name = "NAME")]
     pub integrations: Vec<String>,
-    /// Carry out this sync only; FROM:TO adds one that is not written down (repeatable)
+    /// Only this sync; FROM:TO adds one that is not written down (repeatable)
     #[arg(long = "sync", value_name = "NAME|FROM:TO")]
     pub syncs: Vec<String>,
 }
@@ -54,7 +54,8 @@ impl RootArgument {
     pub fn invocation(&self, narrowing: &Narrowing) -> Invocation {
         let root = self.root.display().to_string();
         let sources = self.sources.iter().flat_map(|(t, p)| ["--source".to_string(), format!("{t}={}", p.display())]);
-        Invocation { root: (root != ".").then_some(root), narrowed: narrowing.arguments().chain(sources).collect() }
+        let narrowed = narrowing.arguments().chain(sources).collect();
+        Invocation { root: (root != ".").then_some(root), narrowed, is_apply: false }
     }
 
     /// Reads the project.
@@ -64,6 +65,11 @@ impl RootArgument {
 }
 
 impl RootOption {
+    /// As the person typed it, where it is not the current folder.
+    pub fn typed(&self) -> Option<String> {
+        Some(self.root.display().to_string()).filter(|root| root != ".")
+    }
+
     /// Reads the project.
     pub fn open(&self) -> Result<Project, Failure> {
         read(Given { root: self.root.clone(), paths: Vec::new(), sources: BTreeMap::new() })

@@ -21,7 +21,7 @@ pub enum Color {
 pub enum Format {
     /// For people.
     Text,
-    /// For programs; its schema is docs/plan.schema.json.
+    /// For programs.
     Json,
     /// For a pull-request comment.
     Markdown,

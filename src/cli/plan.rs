@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Show what would be done, and what is missing, before anything is touched
 ///
 /// Compares what is declared (by sources and syncs) with what is live in every tenant. Nothing is
-/// written. Exit codes: 0 nothing to do, 1 an error, 2 there are actions, 3 something declared will not
+/// written. The schema of `-o json` is docs/plan.schema.json. Exit codes: 0 nothing to do, 1 an error, 2 there are actions, 3 something declared will not
 /// be reached.
 #[derive(Debug, Args)]
 pub struct PlanCommand {

@@ -2,9 +2,9 @@
 
 use super::Failure;
 use crate::api::TenantSyncSpec;
-use crate::engine::closure::{Index, Seeds, plan_closure};
+use crate::engine::closure::{Core, Index, Seeds};
 use crate::engine::code::{Code, Severity};
-use crate::engine::plan::{At, Finding, Plan, Scope, plan};
+use crate::engine::plan::{ActionKind, At, Finding, Note, Plan, Scope, plan};
 use crate::engine::record::Writer;
 use crate::engine::world::{Sync, World};
 use crate::manifest::Problem;
@@ -25,22 +25,23 @@ pub fn make(project: &Project, scope: &Scope) -> Result<Planned, Failure> {
     let mut world = project.world();
     add_unwritten_syncs(&mut world, scope)?;
     check_names(project, &world, scope)?;
-    let mut plan = if scope.integrations.is_empty() {
-        plan(&world, scope)
-    } else {
+    let mut plan = plan(&world, scope);
+    add_what_would_be_missing(&world, scope, &mut plan);
+    if !scope.integrations.is_empty() {
         let seeds = Seeds { keys: BTreeSet::new(), integrations: scope.integrations.clone() };
-        plan_closure(&world, &Index::of(&world), &seeds, scope)
-    };
+        let core = Core::of(&Index::of(&world), &seeds);
+        plan.retain(&|id| core.contains(id));
+    }
     plan.skipped.other_kinds = project.other_kinds;
     plan.findings.extend(project.own_problems().map(finding));
     plan.findings.sort_by_key(|f| f.severity);
-    locate(project, &mut plan);
+    locate(project, &world.syncs, &mut plan);
     plan.settle();
     Ok(Planned { world, plan })
 }
 
-/// A problem of a file that belongs to no tenant.
-fn finding(problem: &Problem) -> Finding {
+/// A problem of a file, told with the findings of the checks.
+pub fn finding(problem: &Problem) -> Finding {
     Finding {
         code: Code::ObjectInvalid,
         severity: Severity::Error,
@@ -69,6 +70,30 @@ fn add_unwritten_syncs(world: &mut World, scope: &Scope) -> Result<(), Failure> 
         world.syncs.push(Sync { writer: Writer::Promote(from.to_string()), spec: Arc::new(spec) });
     }
     Ok(())
+}
+
+/// A sync that is only tried (`FROM:TO`) and not accepted still says what the target would miss.
+fn add_what_would_be_missing(world: &World, scope: &Scope, made: &mut Plan) {
+    let mut accepted = world.clone();
+    let mut refused = false;
+    for (from, to) in scope.syncs.iter().filter_map(|s| s.split_once(':')) {
+        let Some(tenant) = accepted.tenants.get_mut(to) else { continue };
+        if !tenant.spec.accept_from.iter().any(|accepted| accepted == from) {
+            tenant.spec.accept_from.push(from.to_string());
+            refused = true;
+        }
+    }
+    if !refused {
+        return;
+    }
+    for trial in plan(&accepted, scope).targets {
+        let Some(target) = made.targets.iter_mut().find(|t| t.tenant == trial.tenant) else { continue };
+        for note in trial.notes {
+            if matches!(note, Note::Blocked { .. }) && !target.notes.contains(&note) {
+                target.notes.push(note);
+            }
+        }
+    }
 }
 
 /// A name that nothing has is a mistake, not an empty plan.
@@ -106,18 +131,21 @@ pub fn known<'a>(what: &str, name: &str, there: impl Iterator<Item = &'a String>
 }
 
 /// Writes down where a person would look for what the plan speaks of.
-fn locate(project: &Project, plan: &mut Plan) {
+fn locate(project: &Project, syncs: &[Sync], plan: &mut Plan) {
     for target in &mut plan.targets {
         for action in &mut target.actions {
-            let path = action.fields.first().map(|c| c.field.document_path()).unwrap_or_default();
-            action.at = project.at(Some(&target.tenant), &action.change.object, &path);
-            if action.at.is_none() {
-                action.at = action
-                    .change
-                    .definition
-                    .as_ref()
-                    .and_then(|from| project.at(Some(&from.tenant), &action.change.object, &[]));
-            }
+            let changed = action.fields.first().filter(|_| action.action != ActionKind::Create);
+            let path = changed.map(|c| c.field.document_path()).unwrap_or_default();
+            // Where it is declared is where it can be changed; a delete is declared nowhere.
+            let id = &action.change.object;
+            let declared = action.writers.iter().find_map(|writer| match writer {
+                Writer::Source => project.declared_at(&target.tenant, id, &path),
+                _ => {
+                    let sync = syncs.iter().find(|s| s.writer == *writer)?;
+                    project.at(Some(&sync.spec.from), id, &path)
+                }
+            });
+            action.at = declared.or_else(|| project.at(Some(&target.tenant), id, &path));
         }
     }
     for finding in plan.findings.iter_mut().filter(|f| f.at.is_none()) {

@@ -6,7 +6,7 @@ use super::{Failure, planning};
 use crate::engine::code::Severity;
 use crate::engine::plan::Scope;
 use crate::render::{self, Findings, Layout};
-use crate::tenant::project::{Given, open};
+use crate::tenant::project::{Given, UNNAMED, open};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,12 +35,20 @@ impl Validate {
         let project = open(&given, &mut std::io::stdin().lock());
         let planned = planning::make(&project, &Scope::default())?;
         let mut findings = planned.plan.findings;
+        // What is wrong in files is said of each file, with its line.
+        findings.retain(|f| !f.code.is_of_reading());
         if self.format.output == Format::Text {
             output.problems(&project.problems);
-            // What is wrong in files was said above, with its line.
-            findings.retain(|f| !f.code.is_of_reading());
+        } else {
+            findings.splice(0..0, project.problems.iter().map(planning::finding));
         }
-        let said = Findings::new(&findings, project.objects(), project.other_kinds);
+        for finding in &mut findings {
+            finding.tenant.take_if(|tenant| tenant == UNNAMED);
+        }
+        let mut said = Findings::new(&findings, project.objects(), project.other_kinds);
+        if self.format.output == Format::Text {
+            said.shown_above = project.problems.len();
+        }
         output.result(&match self.format.output {
             Format::Text => said.text(output.style()),
             Format::Json => render::json(&said, Layout::Pretty)

@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 /// is recorded as it is.
 pub fn adopt(tenant: &str, inventory: &Inventory, id: &ObjectId) -> Option<Action> {
     let live = inventory.get(id)?;
-    let mut record = inventory.record(tenant, id).map(|record| (**record).clone()).unwrap_or_else(|| Record::of(tenant));
+    let mut record =
+        inventory.record(tenant, id).map(|record| (**record).clone()).unwrap_or_else(|| Record::of(tenant));
     let mut fields = Vec::new();
     for (field, value) in live.fields(true) {
         let field = field.into_owned();

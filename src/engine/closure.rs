@@ -119,14 +119,41 @@ impl Index {
     }
 }
 
+/// The objects that a closure speaks of: what changed, and what uses it.
+#[derive(Clone, Debug)]
+pub struct Core {
+    keys: BTreeSet<String>,
+    integrations: BTreeSet<String>,
+    credentials: BTreeSet<String>,
+}
+
+impl Core {
+    /// A key with the integrations that use it; an integration with the connections that it uses.
+    pub fn of(index: &Index, seeds: &Seeds) -> Self {
+        let mut keys = index.with_kin(seeds.keys.iter().map(|key| names::of_stable_key(key)).collect());
+        let mut integrations = index.integrations_of(&keys);
+        integrations.extend(seeds.integrations.iter().cloned());
+        keys.extend(index.keys_of(&seeds.integrations));
+        let credentials = keys.iter().filter_map(|k| index.credentials.get(k)).flatten().cloned().collect();
+        Core { keys, integrations, credentials }
+    }
+
+    /// Whether it speaks of this object.
+    pub fn contains(&self, id: &ObjectId) -> bool {
+        match id.kind {
+            Kind::Connection => self.keys.contains(&id.name),
+            Kind::Integration => self.integrations.contains(&id.name),
+            Kind::CustomerCredentials => self.credentials.contains(&id.name),
+            Kind::Component | Kind::Tenant | Kind::TenantSync => false,
+        }
+    }
+}
+
 /// Plans the closure of `seeds`: the actions and notes of what changed and of what uses it, equal to
 /// those of the whole plan but for the marks that are set on the whole target.
 pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Plan {
-    let mut core_keys = index.with_kin(seeds.keys.iter().map(|key| names::of_stable_key(key)).collect());
-    let mut core_integrations = index.integrations_of(&core_keys);
-    core_integrations.extend(seeds.integrations.iter().cloned());
-    core_keys.extend(index.keys_of(&seeds.integrations));
-    let (mut keys, mut integrations) = (core_keys.clone(), core_integrations.clone());
+    let core = Core::of(index, seeds);
+    let (mut keys, mut integrations) = (core.keys.clone(), core.integrations.clone());
     for _ in 0..index.rounds {
         keys.extend(index.keys_of(&integrations));
         integrations.extend(index.integrations_of(&keys));
@@ -136,15 +163,8 @@ pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) 
         tenants: world.tenants.iter().map(|(name, view)| (name.clone(), smaller(view, &wanted))).collect(),
         syncs: world.syncs.clone(),
     };
-    let credentials: BTreeSet<&String> = core_keys.iter().filter_map(|k| index.credentials.get(k)).flatten().collect();
-    let is_core = |id: &ObjectId| match id.kind {
-        Kind::Connection => core_keys.contains(&id.name),
-        Kind::Integration => core_integrations.contains(&id.name),
-        Kind::CustomerCredentials => credentials.contains(&id.name),
-        Kind::Component | Kind::Tenant | Kind::TenantSync => false,
-    };
     let mut plan = plan(&small, scope);
-    plan.retain(&is_core);
+    plan.retain(&|id| core.contains(id));
     plan
 }
 

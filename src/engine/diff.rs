@@ -6,6 +6,7 @@ use super::item::Item;
 use super::plan::{FieldChange, Op};
 use super::record::{Record, Writer, Wrote};
 use crate::api::{Drift, Input};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::sync::Arc;
@@ -86,6 +87,41 @@ pub enum Difference {
     Fields(Fields),
 }
 
+/// A field and what both sides say of it.
+#[derive(Debug)]
+pub struct Both {
+    /// Which one.
+    pub field: Field<'static>,
+    /// Its value in the tenant; `None` where it has none.
+    pub live: Option<Value>,
+    /// Its value as it is declared.
+    pub declared: Value,
+}
+
+impl Both {
+    fn of(field: &Field<'_>, live: Option<FieldValue<'_>>, declared: FieldValue<'_>) -> Self {
+        Both { field: field.clone().into_owned(), live: live.map(|v| v.to_json()), declared: declared.to_json() }
+    }
+}
+
+/// A field that is the target's own.
+#[derive(Debug)]
+pub struct Held {
+    /// Which one, and its values.
+    pub sides: Both,
+    /// Who holds it, where the place knows.
+    pub by: Option<String>,
+}
+
+/// A field that others changed since we wrote it.
+#[derive(Debug)]
+pub struct Drifted {
+    /// Which one, and its values.
+    pub sides: Both,
+    /// Whether it is left so.
+    pub left: bool,
+}
+
 /// The difference, field by field.
 #[derive(Debug)]
 pub struct Fields {
@@ -98,20 +134,18 @@ pub struct Fields {
     /// The record as it will be.
     pub record: Arc<Record>,
     /// Fields that are the target's own.
-    pub held: Vec<(Field<'static>, Option<String>)>,
+    pub held: Vec<Held>,
     /// Fields that were changed by others, and whether they are left so.
-    pub drifted: Vec<(Field<'static>, bool)>,
+    pub drifted: Vec<Drifted>,
     /// Whether a value changes because it had drifted.
     pub corrects: bool,
     /// Writers that are gone and whose fields stay.
     pub orphaned: BTreeSet<Writer>,
 }
 
-/// Compares the sides of one object. `None` where nobody declares it.
+/// Compares the sides of one object. `None` where nobody wants anything of it.
 pub fn difference(sides: &Sides<'_>) -> Option<Difference> {
-    if sides.declarations.is_empty() {
-        return None;
-    }
+    speaking(sides).next()?;
     let declared = match merge(sides) {
         Ok(declared) => declared,
         Err(Conflict { field, writers }) => return Some(Difference::Conflict { field, writers }),
@@ -198,11 +232,11 @@ fn merge<'a>(sides: &Sides<'a>) -> Result<DeclaredFields<'a>, Conflict> {
     Ok(merged)
 }
 
-/// The declarations that want something: one that only wants the object to be there is content with
-/// any that is.
+/// The declarations that want something. One that only wants the object to be there is content with
+/// any that is, and with what the target's own source makes of it.
 fn speaking<'a>(sides: &Sides<'a>) -> impl Iterator<Item = &'a Declaration> {
-    let there = sides.live.is_some();
-    sides.declarations.iter().filter(move |d| !there || d.extent != Extent::Existence)
+    let lacks = sides.live.is_none() && !sides.declarations.iter().any(|d| d.extent == Extent::Whole);
+    sides.declarations.iter().filter(move |d| lacks || d.extent != Extent::Existence)
 }
 
 /// A sync's secretRef crosses only where the target has none: neither live nor in its own source.
@@ -216,11 +250,10 @@ fn is_secret_ref(value: FieldValue<'_>) -> bool {
 }
 
 fn create(sides: &Sides<'_>, declared: &DeclaredFields<'_>) -> Option<Fields> {
-    let records = sides.declarations.iter().find(|d| d.extent != Extent::Existence);
-    let base = records.or(sides.declarations.first())?;
+    let base = speaking(sides).find(|d| d.extent != Extent::Existence).or_else(|| speaking(sides).next())?;
     let mut fields = Fields {
         changes: Vec::new(),
-        writers: sides.declarations.iter().map(|d| d.writer.clone()).collect(),
+        writers: speaking(sides).map(|d| d.writer.clone()).collect(),
         after: base.item.clone(),
         record: Arc::default(),
         held: Vec::new(),
@@ -302,12 +335,13 @@ fn declared_field(
         None if before.is_none() => set(out, field, d, None, to_record()),
         None => {
             let by = (sides.holder)(field);
-            out.held.push((field.clone().into_owned(), by));
+            let sides = Both::of(field, before, d.value);
+            out.held.push(Held { sides, by });
         }
         Some(_) if as_recorded => set(out, field, d, before, to_record()),
         Some(_) => {
             let corrects = sides.drift == Drift::Correct;
-            out.drifted.push((field.clone().into_owned(), !corrects));
+            out.drifted.push(Drifted { sides: Both::of(field, before, d.value), left: !corrects });
             if corrects {
                 out.corrects = true;
                 set(out, field, d, before, to_record());

@@ -132,6 +132,11 @@ impl<'a> Field<'a> {
         Field { kind: self.kind, name: Cow::Owned(self.name.into_owned()) }
     }
 
+    /// Whether it is an input, and so may be a secret.
+    pub const fn is_input(&self) -> bool {
+        matches!(self.kind, FieldKind::Input | FieldKind::TestInput)
+    }
+
     /// The path as the plan shows it: below `spec`, but for `metadata`.
     pub fn path(&self) -> Vec<String> {
         let (path, named) = self.kind.path();

@@ -63,7 +63,8 @@ pub fn promote(sync: &Sync, from: Side<'_>, to: Side<'_>, made_by: &dyn Fn(&Obje
             if let (Some((position, other)), Some(_)) = (other, key) {
                 promotion.matched.insert(position);
                 key = Some(&other.stable_key);
-                Arc::make_mut(&mut crossing).spec.connections[place] = Variable::bound(&variable.name, &other.stable_key);
+                Arc::make_mut(&mut crossing).spec.connections[place] =
+                    Variable::bound(&variable.name, &other.stable_key);
             }
             let binding = SourceBinding { connection, overridden: other.is_some() };
             if let Some(key) = key
@@ -93,7 +94,6 @@ pub fn promote(sync: &Sync, from: Side<'_>, to: Side<'_>, made_by: &dyn Fn(&Obje
         match_input_overrides(sync, to.tenant, &key, &mut promotion.matched);
         let extent = match sync.spec.connection_mode() {
             ConnectionMode::Match => continue,
-            ConnectionMode::Create if to.inventory.connections.contains_key(connection.name()) => continue,
             ConnectionMode::Create => Extent::Existence,
             ConnectionMode::Mirror => Extent::Crossing,
         };

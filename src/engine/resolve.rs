@@ -235,7 +235,11 @@ pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements
             [one] => {
                 let newer = &one.connection.spec;
                 let own = replacements.own(current).map(|c| &c.spec).or(asker.source_binding);
-                if replacements.rings.contains(current) || newer.stable_key == key || newer_keys.contains(&newer.stable_key) {
+                // Found by walking, not looked up: what does not serve the asker closes no ring for them.
+                let entry = newer_keys.iter().position(|key| *key == newer.stable_key);
+                if newer.stable_key == key || entry.is_some() {
+                    newer_keys.truncate(entry.map_or(0, |at| at + 1));
+                    current = &newer.stable_key;
                     WhyNot::Ring
                 } else if own.is_some_and(|own| !own.is_same_kind_as(newer)) {
                     WhyNot::Differs

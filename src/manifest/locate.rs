@@ -1,16 +1,41 @@
 //! Where a field stands in its document.
 
 use super::node::{self, Id, NodeKind, Tree};
+use super::problem::Problem;
 use super::source::{Origin, Position};
+use super::{mask, schema};
+use crate::api::Kind;
 use std::ops::Range;
 
 /// The place of a field, given as a path below the document: names of fields, and for items of lists
 /// their position or their `name`. Where it is not written, its nearest ancestor that is.
 pub fn locate(origin: &Origin, path: &[&str]) -> Option<Position> {
     let tree = node::parse(origin.text()).ok()??;
-    let root = root(&tree, origin.item)?;
-    let at = (0..=path.len()).rev().find_map(|length| find(&tree, root, &path[..length]))?;
+    let at = nearest(&tree, root(&tree, origin.item)?, path)?;
     Some(origin.position(at.start))
+}
+
+fn nearest(tree: &Tree<'_>, root: Id, path: &[&str]) -> Option<Range<usize>> {
+    (0..=path.len()).rev().find_map(|length| find(tree, root, path.get(..length)?))
+}
+
+/// Something wrong with a field of a document that was read well, found only beside others.
+pub fn problem(
+    origin: &Origin,
+    kind: Kind,
+    path: &[&str],
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> Problem {
+    let words = (message.into(), help.into());
+    let shown = |words: &(String, String)| {
+        let tree = node::parse(origin.text()).ok()??;
+        let root = root(&tree, origin.item)?;
+        let at = nearest(&tree, root, path)?;
+        let spans = mask::spans(&tree, root, Some(schema::of(kind)));
+        Some(Problem::at(&origin.file, origin.text(), origin.first_line, at, &spans, words.clone()))
+    };
+    shown(&words).unwrap_or_else(|| Problem::of_file(&origin.file.path, words.0, words.1))
 }
 
 /// The document's own node: the root, or an item of the list that the root is.

@@ -4,7 +4,7 @@ use super::node::{Id, NodeKind, Tree};
 use super::problem::Show;
 use super::scalar::Plain;
 use super::schema::{Schema, Shape};
-use super::shape::is_identifier;
+use super::words::is_identifier;
 use std::ops::Range;
 
 /// Every scalar of the tree, and whether it may be shown. `root` is what `schema` describes; whatever

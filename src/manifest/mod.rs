@@ -26,11 +26,12 @@ mod source;
 mod syntax;
 mod threads;
 mod typed;
+mod words;
 mod write;
 
 pub use edit::{Edit, EditError, append_document, edit, remove_document};
 pub use files::{read_file, read_folder, read_paths};
-pub use locate::locate;
+pub use locate::{locate, problem};
 pub use problem::{Excerpt, Problem};
 pub use read::{Document, Invalid, Reading, Unparsed, read_bytes, read_text};
 pub use source::{Origin, Position, SourceFile};

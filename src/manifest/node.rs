@@ -179,7 +179,8 @@ pub fn parse(text: &str) -> Result<Option<Tree<'_>>, Fault> {
         flow_nesting_limit: limits::DEPTH,
         block_nesting_limit: limits::DEPTH,
     };
-    let mut builder = Builder { text, nodes: Vec::with_capacity(64), open: Vec::new(), anchors: HashMap::new(), merged: 0, root: None };
+    let mut builder =
+        Builder { nodes: Vec::with_capacity(64), open: Vec::new(), anchors: HashMap::new(), merged: 0, root: None };
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| Fault {
             at: error.marker().byte_offset().unwrap_or_else(|| offset_of_char(text, error.marker().index())),
@@ -196,7 +197,6 @@ fn offset_of_char(text: &str, index: usize) -> usize {
 }
 
 struct Builder<'t> {
-    text: &'t str,
     nodes: Vec<Node<'t>>,
     open: Vec<Open>,
     anchors: HashMap<usize, Id>,
@@ -312,7 +312,9 @@ impl<'t> Builder<'t> {
             Node { kind: NodeKind::Scalar { text, style: ScalarStyle::Plain }, tag: Tag::None, .. } => text == "<<",
             _ => false,
         };
-        let Some(at) = entries.iter().position(|entry| is_merge(&self.nodes, entry)) else { return Ok((entries, None)) };
+        let Some(at) = entries.iter().position(|entry| is_merge(&self.nodes, entry)) else {
+            return Ok((entries, None));
+        };
         let merge = entries.remove(at);
         let fault = |kind| Fault { at: self.nodes[merge.value.0 as usize].start as usize, kind };
         let target = |id: Id| match self.nodes[id.0 as usize].kind {
@@ -357,7 +359,9 @@ impl Tag {
             Some(tag) => match tag.core_suffix() {
                 Some("str") => Tag::String,
                 Some(_) => Tag::Core,
-                None if tag.handle() == "!" && tag.suffix().is_empty() || tag.handle().is_empty() && tag.suffix() == "!" => {
+                None if tag.handle() == "!" && tag.suffix().is_empty()
+                    || tag.handle().is_empty() && tag.suffix() == "!" =>
+                {
                     Tag::String
                 }
                 None => Tag::Other,

@@ -15,7 +15,9 @@ pub fn words(text: &str, fault: &Fault) -> (usize, (String, String)) {
             let message = format!("the document has more than {} keys and values", limits::NODES);
             return (fault.at, (message, "split it into several documents".into()));
         }
-        FaultKind::NoMapToMerge => (fault.at, "`<<` does not name a map", "write `<<: *anchor` where the anchor is on a map"),
+        FaultKind::NoMapToMerge => {
+            (fault.at, "`<<` does not name a map", "write `<<: *anchor` where the anchor is on a map")
+        }
         FaultKind::AliasOfItself => {
             (fault.at, "an alias stands inside what it repeats", "write out what you mean instead of the `*alias`")
         }
@@ -47,7 +49,11 @@ fn cause(text: &str, at: usize) -> Option<(usize, &'static str, &'static str)> {
         let all = text.get((*line).clone()).unwrap_or("");
         let indentation = &all[..all.len() - all.trim_start().len()];
         if let Some(tab) = indentation.find('\t') {
-            return Some((line.start + tab, "a tab indents this line", "indent with spaces: YAML allows no tabs there"));
+            return Some((
+                line.start + tab,
+                "a tab indents this line",
+                "indent with spaces: YAML allows no tabs there",
+            ));
         }
         if ["<<<<<<<", "=======", ">>>>>>>"].iter().any(|mark| all.starts_with(mark)) {
             let help = "keep one side and take the lines with <<<<<<<, ======= and >>>>>>> away";
@@ -74,13 +80,17 @@ fn syntax(kind: &ErrorKind) -> (&'static str, &'static str) {
         E::UnclosedFlowCollection { open: '{' } | E::UnexpectedEofFlowMapping | E::UnexpectedEofImplicitFlowMapping => {
             ("a `{` is not closed", "add the missing `}`")
         }
-        E::UnclosedFlowCollection { .. } | E::UnexpectedEofFlowSequence => ("a `[` is not closed", "add the missing `]`"),
-        E::ExpectedFlowMappingSeparator => {
-            ("`,` or `}` is missing", "put `,` between entries and `}` at the end; quote a text that holds `,`, `{` or `}`")
+        E::UnclosedFlowCollection { .. } | E::UnexpectedEofFlowSequence => {
+            ("a `[` is not closed", "add the missing `]`")
         }
-        E::ExpectedFlowSequenceSeparator => {
-            ("`,` or `]` is missing", "put `,` between items and `]` at the end; quote a text that holds `,`, `[` or `]`")
-        }
+        E::ExpectedFlowMappingSeparator => (
+            "`,` or `}` is missing",
+            "put `,` between entries and `}` at the end; quote a text that holds `,`, `{` or `}`",
+        ),
+        E::ExpectedFlowSequenceSeparator => (
+            "`,` or `]` is missing",
+            "put `,` between items and `]` at the end; quote a text that holds `,`, `[` or `]`",
+        ),
         E::MismatchedFlowCollectionEnd { .. } | E::MisplacedFlowCollectionEnd => {
             ("this bracket closes nothing", "make the brackets match, or quote the text")
         }
@@ -102,9 +112,10 @@ fn syntax(kind: &ErrorKind) -> (&'static str, &'static str) {
         E::ExpectedBlockSequenceEntry => {
             ("this line does not fit the list above it", "items of one list begin with `- ` in the same column")
         }
-        E::BlockSequenceEntryNotAllowed | E::BlockEntryInFlowCollection | E::InvalidBlockEntryWhitespace => {
-            ("a `- ` stands where none can stand", "put the list on the lines below its key; quote a text that begins with `- `")
-        }
+        E::BlockSequenceEntryNotAllowed | E::BlockEntryInFlowCollection | E::InvalidBlockEntryWhitespace => (
+            "a `- ` stands where none can stand",
+            "put the list on the lines below its key; quote a text that begins with `- `",
+        ),
         E::UnexpectedCharacter { .. } | E::PlainScalarStartsWithDashFlowIndicator => {
             ("a text begins with a character that YAML keeps for itself", "put the text in quotes")
         }
@@ -127,9 +138,13 @@ fn syntax(kind: &ErrorKind) -> (&'static str, &'static str) {
         E::InvalidBlockScalarHeader | E::ZeroBlockScalarIndent | E::InvalidBlockScalarIndent => {
             ("a text below `|` or `>` is not indented as it must be", "indent all its lines alike, more than its key")
         }
-        E::UnknownAnchor => ("an alias names an anchor that is not there", "write `&name` before what it repeats, in the same document"),
+        E::UnknownAnchor => {
+            ("an alias names an anchor that is not there", "write `&name` before what it repeats, in the same document")
+        }
         E::CommentNotSeparated => ("a `#` follows a text at once", "put a blank before `#`, or quote the text"),
-        E::BomInsideDocument => ("a byte-order mark stands in the middle of the file", "take it away: it is an invisible character, U+FEFF"),
+        E::BomInsideDocument => {
+            ("a byte-order mark stands in the middle of the file", "take it away: it is an invisible character, U+FEFF")
+        }
         E::ExpectedDocumentStart | E::InvalidDocumentEnd => {
             ("a document cannot begin here", "put a line `---` before it, at the very left")
         }
@@ -148,6 +163,18 @@ fn syntax(kind: &ErrorKind) -> (&'static str, &'static str) {
 /// field that everybody knows, and the punctuation that begins the value. The rest could be anything,
 /// also a key: the line can lie in a text of several lines.
 pub fn spans(text: &str, at: usize) -> Vec<(Range<usize>, Show)> {
+    let mut spans = of_line(text, at);
+    // The bracket or quote that is at fault tells nothing.
+    if text.as_bytes().get(at).is_some_and(|b| matches!(b, b'{' | b'[' | b'"' | b'\''))
+        && let Some(hidden) = spans.iter().position(|(span, show)| *show == Show::No && span.contains(&at))
+    {
+        let (span, _) = spans.remove(hidden);
+        spans.extend([(span.start..at, Show::No), (at..at + 1, Show::Yes), (at + 1..span.end, Show::No)]);
+    }
+    spans
+}
+
+fn of_line(text: &str, at: usize) -> Vec<(Range<usize>, Show)> {
     let line = line_range(text, at);
     let all = text.get(line.clone()).unwrap_or("");
     if all.starts_with("---") || all.starts_with("...") {

@@ -91,9 +91,13 @@ fn around(text: &str, before: bool, after: bool) -> String {
     if all.len() <= head + tail + 1 {
         return text.to_string();
     }
+    // Cut between words, where there is a blank to cut at.
     let head: String = all.iter().take(head).collect();
+    let head = head.rsplit_once(' ').map_or(head.as_str(), |(words, _)| words);
     let tail: String = all.iter().skip(all.len() - tail).collect();
-    format!("{head}…{tail}")
+    let tail = tail.split_once(' ').map_or(tail.as_str(), |(_, words)| words);
+    let blank = |side: &str| if side.is_empty() { "" } else { " " };
+    format!("{head}{}…{}{tail}", blank(head), blank(tail))
 }
 
 /// The lines of two texts with two lines around each change.
@@ -150,7 +154,7 @@ mod tests {
             |when: &str| json!(format!("{} leads are copied {when} {}", "all the ".repeat(10), "so it is ".repeat(9)));
         let Shown::Words(words) = shown(&set(text("nightly"), text("hourly"))) else { panic!() };
         let texts: Vec<&str> = words.iter().map(|(_, t)| t.as_str()).collect();
-        assert_eq!(texts, ["…l the  leads are copied ", "nightly", "hourly", " so it is so it is so it…"]);
+        assert_eq!(texts, ["… the  leads are copied ", "nightly", "hourly", " so it is so it is so …"]);
     }
 
     #[test]

@@ -116,9 +116,16 @@ pub fn explain_integration(
 
 fn is_wanted(used: &Used, flow: Option<&str>, step: Option<&str>) -> bool {
     match used {
-        Used::Step { flow: f, step: s } => flow.is_none_or(|flow| flow == f) && step.is_none_or(|step| step == s),
+        Used::Step { flow: f, step: s } => {
+            flow.is_none_or(|flow| is_named(flow, f)) && step.is_none_or(|step| is_named(step, s))
+        }
         Used::DataSource { .. } => false,
     }
+}
+
+/// Whether a person who typed `typed` means `name`: names of flows and steps are prose.
+fn is_named(typed: &str, name: &str) -> bool {
+    typed.to_lowercase() == name.to_lowercase()
 }
 
 fn near_places(known: &[Used], flow: Option<&str>, step: Option<&str>) -> Vec<String> {
@@ -127,7 +134,9 @@ fn near_places(known: &[Used], flow: Option<&str>, step: Option<&str>) -> Vec<St
         Used::DataSource { .. } => None,
     });
     let (flows, steps): (BTreeSet<&str>, BTreeSet<&str>) = steps.unzip();
-    let near_flow = flow.filter(|f| !flows.contains(f)).map(|f| owned(near_misses(f, flows.iter().copied())));
+    let near_flow = flow
+        .filter(|f| !flows.iter().any(|known| is_named(f, known)))
+        .map(|f| owned(near_misses(f, flows.iter().copied())));
     near_flow.or_else(|| step.map(|s| owned(near_misses(s, steps.iter().copied())))).unwrap_or_default()
 }
 

@@ -24,30 +24,21 @@ pub struct Findings<'a> {
     pub documents: usize,
     /// How many documents of other kinds were passed over.
     pub other_kinds: usize,
+    /// Errors that were shown with their lines before these.
+    #[serde(skip)]
+    pub shown_above: usize,
 }
 
 impl<'a> Findings<'a> {
     /// Of findings, worst first.
     pub fn new(findings: &'a [Finding], documents: usize, other_kinds: usize) -> Self {
-        Findings { schema: "stablekey.dev/findings/v1", findings, documents, other_kinds }
+        Findings { schema: "stablekey.dev/findings/v1", findings, documents, other_kinds, shown_above: 0 }
     }
 
     /// For a terminal.
     pub fn text(&self, style: Style) -> String {
         let mut page = Page::new(style);
-        let mut by_tenant: Vec<(Option<&str>, Vec<&Finding>)> = Vec::new();
-        for finding in self.findings {
-            let tenant = finding.tenant.as_deref();
-            match by_tenant.iter_mut().find(|(t, _)| *t == tenant) {
-                Some((_, findings)) => findings.push(finding),
-                None => by_tenant.push((tenant, vec![finding])),
-            }
-        }
-        for (tenant, findings) in by_tenant {
-            page.gap();
-            page.line(0, &[strong(tenant.unwrap_or("all tenants"))]);
-            list(&mut page, 2, &findings);
-        }
+        by_tenant(&mut page, 0, self.findings);
         page.gap();
         let tone =
             if self.number(Severity::Error) + self.number(Severity::Unreached) > 0 { Tone::Bad } else { Tone::Good };
@@ -65,7 +56,8 @@ impl<'a> Findings<'a> {
     }
 
     fn number(&self, severity: Severity) -> usize {
-        self.findings.iter().filter(|f| f.severity == severity).count()
+        let above = if severity == Severity::Error { self.shown_above } else { 0 };
+        self.findings.iter().filter(|f| f.severity == severity).count() + above
     }
 
     fn sentence(&self) -> String {
@@ -86,6 +78,23 @@ impl<'a> Findings<'a> {
         .collect();
         let found = if parts.is_empty() { "nothing to say".to_string() } else { parts.join(", ") };
         format!("{documents} read: {found}{passed}.")
+    }
+}
+
+/// Findings, a tenant at a time, in the order in which they come.
+pub(super) fn by_tenant(page: &mut Page, indent: usize, findings: &[Finding]) {
+    let mut tenants: Vec<(Option<&str>, Vec<&Finding>)> = Vec::new();
+    for finding in findings {
+        let tenant = finding.tenant.as_deref();
+        match tenants.iter_mut().find(|(t, _)| *t == tenant) {
+            Some((_, findings)) => findings.push(finding),
+            None => tenants.push((tenant, vec![finding])),
+        }
+    }
+    for (tenant, findings) in tenants {
+        page.gap();
+        page.line(indent, &[strong(tenant.unwrap_or("all tenants"))]);
+        list(page, indent + 2, &findings);
     }
 }
 
@@ -138,5 +147,6 @@ pub(super) fn item(finding: &Finding) -> String {
         finding.tenant.iter().map(|t| md(t)).chain(finding.object.iter().map(|o| md(&o.to_string()))).collect();
     let at = finding.at.as_ref().map(|at| format!(" ({}:{})", md(&at.file), at.line)).unwrap_or_default();
     let mend = if finding.mend.is_empty() { String::new() } else { format!("<br>→ {}", md(&finding.mend)) };
-    format!("- {word} {} **{}**{at}: {}{mend}\n", finding.code, whose.join(" "), md(&finding.text))
+    let whose = if whose.is_empty() { String::new() } else { format!(" **{}**", whose.join(" ")) };
+    format!("- {word} {}{whose}{at}: {}{mend}\n", finding.code, md(&finding.text))
 }

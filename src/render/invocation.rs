@@ -10,6 +10,8 @@ pub struct Invocation {
     pub root: Option<String>,
     /// What the plan was narrowed to, as arguments: `["--tenant", "eu-prod"]`.
     pub narrowed: Vec<String>,
+    /// Whether `apply` is what was typed: then nobody needs to be told to type it.
+    pub is_apply: bool,
 }
 
 impl Invocation {
@@ -68,7 +70,7 @@ mod tests {
     #[test]
     fn commands_can_be_pasted() {
         let narrowed = vec!["--integration".to_string(), "lead router".to_string()];
-        let typed = Invocation { root: Some("examples/us-eu".into()), narrowed };
+        let typed = Invocation { root: Some("examples/us-eu".into()), narrowed, is_apply: false };
         assert_eq!(typed.apply(), "stablekey apply examples/us-eu --integration 'lead router'");
         assert_eq!(typed.status(), "stablekey status examples/us-eu");
         let object = ObjectId::new(Kind::Connection, "it's");

@@ -147,12 +147,14 @@ fn drifted(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
         let head = [Span::new(Tone::Careful, "≠ drifted"), plain("  "), strong(object.to_string())];
         page.wrap(2, 6, &head);
         page.wrap(6, 6, &[plain(format!("{} changed in {tenant} after we wrote it, and is left so", and(fields)))]);
-        page.wrap(6, 8, &[plain(format!("→ to keep it so: {}", typed.adopt(tenant, object)))]);
+        let adopt = typed.adopt(tenant, object);
         page.wrap(
+            6,
             8,
-            8,
-            &[plain(format!("to put it back: policy.drift: Correct in Tenant {tenant}, or change it by hand"))],
+            &[plain(format!("→ to put it back: policy.drift: Correct in Tenant {tenant}; or this, and apply:"))],
         );
+        page.line(10, &[strong(adopt)]);
+        page.wrap(8, 8, &[plain("to keep it: change it where it is declared, or override it in the sync")]);
     });
 }
 
@@ -203,7 +205,7 @@ pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<String
     } else if plan.is_empty() {
         lines.push(format!("Next: nothing to apply; do what the arrows say, then {}", typed.plan()));
     }
-    if !plan.is_empty() {
+    if !plan.is_empty() && !typed.is_apply {
         let asks =
             if tally.needs_approval > 0 { "it asks before what needs approval" } else { "it asks before it writes" };
         let lead = if lines.is_empty() { "Next:" } else { "What is planned can be applied already:" };

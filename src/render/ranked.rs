@@ -1,8 +1,11 @@
 //! What a plan says of one tenant, worst first: the order in which every form shows it.
 
+use super::escape::shorten;
+use super::value::words;
 use crate::engine::code::{Code, Severity};
 use crate::engine::item::ObjectId;
 use crate::engine::plan::{Action, ActionKind, Finding, Note, Plan, State, Target};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One tenant's part of a plan, sorted for people.
@@ -122,19 +125,30 @@ fn drifted(target: &Target) -> Vec<(&ObjectId, Vec<String>)> {
     let mut by_object: BTreeMap<&ObjectId, Vec<String>> = BTreeMap::new();
     for note in &target.notes {
         // What is put right is an update and shown there; what is ignored is not wanted.
-        if let Note::Drift { object, path, left: true, ignored: false } = note {
-            by_object.entry(object).or_default().push(path.join("."));
+        if let Note::Drift { object, path, left: true, ignored: false, from, to } = note {
+            by_object.entry(object).or_default().push(both(path, from.as_ref(), to.as_ref()));
         }
     }
     by_object.into_iter().collect()
 }
 
+/// A field with what it is in the tenant and what is declared.
+fn both(path: &[String], live: Option<&Value>, declared: Option<&Value>) -> String {
+    let path = path.join(".");
+    let short = |value: &Value| shorten(&words(value), 60).into_owned();
+    match (live.map(short), declared.map(short)) {
+        (Some(live), Some(declared)) => format!("{path} ({live}; declared: {declared})"),
+        (None, Some(declared)) => format!("{path} (taken away; declared: {declared})"),
+        _ => path,
+    }
+}
+
 fn held(target: &Target) -> Vec<Held<'_>> {
     let mut by_object: BTreeMap<(&ObjectId, &str, Option<&str>), Vec<String>> = BTreeMap::new();
     for note in &target.notes {
-        if let Note::Held { object, path, by, text } = note {
+        if let Note::Held { object, path, by, text, from, to } = note {
             let fields = by_object.entry((object, by.as_str(), text.as_deref())).or_default();
-            fields.extend((!path.is_empty()).then(|| path.join(".")));
+            fields.extend((!path.is_empty()).then(|| both(path, from.as_ref(), to.as_ref())));
         }
     }
     by_object.into_iter().map(|((object, by, text), fields)| Held { object, fields, by, text }).collect()

@@ -3,7 +3,9 @@
 use super::escape::line;
 use super::invocation::Invocation;
 use super::json::{Layout, json};
+use super::ranked;
 use super::style::Style;
+use super::tally::Tally;
 use crate::apply::{Outcome, Receipt, Report};
 use crate::engine::plan::Plan;
 use serde_json::{Value, json as value};
@@ -41,6 +43,9 @@ impl Applied<'_> {
         }
         if !self.after.is_empty() {
             let _ = writeln!(text, "Next: {}", typed.plan());
+        } else if self.after.exit != 0 {
+            let left = Tally::of_plan(self.after, &ranked::targets(self.after)).sentence();
+            let _ = writeln!(text, "What no action can do: {left}. See {}", typed.plan());
         }
         text
     }
@@ -82,7 +87,7 @@ impl Applied<'_> {
         let undone = self.report.undone().count();
         let left = self.after.actions().count();
         match (undone, left) {
-            (0, 0) => format!("{done} done. Read back and planned again: nothing is left."),
+            (0, 0) => format!("{done} done. Read back and planned again: no action is left."),
             (0, left) => {
                 format!("{done} done. Planned again: {left} to do, which the changes themselves or others brought.")
             }

@@ -1,10 +1,12 @@
 //! What people read, looked at as a whole.
 
+mod hostile;
+
 use super::*;
 use crate::engine::plan::{At, Plan};
 
 fn typed() -> Invocation {
-    Invocation { root: Some("examples/us-eu".into()), narrowed: Vec::new() }
+    Invocation { root: Some("examples/us-eu".into()), ..Invocation::default() }
 }
 
 fn busy() -> Plan {
@@ -48,7 +50,7 @@ fn one_screen_for_one_integration() {
     let world = sample::busy();
     let plan = busy();
     let narrowed = vec!["--integration".into(), "billing-sync".into(), "--tenant".into(), "eu-prod".into()];
-    let typed = Invocation { root: None, narrowed };
+    let typed = Invocation { narrowed, ..Invocation::default() };
     let screen = bindings_text(&world, &plan, "eu-prod", "billing-sync", &typed, Style::default());
     insta::assert_snapshot!(screen.lines().take(4).collect::<Vec<_>>().join("\n"));
     let screen = bindings_text(&world, &plan, "eu-prod", "lead-router", &typed, Style::default());
@@ -115,4 +117,72 @@ fn findings_as_text_and_markdown() {
     insta::assert_snapshot!(findings.text(Style::default()));
     insta::assert_snapshot!(findings.markdown());
     insta::assert_snapshot!(Findings::new(&[], 12, 0).text(Style::default()));
+}
+
+#[test]
+fn every_operation_is_said() {
+    use crate::engine::field::{Field, FieldKind};
+    use crate::engine::plan::{FieldChange, Op};
+    use serde_json::json as value;
+    let mut plan = busy();
+    let target = plan.targets.iter_mut().find(|t| t.tenant == "eu-prod").unwrap();
+    let action = target.actions.iter_mut().find(|a| a.change.object.name == "salesforce-oauth").unwrap();
+    let change =
+        |name: &'static str, op, from: Option<serde_json::Value>, to: Option<serde_json::Value>, by: Option<&str>| {
+            let field = Field::named(FieldKind::Input, name).into_owned();
+            FieldChange { field, op, from, to, by: by.map(str::to_string) }
+        };
+    let long =
+        |what: &str| format!("Leads from the website, the fair and the {what}, without those that a partner brought");
+    action.needs_approval.clear();
+    action.fields = vec![
+        change("new", Op::Set, None, Some(value!({"perCustomer": true})), None),
+        change("changed", Op::Set, Some(value!({"value": long("phone")})), Some(value!({"value": long("chat")})), None),
+        change(
+            "kind",
+            Op::Set,
+            Some(value!({"value": "x"})),
+            Some(value!({"secretRef": {"name": "a", "key": "b"}})),
+            None,
+        ),
+        change("gone", Op::Remove, Some(value!({"value": "x"})), None, None),
+        change("same", Op::Record, None, Some(value!({"value": "x"})), None),
+        change("left", Op::Forget, Some(value!({"value": "x"})), None, None),
+        change("shared", Op::Release, Some(value!({"value": "x"})), None, Some("kubectl-edit")),
+    ];
+    let text = plan_text(&plan, &typed(), Style::default());
+    let of_action = |text: &str, from: &str, lines: usize| {
+        text.lines().skip_while(|l| !l.contains(from)).take(lines).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(of_action(&text, "~ update", 14));
+    insta::assert_snapshot!(of_action(&plan_markdown(&plan, &typed()), "**update", 18));
+}
+
+#[test]
+fn colour_adds_nothing_but_colour() {
+    let coloured = plan_text(&busy(), &typed(), Style { colour: true, width: 100 });
+    let mut bare = String::new();
+    let mut rest = coloured.as_str();
+    while let Some((before, after)) = rest.split_once('\u{1b}') {
+        bare.push_str(before);
+        rest = after.split_once('m').unwrap().1;
+    }
+    bare.push_str(rest);
+    assert_eq!(bare, plan_text(&busy(), &typed(), Style::default()));
+}
+
+#[test]
+fn long_lists_are_cut_with_a_count() {
+    use crate::engine::plan::ActionKind;
+    let mut plan = busy();
+    let target = plan.targets.iter_mut().find(|t| t.tenant == "eu-prod").unwrap();
+    let create = target.actions.iter().find(|a| a.action == ActionKind::Create).unwrap().clone();
+    target.actions.extend(std::iter::repeat_n(create, 2_000));
+    let text = plan_text(&plan, &typed(), Style::default());
+    assert!(text.contains("… and 1,963 more creates; --output json lists them all"), "{text}");
+    assert!(text.lines().count() < 500);
+    let markdown = plan_markdown(&plan, &typed());
+    assert!(markdown.len() <= markdown::LIMIT && markdown.contains("items are left out**"));
+    assert!(markdown.contains("--approve sha256:") && markdown.contains("Next: "));
+    assert_eq!(markdown.matches("<details").count(), markdown.matches("</details>").count());
 }

@@ -33,6 +33,9 @@ fn object(map: &Map<String, Value>) -> Option<String> {
     if let Some(value) = map.get("value") {
         return Some(words(value));
     }
+    if map.contains_key("hidden") {
+        return Some("hidden".to_string());
+    }
     if map.get("perCustomer").is_some() {
         return Some("per customer".to_string());
     }

@@ -137,15 +137,17 @@ impl Place for DirectoryPlace {
             .chain(crate::api::Kind::ALL.map(|kind| self.folder.join(kind.plural())))
             .collect();
         disk::sweep(self.disk.as_ref(), &folders).map_err(self.failed(&self.folder))?;
-        let mut session = DirectorySession {
+        let announced = |change: &&&Change| change.before.is_none();
+        let coming = coming.iter().filter(announced).filter_map(|c| Some((c.object.clone(), c.record.clone()?)));
+        Ok(Box::new(DirectorySession {
+            coming: coming.collect(),
             place: self,
             _lock: lock,
             records: snapshot.inventory.records.clone(),
             written: snapshot.inventory.records.clone(),
+            unreadable: !snapshot.inventory.unparsed.is_empty(),
             files: snapshot.origins.iter().map(|(id, origin)| (id.clone(), PathBuf::from(&origin.file.path))).collect(),
-        };
-        session.announce(coming)?;
-        Ok(Box::new(session))
+        }))
     }
 }
 
@@ -153,24 +155,28 @@ struct DirectorySession<'a> {
     place: &'a DirectoryPlace,
     /// Held, never read: the kernel lets go of the lock when it is closed, also by a kill.
     _lock: File,
+    /// The records of what is to be created, until the first change is made.
+    coming: BTreeMap<ObjectId, Arc<Record>>,
     /// As they are with what was done so far.
     records: BTreeMap<ObjectId, Arc<Record>>,
     /// As they stand in the file.
     written: BTreeMap<ObjectId, Arc<Record>>,
     /// The file of each object.
     files: BTreeMap<ObjectId, PathBuf>,
+    /// Whether there is a file that could hold anything.
+    unreadable: bool,
 }
 
 impl DirectorySession<'_> {
     /// Records come before the objects that are created: a run that is killed between the two leaves
-    /// a record of nothing, never an object that nobody knows we made.
-    fn announce(&mut self, coming: &[&Change]) -> Result<(), PlaceError> {
-        let mut records = self.records.clone();
-        for change in coming.iter().filter(|c| c.before.is_none()) {
-            if let Some(record) = &change.record {
-                records.insert(change.object.clone(), record.clone());
-            }
+    /// a record of nothing, never an object that nobody knows we made. All of them at once, with the
+    /// first change: an apply that is refused writes nothing.
+    fn announce(&mut self) -> Result<(), PlaceError> {
+        if self.coming.is_empty() {
+            return Ok(());
         }
+        let mut records = self.records.clone();
+        records.append(&mut self.coming);
         self.write_records(records)
     }
 
@@ -258,9 +264,8 @@ impl DirectorySession<'_> {
         if edits.is_empty() {
             return Ok(());
         }
-        let text = manifest::edit(&origin.file.text, origin.range.clone(), origin.item, &edits).map_err(|error| PlaceError::Refused {
-            object: change.object.clone(),
-            why: format!("{}: {error}", path.display()),
+        let text = manifest::edit(&origin.file.text, origin.range.clone(), origin.item, &edits).map_err(|error| {
+            PlaceError::Refused { object: change.object.clone(), why: format!("{}: {error}", path.display()) }
         })?;
         self.write(&path, text.as_bytes())
     }
@@ -268,7 +273,9 @@ impl DirectorySession<'_> {
     fn delete(&mut self, change: &Change) -> Result<(), PlaceError> {
         let (path, origin, resource) = self.current(change)?;
         let refused = |why: String| PlaceError::Refused { object: change.object.clone(), why };
-        match manifest::remove_document(&origin.file.text, origin.range.clone(), origin.item).map_err(|error| refused(format!("{}: {error}", path.display())))? {
+        match manifest::remove_document(&origin.file.text, origin.range.clone(), origin.item)
+            .map_err(|error| refused(format!("{}: {error}", path.display())))?
+        {
             Some(text) => self.write(&path, text.as_bytes())?,
             None => disk::remove(self.place.disk.as_ref(), &path).map_err(self.place.failed(&path))?,
         }
@@ -286,6 +293,7 @@ impl DirectorySession<'_> {
 impl Session for DirectorySession<'_> {
     fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), PlaceError> {
         let change = &action.change;
+        self.announce()?;
         match (action.action, &change.after) {
             (ActionKind::Create, Some(after)) => self.create(change, after, definition)?,
             (ActionKind::Update, Some(after)) => self.update(change, &action.fields, after, definition)?,
@@ -320,8 +328,10 @@ impl Session for DirectorySession<'_> {
 
     fn settle(&mut self, done: bool) -> Result<(), PlaceError> {
         let files = &self.files;
-        // A record of nothing live is kept by nobody: whoever still declares the object makes it anew.
-        self.records.retain(|id, _| files.contains_key(id));
+        // A record of nothing live is kept by nobody: whoever still declares the object makes it anew. A
+        // file that cannot be read could hold it.
+        let unreadable = self.unreadable;
+        self.records.retain(|id, _| unreadable || files.contains_key(id));
         self.write_records(self.records.clone())?;
         if done {
             let path = self.place.folder.join(APPROVED);

@@ -1,6 +1,7 @@
 //! Files, written so that each is old or new whatever happens: temporary file, fsync, rename, fsync
 //! of the folder. A trait, so that tests can cut the power after any step.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -52,9 +53,7 @@ impl Disk for RealDisk {
 
 /// Writes a file whole or not at all, keeping the permissions of one that is there.
 pub fn write_atomically(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not the path of a file"));
-    };
+    let (folder, name) = parts(path)?;
     if !folder.is_dir() {
         disk.create_folder(folder)?;
     }
@@ -67,11 +66,17 @@ pub fn write_atomically(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Resul
     disk.sync_folder(folder)
 }
 
+/// A file's folder and its name there.
+fn parts(path: &Path) -> io::Result<(&Path, &OsStr)> {
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the path of a file"))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    Ok((folder.unwrap_or(Path::new(".")), name))
+}
+
 /// Writes a file that only its owner may read, whole or not at all.
 pub fn write_privately(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the path of a file"))?;
+    let (folder, name) = parts(path)?;
     let temporary = folder.join(format!("{TEMPORARY}{}", name.to_string_lossy()));
     match fs::remove_file(&temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

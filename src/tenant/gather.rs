@@ -6,7 +6,7 @@ use crate::api::*;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::world::Inventory;
 use crate::manifest::definition::{self, MAX_BYTES};
-use crate::manifest::{Document, Invalid, Origin, Problem, Unparsed, locate};
+use crate::manifest::{Document, Invalid, Origin, Problem, Unparsed, locate, problem};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -93,30 +93,23 @@ fn item(resource: Resource) -> Option<Item> {
 }
 
 fn twice_problems(id: &ObjectId, places: &[Origin]) -> Vec<Problem> {
-    let located: Vec<_> = places.iter().map(|origin| (origin, locate(origin, &["metadata", "name"]))).collect();
-    let shown = |(origin, position): &(&Origin, Option<crate::manifest::Position>)| {
-        format!("{}:{}", origin.file.path, position.map_or(origin.first_line, |p| p.line))
+    let name = ["metadata", "name"];
+    let shown = |origin: &Origin| {
+        format!("{}:{}", origin.file.path, locate(origin, &name).map_or(origin.first_line, |p| p.line))
     };
-    located
+    let help = match id.kind {
+        Kind::Connection => "a tenant has exactly one connection per stable key: keep one of them",
+        _ => "keep one of them",
+    };
+    let all: Vec<String> = places.iter().map(shown).collect();
+    let others = |this: usize| {
+        all.iter().enumerate().filter(|(other, _)| *other != this).map(|(_, p)| p.as_str()).collect::<Vec<_>>()
+    };
+    places
         .iter()
         .enumerate()
-        .map(|(this, place)| {
-            let others: Vec<String> =
-                located.iter().enumerate().filter(|(other, _)| *other != this).map(|(_, p)| shown(p)).collect();
-            let position = place.1;
-            Problem {
-                file: place.0.file.path.clone(),
-                line: position.map_or(place.0.first_line, |p| p.line),
-                column: position.map_or(1, |p| p.column),
-                excerpt: None,
-                message: format!("{id} is there twice: also at {}", others.join(", ")),
-                help: match id.kind {
-                    Kind::Connection => {
-                        "a tenant has exactly one connection per stable key: keep one of them".to_string()
-                    }
-                    _ => "keep one of them".to_string(),
-                },
-            }
+        .map(|(this, origin)| {
+            problem(origin, id.kind, &name, format!("{id} is there twice: also at {}", others(this).join(", ")), help)
         })
         .collect()
 }
@@ -146,28 +139,20 @@ fn definitions(
 fn read_uses(object: &Object<IntegrationSpec>, origin: Option<&Origin>) -> Result<Option<Arc<Uses>>, Problem> {
     let (Some(Definition::File(file)), Some(origin)) = (&object.spec.definition, origin) else { return Ok(None) };
     let path = beside(origin, file);
-    let problem = |message: String, help: &str| {
-        let position = locate(origin, &["spec", "definition", "file"]);
-        Problem {
-            file: origin.file.path.clone(),
-            line: position.map_or(origin.first_line, |p| p.line),
-            column: position.map_or(1, |p| p.column),
-            excerpt: None,
-            message,
-            help: help.to_string(),
-        }
+    let wrong = |message: String, help: &str| {
+        problem(origin, Kind::Integration, &["spec", "definition", "file"], message, help)
     };
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
     match disk::read(&path, limit) {
         Ok(Some(bytes)) => definition::uses(&bytes).map(|uses| Some(Arc::new(uses))).map_err(|error| {
-            problem(format!("definition {} cannot be read: {error}", path.display()), "export it again, or mend it")
+            wrong(format!("definition {} cannot be read: {error}", path.display()), "export it again, or mend it")
         }),
-        Ok(None) => Err(problem(
+        Ok(None) => Err(wrong(
             format!("definition {} is not there", path.display()),
             "put the exported definition beside this manifest, or take `definition` out",
         )),
         Err(error) => {
-            Err(problem(format!("definition {} cannot be read: {error}", path.display()), "make it a readable file"))
+            Err(wrong(format!("definition {} cannot be read: {error}", path.display()), "make it a readable file"))
         }
     }
 }

@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_file_survives_reading_and_writing() {
-        let record = Record::decode("eu-prod made title=0123456789abcdef@sync/us-to-eu").unwrap();
+        let record = Arc::new(Record::decode("eu-prod made title=0123456789abcdef@sync/us-to-eu").unwrap());
         let records = BTreeMap::from([
             (ObjectId::new(Kind::Integration, "lead-router"), record.clone()),
             (ObjectId::new(Kind::Connection, "slack"), record),

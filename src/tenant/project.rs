@@ -8,7 +8,7 @@ use crate::engine::item::ObjectId;
 use crate::engine::plan::{At, DefinitionFrom};
 use crate::engine::record::Writer;
 use crate::engine::world::{Sync, TenantView, View, World};
-use crate::manifest::{Document, Origin, Problem, Reading, locate, read_paths};
+use crate::manifest::{Document, Origin, Problem, Reading, locate, problem, read_paths};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Component as PathPart, Path, PathBuf};
@@ -99,7 +99,13 @@ impl Project {
             let id = ObjectId::new(document.resource.kind(), document.resource.metadata().name.clone());
             if let Some(other) = self.origins.get(&id) {
                 let message = format!("{id} is there twice: also at {}", shown(other, &["metadata", "name"]));
-                self.wrong(&document.origin, &["metadata", "name"], message, "keep one of them");
+                self.wrong(
+                    &document.origin,
+                    document.resource.kind(),
+                    &["metadata", "name"],
+                    message,
+                    "keep one of them",
+                );
                 continue;
             }
             self.origins.insert(id, document.origin);
@@ -139,7 +145,7 @@ impl Project {
                     );
                     let help =
                         "move it into the folder of a Tenant's place or source; only Tenant and TenantSync lie outside";
-                    self.wrong(&document.origin, &["kind"], message, help);
+                    self.wrong(&document.origin, document.resource.kind(), &["kind"], message, help);
                 }
             }
         }
@@ -165,6 +171,7 @@ impl Project {
             let message = format!("{id} lies inside a tenant's folder");
             self.wrong(
                 &origin,
+                id.kind,
                 &["kind"],
                 message,
                 "move it out, for example to tenants.yaml beside the tenants' folders",
@@ -238,6 +245,7 @@ impl Project {
                 if !given.sources.contains_key(name) && leads_out(&written) {
                     self.wrong(
                         &origin,
+                        Kind::Tenant,
                         at,
                         format!("{written} leads out of the root"),
                         "write a relative path below the root, without ..",
@@ -249,7 +257,13 @@ impl Project {
                 if let Some((other, owner)) = nested {
                     let message =
                         format!("{} and {} (of {owner}) lie in one another", folder.display(), other.display());
-                    self.wrong(&origin, at, message, "give each tenant, and each source, a folder of its own");
+                    self.wrong(
+                        &origin,
+                        Kind::Tenant,
+                        at,
+                        message,
+                        "give each tenant, and each source, a folder of its own",
+                    );
                     continue;
                 }
                 folders.insert(folder, name.clone());
@@ -258,8 +272,8 @@ impl Project {
         folders
     }
 
-    fn wrong(&mut self, origin: &Origin, path: &[&str], message: String, help: &str) {
-        self.problems.push(problem(origin, path, message, help));
+    fn wrong(&mut self, origin: &Origin, kind: Kind, path: &[&str], message: String, help: &str) {
+        self.problems.push(problem(origin, kind, path, message, help));
     }
 
     /// Problems of files that belong to no tenant.
@@ -343,29 +357,26 @@ impl Project {
         World { tenants: tenants.collect(), syncs: self.syncs.clone() }
     }
 
-    /// Where a person would look for an object, or for a part of it.
+    /// Where a person would look for an object of a place, or for a part of it.
     pub fn at(&self, tenant: Option<&str>, id: &ObjectId, path: &[String]) -> Option<At> {
-        let in_tenant = tenant.and_then(|t| self.tenants.get(t)).and_then(|t| {
-            let snapshots = [t.live.as_ref().ok(), t.source.as_ref().and_then(|s| s.as_ref().ok())];
-            snapshots.into_iter().flatten().find_map(|s| s.origins.get(id))
-        });
-        let origin = in_tenant.or_else(|| self.origins.get(id))?;
-        let steps: Vec<&str> = path.iter().map(String::as_str).collect();
-        let line = locate(origin, &steps).map_or(origin.first_line, |p| p.line);
-        Some(At { file: origin.file.path.clone(), line })
+        let live = tenant.and_then(|t| self.tenants.get(t)).and_then(|t| t.live.as_ref().ok());
+        let in_place = live.and_then(|s| s.origins.get(id));
+        in_place
+            .or_else(|| self.origins.get(id))
+            .map(|origin| at(origin, path))
+            .or_else(|| self.declared_at(tenant?, id, path))
+    }
+
+    /// Where a tenant's source declares an object, or a part of it.
+    pub fn declared_at(&self, tenant: &str, id: &ObjectId, path: &[String]) -> Option<At> {
+        let source = self.tenants.get(tenant)?.source.as_ref()?.as_ref().ok()?;
+        source.origins.get(id).map(|origin| at(origin, path))
     }
 }
 
-fn problem(origin: &Origin, path: &[&str], message: String, help: &str) -> Problem {
-    let position = locate(origin, path);
-    Problem {
-        file: origin.file.path.clone(),
-        line: position.map_or(origin.first_line, |p| p.line),
-        column: position.map_or(1, |p| p.column),
-        excerpt: None,
-        message,
-        help: help.to_string(),
-    }
+fn at(origin: &Origin, path: &[String]) -> At {
+    let steps: Vec<&str> = path.iter().map(String::as_str).collect();
+    At { file: origin.file.path.clone(), line: locate(origin, &steps).map_or(origin.first_line, |p| p.line) }
 }
 
 fn shown(origin: &Origin, path: &[&str]) -> String {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// A string of dice; fewer and smaller ones make simpler worlds.
 pub fn dice() -> impl Strategy<Value = Vec<u8>> {
-    proptest::collection::vec(any::<u8>(), 0..320)
+    proptest::collection::vec(any::<u8>(), 0..600)
 }
 
 /// Reads a string of dice; at its end every roll is 0, which always means the simplest.
@@ -40,6 +40,7 @@ impl Dice {
     }
 }
 
+/// The first are there more often.
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "C"];
 const INTEGRATIONS: [&str; 3] = ["i", "j", "k"];
 const VARIABLES: [&str; 2] = ["V", "W"];
@@ -52,7 +53,8 @@ const TENANTS: [&str; 4] = ["us", "eu", "ap", "dev"];
 const SYNCS: [&str; 4] = ["s1", "s2", "s3", "s4"];
 
 pub fn key(dice: &mut Dice) -> &'static str {
-    dice.of(&KEYS)
+    let known = if dice.rarely(4) { KEYS.len() } else { 3 };
+    KEYS[dice.below(known)]
 }
 
 pub fn integration(dice: &mut Dice) -> &'static str {
@@ -74,8 +76,8 @@ pub fn lived_in(dice: &mut Dice) -> Vec<World> {
 fn fresh(dice: &mut Dice) -> Told {
     let mut told = world();
     let count = 2 + dice.below(3);
-    for at in 0..count {
-        told = told.tenant(TENANTS[at], |t| tenant(t, at, dice));
+    for (at, name) in TENANTS.iter().take(count).enumerate() {
+        told = told.tenant(name, |t| tenant(t, at, dice));
     }
     for name in SYNCS.iter().take(1 + dice.below(4)) {
         told = sync(told, name, count, dice);
@@ -95,26 +97,51 @@ fn tenant(mut t: Tenant, at: usize, dice: &mut Dice) -> Tenant {
         _ => t.allows(&[AllowedAction::Update]),
     };
     t = t.drift(dice.of(&[Drift::Detect, Drift::Correct, Drift::Ignore]));
-    for _ in 0..dice.below(4) {
+    if at == 0 {
+        t = well_stocked(t, dice);
+    }
+    for _ in 0..dice.below(3) {
         t = object(t, dice);
     }
-    if dice.below(2) == 1 || at == 0 {
+    if dice.rarely(3) {
         t = t.declares();
-        for _ in 0..=dice.below(4) {
+        for _ in 0..=dice.below(3) {
             t = object(t, dice);
         }
         t = t.place();
     }
-    if dice.rarely(16) { trouble(t, dice) } else { t }
+    if dice.rarely(40) { trouble(t, dice) } else { t }
+}
+
+/// A tenant that is worth copying: a connection for most keys, an integration that uses them.
+fn well_stocked(mut t: Tenant, dice: &mut Dice) -> Tenant {
+    if dice.below(2) == 1 {
+        t = t.declares();
+    }
+    for key in &KEYS[..1 + dice.below(4)] {
+        t = t.connection(key, KINDS[0]);
+        for _ in 0..dice.below(3) {
+            t = connection_field(t, dice);
+        }
+    }
+    for name in &INTEGRATIONS[..1 + dice.below(3)] {
+        t = t.integration(name).title("T");
+        for _ in 0..=dice.below(2) {
+            t = variable(t, dice);
+        }
+    }
+    t.place()
 }
 
 fn sync(told: Told, name: &str, tenants: usize, dice: &mut Dice) -> Told {
-    let from = dice.below(tenants);
-    // Mostly downwards, so that rings are rare.
-    let to = if dice.rarely(10) { dice.below(tenants) } else { from + 1 + dice.below(tenants) };
-    let to = to % tenants;
-    if from == to {
-        return told;
+    let (mut from, mut to) = (0, 1);
+    if !dice.rarely(3) {
+        from = dice.below(tenants - 1);
+        to = from + 1 + dice.below(tenants - from - 1);
+    }
+    // Upwards it may close a ring.
+    if dice.rarely(20) {
+        (from, to) = (to, from);
     }
     // Nobody copies one tenant to another in two ways at once, unwritten.
     let promoted = told.world.syncs.iter().any(|s| s.spec.from == TENANTS[from] && s.spec.to == [TENANTS[to]]);
@@ -127,7 +154,7 @@ fn sync(told: Told, name: &str, tenants: usize, dice: &mut Dice) -> Told {
         2 => told.create(),
         _ => told,
     };
-    if dice.below(2) == 0 {
+    if !dice.rarely(3) {
         told = told.prune();
     }
     if dice.rarely(4) {
@@ -207,7 +234,10 @@ fn trouble(t: Tenant, dice: &mut Dice) -> Tenant {
 /// What other hands do to places, and people to sources.
 fn changed(mut told: Told, dice: &mut Dice) -> Told {
     let names: Vec<String> = told.world.tenants.keys().cloned().collect();
-    for _ in 0..dice.below(6) {
+    if dice.below(2) == 1 {
+        told = let_go(told, integration(dice));
+    }
+    for _ in 0..dice.below(8) {
         let name = &names[dice.below(names.len())];
         let view = &told.world.tenants[name];
         let reachable = |view: &View| view.inventory().is_some();
@@ -231,15 +261,33 @@ fn changed(mut told: Told, dice: &mut Dice) -> Told {
     told
 }
 
+/// The first tenant has an integration no longer, and no connection needs to stay for its own sake.
+fn let_go(mut told: Told, integration: &str) -> Told {
+    for view in told.world.tenants.values_mut() {
+        let View::Read(live) = &mut view.live else { continue };
+        for connection in Arc::make_mut(live).connections.values_mut() {
+            Arc::make_mut(connection).spec.deletion_policy = Some(DeletionPolicy::Delete);
+        }
+    }
+    let Some(first) = told.world.tenants.get_mut(TENANTS[0]) else { return told };
+    for view in [Some(&mut first.live), first.source.as_mut()].into_iter().flatten() {
+        if let View::Read(inventory) = view {
+            Arc::make_mut(inventory).remove(&ObjectId::new(Kind::Integration, integration));
+        }
+    }
+    told
+}
+
 fn change(t: Tenant, there: &[ObjectId], dice: &mut Dice) -> Tenant {
     if there.is_empty() || dice.rarely(4) {
         return object(t, dice);
     }
     let id = &there[dice.below(there.len())];
     let name = id.to_string();
-    match (dice.below(5), id.kind) {
-        (0, _) => t.without(&name),
-        (1, _) if dice.rarely(6) => trouble(t, dice),
+    match (dice.below(6), id.kind) {
+        (0, _) | (5, Kind::Integration) => t.without(&name),
+        (5, Kind::Connection) => t.edit(&name).deletion(DeletionPolicy::Delete),
+        (1, _) if dice.rarely(12) => trouble(t, dice),
         (2, Kind::Connection) => t.edit(&name).without_input(dice.of(&INPUTS)),
         (2, Kind::Integration) => t.edit(&name).without_variable(dice.of(&VARIABLES)),
         (3, Kind::Connection) => t.edit(&name).holds(dice.of(&["title", "inputs.scopes"]), "kubectl-edit").place(),

@@ -50,7 +50,7 @@ impl Platform {
 
     fn answer(&mut self) -> Answer {
         self.writes += 1;
-        if self.loses > 0 && self.writes % self.loses == 0 { Answer::Lost } else { Answer::Done }
+        if self.loses > 0 && self.writes.is_multiple_of(self.loses) { Answer::Lost } else { Answer::Done }
     }
 
     fn create(&mut self, item: Item, definition: Option<Vec<u8>>) -> Answer {

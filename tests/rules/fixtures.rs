@@ -138,13 +138,20 @@ impl Told {
         self.plan().done()
     }
 
+    /// For what the words below cannot say.
+    pub fn edit_live(&mut self, tenant: &str, edit: impl FnOnce(&mut Inventory)) {
+        let view = &mut self.world.tenants.get_mut(tenant).unwrap().live;
+        let stablekey::engine::world::View::Read(inventory) = view else { panic!("{tenant} is unreachable") };
+        edit(Arc::make_mut(inventory));
+    }
+
     pub fn live(&self, tenant: &str) -> &Inventory {
         self.world.tenants[tenant].live.inventory().unwrap()
     }
 
     pub fn record(&self, object: &str) -> Option<&Record> {
         let (tenant, id) = split(object);
-        self.live(tenant).record(tenant, &id)
+        self.live(tenant).record(tenant, &id).map(AsRef::as_ref)
     }
 
     pub fn has(&self, object: &str) -> bool {
@@ -162,7 +169,7 @@ impl Told {
     /// For whom a field was written.
     pub fn writers(&self, object: &str, field: &str) -> Vec<String> {
         let wrote = self.record(object).and_then(|r| r.fields.get(&path(field)));
-        wrote.into_iter().flat_map(|w| &w.writers).map(ToString::to_string).collect()
+        wrote.into_iter().flat_map(|w| w.writers.iter()).map(ToString::to_string).collect()
     }
 }
 
@@ -521,17 +528,17 @@ impl Tenant {
         let item = self.inventory().get(&id).unwrap();
         let mut record = Record { made, ..Record::of(&tenant) };
         for (field, value) in item.fields(writer == Writer::Source) {
-            let wrote = Wrote { hash: value.hash(), writers: BTreeSet::from([writer.clone()]) };
+            let wrote = Wrote { hash: value.hash(), writers: BTreeSet::from([writer.clone()]).into() };
             record.fields.insert(field.into_owned(), wrote);
         }
-        self.inventory().records.insert(id, record);
+        self.inventory().records.insert(id, record.into());
         self
     }
 
     /// The record of the object, copied from elsewhere: it names another tenant.
     pub fn record_names(mut self, tenant: &str) -> Self {
         let id = self.id();
-        self.inventory().records.get_mut(&id).unwrap().tenant = tenant.to_string();
+        Arc::make_mut(self.inventory().records.get_mut(&id).unwrap()).tenant = tenant.to_string();
         self
     }
 

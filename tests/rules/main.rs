@@ -5,6 +5,7 @@
 #![allow(dead_code)] // The fixtures are a language: not every word is used yet.
 
 mod approval_digests;
+mod checks;
 mod exit_codes;
 mod fixtures;
 mod keys;

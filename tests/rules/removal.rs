@@ -109,6 +109,17 @@ fn nothing_goes_that_is_in_use() {
     named.plan().leaves_alone(X);
 }
 
+/// Nor what a declared integration would use, could it be written.
+#[test]
+fn nothing_goes_that_a_declared_integration_would_use() {
+    let w = dropped()
+        .tenant("us", |t| t.edit("Integration/other").binds("CRM", "crm"))
+        .tenant("eu", |t| t.declares().integration("other").title("another"));
+    w.plan().finding(Code::WriterConflict);
+    assert!(w.plan().holds(X, "").contains("Integration/other"));
+    w.applied().plan().is_empty();
+}
+
 /// "(through `replaces` too)".
 #[test]
 fn nothing_goes_that_is_in_use_through_replaces() {
@@ -174,6 +185,18 @@ fn what_create_made_is_never_removed() {
         .tenant("eu", |t| t.edit("Connection/crm").deletion(DeletionPolicy::Delete))
         .tenant("us", |t| t.without("Integration/i").without("Connection/crm"));
     w.plan().leaves_alone(X).action(I).is_delete();
+}
+
+/// What one sync let go and another would make again stays: it is still wanted there.
+#[test]
+fn what_another_sync_would_make_again_stays() {
+    let w = dropped()
+        .tenant("dev", |t| t.connection("crm", "http/basic").integration("k").binds("CRM", "crm"))
+        .tenant("eu", |t| t.accepts("dev"))
+        .sync("s2", "dev", "eu")
+        .create();
+    w.plan().leaves_alone(X).action("eu/Integration/k").is_create();
+    w.applied().plan().is_empty();
 }
 
 /// What two wrote goes only when both have stopped, and both prune.

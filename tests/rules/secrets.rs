@@ -112,7 +112,8 @@ fn redirects(w: &Told) -> bool {
 #[test]
 fn a_credential_redirect_always_needs_approval() {
     let secret = |t: Tenant| t.secret("password", "s");
-    let cases: [(fn(Tenant) -> Tenant, fn(Tenant) -> Tenant); 4] = [
+    type Tell = fn(Tenant) -> Tenant;
+    let cases: [(Tell, Tell); 4] = [
         (|t| t, |t| t.input("baseUrl", "https://b")),
         (|t| t.input("baseUrl", "https://a"), |t| t),
         (|t| t.input("baseUrl", "https://a"), |t| t.input("baseUrl", "https://b")),

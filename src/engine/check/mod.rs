@@ -4,6 +4,7 @@
 mod components;
 mod customers;
 mod differs;
+mod global;
 mod inputs;
 mod missing;
 mod replaces;
@@ -33,8 +34,15 @@ pub struct Tenant<'a> {
 }
 
 /// The checks of one tenant.
-const CHECKS: &[fn(&Tenant<'_>, &mut Vec<Finding>)] =
-    &[missing::check, inputs::check, secrets::check, components::check, customers::check, replaces::check];
+const CHECKS: &[fn(&Tenant<'_>, &mut Vec<Finding>)] = &[
+    missing::check,
+    inputs::check,
+    global::check,
+    secrets::check,
+    components::check,
+    customers::check,
+    replaces::check,
+];
 
 /// Everything that the checks say of one tenant.
 pub fn tenant(tenant: &Tenant<'_>) -> Vec<Finding> {

@@ -1,7 +1,9 @@
 //! The plan: tenants in the order of their syncs, sources before targets.
 
+mod blocked;
 pub mod by_hand;
 mod digest;
+mod input;
 mod model;
 mod reading;
 mod removal;
@@ -12,7 +14,7 @@ pub use model::*;
 
 use super::check::{self, Elsewhere};
 use super::code::{Code, Severity};
-use super::diff::{Declaration, Difference, Extent, Sides, difference};
+use super::diff::{Declaration, Difference, Extent, Sides, Standing, difference};
 use super::field::{Field, FieldKind};
 use super::item::Item;
 use super::promote::{Promotion, Side, promote};
@@ -21,10 +23,11 @@ use super::resolve::Replacements;
 use super::syncs::{self, Order};
 use super::world::{Inventory, Sync, View, World};
 use crate::api::{AllowedAction, ConnectionSpec, Kind, Object};
+use input::{Input, WriterState};
 use reading::Reading;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tenant::{Input, Planned, WriterState, plan_tenant};
+use tenant::{Planned, plan_tenant};
 
 /// Plans a world: what takes every tenant in scope to what is declared for it.
 ///
@@ -139,10 +142,11 @@ pub fn outcome(world: &World, plan: &Plan) -> World {
 }
 
 impl Scope {
-    /// Whether a sync is carried out.
+    /// Whether a sync is carried out. `FROM:TO` adds a sync and narrows nothing.
     fn carries(&self, writer: &Writer) -> bool {
         let named = |name: &String| *name == writer.to_string() || matches!(writer, Writer::Sync(n) if n == name);
-        self.syncs.is_empty() || self.syncs.iter().any(named)
+        let mut narrowing = self.syncs.iter().filter(|name| !name.contains(':')).peekable();
+        matches!(writer, Writer::Promote(_)) || narrowing.peek().is_none() || narrowing.any(named)
     }
 }
 
@@ -232,7 +236,26 @@ fn as_its_own_source_has_it(input: &Input<'_>) -> Arc<Inventory> {
             Arc::make_mut(&mut inventory).insert(item);
         }
     }
+    let replacing = input.live.connections.values().filter(|c| !c.spec.replaces.is_empty());
+    for connection in replacing.filter(|c| !source.connections.contains_key(c.name())) {
+        let live = Item::Connection(connection.clone());
+        if its_source_let_go_of_replaces(input, &live) {
+            Arc::make_mut(&mut inventory).insert(live.with(&Field::of(FieldKind::Replaces), None));
+        }
+    }
     inventory
+}
+
+/// Whether a connection answers for older keys only because the tenant's own source once said so, and
+/// says so no longer.
+fn its_source_let_go_of_replaces(input: &Input<'_>, live: &Item) -> bool {
+    let field = Field::of(FieldKind::Replaces);
+    let id = live.id();
+    let wrote = input.live.record(input.tenant, &id).and_then(|r| r.fields.get(&field));
+    wrote.is_some_and(|wrote| {
+        wrote.writers.iter().all(|w| w.is_sync() || input.standing(w, &id) == Standing::Stopped)
+            && live.written(&field).is_some_and(|now| now.hash() == wrote.hash)
+    })
 }
 
 /// A live connection after what its own source declares is done.

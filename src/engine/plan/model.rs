@@ -279,6 +279,12 @@ pub enum Note {
         /// Why, where it is not plain.
         #[serde(skip_serializing_if = "Option::is_none")]
         text: Option<String>,
+        /// Its value there.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from: Option<Value>,
+        /// Its value as it is declared.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<Value>,
     },
     /// Changed by others since we wrote it.
     Drift {
@@ -288,6 +294,12 @@ pub enum Note {
         path: Vec<String>,
         /// Whether it is left so.
         left: bool,
+        /// Its value there; absent: it has none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from: Option<Value>,
+        /// Its value as it is declared.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<Value>,
         /// Whether nobody wants to hear of it.
         #[serde(skip)]
         ignored: bool,

@@ -48,6 +48,8 @@ fn consider(draft: &mut Draft<'_>, id: &ObjectId, record: &Record, live: Item, i
             path: Vec::new(),
             by: draft.input.tenant.to_string(),
             text: Some(format!("no longer declared; it stays: {why}")),
+            from: None,
+            to: None,
         }),
     }
 }
@@ -94,13 +96,16 @@ fn obstacle(
     }
 }
 
-/// What uses each connection of the tenant as it will be, by the connection's name.
+/// What uses each connection of the tenant as it will be, or would if it could be written; by the
+/// connection's name.
 fn in_use(draft: &Draft<'_>) -> BTreeMap<String, String> {
     let replacements = Replacements::of(draft.input.tenant, &draft.after);
     let bindings = Bindings::of(draft.input.tenant, &draft.after, &replacements);
     let user = |connection: &String| {
         let integration = bindings.users(connection).next().map(|row| format!("Integration/{}", row.integration));
-        integration.or_else(|| bindings.customers(connection).first().map(|c| format!("CustomerCredentials/{c}")))
+        integration
+            .or_else(|| bindings.customers(connection).first().map(|c| format!("CustomerCredentials/{c}")))
+            .or_else(|| draft.wanted.get(connection).cloned())
     };
     draft.after.connections.keys().filter_map(|name| Some((name.clone(), user(name)?))).collect()
 }

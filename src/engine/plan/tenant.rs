@@ -1,5 +1,6 @@
 //! The plan of one tenant: every declared object against what is there.
 
+use super::input::{Input, with_what_the_source_cannot_say};
 use super::model::*;
 use super::reading::Reading;
 use super::{by_hand, digest, removal};
@@ -7,48 +8,16 @@ use crate::api::*;
 use crate::engine::bindings::{Bindings, affected};
 use crate::engine::check;
 use crate::engine::code::Code;
-use crate::engine::diff::{self, Declaration, Difference, Extent, Sides, Standing};
+use crate::engine::diff::{self, Declaration, Difference, Drifted, Extent, Held, Sides, Standing};
 use crate::engine::field::{Field, FieldKind};
 use crate::engine::item::{Item, ObjectId};
-use crate::engine::promote::{Promotion, SourceBinding};
 use crate::engine::record::Writer;
 use crate::engine::redirect::redirect;
-use crate::engine::resolve::{Asker, Binding, Replacements, resolve_key};
-use crate::engine::world::{Inventory, TenantView, View};
+use crate::engine::resolve::Replacements;
+use crate::engine::world::Inventory;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-
-/// What is known of a writer while one tenant is planned.
-#[derive(Clone, Debug)]
-pub struct WriterState {
-    /// What of it cannot be known: there it does not stop declaring.
-    pub reading: Reading,
-    /// Whether what it no longer declares is removed.
-    pub prunes: bool,
-}
-
-/// Everything that one tenant is planned from.
-pub struct Input<'a> {
-    /// The tenant's name.
-    pub tenant: &'a str,
-    /// As it was read.
-    pub view: &'a TenantView,
-    /// What is in its place.
-    pub live: &'a Arc<Inventory>,
-    /// What is declared, by object.
-    pub declared: BTreeMap<ObjectId, Vec<Declaration>>,
-    /// What each sync's variables are bound to in its source.
-    pub promotions: BTreeMap<Writer, BTreeMap<String, BTreeMap<String, SourceBinding>>>,
-    /// Every writer that exists for this tenant.
-    pub writers: BTreeMap<Writer, WriterState>,
-    /// The sources of its syncs, as they will be.
-    pub upstream: Vec<Arc<Inventory>>,
-    /// What of the tenant, and of what feeds it, cannot be known.
-    pub reading: Reading,
-    /// The connections that other tenants have under a key: for suggestions.
-    pub elsewhere: &'a check::Elsewhere<'a>,
-}
 
 /// A planned tenant.
 #[derive(Debug)]
@@ -67,32 +36,6 @@ pub struct Planned {
     pub reading: Reading,
 }
 
-impl<'a> Input<'a> {
-    /// Adds what a sync declares.
-    pub fn add(&mut self, writer: &Writer, promotion: Promotion) {
-        for (id, declaration) in promotion.declarations {
-            self.declared.entry(id).or_default().push(declaration);
-        }
-        self.promotions.insert(writer.clone(), promotion.bindings);
-    }
-
-    /// Whether a writer that does not declare this object has stopped declaring it.
-    pub fn standing(&self, writer: &Writer, id: &ObjectId) -> Standing {
-        if matches!(writer, Writer::Promote(_) | Writer::Adopt) {
-            return Standing::Lasting;
-        }
-        match self.writers.get(writer) {
-            None => Standing::Gone,
-            Some(state) if !state.reading.knows(id) => Standing::Unsure,
-            Some(_) => Standing::Stopped,
-        }
-    }
-
-    fn action_id(&self, id: &ObjectId) -> String {
-        format!("{}/{id}", self.tenant)
-    }
-}
-
 pub(super) struct Draft<'a> {
     pub input: &'a Input<'a>,
     pub after: Arc<Inventory>,
@@ -101,10 +44,12 @@ pub(super) struct Draft<'a> {
     pub findings: Vec<Finding>,
     pub made_by: HashMap<ObjectId, String>,
     pub orphaned: BTreeMap<Writer, usize>,
+    /// Connections that a declared integration binds, written or not, and the integration.
+    pub wanted: BTreeMap<String, String>,
     /// The actions after which a stable key has an answer.
     answered_by: HashMap<String, Vec<String>>,
     /// Objects that are not what their writers want: what needs them is held back.
-    occupied: BTreeSet<ObjectId>,
+    pub occupied: BTreeSet<ObjectId>,
 }
 
 /// Plans one tenant.
@@ -117,6 +62,7 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
         findings: Vec::new(),
         made_by: HashMap::new(),
         orphaned: BTreeMap::new(),
+        wanted: BTreeMap::new(),
         answered_by: HashMap::new(),
         occupied: BTreeSet::new(),
     };
@@ -136,23 +82,6 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
     }
     removal::remove(&mut draft);
     draft.finish()
-}
-
-/// The tenant as it is. A file of its source that cannot be read could hold anything, as one of its
-/// place could; a document of either that is invalid holds back what it names.
-fn with_what_the_source_cannot_say(input: &Input<'_>) -> Arc<Inventory> {
-    let mut after = input.live.clone();
-    match &input.view.source {
-        None => {}
-        Some(View::Unreachable(_)) => drop(Arc::make_mut(&mut after).unparsed.insert("its source".to_string())),
-        Some(View::Read(source)) if source.unparsed.is_empty() && source.invalid.is_empty() => {}
-        Some(View::Read(source)) => {
-            let after = Arc::make_mut(&mut after);
-            after.unparsed.extend(source.unparsed.iter().cloned());
-            after.invalid.extend(source.invalid.iter().map(|(id, why)| (id.clone(), why.clone())));
-        }
-    }
-    after
 }
 
 impl<'a> Draft<'a> {
@@ -203,7 +132,14 @@ impl<'a> Draft<'a> {
         if live.is_some_and(of_customer) || declarations.iter().any(|d| of_customer(&d.item)) {
             let text = "what a customer supplies is written by the host application only".to_string();
             let by = "the customer".to_string();
-            self.notes.push(Note::Held { object: id.clone(), path: Vec::new(), by, text: Some(text) });
+            self.notes.push(Note::Held {
+                object: id.clone(),
+                path: Vec::new(),
+                by,
+                text: Some(text),
+                from: None,
+                to: None,
+            });
             return true;
         }
         let literals: BTreeSet<String> =
@@ -225,7 +161,11 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn blocked(&mut self, id: &ObjectId, code: Code, text: impl Into<String>, mend: impl Into<String>) {
-        self.notes.push(Note::Blocked { object: id.clone(), code, text: text.into(), mend: mend.into() });
+        let note = Note::Blocked { object: id.clone(), code, text: text.into(), mend: mend.into() };
+        // Two writers may be in the same way.
+        if !self.notes.iter().rev().take_while(|n| n.object() == id).any(|n| *n == note) {
+            self.notes.push(note);
+        }
     }
 
     fn conflict(&mut self, id: &ObjectId, field: &Field<'_>, writers: &BTreeSet<Writer>, declarations: &[Declaration]) {
@@ -265,18 +205,33 @@ impl<'a> Draft<'a> {
         &mut self,
         id: &ObjectId,
         live: Option<Item>,
-        fields: diff::Fields,
+        mut fields: diff::Fields,
         declarations: &[Declaration],
         decided: &dyn Fn() -> Value,
     ) {
         let input = self.input;
-        for (field, by) in fields.held {
+        self.hide_secrets(&mut fields, live.as_ref());
+        for Held { sides, by } in fields.held {
             let by = by.unwrap_or_else(|| input.tenant.to_string());
-            self.notes.push(Note::Held { object: id.clone(), path: field.path(), by, text: None });
+            self.notes.push(Note::Held {
+                object: id.clone(),
+                path: sides.field.path(),
+                by,
+                text: None,
+                from: sides.live,
+                to: Some(sides.declared),
+            });
         }
         let ignored = input.view.spec.drift() == Drift::Ignore;
-        for (field, left) in fields.drifted {
-            self.notes.push(Note::Drift { object: id.clone(), path: field.path(), left, ignored });
+        for Drifted { sides, left } in fields.drifted {
+            self.notes.push(Note::Drift {
+                object: id.clone(),
+                path: sides.field.path(),
+                left,
+                from: sides.live,
+                to: Some(sides.declared),
+                ignored,
+            });
         }
         for writer in fields.orphaned {
             *self.orphaned.entry(writer).or_default() += 1;
@@ -308,8 +263,7 @@ impl<'a> Draft<'a> {
                 format!("add {allowed:?} to policy.actions of the tenant, or make the change there by hand"),
             );
         }
-        let mut changes = fields.changes;
-        self.hide_secrets(&mut changes, live.as_ref());
+        let changes = fields.changes;
         let mut after: BTreeSet<String> = declarations.iter().flat_map(|d| d.after.iter().cloned()).collect();
         let mut needs_approval = Vec::new();
         match (&live, &fields.after) {
@@ -376,13 +330,20 @@ impl<'a> Draft<'a> {
         check::secret_literals(item, &known)
     }
 
-    /// A secret that stands there as a value is not shown, though it goes.
-    fn hide_secrets(&self, changes: &mut [FieldChange], live: Option<&Item>) {
+    /// A secret that stands there as a value is not shown: not where it is held, and not where it goes.
+    fn hide_secrets(&self, fields: &mut diff::Fields, live: Option<&Item>) {
         let Some(live) = live else { return };
+        let changed = fields.changes.iter_mut().map(|c| (&c.field, &mut c.from));
+        let held = fields.held.iter_mut().map(|h| &mut h.sides);
+        let drifted = fields.drifted.iter_mut().map(|d| &mut d.sides);
+        let told = held.chain(drifted).map(|both| (&both.field, &mut both.live));
+        let mut values = changed.chain(told).filter(|(field, _)| field.is_input()).peekable();
+        if values.peek().is_none() {
+            return;
+        }
         let literals = self.secret_literals(live);
-        let is_input = |c: &FieldChange| matches!(c.field.kind, FieldKind::Input | FieldKind::TestInput);
-        for change in changes.iter_mut().filter(|c| is_input(c) && literals.contains(&c.field.name.as_ref())) {
-            change.from = change.from.is_some().then(|| json!({"hidden": true}));
+        for (_, value) in values.filter(|(field, value)| value.is_some() && literals.contains(&field.name.as_ref())) {
+            *value = Some(json!({"hidden": true}));
         }
     }
 
@@ -399,135 +360,6 @@ impl<'a> Draft<'a> {
         let replaced = (created || begins_to_answer(action)).then_some(&connection.spec.replaces);
         for key in own.into_iter().chain(replaced.into_iter().flatten()) {
             self.answered_by.entry(key.clone()).or_default().push(action.id.clone());
-        }
-    }
-
-    /// The declarations of an integration without those of syncs that would leave a variable missing
-    /// or bound to something else; and what its variables will be bound to, which decided that.
-    fn unblocked(
-        &mut self,
-        id: &ObjectId,
-        declarations: &[Declaration],
-        connections: &Inventory,
-        replacements: &Replacements,
-    ) -> (Vec<Declaration>, BoundVariables) {
-        let mut kept = Vec::new();
-        let mut decided = BoundVariables::new();
-        for declaration in declarations {
-            let Item::Integration(integration, _) = &declaration.item else { continue };
-            let sources = self.input.promotions.get(&declaration.writer).and_then(|p| p.get(&id.name));
-            let writers = BTreeSet::from([declaration.writer.clone()]);
-            let mut problems = Vec::new();
-            for variable in &integration.spec.connections {
-                let Some(key) = variable.stable_key() else { continue };
-                let source = sources.and_then(|s| s.get(&variable.name)).and_then(|b| b.connection.as_ref());
-                let asker = Asker { writers: Some(&writers), source_binding: source.map(|c| &c.spec) };
-                let resolution = resolve_key(key, connections, replacements, asker);
-                if let Some(bound) = resolution.connection() {
-                    decided.insert(variable.name.clone(), bound.clone());
-                }
-                let problem = self.held_back(variable, key, &resolution.binding, connections).or_else(|| {
-                    // What its own source binds is the tenant's own business: it is said, and not blocked.
-                    let is_sync = declaration.writer != Writer::Source;
-                    let source = source.map(AsRef::as_ref);
-                    is_sync.then(|| self.obstacle(id, variable, key, &resolution.binding, source, connections))?
-                });
-                problems.extend(problem);
-            }
-            if problems.is_empty() {
-                kept.push(declaration.clone());
-            }
-            for (code, text, mend) in problems {
-                self.blocked(id, code, text, mend);
-            }
-        }
-        (kept, decided)
-    }
-
-    /// A connection that a variable needs and that is held back as a whole.
-    fn held_back(
-        &self,
-        variable: &Variable,
-        key: &str,
-        binding: &Binding,
-        connections: &Inventory,
-    ) -> Option<(Code, String, String)> {
-        if self.occupied.is_empty() && connections.invalid.is_empty() {
-            return None;
-        }
-        let name = match binding {
-            Binding::Bound(bound) => bound.name().to_string(),
-            _ => names::of_stable_key(key),
-        };
-        let id = ObjectId::new(Kind::Connection, name);
-        let code = match binding {
-            Binding::Unknown(_) if connections.invalid.contains_key(&id) => Code::BindingUnknown,
-            Binding::Bound(_) | Binding::Missing if self.occupied.contains(&id) => Code::Occupied,
-            _ => return None,
-        };
-        let text = format!("{:?} needs {id}, which is held back", variable.name);
-        Some((code, text, "mend that first".to_string()))
-    }
-
-    /// What of one variable keeps a sync from writing its integration.
-    fn obstacle(
-        &mut self,
-        id: &ObjectId,
-        variable: &Variable,
-        key: &str,
-        binding: &Binding,
-        source: Option<&Object<ConnectionSpec>>,
-        connections: &Inventory,
-    ) -> Option<(Code, String, String)> {
-        let tenant = self.input.tenant;
-        let name = &variable.name;
-        match binding {
-            Binding::Own => None,
-            Binding::Missing => {
-                let mend =
-                    check::how_to_mend_missing(tenant, key, source.map(|s| &s.spec), connections, self.input.elsewhere);
-                Some((
-                    Code::BindingMissing,
-                    format!("{name:?} needs stable key {key}, which {tenant} does not have"),
-                    mend,
-                ))
-            }
-            Binding::Unknown(why) => Some((
-                Code::BindingUnknown,
-                format!("{name:?} needs stable key {key}: {why}"),
-                "mend that first".to_string(),
-            )),
-            Binding::Bound(bound) => {
-                let source = source?;
-                if !bound.spec.connects_like(&source.spec) {
-                    let text = format!(
-                        "{name:?} would be bound to {} ({}/{}), which is {}/{} in the source",
-                        bound.spec.stable_key,
-                        bound.spec.component,
-                        bound.spec.type_,
-                        source.spec.component,
-                        source.spec.type_
-                    );
-                    let mend = format!(
-                        "give {tenant} a connection of {}/{} and name it by an override, or correct the one that is there",
-                        source.spec.component, source.spec.type_
-                    );
-                    return Some((Code::KeyDiffers, text, mend));
-                }
-                if bound.spec.credentials != source.spec.credentials {
-                    self.findings.push(Finding::of(
-                        Code::CredentialsDiffer,
-                        tenant,
-                        id.clone(),
-                        format!(
-                            "{name:?} is bound to {}, whose credentials are {} here and {} in the source",
-                            bound.spec.stable_key, bound.spec.credentials, source.spec.credentials
-                        ),
-                        "make sure that who supplies them here knows it",
-                    ));
-                }
-                None
-            }
         }
     }
 
@@ -586,7 +418,7 @@ impl<'a> Draft<'a> {
 }
 
 /// What the variables of an integration will be bound to.
-type BoundVariables = BTreeMap<String, Arc<Object<ConnectionSpec>>>;
+pub(super) type BoundVariables = BTreeMap<String, Arc<Object<ConnectionSpec>>>;
 
 fn decided_by(bound: &BoundVariables) -> Value {
     let of = |spec: &ConnectionSpec| json!([spec.stable_key, spec.component.to_string(), spec.type_, spec.credentials]);
@@ -611,22 +443,23 @@ fn reason(
                 if d.writer == Writer::Source { "its source".to_string() } else { format!("{} ({})", d.from, d.writer) }
             })
             .collect();
-    let from = froms.into_iter().collect::<Vec<_>>().join(" and ");
+    let from = froms.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
     let changed =
         |op: Op| changes.iter().filter(|c| c.op == op).map(|c| c.field.to_string()).collect::<Vec<_>>().join(", ");
+    let (has, declares) = if froms.len() == 1 { ("has", "declares") } else { ("have", "declare") };
     let (set, removed) = (changed(Op::Set), changed(Op::Remove));
     match kind {
-        ActionKind::Create => Reason { code: "absent", text: format!("{tenant} lacks it; {from} has it") },
+        ActionKind::Create => Reason { code: "absent", text: format!("{tenant} lacks it; {from} {has} it") },
         ActionKind::Adopt => {
-            Reason { code: "as-declared", text: format!("it is as {from} declares it: only recorded") }
+            Reason { code: "as-declared", text: format!("it is as {from} {declares} it: only recorded") }
         }
         ActionKind::Delete => Reason { code: "undeclared", text: "no longer declared".to_string() },
         ActionKind::Update if corrects => {
-            Reason { code: "drift", text: format!("put back to what {from} declares: {set}") }
+            Reason { code: "drift", text: format!("put back to what {from} {declares}: {set}") }
         }
         ActionKind::Update if set.is_empty() => {
             Reason { code: "undeclared", text: format!("no longer declared: {removed}") }
         }
-        ActionKind::Update => Reason { code: "source-changed", text: format!("{from} declares {set}") },
+        ActionKind::Update => Reason { code: "source-changed", text: format!("{from} {declares} {set}") },
     }
 }

@@ -76,8 +76,10 @@ impl<'t> Layout<'_, 't> {
         let id = items.get(index).copied().ok_or(EditError::Layout)?;
         let start = self.start(id);
         let before = self.text()[..start].trim_end();
-        match before.ends_with('-') && self.before(before.len() - 1).trim().is_empty() {
-            true => Ok(before.len() - 1),
+        let dash = before.strip_suffix('-').ok_or(EditError::Layout)?.len();
+        // Before it stands nothing, or the dashes of lists around it.
+        match self.before(dash).trim_matches([' ', '-']).is_empty() {
+            true => Ok(dash),
             false => Err(EditError::Layout),
         }
     }
@@ -165,7 +167,9 @@ impl<'t> Layout<'_, 't> {
             return Ok(node.span());
         }
         let (from, indent) = match holder {
-            Holder::Map { entry, .. } => (self.after_colon(entry)?, self.column(self.tree.node(entry.key).span().start)),
+            Holder::Map { entry, .. } => {
+                (self.after_colon(entry)?, self.column(self.tree.node(entry.key).span().start))
+            }
             Holder::List { list, index } => (self.dash(*list, *index)? + 1, self.column(self.dash(*list, *index)?)),
             Holder::Root => return Err(EditError::Layout),
         };

@@ -4,6 +4,7 @@
 //! change more, or less, is not returned.
 
 mod layout;
+mod removal;
 mod render;
 mod splice;
 #[cfg(test)]
@@ -49,6 +50,9 @@ pub enum EditError {
     /// The path leads through something that is no map.
     #[error("the path to it leads through a value that is no map: edit it by hand")]
     NoMap,
+    /// An item of a list is known by its name, and would get another, or none.
+    #[error("an item's name says which item it is: remove the item, and set one with the other name")]
+    Name,
     /// It is written in a way that a program had better not touch.
     #[error("it is written in a way that only a person should change: edit it by hand")]
     Layout,
@@ -66,13 +70,14 @@ pub enum EditError {
 }
 
 /// Maps and lists that are not written when they are empty.
-pub(self) const EMPTIED: [&str; 6] = ["inputs", "test", "connections", "replaces", "labels", "annotations"];
+const EMPTIED: [&str; 6] = ["inputs", "test", "connections", "replaces", "labels", "annotations"];
 
 /// Changes one document of a file: the document in `range` of `text` (for an element of a `List`,
 /// that of the list, and which `item`). Returns the whole file. Ranges of documents before it stay
 /// good, those behind it move: edit from the last to the first.
 pub fn edit(text: &str, range: Range<usize>, item: Option<u32>, edits: &[Edit]) -> Result<String, EditError> {
-    let (Some(before), Some(old), Some(after)) = (text.get(..range.start), text.get(range.clone()), text.get(range.end..))
+    let (Some(before), Some(old), Some(after)) =
+        (text.get(..range.start), text.get(range.clone()), text.get(range.end..))
     else {
         return Err(EditError::Unreadable);
     };
@@ -98,7 +103,8 @@ pub fn append_document(text: &str, yaml: &str) -> String {
 
 /// The file without one document, or without one `item` of a list; `None` where nothing is left.
 pub fn remove_document(text: &str, range: Range<usize>, item: Option<u32>) -> Result<Option<String>, EditError> {
-    let (Some(before), Some(old), Some(after)) = (text.get(..range.start), text.get(range.clone()), text.get(range.end..))
+    let (Some(before), Some(old), Some(after)) =
+        (text.get(..range.start), text.get(range.clone()), text.get(range.end..))
     else {
         return Err(EditError::Unreadable);
     };
@@ -109,7 +115,8 @@ pub fn remove_document(text: &str, range: Range<usize>, item: Option<u32>) -> Re
         return Ok(Some([before, &new, after].concat()));
     }
     let left = [before, after].concat();
-    let kept: Vec<&str> = slices.iter().filter(|s| s.range != range).filter_map(|s| text.get(s.range.clone())).collect();
+    let kept: Vec<&str> =
+        slices.iter().filter(|s| s.range != range).filter_map(|s| text.get(s.range.clone())).collect();
     let still: Vec<&str> = cut(&left).into_iter().filter_map(|slice| left.get(slice.range)).collect();
     match kept == still {
         true if kept.is_empty() => Ok(None),
@@ -142,7 +149,7 @@ impl EditError {
 /// Makes one edit, change by change.
 fn one(text: &str, item: Option<u32>, edit: &Edit) -> Result<String, EditError> {
     /// More changes than any value of ours has parts.
-    const ENOUGH: usize = 2_000;
+    const ENOUGH: usize = 1_000;
     let path: Vec<&str> = edit.path().iter().map(String::as_str).collect();
     let mut text = text.to_string();
     for _ in 0..ENOUGH {
@@ -212,12 +219,8 @@ fn without_item(text: &str, item: u32) -> Result<Option<String>, EditError> {
     if tree.items(items).len() <= 1 {
         return Ok(None);
     }
-    let draft = Draft {
-        layout: layout::Layout { tree: &tree },
-        root: tree.root,
-        newline: newline(text),
-        json: is_json(&tree),
-    };
+    let draft =
+        Draft { layout: layout::Layout { tree: &tree }, root: tree.root, newline: newline(text), json: is_json(&tree) };
     let new = spliced(text, draft.remove_element(items, index)?)?;
     let mut expected = Value::of(&tree, tree.root);
     if let Value::Map(entries) = &mut expected

@@ -141,7 +141,12 @@ pub fn literal(text: &str, indent: usize, newline: &str) -> Option<String> {
     };
     let lines: Vec<&str> = body.split('\n').collect();
     let (first, last) = (lines.first()?, lines.last()?);
-    if !text.contains('\n') || first.is_empty() || first.starts_with(' ') || last.is_empty() || !lines.iter().all(|l| fits(l)) {
+    if !text.contains('\n')
+        || first.is_empty()
+        || first.starts_with(' ')
+        || last.is_empty()
+        || !lines.iter().all(|l| fits(l))
+    {
         return None;
     }
     let mut out = head.to_string();

@@ -3,10 +3,10 @@
 //! One change at a time: a scalar, an entry, an item. The text is parsed anew after each, so no change
 //! has to think of another.
 
+use super::EditError;
 use super::layout::{Holder, Layout};
 use super::render::{self, Style};
 use super::value::{Value, nested};
-use super::{EMPTIED, EditError};
 use crate::manifest::node::{Entry, Id, NodeKind, Tree};
 use granit_parser::ScalarStyle;
 use std::ops::Range;
@@ -19,12 +19,12 @@ pub struct Splice {
 }
 
 impl Splice {
-    fn new(at: Range<usize>, with: impl Into<String>) -> Vec<Splice> {
+    pub(super) fn new(at: Range<usize>, with: impl Into<String>) -> Vec<Splice> {
         vec![Splice { at, with: with.into() }]
     }
 }
 
-type Result<T> = std::result::Result<T, EditError>;
+pub(super) type Result<T> = std::result::Result<T, EditError>;
 
 /// A document that is being edited.
 pub struct Draft<'a, 't> {
@@ -35,20 +35,34 @@ pub struct Draft<'a, 't> {
 }
 
 /// Where a path leads.
-enum Found<'p> {
+pub(super) enum Found<'p> {
     Node(Id, Holder),
     /// As far as it goes: the map or list that lacks the rest, or the nothing in its place.
-    Lacks { id: Id, holder: Holder, key: &'p str, rest: &'p [&'p str] },
+    Lacks {
+        id: Id,
+        holder: Holder,
+        key: &'p str,
+        rest: &'p [&'p str],
+    },
 }
 
 impl<'a, 't> Draft<'a, 't> {
-    fn tree(&self) -> &'a Tree<'t> {
+    pub(super) fn tree(&self) -> &'a Tree<'t> {
         self.layout.tree
     }
 
     /// The next change towards `value` at `path`; none where it is there.
     pub fn set(&self, path: &[&str], value: &Value) -> Result<Vec<Splice>> {
+        if let Some((&"name", above)) = path.split_last()
+            && let Found::Node(_, Holder::List { .. }) = self.find(above)?
+            && above.last().is_some_and(|name| *value != Value::Text(name.to_string()))
+        {
+            return Err(EditError::Name);
+        }
         match self.find(path)? {
+            Found::Node(_, Holder::List { .. }) if !path.last().is_some_and(|name| value.is_named(name)) => {
+                Err(EditError::Name)
+            }
             Found::Node(id, holder) => self.replace(id, &holder, value),
             Found::Lacks { id, holder, key, rest } => {
                 if self.tree().is_null(id) {
@@ -57,47 +71,17 @@ impl<'a, 't> Draft<'a, 't> {
                 let Some((step, below)) = rest.split_first() else { return Err(EditError::Layout) };
                 match self.tree().node(id).kind {
                     NodeKind::Map { .. } => self.insert_entry(id, step, &nested(step, below, value.clone())),
-                    NodeKind::List { .. } if below.is_empty() => self.insert_item(id, self.tree().items(id).len(), value),
+                    NodeKind::List { .. } if below.is_empty() && !value.is_named(step) => Err(EditError::Name),
+                    NodeKind::List { .. } if below.is_empty() => {
+                        self.insert_item(id, self.tree().items(id).len(), value)
+                    }
                     _ => Err(EditError::NoMap),
                 }
             }
         }
     }
 
-    /// The change that takes away what is at `path`; none where nothing is.
-    pub fn remove(&self, path: &[&str]) -> Result<Vec<Splice>> {
-        let (Found::Node(..), mut path) = (self.find(path)?, path) else { return Ok(Vec::new()) };
-        // A map or list that would be empty goes too, where absent is how that is written.
-        while let Some((_, above)) = path.split_last() {
-            let is_emptied = above.last().is_some_and(|key| EMPTIED.contains(key));
-            let Found::Node(holder, _) = self.find(above)? else { break };
-            let alone = self.tree().entries(holder).len().max(self.tree().items(holder).len()) == 1;
-            if !(is_emptied && alone) {
-                break;
-            }
-            path = above;
-        }
-        let Found::Node(id, holder) = self.find(path)? else { return Ok(Vec::new()) };
-        if self.layout.is_shared(id) {
-            return Err(EditError::Shared);
-        }
-        match holder {
-            Holder::Root => Err(EditError::Layout),
-            Holder::Map { map, entry } => self.remove_entry(map, &entry),
-            Holder::List { list, index } => self.remove_item(list, index),
-        }
-    }
-
-    /// The change that takes away an item of a list, whatever it is.
-    pub fn remove_element(&self, list: Id, index: usize) -> Result<Vec<Splice>> {
-        match self.tree().items(list).get(index) {
-            Some(item) if self.layout.is_shared(*item) => Err(EditError::Shared),
-            Some(_) => self.remove_item(list, index),
-            None => Err(EditError::Layout),
-        }
-    }
-
-    fn find<'p>(&self, path: &'p [&'p str]) -> Result<Found<'p>> {
+    pub(super) fn find<'p>(&self, path: &'p [&'p str]) -> Result<Found<'p>> {
         let (mut id, mut holder, mut key) = (self.root, Holder::Root, "");
         for (depth, step) in path.iter().enumerate() {
             let node = self.tree().node(id);
@@ -156,9 +140,8 @@ impl<'a, 't> Draft<'a, 't> {
                 }
             }
         }
-        let is_gone = |entry: &&Entry| {
-            self.tree().scalar(entry.key).is_none_or(|key| new.iter().all(|(name, _)| name != key))
-        };
+        let is_gone =
+            |entry: &&Entry| self.tree().scalar(entry.key).is_none_or(|key| new.iter().all(|(name, _)| name != key));
         match self.tree().entries(id).iter().find(is_gone) {
             Some(entry) if entry.merged || self.layout.is_shared(entry.value) => Err(EditError::Shared),
             Some(entry) => self.remove_entry(id, entry),
@@ -232,7 +215,8 @@ impl<'a, 't> Draft<'a, 't> {
             }
             Err(error) => return Err(error),
         };
-        let is_container = matches!(new, Value::Map(e) if !e.is_empty()) || matches!(new, Value::List(i) if !i.is_empty());
+        let is_container =
+            matches!(new, Value::Map(e) if !e.is_empty()) || matches!(new, Value::List(i) if !i.is_empty());
         if in_flow || !is_container {
             return Ok(Splice::new(colon..colon, format!(" {}", render::flow(new, self.json))));
         }
@@ -248,7 +232,7 @@ impl<'a, 't> Draft<'a, 't> {
     }
 
     /// Writes another value in place of a block map or list; a comment beside the key stays.
-    fn replace_block(&self, id: Id, holder: &Holder, new: &Value) -> Result<Vec<Splice>> {
+    pub(super) fn replace_block(&self, id: Id, holder: &Holder, new: &Value) -> Result<Vec<Splice>> {
         let start = self.tree().node(id).span().start;
         if let (NodeKind::Map { .. }, Value::Map(entries), false) = (&self.tree().node(id).kind, new, is_empty(new)) {
             let indent = self.layout.column(start);
@@ -275,12 +259,14 @@ impl<'a, 't> Draft<'a, 't> {
             return self.insert_first(map, render::flow_entry(key, value, self.json));
         };
         if *flow {
-            let starts = entries.iter().map(|entry| self.tree().node(entry.key).span().start);
+            let start = self.tree().node(last.key).span().start;
             let end = match self.tree().node(last.value).span() {
-                span if span.is_empty() => self.layout.after_colon(last).unwrap_or(self.tree().node(last.key).span().end),
+                span if span.is_empty() => {
+                    self.layout.after_colon(last).unwrap_or(self.tree().node(last.key).span().end)
+                }
                 span => span.end,
             };
-            return self.insert_in_flow(map, starts.last(), end, render::flow_entry(key, value, self.json));
+            return self.insert_in_flow(map, start, end, render::flow_entry(key, value, self.json));
         }
         let indent = self.layout.column(self.tree().node(last.key).span().start);
         let end = self.layout.line_end(self.layout.entry_end(last)?);
@@ -306,7 +292,7 @@ impl<'a, 't> Draft<'a, 't> {
                 }
                 None => {
                     let span = self.tree().node(*last).span();
-                    self.insert_in_flow(list, Some(span.start), span.end, text)
+                    self.insert_in_flow(list, span.start, span.end, text)
                 }
             };
         }
@@ -333,9 +319,9 @@ impl<'a, 't> Draft<'a, 't> {
     }
 
     /// One more entry or item at the end of `{…}` or `[…]`; `start` and `end` are those of the last.
-    fn insert_in_flow(&self, id: Id, start: Option<usize>, end: usize, text: String) -> Result<Vec<Splice>> {
-        let start = start.unwrap_or(end);
-        let own_line = self.layout.before(start).trim().is_empty() && self.layout.line_start(start) > self.tree().node(id).span().start;
+    fn insert_in_flow(&self, id: Id, start: usize, end: usize, text: String) -> Result<Vec<Splice>> {
+        let own_line = self.layout.before(start).trim().is_empty()
+            && self.layout.line_start(start) > self.tree().node(id).span().start;
         let rest = &self.layout.text()[end..self.layout.line_end(end)];
         let after = rest.trim_start();
         let has_comma = after.starts_with(',');
@@ -357,98 +343,8 @@ impl<'a, 't> Draft<'a, 't> {
         ])
     }
 
-    fn remove_entry(&self, map: Id, entry: &Entry) -> Result<Vec<Splice>> {
-        let NodeKind::Map { entries, merge, flow } = &self.tree().node(map).kind else { return Err(EditError::NoMap) };
-        if merge.is_some() || self.tree().node(map).anchored {
-            return Err(EditError::Shared);
-        }
-        let index = entries.iter().position(|e| e.key == entry.key).ok_or(EditError::Layout)?;
-        let start = |entry: &Entry| self.tree().node(entry.key).span().start;
-        if *flow {
-            let end = |entry: &Entry| match self.tree().node(entry.value).span() {
-                span if span.is_empty() => self.layout.after_colon(entry).unwrap_or(self.tree().node(entry.key).span().end),
-                span => span.end,
-            };
-            let parts: Vec<_> = entries.iter().map(|entry| start(entry)..end(entry)).collect();
-            return Ok(self.remove_in_flow(map, &parts, index));
-        }
-        let end = self.layout.entry_end(entry)?;
-        if entries.len() == 1 {
-            let holder = self.holder_of(map);
-            return self.replace_block(map, &holder, &Value::Map(Vec::new()));
-        }
-        self.remove_lines(start(entry), end, entries.get(index + 1).map(start))
-    }
-
-    fn remove_item(&self, list: Id, index: usize) -> Result<Vec<Splice>> {
-        let NodeKind::List { items, flow } = &self.tree().node(list).kind else { return Err(EditError::NoMap) };
-        if self.tree().node(list).anchored {
-            return Err(EditError::Shared);
-        }
-        if *flow {
-            let parts: Vec<_> = items.iter().map(|item| self.tree().node(*item).span()).collect();
-            return Ok(self.remove_in_flow(list, &parts, index));
-        }
-        if items.len() == 1 {
-            let holder = self.holder_of(list);
-            return self.replace_block(list, &holder, &Value::List(Vec::new()));
-        }
-        let next = if index + 1 < items.len() { Some(self.layout.dash(list, index + 1)?) } else { None };
-        self.remove_lines(self.layout.dash(list, index)?, self.layout.item_end(list, index)?, next)
-    }
-
-    /// Removes whole lines. What begins behind a dash (`- name: x`) is followed there by what is next.
-    fn remove_lines(&self, start: usize, end: usize, next: Option<usize>) -> Result<Vec<Splice>> {
-        if self.layout.before(start).trim().is_empty() {
-            let from = start - self.layout.before(start).len();
-            let to = self.layout.next_line(end);
-            if to < self.layout.text().len() || self.layout.line_end(end) < to {
-                return Ok(Splice::new(from..to, ""));
-            }
-            // The last line of a file that ends without a line break: the break before it goes.
-            let before = &self.layout.text()[..from];
-            let from = before.strip_suffix("\r\n").or_else(|| before.strip_suffix(['\n', '\r'])).unwrap_or(before).len();
-            return Ok(Splice::new(from..to, ""));
-        }
-        match next {
-            Some(next) if self.layout.text()[end..next].trim().is_empty() => Ok(Splice::new(start..next, "")),
-            _ => Err(EditError::Layout),
-        }
-    }
-
-    fn remove_in_flow(&self, id: Id, parts: &[Range<usize>], index: usize) -> Vec<Splice> {
-        let text = self.layout.text();
-        let (part, is_last) = (&parts[index], index + 1 == parts.len());
-        let rest = &text[part.end..self.layout.line_end(part.end)];
-        let after = rest.trim_start();
-        let comma = if after.starts_with(',') { part.end + rest.len() - after.len() + 1 } else { part.end };
-        let tail = text[comma..self.layout.line_end(comma)].trim_start();
-        let span = self.tree().node(id).span();
-        let own_lines = self.layout.before(part.start).trim().is_empty()
-            && (tail.is_empty() || tail.starts_with('#'))
-            && self.layout.line_start(part.start) > span.start;
-        let before_comma = index.checked_sub(1).filter(|_| is_last).and_then(|before| {
-            let end = parts[before].end;
-            let at = end + text[end..part.start].find(',')?;
-            text[end..at].trim().is_empty().then_some(at..at + 1)
-        });
-        match (own_lines, before_comma) {
-            (true, before) => {
-                let lines = self.layout.line_start(part.start)..self.layout.next_line(part.end);
-                let keeps_comma = comma > part.end;
-                let comma = before.filter(|_| !keeps_comma).map(|at| Splice { at, with: String::new() });
-                comma.into_iter().chain([Splice { at: lines, with: String::new() }]).collect()
-            }
-            (false, Some(_)) => Splice::new(parts[index - 1].end..part.end, ""),
-            (false, None) => match parts.get(index + 1) {
-                Some(next) => Splice::new(part.start..next.start, ""),
-                None => Splice::new(part.start..comma, ""),
-            },
-        }
-    }
-
     /// What holds a node of the tree.
-    fn holder_of(&self, wanted: Id) -> Holder {
+    pub(super) fn holder_of(&self, wanted: Id) -> Holder {
         fn search(tree: &Tree<'_>, at: Id, wanted: Id) -> Option<Holder> {
             match &tree.node(at).kind {
                 NodeKind::Map { entries, .. } => entries.iter().filter(|entry| !entry.merged).find_map(|entry| {

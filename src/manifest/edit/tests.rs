@@ -1,6 +1,8 @@
 use super::*;
-use proptest::prelude::*;
 use serde_json::json;
+
+mod laws;
+mod real;
 
 fn path(path: &str) -> Vec<String> {
     path.split('/').map(str::to_string).collect()
@@ -16,9 +18,16 @@ fn remove(at: &str) -> Edit {
 
 #[track_caller]
 fn becomes(before: &str, edits: &[Edit], after: &str) {
-    for (from, to) in [(before.to_string(), after.to_string()), (before.replace('\n', "\r\n"), after.replace('\n', "\r\n"))] {
+    for (from, to) in
+        [(before.to_string(), after.to_string()), (before.replace('\n', "\r\n"), after.replace('\n', "\r\n"))]
+    {
         let edited = edit(&from, 0..from.len(), None, edits);
-        assert_eq!(edited.as_deref().map_err(ToString::to_string), Ok(to.as_str()), "\n--- before\n{from}\n--- after\n{}", edited.as_deref().unwrap_or(""));
+        assert_eq!(
+            edited.as_deref().map_err(ToString::to_string),
+            Ok(to.as_str()),
+            "\n--- before\n{from}\n--- after\n{}",
+            edited.as_deref().unwrap_or("")
+        );
         let again = edit(&to, 0..to.len(), None, edits);
         assert_eq!(again.as_deref(), Ok(to.as_str()), "a second time");
     }
@@ -50,7 +59,11 @@ spec:
 
 #[test]
 fn only_the_scalar_changes() {
-    becomes(CONNECTION, &[set("spec/inputs/url", json!({"value": "https://b.example"}))], &CONNECTION.replace("a.example", "b.example"));
+    becomes(
+        CONNECTION,
+        &[set("spec/inputs/url", json!({"value": "https://b.example"}))],
+        &CONNECTION.replace("a.example", "b.example"),
+    );
     becomes(CONNECTION, &[set("spec/inputs/user", json!({"value": "it's"}))], &CONNECTION.replace("'bob'", "'it''s'"));
     becomes(CONNECTION, &[set("spec/title", json!("Sales"))], &CONNECTION.replace(": CRM ", ": Sales "));
     becomes(CONNECTION, &[set("spec/title", json!("on"))], &CONNECTION.replace(": CRM ", ": \"on\" "));
@@ -90,7 +103,11 @@ fn entries_are_added_at_the_end_in_the_style_of_the_others() {
         &[set("spec/inputs/a", json!({"value": "v"})), set("spec/embeddedWorkflows", json!(true))],
         "spec:\n  title: x\n  inputs:\n    a: {value: v}\n  embeddedWorkflows: true",
     );
-    becomes("spec:\n  title: x\n", &[set("spec/replaces", json!(["a", "b"]))], "spec:\n  title: x\n  replaces: [a, b]\n");
+    becomes(
+        "spec:\n  title: x\n",
+        &[set("spec/replaces", json!(["a", "b"]))],
+        "spec:\n  title: x\n  replaces: [a, b]\n",
+    );
 }
 
 #[test]
@@ -100,16 +117,40 @@ fn maps_on_the_way_are_made() {
         &[set("spec/test/inputs/a", json!({"value": "v"}))],
         "spec:\n  title: x\n  test:\n    inputs:\n      a: {value: v}\n# end\n",
     );
-    becomes("spec:\n  inputs: # none\n  title: x\n", &[set("spec/inputs/a", json!({"value": "v"}))], "spec:\n  inputs: # none\n    a: {value: v}\n  title: x\n");
-    becomes("spec:\n  inputs: {}\n", &[set("spec/inputs/a", json!({"value": "v"}))], "spec:\n  inputs: {a: {value: v}}\n");
-    becomes("spec: {inputs: , title: x}\n", &[set("spec/inputs/a", json!({"value": "v"}))], "spec: {inputs: {a: {value: v}} , title: x}\n");
-    becomes("metadata: {name: a}\n", &[set("metadata/labels/x", json!("1"))], "metadata: {name: a, labels: {x: \"1\"}}\n");
-    becomes("metadata:\n  name: a\n", &[set("metadata/annotations/stablekey.dev~", json!("1"))], "metadata:\n  name: a\n  annotations:\n    \"stablekey.dev~\": \"1\"\n");
+    becomes(
+        "spec:\n  inputs: # none\n  title: x\n",
+        &[set("spec/inputs/a", json!({"value": "v"}))],
+        "spec:\n  inputs: # none\n    a: {value: v}\n  title: x\n",
+    );
+    becomes(
+        "spec:\n  inputs: {}\n",
+        &[set("spec/inputs/a", json!({"value": "v"}))],
+        "spec:\n  inputs: {a: {value: v}}\n",
+    );
+    becomes(
+        "spec: {inputs: , title: x}\n",
+        &[set("spec/inputs/a", json!({"value": "v"}))],
+        "spec: {inputs: {a: {value: v}} , title: x}\n",
+    );
+    becomes(
+        "metadata: {name: a}\n",
+        &[set("metadata/labels/x", json!("1"))],
+        "metadata: {name: a, labels: {x: \"1\"}}\n",
+    );
+    becomes(
+        "metadata:\n  name: a\n",
+        &[set("metadata/annotations/stablekey.dev~", json!("1"))],
+        "metadata:\n  name: a\n  annotations:\n    \"stablekey.dev~\": \"1\"\n",
+    );
 }
 
 #[test]
 fn what_is_removed_takes_its_line_and_no_other() {
-    becomes(CONNECTION, &[remove("spec/inputs/url")], &CONNECTION.replace("    url: {value: \"https://a.example\"}   # the org's\n", ""));
+    becomes(
+        CONNECTION,
+        &[remove("spec/inputs/url")],
+        &CONNECTION.replace("    url: {value: \"https://a.example\"}   # the org's\n", ""),
+    );
     becomes(CONNECTION, &[remove("spec/nothing"), remove("spec/title/x/y")][..1], CONNECTION);
     becomes("a: {x: 1, y: 2, z: 3}\n", &[remove("a/x")], "a: {y: 2, z: 3}\n");
     becomes("a: {x: 1, y: 2, z: 3}\n", &[remove("a/y")], "a: {x: 1, z: 3}\n");
@@ -120,11 +161,19 @@ fn what_is_removed_takes_its_line_and_no_other() {
 
 #[test]
 fn what_is_empty_then_goes_too() {
-    becomes("spec:\n  title: x\n  test:\n    inputs:\n      a: {value: v}\n", &[remove("spec/test/inputs/a")], "spec:\n  title: x\n");
+    becomes(
+        "spec:\n  title: x\n  test:\n    inputs:\n      a: {value: v}\n",
+        &[remove("spec/test/inputs/a")],
+        "spec:\n  title: x\n",
+    );
     becomes("spec: {title: x, inputs: {a: {value: v}}}\n", &[remove("spec/inputs/a")], "spec: {title: x}\n");
     becomes("metadata: {name: a, labels: {x: y}}\n", &[remove("metadata/labels/x")], "metadata: {name: a}\n");
     becomes("spec:\n  policy:\n    drift: Detect\n", &[remove("spec/policy/drift")], "spec:\n  policy: {}\n");
-    becomes("spec:\n  policy: # p\n    drift: Detect # d\n  x: 1\n", &[remove("spec/policy/drift")], "spec:\n  policy: {} # p # d\n  x: 1\n");
+    becomes(
+        "spec:\n  policy: # p\n    drift: Detect # d\n  x: 1\n",
+        &[remove("spec/policy/drift")],
+        "spec:\n  policy: {} # p # d\n  x: 1\n",
+    );
 }
 
 const VARIABLES: &str = "\
@@ -138,7 +187,11 @@ spec:
 
 #[test]
 fn variables_are_found_by_name() {
-    becomes(VARIABLES, &[set("spec/connections/CRM", json!({"name": "CRM", "stableKey": "b"}))], &VARIABLES.replace("stableKey: a", "stableKey: b"));
+    becomes(
+        VARIABLES,
+        &[set("spec/connections/CRM", json!({"name": "CRM", "stableKey": "b"}))],
+        &VARIABLES.replace("stableKey: a", "stableKey: b"),
+    );
     becomes(
         VARIABLES,
         &[set("spec/connections/Bus", json!({"name": "Bus", "stableKey": "b"}))],
@@ -149,7 +202,11 @@ fn variables_are_found_by_name() {
         &[set("spec/connections/New One", json!({"name": "New One", "stableKey": "b"}))],
         &VARIABLES.replace("  title", "  - {name: New One, stableKey: b}\n  title"),
     );
-    becomes(VARIABLES, &[remove("spec/connections/CRM")], &VARIABLES.replace("  - {name: CRM, stableKey: a} # crm\n", ""));
+    becomes(
+        VARIABLES,
+        &[remove("spec/connections/CRM")],
+        &VARIABLES.replace("  - {name: CRM, stableKey: a} # crm\n", ""),
+    );
     becomes(VARIABLES, &[remove("spec/connections/CRM"), remove("spec/connections/Bus")], "spec:\n  title: x\n");
     becomes(
         "spec:\n  title: x\n",
@@ -161,18 +218,22 @@ fn variables_are_found_by_name() {
         &[set("spec/connections/C", json!({"name": "C", "stableKey": "c"})), remove("spec/connections/A")],
         "spec:\n  connections:\n    - name: B\n      stableKey: b\n    - name: C\n      stableKey: c\n",
     );
-    becomes(
-        "c:\n- name: A\n  x: a\n",
-        &[remove("c/A/name")],
-        "c:\n- x: a\n",
-    );
+    becomes("c:\n- name: A\n  x: a\n", &[remove("c/A/name")], "c:\n- x: a\n");
 }
 
 #[test]
 fn lists_of_texts_change_by_items() {
-    becomes(CONNECTION, &[set("spec/replaces", json!(["old", "older", "oldest"]))], &CONNECTION.replace("older]", "older, oldest]"));
+    becomes(
+        CONNECTION,
+        &[set("spec/replaces", json!(["old", "older", "oldest"]))],
+        &CONNECTION.replace("older]", "older, oldest]"),
+    );
     becomes(CONNECTION, &[set("spec/replaces", json!(["older"]))], &CONNECTION.replace("[old, older]", "[older]"));
-    becomes(CONNECTION, &[set("spec/replaces", json!(["x", "old", "older"]))], &CONNECTION.replace("[old,", "[x, old,"));
+    becomes(
+        CONNECTION,
+        &[set("spec/replaces", json!(["x", "old", "older"]))],
+        &CONNECTION.replace("[old,", "[x, old,"),
+    );
     becomes(CONNECTION, &[set("spec/replaces", json!(["old", "x"]))], &CONNECTION.replace("older]", "x]"));
     becomes("r:\n- a # a\n# b\n- b\n- c\n", &[set("r", json!(["a", "c", "d"]))], "r:\n- a # a\n# b\n- c\n- d\n");
     becomes("r:\n  - b\n", &[set("r", json!(["a", "b"]))], "r:\n  - a\n  - b\n");
@@ -182,7 +243,11 @@ fn lists_of_texts_change_by_items() {
 #[test]
 fn texts_of_several_lines_are_replaced_whole() {
     let before = "spec:\n  description: |\n    one\n\n    two\n\n  # c\n  title: x\n";
-    becomes(before, &[set("spec/description", json!("three\nfour\n"))], "spec:\n  description: |\n    three\n    four\n\n  # c\n  title: x\n");
+    becomes(
+        before,
+        &[set("spec/description", json!("three\nfour\n"))],
+        "spec:\n  description: |\n    three\n    four\n\n  # c\n  title: x\n",
+    );
     becomes(before, &[set("spec/description", json!("short"))], "spec:\n  description: short\n\n  # c\n  title: x\n");
     becomes("a: >-\n  x\n  y\nb: 1\n", &[set("a", json!("z"))], "a: z\nb: 1\n");
     becomes("a: \"x\n  y\"\nb: 1\n", &[set("a", json!("z"))], "a: \"z\"\nb: 1\n");
@@ -202,7 +267,8 @@ fn nothing_is_filled_in_beside_its_key() {
 
 #[test]
 fn json_stays_json() {
-    let before = "{\n  \"spec\": {\n    \"title\": \"x\",\n    \"inputs\": {\n      \"a\": {\"value\": \"1\"}\n    }\n  }\n}\n";
+    let before =
+        "{\n  \"spec\": {\n    \"title\": \"x\",\n    \"inputs\": {\n      \"a\": {\"value\": \"1\"}\n    }\n  }\n}\n";
     let edits = [
         set("spec/inputs/b", json!({"value": "v"})),
         set("spec/title", json!("z\u{7f}")),
@@ -234,6 +300,8 @@ fn what_is_shared_is_refused() {
     refused("? a\n: b\n", &[set("c", json!("w"))], &Layout);
     refused("? a\n: b\nc: d\n", &[remove("a")], &Layout);
     refused("a: b\n", &[set("a/c", json!("w"))], &NoMap);
+    refused("l: [{name: a}]\n", &[set("l/a/name", json!("b"))], &EditError::Name);
+    refused("l: [{name: a}]\n", &[set("l/b", json!({"name": "c"}))], &EditError::Name);
     becomes("x: &x {k: v}\ny: *x\na: {b: 1}\n", &[set("a/b", json!("w"))], "x: &x {k: v}\ny: *x\na: {b: w}\n");
     let said = edit("a: &x 1\n", 0..8, None, &[set("a", json!("hunter2"))]).unwrap_err().to_string();
     assert_eq!(said, "a: it is shared by an anchor, so that other places would change too: edit it by hand");
@@ -251,10 +319,15 @@ const LIST: &str = "apiVersion: v1\nkind: List\nitems:\n- metadata: {name: a}\n 
 
 #[test]
 fn elements_of_lists_are_documents_too() {
-    let edited = edit(LIST, 0..LIST.len(), Some(1), &[set("spec/title", json!("z")), set("metadata/labels/l", json!("m"))]).unwrap();
+    let edited =
+        edit(LIST, 0..LIST.len(), Some(1), &[set("spec/title", json!("z")), set("metadata/labels/l", json!("m"))])
+            .unwrap();
     assert_eq!(edited, LIST.replace("title: y", "title: z").replace("{name: b}", "{name: b, labels: {l: m}}"));
     let edited = edit(LIST, 0..LIST.len(), Some(0), &[set("spec/type", json!("z")), remove("metadata")]).unwrap();
-    assert_eq!(edited, LIST.replace("- metadata: {name: a}\n  spec:\n    title: x\n", "- spec:\n    title: x\n    type: z\n"));
+    assert_eq!(
+        edited,
+        LIST.replace("- metadata: {name: a}\n  spec:\n    title: x\n", "- spec:\n    title: x\n    type: z\n")
+    );
     let removed = remove_document(LIST, 0..LIST.len(), Some(0)).unwrap().unwrap();
     assert_eq!(removed, "apiVersion: v1\nkind: List\nitems:\n- metadata: {name: b} # b\n  spec: {title: y}\n");
     assert_eq!(remove_document(&removed, 0..removed.len(), Some(0)), Ok(None));

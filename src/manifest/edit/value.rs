@@ -1,6 +1,6 @@
 //! Values apart from how they are written: what an edit must bring about, and nothing else.
 
-use super::{Edit, EditError, EMPTIED};
+use super::{EMPTIED, Edit, EditError};
 use crate::manifest::node::{Id, NodeKind, Tree};
 use crate::manifest::scalar::Plain;
 

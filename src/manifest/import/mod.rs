@@ -4,6 +4,7 @@
 mod components;
 mod files;
 mod note;
+mod report;
 mod reusable;
 
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod tests;
 
 pub use files::{ImportedFile, files, tenant_document};
 pub use note::{LeftOutWhy, Level, Note, Unfit};
+pub use report::report;
 pub(crate) use reusable::{secret_key, secret_needed};
 
 use super::definition::{self, Definition, Format, Shape};

@@ -256,11 +256,11 @@ impl fmt::Display for Note {
             }
             Reconnect { integration, variable, key, credentials } => {
                 let who = match credentials {
-                    Credentials::Customer => "every customer of this integration must sign in again",
+                    Credentials::Customer => "every customer of this integration must reconnect: sign in again",
                     Credentials::OrganizationCustomer => {
-                        "supply the credentials of every customer of this integration again"
+                        "every customer of this integration must be reconnected: supply their credentials again"
                     }
-                    Credentials::OrganizationGlobal => "supply the credentials again",
+                    Credentials::OrganizationGlobal => "reconnect it: supply the credentials again",
                 };
                 write!(f, "{integration}: {variable:?} becomes the reusable connection {key}: once it is live, {who}")
             }

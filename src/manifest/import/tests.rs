@@ -271,7 +271,7 @@ fn the_report_of_real_definitions() {
         let files: Vec<File> = files.iter().map(|(name, bytes)| File { name, bytes }).collect();
         let import = plan_import(&files, &reusable, &Existing::default());
         let files = super::files(&import).unwrap();
-        insta::assert_snapshot!(name, crate::cli::import::report(&import, &files, "us-prod"));
+        insta::assert_snapshot!(name, crate::manifest::import::report(&import, &files, "us-prod"));
         let yaml: Vec<String> = files
             .iter()
             .filter(|file| file.path.ends_with(".yaml"))

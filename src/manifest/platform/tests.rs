@@ -81,7 +81,7 @@ fn a_tenant_is_imported_as_it_is() {
     let text: Vec<String> =
         files.iter().map(|f| format!("# {}\n{}", f.path, String::from_utf8(f.bytes.clone()).unwrap())).collect();
     insta::assert_snapshot!("tenant_files", text.join("---\n"));
-    insta::assert_snapshot!("tenant_report", crate::cli::import::report(&import, &files, "us-prod"));
+    insta::assert_snapshot!("tenant_report", crate::manifest::import::report(&import, &files, "us-prod"));
     for resource in import
         .connections
         .iter()
@@ -141,7 +141,7 @@ fn keys_that_cannot_be_ours_are_listed() {
         ]
     );
     assert_eq!(import.connections.len(), 1);
-    insta::assert_snapshot!(crate::cli::import::report(&import, &[], "us-prod"));
+    insta::assert_snapshot!(crate::manifest::import::report(&import, &[], "us-prod"));
 }
 
 #[test]

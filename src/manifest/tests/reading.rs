@@ -101,10 +101,26 @@ fn aliases_and_merges_mean_what_they_repeat() {
 
 #[test]
 fn texts_of_every_style_are_texts() {
-    let reading = read(&connection("a").replace(
-        SPEC.split_once("spec: {").unwrap().1,
-        "x",
-    ).replace("spec: {x", "spec:\n  stableKey: a\n  component: {key: !!str 12}\n  type: 'on'\n  credentials: Customer\n  title: \"0644\"\n  description: |\n    yes\n\n    1\n  inputs:\n    ? a\n    : value: >-\n        x\n        y\n").replace(": {name: a}", ": {name: a}"));
+    let (head, _) =
+        connection("a").split_once("spec:").map(|(head, rest)| (head.to_string(), rest.to_string())).unwrap();
+    let spec = "\
+spec:
+  stableKey: a
+  component: {key: !!str 12}
+  type: 'on'
+  credentials: Customer
+  title: \"0644\"
+  description: |
+    yes
+
+    1
+  inputs:
+    ? a
+    : value: >-
+        x
+        y
+";
+    let reading = read(&format!("{head}{spec}"));
     let Resource::Connection(c) = &reading.documents[0].resource else { panic!() };
     assert_eq!(c.spec.component.key, "12");
     assert_eq!(c.spec.description.as_deref(), Some("yes\n\n1\n"));

@@ -79,8 +79,22 @@ fn every_form() -> Plan {
     }
     let object = ObjectId::new(Kind::Connection, "x");
     target.notes.extend([
-        Note::Held { object: object.clone(), path: vec![], by: "eu-prod".into(), text: Some("it stays".into()) },
-        Note::Drift { object, path: vec!["inputs".into(), "scopes".into()], left: false, ignored: true },
+        Note::Held {
+            object: object.clone(),
+            path: vec![],
+            by: "eu-prod".into(),
+            text: Some("it stays".into()),
+            from: None,
+            to: None,
+        },
+        Note::Drift {
+            object,
+            path: vec!["inputs".into(), "scopes".into()],
+            left: false,
+            from: None,
+            to: Some("x".into()),
+            ignored: true,
+        },
     ]);
     plan.findings.iter_mut().for_each(|f| f.at = Some(At { file: "a.yaml".into(), line: 2 }));
     let tenants = BTreeSet::from(["eu-prod".to_string()]);

@@ -29,7 +29,7 @@ impl Status {
         comment.section(&format!("\n{}{}", row(&head), rule(head.len())), &rows, "");
         let used = Cell::ALL.iter().filter(|cell| self.matrix.rows.iter().any(|row| row.cells.contains(cell)));
         let legend: Vec<String> = used.map(|cell| format!("{} {}", cell.mark(), cell.meaning())).collect();
-        comment.add(&format!("\n{}\n", legend.join(" · ")));
+        comment.add(&format!("\n{}\n", legend.join(", ")));
         let items: Vec<String> = self
             .out_of_sync
             .iter()

@@ -7,6 +7,7 @@ use crate::render::invocation::Invocation;
 use crate::render::page::{Page, Span, faint, plain, strong, width};
 use crate::render::style::{Style, Tone};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use std::collections::BTreeSet;
 
 /// Rows of the matrix, and items of a list, that one page shows.
 const MOST: usize = 60;
@@ -22,7 +23,7 @@ impl Status {
         if !self.findings.is_empty() {
             page.gap();
             page.line(0, &[strong("checks")]);
-            findings::list(&mut page, 2, &self.findings.iter().collect::<Vec<_>>());
+            findings::by_tenant(&mut page, 2, &self.findings);
         }
         page.gap();
         if !self.todo.is_empty() {
@@ -39,11 +40,17 @@ impl Status {
         page.line(0, &[strong("tenants")]);
         let columns = self.tenants.iter().map(|t| width(&t.tenant)).max().unwrap_or(0);
         for tenant in &self.tenants {
-            let spans = match &tenant.unreachable {
-                Some(why) => vec![Span::new(Tone::Bad, format!("✗ cannot be read: {why}"))],
-                None => tenant_line(tenant),
-            };
-            page.labelled(2, strong(&tenant.tenant), columns, &spans);
+            let name = strong(&tenant.tenant);
+            if let Some(why) = &tenant.unreachable {
+                page.labelled(2, name, columns, &[Span::new(Tone::Bad, format!("✗ cannot be read: {why}"))]);
+                continue;
+            }
+            let is_well = tenant.summary.is_empty();
+            let mark = if is_well { Span::new(Tone::Good, "✓ ") } else { Span::new(Tone::Careful, "! ") };
+            page.labelled(2, name, columns, &[mark, plain(facts(tenant))]);
+            if !is_well {
+                page.wrap(columns + 6, columns + 6, &[Span::new(Tone::Careful, &tenant.summary)]);
+            }
         }
     }
 
@@ -85,7 +92,7 @@ impl Status {
     }
 }
 
-fn tenant_line(tenant: &TenantLine) -> Vec<Span> {
+fn facts(tenant: &TenantLine) -> String {
     let mut facts: Vec<String> = tenant.region.iter().chain(&tenant.environment).cloned().collect();
     facts.push(count(tenant.connections, "connection", "connections"));
     facts.push(count(tenant.integrations, "integration", "integrations"));
@@ -95,9 +102,7 @@ fn tenant_line(tenant: &TenantLine) -> Vec<Span> {
     if tenant.customers > 0 {
         facts.push(count(tenant.customers, "customer", "customers"));
     }
-    let (mark, tone) = if tenant.summary.is_empty() { ("✓ ", Tone::Good) } else { ("! ", Tone::Careful) };
-    let summary = if tenant.summary.is_empty() { String::new() } else { format!("  {}", tenant.summary) };
-    vec![Span::new(tone, mark), plain(facts.join(", ")), Span::new(tone, summary)]
+    facts.join(", ")
 }
 
 fn more(page: &mut Page, all: usize) {
@@ -130,7 +135,13 @@ fn matrix(page: &mut Page, matrix: &Matrix) {
     let used = Cell::ALL.iter().filter(|cell| matrix.rows.iter().any(|row| row.cells.contains(cell)));
     let legend: Vec<String> = used.map(|cell| format!("{} {}", cell.mark(), cell.meaning())).collect();
     page.wrap(2, 2, &[faint(legend.join("   "))]);
+    // Two keys that are like each other are said once.
+    let mut said: BTreeSet<&str> = BTreeSet::new();
     for row in matrix.rows.iter().filter(|row| !row.near_misses.is_empty()).take(MOST) {
+        if row.near_misses.iter().all(|near| said.contains(near.stable_key.as_str())) {
+            continue;
+        }
+        said.insert(&row.stable_key);
         let near: Vec<String> = row.near_misses.iter().map(|n| format!("{} in {}", n.stable_key, n.tenant)).collect();
         let text = [strong(&row.stable_key), plain(format!(" is in one tenant only; alike: {}", near.join(", ")))];
         page.wrap(2, 6, &text);

@@ -1,0 +1,32 @@
+#!/bin/sh
+# The main job on a copy of examples/us-eu: plan, apply exactly that plan, and see what it changed.
+# Usage: examples/demo.sh [FOLDER]; `stablekey` must be on the PATH.
+set -eu
+
+folder=${1:-demo}
+examples=$(cd "$(dirname "$0")" && pwd)
+
+# 3: there are actions, and something declared will not be reached. This example means to be so.
+exits_3() {
+  printf '\n$ %s\n' "$*"
+  status=0
+  "$@" || status=$?
+  [ "$status" -eq 3 ] || { echo "it exits $status, not 3" >&2; exit 1; }
+}
+
+rm -rf "$folder"
+mkdir -p "$folder"
+cp -R "$examples/us-eu/." "$folder"
+cd "$folder"
+git init --quiet
+git add --all
+git -c user.name=demo -c user.email=demo@stablekey.invalid commit --quiet --message 'As it is'
+
+exits_3 stablekey plan --out .plan.json
+exits_3 stablekey apply --plan .plan.json
+
+printf '\n$ git diff\n'
+git add --intent-to-add -- '*.yaml' '*.definition'
+git --no-pager diff -- ':!*.lock'
+echo
+echo "Done in $folder, a Git repository of its own: git -C $folder diff --stat"

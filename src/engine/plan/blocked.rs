@@ -1,0 +1,143 @@
+//! What keeps an integration from being written: connections that it would miss, that are of another
+//! kind, or that are held back.
+
+use super::tenant::{BoundVariables, Draft};
+use crate::api::*;
+use crate::engine::check;
+use crate::engine::code::Code;
+use crate::engine::diff::Declaration;
+use crate::engine::item::{Item, ObjectId};
+use crate::engine::plan::Finding;
+use crate::engine::record::Writer;
+use crate::engine::resolve::{Asker, Binding, Replacements, resolve_key};
+use crate::engine::world::Inventory;
+use std::collections::BTreeSet;
+
+impl Draft<'_> {
+    /// The declarations of an integration without those of syncs that would leave a variable missing
+    /// or bound to something else; and what its variables will be bound to, which decided that.
+    pub(super) fn unblocked(
+        &mut self,
+        id: &ObjectId,
+        declarations: &[Declaration],
+        connections: &Inventory,
+        replacements: &Replacements,
+    ) -> (Vec<Declaration>, BoundVariables) {
+        let mut kept = Vec::new();
+        let mut bound_variables = BoundVariables::new();
+        for declaration in declarations {
+            let Item::Integration(integration, _) = &declaration.item else { continue };
+            let sources = self.input.promotions.get(&declaration.writer).and_then(|p| p.get(&id.name));
+            let writers = BTreeSet::from([declaration.writer.clone()]);
+            let mut problems = Vec::new();
+            for variable in &integration.spec.connections {
+                let Some(key) = variable.stable_key() else { continue };
+                let source = sources.and_then(|s| s.get(&variable.name)).and_then(|b| b.connection.as_ref());
+                let asker = Asker { writers: Some(&writers), source_binding: source.map(|c| &c.spec) };
+                let resolution = resolve_key(key, connections, replacements, asker);
+                if let Some(bound) = resolution.connection() {
+                    self.wanted.entry(bound.name().to_string()).or_insert_with(|| id.to_string());
+                    bound_variables.insert(variable.name.clone(), bound.clone());
+                }
+                let problem = self.held_back(variable, key, &resolution.binding, connections).or_else(|| {
+                    // What its own source binds is the tenant's own business: it is said, and not blocked.
+                    let is_sync = declaration.writer != Writer::Source;
+                    let source = source.map(AsRef::as_ref);
+                    is_sync.then(|| self.obstacle(id, variable, key, &resolution.binding, source, connections))?
+                });
+                problems.extend(problem);
+            }
+            if problems.is_empty() {
+                kept.push(declaration.clone());
+            }
+            for (code, text, mend) in problems {
+                self.blocked(id, code, text, mend);
+            }
+        }
+        (kept, bound_variables)
+    }
+
+    /// A connection that a variable needs and that is held back as a whole.
+    fn held_back(
+        &self,
+        variable: &Variable,
+        key: &str,
+        binding: &Binding,
+        connections: &Inventory,
+    ) -> Option<(Code, String, String)> {
+        let name = match binding {
+            Binding::Bound(bound) => bound.name().to_string(),
+            _ => names::of_stable_key(key),
+        };
+        let id = ObjectId::new(Kind::Connection, name);
+        let code = match binding {
+            Binding::Unknown(_) if connections.invalid.contains_key(&id) => Code::BindingUnknown,
+            Binding::Bound(_) | Binding::Missing if self.occupied.contains(&id) => Code::Occupied,
+            _ => return None,
+        };
+        let text = format!("{:?} needs {id}, which is held back", variable.name);
+        Some((code, text, "mend that first".to_string()))
+    }
+
+    /// What of one variable keeps a sync from writing its integration.
+    fn obstacle(
+        &mut self,
+        id: &ObjectId,
+        variable: &Variable,
+        key: &str,
+        binding: &Binding,
+        source: Option<&Object<ConnectionSpec>>,
+        connections: &Inventory,
+    ) -> Option<(Code, String, String)> {
+        let tenant = self.input.tenant;
+        let name = &variable.name;
+        match binding {
+            Binding::Own => None,
+            Binding::Missing => {
+                let mend =
+                    check::how_to_mend_missing(tenant, key, source.map(|s| &s.spec), connections, self.input.elsewhere);
+                Some((
+                    Code::BindingMissing,
+                    format!("{name:?} needs stable key {key}, which {tenant} does not have"),
+                    mend,
+                ))
+            }
+            Binding::Unknown(why) => Some((
+                Code::BindingUnknown,
+                format!("{name:?} needs stable key {key}: {why}"),
+                "mend that first".to_string(),
+            )),
+            Binding::Bound(bound) => {
+                let source = source?;
+                if !bound.spec.connects_like(&source.spec) {
+                    let text = format!(
+                        "{name:?} would be bound to {} ({}/{}), which is {}/{} in the source",
+                        bound.spec.stable_key,
+                        bound.spec.component,
+                        bound.spec.type_,
+                        source.spec.component,
+                        source.spec.type_
+                    );
+                    let mend = format!(
+                        "give {tenant} a connection of {}/{} and name it by an override, or correct the one that is there",
+                        source.spec.component, source.spec.type_
+                    );
+                    return Some((Code::KeyDiffers, text, mend));
+                }
+                if bound.spec.credentials != source.spec.credentials {
+                    self.findings.push(Finding::of(
+                        Code::CredentialsDiffer,
+                        tenant,
+                        id.clone(),
+                        format!(
+                            "{name:?} is bound to {}, whose credentials are {} here and {} in the source",
+                            bound.spec.stable_key, bound.spec.credentials, source.spec.credentials
+                        ),
+                        "make sure that who supplies them here knows it",
+                    ));
+                }
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What one tenant is planned from.
+
+use super::reading::Reading;
+use crate::engine::check;
+use crate::engine::diff::{Declaration, Standing};
+use crate::engine::item::ObjectId;
+use crate::engine::promote::{Promotion, SourceBinding};
+use crate::engine::record::Writer;
+use crate::engine::world::{Inventory, TenantView, View};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What is known of a writer while one tenant is planned.
+#[derive(Clone, Debug)]
+pub struct WriterState {
+    /// What of it cannot be known: there it does not stop declaring.
+    pub reading: Reading,
+    /// Whether what it no longer declares is removed.
+    pub prunes: bool,
+}
+
+/// Everything that one tenant is planned from.
+pub struct Input<'a> {
+    /// The tenant's name.
+    pub tenant: &'a str,
+    /// As it was read.
+    pub view: &'a TenantView,
+    /// What is in its place.
+    pub live: &'a Arc<Inventory>,
+    /// What is declared, by object.
+    pub declared: BTreeMap<ObjectId, Vec<Declaration>>,
+    /// What each sync's variables are bound to in its source.
+    pub promotions: BTreeMap<Writer, BTreeMap<String, BTreeMap<String, SourceBinding>>>,
+    /// Every writer that exists for this tenant.
+    pub writers: BTreeMap<Writer, WriterState>,
+    /// The sources of its syncs, as they will be.
+    pub upstream: Vec<Arc<Inventory>>,
+    /// What of the tenant, and of what feeds it, cannot be known.
+    pub reading: Reading,
+    /// The connections that other tenants have under a key: for suggestions.
+    pub elsewhere: &'a check::Elsewhere<'a>,
+}
+
+impl<'a> Input<'a> {
+    /// Adds what a sync declares.
+    pub fn add(&mut self, writer: &Writer, promotion: Promotion) {
+        for (id, declaration) in promotion.declarations {
+            self.declared.entry(id).or_default().push(declaration);
+        }
+        self.promotions.insert(writer.clone(), promotion.bindings);
+    }
+
+    /// Whether a writer that does not declare this object has stopped declaring it.
+    pub fn standing(&self, writer: &Writer, id: &ObjectId) -> Standing {
+        if matches!(writer, Writer::Promote(_) | Writer::Adopt) {
+            return Standing::Lasting;
+        }
+        match self.writers.get(writer) {
+            None => Standing::Gone,
+            Some(state) if !state.reading.knows(id) => Standing::Unsure,
+            Some(_) => Standing::Stopped,
+        }
+    }
+
+    /// The id of an action on an object.
+    pub fn action_id(&self, id: &ObjectId) -> String {
+        format!("{}/{id}", self.tenant)
+    }
+}
+
+/// The tenant as it is. A file of its source that cannot be read could hold anything, as one of its
+/// place could; a document of either that is invalid holds back what it names.
+pub(super) fn with_what_the_source_cannot_say(input: &Input<'_>) -> Arc<Inventory> {
+    let mut after = input.live.clone();
+    match &input.view.source {
+        None => {}
+        Some(View::Unreachable(_)) => drop(Arc::make_mut(&mut after).unparsed.insert("its source".to_string())),
+        Some(View::Read(source)) if source.unparsed.is_empty() && source.invalid.is_empty() => {}
+        Some(View::Read(source)) => {
+            let after = Arc::make_mut(&mut after);
+            after.unparsed.extend(source.unparsed.iter().cloned());
+            after.invalid.extend(source.invalid.iter().map(|(id, why)| (id.clone(), why.clone())));
+        }
+    }
+    after
+}

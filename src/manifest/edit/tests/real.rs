@@ -1,0 +1,76 @@
+//! Real exported definitions, as texts that real programs wrote: nearly every edit of them succeeds.
+
+use super::super::*;
+use crate::manifest::node::Id;
+use serde_json::json;
+use std::path::PathBuf;
+
+fn definitions() -> Vec<String> {
+    let folder = std::env::var_os("STABLEKEY_DEFINITIONS").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data/prismatic/definitions"),
+        PathBuf::from,
+    );
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
+    files.sort();
+    files.iter().filter_map(|file| std::fs::read_to_string(file).ok()).collect()
+}
+
+/// Every path that an edit can take, and whether a scalar stands at its end. An item's own name is none.
+fn paths(tree: &Tree<'_>, id: Id, is_item: bool, path: &mut Vec<String>, out: &mut Vec<(Vec<String>, bool)>) {
+    for entry in tree.entries(id) {
+        let Some(key) = tree.scalar(entry.key).filter(|key| !is_item || *key != "name") else { continue };
+        path.push(key.to_string());
+        out.push((path.clone(), tree.scalar(entry.value).is_some()));
+        paths(tree, entry.value, false, path, out);
+        path.pop();
+    }
+    let mut names = std::collections::HashSet::new();
+    for item in tree.items(id) {
+        if let Some(name) = tree.get(*item, "name").and_then(|name| tree.scalar(name))
+            && names.insert(name)
+        {
+            path.push(name.to_string());
+            out.push((path.clone(), false));
+            paths(tree, *item, true, path, out);
+            path.pop();
+        }
+    }
+}
+
+#[test]
+fn real_definitions_can_be_edited() {
+    let (mut made, mut refused) = (0, Vec::new());
+    for text in definitions()
+        .into_iter()
+        .flat_map(|text| [text.replace("\r\n", "\n"), text.replace("\r\n", "\n").replace('\n', "\r\n")])
+    {
+        let mut all = Vec::new();
+        let tree = parse(&text).unwrap();
+        paths(&tree, tree.root, false, &mut Vec::new(), &mut all);
+        let step = all.len() / 6 + 1;
+        for (path, is_scalar) in all.into_iter().step_by(step) {
+            let edits = match is_scalar {
+                true => vec![
+                    Edit::Set { path: path.clone(), value: json!("it's: new") },
+                    Edit::Remove { path: path.clone() },
+                ],
+                false => vec![
+                    Edit::Set {
+                        path: [path.clone(), vec!["new".into()]].concat(),
+                        value: json!({"name": "new", "value": "v"}),
+                    },
+                    Edit::Remove { path: path.clone() },
+                ],
+            };
+            for change in edits {
+                match edit(&text, 0..text.len(), None, std::slice::from_ref(&change)) {
+                    Ok(_) => made += 1,
+                    Err(error) => refused.push(format!("{error} {change:?}")),
+                }
+            }
+        }
+    }
+    // Where the definitions are not at hand, there is nothing to see.
+    let share = refused.len() * 100;
+    assert!(share <= made * 2, "{made} made, {} refused: {:#?}", refused.len(), &refused[..refused.len().min(20)]);
+}

@@ -1,0 +1,61 @@
+//! What a person reads after an import, worst first.
+
+use super::{Import, ImportedFile, Level, Note};
+use std::fmt::Write;
+
+/// The report of an import into the folder of this name: errors, what a person must
+/// do, what is good to know, what was written.
+pub fn report(import: &Import, files: &[ImportedFile], folder: &str) -> String {
+    let mut text = String::new();
+    section(&mut text, "Errors", "  ✗ ", notes(import, Level::Error));
+    section(&mut text, "To do by hand", "  [ ] ", notes(import, Level::ByHand));
+    let skipped = notes(import, Level::Skipped).count();
+    section(&mut text, &format!("Keys not imported: {skipped}"), "  - ", notes(import, Level::Skipped));
+    section(&mut text, "Good to know", "  - ", notes(import, Level::Information));
+    let again = |path: &str| {
+        let name = |file: &str| file.rsplit_once('.').map(|(stem, _)| stem.to_string());
+        import.integrations.iter().any(|i| i.again && name(path) == Some(format!("integrations/{}", i.object.name())))
+    };
+    let written = files.iter().map(|file| {
+        let replaced = if again(&file.path) { " (replaced)" } else { "" };
+        format!("{}{replaced}", file.path)
+    });
+    section(&mut text, &format!("Files in {folder}"), "  ", written);
+    let by_hand = notes(import, Level::ByHand).count();
+    let errors = notes(import, Level::Error).count();
+    let _ = writeln!(
+        text,
+        "{}, {}, {}; {} by hand, {}.",
+        counted(import.integrations.len(), "integration"),
+        counted(import.components.len(), "component"),
+        counted(import.connections.len(), "connection"),
+        counted(by_hand, "thing"),
+        counted(errors, "error")
+    );
+    text
+}
+
+fn notes(import: &Import, level: Level) -> impl Iterator<Item = String> {
+    import.notes.iter().filter(move |note| note.level() == level).map(Note::to_string)
+}
+
+fn section(text: &mut String, title: &str, bullet: &str, lines: impl Iterator<Item = String>) {
+    let mut lines = lines.peekable();
+    if lines.peek().is_none() {
+        return;
+    }
+    let _ = writeln!(text, "{title}");
+    for line in lines {
+        let _ = writeln!(text, "{bullet}{}", printable(&line));
+    }
+    text.push('\n');
+}
+
+/// Without control characters: names come from files.
+fn printable(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}

@@ -1,0 +1,76 @@
+//! Words for errors: what was probably meant, and how it is written.
+
+use super::problem::shown;
+use super::schema::{Field, Schema, Shape};
+
+/// A name that somebody would give a field: it says nothing secret.
+pub fn is_identifier(text: &str) -> bool {
+    let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_';
+    text.len() <= 40
+        && text.bytes().next().is_some_and(letter)
+        && text.bytes().all(|b| letter(b) || b.is_ascii_digit() || b == b'-')
+}
+
+/// A text as JSON writes it, which every reader of YAML reads as that text.
+pub fn quoted(text: &str) -> String {
+    serde_json::Value::String(shown(text)).to_string()
+}
+
+/// How a field is written, with `…` where something is to be filled in.
+pub fn example(name: &str, schema: &Schema) -> String {
+    match &schema.shape {
+        Shape::Text { options, .. } if !options.is_empty() => format!("{name}: {}", options.join(" | ")),
+        Shape::Text { .. } | Shape::Any => format!("{name}: …"),
+        Shape::Bool => format!("{name}: true"),
+        Shape::Int { .. } => format!("{name}: 1"),
+        Shape::List { .. } => format!("{name}: […]"),
+        Shape::Dict { .. } => format!("{name}: {{…}}"),
+        Shape::Map { fields, .. } => format!("{name}: {}", example_fields(fields)),
+    }
+}
+
+/// The required fields, so written.
+pub fn example_fields(fields: &[Field]) -> String {
+    let required: Vec<_> = fields.iter().filter(|field| field.required).collect();
+    let parts: Vec<_> = required.iter().map(|field| example(&field.name, &field.schema)).collect();
+    if parts.is_empty() { "{…}".into() } else { format!("{{{}}}", parts.join(", ")) }
+}
+
+/// A map with this field alone, so written.
+pub fn alternative(field: &Field) -> String {
+    format!("{{{}}}", example(&field.name, &field.schema))
+}
+
+/// The name that was probably meant: near in spelling, or the same but for case and separators.
+pub fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let fold = |text: &str| -> Vec<char> {
+        text.chars().take(80).filter(|c| !matches!(c, '_' | '-' | ' ' | '.')).map(|c| c.to_ascii_lowercase()).collect()
+    };
+    let wanted = fold(text);
+    names
+        .map(|name| {
+            let folded = fold(name);
+            (distance(&wanted, &folded), folded.len(), name)
+        })
+        .filter(|(distance, length, _)| *distance <= 1 + length / 5 && distance * 2 < *length)
+        .min_by_key(|(distance, ..)| *distance)
+        .map(|(.., name)| name)
+}
+
+/// Edits that make one of the other, a swap of neighbours counting as one.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let mut best = (row[j] + usize::from(x != y)).min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && a[i - 1] == *y && *x == b[j - 1] {
+                best = best.min(before[j - 1] + 1);
+            }
+            next.push(best);
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row.last().copied().unwrap_or(0)
+}

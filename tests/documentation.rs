@@ -1,0 +1,100 @@
+//! What README and docs say is what is: their commands are run, their lists compared, their links
+//! followed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod console;
+mod support;
+
+use stablekey::api::sensitive;
+use stablekey::engine::code::{Code, Severity};
+use std::fs;
+use std::path::PathBuf;
+use support::repository;
+
+fn documents() -> Vec<PathBuf> {
+    let top = ["README.md", "CONTRIBUTING.md"].map(repository);
+    top.into_iter().chain(console::markdown_in("docs")).collect()
+}
+
+#[test]
+fn every_command_does_what_is_shown() {
+    console::run_all(&documents());
+}
+
+#[test]
+fn every_command_that_is_shown_is_run() {
+    for path in documents() {
+        let text = fs::read_to_string(&path).unwrap();
+        let mut fence: Option<String> = None;
+        for line in text.lines() {
+            if let Some(language) = line.strip_prefix("```") {
+                fence = if fence.is_some() { None } else { Some(language.to_string()) };
+            } else if fence.as_deref().is_some_and(|language| language != "console") {
+                let command = line.trim_start_matches("$ ");
+                assert!(
+                    !command.starts_with("stablekey "),
+                    "{}: show `{command}` in a ```console block, so that it is run",
+                    path.display()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_demo_runs() {
+    let copy = tempfile::tempdir().unwrap();
+    let built = PathBuf::from(env!("CARGO_BIN_EXE_stablekey"));
+    let path = format!("{}:{}", built.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let demo = std::process::Command::new(repository("examples/demo.sh"))
+        .arg(copy.path().join("demo"))
+        .env("PATH", path)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&demo.stdout);
+    assert!(demo.status.success(), "{said}{}", String::from_utf8_lossy(&demo.stderr));
+    assert!(said.contains("no action is left") && said.contains("+      value: warehouse-2.us.example"), "{said}");
+}
+
+#[test]
+fn checks_are_all_there() {
+    let text = fs::read_to_string(repository("docs/checks.md")).unwrap();
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| SK")).collect();
+    assert_eq!(rows.len(), Code::ALL.len(), "docs/checks.md has a row for each code");
+    for (row, code) in rows.iter().zip(Code::ALL) {
+        let severity = match code.severity() {
+            Severity::Error => "error",
+            Severity::Unreached => "unreached",
+            Severity::Warning => "warning",
+        };
+        let wanted = format!("| {code} | {} | {severity} | {} | ", code.name(), code.title());
+        let what_to_do = row.strip_prefix(&wanted);
+        assert!(what_to_do.is_some_and(|w| w.len() > 10), "docs/checks.md should say:\n{wanted}…\nand says:\n{row}");
+    }
+}
+
+#[test]
+fn names_that_say_secret_are_those_of_the_code() {
+    let text = fs::read_to_string(repository("docs/checks.md")).unwrap();
+    let listed = |starts: &str| -> Vec<String> {
+        let line = text.lines().find(|line| line.starts_with(starts)).unwrap();
+        let list = line.rsplit_once(": ").unwrap().1;
+        list.split('`').skip(1).step_by(2).map(str::to_string).collect()
+    };
+    assert_eq!(listed("Words: "), sensitive::WORDS.map(|words| words.join(" ")));
+    assert_eq!(listed("Names that end "), sensitive::EXEMPT_ENDINGS);
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for path in documents().into_iter().chain([repository("CHANGELOG.md")]) {
+        let text = fs::read_to_string(&path).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {
+            let is_file = !link.contains("://") && !link.starts_with('#');
+            let target = path.parent().unwrap().join(link.split('#').next().unwrap());
+            assert!(!is_file || target.exists(), "{}: {link} leads nowhere", path.display());
+        }
+    }
+}
