@@ -1,10 +1,12 @@
 //! All bindings of a tenant at once, and who uses which connection.
 
+use super::parallel;
 use super::plan::{Affected, Impact};
 use super::resolve::{Replacements, Resolution, resolve_credentials, resolve_variable};
 use super::world::Inventory;
 use crate::api::*;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// A variable of an integration and what it means.
 #[derive(Debug)]
@@ -22,8 +24,9 @@ pub struct Row<'a> {
 pub struct Bindings<'a> {
     /// By integration and variable, in order.
     pub rows: Vec<Row<'a>>,
-    /// Positions in `rows`, by the name of the connection that is bound.
-    users: HashMap<String, Vec<usize>>,
+    inventory: &'a Inventory,
+    /// The address of each connection that is bound, and a position in `rows`; sorted.
+    users: Vec<(usize, usize)>,
     /// Customer credentials, by the name of the connection that they are for.
     customers: HashMap<String, Vec<&'a str>>,
 }
@@ -31,21 +34,19 @@ pub struct Bindings<'a> {
 impl<'a> Bindings<'a> {
     /// Of a tenant.
     pub fn of(tenant: &str, inventory: &'a Inventory, replacements: &Replacements) -> Self {
-        let mut bindings = Bindings { rows: Vec::new(), users: HashMap::new(), customers: HashMap::new() };
-        for (name, integration) in &inventory.integrations {
-            for variable in &integration.spec.connections {
+        let integrations: Vec<_> = inventory.integrations.iter().collect();
+        let rows = parallel::map(inventory.len(), &integrations, |(name, integration)| {
+            let row = |variable: &'a Variable| {
                 let resolution = resolve_variable(tenant, name, variable, inventory, replacements);
-                if let Some(connection) = resolution.connection() {
-                    match bindings.users.get_mut(connection.name()) {
-                        Some(users) => users.push(bindings.rows.len()),
-                        None => {
-                            bindings.users.insert(connection.name().to_string(), vec![bindings.rows.len()]);
-                        }
-                    }
-                }
-                bindings.rows.push(Row { integration: name, variable, resolution });
-            }
-        }
+                Row { integration: name, variable, resolution }
+            };
+            integration.spec.connections.iter().map(row).collect::<Vec<_>>()
+        });
+        let rows: Vec<Row<'_>> = rows.into_iter().flatten().collect();
+        let bound = rows.iter().enumerate().filter_map(|(at, row)| Some((address(row.resolution.connection()?), at)));
+        let mut users: Vec<(usize, usize)> = bound.collect();
+        users.sort_unstable();
+        let mut bindings = Bindings { rows, inventory, users, customers: HashMap::new() };
         for (name, credentials) in &inventory.customer_credentials {
             if let Some(connection) = resolve_credentials(tenant, credentials, inventory, replacements).connection() {
                 bindings.customers.entry(connection.name().to_string()).or_default().push(name);
@@ -56,7 +57,10 @@ impl<'a> Bindings<'a> {
 
     /// The rows that are bound to a connection, by its name.
     pub fn users(&self, connection: &str) -> impl Iterator<Item = &Row<'a>> {
-        self.users.get(connection).into_iter().flatten().filter_map(|&at| self.rows.get(at))
+        let address = self.inventory.connections.get(connection).map(address);
+        let from = self.users.partition_point(|(other, _)| Some(*other) < address);
+        let of_it = self.users[from..].iter().take_while(move |(other, _)| Some(*other) == address);
+        of_it.filter_map(|(_, at)| self.rows.get(*at))
     }
 
     /// The customer credentials that are for a connection, by its name.
@@ -77,6 +81,11 @@ impl<'a> Bindings<'a> {
         });
         Impact { integrations: affected.collect(), customers: self.customers(connection).len() }
     }
+}
+
+/// What a bound connection is known by here: it is the inventory's own.
+fn address(connection: &Arc<Object<ConnectionSpec>>) -> usize {
+    Arc::as_ptr(connection).addr()
 }
 
 /// An integration with the flows and steps that use some of its variables.

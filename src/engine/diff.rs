@@ -180,8 +180,19 @@ fn beside<'s, 'f, T>(sorted: &'s [(Field<'f>, T)]) -> Beside<impl Iterator<Item 
 impl<'s, 'f: 's, T, I: Iterator<Item = (&'s Field<'f>, T)>> Beside<I> {
     /// What the list has for a field.
     fn at(&mut self, field: &Field<'_>) -> Option<T> {
-        while self.0.next_if(|(other, _)| **other < *field).is_some() {}
-        self.0.next_if(|(other, _)| **other == *field).map(|(_, found)| found)
+        self.at_or_pass(field, |_, _| ())
+    }
+
+    /// What the list has for a field; `pass` is told what the walk passes by.
+    fn at_or_pass(&mut self, field: &Field<'_>, mut pass: impl FnMut(&'s Field<'f>, T)) -> Option<T> {
+        loop {
+            let order = Ord::cmp(self.0.peek()?.0, field);
+            let (other, found) = self.0.next_if(|_| order.is_le())?;
+            if order.is_eq() {
+                return Some(found);
+            }
+            pass(other, found);
+        }
     }
 }
 
@@ -303,12 +314,10 @@ fn compare(
     };
     let (mut written, mut wrote) = (beside(written), Beside(recorded.fields.iter().peekable()));
     for (field, d) in declared {
-        declared_field(sides, written.at(field).copied(), field, d, wrote.at(field), &mut fields);
+        let wrote = wrote.at_or_pass(field, |other, wrote| undeclared_field(sides, live, other, wrote, &mut fields));
+        declared_field(sides, written.at(field).copied(), field, d, wrote, &mut fields);
     }
-    let mut declared = beside(declared);
-    for (field, wrote) in recorded.fields.iter().filter(|(field, _)| declared.at(field).is_none()) {
-        undeclared_field(sides, live, field, wrote, &mut fields);
-    }
+    wrote.0.for_each(|(field, wrote)| undeclared_field(sides, live, field, wrote, &mut fields));
     fields.changes.sort_by(|a, b| a.field.cmp(&b.field));
     fields
 }

@@ -2,6 +2,7 @@
 
 use super::diff::{Declaration, Extent};
 use super::item::{Item, ObjectId};
+use super::parallel;
 use super::record::Writer;
 use super::resolve::{Asker, Binding, Replacements, resolve_key, resolve_variable};
 use super::world::{Inventory, Sync};
@@ -46,39 +47,14 @@ pub struct SourceBinding {
 /// `made_by` names the actions that make an object of the source.
 pub fn promote(sync: &Sync, from: Side<'_>, to: Side<'_>, made_by: &dyn Fn(&ObjectId) -> Option<String>) -> Promotion {
     let mut promotion = Promotion::default();
-    let mut connections: BTreeMap<String, Arc<Object<ConnectionSpec>>> = BTreeMap::new();
-    for (name, integration) in from.inventory.integrations.iter().filter(|(name, _)| sync.spec.selects(name)) {
-        promotion.selected += 1;
-        let mut crossing = integration.clone();
-        let mut bindings = BTreeMap::new();
-        for (place, variable) in integration.spec.connections.iter().enumerate() {
-            let connection =
-                resolve_variable(from.tenant, name, variable, from.inventory, from.replacements).connection().cloned();
-            let other = sync.spec.overrides.iter().enumerate().find(|(_, o)| {
-                o.tenant == to.tenant
-                    && o.integration.as_deref() == Some(name)
-                    && o.variable.as_deref() == Some(&variable.name)
-            });
-            let mut key = variable.stable_key();
-            if let (Some((position, other)), Some(_)) = (other, key) {
-                promotion.matched.insert(position);
-                key = Some(&other.stable_key);
-                Arc::make_mut(&mut crossing).spec.connections[place] =
-                    Variable::bound(&variable.name, &other.stable_key);
-            }
-            let binding = SourceBinding { connection, overridden: other.is_some() };
-            if let Some(key) = key
-                && let Some(carried) = carried(key, &binding, from, to)
-            {
-                connections.entry(carried.spec.stable_key.clone()).or_insert(carried);
-            }
-            bindings.insert(variable.name.clone(), binding);
-        }
+    let selected: Vec<_> = from.inventory.integrations.values().filter(|i| sync.spec.selects(i.name())).collect();
+    promotion.selected = selected.len();
+    let carried = parallel::map(from.inventory.len(), &selected, |integration| carry(sync, integration, from, to));
+    let mut connections: Vec<Arc<Object<ConnectionSpec>>> = Vec::new();
+    for (integration, carried) in selected.iter().zip(carried) {
+        let name = integration.name();
         let id = ObjectId::new(Kind::Integration, name);
-        if !crossing.metadata.labels.is_empty() || !crossing.metadata.annotations.is_empty() {
-            Arc::make_mut(&mut crossing).metadata = Meta::named(name);
-        }
-        let item = Item::Integration(crossing, from.inventory.uses.get(name).cloned());
+        let item = Item::Integration(carried.integration, from.inventory.uses.get(name).cloned());
         let after = made_by(&id).into_iter().collect();
         let declaration = Declaration {
             writer: sync.writer.clone(),
@@ -88,10 +64,14 @@ pub fn promote(sync: &Sync, from: Side<'_>, to: Side<'_>, made_by: &dyn Fn(&Obje
             after,
         };
         promotion.declarations.push((id, declaration));
-        promotion.bindings.insert(name.clone(), bindings);
+        promotion.bindings.insert(name.to_string(), carried.bindings);
+        promotion.matched.extend(carried.matched);
+        connections.extend(carried.connections);
     }
-    for (key, connection) in connections {
-        match_input_overrides(sync, to.tenant, &key, &mut promotion.matched);
+    connections.sort_by(|a, b| a.spec.stable_key.cmp(&b.spec.stable_key));
+    connections.dedup_by(|a, b| a.spec.stable_key == b.spec.stable_key);
+    for connection in connections {
+        match_input_overrides(sync, to.tenant, &connection.spec.stable_key, &mut promotion.matched);
         let extent = match sync.spec.connection_mode() {
             ConnectionMode::Match => continue,
             ConnectionMode::Create => Extent::Existence,
@@ -105,6 +85,49 @@ pub fn promote(sync: &Sync, from: Side<'_>, to: Side<'_>, made_by: &dyn Fn(&Obje
         promotion.declarations.push((id, declaration));
     }
     promotion
+}
+
+/// One integration on its way to a target.
+struct Carried {
+    integration: Arc<Object<IntegrationSpec>>,
+    bindings: BTreeMap<String, SourceBinding>,
+    /// The connections that it uses, as the source has them.
+    connections: Vec<Arc<Object<ConnectionSpec>>>,
+    /// Positions of overrides.
+    matched: Vec<usize>,
+}
+
+fn carry(sync: &Sync, integration: &Arc<Object<IntegrationSpec>>, from: Side<'_>, to: Side<'_>) -> Carried {
+    let name = integration.name();
+    let mut on_its_way = Carried {
+        integration: integration.clone(),
+        bindings: BTreeMap::new(),
+        connections: Vec::new(),
+        matched: Vec::new(),
+    };
+    for (place, variable) in integration.spec.connections.iter().enumerate() {
+        let connection =
+            resolve_variable(from.tenant, name, variable, from.inventory, from.replacements).connection().cloned();
+        let other = sync.spec.overrides.iter().enumerate().find(|(_, o)| {
+            o.tenant == to.tenant
+                && o.integration.as_deref() == Some(name)
+                && o.variable.as_deref() == Some(&variable.name)
+        });
+        let mut key = variable.stable_key();
+        if let (Some((position, other)), Some(_)) = (other, key) {
+            on_its_way.matched.push(position);
+            key = Some(&other.stable_key);
+            Arc::make_mut(&mut on_its_way.integration).spec.connections[place] =
+                Variable::bound(&variable.name, &other.stable_key);
+        }
+        let binding = SourceBinding { connection, overridden: other.is_some() };
+        on_its_way.connections.extend(key.and_then(|key| carried(key, &binding, from, to)));
+        on_its_way.bindings.insert(variable.name.clone(), binding);
+    }
+    if !integration.metadata.labels.is_empty() || !integration.metadata.annotations.is_empty() {
+        Arc::make_mut(&mut on_its_way.integration).metadata = Meta::named(name);
+    }
+    on_its_way
 }
 
 /// The source's connection that stands behind a key of the target: the one that the target would

@@ -36,7 +36,6 @@ impl Draft<'_> {
                 let asker = Asker { writers: Some(&writers), source_binding: source.map(|c| &c.spec) };
                 let resolution = resolve_key(key, connections, replacements, asker);
                 if let Some(bound) = resolution.connection() {
-                    self.wanted.entry(bound.name().to_string()).or_insert_with(|| id.to_string());
                     bound_variables.insert(variable.name.clone(), bound.clone());
                 }
                 let problem = self.held_back(variable, key, &resolution.binding, connections).or_else(|| {
@@ -65,6 +64,9 @@ impl Draft<'_> {
         binding: &Binding,
         connections: &Inventory,
     ) -> Option<(Code, String, String)> {
+        if self.occupied.is_empty() && connections.invalid.is_empty() {
+            return None;
+        }
         let name = match binding {
             Binding::Bound(bound) => bound.name().to_string(),
             _ => names::of_stable_key(key),

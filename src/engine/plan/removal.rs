@@ -101,11 +101,13 @@ fn obstacle(
 fn in_use(draft: &Draft<'_>) -> BTreeMap<String, String> {
     let replacements = Replacements::of(draft.input.tenant, &draft.after);
     let bindings = Bindings::of(draft.input.tenant, &draft.after, &replacements);
+    let bound = draft.wanted.iter().flat_map(|(id, variables)| variables.values().map(move |c| (c.name(), id)));
+    let wanted: BTreeMap<&str, &ObjectId> = bound.collect();
     let user = |connection: &String| {
         let integration = bindings.users(connection).next().map(|row| format!("Integration/{}", row.integration));
         integration
             .or_else(|| bindings.customers(connection).first().map(|c| format!("CustomerCredentials/{c}")))
-            .or_else(|| draft.wanted.get(connection).cloned())
+            .or_else(|| wanted.get(connection.as_str()).map(ToString::to_string))
     };
     draft.after.connections.keys().filter_map(|name| Some((name.clone(), user(name)?))).collect()
 }

@@ -45,8 +45,8 @@ pub(super) struct Draft<'a> {
     pub findings: Vec<Finding>,
     pub made_by: HashMap<ObjectId, String>,
     pub orphaned: BTreeMap<Writer, usize>,
-    /// Connections that a declared integration binds, written or not, and the integration.
-    pub wanted: BTreeMap<String, String>,
+    /// What the variables of declared integrations, written or not, are bound to.
+    pub wanted: Vec<(ObjectId, BoundVariables)>,
     /// The actions after which a stable key has an answer.
     answered_by: HashMap<String, Vec<String>>,
     /// Objects that are not what their writers want: what needs them is held back.
@@ -63,7 +63,7 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
         findings: Vec::new(),
         made_by: HashMap::new(),
         orphaned: BTreeMap::new(),
-        wanted: BTreeMap::new(),
+        wanted: Vec::new(),
         answered_by: HashMap::new(),
         occupied: BTreeSet::new(),
     };
@@ -87,6 +87,7 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
         let all = declarations.iter().map(|d| &d.writer);
         let blocked = all.filter(|w| !kept_writers.contains(w)).cloned().collect();
         draft.object(id, &kept, &blocked, &|| decided_by(&bound));
+        draft.wanted.push((id.clone(), bound));
     }
     removal::remove(&mut draft);
     // Where nothing was written since, the same connections answer for the same keys.
