@@ -108,6 +108,11 @@ pub fn changed_key(position: usize) -> String {
     stable_key(position * CHANGED.of + CHANGED.at)
 }
 
+/// One connection as a file.
+pub fn one_document() -> Result<String, WriteError> {
+    to_yaml(&Resource::Connection(Object::new(stable_key(0), connection(0))))
+}
+
 /// So many documents of one tenant as one file. The integrations come without their definitions,
 /// which are files of their own.
 pub fn yaml(documents: usize) -> Result<String, WriteError> {
@@ -193,18 +198,18 @@ fn connection(number: usize) -> ConnectionSpec {
     let mut random = Random::of(number);
     let component = component_of(number);
     let key = stable_key(number);
-    let site = format!("https://{:08x}.{component}.example", random.next() >> 32);
+    let site = format!("https://{component}-{:04x}.example", random.next() >> 48);
     let inputs = [
-        ("authorizeUrl", Input::value(format!("{site}/oauth2/authorize"))),
-        ("tokenUrl", Input::value(format!("{site}/oauth2/token"))),
-        ("clientId", Input::value(format!("id-{:016x}", random.next()))),
+        ("authorizeUrl", Input::value(format!("{site}/authorize"))),
+        ("tokenUrl", Input::value(format!("{site}/token"))),
+        ("clientId", Input::value(format!("id-{:08x}", random.next() >> 32))),
         ("clientSecret", Input::secret(key.clone(), "clientSecret")),
         ("scopes", Input::value("api refresh_token openid")),
         ("instanceUrl", Input::PER_CUSTOMER),
     ];
     ConnectionSpec {
         title: Some(format!("{component} {number}")),
-        description: Some(format!("What team {} works with in {component}", random.below(40))),
+        description: None,
         component: ComponentRef::new(component, true),
         type_: TYPE.into(),
         credentials: if random.below(2) == 0 { Credentials::Customer } else { Credentials::OrganizationCustomer },
@@ -227,7 +232,7 @@ fn integration(number: usize, bound: std::ops::Range<usize>) -> (Object<Integrat
     let mut connections = Vec::new();
     for number in bound {
         let component = component_of(number);
-        let variable = format!("{component} Connection {number}");
+        let variable = format!("{component} {number}");
         let steps = uses.flows.iter().map(|flow| Use {
             by: User::Step { flow: flow.clone(), step: format!("Call {component} {number}") },
             component: Some(ComponentRef::new(component, true)),
