@@ -204,7 +204,7 @@ fn merge<'a>(sides: &Sides<'a>) -> Result<DeclaredFields<'a>, Conflict> {
     for declaration in speaking(sides) {
         let crossing = declaration.extent != Extent::Whole;
         let records = declaration.extent != Extent::Existence;
-        let writers = Arc::new(BTreeSet::from_iter(records.then(|| declaration.writer.clone())));
+        let writers = if records { only(&declaration.writer, sides.record) } else { Arc::default() };
         for (field, value) in declaration.item.fields(!crossing) {
             let at = match merged.binary_search_by(|(other, _)| other.cmp(&field)) {
                 Ok(at) => at,
@@ -230,6 +230,14 @@ fn merge<'a>(sides: &Sides<'a>) -> Result<DeclaredFields<'a>, Conflict> {
         }
     }
     Ok(merged)
+}
+
+/// The set of one writer; the one that the record has, where it has it, so that sets are shared and
+/// equal at a glance.
+fn only(writer: &Writer, record: Option<&Arc<Record>>) -> Arc<BTreeSet<Writer>> {
+    let first = record.and_then(|r| r.fields.values().next()).map(|wrote| &wrote.writers);
+    let shared = first.filter(|writers| writers.len() == 1 && writers.contains(writer));
+    shared.cloned().unwrap_or_else(|| Arc::new(BTreeSet::from([writer.clone()])))
 }
 
 /// The declarations that want something. One that only wants the object to be there is content with
@@ -353,6 +361,9 @@ fn declared_field(
 /// The declaring writers, and those that wrote it and might still declare it.
 fn writers_of(sides: &Sides<'_>, d: &Declared<'_>, wrote: Option<&Wrote>) -> Arc<BTreeSet<Writer>> {
     let mut writers = d.writers.clone();
+    if wrote.is_none_or(|wrote| Arc::ptr_eq(&wrote.writers, &writers)) {
+        return writers;
+    }
     let others = wrote.into_iter().flat_map(|w| w.writers.iter()).filter(|w| !d.writers.contains(*w));
     for unsure in others.filter(|w| (sides.standing)(w) == Standing::Unsure) {
         Arc::make_mut(&mut writers).insert(unsure.clone());
@@ -368,6 +379,11 @@ fn set(out: &mut Fields, field: &Field<'_>, d: &Declared<'_>, now: Option<FieldV
 }
 
 impl Fields {
+    /// Whether nothing is to be done or said.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.held.is_empty() && self.drifted.is_empty() && self.orphaned.is_empty()
+    }
+
     fn record(&mut self, field: &Field<'_>, wrote: Wrote) {
         Arc::make_mut(&mut self.record).fields.insert(field.clone().into_owned(), wrote);
     }

@@ -115,6 +115,9 @@ fn carried(key: &str, binding: &SourceBinding, from: Side<'_>, to: Side<'_>) -> 
     let asker = Asker { writers: None, source_binding: source.map(|c| &c.spec) };
     let with_that_key = |key: &str| from.inventory.connection(key).cloned();
     match resolve_key(key, to.inventory, to.replacements, asker).binding {
+        Binding::Bound(theirs) if theirs.spec.stable_key == key && source.is_some_and(|s| s.spec.stable_key == key) => {
+            source.cloned()
+        }
         Binding::Bound(theirs) if to.is_own(&theirs) => {
             let own = &theirs.spec;
             // A replacement that differs from what the target has under the key would not answer there.

@@ -162,8 +162,8 @@ impl Replacements {
             }
         }
         let rings = rings(&by_older);
-        let named = inventory.connections.values().filter(|c| names::is_of_stable_key(c.name(), &c.spec.stable_key));
-        Replacements { own: named.cloned().map(ByKey).collect(), by_older, rings }
+        let own = inventory.connections.values().cloned().map(ByKey).collect();
+        Replacements { own, by_older, rings }
     }
 
     /// The connection with exactly this stable key.

@@ -11,6 +11,7 @@ mod replaces;
 mod secrets;
 
 use super::bindings::Bindings;
+use super::parallel;
 use super::plan::Finding;
 use super::resolve::Replacements;
 use super::world::{Inventory, World};
@@ -46,11 +47,12 @@ const CHECKS: &[fn(&Tenant<'_>, &mut Vec<Finding>)] = &[
 
 /// Everything that the checks say of one tenant.
 pub fn tenant(tenant: &Tenant<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for check in CHECKS {
+    let findings = parallel::map(tenant.inventory.len(), CHECKS, |check| {
+        let mut findings = Vec::new();
         check(tenant, &mut findings);
-    }
-    findings
+        findings
+    });
+    findings.into_iter().flatten().collect()
 }
 
 /// Everything that the checks say across tenants.

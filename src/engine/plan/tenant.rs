@@ -11,6 +11,7 @@ use crate::engine::code::Code;
 use crate::engine::diff::{self, Declaration, Difference, Drifted, Extent, Held, Sides, Standing};
 use crate::engine::field::{Field, FieldKind};
 use crate::engine::item::{Item, ObjectId};
+use crate::engine::parallel;
 use crate::engine::record::Writer;
 use crate::engine::redirect::redirect;
 use crate::engine::resolve::Replacements;
@@ -66,13 +67,20 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
         answered_by: HashMap::new(),
         occupied: BTreeSet::new(),
     };
-    let (integrations, others): (Vec<_>, Vec<_>) =
-        input.declared.iter().partition(|(id, _)| id.kind == Kind::Integration);
-    for (id, declarations) in others {
-        draft.object(id, declarations, &BTreeSet::new(), &|| Value::Null);
+    let of = |wanted: &dyn Fn(Kind) -> bool| input.declared.iter().filter(|(id, _)| wanted(id.kind)).collect::<Vec<_>>();
+    let none = BTreeSet::new();
+    for (id, declarations) in of(&|kind| kind == Kind::Component) {
+        draft.object(id, declarations, &none, &|| Value::Null);
+    }
+    let others = of(&|kind| !matches!(kind, Kind::Component | Kind::Integration));
+    // Most objects are as they should be: that is seen in parallel, and the others one after the other.
+    let settled = parallel::map(others.len(), &others, |(id, declarations)| draft.is_settled(id, declarations));
+    for ((id, declarations), _) in others.into_iter().zip(settled).filter(|(_, settled)| !settled) {
+        draft.object(id, declarations, &none, &|| Value::Null);
     }
     let connections = draft.after.clone();
     let replacements = Replacements::of(input.tenant, &connections);
+    let integrations = of(&|kind| kind == Kind::Integration);
     for (id, declarations) in integrations {
         let (kept, bound) = draft.unblocked(id, declarations, &connections, &replacements);
         let kept_writers: BTreeSet<&Writer> = kept.iter().map(|d| &d.writer).collect();
@@ -81,7 +89,9 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
         draft.object(id, &kept, &blocked, &|| decided_by(&bound));
     }
     removal::remove(&mut draft);
-    draft.finish()
+    // Where nothing was written since, the same connections answer for the same keys.
+    let same = Arc::ptr_eq(&connections, &draft.after);
+    draft.finish(same.then_some(replacements))
 }
 
 impl<'a> Draft<'a> {
@@ -98,27 +108,48 @@ impl<'a> Draft<'a> {
         blocked: &BTreeSet<Writer>,
         decided: &dyn Fn() -> Value,
     ) {
-        let input = self.input;
-        let live = input.live.get(id);
+        let live = self.input.live.get(id);
         if declarations.is_empty() || self.is_held_back(id, live.as_ref(), declarations) {
             return;
         }
-        let record = input.live.record(input.tenant, id);
-        let sides = Sides {
-            tenant: input.tenant,
-            live: live.as_ref(),
-            record,
-            declarations,
-            drift: input.view.spec.drift(),
-            standing: &|writer| if blocked.contains(writer) { Standing::Unsure } else { input.standing(writer, id) },
-            holder: &|field| input.live.holder(id, field),
-        };
-        match diff::difference(&sides) {
+        match self.difference(id, live.as_ref(), declarations, blocked) {
             None => {}
             Some(Difference::Conflict { field, writers }) => self.conflict(id, &field, &writers, declarations),
             Some(Difference::Occupied { field }) => self.occupied(id, &field, declarations),
             Some(Difference::Fields(fields)) => self.fields(id, live, fields, declarations, decided),
         }
+    }
+
+    fn difference(
+        &self,
+        id: &ObjectId,
+        live: Option<&Item>,
+        declarations: &[Declaration],
+        blocked: &BTreeSet<Writer>,
+    ) -> Option<Difference> {
+        let input = self.input;
+        diff::difference(&Sides {
+            tenant: input.tenant,
+            live,
+            record: input.live.record(input.tenant, id),
+            declarations,
+            drift: input.view.spec.drift(),
+            standing: &|writer| if blocked.contains(writer) { Standing::Unsure } else { input.standing(writer, id) },
+            holder: &|field| input.live.holder(id, field),
+        })
+    }
+
+    /// Whether a connection is there as it is declared, and nothing is to be said of it.
+    fn is_settled(&self, id: &ObjectId, declarations: &[Declaration]) -> bool {
+        let live = self.input.live.get(id).filter(|_| id.kind == Kind::Connection);
+        live.is_some()
+            && !self.after.invalid.contains_key(id)
+            && declarations.iter().all(|d| self.secret_literals(&d.item).is_empty())
+            && match self.difference(id, live.as_ref(), declarations, &BTreeSet::new()) {
+                None => true,
+                Some(Difference::Fields(fields)) => fields.is_empty(),
+                Some(_) => false,
+            }
     }
 
     fn is_held_back(&mut self, id: &ObjectId, live: Option<&Item>, declarations: &[Declaration]) -> bool {
@@ -363,10 +394,10 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn finish(mut self) -> Planned {
+    fn finish(mut self, replacements: Option<Replacements>) -> Planned {
         let input = self.input;
         let after = self.after.clone();
-        let replacements = Replacements::of(input.tenant, &after);
+        let replacements = replacements.unwrap_or_else(|| Replacements::of(input.tenant, &after));
         let bindings = Bindings::of(input.tenant, &after, &replacements);
         for action in &mut self.actions {
             action.impact = match action.change.object.kind {

@@ -1,0 +1,50 @@
+//! Sharing pure work between the machine's processors. The results do not depend on it.
+
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// With fewer objects than this a thread costs more than it saves.
+const WORTH_A_THREAD: usize = 2_000;
+/// In how many shares each thread's part is taken, so that a slow one holds up little.
+const SHARES: usize = 4;
+
+/// Does `work` on each of `items`, in parallel where it concerns many `objects`. The results come in
+/// the order of the items.
+pub fn map<T: Sync, R: Send>(objects: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    if objects < WORTH_A_THREAD || items.len() < 2 {
+        return items.iter().map(work).collect();
+    }
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(items.len());
+    let shares: Vec<&[T]> = items.chunks(items.len().div_ceil(threads * SHARES)).collect();
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(shares.len()));
+    let take = || {
+        while let Some(position) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < shares.len()) {
+            let results: Vec<R> = shares[position].iter().map(&work).collect();
+            done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((position, results));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(take);
+        }
+        take();
+    });
+    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    done.sort_unstable_by_key(|(position, _)| *position);
+    done.into_iter().flat_map(|(_, results)| results).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_the_order_of_the_items() {
+        for (objects, count) in [(0, 0), (0, 5), (WORTH_A_THREAD, 0), (WORTH_A_THREAD, 1), (WORTH_A_THREAD, 10_001)] {
+            let items: Vec<usize> = (0..count).collect();
+            assert_eq!(map(objects, &items, |item| item * 2), items.iter().map(|i| i * 2).collect::<Vec<_>>());
+        }
+    }
+}
