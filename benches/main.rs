@@ -18,9 +18,11 @@ use std::process::ExitCode;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
+/// Measures one group of figures.
+type Measure = fn(&mut Machine) -> Outcome<Vec<Figure>>;
+
 /// The groups of figures, by the name that asks for them.
-const GROUPS: [(&str, fn(&mut Machine) -> Outcome<Vec<Figure>>); 2] =
-    [("engine", engine::figures), ("files", files::figures)];
+const GROUPS: [(&str, Measure); 2] = [("engine", engine::figures), ("files", files::figures)];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -33,7 +33,7 @@ pub fn make(project: &Project, scope: &Scope) -> Result<Planned, Failure> {
         plan.retain(&|id| core.contains(id));
     }
     plan.skipped.other_kinds = project.other_kinds;
-    plan.findings.extend(project.own_problems().map(finding));
+    plan.findings.extend(project.own_problems.iter().map(finding));
     plan.findings.sort_by_key(|f| f.severity);
     locate(project, &world.syncs, &mut plan);
     plan.settle();

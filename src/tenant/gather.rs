@@ -92,6 +92,9 @@ fn item(resource: Resource) -> Option<Item> {
     })
 }
 
+/// How many of the other places are named where an object is there twice.
+const OTHERS: usize = 3;
+
 fn twice_problems(id: &ObjectId, places: &[Origin]) -> Vec<Problem> {
     let name = ["metadata", "name"];
     let shown = |origin: &Origin| {
@@ -102,14 +105,20 @@ fn twice_problems(id: &ObjectId, places: &[Origin]) -> Vec<Problem> {
         _ => "keep one of them",
     };
     let all: Vec<String> = places.iter().map(shown).collect();
+    // A few others tell where to look; all of each would be a square of them.
     let others = |this: usize| {
-        all.iter().enumerate().filter(|(other, _)| *other != this).map(|(_, p)| p.as_str()).collect::<Vec<_>>()
+        let shown = all.iter().enumerate().filter(|(other, _)| *other != this).map(|(_, p)| p.as_str()).take(OTHERS);
+        let shown = shown.collect::<Vec<_>>().join(", ");
+        match all.len().saturating_sub(1 + OTHERS) {
+            0 => shown,
+            more => format!("{shown} and {more} more"),
+        }
     };
     places
         .iter()
         .enumerate()
         .map(|(this, origin)| {
-            problem(origin, id.kind, &name, format!("{id} is there twice: also at {}", others(this).join(", ")), help)
+            problem(origin, id.kind, &name, format!("{id} is there twice: also at {}", others(this)), help)
         })
         .collect()
 }

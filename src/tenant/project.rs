@@ -28,6 +28,8 @@ pub struct Project {
     pub syncs: Vec<Sync>,
     /// Everything that is wrong in the files, in the order of files and lines.
     pub problems: Vec<Problem>,
+    /// Those of them that are of files which belong to no tenant.
+    pub own_problems: Vec<Problem>,
     /// Documents of other kinds.
     pub other_kinds: usize,
     /// Files met in folders that are neither regular files nor folders.
@@ -78,6 +80,8 @@ pub fn open(given: &Given, stdin: &mut dyn Read) -> Project {
     } else {
         project.fill(given, tenants, inside);
     }
+    project.problems =
+        project.own_problems.iter().chain(project.snapshots().flat_map(|s| &s.problems)).cloned().collect();
     project.problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     project.problems.dedup();
     project
@@ -124,7 +128,6 @@ impl Project {
     fn unnamed(&mut self, inside: Reading) {
         let live =
             gather(Documents { documents: inside.documents, invalid: inside.invalid, unparsed: inside.unparsed });
-        self.problems.extend(live.problems.clone());
         let tenant = ProjectTenant { spec: TenantSpec::default(), place: None, live: Ok(live), source: None };
         self.tenants.insert(UNNAMED.to_string(), tenant);
     }
@@ -152,13 +155,13 @@ impl Project {
         for invalid in inside.invalid {
             match owner(&folders, &invalid.origin.file.path).filter(|_| invalid.kind.in_tenant()) {
                 Some(folder) => of_folder.entry(folder.clone()).or_default().invalid.push(invalid),
-                None => self.problems.extend(invalid.problems),
+                None => self.own_problems.extend(invalid.problems),
             }
         }
         for unparsed in inside.unparsed {
             match owner(&folders, &unparsed.file) {
                 Some(folder) => of_folder.entry(folder.clone()).or_default().unparsed.push(unparsed),
-                None => self.problems.extend(unparsed.problems),
+                None => self.own_problems.extend(unparsed.problems),
             }
         }
         let misplaced: Vec<(Origin, ObjectId)> = self
@@ -180,11 +183,6 @@ impl Project {
         let mut read = |folder: &PathBuf| of_folder.remove(folder).map(gather).unwrap_or_default();
         for (name, spec) in tenants {
             let tenant = self.tenant(given, &name, spec, &mut read);
-            for snapshot in
-                [tenant.live.as_ref().ok(), tenant.source.as_ref().and_then(|s| s.as_ref().ok())].into_iter().flatten()
-            {
-                self.problems.extend(snapshot.problems.clone());
-            }
             self.tenants.insert(name, tenant);
         }
     }
@@ -210,7 +208,7 @@ impl Project {
                 let place = DirectoryPlace::new(name, folder.clone());
                 let live = with_records(read(&folder), &place).map_err(|problem| {
                     let why = problem.message.clone();
-                    self.problems.push(problem);
+                    self.own_problems.push(problem);
                     why
                 });
                 (Some(place), live)
@@ -273,22 +271,20 @@ impl Project {
     }
 
     fn wrong(&mut self, origin: &Origin, kind: Kind, path: &[&str], message: String, help: &str) {
-        self.problems.push(problem(origin, kind, path, message, help));
+        self.own_problems.push(problem(origin, kind, path, message, help));
     }
 
-    /// Problems of files that belong to no tenant.
-    pub fn own_problems(&self) -> impl Iterator<Item = &Problem> {
-        let snapshots =
-            self.tenants.values().flat_map(|t| [t.live.as_ref().ok(), t.source.as_ref().and_then(|s| s.as_ref().ok())]);
-        let of_tenants: Vec<&Problem> = snapshots.flatten().flat_map(|s| &s.problems).collect();
-        self.problems.iter().filter(move |p| !of_tenants.contains(p))
+    /// What was read of every place and source.
+    fn snapshots(&self) -> impl Iterator<Item = &Snapshot> {
+        self.tenants
+            .values()
+            .flat_map(|t| [t.live.as_ref().ok(), t.source.as_ref().and_then(|s| s.as_ref().ok())])
+            .flatten()
     }
 
     /// How many resources were read.
     pub fn objects(&self) -> usize {
-        let snapshots =
-            self.tenants.values().flat_map(|t| [t.live.as_ref().ok(), t.source.as_ref().and_then(|s| s.as_ref().ok())]);
-        self.origins.len() + snapshots.flatten().map(|s| s.inventory.len()).sum::<usize>()
+        self.origins.len() + self.snapshots().map(|s| s.inventory.len()).sum::<usize>()
     }
 
     /// The bytes of a definition that stands beside its manifest, in a place or a source.

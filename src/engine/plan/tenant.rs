@@ -67,7 +67,8 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
         answered_by: HashMap::new(),
         occupied: BTreeSet::new(),
     };
-    let of = |wanted: &dyn Fn(Kind) -> bool| input.declared.iter().filter(|(id, _)| wanted(id.kind)).collect::<Vec<_>>();
+    let of =
+        |wanted: &dyn Fn(Kind) -> bool| input.declared.iter().filter(|(id, _)| wanted(id.kind)).collect::<Vec<_>>();
     let none = BTreeSet::new();
     for (id, declarations) in of(&|kind| kind == Kind::Component) {
         draft.object(id, declarations, &none, &|| Value::Null);
