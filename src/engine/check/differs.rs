@@ -3,6 +3,7 @@
 use crate::api::*;
 use crate::engine::code::Code;
 use crate::engine::item::ObjectId;
+use crate::engine::parallel;
 use crate::engine::plan::Finding;
 use crate::engine::world::Inventory;
 
@@ -10,12 +11,14 @@ pub(super) fn check(tenants: &[(&str, &Inventory)]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (position, (tenant, inventory)) in tenants.iter().enumerate() {
         let earlier = tenants.get(..position).unwrap_or_default();
-        for (name, connection) in &inventory.connections {
+        let connections: Vec<_> = inventory.connections.iter().collect();
+        let differ = parallel::map(connections.len(), &connections, |(name, connection)| {
             // Compared with the first tenant that has the key, so that each difference is said once.
-            let first = earlier.iter().find_map(|(t, i)| Some((t, i.connections.get(name)?)));
-            let Some((other, theirs)) = first.filter(|(_, theirs)| !theirs.spec.connects_like(&connection.spec)) else {
-                continue;
-            };
+            let (other, theirs) = earlier.iter().find_map(|(t, i)| Some((t, i.connections.get(*name)?)))?;
+            (!theirs.spec.connects_like(&connection.spec)).then_some((other, theirs))
+        });
+        let differing = connections.into_iter().zip(differ).filter_map(|(ours, theirs)| Some((ours, theirs?)));
+        for ((name, connection), (other, theirs)) in differing {
             findings.push(Finding::of(
                 Code::KeyDiffers,
                 tenant,
