@@ -4,7 +4,7 @@
 
 # Everything that must hold.
 test:
-	cargo test
+	cargo test --workspace
 
 # The main job on a copy of examples/us-eu: plan, apply, and what it changed.
 demo:
@@ -18,4 +18,5 @@ crds:
 # Measures, prints ratios and writes docs/benchmarks.md. `make bench ONLY=engine` (or files) measures
 # one group and writes nothing.
 bench:
-	cargo bench --bench bench -- $(ONLY)
+	cargo build --release
+	cargo run --release --package stablekey-bench -- $(ONLY)

@@ -16,5 +16,7 @@ pub const ALIASED_BYTES: usize = 16 * 1024 * 1024;
 pub const FOLDER_DEPTH: usize = 64;
 /// How many mistakes of one document are told.
 pub const FINDINGS: usize = 100;
+/// How many mistakes of one file are told: of invalid documents, and of those that cannot be read.
+pub const FILE_FINDINGS: usize = 1_000;
 /// How much of a line an error shows, in characters.
 pub const EXCERPT: usize = 110;

@@ -58,6 +58,8 @@ pub struct Reading {
     pub other_kinds: usize,
     /// How many files were read.
     pub files: usize,
+    /// Mistakes that were found and are not told one by one.
+    pub untold: usize,
     /// How many files met in folders are neither regular files nor folders, or lead out of the root.
     pub passed_over: usize,
 }
@@ -73,6 +75,7 @@ impl Reading {
         self.other_kinds += other.other_kinds;
         self.files += other.files;
         self.passed_over += other.passed_over;
+        self.untold += other.untold;
     }
 
     /// Every problem, in the order of files and lines.
@@ -90,6 +93,33 @@ impl Reading {
             Some(unparsed) => unparsed.problems.extend(problems),
             None => self.unparsed.push(Unparsed { file, problems }),
         }
+    }
+
+    /// Leaves no more mistakes of one file than are told: a generated file can have millions.
+    fn tell_so_many(&mut self, path: &str) {
+        let mut untold = self.untold;
+        let mut keep = |of: &mut dyn Iterator<Item = &mut Vec<Problem>>| {
+            let mut room = limits::FILE_FINDINGS;
+            for problems in of {
+                untold += problems.len().saturating_sub(room);
+                problems.truncate(room);
+                room -= problems.len();
+            }
+        };
+        keep(&mut self.invalid.iter_mut().map(|invalid| &mut invalid.problems));
+        keep(&mut self.unparsed.iter_mut().map(|unparsed| &mut unparsed.problems));
+        let last = self.invalid.iter_mut().map(|invalid| &mut invalid.problems).rfind(|told| !told.is_empty());
+        let last = last.or_else(|| self.unparsed.last_mut().map(|unparsed| &mut unparsed.problems));
+        if let (Some(told), 1..) = (last, untold) {
+            let (line, column) = told.last().map_or((0, 0), |last| (last.line, last.column));
+            let message = format!("{untold} more mistakes of this file are not told");
+            told.push(Problem {
+                line,
+                column,
+                ..Problem::of_file(path, message, "mend those that are, and look again")
+            });
+        }
+        self.untold = untold;
     }
 
     /// A file of which nothing could be read.
@@ -123,7 +153,7 @@ pub fn read_text(path: &str, text: String) -> Reading {
     let file = Arc::new(SourceFile { path: path.to_string(), text });
     let aliased = AtomicUsize::new(0);
     let read = |slices: &[Slice]| {
-        let mut reader = Reader { file: &file, aliased: &aliased, reading: Reading::default() };
+        let mut reader = Reader { file: &file, aliased: &aliased, told: 0, reading: Reading::default() };
         slices.iter().for_each(|slice| reader.slice(slice));
         reader.reading
     };
@@ -131,6 +161,7 @@ pub fn read_text(path: &str, text: String) -> Reading {
     for part in super::threads::in_parts(&slices, |slice| slice.range.len(), read) {
         reading.extend(part);
     }
+    reading.tell_so_many(path);
     reading
 }
 
@@ -138,6 +169,8 @@ struct Reader<'f> {
     file: &'f Arc<SourceFile>,
     /// How much text the aliases of the file repeat so far.
     aliased: &'f AtomicUsize,
+    /// How many mistakes of invalid documents were kept.
+    told: usize,
     reading: Reading,
 }
 
@@ -249,10 +282,14 @@ impl Reader<'_> {
                 origin: found.origin.clone(),
             }),
             _ => {
+                checked.findings.sort_by_key(|finding| finding.at.start);
+                let room = limits::FILE_FINDINGS.saturating_sub(self.told);
+                self.reading.untold += checked.findings.len().saturating_sub(room);
+                checked.findings.truncate(room);
+                self.told += checked.findings.len();
                 let spans = mask::spans(tree, id, Some(schema));
                 let problem =
                     |f: Finding| Problem::at(self.file, tree.text, found.first_line, f.at, &spans, (f.message, f.help));
-                checked.findings.sort_by_key(|finding| finding.at.start);
                 self.reading.invalid.push(Invalid {
                     kind,
                     name: shown(name),

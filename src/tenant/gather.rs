@@ -6,6 +6,7 @@ use crate::api::*;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::world::Inventory;
 use crate::manifest::definition::{self, MAX_BYTES};
+use crate::manifest::limits;
 use crate::manifest::{Document, Invalid, Origin, Problem, Unparsed, locate, problem};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -31,7 +32,7 @@ pub fn gather(found: Documents) -> Snapshot {
     let mut twice: BTreeMap<ObjectId, Vec<Origin>> = BTreeMap::new();
     for invalid in found.invalid {
         let id = ObjectId::new(invalid.kind, invalid.name);
-        let why = invalid.problems.first().map_or_else(String::new, |p| p.message.clone());
+        let why = invalid.problems.first().map_or("it is wrong".to_string(), |p| p.message.clone());
         let more = invalid.problems.len().saturating_sub(1);
         let why = if more == 0 { why } else { format!("{why} (and {more} more)") };
         problems.extend(invalid.problems);
@@ -104,12 +105,12 @@ fn twice_problems(id: &ObjectId, places: &[Origin]) -> Vec<Problem> {
         Kind::Connection => "a tenant has exactly one connection per stable key: keep one of them",
         _ => "keep one of them",
     };
-    let all: Vec<String> = places.iter().map(shown).collect();
+    let all: Vec<String> = places.iter().take(1 + OTHERS).map(shown).collect();
     // A few others tell where to look; all of each would be a square of them.
     let others = |this: usize| {
         let shown = all.iter().enumerate().filter(|(other, _)| *other != this).map(|(_, p)| p.as_str()).take(OTHERS);
         let shown = shown.collect::<Vec<_>>().join(", ");
-        match all.len().saturating_sub(1 + OTHERS) {
+        match places.len().saturating_sub(1 + OTHERS) {
             0 => shown,
             more => format!("{shown} and {more} more"),
         }
@@ -117,6 +118,7 @@ fn twice_problems(id: &ObjectId, places: &[Origin]) -> Vec<Problem> {
     places
         .iter()
         .enumerate()
+        .take(limits::FILE_FINDINGS)
         .map(|(this, origin)| {
             problem(origin, id.kind, &name, format!("{id} is there twice: also at {}", others(this)), help)
         })

@@ -13,18 +13,32 @@ use crate::engine::resolve::{Asker, Binding, Replacements, resolve_key};
 use crate::engine::world::Inventory;
 use std::collections::BTreeSet;
 
+/// What is declared of an integration, once its variables are bound.
+#[derive(Default)]
+pub(super) struct Weighed {
+    /// The declarations without those of syncs that would leave a variable missing or bound to
+    /// something else.
+    pub kept: Vec<Declaration>,
+    /// The writers of the others.
+    pub blocked: BTreeSet<Writer>,
+    /// Why they are blocked, and what mends it.
+    pub problems: Vec<(Code, String, String)>,
+    /// What is to be said of it.
+    pub findings: Vec<Finding>,
+    /// What its variables will be bound to, which decided that.
+    pub bound: BoundVariables,
+}
+
 impl Draft<'_> {
-    /// The declarations of an integration without those of syncs that would leave a variable missing
-    /// or bound to something else; and what its variables will be bound to, which decided that.
-    pub(super) fn unblocked(
-        &mut self,
+    /// Binds what is declared of an integration, to see whether it can be written.
+    pub(super) fn weigh(
+        &self,
         id: &ObjectId,
         declarations: &[Declaration],
         connections: &Inventory,
         replacements: &Replacements,
-    ) -> (Vec<Declaration>, BoundVariables) {
-        let mut kept = Vec::new();
-        let mut bound_variables = BoundVariables::new();
+    ) -> Weighed {
+        let mut weighed = Weighed::default();
         for declaration in declarations {
             let Item::Integration(integration, _) = &declaration.item else { continue };
             let sources = self.input.promotions.get(&declaration.writer).and_then(|p| p.get(&id.name));
@@ -36,24 +50,25 @@ impl Draft<'_> {
                 let asker = Asker { writers: Some(&writers), source_binding: source.map(|c| &c.spec) };
                 let resolution = resolve_key(key, connections, replacements, asker);
                 if let Some(bound) = resolution.connection() {
-                    bound_variables.insert(variable.name.clone(), bound.clone());
+                    weighed.bound.insert(variable.name.clone(), bound.clone());
                 }
                 let problem = self.held_back(variable, key, &resolution.binding, connections).or_else(|| {
                     // What its own source binds is the tenant's own business: it is said, and not blocked.
                     let is_sync = declaration.writer != Writer::Source;
                     let source = source.map(AsRef::as_ref);
-                    is_sync.then(|| self.obstacle(id, variable, key, &resolution.binding, source, connections))?
+                    let bound = (key, &resolution.binding);
+                    is_sync.then(|| self.obstacle(id, variable, bound, source, connections, &mut weighed.findings))?
                 });
                 problems.extend(problem);
             }
             if problems.is_empty() {
-                kept.push(declaration.clone());
+                weighed.kept.push(declaration.clone());
+            } else {
+                weighed.blocked.insert(declaration.writer.clone());
             }
-            for (code, text, mend) in problems {
-                self.blocked(id, code, text, mend);
-            }
+            weighed.problems.extend(problems);
         }
-        (kept, bound_variables)
+        weighed
     }
 
     /// A connection that a variable needs and that is held back as a whole.
@@ -83,13 +98,13 @@ impl Draft<'_> {
 
     /// What of one variable keeps a sync from writing its integration.
     fn obstacle(
-        &mut self,
+        &self,
         id: &ObjectId,
         variable: &Variable,
-        key: &str,
-        binding: &Binding,
+        (key, binding): (&str, &Binding),
         source: Option<&Object<ConnectionSpec>>,
         connections: &Inventory,
+        findings: &mut Vec<Finding>,
     ) -> Option<(Code, String, String)> {
         let tenant = self.input.tenant;
         let name = &variable.name;
@@ -127,7 +142,7 @@ impl Draft<'_> {
                     return Some((Code::KeyDiffers, text, mend));
                 }
                 if bound.spec.credentials != source.spec.credentials {
-                    self.findings.push(Finding::of(
+                    findings.push(Finding::of(
                         Code::CredentialsDiffer,
                         tenant,
                         id.clone(),

@@ -1,5 +1,6 @@
 //! The plan: tenants in the order of their syncs, sources before targets.
 
+mod action;
 mod blocked;
 pub mod by_hand;
 mod digest;

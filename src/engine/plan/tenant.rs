@@ -3,17 +3,16 @@
 use super::input::{Input, with_what_the_source_cannot_say};
 use super::model::*;
 use super::reading::Reading;
-use super::{by_hand, digest, removal};
+use super::{by_hand, removal};
 use crate::api::*;
 use crate::engine::bindings::{Bindings, affected};
 use crate::engine::check;
 use crate::engine::code::Code;
-use crate::engine::diff::{self, Declaration, Difference, Drifted, Extent, Held, Sides, Standing};
-use crate::engine::field::{Field, FieldKind};
+use crate::engine::diff::{self, Declaration, Difference, Extent, Sides, Standing};
+use crate::engine::field::Field;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::parallel;
 use crate::engine::record::Writer;
-use crate::engine::redirect::redirect;
 use crate::engine::resolve::Replacements;
 use crate::engine::world::Inventory;
 use serde_json::{Value, json};
@@ -48,7 +47,7 @@ pub(super) struct Draft<'a> {
     /// What the variables of declared integrations, written or not, are bound to.
     pub wanted: Vec<(ObjectId, BoundVariables)>,
     /// The actions after which a stable key has an answer.
-    answered_by: HashMap<String, Vec<String>>,
+    pub answered_by: HashMap<String, Vec<String>>,
     /// Objects that are not what their writers want: what needs them is held back.
     pub occupied: BTreeSet<ObjectId>,
 }
@@ -82,13 +81,20 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
     let connections = draft.after.clone();
     let replacements = Replacements::of(input.tenant, &connections);
     let integrations = of(&|kind| kind == Kind::Integration);
-    for (id, declarations) in integrations {
-        let (kept, bound) = draft.unblocked(id, declarations, &connections, &replacements);
-        let kept_writers: BTreeSet<&Writer> = kept.iter().map(|d| &d.writer).collect();
-        let all = declarations.iter().map(|d| &d.writer);
-        let blocked = all.filter(|w| !kept_writers.contains(w)).cloned().collect();
-        draft.object(id, &kept, &blocked, &|| decided_by(&bound));
-        draft.wanted.push((id.clone(), bound));
+    let weighed = parallel::map(input.declared.len(), &integrations, |(id, declarations)| {
+        let weighed = draft.weigh(id, declarations, &connections, &replacements);
+        let settled = weighed.blocked.is_empty() && draft.is_settled(id, declarations);
+        (weighed, settled)
+    });
+    for ((id, _), (weighed, settled)) in integrations.into_iter().zip(weighed) {
+        draft.findings.extend(weighed.findings);
+        for (code, text, mend) in weighed.problems {
+            draft.blocked(id, code, text, mend);
+        }
+        if !settled {
+            draft.object(id, &weighed.kept, &weighed.blocked, &|| decided_by(&weighed.bound));
+        }
+        draft.wanted.push((id.clone(), weighed.bound));
     }
     removal::remove(&mut draft);
     // Where nothing was written since, the same connections answer for the same keys.
@@ -141,9 +147,9 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// Whether a connection is there as it is declared, and nothing is to be said of it.
+    /// Whether an object is there as it is declared, and nothing is to be said of it.
     fn is_settled(&self, id: &ObjectId, declarations: &[Declaration]) -> bool {
-        let live = self.input.live.get(id).filter(|_| id.kind == Kind::Connection);
+        let live = self.input.live.get(id).filter(|_| matches!(id.kind, Kind::Connection | Kind::Integration));
         live.is_some()
             && !self.after.invalid.contains_key(id)
             && declarations.iter().all(|d| self.secret_literals(&d.item).is_empty())
@@ -234,166 +240,10 @@ impl<'a> Draft<'a> {
         );
     }
 
-    fn fields(
-        &mut self,
-        id: &ObjectId,
-        live: Option<Item>,
-        mut fields: diff::Fields,
-        declarations: &[Declaration],
-        decided: &dyn Fn() -> Value,
-    ) {
-        let input = self.input;
-        self.hide_secrets(&mut fields, live.as_ref());
-        for Held { sides, by } in fields.held {
-            let by = by.unwrap_or_else(|| input.tenant.to_string());
-            self.notes.push(Note::Held {
-                object: id.clone(),
-                path: sides.field.path(),
-                by,
-                text: None,
-                from: sides.live,
-                to: Some(sides.declared),
-            });
-        }
-        let ignored = input.view.spec.drift() == Drift::Ignore;
-        for Drifted { sides, left } in fields.drifted {
-            self.notes.push(Note::Drift {
-                object: id.clone(),
-                path: sides.field.path(),
-                left,
-                from: sides.live,
-                to: Some(sides.declared),
-                ignored,
-            });
-        }
-        for writer in fields.orphaned {
-            *self.orphaned.entry(writer).or_default() += 1;
-        }
-        if fields.changes.is_empty() && live.is_some() {
-            return;
-        }
-        let writes_values = fields.changes.iter().any(|c| matches!(c.op, Op::Set | Op::Remove));
-        let kind = match (&live, writes_values) {
-            (None, _) => ActionKind::Create,
-            (Some(_), true) => ActionKind::Update,
-            (Some(_), false) => ActionKind::Adopt,
-        };
-        let allowed = if kind == ActionKind::Create { AllowedAction::Create } else { AllowedAction::Update };
-        if let (ActionKind::Create, Some(file)) = (kind, self.broken_file().map(str::to_string)) {
-            let text = format!("nothing is created while {file} cannot be read: it could hold this object");
-            return self.blocked(id, Code::FileBroken, text, format!("mend {file}"));
-        }
-        if !input.view.spec.allows(allowed) {
-            if kind == ActionKind::Adopt {
-                // What is declared is reached; only the record would change.
-                return;
-            }
-            let text = format!("the policy of {} does not allow {allowed:?}", input.tenant);
-            return self.blocked(
-                id,
-                Code::NotAllowed,
-                text,
-                format!("add {allowed:?} to policy.actions of the tenant, or make the change there by hand"),
-            );
-        }
-        let changes = fields.changes;
-        let mut after: BTreeSet<String> = declarations.iter().flat_map(|d| d.after.iter().cloned()).collect();
-        let mut needs_approval = Vec::new();
-        match (&live, &fields.after) {
-            (Some(Item::Connection(before)), Item::Connection(then)) => {
-                needs_approval.extend(redirect(&before.spec, &then.spec, self.after.connection_type(&then.spec)));
-            }
-            (None, Item::Connection(then)) => {
-                let component = names::of_component(&then.spec.component.key, then.spec.component.is_public());
-                after.extend(self.made_by.get(&ObjectId::new(Kind::Component, component)).cloned());
-            }
-            (_, Item::Integration(integration, _)) => {
-                after.extend(self.makers(integration.spec.connections.iter().filter_map(Variable::stable_key)));
-            }
-            (_, Item::CustomerCredentials(c)) => after.extend(self.makers([c.spec.connection.as_str()])),
-            _ => {}
-        }
-        let brings_definition = changes.iter().any(|c| c.field.kind == FieldKind::Definition && c.op == Op::Set);
-        let definition = declarations.iter().find_map(|d| match &d.item {
-            Item::Integration(_, Some(uses)) if brings_definition => Some(DefinitionFrom {
-                tenant: d.from.clone(),
-                source: d.writer == Writer::Source,
-                integration: id.name.clone(),
-                digest: uses.digest.clone(),
-            }),
-            _ => None,
-        });
-        let mut action = Action {
-            id: input.action_id(id),
-            digest: crate::engine::canonical::Digest::of(&[]),
-            action: kind,
-            writers: fields.writers,
-            reason: reason(kind, fields.corrects, &changes, declarations, input.tenant),
-            after,
-            fields: changes,
-            impact: Impact::default(),
-            needs_approval,
-            at: None,
-            change: Change {
-                object: id.clone(),
-                before: live,
-                after: Some(fields.after.clone()),
-                record: Some(fields.record.clone()).filter(|r| !r.is_empty()),
-                definition,
-                resumptions: Vec::new(),
-            },
-        };
-        let decided = decided();
-        let recorded = input.live.record(input.tenant, id).map(AsRef::as_ref);
-        action.digest = digest::of_action(&action, &decided);
-        action.change.resumptions = digest::resumptions(&action, recorded, &decided);
-        let inventory = Arc::make_mut(&mut self.after);
-        inventory.insert(fields.after);
-        inventory.records.insert(id.clone(), fields.record);
-        if kind != ActionKind::Adopt {
-            self.made_by.insert(id.clone(), action.id.clone());
-        }
-        self.answers(&action);
-        self.actions.push(action);
-    }
-
     /// Secrets written as values, as far as the tenant or one that it copies knows the type.
-    fn secret_literals<'i>(&self, item: &'i Item) -> Vec<&'i str> {
+    pub(super) fn secret_literals<'i>(&self, item: &'i Item) -> Vec<&'i str> {
         let known: Vec<&Inventory> = self.input.upstream.iter().chain([&self.after]).map(AsRef::as_ref).collect();
         check::secret_literals(item, &known)
-    }
-
-    /// A secret that stands there as a value is not shown: not where it is held, and not where it goes.
-    fn hide_secrets(&self, fields: &mut diff::Fields, live: Option<&Item>) {
-        let Some(live) = live else { return };
-        let changed = fields.changes.iter_mut().map(|c| (&c.field, &mut c.from));
-        let held = fields.held.iter_mut().map(|h| &mut h.sides);
-        let drifted = fields.drifted.iter_mut().map(|d| &mut d.sides);
-        let told = held.chain(drifted).map(|both| (&both.field, &mut both.live));
-        let mut values = changed.chain(told).filter(|(field, _)| field.is_input()).peekable();
-        if values.peek().is_none() {
-            return;
-        }
-        let literals = self.secret_literals(live);
-        for (_, value) in values.filter(|(field, value)| value.is_some() && literals.contains(&field.name.as_ref())) {
-            *value = Some(json!({"hidden": true}));
-        }
-    }
-
-    /// The actions that make the connections that answer for stable keys.
-    fn makers<'k>(&self, keys: impl IntoIterator<Item = &'k str>) -> BTreeSet<String> {
-        keys.into_iter().filter_map(|key| self.answered_by.get(key)).flatten().cloned().collect()
-    }
-
-    /// Remembers which keys begin to be answered by an action.
-    fn answers(&mut self, action: &Action) {
-        let Some(Item::Connection(connection)) = &action.change.after else { return };
-        let created = action.action == ActionKind::Create;
-        let own = created.then_some(&connection.spec.stable_key);
-        let replaced = (created || begins_to_answer(action)).then_some(&connection.spec.replaces);
-        for key in own.into_iter().chain(replaced.into_iter().flatten()) {
-            self.answered_by.entry(key.clone()).or_default().push(action.id.clone());
-        }
     }
 
     fn finish(mut self, replacements: Option<Replacements>) -> Planned {
@@ -456,43 +306,4 @@ pub(super) type BoundVariables = BTreeMap<String, Arc<Object<ConnectionSpec>>>;
 fn decided_by(bound: &BoundVariables) -> Value {
     let of = |spec: &ConnectionSpec| json!([spec.stable_key, spec.component.to_string(), spec.type_, spec.credentials]);
     bound.iter().map(|(variable, connection)| (variable.clone(), of(&connection.spec))).collect()
-}
-
-fn begins_to_answer(action: &Action) -> bool {
-    action.fields.iter().any(|c| c.field.kind == FieldKind::Replaces && c.op == Op::Set)
-}
-
-fn reason(
-    kind: ActionKind,
-    corrects: bool,
-    changes: &[FieldChange],
-    declarations: &[Declaration],
-    tenant: &str,
-) -> Reason {
-    let froms: BTreeSet<String> =
-        declarations
-            .iter()
-            .map(|d| {
-                if d.writer == Writer::Source { "its source".to_string() } else { format!("{} ({})", d.from, d.writer) }
-            })
-            .collect();
-    let from = froms.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
-    let changed =
-        |op: Op| changes.iter().filter(|c| c.op == op).map(|c| c.field.to_string()).collect::<Vec<_>>().join(", ");
-    let (has, declares) = if froms.len() == 1 { ("has", "declares") } else { ("have", "declare") };
-    let (set, removed) = (changed(Op::Set), changed(Op::Remove));
-    match kind {
-        ActionKind::Create => Reason { code: "absent", text: format!("{tenant} lacks it; {from} {has} it") },
-        ActionKind::Adopt => {
-            Reason { code: "as-declared", text: format!("it is as {from} {declares} it: only recorded") }
-        }
-        ActionKind::Delete => Reason { code: "undeclared", text: "no longer declared".to_string() },
-        ActionKind::Update if corrects => {
-            Reason { code: "drift", text: format!("put back to what {from} {declares}: {set}") }
-        }
-        ActionKind::Update if set.is_empty() => {
-            Reason { code: "undeclared", text: format!("no longer declared: {removed}") }
-        }
-        ActionKind::Update => Reason { code: "source-changed", text: format!("{from} {declares} {set}") },
-    }
 }

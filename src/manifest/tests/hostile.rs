@@ -167,3 +167,20 @@ fn many_wrong_documents_are_all_told() {
     let reading = read_text("t.yaml", text);
     assert_eq!(reading.invalid.len(), 20_000);
 }
+
+#[test]
+fn of_very_many_mistakes_the_first_are_told_and_the_others_counted() {
+    let document = format!("{HEAD}spec: {{x: 1}}\n---\n");
+    let each = read_text("t.yaml", document.clone()).problems().len();
+    let reading = read_text("t.yaml", document.repeat(3000));
+    assert_eq!(reading.invalid.len(), 3000);
+    let problems = reading.problems();
+    assert_eq!(problems.len(), limits::FILE_FINDINGS + 1);
+    let untold = 3000 * each - limits::FILE_FINDINGS;
+    let last = problems.last().unwrap();
+    assert_eq!(last.message, format!("{untold} more mistakes of this file are not told"));
+    assert_eq!(last.line, problems[limits::FILE_FINDINGS - 1].line);
+
+    let reading = read_text("t.yaml", "apiVersion: stablekey.dev/v1alpha1\nkind: Conection\n---\n".repeat(3000));
+    assert_eq!((reading.unparsed.len(), reading.problems().len()), (1, limits::FILE_FINDINGS + 1));
+}

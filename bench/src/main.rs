@@ -8,6 +8,7 @@
 mod engine;
 mod files;
 mod generate;
+mod hostile;
 mod measure;
 mod peers;
 mod report;
@@ -16,22 +17,25 @@ use report::{Figure, Machine};
 use std::error::Error;
 use std::process::ExitCode;
 
+/// The one that the program has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// Measures one group of figures.
 type Measure = fn(&mut Machine) -> Outcome<Vec<Figure>>;
 
 /// The groups of figures, by the name that asks for them.
-const GROUPS: [(&str, Measure); 2] = [("engine", engine::figures), ("files", files::figures)];
+const GROUPS: [(&str, Measure); 3] =
+    [("engine", engine::figures), ("files", files::figures), ("hostile", hostile::figures)];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
-        ["--child", task, connections] => engine::child(task, connections).map(|()| true),
-        // So cargo calls it: with `--bench` from `cargo bench`, without from `cargo test --all-targets`.
-        _ if arguments.contains(&"--bench") => bench(&arguments),
-        _ => engine::try_out().map(|()| true),
+        ["--child", task, number] => child(task, number).map(|()| true),
+        _ => bench(&arguments),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -41,6 +45,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Carries out one task, in a process of its own, and prints its number.
+fn child(task: &str, number: &str) -> Outcome<()> {
+    let number = number.parse()?;
+    let measured = match task {
+        "answer" => hostile::child(number, false)?,
+        "answer-memory" => hostile::child(number, true)?,
+        _ => engine::child(task, number)?,
+    };
+    println!("{measured}");
+    Ok(())
 }
 
 /// Measures the groups that are asked for, or all; whether every figure holds.
@@ -56,7 +72,7 @@ fn bench(arguments: &[&str]) -> Outcome<bool> {
     }
     println!("\n{}", report::text(&figures, &machine));
     if all {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/benchmarks.md");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md");
         report::write(path.as_ref(), &report::markdown(&figures, &machine))?;
         println!("written to docs/benchmarks.md");
     }

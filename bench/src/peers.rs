@@ -6,7 +6,7 @@ use stablekey::engine::canonical::Digest;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hack/peers");
+const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../hack/peers");
 
 /// The binary of a package that hack/peers has as a tool; `None` where there is no Go to build it.
 ///

@@ -75,7 +75,10 @@ impl Machine {
         let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = about.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         let hardware = format!("{cores} cores, {}", model.map_or("processor unknown", |(_, model)| model));
-        let versions = [Some(format!("stablekey {}", env!("CARGO_PKG_VERSION"))), first_line("rustc", &["--version"])];
+        let versions = [
+            Some(first_line(crate::files::STABLEKEY, &["--version"]).unwrap_or_default()),
+            first_line("rustc", &["--version"]),
+        ];
         Machine { hardware, versions: versions.into_iter().flatten().collect(), left_out: Vec::new() }
     }
 
@@ -125,13 +128,14 @@ pub fn markdown(figures: &[Figure], machine: &Machine) -> String {
     }
     out.push_str(
         "\n## What is measured\n\n\
-         - All data come from one generator (`benches/generate.rs`): 6 inputs a connection; for every 10 connections an\n  \
+         - All data come from one generator (`bench/src/generate.rs`): 6 inputs a connection; for every 10 connections an\n  \
          integration of 20 steps that is bound to them. The second tenant is as an apply of a `Mirror` sync left it;\n  \
          since then 1 % of the connections changed in the first, and a few were edited or taken away in the second.\n  \
          Each plan that is timed is checked: it has to count exactly these.\n\
          - Times are medians. Each figure of the engine is taken in a process of its own; memory is that process's peak,\n  \
          the generated data included. Instructions are counted by callgrind, without those that generate the data: they\n  \
          show a regression where seconds do not.\n\
+         - Hostile inputs (`bench/src/hostile.rs`) are answered by `stablekey validate`, in a process each.\n\
          - kubeconform checks schemas only; `validate` also resolves every reference. Both read the same file, offline;\n  \
          kubeconform's schemas are made of our custom resource definitions.\n\
          - The peers are built from source by the modules in `hack/peers`.\n",

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-const STABLEKEY: &str = env!("CARGO_BIN_EXE_stablekey");
+/// What `make bench` built just before.
+pub const STABLEKEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release/stablekey");
 const KUBECONFORM: &str = "github.com/yannh/kubeconform/cmd/kubeconform";
 const KUBECTL: &str = "k8s.io/kubernetes/cmd/kubectl";
 const DOCUMENTS: usize = 10_000;

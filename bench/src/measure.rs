@@ -68,6 +68,12 @@ pub fn peak_memory() -> Outcome<u64> {
     Ok(kib * 1024)
 }
 
+/// The most memory that any program had that this process started, in bytes.
+pub fn peak_memory_of_children() -> Outcome<u64> {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN)?;
+    Ok(u64::try_from(usage.max_rss())? * 1024)
+}
+
 /// The first line that a command prints; `None` where it is not there.
 pub fn first_line(program: impl AsRef<Path>, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program.as_ref()).args(arguments).stderr(Stdio::null()).output().ok()?;

@@ -1,0 +1,215 @@
+//! One object's difference as an action of the plan: what it does, why, who is affected, what must come
+//! first and what needs an approval.
+
+use super::digest;
+use super::model::*;
+use super::tenant::Draft;
+use crate::api::*;
+use crate::engine::code::Code;
+use crate::engine::diff::{self, Declaration, Drifted, Held};
+use crate::engine::field::FieldKind;
+use crate::engine::item::{Item, ObjectId};
+use crate::engine::record::Writer;
+use crate::engine::redirect::redirect;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl Draft<'_> {
+    /// What is to be said and done of an object, field by field. `decided` is what decided it beside what
+    /// is declared and live.
+    pub(super) fn fields(
+        &mut self,
+        id: &ObjectId,
+        live: Option<Item>,
+        mut fields: diff::Fields,
+        declarations: &[Declaration],
+        decided: &dyn Fn() -> Value,
+    ) {
+        let input = self.input;
+        self.hide_secrets(&mut fields, live.as_ref());
+        for Held { sides, by } in fields.held {
+            let by = by.unwrap_or_else(|| input.tenant.to_string());
+            self.notes.push(Note::Held {
+                object: id.clone(),
+                path: sides.field.path(),
+                by,
+                text: None,
+                from: sides.live,
+                to: Some(sides.declared),
+            });
+        }
+        let ignored = input.view.spec.drift() == Drift::Ignore;
+        for Drifted { sides, left } in fields.drifted {
+            self.notes.push(Note::Drift {
+                object: id.clone(),
+                path: sides.field.path(),
+                left,
+                from: sides.live,
+                to: Some(sides.declared),
+                ignored,
+            });
+        }
+        for writer in fields.orphaned {
+            *self.orphaned.entry(writer).or_default() += 1;
+        }
+        if fields.changes.is_empty() && live.is_some() {
+            return;
+        }
+        let writes_values = fields.changes.iter().any(|c| matches!(c.op, Op::Set | Op::Remove));
+        let kind = match (&live, writes_values) {
+            (None, _) => ActionKind::Create,
+            (Some(_), true) => ActionKind::Update,
+            (Some(_), false) => ActionKind::Adopt,
+        };
+        let allowed = if kind == ActionKind::Create { AllowedAction::Create } else { AllowedAction::Update };
+        if let (ActionKind::Create, Some(file)) = (kind, self.broken_file().map(str::to_string)) {
+            let text = format!("nothing is created while {file} cannot be read: it could hold this object");
+            return self.blocked(id, Code::FileBroken, text, format!("mend {file}"));
+        }
+        if !input.view.spec.allows(allowed) {
+            if kind == ActionKind::Adopt {
+                // What is declared is reached; only the record would change.
+                return;
+            }
+            let text = format!("the policy of {} does not allow {allowed:?}", input.tenant);
+            return self.blocked(
+                id,
+                Code::NotAllowed,
+                text,
+                format!("add {allowed:?} to policy.actions of the tenant, or make the change there by hand"),
+            );
+        }
+        let changes = fields.changes;
+        let mut after: BTreeSet<String> = declarations.iter().flat_map(|d| d.after.iter().cloned()).collect();
+        let mut needs_approval = Vec::new();
+        match (&live, &fields.after) {
+            (Some(Item::Connection(before)), Item::Connection(then)) => {
+                needs_approval.extend(redirect(&before.spec, &then.spec, self.after.connection_type(&then.spec)));
+            }
+            (None, Item::Connection(then)) => {
+                let component = names::of_component(&then.spec.component.key, then.spec.component.is_public());
+                after.extend(self.made_by.get(&ObjectId::new(Kind::Component, component)).cloned());
+            }
+            (_, Item::Integration(integration, _)) => {
+                after.extend(self.makers(integration.spec.connections.iter().filter_map(Variable::stable_key)));
+            }
+            (_, Item::CustomerCredentials(c)) => after.extend(self.makers([c.spec.connection.as_str()])),
+            _ => {}
+        }
+        let brings_definition = changes.iter().any(|c| c.field.kind == FieldKind::Definition && c.op == Op::Set);
+        let definition = declarations.iter().find_map(|d| match &d.item {
+            Item::Integration(_, Some(uses)) if brings_definition => Some(DefinitionFrom {
+                tenant: d.from.clone(),
+                source: d.writer == Writer::Source,
+                integration: id.name.clone(),
+                digest: uses.digest.clone(),
+            }),
+            _ => None,
+        });
+        let mut action = Action {
+            id: input.action_id(id),
+            digest: crate::engine::canonical::Digest::of(&[]),
+            action: kind,
+            writers: fields.writers,
+            reason: reason(kind, fields.corrects, &changes, declarations, input.tenant),
+            after,
+            fields: changes,
+            impact: Impact::default(),
+            needs_approval,
+            at: None,
+            change: Change {
+                object: id.clone(),
+                before: live,
+                after: Some(fields.after.clone()),
+                record: Some(fields.record.clone()).filter(|r| !r.is_empty()),
+                definition,
+                resumptions: Vec::new(),
+            },
+        };
+        let decided = decided();
+        let recorded = input.live.record(input.tenant, id).map(AsRef::as_ref);
+        action.digest = digest::of_action(&action, &decided);
+        action.change.resumptions = digest::resumptions(&action, recorded, &decided);
+        let inventory = Arc::make_mut(&mut self.after);
+        inventory.insert(fields.after);
+        inventory.records.insert(id.clone(), fields.record);
+        if kind != ActionKind::Adopt {
+            self.made_by.insert(id.clone(), action.id.clone());
+        }
+        self.answers(&action);
+        self.actions.push(action);
+    }
+
+    /// A secret that stands there as a value is not shown: not where it is held, and not where it goes.
+    fn hide_secrets(&self, fields: &mut diff::Fields, live: Option<&Item>) {
+        let Some(live) = live else { return };
+        let changed = fields.changes.iter_mut().map(|c| (&c.field, &mut c.from));
+        let held = fields.held.iter_mut().map(|h| &mut h.sides);
+        let drifted = fields.drifted.iter_mut().map(|d| &mut d.sides);
+        let told = held.chain(drifted).map(|both| (&both.field, &mut both.live));
+        let mut values = changed.chain(told).filter(|(field, _)| field.is_input()).peekable();
+        if values.peek().is_none() {
+            return;
+        }
+        let literals = self.secret_literals(live);
+        for (_, value) in values.filter(|(field, value)| value.is_some() && literals.contains(&field.name.as_ref())) {
+            *value = Some(json!({"hidden": true}));
+        }
+    }
+
+    /// The actions that make the connections that answer for stable keys.
+    fn makers<'k>(&self, keys: impl IntoIterator<Item = &'k str>) -> BTreeSet<String> {
+        keys.into_iter().filter_map(|key| self.answered_by.get(key)).flatten().cloned().collect()
+    }
+
+    /// Remembers which keys begin to be answered by an action.
+    fn answers(&mut self, action: &Action) {
+        let Some(Item::Connection(connection)) = &action.change.after else { return };
+        let created = action.action == ActionKind::Create;
+        let own = created.then_some(&connection.spec.stable_key);
+        let replaced = (created || begins_to_answer(action)).then_some(&connection.spec.replaces);
+        for key in own.into_iter().chain(replaced.into_iter().flatten()) {
+            self.answered_by.entry(key.clone()).or_default().push(action.id.clone());
+        }
+    }
+}
+
+fn begins_to_answer(action: &Action) -> bool {
+    action.fields.iter().any(|c| c.field.kind == FieldKind::Replaces && c.op == Op::Set)
+}
+
+fn reason(
+    kind: ActionKind,
+    corrects: bool,
+    changes: &[FieldChange],
+    declarations: &[Declaration],
+    tenant: &str,
+) -> Reason {
+    let froms: BTreeSet<String> =
+        declarations
+            .iter()
+            .map(|d| {
+                if d.writer == Writer::Source { "its source".to_string() } else { format!("{} ({})", d.from, d.writer) }
+            })
+            .collect();
+    let from = froms.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
+    let changed =
+        |op: Op| changes.iter().filter(|c| c.op == op).map(|c| c.field.to_string()).collect::<Vec<_>>().join(", ");
+    let (has, declares) = if froms.len() == 1 { ("has", "declares") } else { ("have", "declare") };
+    let (set, removed) = (changed(Op::Set), changed(Op::Remove));
+    match kind {
+        ActionKind::Create => Reason { code: "absent", text: format!("{tenant} lacks it; {from} {has} it") },
+        ActionKind::Adopt => {
+            Reason { code: "as-declared", text: format!("it is as {from} {declares} it: only recorded") }
+        }
+        ActionKind::Delete => Reason { code: "undeclared", text: "no longer declared".to_string() },
+        ActionKind::Update if corrects => {
+            Reason { code: "drift", text: format!("put back to what {from} {declares}: {set}") }
+        }
+        ActionKind::Update if set.is_empty() => {
+            Reason { code: "undeclared", text: format!("no longer declared: {removed}") }
+        }
+        ActionKind::Update => Reason { code: "source-changed", text: format!("{from} {declares} {set}") },
+    }
+}
