@@ -15,11 +15,17 @@ const CLOSURE_TIME: Duration = Duration::from_millis(1);
 /// For a plan of [`SMALL`]; what it took when this was written and a quarter more.
 const PLAN_INSTRUCTIONS: u64 = 1_000_000_000;
 const ROUNDS: usize = 9;
+const PROCESSES: usize = 3;
 
 /// Measures them all, each in a process of its own.
 pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
     let nanos = |task, connections| measure::child(task, connections).map(Duration::from_nanos);
-    let (small, large) = (nanos("plan", SMALL)?, nanos("plan", LARGE)?);
+    let (mut small, mut large) = (nanos("plan", SMALL)?, nanos("plan", LARGE)?);
+    // In turns, and the least of each: whatever else a machine does only adds.
+    for _ in 1..PROCESSES {
+        small = small.min(nanos("plan", SMALL)?);
+        large = large.min(nanos("plan", LARGE)?);
+    }
     let memory = measure::child("memory", SMALL)?;
     let of_data = measure::child("data", SMALL)?;
     let closure = nanos("closure", SMALL)?;

@@ -132,7 +132,7 @@ pub fn markdown(figures: &[Figure], machine: &Machine) -> String {
          integration of 20 steps that is bound to them. The second tenant is as an apply of a `Mirror` sync left it;\n  \
          since then 1 % of the connections changed in the first, and a few were edited or taken away in the second.\n  \
          Each plan that is timed is checked: it has to count exactly these.\n\
-         - Times are medians. Each figure of the engine is taken in a process of its own; memory is that process's peak,\n  \
+         - Times are medians; of a plan, the least of three processes' medians. Each figure of the engine is taken in a process of its own; memory is that process's peak,\n  \
          the generated data included. Instructions are counted by callgrind, without those that generate the data: they\n  \
          show a regression where seconds do not.\n\
          - Hostile inputs (`bench/src/hostile.rs`) are answered by `stablekey validate`, in a process each.\n\
