@@ -46,17 +46,16 @@ fn collect(tree: &Tree<'_>, id: Id, schema: Option<&Schema>, private: bool, out:
                     Shape::Dict { value, .. } => Some(value.as_ref()),
                     _ => None,
                 });
-                // A name says nothing secret; but what stands alone in braces is no name.
-                let named = child.is_some() || (!private && is_identifier(key));
-                let show =
-                    if named && !(tree.is_null(entry.value) && private_child(child)) { Show::Yes } else { Show::No };
+                // A name says nothing secret; but what stands alone in braces may be a value that lost its name.
+                let alone = tree.is_null(entry.value);
+                let named = match child {
+                    Some(child) => !(alone && child.private),
+                    None => !private && !alone && is_identifier(key),
+                };
+                let show = if named { Show::Yes } else { Show::No };
                 out.push((tree.node(entry.key).span(), show));
                 collect(tree, entry.value, child, private, out);
             }
         }
     }
-}
-
-fn private_child(schema: Option<&Schema>) -> bool {
-    schema.is_some_and(|schema| schema.private)
 }

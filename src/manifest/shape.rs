@@ -230,7 +230,9 @@ impl<'a> Walk<'a, '_> {
     /// A field that is not known; the one that was probably meant.
     fn unknown(&mut self, entry: &Entry, key: &str, fields: &'a [Field], private: bool) -> Option<&'a str> {
         let near = nearest(key, fields.iter().map(|field| field.name.as_str()));
-        let message = match near.is_some() || !private && is_identifier(key) {
+        // Without a value it may be one that lost its name.
+        let is_name = !private && is_identifier(key) && !self.tree.is_null(entry.value);
+        let message = match near.is_some() || is_name {
             true => format!("{} has no field `{}`", self.here(), shown(key)),
             false => format!("{} has no such field", self.here()),
         };
