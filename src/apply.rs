@@ -5,13 +5,13 @@ use crate::engine::item::Item;
 use crate::engine::plan::{Action, DefinitionFrom, Plan, Scope, State};
 use crate::engine::world::{View, World};
 use crate::tenant::project::Project;
-use crate::tenant::{Place, PlaceError, Session};
+use crate::tenant::{Place, PlaceError, Session, Work};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where an apply finds what it writes to and copies from.
-pub trait Tenants {
+pub trait Tenants: Sync {
     /// The place of a tenant; `None` where it cannot be written.
     fn place(&self, tenant: &str) -> Option<&dyn Place>;
     /// The bytes of a definition.
@@ -20,7 +20,7 @@ pub trait Tenants {
 
 impl Tenants for Project {
     fn place(&self, tenant: &str) -> Option<&dyn Place> {
-        Project::place(self, tenant).map(|place| place as &dyn Place)
+        Project::place(self, tenant)
     }
 
     fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, PlaceError> {
@@ -123,6 +123,7 @@ pub fn apply(
     interrupted: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&str, &Outcome),
 ) -> Result<Report, Refusal> {
+    fit(tenants, plan)?;
     let mut sessions = begin(tenants, plan)?;
     let kept = kept_approvals(&sessions)?;
     let approved = approved(plan, consent, &kept)?;
@@ -157,6 +158,24 @@ pub fn forget_approvals(tenants: &dyn Tenants, plan: &Plan) -> Result<(), PlaceE
         };
         if !session.approved()?.is_empty() {
             session.settle(true)?;
+        }
+    }
+    Ok(())
+}
+
+/// What does not fit into its place is an error before anything is written.
+fn fit(tenants: &dyn Tenants, plan: &Plan) -> Result<(), PlaceError> {
+    for (target, action) in plan.actions() {
+        let (Some(from), Some(place)) = (&action.change.definition, tenants.place(&target.tenant)) else { continue };
+        let largest = place.largest_definition();
+        if largest == u64::MAX {
+            continue;
+        }
+        // One that cannot be read fails when its turn comes, and holds back only what needs it.
+        let bytes = tenants.definition(from).map_or(0, |bytes| bytes.len());
+        if bytes as u64 > largest {
+            let why = format!("its definition is {bytes} bytes, and {} takes at most {largest}", target.tenant);
+            return Err(PlaceError::Refused { object: action.change.object.clone(), why });
         }
     }
     Ok(())
@@ -242,6 +261,17 @@ fn approved(plan: &Plan, consent: &Consent, kept: &BTreeSet<String>) -> Result<B
     Ok(approved)
 }
 
+fn settle<'p>(
+    outcomes: &mut BTreeMap<&'p str, Outcome>,
+    progress: &mut dyn FnMut(&str, &Outcome),
+    action: &'p Action,
+    outcome: Outcome,
+) {
+    progress(&action.id, &outcome);
+    outcomes.insert(&action.id, outcome);
+}
+
+/// Carries out what is approved, wave by wave: what rests on nothing that is still to come goes at once.
 fn carry_out(
     tenants: &dyn Tenants,
     plan: &Plan,
@@ -250,27 +280,62 @@ fn carry_out(
     interrupted: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&str, &Outcome),
 ) -> Report {
-    let mut report = Report::default();
-    let mut settled: BTreeMap<&str, bool> = BTreeMap::new();
-    for (tenant, action) in in_order(plan) {
-        let undone = action.after.iter().find(|id| settled.get(id.as_str()) == Some(&false));
-        let outcome = if !approved.contains(&action.digest.to_string()) {
-            Outcome::NotApproved
-        } else if let Some(by) = undone {
-            Outcome::HeldBack { by: by.clone() }
-        } else if interrupted() {
-            Outcome::Interrupted
-        } else {
-            match sessions.get_mut(tenant) {
-                Some(session) => one(tenants, action, session.as_mut()),
-                None => Outcome::HeldBack { by: tenant.to_string() },
-            }
+    let ordered = in_order(plan);
+    let ids: BTreeSet<&str> = ordered.iter().map(|(_, action)| action.id.as_str()).collect();
+    let mut outcomes: BTreeMap<&str, Outcome> = BTreeMap::new();
+    let mut left = ordered.clone();
+    while !left.is_empty() {
+        let waits = |action: &Action| {
+            action.after.iter().any(|id| ids.contains(id.as_str()) && !outcomes.contains_key(id.as_str()))
         };
-        progress(&action.id, &outcome);
-        settled.insert(&action.id, outcome == Outcome::Done);
-        report.outcomes.push((action.id.clone(), outcome));
+        let (mut ready, rest): (Vec<_>, Vec<_>) = left.into_iter().partition(|(_, action)| !waits(action));
+        left = rest;
+        if ready.is_empty() {
+            // The engine makes no rings; should it, each is tried rather than lost.
+            ready.append(&mut left);
+        }
+        let mut of_tenant: BTreeMap<&str, Vec<Work<'_>>> = BTreeMap::new();
+        for (tenant, action) in ready {
+            let undone = action.after.iter().find(|id| outcomes.get(id.as_str()).is_some_and(|o| *o != Outcome::Done));
+            if !approved.contains(&action.digest.to_string()) {
+                settle(&mut outcomes, progress, action, Outcome::NotApproved);
+            } else if let Some(by) = undone {
+                let by = by.clone();
+                settle(&mut outcomes, progress, action, Outcome::HeldBack { by });
+            } else {
+                of_tenant.entry(tenant).or_default().push(Work { action });
+            }
+        }
+        for (tenant, work) in of_tenant {
+            let Some(session) = sessions.get_mut(tenant) else {
+                for work in work {
+                    settle(&mut outcomes, progress, work.action, Outcome::HeldBack { by: tenant.to_string() });
+                }
+                continue;
+            };
+            let mut unsure = Vec::new();
+            let mut begun = BTreeSet::new();
+            session.apply_all(&work, &|from| tenants.definition(from), interrupted, &mut |position, result| {
+                let Some(work) = work.get(position) else { return };
+                begun.insert(position);
+                match result {
+                    Ok(()) => settle(&mut outcomes, progress, work.action, Outcome::Done),
+                    Err(PlaceError::Unsure { why, .. }) => unsure.push((work.action, why)),
+                    Err(error) => settle(&mut outcomes, progress, work.action, Outcome::Failed(error)),
+                }
+            });
+            for (action, why) in unsure {
+                let outcome = make_sure(tenants, action, session.as_mut(), why);
+                settle(&mut outcomes, progress, action, outcome);
+            }
+            for (_, work) in work.iter().enumerate().filter(|(position, _)| !begun.contains(position)) {
+                settle(&mut outcomes, progress, work.action, Outcome::Interrupted);
+            }
+        }
     }
-    report
+    let told =
+        ordered.into_iter().filter_map(|(_, action)| Some((action.id.clone(), outcomes.remove(action.id.as_str())?)));
+    Report { outcomes: told.collect() }
 }
 
 /// Every action after those that it rests on; a rest that the plan does not name is no obstacle.
@@ -297,28 +362,20 @@ fn in_order(plan: &Plan) -> Vec<(&str, &Action)> {
     ordered
 }
 
-fn one(tenants: &dyn Tenants, action: &Action, session: &mut dyn Session) -> Outcome {
-    let definition = match &action.change.definition {
-        None => None,
-        Some(from) => match tenants.definition(from) {
-            Ok(bytes) => Some(bytes),
-            Err(error) => return Outcome::Failed(error),
-        },
-    };
-    match session.apply(action, definition.as_deref()) {
-        Ok(()) => Outcome::Done,
-        Err(PlaceError::Unsure { object, why }) => match session.look(&action.change.object) {
-            Ok(now) if is(now.as_ref(), action.change.after.as_ref()) => Outcome::Done,
-            Ok(now) if is(now.as_ref(), action.change.before.as_ref()) => {
-                match session.apply(action, definition.as_deref()) {
-                    Ok(()) => Outcome::Done,
-                    Err(error) => Outcome::Failed(error),
-                }
+/// What became of a change whose answer was lost: it is looked at, and made where it was not.
+fn make_sure(tenants: &dyn Tenants, action: &Action, session: &mut dyn Session, why: String) -> Outcome {
+    let object = action.change.object.clone();
+    match session.look(&object) {
+        Ok(now) if is(now.as_ref(), action.change.after.as_ref()) => Outcome::Done,
+        Ok(now) if is(now.as_ref(), action.change.before.as_ref()) => {
+            let definition = action.change.definition.as_ref().map(|from| tenants.definition(from)).transpose();
+            match definition.and_then(|definition| session.apply(action, definition.as_deref())) {
+                Ok(()) => Outcome::Done,
+                Err(error) => Outcome::Failed(error),
             }
-            Ok(_) => Outcome::Failed(PlaceError::Unsure { object, why }),
-            Err(error) => Outcome::Failed(error),
-        },
-        Err(error) => Outcome::Failed(error),
+        }
+        Ok(_) => Outcome::Failed(PlaceError::Unsure { object, why }),
+        Err(_) => Outcome::Failed(PlaceError::Unsure { object, why }),
     }
 }
 

@@ -172,6 +172,22 @@ impl TenantSpec {
         }
     }
 
+    /// The policy that allows no more than either: fewer actions, the earlier of Ignore, Detect, Correct,
+    /// the smaller share.
+    pub fn stricter_policy(&self, other: &TenantSpec) -> Option<Policy> {
+        if self.policy.is_none() && other.policy.is_none() {
+            return None;
+        }
+        let all = [AllowedAction::Create, AllowedAction::Update, AllowedAction::Delete];
+        let ((percent, from), (other_percent, other_from)) = (self.approval(), other.approval());
+        let smaller = |a: u32, b: u32| i32::try_from(a.min(b)).ok();
+        Some(Policy {
+            actions: Some(all.into_iter().filter(|action| self.allows(*action) && other.allows(*action)).collect()),
+            drift: Some(self.drift().min(other.drift())),
+            approval: Some(ApprovalShare { percent: smaller(percent, other_percent), from: smaller(from, other_from) }),
+        })
+    }
+
     /// What happens to drift.
     pub fn drift(&self) -> Drift {
         self.policy.as_ref().and_then(|p| p.drift).unwrap_or(Drift::Detect)
@@ -182,5 +198,33 @@ impl TenantSpec {
         let share = self.policy.as_ref().and_then(|p| p.approval).unwrap_or_default();
         let or = |value: Option<i32>, default: u32| value.map_or(default, |v| u32::try_from(v).unwrap_or(0));
         (or(share.percent, 30), or(share.from, 10))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_policies_the_stricter_holds_whichever_is_asked() {
+        let policy = |actions: &[AllowedAction], drift, percent, from| TenantSpec {
+            policy: Some(Policy {
+                actions: Some(actions.to_vec()),
+                drift: Some(drift),
+                approval: Some(ApprovalShare { percent: Some(percent), from: Some(from) }),
+            }),
+            ..TenantSpec::default()
+        };
+        let a = policy(&[AllowedAction::Create, AllowedAction::Delete], Drift::Correct, 10, 50);
+        let b = policy(&[AllowedAction::Update, AllowedAction::Delete], Drift::Ignore, 90, 2);
+        let strict = a.stricter_policy(&b);
+        assert_eq!(strict, b.stricter_policy(&a));
+        assert_eq!(strict, policy(&[AllowedAction::Delete], Drift::Ignore, 10, 2).policy);
+        // What is absent is read as its value.
+        let plain = TenantSpec::default();
+        assert_eq!(plain.stricter_policy(&plain), None);
+        let with = TenantSpec { policy: a.stricter_policy(&plain), ..TenantSpec::default() };
+        assert_eq!((with.allows(AllowedAction::Create), with.allows(AllowedAction::Delete)), (true, false));
+        assert_eq!((with.drift(), with.approval()), (Drift::Detect, (10, 10)));
     }
 }

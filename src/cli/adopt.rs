@@ -7,7 +7,7 @@ use crate::api::{AllowedAction, Kind};
 use crate::engine::adopt;
 use crate::engine::item::ObjectId;
 use crate::render::Invocation;
-use crate::tenant::{Place as _, PlaceError};
+use crate::tenant::PlaceError;
 use clap::Args;
 
 /// Take live values over, as if Stablekey had written them
@@ -35,7 +35,7 @@ impl Adopt {
         )?;
         let tenant = project.tenants.get(&self.tenant);
         let Some((tenant, place)) = tenant.and_then(|t| Some((t, t.place.as_ref()?))) else {
-            return Err(Failure::new(format!("{} cannot be written", self.tenant), "its place must be a folder"));
+            return Err(Failure::new(format!("{} cannot be written", self.tenant), "mend its place first"));
         };
         let snapshot = tenant.live.as_ref().map_err(|why| Failure::new(why.clone(), "mend that first"))?;
         if snapshot.inventory.get(&id).is_none() {
@@ -52,7 +52,7 @@ impl Adopt {
             return Ok(0);
         };
         let failed = |error: PlaceError| Failure::new(error.to_string(), "nothing was recorded; try again");
-        let mut session = place.begin(&[&action.change]).map_err(failed)?;
+        let mut session = place.as_place().begin(&[&action.change]).map_err(failed)?;
         session.apply(&action, None).map_err(failed)?;
         session.settle(false).map_err(failed)?;
         let fields: Vec<String> = action.fields.iter().map(|c| c.field.to_string()).collect();

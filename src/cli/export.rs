@@ -8,7 +8,6 @@ use crate::engine::check::{Elsewhere, how_to_mend_missing};
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::resolve::{Binding, Replacements, resolve_variable};
 use crate::manifest::definition::{self, DefinitionError, Shape};
-use crate::tenant::Place as _;
 use crate::tenant::disk::{self, RealDisk};
 use clap::Args;
 use std::path::PathBuf;
@@ -61,7 +60,7 @@ impl Export {
             return Err(Failure::new(format!("{name} is not in {tenant}"), "see `stablekey status`"));
         };
         let bytes = match project.tenants.get(&tenant).and_then(|t| t.place.as_ref()) {
-            Some(place) => place.definition(&name),
+            Some(place) => place.as_place().definition(&name),
             None => project.definition_beside(&tenant, &name),
         };
         let bytes =

@@ -14,7 +14,7 @@ use crate::manifest::limits;
 use crate::manifest::platform::{QUERY, plan_tenant, read_answer};
 use crate::tenant::directory::DirectoryPlace;
 use crate::tenant::disk::{self, RealDisk};
-use crate::tenant::project::{Project, UNNAMED};
+use crate::tenant::project::{Project, TenantPlace, UNNAMED};
 use crate::tenant::{Place as _, PlaceError};
 use clap::Args;
 use std::io::Read as _;
@@ -107,10 +107,11 @@ impl Import {
         match &self.tenant {
             Some(name) => match project.tenants.get(name) {
                 Some(tenant) => {
-                    let place = tenant.place.clone().ok_or_else(|| {
-                        Failure::new(format!("the place of {name} is no folder"), "import into a directory tenant")
-                    })?;
-                    Ok(Destination { place, new_tenant: None })
+                    let Some(TenantPlace::Folder(place)) = &tenant.place else {
+                        let message = format!("the place of {name} is no folder");
+                        return Err(Failure::new(message, "import into a directory tenant"));
+                    };
+                    Ok(Destination { place: place.clone(), new_tenant: None })
                 }
                 None if crate::api::names::is_object_name(name) => Ok(Destination {
                     place: DirectoryPlace::new(name, self.root.root.join(name)),

@@ -3,10 +3,35 @@
 use super::{Failure, output::Format};
 use crate::engine::plan::Scope;
 use crate::render::Invocation;
+use crate::tenant::kubernetes::connect::Servers;
 use crate::tenant::project::{Given, Project, open};
 use clap::Args;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// The clusters that tenants are in.
+#[derive(Debug, Args)]
+pub struct ClusterOptions {
+    /// How long a cluster may take for one answer, in seconds; then it counts as unreachable
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    request_timeout: Duration,
+    /// Connections are kept for what is read after an apply.
+    #[arg(skip)]
+    servers: OnceLock<Arc<Servers>>,
+}
+
+impl ClusterOptions {
+    fn servers(&self) -> Arc<Servers> {
+        self.servers.get_or_init(|| Arc::new(Servers::with_patience(self.request_timeout))).clone()
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: Option<f64> = text.strip_suffix('s').unwrap_or(text).parse().ok();
+    let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    duration.filter(|d| !d.is_zero()).ok_or_else(|| "write a number of seconds, more than 0".to_string())
+}
 
 /// The root, as the argument of a command.
 #[derive(Debug, Args)]
@@ -17,6 +42,8 @@ pub struct RootArgument {
     /// Manifests that declare a tenant: TENANT=PATH
     #[arg(long = "source", value_name = "TENANT=PATH", value_parser = tenant_and_path)]
     sources: Vec<(String, PathBuf)>,
+    #[command(flatten)]
+    clusters: ClusterOptions,
 }
 
 /// The root, as an option of a command.
@@ -25,6 +52,8 @@ pub struct RootOption {
     /// The folder with the tenants
     #[arg(long, default_value = ".")]
     pub root: PathBuf,
+    #[command(flatten)]
+    clusters: ClusterOptions,
 }
 
 /// How the result is written.
@@ -60,7 +89,12 @@ impl RootArgument {
 
     /// Reads the project.
     pub fn open(&self) -> Result<Project, Failure> {
-        read(Given { root: self.root.clone(), paths: Vec::new(), sources: self.sources.iter().cloned().collect() })
+        read(Given {
+            root: self.root.clone(),
+            sources: self.sources.iter().cloned().collect(),
+            servers: Some(self.clusters.servers()),
+            ..Given::default()
+        })
     }
 }
 
@@ -72,7 +106,7 @@ impl RootOption {
 
     /// Reads the project.
     pub fn open(&self) -> Result<Project, Failure> {
-        read(Given { root: self.root.clone(), paths: Vec::new(), sources: BTreeMap::new() })
+        read(Given { root: self.root.clone(), servers: Some(self.clusters.servers()), ..Given::default() })
     }
 }
 

@@ -8,7 +8,6 @@ use crate::engine::plan::Scope;
 use crate::render::{self, Findings, Layout};
 use crate::tenant::project::{Given, UNNAMED, open};
 use clap::Args;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Check files: shapes, bounds, references
@@ -31,7 +30,7 @@ impl Validate {
             [one] if one.is_dir() => one.clone(),
             _ => PathBuf::from("."),
         };
-        let given = Given { root, paths: self.paths, sources: BTreeMap::new() };
+        let given = Given { root, paths: self.paths, ..Given::default() };
         let project = open(&given, &mut std::io::stdin().lock());
         let planned = planning::make(&project, &Scope::default())?;
         let mut findings = planned.plan.findings;

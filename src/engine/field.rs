@@ -35,7 +35,8 @@ pub enum FieldKind {
 }
 
 impl FieldKind {
-    const ALL: [FieldKind; 21] = [
+    /// Every kind of field, in order.
+    pub const ALL: [FieldKind; 21] = [
         FieldKind::StableKey,
         FieldKind::Key,
         FieldKind::Customer,
@@ -151,6 +152,13 @@ impl<'a> Field<'a> {
         } else {
             std::iter::once("spec".to_string()).chain(path).collect()
         }
+    }
+
+    /// The path from the top of the document without the name, and whether a name follows it.
+    pub fn document_place(&self) -> (Vec<&'static str>, bool) {
+        let (path, named) = self.kind.path();
+        let in_metadata = path.first() == Some(&"metadata");
+        ((!in_metadata).then_some("spec").into_iter().chain(path.iter().copied()).collect(), named)
     }
 
     /// One word, as the record keeps it: the path with dots, other characters than letters, digits,

@@ -74,6 +74,14 @@ pub struct Wrote {
     pub writers: Arc<BTreeSet<Writer>>,
 }
 
+impl Wrote {
+    /// `hash@writer,writer`.
+    pub fn encode(&self) -> String {
+        let writers: Vec<String> = self.writers.iter().map(ToString::to_string).collect();
+        format!("{}@{}", self.hash, writers.join(","))
+    }
+}
+
 impl Record {
     /// An empty record of an object in `tenant`.
     pub fn of(tenant: &str) -> Self {
@@ -101,8 +109,7 @@ impl Record {
     pub fn encode(&self) -> String {
         let mut line = format!("{} {}", self.tenant, if self.made { "made" } else { "-" });
         for (field, wrote) in &self.fields {
-            let writers: Vec<String> = wrote.writers.iter().map(ToString::to_string).collect();
-            line.push_str(&format!(" {}={}@{}", field.encode(), wrote.hash, writers.join(",")));
+            line.push_str(&format!(" {}={}", field.encode(), wrote.encode()));
         }
         line
     }

@@ -74,7 +74,7 @@ pub struct Inventory {
     /// What we wrote, by object: also of objects that are gone.
     pub records: BTreeMap<ObjectId, Arc<Record>>,
     /// Who else holds a field, where the place knows (a cluster does).
-    pub holders: BTreeMap<ObjectId, BTreeMap<Field<'static>, String>>,
+    pub holders: BTreeMap<ObjectId, BTreeMap<Field<'static>, Arc<str>>>,
     /// Objects that were named but cannot be used (invalid, or there twice), and why.
     pub invalid: BTreeMap<ObjectId, String>,
     /// Files that could hold anything.
@@ -177,7 +177,9 @@ impl Inventory {
 
     /// Who else holds a field.
     pub fn holder(&self, id: &ObjectId, field: &Field<'_>) -> Option<String> {
-        self.holders.get(id)?.get(&field.clone().into_owned()).cloned()
+        // A map of owned names is one of borrowed names too.
+        let held: &BTreeMap<Field<'_>, Arc<str>> = self.holders.get(id)?;
+        held.get(field).map(ToString::to_string)
     }
 
     /// The record of an object, where it is one of this tenant.

@@ -80,7 +80,7 @@ pub fn gather(found: Documents) -> Snapshot {
     }
     let invalid: Vec<ObjectId> = inventory.invalid.keys().cloned().collect();
     invalid.iter().for_each(|id| inventory.remove(id));
-    Snapshot { inventory: Arc::new(inventory), origins: Arc::new(origins), problems, other_kinds: 0 }
+    Snapshot { inventory: Arc::new(inventory), origins: Arc::new(origins), problems, ..Snapshot::default() }
 }
 
 fn item(resource: Resource) -> Option<Item> {

@@ -3,11 +3,13 @@
 pub mod directory;
 pub mod disk;
 pub mod gather;
+pub mod kubernetes;
 pub mod lock_file;
 pub mod project;
 
+use crate::api::{Object, TenantSpec};
 use crate::engine::item::{Item, ObjectId};
-use crate::engine::plan::{Action, Change};
+use crate::engine::plan::{Action, Change, DefinitionFrom};
 use crate::engine::world::Inventory;
 use crate::manifest::{Origin, Problem};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,12 +19,24 @@ use std::sync::Arc;
 ///
 /// The engine decides, a place obeys. A place never writes more than the change that it is given, and
 /// never over an object that is not as the change says.
-pub trait Place: Send + Sync {
+pub trait Place: Send + Sync + std::fmt::Debug {
     /// Reads everything, as it is at one moment.
     fn snapshot(&self) -> Result<Snapshot, PlaceError>;
 
     /// The bytes of an integration's definition.
     fn definition(&self, integration: &str) -> Result<Vec<u8>, PlaceError>;
+
+    /// The largest definition that it takes, in bytes.
+    fn largest_definition(&self) -> u64 {
+        u64::MAX
+    }
+
+    /// What it would say to each of these actions, where it can tell without doing them: only those that
+    /// it would refuse, and why.
+    fn dry_run(&self, actions: &[&Action]) -> Result<Vec<(ObjectId, PlaceError)>, PlaceError> {
+        let _ = actions;
+        Ok(Vec::new())
+    }
 
     /// Takes the place for writing. `coming` are the changes that may be asked for, in order.
     fn begin<'a>(&'a self, coming: &[&Change]) -> Result<Box<dyn Session + 'a>, PlaceError>;
@@ -33,6 +47,21 @@ pub trait Session {
     /// Carries out one change, record included. An error leaves the object as it was, unless it is
     /// [`PlaceError::Unsure`].
     fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), PlaceError>;
+
+    /// Carries out changes none of which rests on another, and tells of each as it is done; `bytes` reads
+    /// the definitions that they bring. `stop` is asked before each: what was not begun is not told of.
+    fn apply_all(
+        &mut self,
+        work: &[Work<'_>],
+        bytes: &(dyn Fn(&DefinitionFrom) -> Result<Vec<u8>, PlaceError> + Sync),
+        stop: &dyn Fn() -> bool,
+        done: &mut dyn FnMut(usize, Result<(), PlaceError>),
+    ) {
+        for (position, work) in work.iter().enumerate().take_while(|_| !stop()) {
+            let definition = work.action.change.definition.as_ref().map(bytes).transpose();
+            done(position, definition.and_then(|definition| self.apply(work.action, definition.as_deref())));
+        }
+    }
 
     /// One object as it is now: to learn what became of a change whose answer was lost.
     fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, PlaceError>;
@@ -48,6 +77,13 @@ pub trait Session {
     fn settle(&mut self, done: bool) -> Result<(), PlaceError>;
 }
 
+/// One change to be carried out.
+#[derive(Clone, Copy, Debug)]
+pub struct Work<'a> {
+    /// The action.
+    pub action: &'a Action,
+}
+
 /// What was read of a place or a source.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -59,6 +95,8 @@ pub struct Snapshot {
     pub problems: Vec<Problem>,
     /// Documents of other kinds.
     pub other_kinds: usize,
+    /// The Tenants that the place itself holds: in a cluster, those of its namespace without a place.
+    pub own: Vec<Object<TenantSpec>>,
 }
 
 /// Why a place did not do what it was asked.
@@ -84,6 +122,16 @@ pub enum PlaceError {
         /// Why, and what to do.
         why: String,
     },
+    /// We may not.
+    #[error("{what}: {why}")]
+    Forbidden {
+        /// The place.
+        what: String,
+        /// What is not allowed, and to whom.
+        why: String,
+        /// The Role that would do, as YAML.
+        role: String,
+    },
     /// Reading or writing failed.
     #[error("{what}: {why}")]
     Failed {
@@ -103,12 +151,21 @@ pub enum PlaceError {
 }
 
 impl PlaceError {
+    /// With what would do, where that takes more than a line.
+    pub fn in_full(&self) -> String {
+        match self {
+            PlaceError::Forbidden { role, .. } => format!("{self}\nThis Role would do:\n{role}"),
+            other => other.to_string(),
+        }
+    }
+
     /// One word for machines.
     pub fn category(&self) -> &'static str {
         match self {
             PlaceError::Busy { .. } => "busy",
             PlaceError::Changed { .. } => "changed",
             PlaceError::Refused { .. } => "refused",
+            PlaceError::Forbidden { .. } => "forbidden",
             PlaceError::Failed { .. } => "failed",
             PlaceError::Unsure { .. } => "unsure",
         }

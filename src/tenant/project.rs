@@ -2,6 +2,8 @@
 
 use super::directory::{DirectoryPlace, definition_digest, read_definition};
 use super::gather::{Documents, beside, gather};
+use super::kubernetes::ClusterPlace;
+use super::kubernetes::connect::Servers;
 use super::{Place as _, PlaceError, Snapshot};
 use crate::api::*;
 use crate::engine::item::ObjectId;
@@ -43,12 +45,31 @@ pub struct Project {
 pub struct ProjectTenant {
     /// What its Tenant says.
     pub spec: TenantSpec,
-    /// Its folder, where its place is one.
-    pub place: Option<DirectoryPlace>,
+    /// Its place, where it can be asked.
+    pub place: Option<TenantPlace>,
     /// What is in its place, or why it cannot be read.
     pub live: Result<Snapshot, String>,
     /// What its source declares.
     pub source: Option<Result<Snapshot, String>>,
+}
+
+/// A place of any kind.
+#[derive(Debug)]
+pub enum TenantPlace {
+    /// A folder of YAML.
+    Folder(DirectoryPlace),
+    /// A namespace of a cluster.
+    Cluster(ClusterPlace),
+}
+
+impl TenantPlace {
+    /// As every place is used.
+    pub fn as_place(&self) -> &dyn super::Place {
+        match self {
+            TenantPlace::Folder(place) => place,
+            TenantPlace::Cluster(place) => place,
+        }
+    }
 }
 
 /// What a command was given.
@@ -60,6 +81,8 @@ pub struct Given {
     pub paths: Vec<PathBuf>,
     /// `--source TENANT=PATH`.
     pub sources: BTreeMap<String, PathBuf>,
+    /// The clusters; `None`: none is asked, and a tenant in a cluster counts as what its source declares.
+    pub servers: Option<Arc<Servers>>,
 }
 
 /// Reads a project. Whatever is wrong in files is in `problems`, and the rest is read.
@@ -181,8 +204,9 @@ impl Project {
             );
         }
         let mut read = |folder: &PathBuf| of_folder.remove(folder).map(gather).unwrap_or_default();
+        let mut clusters = clusters(given, &tenants);
         for (name, spec) in tenants {
-            let tenant = self.tenant(given, &name, spec, &mut read);
+            let tenant = self.tenant(given, &name, spec, &mut read, clusters.remove(&name));
             self.tenants.insert(name, tenant);
         }
     }
@@ -191,8 +215,9 @@ impl Project {
         &mut self,
         given: &Given,
         name: &str,
-        spec: TenantSpec,
+        mut spec: TenantSpec,
         read: &mut dyn FnMut(&PathBuf) -> Snapshot,
+        cluster: Option<Cluster>,
     ) -> ProjectTenant {
         let source = source_of(given, name, &spec).map(|path| {
             let folder = normal(&path);
@@ -211,11 +236,18 @@ impl Project {
                     self.own_problems.push(problem);
                     why
                 });
-                (Some(place), live)
+                (Some(TenantPlace::Folder(place)), live)
             }
-            Some(Place::Kubernetes(_)) => {
-                (None, Err("its place is a cluster, and this build reads directories only".to_string()))
-            }
+            Some(Place::Kubernetes(_)) => match cluster {
+                Some(Cluster { place, live }) => {
+                    let live = live.and_then(|snapshot| {
+                        spec = spec_with_own(name, spec.clone(), &snapshot.own)?;
+                        Ok(snapshot)
+                    });
+                    (place.map(TenantPlace::Cluster), live)
+                }
+                None => (None, source.clone().unwrap_or_else(|| Ok(Snapshot::default()))),
+            },
             None => (None, Err("its Tenant names no place: write place: {directory: {path: …}}".to_string())),
         };
         ProjectTenant { spec, place, live, source }
@@ -296,7 +328,7 @@ impl Project {
         if !from.source
             && let Some(place) = &tenant.place
         {
-            return place.definition(&from.integration);
+            return place.as_place().definition(&from.integration);
         }
         let snapshot =
             if from.source { tenant.source.as_ref().and_then(|s| s.as_ref().ok()) } else { tenant.live.as_ref().ok() };
@@ -322,9 +354,9 @@ impl Project {
         })
     }
 
-    /// The folder of a tenant, to be written.
-    pub fn place(&self, tenant: &str) -> Option<&DirectoryPlace> {
-        self.tenants.get(tenant)?.place.as_ref()
+    /// The place of a tenant, to be written.
+    pub fn place(&self, tenant: &str) -> Option<&dyn super::Place> {
+        self.tenants.get(tenant)?.place.as_ref().map(TenantPlace::as_place)
     }
 
     /// The bytes of a definition, where they are those that were planned.
@@ -367,6 +399,54 @@ impl Project {
     pub fn declared_at(&self, tenant: &str, id: &ObjectId, path: &[String]) -> Option<At> {
         let source = self.tenants.get(tenant)?.source.as_ref()?.as_ref().ok()?;
         source.origins.get(id).map(|origin| at(origin, path))
+    }
+}
+
+/// A tenant in a cluster, read.
+struct Cluster {
+    place: Option<ClusterPlace>,
+    live: Result<Snapshot, String>,
+}
+
+/// Reads every tenant that is in a cluster, all at once: one that does not answer holds up no other.
+fn clusters(given: &Given, tenants: &BTreeMap<String, TenantSpec>) -> BTreeMap<String, Cluster> {
+    let Some(servers) = &given.servers else { return BTreeMap::new() };
+    let read = |name: &str, place: &KubernetesPlace| match servers.of(place) {
+        Err(why) => Cluster { place: None, live: Err(why) },
+        Ok(server) => {
+            let place = ClusterPlace::new(name, server, &place.namespace);
+            let live = place.snapshot().map_err(|error| error.in_full());
+            Cluster { place: Some(place), live }
+        }
+    };
+    let in_clusters = tenants.iter().filter_map(|(name, spec)| match &spec.place {
+        Some(Place::Kubernetes(place)) => Some((name, place)),
+        _ => None,
+    });
+    let lost = || Cluster { place: None, live: Err("it could not be read: a thread stopped".to_string()) };
+    std::thread::scope(|scope| {
+        let read = &read;
+        let asked: Vec<_> =
+            in_clusters.map(|(name, place)| (name.clone(), scope.spawn(move || read(name, place)))).collect();
+        asked.into_iter().map(|(name, answer)| (name, answer.join().unwrap_or_else(|_| lost()))).collect()
+    })
+}
+
+/// What holds for a tenant in a cluster: a Tenant elsewhere adds nothing to the rights that the one in
+/// its namespace gives.
+fn spec_with_own(name: &str, spec: TenantSpec, own: &[Object<TenantSpec>]) -> Result<TenantSpec, String> {
+    match own {
+        [] => Ok(TenantSpec { accept_from: Vec::new(), ..spec }),
+        [own] if own.name() == name => Ok(TenantSpec {
+            accept_from: own.spec.accept_from.clone(),
+            policy: spec.stricter_policy(&own.spec),
+            ..spec
+        }),
+        [own] => Err(format!("its namespace is that of tenant {0}: call it {0} here too", own.name())),
+        several => {
+            let names: Vec<&str> = several.iter().map(Object::name).collect();
+            Err(format!("its namespace has several Tenants without a place ({}): keep one", names.join(", ")))
+        }
     }
 }
 

@@ -1,0 +1,46 @@
+//! The record as the annotation `stablekey.dev/wrote`: what the lock file's line says, as JSON.
+
+use crate::engine::record::Record;
+use serde_json::{Map, Value, json};
+
+/// The annotation's text.
+pub fn encode(record: &Record) -> String {
+    let fields: Map<String, Value> =
+        record.fields.iter().map(|(field, wrote)| (field.encode(), Value::String(wrote.encode()))).collect();
+    json!({"tenant": record.tenant, "made": record.made, "fields": fields}).to_string()
+}
+
+/// From what [`encode`] wrote; `None` for anything else.
+pub fn decode(text: &str) -> Option<Record> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    let tenant = value.get("tenant")?.as_str().filter(|tenant| !tenant.is_empty() && !tenant.contains(' '))?;
+    let made = if value.get("made")?.as_bool()? { "made" } else { "-" };
+    // One form is enough to be read in one place.
+    let mut line = format!("{tenant} {made}");
+    for (path, wrote) in value.get("fields")?.as_object()? {
+        line.push_str(&format!(" {path}={}", wrote.as_str()?));
+    }
+    Record::decode(&line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_annotation_is_short_and_read_back() {
+        let line = "eu-prod made title=0123456789abcdef@source inputs.url=fedcba9876543210@source,sync/us-to-eu";
+        let record = Record::decode(line).unwrap();
+        let text = encode(&record);
+        insta::assert_snapshot!(text, @r#"{"fields":{"inputs.url":"fedcba9876543210@source,sync/us-to-eu","title":"0123456789abcdef@source"},"made":true,"tenant":"eu-prod"}"#);
+        assert_eq!(decode(&text), Some(record));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_others_write_there_is_a_panic(text in ".{0,80}") {
+            let _ = decode(&text);
+        }
+    }
+}

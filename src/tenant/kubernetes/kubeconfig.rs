@@ -1,0 +1,160 @@
+//! Kubeconfigs that come from a Secret: whoever may write that Secret decides where the operator
+//! connects to and as whom, so nothing in them may run, read or reach anything of the operator's own.
+
+use kube::config::{AuthInfo, Cluster, Kubeconfig};
+use secrecy::ExposeSecret as _;
+use std::net::IpAddr;
+
+/// Why a kubeconfig is not used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KubeconfigError {
+    /// It is no kubeconfig. What is wrong is not told: it holds credentials.
+    #[error("it is no kubeconfig")]
+    Unreadable,
+    /// It names a context, cluster or user that is not in it.
+    #[error("its {what} {name:?} is not in it")]
+    Missing {
+        /// context, cluster or user.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// It would run a program, read a file, or reach what a tenant's kubeconfig must not.
+    #[error("{what} is refused: {why}")]
+    Refused {
+        /// Which part.
+        what: &'static str,
+        /// Why.
+        why: &'static str,
+    },
+}
+
+/// Reads a kubeconfig of a Secret, and refuses what must not be in one.
+pub fn vetted(text: &str) -> Result<Kubeconfig, KubeconfigError> {
+    let config = Kubeconfig::from_yaml(text).map_err(|_| KubeconfigError::Unreadable)?;
+    let context_name = config.current_context.clone().unwrap_or_default();
+    let missing = |what, name: &str| KubeconfigError::Missing { what, name: name.to_string() };
+    let context = config.contexts.iter().find(|c| c.name == context_name).and_then(|c| c.context.as_ref());
+    let context = context.ok_or_else(|| missing("current-context", &context_name))?;
+    let cluster = config.clusters.iter().find(|c| c.name == context.cluster).and_then(|c| c.cluster.as_ref());
+    vet_cluster(cluster.ok_or_else(|| missing("cluster", &context.cluster))?)?;
+    let user_name = context.user.clone().unwrap_or_default();
+    let user = config.auth_infos.iter().find(|u| u.name == user_name).and_then(|u| u.auth_info.as_ref());
+    vet_user(user.ok_or_else(|| missing("user", &user_name))?)?;
+    Ok(config)
+}
+
+fn refuse(is_there: bool, what: &'static str, why: &'static str) -> Result<(), KubeconfigError> {
+    if is_there { Err(KubeconfigError::Refused { what, why }) } else { Ok(()) }
+}
+
+fn vet_cluster(cluster: &Cluster) -> Result<(), KubeconfigError> {
+    let file = "it would read a file of the operator: write the data itself";
+    refuse(cluster.certificate_authority.is_some(), "certificate-authority", file)?;
+    refuse(cluster.proxy_url.is_some(), "proxy-url", "all that is sent would pass through it")?;
+    let unproven = "any server could answer: write certificate-authority-data";
+    refuse(cluster.insecure_skip_tls_verify == Some(true), "insecure-skip-tls-verify", unproven)?;
+    let server: Option<http::Uri> = cluster.server.as_deref().and_then(|server| server.parse().ok());
+    let Some(server) = server else {
+        return Err(KubeconfigError::Refused { what: "server", why: "it is no address: write https://…" });
+    };
+    refuse(server.scheme_str() != Some("https"), "server", "it is not https: anybody could read what is sent")?;
+    let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
+    let address: Option<IpAddr> = host.parse().ok();
+    refuse(address.is_some_and(is_link_local), "server", "it is link-local, where clouds hand out credentials")
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local() || v4.is_unspecified(),
+        IpAddr::V6(v6) => {
+            let mapped = v6.to_ipv4_mapped().is_some_and(|v4| is_link_local(v4.into()));
+            mapped
+                || v6.is_unicast_link_local()
+                || v6.is_unspecified()
+                || v6.octets().starts_with(&[0xfd, 0x00, 0x0e, 0xc2])
+        }
+    }
+}
+
+fn vet_user(user: &AuthInfo) -> Result<(), KubeconfigError> {
+    refuse(user.exec.is_some(), "exec", "it would run a program in the operator: use a token or a client certificate")?;
+    refuse(user.auth_provider.is_some(), "auth-provider", "it would run a program in the operator: use a token")?;
+    let file = "it would read a file of the operator: write the data itself";
+    refuse(user.token_file.is_some(), "tokenFile", file)?;
+    refuse(user.client_certificate.is_some(), "client-certificate", file)?;
+    refuse(user.client_key.is_some(), "client-key", file)?;
+    let other = "it would act as somebody else: give it the credentials of who it should be";
+    let impersonates = user.impersonate.is_some()
+        || user.impersonate_uid.is_some()
+        || user.impersonate_groups.is_some()
+        || user.impersonate_user_extra.is_some();
+    refuse(impersonates, "impersonation (as, as-uid, as-groups, as-user-extra)", other)?;
+    let token = user.token.as_ref().is_some_and(|token| !token.expose_secret().is_empty());
+    let certificate = user.client_certificate_data.is_some() && user.client_key_data.is_some();
+    let password = user.username.is_some() && user.password.is_some();
+    refuse(
+        !(token || certificate || password),
+        "user",
+        "it has no credentials: write token, or client-certificate-data and client-key-data",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kubeconfig whose cluster and user say this.
+    fn config(cluster: &str, user: &str) -> String {
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{{name: c, context: {{cluster: k, user: u}}}}]\n\
+             clusters: [{{name: k, cluster: {{{cluster}}}}}]\nusers: [{{name: u, user: {{{user}}}}}]\n"
+        )
+    }
+
+    const SERVER: &str = "server: \"https://eu.example:6443\"";
+
+    #[test]
+    fn a_plain_one_with_a_token_is_used() {
+        for user in ["token: t", "client-certificate-data: YQ==, client-key-data: YQ==", "username: a, password: b"] {
+            vetted(&config(SERVER, user)).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_could_run_read_or_reach_something_is_refused() {
+        let refused = [
+            (SERVER, "exec: {apiVersion: client.authentication.k8s.io/v1, command: id}", "exec"),
+            (SERVER, "auth-provider: {name: gcp, config: {}}", "auth-provider"),
+            (SERVER, "tokenFile: /var/run/secrets/token", "tokenFile"),
+            (SERVER, "client-certificate: /etc/x, client-key-data: YQ==", "client-certificate"),
+            (SERVER, "client-key: /etc/x, client-certificate-data: YQ==", "client-key"),
+            (SERVER, "token: t, as: admin", "impersonation"),
+            (SERVER, "token: t, as-groups: [\"system:masters\"]", "impersonation"),
+            (SERVER, "token: t, as-uid: x", "impersonation"),
+            (SERVER, "token: t, as-user-extra: {a: [b]}", "impersonation"),
+            (SERVER, "token: \"\"", "no credentials"),
+            ("server: \"https://x\", certificate-authority: /etc/ca", "token: t", "certificate-authority"),
+            ("server: \"https://x\", insecure-skip-tls-verify: true", "token: t", "insecure-skip-tls-verify"),
+            ("server: \"https://x\", proxy-url: \"http://p\"", "token: t", "proxy-url"),
+            ("server: \"http://x\"", "token: t", "not https"),
+            ("server: \"https://169.254.169.254\"", "token: t", "link-local"),
+            ("server: \"https://[fe80::1]\"", "token: t", "link-local"),
+            ("server: \"https://[::ffff:169.254.169.254]\"", "token: t", "link-local"),
+            ("server: \"https://0.0.0.0\"", "token: t", "link-local"),
+            ("certificate-authority-data: YQ==", "token: t", "no address"),
+        ];
+        for (cluster, user, why) in refused {
+            let error = vetted(&config(cluster, user)).unwrap_err().to_string();
+            assert!(error.contains(why), "{cluster} {user}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_what_is_in_it() {
+        let error = vetted("token: CANARY\n  - broken").unwrap_err();
+        assert_eq!(error, KubeconfigError::Unreadable);
+        let error = vetted(&config(SERVER, "token: t").replace("user: u", "user: other")).unwrap_err();
+        assert_eq!(error.to_string(), "its user \"other\" is not in it");
+    }
+}

@@ -1,0 +1,110 @@
+//! One object as an API server tells of it.
+
+use super::annotation;
+use super::managed::{Entry, Managed, Names};
+use crate::api::*;
+use crate::engine::field::Field;
+use crate::engine::item::{Item, ObjectId};
+use crate::engine::record::Record;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a write must know of an object beside what it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Version {
+    /// Which object of this name.
+    pub uid: String,
+    /// Which state of it.
+    pub resource_version: String,
+    /// Fields that we hold though no record names them: leaving them out would take them away.
+    pub held_besides: Vec<Field<'static>>,
+}
+
+/// An object, and what is known about it.
+#[derive(Debug)]
+pub struct Live<T> {
+    /// The object, or why it cannot be read.
+    pub read: Result<T, String>,
+    /// Its name.
+    pub name: String,
+    /// For writing to it.
+    pub version: Version,
+    /// What we wrote to it.
+    pub record: Option<Record>,
+    /// The fields that others hold.
+    pub others: BTreeMap<Field<'static>, Arc<str>>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    metadata: LiveMeta,
+    #[serde(borrow)]
+    spec: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LiveMeta {
+    name: String,
+    #[serde(default)]
+    uid: String,
+    #[serde(default)]
+    resource_version: String,
+    deletion_timestamp: Option<String>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    #[serde(default)]
+    managed_fields: Vec<Entry>,
+}
+
+/// Reads one object; `None` where it is no object at all.
+pub fn read<S: DeserializeOwned>(json: &str, names: &mut Names) -> Option<Live<Object<S>>> {
+    let Envelope { metadata: mut meta, spec } = serde_json::from_str(json).ok()?;
+    let managed = Managed::of(&meta.managed_fields, names);
+    let written = meta.annotations.remove(WROTE).filter(|_| managed.record_is_ours);
+    let record = written.and_then(|text| annotation::decode(&text));
+    let recorded = |field: &Field<'static>| record.as_ref().is_some_and(|r| r.fields.contains_key(field));
+    let held_besides = managed.ours.into_iter().filter(|field| !recorded(field)).collect();
+    let read = match (meta.deletion_timestamp, spec.map(|spec| serde_json::from_str(spec.get()))) {
+        (Some(_), _) => Err("it is being deleted".to_string()),
+        (None, None) => Err("it has no spec".to_string()),
+        // serde's words tell a place in the text that nobody sees; the value is not told.
+        (None, Some(Err(error))) => {
+            Err(format!("it cannot be read by this version of stablekey ({})", category(&error)))
+        }
+        (None, Some(Ok(spec))) => Ok(Object {
+            metadata: Meta { name: meta.name.clone(), labels: meta.labels, annotations: meta.annotations },
+            spec,
+        }),
+    };
+    let version = Version { uid: meta.uid, resource_version: meta.resource_version, held_besides };
+    Some(Live { read, name: meta.name, version, record, others: managed.others })
+}
+
+fn category(error: &serde_json::Error) -> &'static str {
+    match error.classify() {
+        serde_json::error::Category::Data => "a field is missing, or of another type",
+        _ => "it is not whole",
+    }
+}
+
+/// One object of a kind that lies in tenants, as an item: an integration without what its definition says.
+pub fn item(id: &ObjectId, json: &str) -> Option<Live<Item>> {
+    let names = &mut Names::default();
+    fn to<S>(live: Live<Object<S>>, make: impl FnOnce(Arc<Object<S>>) -> Item) -> Live<Item> {
+        let Live { read, name, version, record, others } = live;
+        Live { read: read.map(|object| make(Arc::new(object))), name, version, record, others }
+    }
+    match id.kind {
+        Kind::Component => read(json, names).map(|live| to(live, Item::Component)),
+        Kind::Connection => read(json, names).map(|live| to(live, Item::Connection)),
+        Kind::CustomerCredentials => read(json, names).map(|live| to(live, Item::CustomerCredentials)),
+        Kind::Integration => read(json, names).map(|live| to(live, |object| Item::Integration(object, None))),
+        Kind::Tenant | Kind::TenantSync => None,
+    }
+}

@@ -1,0 +1,125 @@
+//! Tenants whose place is a namespace of a Kubernetes cluster.
+
+mod annotation;
+mod body;
+mod config_maps;
+pub mod connect;
+pub mod kubeconfig;
+mod list;
+mod live;
+mod managed;
+mod paths;
+mod role;
+mod server;
+mod session;
+mod trouble;
+
+pub use role::role;
+pub use server::{Ask, Refused, Server, Trouble};
+
+use super::{Place, PlaceError, Session, Snapshot};
+use crate::engine::item::ObjectId;
+use crate::engine::plan::{Action, Change};
+use crate::engine::world::Inventory;
+use list::Contents;
+use live::Version;
+use paths::Paths;
+use session::ClusterSession;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// The field manager of everything that we write to a tenant: command line and operator alike.
+pub const MANAGER: &str = "stablekey-syncer";
+
+/// A namespace.
+pub struct ClusterPlace {
+    tenant: String,
+    server: Server,
+    paths: Paths,
+    /// What was read last: what is written is held against it.
+    read: Mutex<Option<Read>>,
+    /// Whether a session has it.
+    taken: AtomicBool,
+}
+
+/// What was read, and what a write must know of it.
+#[derive(Clone)]
+struct Read {
+    inventory: Arc<Inventory>,
+    versions: Arc<BTreeMap<ObjectId, Version>>,
+}
+
+impl std::fmt::Debug for ClusterPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ClusterPlace({} of {})", self.paths.namespace(), self.server.name())
+    }
+}
+
+impl ClusterPlace {
+    /// The place of `tenant` in a namespace of a server.
+    pub fn new(tenant: &str, server: Server, namespace: &str) -> Self {
+        ClusterPlace {
+            tenant: tenant.to_string(),
+            server,
+            paths: Paths::of(namespace),
+            read: Mutex::default(),
+            taken: AtomicBool::new(false),
+        }
+    }
+
+    fn contents(&self) -> Result<Contents, PlaceError> {
+        let contents = self.server.wait(list::contents(&self.server, &self.paths))?;
+        let read = Read { inventory: contents.inventory.clone(), versions: contents.versions.clone() };
+        *self.last_read() = Some(read);
+        Ok(contents)
+    }
+
+    fn last_read(&self) -> std::sync::MutexGuard<'_, Option<Read>> {
+        self.read.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// What the server would say to each of these actions; only those that it would refuse.
+    pub fn dry_run(&self, actions: &[&Action]) -> Result<Vec<(ObjectId, PlaceError)>, PlaceError> {
+        let read = self.last_read().clone();
+        let read = match read {
+            Some(read) => read,
+            None => {
+                let contents = self.contents()?;
+                Read { inventory: contents.inventory, versions: contents.versions }
+            }
+        };
+        session::dry_run(self, &read, actions)
+    }
+}
+
+impl Place for ClusterPlace {
+    fn snapshot(&self) -> Result<Snapshot, PlaceError> {
+        let contents = self.contents()?;
+        Ok(Snapshot { inventory: contents.inventory, own: contents.own, ..Snapshot::default() })
+    }
+
+    fn definition(&self, integration: &str) -> Result<Vec<u8>, PlaceError> {
+        self.server.wait(list::definition(&self.server, &self.paths, integration))
+    }
+
+    fn largest_definition(&self) -> u64 {
+        config_maps::LARGEST
+    }
+
+    fn begin<'a>(&'a self, _: &[&Change]) -> Result<Box<dyn Session + 'a>, PlaceError> {
+        // Other processes are held off by uid and resourceVersion, object by object.
+        if self.taken.swap(true, Ordering::SeqCst) {
+            return Err(PlaceError::Busy { who: self.tenant.clone() });
+        }
+        let session = ClusterSession::begin(self);
+        if session.is_err() {
+            self.taken.store(false, Ordering::SeqCst);
+        }
+        Ok(Box::new(session?))
+    }
+
+    fn dry_run(&self, actions: &[&Action]) -> Result<Vec<(ObjectId, PlaceError)>, PlaceError> {
+        ClusterPlace::dry_run(self, actions)
+    }
+}

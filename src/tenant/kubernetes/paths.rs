@@ -1,0 +1,42 @@
+//! The paths of an API server that a tenant's resources have.
+
+use crate::api::{API_VERSION, Kind};
+use crate::engine::item::ObjectId;
+
+/// The paths of one namespace.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    namespace: String,
+}
+
+impl Paths {
+    /// Of a namespace.
+    pub fn of(namespace: &str) -> Self {
+        Paths { namespace: namespace.to_string() }
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// All objects of a kind of ours.
+    pub fn kind(&self, kind: Kind) -> String {
+        format!("/apis/{API_VERSION}/namespaces/{}/{}", self.namespace, kind.plural())
+    }
+
+    /// One object of ours.
+    pub fn object(&self, id: &ObjectId) -> String {
+        format!("{}/{}", self.kind(id.kind), id.name)
+    }
+
+    /// All ConfigMaps.
+    pub fn config_maps(&self) -> String {
+        format!("/api/v1/namespaces/{}/configmaps", self.namespace)
+    }
+
+    /// One ConfigMap.
+    pub fn config_map(&self, name: &str) -> String {
+        format!("{}/{name}", self.config_maps())
+    }
+}

@@ -1,0 +1,24 @@
+//! The rights that a tenant's namespace must give, and the Role that gives them.
+
+use crate::api::GROUP;
+
+/// What we ask of the kinds of our own group.
+const OURS: &str = "get, list, watch, create, patch, delete";
+/// What we ask of ConfigMaps: definitions, and approvals until they are settled.
+const CONFIG_MAPS: &str = "get, list, create, patch, delete";
+
+/// The Role, as YAML: what somebody who may not do something asks for.
+pub fn role(namespace: &str) -> String {
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\n\
+         kind: Role\n\
+         metadata: {{name: stablekey, namespace: {namespace}}}\n\
+         rules:\n\
+         - apiGroups: [{GROUP}]\n  \
+           resources: [tenants, components, connections, customercredentials, integrations]\n  \
+           verbs: [{OURS}]\n\
+         - apiGroups: [\"\"]\n  \
+           resources: [configmaps]\n  \
+           verbs: [{CONFIG_MAPS}]\n"
+    )
+}

@@ -1,0 +1,246 @@
+//! An API server and how it is asked: with a limit in time, again where that is of use, and with its
+//! answer told as one of a few kinds of trouble.
+
+use http::{Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use kube::client::Body;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+/// How often one request is sent at most.
+const TRIES: u32 = 5;
+/// The first pause before a request is sent again, where the server names none; doubled each time.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause that a server may ask for and get.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// An API server. Cheap to clone.
+#[derive(Clone)]
+pub struct Server {
+    client: kube::Client,
+    runtime: Arc<Runtime>,
+    /// As people know it: the context, or the address.
+    name: Arc<str>,
+    /// What one request may take.
+    patience: Duration,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Server({})", self.name)
+    }
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// How.
+    pub method: Method,
+    /// The path with its query.
+    pub path: String,
+    /// What the body is.
+    pub content: &'static str,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Ask {
+    /// Reads something.
+    pub fn get(path: impl Into<String>) -> Self {
+        Ask { method: Method::GET, path: path.into(), content: "application/json", body: Vec::new() }
+    }
+
+    /// Applies something, as its only owner where others differ.
+    pub fn apply(path: impl Into<String>, body: Vec<u8>) -> Self {
+        let path = format!("{}?fieldManager={}&force=true", path.into(), super::MANAGER);
+        Ask { method: Method::PATCH, path, content: "application/apply-patch+yaml", body }
+    }
+
+    /// Deletes something.
+    pub fn delete(path: impl Into<String>, body: Vec<u8>) -> Self {
+        Ask { method: Method::DELETE, path: path.into(), content: "application/json", body }
+    }
+
+    /// The same, to see what the server would say.
+    pub fn dry_run(mut self) -> Self {
+        self.path.push_str(if self.path.contains('?') { "&dryRun=All" } else { "?dryRun=All" });
+        self
+    }
+}
+
+/// Why there is no answer, or none that helps.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Trouble {
+    /// It could not be asked: nothing was done.
+    #[error("{0}")]
+    NotAsked(String),
+    /// It was asked and did not answer: a write may have been done.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// It said no.
+    #[error("{}", said(.0))]
+    Refused(Box<Refused>),
+}
+
+/// A no of an API server.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// The HTTP status.
+    pub code: StatusCode,
+    /// Its reason, as one word: `Forbidden`, `Conflict`, …
+    pub reason: String,
+    /// Its words.
+    pub message: String,
+    /// What exactly, each with the field where there is one.
+    pub causes: Vec<String>,
+    /// Whether it sent a Status at all: a kind that is not served is answered with plain text.
+    pub is_status: bool,
+}
+
+fn said(refused: &Refused) -> String {
+    if refused.message.is_empty() { format!("HTTP {}", refused.code) } else { refused.message.clone() }
+}
+
+impl Trouble {
+    /// The status of a no.
+    pub fn code(&self) -> Option<StatusCode> {
+        match self {
+            Trouble::Refused(refused) => Some(refused.code),
+            Trouble::NotAsked(_) | Trouble::NoAnswer(_) => None,
+        }
+    }
+}
+
+impl Server {
+    /// A server that `client` reaches.
+    pub fn new(client: kube::Client, runtime: Arc<Runtime>, name: &str, patience: Duration) -> Self {
+        Server { client, runtime, name: name.into(), patience }
+    }
+
+    /// As people know it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Waits for what is asynchronous.
+    pub fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// Sends a request, again where the server is busy, or where its answer was lost and it was only
+    /// read. What it says is the body of a success.
+    pub async fn ask(&self, ask: &Ask) -> Result<Vec<u8>, Trouble> {
+        let deadline = Instant::now() + self.patience;
+        let mut pause = PAUSE;
+        let mut tries = 1;
+        loop {
+            let (trouble, after) = match timeout_at(deadline, self.once(ask)).await {
+                Ok(Ok(body)) => return Ok(body),
+                Ok(Err((trouble, after))) => (trouble, after),
+                Err(_) => {
+                    let why = format!("no answer within {} s", self.patience.as_secs_f32());
+                    return Err(Trouble::NoAnswer(why));
+                }
+            };
+            let again = match &trouble {
+                Trouble::NotAsked(_) => false,
+                Trouble::NoAnswer(_) => ask.method == Method::GET,
+                Trouble::Refused(refused) => is_passing(refused),
+            };
+            let rest = after.unwrap_or(pause).min(LONGEST_PAUSE);
+            if !again || tries == TRIES || Instant::now() + rest >= deadline {
+                return Err(trouble);
+            }
+            sleep(rest).await;
+            pause *= 2;
+            tries += 1;
+        }
+    }
+
+    async fn once(&self, ask: &Ask) -> Result<Vec<u8>, (Trouble, Option<Duration>)> {
+        let request = Request::builder()
+            .method(ask.method.clone())
+            .uri(&ask.path)
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, ask.content)
+            .body(Body::from(ask.body.clone()));
+        let request = request.map_err(|error| (Trouble::NotAsked(error.to_string()), None))?;
+        let answer = self.client.send(request).await.map_err(|error| (no_answer(&error), None))?;
+        let status = answer.status();
+        let after = answer.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
+        let body = answer.into_body().collect().await;
+        let body = body.map_err(|error| (Trouble::NoAnswer(chain(&error)), None))?.to_bytes();
+        if status.is_success() {
+            return Ok(body.to_vec());
+        }
+        Err((Trouble::Refused(Box::new(refused(status, &body))), after.map(Duration::from_secs)))
+    }
+
+    /// Looks whether it can be reached at all, within a moment.
+    pub async fn is_there(&self) -> Result<(), Trouble> {
+        match timeout(self.patience, self.once(&Ask::get("/version"))).await {
+            Ok(Err((trouble @ (Trouble::NotAsked(_) | Trouble::NoAnswer(_)), _))) => Err(trouble),
+            Ok(_) => Ok(()),
+            Err(_) => Err(Trouble::NoAnswer(format!("no answer within {} s", self.patience.as_secs_f32()))),
+        }
+    }
+}
+
+/// Whether a server that says this may soon say something else.
+fn is_passing(refused: &Refused) -> bool {
+    let permanent = ["failed to create typed patch object", "request is too large"];
+    match refused.code {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => true,
+        StatusCode::INTERNAL_SERVER_ERROR => !permanent.iter().any(|words| refused.message.contains(words)),
+        _ => false,
+    }
+}
+
+fn refused(code: StatusCode, body: &[u8]) -> Refused {
+    let status: Option<Status> = serde_json::from_slice(body).ok();
+    let is_status = status.is_some();
+    let status = status.unwrap_or_default();
+    let cause = |cause: &k8s_openapi::apimachinery::pkg::apis::meta::v1::StatusCause| {
+        let text = cause.message.clone().unwrap_or_default();
+        match &cause.field {
+            Some(field) => format!("{field}: {text}"),
+            None => text,
+        }
+    };
+    let causes = status.details.as_ref().and_then(|d| d.causes.as_ref());
+    Refused {
+        code,
+        reason: status.reason.unwrap_or_default(),
+        message: status.message.unwrap_or_else(|| String::from_utf8_lossy(body).trim().to_string()),
+        causes: causes.into_iter().flatten().map(cause).collect(),
+        is_status,
+    }
+}
+
+fn no_answer(error: &kube::Error) -> Trouble {
+    let why = chain(error);
+    // Nothing was sent where no connection was made, or no credentials could be had.
+    let not_sent = matches!(error, kube::Error::Auth(_) | kube::Error::BuildRequest(_) | kube::Error::HttpError(_))
+        || ["tcp connect error", "client error (Connect)", "dns error", "certificate"]
+            .iter()
+            .any(|words| why.contains(words));
+    if not_sent { Trouble::NotAsked(why) } else { Trouble::NoAnswer(why) }
+}
+
+/// An error with those that caused it, without saying anything twice.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !told.contains(&text) {
+            told.push_str(": ");
+            told.push_str(&text);
+        }
+        next = cause.source();
+    }
+    told
+}

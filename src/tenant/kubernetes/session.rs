@@ -1,0 +1,325 @@
+//! Writing to a namespace: many changes in flight, each guarded by the uid and the revision that the
+//! plan saw, so that nothing that another hand did meanwhile is hurt.
+
+use super::body;
+use super::config_maps;
+use super::list;
+use super::live::{Live, Version};
+use super::server::{Ask, Trouble};
+use super::trouble::{Doing, of_place};
+use super::{ClusterPlace, Read};
+use crate::api::Kind;
+use crate::engine::item::{Item, ObjectId};
+use crate::engine::plan::{Action, ActionKind, Change, DefinitionFrom};
+use crate::tenant::{PlaceError, Session, Work};
+use futures_util::stream::{self, StreamExt as _};
+use http::StatusCode;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+
+/// How many writes are in flight at once.
+pub const IN_FLIGHT: usize = 16;
+/// The largest body that is sent: etcd has room for no more.
+const LARGEST_BODY: usize = 1_500_000;
+/// How often a write whose object only got a new status meanwhile is tried again.
+const AGAIN: usize = 3;
+
+/// A namespace, taken for writing.
+pub struct ClusterSession<'a> {
+    place: &'a ClusterPlace,
+    read: Read,
+    /// The ConfigMaps that keep what was approved.
+    approvals: BTreeMap<String, Vec<String>>,
+}
+
+impl<'a> ClusterSession<'a> {
+    /// Takes a place: what was approved there is read, and everything where nothing was read yet.
+    pub fn begin(place: &'a ClusterPlace) -> Result<Self, PlaceError> {
+        let approvals = place.server.wait(list::approvals(&place.server, &place.paths))?;
+        let read = place.last_read().clone();
+        let read = match read {
+            Some(read) => read,
+            None => {
+                let contents = place.contents()?;
+                Read { inventory: contents.inventory, versions: contents.versions }
+            }
+        };
+        Ok(ClusterSession { place, read, approvals })
+    }
+
+    fn ask(&self, ask: &Ask, doing: &Doing<'_>) -> Result<Vec<u8>, PlaceError> {
+        let place = self.place;
+        place.server.wait(place.server.ask(ask)).map_err(|t| of_place(t, &place.server, &place.paths, doing))
+    }
+}
+
+impl Drop for ClusterSession<'_> {
+    fn drop(&mut self) {
+        // What was read is old by now.
+        *self.place.last_read() = None;
+        self.place.taken.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Session for ClusterSession<'_> {
+    fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), PlaceError> {
+        let writer = Writer { place: self.place, read: &self.read };
+        self.place.server.wait(writer.write(action, definition))
+    }
+
+    fn apply_all(
+        &mut self,
+        work: &[Work<'_>],
+        bytes: &(dyn Fn(&DefinitionFrom) -> Result<Vec<u8>, PlaceError> + Sync),
+        stop: &dyn Fn() -> bool,
+        done: &mut dyn FnMut(usize, Result<(), PlaceError>),
+    ) {
+        let writer = Writer { place: self.place, read: &self.read };
+        let writer = &writer;
+        let begun = work.iter().enumerate().take_while(|_| !stop()).map(|(position, work)| async move {
+            let definition = match &work.action.change.definition {
+                // Read when its turn comes: all of them at once could be more than there is memory.
+                Some(from) => match bytes(from) {
+                    Ok(bytes) => Some(bytes),
+                    Err(error) => return (position, Err(error)),
+                },
+                None => None,
+            };
+            (position, writer.write(work.action, definition.as_deref()).await)
+        });
+        self.place.server.wait(stream::iter(begun).buffer_unordered(IN_FLIGHT).for_each(|(position, result)| {
+            done(position, result);
+            std::future::ready(())
+        }));
+    }
+
+    fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, PlaceError> {
+        let place = self.place;
+        let live = place.server.wait(list::object(&place.server, &place.paths, id))?;
+        Ok(live.and_then(|live| live.read.ok()))
+    }
+
+    fn approved(&self) -> Result<BTreeSet<String>, PlaceError> {
+        Ok(self.approvals.values().flatten().cloned().collect())
+    }
+
+    fn approve(&mut self, digests: &BTreeSet<String>) -> Result<(), PlaceError> {
+        let wanted = config_maps::of_approvals(&self.place.tenant, digests);
+        let doing = Doing { verb: "create", resource: "configmaps", object: None };
+        for (name, map) in &wanted {
+            if !self.approvals.contains_key(name) {
+                self.ask(&Ask::apply(self.place.paths.config_map(name), body::to_bytes(map)), &doing)?;
+            }
+        }
+        // The new ones are there before the old ones go: a crash between the two forgets nothing.
+        let old: Vec<String> = self.approvals.keys().filter(|name| !wanted.contains_key(*name)).cloned().collect();
+        self.forget(&old)?;
+        self.approvals = digests
+            .iter()
+            .next()
+            .map_or_else(BTreeMap::new, |_| wanted.keys().map(|name| (name.clone(), Vec::new())).collect());
+        if let Some(kept) = self.approvals.values_mut().next() {
+            kept.extend(digests.iter().cloned());
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, done: bool) -> Result<(), PlaceError> {
+        if done {
+            let all: Vec<String> = self.approvals.keys().cloned().collect();
+            self.forget(&all)?;
+            self.approvals.clear();
+        }
+        Ok(())
+    }
+}
+
+impl ClusterSession<'_> {
+    fn forget(&self, config_maps: &[String]) -> Result<(), PlaceError> {
+        let place = self.place;
+        let doing = Doing { verb: "delete", resource: "configmaps", object: None };
+        for name in config_maps {
+            match place.server.wait(place.server.ask(&Ask::delete(place.paths.config_map(name), Vec::new()))) {
+                Ok(_) => {}
+                Err(trouble) if trouble.code() == Some(StatusCode::NOT_FOUND) => {}
+                Err(trouble) => return Err(of_place(trouble, &place.server, &place.paths, &doing)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the server would say to each action; only those that it would refuse.
+pub fn dry_run(
+    place: &ClusterPlace,
+    read: &Read,
+    actions: &[&Action],
+) -> Result<Vec<(ObjectId, PlaceError)>, PlaceError> {
+    let writer = Writer { place, read };
+    let writer = &writer;
+    let asked = stream::iter(actions.iter().enumerate().map(|(position, action)| async move {
+        let ask = writer.request(action, &action.change, writer.version(&action.change)).map(Ask::dry_run);
+        let result = match ask {
+            Ok(ask) => place
+                .server
+                .ask(&ask)
+                .await
+                .map_err(|trouble| of_place(trouble, &place.server, &place.paths, &doing(action))),
+            Err(error) => Err(error),
+        };
+        (position, action.change.object.clone(), result)
+    }));
+    let answers: Vec<_> = place.server.wait(asked.buffer_unordered(IN_FLIGHT).collect());
+    let mut refused = Vec::new();
+    for (position, id, result) in answers {
+        match result {
+            Ok(_) => {}
+            // A server that cannot be asked says nothing of any object.
+            Err(error @ PlaceError::Failed { .. }) => return Err(error),
+            Err(error) => refused.push((position, id, error)),
+        }
+    }
+    refused.sort_by_key(|(position, ..)| *position);
+    Ok(refused.into_iter().map(|(_, id, error)| (id, error)).collect())
+}
+
+fn doing(action: &Action) -> Doing<'_> {
+    let verb = if action.action == ActionKind::Delete { "delete" } else { "patch" };
+    Doing { verb, resource: action.change.object.kind.plural(), object: Some(&action.change.object) }
+}
+
+/// Carries out single changes.
+struct Writer<'a> {
+    place: &'a ClusterPlace,
+    read: &'a Read,
+}
+
+impl Writer<'_> {
+    fn version(&self, change: &Change) -> Option<&Version> {
+        self.read.versions.get(&change.object)
+    }
+
+    async fn write(&self, action: &Action, definition: Option<&[u8]>) -> Result<(), PlaceError> {
+        let change = &action.change;
+        self.is_as_planned(change)?;
+        if let (Some(from), Some(bytes)) = (&change.definition, definition) {
+            self.put_definition(change, from, bytes).await?;
+        }
+        let mut version = self.version(change).cloned();
+        for _ in 0..AGAIN {
+            let ask = self.request(action, change, version.as_ref())?;
+            let trouble = match self.place.server.ask(&ask).await {
+                Ok(_) => return Ok(()),
+                Err(trouble) => trouble,
+            };
+            let gone = trouble.code() == Some(StatusCode::NOT_FOUND);
+            if gone && action.action == ActionKind::Delete {
+                return Ok(());
+            }
+            let raced = matches!(trouble.code(), Some(StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY)) || gone;
+            if !raced || !is_race(&trouble) {
+                return Err(of_place(trouble, &self.place.server, &self.place.paths, &doing(action)));
+            }
+            // Somebody was faster: another apply with the same, an operator with a status, or another hand.
+            let now = list::object(&self.place.server, &self.place.paths, &change.object).await?;
+            match now {
+                now if self.is_done(change, now.as_ref()) => return Ok(()),
+                Some(now) if self.is_as_before(change, &now) => version = Some(now.version),
+                _ => break,
+            }
+        }
+        Err(PlaceError::Changed { object: change.object.clone() })
+    }
+
+    /// Nothing is written over what the plan did not see.
+    fn is_as_planned(&self, change: &Change) -> Result<(), PlaceError> {
+        let read = self.read.inventory.get(&change.object);
+        if self.read.inventory.invalid.contains_key(&change.object) || !same(read.as_ref(), change.before.as_ref()) {
+            return Err(PlaceError::Changed { object: change.object.clone() });
+        }
+        Ok(())
+    }
+
+    fn is_done(&self, change: &Change, now: Option<&Live<Item>>) -> bool {
+        let Some(now) = now else { return change.after.is_none() };
+        let recorded = now.record.as_ref() == change.record.as_deref();
+        recorded && change.after.is_some() && same(now.read.as_ref().ok(), change.after.as_ref())
+    }
+
+    /// Whether only its revision is another: it is the same object with the same content and record.
+    fn is_as_before(&self, change: &Change, now: &Live<Item>) -> bool {
+        let before = self.version(change);
+        let recorded = self.read.inventory.records.get(&change.object).map(AsRef::as_ref);
+        before.is_some_and(|before| before.uid == now.version.uid)
+            && now.record.as_ref() == recorded
+            && same(now.read.as_ref().ok(), change.before.as_ref())
+    }
+
+    fn request(&self, action: &Action, change: &Change, version: Option<&Version>) -> Result<Ask, PlaceError> {
+        let path = self.place.paths.object(&change.object);
+        let changed = || PlaceError::Changed { object: change.object.clone() };
+        let record = change.record.as_deref();
+        let named = change.definition.as_ref().map(|from| name_of(change, from));
+        let body = match (action.action, &change.after, version) {
+            (ActionKind::Create, Some(after), _) => body::of_create(after, record, named.as_deref()),
+            (ActionKind::Delete, _, Some(version)) => {
+                let preconditions = json!({"uid": version.uid, "resourceVersion": version.resource_version});
+                let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions});
+                return Ok(Ask::delete(path, options.to_string().into_bytes()));
+            }
+            (ActionKind::Update | ActionKind::Adopt, Some(after), Some(version)) => {
+                body::of_update(after, &action.fields, record, version, named.as_deref())
+            }
+            _ => return Err(changed()),
+        };
+        let bytes = body::to_bytes(&body.unwrap_or(Value::Null));
+        if bytes.len() > LARGEST_BODY {
+            let why = format!("it is {} bytes, and a cluster takes at most {LARGEST_BODY}", bytes.len());
+            return Err(PlaceError::Refused { object: change.object.clone(), why });
+        }
+        Ok(Ask::apply(path, bytes))
+    }
+
+    /// The definition stands before anything refers to it.
+    async fn put_definition(&self, change: &Change, from: &DefinitionFrom, bytes: &[u8]) -> Result<(), PlaceError> {
+        let name = name_of(change, from);
+        let map = config_maps::of_definition(&name, bytes);
+        match self.place.server.ask(&Ask::apply(self.place.paths.config_map(&name), body::to_bytes(&map))).await {
+            Ok(_) => Ok(()),
+            // It is named by what it holds, and never changes: one that is there is the same.
+            Err(trouble) if trouble.code() == Some(StatusCode::CONFLICT) => Ok(()),
+            Err(trouble) => {
+                let doing = Doing { verb: "create", resource: "configmaps", object: Some(&change.object) };
+                Err(of_place(trouble, &self.place.server, &self.place.paths, &doing))
+            }
+        }
+    }
+}
+
+fn name_of(change: &Change, from: &DefinitionFrom) -> String {
+    config_maps::name_of_definition(&change.object.name, &from.digest)
+}
+
+/// Whether a no may only mean that somebody was faster, and not that the object cannot be so.
+fn is_race(trouble: &Trouble) -> bool {
+    let Trouble::Refused(refused) = trouble else { return false };
+    match refused.code {
+        StatusCode::UNPROCESSABLE_ENTITY => {
+            refused.causes.iter().any(|cause| cause.starts_with("metadata.uid"))
+                || refused.message.contains("metadata.uid")
+        }
+        StatusCode::NOT_FOUND => !refused.message.starts_with("namespaces ") && refused.is_status,
+        _ => true,
+    }
+}
+
+/// Whether two items say the same. What a definition's uses are known by is its digest.
+fn same(a: Option<&Item>, b: Option<&Item>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) if a.id().kind == Kind::Integration => a.to_json() == b.to_json(),
+        (Some(a), Some(b)) => a.to_resource().metadata().name == b.metadata().name && a.to_json() == b.to_json(),
+        (None, None) => true,
+        _ => false,
+    }
+}
