@@ -26,6 +26,6 @@ crds:
 
 # Measures, prints ratios and writes docs/benchmarks.md. `make bench ONLY=engine` (or files) measures
 # one group and writes nothing.
-bench:
+bench: control-plane
 	cargo build --release
 	cargo run --release --package stablekey-bench -- $(ONLY)

@@ -42,7 +42,7 @@ impl Authority {
 
         let authority = Self { issuer: Issuer::new(self::authority(), key) };
         let mut serving = CertificateParams::new(["127.0.0.1".to_owned(), "localhost".to_owned()])?;
-        serving.distinguished_name = named("kube-apiserver", &[]);
+        serving.distinguished_name = named("kube-apiserver", None);
         serving.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let (certificate, key) = authority.sign(serving)?;
         write(&folder.join(file::SERVING), &certificate)?;
@@ -59,10 +59,10 @@ impl Authority {
         Ok(Self { issuer: Issuer::new(authority(), key) })
     }
 
-    /// Proof of being the user `name`, member of `groups`.
-    pub(crate) fn user(&self, name: &str, groups: &[&str]) -> Result<Proof, Error> {
+    /// Proof of being the user `name`, member of `group`.
+    pub(crate) fn user(&self, name: &str, group: Option<&str>) -> Result<Proof, Error> {
         let mut user = CertificateParams::default();
-        user.distinguished_name = named(name, groups);
+        user.distinguished_name = named(name, group);
         user.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let (certificate, key) = self.sign(user)?;
         Ok(Proof::Certificate(certificate, key))
@@ -70,7 +70,7 @@ impl Authority {
 
     /// Proof of being the administrator.
     pub(crate) fn administrator(&self) -> Result<Proof, Error> {
-        self.user("admin", &[ADMINISTRATORS])
+        self.user("admin", Some(ADMINISTRATORS))
     }
 
     fn sign(&self, mut params: CertificateParams) -> Result<(String, String), Error> {
@@ -84,18 +84,18 @@ impl Authority {
 
 fn authority() -> CertificateParams {
     let mut params = CertificateParams::default();
-    params.distinguished_name = named("stablekey-clusters", &[]);
+    params.distinguished_name = named("stablekey-clusters", None);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
 }
 
-/// Kubernetes takes the common name for the user and the organizations for its groups.
-fn named(name: &str, groups: &[&str]) -> DistinguishedName {
+/// Kubernetes takes the common name for the user and the organization for its group.
+fn named(name: &str, group: Option<&str>) -> DistinguishedName {
     let mut named = DistinguishedName::new();
     named.push(DnType::CommonName, name);
-    for group in groups {
-        named.push(DnType::OrganizationName, *group);
+    if let Some(group) = group {
+        named.push(DnType::OrganizationName, group);
     }
     named
 }

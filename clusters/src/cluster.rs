@@ -5,14 +5,13 @@ use crate::authority::{Authority, Proof, write_kubeconfig};
 use crate::supervisor::{Answer, KILL_APISERVER, RESTART_APISERVER, Ready};
 use crate::{Error, control_plane, kubectl, run, server};
 use rustix::process::{Pid, Signal, kill_process};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds");
 const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
 const SUPERVISOR: &str = "stablekey-clusters";
 
@@ -107,7 +106,7 @@ impl Cluster {
         &self.ready.binaries
     }
 
-    /// The processes of the servers and of their supervisor, while they run.
+    /// The processes: the supervisor first, then the servers that run.
     pub fn pids(&self) -> Vec<u32> {
         let link = self.link();
         let servers = [Some(self.ready.etcd_pid), link.apiserver, self.ready.controller_manager_pid];
@@ -135,9 +134,9 @@ impl Cluster {
         self.kubeconfig_by(Proof::Token(token.to_owned()))
     }
 
-    /// A kubeconfig for the user `name`, member of `groups`, who may do what RBAC says.
-    pub fn user(&self, name: &str, groups: &[&str]) -> Result<PathBuf, Error> {
-        self.kubeconfig_by(Authority::of(self.folder())?.user(name, groups)?)
+    /// A kubeconfig for the user `name`, member of `group`, who may do what RBAC says.
+    pub fn user(&self, name: &str, group: Option<&str>) -> Result<PathBuf, Error> {
+        self.kubeconfig_by(Authority::of(self.folder())?.user(name, group)?)
     }
 
     fn kubeconfig_by(&self, proof: Proof) -> Result<PathBuf, Error> {
@@ -146,11 +145,13 @@ impl Cluster {
         Ok(path)
     }
 
-    /// Applies crds/ and waits until its kinds are served.
-    pub fn install_crds(&self) -> Result<(), Error> {
-        run(self.kubectl().args(["apply", "--server-side", "-f", CRDS]))?;
-        run(self.kubectl().args(["wait", "--for=condition=Established", "--timeout=60s", "-f", CRDS]))?;
-        Ok(())
+    /// Makes kubectl ask anew which kinds there are.
+    pub(crate) fn forget_discovery(&self) -> Result<(), Error> {
+        let cache = kubectl::cache(self.folder());
+        match std::fs::remove_dir_all(&cache) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(cache.display().to_string())(error)),
+            _ => Ok(()),
+        }
     }
 
     /// The audit log's present end, for [`Self::audit_since`].

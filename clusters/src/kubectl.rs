@@ -2,7 +2,7 @@
 
 use crate::Error;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// kubectl from `binaries` for the cluster and user of `kubeconfig`, which keeps what it caches in `folder`.
@@ -11,11 +11,16 @@ pub(crate) fn kubectl(binaries: &Path, kubeconfig: &Path, folder: &Path) -> Comm
     command
         .env("KUBECONFIG", kubeconfig)
         // Another cluster will have this one's port some day: what is known of this one must not outlive it.
-        .env("KUBECACHEDIR", folder.join("kubectl-cache"))
+        .env("KUBECACHEDIR", cache(folder))
         // Nor do the aliases and defaults of whoever runs the tests matter.
         .env("KUBERC", "off")
         .stdin(Stdio::null());
     command
+}
+
+/// Where it keeps what it knows of the cluster in `folder`.
+pub(crate) fn cache(folder: &Path) -> PathBuf {
+    folder.join("kubectl-cache")
 }
 
 /// Runs a command to its end and gives its output; an error, with what it said, unless it succeeded.

@@ -26,6 +26,7 @@
 //! |---|---|
 //! | `shared` | the clusters of this process, and namespaces in them |
 //! | `cluster` | one cluster, seen from a test |
+//! | `crds` | our kinds in it |
 //! | `audit` | what was asked of it, by whom |
 //! | `supervisor` | one cluster, from the inside: starts, watches over and ends its servers |
 //! | `server`, `child` | one server, and how it dies with its supervisor |
@@ -41,6 +42,7 @@ mod authority;
 pub mod child;
 mod cluster;
 mod control_plane;
+mod crds;
 mod error;
 mod flags;
 mod kubectl;

@@ -22,9 +22,9 @@ enum Command {
         /// What the cluster is called: its context in the kubeconfig
         #[arg(long, default_value = "local")]
         name: String,
-        /// Where kube-apiserver, etcd and kubectl are
+        /// Where kube-apiserver, etcd and kubectl are; absent: built where needed
         #[arg(long)]
-        binaries: PathBuf,
+        binaries: Option<PathBuf>,
         /// Also run those controllers of kube-controller-manager that work without nodes
         #[arg(long)]
         controllers: bool,
@@ -47,13 +47,13 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Serve { name, binaries, controllers, apiserver_flags } => {
-            supervisor::serve(&Options { name, controllers, apiserver_flags }, binaries)
+            return supervisor::serve(&Options { name, controllers, apiserver_flags }, binaries);
         }
         Command::Child { parent, program, arguments } => Err(Error::Io {
             what: program.to_string_lossy().into_owned(),
             cause: child::become_server(parent, &program, &arguments),
         }),
-        Command::UsEu => us_eu::run(),
+        Command::UsEu => us_eu::run_until_stopped(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,13 +9,14 @@ use crate::flags::{self, file};
 use crate::kubectl::kubectl;
 use crate::port::Port;
 use crate::server::{self, Server};
-use crate::{Error, Options};
+use crate::{Error, Options, control_plane};
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io::{BufRead, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -71,16 +72,19 @@ enum Event {
 }
 
 /// Runs a cluster until it is told to stop. To be called on the main thread: see [`crate::child`].
-pub fn serve(options: &Options, binaries: PathBuf) -> Result<(), Error> {
-    let events = listen()?;
-    let mut supervisor = match Supervisor::start(options, binaries, events) {
-        Ok(supervisor) => supervisor,
-        Err(Error::Stopped) => return Ok(()),
+pub fn serve(options: &Options, binaries: Option<PathBuf>) -> ExitCode {
+    match run(options, binaries) {
+        Ok(()) | Err(Error::Stopped) => ExitCode::SUCCESS,
         Err(error) => {
             say(&Answer::Failed { error: error.to_string() });
-            return Err(error);
+            ExitCode::FAILURE
         }
-    };
+    }
+}
+
+fn run(options: &Options, binaries: Option<PathBuf>) -> Result<(), Error> {
+    let binaries = binaries.map_or_else(control_plane::folder, Ok)?;
+    let mut supervisor = Supervisor::start(options, binaries, listen()?)?;
     say(&Answer::Ready(supervisor.ready()));
     while let Ok(Event::Command(command)) = supervisor.events.recv() {
         match supervisor.carry_out(&command) {
