@@ -1,10 +1,19 @@
 # What every push runs, and the long ones.
 
-.PHONY: test demo crds bench
+.PHONY: test control-plane clusters demo crds bench
 
 # Everything that must hold.
-test:
+test: control-plane
 	cargo test --workspace
+
+# kube-apiserver, etcd, kubectl and kube-controller-manager, for the tests: built once, in minutes, into
+# the user's cache. KUBEBUILDER_ASSETS names a folder that has them already.
+control-plane:
+	hack/control-plane/build
+
+# Two clusters with examples/us-eu in them, until Ctrl-C. No Docker.
+clusters: control-plane
+	cargo run --quiet --package stablekey-clusters -- us-eu
 
 # The main job on a copy of examples/us-eu: plan, apply, and what it changed.
 demo:
@@ -17,6 +26,6 @@ crds:
 
 # Measures, prints ratios and writes docs/benchmarks.md. `make bench ONLY=engine` (or files) measures
 # one group and writes nothing.
-bench:
+bench: control-plane
 	cargo build --release
 	cargo run --release --package stablekey-bench -- $(ONLY)

@@ -10,7 +10,6 @@ use std::time::Duration;
 /// What `make bench` built just before.
 pub const STABLEKEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release/stablekey");
 const KUBECONFORM: &str = "github.com/yannh/kubeconform/cmd/kubeconform";
-const KUBECTL: &str = "k8s.io/kubernetes/cmd/kubectl";
 const DOCUMENTS: usize = 10_000;
 const OF_KUBECONFORM: f64 = 0.5;
 const OF_KUBECTL: f64 = 0.25;
@@ -54,7 +53,7 @@ fn start(machine: &mut Machine, small: &Path) -> Outcome<Vec<Figure>> {
     let mut validate = Command::new(STABLEKEY);
     validate.arg("validate").arg(small);
     let mut commands = vec![version, validate];
-    match peers::build(KUBECTL)? {
+    match peers::kubectl() {
         Some(binary) => {
             let version = measure::first_line(&binary, &["version", "--client"]);
             machine.peer("kubectl", version.map(|line| line.replace("Client Version: ", "")));

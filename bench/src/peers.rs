@@ -7,6 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../hack/peers");
+const CONTROL_PLANE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../hack/control-plane/build");
+
+/// kubectl, that of the test clusters; `None` where it can't be built.
+pub fn kubectl() -> Option<PathBuf> {
+    let folder = first_line(CONTROL_PLANE, &[])?;
+    Some(Path::new(&folder).join("kubectl"))
+}
 
 /// The binary of a package that hack/peers has as a tool; `None` where there is no Go to build it.
 ///
@@ -20,8 +27,7 @@ pub fn build(package: &str) -> Outcome<Option<PathBuf>> {
     if !binary.exists() {
         println!("building {package} {version} …");
         std::fs::create_dir_all(&folder)?;
-        // Where it is not told, a Kubernetes program calls itself v0.0.0.
-        let flags = format!("-s -w -X k8s.io/component-base/version.gitVersion={version} -X main.version={version}");
+        let flags = format!("-s -w -X main.version={version}");
         let arguments = ["build", "-C", MODULE, "-trimpath", "-ldflags", &flags, "-o"];
         let status = Command::new("go").env("CGO_ENABLED", "0").args(arguments).arg(&binary).arg(package).status()?;
         if !status.success() {

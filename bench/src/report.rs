@@ -138,7 +138,7 @@ pub fn markdown(figures: &[Figure], machine: &Machine) -> String {
          - Hostile inputs (`bench/src/hostile.rs`) are answered by `stablekey validate`, in a process each.\n\
          - kubeconform checks schemas only; `validate` also resolves every reference. Both read the same file, offline;\n  \
          kubeconform's schemas are made of our custom resource definitions.\n\
-         - The peers are built from source by the modules in `hack/peers`.\n",
+         - The peers are built from source by the modules in `hack/peers` and `hack/control-plane`.\n",
     );
     out
 }

@@ -1,8 +1,9 @@
 //! The CustomResourceDefinitions of all kinds.
 
 use super::*;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSONSchemaProps};
 use kube::CustomResourceExt as _;
+use std::collections::BTreeMap;
 
 /// Annotations that keep the CRDs, and with them every object, where a tool uninstalls or prunes:
 /// Helm, Flux, Argo CD.
@@ -29,9 +30,18 @@ pub fn crd(kind: Kind) -> CustomResourceDefinition {
             // What `kubectl explain` says first: the kind's own words, not those of the derive.
             let spec = schema.properties.as_ref().and_then(|properties| properties.get("spec"));
             schema.description = spec.and_then(|spec| spec.description.clone());
+            // A rule may point at the name only where the schema has it.
+            schema.properties.get_or_insert_default().insert("metadata".into(), metadata());
         }
     }
     crd
+}
+
+/// All that a schema may say of metadata.
+fn metadata() -> JSONSchemaProps {
+    let name = JSONSchemaProps { type_: Some("string".into()), ..JSONSchemaProps::default() };
+    let properties = BTreeMap::from([("name".to_owned(), name)]);
+    JSONSchemaProps { type_: Some("object".into()), properties: Some(properties), ..JSONSchemaProps::default() }
 }
 
 /// The definition of one kind as YAML: what is in `crds/`, and what `stablekey crds` writes.

@@ -1,0 +1,227 @@
+//! What was asked of a cluster, and by whom: its audit log, read.
+
+use crate::Error;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long a request that has been received may take to be answered.
+const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// A point in the audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(pub(crate) u64);
+
+impl Mark {
+    /// Before the first request.
+    pub const START: Self = Self(0);
+}
+
+/// One request. What a request does not have is empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Who asked.
+    pub user: String,
+    /// With what program.
+    pub agent: String,
+    /// get, list, watch, create, patch, …
+    pub verb: String,
+    /// The resource's group; empty for the core.
+    pub group: String,
+    /// The resource, in the plural; empty where the path names none.
+    pub resource: String,
+    /// status, scale, token, …
+    pub subresource: String,
+    /// The namespace.
+    pub namespace: String,
+    /// The object's name.
+    pub name: String,
+    /// The path with its parameters.
+    pub uri: String,
+    /// The answer's HTTP status; of one not yet answered, and of a watch that goes on, what there is.
+    pub code: u16,
+    /// `ResponseComplete`; of a watch that goes on `ResponseStarted`.
+    pub stage: String,
+}
+
+impl Request {
+    /// Whether it asks for a change. A dry run does not.
+    pub fn writes(&self) -> bool {
+        let verb = matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection");
+        // What is asked by POST but stores nothing: may I, who am I, a token.
+        let asks = self.group == "authorization.k8s.io" || self.group == "authentication.k8s.io";
+        verb && !asks && self.subresource != "token" && !self.uri.contains("dryRun=")
+    }
+}
+
+/// As a line for people.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { user, verb, uri, code, .. } = self;
+        write!(f, "{code} {verb} {uri} by {user}")
+    }
+}
+
+/// A line of the log.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    #[serde(rename = "auditID")]
+    id: String,
+    stage: String,
+    verb: String,
+    #[serde(rename = "requestURI")]
+    uri: String,
+    user: User,
+    #[serde(default)]
+    user_agent: String,
+    #[serde(default)]
+    object_ref: Object,
+    #[serde(default)]
+    response_status: Status,
+}
+
+#[derive(Deserialize)]
+struct User {
+    #[serde(default)]
+    username: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Object {
+    api_group: String,
+    resource: String,
+    subresource: String,
+    namespace: String,
+    name: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    code: u16,
+}
+
+/// Where the log ends now.
+pub(crate) fn end(log: &Path) -> Result<Mark, Error> {
+    let read = std::fs::metadata(log).map_err(Error::io(log.display().to_string()))?;
+    Ok(Mark(read.len()))
+}
+
+/// The requests that were received after `mark`, in the order of their arrival.
+///
+/// A request is logged when it is received, before it is carried out, and again when its answer is
+/// complete, which can be after the client has it. So whoever has an answer finds the request here: those
+/// received are waited for until they are complete.
+pub(crate) fn since(log: &Path, mark: Mark) -> Result<Vec<Request>, Error> {
+    let start = Instant::now();
+    let (requests, mut open) = read(log, mark)?;
+    if open.is_empty() {
+        return Ok(requests);
+    }
+    let received = requests.len();
+    loop {
+        std::thread::sleep(LOOK_AGAIN);
+        let (mut requests, still_open) = read(log, mark)?;
+        open.retain(|position| still_open.contains(position));
+        if open.is_empty() || start.elapsed() > PATIENCE {
+            // Those that came while we waited may be incomplete: they are for the next to ask.
+            requests.truncate(received);
+            return Ok(requests);
+        }
+    }
+}
+
+/// The requests received after `mark`, and which of them, by position, have no answer yet.
+fn read(log: &Path, mark: Mark) -> Result<(Vec<Request>, Vec<usize>), Error> {
+    let what = || Error::io(log.display().to_string());
+    let mut file = std::fs::File::open(log).map_err(what())?;
+    file.seek(SeekFrom::Start(mark.0)).map_err(what())?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text).map_err(what())?;
+    Ok(parse(&String::from_utf8_lossy(&text)))
+}
+
+fn parse(text: &str) -> (Vec<Request>, Vec<usize>) {
+    let mut positions: BTreeMap<String, usize> = BTreeMap::new();
+    let mut requests: Vec<Request> = Vec::new();
+    // The last line may be half written: then it is not JSON.
+    for line in text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
+        if line.stage == "RequestReceived" {
+            positions.insert(line.id.clone(), requests.len());
+            requests.push(line.into());
+        } else if let Some(request) = positions.get(&line.id).and_then(|position| requests.get_mut(*position)) {
+            // What was asked for by a name that is generated is known only now.
+            *request = line.into();
+        }
+    }
+    let open = requests.iter().enumerate().filter(|(_, request)| request.stage == "RequestReceived");
+    let open = open.map(|(position, _)| position).collect();
+    (requests, open)
+}
+
+impl From<Line> for Request {
+    fn from(line: Line) -> Self {
+        let Object { api_group, resource, subresource, namespace, name } = line.object_ref;
+        Self {
+            user: line.user.username,
+            agent: line.user_agent,
+            verb: line.verb,
+            group: api_group,
+            resource,
+            subresource,
+            namespace,
+            name,
+            uri: line.uri,
+            code: line.response_status.code,
+            stage: line.stage,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    fn line(id: &str, stage: &str, verb: &str, uri: &str) -> String {
+        serde_json::json!({"auditID": id, "stage": stage, "verb": verb, "requestURI": uri,
+            "user": {"username": "ann"}, "responseStatus": {"code": 200}})
+        .to_string()
+    }
+
+    #[test]
+    fn stages_of_one_request_are_one() {
+        let log = [
+            line("1", "RequestReceived", "get", "/a"),
+            line("2", "RequestReceived", "watch", "/b"),
+            line("2", "ResponseStarted", "watch", "/b"),
+            line("1", "ResponseComplete", "get", "/a"),
+            line("3", "RequestReceived", "patch", "/c"),
+            r#"{"auditID":"3","sta"#.to_owned(),
+        ];
+        let (requests, open) = parse(&log.join("\n"));
+        let shown: Vec<String> = requests.iter().map(|request| format!("{} {}", request.stage, request.uri)).collect();
+        assert_eq!(shown, ["ResponseComplete /a", "ResponseStarted /b", "RequestReceived /c"]);
+        assert_eq!(open, [2]);
+    }
+
+    #[test]
+    fn an_answer_to_what_came_before_the_mark_is_not_counted() {
+        let (requests, _) = parse(&line("1", "ResponseComplete", "get", "/a"));
+        assert_eq!(requests, []);
+    }
+
+    #[test]
+    fn a_dry_run_writes_nothing() {
+        let (requests, _) = parse(&line("1", "RequestReceived", "patch", "/a"));
+        assert!(requests[0].writes());
+        let (requests, _) = parse(&line("1", "RequestReceived", "patch", "/a?dryRun=All&force=true"));
+        assert!(!requests[0].writes());
+    }
+}

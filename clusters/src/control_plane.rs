@@ -1,0 +1,19 @@
+//! The binaries: kube-apiserver, etcd, kubectl and kube-controller-manager.
+
+use crate::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Builds them where they are not built yet, and says where they are.
+const BUILD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../hack/control-plane/build");
+
+/// The folder of the binaries. Built on first use, which takes minutes; its progress goes to standard error.
+pub(crate) fn folder() -> Result<PathBuf, Error> {
+    let what = || Error::io(format!("building the control plane: {BUILD}"));
+    let output = Command::new(BUILD).stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(what())?;
+    if !output.status.success() {
+        let stderr = "what it said is above".to_owned();
+        return Err(Error::Command { command: BUILD.into(), status: output.status, stderr });
+    }
+    Ok(Path::new(String::from_utf8_lossy(&output.stdout).trim_end()).to_owned())
+}
