@@ -19,7 +19,7 @@ use std::sync::Arc;
 ///
 /// The engine decides, a place obeys. A place never writes more than the change that it is given, and
 /// never over an object that is not as the change says.
-pub trait Place: Send + Sync + std::fmt::Debug {
+pub trait Place: Send + Sync {
     /// Reads everything, as it is at one moment.
     fn snapshot(&self) -> Result<Snapshot, PlaceError>;
 

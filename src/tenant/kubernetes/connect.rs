@@ -1,9 +1,9 @@
 //! Connections to API servers: one for each that tenants of a run are in, made when it is first asked for.
 
 use super::server::Server;
-use crate::api::{Kubeconfig, KubernetesPlace};
+use crate::api::{self, KubernetesPlace};
 use kube::Config;
-use kube::config::KubeConfigOptions;
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -40,9 +40,9 @@ impl Servers {
     /// The server that a place names; what is wrong, in words, where it cannot even be asked.
     pub fn of(&self, place: &KubernetesPlace) -> Result<Server, String> {
         let context = match &place.kubeconfig {
-            Some(Kubeconfig::Context(context)) => Some(context.clone()),
+            Some(api::Kubeconfig::Context(context)) => Some(context.clone()),
             None => None,
-            Some(Kubeconfig::SecretRef(_)) => {
+            Some(api::Kubeconfig::SecretRef(_)) => {
                 return Err("its kubeconfig is in a Secret, which the operator reads; the command line takes \
                             kubeconfig: {context: …}"
                     .to_string());
@@ -52,12 +52,15 @@ impl Servers {
         made.entry(context).or_insert_with_key(|context| self.connect(context.as_deref())).clone()
     }
 
+    /// The server that a kubeconfig's current context names.
+    pub fn of_kubeconfig(&self, kubeconfig: Kubeconfig, name: &str) -> Result<Server, String> {
+        let runtime = self.runtime()?;
+        let config = runtime.block_on(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()));
+        self.server(config.map_err(|error| format!("{name}: {error}"))?, name, runtime)
+    }
+
     fn connect(&self, context: Option<&str>) -> Result<Server, String> {
-        let runtime = self.runtime.get_or_init(|| {
-            let built = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
-            built.map(Arc::new).map_err(|error| format!("no threads can be started: {error}"))
-        });
-        let runtime = runtime.clone()?;
+        let runtime = self.runtime()?;
         let config = runtime.block_on(async {
             match context {
                 Some(context) => {
@@ -71,9 +74,22 @@ impl Servers {
             }
         })?;
         let name = context.map_or_else(|| config.cluster_url.to_string(), str::to_string);
-        let _in_runtime = runtime.enter();
+        self.server(config, &name, runtime)
+    }
+
+    fn server(&self, config: Config, name: &str, runtime: Arc<Runtime>) -> Result<Server, String> {
+        let entered = runtime.enter();
         let client = client(config, self.patience).map_err(|error| format!("{name}: {error}"))?;
-        Ok(Server::new(client, runtime.clone(), &name, self.patience))
+        drop(entered);
+        Ok(Server::new(client, runtime, name, self.patience))
+    }
+
+    fn runtime(&self) -> Result<Arc<Runtime>, String> {
+        let runtime = self.runtime.get_or_init(|| {
+            let built = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
+            built.map(Arc::new).map_err(|error| format!("no threads can be started: {error}"))
+        });
+        runtime.clone()
     }
 }
 

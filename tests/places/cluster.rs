@@ -1,0 +1,39 @@
+//! Namespaces of a real cluster: the contract, and what only a cluster has.
+
+use crate::contract::Harness;
+use crate::fixtures::TENANT;
+use kube::config::Kubeconfig;
+use stablekey::engine::item::Item;
+use stablekey::tenant::Place;
+use stablekey::tenant::kubernetes::ClusterPlace;
+use stablekey::tenant::kubernetes::connect::Servers;
+use stablekey_clusters::{Namespace, run_with_input, shared};
+
+struct Cluster {
+    place: ClusterPlace,
+    namespace: Namespace<'static>,
+}
+
+impl Cluster {
+    fn new() -> Self {
+        let us = shared("us");
+        let namespace = us.namespace("contract");
+        let kubeconfig = Kubeconfig::read_from(us.kubeconfig()).unwrap();
+        let server = Servers::default().of_kubeconfig(kubeconfig, "us").unwrap();
+        Cluster { place: ClusterPlace::new(TENANT, server, namespace.name()), namespace }
+    }
+}
+
+impl Harness for Cluster {
+    fn place(&self) -> &dyn Place {
+        &self.place
+    }
+
+    fn by_another_hand(&self, item: &Item) {
+        let apply = ["apply", "--server-side", "--force-conflicts", "--field-manager=another-hand", "-f", "-"];
+        let json = item.to_resource().to_json().unwrap().to_string();
+        run_with_input(self.namespace.kubectl().args(apply), &json).unwrap();
+    }
+}
+
+crate::contract!(Cluster::new());
