@@ -19,8 +19,8 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How many objects a page has.
-const PAGE: usize = 500;
+/// How many objects a page has at most.
+pub const PAGE: usize = 500;
 /// How often a list is begun anew, because its continuation was forgotten by the server.
 const BEGINNINGS: usize = 3;
 
