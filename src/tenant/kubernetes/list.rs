@@ -2,7 +2,7 @@
 
 use super::config_maps::{self, ConfigMap};
 use super::live::{self, Live, Version};
-use super::managed::Names;
+use super::managed::Entries;
 use super::paths::Paths;
 use super::server::{Ask, Server, Trouble};
 use super::trouble::{Doing, of_place};
@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 /// How many objects a page has at most.
 pub const PAGE: usize = 500;
@@ -108,8 +109,8 @@ where
     S: DeserializeOwned + Send + 'static,
 {
     let read = |items: &[Box<RawValue>]| {
-        let mut names = Names::default();
-        items.iter().filter_map(|item| live::read(item.get(), &mut names)).collect()
+        let mut entries = Entries::default();
+        items.iter().filter_map(|item| live::read(item.get(), &mut entries)).collect()
     };
     pages(server, paths, paths.kind(kind), kind.plural(), String::new(), read).await
 }
@@ -135,7 +136,8 @@ async fn pages<T: Send + 'static>(
     read: fn(&[Box<RawValue>]) -> Vec<T>,
 ) -> Result<Vec<T>, PlaceError> {
     let mut beginnings = 1;
-    let mut pages = Vec::new();
+    let mut all = Vec::new();
+    let mut reading: Option<JoinHandle<Vec<T>>> = None;
     let mut next = String::new();
     loop {
         let mut ask = format!("{path}?limit={PAGE}{more}");
@@ -146,15 +148,20 @@ async fn pages<T: Send + 'static>(
             Ok(bytes) => {
                 let Page { metadata, items } = serde_json::from_slice(&bytes).map_err(no_list)?;
                 drop(bytes);
-                pages.push(tokio::task::spawn_blocking(move || read(&items)));
+                let before = reading.replace(spawn_blocking(move || read(&items)));
+                let done = if metadata.next.is_empty() { reading.take() } else { None };
+                for page in before.into_iter().chain(done) {
+                    all.extend(page.await.map_err(no_list)?);
+                }
                 if metadata.next.is_empty() {
-                    break;
+                    return Ok(all);
                 }
                 next = metadata.next;
             }
             Err(trouble) if trouble.code() == Some(StatusCode::GONE) && beginnings < BEGINNINGS => {
                 beginnings += 1;
-                pages.clear();
+                all.clear();
+                reading = None;
                 next.clear();
             }
             Err(trouble) => {
@@ -162,11 +169,6 @@ async fn pages<T: Send + 'static>(
             }
         }
     }
-    let mut all = Vec::new();
-    for page in pages {
-        all.extend(page.await.map_err(no_list)?);
-    }
-    Ok(all)
 }
 
 fn no_list(error: impl std::fmt::Display) -> PlaceError {
