@@ -65,6 +65,14 @@ pub enum TenantPlace {
 }
 
 impl TenantPlace {
+    /// The folder, where it is one.
+    pub fn folder(&self) -> Option<&DirectoryPlace> {
+        match self {
+            TenantPlace::Folder(place) => Some(place),
+            TenantPlace::Cluster(_) => None,
+        }
+    }
+
     /// As every place is used.
     pub fn as_place(&self) -> &dyn super::Place {
         match self {
