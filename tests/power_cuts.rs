@@ -98,7 +98,9 @@ fn run(root: &Path, disk: Arc<dyn Disk>, plan: &Plan, consent: &Consent) -> Resu
     let places = project
         .tenants
         .iter()
-        .filter_map(|(name, tenant)| Some((name.clone(), tenant.place.clone()?.on_disk(disk.clone()))))
+        .filter_map(|(name, tenant)| {
+            Some((name.clone(), tenant.place.as_ref()?.folder()?.clone().on_disk(disk.clone())))
+        })
         .collect();
     apply(&OnDisk { project, places }, plan, consent, &|| false, &mut |_, _| {})
 }

@@ -76,6 +76,7 @@ impl Apply {
         let project = self.root.open()?;
         let planned = planning::make(&project, &scope)?;
         output.problems(&project.problems);
+        output.roles(project.roles.iter().map(String::as_str));
         let typed = Invocation { is_apply: true, ..self.root.invocation(&self.narrowing) };
         let text = self.format.output == Format::Text;
         if text && from_file.is_none() {
@@ -96,7 +97,12 @@ impl Apply {
             progress.tell(id, outcome)
         });
         progress.end();
-        let report = result.map_err(|refusal| refused(&refusal))?;
+        let report = result.map_err(|refusal| {
+            if let Refusal::Place(error) = &refusal {
+                output.roles(error.role());
+            }
+            refused(&refusal)
+        })?;
         apply::forget_approvals(&project, &planned.plan).map_err(|error| refused(&error.into()))?;
         let done = apply::done(&planned.plan, &report);
         // Everything is read anew: both at once would take twice the memory.
@@ -111,6 +117,11 @@ impl Apply {
                 applied.json().map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?
             }
         })?;
+        let failed = report.undone().filter_map(|(_, outcome)| match outcome {
+            Outcome::Failed(error) => error.role(),
+            _ => None,
+        });
+        output.roles(failed);
         Ok(exit(&report, after.plan.exit))
     }
 

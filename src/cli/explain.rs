@@ -34,6 +34,7 @@ impl Explain {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
         let project = self.root.open()?;
         output.problems(&project.problems);
+        output.roles(project.roles.iter().map(String::as_str));
         let world = project.world();
         let wrong = |error: render::ExplainError| {
             Failure::new(error.to_string(), "`stablekey status` shows every key and every integration")

@@ -107,7 +107,7 @@ impl Import {
         match &self.tenant {
             Some(name) => match project.tenants.get(name) {
                 Some(tenant) => {
-                    let Some(TenantPlace::Folder(place)) = &tenant.place else {
+                    let Some(place) = tenant.place.as_ref().and_then(TenantPlace::folder) else {
                         let message = format!("the place of {name} is no folder");
                         return Err(Failure::new(message, "import into a directory tenant"));
                     };

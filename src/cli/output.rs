@@ -3,6 +3,7 @@
 use super::Failure;
 use crate::manifest::Problem;
 use crate::render::Style;
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 
 /// When to colour.
@@ -75,6 +76,13 @@ impl Output {
     pub fn problems(&mut self, problems: &[Problem]) {
         for problem in problems {
             self.note(&format!("{}\n", problem.to_string().trim_end()));
+        }
+    }
+
+    /// Says which rights would do.
+    pub fn roles<'r>(&mut self, roles: impl IntoIterator<Item = &'r str>) {
+        for role in roles.into_iter().collect::<BTreeSet<_>>() {
+            self.note(&format!("rights are missing; this Role would do, bound to whoever runs this:\n\n{role}"));
         }
     }
 

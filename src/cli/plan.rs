@@ -22,6 +22,10 @@ pub struct PlanCommand {
     narrowing: Narrowing,
     #[command(flatten)]
     format: FormatOption,
+    /// Also ask each cluster, by a dry run, whether it would take every change: admission policies and
+    /// quotas are then in the plan
+    #[arg(long)]
+    server: bool,
     /// Also write the plan to this file: what `apply --plan` takes as consent
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -30,8 +34,13 @@ pub struct PlanCommand {
 impl PlanCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
         let project = self.root.open()?;
-        let planned = planning::make(&project, &self.narrowing.scope())?;
+        let mut planned = planning::make(&project, &self.narrowing.scope())?;
+        let mut roles = project.roles.clone();
+        if self.server {
+            roles.extend(planning::ask_servers(&project, &mut planned.plan));
+        }
         output.problems(&project.problems);
+        output.roles(roles.iter().map(String::as_str));
         let typed = self.root.invocation(&self.narrowing);
         output.result(&show(&planned, &typed, self.format.output, output)?)?;
         if let Some(path) = &self.out {

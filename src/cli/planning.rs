@@ -1,10 +1,11 @@
 //! From a project to a plan.
 
 use super::Failure;
-use crate::api::TenantSyncSpec;
+use crate::api::{Kind, TenantSyncSpec};
 use crate::engine::closure::{Core, Index, Seeds};
 use crate::engine::code::{Code, Severity};
-use crate::engine::plan::{ActionKind, At, Finding, Note, Plan, Scope, plan};
+use crate::engine::item::ObjectId;
+use crate::engine::plan::{Action, ActionKind, At, Finding, Note, Plan, Scope, plan};
 use crate::engine::record::Writer;
 use crate::engine::world::{Sync, World};
 use crate::manifest::Problem;
@@ -38,6 +39,36 @@ pub fn make(project: &Project, scope: &Scope) -> Result<Planned, Failure> {
     locate(project, &world.syncs, &mut plan);
     plan.settle();
     Ok(Planned { world, plan })
+}
+
+/// Asks the places whether they would take what is planned; what they would refuse becomes a finding.
+///
+/// Where rights are missing, the Roles that would do are given back.
+pub fn ask_servers(project: &Project, plan: &mut Plan) -> BTreeSet<String> {
+    let mut findings = Vec::new();
+    let mut roles = BTreeSet::new();
+    for target in plan.targets.iter().filter(|target| !target.actions.is_empty()) {
+        let Some(place) = project.place(&target.tenant) else { continue };
+        let actions: Vec<&Action> = target.actions.iter().collect();
+        match place.dry_run(&actions) {
+            Ok(refused) => findings.extend(refused.into_iter().map(|(object, error)| {
+                roles.extend(error.role().map(str::to_string));
+                let mend = "change what is declared, or what refuses it; apply would fail here";
+                Finding::of(Code::ServerRefuses, &target.tenant, object, error.to_string(), mend)
+            })),
+            Err(error) => {
+                roles.extend(error.role().map(str::to_string));
+                let tenant = ObjectId::new(Kind::Tenant, &target.tenant);
+                let text = format!("{} was not asked: {}", target.tenant, error.to_string());
+                let mend = "mend that and plan again, or plan without --server";
+                findings.push(Finding::of(Code::TenantUnreachable, &target.tenant, tenant, text, mend));
+            }
+        }
+    }
+    plan.findings.extend(findings);
+    plan.findings.sort_by_key(|f| f.severity);
+    plan.settle();
+    roles
 }
 
 /// A problem of a file, told with the findings of the checks.

@@ -28,6 +28,7 @@ impl Status {
         let project = self.root.open()?;
         let planned = planning::make(&project, &self.narrowing.scope())?;
         output.problems(&project.problems);
+        output.roles(project.roles.iter().map(String::as_str));
         let typed = self.root.invocation(&self.narrowing);
         let status = render::Status::of(&planned.world, &planned.plan);
         output.result(&match self.format.output {

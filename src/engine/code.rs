@@ -80,6 +80,7 @@ codes! {
     NotAllowed = "SK0129", Unreached, "the tenant's policy does not allow the action";
     VariableUndeclared = "SK0130", Warning, "the definition uses a connection variable that connections does not list";
     TenantUnreachable = "SK0131", Error, "a tenant cannot be read";
+    ServerRefuses = "SK0132", Unreached, "the cluster would refuse the change";
 }
 
 impl Code {

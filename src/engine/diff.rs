@@ -120,6 +120,8 @@ pub struct Drifted {
     pub sides: Both,
     /// Whether it is left so.
     pub left: bool,
+    /// Who changed it, where the place knows.
+    pub by: Option<String>,
 }
 
 /// The difference, field by field.
@@ -358,7 +360,8 @@ fn declared_field(
         Some(_) if as_recorded => set(out, field, d, before, to_record()),
         Some(_) => {
             let corrects = sides.drift == Drift::Correct;
-            out.drifted.push(Drifted { sides: Both::of(field, before, d.value), left: !corrects });
+            let by = (sides.holder)(field);
+            out.drifted.push(Drifted { sides: Both::of(field, before, d.value), left: !corrects, by });
             if corrects {
                 out.corrects = true;
                 set(out, field, d, before, to_record());

@@ -2,7 +2,7 @@
 //! field, and so is a variable.
 
 use super::canonical::{self, FieldHash};
-use crate::api::{ComponentRef, ConnectionType, Input, Means, Variable};
+use crate::api::{ComponentRef, ConnectionType, Definition, Input, Means, Variable};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
@@ -228,6 +228,8 @@ pub enum FieldValue<'a> {
     Variable(&'a Variable),
     /// The digest of an integration's definition, whatever file or ConfigMap holds it.
     Definition(&'a str),
+    /// Where a definition is that was not read: a file that stayed in Git, or a ConfigMap that is not there.
+    Reference(&'a Definition),
 }
 
 impl FieldValue<'_> {
@@ -238,6 +240,7 @@ impl FieldValue<'_> {
                 a == b
             }
             (FieldValue::Bool(a), FieldValue::Bool(b)) => a == b,
+            (FieldValue::Reference(a), FieldValue::Reference(b)) => a == b,
             (FieldValue::Input(a), FieldValue::Input(b)) => a == b,
             (FieldValue::Component(a), FieldValue::Component(b)) => a.is(b),
             (FieldValue::Texts(a), FieldValue::Texts(b)) => a == b,
@@ -287,9 +290,10 @@ impl FieldValue<'_> {
                 }
                 out.push(']');
             }
-            FieldValue::Types(types) => {
-                // Plain data with string keys: it always has a JSON form.
-                canonical::write(&serde_json::to_value(types).unwrap_or(Value::Null), out);
+            // Plain data with string keys: it always has a JSON form.
+            FieldValue::Types(types) => canonical::write(&serde_json::to_value(types).unwrap_or(Value::Null), out),
+            FieldValue::Reference(definition) => {
+                canonical::write(&serde_json::to_value(definition).unwrap_or(Value::Null), out);
             }
             FieldValue::Variable(variable) => match &variable.means {
                 Means::StableKey(key) => {

@@ -269,12 +269,8 @@ fn origin_text(origin: Origin) -> &'static str {
 }
 
 fn definition_value<'a>(definition: &'a Definition, uses: Option<&'a Uses>) -> FieldValue<'a> {
-    match (uses, definition) {
-        (Some(uses), _) => FieldValue::Definition(&uses.digest),
-        // Not read: the reference itself is all that can be compared.
-        (None, Definition::File(file)) => FieldValue::Definition(file),
-        (None, Definition::ConfigMap(reference)) => FieldValue::Definition(&reference.name),
-    }
+    // What was read is known by what it says, wherever it is.
+    uses.map_or(FieldValue::Reference(definition), |uses| FieldValue::Definition(&uses.digest))
 }
 
 fn connection_fields<'a>(spec: &'a ConnectionSpec, whole: bool, out: &mut Vec<(Field<'a>, FieldValue<'a>)>) {

@@ -95,9 +95,9 @@ fn items(ranked: &Ranked<'_>) -> Vec<String> {
     items.extend(ranked.errors.iter().map(|f| finding(f)));
     items.extend(ranked.blocked.iter().map(|note| blocked(note)));
     items.extend(ranked.unreached.iter().map(|f| finding(f)));
-    for (object, fields) in &ranked.drifted {
-        let fields = md(&fields.join(", "));
-        items.push(format!("- ≠ **drifted** {}: {fields} changed there and is left so\n", md(&object.to_string())));
+    for drifted in &ranked.drifted {
+        let (object, fields) = (md(&drifted.object.to_string()), md(&drifted.fields.join(", ")));
+        items.push(format!("- ≠ **drifted** {object}: {fields} changed there{} and is left so\n", md(&drifted.by())));
     }
     for actions in [&ranked.needs_approval, &ranked.updates, &ranked.creates, &ranked.deletes] {
         items.extend(actions.iter().map(|a| action(a)));

@@ -143,10 +143,11 @@ pub(super) fn digests_to_approve<'a>(ranked: &Ranked<'a>) -> Vec<(&'a str, &'a D
 
 fn drifted(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
     let tenant = &ranked.target.tenant;
-    cut(page, &ranked.drifted, "drifted", |page, (object, fields)| {
+    cut(page, &ranked.drifted, "drifted", |page, drifted| {
+        let (object, fields, by) = (drifted.object, &drifted.fields, drifted.by());
         let head = [Span::new(Tone::Careful, "≠ drifted"), plain("  "), strong(object.to_string())];
         page.wrap(2, 6, &head);
-        page.wrap(6, 6, &[plain(format!("{} changed in {tenant} after we wrote it, and is left so", and(fields)))]);
+        page.wrap(6, 6, &[plain(format!("{} changed in {tenant}{by} after we wrote it, and is left so", and(fields)))]);
         let adopt = typed.adopt(tenant, object);
         page.wrap(
             6,

@@ -16,7 +16,7 @@ pub(super) struct Ranked<'a> {
     pub blocked: Vec<&'a Note>,
     pub unreached: Vec<&'a Finding>,
     pub needs_approval: Vec<&'a Action>,
-    pub drifted: Vec<(&'a ObjectId, Vec<String>)>,
+    pub drifted: Vec<Drifted<'a>>,
     pub updates: Vec<&'a Action>,
     pub creates: Vec<&'a Action>,
     pub deletes: Vec<&'a Action>,
@@ -116,20 +116,42 @@ impl<'a> Ranked<'a> {
     }
 }
 
+/// What of one object drifted.
+#[derive(Debug)]
+pub struct Drifted<'a> {
+    /// Which object.
+    pub object: &'a ObjectId,
+    /// Its fields, with both values.
+    pub fields: Vec<String>,
+    /// Who changed them, as far as that is known.
+    pub by: BTreeSet<&'a str>,
+}
+
+impl Drifted<'_> {
+    /// ` by kubectl-edit`; nothing where it is not known.
+    pub fn by(&self) -> String {
+        let names: Vec<&str> = self.by.iter().copied().collect();
+        if names.is_empty() { String::new() } else { format!(" by {}", names.join(" and ")) }
+    }
+}
+
 /// That a tenant is unreachable is said once.
 fn is_said_by_state(finding: &Finding, target: &Target) -> bool {
     target.state == State::Unreachable && finding.code == Code::TenantUnreachable
 }
 
-fn drifted(target: &Target) -> Vec<(&ObjectId, Vec<String>)> {
-    let mut by_object: BTreeMap<&ObjectId, Vec<String>> = BTreeMap::new();
+fn drifted(target: &Target) -> Vec<Drifted<'_>> {
+    let mut by_object: BTreeMap<&ObjectId, Drifted<'_>> = BTreeMap::new();
     for note in &target.notes {
         // What is put right is an update and shown there; what is ignored is not wanted.
-        if let Note::Drift { object, path, left: true, ignored: false, from, to } = note {
-            by_object.entry(object).or_default().push(both(path, from.as_ref(), to.as_ref()));
+        if let Note::Drift { object, path, left: true, ignored: false, from, to, by } = note {
+            let none = || Drifted { object, fields: Vec::new(), by: BTreeSet::new() };
+            let drifted = by_object.entry(object).or_insert_with(none);
+            drifted.fields.push(both(path, from.as_ref(), to.as_ref()));
+            drifted.by.extend(by.as_deref());
         }
     }
-    by_object.into_iter().collect()
+    by_object.into_values().collect()
 }
 
 /// A field with what it is in the tenant and what is declared.

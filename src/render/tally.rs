@@ -38,7 +38,7 @@ impl Tally {
             blocked: ranked.blocked.len(),
             missing: ranked.unreached.len(),
             held: ranked.held.iter().map(|held| held.fields.len().max(1)).sum(),
-            drifted: ranked.drifted.iter().map(|(_, fields)| fields.len()).sum(),
+            drifted: ranked.drifted.iter().map(|drifted| drifted.fields.len()).sum(),
             warnings: ranked.warnings.len(),
             by_hand: ranked.by_hand.len(),
         }

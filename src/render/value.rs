@@ -50,6 +50,12 @@ fn object(map: &Map<String, Value>) -> Option<String> {
     if let Some(digest) = named("sha256") {
         return Some(format!("sha256:{}", digest.get(..12).unwrap_or(digest)));
     }
+    if let Some(file) = named("file") {
+        return Some(format!("file {file}, not read"));
+    }
+    if let Some(Value::Object(reference)) = map.get("configMap") {
+        return Some(format!("ConfigMap {}, not read", reference.get("name")?.as_str()?));
+    }
     named("stableKey").map(str::to_string).or_else(|| component(map))
 }
 

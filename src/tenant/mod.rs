@@ -151,11 +151,11 @@ pub enum PlaceError {
 }
 
 impl PlaceError {
-    /// With what would do, where that takes more than a line.
-    pub fn in_full(&self) -> String {
+    /// The Role that would do, where rights are missing.
+    pub fn role(&self) -> Option<&str> {
         match self {
-            PlaceError::Forbidden { role, .. } => format!("{self}\nThis Role would do:\n{role}"),
-            other => other.to_string(),
+            PlaceError::Forbidden { role, .. } => Some(role),
+            _ => None,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::engine::plan::{At, DefinitionFrom};
 use crate::engine::record::Writer;
 use crate::engine::world::{Sync, TenantView, View, World};
 use crate::manifest::{Document, Origin, Problem, Reading, locate, problem, read_paths};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Component as PathPart, Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +32,8 @@ pub struct Project {
     pub problems: Vec<Problem>,
     /// Those of them that are of files which belong to no tenant.
     pub own_problems: Vec<Problem>,
+    /// Roles that would do where we may not read a tenant, as YAML.
+    pub roles: BTreeSet<String>,
     /// Documents of other kinds.
     pub other_kinds: usize,
     /// Files met in folders that are neither regular files nor folders.
@@ -63,6 +65,14 @@ pub enum TenantPlace {
 }
 
 impl TenantPlace {
+    /// The folder, where it is one.
+    pub fn folder(&self) -> Option<&DirectoryPlace> {
+        match self {
+            TenantPlace::Folder(place) => Some(place),
+            TenantPlace::Cluster(_) => None,
+        }
+    }
+
     /// As every place is used.
     pub fn as_place(&self) -> &dyn super::Place {
         match self {
@@ -239,7 +249,8 @@ impl Project {
                 (Some(TenantPlace::Folder(place)), live)
             }
             Some(Place::Kubernetes(_)) => match cluster {
-                Some(Cluster { place, live }) => {
+                Some(Cluster { place, live, role }) => {
+                    self.roles.extend(role);
                     let live = live.and_then(|snapshot| {
                         spec = spec_with_own(name, spec.clone(), &snapshot.own)?;
                         Ok(snapshot)
@@ -406,24 +417,30 @@ impl Project {
 struct Cluster {
     place: Option<ClusterPlace>,
     live: Result<Snapshot, String>,
+    role: Option<String>,
 }
 
 /// Reads every tenant that is in a cluster, all at once: one that does not answer holds up no other.
 fn clusters(given: &Given, tenants: &BTreeMap<String, TenantSpec>) -> BTreeMap<String, Cluster> {
     let Some(servers) = &given.servers else { return BTreeMap::new() };
     let read = |name: &str, place: &KubernetesPlace| match servers.of(place) {
-        Err(why) => Cluster { place: None, live: Err(why) },
+        Err(why) => Cluster { place: None, live: Err(why), role: None },
         Ok(server) => {
             let place = ClusterPlace::new(name, server, &place.namespace);
-            let live = place.snapshot().map_err(|error| error.in_full());
-            Cluster { place: Some(place), live }
+            match place.snapshot() {
+                Ok(snapshot) => Cluster { place: Some(place), live: Ok(snapshot), role: None },
+                Err(error) => {
+                    let role = error.role().map(str::to_string);
+                    Cluster { place: Some(place), live: Err(error.to_string()), role }
+                }
+            }
         }
     };
     let in_clusters = tenants.iter().filter_map(|(name, spec)| match &spec.place {
         Some(Place::Kubernetes(place)) => Some((name, place)),
         _ => None,
     });
-    let lost = || Cluster { place: None, live: Err("it could not be read: a thread stopped".to_string()) };
+    let lost = || Cluster { place: None, live: Err("it could not be read: a thread stopped".to_string()), role: None };
     std::thread::scope(|scope| {
         let read = &read;
         let asked: Vec<_> =

@@ -545,7 +545,7 @@ impl Tenant {
     /// Another manager holds a field of the object.
     pub fn holds(mut self, field: &str, manager: &str) -> Self {
         let id = self.id();
-        self.inventory().holders.entry(id).or_default().insert(path(field), manager.to_string());
+        self.inventory().holders.entry(id).or_default().insert(path(field), manager.into());
         self
     }
 }

@@ -40,11 +40,12 @@ impl Draft<'_> {
             });
         }
         let ignored = input.view.spec.drift() == Drift::Ignore;
-        for Drifted { sides, left } in fields.drifted {
+        for Drifted { sides, left, by } in fields.drifted {
             self.notes.push(Note::Drift {
                 object: id.clone(),
                 path: sides.field.path(),
                 left,
+                by,
                 from: sides.live,
                 to: Some(sides.declared),
                 ignored,

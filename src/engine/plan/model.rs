@@ -294,6 +294,9 @@ pub enum Note {
         path: Vec<String>,
         /// Whether it is left so.
         left: bool,
+        /// Who changed it, where the place knows.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
         /// Its value there; absent: it has none.
         #[serde(skip_serializing_if = "Option::is_none")]
         from: Option<Value>,

@@ -37,6 +37,7 @@ fn every_form() -> Plan {
         panic!()
     };
     let (value, secret) = (Input::value("api"), Input::secret("app", "clientSecret"));
+    let in_git = crate::api::Definition::File("a.definition".into());
     let values = [
         FieldValue::Text("t"),
         FieldValue::Bool(true),
@@ -49,6 +50,7 @@ fn every_form() -> Plan {
         FieldValue::Variable(&own),
         FieldValue::Variable(&bound),
         FieldValue::Definition("0123"),
+        FieldValue::Reference(&in_git),
     ]
     .map(|v| v.to_json());
     let field = || Field::named(FieldKind::Input, "x").into_owned();
@@ -91,6 +93,7 @@ fn every_form() -> Plan {
             object,
             path: vec!["inputs".into(), "scopes".into()],
             left: false,
+            by: Some("kubectl-edit".into()),
             from: None,
             to: Some("x".into()),
             ignored: true,

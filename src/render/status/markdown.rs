@@ -62,7 +62,7 @@ impl Status {
 
 fn tenant(line: &super::TenantLine) -> String {
     let state = match (&line.unreachable, line.summary.as_str()) {
-        (Some(why), _) => format!("❌ cannot be read: {}", md(why)),
+        (Some(why), _) => format!("❌ unreachable: {}", md(why)),
         (None, "") => "✅".to_string(),
         (None, summary) => md(summary),
     };

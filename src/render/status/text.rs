@@ -42,7 +42,7 @@ impl Status {
         for tenant in &self.tenants {
             let name = strong(&tenant.tenant);
             if let Some(why) = &tenant.unreachable {
-                page.labelled(2, name, columns, &[Span::new(Tone::Bad, format!("✗ cannot be read: {why}"))]);
+                page.labelled(2, name, columns, &[Span::new(Tone::Bad, format!("✗ unreachable: {why}"))]);
                 continue;
             }
             let is_well = tenant.summary.is_empty();

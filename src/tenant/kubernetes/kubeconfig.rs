@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_without_what_is_in_it() {
-        let error = vetted("token: CANARY\n  - broken").unwrap_err();
+        let error = vetted("{token: CANARY").unwrap_err();
         assert_eq!(error, KubeconfigError::Unreadable);
         let error = vetted(&config(SERVER, "token: t").replace("user: u", "user: other")).unwrap_err();
         assert_eq!(error.to_string(), "its user \"other\" is not in it");

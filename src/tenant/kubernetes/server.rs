@@ -233,24 +233,29 @@ fn refused(code: StatusCode, body: &[u8]) -> Refused {
 fn no_answer(error: &kube::Error) -> Trouble {
     let why = chain(error);
     // Nothing was sent where no connection was made, or no credentials could be had.
+    let in_full = format!("{error} {error:?}");
     let not_sent = matches!(error, kube::Error::Auth(_) | kube::Error::BuildRequest(_) | kube::Error::HttpError(_))
         || ["tcp connect error", "client error (Connect)", "dns error", "certificate"]
             .iter()
-            .any(|words| why.contains(words));
+            .any(|words| in_full.contains(words));
     if not_sent { Trouble::NotAsked(why) } else { Trouble::NoAnswer(why) }
 }
 
-/// An error with those that caused it, without saying anything twice.
+/// An error with those that caused it, without what only names a layer, and nothing twice.
 fn chain(error: &dyn std::error::Error) -> String {
-    let mut told = error.to_string();
-    let mut next = error.source();
+    const LAYERS: [&str; 3] = ["ServiceError", "HyperError", "client error"];
+    let mut told: Vec<String> = Vec::new();
+    let mut next = Some(error);
     while let Some(cause) = next {
         let text = cause.to_string();
-        if !told.contains(&text) {
-            told.push_str(": ");
-            told.push_str(&text);
+        if LAYERS.iter().any(|layer| text.starts_with(layer)) && cause.source().is_some() {
+            next = cause.source();
+            continue;
+        }
+        if !told.iter().any(|before| before.contains(&text)) {
+            told.push(text);
         }
         next = cause.source();
     }
-    told
+    told.join(": ")
 }

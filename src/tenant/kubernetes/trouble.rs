@@ -38,13 +38,8 @@ pub fn of_place(trouble: Trouble, server: &Server, paths: &Paths, doing: &Doing<
         }
         (StatusCode::FORBIDDEN, _) if is_of_rights(&refused) => PlaceError::Forbidden {
             what,
-            why: format!(
-                "{} {} is not allowed in namespace {}: {}",
-                doing.verb,
-                doing.resource,
-                paths.namespace(),
-                refused.message
-            ),
+            // It names the user, the verb, the resource and the namespace.
+            why: format!("not allowed: {}", refused.message),
             role: role(paths.namespace()),
         },
         (StatusCode::NOT_FOUND, _) if no_such_kind => failed(format!(

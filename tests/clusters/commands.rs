@@ -1,0 +1,241 @@
+//! Every command on clusters, and mixed: files and clusters, two clusters, sources in Git.
+
+use crate::stage::{SYNC, Stage, connection, integration};
+use stablekey_clusters::{Cluster, Namespace, run, run_with_input, shared_all};
+use std::fs;
+use std::process::Command;
+
+/// A definition that uses `Use of a` in one step.
+fn definition(name: &str, filler: usize) -> String {
+    format!(
+        "definitionVersion: 7\nname: {name}\ndescription: {}\nconfigPages:\n  - name: Connections\n    elements:\n      - {{type: configVar, value: Use of a}}\n\
+         requiredConfigVars:\n  - key: Use of a\n    stableKey: use-of-a\n    dataType: connection\n    connection:\n      component: {{key: salesforce, version: LATEST, isPublic: true}}\n      key: oauth2\n\
+         flows:\n  - name: Main\n    isSynchronous: false\n    steps:\n      - name: Trigger\n        isTrigger: true\n        action: {{component: {{key: webhook-triggers, version: LATEST, isPublic: true}}, key: webhook}}\n      \
+         - name: Query\n        action: {{component: {{key: salesforce, version: LATEST, isPublic: true}}, key: query}}\n        inputs:\n          connection: {{type: configVar, value: Use of a}}\n",
+        "x".repeat(filler)
+    )
+}
+
+fn with_a_definition(stage: &Stage, filler: usize) {
+    let manifest = integration("one", &["a"]) + "  definition: {file: one.definition}\n";
+    stage.write("us/integrations/one.yaml", &manifest);
+    stage.write("us/integrations/one.definition", &definition("one", filler));
+}
+
+#[test]
+fn a_definition_goes_with_its_integration_and_comes_back_byte_for_byte() {
+    let stage = Stage::with_a_source("definition");
+    with_a_definition(&stage, 10);
+    stage.apply();
+    let maps = stage.kubectl(&[
+        "get",
+        "configmaps",
+        "-l",
+        "stablekey.dev/definition=true",
+        "-o",
+        "jsonpath={.items[*].metadata.name} {.items[*].immutable}",
+    ]);
+    assert!(maps.starts_with("one-") && maps.ends_with(" true"), "{maps}");
+    // It is bound, exported and explained from the cluster alone.
+    let exported = stage.run(&["export", "eu", "one"]);
+    assert_eq!(exported.code, 0, "{exported:?}");
+    assert!(exported.out.contains("Query"), "{}", exported.out);
+    let explained = stage.run(&["explain", "eu", "one", "--step", "Query"]);
+    assert!(explained.words().contains("Use of a"), "{explained:?}");
+    // A new definition is a new ConfigMap, written before the integration refers to it.
+    stage.write("us/integrations/one.definition", &definition("one", 11));
+    let plan = stage.run(&["plan"]);
+    assert_eq!(plan.code, 2, "{}", plan.words());
+    stage.apply();
+    let now = stage.kubectl(&["get", "integration", "one", "-o", "jsonpath={.spec.definition.configMap.name}"]);
+    assert!(!maps.contains(&now), "{maps} {now}");
+}
+
+#[test]
+fn a_definition_too_large_for_a_cluster_is_an_error_before_anything_is_written() {
+    let stage = Stage::with_a_source("large");
+    with_a_definition(&stage, 900_000);
+    let apply = stage.run(&["apply", "--yes"]);
+    assert_eq!(apply.code, 1, "{}", apply.words());
+    assert!(apply.words().contains("at most 900000"), "{}", apply.words());
+    assert_eq!(stage.names(), [""; 0]);
+}
+
+#[test]
+fn drift_is_told_with_who_did_it_and_adopted_or_corrected() {
+    let stage = Stage::with_a_source("drift");
+    stage.apply();
+    let edit = ["patch", "connection", "a", "--type=merge", "--field-manager=kubectl-edit", "-p"];
+    let patched = "{\"spec\": {\"inputs\": {\"scopes\": {\"value\": \"edited\"}, \"own\": {\"value\": \"theirs\"}}}}";
+    stage.kubectl(&[&edit[..], &[patched]].concat());
+    let plan = stage.run(&["plan"]);
+    assert_eq!(plan.code, 3, "{}", plan.words());
+    assert!(
+        plan.words().contains("inputs.scopes (edited; declared: api) changed in eu by kubectl-edit"),
+        "{}",
+        plan.out
+    );
+    let adopt = stage.run(&["adopt", "eu", "Connection/a"]);
+    assert_eq!(adopt.code, 0, "{adopt:?}");
+    // Adopted, it follows its writers again; what is the target's own stays.
+    stage.apply();
+    let inputs = stage.kubectl(&[
+        "get",
+        "connection",
+        "a",
+        "-o",
+        "jsonpath={.spec.inputs.scopes.value} {.spec.inputs.own.value}",
+    ]);
+    assert_eq!(inputs, "api theirs");
+    // Correct puts it back without being asked.
+    stage.kubectl(&[&edit[..], &[patched]].concat());
+    for path in ["tenants.yaml"] {
+        let text = fs::read_to_string(stage.root().join(path)).unwrap();
+        stage.write(
+            path,
+            &text.replace("actions: [Create, Update, Delete]", "actions: [Create, Update, Delete], drift: Correct"),
+        );
+    }
+    // The stricter of the two policies holds: the tenant's own still only detects.
+    assert_eq!(stage.run(&["plan"]).code, 3);
+    let own = "{\"spec\": {\"policy\": {\"drift\": \"Correct\"}}}";
+    stage.kubectl(&["patch", "tenant", "eu", "--type=merge", "-p", own]);
+    stage.apply();
+    let scopes = stage.kubectl(&["get", "connection", "a", "-o", "jsonpath={.spec.inputs.scopes.value}"]);
+    assert_eq!(scopes, "api");
+}
+
+#[test]
+fn what_a_create_sync_made_stays_whole_when_only_some_of_it_is_written_later() {
+    let stage = Stage::with_a_source("create");
+    stage.write("syncs.yaml", &SYNC.replace("Mirror", "Create"));
+    stage.apply();
+    let before = stage.kubectl(&["get", "connection", "a", "-o", "jsonpath={.spec}"]);
+    // From here on it is mirrored: as declared, so only recorded; nothing that we held is let go.
+    stage.write("syncs.yaml", SYNC);
+    stage.apply();
+    stage.write("us/connections/a.yaml", &connection("a", "api refresh_token"));
+    stage.apply();
+    let after = stage.kubectl(&["get", "connection", "a", "-o", "jsonpath={.spec}"]);
+    assert_eq!(after, before.replace("\"api\"", "\"api refresh_token\""));
+}
+
+#[test]
+fn a_tenant_that_accepts_no_sync_gets_none_whatever_others_say_of_it() {
+    let stage = Stage::with_a_source("accepts");
+    stage.kubectl(&["patch", "tenant", "eu", "--type=merge", "-p", "{\"spec\": {\"acceptFrom\": [\"elsewhere\"]}}"]);
+    let plan = stage.run(&["plan"]);
+    assert_eq!(plan.code, 3, "{}", plan.words());
+    assert!(plan.words().contains("does not accept"), "{}", plan.out);
+    // None, two, and one of another name.
+    stage.kubectl(&["delete", "tenant", "eu"]);
+    assert_eq!(stage.run(&["plan"]).code, 3);
+    for name in ["one", "two"] {
+        let tenant = format!(
+            "{{apiVersion: stablekey.dev/v1alpha1, kind: Tenant, metadata: {{name: {name}}}, spec: {{acceptFrom: [us]}}}}"
+        );
+        run_with_input(stage.eu.kubectl().args(["apply", "-f", "-"]), &tenant).unwrap();
+        let plan = stage.run(&["plan"]);
+        assert_eq!(plan.code, 1, "{}", plan.words());
+        let told = if name == "one" { "is that of tenant one" } else { "several Tenants without a place (one, two)" };
+        assert!(plan.words().contains(told), "{}", plan.out);
+    }
+}
+
+/// Puts what a folder has into a namespace.
+fn put(namespace: &Namespace<'_>, text: &str) {
+    run_with_input(namespace.kubectl().args(["apply", "-f", "-"]), text).unwrap();
+}
+
+fn own_tenant(name: &str, accepts: &str) -> String {
+    format!(
+        "{{apiVersion: stablekey.dev/v1alpha1, kind: Tenant, metadata: {{name: {name}}}, spec: {{acceptFrom: [{accepts}]}}}}"
+    )
+}
+
+#[test]
+fn from_one_cluster_to_another_as_across_folders() {
+    let [us, eu] = shared_all(["us", "eu"]);
+    let (from, to) = (us.namespace("two"), eu.namespace("two"));
+    put(&from, &own_tenant("us-prod", ""));
+    put(&to, &own_tenant("eu-prod", "us-prod"));
+    put(&from, &connection("a", "api"));
+    put(&from, &integration("one", &["a"]));
+    let root = tempfile::tempdir().unwrap();
+    let tenants = format!(
+        "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: us-prod}}\nspec: {{place: {{kubernetes: {{namespace: {}, kubeconfig: {{context: us}}}}}}}}\n---\n\
+         apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: eu-prod}}\nspec: {{place: {{kubernetes: {{namespace: {}}}}}}}\n---\n{}",
+        from.name(),
+        to.name(),
+        SYNC.replace("from: us,", "from: us-prod,").replace("[eu]", "[eu-prod]")
+    );
+    fs::write(root.path().join("tenants.yaml"), tenants).unwrap();
+    // The one without a kubeconfig is in the current context.
+    let kubeconfig = format!("{}:{}", eu.kubeconfig().display(), us.kubeconfig().display());
+    let stablekey = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stablekey"));
+        let output = command.args(arguments).current_dir(root.path()).env("KUBECONFIG", &kubeconfig).output().unwrap();
+        crate::stage::Answer::of(&output)
+    };
+    let plan = stablekey(&["plan"]);
+    assert_eq!(plan.code, 2, "{}", plan.words());
+    assert!(plan.out.contains("eu-prod  2 to create"), "{}", plan.out);
+    assert_eq!(stablekey(&["apply", "--yes"]).code, 0);
+    assert_eq!(stablekey(&["plan"]).code, 0);
+    let marks = [us.mark().unwrap(), eu.mark().unwrap()];
+    assert_eq!(stablekey(&["apply", "--yes"]).code, 0);
+    for (cluster, mark) in [us, eu].into_iter().zip(marks) {
+        writes_nothing(cluster, mark, &[from.name(), to.name()]);
+    }
+    let status = stablekey(&["status"]);
+    assert!(status.words().contains("a salesforce/oauth2 ✓ ✓"), "{}", status.out);
+}
+
+fn writes_nothing(cluster: &Cluster, since: stablekey_clusters::audit::Mark, namespaces: &[&str]) {
+    let requests = cluster.audit_since(since).unwrap();
+    let wrote: Vec<_> = requests.iter().filter(|r| r.writes() && namespaces.contains(&r.namespace.as_str())).collect();
+    assert!(wrote.is_empty(), "{wrote:?}");
+}
+
+#[test]
+fn what_a_source_in_git_declares_is_brought_to_the_cluster() {
+    let stage = Stage::new("source");
+    stage.write("syncs.yaml", "");
+    let tenants = fs::read_to_string(stage.root().join("tenants.yaml")).unwrap();
+    stage.write(
+        "tenants.yaml",
+        &tenants.replace("  acceptFrom: [us]\n  policy", "  source: {path: declared/eu}\n  policy"),
+    );
+    stage.write("us/.keep", "");
+    stage.write("declared/eu/connections/a.yaml", &connection("a", "api"));
+    stage.write("declared/eu/integrations/one.yaml", &integration("one", &["a"]));
+    // Without a cluster what is declared is checked all the same.
+    let validate = |expected: i32| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stablekey"));
+        let output = command.arg("validate").current_dir(stage.root()).env("KUBECONFIG", "/nowhere").output().unwrap();
+        let answer = crate::stage::Answer::of(&output);
+        assert_eq!(answer.code, expected, "{answer:?}");
+    };
+    validate(0);
+    stage.write("declared/eu/integrations/lacks.yaml", &integration("lacks", &["b"]));
+    validate(3);
+    stage.remove("declared/eu/integrations/lacks.yaml");
+    stage.apply();
+    assert_eq!(stage.names(), ["connection/a", "integration/one"]);
+    let labels = stage.run(&["plan", "--source", "eu=declared/eu"]);
+    assert_eq!(labels.code, 0, "{}", labels.words());
+}
+
+#[test]
+fn it_is_a_plugin_of_kubectl() {
+    let stage = Stage::with_a_source("plugin");
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_stablekey"), folder.path().join("kubectl-stablekey")).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let root = stage.root().display().to_string();
+    let output = stage.eu.cluster().kubectl().env("PATH", path).args(["stablekey", "plan", &root]).output().unwrap();
+    let answer = crate::stage::Answer::of(&output);
+    assert!(answer.out.contains("eu  5 to create"), "{answer:?}");
+    assert_eq!(answer.code, 2);
+    drop(run(stage.eu.kubectl().args(["get", "stablekey"])));
+}

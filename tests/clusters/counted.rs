@@ -1,0 +1,98 @@
+//! By count, not by luck: the command line is killed after each of its requests, and run again.
+
+use crate::proxy::{Fate, Proxy};
+use crate::stage::{Stage, connection, integration};
+use http::StatusCode;
+use stablekey_clusters::run_with_input;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::mpsc;
+use std::time::Duration;
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A workload that creates, changes and removes, beside something that is nobody's business of ours.
+fn workload(prefix: &str) -> Stage {
+    let stage = Stage::with_a_source(prefix);
+    stage.apply();
+    run_with_input(stage.eu.kubectl().args(["apply", "-f", "-"]), &connection("theirs", "theirs")).unwrap();
+    stage.write("us/connections/a.yaml", &connection("a", "api refresh_token"));
+    stage.write("us/connections/d.yaml", &connection("d", "api"));
+    stage.write("us/integrations/three.yaml", &integration("three", &["c", "d"]));
+    stage.remove("us/integrations/two.yaml");
+    stage
+}
+
+#[test]
+fn killed_after_any_request_and_run_again_the_end_is_the_same() {
+    let mut fair = workload("fair");
+    let proxy = Proxy::to(fair.eu.cluster(), |_| Fate::Pass);
+    fair.by(&proxy.kubeconfig);
+    fair.apply();
+    let requests = proxy.seen().len();
+    let expected = fair.content();
+    assert!(requests > 15, "{requests}");
+    for last in 1..=requests {
+        let mut stage = workload("killed");
+        let (tell, told) = mpsc::channel();
+        let proxy = Proxy::to(stage.eu.cluster(), move |seen| match seen.number.cmp(&last) {
+            Ordering::Less => Fate::Pass,
+            Ordering::Equal => Fate::DoAndTell(tell.clone()),
+            Ordering::Greater => Fate::Swallow,
+        });
+        stage.by(&proxy.kubeconfig);
+        let mut child = stage.command(&["apply", "--yes"]).spawn().unwrap();
+        told.recv_timeout(LONG).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        stage.straight();
+        stage.apply();
+        assert_eq!(stage.content(), expected, "killed after request {last} of {requests}");
+        assert_eq!(stage.kubectl(&["get", "configmaps", "-l", "stablekey.dev/approved", "-o", "name"]), "");
+        let made = created(&stage);
+        assert!(made.iter().all(|(_, count)| *count == 1), "killed after {last}: {made:?}");
+    }
+}
+
+/// How often each of our objects was made: by the audit log.
+fn created(stage: &Stage) -> Vec<(String, usize)> {
+    let mut made: BTreeMap<String, usize> = BTreeMap::new();
+    for request in stage.eu.audit().unwrap() {
+        if request.group == "stablekey.dev" && request.code == 201 && !request.uri.contains("dryRun") {
+            *made.entry(format!("{}/{}", request.resource, request.name)).or_default() += 1;
+        }
+    }
+    made.into_iter().collect()
+}
+
+/// Every request, one after the other, meets each trouble once: one run, or a second, ends the same.
+#[test]
+fn any_trouble_with_any_request_is_got_over() {
+    let mut fair = workload("fair");
+    let proxy = Proxy::to(fair.eu.cluster(), |_| Fate::Pass);
+    fair.by(&proxy.kubeconfig);
+    fair.apply();
+    let (requests, expected) = (proxy.seen().len(), fair.content());
+    let fates = [
+        Fate::CutAfter,
+        Fate::CutBefore,
+        Fate::DoAndSay(StatusCode::SERVICE_UNAVAILABLE),
+        Fate::Say(StatusCode::TOO_MANY_REQUESTS, Some("0")),
+        Fate::Say(StatusCode::INTERNAL_SERVER_ERROR, None),
+        Fate::Say(StatusCode::CONFLICT, None),
+    ];
+    for (turn, number) in (1..=requests).enumerate() {
+        let fate = fates[turn % fates.len()].clone();
+        let mut stage = workload("troubled");
+        let this = fate.clone();
+        let proxy =
+            Proxy::to(stage.eu.cluster(), move |seen| if seen.number == number { this.clone() } else { Fate::Pass });
+        stage.by(&proxy.kubeconfig);
+        let first = stage.run(&["apply", "--yes"]);
+        assert!(first.code == 0 || first.code == 1 || first.code == 2, "{fate:?} of {number}: {first:?}");
+        stage.straight();
+        stage.apply();
+        assert_eq!(stage.content(), expected, "{fate:?} of request {number}: {first:?}");
+        assert!(created(&stage).iter().all(|(_, count)| *count == 1), "{fate:?} of request {number}");
+    }
+}

@@ -1,0 +1,88 @@
+//! Who may do what: short of one verb, the message says which, and prints the Role that would do.
+
+use crate::stage::Stage;
+use stablekey_clusters::{run, run_with_input};
+
+const KINDS: &str = "tenants,components,connections,customercredentials,integrations";
+
+/// Somebody with these rights in the namespace of `eu`, and whose credentials the command line has.
+fn as_one_who_may(stage: &mut Stage, rules: &[(&str, &str)]) {
+    let kubectl = |arguments: &[&str]| drop(run(stage.eu.kubectl().args(arguments)).unwrap());
+    kubectl(&["create", "serviceaccount", "somebody"]);
+    for (number, (verbs, resources)) in rules.iter().enumerate() {
+        let name = format!("role-{number}");
+        let resources: Vec<String> = resources
+            .split(',')
+            .map(|r| if r == "configmaps" { r.to_string() } else { format!("{r}.stablekey.dev") })
+            .collect();
+        kubectl(&["create", "role", &name, &format!("--verb={verbs}"), &format!("--resource={}", resources.join(","))]);
+        let account = format!("--serviceaccount={}:somebody", stage.eu.name());
+        kubectl(&["create", "rolebinding", &name, &format!("--role={name}"), &account]);
+    }
+    let token = stage.eu.cluster().token(stage.eu.name(), "somebody").unwrap();
+    let kubeconfig = stage.eu.cluster().kubeconfig_of(&token).unwrap();
+    stage.by(&kubeconfig);
+}
+
+#[test]
+fn the_role_that_is_printed_does() {
+    let mut stage = Stage::with_a_source("does");
+    as_one_who_may(&mut stage, &[]);
+    let plan = stage.run(&["plan"]);
+    assert_eq!(plan.code, 1, "{}", plan.words());
+    assert!(plan.words().contains("list"), "{}", plan.out);
+    let role = stablekey::tenant::kubernetes::role(stage.eu.name());
+    for line in role.lines() {
+        assert!(plan.err.contains(line), "lacks {line:?}:\n{}", plan.err);
+    }
+    run_with_input(stage.eu.kubectl().args(["apply", "-f", "-"]), &role).unwrap();
+    let account = format!("--serviceaccount={}:somebody", stage.eu.name());
+    run(stage.eu.kubectl().args(["create", "rolebinding", "stablekey", "--role=stablekey", &account])).unwrap();
+    stage.apply();
+    assert_eq!(stage.names().len(), 5);
+}
+
+#[test]
+fn short_of_one_verb_the_message_names_it() {
+    let all = ("get,list,watch,create,patch,delete", KINDS);
+    let maps = ("get,list,create,patch,delete", "configmaps");
+    let cases: [(&[(&str, &str)], &str); 4] = [
+        (
+            &[("get,list", "tenants,components,connections,integrations"), maps],
+            "cannot list resource \"customercredentials\"",
+        ),
+        (&[all, ("get,create,patch,delete", "configmaps")], "cannot list resource \"configmaps\""),
+        (&[("get,list", KINDS), maps], "cannot patch resource \"connections\""),
+        (&[("get,list,patch", KINDS), maps], "cannot create resource \"connections\""),
+    ];
+    for (rules, told) in cases {
+        let mut stage = Stage::with_a_source("short");
+        as_one_who_may(&mut stage, rules);
+        let apply = stage.run(&["apply", "--yes"]);
+        assert_eq!(apply.code, 1, "{}", apply.words());
+        assert!(apply.words().contains(told), "not {told:?}: {}", apply.words());
+        assert!(apply.words().contains(stage.eu.name()) && apply.words().contains("kind: Role"), "{}", apply.words());
+        assert_eq!(stage.names(), [""; 0]);
+    }
+}
+
+#[test]
+fn credentials_that_are_revoked_are_told() {
+    let mut stage = Stage::with_a_source("revoked");
+    as_one_who_may(
+        &mut stage,
+        &[("get,list,create,patch,delete", KINDS), ("get,list,create,patch,delete", "configmaps")],
+    );
+    assert_eq!(stage.run(&["plan"]).code, 2);
+    stage.kubectl(&["delete", "serviceaccount", "somebody"]);
+    // The server looks tokens up in a cache of a few seconds.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    loop {
+        let plan = stage.run(&["plan"]);
+        if plan.code == 1 {
+            assert!(plan.words().contains("credentials are not accepted"), "{}", plan.words());
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "still accepted");
+    }
+}

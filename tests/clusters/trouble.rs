@@ -1,0 +1,367 @@
+//! When things are not well: servers, networks, other hands, admission.
+
+use crate::proxy::{Fate, Proxy};
+use crate::stage::{Answer, Stage, connection};
+use http::StatusCode;
+use stablekey_clusters::{Cluster, Options, run, run_with_input};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// A tenant that cannot be reached holds back only itself, and the exit code says so.
+fn is_held_back_alone(stage: &Stage, why: &str) {
+    // A second target, in a folder, is served all the same.
+    stage.write("west/.keep", "");
+    let tenants = std::fs::read_to_string(stage.root().join("tenants.yaml")).unwrap();
+    let west = "---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: west}\nspec: {acceptFrom: [us], place: {directory: {path: west}}}\n";
+    stage.write("tenants.yaml", &format!("{tenants}{west}"));
+    stage.write("syncs.yaml", &crate::stage::SYNC.replace("[eu]", "[eu, west]"));
+    let plan = stage.run(&["plan"]);
+    assert_eq!(plan.code, 1, "{}", plan.words());
+    assert!(plan.words().contains("✗ unreachable"), "{}", plan.out);
+    assert!(plan.words().contains(why), "not {why:?}: {}", plan.out);
+    assert!(plan.out.contains("west  5 to create"), "{}", plan.out);
+    let json = stage.run(&["plan", "-o", "json"]);
+    assert!(json.out.contains("\"state\": \"unreachable\""), "{}", json.out);
+    let status = stage.run(&["status"]);
+    assert_eq!(status.code, 1, "{}", status.words());
+    assert!(status.words().contains("unreachable"), "{}", status.out);
+    let apply = stage.run(&["apply", "--yes"]);
+    assert_eq!(apply.code, 1, "{}", apply.words());
+    assert!(stage.root().join("west/integrations/one.yaml").exists(), "{}", apply.out);
+}
+
+#[test]
+fn a_cluster_that_is_down_is_unreachable() {
+    let mut stage = Stage::with_a_source("down");
+    // A port where nobody listens.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = std::fs::read_to_string(&stage.kubeconfig).unwrap();
+    let elsewhere = text.replace(stage.eu.cluster().server(), &format!("https://127.0.0.1:{port}"));
+    stage.write(".kubeconfig", &elsewhere);
+    let path = stage.root().join(".kubeconfig");
+    stage.by(&path);
+    is_held_back_alone(&stage, "cannot be reached");
+}
+
+#[test]
+fn a_cluster_that_swallows_packets_is_unreachable_in_time() {
+    let mut stage = Stage::with_a_source("swallowed");
+    let proxy = Proxy::to(stage.eu.cluster(), |_| Fate::Swallow);
+    stage.by(&proxy.kubeconfig);
+    stage.patience = "1";
+    is_held_back_alone(&stage, "no answer within 1 s");
+}
+
+#[test]
+fn a_frozen_cluster_is_unreachable_and_afterwards_all_is_done() {
+    let cluster = Cluster::start(&Options::named("frozen")).unwrap();
+    cluster.install_crds().unwrap();
+    run(cluster.kubectl().args(["create", "namespace", "integrations"])).unwrap();
+    let mut stage = Stage::with_a_source("frozen");
+    let tenants = std::fs::read_to_string(stage.root().join("tenants.yaml")).unwrap();
+    let tenants = tenants.replace(stage.eu.name(), "integrations").replace("context: eu", "context: frozen");
+    stage.write("tenants.yaml", &tenants);
+    let own = "{apiVersion: stablekey.dev/v1alpha1, kind: Tenant, metadata: {name: eu}, spec: {acceptFrom: [us]}}";
+    run_with_input(cluster.kubectl().args(["-n", "integrations", "apply", "-f", "-"]), own).unwrap();
+    stage.by(cluster.kubeconfig());
+    stage.patience = "1";
+    cluster.pause().unwrap();
+    let plan = stage.run(&["plan"]);
+    cluster.resume().unwrap();
+    assert_eq!(plan.code, 1, "{}", plan.words());
+    assert!(plan.words().contains("✗ unreachable"), "{}", plan.out);
+    stage.patience = "30";
+    stage.apply();
+}
+
+#[test]
+fn a_cluster_that_freezes_in_the_middle_of_an_apply_is_finished_later() {
+    let mut stage = Stage::with_a_source("midway");
+    let proxy = Proxy::to(stage.eu.cluster(), {
+        let mut writes = 0;
+        move |seen| {
+            writes += usize::from(seen.writes());
+            if writes > 3 { Fate::Swallow } else { Fate::Pass }
+        }
+    });
+    stage.by(&proxy.kubeconfig);
+    stage.patience = "1";
+    let apply = stage.run(&["apply", "--yes"]);
+    assert_eq!(apply.code, 1, "{}", apply.words());
+    assert!(apply.words().contains("not known whether"), "{}", apply.words());
+    stage.straight();
+    stage.apply();
+    assert_eq!(stage.names().len(), 5);
+}
+
+#[test]
+fn a_wrong_certificate_is_unreachable() {
+    let mut stage = Stage::with_a_source("certificate");
+    let other = Cluster::start(&Options::named("other")).unwrap();
+    let ours = std::fs::read_to_string(&stage.kubeconfig).unwrap();
+    let theirs = std::fs::read_to_string(other.kubeconfig()).unwrap();
+    let authority = |text: &str| {
+        let from = text.find("certificate-authority-data").unwrap();
+        text[from..].split_whitespace().nth(1).unwrap().trim_matches(['"', ',', '}']).to_string()
+    };
+    stage.write(".kubeconfig", &ours.replace(&authority(&ours), &authority(&theirs)));
+    let path = stage.root().join(".kubeconfig");
+    stage.by(&path);
+    is_held_back_alone(&stage, "certificate");
+}
+
+#[test]
+fn a_busy_server_is_asked_again_when_it_says() {
+    let mut stage = Stage::with_a_source("busy");
+    let proxy = Proxy::to(stage.eu.cluster(), |seen| match seen.number % 3 {
+        0 => Fate::Say(StatusCode::TOO_MANY_REQUESTS, Some("0")),
+        1 => Fate::Pass,
+        _ if seen.number % 2 == 0 => Fate::Say(StatusCode::SERVICE_UNAVAILABLE, None),
+        _ => Fate::Pass,
+    });
+    stage.by(&proxy.kubeconfig);
+    stage.apply();
+    assert_eq!(stage.names().len(), 5);
+}
+
+/// Does something to the cluster once, between what the command reads and its first write of an object.
+fn meanwhile(stage: &Stage, act: impl Fn() + Send + 'static) -> Proxy {
+    let done = AtomicBool::new(false);
+    Proxy::to(stage.eu.cluster(), move |seen| {
+        if seen.writes() && seen.path.contains("/connections/") && !done.swap(true, Ordering::SeqCst) {
+            act();
+        }
+        Fate::Pass
+    })
+}
+
+fn kubectl_later(stage: &Stage, arguments: &[&str]) -> impl Fn() + Send + 'static {
+    let (eu, namespace) = (stage.eu.cluster(), stage.eu.name().to_string());
+    let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+    move || drop(run(eu.kubectl().args(["-n", &namespace]).args(&arguments)).unwrap())
+}
+
+/// `a` is there and should change.
+fn with_a_change(prefix: &str) -> Stage {
+    let stage = Stage::with_a_source(prefix);
+    stage.apply();
+    stage.write("us/connections/a.yaml", &connection("a", "api refresh_token"));
+    stage
+}
+
+fn applied_by(mut stage: Stage, proxy: &Proxy) -> (Stage, Answer) {
+    stage.by(&proxy.kubeconfig);
+    let answer = stage.run(&["apply", "--yes"]);
+    stage.straight();
+    (stage, answer)
+}
+
+#[test]
+fn what_changed_between_plan_and_apply_is_left_alone() {
+    let stage = with_a_change("changed");
+    let patch = [
+        "patch",
+        "connection",
+        "a",
+        "--type=merge",
+        "-p",
+        "{\"spec\":{\"inputs\":{\"scopes\":{\"value\":\"theirs\"}}}}",
+    ];
+    let proxy = meanwhile(&stage, kubectl_later(&stage, &patch));
+    let (stage, answer) = applied_by(stage, &proxy);
+    assert_eq!(answer.code, 1, "{}", answer.words());
+    assert!(answer.words().contains("changed since it was planned"), "{}", answer.words());
+    assert!(stage.content().contains("theirs"));
+    // Next time it is drift, and says whose.
+    let plan = stage.run(&["plan"]);
+    assert_eq!(plan.code, 3, "{}", plan.words());
+    assert!(plan.words().contains("changed in eu by kubectl-patch"), "{}", plan.out);
+}
+
+#[test]
+fn what_only_got_a_status_between_plan_and_apply_is_written() {
+    let stage = with_a_change("status");
+    let status = "{\"status\":{\"usedBy\":[{\"kind\":\"Integration\",\"name\":\"one\"}]}}";
+    let patch = ["patch", "connection", "a", "--subresource=status", "--type=merge", "-p", status];
+    let proxy = meanwhile(&stage, kubectl_later(&stage, &patch));
+    let (stage, answer) = applied_by(stage, &proxy);
+    assert_eq!(answer.code, 0, "{}", answer.words());
+    assert!(stage.content().contains("api refresh_token"));
+}
+
+#[test]
+fn what_was_deleted_between_plan_and_apply_is_not_made_again_by_an_update() {
+    let stage = with_a_change("deleted");
+    let proxy = meanwhile(&stage, kubectl_later(&stage, &["delete", "connection", "a"]));
+    let (stage, answer) = applied_by(stage, &proxy);
+    assert_eq!(answer.code, 1, "{}", answer.words());
+    assert!(!stage.names().contains(&"connection/a".to_string()));
+    // It is declared: the next apply makes it.
+    stage.apply();
+    assert!(stage.names().contains(&"connection/a".to_string()));
+}
+
+#[test]
+fn what_another_hand_made_again_is_not_ours() {
+    let stage = with_a_change("remade");
+    let (eu, namespace) = (stage.eu.cluster(), stage.eu.name().to_string());
+    let proxy = meanwhile(&stage, move || {
+        run(eu.kubectl().args(["-n", &namespace, "delete", "connection", "a"])).unwrap();
+        run_with_input(eu.kubectl().args(["-n", &namespace, "create", "-f", "-"]), &connection("a", "theirs")).unwrap();
+    });
+    let (stage, answer) = applied_by(stage, &proxy);
+    assert_eq!(answer.code, 1, "{}", answer.words());
+    assert!(stage.content().contains("theirs"));
+    // It has no record: its value is held, not overwritten.
+    let plan = stage.run(&["plan"]);
+    assert!(plan.words().contains("kubectl-create has its own value"), "{}", plan.out);
+}
+
+#[test]
+fn what_is_to_be_removed_and_was_made_again_stays() {
+    let stage = Stage::with_a_source("removed");
+    stage.apply();
+    stage.remove("us/integrations/one.yaml");
+    let (eu, namespace) = (stage.eu.cluster(), stage.eu.name().to_string());
+    let remade = AtomicBool::new(false);
+    let proxy = Proxy::to(eu, move |seen| {
+        if seen.method == http::Method::DELETE
+            && seen.path.contains("/integrations/")
+            && !remade.swap(true, Ordering::SeqCst)
+        {
+            run(eu.kubectl().args(["-n", &namespace, "delete", "integration", "one"])).unwrap();
+            let theirs = crate::stage::integration("one", &["c"]);
+            run_with_input(eu.kubectl().args(["-n", &namespace, "create", "-f", "-"]), &theirs).unwrap();
+        }
+        Fate::Pass
+    });
+    let (stage, answer) = applied_by(stage, &proxy);
+    assert_eq!(answer.code, 1, "{}", answer.words());
+    assert!(stage.names().contains(&"integration/one".to_string()));
+    stage.apply();
+    assert!(stage.names().contains(&"integration/one".to_string()), "it is not ours any more");
+}
+
+#[test]
+fn two_applies_at_once_make_each_key_once() {
+    let stage = Stage::with_a_source("twice");
+    for number in 0..40 {
+        stage.write(&format!("us/connections/k{number}.yaml"), &connection(&format!("k{number}"), "api"));
+    }
+    let keys: Vec<String> = (0..40).map(|number| format!("k{number}")).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    stage.write("us/integrations/many.yaml", &crate::stage::integration("many", &keys));
+    let mut both: Vec<_> = (0..2).map(|_| stage.command(&["apply", "--yes"]).spawn().unwrap()).collect();
+    let answers: Vec<Answer> = both.drain(..).map(|child| Answer::of(&child.wait_with_output().unwrap())).collect();
+    for answer in &answers {
+        assert!([0, 1, 2].contains(&answer.code), "{answer:?}");
+    }
+    stage.apply();
+    assert_eq!(stage.names().len(), 46);
+    let made = stage.eu.audit().unwrap();
+    let made: Vec<&str> = made
+        .iter()
+        .filter(|r| r.group == "stablekey.dev" && r.code == 201 && r.resource == "connections")
+        .map(|r| r.name.as_str())
+        .collect();
+    let once: std::collections::BTreeSet<&str> = made.iter().copied().collect();
+    assert_eq!(made.len(), once.len(), "{made:?}");
+}
+
+/// A policy that refuses titles with a word, bound to one namespace.
+fn refuse_titles(stage: &Stage, word: &str) {
+    let name = stage.eu.name();
+    let text = format!(
+        "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {{name: {name}}}\nspec:\n  failurePolicy: Fail\n  \
+         matchConstraints: {{resourceRules: [{{apiGroups: [stablekey.dev], apiVersions: ['*'], operations: [CREATE, UPDATE], resources: [connections]}}]}}\n  \
+         validations: [{{expression: \"!object.spec.title.contains('{word}')\", message: \"titles must not say {word}\"}}]\n---\n\
+         apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicyBinding\nmetadata: {{name: {name}}}\nspec:\n  policyName: {name}\n  \
+         validationActions: [Deny]\n  matchResources: {{namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {name}}}}}}}\n"
+    );
+    run_with_input(stage.eu.cluster().kubectl().args(["apply", "-f", "-"]), &text).unwrap();
+    let probe = connection("probe", "x");
+    until("the policy is in force", || {
+        let probe = probe.replace("Title of", word);
+        run_with_input(stage.eu.kubectl().args(["apply", "--dry-run=server", "-f", "-"]), &probe).is_err()
+    });
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(std::time::Instant::now() < deadline, "{what}: not within 30 s");
+    }
+}
+
+#[test]
+fn an_admission_policy_that_refuses_is_told_and_holds_back_only_what_needs_it() {
+    let stage = Stage::with_a_source("admission");
+    refuse_titles(&stage, "Title of a");
+    let plan = stage.run(&["plan", "--server"]);
+    assert_eq!(plan.code, 3, "{}", plan.words());
+    assert!(plan.words().contains("SK0132") && plan.words().contains("titles must not say Title of a"), "{}", plan.out);
+    let apply = stage.run(&["apply", "--yes"]);
+    assert_eq!(apply.code, 1, "{}", apply.words());
+    assert!(apply.words().contains("titles must not say Title of a"), "{}", apply.words());
+    assert_eq!(stage.names(), ["connection/b", "connection/c", "integration/two"]);
+}
+
+#[test]
+fn a_quota_is_in_the_plan_of_the_server_and_told_by_an_apply() {
+    let stage = Stage::with_a_source("quota");
+    stage.kubectl(&["create", "quota", "few", "--hard=count/connections.stablekey.dev=0"]);
+    // What a controller counts, here by hand: the API server refuses by it.
+    let counted = "{\"status\": {\"hard\": {\"count/connections.stablekey.dev\": \"0\"}, \"used\": {\"count/connections.stablekey.dev\": \"0\"}}}";
+    stage.kubectl(&["patch", "quota", "few", "--subresource=status", "--type=merge", "-p", counted]);
+    let mut plan = stage.run(&["plan", "--server"]);
+    until("the quota is in force", || {
+        plan = stage.run(&["plan", "--server"]);
+        plan.words().contains("exceeded quota")
+    });
+    assert_eq!(plan.code, 3, "{}", plan.words());
+    let apply = stage.run(&["apply", "--yes"]);
+    assert_eq!(apply.code, 1, "{}", apply.words());
+    assert!(apply.words().contains("exceeded quota"), "{}", apply.words());
+    assert_eq!(stage.names(), [""; 0]);
+}
+
+#[test]
+fn a_cluster_without_our_kinds_says_how_to_install_them() {
+    let cluster = Cluster::start(&Options::named("bare")).unwrap();
+    let mut stage = Stage::with_a_source("bare");
+    let tenants = std::fs::read_to_string(stage.root().join("tenants.yaml")).unwrap();
+    stage.write("tenants.yaml", &tenants.replace("context: eu", "context: bare"));
+    stage.by(cluster.kubeconfig());
+    is_held_back_alone(&stage, "stablekey crds | kubectl apply");
+}
+
+#[test]
+fn a_cluster_with_older_definitions_says_so() {
+    let cluster = Cluster::start(&Options::named("older")).unwrap();
+    cluster.install_crds().unwrap();
+    let older = run(cluster.kubectl().args(["get", "crd", "connections.stablekey.dev", "-o", "json"])).unwrap();
+    let mut older: serde_json::Value = serde_json::from_str(&older).unwrap();
+    let spec = older.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties").unwrap();
+    spec.as_object_mut().unwrap().remove("title");
+    older["metadata"].as_object_mut().unwrap().remove("managedFields");
+    run_with_input(cluster.kubectl().args(["replace", "-f", "-"]), &older.to_string()).unwrap();
+    run(cluster.kubectl().args(["create", "namespace", "integrations"])).unwrap();
+    let own = "{apiVersion: stablekey.dev/v1alpha1, kind: Tenant, metadata: {name: eu}, spec: {acceptFrom: [us]}}";
+    run_with_input(cluster.kubectl().args(["-n", "integrations", "apply", "-f", "-"]), own).unwrap();
+    let mut stage = Stage::with_a_source("older");
+    let tenants = std::fs::read_to_string(stage.root().join("tenants.yaml")).unwrap();
+    stage.write(
+        "tenants.yaml",
+        &tenants.replace(stage.eu.name(), "integrations").replace("context: eu", "context: older"),
+    );
+    stage.by(cluster.kubeconfig());
+    let mut told = String::new();
+    // The server takes a changed definition into use a moment after it has it.
+    until("the older definitions are in force", || {
+        told = stage.run(&["plan", "--server"]).words();
+        told.contains("older than this stablekey")
+    });
+    let apply = stage.run(&["apply", "--yes"]);
+    assert_eq!(apply.code, 1, "{}", apply.words());
+    assert!(apply.words().contains("older than this stablekey"), "{}", apply.words());
+}
