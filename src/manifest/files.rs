@@ -5,7 +5,7 @@ use super::problem::Problem;
 use super::read::{Reading, read_bytes};
 use super::{limits, threads};
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, DirEntry, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -82,30 +82,37 @@ impl Walk {
     }
 
     fn folder(&mut self, path: &Path, real: PathBuf, depth: usize) {
-        if self.leave_out.contains(&real) || !self.met.insert(real) {
+        if self.leave_out.contains(&real) || !self.met.insert(real.clone()) {
             return;
         }
         if depth > limits::FOLDER_DEPTH {
             return self.wrong(path, ("folders are nested too deep here", "give a folder further down"));
         }
-        let entries = fs::read_dir(path).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
-        let mut entries: Vec<PathBuf> = match entries {
+        let entries = fs::read_dir(path).and_then(Iterator::collect);
+        let mut entries: Vec<DirEntry> = match entries {
             Ok(entries) => entries,
             Err(error) => return self.wrong(path, cannot_read(&error)),
         };
-        entries.sort();
+        entries.sort_by_cached_key(DirEntry::file_name);
         for entry in entries {
-            self.entry(&entry, depth);
+            self.entry(&entry, &real, depth);
         }
     }
 
-    /// What a folder holds: passed over where it is neither a file to read nor a folder.
-    fn entry(&mut self, path: &Path, depth: usize) {
-        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    /// What a folder holds: passed over where it is neither a file to read nor a folder. `folder` is the
+    /// folder's real path.
+    fn entry(&mut self, entry: &DirEntry, folder: &Path, depth: usize) {
+        let (path, name) = (&entry.path(), entry.file_name());
+        let name = name.as_encoded_bytes();
         if name.starts_with(b".") {
             return;
         }
-        let found = fs::canonicalize(path).and_then(|real| fs::metadata(&real).map(|metadata| (real, metadata)));
+        // Only a link leads elsewhere.
+        let real = match entry.file_type() {
+            Ok(kind) if !kind.is_symlink() => Ok(folder.join(entry.file_name())),
+            _ => fs::canonicalize(path),
+        };
+        let found = real.and_then(|real| fs::metadata(&real).map(|metadata| (real, metadata)));
         match found {
             Ok((real, metadata)) if real.starts_with(&self.root) && metadata.is_dir() => {
                 self.folder(path, real, depth + 1);

@@ -9,8 +9,10 @@ const WORTH_A_THREAD: usize = 128 * 1024;
 /// results come in the order of the items.
 pub fn in_parts<T: Sync, R: Send>(items: &[T], size: impl Fn(&T) -> usize, work: impl Fn(&[T]) -> R + Sync) -> Vec<R> {
     let total: usize = items.iter().map(&size).sum();
-    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let parts = (total / WORTH_A_THREAD).min(processors).max(1);
+    let worth = total / WORTH_A_THREAD;
+    // To ask for the processors opens files: for each small manifest that is more than reading it.
+    let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let parts = if worth > 1 { worth.min(processors()) } else { 1 };
     if parts == 1 {
         return vec![work(items)];
     }
