@@ -1,5 +1,6 @@
 //! What a sync may do unasked takes the verb approve: manifests/policies/approve-syncs.yaml.
 
+use crate::bounds;
 use crate::policies::{APPROVER, EDITOR, Guarded, guarded, sync};
 use crate::support::{get, kubectl, says};
 use serde_json::{Value, json};
@@ -113,6 +114,18 @@ fn labels_and_the_status_take_nothing() {
     assert_eq!(sync["status"]["observedGeneration"], 1);
     assert_eq!(sync["metadata"]["annotations"][ANNOTATION], Value::Null);
     assert_eq!(sync["spec"]["prune"], Value::Null);
+}
+
+#[test]
+fn the_largest_sync_is_not_too_dear_to_compare() {
+    let guarded = guarded();
+    let mut largest = sync(bounds::sync());
+    largest["spec"]["mode"] = json!("Apply");
+    let namespace = with_sync(guarded, &largest);
+    says(&mut guarded.kubectl(EDITOR, &namespace, "label tenantsync us-to-eu team=sales"));
+    let last = json!([{"op": "replace", "path": "/spec/overrides/255/value", "value": "y"}]);
+    let words = format!("patch tenantsync us-to-eu --type=json --patch {last}");
+    takes_approval(guarded, &namespace, "changing a sync of mode Apply", &words);
 }
 
 #[test]

@@ -41,6 +41,19 @@ fn connection(key: &str) -> Value {
     })
 }
 
+/// The largest sync. 256 values and reasons of full length would be 4 MB: these are what etcd takes.
+pub fn sync() -> Value {
+    let overriding = |name: String| {
+        let long = text(0, 2500);
+        json!({"tenant": name, "stableKey": text(0, 63), "input": name, "value": long, "reason": long})
+    };
+    let overrides: Vec<Value> = names(256, NAME).into_iter().map(overriding).collect();
+    json!({
+        "from": text(99, NAME), "to": names(32, NAME), "integrations": names(256, NAME),
+        "connections": "Mirror", "prune": true, "mode": "Plan", "overrides": overrides,
+    })
+}
+
 /// Creates it, then changes it: the rules on changes have a budget too.
 fn stored_and_changed(namespace: &Namespace, kind: Kind, name: &str, spec: &Value, change: &Value) {
     let document = object(kind, name, spec.clone()).to_string();
@@ -90,13 +103,6 @@ fn the_largest_of_each_other_kind() {
     let own = json!({"component": {"key": text(0, NAME), "public": false}, "type": text(0, NAME)});
     let variables: Vec<Value> = names(64, NAME).into_iter().map(|name| json!({"name": name, "own": own})).collect();
     let secret_ref = json!({"secretRef": {"name": text(0, NAME), "key": text(0, NAME)}});
-    // 256 values and reasons of full length would be 4 MB: what etcd takes.
-    let overrides: Vec<Value> = names(256, NAME)
-        .into_iter()
-        .map(|name| {
-            json!({"tenant": name, "stableKey": text(0, 63), "input": name, "value": text(0, 2500), "reason": text(0, 2500)})
-        })
-        .collect();
 
     for (kind, spec, change) in [
         (Kind::Component, json!({"key": text(0, NAME), "public": true, "types": types}), json!({"public": false})),
@@ -119,14 +125,7 @@ fn the_largest_of_each_other_kind() {
             }),
             json!({"region": "eu"}),
         ),
-        (
-            Kind::TenantSync,
-            json!({
-                "from": text(99, NAME), "to": names(32, NAME), "integrations": names(256, NAME),
-                "connections": "Mirror", "prune": true, "mode": "Plan", "overrides": overrides,
-            }),
-            json!({"mode": "Apply"}),
-        ),
+        (Kind::TenantSync, sync(), json!({"mode": "Apply"})),
     ] {
         stored_and_changed(&namespace, kind, "largest", &spec, &change);
     }

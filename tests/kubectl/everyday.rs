@@ -68,7 +68,7 @@ fn explain() {
     }
     assert!(!inputs.contains("<no value>"), "{inputs}");
     let reference = explain("conn.spec.inputs.secretRef");
-    assert!(reference.contains("-required-") && reference.contains("stablekey.dev/for: connections"), "{reference}");
+    assert!(reference.contains("-required-") && reference.contains("in the tenant's namespace"), "{reference}");
     // Every field of every kind says what it is.
     for kind in Kind::ALL {
         let all = says(us.kubectl().args(["explain", "--recursive", kind.plural()]));

@@ -39,17 +39,19 @@ fn taken_over(namespace: &Namespace, ours: &Value, theirs: &Value, field: &str, 
 #[test]
 fn of_an_input_whatever_it_was_and_becomes() {
     let namespace = shared("us").namespace("managers");
-    let forms = [
-        json!({"value": "https://ours.example"}),
-        json!({"secretRef": {"name": "s", "key": "k"}}),
-        json!({"perCustomer": true}),
-        json!({"value": "https://theirs.example"}),
-    ];
-    for ours in &forms {
-        for theirs in forms.iter().filter(|theirs| *theirs != ours) {
-            let input = |object: &Value| object["spec"]["inputs"]["url"].clone();
-            taken_over(&namespace, &with_url(ours), &with_url(theirs), ".spec.inputs.url", input);
-        }
+    let value = json!({"value": "https://ours.example"});
+    let secret = json!({"secretRef": {"name": "s", "key": "k"}});
+    let per_customer = json!({"perCustomer": true});
+    let other_value = json!({"value": "https://theirs.example"});
+    for (ours, theirs) in [
+        (&value, &secret),
+        (&secret, &value),
+        (&value, &per_customer),
+        (&per_customer, &secret),
+        (&value, &other_value),
+    ] {
+        let input = |object: &Value| object["spec"]["inputs"]["url"].clone();
+        taken_over(&namespace, &with_url(ours), &with_url(theirs), ".spec.inputs.url", input);
     }
 }
 
@@ -74,6 +76,16 @@ fn of_a_variable_a_definition_and_a_place() {
     let ours = tenant(json!({"directory": {"path": "eu-prod"}}));
     let theirs = tenant(json!({"kubernetes": {"namespace": "eu-prod", "kubeconfig": {"context": "eu"}}}));
     taken_over(&namespace, &ours, &theirs, ".spec.place", |object| object["spec"]["place"].clone());
+}
+
+/// Client-side apply merges with what it wrote itself, and knows of no other: it would leave both.
+#[test]
+fn client_side_apply_over_anothers_input_is_refused_and_leaves_it() {
+    let namespace = shared("us").namespace("managers");
+    apply(&namespace, &by("ours"), &with_url(&json!({"value": "x"}))).unwrap();
+    let said = apply(&namespace, "", &with_url(&json!({"perCustomer": true}))).unwrap_err();
+    assert!(said.contains("spec.inputs[url]: Invalid value: an input is exactly one of value, secretRef"), "{said}");
+    assert_eq!(get(&namespace, "connection/crm")["spec"]["inputs"], json!({"url": {"value": "x"}}));
 }
 
 #[test]
