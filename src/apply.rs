@@ -1,9 +1,9 @@
 //! Carries out a plan against places, as far as it was consented to, and proves it done.
 
-use crate::engine::canonical::{self, Digest};
+use crate::engine::canonical::{Digest, Digesting};
 use crate::engine::item::Item;
 use crate::engine::plan::{Action, DefinitionFrom, Plan, Scope, State};
-use crate::engine::world::{View, World};
+use crate::engine::world::{TenantView, View, World};
 use crate::tenant::project::Project;
 use crate::tenant::{Place, PlaceError, Session, Work};
 use serde::Serialize;
@@ -383,40 +383,41 @@ fn is(now: Option<&Item>, expected: Option<&Item>) -> bool {
     now.map(Item::to_json) == expected.map(Item::to_json)
 }
 
-/// The proof: over the actions that were done, what is declared, and what is live after them.
-pub fn receipt(plan: &Plan, report: &Report, after: &World) -> Receipt {
+/// Over the actions that were done: what of a plan the receipt keeps.
+pub fn done(plan: &Plan, report: &Report) -> Digest {
     let done: BTreeSet<&str> =
         report.outcomes.iter().filter(|(_, o)| *o == Outcome::Done).map(|(id, _)| id.as_str()).collect();
     let mut actions: Vec<String> =
         plan.actions().filter(|(_, a)| done.contains(a.id.as_str())).map(|(_, a)| a.digest.to_string()).collect();
     actions.sort_unstable();
-    let of_view = |view: &View| match view {
-        View::Read(inventory) => inventory
-            .items()
-            .map(|item| (item.id().to_string(), item.to_json()))
-            .collect::<serde_json::Map<_, _>>()
-            .into(),
-        View::Unreachable(_) => Value::Null,
-    };
-    let tenants = || after.tenants.iter();
-    let live: Value =
-        tenants().map(|(name, view)| (name.clone(), of_view(&view.live))).collect::<serde_json::Map<_, _>>().into();
-    let sources: Value = tenants()
-        .map(|(name, view)| (name.clone(), view.source.as_ref().map_or(Value::Null, of_view)))
-        .collect::<serde_json::Map<_, _>>()
-        .into();
-    let syncs: Vec<Value> = after.syncs.iter().map(|s| json!({"writer": s.writer, "spec": *s.spec})).collect();
-    Receipt {
-        plan: Digest::of(actions.join("\n").as_bytes()),
-        declared: digest(&json!({"sources": sources, "syncs": syncs})),
-        live: digest(&live),
-    }
+    Digest::of(actions.join("\n").as_bytes())
 }
 
-fn digest(value: &Value) -> Digest {
-    let mut text = String::new();
-    canonical::write(value, &mut text);
-    Digest::of(text.as_bytes())
+/// The proof: over the actions that were done, what is declared, and what is live after them.
+pub fn receipt(done: Digest, after: &World) -> Receipt {
+    let tenants = |view: fn(&TenantView) -> Option<&View>| {
+        after.tenants.iter().map(|(name, tenant)| (name.clone(), view(tenant))).collect()
+    };
+    let mut live = Digesting::default();
+    live.object(tenants(|tenant| Some(&tenant.live)), digest_view);
+    let syncs: Vec<Value> = after.syncs.iter().map(|s| json!({"writer": s.writer, "spec": *s.spec})).collect();
+    let mut declared = Digesting::default();
+    let parts = vec![("sources".to_string(), None), ("syncs".to_string(), Some(Value::Array(syncs)))];
+    declared.object(parts, |declared, part| match part {
+        None => declared.object(tenants(|tenant| tenant.source.as_ref()), digest_view),
+        Some(syncs) => declared.value(&syncs),
+    });
+    Receipt { plan: done, declared: declared.finish(), live: live.finish() }
+}
+
+fn digest_view(digesting: &mut Digesting, view: Option<&View>) {
+    match view.and_then(View::inventory) {
+        Some(inventory) => {
+            let items = inventory.items().map(|item| (item.id().to_string(), item)).collect();
+            digesting.object(items, |digesting, item| digesting.value(&item.to_json()));
+        }
+        None => digesting.value(&Value::Null),
+    }
 }
 
 fn plural(count: usize, one: &str, many: &str) -> String {

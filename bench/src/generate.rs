@@ -113,22 +113,48 @@ pub fn one_document() -> Result<String, WriteError> {
     to_yaml(&Resource::Connection(Object::new(stable_key(0), connection(0))))
 }
 
-/// So many documents of one tenant as one file. The integrations come without their definitions,
+/// So many connections of one tenant. Of every ten the first says something else where they are `changed`.
+pub fn connections(count: usize, changed: bool) -> Vec<Resource> {
+    let made = (0..count).map(|number| {
+        let mut spec = connection(number);
+        if changed && number % 10 == 0 {
+            spec.inputs.insert("scopes".into(), Input::value("api refresh_token openid profile"));
+        }
+        Resource::Connection(Object::new(stable_key(number), spec))
+    });
+    made.collect()
+}
+
+/// So many resources of one tenant, of every kind. The integrations come without their definitions,
 /// which are files of their own.
-pub fn yaml(documents: usize) -> Result<String, WriteError> {
-    let rest = documents.saturating_sub(COMPONENTS.len());
+pub fn resources(count: usize) -> Vec<Resource> {
+    let rest = count.saturating_sub(COMPONENTS.len());
     let connections = rest * PER_INTEGRATION / (PER_INTEGRATION + 1);
     let inventory = inventory(connections);
-    let mut text = String::new();
-    for item in inventory.items().take(documents) {
+    let made = inventory.items().take(count).map(|item| {
         let mut resource = item.to_resource();
         if let Resource::Integration(integration) = &mut resource {
             integration.spec.definition = None;
         }
+        resource
+    });
+    made.collect()
+}
+
+/// So many documents of one tenant as one file.
+pub fn yaml(documents: usize) -> Result<String, WriteError> {
+    let mut text = String::new();
+    for resource in resources(documents) {
         text.push_str("---\n");
         text.push_str(&to_yaml(&resource)?);
     }
     Ok(text)
+}
+
+/// A sync that mirrors the first of [`TENANTS`] to the second.
+pub fn sync() -> Resource {
+    let [from, to] = TENANTS;
+    Resource::TenantSync(Object::new(SYNC, mirror(from, to)))
 }
 
 fn tenant(region: &str) -> TenantSpec {

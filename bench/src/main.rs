@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod clusters;
 mod engine;
 mod files;
 mod generate;
@@ -15,7 +16,7 @@ mod report;
 
 use report::{Figure, Machine};
 use std::error::Error;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 /// The one that the program has.
 #[global_allocator]
@@ -27,13 +28,18 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 type Measure = fn(&mut Machine) -> Outcome<Vec<Figure>>;
 
 /// The groups of figures, by the name that asks for them.
-const GROUPS: [(&str, Measure); 3] =
-    [("engine", engine::figures), ("files", files::figures), ("hostile", hostile::figures)];
+const GROUPS: [(&str, Measure); 4] = [
+    ("engine", engine::figures),
+    ("files", files::figures),
+    ("hostile", hostile::figures),
+    ("clusters", clusters::figures),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
+        ["--memory-of", program, arguments @ ..] => memory_of(program, arguments).map(|()| true),
         ["--child", task, number] => child(task, number).map(|()| true),
         _ => bench(&arguments),
     };
@@ -56,6 +62,13 @@ fn child(task: &str, number: &str) -> Outcome<()> {
         _ => engine::child(task, number)?,
     };
     println!("{measured}");
+    Ok(())
+}
+
+/// Runs a program and prints how much memory it had at most.
+fn memory_of(program: &str, arguments: &[&str]) -> Outcome<()> {
+    let status = Command::new(program).args(arguments).stdout(Stdio::null()).status()?;
+    println!("{} {}", status.code().ok_or("it was killed")?, measure::peak_memory_of_children()?);
     Ok(())
 }
 

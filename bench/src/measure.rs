@@ -33,6 +33,28 @@ pub fn side_by_side(rounds: usize, commands: &mut [Command]) -> Outcome<Vec<Dura
     Ok(samples.into_iter().map(median).collect())
 }
 
+/// How long a command takes that has to end with this exit code.
+pub fn run(command: &mut Command, exit: i32) -> Outcome<Duration> {
+    let (status, time) = timed(|| command.stdin(Stdio::null()).stdout(Stdio::null()).status());
+    match status?.code() {
+        Some(code) if code == exit => Ok(time),
+        code => Err(format!("{command:?} ended with {code:?}, not {exit}").into()),
+    }
+}
+
+/// The most memory that a command has which has to end with this exit code, in bytes.
+pub fn memory_of(command: &Command, exit: i32) -> Outcome<u64> {
+    let mut itself = Command::new(std::env::current_exe()?);
+    itself.arg("--memory-of").arg(command.get_program()).args(command.get_args());
+    itself.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = itself.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    match text.trim().split_once(' ') {
+        Some((code, bytes)) if code == exit.to_string() => Ok(bytes.parse()?),
+        _ => Err(format!("{command:?} did not end with {exit}: {text}").into()),
+    }
+}
+
 /// The number that a task prints which is run as a process of its own.
 pub fn child(task: &str, connections: usize) -> Outcome<u64> {
     let output = itself(task, connections)?.stderr(Stdio::inherit()).output()?;

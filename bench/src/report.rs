@@ -11,14 +11,26 @@ pub struct Figure {
     measured: String,
     against: String,
     ratio: f64,
-    /// The most that the ratio may be.
-    bar: f64,
+    bar: Bar,
+}
+
+/// What a ratio is held to.
+enum Bar {
+    AtMost(f64),
+    AtLeast(f64),
 }
 
 impl Figure {
     /// A measurement beside another of the same run, or beside a bound.
     pub fn beside(what: impl Into<String>, measured: String, against: String, ratio: f64, bar: f64) -> Self {
-        Figure { what: what.into(), measured, against, ratio, bar }
+        Figure { what: what.into(), measured, against, ratio, bar: Bar::AtMost(bar) }
+    }
+
+    /// A time beside a peer's, which has to be so many times as long.
+    pub fn faster(what: impl Into<String>, ours: Duration, peer: &str, theirs: Duration, times: f64) -> Self {
+        let ratio = theirs.as_secs_f64() / ours.as_secs_f64();
+        let against = format!("{peer} {}", time(theirs));
+        Figure { what: what.into(), measured: time(ours), against, ratio, bar: Bar::AtLeast(times) }
     }
 
     /// A time that has a bound of its own.
@@ -29,12 +41,18 @@ impl Figure {
 
     /// Whether it is within its bar.
     pub fn holds(&self) -> bool {
-        self.ratio <= self.bar
+        match self.bar {
+            Bar::AtMost(bar) => self.ratio <= bar,
+            Bar::AtLeast(bar) => self.ratio >= bar,
+        }
     }
 
     fn cells(&self) -> [String; 5] {
         let mark = if self.holds() { "✓" } else { "✗" };
-        let bar = format!("{mark} at most {}", shown(self.bar));
+        let bar = match self.bar {
+            Bar::AtMost(bar) => format!("{mark} at most {}", shown(bar)),
+            Bar::AtLeast(bar) => format!("{mark} at least {}", shown(bar)),
+        };
         [self.what.clone(), self.measured.clone(), self.against.clone(), shown(self.ratio), bar]
     }
 }
@@ -84,7 +102,10 @@ impl Machine {
 
     /// A program that we are measured against.
     pub fn peer(&mut self, name: &str, version: Option<String>) {
-        self.versions.push(format!("{name} {}", version.unwrap_or_default()));
+        let told = format!("{name} {}", version.unwrap_or_default());
+        if !self.versions.contains(&told) {
+            self.versions.push(told);
+        }
     }
 
     /// A figure that cannot be measured here, and why.

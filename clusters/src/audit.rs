@@ -1,6 +1,7 @@
 //! What was asked of a cluster, and by whom: its audit log, read.
 
 use crate::Error;
+use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -46,6 +47,10 @@ pub struct Request {
     pub code: u16,
     /// `ResponseComplete`; of a watch that goes on `ResponseStarted`.
     pub stage: String,
+    /// When the server had it.
+    pub received: Timestamp,
+    /// When it came to this stage.
+    pub reached: Timestamp,
 }
 
 impl Request {
@@ -73,6 +78,10 @@ struct Line {
     #[serde(rename = "auditID")]
     id: String,
     stage: String,
+    #[serde(default)]
+    request_received_timestamp: Timestamp,
+    #[serde(default)]
+    stage_timestamp: Timestamp,
     verb: String,
     #[serde(rename = "requestURI")]
     uri: String,
@@ -105,6 +114,14 @@ struct Object {
 #[serde(default)]
 struct Status {
     code: u16,
+}
+
+/// From the arrival of the first of some requests to the last answer, by the server's clock.
+pub fn span<'a>(requests: impl IntoIterator<Item = &'a Request>) -> Duration {
+    let mut times = requests.into_iter().map(|request| (request.received, request.reached));
+    let Some(first) = times.next() else { return Duration::ZERO };
+    let (begun, ended) = times.fold(first, |(begun, ended), (b, e)| (begun.min(b), ended.max(e)));
+    Duration::try_from(ended.duration_since(begun)).unwrap_or_default()
 }
 
 /// Where the log ends now.
@@ -180,6 +197,8 @@ impl From<Line> for Request {
             uri: line.uri,
             code: line.response_status.code,
             stage: line.stage,
+            received: line.request_received_timestamp,
+            reached: line.stage_timestamp,
         }
     }
 }
@@ -215,6 +234,25 @@ mod tests {
     fn an_answer_to_what_came_before_the_mark_is_not_counted() {
         let (requests, _) = parse(&line("1", "ResponseComplete", "get", "/a"));
         assert_eq!(requests, []);
+    }
+
+    #[test]
+    fn a_span_is_from_the_first_arrival_to_the_last_answer() {
+        let line = |id: &str, stage: &str, received: &str, reached: &str| {
+            serde_json::json!({"auditID": id, "stage": stage, "verb": "patch", "requestURI": "/a",
+                "user": {"username": "ann"}, "requestReceivedTimestamp": format!("2026-01-01T00:00:{received}Z"),
+                "stageTimestamp": format!("2026-01-01T00:00:{reached}Z")})
+            .to_string()
+        };
+        let log = [
+            line("1", "RequestReceived", "01.000000", "01.000100"),
+            line("2", "RequestReceived", "01.500000", "01.500100"),
+            line("2", "ResponseComplete", "01.500000", "03.250000"),
+            line("1", "ResponseComplete", "01.000000", "02.000000"),
+        ];
+        let (requests, _) = parse(&log.join("\n"));
+        assert_eq!(span(&requests), Duration::from_millis(2250));
+        assert_eq!(span(&[]), Duration::ZERO);
     }
 
     #[test]

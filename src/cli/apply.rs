@@ -104,9 +104,11 @@ impl Apply {
             refused(&refusal)
         })?;
         apply::forget_approvals(&project, &planned.plan).map_err(|error| refused(&error.into()))?;
-        let after_project = self.root.open()?;
-        let after = planning::make(&after_project, &scope)?;
-        let receipt = apply::receipt(&planned.plan, &report, &after.world);
+        let done = apply::done(&planned.plan, &report);
+        // Everything is read anew: both at once would take twice the memory.
+        drop((project, planned));
+        let after = planning::make(&self.root.open()?, &scope)?;
+        let receipt = apply::receipt(done, &after.world);
         let applied = Applied { report: &report, receipt: &receipt, after: &after.plan };
         output.result(&match self.format.output {
             Format::Text => applied.text(&typed, output.style()),

@@ -73,6 +73,47 @@ pub fn to_string(value: &impl Serialize) -> Result<String, serde_json::Error> {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
+/// The digest of a canonical text that is not held at once: a tenant is large.
+#[derive(Default)]
+pub struct Digesting {
+    hash: Sha256,
+    /// What is written next; its room is used again.
+    text: String,
+}
+
+impl Digesting {
+    /// An object; its entries may come in any order.
+    pub fn object<V>(&mut self, mut entries: Vec<(String, V)>, mut value: impl FnMut(&mut Self, V)) {
+        entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        self.take(|text| text.push('{'));
+        for (position, (key, entry)) in entries.into_iter().enumerate() {
+            self.take(|text| {
+                text.push_str(if position > 0 { "," } else { "" });
+                write_text(&key, text);
+                text.push(':');
+            });
+            value(self, entry);
+        }
+        self.take(|text| text.push('}'));
+    }
+
+    /// A value that is whole.
+    pub fn value(&mut self, value: &Value) {
+        self.take(|text| write(value, text));
+    }
+
+    /// The digest of all that came.
+    pub fn finish(self) -> Digest {
+        Digest(self.hash.finalize().into())
+    }
+
+    fn take(&mut self, write: impl FnOnce(&mut String)) {
+        self.text.clear();
+        write(&mut self.text);
+        self.hash.update(&self.text);
+    }
+}
+
 impl Digest {
     /// Of bytes.
     pub fn of(bytes: &[u8]) -> Self {
@@ -134,6 +175,20 @@ impl fmt::Debug for FieldHash {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_digest_is_the_same_whether_the_text_is_held_at_once_or_not() {
+        let value = json!({"b": {"y": [1], "x \"1\"": null}, "a": {}});
+        let parts = |value: Value| match value {
+            Value::Object(map) => map.into_iter().rev().collect::<Vec<_>>(),
+            _ => Vec::new(),
+        };
+        let mut digesting = Digesting::default();
+        digesting.object(parts(value.clone()), |digesting, part| {
+            digesting.object(parts(part), |digesting, part| digesting.value(&part));
+        });
+        assert_eq!(digesting.finish(), Digest::of(to_string(&value).unwrap().as_bytes()));
+    }
 
     #[test]
     fn keys_are_sorted_and_texts_escaped_as_json_does() {

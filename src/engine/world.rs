@@ -58,6 +58,9 @@ pub struct Sync {
     pub spec: Arc<TenantSyncSpec>,
 }
 
+/// The fields of an object that others than we hold, and who.
+pub type Holders = BTreeMap<Field<'static>, Arc<str>>;
+
 /// A tenant's resources. A connection is found by its stable key through its name, which is made of it.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
@@ -74,7 +77,7 @@ pub struct Inventory {
     /// What we wrote, by object: also of objects that are gone.
     pub records: BTreeMap<ObjectId, Arc<Record>>,
     /// Who else holds a field, where the place knows (a cluster does).
-    pub holders: BTreeMap<ObjectId, BTreeMap<Field<'static>, Arc<str>>>,
+    pub holders: BTreeMap<ObjectId, Arc<Holders>>,
     /// Objects that were named but cannot be used (invalid, or there twice), and why.
     pub invalid: BTreeMap<ObjectId, String>,
     /// Files that could hold anything.

@@ -2,12 +2,11 @@
 
 use super::config_maps::{self, ConfigMap};
 use super::live::{self, Live, Version};
-use super::managed::Names;
+use super::managed::Entries;
 use super::paths::Paths;
 use super::server::{Ask, Server, Trouble};
 use super::trouble::{Doing, of_place};
 use crate::api::*;
-use crate::engine::field::Field;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::world::Inventory;
 use crate::manifest::definition;
@@ -18,9 +17,10 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::task::{JoinHandle, spawn_blocking};
 
-/// How many objects a page has.
-const PAGE: usize = 500;
+/// How many objects a page has at most.
+pub const PAGE: usize = 500;
 /// How often a list is begun anew, because its continuation was forgotten by the server.
 const BEGINNINGS: usize = 3;
 
@@ -35,11 +35,12 @@ pub struct Contents {
     pub own: Vec<Object<TenantSpec>>,
 }
 
+/// A page of a list, its objects still as they came.
 #[derive(Deserialize)]
-struct Page<'a> {
+struct Page {
     metadata: PageMeta,
-    #[serde(borrow, default)]
-    items: Vec<&'a RawValue>,
+    #[serde(default)]
+    items: Vec<Box<RawValue>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -53,117 +54,90 @@ struct PageMeta {
 struct Reading {
     inventory: Inventory,
     versions: BTreeMap<ObjectId, Version>,
-    names: Names,
 }
 
 /// Reads everything.
 pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, PlaceError> {
-    let kind = |kind: Kind| pages(server, paths, paths.kind(kind), kind.plural(), String::new());
     let definitions = format!("&labelSelector={}%3Dtrue", config_maps::DEFINITION.replace('/', "%2F"));
-    let (tenants, components, connections, credentials, integrations, maps) = futures_util::try_join!(
-        kind(Kind::Tenant),
-        kind(Kind::Component),
-        kind(Kind::Connection),
-        kind(Kind::CustomerCredentials),
-        kind(Kind::Integration),
-        pages(server, paths, paths.config_maps(), "configmaps", definitions),
+    let (tenants, components, connections, credentials, integrations, uses) = futures_util::try_join!(
+        objects::<TenantSpec>(server, paths, Kind::Tenant),
+        objects::<ComponentSpec>(server, paths, Kind::Component),
+        objects::<ConnectionSpec>(server, paths, Kind::Connection),
+        objects::<CustomerCredentialsSpec>(server, paths, Kind::CustomerCredentials),
+        objects::<IntegrationSpec>(server, paths, Kind::Integration),
+        pages(server, paths, paths.config_maps(), "configmaps", definitions, uses),
     )?;
+    let uses: BTreeMap<String, Arc<Uses>> = uses.into_iter().collect();
     let mut reading = Reading::default();
-    reading.objects(Kind::Component, &components, |inventory, object| {
-        inventory.insert(Item::Component(Arc::new(object)));
-    })?;
-    drop(components);
-    reading.objects(Kind::Connection, &connections, |inventory, object| {
-        inventory.insert(Item::Connection(Arc::new(object)));
-    })?;
-    drop(connections);
-    reading.objects(Kind::CustomerCredentials, &credentials, |inventory, object| {
-        inventory.insert(Item::CustomerCredentials(Arc::new(object)));
-    })?;
-    let uses = uses(&maps)?;
-    reading.objects(Kind::Integration, &integrations, |inventory, object: Object<IntegrationSpec>| {
+    reading.take(Kind::Component, components, |object| Item::Component(Arc::new(object)));
+    reading.take(Kind::Connection, connections, |object| Item::Connection(Arc::new(object)));
+    reading.take(Kind::CustomerCredentials, credentials, |object| Item::CustomerCredentials(Arc::new(object)));
+    reading.take(Kind::Integration, integrations, |object| {
         let uses = match &object.spec.definition {
             Some(Definition::ConfigMap(reference)) => uses.get(&reference.name).cloned(),
             _ => None,
         };
-        inventory.insert(Item::Integration(Arc::new(object), uses));
-    })?;
-    let own = own_tenants(&tenants)?;
-    Ok(Contents { inventory: Arc::new(reading.inventory), versions: Arc::new(reading.versions), own })
+        Item::Integration(Arc::new(object), uses)
+    });
+    let own = tenants.into_iter().filter_map(|live| live.read.ok()).filter(|tenant| tenant.spec.place.is_none());
+    Ok(Contents { inventory: Arc::new(reading.inventory), versions: Arc::new(reading.versions), own: own.collect() })
 }
 
 impl Reading {
-    /// Reads the pages of one kind. What cannot be read hurts only itself.
-    fn objects<S: DeserializeOwned>(
-        &mut self,
-        kind: Kind,
-        pages: &[Vec<u8>],
-        mut insert: impl FnMut(&mut Inventory, Object<S>),
-    ) -> Result<(), PlaceError> {
-        for page in pages {
-            for item in page_of(page)?.items {
-                let Some(live) = live::read::<S>(item.get(), &mut self.names) else { continue };
-                let Live { read, name, version, record, others } = live;
-                let id = ObjectId::new(kind, name);
-                match read {
-                    Ok(object) => insert(&mut self.inventory, object),
-                    Err(why) => drop(self.inventory.invalid.insert(id.clone(), why)),
-                }
-                if let Some(record) = record {
-                    self.inventory.records.insert(id.clone(), Arc::new(record));
-                }
-                if !others.is_empty() {
-                    let held: BTreeMap<Field<'static>, Arc<str>> = others;
-                    self.inventory.holders.insert(id.clone(), held);
-                }
-                self.versions.insert(id, version);
+    /// Takes in the objects of one kind. What cannot be read hurts only itself.
+    fn take<S>(&mut self, kind: Kind, objects: Vec<Live<Object<S>>>, item: impl Fn(Object<S>) -> Item) {
+        for Live { read, name, version, record, others } in objects {
+            let id = ObjectId::new(kind, name);
+            match read {
+                Ok(object) => self.inventory.insert(item(object)),
+                Err(why) => drop(self.inventory.invalid.insert(id.clone(), why)),
             }
+            if let Some(record) = record {
+                self.inventory.records.insert(id.clone(), Arc::new(record));
+            }
+            if !others.is_empty() {
+                self.inventory.holders.insert(id.clone(), others);
+            }
+            self.versions.insert(id, version);
         }
-        Ok(())
     }
 }
 
-fn own_tenants(pages: &[Vec<u8>]) -> Result<Vec<Object<TenantSpec>>, PlaceError> {
-    let mut own = Vec::new();
-    for page in pages {
-        for item in page_of(page)?.items {
-            let live = live::read::<TenantSpec>(item.get(), &mut Names::default());
-            own.extend(live.and_then(|live| live.read.ok()).filter(|tenant| tenant.spec.place.is_none()));
-        }
-    }
-    Ok(own)
+/// Every object of a kind.
+async fn objects<S>(server: &Server, paths: &Paths, kind: Kind) -> Result<Vec<Live<Object<S>>>, PlaceError>
+where
+    S: DeserializeOwned + Send + 'static,
+{
+    let read = |items: &[Box<RawValue>]| {
+        let mut entries = Entries::default();
+        items.iter().filter_map(|item| live::read(item.get(), &mut entries)).collect()
+    };
+    pages(server, paths, paths.kind(kind), kind.plural(), String::new(), read).await
 }
 
-/// What the definitions say, by ConfigMap. One that cannot be read says nothing.
-fn uses(pages: &[Vec<u8>]) -> Result<BTreeMap<String, Arc<Uses>>, PlaceError> {
-    let mut uses = BTreeMap::new();
-    for page in pages {
-        for item in page_of(page)?.items {
-            let Ok(map) = serde_json::from_str::<ConfigMap>(item.get()) else { continue };
-            let read = map.definition().and_then(|bytes| definition::uses(bytes).ok());
-            uses.extend(read.map(|uses| (map.metadata.name.clone(), Arc::new(uses))));
-        }
-    }
-    Ok(uses)
-}
-
-fn page_of(bytes: &[u8]) -> Result<Page<'_>, PlaceError> {
-    serde_json::from_slice(bytes).map_err(|error| PlaceError::Failed {
-        what: "a list".to_string(),
-        why: format!("its answer is no list: {error}"),
+/// What the definitions say, each with its ConfigMap. One that cannot be read says nothing.
+fn uses(items: &[Box<RawValue>]) -> Vec<(String, Arc<Uses>)> {
+    let maps = items.iter().filter_map(|item| serde_json::from_str::<ConfigMap>(item.get()).ok());
+    maps.filter_map(|map| {
+        let uses = definition::uses(map.definition()?).ok()?;
+        Some((map.metadata.name, Arc::new(uses)))
     })
+    .collect()
 }
 
-/// Every page of a list. Pages after the first are of the same moment as the first.
-pub async fn pages(
+/// What `read` makes of every page of a list. Pages after the first are of the same moment as the first;
+/// each is read while the next is on its way, and no more of its text is kept than that takes.
+async fn pages<T: Send + 'static>(
     server: &Server,
     paths: &Paths,
     path: String,
     resource: &str,
     more: String,
-) -> Result<Vec<Vec<u8>>, PlaceError> {
+    read: fn(&[Box<RawValue>]) -> Vec<T>,
+) -> Result<Vec<T>, PlaceError> {
     let mut beginnings = 1;
-    let mut pages: Vec<Vec<u8>> = Vec::new();
+    let mut all = Vec::new();
+    let mut reading: Option<JoinHandle<Vec<T>>> = None;
     let mut next = String::new();
     loop {
         let mut ask = format!("{path}?limit={PAGE}{more}");
@@ -171,17 +145,23 @@ pub async fn pages(
             ask.push_str(&format!("&continue={next}"));
         }
         match server.ask(&Ask::get(ask)).await {
-            Ok(page) => {
-                let token = page_of(&page)?.metadata.next;
-                pages.push(page);
-                if token.is_empty() {
-                    return Ok(pages);
+            Ok(bytes) => {
+                let Page { metadata, items } = serde_json::from_slice(&bytes).map_err(no_list)?;
+                drop(bytes);
+                let before = reading.replace(spawn_blocking(move || read(&items)));
+                let done = if metadata.next.is_empty() { reading.take() } else { None };
+                for page in before.into_iter().chain(done) {
+                    all.extend(page.await.map_err(no_list)?);
                 }
-                next = token;
+                if metadata.next.is_empty() {
+                    return Ok(all);
+                }
+                next = metadata.next;
             }
             Err(trouble) if trouble.code() == Some(StatusCode::GONE) && beginnings < BEGINNINGS => {
                 beginnings += 1;
-                pages.clear();
+                all.clear();
+                reading = None;
                 next.clear();
             }
             Err(trouble) => {
@@ -189,6 +169,10 @@ pub async fn pages(
             }
         }
     }
+}
+
+fn no_list(error: impl std::fmt::Display) -> PlaceError {
+    PlaceError::Failed { what: "a list".to_string(), why: format!("its answer is no list: {error}") }
 }
 
 /// One object as it is now.
@@ -243,12 +227,10 @@ fn is_absent(trouble: &Trouble) -> bool {
 /// What was approved and not settled: the names of the ConfigMaps, and the digests in them.
 pub async fn approvals(server: &Server, paths: &Paths) -> Result<BTreeMap<String, Vec<String>>, PlaceError> {
     let label = format!("&labelSelector={}%3Dtrue", config_maps::APPROVED.replace('/', "%2F"));
-    let mut found = BTreeMap::new();
-    for page in pages(server, paths, paths.config_maps(), "configmaps", label).await? {
-        for item in page_of(&page)?.items {
-            let Ok(map) = serde_json::from_str::<ConfigMap>(item.get()) else { continue };
-            found.insert(map.metadata.name.clone(), map.approved().map(str::to_string).collect());
-        }
-    }
-    Ok(found)
+    let read = |items: &[Box<RawValue>]| {
+        let maps = items.iter().filter_map(|item| serde_json::from_str::<ConfigMap>(item.get()).ok());
+        maps.map(|map| (map.metadata.name.clone(), map.approved().map(str::to_string).collect())).collect()
+    };
+    let found = pages(server, paths, paths.config_maps(), "configmaps", label, read).await?;
+    Ok(found.into_iter().collect())
 }

@@ -1,11 +1,12 @@
 //! One object as an API server tells of it.
 
 use super::annotation;
-use super::managed::{Entry, Managed, Names};
+use super::managed::{Entries, Entry};
 use crate::api::*;
 use crate::engine::field::Field;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::record::Record;
+use crate::engine::world::Holders;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -35,19 +36,20 @@ pub struct Live<T> {
     /// What we wrote to it.
     pub record: Option<Record>,
     /// The fields that others hold.
-    pub others: BTreeMap<Field<'static>, Arc<str>>,
+    pub others: Arc<Holders>,
 }
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
-    metadata: LiveMeta,
+    #[serde(borrow)]
+    metadata: LiveMeta<'a>,
     #[serde(borrow)]
     spec: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct LiveMeta {
+struct LiveMeta<'a> {
     name: String,
     #[serde(default)]
     uid: String,
@@ -58,18 +60,17 @@ struct LiveMeta {
     labels: BTreeMap<String, String>,
     #[serde(default)]
     annotations: BTreeMap<String, String>,
-    #[serde(default)]
-    managed_fields: Vec<Entry>,
+    #[serde(borrow, default)]
+    managed_fields: Vec<Entry<'a>>,
 }
 
 /// Reads one object; `None` where it is no object at all.
-pub fn read<S: DeserializeOwned>(json: &str, names: &mut Names) -> Option<Live<Object<S>>> {
+pub fn read<'a, S: DeserializeOwned>(json: &'a str, entries: &mut Entries<'a>) -> Option<Live<Object<S>>> {
     let Envelope { metadata: mut meta, spec } = serde_json::from_str(json).ok()?;
-    let managed = Managed::of(&meta.managed_fields, names);
-    let written = meta.annotations.remove(WROTE).filter(|_| managed.record_is_ours);
+    let managed = entries.managed(meta.managed_fields);
+    let written = meta.annotations.remove(WROTE).filter(|_| managed.record_is_ours());
     let record = written.and_then(|text| annotation::decode(&text));
-    let recorded = |field: &Field<'static>| record.as_ref().is_some_and(|r| r.fields.contains_key(field));
-    let held_besides = managed.ours.into_iter().filter(|field| !recorded(field)).collect();
+    let held_besides = managed.held_besides(record.as_ref());
     let read = match (meta.deletion_timestamp, spec.map(|spec| serde_json::from_str(spec.get()))) {
         (Some(_), _) => Err("it is being deleted".to_string()),
         (None, None) => Err("it has no spec".to_string()),
@@ -83,7 +84,7 @@ pub fn read<S: DeserializeOwned>(json: &str, names: &mut Names) -> Option<Live<O
         }),
     };
     let version = Version { uid: meta.uid, resource_version: meta.resource_version, held_besides };
-    Some(Live { read, name: meta.name, version, record, others: managed.others })
+    Some(Live { read, name: meta.name, version, record, others: managed.others() })
 }
 
 fn category(error: &serde_json::Error) -> &'static str {
@@ -95,16 +96,16 @@ fn category(error: &serde_json::Error) -> &'static str {
 
 /// One object of a kind that lies in tenants, as an item: an integration without what its definition says.
 pub fn item(id: &ObjectId, json: &str) -> Option<Live<Item>> {
-    let names = &mut Names::default();
+    let entries = &mut Entries::default();
     fn to<S>(live: Live<Object<S>>, make: impl FnOnce(Arc<Object<S>>) -> Item) -> Live<Item> {
         let Live { read, name, version, record, others } = live;
         Live { read: read.map(|object| make(Arc::new(object))), name, version, record, others }
     }
     match id.kind {
-        Kind::Component => read(json, names).map(|live| to(live, Item::Component)),
-        Kind::Connection => read(json, names).map(|live| to(live, Item::Connection)),
-        Kind::CustomerCredentials => read(json, names).map(|live| to(live, Item::CustomerCredentials)),
-        Kind::Integration => read(json, names).map(|live| to(live, |object| Item::Integration(object, None))),
+        Kind::Component => read(json, entries).map(|live| to(live, Item::Component)),
+        Kind::Connection => read(json, entries).map(|live| to(live, Item::Connection)),
+        Kind::CustomerCredentials => read(json, entries).map(|live| to(live, Item::CustomerCredentials)),
+        Kind::Integration => read(json, entries).map(|live| to(live, |object| Item::Integration(object, None))),
         Kind::Tenant | Kind::TenantSync => None,
     }
 }

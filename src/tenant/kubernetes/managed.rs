@@ -3,68 +3,96 @@
 use super::MANAGER;
 use crate::api::WROTE;
 use crate::engine::field::Field;
+use crate::engine::record::Record;
+use crate::engine::world::Holders;
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// One entry of `metadata.managedFields`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Entry {
-    #[serde(default)]
-    manager: String,
+pub struct Entry<'a> {
+    #[serde(borrow, default)]
+    manager: Cow<'a, str>,
     #[serde(default)]
     subresource: String,
-    #[serde(default)]
-    fields_v1: Value,
+    #[serde(borrow)]
+    fields_v1: Option<&'a RawValue>,
+}
+
+/// What one entry says.
+#[derive(Debug)]
+struct Held {
+    fields: Arc<Holders>,
+    /// Whether the annotation that is the record is among them.
+    record: bool,
 }
 
 /// What the managers of one object hold.
 #[derive(Debug, Default)]
 pub struct Managed {
-    /// The fields that we hold, in order.
-    pub ours: Vec<Field<'static>>,
-    /// Whether we hold the annotation that is the record: else it was copied from another object.
-    pub record_is_ours: bool,
-    /// The fields that somebody else holds, and who: the last of them.
-    pub others: BTreeMap<Field<'static>, Arc<str>>,
+    ours: Vec<Arc<Held>>,
+    others: Vec<Arc<Held>>,
 }
 
 impl Managed {
-    /// What the entries say. `names` shares the managers' names between objects.
-    pub fn of(entries: &[Entry], names: &mut Names) -> Self {
-        let mut managed = Managed::default();
-        for entry in entries.iter().filter(|entry| entry.subresource.is_empty()) {
-            let fields = fields(&entry.fields_v1);
-            if entry.manager == MANAGER {
-                let annotations = at(&entry.fields_v1, &["metadata", "annotations"]);
-                managed.record_is_ours |= annotations.and_then(|a| a.get(format!("f:{WROTE}"))).is_some();
-                managed.ours.extend(fields);
-            } else {
-                let name = names.shared(&entry.manager);
-                managed.others.extend(fields.into_iter().map(|field| (field, name.clone())));
+    /// Whether we hold the annotation that is the record: else it was copied from another object.
+    pub fn record_is_ours(&self) -> bool {
+        self.ours.iter().any(|held| held.record)
+    }
+
+    /// The fields that we hold though the record does not name them, in order.
+    pub fn held_besides(&self, record: Option<&Record>) -> Vec<Field<'static>> {
+        let recorded = |field: &Field<'static>| record.is_some_and(|record| record.fields.contains_key(field));
+        let ours = self.ours.iter().flat_map(|held| held.fields.keys());
+        let mut besides: Vec<Field<'static>> = ours.filter(|field| !recorded(field)).cloned().collect();
+        besides.sort();
+        besides.dedup();
+        besides
+    }
+
+    /// The fields that somebody else holds, and who: the last of them.
+    pub fn others(&self) -> Arc<Holders> {
+        match self.others.as_slice() {
+            [one] => one.fields.clone(),
+            several => {
+                let fields = several.iter().flat_map(|held| held.fields.as_ref().clone());
+                Arc::new(fields.collect())
             }
         }
-        managed.ours.sort();
-        managed.ours.dedup();
+    }
+}
+
+/// What entries say, by manager and text. Objects that one tool made hold the same, to the letter: it is
+/// read once, and shared.
+#[derive(Debug, Default)]
+pub struct Entries<'a>(HashMap<(Cow<'a, str>, &'a str), Arc<Held>>);
+
+impl<'a> Entries<'a> {
+    /// What the managers of one object hold.
+    pub fn managed(&mut self, entries: Vec<Entry<'a>>) -> Managed {
+        let mut managed = Managed::default();
+        for entry in entries.into_iter().filter(|entry| entry.subresource.is_empty()) {
+            let Some(text) = entry.fields_v1.map(RawValue::get) else { continue };
+            let of = if entry.manager == MANAGER { &mut managed.ours } else { &mut managed.others };
+            let held = self.0.entry((entry.manager, text)).or_insert_with_key(|(name, text)| read(name, text));
+            of.push(held.clone());
+        }
         managed
     }
 }
 
-/// Names of managers: a tenant's objects are held by the same few.
-#[derive(Debug, Default)]
-pub struct Names(BTreeMap<String, Arc<str>>);
-
-impl Names {
-    fn shared(&mut self, name: &str) -> Arc<str> {
-        if let Some(shared) = self.0.get(name) {
-            return shared.clone();
-        }
-        let shared: Arc<str> = name.into();
-        self.0.insert(name.to_string(), shared.clone());
-        shared
-    }
+fn read(manager: &str, text: &str) -> Arc<Held> {
+    let value: Value = serde_json::from_str(text).unwrap_or_default();
+    let annotations = at(&value, &["metadata", "annotations"]);
+    let record = annotations.and_then(|annotations| annotations.get(format!("f:{WROTE}"))).is_some();
+    let manager: Arc<str> = manager.into();
+    let fields = fields(&value).into_iter().map(|field| (field, manager.clone())).collect();
+    Arc::new(Held { fields: Arc::new(fields), record })
 }
 
 fn at<'v>(fields: &'v Value, path: &[&str]) -> Option<&'v Value> {
@@ -103,8 +131,9 @@ mod tests {
     use crate::engine::field::FieldKind;
     use serde_json::json;
 
-    fn entry(manager: &str, fields: Value) -> Entry {
-        Entry { manager: manager.into(), subresource: String::new(), fields_v1: fields }
+    fn managed(entries: &Value) -> Managed {
+        let text = entries.to_string();
+        Entries::default().managed(serde_json::from_str(&text).unwrap())
     }
 
     #[test]
@@ -117,9 +146,9 @@ mod tests {
                 "f:connections": {"k:{\"name\":\"CRM \\\"1\\\"\"}": {".": {}, "f:name": {}, "f:stableKey": {}}},
             },
         });
-        let managed = Managed::of(&[entry(MANAGER, ours)], &mut Names::default());
-        assert!(managed.record_is_ours);
-        let held: Vec<String> = managed.ours.iter().map(ToString::to_string).collect();
+        let managed = managed(&json!([{"manager": MANAGER, "fieldsV1": ours}]));
+        assert!(managed.record_is_ours());
+        let held: Vec<String> = managed.held_besides(None).iter().map(ToString::to_string).collect();
         assert_eq!(
             held,
             [
@@ -136,13 +165,28 @@ mod tests {
 
     #[test]
     fn others_are_named_and_status_is_nobodys_business() {
-        let theirs = json!({"f:spec": {"f:inputs": {"f:url": {}}}});
-        let mut status = entry("binder", json!({"f:status": {"f:usedBy": {}}}));
-        status.subresource = "status".into();
-        let managed = Managed::of(&[entry("kubectl-edit", theirs), status], &mut Names::default());
-        assert!(managed.ours.is_empty() && !managed.record_is_ours);
+        let (url, title) = (json!({"f:spec": {"f:inputs": {"f:url": {}}}}), json!({"f:spec": {"f:title": {}}}));
+        let status = json!({"f:status": {"f:usedBy": {}}});
+        let managed = managed(&json!([
+            {"manager": "kubectl-edit", "fieldsV1": url},
+            {"manager": "binder", "subresource": "status", "fieldsV1": status},
+            {"manager": "a \"tool\"", "fieldsV1": title},
+            {"manager": "helm"},
+        ]));
+        assert!(managed.held_besides(None).is_empty() && !managed.record_is_ours());
+        let others = managed.others();
+        let holder = |field: &Field<'static>| others.get(field).map(ToString::to_string);
         let url = Field::named(FieldKind::Input, "url").into_owned();
-        assert_eq!(managed.others.get(&url).map(AsRef::as_ref), Some("kubectl-edit"));
-        assert_eq!(managed.others.len(), 1);
+        assert_eq!(holder(&url).as_deref(), Some("kubectl-edit"));
+        assert_eq!(holder(&Field::of(FieldKind::Title)).as_deref(), Some("a \"tool\""));
+        assert_eq!(others.len(), 2);
+    }
+
+    #[test]
+    fn what_objects_hold_alike_is_shared() {
+        let text = json!([{"manager": "kubectl", "fieldsV1": {"f:spec": {"f:title": {}}}}]).to_string();
+        let mut entries = Entries::default();
+        let mut others = || entries.managed(serde_json::from_str(&text).unwrap()).others();
+        assert!(Arc::ptr_eq(&others(), &others()));
     }
 }

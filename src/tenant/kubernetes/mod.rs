@@ -14,8 +14,10 @@ mod server;
 mod session;
 mod trouble;
 
+pub use list::PAGE;
 pub use role::role;
 pub use server::{Ask, Refused, Server, Trouble};
+pub use session::IN_FLIGHT;
 
 use super::{Place, PlaceError, Session, Snapshot};
 use crate::engine::item::ObjectId;

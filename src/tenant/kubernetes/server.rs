@@ -171,10 +171,9 @@ impl Server {
         let answer = self.client.send(request).await.map_err(|error| (no_answer(&error), None))?;
         let status = answer.status();
         let after = answer.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
-        let body = answer.into_body().collect().await;
-        let body = body.map_err(|error| (Trouble::NoAnswer(chain(&error)), None))?.to_bytes();
+        let body = whole(answer.into_body()).await.map_err(|error| (Trouble::NoAnswer(chain(&error)), None))?;
         if status.is_success() {
-            return Ok(body.to_vec());
+            return Ok(body);
         }
         Err((Trouble::Refused(Box::new(refused(status, &body))), after.map(Duration::from_secs)))
     }
@@ -187,6 +186,17 @@ impl Server {
             Err(_) => Err(Trouble::NoAnswer(format!("no answer within {} s", self.patience.as_secs_f32()))),
         }
     }
+}
+
+/// All of a body, copied once: lists are large.
+async fn whole(mut body: Body) -> Result<Vec<u8>, kube::Error> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(bytes)
 }
 
 /// Whether a server that says this may soon say something else.

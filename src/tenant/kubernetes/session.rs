@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 /// How many writes are in flight at once.
-pub const IN_FLIGHT: usize = 16;
+pub const IN_FLIGHT: usize = 64;
 /// The largest body that is sent: etcd has room for no more.
 const LARGEST_BODY: usize = 1_500_000;
 /// How often a write whose object only got a new status meanwhile is tried again.

@@ -1,0 +1,162 @@
+//! Tenants in clusters: the command beside kubectl, and beside a raw load, on the same cluster in turns.
+
+mod ground;
+mod load;
+mod memory;
+
+use crate::report::{Figure, Machine};
+use crate::{Outcome, generate, measure, peers};
+use ground::{Ground, TENANT};
+use load::Load;
+use stablekey::tenant::kubernetes::{IN_FLIGHT, PAGE};
+use stablekey_clusters::Namespace;
+use stablekey_clusters::audit::{Request, span};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const CONNECTIONS: usize = 1_000;
+const CHANGED: usize = CONNECTIONS / 10;
+/// How often what makes everything is measured, and what only looks.
+const MAKING: usize = 3;
+const LOOKING: usize = 5;
+
+const PLAN: f64 = 20.0;
+const WRITE_PHASE: f64 = 0.9;
+const APPLY: f64 = 1.8;
+const AGAIN: f64 = 20.0;
+
+/// Exit codes of ours.
+const NOTHING: i32 = 0;
+const ACTIONS: i32 = 2;
+/// `kubectl diff`'s where there is a difference.
+const DIFFERENT: i32 = 1;
+
+/// Measures them all.
+pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
+    let Some(kubectl) = peers::kubectl() else {
+        machine.left_out("tenants in clusters: go is not here to build a control plane");
+        return Ok(Vec::new());
+    };
+    let version = measure::first_line(kubectl, &["version", "--client"]);
+    machine.peer("kubectl", version.map(|line| line.replace("Client Version: ", "")));
+    let mut figures = small()?;
+    figures.extend(memory::figures()?);
+    Ok(figures)
+}
+
+/// What is measured with so many connections as a person may wait for.
+fn small() -> Outcome<Vec<Figure>> {
+    let ground = Ground::prepare("bench")?;
+    ground.declare(&generate::connections(CONNECTIONS, false))?;
+    let mut figures = Vec::new();
+    let (ours, theirs) = apply(&ground, &mut figures)?;
+    figures.push(apply_again(&ground, &ours, &theirs)?);
+    figures.push(requests(&ground, &ours)?);
+    ground.declare(&generate::connections(CONNECTIONS, true))?;
+    figures.push(plan(&ground, &ours, &theirs)?);
+    Ok(figures)
+}
+
+/// Everything is new. Gives the last namespaces: ours, and kubectl's.
+fn apply<'g>(ground: &'g Ground, figures: &mut Vec<Figure>) -> Outcome<(Namespace<'g>, Namespace<'g>)> {
+    let load = Load::on(ground.cluster.kubeconfig())?;
+    let (mut whole, mut writes, mut raw, mut kubectl) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut last = None;
+    for _ in 0..MAKING {
+        let ours = ground.cluster.namespace("ours");
+        whole.push(measure::run(&mut ground.stablekey("apply", &ours, &["--yes"])?, NOTHING)?);
+        writes.push(write_phase(&ours)?);
+
+        let bare = ground.cluster.namespace("raw");
+        load.apply(&load.bodies(ours.name())?, bare.name(), IN_FLIGHT)?;
+        raw.push(write_phase(&bare)?);
+
+        let theirs = ground.cluster.namespace("theirs");
+        kubectl.push(measure::run(&mut ground.kubectl_apply(&theirs), NOTHING)?);
+        last = Some((ours, theirs));
+    }
+    let what = format!("apply of {CONNECTIONS} new connections");
+    figures.push(Figure::faster(
+        format!("{what}, first write to last"),
+        measure::median(writes),
+        &format!("the same PATCHes, {IN_FLIGHT} in flight,"),
+        measure::median(raw),
+        WRITE_PHASE,
+    ));
+    let peer = "kubectl apply --server-side";
+    figures.push(Figure::faster(what, measure::median(whole), peer, measure::median(kubectl), APPLY));
+    Ok(last.ok_or("nothing was measured")?)
+}
+
+/// From the first connection that came to the server to its last answer. What an apply keeps of the
+/// approval besides is in the time of the whole command.
+fn write_phase(namespace: &Namespace<'_>) -> Outcome<Duration> {
+    let requests = namespace.audit()?;
+    let writes = requests.iter().filter(|request| request.writes() && request.resource == "connections");
+    let writes: Vec<&Request> = writes.collect();
+    let made = writes.iter().filter(|request| request.code == 201).count();
+    if (made, writes.len()) != (CONNECTIONS, CONNECTIONS) {
+        return Err(format!("{made} of {} writes made something, not {CONNECTIONS}", writes.len()).into());
+    }
+    Ok(span(writes))
+}
+
+/// Nothing is to be done any more.
+fn apply_again(ground: &Ground, ours: &Namespace<'_>, theirs: &Namespace<'_>) -> Outcome<Figure> {
+    let mark = ground.cluster.mark()?;
+    let mut again = ground.stablekey("apply", ours, &["--yes"])?;
+    let (mut samples, mut kubectl) = (Vec::new(), Vec::new());
+    for _ in 0..LOOKING {
+        samples.push(measure::run(&mut again, NOTHING)?);
+        kubectl.push(measure::run(&mut ground.kubectl_apply(theirs), NOTHING)?);
+    }
+    let writes = ours.audit_since(mark)?.iter().filter(|request| request.writes()).count();
+    if writes > 0 {
+        return Err(format!("applying again wrote {writes} times").into());
+    }
+    let what = "apply again: 0 writes by the audit log";
+    let peer = "kubectl apply --server-side again";
+    Ok(Figure::faster(what, measure::median(samples), peer, measure::median(kubectl), AGAIN))
+}
+
+/// What a plan asks of a server when there is nothing to do: a list of each kind, by pages.
+fn requests(ground: &Ground, ours: &Namespace<'_>) -> Outcome<Figure> {
+    let mark = ground.cluster.mark()?;
+    measure::run(&mut ground.stablekey("plan", ours, &[])?, NOTHING)?;
+    // The server asks itself this and that.
+    let asked = ground.cluster.audit_since(mark)?;
+    let asked: Vec<&Request> = asked.iter().filter(|request| !request.user.starts_with("system:")).collect();
+    let mut lists: BTreeMap<&str, usize> = BTreeMap::new();
+    for request in &asked {
+        if request.verb != "list" {
+            return Err(format!("a plan asks more than lists: {request}").into());
+        }
+        *lists.entry(&request.resource).or_default() += 1;
+    }
+    let pages = CONNECTIONS.div_ceil(PAGE);
+    let most = |resource: &str| if resource == "connections" { pages } else { 1 };
+    if let Some((resource, count)) = lists.iter().find(|(resource, count)| **count > most(resource)) {
+        return Err(format!("a plan lists {resource} {count} times, not {}", most(resource)).into());
+    }
+    let expected = lists.keys().map(|resource| most(resource)).sum::<usize>();
+    let what = format!("requests of a plan of {CONNECTIONS} connections with nothing to do: only lists");
+    let against = format!("{} kinds, {PAGE} a page: {expected}", lists.len());
+    Ok(Figure::beside(what, asked.len().to_string(), against, asked.len() as f64 / expected as f64, 1.0))
+}
+
+/// One in ten differs.
+fn plan(ground: &Ground, ours: &Namespace<'_>, theirs: &Namespace<'_>) -> Outcome<Figure> {
+    let counted = ground.stablekey("plan", ours, &["--output", "json"])?.output()?;
+    let counted: serde_json::Value = serde_json::from_slice(&counted.stdout)?;
+    if counted["counts"]["update"] != CHANGED || counted["targets"][0]["tenant"] != TENANT {
+        return Err(format!("the plan counts {}, not {CHANGED} updates", counted["counts"]).into());
+    }
+    let mut plan = ground.stablekey("plan", ours, &[])?;
+    let (mut samples, mut kubectl) = (Vec::new(), Vec::new());
+    for _ in 0..LOOKING {
+        samples.push(measure::run(&mut plan, ACTIONS)?);
+        kubectl.push(measure::run(&mut ground.kubectl_diff(theirs), DIFFERENT)?);
+    }
+    let what = format!("plan of {CONNECTIONS} connections, {CHANGED} changed");
+    Ok(Figure::faster(what, measure::median(samples), "kubectl diff --server-side", measure::median(kubectl), PLAN))
+}

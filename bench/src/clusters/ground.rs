@@ -1,0 +1,79 @@
+//! A cluster, and a folder of manifests that ours and kubectl bring there.
+
+use crate::Outcome;
+use crate::files::STABLEKEY;
+use stablekey::api::{Kubeconfig, KubernetesPlace, Object, Place, Resource, Source, TenantSpec};
+use stablekey::manifest::to_yaml;
+use stablekey_clusters::{Cluster, Namespace, Options};
+use std::path::PathBuf;
+use std::process::Command;
+use tempfile::TempDir;
+
+/// The tenant whose place is measured.
+pub const TENANT: &str = "us-prod";
+const DECLARED: &str = "declared";
+
+/// A cluster and what a tenant in it declares.
+pub struct Ground {
+    /// With our kinds.
+    pub cluster: Cluster,
+    root: TempDir,
+}
+
+impl Ground {
+    /// Starts a cluster.
+    pub fn prepare(name: &str) -> Outcome<Self> {
+        let cluster = Cluster::start(&Options::named(name))?;
+        cluster.install_crds()?;
+        Ok(Ground { cluster, root: tempfile::tempdir()? })
+    }
+
+    fn declared(&self) -> PathBuf {
+        self.root.path().join(DECLARED)
+    }
+
+    /// Writes what the tenant declares, a file a resource.
+    pub fn declare(&self, resources: &[Resource]) -> Outcome<()> {
+        std::fs::create_dir_all(self.declared())?;
+        for resource in resources {
+            let file = format!("{}.yaml", resource.metadata().name);
+            std::fs::write(self.declared().join(file), to_yaml(resource)?)?;
+        }
+        Ok(())
+    }
+
+    /// Our command, with the tenant in this namespace.
+    pub fn stablekey(&self, command: &str, namespace: &Namespace<'_>, arguments: &[&str]) -> Outcome<Command> {
+        let source = Some(Source { path: DECLARED.into() });
+        let spec = TenantSpec { source, ..tenant_in(&self.cluster, namespace.name()) };
+        let tenant = Resource::Tenant(Object::new(TENANT, spec));
+        std::fs::write(self.root.path().join("tenants.yaml"), to_yaml(&tenant)?)?;
+        let mut stablekey = Command::new(STABLEKEY);
+        stablekey.env("KUBECONFIG", self.cluster.kubeconfig());
+        stablekey.arg(command).arg(self.root.path()).args(arguments);
+        Ok(stablekey)
+    }
+
+    /// `kubectl apply` of the same files.
+    pub fn kubectl_apply(&self, namespace: &Namespace<'_>) -> Command {
+        self.kubectl("apply", namespace)
+    }
+
+    /// `kubectl diff` of the same files.
+    pub fn kubectl_diff(&self, namespace: &Namespace<'_>) -> Command {
+        self.kubectl("diff", namespace)
+    }
+
+    fn kubectl(&self, command: &str, namespace: &Namespace<'_>) -> Command {
+        let mut kubectl = namespace.kubectl();
+        kubectl.args([command, "--server-side", "-f"]).arg(self.declared());
+        kubectl
+    }
+}
+
+/// A tenant whose place is a namespace of a cluster.
+pub fn tenant_in(cluster: &Cluster, namespace: &str) -> TenantSpec {
+    let place =
+        KubernetesPlace { namespace: namespace.into(), kubeconfig: Some(Kubeconfig::Context(cluster.name().into())) };
+    TenantSpec { place: Some(Place::Kubernetes(place)), ..TenantSpec::default() }
+}
