@@ -21,6 +21,7 @@ const MAKING: usize = 3;
 const LOOKING: usize = 5;
 
 const PLAN: f64 = 20.0;
+const PLAN_SERVER: f64 = 5.0;
 const WRITE_PHASE: f64 = 0.9;
 const APPLY: f64 = 1.8;
 const AGAIN: f64 = 20.0;
@@ -53,7 +54,7 @@ fn small() -> Outcome<Vec<Figure>> {
     figures.push(apply_again(&ground, &ours, &theirs)?);
     figures.push(requests(&ground, &ours)?);
     ground.declare(&generate::connections(CONNECTIONS, true))?;
-    figures.push(plan(&ground, &ours, &theirs)?);
+    figures.extend(plan(&ground, &ours, &theirs)?);
     Ok(figures)
 }
 
@@ -145,18 +146,25 @@ fn requests(ground: &Ground, ours: &Namespace<'_>) -> Outcome<Figure> {
 }
 
 /// One in ten differs.
-fn plan(ground: &Ground, ours: &Namespace<'_>, theirs: &Namespace<'_>) -> Outcome<Figure> {
+fn plan(ground: &Ground, ours: &Namespace<'_>, theirs: &Namespace<'_>) -> Outcome<[Figure; 2]> {
     let counted = ground.stablekey("plan", ours, &["--output", "json"])?.output()?;
     let counted: serde_json::Value = serde_json::from_slice(&counted.stdout)?;
     if counted["counts"]["update"] != CHANGED || counted["targets"][0]["tenant"] != TENANT {
         return Err(format!("the plan counts {}, not {CHANGED} updates", counted["counts"]).into());
     }
     let mut plan = ground.stablekey("plan", ours, &[])?;
-    let (mut samples, mut kubectl) = (Vec::new(), Vec::new());
+    let mut plan_server = ground.stablekey("plan", ours, &["--server"])?;
+    let (mut samples, mut asking, mut kubectl) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..LOOKING {
         samples.push(measure::run(&mut plan, ACTIONS)?);
+        asking.push(measure::run(&mut plan_server, ACTIONS)?);
         kubectl.push(measure::run(&mut ground.kubectl_diff(theirs), DIFFERENT)?);
     }
-    let what = format!("plan of {CONNECTIONS} connections, {CHANGED} changed");
-    Ok(Figure::faster(what, measure::median(samples), "kubectl diff --server-side", measure::median(kubectl), PLAN))
+    let peer = "kubectl diff --server-side";
+    let theirs = measure::median(kubectl);
+    let figure = |command: &str, samples, bar| {
+        let what = format!("{command} of {CONNECTIONS} connections, {CHANGED} changed");
+        Figure::faster(what, measure::median(samples), peer, theirs, bar)
+    };
+    Ok([figure("plan", samples, PLAN), figure("plan --server", asking, PLAN_SERVER)])
 }
