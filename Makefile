@@ -1,10 +1,17 @@
 # What every push runs, and the long ones.
 
-.PHONY: test control-plane clusters demo crds bench
+.PHONY: test soak control-plane clusters demo crds bench
 
 # Everything that must hold.
 test: control-plane
 	cargo test --workspace
+
+# The long ones: laws on many more worlds, readers on many more broken files, every trouble with every
+# request, an older Kubernetes, and the benchmarks.
+soak: control-plane
+	SOAK=1 LAWS=10000 PROPTEST_CASES=20000 cargo test --workspace
+	KUBEBUILDER_ASSETS="$$(hack/control-plane/build older)" cargo test --test places --test clusters --test kubectl
+	$(MAKE) bench
 
 # kube-apiserver, etcd, kubectl and kube-controller-manager, for the tests: built once, in minutes, into
 # the user's cache. KUBEBUILDER_ASSETS names a folder that has them already.

@@ -104,6 +104,13 @@ fn a_secret_is_never_a_literal_and_names_about_secrets_are_none() {
 }
 
 #[test]
+fn the_name_of_an_input_has_a_bound() {
+    let named = |length: usize| connection("Customer", json!({"n".repeat(length): {"value": "x"}}));
+    good(&named(253), Kind::Connection);
+    bad(&named(254), Kind::Connection, "the name of an input is at most 253 characters");
+}
+
+#[test]
 fn test_inputs_are_values_or_references() {
     let with_test = |inputs: Value| {
         let mut connection = connection("Customer", json!({}));

@@ -32,7 +32,7 @@ pub struct ComponentSpec {
     /// checks that need it are silent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
-    #[x_kube(validation = kube::core::Rule::new("self.all(x, self.exists_one(y, y.key == x.key))").message("each connection type may be listed once"))]
+    #[x_kube(validation = kube::core::Rule::new("self.all(x, self.exists_one(y, y.key == x.key))").message("each connection type may be listed once: keep one of the two"))]
     pub types: Vec<ConnectionType>,
 }
 

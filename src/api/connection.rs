@@ -40,8 +40,9 @@ use std::collections::BTreeMap;
     validation = immutable("self.component.key == oldSelf.component.key && (has(self.component.public) ? self.component.public : true) == (has(oldSelf.component.public) ? oldSelf.component.public : true)", ".component", "the component never changes: make a new Connection with another stable key"),
     validation = immutable("self.type == oldSelf.type", ".type", "the type never changes: make a new Connection with another stable key"),
     validation = immutable("self.credentials == oldSelf.credentials", ".credentials", "whose credentials they are never changes: make a new Connection with another stable key"),
-    validation = Rule::new("!has(self.inputs) || self.credentials != 'OrganizationGlobal' || self.inputs.all(k, !has(self.inputs[k].perCustomer))").message(rules::GLOBAL_PER_CUSTOMER),
-    validation = literals("self.inputs"),
+    validation = Rule::new("!has(self.inputs) || self.credentials != 'OrganizationGlobal' || self.inputs.all(k, !has(self.inputs[k].perCustomer))").message(rules::GLOBAL_PER_CUSTOMER).field_path(".inputs"),
+    validation = literals(),
+    validation = short_names(),
 )]
 pub struct ConnectionSpec {
     /// The name by which integrations find the connection. The same in every tenant. Never changes.
@@ -88,19 +89,35 @@ fn immutable(rule: &str, field: &str, message: &str) -> Rule {
     Rule::new(rule).message(message).field_path(field).reason(Reason::FieldValueForbidden)
 }
 
-fn literals(inputs: &str) -> Rule {
+/// No literal under a name that says secret. Names too long are left to [`short_names`]: the expression
+/// is dear, and a name has no bound of its own in a schema.
+pub(super) fn literals() -> Rule {
     let sensitive = sensitive::cel_is_sensitive("k");
-    let guard = if inputs == "self.inputs" { "!has(self.inputs)".to_string() } else { format!("!has({inputs})") };
-    Rule::new(format!("{guard} || {inputs}.all(k, !has({inputs}[k].value) || !{sensitive})"))
+    let longest = names::MAX_INPUT;
+    on_inputs(&format!("!has(self.inputs[k].value) || size(k) > {longest} || !{sensitive}"))
         .message(rules::SECRET_LITERAL)
+}
+
+pub(super) fn short_names() -> Rule {
+    on_inputs(&format!("size(k) <= {}", names::MAX_INPUT)).message(rules::INPUT_NAME)
+}
+
+pub(super) fn none_per_customer(message: &str) -> Rule {
+    on_inputs("!has(self.inputs[k].perCustomer)").message(message)
+}
+
+/// A rule on each input, by its name `k`.
+fn on_inputs(holds: &str) -> Rule {
+    Rule::new(format!("!has(self.inputs) || self.inputs.all(k, {holds})")).field_path(".inputs")
 }
 
 /// What a connection uses while an integration is being built (the test runner connection).
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = literals("self.inputs"),
-    validation = Rule::new("!has(self.inputs) || self.inputs.all(k, !has(self.inputs[k].perCustomer))").message(rules::TEST_PER_CUSTOMER),
+    validation = literals(),
+    validation = short_names(),
+    validation = none_per_customer(rules::TEST_PER_CUSTOMER),
 )]
 pub struct TestCredentials {
     /// Inputs by name: each a value or a secret reference.

@@ -1,7 +1,9 @@
 //! The CustomResourceDefinitions of all kinds.
 
 use super::*;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSONSchemaProps};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
 use kube::CustomResourceExt as _;
 use std::collections::BTreeMap;
 
@@ -27,6 +29,7 @@ pub fn crd(kind: Kind) -> CustomResourceDefinition {
     annotations.extend(KEEP.map(|(name, value)| (name.to_string(), value.to_string())));
     for version in &mut crd.spec.versions {
         if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) {
+            tidy(schema);
             // What `kubectl explain` says first: the kind's own words, not those of the derive.
             let spec = schema.properties.as_ref().and_then(|properties| properties.get("spec"));
             schema.description = spec.and_then(|spec| spec.description.clone());
@@ -35,6 +38,25 @@ pub fn crd(kind: Kind) -> CustomResourceDefinition {
         }
     }
     crd
+}
+
+/// Makes a schema read well in `kubectl explain`: no line breaks but between paragraphs, and no null among
+/// the values that may be chosen.
+fn tidy(schema: &mut JSONSchemaProps) {
+    if let Some(text) = &mut schema.description {
+        let paragraphs: Vec<String> = text.split("\n\n").map(|p| p.replace('\n', " ")).collect();
+        *text = paragraphs.join("\n\n");
+    }
+    if let Some(values) = &mut schema.enum_ {
+        values.retain(|value| !value.0.is_null());
+    }
+    schema.properties.iter_mut().flat_map(BTreeMap::values_mut).for_each(tidy);
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        tidy(items);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        tidy(values);
+    }
 }
 
 /// All that a schema may say of metadata.

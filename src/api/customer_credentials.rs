@@ -1,6 +1,6 @@
 //! CustomerCredentials: one customer's values for one connection.
 
-use super::{Condition, Input, names, rules, sensitive};
+use super::{Condition, Input, connection, names, rules};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -27,8 +27,9 @@ use std::collections::BTreeMap;
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!has(self.inputs) || self.inputs.all(k, !has(self.inputs[k].perCustomer))").message(rules::CUSTOMER_PER_CUSTOMER),
-    validation = Rule::new(format!("!has(self.inputs) || self.inputs.all(k, !has(self.inputs[k].value) || !{})", sensitive::cel_is_sensitive("k"))).message(rules::SECRET_LITERAL),
+    validation = connection::none_per_customer(rules::CUSTOMER_PER_CUSTOMER),
+    validation = connection::literals(),
+    validation = connection::short_names(),
 )]
 pub struct CustomerCredentialsSpec {
     /// Which customer: any text by which you know them.

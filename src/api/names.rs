@@ -3,6 +3,9 @@
 /// The longest stable key and the longest name, in characters.
 pub const MAX: usize = 63;
 
+/// The longest name of an input, in characters.
+pub const MAX_INPUT: usize = 253;
+
 /// What a stable key must match, as a regular expression (RE2).
 pub const STABLE_KEY: &str = "^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$";
 

@@ -8,10 +8,14 @@ pub const GLOBAL_PER_CUSTOMER: &str = "an OrganizationGlobal connection has one 
 /// A literal where the name says secret.
 pub const SECRET_LITERAL: &str =
     "a secret is always a reference: write secretRef: {name: …, key: …} instead of a value";
+/// A literal in an override of an input whose name says secret. An override has no reference.
+pub const SECRET_OVERRIDE: &str = "a secret is always a reference: write the secretRef into the target's own Connection, which keeps it, and take this override out";
 /// Per-customer test inputs.
 pub const TEST_PER_CUSTOMER: &str = "test inputs are what the test runner uses: give each a value or a secretRef";
 /// Per-customer inputs in a customer's own credentials.
 pub const CUSTOMER_PER_CUSTOMER: &str = "these are the customer's own values: give each input a value or a secretRef";
+/// An input's name over [`names::MAX_INPUT`].
+pub const INPUT_NAME: &str = "the name of an input is at most 253 characters: shorten it";
 /// A percentage out of range.
 pub const PERCENT: &str = "a percentage is 0 to 100";
 /// A sync into its own source.
@@ -82,6 +86,9 @@ fn inputs(
 ) {
     for (name, input) in inputs {
         let path = || at.iter().chain([&name.as_str()]).copied().collect::<Vec<_>>();
+        if name.chars().count() > names::MAX_INPUT {
+            found.push(Violation { showable: false, ..Violation::new(at, INPUT_NAME) });
+        }
         match (input, per_customer) {
             (Input::Value(_), _) if sensitive::is_sensitive(name) => {
                 found.push(Violation { showable: false, ..Violation::new(&path(), SECRET_LITERAL) });
@@ -142,7 +149,7 @@ fn sync(s: &Object<TenantSyncSpec>, found: &mut Vec<Violation>) {
         if o.input.as_deref().is_some_and(sensitive::is_sensitive) {
             found.push(Violation {
                 showable: false,
-                ..Violation::new(&["spec", "overrides", &position, "value"], SECRET_LITERAL)
+                ..Violation::new(&["spec", "overrides", &position, "value"], SECRET_OVERRIDE)
             });
         }
     }

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!self.to.exists(t, t == self.from)").message(rules::SYNC_TO_ITSELF))]
+#[x_kube(validation = Rule::new("!self.to.exists(t, t == self.from)").message(rules::SYNC_TO_ITSELF).field_path(".to"))]
 pub struct TenantSyncSpec {
     /// The tenant that is copied.
     #[schemars(length(min = 1, max = 253))]
@@ -79,7 +79,7 @@ pub enum SyncMode {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("(has(self.input) && has(self.value) && !has(self.integration) && !has(self.variable)) || (has(self.integration) && has(self.variable) && !has(self.input) && !has(self.value))").message(rules::OVERRIDE_SHAPE),
-    validation = Rule::new(format!("!has(self.input) || !{}", sensitive::cel_is_sensitive("self.input"))).message(rules::SECRET_LITERAL),
+    validation = Rule::new(format!("!has(self.input) || !{}", sensitive::cel_is_sensitive("self.input"))).message(rules::SECRET_OVERRIDE).field_path(".value"),
 )]
 pub struct Override {
     /// The target that it holds for.

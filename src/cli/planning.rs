@@ -59,7 +59,7 @@ pub fn ask_servers(project: &Project, plan: &mut Plan) -> BTreeSet<String> {
             Err(error) => {
                 roles.extend(error.role().map(str::to_string));
                 let tenant = ObjectId::new(Kind::Tenant, &target.tenant);
-                let text = format!("{} was not asked: {}", target.tenant, error.to_string());
+                let text = format!("{} was not asked: {}", target.tenant, error);
                 let mend = "mend that and plan again, or plan without --server";
                 findings.push(Finding::of(Code::TenantUnreachable, &target.tenant, tenant, text, mend));
             }

@@ -89,13 +89,9 @@ fn drift_is_told_with_who_did_it_and_adopted_or_corrected() {
     assert_eq!(inputs, "api theirs");
     // Correct puts it back without being asked.
     stage.kubectl(&[&edit[..], &[patched]].concat());
-    for path in ["tenants.yaml"] {
-        let text = fs::read_to_string(stage.root().join(path)).unwrap();
-        stage.write(
-            path,
-            &text.replace("actions: [Create, Update, Delete]", "actions: [Create, Update, Delete], drift: Correct"),
-        );
-    }
+    let text = fs::read_to_string(stage.root().join("tenants.yaml")).unwrap();
+    let actions = "actions: [Create, Update, Delete]";
+    stage.write("tenants.yaml", &text.replace(actions, &format!("{actions}, drift: Correct")));
     // The stricter of the two policies holds: the tenant's own still only detects.
     assert_eq!(stage.run(&["plan"]).code, 3);
     let own = "{\"spec\": {\"policy\": {\"drift\": \"Correct\"}}}";

@@ -545,7 +545,8 @@ impl Tenant {
     /// Another manager holds a field of the object.
     pub fn holds(mut self, field: &str, manager: &str) -> Self {
         let id = self.id();
-        self.inventory().holders.entry(id).or_default().insert(path(field), manager.into());
+        let held = self.inventory().holders.entry(id).or_default();
+        Arc::make_mut(held).insert(path(field), manager.into());
         self
     }
 }

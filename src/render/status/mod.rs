@@ -214,7 +214,7 @@ fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
         one(&a.change.object, What::NeedsApproval, why.join("; "))
     }));
     let changed = |fields: &[String]| format!("{} changed there since we wrote it", and(fields));
-    all.extend(ranked.drifted.iter().map(|d| one(&d.object, What::Drifted, changed(&d.fields))));
+    all.extend(ranked.drifted.iter().map(|d| one(d.object, What::Drifted, changed(&d.fields))));
     all.extend(ranked.updates.iter().map(|a| action(a, What::Update)));
     all.extend(ranked.creates.iter().map(|a| action(a, What::Create)));
     all.extend(ranked.deletes.iter().map(|a| action(a, What::Delete)));

@@ -2,10 +2,8 @@
 
 use crate::api::GROUP;
 
-/// What we ask of the kinds of our own group.
-const OURS: &str = "get, list, watch, create, patch, delete";
-/// What we ask of ConfigMaps: definitions, and approvals until they are settled.
-const CONFIG_MAPS: &str = "get, list, create, patch, delete";
+/// What we ask of our own kinds, and of ConfigMaps: definitions, and approvals until they are settled.
+const VERBS: &str = "get, list, create, patch, delete";
 
 /// The Role, as YAML: what somebody who may not do something asks for.
 pub fn role(namespace: &str) -> String {
@@ -16,9 +14,17 @@ pub fn role(namespace: &str) -> String {
          rules:\n\
          - apiGroups: [{GROUP}]\n  \
            resources: [tenants, components, connections, customercredentials, integrations]\n  \
-           verbs: [{OURS}]\n\
+           verbs: [{VERBS}]\n\
          - apiGroups: [\"\"]\n  \
            resources: [configmaps]\n  \
-           verbs: [{CONFIG_MAPS}]\n"
+           verbs: [{VERBS}]\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_documentation_has_it() {
+        assert!(include_str!("../../../docs/clusters.md").contains(&super::role("integrations")));
+    }
 }

@@ -1,0 +1,372 @@
+//! For every CEL rule of crds/ what it lets in, what it refuses, and what kubectl then says.
+
+use serde_json::{Value, json};
+use stablekey::api::Kind::{self, *};
+use stablekey::api::rules;
+
+/// A rule, tried. Objects are given by their specs; a Connection's stable key is its name unless the
+/// spec says another.
+pub struct Case {
+    /// What its objects are called.
+    pub name: &'static str,
+    pub kind: Kind,
+    /// Where kubectl says it is wrong.
+    pub at: &'static str,
+    /// What it says there.
+    pub says: &'static str,
+    /// The spec before, for rules on changes.
+    pub before: Option<Value>,
+    pub good: Vec<Value>,
+    pub bad: Vec<Value>,
+}
+
+/// Stands where a secret was written by mistake: nobody may be shown it.
+pub const SECRET: &str = "hush-hush";
+
+const ONE_INPUT: &str = "an input is exactly one of value, secretRef, perCustomer: true";
+
+pub fn all() -> Vec<Case> {
+    [of_connections(), of_changes(), of_customer_credentials(), of_integrations(), of_tenants(), of_syncs()]
+        .into_iter()
+        .flatten()
+        .chain([of_components()])
+        .collect()
+}
+
+fn connection(inputs: Value) -> Value {
+    of_credentials("Customer", inputs)
+}
+
+fn of_credentials(credentials: &str, inputs: Value) -> Value {
+    json!({"component": {"key": "salesforce"}, "type": "oauth2", "credentials": credentials, "inputs": inputs})
+}
+
+fn with(mut spec: Value, field: &str, value: Value) -> Value {
+    spec[field] = value;
+    spec
+}
+
+fn secret_ref() -> Value {
+    json!({"secretRef": {"name": "s", "key": "k"}})
+}
+
+/// Neither nothing nor two of them.
+fn not_one_input() -> [Value; 4] {
+    [
+        json!({}),
+        json!({"value": "x", "perCustomer": true}),
+        json!({"value": "x", "secretRef": {"name": "s", "key": "k"}}),
+        json!({"secretRef": {"name": "s", "key": "k"}, "perCustomer": true}),
+    ]
+}
+
+/// Inputs whose names say secret.
+fn literals() -> Vec<Value> {
+    let names =
+        ["clientSecret", "password", "API-Key", "access_token", "privateKey", "Connection String", "bearer", "pwd"];
+    names.map(|name| json!({name: {"value": SECRET}})).into()
+}
+
+/// Inputs whose names are about secrets, and are none; and a secret as it should be.
+fn no_literals() -> Vec<Value> {
+    let about =
+        ["tokenUrl", "tokenType", "tokenExpiry", "apiKeyHeaderName", "passwordPolicy", "accessKeyId", "secretHost"];
+    vec![
+        Value::Object(about.map(|name| (name.to_owned(), json!({"value": "x"}))).into_iter().collect()),
+        json!({"clientSecret": secret_ref()}),
+    ]
+}
+
+fn of_connections() -> Vec<Case> {
+    let tested = |inputs: Value| with(connection(json!({})), "test", json!({"inputs": inputs}));
+    vec![
+        Case {
+            name: "named-by-its-key",
+            kind: Connection,
+            at: "metadata.name",
+            says: "the name must be the stable key in lower case with _ as -: sales-force",
+            before: None,
+            good: vec![with(connection(json!({})), "stableKey", json!("Named_By_Its-KEY_good_0"))],
+            bad: vec![with(connection(json!({})), "stableKey", json!("Sales_Force"))],
+        },
+        Case {
+            name: "one-input",
+            kind: Connection,
+            at: "spec.inputs[url]",
+            says: ONE_INPUT,
+            before: None,
+            good: vec![connection(json!({"url": {"value": "x"}, "b": {"perCustomer": true}, "c": secret_ref()}))],
+            bad: not_one_input().map(|input| connection(json!({"url": input}))).into(),
+        },
+        Case {
+            name: "one-test-input",
+            kind: Connection,
+            at: "spec.test.inputs[url]",
+            says: ONE_INPUT,
+            before: None,
+            good: vec![tested(json!({"url": {"value": "x"}, "c": secret_ref()}))],
+            bad: not_one_input().map(|input| tested(json!({"url": input}))).into(),
+        },
+        Case {
+            name: "global",
+            kind: Connection,
+            at: "spec.inputs",
+            says: rules::GLOBAL_PER_CUSTOMER,
+            before: None,
+            good: vec![
+                of_credentials("OrganizationGlobal", json!({"url": {"value": "x"}, "key": secret_ref()})),
+                of_credentials("OrganizationCustomer", json!({"url": {"perCustomer": true}})),
+            ],
+            bad: vec![of_credentials("OrganizationGlobal", json!({"a": {"value": "x"}, "b": {"perCustomer": true}}))],
+        },
+        Case {
+            name: "literal",
+            kind: Connection,
+            at: "spec.inputs",
+            says: rules::SECRET_LITERAL,
+            before: None,
+            good: no_literals().into_iter().map(connection).collect(),
+            bad: literals().into_iter().map(connection).collect(),
+        },
+        Case {
+            name: "name",
+            kind: Connection,
+            at: "spec.inputs",
+            says: rules::INPUT_NAME,
+            before: None,
+            good: vec![connection(json!({"n".repeat(253): {"value": "x"}}))],
+            bad: vec![connection(json!({"n".repeat(254): {"value": "x"}}))],
+        },
+        Case {
+            name: "test-name",
+            kind: Connection,
+            at: "spec.test.inputs",
+            says: rules::INPUT_NAME,
+            before: None,
+            good: vec![tested(json!({"n".repeat(253): {"value": "x"}}))],
+            bad: vec![tested(json!({"n".repeat(254): {"value": "x"}}))],
+        },
+        Case {
+            name: "test-literal",
+            kind: Connection,
+            at: "spec.test.inputs",
+            says: rules::SECRET_LITERAL,
+            before: None,
+            good: no_literals().into_iter().map(tested).collect(),
+            bad: literals().into_iter().map(tested).collect(),
+        },
+        Case {
+            name: "test-per-customer",
+            kind: Connection,
+            at: "spec.test.inputs",
+            says: rules::TEST_PER_CUSTOMER,
+            before: None,
+            good: vec![tested(json!({"username": {"value": "x"}}))],
+            bad: vec![tested(json!({"username": {"perCustomer": true}}))],
+        },
+    ]
+}
+
+/// What identifies a connection never changes.
+fn of_changes() -> Vec<Case> {
+    let before = || connection(json!({"url": {"value": "x"}}));
+    let public = |public| json!({"key": "salesforce", "public": public});
+    let change =
+        |name, at, says, good, bad| Case { name, kind: Connection, at, says, before: Some(before()), good, bad };
+    let all_else = || {
+        let moved = with(connection(json!({"url": {"perCustomer": true}, "b": {"value": "y"}})), "title", json!("CRM"));
+        with(with(moved, "embeddedWorkflows", json!(true)), "deletionPolicy", json!("Delete"))
+    };
+    vec![
+        change(
+            "same-key",
+            "spec.stableKey",
+            "a stable key never changes: make a new Connection with replaces: [the old key]",
+            vec![all_else()],
+            vec![with(before(), "stableKey", json!("Same_Key_bad_0"))],
+        ),
+        change(
+            "same-component",
+            "spec.component",
+            "the component never changes: make a new Connection with another stable key",
+            vec![with(before(), "component", public(true))],
+            vec![with(before(), "component", json!({"key": "slack"})), with(before(), "component", public(false))],
+        ),
+        change(
+            "same-type",
+            "spec.type",
+            "the type never changes: make a new Connection with another stable key",
+            vec![all_else()],
+            vec![with(before(), "type", json!("basic"))],
+        ),
+        change(
+            "same-credentials",
+            "spec.credentials",
+            "whose credentials they are never changes: make a new Connection with another stable key",
+            vec![all_else()],
+            vec![with(before(), "credentials", json!("OrganizationCustomer"))],
+        ),
+    ]
+}
+
+fn of_customer_credentials() -> Vec<Case> {
+    let of = |inputs: Value| json!({"customer": "Acme, Inc.", "connection": "crm", "inputs": inputs});
+    let case = |name, at, says, good, bad| Case { name, kind: CustomerCredentials, at, says, before: None, good, bad };
+    vec![
+        case(
+            "customers-one-input",
+            "spec.inputs[url]",
+            ONE_INPUT,
+            vec![of(json!({"url": {"value": "x"}, "c": secret_ref()}))],
+            not_one_input().map(|input| of(json!({"url": input}))).into(),
+        ),
+        case(
+            "customers-own",
+            "spec.inputs",
+            rules::CUSTOMER_PER_CUSTOMER,
+            vec![of(json!({"url": {"value": "x"}}))],
+            vec![of(json!({"url": {"perCustomer": true}}))],
+        ),
+        case(
+            "customers-name",
+            "spec.inputs",
+            rules::INPUT_NAME,
+            vec![of(json!({"n".repeat(253): {"value": "x"}}))],
+            vec![of(json!({"n".repeat(254): {"value": "x"}}))],
+        ),
+        case(
+            "customers-literal",
+            "spec.inputs",
+            rules::SECRET_LITERAL,
+            no_literals().into_iter().map(of).collect(),
+            literals().into_iter().map(of).collect(),
+        ),
+    ]
+}
+
+fn of_integrations() -> Vec<Case> {
+    let own = || json!({"component": {"key": "http"}, "type": "basic"});
+    let variable = |variable: Value| json!({"connections": [{"name": "CRM", "stableKey": "crm"}, variable]});
+    let definition = |definition: Value| json!({"definition": definition});
+    vec![
+        Case {
+            name: "one-meaning",
+            kind: Integration,
+            at: "spec.connections[1]",
+            says: "a connection variable is exactly one of stableKey, own",
+            before: None,
+            good: vec![
+                variable(json!({"name": "Warehouse", "stableKey": "warehouse"})),
+                variable(json!({"name": "Warehouse", "own": own()})),
+            ],
+            bad: vec![
+                variable(json!({"name": "Warehouse"})),
+                variable(json!({"name": "Warehouse", "stableKey": "warehouse", "own": own()})),
+            ],
+        },
+        Case {
+            name: "one-definition",
+            kind: Integration,
+            at: "spec.definition",
+            says: "a definition is exactly one of file, configMap",
+            before: None,
+            good: vec![
+                definition(json!({"file": "lead-router.definition"})),
+                definition(json!({"configMap": {"name": "lead-router-3f9a"}})),
+            ],
+            bad: vec![definition(json!({})), definition(json!({"file": "x", "configMap": {"name": "y"}}))],
+        },
+    ]
+}
+
+fn of_tenants() -> Vec<Case> {
+    let place = |place: Value| json!({"place": place});
+    let kubeconfig = |kubeconfig: Value| json!({"place": {"kubernetes": {"namespace": "x", "kubeconfig": kubeconfig}}});
+    let percent = |percent: i64| json!({"policy": {"approval": {"percent": percent}}});
+    let case = |name, at, says, good, bad| Case { name, kind: Tenant, at, says, before: None, good, bad };
+    vec![
+        case(
+            "one-place",
+            "spec.place",
+            "a place is exactly one of directory, kubernetes",
+            vec![
+                json!({"region": "eu"}),
+                place(json!({"directory": {"path": "eu-prod"}})),
+                place(json!({"kubernetes": {"namespace": "integrations"}})),
+            ],
+            vec![place(json!({})), place(json!({"directory": {"path": "a"}, "kubernetes": {"namespace": "x"}}))],
+        ),
+        case(
+            "one-kubeconfig",
+            "spec.place.kubernetes.kubeconfig",
+            "a kubeconfig is exactly one of context, secretRef",
+            vec![kubeconfig(json!({"context": "eu"})), kubeconfig(secret_ref())],
+            vec![kubeconfig(json!({})), kubeconfig(json!({"context": "eu", "secretRef": {"name": "s", "key": "k"}}))],
+        ),
+        case(
+            "percent",
+            "spec.policy.approval.percent",
+            rules::PERCENT,
+            vec![percent(0), percent(100)],
+            vec![percent(-1), percent(101)],
+        ),
+    ]
+}
+
+fn of_syncs() -> Vec<Case> {
+    let to = |to: Value| json!({"from": "us-prod", "to": to, "integrations": ["*"]});
+    let overriding = |overriding: Value| {
+        let base = json!({"tenant": "eu-prod", "stableKey": "crm", "reason": "EU org"});
+        let members = overriding.as_object().unwrap().clone();
+        let whole = members.into_iter().fold(base, |object, (field, value)| with(object, &field, value));
+        with(to(json!(["eu-prod"])), "overrides", json!([whole]))
+    };
+    let case = |name, at, says, good, bad| Case { name, kind: TenantSync, at, says, before: None, good, bad };
+    vec![
+        case(
+            "elsewhere",
+            "spec.to",
+            rules::SYNC_TO_ITSELF,
+            vec![to(json!(["eu-prod", "dev"]))],
+            vec![to(json!(["us-prod"])), to(json!(["eu-prod", "us-prod"]))],
+        ),
+        case(
+            "override",
+            "spec.overrides[0]",
+            rules::OVERRIDE_SHAPE,
+            vec![
+                overriding(json!({"input": "authorizeUrl", "value": "https://eu.example"})),
+                overriding(json!({"integration": "lead-router", "variable": "CRM"})),
+            ],
+            vec![
+                overriding(json!({})),
+                overriding(json!({"input": "authorizeUrl"})),
+                overriding(json!({"integration": "lead-router"})),
+                overriding(json!({"input": "a", "value": "b", "integration": "lead-router", "variable": "CRM"})),
+            ],
+        ),
+        case(
+            "override-literal",
+            "spec.overrides[0].value",
+            rules::SECRET_OVERRIDE,
+            vec![overriding(json!({"input": "tokenUrl", "value": "https://eu.example"}))],
+            vec![overriding(json!({"input": "clientSecret", "value": SECRET}))],
+        ),
+    ]
+}
+
+fn of_components() -> Case {
+    let types = |keys: &[&str]| {
+        let types: Vec<Value> = keys.iter().map(|key| json!({"key": key})).collect();
+        json!({"key": "salesforce", "types": types})
+    };
+    Case {
+        name: "types",
+        kind: Component,
+        at: "spec.types",
+        says: "each connection type may be listed once: keep one of the two",
+        before: None,
+        good: vec![types(&[]), types(&["oauth2", "basic"])],
+        bad: vec![types(&["oauth2", "basic", "oauth2"])],
+    }
+}

@@ -1,0 +1,82 @@
+//! A connection in use is not deleted: manifests/policies/connections-in-use.yaml.
+
+use crate::policies::{guarded, used_connection};
+use crate::support::{apply, connection, kubectl, list, refuses, says, set_status, until};
+use serde_json::json;
+use stablekey_clusters::run;
+
+#[test]
+fn it_stays_however_it_is_to_be_deleted() {
+    let namespace = guarded().namespace();
+    used_connection(&namespace, "crm", 3);
+    for words in [
+        "delete connection crm",
+        "delete connection crm --dry-run=server",
+        "delete connection crm --force --grace-period=0",
+        "delete connection crm --cascade=orphan",
+        "delete connections --all",
+        "delete stablekey --all",
+    ] {
+        let said = refuses(&mut kubectl(&namespace, words));
+        assert!(
+            said.contains(
+                "connection crm is in use by Integration lead-router-0 and 2 more: bind them to another connection \
+                 first, or annotate it stablekey.dev/allow-delete: \"true\""
+            ),
+            "{words}: {said}"
+        );
+    }
+    // All at once, in one request.
+    let all = format!("/apis/stablekey.dev/v1alpha1/namespaces/{}/connections", namespace.name());
+    let said = refuses(&mut kubectl(&namespace, &format!("delete --raw {all}")));
+    assert!(said.contains("is in use"), "{said}");
+    says(&mut kubectl(&namespace, "get connection crm"));
+}
+
+#[test]
+fn one_integration_is_named_alone() {
+    let namespace = guarded().namespace();
+    used_connection(&namespace, "crm", 1);
+    let said = refuses(&mut kubectl(&namespace, "delete connection crm"));
+    assert!(said.contains("in use by Integration lead-router-0: bind"), "{said}");
+}
+
+#[test]
+fn one_that_nothing_uses_goes() {
+    let namespace = guarded().namespace();
+    apply(&namespace, "--server-side", &list(&[connection("never"), connection("no-longer")])).unwrap();
+    used_connection(&namespace, "no-longer", 1);
+    set_status(&namespace, "connection/no-longer", &json!({"usedBy": [], "usedByCount": 0}));
+    says(&mut kubectl(&namespace, "delete connection never no-longer"));
+}
+
+#[test]
+fn a_person_may_override_it() {
+    let namespace = guarded().namespace();
+    used_connection(&namespace, "crm", 1);
+    for not_yes in ["false", "yes", ""] {
+        let annotate = format!("annotate --overwrite connection crm stablekey.dev/allow-delete={not_yes}");
+        says(&mut kubectl(&namespace, &annotate));
+        refuses(&mut kubectl(&namespace, "delete connection crm"));
+    }
+    says(&mut kubectl(&namespace, "annotate --overwrite connection crm stablekey.dev/allow-delete=true"));
+    says(&mut kubectl(&namespace, "delete connection crm"));
+}
+
+#[test]
+fn changes_are_no_deletion() {
+    let namespace = guarded().namespace();
+    used_connection(&namespace, "crm", 1);
+    says(kubectl(&namespace, "patch connection crm --type=merge --patch").arg(r#"{"spec":{"title":"CRM"}}"#));
+    says(&mut kubectl(&namespace, "label connection crm team=sales"));
+}
+
+#[test]
+fn a_namespace_that_is_being_deleted_takes_it_along() {
+    let namespace = guarded().namespace();
+    used_connection(&namespace, "crm", 64);
+    says(&mut kubectl(&namespace, &format!("delete namespace {} --wait=false", namespace.name())));
+    until("the controllers have emptied the namespace", || {
+        run(&mut kubectl(&namespace, &format!("get namespace {}", namespace.name()))).err()
+    });
+}

@@ -1,0 +1,93 @@
+//! Objects, and what kubectl says of them.
+
+use serde_json::{Value, json};
+use stablekey::api::{API_VERSION, Kind};
+use stablekey_clusters::{Namespace, run, run_with_input};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A file or folder of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// A document of one of our kinds.
+pub fn object(kind: Kind, name: &str, spec: Value) -> Value {
+    json!({"apiVersion": API_VERSION, "kind": kind.as_str(), "metadata": {"name": name}, "spec": spec})
+}
+
+/// A connection that is as small as one may be; its name is its key.
+pub fn connection(key: &str) -> Value {
+    let spec =
+        json!({"stableKey": key, "component": {"key": "salesforce"}, "type": "oauth2", "credentials": "Customer"});
+    object(Kind::Connection, key, spec)
+}
+
+/// Several documents as the one that kubectl takes from its standard input.
+pub fn list(items: &[Value]) -> Value {
+    json!({"apiVersion": "v1", "kind": "List", "items": items})
+}
+
+/// What a command said that succeeded.
+#[track_caller]
+pub fn says(command: &mut Command) -> String {
+    run(command).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What a command said that did not.
+#[track_caller]
+pub fn refuses(command: &mut Command) -> String {
+    match run(command) {
+        Ok(said) => panic!("it should have been refused, and said {said}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// kubectl with `arguments`, a word each.
+pub fn kubectl(namespace: &Namespace, arguments: &str) -> Command {
+    with(namespace.kubectl(), arguments)
+}
+
+/// A command with `arguments`, a word each.
+pub fn with(mut command: Command, arguments: &str) -> Command {
+    command.args(arguments.split_whitespace());
+    command
+}
+
+/// `kubectl apply`, with `flags`, of one document or a [`list`].
+pub fn apply(namespace: &Namespace, flags: &str, document: &Value) -> Result<String, String> {
+    apply_by(namespace.kubectl(), flags, document)
+}
+
+/// The same by whoever `kubectl` is.
+pub fn apply_by(kubectl: Command, flags: &str, document: &Value) -> Result<String, String> {
+    let mut command = with(kubectl, &format!("apply {flags} -f -"));
+    run_with_input(&mut command, &document.to_string()).map_err(|error| error.to_string())
+}
+
+/// An object as it is in the cluster.
+#[track_caller]
+pub fn get(namespace: &Namespace, object: &str) -> Value {
+    serde_json::from_str(&says(&mut kubectl(namespace, &format!("get {object} -o json")))).unwrap()
+}
+
+/// Writes a status as the operator would.
+#[track_caller]
+pub fn set_status(namespace: &Namespace, object: &str, status: &Value) {
+    let patch = json!({"status": status}).to_string();
+    let words = format!("patch {object} --subresource=status --type=merge --patch");
+    says(kubectl(namespace, &words).arg(patch));
+}
+
+/// Asks, each time a whole kubectl, until there is an answer; fails if there is none in time.
+#[track_caller]
+pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
+    }
+}
