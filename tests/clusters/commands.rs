@@ -156,7 +156,12 @@ fn from_one_cluster_to_another_as_across_folders() {
     put(&from, &own_tenant("us-prod", ""));
     put(&to, &own_tenant("eu-prod", "us-prod"));
     put(&from, &connection("a", "api"));
-    put(&from, &integration("one", &["a"]));
+    let map = format!(
+        "{{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {{\"name\": \"one-v1\", \"labels\": {{\"stablekey.dev/definition\": \"true\"}}}}, \"data\": {{\"definition\": {:?}}}}}",
+        definition("one", 10)
+    );
+    put(&from, &map);
+    put(&from, &(integration("one", &["a"]) + "  definition: {configMap: {name: one-v1}}\n"));
     let root = tempfile::tempdir().unwrap();
     let tenants = format!(
         "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: us-prod}}\nspec: {{place: {{kubernetes: {{namespace: {}, kubeconfig: {{context: us}}}}}}}}\n---\n\
@@ -176,8 +181,13 @@ fn from_one_cluster_to_another_as_across_folders() {
     let plan = stablekey(&["plan"]);
     assert_eq!(plan.code, 2, "{}", plan.words());
     assert!(plan.out.contains("eu-prod  2 to create"), "{}", plan.out);
-    assert_eq!(stablekey(&["apply", "--yes"]).code, 0);
+    let apply = stablekey(&["apply", "--yes"]);
+    assert_eq!(apply.code, 0, "{apply:?}");
     assert_eq!(stablekey(&["plan"]).code, 0);
+    // The definition went along, and is the same there.
+    let exported = ["us-prod", "eu-prod"].map(|tenant| stablekey(&["export", tenant, "one"]).out);
+    assert!(exported[0].contains("Query"), "{}", exported[0]);
+    assert_eq!(exported[0], exported[1]);
     let marks = [us.mark().unwrap(), eu.mark().unwrap()];
     assert_eq!(stablekey(&["apply", "--yes"]).code, 0);
     for (cluster, mark) in [us, eu].into_iter().zip(marks) {

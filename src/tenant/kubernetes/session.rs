@@ -20,6 +20,8 @@ use std::sync::atomic::Ordering;
 
 /// How many writes are in flight at once.
 pub const IN_FLIGHT: usize = 64;
+/// How many definitions are held at once, to be written.
+const DEFINITIONS: usize = 16;
 /// The largest body that is sent: etcd has room for no more.
 const LARGEST_BODY: usize = 1_500_000;
 /// How often a write whose object only got a new status meanwhile is tried again.
@@ -75,23 +77,22 @@ impl Session for ClusterSession<'_> {
         stop: &dyn Fn() -> bool,
         done: &mut dyn FnMut(usize, Result<(), PlaceError>),
     ) {
-        let writer = Writer { place: self.place, read: &self.read };
-        let writer = &writer;
-        let begun = work.iter().enumerate().take_while(|_| !stop()).map(|(position, work)| async move {
-            let definition = match &work.action.change.definition {
-                // Read when its turn comes: all of them at once could be more than there is memory.
-                Some(from) => match bytes(from) {
-                    Ok(bytes) => Some(bytes),
-                    Err(error) => return (position, Err(error)),
-                },
-                None => None,
-            };
-            (position, writer.write(work.action, definition.as_deref()).await)
-        });
-        self.place.server.wait(stream::iter(begun).buffer_unordered(IN_FLIGHT).for_each(|(position, result)| {
-            done(position, result);
-            std::future::ready(())
-        }));
+        let brings = |position: &usize| work.get(*position).is_some_and(|w| w.action.change.definition.is_some());
+        let (bringing, others): (Vec<usize>, Vec<usize>) = (0..work.len()).partition(brings);
+        self.write_all(work, others.into_iter().map(|position| (position, None)), stop, done);
+        // A few definitions at a time: all of them at once could be more than there is memory. They are read
+        // here, for their source may be a cluster too, and nothing may wait for one while it writes to another.
+        for some in bringing.chunks(DEFINITIONS) {
+            let mut ready = Vec::new();
+            for position in some.iter().copied().take_while(|_| !stop()) {
+                let from = work.get(position).and_then(|work| work.action.change.definition.as_ref());
+                match from.map(bytes).transpose() {
+                    Ok(definition) => ready.push((position, definition)),
+                    Err(error) => done(position, Err(error)),
+                }
+            }
+            self.write_all(work, ready.into_iter(), stop, done);
+        }
     }
 
     fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, PlaceError> {
@@ -136,6 +137,25 @@ impl Session for ClusterSession<'_> {
 }
 
 impl ClusterSession<'_> {
+    /// Writes what stands at these positions, each with its definition, many in flight.
+    fn write_all(
+        &self,
+        work: &[Work<'_>],
+        positions: impl Iterator<Item = (usize, Option<Vec<u8>>)>,
+        stop: &dyn Fn() -> bool,
+        done: &mut dyn FnMut(usize, Result<(), PlaceError>),
+    ) {
+        let writer = &Writer { place: self.place, read: &self.read };
+        let begun = positions.take_while(|_| !stop()).filter_map(|(position, definition)| {
+            let action = work.get(position)?.action;
+            Some(async move { (position, writer.write(action, definition.as_deref()).await) })
+        });
+        self.place.server.wait(stream::iter(begun).buffer_unordered(IN_FLIGHT).for_each(|(position, result)| {
+            done(position, result);
+            std::future::ready(())
+        }));
+    }
+
     fn forget(&self, config_maps: &[String]) -> Result<(), PlaceError> {
         let place = self.place;
         let doing = Doing { verb: "delete", resource: "configmaps", object: None };
