@@ -2,7 +2,7 @@
 
 use crate::engine::canonical::{Digest, Digesting};
 use crate::engine::item::Item;
-use crate::engine::plan::{Action, DefinitionFrom, Plan, Scope, State};
+use crate::engine::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, State};
 use crate::engine::world::{TenantView, View, World};
 use crate::tenant::project::Project;
 use crate::tenant::{Place, PlaceError, Session, Work};
@@ -366,21 +366,19 @@ fn in_order(plan: &Plan) -> Vec<(&str, &Action)> {
 fn make_sure(tenants: &dyn Tenants, action: &Action, session: &mut dyn Session, why: String) -> Outcome {
     let object = action.change.object.clone();
     match session.look(&object) {
-        Ok(now) if is(now.as_ref(), action.change.after.as_ref()) => Outcome::Done,
-        Ok(now) if is(now.as_ref(), action.change.before.as_ref()) => {
+        // Of what is only recorded the object tells nothing: it is recorded again.
+        Ok(now) if action.action != ActionKind::Adopt && Item::same(now.as_ref(), action.change.after.as_ref()) => {
+            Outcome::Done
+        }
+        Ok(now) if Item::same(now.as_ref(), action.change.before.as_ref()) => {
             let definition = action.change.definition.as_ref().map(|from| tenants.definition(from)).transpose();
             match definition.and_then(|definition| session.apply(action, definition.as_deref())) {
                 Ok(()) => Outcome::Done,
                 Err(error) => Outcome::Failed(error),
             }
         }
-        Ok(_) => Outcome::Failed(PlaceError::Unsure { object, why }),
-        Err(_) => Outcome::Failed(PlaceError::Unsure { object, why }),
+        Ok(_) | Err(_) => Outcome::Failed(PlaceError::Unsure { object, why }),
     }
-}
-
-fn is(now: Option<&Item>, expected: Option<&Item>) -> bool {
-    now.map(Item::to_json) == expected.map(Item::to_json)
 }
 
 /// Over the actions that were done: what of a plan the receipt keeps.

@@ -238,6 +238,11 @@ impl Item {
         }
     }
 
+    /// Whether both say the same, or neither is there.
+    pub fn same(a: Option<&Item>, b: Option<&Item>) -> bool {
+        a.map(Item::to_json) == b.map(Item::to_json)
+    }
+
     /// The whole object as JSON, as digests cover it: every field by its path.
     pub fn to_json(&self) -> Value {
         let fields: serde_json::Map<String, Value> =

@@ -15,7 +15,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -58,7 +58,7 @@ struct Reading {
 
 /// Reads everything.
 pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, PlaceError> {
-    let definitions = format!("&labelSelector={}%3Dtrue", config_maps::DEFINITION.replace('/', "%2F"));
+    let definitions = labelled(config_maps::DEFINITION);
     let (tenants, components, connections, credentials, integrations, uses) = futures_util::try_join!(
         objects::<TenantSpec>(server, paths, Kind::Tenant),
         objects::<ComponentSpec>(server, paths, Kind::Component),
@@ -224,13 +224,29 @@ fn is_absent(trouble: &Trouble) -> bool {
     matches!(trouble, Trouble::Refused(refused) if refused.code == StatusCode::NOT_FOUND && refused.is_status)
 }
 
-/// What was approved and not settled: the names of the ConfigMaps, and the digests in them.
-pub async fn approvals(server: &Server, paths: &Paths) -> Result<BTreeMap<String, Vec<String>>, PlaceError> {
-    let label = format!("&labelSelector={}%3Dtrue", config_maps::APPROVED.replace('/', "%2F"));
-    let read = |items: &[Box<RawValue>]| {
-        let maps = items.iter().filter_map(|item| serde_json::from_str::<ConfigMap>(item.get()).ok());
-        maps.map(|map| (map.metadata.name.clone(), map.approved().map(str::to_string).collect())).collect()
-    };
-    let found = pages(server, paths, paths.config_maps(), "configmaps", label, read).await?;
-    Ok(found.into_iter().collect())
+/// What was approved and is not settled.
+#[derive(Debug, Default)]
+pub struct Approvals {
+    /// The ConfigMaps that keep it.
+    pub config_maps: BTreeSet<String>,
+    /// The digests in them.
+    pub digests: BTreeSet<String>,
+}
+
+/// Reads what was approved and is not settled.
+pub async fn approvals(server: &Server, paths: &Paths) -> Result<Approvals, PlaceError> {
+    let found = pages(server, paths, paths.config_maps(), "configmaps", labelled(config_maps::APPROVED), maps).await?;
+    Ok(Approvals {
+        digests: found.iter().flat_map(ConfigMap::approved).map(str::to_string).collect(),
+        config_maps: found.into_iter().map(|map| map.metadata.name).collect(),
+    })
+}
+
+/// Only what has this label, as a part of a query.
+fn labelled(label: &str) -> String {
+    format!("&labelSelector={}%3Dtrue", label.replace('/', "%2F"))
+}
+
+fn maps(items: &[Box<RawValue>]) -> Vec<ConfigMap> {
+    items.iter().filter_map(|item| serde_json::from_str(item.get()).ok()).collect()
 }

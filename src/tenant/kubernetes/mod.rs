@@ -81,17 +81,13 @@ impl ClusterPlace {
         self.read.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// What the server would say to each of these actions; only those that it would refuse.
-    pub fn dry_run(&self, actions: &[&Action]) -> Result<Vec<(ObjectId, PlaceError)>, PlaceError> {
-        let read = self.last_read().clone();
-        let read = match read {
-            Some(read) => read,
-            None => {
-                let contents = self.contents()?;
-                Read { inventory: contents.inventory, versions: contents.versions }
-            }
-        };
-        session::dry_run(self, &read, actions)
+    /// What was read last, or now.
+    fn known(&self) -> Result<Read, PlaceError> {
+        let last = self.last_read().clone();
+        last.map_or_else(
+            || self.contents().map(|Contents { inventory, versions, .. }| Read { inventory, versions }),
+            Ok,
+        )
     }
 }
 
@@ -122,6 +118,6 @@ impl Place for ClusterPlace {
     }
 
     fn dry_run(&self, actions: &[&Action]) -> Result<Vec<(ObjectId, PlaceError)>, PlaceError> {
-        ClusterPlace::dry_run(self, actions)
+        session::dry_run(self, &self.known()?, actions)
     }
 }

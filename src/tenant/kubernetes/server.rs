@@ -8,7 +8,7 @@ use kube::client::Body;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// How often one request is sent at most.
 const TRIES: u32 = 5;
@@ -176,15 +176,6 @@ impl Server {
             return Ok(body);
         }
         Err((Trouble::Refused(Box::new(refused(status, &body))), after.map(Duration::from_secs)))
-    }
-
-    /// Looks whether it can be reached at all, within a moment.
-    pub async fn is_there(&self) -> Result<(), Trouble> {
-        match timeout(self.patience, self.once(&Ask::get("/version"))).await {
-            Ok(Err((trouble @ (Trouble::NotAsked(_) | Trouble::NoAnswer(_)), _))) => Err(trouble),
-            Ok(_) => Ok(()),
-            Err(_) => Err(Trouble::NoAnswer(format!("no answer within {} s", self.patience.as_secs_f32()))),
-        }
     }
 }
 

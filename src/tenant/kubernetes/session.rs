@@ -3,19 +3,18 @@
 
 use super::body;
 use super::config_maps;
-use super::list;
+use super::list::{self, Approvals};
 use super::live::{Live, Version};
 use super::server::{Ask, Trouble};
 use super::trouble::{Doing, of_place};
 use super::{ClusterPlace, Read};
-use crate::api::Kind;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::plan::{Action, ActionKind, Change, DefinitionFrom};
 use crate::tenant::{PlaceError, Session, Work};
 use futures_util::stream::{self, StreamExt as _};
 use http::StatusCode;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 /// How many writes are in flight at once.
@@ -31,23 +30,15 @@ const AGAIN: usize = 3;
 pub struct ClusterSession<'a> {
     place: &'a ClusterPlace,
     read: Read,
-    /// The ConfigMaps that keep what was approved.
-    approvals: BTreeMap<String, Vec<String>>,
+    /// What was approved, and the ConfigMaps that keep it.
+    approvals: Approvals,
 }
 
 impl<'a> ClusterSession<'a> {
     /// Takes a place: what was approved there is read, and everything where nothing was read yet.
     pub fn begin(place: &'a ClusterPlace) -> Result<Self, PlaceError> {
         let approvals = place.server.wait(list::approvals(&place.server, &place.paths))?;
-        let read = place.last_read().clone();
-        let read = match read {
-            Some(read) => read,
-            None => {
-                let contents = place.contents()?;
-                Read { inventory: contents.inventory, versions: contents.versions }
-            }
-        };
-        Ok(ClusterSession { place, read, approvals })
+        Ok(ClusterSession { place, read: place.known()?, approvals })
     }
 
     fn ask(&self, ask: &Ask, doing: &Doing<'_>) -> Result<Vec<u8>, PlaceError> {
@@ -102,35 +93,28 @@ impl Session for ClusterSession<'_> {
     }
 
     fn approved(&self) -> Result<BTreeSet<String>, PlaceError> {
-        Ok(self.approvals.values().flatten().cloned().collect())
+        Ok(self.approvals.digests.clone())
     }
 
     fn approve(&mut self, digests: &BTreeSet<String>) -> Result<(), PlaceError> {
         let wanted = config_maps::of_approvals(&self.place.tenant, digests);
         let doing = Doing { verb: "create", resource: "configmaps", object: None };
         for (name, map) in &wanted {
-            if !self.approvals.contains_key(name) {
+            if !self.approvals.config_maps.contains(name) {
                 self.ask(&Ask::apply(self.place.paths.config_map(name), body::to_bytes(map)), &doing)?;
             }
         }
         // The new ones are there before the old ones go: a crash between the two forgets nothing.
-        let old: Vec<String> = self.approvals.keys().filter(|name| !wanted.contains_key(*name)).cloned().collect();
-        self.forget(&old)?;
-        self.approvals = digests
-            .iter()
-            .next()
-            .map_or_else(BTreeMap::new, |_| wanted.keys().map(|name| (name.clone(), Vec::new())).collect());
-        if let Some(kept) = self.approvals.values_mut().next() {
-            kept.extend(digests.iter().cloned());
-        }
+        let old = self.approvals.config_maps.iter().filter(|name| !wanted.contains_key(*name));
+        self.forget(old)?;
+        self.approvals = Approvals { config_maps: wanted.into_keys().collect(), digests: digests.clone() };
         Ok(())
     }
 
     fn settle(&mut self, done: bool) -> Result<(), PlaceError> {
         if done {
-            let all: Vec<String> = self.approvals.keys().cloned().collect();
-            self.forget(&all)?;
-            self.approvals.clear();
+            self.forget(self.approvals.config_maps.iter())?;
+            self.approvals = Approvals::default();
         }
         Ok(())
     }
@@ -156,7 +140,7 @@ impl ClusterSession<'_> {
         }));
     }
 
-    fn forget(&self, config_maps: &[String]) -> Result<(), PlaceError> {
+    fn forget<'m>(&self, config_maps: impl Iterator<Item = &'m String>) -> Result<(), PlaceError> {
         let place = self.place;
         let doing = Doing { verb: "delete", resource: "configmaps", object: None };
         for name in config_maps {
@@ -185,6 +169,11 @@ pub fn dry_run(
                 .server
                 .ask(&ask)
                 .await
+                .map_err(|trouble| match trouble {
+                    // Nothing is done by a dry run: nothing is unsure either.
+                    Trouble::NoAnswer(why) => Trouble::NotAsked(why),
+                    other => other,
+                })
                 .map_err(|trouble| of_place(trouble, &place.server, &place.paths, &doing(action))),
             Err(error) => Err(error),
         };
@@ -233,12 +222,10 @@ impl Writer<'_> {
                 Ok(_) => return Ok(()),
                 Err(trouble) => trouble,
             };
-            let gone = trouble.code() == Some(StatusCode::NOT_FOUND);
-            if gone && action.action == ActionKind::Delete {
+            if trouble.code() == Some(StatusCode::NOT_FOUND) && action.action == ActionKind::Delete {
                 return Ok(());
             }
-            let raced = matches!(trouble.code(), Some(StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY)) || gone;
-            if !raced || !is_race(&trouble) {
+            if !is_race(&trouble) {
                 return Err(of_place(trouble, &self.place.server, &self.place.paths, &doing(action)));
             }
             // Somebody was faster: another apply with the same, an operator with a status, or another hand.
@@ -255,7 +242,9 @@ impl Writer<'_> {
     /// Nothing is written over what the plan did not see.
     fn is_as_planned(&self, change: &Change) -> Result<(), PlaceError> {
         let read = self.read.inventory.get(&change.object);
-        if self.read.inventory.invalid.contains_key(&change.object) || !same(read.as_ref(), change.before.as_ref()) {
+        if self.read.inventory.invalid.contains_key(&change.object)
+            || !Item::same(read.as_ref(), change.before.as_ref())
+        {
             return Err(PlaceError::Changed { object: change.object.clone() });
         }
         Ok(())
@@ -264,7 +253,7 @@ impl Writer<'_> {
     fn is_done(&self, change: &Change, now: Option<&Live<Item>>) -> bool {
         let Some(now) = now else { return change.after.is_none() };
         let recorded = now.record.as_ref() == change.record.as_deref();
-        recorded && change.after.is_some() && same(now.read.as_ref().ok(), change.after.as_ref())
+        recorded && change.after.is_some() && Item::same(now.read.as_ref().ok(), change.after.as_ref())
     }
 
     /// Whether only its revision is another: it is the same object with the same content and record.
@@ -273,7 +262,7 @@ impl Writer<'_> {
         let recorded = self.read.inventory.records.get(&change.object).map(AsRef::as_ref);
         before.is_some_and(|before| before.uid == now.version.uid)
             && now.record.as_ref() == recorded
-            && same(now.read.as_ref().ok(), change.before.as_ref())
+            && Item::same(now.read.as_ref().ok(), change.before.as_ref())
     }
 
     fn request(&self, action: &Action, change: &Change, version: Option<&Version>) -> Result<Ask, PlaceError> {
@@ -325,21 +314,12 @@ fn name_of(change: &Change, from: &DefinitionFrom) -> String {
 fn is_race(trouble: &Trouble) -> bool {
     let Trouble::Refused(refused) = trouble else { return false };
     match refused.code {
+        StatusCode::CONFLICT => true,
         StatusCode::UNPROCESSABLE_ENTITY => {
             refused.causes.iter().any(|cause| cause.starts_with("metadata.uid"))
                 || refused.message.contains("metadata.uid")
         }
         StatusCode::NOT_FOUND => !refused.message.starts_with("namespaces ") && refused.is_status,
-        _ => true,
-    }
-}
-
-/// Whether two items say the same. What a definition's uses are known by is its digest.
-fn same(a: Option<&Item>, b: Option<&Item>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) if a.id().kind == Kind::Integration => a.to_json() == b.to_json(),
-        (Some(a), Some(b)) => a.to_resource().metadata().name == b.metadata().name && a.to_json() == b.to_json(),
-        (None, None) => true,
         _ => false,
     }
 }
