@@ -9,13 +9,14 @@
 //! - [`tenant`]: places, where a tenant's resources are: one trait, a file a kind of place.
 //! - [`apply`]: carries out a plan and proves it done. [`render`]: plans, status and explanations as
 //!   text, JSON and Markdown.
-//! - [`cli`]: a file a subcommand.
+//! - [`controller`]: the operator. [`cli`]: a file a subcommand.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod api;
 pub mod apply;
 pub mod cli;
+pub mod controller;
 pub mod engine;
 pub mod manifest;
 pub mod render;

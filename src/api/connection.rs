@@ -262,6 +262,29 @@ pub struct ConnectionStatus {
     /// How many integrations are bound to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_by_count: Option<i64>,
+    /// The Secret with all inputs, for production. Only where one set serves all customers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<BindingRef>,
+    /// The Secret with the inputs for building integrations: the test inputs over the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_binding: Option<BindingRef>,
+    /// How many customers have credentials for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customers: Option<i64>,
+    /// When the first of its Secrets expires, as the Secret says (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub expires: Option<String>,
+}
+
+/// A Secret in the Service Binding convention: type `servicebinding.io/<component>`, keys `type`,
+/// `provider` and the inputs.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct BindingRef {
+    /// The Secret's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
 }
 
 /// Something that is bound to a connection.

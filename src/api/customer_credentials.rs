@@ -1,6 +1,6 @@
 //! CustomerCredentials: one customer's values for one connection.
 
-use super::{Condition, Input, connection, names, rules};
+use super::{BindingRef, Condition, Input, connection, names, rules};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -69,6 +69,9 @@ pub struct CustomerCredentialsStatus {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// The Secret with the connection's inputs and the customer's beside them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<BindingRef>,
 }
 
 impl CustomerCredentialsSpec {

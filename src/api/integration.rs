@@ -159,6 +159,41 @@ pub struct IntegrationStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub bound: Option<String>,
+    /// What every variable means here, in the order of `spec.connections`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub bindings: Vec<VariableStatus>,
+}
+
+/// What one variable means.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct VariableStatus {
+    /// The variable.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The stable key that it is bound to. Absent: the integration's own connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub stable_key: Option<String>,
+    /// The Connection that answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub connection: Option<String>,
+    /// Whether it can be used.
+    pub ready: bool,
+    /// Why, or why not: one word.
+    #[schemars(length(max = 253))]
+    pub reason: String,
+    /// The same in words, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
+    pub message: Option<String>,
+    /// Stable keys that may have been meant, where none answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 63)))]
+    pub candidates: Vec<String>,
 }
 
 impl Variable {

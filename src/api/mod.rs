@@ -19,7 +19,7 @@ mod tenant_sync;
 mod union;
 
 pub use component::*;
-pub use condition::Condition;
+pub use condition::{Condition, Time, Verdict, conditions};
 pub use connection::*;
 pub use crds::{crd, crd_yaml};
 pub use customer_credentials::*;
@@ -42,3 +42,17 @@ pub const WROTE: &str = "stablekey.dev/wrote";
 pub const ALLOW_DELETE: &str = "stablekey.dev/allow-delete";
 /// Annotation on a TenantSync: the digests that a person approved, comma-separated.
 pub const APPROVE: &str = "stablekey.dev/approve";
+/// Label on a Secret: with the value [`FOR_CONNECTIONS`] it may be read for connections.
+pub const FOR: &str = "stablekey.dev/for";
+/// The value of [`FOR`] of a Secret that may be read.
+pub const FOR_CONNECTIONS: &str = "connections";
+/// Annotation on a Secret: the stable keys that it may serve, comma-separated; `*` for all.
+pub const KEYS: &str = "stablekey.dev/keys";
+/// Annotation on a Secret: the only hosts that the endpoints of its connections may name.
+pub const HOSTS: &str = "stablekey.dev/hosts";
+/// Annotation on a Secret: when it expires (RFC 3339).
+pub const EXPIRES: &str = "stablekey.dev/expires";
+/// Annotation: reconcile now; a new value is a new request.
+pub const REQUESTED_AT: &str = "stablekey.dev/requestedAt";
+/// Flux's annotation of the same meaning.
+pub const FLUX_REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";

@@ -121,6 +121,87 @@ pub struct TenantSyncStatus {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+    /// The value of the annotation that asked for a reconciliation last, once that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub last_handled_reconcile_at: Option<String>,
+    /// How it stands in each target, in the order of their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["tenant".into()]))]
+    pub targets: Vec<TargetStatus>,
+}
+
+/// How a sync stands in one target.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetStatus {
+    /// The target.
+    #[schemars(length(min = 1, max = 253))]
+    pub tenant: String,
+    /// One word: InSync, AwaitingApproval, Applying, Blocked, Drifted, Failed, NotAccepted, Unreachable.
+    #[schemars(length(max = 253))]
+    pub state: String,
+    /// Why, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
+    pub message: Option<String>,
+    /// The digest of what is to be done: what `stablekey.dev/approve` takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub digest: Option<String>,
+    /// How much there is to do, and what is in the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<TargetCounts>,
+    /// The first actions; `stablekey plan` shows all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 8192)))]
+    pub actions: Vec<String>,
+    /// The first that are blocked, each with its check and what is in the way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 8192)))]
+    pub blocked: Vec<String>,
+    /// Updates and deletes since the target was last settled or a change was approved: what the share that
+    /// needs approval is measured with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<i64>,
+    /// The proof of what was carried out last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<ReceiptStatus>,
+}
+
+/// How much there is to do in a target for a sync.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub struct TargetCounts {
+    pub create: i64,
+    pub update: i64,
+    pub adopt: i64,
+    pub delete: i64,
+    pub needs_approval: i64,
+    pub blocked: i64,
+    pub held: i64,
+    pub drift: i64,
+    pub by_hand: i64,
+}
+
+/// The proof that something was carried out.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiptStatus {
+    /// When (RFC 3339).
+    #[schemars(length(max = 253))]
+    pub at: String,
+    /// Over the actions that were done.
+    #[schemars(length(max = 253))]
+    pub plan: String,
+    /// Over what is declared.
+    #[schemars(length(max = 253))]
+    pub declared: String,
+    /// Over what is live.
+    #[schemars(length(max = 253))]
+    pub live: String,
 }
 
 impl TenantSyncSpec {
