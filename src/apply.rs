@@ -35,6 +35,8 @@ pub enum Consent {
     All,
     /// What needs no approval: `--yes`.
     Safe,
+    /// What needs no approval, without keeping that: who plans again and again needs no memory of it.
+    Unattended,
     /// The actions of a plan file, by digest. Every action still to do must be among them.
     PlanFile(BTreeSet<String>),
     /// The actions of these writers' digests; with `safe`, what needs no approval besides.
@@ -125,9 +127,10 @@ pub fn apply(
 ) -> Result<Report, Refusal> {
     fit(tenants, plan)?;
     let mut sessions = begin(tenants, plan)?;
-    let kept = kept_approvals(&sessions)?;
+    let keeps = *consent != Consent::Unattended;
+    let kept = if keeps { kept_approvals(&mut sessions)? } else { BTreeSet::new() };
     let approved = approved(plan, consent, &kept)?;
-    for (tenant, session) in &mut sessions {
+    for (tenant, session) in sessions.iter_mut().filter(|_| keeps) {
         let here: BTreeSet<String> =
             plan.targets.iter().filter(|t| t.tenant == *tenant).flat_map(|t| &t.actions).flat_map(covered).collect();
         let keep: BTreeSet<String> =
@@ -138,7 +141,7 @@ pub fn apply(
     for (tenant, session) in &mut sessions {
         let prefix = format!("{tenant}/");
         let left = report.undone().any(|(id, outcome)| id.starts_with(&prefix) && *outcome != Outcome::NotApproved);
-        session.settle(!left)?;
+        session.settle(keeps && !left)?;
     }
     Ok(report)
 }
@@ -196,9 +199,9 @@ fn begin<'a>(tenants: &'a dyn Tenants, plan: &Plan) -> Result<Sessions<'a>, Refu
     Ok(sessions)
 }
 
-fn kept_approvals(sessions: &Sessions<'_>) -> Result<BTreeSet<String>, PlaceError> {
+fn kept_approvals(sessions: &mut Sessions<'_>) -> Result<BTreeSet<String>, PlaceError> {
     let mut kept = BTreeSet::new();
-    for session in sessions.values() {
+    for session in sessions.values_mut() {
         kept.extend(session.approved()?);
     }
     Ok(kept)
@@ -212,7 +215,7 @@ fn covered(action: &Action) -> Vec<String> {
 fn given(consent: &Consent) -> BTreeSet<String> {
     match consent {
         Consent::Digests { digests, .. } => digests.clone(),
-        Consent::All | Consent::Safe | Consent::PlanFile(_) => BTreeSet::new(),
+        Consent::All | Consent::Safe | Consent::Unattended | Consent::PlanFile(_) => BTreeSet::new(),
     }
 }
 
@@ -222,7 +225,9 @@ fn approved(plan: &Plan, consent: &Consent, kept: &BTreeSet<String>) -> Result<B
     let safe = |action: &Action| action.needs_approval.is_empty();
     match consent {
         Consent::All => approved.extend(plan.actions().flat_map(|(_, a)| covered(a))),
-        Consent::Safe => approved.extend(plan.actions().filter(|(_, a)| safe(a)).flat_map(|(_, a)| covered(a))),
+        Consent::Safe | Consent::Unattended => {
+            approved.extend(plan.actions().filter(|(_, a)| safe(a)).flat_map(|(_, a)| covered(a)))
+        }
         Consent::PlanFile(digests) => {
             let is_new = |a: &Action| !digests.contains(&a.digest.to_string()) && !kept.contains(&a.digest.to_string());
             let new: Vec<String> = plan.actions().filter(|(_, a)| is_new(a)).map(|(_, a)| a.id.clone()).collect();

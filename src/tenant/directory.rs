@@ -312,7 +312,7 @@ impl Session for DirectorySession<'_> {
         Ok(self.place.read()?.inventory.get(id))
     }
 
-    fn approved(&self) -> Result<BTreeSet<String>, PlaceError> {
+    fn approved(&mut self) -> Result<BTreeSet<String>, PlaceError> {
         let path = self.place.folder.join(APPROVED);
         let bytes = disk::read(&path, LOCK_BYTES).map_err(self.place.failed(&path))?.unwrap_or_default();
         Ok(String::from_utf8_lossy(&bytes).lines().filter(|line| !line.is_empty()).map(str::to_string).collect())

@@ -67,7 +67,7 @@ pub trait Session {
     fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, PlaceError>;
 
     /// The digests that were approved and not yet settled.
-    fn approved(&self) -> Result<BTreeSet<String>, PlaceError>;
+    fn approved(&mut self) -> Result<BTreeSet<String>, PlaceError>;
 
     /// Keeps the digests that are approved, until [`Session::settle`].
     fn approve(&mut self, digests: &BTreeSet<String>) -> Result<(), PlaceError>;

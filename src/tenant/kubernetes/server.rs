@@ -8,7 +8,7 @@ use kube::client::Body;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// How often one request is sent at most.
 const TRIES: u32 = 5;
@@ -160,7 +160,32 @@ impl Server {
         }
     }
 
+    /// Opens an answer that goes on: line by line, as they come.
+    pub async fn open(&self, path: &str) -> Result<Lines, Trouble> {
+        match timeout(self.patience, self.send(&Ask::get(path))).await {
+            Ok(Ok(body)) => Ok(Lines { body, text: Vec::new(), searched: 0 }),
+            Ok(Err((trouble, _))) => Err(trouble),
+            Err(_) => Err(Trouble::NoAnswer(format!("no answer within {} s", self.patience.as_secs_f32()))),
+        }
+    }
+
+    /// Where what is asynchronous runs.
+    pub fn handle(&self) -> &tokio::runtime::Handle {
+        self.runtime.handle()
+    }
+
+    /// What one request may take.
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
     async fn once(&self, ask: &Ask) -> Result<Vec<u8>, (Trouble, Option<Duration>)> {
+        let body = self.send(ask).await?;
+        whole(body).await.map_err(|error| (Trouble::NoAnswer(chain(&error)), None))
+    }
+
+    /// Sends a request once; what a server says no to is read to its end.
+    async fn send(&self, ask: &Ask) -> Result<Body, (Trouble, Option<Duration>)> {
         let request = Request::builder()
             .method(ask.method.clone())
             .uri(&ask.path)
@@ -171,11 +196,42 @@ impl Server {
         let answer = self.client.send(request).await.map_err(|error| (no_answer(&error), None))?;
         let status = answer.status();
         let after = answer.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
-        let body = whole(answer.into_body()).await.map_err(|error| (Trouble::NoAnswer(chain(&error)), None))?;
         if status.is_success() {
-            return Ok(body);
+            return Ok(answer.into_body());
         }
+        let body = whole(answer.into_body()).await.map_err(|error| (Trouble::NoAnswer(chain(&error)), None))?;
         Err((Trouble::Refused(Box::new(refused(status, &body))), after.map(Duration::from_secs)))
+    }
+}
+
+/// An answer that goes on.
+pub struct Lines {
+    body: Body,
+    text: Vec<u8>,
+    /// How much of the text has no end of a line.
+    searched: usize,
+}
+
+impl Lines {
+    /// The next line; `None` where the answer has ended. Nothing is lost when it is not waited for to its end.
+    pub async fn next(&mut self) -> Option<Vec<u8>> {
+        loop {
+            if let Some(end) = self.text.iter().skip(self.searched).position(|byte| *byte == b'\n') {
+                let rest = self.text.split_off(self.searched + end + 1);
+                self.searched = 0;
+                return Some(std::mem::replace(&mut self.text, rest));
+            }
+            self.searched = self.text.len();
+            match self.body.frame().await? {
+                Ok(frame) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.text.extend_from_slice(&data);
+                    }
+                }
+                // A cut is an end: whoever listens begins again where it was.
+                Err(_) => return None,
+            }
+        }
     }
 }
 
