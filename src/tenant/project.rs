@@ -390,6 +390,7 @@ impl Project {
                 spec: tenant.spec.clone(),
                 live: view(&tenant.live),
                 source: tenant.source.as_ref().map(view),
+                recent: 0,
             };
             (name.clone(), view)
         });
@@ -451,7 +452,7 @@ fn clusters(given: &Given, tenants: &BTreeMap<String, TenantSpec>) -> BTreeMap<S
 
 /// What holds for a tenant in a cluster: a Tenant elsewhere adds nothing to the rights that the one in
 /// its namespace gives.
-fn spec_with_own(name: &str, spec: TenantSpec, own: &[Object<TenantSpec>]) -> Result<TenantSpec, String> {
+pub fn spec_with_own(name: &str, spec: TenantSpec, own: &[Object<TenantSpec>]) -> Result<TenantSpec, String> {
     match own {
         [] => Ok(TenantSpec { accept_from: Vec::new(), ..spec }),
         [own] if own.name() == name => Ok(TenantSpec {

@@ -29,6 +29,7 @@ impl Told {
             spec: TenantSpec::default(),
             live: View::Read(Arc::default()),
             source: None,
+            recent: 0,
         });
         let told = tell(Tenant { name: name.to_string(), view, declares: false, object: None });
         self.world.tenants.insert(name.to_string(), told.view);

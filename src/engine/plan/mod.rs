@@ -12,6 +12,7 @@ mod tenant;
 
 pub use digest::of_writers as digests;
 pub use model::*;
+pub use removal::is_too_many;
 
 use super::check::{self, Elsewhere};
 use super::code::{Code, Severity};
@@ -80,7 +81,7 @@ pub fn plan(world: &World, scope: &Scope) -> Plan {
             findings.extend(emptied.iter().map(|writer| emptied_finding(writer, name)));
         }
         let mut result = plan_tenant(&input);
-        removal::mark(&mut result.target, live.len(), view.spec.approval(), &emptied);
+        removal::mark(&mut result.target, live.len(), view.recent, view.spec.approval(), &emptied);
         result.target.digests = digest::of_writers(&result.target.actions);
         if in_scope {
             findings.append(&mut result.findings);
