@@ -1,5 +1,6 @@
 //! Places: where a tenant's resources are. One trait, a file a kind of place.
 
+mod clusters;
 pub mod directory;
 pub mod disk;
 pub mod gather;
@@ -12,6 +13,8 @@ use crate::engine::item::{Item, ObjectId};
 use crate::engine::plan::{Action, Change, DefinitionFrom};
 use crate::engine::world::Inventory;
 use crate::manifest::{Origin, Problem};
+use directory::DirectoryPlace;
+use kubernetes::ClusterPlace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -82,6 +85,33 @@ pub trait Session {
 pub struct Work<'a> {
     /// The action.
     pub action: &'a Action,
+}
+
+/// A place of any kind.
+#[derive(Debug)]
+pub enum TenantPlace {
+    /// A folder of YAML.
+    Folder(DirectoryPlace),
+    /// A namespace of a cluster.
+    Cluster(ClusterPlace),
+}
+
+impl TenantPlace {
+    /// The folder, where it is one.
+    pub fn folder(&self) -> Option<&DirectoryPlace> {
+        match self {
+            TenantPlace::Folder(place) => Some(place),
+            TenantPlace::Cluster(_) => None,
+        }
+    }
+
+    /// As every place is used.
+    pub fn as_place(&self) -> &dyn Place {
+        match self {
+            TenantPlace::Folder(place) => place,
+            TenantPlace::Cluster(place) => place,
+        }
+    }
 }
 
 /// What was read of a place or a source.
