@@ -288,11 +288,15 @@ impl Project {
     }
 
     /// What was read of every place and source.
-    fn snapshots(&self) -> impl Iterator<Item = &Snapshot> {
-        self.tenants
-            .values()
-            .flat_map(|t| [t.live.as_ref().ok(), t.source.as_ref().and_then(|s| s.as_ref().ok())])
-            .flatten()
+    fn snapshots<'a>(&'a self) -> impl Iterator<Item = &'a Snapshot> {
+        let of_tenant = |tenant: &'a ProjectTenant| {
+            let live = tenant.live.as_ref().ok();
+            let source = tenant.source.as_ref().and_then(|source| source.as_ref().ok());
+            // Where a tenant in a cluster counts as what its source declares, both are one reading.
+            let is_live = |source: &&Snapshot| live.is_some_and(|live| Arc::ptr_eq(&live.inventory, &source.inventory));
+            live.into_iter().chain(source.filter(|source| !is_live(source)))
+        };
+        self.tenants.values().flat_map(of_tenant)
     }
 
     /// How many resources were read.
