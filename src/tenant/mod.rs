@@ -51,18 +51,18 @@ pub trait Session {
     /// [`PlaceError::Unsure`].
     fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), PlaceError>;
 
-    /// Carries out changes none of which rests on another, and tells of each as it is done; `bytes` reads
+    /// Carries out actions none of which rests on another, and tells of each as it is done; `bytes` reads
     /// the definitions that they bring. `stop` is asked before each: what was not begun is not told of.
     fn apply_all(
         &mut self,
-        work: &[Work<'_>],
+        actions: &[&Action],
         bytes: &(dyn Fn(&DefinitionFrom) -> Result<Vec<u8>, PlaceError> + Sync),
         stop: &dyn Fn() -> bool,
         done: &mut dyn FnMut(usize, Result<(), PlaceError>),
     ) {
-        for (position, work) in work.iter().enumerate().take_while(|_| !stop()) {
-            let definition = work.action.change.definition.as_ref().map(bytes).transpose();
-            done(position, definition.and_then(|definition| self.apply(work.action, definition.as_deref())));
+        for (position, action) in actions.iter().enumerate().take_while(|_| !stop()) {
+            let definition = action.change.definition.as_ref().map(bytes).transpose();
+            done(position, definition.and_then(|definition| self.apply(action, definition.as_deref())));
         }
     }
 
@@ -78,13 +78,6 @@ pub trait Session {
     /// Ends the writing: records are complete; reads see all that was written. `done` forgets what
     /// was approved.
     fn settle(&mut self, done: bool) -> Result<(), PlaceError>;
-}
-
-/// One change to be carried out.
-#[derive(Clone, Copy, Debug)]
-pub struct Work<'a> {
-    /// The action.
-    pub action: &'a Action,
 }
 
 /// A place of any kind.
