@@ -5,7 +5,7 @@ use crate::engine::item::Item;
 use crate::engine::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, State};
 use crate::engine::world::{TenantView, View, World};
 use crate::tenant::project::Project;
-use crate::tenant::{Place, PlaceError, Session, Work};
+use crate::tenant::{Place, PlaceError, Session};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -299,7 +299,7 @@ fn carry_out(
             // The engine makes no rings; should it, each is tried rather than lost.
             ready.append(&mut left);
         }
-        let mut of_tenant: BTreeMap<&str, Vec<Work<'_>>> = BTreeMap::new();
+        let mut of_tenant: BTreeMap<&str, Vec<&Action>> = BTreeMap::new();
         for (tenant, action) in ready {
             let undone = action.after.iter().find(|id| outcomes.get(id.as_str()).is_some_and(|o| *o != Outcome::Done));
             if !approved.contains(&action.digest.to_string()) {
@@ -308,33 +308,33 @@ fn carry_out(
                 let by = by.clone();
                 settle(&mut outcomes, progress, action, Outcome::HeldBack { by });
             } else {
-                of_tenant.entry(tenant).or_default().push(Work { action });
+                of_tenant.entry(tenant).or_default().push(action);
             }
         }
-        for (tenant, work) in of_tenant {
+        for (tenant, actions) in of_tenant {
             let Some(session) = sessions.get_mut(tenant) else {
-                for work in work {
-                    settle(&mut outcomes, progress, work.action, Outcome::HeldBack { by: tenant.to_string() });
+                for action in actions {
+                    settle(&mut outcomes, progress, action, Outcome::HeldBack { by: tenant.to_string() });
                 }
                 continue;
             };
             let mut unsure = Vec::new();
             let mut begun = BTreeSet::new();
-            session.apply_all(&work, &|from| tenants.definition(from), interrupted, &mut |position, result| {
-                let Some(work) = work.get(position) else { return };
+            session.apply_all(&actions, &|from| tenants.definition(from), interrupted, &mut |position, result| {
+                let Some(&action) = actions.get(position) else { return };
                 begun.insert(position);
                 match result {
-                    Ok(()) => settle(&mut outcomes, progress, work.action, Outcome::Done),
-                    Err(PlaceError::Unsure { why, .. }) => unsure.push((work.action, why)),
-                    Err(error) => settle(&mut outcomes, progress, work.action, Outcome::Failed(error)),
+                    Ok(()) => settle(&mut outcomes, progress, action, Outcome::Done),
+                    Err(PlaceError::Unsure { why, .. }) => unsure.push((action, why)),
+                    Err(error) => settle(&mut outcomes, progress, action, Outcome::Failed(error)),
                 }
             });
             for (action, why) in unsure {
                 let outcome = make_sure(tenants, action, session.as_mut(), why);
                 settle(&mut outcomes, progress, action, outcome);
             }
-            for (_, work) in work.iter().enumerate().filter(|(position, _)| !begun.contains(position)) {
-                settle(&mut outcomes, progress, work.action, Outcome::Interrupted);
+            for (_, action) in actions.iter().enumerate().filter(|(position, _)| !begun.contains(position)) {
+                settle(&mut outcomes, progress, action, Outcome::Interrupted);
             }
         }
     }

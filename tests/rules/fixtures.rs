@@ -164,7 +164,7 @@ impl Told {
     pub fn value(&self, object: &str, field: &str) -> Option<serde_json::Value> {
         let (tenant, id) = split(object);
         let item = self.live(tenant).get(&id).unwrap();
-        item.written(&path(field)).map(|v| v.to_json())
+        item.written(&path(field)).map(|v| v.to_json().value())
     }
 
     /// For whom a field was written.

@@ -2,7 +2,7 @@
 
 use crate::api::{Kubeconfig, Object, Place, SecretKeyRef, TenantSpec};
 use crate::engine::world::View;
-use crate::tenant::project::spec_with_own;
+use crate::tenant::clusters::spec_with_own;
 use crate::tenant::kubernetes::watch::{FOLLOWED, Following, SERVER, Told};
 use crate::tenant::kubernetes::{Due, Heard, Mirror, Paths, Server};
 use std::collections::{BTreeMap, BTreeSet};

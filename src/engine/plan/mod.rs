@@ -174,7 +174,7 @@ fn declare_source(input: &mut Input<'_>, emptied: &mut BTreeSet<Writer>) {
             from: input.tenant.to_string(),
             after: BTreeSet::new(),
         };
-        input.declared.entry(declaration.item.id()).or_default().push(declaration);
+        input.declare(declaration.item.id(), declaration);
     }
     if input.declared.is_empty() && reading.is_whole() && has_written(input, &Writer::Source) {
         emptied.insert(Writer::Source);

@@ -90,8 +90,6 @@ pub enum Trouble {
 pub struct Refused {
     /// The HTTP status.
     pub code: StatusCode,
-    /// Its reason, as one word: `Forbidden`, `Conflict`, …
-    pub reason: String,
     /// Its words.
     pub message: String,
     /// What exactly, each with the field where there is one.
@@ -270,7 +268,6 @@ fn refused(code: StatusCode, body: &[u8]) -> Refused {
     let causes = status.details.as_ref().and_then(|d| d.causes.as_ref());
     Refused {
         code,
-        reason: status.reason.unwrap_or_default(),
         message: status.message.unwrap_or_else(|| String::from_utf8_lossy(body).trim().to_string()),
         causes: causes.into_iter().flatten().map(cause).collect(),
         is_status,

@@ -13,7 +13,7 @@ use super::{ClusterPlace, Read};
 use crate::api::Kind;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::plan::{Action, ActionKind, Change, DefinitionFrom};
-use crate::tenant::{PlaceError, Session, Work};
+use crate::tenant::{PlaceError, Session};
 use futures_util::stream::{self, StreamExt as _};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -74,26 +74,26 @@ impl Session for ClusterSession<'_> {
 
     fn apply_all(
         &mut self,
-        work: &[Work<'_>],
+        actions: &[&Action],
         bytes: &(dyn Fn(&DefinitionFrom) -> Result<Vec<u8>, PlaceError> + Sync),
         stop: &dyn Fn() -> bool,
         done: &mut dyn FnMut(usize, Result<(), PlaceError>),
     ) {
-        let brings = |position: &usize| work.get(*position).is_some_and(|w| w.action.change.definition.is_some());
-        let (bringing, others): (Vec<usize>, Vec<usize>) = (0..work.len()).partition(brings);
-        self.write_all(work, others.into_iter().map(|position| (position, None)), stop, done);
+        let brings = |position: &usize| actions.get(*position).is_some_and(|action| action.change.definition.is_some());
+        let (bringing, others): (Vec<usize>, Vec<usize>) = (0..actions.len()).partition(brings);
+        self.write_all(actions, others.into_iter().map(|position| (position, None)), stop, done);
         // A few definitions at a time: all of them at once could be more than there is memory. They are read
         // here, for their source may be a cluster too, and nothing may wait for one while it writes to another.
         for some in bringing.chunks(DEFINITIONS) {
             let mut ready = Vec::new();
             for position in some.iter().copied().take_while(|_| !stop()) {
-                let from = work.get(position).and_then(|work| work.action.change.definition.as_ref());
+                let from = actions.get(position).and_then(|action| action.change.definition.as_ref());
                 match from.map(bytes).transpose() {
                     Ok(definition) => ready.push((position, definition)),
                     Err(error) => done(position, Err(error)),
                 }
             }
-            self.write_all(work, ready.into_iter(), stop, done);
+            self.write_all(actions, ready.into_iter(), stop, done);
         }
     }
 
@@ -136,14 +136,14 @@ impl ClusterSession<'_> {
     /// Writes what stands at these positions, each with its definition, many in flight.
     fn write_all(
         &self,
-        work: &[Work<'_>],
+        actions: &[&Action],
         positions: impl Iterator<Item = (usize, Option<Vec<u8>>)>,
         stop: &dyn Fn() -> bool,
         done: &mut dyn FnMut(usize, Result<(), PlaceError>),
     ) {
         let writer = &Writer { place: self.place, read: &self.read };
         let begun = positions.take_while(|_| !stop()).filter_map(|(position, definition)| {
-            let action = work.get(position)?.action;
+            let action = *actions.get(position)?;
             Some(async move { (position, writer.write(action, definition.as_deref()).await) })
         });
         self.place.server.wait(stream::iter(begun).buffer_unordered(IN_FLIGHT).for_each(|(position, result)| {
