@@ -16,7 +16,7 @@ mod trouble;
 
 pub use list::PAGE;
 pub use role::role;
-pub use server::{Ask, Refused, Server, Trouble};
+pub use server::{Ask, Observer, Refused, Server, Trouble};
 pub use session::IN_FLIGHT;
 
 use super::{Place, PlaceError, Session, Snapshot};
