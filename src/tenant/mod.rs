@@ -1,6 +1,6 @@
 //! Places: where a tenant's resources are. One trait, a file a kind of place.
 
-mod clusters;
+pub mod clusters;
 pub mod directory;
 pub mod disk;
 pub mod gather;

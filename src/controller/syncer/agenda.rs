@@ -41,18 +41,14 @@ pub struct Agenda {
 impl Agenda {
     /// These objects changed, here or where they are copied from.
     pub fn changed<'a>(&mut self, objects: impl IntoIterator<Item = &'a ObjectId>, now: Instant) {
-        let mut whole = false;
         for id in objects {
             self.since.get_or_insert(now);
             match id.kind {
                 Kind::Connection => drop(self.seeds.keys.insert(id.name.clone())),
                 Kind::Integration => drop(self.seeds.integrations.insert(id.name.clone())),
-                // Few, and used by many: or only counted, where the whole is looked at.
-                Kind::Component | Kind::CustomerCredentials | Kind::Tenant | Kind::TenantSync => whole = true,
+                // What they mean for others is decided on the whole.
+                Kind::Component | Kind::CustomerCredentials | Kind::Tenant | Kind::TenantSync => {}
             }
-            whole = true;
-        }
-        if whole {
             let first = *self.put_off.get_or_insert(now);
             self.whole_at = Some((now + QUIET).min(first + LATEST));
         }
@@ -104,11 +100,6 @@ impl Agenda {
         self.look_at_everything(now);
     }
 
-    /// Whether it is being worked on.
-    pub fn is_busy(&self) -> bool {
-        self.busy
-    }
-
     /// When there is something to do; `None`: not before something changes.
     pub fn wakes(&self) -> Option<Instant> {
         if self.busy {
@@ -117,11 +108,6 @@ impl Agenda {
         let parts = self.since.filter(|_| !self.seeds.keys.is_empty() || !self.seeds.integrations.is_empty());
         let next = [parts, self.whole_at].into_iter().flatten().min()?;
         Some(self.not_before.map_or(next, |then| then.max(next)))
-    }
-
-    /// Since when the oldest of what is to be done waits.
-    pub fn since(&self) -> Option<Instant> {
-        self.since
     }
 }
 

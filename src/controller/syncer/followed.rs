@@ -34,7 +34,10 @@ pub struct Whereabouts {
 /// that the Tenant is in: else whoever writes Tenants here would reach wherever that account does.
 pub fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, Refusal> {
     if spec.source.is_some() {
-        return refuse("SourceRefused", "source is a folder of the command line's: take it out, and apply its manifests");
+        return refuse(
+            "SourceRefused",
+            "source is a folder of the command line's: take it out, and apply its manifests",
+        );
     }
     let place = match &spec.place {
         None => return Ok(Whereabouts { namespace: namespace.to_string(), kubeconfig: None }),
@@ -51,9 +54,7 @@ pub fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, Re
         Some(Kubeconfig::SecretRef(secret)) => {
             Ok(Whereabouts { namespace: place.namespace.clone(), kubeconfig: Some(secret.clone()) })
         }
-        None if place.namespace == namespace => {
-            Ok(Whereabouts { namespace: namespace.to_string(), kubeconfig: None })
-        }
+        None if place.namespace == namespace => Ok(Whereabouts { namespace: namespace.to_string(), kubeconfig: None }),
         None => refuse(
             "KubeconfigMissing",
             format!(
@@ -123,9 +124,9 @@ impl Followed {
         lost.or_else(unread)
     }
 
-    /// What it waits for to be read for the first time.
-    pub fn unread(&self) -> impl Iterator<Item = &'static str> {
-        self.unread.iter().copied()
+    /// Whether it is still being read for the first time, and nothing is in the way.
+    pub fn is_being_read(&self) -> bool {
+        !self.unread.is_empty() && self.lost.is_empty()
     }
 
     /// What is there, and what holds for it.
@@ -133,7 +134,7 @@ impl Followed {
         if let Some(why) = self.trouble() {
             return (tenant.spec.clone(), View::Unreachable(why));
         }
-        match spec_with_own(tenant.name(), tenant.spec.clone(), &self.mirror.own()) {
+        match spec_with_own(tenant.name(), &tenant.spec, &self.mirror.own()) {
             Ok(spec) => (spec, View::Read(self.mirror.inventory().clone())),
             Err(why) => (tenant.spec.clone(), View::Unreachable(why)),
         }

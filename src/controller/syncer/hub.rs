@@ -14,7 +14,9 @@ use crate::engine::plan::{ActionKind, Plan, Scope, is_too_many};
 use crate::engine::record::Writer;
 use crate::engine::world::{Inventory, Sync, TenantView, View, World};
 use crate::tenant::kubernetes::watch::{self, Follower, Following, Tell, Told};
-use crate::tenant::kubernetes::{ClusterPlace, Due, Heard, Live, News, Paths, Reading, kubeconfig as vetting, list};
+use crate::tenant::kubernetes::{
+    ClusterPlace, Due, Heard, Live, News, Paths, Reading, kubeconfig as vetting, list, live,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +32,9 @@ const IN_A_PASS: usize = 256;
 /// After how long a status that could not be written is written again.
 const STATUS_AGAIN: Duration = Duration::from_secs(5);
 
+/// The reason why a kubeconfig that is still being read is not used yet.
+const UNREAD: &str = "KubeconfigUnread";
+
 /// What is told to a hub.
 enum Event {
     Tenants(Told<News<Live<Object<TenantSpec>>>>),
@@ -38,7 +43,7 @@ enum Event {
     Place { tenant: Arc<str>, epoch: u64, told: Told<Heard> },
     Part { target: String, came: Came },
     Whole { target: String, whole: Box<Whole> },
-    Status { id: ObjectId, written: bool },
+    Status { id: ObjectId, answer: Option<Vec<u8>> },
 }
 
 /// What is known of a Secret with kubeconfigs.
@@ -124,7 +129,8 @@ impl Hub {
     }
 
     fn wakes(&self) -> Option<Instant> {
-        let targets = self.targets.values().filter_map(|target| target.agenda.wakes());
+        let targets = self.targets.iter().filter(|(name, _)| self.can_look_at(name));
+        let targets = targets.filter_map(|(_, target)| target.agenda.wakes());
         targets.chain(self.writing.values().flatten().copied()).min()
     }
 
@@ -149,13 +155,17 @@ impl Hub {
             Event::Place { tenant, epoch, told } => self.hear_of_place(&tenant, epoch, told),
             Event::Part { target, came } => self.hear_of_pass(&target, &came),
             Event::Whole { target, whole } => self.hear_of_whole(&target, &whole),
-            Event::Status { id, written } => {
-                if written {
+            Event::Status { id, answer } => match answer {
+                Some(answer) => {
                     self.writing.remove(&id);
-                } else {
-                    self.writing.insert(id, Some(Instant::now() + STATUS_AGAIN));
+                    let text = String::from_utf8_lossy(&answer);
+                    match id.kind {
+                        Kind::Tenant => take(&mut self.tenants, live::read_whole(&text)),
+                        _ => take(&mut self.syncs, live::read_whole(&text)),
+                    }
                 }
-            }
+                None => drop(self.writing.insert(id, Some(Instant::now() + STATUS_AGAIN))),
+            },
         }
     }
 
@@ -183,8 +193,9 @@ impl Hub {
             }
             News::Set(live) => {
                 let before = objects.get(&live.name);
-                let same = before.is_some_and(|before| before.read == live.read && before.version.uid == live.version.uid);
-                objects.insert(live.name.clone(), live);
+                let same =
+                    before.is_some_and(|before| before.read == live.read && before.version.uid == live.version.uid);
+                take(objects, Some(live));
                 first || !same
             }
             News::Gone { name, .. } => objects.remove(&name).is_some(),
@@ -204,7 +215,10 @@ impl Hub {
         let secrets: BTreeSet<String> = secrets.map(|secret| secret.name.clone()).collect();
         self.secrets.retain(|name, _| secrets.contains(name));
         for secret in secrets {
-            let follow = || KnownSecret { read: None, _following: follow_secret(&self.context, &self.paths, &self.tell, &secret) };
+            let follow = || KnownSecret {
+                read: None,
+                _following: follow_secret(&self.context, &self.paths, &self.tell, &secret),
+            };
             self.secrets.entry(secret.clone()).or_insert_with(follow);
         }
         for (name, there) in wanted {
@@ -240,7 +254,8 @@ impl Hub {
             None => self.context.server.clone(),
             Some(text) => {
                 let refused = |why: String| Refusal { reason: "KubeconfigRefused", why };
-                let vetted = vetting::vetted(text.expose()).map_err(|error| refused(format!("its kubeconfig: {error}")));
+                let vetted =
+                    vetting::vetted(text.expose()).map_err(|error| refused(format!("its kubeconfig: {error}")));
                 let connected = match vetted {
                     Ok(vetted) => self.context.servers.connect_by(vetted, name).await.map_err(refused),
                     Err(refusal) => Err(refusal),
@@ -266,8 +281,8 @@ impl Hub {
     fn kubeconfig(&self, secret: &SecretKeyRef) -> Result<&crate::secret::Secret, Refusal> {
         let refuse = |reason, why: String| Err(Refusal { reason, why });
         match self.secrets.get(&secret.name).and_then(|known| known.read.as_ref()) {
-            None => refuse("KubeconfigUnread", format!("Secret {} was not read yet", secret.name)),
-            Some(Err(why)) => refuse("KubeconfigUnread", format!("Secret {} cannot be read: {why}", secret.name)),
+            None => refuse(UNREAD, format!("Secret {} was not read yet", secret.name)),
+            Some(Err(why)) => refuse("KubeconfigUnreadable", format!("Secret {} cannot be read: {why}", secret.name)),
             Some(Ok(None)) => refuse("KubeconfigMissing", format!("there is no Secret {}", secret.name)),
             Some(Ok(Some(known))) => known.kubeconfig(&secret.key).ok_or_else(|| Refusal {
                 reason: "KubeconfigMissing",
@@ -283,9 +298,13 @@ impl Hub {
         let mut requested: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         for (name, live) in &self.syncs {
             let Ok(sync) = &live.read else { continue };
-            let approved: BTreeSet<String> = sync.metadata.annotations.get(APPROVE).map_or_else(BTreeSet::new, |text| {
-                text.split(',').map(|digest| digest.trim().to_string()).filter(|digest| !digest.is_empty()).collect()
-            });
+            let approved: BTreeSet<String> =
+                sync.metadata.annotations.get(APPROVE).map_or_else(BTreeSet::new, |text| {
+                    text.split(',')
+                        .map(|digest| digest.trim().to_string())
+                        .filter(|digest| !digest.is_empty())
+                        .collect()
+                });
             for target in &sync.spec.to {
                 let syncs = wanted.entry(target.clone()).or_default();
                 match sync.spec.mode {
@@ -305,7 +324,8 @@ impl Hub {
             let is_new = !self.targets.contains_key(&name);
             let target = self.targets.entry(name.clone()).or_default();
             if is_new {
-                let statuses = self.syncs.iter().filter_map(|(sync, live)| Some((sync, status::<TenantSyncStatus, _>(live)?)));
+                let statuses =
+                    self.syncs.iter().filter_map(|(sync, live)| Some((sync, status::<TenantSyncStatus, _>(live)?)));
                 for (sync, status) in statuses {
                     let of_this = status.targets.iter().filter(|target| target.tenant == name);
                     of_this.for_each(|status| target.resume(sync, status, now));
@@ -340,18 +360,18 @@ impl Hub {
             Due::Objects(objects) => {
                 let inventory = place.mirror.inventory();
                 objects.iter().filter_map(|id| inventory.get(id)).for_each(|item| self.index.take(&item));
-                let syncs: Vec<&Object<TenantSyncSpec>> = self.syncs.values().filter_map(|live| live.read.as_ref().ok()).collect();
-                let concerned =
-                    |target: &str| target == tenant || syncs.iter().any(|s| s.spec.from == tenant && s.spec.to.iter().any(|to| to == target));
-                for (name, target) in self.targets.iter_mut().filter(|(name, _)| concerned(name)) {
-                    let _ = name;
-                    target.agenda.changed(&objects, now);
-                }
+                let syncs: Vec<&Object<TenantSyncSpec>> =
+                    self.syncs.values().filter_map(|live| live.read.as_ref().ok()).collect();
+                let concerned = |target: &str| {
+                    target == tenant
+                        || syncs.iter().any(|s| s.spec.from == tenant && s.spec.to.iter().any(|to| to == target))
+                };
+                let targets = self.targets.iter_mut().filter(|(name, _)| concerned(name));
+                targets.for_each(|(_, target)| target.agenda.changed(&objects, now));
             }
             Due::Everything => {
                 match place.trouble() {
-                    Some(why) if place.unread().next().is_none() => warn!(tenant, why, "cannot be read"),
-                    Some(_) => {}
+                    Some(why) => warn!(tenant, why, "cannot be read"),
                     None => info!(tenant, objects = place.mirror.inventory().len(), "read"),
                 }
                 self.look_at_everything();
@@ -384,17 +404,28 @@ impl Hub {
     /// Whether Tenants, TenantSyncs and every place were read once, or told why they cannot be: before
     /// that a missing tenant may only be late.
     fn is_read(&self) -> bool {
-        self.read.len() == 2
-            && self.places.len() == self.tenants.values().filter(|live| live.read.is_ok()).count()
+        self.read.len() == 2 && self.places.len() == self.tenants.values().filter(|live| live.read.is_ok()).count()
+    }
+
+    /// Whether a target, and what is copied to it, was read, or is known not to be there.
+    fn can_look_at(&self, target: &str) -> bool {
+        let syncs = self.syncs.values().filter_map(|live| live.read.as_ref().ok());
+        let sources = syncs.filter(|s| s.spec.to.iter().any(|to| to == target)).map(|s| s.spec.from.as_str());
+        let is_being_read = |tenant: &str| match self.places.get(tenant) {
+            Some(Ok(place)) => place.is_being_read(),
+            Some(Err(refusal)) => refusal.reason == UNREAD,
+            None => false,
+        };
+        self.is_read() && !sources.chain([target]).any(is_being_read)
     }
 
     fn dispatch(&mut self) {
-        if !self.is_read() || !self.context.leadership.holds() {
+        if !self.context.leadership.holds() {
             return;
         }
         let now = Instant::now();
         let names: Vec<String> = self.targets.keys().cloned().collect();
-        for name in names {
+        for name in names.into_iter().filter(|name| self.can_look_at(name)).collect::<Vec<_>>() {
             while let Some(job) = self.targets.get_mut(&name).and_then(|target| target.agenda.take(now)) {
                 match job {
                     super::agenda::Job::Whole => self.begin_whole(&name),
@@ -539,42 +570,32 @@ impl Hub {
             return;
         }
         let now = Instant::now();
-        let mut wanted: Vec<(ObjectId, Box<dyn FnOnce(&mut Self)>)> = Vec::new();
-        for (name, live) in &self.syncs {
-            let id = ObjectId::new(Kind::TenantSync, name);
-            let Some(status) = self.sync_status(live) else { continue };
-            if self.may_write(&id, now) && self::status(live).as_ref() != Some(&status) {
-                wanted.push((id.clone(), Box::new(move |hub| hub.write_status(id, status))));
-            }
-        }
-        for (name, live) in &self.tenants {
-            let id = ObjectId::new(Kind::Tenant, name);
-            let Some(status) = self.tenant_status(name, live) else { continue };
-            if self.may_write(&id, now) && self::status(live).as_ref() != Some(&status) {
-                wanted.push((id.clone(), Box::new(move |hub| hub.write_status(id, status))));
-            }
-        }
-        wanted.into_iter().for_each(|(_, write)| write(self));
+        let syncs: Vec<_> = self.syncs.values().filter_map(|live| self.sync_status(live)).collect();
+        let tenants: Vec<_> = self.tenants.values().filter_map(|live| self.tenant_status(live)).collect();
+        syncs.into_iter().for_each(|said| self.write_status(said, now));
+        tenants.into_iter().for_each(|said| self.write_status(said, now));
     }
 
-    fn may_write(&self, id: &ObjectId, now: Instant) -> bool {
-        self.writing.get(id).is_none_or(|again| again.is_some_and(|at| at <= now))
-    }
-
-    fn write_status<S: serde::Serialize + Send + std::marker::Sync + 'static>(&mut self, id: ObjectId, status: S) {
-        self.writing.insert(id.clone(), None);
+    fn write_status<S: serde::Serialize + Send + std::marker::Sync + 'static>(&mut self, said: Said<S>, now: Instant) {
+        let waits = |again: &Option<Instant>| again.is_none_or(|at| at > now);
+        if self.writing.get(&said.id).is_some_and(waits) {
+            return;
+        }
+        self.writing.insert(said.id.clone(), None);
         let (context, paths, tell) = (self.context.clone(), self.paths.clone(), self.tell.clone());
         self.tasks.spawn(async move {
-            let result = report::write_status(&context, &paths, &id, &status).await;
-            if let Err(trouble) = &result {
-                warn!(object = %id, why = %trouble, "its status cannot be written");
+            let result = report::write_status(&context, &paths, &said.id, &said.status).await;
+            match &result {
+                Ok(_) => report::tell_transition(&context, &paths, &said.id, &said.uid, &said.before, &said.now),
+                Err(trouble) => warn!(object = %said.id, why = %trouble, "its status cannot be written"),
             }
-            drop(tell.send(Event::Status { id, written: result.is_ok() }));
+            drop(tell.send(Event::Status { id: said.id, answer: result.ok() }));
         });
     }
 
-    /// What the status of a sync should be; `None` while not all of its targets were looked at.
-    fn sync_status(&self, live: &Live<Object<TenantSyncSpec>>) -> Option<TenantSyncStatus> {
+    /// What the status of a sync should be, where it says something else; `None` while not all of its targets
+    /// were looked at.
+    fn sync_status(&self, live: &Live<Object<TenantSyncSpec>>) -> Option<Said<TenantSyncStatus>> {
         let before: TenantSyncStatus = status(live).unwrap_or_default();
         let sync = live.read.as_ref().ok()?;
         let targets: BTreeSet<&String> = sync.spec.to.iter().collect();
@@ -585,27 +606,29 @@ impl Hub {
         let targets: Vec<TargetStatus> = standing.into_iter().map(|(status, _)| status.clone()).collect();
         let verdicts = super::judge::verdicts(&targets);
         let now = Time(k8s_openapi::jiff::Timestamp::now());
-        Some(TenantSyncStatus {
+        let status = TenantSyncStatus {
             observed_generation: Some(live.generation),
             conditions: conditions(&before.conditions, verdicts, live.generation, &now),
-            last_handled_reconcile_at: if answered { asked } else { before.last_handled_reconcile_at },
+            last_handled_reconcile_at: if answered { asked } else { before.last_handled_reconcile_at.clone() },
             targets,
-        })
+        };
+        let (then, now) = (before.conditions.clone(), status.conditions.clone());
+        (status != before).then(|| Said::of(Kind::TenantSync, live, status, then, now))
     }
 
-    /// What the status of a Tenant should be.
-    fn tenant_status(&self, name: &str, live: &Live<Object<TenantSpec>>) -> Option<TenantStatus> {
+    /// What the status of a Tenant should be, where it says something else.
+    fn tenant_status(&self, live: &Live<Object<TenantSpec>>) -> Option<Said<TenantStatus>> {
         let before: TenantStatus = status(live).unwrap_or_default();
         let tenant = live.read.as_ref().ok()?;
-        let verdict = match self.places.get(name)? {
-            Err(refusal) if refusal.reason == "KubeconfigUnread" => return None,
+        let verdict = match self.places.get(&live.name)? {
+            Err(refusal) if refusal.reason == UNREAD => return None,
             Err(refusal) => vec![
                 Verdict::new("Ready", false, refusal.reason, refusal.why.clone()),
                 Verdict::new("Stalled", true, refusal.reason, refusal.why.clone()),
             ],
             Ok(place) => match place.view(tenant).1 {
                 View::Read(_) => vec![Verdict::new("Ready", true, "Followed", "it is read, and followed")],
-                View::Unreachable(_) if place.unread().next().is_some() && place.is_quiet() => return None,
+                View::Unreachable(_) if place.is_being_read() => return None,
                 View::Unreachable(why) => vec![
                     Verdict::new("Ready", false, "Unreachable", why.clone()),
                     Verdict::new("Reconciling", true, "Unreachable", why),
@@ -613,10 +636,37 @@ impl Hub {
             },
         };
         let now = Time(k8s_openapi::jiff::Timestamp::now());
-        Some(TenantStatus {
+        let status = TenantStatus {
             observed_generation: Some(live.generation),
             conditions: conditions(&before.conditions, verdict, live.generation, &now),
-        })
+        };
+        let (then, now) = (before.conditions.clone(), status.conditions.clone());
+        (status != before).then(|| Said::of(Kind::Tenant, live, status, then, now))
+    }
+}
+
+/// Takes in an object, where it is no older than what is known.
+fn take<S>(objects: &mut BTreeMap<String, Live<Object<S>>>, live: Option<Live<Object<S>>>) {
+    let Some(live) = live else { return };
+    let known = objects.get(&live.name).map(|known| &known.version);
+    if !known.is_some_and(|known| known.is_after(&live.version)) {
+        objects.insert(live.name.clone(), live);
+    }
+}
+
+/// A status that is to be written.
+struct Said<S> {
+    id: ObjectId,
+    uid: String,
+    status: S,
+    /// The conditions that were there, and those that will be.
+    before: Vec<Condition>,
+    now: Vec<Condition>,
+}
+
+impl<S> Said<S> {
+    fn of<O>(kind: Kind, live: &Live<O>, status: S, before: Vec<Condition>, now: Vec<Condition>) -> Self {
+        Said { id: ObjectId::new(kind, &live.name), uid: live.version.uid.clone(), status, before, now }
     }
 }
 
@@ -638,7 +688,9 @@ fn follow_hub(context: &Context, paths: &Paths, tell: &UnboundedSender<Event>) -
     let tell: Tell<Event> = Arc::new(move |told| {
         let event = match told {
             Told::Heard(event) => event,
-            Told::Lost(resource, error) if resource == Kind::Tenant.plural() => Event::Tenants(Told::Lost(resource, error)),
+            Told::Lost(resource, error) if resource == Kind::Tenant.plural() => {
+                Event::Tenants(Told::Lost(resource, error))
+            }
             Told::Lost(resource, error) => Event::Syncs(Told::Lost(resource, error)),
             Told::Followed(resource) => Event::Syncs(Told::Followed(resource)),
         };
@@ -646,7 +698,8 @@ fn follow_hub(context: &Context, paths: &Paths, tell: &UnboundedSender<Event>) -
     });
     let mut follower = Follower::new(&context.server, paths, tell);
     follower.follow(list::objects(paths, Kind::Tenant, Reading::WithStatus), |news| Event::Tenants(Told::Heard(news)));
-    follower.follow(list::objects(paths, Kind::TenantSync, Reading::WithStatus), |news| Event::Syncs(Told::Heard(news)));
+    follower
+        .follow(list::objects(paths, Kind::TenantSync, Reading::WithStatus), |news| Event::Syncs(Told::Heard(news)));
     follower.done()
 }
 
@@ -660,7 +713,10 @@ fn follow_secret(context: &Context, paths: &Paths, tell: &UnboundedSender<Event>
 }
 
 /// Of what is known of a place, that which a plan speaks of.
-fn part_of(place: &Followed, plan: &Plan) -> (Arc<Inventory>, Arc<BTreeMap<ObjectId, crate::tenant::kubernetes::Version>>) {
+fn part_of(
+    place: &Followed,
+    plan: &Plan,
+) -> (Arc<Inventory>, Arc<BTreeMap<ObjectId, crate::tenant::kubernetes::Version>>) {
     let (whole, versions) = (place.mirror.inventory(), place.mirror.versions());
     let mut part = Inventory::default();
     let mut known = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! How a sync stands in a target, in words and numbers: what its status says. Pure.
 
-use crate::api::{SyncMode, ReceiptStatus, TargetCounts, TargetStatus, Verdict};
+use crate::api::{ReceiptStatus, SyncMode, TargetCounts, TargetStatus, Verdict};
 use crate::engine::code::{Code, Severity};
 use crate::engine::plan::{Action, ActionKind, Finding, Note, State, Target};
 use crate::engine::record::Writer;
@@ -170,8 +170,7 @@ fn standing(
         .findings()
         .find(|f| f.code != Code::WriterConflict && matches!(f.severity, Severity::Error | Severity::Unreached));
     if let Some(f) = wrong {
-        let standing =
-            if f.code == Code::SyncNotAccepted { Standing::NotAccepted } else { Standing::Invalid };
+        let standing = if f.code == Code::SyncNotAccepted { Standing::NotAccepted } else { Standing::Invalid };
         return (standing, Some(format!("{} {}; {}", f.code, f.text, f.mend)));
     }
     if evidence.target.state == State::Unreachable {
@@ -185,7 +184,8 @@ fn standing(
         return (Standing::Failed, Some(format!("{id}: {why}{others}")));
     }
     let actions = evidence.actions().count();
-    let waiting = if evidence.mode == SyncMode::Plan { actions } else { usize::try_from(counts.needs_approval).unwrap_or(0) };
+    let waiting =
+        if evidence.mode == SyncMode::Plan { actions } else { usize::try_from(counts.needs_approval).unwrap_or(0) };
     if let (true, Some(digest)) = (waiting > 0, digest) {
         let void = evidence.void.map(|why| format!(" What was approved does not hold: {why}.")).unwrap_or_default();
         let wait = if waiting == 1 { "1 action awaits".to_string() } else { format!("{waiting} actions await") };
@@ -205,7 +205,8 @@ fn standing(
         return (Standing::Blocked, Some(format!("{first}{}", more(blocked.len()))));
     }
     if counts.drift > 0 {
-        let objects = if counts.drift == 1 { "1 value was".to_string() } else { format!("{} values were", counts.drift) };
+        let objects =
+            if counts.drift == 1 { "1 value was".to_string() } else { format!("{} values were", counts.drift) };
         let what = "changed by others since it was written: take them over with stablekey adopt, change them back, or \
                     set the Tenant's policy.drift to Correct";
         return (Standing::Drifted, Some(format!("{objects} {what}")));

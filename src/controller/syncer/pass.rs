@@ -140,7 +140,9 @@ impl Pass {
         if !others.is_empty() {
             // What was approved before a crash is kept beside the target until it is done.
             match place.approved() {
-                Ok(kept) => consented.extend(others.values().flatten().filter(|digest| kept.contains(*digest)).cloned()),
+                Ok(kept) => {
+                    consented.extend(others.values().flatten().filter(|digest| kept.contains(*digest)).cloned())
+                }
                 Err(error) => return Some(self.refused(&Refusal::Place(error))),
             }
         }

@@ -9,13 +9,13 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use serde::Serialize;
 use serde_json::json;
 
-/// Writes the status of an object of the hub. What is gone needs none.
+/// Writes the status of an object of the hub, and gives the object as it is then. What is gone needs none.
 pub async fn write_status<S: Serialize>(
     context: &Context,
     paths: &Paths,
     id: &ObjectId,
     status: &S,
-) -> Result<(), Trouble> {
+) -> Result<Vec<u8>, Trouble> {
     let body = json!({
         "apiVersion": API_VERSION,
         "kind": id.kind.as_str(),
@@ -24,9 +24,8 @@ pub async fn write_status<S: Serialize>(
     });
     let ask = Ask::apply(format!("{}/status", paths.object(id)), to_bytes(&body));
     match context.server.ask(&ask).await {
-        Ok(_) => Ok(()),
-        Err(trouble) if trouble.code().is_some_and(|code| code.as_u16() == 404) => Ok(()),
-        Err(trouble) => Err(trouble),
+        Err(trouble) if trouble.code().is_some_and(|code| code.as_u16() == 404) => Ok(Vec::new()),
+        answer => answer,
     }
 }
 
@@ -34,7 +33,8 @@ pub async fn write_status<S: Serialize>(
 pub fn tell_transition(
     context: &Context,
     paths: &Paths,
-    (kind, name, uid): (Kind, &str, &str),
+    id: &ObjectId,
+    uid: &str,
     before: &[Condition],
     now: &[Condition],
 ) {
@@ -45,8 +45,8 @@ pub fn tell_transition(
     }
     let object = ObjectReference {
         api_version: Some(API_VERSION.to_string()),
-        kind: Some(kind.as_str().to_string()),
-        name: Some(name.to_string()),
+        kind: Some(id.kind.as_str().to_string()),
+        name: Some(id.name.clone()),
         namespace: Some(paths.namespace().to_string()),
         uid: Some(uid.to_string()),
         ..ObjectReference::default()
@@ -55,6 +55,6 @@ pub fn tell_transition(
         ("True", _) | (_, "Applying" | "AwaitingApproval") => Importance::Normal,
         _ => Importance::Warning,
     };
-    let action = if kind == Kind::Tenant { "Follow" } else { "Sync" };
+    let action = if id.kind == Kind::Tenant { "Follow" } else { "Sync" };
     context.events.tell(Transition { object, importance, reason: now.reason, action, note: now.message });
 }

@@ -24,6 +24,19 @@ pub struct Version {
     pub held_besides: Vec<Field<'static>>,
 }
 
+impl Version {
+    /// Whether it is of a later state than another.
+    pub fn is_after(&self, other: &Version) -> bool {
+        is_after(&self.resource_version, &other.resource_version)
+    }
+}
+
+/// Whether a revision comes after another of the same kind. They are numbers, and grow; what is none is
+/// taken for news.
+pub fn is_after(a: &str, b: &str) -> bool {
+    matches!((a.parse::<u64>(), b.parse::<u64>()), (Ok(a), Ok(b)) if a > b)
+}
+
 /// How much of an object is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
@@ -103,6 +116,11 @@ pub fn read<'a, S: DeserializeOwned>(json: &'a str, entries: &mut Entries<'a>, o
     let version = Version { uid: meta.uid, resource_version: meta.resource_version, held_besides };
     let status = status.filter(|_| of == Reading::WithStatus).map(ToOwned::to_owned);
     Some(Live { read, name: meta.name, version, record, others: managed.others(), generation: meta.generation, status })
+}
+
+/// Reads one object with its status.
+pub fn read_whole<S: DeserializeOwned>(json: &str) -> Option<Live<Object<S>>> {
+    read(json, &mut Entries::default(), Reading::WithStatus)
 }
 
 fn category(error: &serde_json::Error) -> &'static str {

@@ -2,7 +2,7 @@
 //! writes. What comes late is known by its revision and passed over.
 
 use super::list::Contents;
-use super::live::{Live, Version};
+use super::live::{Live, Version, is_after};
 use crate::api::*;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::record::Record;
@@ -115,7 +115,7 @@ impl Mirror {
     fn set(&mut self, kind: Kind, live: Live<Item>) -> Option<ObjectId> {
         let Live { read, name, version, record, others, .. } = live;
         let id = ObjectId::new(kind, name);
-        if self.versions.get(&id).is_some_and(|known| is_after(&known.resource_version, &version.resource_version)) {
+        if self.versions.get(&id).is_some_and(|known| known.is_after(&version)) {
             return None;
         }
         let read = read.map(|item| self.with_uses(item));
@@ -199,7 +199,7 @@ impl Mirror {
 
     fn set_tenant(&mut self, live: Live<Object<TenantSpec>>) {
         let known = self.tenants.get(&live.name);
-        if known.is_some_and(|(_, known)| is_after(&known.resource_version, &live.version.resource_version)) {
+        if known.is_some_and(|(_, known)| known.is_after(&live.version)) {
             return;
         }
         match live.read {
@@ -257,12 +257,6 @@ fn config_map(spec: &IntegrationSpec) -> Option<&str> {
         Some(Definition::ConfigMap(reference)) => Some(&reference.name),
         _ => None,
     }
-}
-
-/// Whether a revision comes after another of the same kind. They are numbers, and grow; what is none is
-/// taken for news.
-fn is_after(a: &str, b: &str) -> bool {
-    matches!((a.parse::<u64>(), b.parse::<u64>()), (Ok(a), Ok(b)) if a > b)
 }
 
 #[cfg(test)]

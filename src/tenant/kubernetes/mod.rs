@@ -5,8 +5,8 @@ mod body;
 mod config_maps;
 pub mod connect;
 pub mod kubeconfig;
-mod list;
-mod live;
+pub mod list;
+pub mod live;
 mod managed;
 mod mirror;
 mod pages;
@@ -17,12 +17,13 @@ mod session;
 mod trouble;
 pub mod watch;
 
+pub use body::to_bytes;
 pub use live::{Live, Reading, Version};
 pub use mirror::{Defined, Due, Heard, Mirror, News};
 pub use pages::{Listing, PAGE};
 pub use paths::Paths;
 pub use role::role;
-pub use server::{Ask, Lines, Refused, Server, Trouble};
+pub use server::{Ask, Lines, Observer, Refused, Server, Trouble};
 pub use session::IN_FLIGHT;
 
 use super::{Place, PlaceError, Session, Snapshot};
@@ -48,11 +49,11 @@ pub struct ClusterPlace {
     /// Whether a session has it.
     taken: AtomicBool,
     /// Who hears what the server answers to a write.
-    observer: Option<Observer>,
+    listener: Option<Listener>,
 }
 
 /// Hears of an object as it is after a write.
-pub type Observer = Arc<dyn Fn(Heard) + Send + Sync>;
+pub type Listener = Arc<dyn Fn(Heard) + Send + Sync>;
 
 /// What was read, and what a write must know of it.
 #[derive(Clone)]
@@ -76,20 +77,20 @@ impl ClusterPlace {
             paths: Paths::of(namespace),
             read: Mutex::default(),
             taken: AtomicBool::new(false),
-            observer: None,
+            listener: None,
         }
     }
 
     /// A place of which this is known already, so that it need not be read; what is written is told to
-    /// `observer`, as a watch would tell it.
+    /// `listener`, as a watch would tell it.
     pub fn knowing(
         mut self,
         inventory: Arc<Inventory>,
         versions: Arc<BTreeMap<ObjectId, Version>>,
-        observer: Observer,
+        listener: Listener,
     ) -> Self {
         self.read = Mutex::new(Some(Read { inventory, versions }));
-        self.observer = Some(observer);
+        self.listener = Some(listener);
         self
     }
 

@@ -17,6 +17,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause that a server may ask for and get.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// Who is told of each request that is sent: what was asked, the status of the answer where there was
+/// one (of every success 200), and how long it took. It must not wait.
+pub type Observer = Arc<dyn Fn(&Ask, Option<StatusCode>, Duration) + Send + Sync>;
+
 /// An API server. Cheap to clone.
 #[derive(Clone)]
 pub struct Server {
@@ -26,6 +30,7 @@ pub struct Server {
     name: Arc<str>,
     /// What one request may take.
     patience: Duration,
+    observer: Option<Observer>,
 }
 
 impl std::fmt::Debug for Server {
@@ -57,6 +62,16 @@ impl Ask {
     pub fn apply(path: impl Into<String>, body: Vec<u8>) -> Self {
         let path = format!("{}?fieldManager={}&force=true", path.into(), super::MANAGER);
         Ask { method: Method::PATCH, path, content: "application/apply-patch+yaml", body }
+    }
+
+    /// Makes something that is not there.
+    pub fn post(path: impl Into<String>, body: Vec<u8>) -> Self {
+        Ask { method: Method::POST, path: path.into(), content: "application/json", body }
+    }
+
+    /// Writes something over the version that the body names.
+    pub fn put(path: impl Into<String>, body: Vec<u8>) -> Self {
+        Ask { method: Method::PUT, path: path.into(), content: "application/json", body }
     }
 
     /// Deletes something.
@@ -115,7 +130,17 @@ impl Trouble {
 impl Server {
     /// A server that `client` reaches.
     pub fn new(client: kube::Client, runtime: Arc<Runtime>, name: &str, patience: Duration) -> Self {
-        Server { client, runtime, name: name.into(), patience }
+        Server { client, runtime, name: name.into(), patience, observer: None }
+    }
+
+    /// The same, of which one request may take so long.
+    pub fn with_patience(&self, patience: Duration) -> Self {
+        Server { patience, ..self.clone() }
+    }
+
+    /// The same, which tells of each request.
+    pub fn observed(&self, observer: Observer) -> Self {
+        Server { observer: Some(observer), ..self.clone() }
     }
 
     /// As people know it.
@@ -135,7 +160,17 @@ impl Server {
         let mut pause = PAUSE;
         let mut tries = 1;
         loop {
-            let (trouble, after) = match timeout_at(deadline, self.once(ask)).await {
+            let sent = Instant::now();
+            let answer = timeout_at(deadline, self.once(ask)).await;
+            if let Some(observer) = &self.observer {
+                let status = match &answer {
+                    Ok(Ok(_)) => Some(StatusCode::OK),
+                    Ok(Err((trouble, _))) => trouble.code(),
+                    Err(_) => None,
+                };
+                observer(ask, status, sent.elapsed());
+            }
+            let (trouble, after) = match answer {
                 Ok(Ok(body)) => return Ok(body),
                 Ok(Err((trouble, after))) => (trouble, after),
                 Err(_) => {

@@ -260,7 +260,7 @@ impl Writer<'_> {
     /// Tells of the object as the server says it is now.
     fn tell_answer(&self, action: &Action, answer: &[u8]) {
         let kind = action.change.object.kind;
-        if self.place.observer.is_some() && action.action != ActionKind::Delete {
+        if self.place.listener.is_some() && action.action != ActionKind::Delete {
             let text = String::from_utf8_lossy(answer);
             let live = live::item(kind, &text, &mut Entries::default(), Reading::Spec);
             live.into_iter().for_each(|live| self.tell(kind, live));
@@ -268,8 +268,8 @@ impl Writer<'_> {
     }
 
     fn tell(&self, kind: Kind, live: Live<Item>) {
-        if let Some(observer) = &self.place.observer {
-            observer(Heard::Items(kind, News::Set(live)));
+        if let Some(listener) = &self.place.listener {
+            listener(Heard::Items(kind, News::Set(live)));
         }
     }
 
