@@ -1,82 +1,61 @@
-//! One namespace with Tenants and TenantSyncs, and the places of all its tenants: what is told, and what is
-//! done because of it. One task owns all of it; what takes time is done elsewhere, and told.
+//! One namespace with Tenants and TenantSyncs, and the places of all its tenants: what is told, and what it
+//! makes due. One task owns all of it; what takes time is done elsewhere, and told.
 
 use super::super::context::Context;
-use super::followed::{Followed, Refusal, Whereabouts, whereabouts};
-use super::kubeconfig::{self, KubeconfigSecret, fingerprint};
-use super::pass::{Came, Pass, Syncs, Whole};
+use super::pass::{Came, Syncs, Whole};
+use super::places::{Meet, Met, Places};
 use super::report;
+use super::statuses::{self, Said, requested_at};
 use super::targets::TargetState;
 use crate::api::*;
-use crate::engine::closure::{Index, Seeds, plan_closure};
+use crate::engine::closure::Index;
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{ActionKind, Plan, Scope, is_too_many};
 use crate::engine::record::Writer;
-use crate::engine::world::{Inventory, Sync, TenantView, View, World};
-use crate::tenant::kubernetes::watch::{self, Follower, Following, Tell, Told};
-use crate::tenant::kubernetes::{
-    ClusterPlace, Due, Heard, Live, News, Paths, Reading, kubeconfig as vetting, list, live,
-};
+use crate::engine::world::{Sync, TenantView, World};
+use crate::tenant::kubernetes::watch::{Follower, Following, Tell, Told};
+use crate::tenant::kubernetes::{Due, Heard, Live, News, Paths, Reading, list, live};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{JoinSet, spawn_blocking};
-use tokio::time::{Instant, sleep_until};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
 /// How much is taken in before something is done about it.
 const AT_ONCE: usize = 2_000;
-/// How many actions a pass over what changed carries out at most: what comes meanwhile waits no longer.
-const IN_A_PASS: usize = 256;
 /// After how long a status that could not be written is written again.
 const STATUS_AGAIN: Duration = Duration::from_secs(5);
-
-/// The reason why a kubeconfig that is still being read is not used yet.
-const UNREAD: &str = "KubeconfigUnread";
+/// How long what is in hand may take when the process is asked to end.
+const LAST_WRITES: Duration = Duration::from_secs(5);
 
 /// What is told to a hub.
-enum Event {
+pub(super) enum Event {
     Tenants(Told<News<Live<Object<TenantSpec>>>>),
     Syncs(Told<News<Live<Object<TenantSyncSpec>>>>),
-    Kubeconfig { secret: String, told: Told<News<KubeconfigSecret>> },
-    Place { tenant: Arc<str>, epoch: u64, told: Told<Heard> },
+    Met(Met),
     Part { target: String, came: Came },
     Whole { target: String, whole: Box<Whole> },
     Status { id: ObjectId, answer: Option<Vec<u8>> },
 }
 
-/// What is known of a Secret with kubeconfigs.
-struct KnownSecret {
-    /// `None`: it was not read yet, or cannot be.
-    read: Option<Result<Option<KubeconfigSecret>, String>>,
-    _following: Following,
-}
-
-/// A tenant's place as it was found, or why it was not.
-type Found = Result<Followed, Refusal>;
-
 /// One namespace with Tenants and TenantSyncs.
 pub struct Hub {
-    context: Context,
+    pub(super) context: Context,
     paths: Paths,
     inbox: UnboundedReceiver<Event>,
-    tell: UnboundedSender<Event>,
+    pub(super) tell: UnboundedSender<Event>,
     tenants: BTreeMap<String, Live<Object<TenantSpec>>>,
-    syncs: BTreeMap<String, Live<Object<TenantSyncSpec>>>,
-    /// Whether Tenants and TenantSyncs were read.
+    pub(super) syncs: BTreeMap<String, Live<Object<TenantSyncSpec>>>,
+    /// Which of the two were read.
     read: BTreeSet<&'static str>,
-    secrets: BTreeMap<String, KnownSecret>,
-    places: BTreeMap<String, Found>,
-    /// What each place was found by.
-    found_by: BTreeMap<String, (Whereabouts, Option<[u8; 32]>)>,
-    epochs: u64,
-    targets: BTreeMap<String, TargetState>,
-    index: Index,
+    pub(super) places: Places,
+    pub(super) targets: BTreeMap<String, TargetState>,
+    pub(super) index: Index,
     /// Statuses that are being written, and when those that failed are written again.
     writing: BTreeMap<ObjectId, Option<Instant>>,
-    tasks: JoinSet<()>,
-    _following: Vec<Following>,
+    pub(super) tasks: JoinSet<()>,
+    _following: Following,
 }
 
 impl Hub {
@@ -84,8 +63,11 @@ impl Hub {
     pub fn new(context: Context, namespace: &str) -> Self {
         let (tell, inbox) = unbounded_channel();
         let paths = Paths::of(namespace);
-        let following = vec![follow_hub(&context, &paths, &tell)];
+        let following = follow(&context, &paths, &tell);
+        let met = tell.clone();
+        let meet: Meet = Arc::new(move |told| drop(met.send(Event::Met(told))));
         Hub {
+            places: Places::new(context.clone(), paths.clone(), meet),
             context,
             paths,
             inbox,
@@ -93,10 +75,6 @@ impl Hub {
             tenants: BTreeMap::new(),
             syncs: BTreeMap::new(),
             read: BTreeSet::new(),
-            secrets: BTreeMap::new(),
-            places: BTreeMap::new(),
-            found_by: BTreeMap::new(),
-            epochs: 0,
             targets: BTreeMap::new(),
             index: Index::default(),
             writing: BTreeMap::new(),
@@ -121,11 +99,14 @@ impl Hub {
                 }
                 () = sleep_until(wakes.unwrap_or_else(Instant::now)), if wakes.is_some() => {}
                 Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
-                () = stop.requested() => return,
+                () = stop.requested() => break,
             }
             self.dispatch();
             self.write_statuses();
         }
+        // What is in hand is finished: nothing new is begun any more.
+        let rest = async { while self.tasks.join_next().await.is_some() {} };
+        let _ = timeout(LAST_WRITES, rest).await;
     }
 
     fn wakes(&self) -> Option<Instant> {
@@ -146,13 +127,11 @@ impl Hub {
                     self.settle_syncs();
                 }
             }
-            Event::Kubeconfig { secret, told } => {
-                if let Some(known) = self.secrets.get_mut(&secret) {
-                    known.hear(told);
-                    self.settle_places().await;
-                }
+            Event::Met(Met::Kubeconfig { secret, told }) => {
+                self.places.hear_of_secret(&secret, told);
+                self.settle_places().await;
             }
-            Event::Place { tenant, epoch, told } => self.hear_of_place(&tenant, epoch, told),
+            Event::Met(Met::Place { tenant, epoch, told }) => self.hear_of_place(&tenant, epoch, told),
             Event::Part { target, came } => self.hear_of_pass(&target, &came),
             Event::Whole { target, whole } => self.hear_of_whole(&target, &whole),
             Event::Status { id, answer } => match answer {
@@ -202,93 +181,9 @@ impl Hub {
         }
     }
 
-    /// Goes to where the Tenants say that they are, and leaves where none is any more.
     async fn settle_places(&mut self) {
-        let wanted: BTreeMap<String, Result<Whereabouts, Refusal>> = (self.tenants.iter())
-            .filter_map(|(name, live)| {
-                Some((name.clone(), whereabouts(self.paths.namespace(), &live.read.as_ref().ok()?.spec)))
-            })
-            .collect();
-        self.places.retain(|name, _| wanted.contains_key(name));
-        self.found_by.retain(|name, _| wanted.contains_key(name));
-        let secrets = wanted.values().flatten().filter_map(|there| there.kubeconfig.as_ref());
-        let secrets: BTreeSet<String> = secrets.map(|secret| secret.name.clone()).collect();
-        self.secrets.retain(|name, _| secrets.contains(name));
-        for secret in secrets {
-            let follow = || KnownSecret {
-                read: None,
-                _following: follow_secret(&self.context, &self.paths, &self.tell, &secret),
-            };
-            self.secrets.entry(secret.clone()).or_insert_with(follow);
-        }
-        for (name, there) in wanted {
-            let found = match there {
-                Ok(there) => self.find(&name, there).await,
-                Err(refusal) => Some(Err(refusal)),
-            };
-            if let Some(found) = found {
-                if let Err(refusal) = &found {
-                    self.found_by.remove(&name);
-                    info!(tenant = name, reason = refusal.reason, why = %refusal, "not followed");
-                }
-                self.places.insert(name, found);
-            }
-        }
+        self.places.settle(&self.tenants).await;
         self.look_at_everything();
-    }
-
-    /// The place of a tenant; `None` where it is the one that is known already.
-    async fn find(&mut self, name: &str, there: Whereabouts) -> Option<Found> {
-        let kubeconfig = match &there.kubeconfig {
-            None => None,
-            Some(secret) => match self.kubeconfig(secret) {
-                Ok(kubeconfig) => Some(kubeconfig),
-                Err(refusal) => return Some(Err(refusal)),
-            },
-        };
-        let by = (there.clone(), kubeconfig.map(fingerprint));
-        if self.places.get(name).is_some_and(Result::is_ok) && self.found_by.get(name) == Some(&by) {
-            return None;
-        }
-        let server = match kubeconfig {
-            None => self.context.server.clone(),
-            Some(text) => {
-                let refused = |why: String| Refusal { reason: "KubeconfigRefused", why };
-                let vetted =
-                    vetting::vetted(text.expose()).map_err(|error| refused(format!("its kubeconfig: {error}")));
-                let connected = match vetted {
-                    Ok(vetted) => self.context.servers.connect_by(vetted, name).await.map_err(refused),
-                    Err(refusal) => Err(refusal),
-                };
-                match connected {
-                    Ok(server) => server.observed(self.context.metrics.observer(name)),
-                    Err(refusal) => return Some(Err(refusal)),
-                }
-            }
-        };
-        self.found_by.insert(name.to_string(), by);
-        self.epochs += 1;
-        let (epoch, paths) = (self.epochs, Paths::of(&there.namespace));
-        let tenant: Arc<str> = name.into();
-        let tell = self.tell.clone();
-        let tell: Tell<Heard> =
-            Arc::new(move |told| drop(tell.send(Event::Place { tenant: tenant.clone(), epoch, told })));
-        let following = watch::namespace(&server, &paths, Reading::Spec, tell);
-        info!(tenant = name, namespace = there.namespace, cluster = server.name(), "followed");
-        Some(Ok(Followed::new(epoch, server, paths, following)))
-    }
-
-    fn kubeconfig(&self, secret: &SecretKeyRef) -> Result<&crate::secret::Secret, Refusal> {
-        let refuse = |reason, why: String| Err(Refusal { reason, why });
-        match self.secrets.get(&secret.name).and_then(|known| known.read.as_ref()) {
-            None => refuse(UNREAD, format!("Secret {} was not read yet", secret.name)),
-            Some(Err(why)) => refuse("KubeconfigUnreadable", format!("Secret {} cannot be read: {why}", secret.name)),
-            Some(Ok(None)) => refuse("KubeconfigMissing", format!("there is no Secret {}", secret.name)),
-            Some(Ok(Some(known))) => known.kubeconfig(&secret.key).ok_or_else(|| Refusal {
-                reason: "KubeconfigMissing",
-                why: format!("Secret {} has no key {}", secret.name, secret.key),
-            }),
-        }
     }
 
     /// Takes in which syncs go where.
@@ -324,8 +219,10 @@ impl Hub {
             let is_new = !self.targets.contains_key(&name);
             let target = self.targets.entry(name.clone()).or_default();
             if is_new {
-                let statuses =
-                    self.syncs.iter().filter_map(|(sync, live)| Some((sync, status::<TenantSyncStatus, _>(live)?)));
+                let statuses = self
+                    .syncs
+                    .iter()
+                    .filter_map(|(sync, live)| Some((sync, statuses::written::<TenantSyncStatus, _>(live)?)));
                 for (sync, status) in statuses {
                     let of_this = status.targets.iter().filter(|target| target.tenant == name);
                     of_this.for_each(|status| target.resume(sync, status, now));
@@ -349,25 +246,16 @@ impl Hub {
     }
 
     fn hear_of_place(&mut self, tenant: &str, epoch: u64, told: Told<Heard>) {
-        let Some(Ok(place)) = self.places.get_mut(tenant) else { return };
-        if place.epoch != epoch {
-            return;
-        }
-        let due = place.hear(told);
+        let Some((due, place)) = self.places.hear(tenant, epoch, told) else { return };
         let now = Instant::now();
         match due {
             Due::Objects(objects) if objects.is_empty() => {}
             Due::Objects(objects) => {
                 let inventory = place.mirror.inventory();
                 objects.iter().filter_map(|id| inventory.get(id)).for_each(|item| self.index.take(&item));
-                let syncs: Vec<&Object<TenantSyncSpec>> =
-                    self.syncs.values().filter_map(|live| live.read.as_ref().ok()).collect();
-                let concerned = |target: &str| {
-                    target == tenant
-                        || syncs.iter().any(|s| s.spec.from == tenant && s.spec.to.iter().any(|to| to == target))
-                };
-                let targets = self.targets.iter_mut().filter(|(name, _)| concerned(name));
-                targets.for_each(|(_, target)| target.agenda.changed(&objects, now));
+                let fed = |target: &str| sources(&self.syncs, target).any(|source| source == tenant);
+                let concerned = self.targets.iter_mut().filter(|(target, _)| *target == tenant || fed(target));
+                concerned.for_each(|(_, target)| target.agenda.changed(&objects, now));
             }
             Due::Everything => {
                 match place.trouble() {
@@ -381,13 +269,9 @@ impl Hub {
 
     /// What the engine plans on. It shares what the mirrors keep: it must be gone before they hear more, or
     /// they have to copy it.
-    fn world(&self) -> World {
+    pub(super) fn world(&self) -> World {
         let view = |(name, live): (&String, &Live<Object<TenantSpec>>)| {
-            let tenant = live.read.as_ref().ok()?;
-            let (spec, live) = match self.places.get(name)? {
-                Ok(place) => place.view(tenant),
-                Err(refusal) => (tenant.spec.clone(), View::Unreachable(refusal.why.clone())),
-            };
+            let (spec, live) = self.places.view(live.read.as_ref().ok()?)?;
             let recent = self.targets.get(name).map_or(0, |target| target.guard.count());
             Some((name.clone(), TenantView { spec, live, source: None, recent }))
         };
@@ -401,177 +285,27 @@ impl Hub {
         }
     }
 
-    /// Whether Tenants, TenantSyncs and every place were read once, or told why they cannot be: before
-    /// that a missing tenant may only be late.
+    /// Whether Tenants and TenantSyncs were read, and every tenant was looked for: before that one that is
+    /// missing may only be late.
     fn is_read(&self) -> bool {
         self.read.len() == 2 && self.places.len() == self.tenants.values().filter(|live| live.read.is_ok()).count()
     }
 
     /// Whether a target, and what is copied to it, was read, or is known not to be there.
-    fn can_look_at(&self, target: &str) -> bool {
-        let syncs = self.syncs.values().filter_map(|live| live.read.as_ref().ok());
-        let sources = syncs.filter(|s| s.spec.to.iter().any(|to| to == target)).map(|s| s.spec.from.as_str());
-        let is_being_read = |tenant: &str| match self.places.get(tenant) {
-            Some(Ok(place)) => place.is_being_read(),
-            Some(Err(refusal)) => refusal.reason == UNREAD,
-            None => false,
-        };
-        self.is_read() && !sources.chain([target]).any(is_being_read)
-    }
-
-    fn dispatch(&mut self) {
-        if !self.context.leadership.holds() {
-            return;
-        }
-        let now = Instant::now();
-        let names: Vec<String> = self.targets.keys().cloned().collect();
-        for name in names.into_iter().filter(|name| self.can_look_at(name)).collect::<Vec<_>>() {
-            while let Some(job) = self.targets.get_mut(&name).and_then(|target| target.agenda.take(now)) {
-                match job {
-                    super::agenda::Job::Whole => self.begin_whole(&name),
-                    super::agenda::Job::Part(seeds) => {
-                        if !self.begin_part(&name, &seeds, now)
-                            && let Some(target) = self.targets.get_mut(&name)
-                        {
-                            target.agenda.done();
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Plans what changed in a target or its sources, and begins to write it; whether there was anything.
-    fn begin_part(&mut self, name: &str, seeds: &Seeds, now: Instant) -> bool {
-        let Some(target) = self.targets.get(name).filter(|target| !target.syncs.apply.is_empty()) else { return false };
-        let Some(Ok(place)) = self.places.get(name) else { return false };
-        if place.trouble().is_some() {
-            return false;
-        }
-        let scope = Scope { tenants: [name.to_string()].into(), syncs: target.syncs.unattended(), ..Scope::default() };
-        let world = self.world();
-        let approval = world.tenants.get(name).map(|view| view.spec.approval()).unwrap_or_default();
-        let mut plan = plan_closure(&world, &self.index, seeds, &scope);
-        drop(world);
-        let Some(planned) = plan.targets.iter_mut().find(|target| target.tenant == name) else { return false };
-        let updates = planned.actions.iter().filter(|action| action.action == ActionKind::Update).count();
-        let too_many = is_too_many(target.guard.count() + updates, place.mirror.inventory().len(), approval);
-        let all = planned.actions.len();
-        // Deletes, and what many changes together mean, are decided on the whole.
-        planned.actions.retain(|action| {
-            action.action != ActionKind::Delete
-                && action.needs_approval.is_empty()
-                && !(too_many && action.action == ActionKind::Update)
-        });
-        let waits = planned.actions.len() < all;
-        let later: Vec<ObjectId> = planned.actions.iter().skip(IN_A_PASS).map(|a| a.change.object.clone()).collect();
-        planned.actions.truncate(IN_A_PASS);
-        let nothing = planned.actions.is_empty();
-        let pass = (!nothing).then(|| self.pass(name, Some(&plan))).flatten();
-        if let Some(target) = self.targets.get_mut(name) {
-            if waits {
-                target.agenda.look_at_everything(now);
-            }
-            target.agenda.changed(&later, now);
-        }
-        let Some(pass) = pass else { return false };
-        let (tell, target) = (self.tell.clone(), name.to_string());
-        self.tasks.spawn(async move {
-            let came = spawn_blocking(move || pass.unattended(&plan)).await.unwrap_or_default();
-            drop(tell.send(Event::Part { target, came }));
-        });
-        true
-    }
-
-    fn begin_whole(&mut self, name: &str) {
-        let Some(pass) = self.pass(name, None) else { return };
-        let Some(target) = self.targets.get(name) else { return };
-        let (syncs, world) = (target.syncs.clone(), self.world());
-        let (tell, target) = (self.tell.clone(), name.to_string());
-        self.tasks.spawn(async move {
-            let whole = spawn_blocking(move || {
-                let whole = pass.whole(&world, &syncs);
-                // Before it is told: the mirrors must not have to copy what nobody looks at any more.
-                drop((pass, world));
-                whole
-            });
-            if let Ok(whole) = whole.await {
-                drop(tell.send(Event::Whole { target, whole: Box::new(whole) }));
-            }
-        });
-    }
-
-    /// What a pass over a target works with: of what is known only what `plan` speaks of, or all.
-    fn pass(&self, name: &str, plan: Option<&Plan>) -> Option<Pass> {
-        let sources = self.places.iter().filter_map(|(tenant, place)| {
-            let place = place.as_ref().ok()?;
-            Some((tenant.clone(), (place.server.clone(), place.paths.clone())))
-        });
-        let place = match self.places.get(name) {
-            Some(Ok(place)) if place.trouble().is_none() => {
-                let (inventory, versions) = match plan {
-                    Some(plan) => part_of(place, plan),
-                    None => (place.mirror.inventory().clone(), place.mirror.versions().clone()),
-                };
-                let (tell, tenant, epoch): (_, Arc<str>, _) = (self.tell.clone(), name.into(), place.epoch);
-                let observer = Arc::new(move |heard| {
-                    let told = Told::Heard(heard);
-                    drop(tell.send(Event::Place { tenant: tenant.clone(), epoch, told }));
-                });
-                let there = ClusterPlace::new(name, place.server.clone(), place.paths.namespace());
-                Some(there.knowing(inventory, versions, observer))
-            }
-            _ => None,
-        };
-        let (leadership, stop) = (self.context.leadership.clone(), self.context.stop.clone());
-        let leads = Arc::new(move || leadership.holds() && !stop.is_requested());
-        Some(Pass { target: name.to_string(), place, sources: sources.collect(), leads })
-    }
-
-    fn hear_of_pass(&mut self, name: &str, came: &Came) {
-        for (id, kind, _) in &came.done {
-            info!(tenant = name, object = %id, action = kind.as_str(), "done");
-        }
-        for (id, why) in &came.failed {
-            warn!(tenant = name, action = id, why, "failed");
-        }
-        if let Some(target) = self.targets.get_mut(name) {
-            target.came(came, Instant::now());
-        }
-    }
-
-    fn hear_of_whole(&mut self, name: &str, whole: &Whole) {
-        self.hear_of_pass(name, &whole.came);
-        let now = Instant::now();
-        let syncs = self.syncs.iter().filter_map(|(sync, live)| {
-            let spec = &live.read.as_ref().ok()?.spec;
-            let source_trouble = match self.places.get(&spec.from) {
-                Some(Ok(place)) => place.trouble(),
-                Some(Err(refusal)) => Some(refusal.why.clone()),
-                None => None,
-            };
-            let mode = spec.mode.unwrap_or(SyncMode::Plan);
-            spec.to.iter().any(|to| to == name).then(|| (sync.clone(), (mode, source_trouble)))
-        });
-        let syncs: BTreeMap<_, _> = syncs.collect();
-        let resync = self.context.resync;
-        let Some(target) = self.targets.get_mut(name) else { return };
-        target.judge(name, whole, &syncs, now, &jiff_now());
-        if !whole.came.done.is_empty() {
-            // What is left, and the proof that nothing is.
-            target.agenda.look_at_everything(now);
-        } else {
-            target.agenda.look_at_everything_by(now + resync);
-        }
+    pub(super) fn can_look_at(&self, target: &str) -> bool {
+        let being_read = |tenant: &str| self.places.is_being_read(tenant);
+        self.is_read() && !sources(&self.syncs, target).chain([target]).any(being_read)
     }
 
     fn write_statuses(&mut self) {
         if !self.is_read() || !self.context.leadership.holds() {
             return;
         }
-        let now = Instant::now();
-        let syncs: Vec<_> = self.syncs.values().filter_map(|live| self.sync_status(live)).collect();
-        let tenants: Vec<_> = self.tenants.values().filter_map(|live| self.tenant_status(live)).collect();
+        let (now, time) = (Instant::now(), Time(k8s_openapi::jiff::Timestamp::now()));
+        let syncs: Vec<_> =
+            self.syncs.values().filter_map(|live| statuses::of_sync(live, &self.targets, &time)).collect();
+        let tenants: Vec<_> =
+            self.tenants.values().filter_map(|live| statuses::of_tenant(live, &self.places, &time)).collect();
         syncs.into_iter().for_each(|said| self.write_status(said, now));
         tenants.into_iter().for_each(|said| self.write_status(said, now));
     }
@@ -592,57 +326,6 @@ impl Hub {
             drop(tell.send(Event::Status { id: said.id, answer: result.ok() }));
         });
     }
-
-    /// What the status of a sync should be, where it says something else; `None` while not all of its targets
-    /// were looked at.
-    fn sync_status(&self, live: &Live<Object<TenantSyncSpec>>) -> Option<Said<TenantSyncStatus>> {
-        let before: TenantSyncStatus = status(live).unwrap_or_default();
-        let sync = live.read.as_ref().ok()?;
-        let targets: BTreeSet<&String> = sync.spec.to.iter().collect();
-        let standing = targets.iter().map(|to| self.targets.get(*to)?.standing.get(&live.name));
-        let standing: Vec<&(TargetStatus, Option<String>)> = standing.collect::<Option<_>>()?;
-        let asked = requested_at(&sync.metadata);
-        let answered = asked.is_some() && standing.iter().all(|(_, requested)| *requested == asked);
-        let targets: Vec<TargetStatus> = standing.into_iter().map(|(status, _)| status.clone()).collect();
-        let verdicts = super::judge::verdicts(&targets);
-        let now = Time(k8s_openapi::jiff::Timestamp::now());
-        let status = TenantSyncStatus {
-            observed_generation: Some(live.generation),
-            conditions: conditions(&before.conditions, verdicts, live.generation, &now),
-            last_handled_reconcile_at: if answered { asked } else { before.last_handled_reconcile_at.clone() },
-            targets,
-        };
-        let (then, now) = (before.conditions.clone(), status.conditions.clone());
-        (status != before).then(|| Said::of(Kind::TenantSync, live, status, then, now))
-    }
-
-    /// What the status of a Tenant should be, where it says something else.
-    fn tenant_status(&self, live: &Live<Object<TenantSpec>>) -> Option<Said<TenantStatus>> {
-        let before: TenantStatus = status(live).unwrap_or_default();
-        let tenant = live.read.as_ref().ok()?;
-        let verdict = match self.places.get(&live.name)? {
-            Err(refusal) if refusal.reason == UNREAD => return None,
-            Err(refusal) => vec![
-                Verdict::new("Ready", false, refusal.reason, refusal.why.clone()),
-                Verdict::new("Stalled", true, refusal.reason, refusal.why.clone()),
-            ],
-            Ok(place) => match place.view(tenant).1 {
-                View::Read(_) => vec![Verdict::new("Ready", true, "Followed", "it is read, and followed")],
-                View::Unreachable(_) if place.is_being_read() => return None,
-                View::Unreachable(why) => vec![
-                    Verdict::new("Ready", false, "Unreachable", why.clone()),
-                    Verdict::new("Reconciling", true, "Unreachable", why),
-                ],
-            },
-        };
-        let now = Time(k8s_openapi::jiff::Timestamp::now());
-        let status = TenantStatus {
-            observed_generation: Some(live.generation),
-            conditions: conditions(&before.conditions, verdict, live.generation, &now),
-        };
-        let (then, now) = (before.conditions.clone(), status.conditions.clone());
-        (status != before).then(|| Said::of(Kind::Tenant, live, status, then, now))
-    }
 }
 
 /// Takes in an object, where it is no older than what is known.
@@ -654,36 +337,16 @@ fn take<S>(objects: &mut BTreeMap<String, Live<Object<S>>>, live: Option<Live<Ob
     }
 }
 
-/// A status that is to be written.
-struct Said<S> {
-    id: ObjectId,
-    uid: String,
-    status: S,
-    /// The conditions that were there, and those that will be.
-    before: Vec<Condition>,
-    now: Vec<Condition>,
+/// The tenants that are copied to a target.
+fn sources<'s>(
+    syncs: &'s BTreeMap<String, Live<Object<TenantSyncSpec>>>,
+    target: &'s str,
+) -> impl Iterator<Item = &'s str> {
+    let syncs = syncs.values().filter_map(|live| live.read.as_ref().ok());
+    syncs.filter(move |sync| sync.spec.to.iter().any(|to| to == target)).map(|sync| sync.spec.from.as_str())
 }
 
-impl<S> Said<S> {
-    fn of<O>(kind: Kind, live: &Live<O>, status: S, before: Vec<Condition>, now: Vec<Condition>) -> Self {
-        Said { id: ObjectId::new(kind, &live.name), uid: live.version.uid.clone(), status, before, now }
-    }
-}
-
-impl KnownSecret {
-    fn hear(&mut self, told: Told<News<KubeconfigSecret>>) {
-        match told {
-            Told::Heard(News::All(all)) => self.read = Some(Ok(all.into_iter().next())),
-            Told::Heard(News::Set(secret)) => self.read = Some(Ok(Some(secret))),
-            Told::Heard(News::Gone { .. }) => self.read = Some(Ok(None)),
-            // What was read last still holds.
-            Told::Lost(_, error) if self.read.is_none() => self.read = Some(Err(error.to_string())),
-            Told::Lost(..) | Told::Followed(_) => {}
-        }
-    }
-}
-
-fn follow_hub(context: &Context, paths: &Paths, tell: &UnboundedSender<Event>) -> Following {
+fn follow(context: &Context, paths: &Paths, tell: &UnboundedSender<Event>) -> Following {
     let tell = tell.clone();
     let tell: Tell<Event> = Arc::new(move |told| {
         let event = match told {
@@ -701,46 +364,4 @@ fn follow_hub(context: &Context, paths: &Paths, tell: &UnboundedSender<Event>) -
     follower
         .follow(list::objects(paths, Kind::TenantSync, Reading::WithStatus), |news| Event::Syncs(Told::Heard(news)));
     follower.done()
-}
-
-fn follow_secret(context: &Context, paths: &Paths, tell: &UnboundedSender<Event>, name: &str) -> Following {
-    let (tell, secret) = (tell.clone(), name.to_string());
-    let tell: Tell<News<KubeconfigSecret>> =
-        Arc::new(move |told| drop(tell.send(Event::Kubeconfig { secret: secret.clone(), told })));
-    let mut follower = Follower::new(&context.server, paths, tell);
-    follower.follow(kubeconfig::listing(paths, name), |news| news);
-    follower.done()
-}
-
-/// Of what is known of a place, that which a plan speaks of.
-fn part_of(
-    place: &Followed,
-    plan: &Plan,
-) -> (Arc<Inventory>, Arc<BTreeMap<ObjectId, crate::tenant::kubernetes::Version>>) {
-    let (whole, versions) = (place.mirror.inventory(), place.mirror.versions());
-    let mut part = Inventory::default();
-    let mut known = BTreeMap::new();
-    for (_, action) in plan.actions() {
-        let id = &action.change.object;
-        whole.get(id).into_iter().for_each(|item| part.insert(item));
-        part.invalid.extend(whole.invalid.get(id).map(|why| (id.clone(), why.clone())));
-        part.records.extend(whole.records.get(id).map(|record| (id.clone(), record.clone())));
-        known.extend(versions.get(id).map(|version| (id.clone(), version.clone())));
-    }
-    (Arc::new(part), Arc::new(known))
-}
-
-fn status<T: serde::de::DeserializeOwned, S>(live: &Live<Object<S>>) -> Option<T> {
-    serde_json::from_str(live.status.as_ref()?.get()).ok()
-}
-
-/// The last request to reconcile: ours, or Flux's.
-fn requested_at(metadata: &Meta) -> Option<String> {
-    let asked = [REQUESTED_AT, FLUX_REQUESTED_AT].map(|name| metadata.annotations.get(name));
-    let asked: Vec<&str> = asked.into_iter().flatten().map(String::as_str).collect();
-    (!asked.is_empty()).then(|| asked.join(" "))
-}
-
-fn jiff_now() -> String {
-    k8s_openapi::jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

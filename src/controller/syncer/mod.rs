@@ -12,20 +12,24 @@
 //!
 //! | File | What it is |
 //! |---|---|
-//! | `hub` | what is told, and what is done because of it |
-//! | `followed`, `kubeconfig` | where tenants are, and how they are reached |
+//! | `hub` | what is told, and what it makes due |
+//! | `dispatch` | what is due is begun |
+//! | `places`, `followed`, `kubeconfig` | where tenants are, how they are reached, what is known of them |
 //! | `targets`, `agenda`, `guard` | one target: its syncs, what is due, the volume guard |
 //! | `pass` | one pass over one target, on a thread of its own |
-//! | `judge` | what a status says |
+//! | `judge`, `statuses`, `report` | what is said: statuses, events |
 
 mod agenda;
+mod dispatch;
 mod followed;
 mod guard;
 mod hub;
 mod judge;
 mod kubeconfig;
 mod pass;
+mod places;
 mod report;
+mod statuses;
 mod targets;
 
 use super::context::Context;

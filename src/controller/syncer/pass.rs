@@ -65,6 +65,14 @@ pub struct Whole {
     pub settled: Option<(Digest, Digest)>,
 }
 
+impl Came {
+    /// Of a pass that a mistake of ours ended.
+    pub fn broken(target: &str) -> Self {
+        let why = "a mistake of ours ended it: report it, with the last lines of the log".to_string();
+        Came { failed: [(target.to_string(), why)].into(), ..Came::default() }
+    }
+}
+
 impl Syncs {
     /// The plan of what need not wait is narrowed to these; empty: to none in particular.
     pub fn unattended(&self) -> BTreeSet<String> {
