@@ -183,3 +183,22 @@ fn pod_name(text: &str) -> Result<String, String> {
     }
     Err("write the name of the pod: letters, digits, - and .".to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_has_every_flag() {
+        let documentation = include_str!("../../docs/operator.md");
+        let command = Controller::augment_args(clap::Command::new("controller"));
+        let flags: Vec<_> = command.get_arguments().collect();
+        assert_eq!(documentation.lines().filter(|line| line.starts_with("| `--")).count(), flags.len());
+        for flag in flags {
+            let (long, env) = (flag.get_long().unwrap(), flag.get_env().unwrap().to_str().unwrap());
+            let default = flag.get_default_values().first().map(|value| format!("`{}`", value.to_str().unwrap()));
+            let row = format!("| `--{long}` | `{env}` | {}", default.unwrap_or_default());
+            assert!(documentation.contains(&row), "docs/operator.md should have a row that begins {row}");
+        }
+    }
+}

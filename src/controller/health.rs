@@ -97,7 +97,7 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use std::io::{Read as _, Write as _};
 
     async fn listening(health: Health) -> std::net::SocketAddr {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -107,12 +107,15 @@ mod tests {
     }
 
     async fn say(address: std::net::SocketAddr, words: &str) -> String {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(words.as_bytes()).await.unwrap();
-        let mut answer = Vec::new();
-        // It may close while we still speak.
-        let _ = stream.read_to_end(&mut answer).await;
-        String::from_utf8(answer).unwrap()
+        let words = words.to_string();
+        let said = tokio::task::spawn_blocking(move || {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            let mut answer = Vec::new();
+            // It may close while we still speak.
+            let _ = stream.write_all(words.as_bytes()).and_then(|()| stream.read_to_end(&mut answer).map(drop));
+            String::from_utf8(answer).unwrap()
+        });
+        said.await.unwrap()
     }
 
     async fn get(address: std::net::SocketAddr, path: &str) -> String {

@@ -74,9 +74,9 @@ impl Election {
                 }
                 return None;
             }
-            info!(lease = self.name, identity = self.identity, "leads");
             let keeper = Keeper::start(hand, self.clone());
             tell(Standing::Leads(keeper.leadership.clone()));
+            info!(lease = self.name, identity = self.identity, "leads");
             let ended = tokio::select! {
                 biased;
                 () = keeper.leadership.lost() => Ended::Lost,

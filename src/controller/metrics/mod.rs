@@ -195,19 +195,40 @@ mod tests {
         metrics
     }
 
-    /// Without buckets, and without the fraction of ages.
+    /// Without buckets, without the fraction of ages, and in order.
     fn samples(text: &str) -> String {
-        let shown = text.lines().filter(|line| !line.contains("_bucket"));
         let cut = |line: &str| match line.rsplit_once(' ') {
-            Some((name, _)) if name.starts_with("stablekey") && name.contains("_seconds") => format!("{name} #\n"),
-            _ => format!("{line}\n"),
+            Some((name, _)) if name.starts_with("stablekey") && name.contains("_seconds") => format!("{name} #"),
+            _ => line.to_string(),
         };
-        shown.map(cut).collect()
+        let lines: Vec<String> = text.lines().filter(|line| !line.contains("_bucket")).map(cut).collect();
+        let mut parts: Vec<Vec<String>> =
+            lines.chunk_by(|a, b| a.starts_with('#') == b.starts_with('#')).map(<[String]>::to_vec).collect();
+        parts.iter_mut().filter(|part| !part[0].starts_with('#')).for_each(|part| part.sort());
+        parts.concat().join("\n")
     }
 
     #[test]
     fn every_metric_is_there_with_its_help() {
         insta::assert_snapshot!(samples(&filled().text()));
+    }
+
+    #[test]
+    fn the_documentation_has_every_metric() {
+        let documentation = include_str!("../../../docs/operator.md");
+        let text = filled().text();
+        for name in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+            let (name, form) = name.split_once(' ').unwrap();
+            let suffix = match form {
+                "counter" => "_total",
+                "info" => "_info",
+                _ => "",
+            };
+            assert!(
+                documentation.contains(&format!("| `{name}{suffix}` | ")),
+                "{name}{suffix} is not in docs/operator.md"
+            );
+        }
     }
 
     #[test]
