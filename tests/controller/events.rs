@@ -16,7 +16,8 @@ const LONG: Duration = Duration::from_secs(60);
 
 fn server() -> Server {
     let kubeconfig = Kubeconfig::read_from(shared("us").kubeconfig()).unwrap();
-    Servers::default().of_kubeconfig(kubeconfig, "us").unwrap()
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(Servers::default().connect_by(kubeconfig, "us")).unwrap()
 }
 
 fn transition(namespace: &Namespace<'_>, reason: &str, note: &str) -> Transition {

@@ -13,3 +13,4 @@ mod events;
 mod house;
 mod leaders;
 mod replica;
+mod syncer;
