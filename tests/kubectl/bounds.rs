@@ -4,7 +4,7 @@
 //! tighter, on each write. etcd's own limits on size come on top: a request of 2 MiB, an object of
 //! 1.5 MiB. Where a schema allows more than that, its long texts are as long as they can be.
 
-use crate::support::{apply, get, kubectl, object, refuses, says};
+use crate::support::{apply, get, kubectl, no, object, refuses, says};
 use serde_json::{Map, Value, json};
 use stablekey::api::{Kind, rules};
 use stablekey_clusters::{Namespace, run_with_input, shared};
@@ -84,7 +84,7 @@ fn names_that_no_rule_could_afford_to_look_at_are_told_to_be_shorter() {
     let spec = json!({"stableKey": "long", "component": {"key": "c"}, "type": "t", "credentials": "Customer",
         "inputs": long, "test": {"inputs": long}});
     let document = object(Kind::Connection, "long", spec).to_string();
-    let said = run_with_input(&mut kubectl(&namespace, "create -f -"), &document).unwrap_err().to_string();
+    let said = run_with_input(&mut kubectl(&namespace, "create -f -"), &document).map_err(no).unwrap_err();
     for at in ["spec.inputs", "spec.test.inputs"] {
         assert!(said.contains(&format!("* {at}: Invalid value: {}", rules::INPUT_NAME)), "{said}");
     }

@@ -1,6 +1,6 @@
 //! What a kubectl user does all day, and what they expect of it.
 
-use crate::support::{apply, connection, get, kubectl, list, object, refuses, says, set_status};
+use crate::support::{apply, connection, get, kubectl, list, no, object, refuses, says, set_status};
 use serde_json::{Value, json};
 use stablekey::api::Kind;
 use stablekey_clusters::{Namespace, run, shared};
@@ -14,7 +14,7 @@ fn with(mut object: Value, field: &str, value: Value) -> Value {
 
 fn patch(namespace: &Namespace, type_: &str, patch: &Value) -> Result<String, String> {
     let words = format!("patch connection crm --type={type_} --patch");
-    run(kubectl(namespace, &words).arg(patch.to_string())).map_err(|error| error.to_string())
+    run(kubectl(namespace, &words).arg(patch.to_string())).map_err(no)
 }
 
 #[test]

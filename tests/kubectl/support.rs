@@ -40,8 +40,15 @@ pub fn says(command: &mut Command) -> String {
 pub fn refuses(command: &mut Command) -> String {
     match run(command) {
         Ok(said) => panic!("it should have been refused, and said {said}"),
-        Err(error) => error.to_string(),
+        Err(error) => no(error),
     }
+}
+
+/// kubectl's no, in words that every version has: before 1.36 servers tell only of what type a value was
+/// that no rule lets in, then of numbers which it was.
+pub fn no(error: impl std::fmt::Display) -> String {
+    let value = regex_lite::Regex::new(r#"(Invalid value: )(?:"(?:object|array|integer)": |-?[0-9]+: (a percentage))"#);
+    value.unwrap().replace_all(&error.to_string(), "$1$2").into_owned()
 }
 
 /// kubectl with `arguments`, a word each.
@@ -63,7 +70,7 @@ pub fn apply(namespace: &Namespace, flags: &str, document: &Value) -> Result<Str
 /// The same by whoever `kubectl` is.
 pub fn apply_by(kubectl: Command, flags: &str, document: &Value) -> Result<String, String> {
     let mut command = with(kubectl, &format!("apply {flags} -f -"));
-    run_with_input(&mut command, &document.to_string()).map_err(|error| error.to_string())
+    run_with_input(&mut command, &document.to_string()).map_err(no)
 }
 
 /// An object as it is in the cluster.
