@@ -19,6 +19,9 @@ struct Tenant {
     accepts: &'static [&'static str],
 }
 
+/// The tenant whose namespace has the syncs too.
+const HUB: &str = "us-prod";
+
 /// The region is the name of the cluster.
 const TENANTS: [Tenant; 3] = [
     Tenant { name: "dev", region: "us", environment: "dev", namespace: "integrations-dev", accepts: &[] },
@@ -27,12 +30,11 @@ const TENANTS: [Tenant; 3] = [
 ];
 
 impl Tenant {
-    /// Its Tenant: as in its own namespace, or, with `elsewhere`, as told by others.
-    fn document(&self, elsewhere: bool) -> Value {
+    /// Its Tenant: as in its own namespace, or, with the way to its cluster, as told by others.
+    fn document(&self, kubeconfig: Option<Value>) -> Value {
         let mut spec = json!({"region": self.region, "environment": self.environment, "acceptFrom": self.accepts});
-        if elsewhere {
-            let place = json!({"namespace": self.namespace, "kubeconfig": {"context": self.region}});
-            spec["place"] = json!({"kubernetes": place});
+        if let Some(kubeconfig) = kubeconfig {
+            spec["place"] = json!({"kubernetes": {"namespace": self.namespace, "kubeconfig": kubeconfig}});
         }
         json!({"apiVersion": "stablekey.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": self.name}, "spec": spec})
     }
@@ -43,10 +45,7 @@ impl Tenant {
     fn put_into(&self, cluster: &Cluster) -> Result<(), Error> {
         let namespace = ["--namespace", self.namespace];
         run(cluster.kubectl().args(["create", "namespace", self.namespace]))?;
-        run_with_input(
-            cluster.kubectl().args(namespace).args(["apply", "-f", "-"]),
-            &self.document(false).to_string(),
-        )?;
+        run_with_input(cluster.kubectl().args(namespace).args(["apply", "-f", "-"]), &self.document(None).to_string())?;
         let folder = format!("{EXAMPLE}/{}", self.name);
         run(cluster.kubectl().args(namespace).args(["apply", "--recursive", "-f", &folder]))?;
         Ok(())
@@ -61,6 +60,7 @@ pub fn run_until_stopped() -> Result<(), Error> {
     });
     let (us, eu) = (us?, eu.unwrap_or(Err(Error::Stopped))?);
     let root = write_root(&us)?;
+    make_hub(&us, &eu)?;
 
     // Until here a signal ends us at once; the supervisors see to the rest.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::io("signals"))?;
@@ -76,11 +76,40 @@ fn start(name: &str) -> Result<Cluster, Error> {
     Ok(cluster)
 }
 
+/// Tells the namespace of us-prod of the other tenants and of the example's syncs: what the operator works on.
+fn make_hub(us: &Cluster, eu: &Cluster) -> Result<(), Error> {
+    let mut items = Vec::new();
+    for (name, cluster) in [("us-kubeconfig", us), ("eu-kubeconfig", eu)] {
+        let path = cluster.kubeconfig();
+        let text = std::fs::read_to_string(path).map_err(Error::io(path.display().to_string()))?;
+        items.push(
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"value": text}}),
+        );
+    }
+    let others = TENANTS.iter().filter(|tenant| tenant.name != HUB);
+    items.extend(others.map(|tenant| {
+        let secret = json!({"name": format!("{}-kubeconfig", tenant.region), "key": "value"});
+        tenant.document(Some(json!({"secretRef": secret})))
+    }));
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
+    let kubectl = |arguments: &[&str]| {
+        let mut kubectl = us.kubectl();
+        kubectl.args(["--namespace", "integrations", "apply", "-f"]).args(arguments);
+        kubectl
+    };
+    run_with_input(&mut kubectl(&["-"]), &list)?;
+    run(&mut kubectl(&[&format!("{EXAMPLE}/syncs.yaml")]))?;
+    Ok(())
+}
+
 /// A folder to give to stablekey: the tenants by their places in the clusters, and the example's syncs.
 fn write_root(cluster: &Cluster) -> Result<PathBuf, Error> {
     let root = cluster.folder().join("us-eu");
     std::fs::create_dir(&root).map_err(Error::io(root.display().to_string()))?;
-    let tenants: Vec<String> = TENANTS.iter().map(|tenant| format!("{:#}\n", tenant.document(true))).collect();
+    let tenants: Vec<String> = TENANTS
+        .iter()
+        .map(|tenant| format!("{:#}\n", tenant.document(Some(json!({"context": tenant.region})))))
+        .collect();
     write(&root.join("tenants.yaml"), &tenants.join("---\n"))?;
     let syncs = format!("{EXAMPLE}/syncs.yaml");
     std::fs::copy(&syncs, root.join("syncs.yaml")).map_err(Error::io(syncs))?;
@@ -110,6 +139,12 @@ To try:
   kubectl explain connection.spec.inputs
   kubectl --context eu --namespace integrations edit connection warehouse
   stablekey plan {root} --sync us-to-eu
+
+And the operator, with the kubeconfig of us; then look at what it says, and approve its plan:
+
+  stablekey controller --role both --namespace integrations --log-format text
+  kubectl --context us --namespace integrations get tenants,tenantsyncs
+  kubectl --context us --namespace integrations describe tenantsync us-to-eu
 "
     )
 }
