@@ -134,7 +134,8 @@ fn line(action: &Action) -> String {
 fn counts(evidence: &Evidence<'_>) -> TargetCounts {
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let actions = |kind| number(evidence.actions().filter(|a| a.action == kind).count());
-    let notes = |is: fn(&Note) -> bool| number(evidence.target.notes.iter().filter(|note| is(note)).count());
+    let writer = evidence.writer();
+    let notes = |is: fn(&Note) -> bool| number(evidence.target.notes_of(&writer).filter(|note| is(note)).count());
     TargetCounts {
         create: actions(ActionKind::Create),
         update: actions(ActionKind::Update),
@@ -149,7 +150,8 @@ fn counts(evidence: &Evidence<'_>) -> TargetCounts {
 }
 
 fn blocked(evidence: &Evidence<'_>) -> Vec<String> {
-    let notes = evidence.target.notes.iter().filter_map(|note| match note {
+    let writer = evidence.writer();
+    let notes = evidence.target.notes_of(&writer).filter_map(|note| match note {
         Note::Blocked { object, code, text, mend } => Some(format!("{object}: {code} {text}; {mend}")),
         _ => None,
     });
@@ -192,7 +194,7 @@ fn standing(
         return (
             Standing::AwaitingApproval,
             Some(format!(
-                "{wait} approval: look at it (stablekey plan --tenant {}), then kubectl annotate --overwrite tenantsync {} \
+                "{wait} approval: look first (stablekey plan --tenant {}), then kubectl annotate --overwrite tenantsync {} \
                  stablekey.dev/approve={digest}.{void}",
                 evidence.target.tenant, evidence.sync
             )),

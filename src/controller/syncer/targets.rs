@@ -82,6 +82,7 @@ impl TargetState {
             digests: BTreeMap::new(),
             actions: Vec::new(),
             notes: Vec::new(),
+            concerned: BTreeMap::new(),
         };
         let planned = whole.plan.targets.iter().find(|t| t.tenant == target).unwrap_or(&absent);
         let stand = |(sync, (mode, source_trouble)): (&String, &(SyncMode, Option<String>))| {

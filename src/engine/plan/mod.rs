@@ -160,6 +160,7 @@ fn unreachable(tenant: &str, why: &str) -> Target {
         digests: BTreeMap::new(),
         actions: Vec::new(),
         notes: Vec::new(),
+        concerned: BTreeMap::new(),
     }
 }
 

@@ -67,6 +67,18 @@ pub struct Target {
     pub actions: Vec<Action>,
     /// What is not an action, and why.
     pub notes: Vec<Note>,
+    /// Who declares, or wrote, the objects that the notes are about.
+    #[serde(skip)]
+    pub concerned: BTreeMap<ObjectId, BTreeSet<Writer>>,
+}
+
+impl Target {
+    /// The notes that are about what a writer declares or wrote, and those that are about nobody's.
+    pub fn notes_of<'t>(&'t self, writer: &'t Writer) -> impl Iterator<Item = &'t Note> {
+        let concerns =
+            |id: &ObjectId| self.concerned.get(id).is_none_or(|writers| writers.is_empty() || writers.contains(writer));
+        self.notes.iter().filter(move |note| concerns(note.object()))
+    }
 }
 
 /// Whether a tenant could be read.

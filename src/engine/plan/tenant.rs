@@ -286,6 +286,7 @@ impl<'a> Draft<'a> {
             state: State::Read,
             why: None,
             digests: BTreeMap::new(),
+            concerned: self.notes.iter().map(|note| (note.object().clone(), concerned(input, note.object()))).collect(),
             actions: self.actions,
             notes: self.notes,
         };
@@ -298,6 +299,13 @@ impl<'a> Draft<'a> {
             reading: input.reading.clone(),
         }
     }
+}
+
+/// Who declares an object, or wrote it.
+fn concerned(input: &Input<'_>, id: &ObjectId) -> BTreeSet<Writer> {
+    let declared = input.declared.get(id).into_iter().flatten().map(|declaration| declaration.writer.clone());
+    let record = input.live.record(input.tenant, id).into_iter().flat_map(|record| record.fields.values());
+    declared.chain(record.flat_map(|wrote| wrote.writers.iter().cloned())).collect()
 }
 
 /// What the variables of an integration will be bound to.

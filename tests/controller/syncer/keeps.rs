@@ -118,3 +118,21 @@ fn a_settled_hub_that_is_started_again_writes_nothing() {
     // kubectl's annotation, and the status that answers it.
     assert_eq!(here.len(), 2, "{here:?}");
 }
+
+/// "One bad resource holds back itself and what needs it, nothing else."
+#[test]
+fn what_is_blocked_for_one_sync_is_not_for_another() {
+    let stage = Stage::new("one-blocked");
+    let _syncer = stage.syncer();
+    let mut needs_more = sync("Apply");
+    needs_more["metadata"]["name"] = json!("needs-more");
+    needs_more["spec"]["integrations"] = json!(["needs-*"]);
+    needs_more["spec"]["connections"] = json!("Match");
+    let mut lead = sync("Apply");
+    lead["spec"]["integrations"] = json!(["lead"]);
+    stage.in_us(&[connection("crm", "api"), connection("chat", "api")]);
+    stage.in_us(&[integration("lead", &["crm"]), integration("needs-chat", &["chat"]), lead, needs_more]);
+    until_field(&stage.us, "tenantsync/needs-more", ".status.targets[0].state", "Blocked");
+    stands(&stage, "InSync");
+    assert!(field(&stage.us, "tenantsync/needs-more", ".status.targets[0].blocked").contains("SK0101"));
+}
