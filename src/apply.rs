@@ -3,6 +3,7 @@
 use crate::engine::canonical::{Digest, Digesting};
 use crate::engine::item::Item;
 use crate::engine::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, State};
+use crate::engine::record::Writer;
 use crate::engine::world::{TenantView, View, World};
 use crate::tenant::project::Project;
 use crate::tenant::{Place, PlaceError, Session};
@@ -45,6 +46,8 @@ pub enum Consent {
         digests: BTreeSet<String>,
         /// `--yes` beside it.
         safe: bool,
+        /// Whose actions void it where they are new; empty: anybody's.
+        of: BTreeSet<Writer>,
     },
 }
 
@@ -236,7 +239,7 @@ fn approved(plan: &Plan, consent: &Consent, kept: &BTreeSet<String>) -> Result<B
             }
             approved.extend(plan.actions().flat_map(|(_, a)| covered(a)));
         }
-        Consent::Digests { digests, safe: also_safe } => {
+        Consent::Digests { digests, safe: also_safe, of } => {
             for digest in digests {
                 let of_writer = plan.targets.iter().flat_map(|t| t.digests.iter().map(move |(w, d)| (t, w, d)));
                 let matching: Vec<_> = of_writer.filter(|(_, _, d)| d.to_string() == *digest).collect();
@@ -252,9 +255,10 @@ fn approved(plan: &Plan, consent: &Consent, kept: &BTreeSet<String>) -> Result<B
                 approved.extend(plan.actions().filter(|(_, a)| safe(a)).flat_map(|(_, a)| covered(a)));
             } else if digests.iter().all(|d| kept.contains(d)) {
                 // The same approval as before a crash: what it does not cover is new.
+                let of_those = |a: &Action| of.is_empty() || !of.is_disjoint(&a.writers);
                 let new: Vec<String> = plan
                     .actions()
-                    .filter(|(_, a)| !approved.contains(&a.digest.to_string()))
+                    .filter(|(_, a)| !approved.contains(&a.digest.to_string()) && of_those(a))
                     .map(|(_, a)| a.id.clone())
                     .collect();
                 if !new.is_empty() {
@@ -330,7 +334,11 @@ fn carry_out(
                 }
             });
             for (action, why) in unsure {
-                let outcome = make_sure(tenants, action, session.as_mut(), why);
+                let outcome = if interrupted() {
+                    Outcome::Failed(PlaceError::Unsure { object: action.change.object.clone(), why })
+                } else {
+                    make_sure(tenants, action, session.as_mut(), why)
+                };
                 settle(&mut outcomes, progress, action, outcome);
             }
             for (_, action) in actions.iter().enumerate().filter(|(position, _)| !begun.contains(position)) {

@@ -135,7 +135,8 @@ impl Apply {
             return Ok(Consent::PlanFile(digests));
         }
         if !self.approve.is_empty() {
-            return Ok(Consent::Digests { digests: self.approve.iter().cloned().collect(), safe: self.yes });
+            let digests = self.approve.iter().cloned().collect();
+            return Ok(Consent::Digests { digests, safe: self.yes, of: BTreeSet::new() });
         }
         if self.yes {
             return Ok(Consent::Safe);

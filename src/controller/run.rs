@@ -175,12 +175,14 @@ impl Process {
     }
 
     fn context(&self, leadership: super::lease::Leadership, identity: &str) -> Context {
+        let led = leadership.clone();
+        let server = self.server.guarded(Arc::new(move || led.holds()));
         Context {
             role: self.role,
-            server: self.server.clone(),
+            events: Events::new(&server, self.role, identity, leadership.clone()),
+            server,
             servers: self.servers.clone(),
             namespaces: self.options.namespaces.clone().into(),
-            events: Events::new(&self.server, self.role, identity, leadership.clone()),
             leadership,
             stop: self.stop.clone(),
             metrics: self.health.metrics.clone(),

@@ -4,6 +4,7 @@
 
 mod commands;
 mod counted;
+#[path = "../support/proxy.rs"]
 mod proxy;
 mod rights;
 mod stage;

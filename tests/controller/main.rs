@@ -12,5 +12,7 @@
 mod events;
 mod house;
 mod leaders;
+#[path = "../support/proxy.rs"]
+mod proxy;
 mod replica;
 mod syncer;

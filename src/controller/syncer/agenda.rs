@@ -34,7 +34,8 @@ pub struct Agenda {
     /// When it was first put off.
     put_off: Option<Instant>,
     busy: bool,
-    not_before: Option<Instant>,
+    /// When what failed is tried again. What changes meanwhile does not wait for it.
+    again_at: Option<Instant>,
     pause: Option<Duration>,
 }
 
@@ -67,47 +68,63 @@ impl Agenda {
 
     /// A person, or a tool, asks: what failed is tried at once.
     pub fn hurry(&mut self, now: Instant) {
-        (self.not_before, self.pause) = (None, None);
+        self.pause = None;
         self.look_at_everything(now);
     }
 
-    /// What to do now. What is given out is being done, until [`Agenda::done`] or [`Agenda::failed`].
+    /// What to do now. What is given out is being done, until it is said to be.
     pub fn take(&mut self, now: Instant) -> Option<Job> {
-        if self.busy || self.not_before.is_some_and(|then| then > now) {
+        if self.busy {
             return None;
         }
-        if self.whole_at.is_some_and(|at| at <= now) {
+        if self.everything_at().is_some_and(|at| at <= now) {
             // The whole includes the parts.
             *self = Agenda { busy: true, pause: self.pause, ..Agenda::default() };
             return Some(Job::Whole);
         }
-        if self.seeds.keys.is_empty() && self.seeds.integrations.is_empty() {
+        if !self.has_parts() {
             return None;
         }
         (self.busy, self.since) = (true, None);
         Some(Job::Part(std::mem::take(&mut self.seeds)))
     }
 
-    /// What was given out is done.
-    pub fn done(&mut self) {
-        (self.busy, self.not_before, self.pause) = (false, None, None);
+    /// The part that was given out is done.
+    pub fn part_done(&mut self) {
+        self.busy = false;
+    }
+
+    /// Everything was looked at, and nothing failed.
+    pub fn whole_done(&mut self) {
+        (self.busy, self.again_at, self.pause) = (false, None, None);
     }
 
     /// Some of what was given out failed: everything is looked at again, after a pause that grows.
     pub fn failed(&mut self, now: Instant) {
         let pause = self.pause.map_or(PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE));
-        (self.busy, self.pause, self.not_before) = (false, Some(pause), Some(now + pause));
-        self.look_at_everything(now);
+        (self.busy, self.pause, self.again_at) = (false, Some(pause), Some(now + pause));
     }
 
     /// When there is something to do; `None`: not before something changes.
     pub fn wakes(&self) -> Option<Instant> {
-        if self.busy {
-            return None;
-        }
-        let parts = self.since.filter(|_| !self.seeds.keys.is_empty() || !self.seeds.integrations.is_empty());
-        let next = [parts, self.whole_at].into_iter().flatten().min()?;
-        Some(self.not_before.map_or(next, |then| then.max(next)))
+        let parts = self.since.filter(|_| self.has_parts());
+        [parts, self.everything_at()].into_iter().flatten().min().filter(|_| !self.busy)
+    }
+
+    /// Since when something is due, and how much; everything counts as one.
+    pub fn due(&self, now: Instant) -> (usize, Option<Instant>) {
+        let whole = self.everything_at().filter(|at| *at <= now);
+        let parts = self.seeds.keys.len() + self.seeds.integrations.len();
+        let since = [self.since.filter(|_| parts > 0), whole].into_iter().flatten().min();
+        (parts + usize::from(whole.is_some()), since)
+    }
+
+    fn everything_at(&self) -> Option<Instant> {
+        [self.whole_at, self.again_at].into_iter().flatten().min()
+    }
+
+    fn has_parts(&self) -> bool {
+        !self.seeds.keys.is_empty() || !self.seeds.integrations.is_empty()
     }
 }
 
@@ -127,14 +144,16 @@ mod tests {
     fn a_change_is_looked_at_at_once_and_the_whole_when_it_is_quiet() {
         let (mut agenda, now) = (Agenda::default(), Instant::now());
         agenda.changed([&connection("a")], now);
+        assert_eq!(agenda.due(now), (1, Some(now)));
         assert!(matches!(agenda.take(now), Some(Job::Part(seeds)) if seeds.keys.contains("a")));
         assert!(agenda.take(now + second(5)).is_none(), "one at a time");
-        agenda.done();
+        agenda.part_done();
         assert!(agenda.take(now).is_none());
         assert_eq!(agenda.wakes(), Some(now + QUIET));
         assert!(matches!(agenda.take(now + QUIET), Some(Job::Whole)));
-        agenda.done();
+        agenda.whole_done();
         assert_eq!(agenda.wakes(), None);
+        assert_eq!(agenda.due(now), (0, None));
     }
 
     #[test]
@@ -149,7 +168,7 @@ mod tests {
     #[test]
     fn a_failure_is_tried_again_after_pauses_that_grow_and_end_with_a_success() {
         let (mut agenda, now) = (Agenda::default(), Instant::now());
-        agenda.changed([&connection("a")], now);
+        agenda.look_at_everything(now);
         agenda.take(now);
         agenda.failed(now);
         assert!(agenda.take(now).is_none());
@@ -159,11 +178,25 @@ mod tests {
         assert_eq!(agenda.wakes(), Some(now + PAUSE + PAUSE * 2));
         agenda.hurry(now + PAUSE);
         assert!(matches!(agenda.take(now + PAUSE), Some(Job::Whole)));
-        agenda.done();
-        agenda.changed([&connection("a")], now);
+        agenda.whole_done();
+        agenda.look_at_everything(now);
         agenda.take(now);
         agenda.failed(now);
         assert_eq!(agenda.wakes(), Some(now + PAUSE));
+    }
+
+    #[test]
+    fn what_changes_does_not_wait_for_what_failed_and_does_not_shorten_its_pause() {
+        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        for _ in 0..20 {
+            agenda.failed(now);
+        }
+        assert_eq!(agenda.wakes(), Some(now + LONGEST_PAUSE));
+        agenda.changed([&connection("a")], now);
+        assert!(matches!(agenda.take(now), Some(Job::Part(_))));
+        agenda.part_done();
+        agenda.failed(now);
+        assert_eq!(agenda.again_at, Some(now + LONGEST_PAUSE));
     }
 
     #[test]
@@ -172,7 +205,7 @@ mod tests {
         agenda.changed([&connection("a")], now);
         agenda.take(now);
         agenda.changed([&connection("b")], now);
-        agenda.done();
+        agenda.part_done();
         assert!(matches!(agenda.take(now), Some(Job::Part(seeds)) if seeds.keys.contains("b")));
     }
 }

@@ -1,20 +1,27 @@
 //! What is due is begun: passes over what changed, and over everything; and what came of them.
 
+use super::super::context::Context;
+use super::super::metrics::Outcome;
 use super::agenda::Job;
 use super::followed::Followed;
 use super::hub::{Event, Hub};
-use super::pass::{Came, Pass, Whole};
-use crate::api::SyncMode;
+use super::judge::Standing;
+use super::narrow::{leave_out, leave_out_conflicts};
+use super::pass::{Came, Pass, Source, Whole};
+use super::targets::{LookedAt, SyncInto};
+use crate::api::{Kind, SyncMode};
 use crate::engine::closure::{Seeds, plan_closure};
 use crate::engine::item::ObjectId;
 use crate::engine::plan::{ActionKind, Plan, Scope, is_too_many};
 use crate::engine::world::Inventory;
 use crate::tenant::kubernetes::{ClusterPlace, Version};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::Span;
 
 /// How many actions a pass over what changed carries out at most: what comes meanwhile waits no longer.
 const IN_A_PASS: usize = 256;
@@ -28,13 +35,17 @@ impl Hub {
         let now = Instant::now();
         let names: Vec<String> = self.targets.keys().filter(|name| self.can_look_at(name)).cloned().collect();
         for name in names {
-            while let Some(job) = self.targets.get_mut(&name).and_then(|target| target.agenda.take(now)) {
+            while let Some((job, since)) = self.targets.get_mut(&name).and_then(|target| {
+                let (_, since) = target.agenda.due(now);
+                Some((target.agenda.take(now)?, since))
+            }) {
                 let begun = match job {
                     Job::Whole => self.begin_whole(&name),
                     Job::Part(seeds) => self.begin_part(&name, &seeds, now),
                 };
+                self.context.metrics.waited(self.context.role, since.map_or(Duration::ZERO, |since| now - since));
                 if let Some(target) = self.targets.get_mut(&name).filter(|_| !begun) {
-                    target.agenda.done();
+                    target.agenda.part_done();
                 }
             }
         }
@@ -48,16 +59,24 @@ impl Hub {
         let world = self.world();
         let approval = world.tenants.get(name).map(|view| view.spec.approval()).unwrap_or_default();
         let mut plan = plan_closure(&world, &self.index, seeds, &scope);
+        if !scope.syncs.is_empty() {
+            // A sync that waits for approval may want something else of the same objects.
+            let all = Scope { syncs: BTreeSet::new(), ..scope };
+            leave_out_conflicts(&mut plan, &plan_closure(&world, &self.index, seeds, &all));
+        }
         drop(world);
         let Some(planned) = plan.targets.iter_mut().find(|target| target.tenant == name) else { return false };
         let updates = planned.actions.iter().filter(|action| action.action == ActionKind::Update).count();
         let too_many = is_too_many(target.guard.count() + updates, place.mirror.inventory().len(), approval);
         let all = planned.actions.len();
         // Deletes, and what many changes together mean, are decided on the whole.
-        planned.actions.retain(|action| {
-            action.action != ActionKind::Delete
-                && action.needs_approval.is_empty()
-                && !(too_many && action.action == ActionKind::Update)
+        let all_ids: BTreeSet<String> = planned.actions.iter().map(|action| action.id.clone()).collect();
+        leave_out(planned, |action| {
+            // It rests on what did not change just now, and is still to be done.
+            !action.after.is_subset(&all_ids)
+                || action.action == ActionKind::Delete
+                || !action.needs_approval.is_empty()
+                || (too_many && action.action == ActionKind::Update)
         });
         let waits = planned.actions.len() < all;
         let later: Vec<ObjectId> = planned.actions.iter().skip(IN_A_PASS).map(|a| a.change.object.clone()).collect();
@@ -71,9 +90,9 @@ impl Hub {
             target.agenda.changed(&later, now);
         }
         let Some(pass) = pass else { return false };
-        let (tell, target) = (self.tell.clone(), name.to_string());
+        let (tell, target, span) = (self.tell.clone(), name.to_string(), self.span(name));
         self.tasks.spawn(async move {
-            let came = spawn_blocking(move || pass.unattended(&plan)).await;
+            let came = spawn_blocking(move || span.in_scope(|| pass.part(&plan))).await;
             let came = came.unwrap_or_else(|_| Came::broken(&target));
             drop(tell.send(Event::Part { target, came }));
         });
@@ -84,10 +103,10 @@ impl Hub {
     fn begin_whole(&mut self, name: &str) -> bool {
         let Some(target) = self.targets.get(name) else { return false };
         let (pass, syncs, world) = (self.pass(name, None), target.syncs.clone(), self.world());
-        let (tell, target) = (self.tell.clone(), name.to_string());
+        let (tell, target, span) = (self.tell.clone(), name.to_string(), self.span(name));
         self.tasks.spawn(async move {
             let whole = spawn_blocking(move || {
-                let whole = pass.whole(&world, &syncs);
+                let whole = span.in_scope(|| pass.whole(&world, &syncs));
                 // Before it is told: the mirrors must not have to copy what nobody looks at any more.
                 drop((pass, world));
                 whole
@@ -101,6 +120,10 @@ impl Hub {
         true
     }
 
+    fn span(&self, name: &str) -> Span {
+        self.context.passes.span(self.context.role, name)
+    }
+
     /// What a pass over a target works with: of what is known only what `plan` speaks of, or all.
     fn pass(&self, name: &str, plan: Option<&Plan>) -> Pass {
         let place = self.places.open(name).map(|place| {
@@ -111,41 +134,47 @@ impl Hub {
             let there = ClusterPlace::new(name, place.server.clone(), place.paths.namespace());
             there.knowing(inventory, versions, self.places.listener(name, place.epoch))
         });
-        let source =
-            |(tenant, place): (&String, &Followed)| (tenant.clone(), (place.server.clone(), place.paths.clone()));
+        let source = |(tenant, place): (&String, &Followed)| {
+            let (server, paths, answers) = (place.server.clone(), place.paths.clone(), place.answers());
+            (tenant.clone(), Source { server, paths, answers })
+        };
         let (leadership, stop) = (self.context.leadership.clone(), self.context.stop.clone());
+        let answers = self.places.open(name).map(Followed::answers);
+        let answers = move || answers.as_ref().is_none_or(|answers| answers.load(Ordering::Relaxed));
         Pass {
             target: name.to_string(),
             place,
             sources: self.places.iter().map(source).collect(),
-            leads: Arc::new(move || leadership.holds() && !stop.is_requested()),
+            goes_on: Arc::new(move || leadership.holds() && !stop.is_requested() && answers()),
+            may_keep: self.targets.get(name).is_none_or(|target| !target.keeps_no_approval),
         }
     }
 
     /// Takes in what came of a pass over what changed.
-    pub(super) fn hear_of_pass(&mut self, name: &str, came: &Came) {
-        for (id, kind, _) in &came.done {
-            info!(tenant = name, object = %id, action = kind.as_str(), "done");
-        }
-        for (id, why) in &came.failed {
-            warn!(tenant = name, action = id, why, "failed");
-        }
+    pub(super) fn hear_of_part(&mut self, name: &str, came: &Came) {
+        let outcome = if came.failed.is_empty() && !came.again { Outcome::Written } else { Outcome::Failed };
+        self.count(came, outcome);
         if let Some(target) = self.targets.get_mut(name) {
-            target.came(came, Instant::now());
+            target.came(came, LookedAt::Part, Instant::now());
         }
     }
 
     /// Takes in what came of a look at everything.
     pub(super) fn hear_of_whole(&mut self, name: &str, whole: &Whole) {
-        self.hear_of_pass(name, &whole.came);
         let syncs = self.syncs.iter().filter_map(|(sync, live)| {
             let spec = &live.read.as_ref().ok()?.spec;
             let is_into = spec.to.iter().any(|to| to == name);
-            is_into.then(|| (sync.clone(), (spec.mode.unwrap_or(SyncMode::Plan), self.places.trouble(&spec.from))))
+            let into = || SyncInto {
+                mode: spec.mode.unwrap_or(SyncMode::Plan),
+                source_trouble: self.places.trouble(&spec.from),
+                knows_source: self.tenants.get(&spec.from).is_some_and(|tenant| tenant.read.is_ok()),
+            };
+            is_into.then(|| (sync.clone(), into()))
         });
         let syncs: BTreeMap<_, _> = syncs.collect();
         let now = Instant::now();
         let Some(target) = self.targets.get_mut(name) else { return };
+        target.came(&whole.came, LookedAt::Whole, now);
         target.judge(name, whole, &syncs, now, &now_in_words());
         if whole.came.done.is_empty() {
             target.agenda.look_at_everything_by(now + self.context.resync);
@@ -153,6 +182,22 @@ impl Hub {
             // What is left, and the proof that nothing is.
             target.agenda.look_at_everything(now);
         }
+        let (drifted, since) = target.drifts(name, &whole.plan, SystemTime::now());
+        self.context.metrics.drift(name, drifted, since);
+        let held_back = target.standing.values().any(|(status, _)| status.state != Standing::InSync.as_str());
+        let outcome = match &whole.came {
+            came if came.again || !came.failed.is_empty() => Outcome::Failed,
+            came if !came.done.is_empty() => Outcome::Written,
+            _ if held_back => Outcome::HeldBack,
+            _ => Outcome::Unchanged,
+        };
+        self.count(&whole.came, outcome);
+    }
+
+    fn count(&self, came: &Came, outcome: Outcome) {
+        let Context { metrics, role, .. } = &self.context;
+        metrics.reconciled(*role, Kind::TenantSync, outcome, came.took);
+        came.failed.values().for_each(|failure| metrics.failed(*role, failure.code));
     }
 }
 

@@ -1,11 +1,14 @@
 //! A tenant as the syncer follows it: where its Tenant says that it is, and what it was told of it.
 
 use crate::api::{Kubeconfig, Object, Place, SecretKeyRef, TenantSpec};
+use crate::controller::readiness::Waiting;
 use crate::engine::world::View;
 use crate::tenant::clusters::spec_with_own;
 use crate::tenant::kubernetes::watch::{FOLLOWED, Following, SERVER, Told};
 use crate::tenant::kubernetes::{Due, Heard, Mirror, Paths, Server};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Why the operator does not go where a Tenant points to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +72,7 @@ pub fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, Re
 /// A tenant that is followed.
 #[derive(Debug)]
 pub struct Followed {
+    tenant: String,
     /// Tells what is told of it from what was told of where it was before.
     pub epoch: u64,
     /// Its cluster.
@@ -81,20 +85,39 @@ pub struct Followed {
     unread: BTreeSet<&'static str>,
     /// What cannot be followed now, and why.
     lost: BTreeMap<&'static str, String>,
+    /// Whether its server answers: what is being done there need not wait for all of its answers.
+    answers: Arc<AtomicBool>,
+    /// While it is read for the first time.
+    waiting: Option<Waiting>,
     _following: Following,
 }
 
 impl Followed {
     /// Nothing is known of it yet.
-    pub fn new(epoch: u64, server: Server, paths: Paths, following: Following) -> Self {
-        Followed {
+    pub fn new(tenant: &str, epoch: u64, server: Server, paths: Paths, following: Following, waiting: Waiting) -> Self {
+        let followed = Followed {
+            tenant: tenant.to_string(),
             epoch,
             server,
             paths,
             mirror: Mirror::default(),
             unread: FOLLOWED.into(),
             lost: BTreeMap::new(),
+            answers: Arc::new(AtomicBool::new(true)),
+            waiting: Some(waiting),
             _following: following,
+        };
+        followed.tell_waiting();
+        followed
+    }
+
+    fn tell_waiting(&self) {
+        if let Some(waiting) = &self.waiting {
+            waiting.now_for(format!(
+                "{} of tenant {}",
+                self.unread.iter().copied().collect::<Vec<_>>().join(", "),
+                self.tenant
+            ));
         }
     }
 
@@ -113,7 +136,19 @@ impl Followed {
                 Due::Objects(BTreeSet::new())
             }
         };
+        self.answers.store(!self.lost.contains_key(SERVER), Ordering::Relaxed);
+        if self.is_being_read() {
+            self.tell_waiting();
+        } else {
+            // One that cannot be read now is told of in its status: the others do not wait for it.
+            self.waiting = None;
+        }
         if could_be_read == self.trouble().is_none() { due } else { Due::Everything }
+    }
+
+    /// Whether its server answers, also later.
+    pub fn answers(&self) -> Arc<AtomicBool> {
+        self.answers.clone()
     }
 
     /// Why it cannot be read.

@@ -1,5 +1,6 @@
 //! How a sync stands in a target, in words and numbers: what its status says. Pure.
 
+use super::pass::Failure;
 use crate::api::{ReceiptStatus, SyncMode, TargetCounts, TargetStatus, Verdict};
 use crate::engine::code::{Code, Severity};
 use crate::engine::plan::{Action, ActionKind, Finding, Note, State, Target};
@@ -25,7 +26,8 @@ pub enum Standing {
 }
 
 impl Standing {
-    const ALL: [Standing; 9] = [
+    /// All of them.
+    pub const ALL: [Standing; 9] = [
         Standing::Invalid,
         Standing::NotAccepted,
         Standing::Unreachable,
@@ -52,7 +54,8 @@ impl Standing {
         }
     }
 
-    fn parse(text: &str) -> Standing {
+    /// From a status.
+    pub fn parse(text: &str) -> Standing {
         Standing::ALL.into_iter().find(|standing| standing.as_str() == text).unwrap_or(Standing::Failed)
     }
 
@@ -75,8 +78,10 @@ pub struct Evidence<'a> {
     pub findings: &'a [Finding],
     /// Why the source cannot be read.
     pub source_trouble: Option<&'a str>,
+    /// Whether there is no such source, or no such target.
+    pub is_unknown: bool,
     /// Actions that failed, by id, and why.
-    pub failed: &'a BTreeMap<String, String>,
+    pub failed: &'a BTreeMap<String, Failure>,
     /// Why an approval that was given does not hold.
     pub void: Option<&'a str>,
     /// What was changed since the target was settled.
@@ -102,7 +107,21 @@ impl Evidence<'_> {
             f.object.as_ref().is_some_and(|id| id.kind == crate::api::Kind::TenantSync && id.name == self.sync)
         };
         let here = move |f: &&Finding| f.tenant.as_deref().is_none_or(|t| t == tenant);
-        self.findings.iter().filter(here).filter(move |f| of_sync(f) || f.code == Code::WriterConflict)
+        // That another of its tenants is unknown is nothing to this one.
+        let of_this = |f: &&Finding| match f.code {
+            Code::SyncUnknownTenant => self.is_unknown,
+            // What it accepts is said there.
+            Code::SyncNotAccepted => self.target.state == State::Read,
+            _ => true,
+        };
+        let findings = self.findings.iter().filter(here).filter(of_this);
+        findings.filter(move |f| of_sync(f) || f.code == Code::WriterConflict)
+    }
+
+    /// What failed of this sync's actions, or of the target as a whole.
+    fn failed(&self) -> impl Iterator<Item = (&String, &Failure)> {
+        let of_this = |id: &String| *id == self.target.tenant || self.actions().any(|action| action.id == *id);
+        self.failed.iter().filter(move |(id, _)| of_this(id))
     }
 }
 
@@ -181,9 +200,9 @@ fn standing(
     if let Some(why) = evidence.source_trouble {
         return (Standing::Unreachable, Some(format!("its source cannot be read: {why}")));
     }
-    if let Some((id, why)) = evidence.failed.iter().next() {
-        let others = more(evidence.failed.len());
-        return (Standing::Failed, Some(format!("{id}: {why}{others}")));
+    if let Some((id, failure)) = evidence.failed().next() {
+        let others = more(evidence.failed().count());
+        return (Standing::Failed, Some(format!("{id}: {}{others}", failure.why)));
     }
     let actions = evidence.actions().count();
     let waiting =

@@ -12,20 +12,23 @@
 //!
 //! | File | What it is |
 //! |---|---|
-//! | `hub` | what is told, and what it makes due |
+//! | `hub`, `hear` | what is told, and what it makes due |
 //! | `dispatch` | what is due is begun |
 //! | `places`, `followed`, `kubeconfig` | where tenants are, how they are reached, what is known of them |
 //! | `targets`, `agenda`, `guard` | one target: its syncs, what is due, the volume guard |
-//! | `pass` | one pass over one target, on a thread of its own |
-//! | `judge`, `statuses`, `report` | what is said: statuses, events |
+//! | `pass`, `narrow` | one pass over one target, on a thread of its own |
+//! | `judge`, `statuses`, `report`, `measured` | what is said: statuses, events, metrics |
 
 mod agenda;
 mod dispatch;
 mod followed;
 mod guard;
+mod hear;
 mod hub;
 mod judge;
 mod kubeconfig;
+mod measured;
+mod narrow;
 mod pass;
 mod places;
 mod report;
@@ -34,13 +37,16 @@ mod targets;
 
 use super::context::Context;
 use hub::Hub;
+use measured::Measured;
+use std::sync::Arc;
 use tokio::task::JoinSet;
 
 /// Does the syncer's work, until it is asked to end.
 pub async fn run(context: Context) -> Result<(), String> {
     let mut hubs = JoinSet::new();
+    let measured = Arc::<Measured>::default();
     for namespace in context.namespaces.iter() {
-        hubs.spawn(Hub::new(context.clone(), namespace).run());
+        hubs.spawn(Hub::new(context.clone(), namespace, measured.clone()).run());
     }
     while let Some(ended) = hubs.join_next().await {
         ended.map_err(|_| "a mistake of ours: report it, with the last lines of the log".to_string())?;

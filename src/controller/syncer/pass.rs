@@ -1,20 +1,24 @@
 //! One pass over one target: plan, carry out what may be carried out, and tell what came of it. It runs on
 //! a thread of its own, so that a target that does not answer holds up no other.
 
+use super::narrow::leave_out_conflicts;
 use crate::apply::{self, Consent, Outcome, Refusal, Report, Tenants};
 use crate::engine::canonical::Digest;
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, Target, plan};
+use crate::engine::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, State, Target, plan};
 use crate::engine::record::Writer;
-use crate::engine::world::World;
+use crate::engine::world::{View, World};
 use crate::tenant::directory::definition_digest;
 use crate::tenant::kubernetes::{ClusterPlace, Paths, Server};
 use crate::tenant::{Place, PlaceError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tracing::{debug, info, warn};
 
-/// Whether this process may still write: asked before each write.
-pub type Leads = Arc<dyn Fn() -> bool + Send + Sync>;
+/// Whether to go on: asked before each write is begun.
+pub type GoesOn = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// Where a pass writes to and copies from.
 pub struct Pass {
@@ -23,9 +27,21 @@ pub struct Pass {
     /// Its place, and what is known of it; `None` where it cannot be written.
     pub place: Option<ClusterPlace>,
     /// Where definitions come from.
-    pub sources: BTreeMap<String, (Server, Paths)>,
-    /// Asked before each write.
-    pub leads: Leads,
+    pub sources: BTreeMap<String, Source>,
+    /// Asked before each write is begun.
+    pub goes_on: GoesOn,
+    /// Whether an approval of before may still be kept beside the target.
+    pub may_keep: bool,
+}
+
+/// Where definitions come from.
+pub struct Source {
+    /// Its cluster.
+    pub server: Server,
+    /// Its namespace there.
+    pub paths: Paths,
+    /// Whether it answers.
+    pub answers: Arc<AtomicBool>,
 }
 
 /// The syncs into a target.
@@ -44,12 +60,23 @@ pub struct Syncs {
 pub struct Came {
     /// What was done, with the digest of each action.
     pub done: Vec<(ObjectId, ActionKind, Digest)>,
-    /// Actions that failed, by id, and why.
-    pub failed: BTreeMap<String, String>,
+    /// Actions that failed, by id, and why. By the name of the target: all of them.
+    pub failed: BTreeMap<String, Failure>,
     /// Somebody else changed something meanwhile: it is to be planned anew.
     pub again: bool,
     /// A person had approved it.
     pub approved: bool,
+    /// How long it took, planning included where everything was looked at.
+    pub took: Duration,
+}
+
+/// Why something was not done.
+#[derive(Debug)]
+pub struct Failure {
+    /// One word, for machines.
+    pub code: &'static str,
+    /// Why, and what to do.
+    pub why: String,
 }
 
 /// What came of looking at everything.
@@ -63,13 +90,43 @@ pub struct Whole {
     pub void: BTreeMap<String, String>,
     /// Over what is declared and what is live, where nothing is left to do.
     pub settled: Option<(Digest, Digest)>,
+    /// No approval of before is kept any more.
+    pub keeps_none: bool,
 }
 
 impl Came {
     /// Of a pass that a mistake of ours ended.
     pub fn broken(target: &str) -> Self {
         let why = "a mistake of ours ended it: report it, with the last lines of the log".to_string();
-        Came { failed: [(target.to_string(), why)].into(), ..Came::default() }
+        Came { failed: [(target.to_string(), Failure { code: "Mistake", why })].into(), ..Came::default() }
+    }
+
+    /// A line for each change, and for each that failed.
+    pub fn log(&self, tenant: &str) {
+        for (id, kind, _) in &self.done {
+            info!(tenant, object = %id, action = kind.as_str(), "done");
+        }
+        for (id, Failure { code, why }) in &self.failed {
+            warn!(tenant, action = id, code, why, "failed");
+        }
+        if self.again {
+            info!(tenant, "somebody else changed something meanwhile: it is planned anew");
+        }
+        debug!(tenant, done = self.done.len(), failed = self.failed.len(), "looked");
+    }
+}
+
+impl Failure {
+    fn of(error: &PlaceError) -> Self {
+        let code = match error {
+            PlaceError::Busy { .. } => "Busy",
+            PlaceError::Changed { .. } => "Changed",
+            PlaceError::Refused { .. } => "Refused",
+            PlaceError::Forbidden { .. } => "Forbidden",
+            PlaceError::Failed { .. } => "Unreachable",
+            PlaceError::Unsure { .. } => "NoAnswer",
+        };
+        Failure { code, why: error.to_string() }
     }
 }
 
@@ -87,40 +144,77 @@ impl Tenants for Pass {
 
     fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, PlaceError> {
         let object = || ObjectId::new(crate::api::Kind::Integration, &from.integration);
-        let Some((server, paths)) = self.sources.get(&from.tenant) else {
+        let Some(source) = self.sources.get(&from.tenant).filter(|source| source.answers.load(Ordering::Relaxed))
+        else {
             let why = format!("its definition is in {}, which cannot be read", from.tenant);
             return Err(PlaceError::Refused { object: object(), why });
         };
-        let source = ClusterPlace::new(&from.tenant, server.clone(), paths.namespace());
+        let source = ClusterPlace::new(&from.tenant, source.server.clone(), source.paths.namespace());
         let bytes = source.definition(&from.integration)?;
         if definition_digest(&bytes) == from.digest { Ok(bytes) } else { Err(PlaceError::Changed { object: object() }) }
     }
 }
 
 impl Pass {
+    /// Carries out what is planned of what changed.
+    pub fn part(&self, plan: &Plan) -> Came {
+        let begun = Instant::now();
+        let came = self.unattended(plan);
+        came.log(&self.target);
+        Came { took: begun.elapsed(), ..came }
+    }
+
     /// Carries out what needs no approval.
-    pub fn unattended(&self, plan: &Plan) -> Came {
+    fn unattended(&self, plan: &Plan) -> Came {
         self.carry_out(plan, &Consent::Unattended).unwrap_or_else(|refusal| self.refused(&refusal))
     }
 
     /// Looks at everything, and carries out what was approved, or else what needs no approval.
     pub fn whole(&self, world: &World, syncs: &Syncs) -> Whole {
+        let begun = Instant::now();
         let scope = Scope { tenants: [self.target.clone()].into(), ..Scope::default() };
         let all = plan(world, &scope);
         let mut void = BTreeMap::new();
         let mut came = self.approved(&all, syncs, &mut void);
         if came.is_none() && !syncs.apply.is_empty() {
-            let narrowed = (!syncs.plan.is_empty()).then(|| plan(world, &Scope { syncs: syncs.unattended(), ..scope }));
+            let narrowed = (!syncs.plan.is_empty()).then(|| {
+                let mut narrowed = plan(world, &Scope { syncs: syncs.unattended(), ..scope });
+                leave_out_conflicts(&mut narrowed, &all);
+                narrowed
+            });
             let planned = narrowed.as_ref().unwrap_or(&all);
             if planned.actions().any(|(_, action)| action.needs_approval.is_empty()) {
                 came = Some(self.unattended(planned));
             }
         }
-        let settled = all.is_empty().then(|| {
+        let settled = self.is_settled(&all, world).then(|| {
             let receipt = apply::receipt(Digest::of(b""), world);
             (receipt.declared, receipt.live)
         });
-        Whole { plan: all, came: came.unwrap_or_default(), void, settled }
+        let keeps_none = settled.is_some() && self.may_keep && !syncs.approved.is_empty() && self.forget_approvals();
+        let came = Came { took: begun.elapsed(), ..came.unwrap_or_default() };
+        came.log(&self.target);
+        Whole { plan: all, came, void, settled, keeps_none }
+    }
+
+    /// Whether nothing is left to do, and that is known: of what could not be read nothing is.
+    fn is_settled(&self, plan: &Plan, world: &World) -> bool {
+        let is_read = |tenant: &String| matches!(world.tenants.get(tenant).map(|t| &t.live), Some(View::Read(_)));
+        let into = world.syncs.iter().filter(|sync| sync.spec.to.contains(&self.target));
+        plan.is_empty()
+            && self.target(plan).is_some_and(|target| target.state == State::Read)
+            && into.into_iter().all(|sync| is_read(&sync.spec.from))
+    }
+
+    /// An operator that was killed between its last write and the receipt leaves what was approved. Whether
+    /// nothing is kept any more.
+    fn forget_approvals(&self) -> bool {
+        let Some(place) = &self.place else { return false };
+        let forgotten = place.begin(&[]).and_then(|mut session| {
+            let kept = !session.approved()?.is_empty();
+            if kept { session.settle(true) } else { Ok(()) }
+        });
+        forgotten.inspect_err(|error| warn!(tenant = self.target, why = %error, "an approval is kept")).is_ok()
     }
 
     fn target<'p>(&self, plan: &'p Plan) -> Option<&'p Target> {
@@ -157,23 +251,32 @@ impl Pass {
         if consented.is_empty() {
             return None;
         }
-        match self.carry_out(plan, &Consent::Digests { digests: consented, safe: false }) {
+        let consenting = |sync: &&String| syncs.approved.get(*sync).is_some_and(|given| !given.is_disjoint(&consented));
+        let of: BTreeSet<Writer> = syncs.approved.keys().filter(consenting).map(|s| Writer::Sync(s.clone())).collect();
+        let consenting: Vec<String> = syncs.approved.keys().filter(consenting).cloned().collect();
+        match self.carry_out(plan, &Consent::Digests { digests: consented.clone(), safe: false, of }) {
             Ok(came) => Some(Came { approved: true, ..came }),
             Err(refusal @ Refusal::Place(_)) => Some(self.refused(&refusal)),
             Err(refusal) => {
-                void.extend(syncs.approved.keys().map(|sync| (sync.clone(), refusal.to_string())));
+                void.extend(consenting.into_iter().map(|sync| (sync, refusal.to_string())));
                 None
             }
         }
     }
 
     fn carry_out(&self, plan: &Plan, consent: &Consent) -> Result<Came, Refusal> {
-        let report = apply::apply(self, plan, consent, &|| !(self.leads)(), &mut |_, _| {})?;
+        let report = apply::apply(self, plan, consent, &|| !(self.goes_on)(), &mut |_, _| {})?;
         Ok(self.came(plan, &report))
     }
 
     fn refused(&self, refusal: &Refusal) -> Came {
-        Came { failed: [(self.target.clone(), refusal.to_string())].into(), ..Came::default() }
+        let failure = match refusal {
+            Refusal::Place(error) => Failure::of(error),
+            Refusal::Void { .. } | Refusal::UnknownDigest { .. } => {
+                Failure { code: "NotApproved", why: refusal.to_string() }
+            }
+        };
+        Came { failed: [(self.target.clone(), failure)].into(), ..Came::default() }
     }
 
     fn came(&self, plan: &Plan, report: &Report) -> Came {
@@ -186,7 +289,7 @@ impl Pass {
                     came.done.push((action.change.object.clone(), action.action, action.digest.clone()));
                 }
                 Outcome::Failed(PlaceError::Changed { .. }) => came.again = true,
-                Outcome::Failed(error) => drop(came.failed.insert(id.clone(), error.to_string())),
+                Outcome::Failed(error) => drop(came.failed.insert(id.clone(), Failure::of(error))),
                 Outcome::HeldBack { .. } | Outcome::NotApproved | Outcome::Interrupted => {}
             }
         }

@@ -93,7 +93,8 @@ impl Places {
             let Some(found) = found else { continue };
             if let Err(refusal) = &found {
                 self.found_by.remove(&name);
-                if refusal.reason != UNREAD {
+                let is_news = !self.found.get(&name).is_some_and(|known| known.as_ref().err() == Some(refusal));
+                if refusal.reason != UNREAD && is_news {
                     warn!(tenant = name, reason = refusal.reason, why = %refusal, "not followed");
                 }
             }
@@ -123,12 +124,15 @@ impl Places {
         let (epoch, paths) = (self.epochs, Paths::of(&there.namespace));
         let following = watch::namespace(&server, &paths, Reading::Spec, self.teller(name, epoch));
         info!(tenant = name, namespace = there.namespace, cluster = server.name(), "followed");
-        Some(Ok(Followed::new(epoch, server, paths, following)))
+        let waiting = self.context.readiness.waits(self.context.role.as_str(), format!("tenant {name}"));
+        Some(Ok(Followed::new(name, epoch, server, paths, following, waiting)))
     }
 
     async fn connect(&self, tenant: &str, kubeconfig: &Secret) -> Result<Server, String> {
         let vetted = vetting::vetted(kubeconfig.expose()).map_err(|error| format!("its kubeconfig: {error}"))?;
         let server = self.context.servers.connect_by(vetted, tenant).await?;
+        let leadership = self.context.leadership.clone();
+        let server = server.guarded(Arc::new(move || leadership.holds()));
         Ok(server.observed(self.context.metrics.observer(tenant)))
     }
 

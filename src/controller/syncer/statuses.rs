@@ -32,7 +32,18 @@ pub fn of_sync(
     now: &Time,
 ) -> Option<Said<TenantSyncStatus>> {
     let before: TenantSyncStatus = written(live).unwrap_or_default();
-    let sync = live.read.as_ref().ok()?;
+    let sync = match &live.read {
+        Ok(sync) => sync,
+        Err(why) => {
+            let conditions = conditions(&before.conditions, unreadable(why), live.generation, now);
+            let status = TenantSyncStatus {
+                observed_generation: Some(live.generation),
+                conditions: conditions.clone(),
+                ..before.clone()
+            };
+            return (status != before).then(|| said(Kind::TenantSync, live, status, before.conditions, conditions));
+        }
+    };
     let to: BTreeSet<&String> = sync.spec.to.iter().collect();
     let standing = to.into_iter().map(|to| targets.get(to)?.standing.get(&live.name));
     let standing: Vec<&(TargetStatus, Option<String>)> = standing.collect::<Option<_>>()?;
@@ -53,18 +64,15 @@ pub fn of_sync(
 /// What the status of a Tenant should be, where it says something else; `None` also while it is being read.
 pub fn of_tenant(live: &Live<Object<TenantSpec>>, places: &Places, now: &Time) -> Option<Said<TenantStatus>> {
     let before: TenantStatus = written(live).unwrap_or_default();
-    let tenant = live.read.as_ref().ok()?;
-    if places.is_being_read(&live.name) {
-        return None;
-    }
-    let bad = |type_, reason: &str, why: &str| {
-        vec![Verdict::new("Ready", false, reason, why), Verdict::new(type_, true, reason, why)]
-    };
-    let verdicts = match places.get(&live.name)? {
-        Err(refusal) => bad("Stalled", refusal.reason, &refusal.why),
-        Ok(place) => match place.view(tenant).1 {
-            View::Read(_) => vec![Verdict::new("Ready", true, "Followed", "it is read, and followed")],
-            View::Unreachable(why) => bad("Reconciling", "Unreachable", &why),
+    let verdicts = match &live.read {
+        Err(why) => unreadable(why),
+        Ok(_) if places.is_being_read(&live.name) => return None,
+        Ok(tenant) => match places.get(&live.name)? {
+            Err(refusal) => bad("Stalled", refusal.reason, &refusal.why),
+            Ok(place) => match place.view(tenant).1 {
+                View::Read(_) => vec![Verdict::new("Ready", true, "Followed", "it is read, and followed")],
+                View::Unreachable(why) => bad("Reconciling", "Unreachable", &why),
+            },
         },
     };
     let status = TenantStatus {
@@ -73,6 +81,14 @@ pub fn of_tenant(live: &Live<Object<TenantSpec>>, places: &Places, now: &Time) -
     };
     let (then, now) = (before.conditions.clone(), status.conditions.clone());
     (status != before).then(|| said(Kind::Tenant, live, status, then, now))
+}
+
+fn bad(type_: &'static str, reason: &str, why: &str) -> Vec<Verdict> {
+    vec![Verdict::new("Ready", false, reason, why), Verdict::new(type_, true, reason, why)]
+}
+
+fn unreadable(why: &str) -> Vec<Verdict> {
+    bad("Stalled", "Unreadable", why)
 }
 
 fn said<S, O>(kind: Kind, live: &Live<O>, status: S, before: Vec<Condition>, now: Vec<Condition>) -> Said<S> {

@@ -6,9 +6,10 @@ use super::judge::{self, Evidence};
 use super::pass::{Came, Syncs, Whole};
 use crate::api::{ReceiptStatus, SyncMode, TargetStatus};
 use crate::engine::canonical::{Digest, Digesting};
-use crate::engine::plan::{ActionKind, State, Target};
+use crate::engine::plan::{ActionKind, Note, Plan, State, Target};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
 use tokio::time::Instant;
 
 /// One target.
@@ -28,6 +29,30 @@ pub struct TargetState {
     done: Vec<Digest>,
     /// The last receipt, by sync.
     receipts: BTreeMap<String, ReceiptStatus>,
+    /// It is known that no approval is kept beside it.
+    pub keeps_no_approval: bool,
+    /// Since when something drifted and is left so.
+    drifts_since: Option<SystemTime>,
+}
+
+/// How much of a target was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookedAt {
+    /// What changed.
+    Part,
+    /// Everything.
+    Whole,
+}
+
+/// A sync into a target.
+#[derive(Debug)]
+pub struct SyncInto {
+    /// Whether it waits for approval.
+    pub mode: SyncMode,
+    /// Why its source cannot be read.
+    pub source_trouble: Option<String>,
+    /// Whether there is such a source.
+    pub knows_source: bool,
 }
 
 impl TargetState {
@@ -43,7 +68,7 @@ impl TargetState {
     }
 
     /// Takes in what was carried out, and says when to go on.
-    pub fn came(&mut self, came: &Came, now: Instant) {
+    pub fn came(&mut self, came: &Came, looked_at: LookedAt, now: Instant) {
         self.done.extend(came.done.iter().map(|(_, _, digest)| digest.clone()));
         if came.approved {
             self.guard.approved();
@@ -52,22 +77,17 @@ impl TargetState {
             let changed = came.done.iter().filter(|(_, kind, _)| changes(kind)).map(|(id, _, _)| id.clone());
             self.guard.changed(changed, now);
         }
-        if came.again || !came.failed.is_empty() {
-            self.agenda.failed(now);
-        } else {
-            self.agenda.done();
+        self.keeps_no_approval &= !came.approved;
+        match looked_at {
+            _ if came.again || !came.failed.is_empty() => self.agenda.failed(now),
+            LookedAt::Part => self.agenda.part_done(),
+            LookedAt::Whole => self.agenda.whole_done(),
         }
     }
 
     /// Takes in what a look at everything found: how each of `syncs` stands.
-    pub fn judge(
-        &mut self,
-        target: &str,
-        whole: &Whole,
-        syncs: &BTreeMap<String, (SyncMode, Option<String>)>,
-        now: Instant,
-        time: &str,
-    ) {
+    pub fn judge(&mut self, target: &str, whole: &Whole, syncs: &BTreeMap<String, SyncInto>, now: Instant, time: &str) {
+        self.keeps_no_approval |= whole.keeps_none;
         if let Some((declared, live)) = &whole.settled {
             self.guard.settled(now);
             if !self.done.is_empty() {
@@ -84,14 +104,16 @@ impl TargetState {
             notes: Vec::new(),
             concerned: BTreeMap::new(),
         };
-        let planned = whole.plan.targets.iter().find(|t| t.tenant == target).unwrap_or(&absent);
-        let stand = |(sync, (mode, source_trouble)): (&String, &(SyncMode, Option<String>))| {
+        let known = whole.plan.targets.iter().find(|t| t.tenant == target);
+        let planned = known.unwrap_or(&absent);
+        let stand = |(sync, into): (&String, &SyncInto)| {
             let evidence = Evidence {
                 sync,
-                mode: *mode,
+                mode: into.mode,
                 target: planned,
                 findings: &whole.plan.findings,
-                source_trouble: source_trouble.as_deref(),
+                source_trouble: into.source_trouble.as_deref(),
+                is_unknown: known.is_none() || !into.knows_source,
                 failed: &whole.came.failed,
                 void: whole.void.get(sync).map(String::as_str),
                 changed: self.guard.count(),
@@ -100,6 +122,18 @@ impl TargetState {
             (sync.clone(), (judge::target(&evidence), self.requested.get(sync).cloned()))
         };
         self.standing = syncs.iter().map(stand).collect();
+    }
+
+    /// How many objects of it drifted and are left so, and since when the first is.
+    pub fn drifts(&mut self, target: &str, plan: &Plan, now: SystemTime) -> (usize, Option<SystemTime>) {
+        let notes = plan.targets.iter().filter(|t| t.tenant == target).flat_map(|t| &t.notes);
+        let left = notes.filter_map(|note| match note {
+            Note::Drift { object, left: true, ignored: false, .. } => Some(object),
+            _ => None,
+        });
+        let left = left.collect::<BTreeSet<_>>().len();
+        self.drifts_since = (left > 0).then(|| self.drifts_since.unwrap_or(now));
+        (left, self.drifts_since)
     }
 
     /// The proof of what was done since the last one.

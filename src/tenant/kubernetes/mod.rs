@@ -23,7 +23,7 @@ pub use mirror::{Defined, Due, Heard, Mirror, News};
 pub use pages::{Listing, PAGE};
 pub use paths::Paths;
 pub use role::role;
-pub use server::{Ask, Lines, Observer, Refused, Server, Trouble};
+pub use server::{Ask, Guard, Lines, Observer, Refused, Server, Trouble};
 pub use session::IN_FLIGHT;
 
 use super::{Place, PlaceError, Session, Snapshot};

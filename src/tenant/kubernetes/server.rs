@@ -21,6 +21,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// one (of every success 200), and how long it took. It must not wait.
 pub type Observer = Arc<dyn Fn(&Ask, Option<StatusCode>, Duration) + Send + Sync>;
 
+/// Whether something may still be written: asked before each request that does.
+pub type Guard = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// An API server. Cheap to clone.
 #[derive(Clone)]
 pub struct Server {
@@ -31,6 +34,7 @@ pub struct Server {
     /// What one request may take.
     patience: Duration,
     observer: Option<Observer>,
+    guard: Option<Guard>,
 }
 
 impl std::fmt::Debug for Server {
@@ -130,7 +134,7 @@ impl Trouble {
 impl Server {
     /// A server that `client` reaches.
     pub fn new(client: kube::Client, runtime: Arc<Runtime>, name: &str, patience: Duration) -> Self {
-        Server { client, runtime, name: name.into(), patience, observer: None }
+        Server { client, runtime, name: name.into(), patience, observer: None, guard: None }
     }
 
     /// The same, of which one request may take so long.
@@ -141,6 +145,12 @@ impl Server {
     /// The same, which tells of each request.
     pub fn observed(&self, observer: Observer) -> Self {
         Server { observer: Some(observer), ..self.clone() }
+    }
+
+    /// The same, to which nothing is written that `guard` does not let pass: a request that is sent again
+    /// is asked for again.
+    pub fn guarded(&self, guard: Guard) -> Self {
+        Server { guard: Some(guard), ..self.clone() }
     }
 
     /// As people know it.
@@ -160,6 +170,9 @@ impl Server {
         let mut pause = PAUSE;
         let mut tries = 1;
         loop {
+            if ask.method != Method::GET && self.guard.as_ref().is_some_and(|may_write| !may_write()) {
+                return Err(Trouble::NotAsked("this process leads no more".to_string()));
+            }
             let sent = Instant::now();
             let answer = timeout_at(deadline, self.once(ask)).await;
             if let Some(observer) = &self.observer {

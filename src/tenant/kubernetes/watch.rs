@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// How long a server holds one watch open: it then ends it, and it is opened again.
 const HELD_OPEN: Duration = Duration::from_secs(280);
@@ -255,11 +255,15 @@ impl<T: Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
             (self.tell)(Told::Followed(resource));
         }
         let since = Instant::now();
+        // The server ends it before: one that goes on for longer is a connection that nobody is at.
+        let dead = sleep_until(since + HELD_OPEN + self.server.patience());
+        tokio::pin!(dead);
         let mut told = false;
         loop {
             let line = tokio::select! {
                 line = lines.next() => line,
                 _ = self.reopen.changed() => return Ended::Over(true),
+                () = &mut dead => return Ended::Over(true),
             };
             let Some(line) = line else { return Ended::Over(told || since.elapsed() > MOMENT) };
             let text = String::from_utf8_lossy(&line);

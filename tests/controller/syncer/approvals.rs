@@ -4,8 +4,6 @@ use super::stage::*;
 use crate::replica::until;
 use serde_json::json;
 
-const SYNC: &str = "tenantsync/us-to-eu";
-
 fn target(stage: &Stage, path: &str) -> String {
     field(&stage.us, SYNC, &format!(".status.targets[0].{path}"))
 }

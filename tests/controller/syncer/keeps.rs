@@ -4,9 +4,6 @@ use super::stage::*;
 use crate::replica::until;
 use serde_json::json;
 
-const SYNC: &str = "tenantsync/us-to-eu";
-const SCOPES: &str = ".spec.inputs.scopes.value";
-
 fn stands(stage: &Stage, state: &str) {
     until_field(&stage.us, SYNC, ".status.targets[0].state", state);
 }
@@ -63,7 +60,7 @@ fn what_is_no_longer_declared_goes_only_where_that_is_allowed() {
     stage.in_us(&[pruning, integration("other", &["crm"])]);
     kubectl(&stage.eu, &["wait", "--for=create", "integration/other", "--timeout=60s"]);
     kubectl(&stage.us, &["delete", "integration/lead"]);
-    looked_again(&stage, "1");
+    looked_again(&stage, SYNC, "1");
     kubectl(&stage.eu, &["get", "integration/lead"]);
     policy(&stage, json!({"actions": ["Create", "Update", "Delete"]}));
     until("it is gone", || field(&stage.eu, "integration/lead", ".metadata.name").is_empty());
@@ -81,11 +78,6 @@ fn deleting_the_sync_deletes_nothing() {
         kubectl(&stage.eu, &["get", "connections,integrations", "-o", "name"]),
         "connection.stablekey.dev/crm\nintegration.stablekey.dev/lead\n"
     );
-}
-
-fn looked_again(stage: &Stage, at: &str) {
-    kubectl(&stage.us, &["annotate", "--overwrite", SYNC, &format!("stablekey.dev/requestedAt={at}")]);
-    until("it was handled", || field(&stage.us, SYNC, ".status.lastHandledReconcileAt") == at);
 }
 
 #[test]
@@ -107,7 +99,7 @@ fn a_settled_hub_that_is_started_again_writes_nothing() {
     let (us, eu) = (stage.us.cluster().mark().unwrap(), stage.eu.cluster().mark().unwrap());
     let mut again = stage.syncer();
     again.says("\"leads\"");
-    looked_again(&stage, "now");
+    looked_again(&stage, SYNC, "now");
     let writes = |requests: Vec<stablekey_clusters::audit::Request>| -> Vec<String> {
         let ours = requests.into_iter().filter(|r| ["create", "update", "patch", "delete"].contains(&r.verb.as_str()));
         ours.map(|r| format!("{} {}", r.verb, r.resource)).collect()

@@ -1,6 +1,11 @@
 //! The syncer on two real clusters, driven and looked at by kubectl.
 
 mod approvals;
+mod carries;
 mod keeps;
+mod kubeconfigs;
+mod pulls;
 mod pushes;
 mod stage;
+mod unreachable;
+mod writers;

@@ -2,7 +2,10 @@
 
 use crate::replica::{Replica, until};
 use serde_json::{Value, json};
-use stablekey_clusters::{Namespace, run, run_with_input, shared_all};
+use stablekey_clusters::audit::Mark;
+use stablekey_clusters::{Cluster, Namespace, run, run_with_input, shared_all};
+use std::fs;
+use std::path::{Path, PathBuf};
 
 pub struct Stage {
     pub us: Namespace<'static>,
@@ -13,21 +16,33 @@ impl Stage {
     /// Two tenants, of which `eu` takes what `us` gives.
     pub fn new(prefix: &str) -> Self {
         let [us, eu] = shared_all(["us", "eu"]);
-        let stage = Stage { us: us.namespace(prefix), eu: eu.namespace(prefix) };
-        stage.in_eu(&[tenant("eu", json!({"acceptFrom": ["us"]}))]);
-        let kubeconfig = std::fs::read_to_string(stage.eu.cluster().kubeconfig()).unwrap();
-        stage.in_us(&[
-            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "eu-kubeconfig"}, "stringData": {"value": kubeconfig}}),
-            tenant("us", json!({})),
-            stage.eu_elsewhere(),
-        ]);
+        Stage::on(prefix, us, eu)
+    }
+
+    /// The same on these clusters.
+    pub fn on(prefix: &str, us: &'static Cluster, eu: &'static Cluster) -> Self {
+        let stage = Stage { us: us.namespace(&format!("{prefix}-us")), eu: eu.namespace(&format!("{prefix}-eu")) };
+        stage.in_us(&[tenant("us", json!({}))]);
+        stage.leads_to("eu", &stage.eu, eu.kubeconfig());
         stage
+    }
+
+    /// One more tenant, which takes what `us` gives.
+    pub fn target(&self, name: &str, cluster: &'static Cluster) -> Namespace<'static> {
+        let namespace = cluster.namespace(name);
+        self.leads_to(name, &namespace, cluster.kubeconfig());
+        namespace
+    }
+
+    /// Makes a namespace that of the tenant `name`, and the way to it known to the hub.
+    fn leads_to(&self, name: &str, namespace: &Namespace<'_>, kubeconfig: &Path) {
+        apply(namespace, &[tenant(name, json!({"acceptFrom": ["us"]}))]);
+        self.in_us(&[kubeconfig_secret(name, &fs::read_to_string(kubeconfig).unwrap()), elsewhere(name, namespace)]);
     }
 
     /// The Tenant `eu` as the hub knows it.
     pub fn eu_elsewhere(&self) -> Value {
-        let kubeconfig = json!({"secretRef": {"name": "eu-kubeconfig", "key": "value"}});
-        tenant("eu", json!({"place": {"kubernetes": {"namespace": self.eu.name(), "kubeconfig": kubeconfig}}}))
+        elsewhere("eu", &self.eu)
     }
 
     pub fn in_us(&self, objects: &[Value]) {
@@ -40,8 +55,28 @@ impl Stage {
 
     /// A process that does the syncer's work in the namespace of `us`.
     pub fn syncer(&self) -> Replica {
-        Replica::start(&self.us, &["--role", "syncer", "--lease-duration", "3s", "--request-timeout", "5s"])
+        syncer(&self.us)
     }
+}
+
+/// Flags that tests need not wait long with.
+pub const SYNCER: [&str; 6] = ["--role", "syncer", "--lease-duration", "3s", "--request-timeout", "3s"];
+
+/// A process that does the syncer's work in a namespace.
+pub fn syncer(namespace: &Namespace<'_>) -> Replica {
+    Replica::start(namespace, &SYNCER)
+}
+
+/// The Secret with the way to a tenant.
+pub fn kubeconfig_secret(name: &str, kubeconfig: &str) -> Value {
+    let metadata = json!({"name": format!("{name}-kubeconfig")});
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"value": kubeconfig}})
+}
+
+/// A Tenant as a hub knows it.
+pub fn elsewhere(name: &str, namespace: &Namespace<'_>) -> Value {
+    let kubeconfig = json!({"secretRef": {"name": format!("{name}-kubeconfig"), "key": "value"}});
+    tenant(name, json!({"place": {"kubernetes": {"namespace": namespace.name(), "kubeconfig": kubeconfig}}}))
 }
 
 pub fn apply(namespace: &Namespace<'_>, objects: &[Value]) {
@@ -98,6 +133,59 @@ pub fn integration(name: &str, keys: &[&str]) -> Value {
 }
 
 pub fn sync(mode: &str) -> Value {
-    let spec = json!({"from": "us", "to": ["eu"], "integrations": ["*"], "connections": "Mirror", "mode": mode});
+    sync_to(&["eu"], mode)
+}
+
+pub fn sync_to(targets: &[&str], mode: &str) -> Value {
+    let spec = json!({"from": "us", "to": targets, "integrations": ["*"], "connections": "Mirror", "mode": mode});
     document("TenantSync", "us-to-eu", spec)
+}
+
+/// How the sync stands in a target.
+pub fn until_stands(stage: &Stage, target: &str, state: &str) {
+    until_field(&stage.us, SYNC, &of_target(target, "state"), state);
+}
+
+/// The path of what a sync's status says of a target.
+pub fn of_target(target: &str, path: &str) -> String {
+    format!(".status.targets[?(@.tenant==\"{target}\")].{path}")
+}
+
+pub const SYNC: &str = "tenantsync/us-to-eu";
+pub const SCOPES: &str = ".spec.inputs.scopes.value";
+
+/// What the Ready condition of an object says.
+pub fn ready(namespace: &Namespace<'_>, object: &str, what: &str) -> String {
+    field(namespace, object, &format!(".status.conditions[?(@.type==\"Ready\")].{what}"))
+}
+
+/// Waits for the reason of the Ready condition.
+pub fn until_ready(namespace: &Namespace<'_>, object: &str, reason: &str) {
+    until_field(namespace, object, ".status.conditions[?(@.type==\"Ready\")].reason", reason);
+}
+
+/// Whoever may do in a namespace what a syncer does in a target.
+pub fn account(namespace: &Namespace<'_>, name: &str) -> PathBuf {
+    kubectl(namespace, &["create", "serviceaccount", name]);
+    let kinds = "tenants,components,connections,customercredentials,integrations".split(',');
+    let kinds: Vec<String> = kinds.map(|kind| format!("{kind}.stablekey.dev")).collect();
+    let kinds = format!("--resource={},configmaps", kinds.join(","));
+    kubectl(namespace, &["create", "role", name, "--verb=get,list,watch,create,patch,delete", &kinds]);
+    let account = format!("--serviceaccount={}:{name}", namespace.name());
+    kubectl(namespace, &["create", "rolebinding", name, &format!("--role={name}"), &account]);
+    let token = namespace.cluster().token(namespace.name(), name).unwrap();
+    namespace.cluster().kubeconfig_of(&token).unwrap()
+}
+
+/// What was written in a namespace by our program since a moment: verb and object.
+pub fn written(namespace: &Namespace<'_>, since: Mark) -> Vec<String> {
+    let ours = namespace.audit_since(since).unwrap().into_iter();
+    let ours = ours.filter(|r| r.writes() && !r.agent.starts_with("kubectl") && r.resource != "leases");
+    ours.map(|r| format!("{} {}/{} {}", r.verb, r.resource, r.name, r.code)).collect()
+}
+
+/// Asks for a look, and waits for it: what the status says then is of now.
+pub fn looked_again(stage: &Stage, sync: &str, at: &str) {
+    kubectl(&stage.us, &["annotate", "--overwrite", sync, &format!("stablekey.dev/requestedAt={at}")]);
+    until("it was handled", || field(&stage.us, sync, ".status.lastHandledReconcileAt") == at);
 }

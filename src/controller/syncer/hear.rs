@@ -1,0 +1,198 @@
+//! What a hub is told, and what that makes due.
+
+use super::hub::{Event, Hub, sources};
+use super::pass::Syncs;
+use super::places::Met;
+use super::statuses::{self, requested_at};
+use crate::api::*;
+use crate::engine::closure::Index;
+use crate::engine::item::ObjectId;
+use crate::tenant::kubernetes::watch::Told;
+use crate::tenant::kubernetes::{Due, Heard, Live, News, live};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+/// After how long a status that could not be written is written again.
+const STATUS_AGAIN: Duration = Duration::from_secs(5);
+
+impl Hub {
+    /// Takes in one event.
+    pub(super) async fn hear(&mut self, event: Event) {
+        match event {
+            Event::Tenants(told) => {
+                if self.hear_of_hub("tenants", told, |hub| &mut hub.tenants) {
+                    self.settle_places().await;
+                }
+            }
+            Event::Syncs(told) => {
+                if self.hear_of_hub("tenantsyncs", told, |hub| &mut hub.syncs) {
+                    self.settle_syncs();
+                }
+            }
+            Event::Met(Met::Kubeconfig { secret, told }) => {
+                self.places.hear_of_secret(&secret, told);
+                self.settle_places().await;
+            }
+            Event::Met(Met::Place { tenant, epoch, told }) => self.hear_of_place(&tenant, epoch, told),
+            Event::Part { target, came } => self.hear_of_part(&target, &came),
+            Event::Whole { target, whole } => self.hear_of_whole(&target, &whole),
+            Event::Status { id, answer } => self.hear_of_status(id, answer).await,
+        }
+    }
+
+    /// Takes in what the server answered to a status: the object as it is, which somebody else may have
+    /// changed meanwhile.
+    async fn hear_of_status(&mut self, id: ObjectId, answer: Option<Vec<u8>>) {
+        let Some(answer) = answer.filter(|answer| !answer.is_empty()) else {
+            self.writing.insert(id, Some(Instant::now() + STATUS_AGAIN));
+            return;
+        };
+        self.writing.remove(&id);
+        let text = String::from_utf8_lossy(&answer);
+        match id.kind {
+            Kind::Tenant => {
+                if live::read_whole(&text).is_some_and(|live| set(&mut self.tenants, live)) {
+                    self.settle_places().await;
+                }
+            }
+            _ => {
+                if live::read_whole(&text).is_some_and(|live| set(&mut self.syncs, live)) {
+                    self.settle_syncs();
+                }
+            }
+        }
+    }
+
+    /// Takes in what is told of the hub's own objects; whether what they say changed.
+    fn hear_of_hub<S: PartialEq>(
+        &mut self,
+        resource: &'static str,
+        told: Told<News<Live<Object<S>>>>,
+        of: impl Fn(&mut Self) -> &mut BTreeMap<String, Live<Object<S>>>,
+    ) -> bool {
+        let news = match told {
+            Told::Heard(news) => news,
+            Told::Followed(_) => return false,
+            Told::Lost(_, error) => {
+                warn!(namespace = self.paths.namespace(), resource, why = %error, "cannot be followed");
+                return false;
+            }
+        };
+        let first = self.unread.remove(resource);
+        if self.unread.is_empty() {
+            self.waiting = None;
+        }
+        let objects = of(self);
+        match news {
+            News::All(all) => {
+                *objects = all.into_iter().map(|live| (live.name.clone(), live)).collect();
+                true
+            }
+            News::Set(live) => set(objects, live) || first,
+            News::Gone { name, .. } => objects.remove(&name).is_some(),
+        }
+    }
+
+    async fn settle_places(&mut self) {
+        self.places.settle(&self.tenants).await;
+        self.look_at_everything();
+    }
+
+    /// Takes in which syncs go where.
+    fn settle_syncs(&mut self) {
+        let now = Instant::now();
+        let mut wanted: BTreeMap<String, Syncs> = BTreeMap::new();
+        let mut requested: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for (name, live) in &self.syncs {
+            let Ok(sync) = &live.read else { continue };
+            let approved: BTreeSet<String> =
+                sync.metadata.annotations.get(APPROVE).map_or_else(BTreeSet::new, |text| {
+                    text.split(',')
+                        .map(|digest| digest.trim().to_string())
+                        .filter(|digest| !digest.is_empty())
+                        .collect()
+                });
+            for target in &sync.spec.to {
+                let syncs = wanted.entry(target.clone()).or_default();
+                match sync.spec.mode {
+                    Some(SyncMode::Apply) => syncs.apply.insert(name.clone()),
+                    Some(SyncMode::Plan) | None => syncs.plan.insert(name.clone()),
+                };
+                if !approved.is_empty() {
+                    syncs.approved.insert(name.clone(), approved.clone());
+                }
+                if let Some(at) = requested_at(&sync.metadata) {
+                    requested.entry(target.clone()).or_default().insert(name.clone(), at);
+                }
+            }
+        }
+        for name in self.targets.keys().filter(|name| !wanted.contains_key(*name)) {
+            self.context.metrics.forget_tenant(name);
+        }
+        self.targets.retain(|name, _| wanted.contains_key(name));
+        for (name, syncs) in wanted {
+            let is_new = !self.targets.contains_key(&name);
+            let target = self.targets.entry(name.clone()).or_default();
+            if is_new {
+                let statuses = self
+                    .syncs
+                    .iter()
+                    .filter_map(|(sync, live)| Some((sync, statuses::written::<TenantSyncStatus, _>(live)?)));
+                for (sync, status) in statuses {
+                    let of_this = status.targets.iter().filter(|target| target.tenant == name);
+                    of_this.for_each(|status| target.resume(sync, status, now));
+                }
+            }
+            target.syncs = syncs;
+            target.standing.retain(|sync, _| target.syncs.apply.contains(sync) || target.syncs.plan.contains(sync));
+            let requested = requested.remove(&name).unwrap_or_default();
+            if requested != target.requested {
+                target.requested = requested;
+                target.agenda.hurry(now);
+            }
+        }
+        self.look_at_everything();
+    }
+
+    fn look_at_everything(&mut self) {
+        self.index = Index::of(&self.world());
+        let now = Instant::now();
+        self.targets.values_mut().for_each(|target| target.agenda.look_at_everything(now));
+    }
+
+    fn hear_of_place(&mut self, tenant: &str, epoch: u64, told: Told<Heard>) {
+        let Some((due, place)) = self.places.hear(tenant, epoch, told) else { return };
+        let now = Instant::now();
+        match due {
+            Due::Objects(objects) if objects.is_empty() => {}
+            Due::Objects(objects) => {
+                let inventory = place.mirror.inventory();
+                objects.iter().filter_map(|id| inventory.get(id)).for_each(|item| self.index.take(&item));
+                let fed = |target: &str| sources(&self.syncs, target).any(|source| source == tenant);
+                let concerned = self.targets.iter_mut().filter(|(target, _)| *target == tenant || fed(target));
+                concerned.for_each(|(_, target)| target.agenda.changed(&objects, now));
+            }
+            Due::Everything if place.is_being_read() => {}
+            Due::Everything => {
+                match place.trouble() {
+                    Some(why) => warn!(tenant, why, "cannot be read"),
+                    None => info!(tenant, objects = place.mirror.inventory().len(), "read"),
+                }
+                self.look_at_everything();
+            }
+        }
+    }
+}
+
+/// Takes in an object; whether what it says changed. One that is older than what is known says nothing.
+fn set<S: PartialEq>(objects: &mut BTreeMap<String, Live<Object<S>>>, live: Live<Object<S>>) -> bool {
+    let known = objects.get(&live.name);
+    if known.is_some_and(|known| known.version.is_after(&live.version)) {
+        return false;
+    }
+    let same = known.is_some_and(|known| known.read == live.read && known.version.uid == live.version.uid);
+    objects.insert(live.name.clone(), live);
+    !same
+}

@@ -1,0 +1,38 @@
+//! What is measured of the syncer's work, over all of its hubs.
+
+use super::super::context::Context;
+use super::judge::Standing;
+use crate::api::TargetStatus;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use tokio::time::Instant;
+
+/// How much is due, and since when.
+type Due = (usize, Option<Instant>);
+
+/// What is due in all hubs of a process.
+#[derive(Debug, Default)]
+pub struct Measured(Mutex<BTreeMap<String, Due>>);
+
+impl Measured {
+    /// So much is due in the targets of a hub.
+    pub fn due(&self, context: &Context, namespace: &str, due: impl Iterator<Item = Due>) {
+        let mut hubs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        hubs.insert(namespace.to_string(), sum(due));
+        let (count, oldest) = sum(hubs.values().copied());
+        context.metrics.queue(context.role, count, oldest.map(Instant::into_std));
+    }
+}
+
+fn sum(due: impl Iterator<Item = Due>) -> Due {
+    due.fold((0, None), |(count, oldest), (more, since)| (count + more, [oldest, since].into_iter().flatten().min()))
+}
+
+/// How the targets of a hub stand: also how many stand as none does.
+pub fn targets<'s>(context: &Context, namespace: &str, standing: impl Iterator<Item = &'s TargetStatus>) {
+    let mut states: BTreeMap<&'static str, usize> = Standing::ALL.iter().map(|state| (state.as_str(), 0)).collect();
+    for status in standing {
+        *states.entry(Standing::parse(&status.state).as_str()).or_default() += 1;
+    }
+    context.metrics.targets(namespace, &states);
+}

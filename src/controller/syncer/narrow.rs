@@ -1,0 +1,34 @@
+//! What of a plan is carried out now, where that is less than all of it: nothing is done that rests on what
+//! is left out.
+
+use crate::engine::code::Code;
+use crate::engine::item::ObjectId;
+use crate::engine::plan::{Action, Plan, Target};
+use std::collections::BTreeSet;
+
+/// Leaves out of a target what `leaves` says, and what rests on it.
+pub fn leave_out(target: &mut Target, leaves: impl Fn(&Action) -> bool) {
+    let mut out: BTreeSet<String> = target.actions.iter().filter(|a| leaves(a)).map(|a| a.id.clone()).collect();
+    loop {
+        let rests = |action: &&Action| !out.contains(&action.id) && !action.after.is_disjoint(&out);
+        let more: Vec<String> = target.actions.iter().filter(rests).map(|a| a.id.clone()).collect();
+        if more.is_empty() {
+            break;
+        }
+        out.extend(more);
+    }
+    target.actions.retain(|action| !out.contains(&action.id));
+}
+
+/// Leaves out what two writers want differently, which a plan that knows only one of them does not see.
+pub fn leave_out_conflicts(narrowed: &mut Plan, all: &Plan) {
+    for target in &mut narrowed.targets {
+        let conflicts = conflicts(all, &target.tenant);
+        leave_out(target, |action| conflicts.contains(&action.change.object));
+    }
+}
+
+fn conflicts(plan: &Plan, tenant: &str) -> BTreeSet<ObjectId> {
+    let of_tenant = plan.findings.iter().filter(|f| f.tenant.as_deref() == Some(tenant));
+    of_tenant.filter(|f| f.code == Code::WriterConflict).filter_map(|f| f.object.clone()).collect()
+}

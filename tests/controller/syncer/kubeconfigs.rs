@@ -1,0 +1,168 @@
+//! The ways to tenants: missing, refused, swapped, revoked.
+
+use super::stage::*;
+use serde_json::json;
+use stablekey_clusters::{run, shared};
+use std::fs;
+
+const TENANT: &str = "tenant/eu";
+
+#[test]
+fn one_that_is_missing_is_told_and_used_as_soon_as_it_is_there() {
+    let stage = Stage::new("missing");
+    kubectl(&stage.us, &["delete", "secret", "eu-kubeconfig"]);
+    let _syncer = stage.syncer();
+    stage.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
+    until_ready(&stage.us, TENANT, "KubeconfigMissing");
+    assert!(ready(&stage.us, TENANT, "message").contains("there is no Secret eu-kubeconfig"));
+    until_stands(&stage, "eu", "Unreachable");
+    let kubeconfig = fs::read_to_string(stage.eu.cluster().kubeconfig()).unwrap();
+    let mut elsewhere = kubeconfig_secret("eu", &kubeconfig);
+    elsewhere["stringData"] = json!({"other": kubeconfig});
+    stage.in_us(&[elsewhere]);
+    until_field(
+        &stage.us,
+        TENANT,
+        ".status.conditions[?(@.type==\"Ready\")].message",
+        "Secret eu-kubeconfig has no key value",
+    );
+    stage.in_us(&[kubeconfig_secret("eu", &kubeconfig)]);
+    until_stands(&stage, "eu", "InSync");
+    until_ready(&stage.us, TENANT, "Followed");
+    // And gone again: nothing of it is used any more.
+    kubectl(&stage.us, &["delete", "secret", "eu-kubeconfig"]);
+    until_ready(&stage.us, TENANT, "KubeconfigMissing");
+    stage.in_us(&[connection("crm", "more")]);
+    until_stands(&stage, "eu", "Unreachable");
+    assert_eq!(field(&stage.eu, "connection/crm", SCOPES), "api");
+}
+
+/// "a kubeconfig Secret with exec, a file path, a proxy, impersonation, a link-local server".
+#[test]
+fn one_that_could_run_read_or_reach_something_is_refused_while_running_too() {
+    let stage = Stage::new("refused");
+    let mut syncer = stage.syncer();
+    stage.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
+    until_stands(&stage, "eu", "InSync");
+    let folder = tempfile::tempdir().unwrap();
+    let (ran, token) = (folder.path().join("ran"), folder.path().join("token"));
+    fs::write(&token, "CANARY-token").unwrap();
+    let (ran_path, token_path) = (ran.display().to_string(), token.display().to_string());
+    let good = fs::read_to_string(stage.eu.cluster().kubeconfig()).unwrap();
+    let with = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut kubeconfig: serde_json::Value = serde_json::from_str(&good).unwrap();
+        change(&mut kubeconfig);
+        kubeconfig.to_string()
+    };
+    let exec = json!({"apiVersion": "client.authentication.k8s.io/v1", "command": "touch", "args": [ran_path], "interactiveMode": "Never"});
+    let bad = [
+        ("exec", with(&|c| c["users"][0]["user"] = json!({"exec": exec}))),
+        (
+            "auth-provider",
+            with(&|c| {
+                c["users"][0]["user"] = json!({"auth-provider": {"name": "gcp", "config": {"cmd-path": "touch"}}})
+            }),
+        ),
+        ("tokenFile", with(&|c| c["users"][0]["user"] = json!({"tokenFile": token_path}))),
+        (
+            "client-certificate",
+            with(&|c| c["users"][0]["user"] = json!({"client-certificate": token_path, "client-key": token_path})),
+        ),
+        ("certificate-authority", with(&|c| c["clusters"][0]["cluster"]["certificate-authority"] = json!(token_path))),
+        ("proxy-url", with(&|c| c["clusters"][0]["cluster"]["proxy-url"] = json!("http://127.0.0.1:9"))),
+        ("impersonation", with(&|c| c["users"][0]["user"]["as"] = json!("system:admin"))),
+        ("insecure-skip-tls-verify", with(&|c| c["clusters"][0]["cluster"]["insecure-skip-tls-verify"] = json!(true))),
+        ("link-local", with(&|c| c["clusters"][0]["cluster"]["server"] = json!("https://169.254.169.254"))),
+        ("not https", with(&|c| c["clusters"][0]["cluster"]["server"] = json!("http://127.0.0.1:9"))),
+        ("not a kubeconfig", "CANARY".to_string()),
+    ];
+    let mark = stage.eu.cluster().mark().unwrap();
+    let mut messages = Vec::new();
+    for (why, kubeconfig) in bad {
+        stage.in_us(&[kubeconfig_secret("eu", &kubeconfig), connection("crm", why)]);
+        let mut message = String::new();
+        crate::replica::until(why, || {
+            message = ready(&stage.us, TENANT, "message");
+            message.contains(why) || (why == "not a kubeconfig" && message.contains("kubeconfig: it"))
+        });
+        assert_eq!(ready(&stage.us, TENANT, "reason"), "KubeconfigRefused");
+        messages.push(message);
+    }
+    until_stands(&stage, "eu", "Unreachable");
+    // What had begun by the way that was there before may have been finished; nothing came by these.
+    assert!(written(&stage.eu, mark).len() <= 1, "{:?}", written(&stage.eu, mark));
+    assert!(!ran.exists());
+    stage.in_us(&[kubeconfig_secret("eu", &good)]);
+    until_stands(&stage, "eu", "InSync");
+    syncer.signal("-TERM");
+    syncer.end();
+    let said = syncer.log.join("\n") + &messages.join("\n");
+    assert!(!said.contains("CANARY"), "{said}");
+}
+
+/// "a tenant's kubeconfig swapped while running".
+#[test]
+fn one_that_is_swapped_leads_to_no_other_tenant() {
+    let stage = Stage::new("swapped");
+    let other = shared("us").namespace("swapped-other");
+    apply(&other, &[tenant("other", json!({"acceptFrom": ["us", "eu"]})), connection("crm", "of the other")]);
+    // The same name, in the other cluster.
+    run(stage.us.cluster().kubectl().args(["create", "namespace", stage.eu.name()])).unwrap();
+    let _syncer = stage.syncer();
+    stage.in_us(&[connection("crm", "0"), integration("lead", &["crm"]), sync("Apply")]);
+    until_stands(&stage, "eu", "InSync");
+    let mark = stage.us.cluster().mark().unwrap();
+
+    // Only the cluster is another: a namespace of the name is there, and is nobody's.
+    let theirs = fs::read_to_string(stage.us.cluster().kubeconfig()).unwrap();
+    stage.in_us(&[connection("crm", "1"), kubeconfig_secret("eu", &theirs), connection("crm", "2")]);
+    until_stands(&stage, "eu", "NotAccepted");
+
+    // It is another tenant's.
+    stage.in_us(&[elsewhere("eu", &other), connection("crm", "3")]);
+    until_ready(&stage.us, TENANT, "Unreachable");
+    assert!(ready(&stage.us, TENANT, "message").contains("its namespace is that of tenant other"));
+    until_stands(&stage, "eu", "Unreachable");
+    assert_eq!(field(&other, "connection/crm", SCOPES), "of the other");
+    let everywhere = stage.us.cluster().audit_since(mark).unwrap();
+    let strays =
+        everywhere.iter().filter(|r| r.writes() && [stage.eu.name(), other.name()].contains(&r.namespace.as_str()));
+    assert_eq!(strays.filter(|r| !r.agent.starts_with("kubectl")).count(), 0);
+
+    // It moved: what is there already is held, and the rest made.
+    let moved = shared("us").namespace("swapped-moved");
+    apply(&moved, &[tenant("eu", json!({"acceptFrom": ["us"]})), connection("crm", "made by hand")]);
+    stage.in_us(&[elsewhere("eu", &moved), connection("erp", "3"), integration("lead", &["crm", "erp"])]);
+    until_field(&moved, "connection/erp", SCOPES, "3");
+    until_stands(&stage, "eu", "InSync");
+    assert_eq!(field(&moved, "connection/crm", SCOPES), "made by hand");
+    assert_eq!(field(&stage.us, SYNC, &of_target("eu", "counts.held")), "1");
+
+    // And back, to where it was all the time.
+    let kubeconfig = fs::read_to_string(stage.eu.cluster().kubeconfig()).unwrap();
+    stage.in_us(&[kubeconfig_secret("eu", &kubeconfig), stage.eu_elsewhere()]);
+    until_field(&stage.eu, "connection/crm", SCOPES, "3");
+    until_stands(&stage, "eu", "InSync");
+}
+
+#[test]
+fn one_that_is_revoked_is_told_and_a_new_one_goes_on() {
+    let stage = Stage::new("revoked");
+    let secret = |name: &str| kubeconfig_secret("eu", &fs::read_to_string(account(&stage.eu, name)).unwrap());
+    stage.in_us(&[secret("first")]);
+    let _syncer = stage.syncer();
+    stage.in_us(&[connection("crm", "0"), integration("lead", &["crm"]), sync("Apply")]);
+    until_stands(&stage, "eu", "InSync");
+    kubectl(&stage.eu, &["delete", "serviceaccount", "first"]);
+    until_ready(&stage.us, TENANT, "Unreachable");
+    assert!(ready(&stage.us, TENANT, "message").contains("the credentials are not accepted"));
+    until_stands(&stage, "eu", "Unreachable");
+    stage.in_us(&[connection("crm", "1"), secret("second")]);
+    until_field(&stage.eu, "connection/crm", SCOPES, "1");
+    until_stands(&stage, "eu", "InSync");
+    // Of its rights one is taken away: it is told which.
+    kubectl(&stage.eu, &["delete", "rolebinding", "second"]);
+    stage.in_us(&[connection("crm", "2")]);
+    until_stands(&stage, "eu", "Failed");
+    assert!(field(&stage.us, SYNC, &of_target("eu", "message")).contains("cannot patch resource \"connections\""));
+}

@@ -1,0 +1,148 @@
+//! Tenants that do not answer, and servers that go away and come back.
+
+use super::stage::*;
+use crate::proxy::{Fate, Proxy};
+use crate::replica::until;
+use stablekey_clusters::{shared, shared_all};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_target_that_is_frozen_holds_up_no_other_and_goes_on_when_it_answers_again() {
+    let stage = Stage::new("frozen");
+    let frozen = shared("frozen");
+    let west = stage.target("west", frozen);
+    let _syncer = stage.syncer();
+    stage.in_us(&[connection("crm", "0"), integration("lead", &["crm"]), sync_to(&["eu", "west"], "Apply")]);
+    until_stands(&stage, "eu", "InSync");
+    until_stands(&stage, "west", "InSync");
+
+    frozen.pause().unwrap();
+    let mut slowest = Duration::ZERO;
+    for scopes in ["1", "2", "3", "4", "5"] {
+        let begun = Instant::now();
+        stage.in_us(&[connection("crm", scopes)]);
+        until_field(&stage.eu, "connection/crm", SCOPES, scopes);
+        slowest = slowest.max(begun.elapsed());
+    }
+    // Less than one request to the frozen server takes: nothing waited for it.
+    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
+    until_stands(&stage, "west", "Unreachable");
+    until_stands(&stage, "eu", "InSync");
+    until_ready(&stage.us, "tenant/west", "Unreachable");
+    assert_eq!(ready(&stage.us, "tenant/west", "status"), "False");
+    assert!(ready(&stage.us, "tenant/west", "message").contains("cannot be reached"));
+    assert_eq!(ready(&stage.us, "tenant/eu", "status"), "True");
+    assert_eq!(ready(&stage.us, SYNC, "reason"), "Unreachable");
+
+    frozen.resume().unwrap();
+    until_field(&west, "connection/crm", SCOPES, "5");
+    until_stands(&stage, "west", "InSync");
+    until_ready(&stage.us, "tenant/west", "Followed");
+
+    frozen.restart_apiserver().unwrap();
+    stage.in_us(&[connection("crm", "6"), connection("erp", "6"), integration("lead", &["crm", "erp"])]);
+    until_field(&west, "connection/erp", SCOPES, "6");
+    until_field(&west, "connection/crm", SCOPES, "6");
+    until_stands(&stage, "west", "InSync");
+}
+
+#[test]
+fn a_target_that_is_frozen_at_the_start_is_told_and_holds_up_no_other() {
+    let stage = Stage::new("asleep");
+    let asleep = shared("asleep");
+    let west = stage.target("west", asleep);
+    asleep.pause().unwrap();
+    let _syncer = stage.syncer();
+    stage.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync_to(&["eu", "west"], "Apply")]);
+    until_field(&stage.eu, "connection/crm", SCOPES, "api");
+    until_stands(&stage, "west", "Unreachable");
+    until_stands(&stage, "eu", "InSync");
+    asleep.resume().unwrap();
+    until_field(&west, "connection/crm", SCOPES, "api");
+    until_stands(&stage, "west", "InSync");
+}
+
+#[test]
+fn the_hub_and_source_is_restarted_and_frozen_and_nothing_is_lost() {
+    let [us, eu] = shared_all(["restarted", "eu"]);
+    let stage = Stage::on("restarted", us, eu);
+    let mut syncer = stage.syncer();
+    stage.in_us(&[connection("crm", "0"), integration("lead", &["crm"]), sync("Apply")]);
+    until_stands(&stage, "eu", "InSync");
+    us.restart_apiserver().unwrap();
+    stage.in_us(&[connection("crm", "1")]);
+    until_field(&stage.eu, "connection/crm", SCOPES, "1");
+    // Longer than the Lease lasts: it cannot be renewed, and is taken again.
+    us.pause().unwrap();
+    syncer.says("lost the Lease");
+    us.resume().unwrap();
+    stage.in_us(&[connection("crm", "2")]);
+    until_field(&stage.eu, "connection/crm", SCOPES, "2");
+    until_stands(&stage, "eu", "InSync");
+}
+
+#[test]
+fn watches_that_are_cut_again_and_again_lose_nothing_and_list_nothing_anew() {
+    let stage = Stage::new("cut");
+    let cut = Arc::new(AtomicUsize::new(0));
+    let proxy = Proxy::to(stage.eu.cluster(), {
+        let cut = cut.clone();
+        // Every write in the target cuts all that is watched there.
+        move |seen| {
+            if seen.writes() && cut.fetch_add(1, Ordering::SeqCst) < 100 { Fate::CutWatches } else { Fate::Pass }
+        }
+    });
+    stage.in_us(&[kubeconfig_secret("eu", &std::fs::read_to_string(&proxy.kubeconfig).unwrap())]);
+    let _syncer = stage.syncer();
+    stage.in_us(&[connection("crm", "0"), integration("lead", &["crm"]), sync("Apply")]);
+    until_stands(&stage, "eu", "InSync");
+    for scopes in ["1", "2", "3"] {
+        stage.in_us(&[connection("crm", scopes)]);
+        until_field(&stage.eu, "connection/crm", SCOPES, scopes);
+        let patch = serde_json::json!({"spec": {"inputs": {"scopes": {"value": "theirs"}}}}).to_string();
+        kubectl(&stage.eu, &["patch", "connection/crm", "--type=merge", "--field-manager=kubectl-edit", "-p", &patch]);
+        until_stands(&stage, "eu", "Drifted");
+        let back = patch.replace("theirs", scopes);
+        kubectl(&stage.eu, &["patch", "connection/crm", "--type=merge", "--field-manager=kubectl-edit", "-p", &back]);
+        until_stands(&stage, "eu", "InSync");
+    }
+    assert!(cut.load(Ordering::SeqCst) > 3);
+    let lists = proxy.seen().into_iter().filter(|seen| seen.path.contains("/connections?limit")).count();
+    assert_eq!(lists, 1);
+}
+
+#[test]
+fn what_is_written_while_it_freezes_is_finished_later_and_each_key_made_once() {
+    let stage = Stage::new("midway");
+    let writes = Arc::new(AtomicUsize::new(0));
+    let swallows = Arc::new(AtomicUsize::new(4));
+    let proxy = Proxy::to(stage.eu.cluster(), {
+        let (writes, swallows) = (writes.clone(), swallows.clone());
+        move |seen| {
+            let written =
+                if seen.writes() { writes.fetch_add(1, Ordering::SeqCst) } else { writes.load(Ordering::SeqCst) };
+            if written >= swallows.load(Ordering::SeqCst) { Fate::Swallow } else { Fate::Pass }
+        }
+    });
+    stage.in_us(&[kubeconfig_secret("eu", &std::fs::read_to_string(&proxy.kubeconfig).unwrap())]);
+    let _syncer = stage.syncer();
+    let keys: Vec<String> = (0..12).map(|n| format!("c{n}")).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let mut all: Vec<_> = keys.iter().map(|key| connection(key, "api")).collect();
+    all.extend([integration("lead", &keys), sync("Apply")]);
+    stage.in_us(&all);
+    until("writes are swallowed", || writes.load(Ordering::SeqCst) > 5);
+    until_ready(&stage.us, "tenant/eu", "Unreachable");
+    until_stands(&stage, "eu", "Unreachable");
+    swallows.store(usize::MAX, Ordering::SeqCst);
+    until_stands(&stage, "eu", "InSync");
+    let made = stage.eu.audit().unwrap();
+    let mut made: Vec<&str> =
+        made.iter().filter(|r| r.code == 201 && r.resource == "connections").map(|r| r.name.as_str()).collect();
+    made.sort_unstable();
+    let mut keys = keys;
+    keys.sort_unstable();
+    assert_eq!(made, keys);
+}
