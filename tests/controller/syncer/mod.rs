@@ -2,6 +2,7 @@
 
 mod approvals;
 mod carries;
+mod gitops;
 mod keeps;
 mod kubeconfigs;
 mod pulls;
