@@ -1,0 +1,1 @@
+//! docs/operator.md, "Installing": its commands are run, as they stand there, on two real clusters.
