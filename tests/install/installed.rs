@@ -55,8 +55,8 @@ pub fn apply(namespace: &Namespace<'_>, object: &Value) {
 pub struct Account {
     pub user: String,
     pub kubeconfig: PathBuf,
+    pub namespace: String,
     cluster: &'static Cluster,
-    namespace: String,
 }
 
 impl Account {
