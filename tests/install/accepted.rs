@@ -36,7 +36,8 @@ fn restricted(cluster: &'static Cluster, prefix: &str) -> Namespace<'static> {
 
 fn pod(deployment: &Value) -> Value {
     let template = &deployment["spec"]["template"];
-    let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": template["metadata"], "spec": template["spec"]});
+    let mut pod =
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": template["metadata"], "spec": template["spec"]});
     pod["metadata"]["name"] = deployment["metadata"]["name"].clone();
     pod
 }
@@ -87,7 +88,8 @@ fn the_chart_is_installed_upgraded_and_uninstalled_and_what_people_made_stays() 
     let said = says(by_helm("install stablekey").arg(&chart));
     assert!(said.contains(&format!("looks after {}.", namespace.name())), "{said}");
     run(namespace.kubectl().args(["wait", "--for=condition=Established", "crd/connections.stablekey.dev"])).unwrap();
-    let tenant = json!({"apiVersion": "stablekey.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": "us"}, "spec": {}});
+    let tenant =
+        json!({"apiVersion": "stablekey.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": "us"}, "spec": {}});
     apply(&namespace, &tenant);
 
     // An upgrade brings what the kinds and the policies are now.

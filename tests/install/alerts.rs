@@ -53,7 +53,12 @@ fn rules_that_prometheus_would_not_load_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rules.yaml");
     let right = std::fs::read_to_string(repository("manifests/alerts/stablekey.yaml")).unwrap();
-    for (from, to) in [("absent(", "absnt("), ("for: 10m", "for: long"), ("summary: No", "summary: '{{ $x }}' #"), ("expr: absent", "exp: absent")] {
+    for (from, to) in [
+        ("absent(", "absnt("),
+        ("for: 10m", "for: long"),
+        ("summary: No", "summary: '{{ $x }}' #"),
+        ("expr: absent", "exp: absent"),
+    ] {
         assert!(right.contains(from));
         std::fs::write(&file, right.replacen(from, to, 1)).unwrap();
         crate::tools::refuses(tool("rules").arg(&file));

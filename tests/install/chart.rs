@@ -44,7 +44,8 @@ fn several_namespaces_are_looked_after_by_one_operator() {
     assert_eq!(deployments.len(), 2);
     let places = |kind: &str, name: &str| -> Vec<(Value, Value)> {
         let all = documents.iter().filter(|object| object["kind"] == kind && object["metadata"]["name"] == name);
-        all.map(|object| (object["metadata"]["namespace"].clone(), object["subjects"][0]["namespace"].clone())).collect()
+        all.map(|object| (object["metadata"]["namespace"].clone(), object["subjects"][0]["namespace"].clone()))
+            .collect()
     };
     let bound = places("RoleBinding", "stablekey-syncer");
     assert_eq!(bound, [(json!("us"), json!("home")), (json!("dev"), json!("home"))]);

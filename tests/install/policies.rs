@@ -97,7 +97,8 @@ fn config_map(name: &str, labels: Value) -> Value {
 fn of_config_maps_the_syncer_writes_definitions_and_approvals() {
     let namespace = us().namespace("config-maps");
     install(&namespace, &["syncer", "tenant-access/target"]);
-    let (definition, approval) = (json!({"stablekey.dev/definition": "true"}), json!({"stablekey.dev/approved": "true"}));
+    let (definition, approval) =
+        (json!({"stablekey.dev/definition": "true"}), json!({"stablekey.dev/approved": "true"}));
     for account in ["stablekey-syncer", "stablekey-target"].map(|name| Account::new(&namespace, name)) {
         let only = "the syncer writes only ConfigMaps with the label";
         refused(account.apply("", &config_map("any", json!({}))), only);
@@ -136,13 +137,7 @@ fn an_account_of_another_name_is_not_meant() {
 
 #[test]
 fn the_expressions_name_fields_that_the_kinds_have() {
-    let policies = [
-        "approve-syncs",
-        "binder-secrets",
-        "connections-in-use",
-        "syncer-configmaps",
-        "syncer-deletes",
-    ];
+    let policies = ["approve-syncs", "binder-secrets", "connections-in-use", "syncer-configmaps", "syncer-deletes"];
     for policy in policies {
         crate::installed::until("the controller has looked at the policy", || {
             let name = format!("validatingadmissionpolicy/{policy}.stablekey.dev");

@@ -86,14 +86,12 @@ pub fn placed(mut objects: Objects, namespace: &str) -> Objects {
 }
 
 pub fn is_namespaced(object: &Value) -> bool {
-    let cluster_wide =
-        ["CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
+    let cluster_wide = ["CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
     !cluster_wide.contains(&object["kind"].as_str().unwrap())
 }
 
 /// Everything that there is.
-pub const ALL: [&str; 6] =
-    ["crds", "policies", "binder", "syncer", "tenant-access/target", "tenant-access/source"];
+pub const ALL: [&str; 6] = ["crds", "policies", "binder", "syncer", "tenant-access/target", "tenant-access/source"];
 
 #[track_caller]
 fn agree(values: &[&str], folders: &[&str]) {

@@ -52,7 +52,8 @@ fn only_the_binder_reads_a_tenants_secrets() {
     let namespace = us().namespace("secrets");
     let [binder, syncer, target, source] = accounts(&namespace);
     for name in ["app", "stablekey-kubeconfigs"] {
-        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"a": "CANARY"}});
+        let secret =
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"a": "CANARY"}});
         apply(&namespace, &secret);
     }
     says(&mut binder.kubectl("get secret app"));
@@ -122,9 +123,9 @@ fn the_roles_are_in_step() {
         let pairs = role["rules"].as_array().unwrap().iter().filter(|rule| rule["resourceNames"].is_null());
         let pairs = pairs.flat_map(|rule| {
             let verbs = words(&rule["verbs"]);
-            words(&rule["resources"]).into_iter().flat_map(move |resource| {
-                verbs.clone().into_iter().map(move |verb| (resource.clone(), verb))
-            })
+            words(&rule["resources"])
+                .into_iter()
+                .flat_map(move |resource| verbs.clone().into_iter().map(move |verb| (resource.clone(), verb)))
         });
         pairs.collect()
     };

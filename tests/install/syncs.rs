@@ -43,7 +43,8 @@ fn definition(integration: &str) -> Value {
 }
 
 fn sync(from: &str, to: &str, mode: &str) -> Value {
-    let spec = json!({"from": from, "to": [to], "integrations": ["*"], "connections": "Mirror", "prune": true, "mode": mode});
+    let spec =
+        json!({"from": from, "to": [to], "integrations": ["*"], "connections": "Mirror", "prune": true, "mode": mode});
     document("TenantSync", "the-sync", spec)
 }
 
@@ -81,7 +82,10 @@ fn health(namespace: &Namespace<'_>, name: &str) -> [String; 2] {
     let object = [object(namespace, name)];
     let word = |said: Vec<String>| said[0].split(':').next().unwrap().to_string();
     let mut argo = tool("health");
-    [word(of_each(&mut tool("kstatus"), &object)), word(of_each(argo.arg(repository("manifests/argocd/health.lua")), &object))]
+    [
+        word(of_each(&mut tool("kstatus"), &object)),
+        word(of_each(argo.arg(repository("manifests/argocd/health.lua")), &object)),
+    ]
 }
 
 /// The syncer as its Deployment runs it, but out of the cluster.
@@ -125,7 +129,10 @@ fn no_verb_is_refused_and_each_is_used() {
     assert_eq!(health(&hub, SYNC), ["Current", "Healthy"]);
     assert_eq!(health(&hub, "tenant/eu"), ["Current", "Healthy"]);
     let copied = field(&target, "integration/lead", ".spec.definition.configMap.name");
-    assert!(field(&target, &format!("configmap/{copied}"), ".data.definition").starts_with("definitionVersion: 7"), "{copied}");
+    assert!(
+        field(&target, &format!("configmap/{copied}"), ".data.definition").starts_with("definitionVersion: 7"),
+        "{copied}"
+    );
 
     // It goes on by itself; what is no longer declared goes.
     apply(&hub, &sync("us", "eu", "Apply"));
@@ -135,7 +142,11 @@ fn no_verb_is_refused_and_each_is_used() {
         apply(&hub, &object);
     }
     until_field(&target, "integration/other", ".metadata.name", "other");
-    run(target.kubectl().args(["patch", "connection/other", "--type=merge", "--patch"]).arg(r#"{"spec":{"deletionPolicy":"Delete"}}"#)).unwrap();
+    run(target
+        .kubectl()
+        .args(["patch", "connection/other", "--type=merge", "--patch"])
+        .arg(r#"{"spec":{"deletionPolicy":"Delete"}}"#))
+    .unwrap();
     run(hub.kubectl().args(["delete", "integration/other", "connection/other"])).unwrap();
     until_field(&target, "integration/other", ".metadata.name", "");
     until_field(&target, "connection/other", ".metadata.name", "");
@@ -153,7 +164,9 @@ fn no_verb_is_refused_and_each_is_used() {
     let home = eu().namespace("home");
     let gives = Account::new(install(&source, &["tenant-access/source"]), "stablekey-source");
     let pulls = Account::new(install(&home, &["syncer"]), "stablekey-syncer");
-    for object in [document("Tenant", "us", json!({})), definition("lead"), connection("crm", "api"), integration("lead", "crm")] {
+    for object in
+        [document("Tenant", "us", json!({})), definition("lead"), connection("crm", "api"), integration("lead", "crm")]
+    {
         apply(&source, &object);
     }
     for object in [

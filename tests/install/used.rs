@@ -19,7 +19,8 @@ pub fn granted(role: &Value) -> Rights {
         let names = if names.is_empty() { vec![""] } else { names };
         words(&rule["resources"]).flat_map(move |resource| {
             let names = names.clone();
-            words(&rule["verbs"]).flat_map(move |verb| names.clone().into_iter().map(move |name| right(verb, resource, name)))
+            words(&rule["verbs"])
+                .flat_map(move |verb| names.clone().into_iter().map(move |name| right(verb, resource, name)))
         })
     });
     rights.collect()
@@ -41,7 +42,8 @@ pub fn asked(requests: &[Request], user: &str, namespace: &str) -> Rights {
     });
     let mut rights: Rights = rights.collect();
     // What server-side apply makes is authorized as a patch, and as a create where nothing is there.
-    let made = requests.iter().filter(|r| r.user == user && r.namespace == namespace && r.verb == "patch" && r.code == 201);
+    let made =
+        requests.iter().filter(|r| r.user == user && r.namespace == namespace && r.verb == "patch" && r.code == 201);
     rights.extend(made.map(|request| right("create", &request.resource, "")));
     rights
 }
