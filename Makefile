@@ -1,14 +1,14 @@
 # What every push runs, and the long ones.
 
-.PHONY: test soak control-plane clusters demo crds bench
+.PHONY: test soak control-plane tools clusters demo crds bench
 
 # Everything that must hold.
-test: control-plane
+test: control-plane tools
 	cargo test --workspace
 
 # The long ones: laws on many more worlds, readers on many more broken files, every trouble with every
 # request, an older Kubernetes, and the benchmarks.
-soak: control-plane
+soak: control-plane tools
 	SOAK=1 LAWS=10000 PROPTEST_CASES=20000 cargo test --workspace
 	KUBEBUILDER_ASSETS="$$(hack/control-plane/build older)" cargo test --test places --test clusters --test kubectl
 	$(MAKE) bench
@@ -17,6 +17,11 @@ soak: control-plane
 # the user's cache. KUBEBUILDER_ASSETS names a folder that has them already.
 control-plane:
 	hack/control-plane/build
+
+# Helm, and small programs around the libraries of Flux, Argo CD and Prometheus, for the tests of manifests/:
+# built once, in a minute, into the user's cache.
+tools:
+	hack/tools/build
 
 # Two clusters with examples/us-eu in them, until Ctrl-C. No Docker.
 clusters: control-plane
@@ -27,9 +32,14 @@ demo:
 	cargo build --quiet
 	PATH="$(CURDIR)/target/debug:$$PATH" examples/demo.sh target/demo
 
-# What is generated from src/api.
+# What is generated from src/api, and the copies for those who install it: Kustomize and Helm read nothing
+# that is not in their folder.
+CHART = manifests/helm/stablekey/files
 crds:
 	cargo run --quiet -- crds --dir crds
+	cp crds/*.yaml manifests/crds/
+	cp crds/*.yaml $(CHART)/crds/
+	cp $(filter-out %/kustomization.yaml,$(wildcard manifests/policies/*.yaml)) $(CHART)/policies/
 
 # Measures, prints ratios and writes docs/benchmarks.md. `make bench ONLY=engine` (or files) measures
 # one group and writes nothing.

@@ -36,7 +36,7 @@ pub fn guarded() -> &'static Guarded {
         for words in ROLES {
             says(&mut with(cluster.kubectl(), words));
         }
-        says(with(cluster.kubectl(), "apply --server-side -f").arg(repository("manifests/policies")));
+        says(with(cluster.kubectl(), "apply --server-side -k").arg(repository("manifests/policies")));
         let user = |name| cluster.user(name, None).unwrap();
         let guarded = Guarded { cluster, editor: user(EDITOR), approver: user(APPROVER) };
         guarded.wait_until_in_force();

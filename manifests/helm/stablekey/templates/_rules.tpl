@@ -1,0 +1,74 @@
+{{- /* What each account may do. Why: manifests/binder/role.yaml, manifests/syncer/role.yaml,
+manifests/tenant-access. The first three are given the chart's root, the last the role's name. */ -}}
+
+{{- define "stablekey.rules.source" -}}
+- apiGroups: [stablekey.dev]
+  resources: [tenants, components, connections, customercredentials, integrations]
+  verbs: [list, watch]
+- apiGroups: [stablekey.dev]
+  resources: [integrations]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch]
+{{- end }}
+
+{{- define "stablekey.rules.target" -}}
+- apiGroups: [stablekey.dev]
+  resources: [tenants, components, connections, customercredentials, integrations]
+  verbs: [list, watch]
+- apiGroups: [stablekey.dev]
+  resources: [connections, integrations]
+  verbs: [get, create, patch, delete]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end }}
+
+{{- define "stablekey.rules.syncer" -}}
+{{ include "stablekey.rules.target" . }}
+- apiGroups: [stablekey.dev]
+  resources: [tenantsyncs]
+  verbs: [list, watch]
+- apiGroups: [stablekey.dev]
+  resources: [tenants/status, tenantsyncs/status]
+  verbs: [patch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- /* A rule without names would mean all of them. */}}
+{{- with .Values.syncer.kubeconfigSecrets }}
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: {{ toJson . }}
+  verbs: [list, watch]
+{{- end }}
+{{- end }}
+
+{{- define "stablekey.rules.binder" -}}
+- apiGroups: [stablekey.dev]
+  resources: [tenants, components, connections, customercredentials, integrations]
+  verbs: [list, watch]
+- apiGroups: [stablekey.dev]
+  resources: [connections/status, customercredentials/status, integrations/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, patch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- end }}
+
+{{- define "stablekey.rules.lease" -}}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [stablekey-{{ . }}]
+  verbs: [get, update]
+{{- end }}

@@ -1,0 +1,115 @@
+//! What real API servers say to all of it.
+
+use crate::installed::{apply, list, us};
+use crate::renderings::{ALL, Objects, helmed, kustomized, placed};
+use crate::tools::{helm, repository, says};
+use serde_json::{Value, json};
+use stablekey_clusters::{Cluster, Namespace, Options, run, run_with_input};
+
+/// Server-side, and strictly: a field that is not known is an error, and a warning too.
+fn accepted(namespace: &Namespace<'_>, objects: &Objects) {
+    let mut kubectl = namespace.kubectl();
+    kubectl.args(["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-"]);
+    kubectl.arg("--warnings-as-errors");
+    let said = run_with_input(&mut kubectl, &list(objects).to_string()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(said.lines().count(), objects.len(), "{said}");
+}
+
+#[test]
+fn an_api_server_takes_every_object() {
+    let namespace = restricted(us(), "accepted");
+    accepted(&namespace, &placed(kustomized(&ALL), namespace.name()));
+    for access in ["tenantAccess=source", "tenantAccess=target"] {
+        accepted(&namespace, &helmed(namespace.name(), &[access]));
+    }
+    let more = ["nodeSelector.disk=fast", "image.pullSecrets[0].name=registry", "tolerations[0].operator=Exists"];
+    accepted(&namespace, &helmed(namespace.name(), &more));
+}
+
+/// A namespace where only Pods of the level `restricted` may be.
+fn restricted(cluster: &'static Cluster, prefix: &str) -> Namespace<'static> {
+    let namespace = cluster.namespace(prefix);
+    let levels = ["enforce", "warn"].map(|mode| format!("pod-security.kubernetes.io/{mode}=restricted"));
+    run(cluster.kubectl().args(["label", "namespace", namespace.name()]).args(levels)).unwrap();
+    namespace
+}
+
+fn pod(deployment: &Value) -> Value {
+    let template = &deployment["spec"]["template"];
+    let mut pod =
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": template["metadata"], "spec": template["spec"]});
+    pod["metadata"]["name"] = deployment["metadata"]["name"].clone();
+    pod
+}
+
+fn made(namespace: &Namespace<'_>, pod: &Value) -> Result<String, String> {
+    let mut kubectl = namespace.kubectl();
+    kubectl.args(["create", "--dry-run=server", "--validate=strict", "-f", "-"]);
+    run_with_input(&mut kubectl, &pod.to_string()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn its_pods_pass_the_restricted_level() {
+    let namespace = restricted(us(), "restricted");
+    let renderings = [kustomized(&["binder", "syncer"]), helmed(namespace.name(), &["crds=false", "policies=false"])];
+    for objects in renderings {
+        for deployment in ["Deployment/stablekey-binder", "Deployment/stablekey-syncer"] {
+            let pod = pod(&objects[deployment]);
+            made(&namespace, &pod).unwrap();
+            // That somebody looks, and at each of these.
+            let weaker: [(&str, Value); 4] = [
+                ("/spec/securityContext/runAsNonRoot", json!(false)),
+                ("/spec/securityContext/seccompProfile/type", json!("Unconfined")),
+                ("/spec/containers/0/securityContext/allowPrivilegeEscalation", json!(true)),
+                ("/spec/containers/0/securityContext/capabilities/drop", json!([])),
+            ];
+            for (path, value) in weaker {
+                let mut bad = pod.clone();
+                *bad.pointer_mut(path).unwrap() = value;
+                let said = made(&namespace, &bad).unwrap_err();
+                assert!(said.contains("violates PodSecurity \"restricted:latest\""), "{path}: {said}");
+            }
+        }
+    }
+}
+
+/// "Uninstalling deletes nothing."
+#[test]
+fn the_chart_is_installed_upgraded_and_uninstalled_and_what_people_made_stays() {
+    let cluster = Cluster::start(&Options::named("chart")).unwrap();
+    let namespace = cluster.namespace("us-prod");
+    let home = tempfile::tempdir().unwrap();
+    let by_helm = |words: &str| {
+        let mut helm = helm(home.path());
+        helm.args(words.split(' ')).args(["--namespace", namespace.name()]).env("KUBECONFIG", cluster.kubeconfig());
+        helm
+    };
+    let chart = repository("manifests/helm/stablekey");
+    let said = says(by_helm("install stablekey").arg(&chart));
+    assert!(said.contains(&format!("looks after {}.", namespace.name())), "{said}");
+    run(namespace.kubectl().args(["wait", "--for=condition=Established", "crd/connections.stablekey.dev"])).unwrap();
+    let tenant =
+        json!({"apiVersion": "stablekey.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": "us"}, "spec": {}});
+    apply(&namespace, &tenant);
+
+    // An upgrade brings what the kinds and the policies are now.
+    let kind = ["crd/connections.stablekey.dev", "--output=jsonpath={.spec.names.shortNames[0]}"];
+    let older = json!([{"op": "replace", "path": "/spec/names/shortNames", "value": ["older"]}]).to_string();
+    run(namespace.kubectl().args(["patch", kind[0], "--type=json", "--patch", &older])).unwrap();
+    says(by_helm("upgrade stablekey --set syncer.enabled=false --force-conflicts").arg(&chart));
+    assert_eq!(run(namespace.kubectl().arg("get").args(kind)).unwrap(), "conn");
+    let names = |kinds: &str| run(namespace.kubectl().args(["get", kinds, "--output=name"])).unwrap();
+    assert_eq!(names("deployments"), "deployment.apps/stablekey-binder\n");
+
+    // A second release, of another namespace, leaves out what a cluster has once.
+    let second = cluster.namespace("dev");
+    let mut helm = by_helm("install second --set crds=false --set policies=false");
+    says(helm.arg(&chart).args(["--namespace", second.name()]));
+
+    says(&mut by_helm("uninstall stablekey"));
+    assert_eq!(names("deployments,roles,rolebindings,serviceaccounts"), "");
+    assert_eq!(names("tenants"), "tenant.stablekey.dev/us\n");
+    assert_eq!(names("crds").lines().filter(|name| name.ends_with(".stablekey.dev")).count(), 6);
+    // What was kept is taken over by who installs it again.
+    says(by_helm("install stablekey").arg(&chart));
+}

@@ -1,0 +1,66 @@
+//! manifests/alerts, as Prometheus reads them.
+
+use crate::tools::{repository, says, tool};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// By metric, its labels, as docs/operator.md has them; histograms by the names that are asked for.
+fn documented() -> BTreeMap<String, BTreeSet<String>> {
+    let text = std::fs::read_to_string(repository("docs/operator.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| `stablekey_"));
+    let rows = rows.flat_map(|row| {
+        let cells: Vec<&str> = row.trim_matches(['|', ' ']).split(" | ").collect();
+        let name = cells[0].trim_matches('`').to_string();
+        let labels: Vec<&str> = cells[1].split(" (").next().unwrap().split(", ").collect();
+        let mut labels: BTreeSet<String> = labels.into_iter().map(str::to_string).collect();
+        if !row.contains("(histogram)") {
+            return vec![(name, labels)];
+        }
+        labels.insert("le".to_string());
+        ["_bucket", "_count", "_sum"].map(|part| (format!("{name}{part}"), labels.clone())).to_vec()
+    });
+    rows.collect()
+}
+
+/// That what is documented is what there is, by the metrics' own snapshot.
+#[test]
+fn the_documented_metrics_are_those_that_there_are() {
+    let folder = repository("src/controller/metrics/snapshots");
+    let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    let text = std::fs::read_to_string(file).unwrap();
+    let samples = text.lines().filter(|line| line.starts_with("stablekey_"));
+    let there: BTreeSet<String> = samples.map(|line| line.split(['{', ' ']).next().unwrap().to_string()).collect();
+    let documented: BTreeSet<String> = documented().into_keys().filter(|name| !name.ends_with("_bucket")).collect();
+    assert_eq!(there, documented);
+}
+
+#[test]
+fn prometheus_takes_the_rules_and_their_metrics_and_labels_exist() {
+    let said = says(tool("rules").arg(repository("manifests/alerts/stablekey.yaml")));
+    let documented = documented();
+    assert!(said.lines().count() >= 8, "{said}");
+    for line in said.lines() {
+        let mut words = line.split(' ');
+        let metric = words.next().unwrap();
+        let labels = documented.get(metric).unwrap_or_else(|| panic!("{metric} is no metric of the operator"));
+        for label in words {
+            assert!(labels.contains(label), "{metric} has no label {label}");
+        }
+    }
+}
+
+#[test]
+fn rules_that_prometheus_would_not_load_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rules.yaml");
+    let right = std::fs::read_to_string(repository("manifests/alerts/stablekey.yaml")).unwrap();
+    for (from, to) in [
+        ("absent(", "absnt("),
+        ("for: 10m", "for: long"),
+        ("summary: No", "summary: '{{ $x }}' #"),
+        ("expr: absent", "exp: absent"),
+    ] {
+        assert!(right.contains(from));
+        std::fs::write(&file, right.replacen(from, to, 1)).unwrap();
+        crate::tools::refuses(tool("rules").arg(&file));
+    }
+}

@@ -1,0 +1,103 @@
+//! What the documents say of installing is done, as it stands there, on two real clusters.
+
+use crate::replica::Replica;
+use crate::tools::{repository, says, tool};
+use stablekey_clusters::{Cluster, Options, run};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The shell's blocks below a heading, as one script.
+fn script(document: &str, heading: &str) -> String {
+    let text = std::fs::read_to_string(repository(document)).unwrap();
+    let (_, rest) = text.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("{document} has no {heading}"));
+    let section = rest.split("\n#").next().unwrap();
+    let blocks: Vec<&str> = section.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(!blocks.is_empty(), "{document}: {heading} has no commands");
+    blocks.concat()
+}
+
+/// Two clusters, and a shell that knows both by their contexts, in a folder that looks like the repository.
+struct Shell<'a> {
+    clusters: &'a [Cluster; 2],
+    folder: tempfile::TempDir,
+}
+
+impl<'a> Shell<'a> {
+    fn new(clusters: &'a [Cluster; 2]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["manifests", "examples"] {
+            std::os::unix::fs::symlink(repository(name), folder.path().join(name)).unwrap();
+        }
+        Shell { clusters, folder }
+    }
+
+    #[track_caller]
+    fn run(&self, script: &str) -> String {
+        let [us, eu] = self.clusters;
+        let helm = tool("helm");
+        let folders =
+            [us.binaries(), Path::new(helm.get_program()).parent().unwrap()].map(|path| path.display().to_string());
+        let path = format!("{}:{}", folders.join(":"), std::env::var("PATH").unwrap());
+        let kubeconfigs = [us, eu].map(|cluster| cluster.kubeconfig().display().to_string()).join(":");
+        let mut bash = Command::new("bash");
+        bash.args(["-euo", "pipefail", "-c", script]).current_dir(self.folder.path()).stdin(Stdio::null());
+        bash.env("PATH", path).env("KUBECONFIG", kubeconfigs).env("HOME", self.folder.path());
+        says(&mut bash)
+    }
+}
+
+#[test]
+fn the_commands_of_the_documentation_install_an_operator_that_works() {
+    let clusters = std::thread::scope(|scope| {
+        let start =
+            |name: &'static str| scope.spawn(move || Cluster::start(&Options::named(name).with_controllers()).unwrap());
+        [start("us"), start("eu")].map(|started| started.join().unwrap())
+    });
+    let shell = Shell::new(&clusters);
+    let document = "docs/operator.md";
+    shell.run(&script(document, "### With Helm"));
+    // Out of the way of the other way to install it.
+    for cluster in ["us", "eu"] {
+        shell.run(&format!("helm uninstall stablekey --kube-context {cluster} --namespace {cluster}-prod"));
+        shell.run(&format!("kubectl --context {cluster} delete namespace {cluster}-prod"));
+    }
+    shell.run(&script(document, "### With Kustomize"));
+    shell.run(&script(document, "### A tenant in another cluster"));
+
+    // There are no nodes: what the Deployment would run is run here, with its arguments and its account.
+    let token = clusters[0].token("us-prod", "stablekey-syncer").unwrap();
+    let mut syncer = Command::new(env!("CARGO_BIN_EXE_stablekey"));
+    let words = "get deployment stablekey-syncer --output=jsonpath={.spec.template.spec.containers[0].args[*]}";
+    let arguments = shell.run(&format!("kubectl --context us --namespace us-prod {words}"));
+    assert_eq!(arguments, "controller --role syncer");
+    syncer.args(arguments.split(' ')).args(["--namespace", "us-prod", "--listen", "127.0.0.1:0"]);
+    syncer.env("KUBECONFIG", clusters[0].kubeconfig_of(&token).unwrap()).stdin(Stdio::null());
+    let _running = Replica::by(syncer);
+    let said = shell.run(&script(document, "### Tenants and a sync"));
+    assert!(said.contains("tenant.stablekey.dev/eu-prod condition met"), "{said}");
+    assert!(said.contains("us-to-eu"), "{said}");
+
+    // And away again.
+    shell.run("kubectl --context us delete -k examples/install/us-prod");
+    assert_eq!(
+        run(clusters[0].kubectl().args(["get", "tenants", "--namespace=us-prod", "--output=name"]))
+            .unwrap()
+            .lines()
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn the_health_check_is_in_the_documentation_as_it_is() {
+    let script = std::fs::read_to_string(repository("manifests/argocd/health.lua")).unwrap();
+    let indented: String = script
+        .lines()
+        .map(|line| if line.is_empty() { "\n".to_string() } else { format!("        {line}\n") })
+        .collect();
+    let document = std::fs::read_to_string(repository("docs/gitops.md")).unwrap();
+    assert!(
+        document.contains(&format!("      health.lua: |\n{indented}```")),
+        "docs/gitops.md: copy manifests/argocd/health.lua"
+    );
+}

@@ -1,0 +1,154 @@
+//! What the accounts may do besides RBAC: manifests/policies, with their real tokens.
+
+use crate::installed::{Account, apply, install, us};
+use crate::tools::{refuses, says};
+use serde_json::{Value, json};
+use stablekey_clusters::{Namespace, run};
+
+fn secret(name: &str, type_: &str, labels: Value) -> Value {
+    let metadata = json!({"name": name, "labels": labels});
+    json!({"apiVersion": "v1", "kind": "Secret", "type": type_, "metadata": metadata, "stringData": {"type": "crm"}})
+}
+
+fn binding() -> Value {
+    json!({"stablekey.dev/for": "binding"})
+}
+
+#[track_caller]
+fn refused(result: Result<String, String>, why: &str) {
+    let said = result.unwrap_err();
+    assert!(said.contains(why), "should be refused with {why}, and says {said}");
+}
+
+#[test]
+fn the_binder_writes_binding_secrets_and_no_others() {
+    let namespace = us().namespace("bindings");
+    let binder = Account::new(install(&namespace, &["binder"]), "stablekey-binder");
+    let only = "the binder writes Secrets of type servicebinding.io/… with the label";
+    refused(binder.apply("", &secret("plain", "Opaque", binding())), only);
+    refused(binder.apply("", &secret("plain", "servicebinding.io/crm", json!({}))), only);
+    let opted_in = json!({"stablekey.dev/for": "connections"});
+    refused(binder.apply("", &secret("plain", "servicebinding.io/crm", opted_in.clone())), only);
+    // Nor a token of whatever account it likes.
+    let mut token = secret("token", "kubernetes.io/service-account-token", binding());
+    token["metadata"]["annotations"] = json!({"kubernetes.io/service-account.name": "default"});
+    refused(binder.apply("", &token), only);
+
+    binder.apply("", &secret("crm-binding", "servicebinding.io/crm", binding())).unwrap();
+    let mut changed = secret("crm-binding", "servicebinding.io/crm", binding());
+    changed["stringData"]["url"] = json!("https://crm.example");
+    binder.apply("", &changed).unwrap();
+    // Its own stays what it is.
+    let strip = r#"{"metadata":{"labels":{"stablekey.dev/for":null}}}"#;
+    let mut kubectl = binder.kubectl("patch secret crm-binding --type=merge --patch");
+    assert!(refuses(kubectl.arg(strip)).contains(only));
+
+    // Somebody's is not taken over, whatever it is made to look like.
+    let theirs = "the binder leaves alone every Secret that is not";
+    for (name, type_) in [("theirs", "Opaque"), ("bound", "servicebinding.io/crm")] {
+        apply(&namespace, &secret(name, type_, json!({})));
+        refused(binder.apply("", &secret(name, type_, binding())), if type_ == "Opaque" { only } else { theirs });
+        let label = format!("label secret {name} stablekey.dev/for=binding");
+        refuses(&mut binder.kubectl(&label));
+        refuses(&mut binder.kubectl(&format!("delete secret {name} --wait=false")));
+    }
+    // Whoever else may write Secrets is not meant.
+    apply(&namespace, &secret("anybodys", "Opaque", opted_in));
+    run(namespace.kubectl().args(["delete", "secret", "anybodys"])).unwrap();
+}
+
+/// Deletes with one request, as the syncer does.
+fn delete(account: &Account, namespace: &Namespace<'_>, what: &str) -> std::process::Command {
+    account.kubectl(&format!("delete --raw {}", what.replace("NS", namespace.name())))
+}
+
+const CONNECTIONS: &str = "/apis/stablekey.dev/v1alpha1/namespaces/NS/connections";
+const CONFIG_MAPS: &str = "/api/v1/namespaces/NS/configmaps";
+
+fn connection(name: &str, record: bool) -> Value {
+    let annotations = if record { json!({"stablekey.dev/wrote": "{}"}) } else { json!({}) };
+    json!({
+        "apiVersion": "stablekey.dev/v1alpha1", "kind": "Connection",
+        "metadata": {"name": name, "annotations": annotations},
+        "spec": {"stableKey": name, "component": {"key": "crm"}, "type": "oauth2", "credentials": "Customer"},
+    })
+}
+
+#[test]
+fn the_syncer_deletes_what_carries_our_record_and_nothing_else() {
+    let namespace = us().namespace("records");
+    install(&namespace, &["syncer", "tenant-access/target"]);
+    for account in ["stablekey-syncer", "stablekey-target"].map(|name| Account::new(&namespace, name)) {
+        apply(&namespace, &connection("theirs", false));
+        apply(&namespace, &connection("ours", true));
+        let said = refuses(&mut delete(&account, &namespace, &format!("{CONNECTIONS}/theirs")));
+        assert!(said.contains("the syncer deletes only what it wrote"), "{said}");
+        says(&mut delete(&account, &namespace, &format!("{CONNECTIONS}/ours")));
+    }
+    // A person is not meant.
+    run(namespace.kubectl().args(["delete", "connection", "theirs"])).unwrap();
+}
+
+fn config_map(name: &str, labels: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels}, "data": {"a": "b"}})
+}
+
+#[test]
+fn of_config_maps_the_syncer_writes_definitions_and_approvals() {
+    let namespace = us().namespace("config-maps");
+    install(&namespace, &["syncer", "tenant-access/target"]);
+    let (definition, approval) =
+        (json!({"stablekey.dev/definition": "true"}), json!({"stablekey.dev/approved": "true"}));
+    for account in ["stablekey-syncer", "stablekey-target"].map(|name| Account::new(&namespace, name)) {
+        let only = "the syncer writes only ConfigMaps with the label";
+        refused(account.apply("", &config_map("any", json!({}))), only);
+        refused(account.apply("", &config_map("any", json!({"stablekey.dev/definition": "false"}))), only);
+        account.apply("", &config_map("definition", definition.clone())).unwrap();
+        account.apply("", &config_map("approval", approval.clone())).unwrap();
+
+        apply(&namespace, &config_map("theirs", json!({})));
+        let alone = "the syncer leaves alone every ConfigMap";
+        refused(account.apply("", &config_map("theirs", definition.clone())), alone);
+        for kept in ["theirs", "definition"] {
+            let said = refuses(&mut delete(&account, &namespace, &format!("{CONFIG_MAPS}/{kept}")));
+            assert!(said.contains(alone), "{said}");
+        }
+        says(&mut delete(&account, &namespace, &format!("{CONFIG_MAPS}/approval")));
+    }
+}
+
+/// Whoever has a name that only looks like one of ours is not hindered; accounts of ours are meant in every
+/// namespace.
+#[test]
+fn an_account_of_another_name_is_not_meant() {
+    let namespace = us().namespace("others");
+    let rights = [
+        "create serviceaccount not-stablekey-binder",
+        "create role writes --verb=get,create,patch,delete --resource=secrets",
+        "create rolebinding writes --role=writes --serviceaccount=NS:not-stablekey-binder",
+    ];
+    for words in rights {
+        run(namespace.kubectl().args(words.replace("NS", namespace.name()).split(' '))).unwrap();
+    }
+    let other = Account::new(&namespace, "not-stablekey-binder");
+    other.apply("", &secret("theirs", "Opaque", json!({}))).unwrap();
+    says(&mut other.kubectl("delete secret theirs --wait=false"));
+}
+
+#[test]
+fn the_expressions_name_fields_that_the_kinds_have() {
+    let policies = ["approve-syncs", "binder-secrets", "connections-in-use", "syncer-configmaps", "syncer-deletes"];
+    for policy in policies {
+        crate::installed::until("the controller has looked at the policy", || {
+            let name = format!("validatingadmissionpolicy/{policy}.stablekey.dev");
+            let text = run(us().kubectl().args(["get", &name, "--output=json"])).unwrap();
+            let policy: Value = serde_json::from_str(&text).unwrap();
+            let status = &policy["status"];
+            if status["observedGeneration"] != policy["metadata"]["generation"] {
+                return false;
+            }
+            assert_eq!(status["typeChecking"], json!({}), "{status}");
+            true
+        });
+    }
+}

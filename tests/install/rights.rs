@@ -1,0 +1,142 @@
+//! What the accounts of manifests/ may do, asked and tried with their real tokens.
+
+use crate::installed::{Account, apply, install, us};
+use crate::renderings::kustomized;
+use crate::tools::{refuses, says};
+use serde_json::{Value, json};
+use stablekey_clusters::Namespace;
+
+const FOLDERS: [(&str, &str); 4] = [
+    ("binder", "stablekey-binder"),
+    ("syncer", "stablekey-syncer"),
+    ("tenant-access/target", "stablekey-target"),
+    ("tenant-access/source", "stablekey-source"),
+];
+
+fn accounts(namespace: &Namespace<'static>) -> [Account; 4] {
+    install(namespace, &FOLDERS.map(|(folder, _)| folder));
+    FOLDERS.map(|(_, account)| Account::new(namespace, account))
+}
+
+/// `kubectl auth can-i --list`, without what everybody may do.
+#[test]
+fn what_each_account_may_do() {
+    let namespace = us().namespace("rights");
+    for account in accounts(&namespace) {
+        let said = says(&mut account.kubectl("auth can-i --list"));
+        let others = ["selfsubject", "[/"];
+        let mut lines: Vec<&str> =
+            said.lines().filter(|line| !others.iter().any(|other| line.contains(other))).map(str::trim_end).collect();
+        lines[1..].sort_unstable();
+        let name = account.user.rsplit_once(':').unwrap().1.to_string();
+        insta::assert_snapshot!(name, lines.join("\n"));
+    }
+}
+
+#[test]
+fn no_role_of_ours_holds_for_a_whole_cluster_or_has_a_star() {
+    for (name, object) in kustomized(&crate::renderings::ALL) {
+        assert!(!name.starts_with("ClusterRole"), "{name}");
+        for rule in object["rules"].as_array().into_iter().flatten() {
+            assert!(!rule.to_string().contains('*'), "{name}: {rule}");
+            let secrets = rule["resources"].as_array().unwrap().contains(&json!("secrets"));
+            let named = rule["resourceNames"].as_array().is_some_and(|names| !names.is_empty());
+            assert!(!secrets || named || name == "Role/stablekey-binder", "{name}: {rule}");
+        }
+    }
+}
+
+/// "no verb on any Secret of a tenant (its own kubeconfig Secrets by name)"
+#[test]
+fn only_the_binder_reads_a_tenants_secrets() {
+    let namespace = us().namespace("secrets");
+    let [binder, syncer, target, source] = accounts(&namespace);
+    for name in ["app", "stablekey-kubeconfigs"] {
+        let secret =
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"a": "CANARY"}});
+        apply(&namespace, &secret);
+    }
+    says(&mut binder.kubectl("get secret app"));
+    for account in [&syncer, &target, &source] {
+        let words = [
+            "get secret app",
+            "get secrets",
+            "get secrets --field-selector=metadata.name=app",
+            "get secrets --selector=stablekey.dev/for=connections",
+            "get secrets --watch",
+            "delete secret app",
+            "patch secret app --type=merge --patch={\"data\":null}",
+            "create secret generic another",
+            "create token stablekey-binder",
+        ];
+        for words in words {
+            let said = refuses(&mut account.kubectl(words));
+            assert!(said.contains("forbidden") && !said.contains("CANARY"), "{} {words}: {said}", account.user);
+        }
+    }
+    let kubeconfigs = "get secrets --field-selector=metadata.name=stablekey-kubeconfigs";
+    says(&mut syncer.kubectl(kubeconfigs));
+    for account in [&target, &source] {
+        refuses(&mut account.kubectl(kubeconfigs));
+    }
+}
+
+#[test]
+fn nothing_is_asked_of_a_whole_cluster_or_another_namespace() {
+    let namespace = us().namespace("elsewhere");
+    let other = us().namespace("other");
+    let kinds = ["connections", "integrations", "tenants", "tenantsyncs", "configmaps", "secrets", "leases"];
+    for account in accounts(&namespace) {
+        for scope in ["--all-namespaces".to_string(), format!("--namespace {}", other.name())] {
+            let said = refuses(&mut account.kubectl(&format!("get {} {scope}", kinds.join(","))));
+            assert_eq!(said.matches("(Forbidden)").count(), kinds.len(), "{}: {said}", account.user);
+        }
+    }
+}
+
+#[test]
+fn nobody_approves_its_own_plans_or_raises_its_rights() {
+    let namespace = us().namespace("raises");
+    for account in accounts(&namespace) {
+        for words in [
+            "annotate tenantsync any stablekey.dev/approve=sha256:00",
+            "patch tenant any --type=merge --patch={\"spec\":{\"acceptFrom\":[\"dev\"]}}",
+            "create rolebinding more --clusterrole=admin --serviceaccount=default:default",
+            "create token default",
+            "run any --image=any",
+        ] {
+            let said = refuses(&mut account.kubectl(words));
+            assert!(said.contains("forbidden"), "{} {words}: {said}", account.user);
+        }
+    }
+}
+
+/// A tenant's namespace gives a syncer elsewhere what it gives itself, and no more than the Role for the
+/// command line, watching apart.
+#[test]
+fn the_roles_are_in_step() {
+    let objects = kustomized(&crate::renderings::ALL);
+    let allowed = |role: &Value| -> Vec<(String, String)> {
+        let words = |list: &Value| -> Vec<String> {
+            list.as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_string()).collect()
+        };
+        let pairs = role["rules"].as_array().unwrap().iter().filter(|rule| rule["resourceNames"].is_null());
+        let pairs = pairs.flat_map(|rule| {
+            let verbs = words(&rule["verbs"]);
+            words(&rule["resources"])
+                .into_iter()
+                .flat_map(move |resource| verbs.clone().into_iter().map(move |verb| (resource.clone(), verb)))
+        });
+        pairs.collect()
+    };
+    let of = |name: &str| allowed(&objects[&format!("Role/{name}")]);
+    let includes = |more: &[(String, String)], fewer: &[(String, String)], but: &str| {
+        for pair in fewer.iter().filter(|(_, verb)| verb != but) {
+            assert!(more.contains(pair), "{pair:?}");
+        }
+    };
+    includes(&of("stablekey-syncer"), &of("stablekey-target"), "");
+    includes(&of("stablekey-target"), &of("stablekey-source"), "");
+    let printed: Value = serde_saphyr::from_str(&stablekey::tenant::kubernetes::role("ns")).unwrap();
+    includes(&allowed(&printed), &of("stablekey-target"), "watch");
+}

@@ -1,0 +1,54 @@
+//! What tools that wait for objects make of our conditions: kstatus, as Flux, kubectl and Cluster API have it,
+//! and the health check for Argo CD.
+
+use crate::tools::{of_each, repository, tool};
+use serde_json::{Value, json};
+use stablekey::api::{Kind, Time, Verdict, conditions};
+
+fn object(kind: Kind, verdicts: Vec<Verdict>, generation: i64) -> Value {
+    let now: Time = serde_json::from_value(json!("2026-11-23T12:00:00Z")).unwrap();
+    let conditions = conditions(&[], verdicts, 2, &now);
+    let mut status = json!({"conditions": conditions});
+    // A Component has no status, and a status that was never written is none.
+    if conditions.is_empty() {
+        status = Value::Null;
+    } else {
+        status["observedGeneration"] = json!(2);
+    }
+    json!({
+        "apiVersion": "stablekey.dev/v1alpha1", "kind": kind.as_str(),
+        "metadata": {"name": "x", "namespace": "us-prod", "generation": generation},
+        "spec": {}, "status": status,
+    })
+}
+
+#[test]
+fn conditions_are_understood() {
+    let ready = |holds, reason: &str| Verdict::new("Ready", holds, reason, "why");
+    let with = |type_, reason: &str| vec![ready(false, reason), Verdict::new(type_, true, reason, "why")];
+    let all = [
+        (object(Kind::Connection, vec![ready(true, "Complete")], 2), "Current", "Healthy"),
+        (object(Kind::TenantSync, vec![ready(true, "InSync")], 2), "Current", "Healthy"),
+        (object(Kind::TenantSync, with("Reconciling", "Applying"), 2), "InProgress", "Progressing"),
+        (object(Kind::TenantSync, with("Reconciling", "AwaitingApproval"), 2), "InProgress", "Suspended"),
+        (object(Kind::TenantSync, with("Stalled", "NotAccepted"), 2), "Failed", "Degraded"),
+        (object(Kind::Tenant, with("Stalled", "KubeconfigRefused"), 2), "Failed", "Degraded"),
+        (object(Kind::Tenant, with("Reconciling", "Unreachable"), 2), "InProgress", "Progressing"),
+        (object(Kind::Connection, with("Stalled", "InputMissing"), 2), "Failed", "Degraded"),
+        (object(Kind::Integration, vec![ready(false, "BindingMissing")], 2), "InProgress", "Progressing"),
+        // What was said is about an earlier version of it.
+        (object(Kind::Connection, vec![ready(true, "Complete")], 3), "InProgress", "Progressing"),
+        (object(Kind::Connection, with("Stalled", "InputMissing"), 3), "InProgress", "Progressing"),
+        // Nothing was said: kstatus takes that for done, which is why what waits should wait for Ready.
+        (object(Kind::Integration, vec![], 1), "Current", "Progressing"),
+        (object(Kind::Component, vec![], 1), "Current", "Healthy"),
+        (object(Kind::Tenant, vec![], 1), "Current", "Healthy"),
+    ];
+    let objects: Vec<Value> = all.iter().map(|(object, ..)| object.clone()).collect();
+    let flux = of_each(&mut tool("kstatus"), &objects);
+    let argo = of_each(tool("health").arg(repository("manifests/argocd/health.lua")), &objects);
+    for (((object, kstatus, health), flux), argo) in all.iter().zip(flux).zip(argo) {
+        assert!(flux.starts_with(&format!("{kstatus}: ")), "{flux} {object:#}");
+        assert!(argo.starts_with(&format!("{health}: ")), "{argo} {object:#}");
+    }
+}

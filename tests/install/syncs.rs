@@ -1,0 +1,202 @@
+//! The syncer with exactly the accounts and Roles of manifests/: a hub that pushes, and a target that pulls.
+//! No verb is refused to it, and every one that it has is used, or why not is said here.
+
+use crate::installed::{Account, apply, eu, install, until, us};
+use crate::renderings::kustomized;
+use crate::replica::{Replica, command};
+use crate::tools::{of_each, repository, tool};
+use crate::used::{Rights, asked, granted, refused};
+use serde_json::{Value, json};
+use stablekey_clusters::audit::Request;
+use stablekey_clusters::{Namespace, run};
+
+/// Granted, and not asked for in these stories: by whom, what, and why it is granted.
+const UNUSED: [(&str, &str, &str); 6] = [
+    ("stablekey-syncer", "delete connections", "here the target that pulls has nothing to remove"),
+    ("stablekey-syncer", "delete integrations", "here the target that pulls has nothing to remove"),
+    ("stablekey-syncer", "get connections", "after a race or a lost answer it looks at what it wrote"),
+    ("stablekey-target", "get configmaps", "where a target is another sync's source, its definitions are copied"),
+    ("stablekey-target", "get connections", "after a race or a lost answer it looks at what it wrote"),
+    ("stablekey-target", "get integrations", "the same, and before a definition is copied from there"),
+];
+
+fn document(kind: &str, name: &str, spec: Value) -> Value {
+    json!({"apiVersion": "stablekey.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
+fn connection(key: &str, scopes: &str) -> Value {
+    let mut spec = json!({"stableKey": key, "component": {"key": "crm"}, "type": "oauth2", "deletionPolicy": "Delete"});
+    spec["credentials"] = json!("Customer");
+    spec["inputs"] = json!({"scopes": {"value": scopes}});
+    document("Connection", key, spec)
+}
+
+fn integration(name: &str, key: &str) -> Value {
+    let definition = json!({"configMap": {"name": format!("{name}-exported")}});
+    document("Integration", name, json!({"connections": [{"name": "CRM", "stableKey": key}], "definition": definition}))
+}
+
+fn definition(integration: &str) -> Value {
+    let text = "definitionVersion: 7\nname: Lead\nrequiredConfigVars:\n- {key: CRM, dataType: connection, useScopedConfigVar: crm}\nflows: []\n";
+    let metadata = json!({"name": format!("{integration}-exported"), "labels": {"stablekey.dev/definition": "true"}});
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"definition": text}})
+}
+
+fn sync(from: &str, to: &str, mode: &str) -> Value {
+    let spec =
+        json!({"from": from, "to": [to], "integrations": ["*"], "connections": "Mirror", "prune": true, "mode": mode});
+    document("TenantSync", "the-sync", spec)
+}
+
+/// A Tenant that is behind a kubeconfig.
+fn elsewhere(name: &str, there: &Namespace<'_>, policy: &Value) -> Value {
+    let kubeconfig = json!({"secretRef": {"name": "stablekey-kubeconfigs", "key": name}});
+    let place = json!({"kubernetes": {"namespace": there.name(), "kubeconfig": kubeconfig}});
+    document("Tenant", name, json!({"place": place, "policy": policy}))
+}
+
+fn kubeconfigs(of: &str, account: &Account) -> Value {
+    let text = std::fs::read_to_string(&account.kubeconfig).unwrap();
+    let metadata = json!({"name": "stablekey-kubeconfigs"});
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {of: text}})
+}
+
+fn field(namespace: &Namespace<'_>, object: &str, path: &str) -> String {
+    run(namespace.kubectl().args(["get", object, "-o", &format!("jsonpath={{{path}}}")])).unwrap_or_default()
+}
+
+#[track_caller]
+fn until_field(namespace: &Namespace<'_>, object: &str, path: &str, value: &str) {
+    until(&format!("{object} {path} is {value}"), || field(namespace, object, path) == value);
+}
+
+const STATE: &str = ".status.targets[0].state";
+const SYNC: &str = "tenantsync/the-sync";
+
+fn object(namespace: &Namespace<'_>, name: &str) -> Value {
+    serde_json::from_str(&run(namespace.kubectl().args(["get", name, "-o", "json"])).unwrap()).unwrap()
+}
+
+/// What kstatus, as Flux has it, and the health check for Argo CD say of an object.
+fn health(namespace: &Namespace<'_>, name: &str) -> [String; 2] {
+    let object = [object(namespace, name)];
+    let word = |said: Vec<String>| said[0].split(':').next().unwrap().to_string();
+    let mut argo = tool("health");
+    [
+        word(of_each(&mut tool("kstatus"), &object)),
+        word(of_each(argo.arg(repository("manifests/argocd/health.lua")), &object)),
+    ]
+}
+
+/// The syncer as its Deployment runs it, but out of the cluster.
+fn syncer(namespace: &Namespace<'_>, account: &Account) -> Replica {
+    Replica::by(command(namespace, &account.kubeconfig, &["--role", "syncer", "--lease-duration", "3s"]))
+}
+
+/// What these Roles give an account, and what it did not ask for.
+fn unused(account: &Account, requests: &[Request], roles: &[&str]) -> Rights {
+    let objects = kustomized(&crate::renderings::ALL);
+    let granted: Rights = roles.iter().flat_map(|role| granted(&objects[&format!("Role/{role}")])).collect();
+    granted.difference(&asked(requests, &account.user, &account.namespace)).cloned().collect()
+}
+
+#[test]
+fn no_verb_is_refused_and_each_is_used() {
+    let hub = us().namespace("hub");
+    let target = eu().namespace("target");
+    let begun = [us().mark().unwrap(), eu().mark().unwrap()];
+    let pushes = Account::new(install(&hub, &["syncer"]), "stablekey-syncer");
+    let receives = Account::new(install(&target, &["tenant-access/target"]), "stablekey-target");
+    let policy = json!({"actions": ["Create", "Update", "Delete"]});
+    apply(&target, &document("Tenant", "eu", json!({"acceptFrom": ["us"], "policy": policy})));
+    for object in [
+        kubeconfigs("eu", &receives),
+        document("Tenant", "us", json!({})),
+        elsewhere("eu", &target, &policy),
+        definition("lead"),
+        connection("crm", "api"),
+        integration("lead", "crm"),
+        sync("us", "eu", "Plan"),
+    ] {
+        apply(&hub, &object);
+    }
+    let mut running = syncer(&hub, &pushes);
+    until_field(&hub, SYNC, STATE, "AwaitingApproval");
+    assert_eq!(health(&hub, SYNC), ["InProgress", "Suspended"]);
+    let digest = field(&hub, SYNC, ".status.targets[0].digest");
+    run(hub.kubectl().args(["annotate", SYNC, &format!("stablekey.dev/approve={digest}")])).unwrap();
+    until_field(&hub, SYNC, STATE, "InSync");
+    assert_eq!(health(&hub, SYNC), ["Current", "Healthy"]);
+    assert_eq!(health(&hub, "tenant/eu"), ["Current", "Healthy"]);
+    let copied = field(&target, "integration/lead", ".spec.definition.configMap.name");
+    assert!(
+        field(&target, &format!("configmap/{copied}"), ".data.definition").starts_with("definitionVersion: 7"),
+        "{copied}"
+    );
+
+    // It goes on by itself; what is no longer declared goes.
+    apply(&hub, &sync("us", "eu", "Apply"));
+    apply(&hub, &connection("crm", "api refresh"));
+    until_field(&target, "connection/crm", ".spec.inputs.scopes.value", "api refresh");
+    for object in [definition("other"), connection("other", "api"), integration("other", "other")] {
+        apply(&hub, &object);
+    }
+    until_field(&target, "integration/other", ".metadata.name", "other");
+    run(target
+        .kubectl()
+        .args(["patch", "connection/other", "--type=merge", "--patch"])
+        .arg(r#"{"spec":{"deletionPolicy":"Delete"}}"#))
+    .unwrap();
+    run(hub.kubectl().args(["delete", "integration/other", "connection/other"])).unwrap();
+    until_field(&target, "integration/other", ".metadata.name", "");
+    until_field(&target, "connection/other", ".metadata.name", "");
+    until_field(&hub, SYNC, STATE, "InSync");
+    // Out of the way of what may not be: its kubeconfig is taken away.
+    let nothing = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "stablekey-kubeconfigs"}, "stringData": {"eu": ""}});
+    apply(&hub, &nothing);
+    until_field(&hub, "tenant/eu", ".status.conditions[0].status", "False");
+    assert_eq!(health(&hub, "tenant/eu"), ["Failed", "Degraded"]);
+    running.signal("-TERM");
+    assert!(running.end().success());
+
+    // The other way: the target has the syncer, and an account of the source's that only reads.
+    let source = us().namespace("source");
+    let home = eu().namespace("home");
+    let gives = Account::new(install(&source, &["tenant-access/source"]), "stablekey-source");
+    let pulls = Account::new(install(&home, &["syncer"]), "stablekey-syncer");
+    for object in
+        [document("Tenant", "us", json!({})), definition("lead"), connection("crm", "api"), integration("lead", "crm")]
+    {
+        apply(&source, &object);
+    }
+    for object in [
+        kubeconfigs("us", &gives),
+        document("Tenant", "eu", json!({"acceptFrom": ["us"]})),
+        elsewhere("us", &source, &json!({})),
+        sync("us", "eu", "Plan"),
+    ] {
+        apply(&home, &object);
+    }
+    let mut running = syncer(&home, &pulls);
+    until_field(&home, SYNC, STATE, "AwaitingApproval");
+    let digest = field(&home, SYNC, ".status.targets[0].digest");
+    run(home.kubectl().args(["annotate", SYNC, &format!("stablekey.dev/approve={digest}")])).unwrap();
+    until_field(&home, SYNC, STATE, "InSync");
+    assert_eq!(field(&home, "connection/crm", ".spec.inputs.scopes.value"), "api");
+    running.signal("-TERM");
+    assert!(running.end().success());
+
+    let [in_us, in_eu] = [us().audit_since(begun[0]).unwrap(), eu().audit_since(begun[1]).unwrap()];
+    for (requests, account) in [(&in_us, &pushes), (&in_us, &gives), (&in_eu, &receives), (&in_eu, &pulls)] {
+        assert_eq!(refused(requests, &account.user), [""; 0]);
+    }
+    let own = ["stablekey-syncer", "stablekey-lease-syncer"];
+    let by_neither = &unused(&pushes, &in_us, &own) & &unused(&pulls, &in_eu, &own);
+    let found = [
+        ("stablekey-source", unused(&gives, &in_us, &["stablekey-source"])),
+        ("stablekey-syncer", by_neither),
+        ("stablekey-target", unused(&receives, &in_eu, &["stablekey-target"])),
+    ];
+    let found = found.iter().flat_map(|(account, rights)| rights.iter().map(move |right| (*account, right.as_str())));
+    assert_eq!(found.collect::<Vec<_>>(), UNUSED.map(|(account, right, _)| (account, right)));
+}

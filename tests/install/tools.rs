@@ -1,0 +1,63 @@
+//! The programs that hack/ builds, and how they are run.
+
+use stablekey_clusters::{run, run_with_input};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The folder that a script of hack/ prints, once it has built what belongs there.
+fn built(script: &str) -> PathBuf {
+    let output = Command::new(repository(script)).stdin(Stdio::null()).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{script} failed; what it said is above");
+    String::from_utf8(output.stdout).unwrap().trim_end().into()
+}
+
+/// helm, kstatus, health or rules.
+pub fn tool(name: &str) -> Command {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    Command::new(FOLDER.get_or_init(|| built("hack/tools/build")).join(name))
+}
+
+/// kubectl, for what needs no cluster.
+pub fn kubectl() -> Command {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    Command::new(FOLDER.get_or_init(|| built("hack/control-plane/build")).join("kubectl"))
+}
+
+/// helm, with `home` for what it keeps.
+pub fn helm(home: &Path) -> Command {
+    let mut helm = tool("helm");
+    for folder in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
+        helm.env(folder, home);
+    }
+    helm.env_remove("KUBECONFIG").env_remove("HELM_NAMESPACE");
+    helm
+}
+
+/// What a command says that takes a repository's file and is given these objects, one after another; a line
+/// an object.
+#[track_caller]
+pub fn of_each(command: &mut Command, objects: &[serde_json::Value]) -> Vec<String> {
+    let input: String = objects.iter().map(ToString::to_string).collect();
+    let said = run_with_input(command, &input).unwrap_or_else(|error| panic!("{error}"));
+    let lines: Vec<String> = said.lines().map(str::to_string).collect();
+    assert_eq!(lines.len(), objects.len(), "{said}");
+    lines
+}
+
+#[track_caller]
+pub fn says(command: &mut Command) -> String {
+    run(command).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[track_caller]
+pub fn refuses(command: &mut Command) -> String {
+    match run(command) {
+        Ok(said) => panic!("it should have been refused, and said {said}"),
+        Err(error) => error.to_string(),
+    }
+}
