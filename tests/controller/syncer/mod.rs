@@ -2,10 +2,12 @@
 
 mod approvals;
 mod carries;
+mod counted;
 mod keeps;
 mod kubeconfigs;
 mod pulls;
 mod pushes;
+mod replicas;
 mod stage;
 mod unreachable;
 mod writers;
