@@ -3,6 +3,7 @@
 mod approvals;
 mod carries;
 mod counted;
+mod deputies;
 mod keeps;
 mod kubeconfigs;
 mod pulls;
@@ -10,4 +11,5 @@ mod pushes;
 mod replicas;
 mod stage;
 mod unreachable;
+mod watched;
 mod writers;
