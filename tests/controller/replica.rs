@@ -90,6 +90,10 @@ impl Replica {
         self.metric(&format!("stablekey_leader{{role=\"{role}\"}}")).unwrap() == 1.0
     }
 
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     pub fn signal(&self, signal: &str) {
         let id = self.process.id().to_string();
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());

@@ -5,7 +5,7 @@ use crate::api::{ReceiptStatus, SyncMode, TargetCounts, TargetStatus, Verdict};
 use crate::engine::code::{Code, Severity};
 use crate::engine::plan::{Action, ActionKind, Finding, Note, State, Target};
 use crate::engine::record::Writer;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many actions, and how many that are blocked, a status names.
 const FIRST: usize = 10;
@@ -78,6 +78,8 @@ pub struct Evidence<'a> {
     pub findings: &'a [Finding],
     /// Why the source cannot be read.
     pub source_trouble: Option<&'a str>,
+    /// What the syncs that need not wait want, where others wait.
+    pub unattended: Option<&'a BTreeSet<String>>,
     /// Whether there is no such source, or no such target.
     pub is_unknown: bool,
     /// Actions that failed, by id, and why.
@@ -97,7 +99,10 @@ impl Evidence<'_> {
 
     fn actions(&self) -> impl Iterator<Item = &Action> {
         let writer = self.writer();
-        self.target.actions.iter().filter(move |action| action.writers.contains(&writer))
+        let of_this = self.target.actions.iter().filter(move |action| action.writers.contains(&writer));
+        // What it shares with a sync that waits is that one's to do.
+        let waits = |action: &Action| self.unattended.is_some_and(|ids| !ids.contains(&action.id));
+        of_this.filter(move |action| self.mode == SyncMode::Plan || !waits(action))
     }
 
     /// What the checks say of the sync itself, or of objects that two writers want.

@@ -84,6 +84,8 @@ pub struct Failure {
 pub struct Whole {
     /// What was planned, before anything was done.
     pub plan: Plan,
+    /// The actions of those syncs that need not wait, where others do.
+    pub unattended: Option<BTreeSet<String>>,
     /// What came of it.
     pub came: Came,
     /// Syncs whose approval does not hold, and why.
@@ -176,17 +178,18 @@ impl Pass {
         let all = plan(world, &scope);
         let mut void = BTreeMap::new();
         let mut came = self.approved(&all, syncs, &mut void);
+        let unattended = (!syncs.apply.is_empty() && !syncs.plan.is_empty()).then(|| {
+            let mut narrowed = plan(world, &Scope { syncs: syncs.unattended(), ..scope });
+            leave_out_conflicts(&mut narrowed, &all);
+            narrowed
+        });
         if came.is_none() && !syncs.apply.is_empty() {
-            let narrowed = (!syncs.plan.is_empty()).then(|| {
-                let mut narrowed = plan(world, &Scope { syncs: syncs.unattended(), ..scope });
-                leave_out_conflicts(&mut narrowed, &all);
-                narrowed
-            });
-            let planned = narrowed.as_ref().unwrap_or(&all);
+            let planned = unattended.as_ref().unwrap_or(&all);
             if planned.actions().any(|(_, action)| action.needs_approval.is_empty()) {
                 came = Some(self.unattended(planned));
             }
         }
+        let unattended = unattended.map(|plan| plan.actions().map(|(_, action)| action.id.clone()).collect());
         let settled = self.is_settled(&all, world).then(|| {
             let receipt = apply::receipt(Digest::of(b""), world);
             (receipt.declared, receipt.live)
@@ -194,7 +197,7 @@ impl Pass {
         let keeps_none = settled.is_some() && self.may_keep && !syncs.approved.is_empty() && self.forget_approvals();
         let came = Came { took: begun.elapsed(), ..came.unwrap_or_default() };
         came.log(&self.target);
-        Whole { plan: all, came, void, settled, keeps_none }
+        Whole { plan: all, unattended, came, void, settled, keeps_none }
     }
 
     /// Whether nothing is left to do, and that is known: of what could not be read nothing is.

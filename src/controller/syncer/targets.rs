@@ -113,6 +113,7 @@ impl TargetState {
                 target: planned,
                 findings: &whole.plan.findings,
                 source_trouble: into.source_trouble.as_deref(),
+                unattended: whole.unattended.as_ref(),
                 is_unknown: known.is_none() || !into.knows_source,
                 failed: &whole.came.failed,
                 void: whole.void.get(sync).map(String::as_str),

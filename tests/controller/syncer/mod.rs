@@ -2,11 +2,15 @@
 
 mod approvals;
 mod carries;
+mod counted;
+mod deputies;
 mod gitops;
 mod keeps;
 mod kubeconfigs;
 mod pulls;
 mod pushes;
+mod replicas;
 mod stage;
 mod unreachable;
+mod watched;
 mod writers;

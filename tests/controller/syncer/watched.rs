@@ -1,0 +1,133 @@
+//! What an operator shows of the syncer's work: metrics, readiness, the log.
+
+use super::stage::*;
+use crate::proxy::{Fate, Proxy};
+use crate::replica::Replica;
+use crate::replica::{command, until};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[test]
+fn metrics_tell_what_was_done_what_failed_and_how_targets_stand() {
+    let stage = Stage::new("metrics");
+    let syncer = stage.syncer();
+    let targets = |state: &str| format!("stablekey_targets{{namespace=\"{}\",state=\"{state}\"}}", stage.us.name());
+    let looks = |outcome: &str| {
+        syncer
+            .metric(&format!("stablekey_reconciles_total{{role=\"syncer\",kind=\"TenantSync\",outcome=\"{outcome}\"}}"))
+    };
+    stage.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
+    until_stands(&stage, "eu", "InSync");
+    until("it is in sync", || syncer.metric(&targets("InSync")) == Some(1.0));
+    assert_eq!(syncer.metric(&targets("Unreachable")), Some(0.0));
+    assert!(looks("written").unwrap() >= 1.0 && looks("unchanged").unwrap() >= 1.0);
+    until("nothing is due", || syncer.metric("stablekey_queue_depth{role=\"syncer\"}") == Some(0.0));
+    assert!(syncer.metric("stablekey_queue_wait_seconds_count{role=\"syncer\"}").unwrap() >= 2.0);
+    assert!(syncer.metric("stablekey_api_requests_total{cluster=\"eu\",verb=\"patch\",code=\"200\"}").unwrap() >= 2.0);
+
+    let patch = json!({"spec": {"inputs": {"scopes": {"value": "theirs"}}}}).to_string();
+    kubectl(&stage.eu, &["patch", "connection/crm", "--type=merge", "--field-manager=kubectl-edit", "-p", &patch]);
+    until_stands(&stage, "eu", "Drifted");
+    until("it has drifted", || syncer.metric("stablekey_drifted_objects{tenant=\"eu\"}") == Some(1.0));
+    until("it grows older", || syncer.metric("stablekey_drift_age_seconds{tenant=\"eu\"}").unwrap() > 0.0);
+    until("it is counted", || syncer.metric(&targets("Drifted")) == Some(1.0));
+
+    kubectl(&stage.eu, &["create", "quota", "few", "--hard=count/connections.stablekey.dev=0"]);
+    let counted = json!({"status": {"hard": {"count/connections.stablekey.dev": "0"}, "used": {"count/connections.stablekey.dev": "0"}}});
+    kubectl(&stage.eu, &["patch", "quota", "few", "--subresource=status", "--type=merge", "-p", &counted.to_string()]);
+    until("the quota is in force", || {
+        let probe = json!({"apiVersion": "v1", "kind": "List", "items": [connection("probe", "x")]}).to_string();
+        let mut dry_run = stage.eu.kubectl();
+        stablekey_clusters::run_with_input(dry_run.args(["create", "--dry-run=server", "-f", "-"]), &probe).is_err()
+    });
+    stage.in_us(&[connection("erp", "api"), integration("billing", &["erp"])]);
+    until_stands(&stage, "eu", "Failed");
+    assert!(syncer.metric("stablekey_failures_total{role=\"syncer\",code=\"Refused\"}").unwrap() >= 1.0);
+    // What failed is tried again, and hinders nothing else.
+    kubectl(&stage.eu, &["delete", "quota", "few"]);
+    until_field(&stage.eu, "integration/billing", ".metadata.name", "billing");
+    kubectl(&stage.us, &["delete", SYNC]);
+    until("nothing is said of it any more", || syncer.metric("stablekey_drifted_objects{tenant=\"eu\"}").is_none());
+}
+
+#[test]
+fn one_object_that_is_refused_again_and_again_does_not_slow_the_others_down() {
+    let stage = Stage::new("refused-one");
+    kubectl(&stage.eu, &["create", "quota", "few", "--hard=count/connections.stablekey.dev=1"]);
+    let counted = json!({"status": {"hard": {"count/connections.stablekey.dev": "1"}, "used": {"count/connections.stablekey.dev": "1"}}});
+    let _syncer = stage.syncer();
+    stage.in_us(&[connection("crm", "0"), integration("lead", &["crm"]), sync("Apply")]);
+    until_stands(&stage, "eu", "InSync");
+    kubectl(&stage.eu, &["patch", "quota", "few", "--subresource=status", "--type=merge", "-p", &counted.to_string()]);
+    stage.in_us(&[connection("erp", "0"), integration("billing", &["erp"])]);
+    until_stands(&stage, "eu", "Failed");
+    // By now the pause before the next try is longer than all of these together may take.
+    let begun = std::time::Instant::now();
+    for scopes in ["1", "2", "3", "4", "5", "6"] {
+        stage.in_us(&[connection("crm", scopes)]);
+        until_field(&stage.eu, "connection/crm", SCOPES, scopes);
+    }
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(field(&stage.us, SYNC, &of_target("eu", "message")).contains("exceeded quota"));
+}
+
+#[test]
+fn readiness_names_what_is_waited_for() {
+    let stage = Stage::new("ready");
+    let held = Arc::new(AtomicBool::new(true));
+    let proxy = Proxy::to(stage.eu.cluster(), {
+        let held = held.clone();
+        move |seen| {
+            while seen.path.contains("/connections?") && held.load(Ordering::SeqCst) {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            Fate::Pass
+        }
+    });
+    stage.in_us(&[kubeconfig_secret("eu", &std::fs::read_to_string(&proxy.kubeconfig).unwrap())]);
+    let patient = ["--role", "syncer", "--lease-duration", "3s", "--request-timeout", "60s"];
+    let syncer = Replica::by(command(&stage.us, stage.us.cluster().kubeconfig(), &patient));
+    until("it waits for connections", || {
+        let ready = syncer.get("/readyz");
+        let waits = ready.body.starts_with("syncer: waits for ") && ready.body.contains("connections");
+        ready.code == 503 && waits && ready.body.contains(" of tenant eu\n")
+    });
+    assert_eq!(syncer.get("/healthz").code, 200);
+    held.store(false, Ordering::SeqCst);
+    until("it is ready", || syncer.get("/readyz").code == 200);
+    assert_eq!(syncer.get("/readyz").body, "syncer: leads\n");
+    // A tenant that cannot be reached is no reason to take a replica away from the others.
+    kubectl(&stage.us, &["delete", "secret", "eu-kubeconfig"]);
+    until_ready(&stage.us, "tenant/eu", "KubeconfigMissing");
+    assert_eq!(syncer.get("/readyz").code, 200);
+}
+
+#[test]
+fn the_lines_of_a_pass_have_one_id_and_the_canary_is_in_none() {
+    let stage = Stage::new("log");
+    let mut syncer = stage.syncer();
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "app"}, "stringData": {"clientSecret": "CANARY-secret"}});
+    stage.in_us(&[
+        secret,
+        connection("crm", "CANARY-value"),
+        connection("erp", "CANARY-value"),
+        integration("lead", &["crm", "erp"]),
+        sync("Apply"),
+    ]);
+    until_stands(&stage, "eu", "InSync");
+    let metrics = syncer.get("/metrics").body;
+    let status = kubectl(&stage.us, &["get", SYNC, "-o", "jsonpath={.status}"]);
+    let events = kubectl(&stage.us, &["get", "events", "-o", "json"]);
+    syncer.signal("-TERM");
+    assert!(syncer.end().success());
+    let lines: Vec<Value> = syncer.log.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let done: Vec<&Value> = lines.iter().filter(|line| line["message"] == "done").collect();
+    assert_eq!(done.len(), 3, "a line per change: {done:?}");
+    assert!(done.iter().all(|line| line["span"]["what"] == "eu" && line["span"]["pass"].is_string()), "{done:?}");
+    let together = done.iter().filter(|line| line["span"]["pass"] == done[2]["span"]["pass"]).count();
+    assert!(together >= 2, "the integration and what it rests on: {done:?}");
+    for (what, text) in [("log", syncer.log.join("\n")), ("metrics", metrics), ("status", status), ("events", events)] {
+        assert!(!text.contains("CANARY"), "in the {what}: {text}");
+    }
+}
