@@ -8,3 +8,5 @@
 //! Both are the same in the small: what was watched is kept in memory; a change makes a few objects due;
 //! the pure engine says what they should be; what differs is written. Nothing is done because of an event:
 //! an event only says where to look.
+
+pub mod binder;
