@@ -5,7 +5,7 @@ const MOST: usize = 3;
 /// How alike two keys must be, from 0 to 1, where there are more candidates than a person reads at a glance.
 const ALIKE: f64 = 0.72;
 /// How alike they must be where nothing else is known of them.
-const MUCH_ALIKE: f64 = 0.85;
+const MUCH_ALIKE: f64 = 0.8;
 
 /// At most three of `candidates` that `key` may have been meant to be, the likeliest first.
 pub fn near_misses<'a>(key: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
@@ -44,6 +44,7 @@ mod tests {
     #[test]
     fn keys_that_differ_in_a_letter_or_in_case_are_alike() {
         assert!(are_alike("salesforce-oauth", "Salesforce_OAuth2"));
+        assert!(are_alike("crm", "crn"));
         assert!(!are_alike("crm", "warehouse"));
     }
 

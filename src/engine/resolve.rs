@@ -76,7 +76,6 @@ pub struct Replacements {
     /// Connections by their own stable keys: the same as in the inventory, found faster.
     own: HashSet<ByKey>,
     by_older: BTreeMap<String, Vec<Replacement>>,
-    rings: BTreeSet<String>,
 }
 
 /// A connection, known by its stable key.
@@ -157,7 +156,6 @@ impl Replacements {
         for connection in inventory.connections.values() {
             replacements.add(tenant, connection, inventory);
         }
-        replacements.rings = rings(&replacements.by_older);
         replacements
     }
 
@@ -167,18 +165,16 @@ impl Replacements {
         if let Some(before) = before {
             self.own.remove(before.spec.stable_key.as_str());
             for older in &before.spec.replaces {
-                if let Some(by) = self.by_older.get_mut(older) {
-                    by.retain(|r| r.connection.name() != name);
+                let Some(by) = self.by_older.get_mut(older) else { continue };
+                by.retain(|r| r.connection.name() != name);
+                if by.is_empty() {
+                    self.by_older.remove(older);
                 }
             }
         }
         if let Some(after) = after {
             self.own.insert(ByKey(after.clone()));
             self.add(tenant, after, inventory);
-        }
-        if before.into_iter().chain(after.map(AsRef::as_ref)).any(|c| !c.spec.replaces.is_empty()) {
-            self.by_older.retain(|_, by| !by.is_empty());
-            self.rings = rings(&self.by_older);
         }
     }
 
@@ -210,8 +206,8 @@ impl Replacements {
     }
 
     /// Keys of connections that replace each other in a ring.
-    pub fn rings(&self) -> &BTreeSet<String> {
-        &self.rings
+    pub fn rings(&self) -> BTreeSet<String> {
+        rings(&self.by_older)
     }
 
     /// Each connection that replaces a key whose own connection is there and differs.

@@ -63,12 +63,11 @@ impl Binder {
     pub(super) fn incomplete(&self, connection: &Object<ConnectionSpec>) -> Vec<Problem> {
         let key = &connection.spec.stable_key;
         let missing = missing_inputs(&connection.spec, &self.inventory);
-        let lacks = (!missing.is_empty()).then(|| {
-            let text =
-                format!("{key} needs {}: give each a value, a secretRef, or perCustomer: true", missing.join(", "));
-            Problem::new(Code::InputMissing, text)
-        });
         let is_global = connection.spec.credentials == Credentials::OrganizationGlobal;
+        let lacks = (!missing.is_empty()).then(|| {
+            let ways = if is_global { "a value or a secretRef" } else { "a value, a secretRef, or perCustomer: true" };
+            Problem::new(Code::InputMissing, format!("{key} needs {}: give each {ways}", missing.join(", ")))
+        });
         let per_customer = connection.spec.inputs.iter().filter(|(_, input)| is_global && input.is_per_customer());
         let per_customer: Vec<&str> = per_customer.map(|(name, _)| name.as_str()).collect();
         let differs = (!per_customer.is_empty()).then(|| {

@@ -64,11 +64,13 @@ impl Binder {
             }
         }
         let refused = self.refused_inputs(theirs, connection);
-        let mut found = match refused.is_empty() {
-            true => self.gather(&Question { connection, inputs: merged, whole: true, now }),
-            false => Gathered::default(),
-        };
-        found.definition.splice(0..0, refused.into_iter().chain(self.incomplete(connection)));
+        let mut found = Gathered::default();
+        if refused.is_empty() {
+            found = self.gather(&Question { connection, inputs: merged, whole: true, now });
+            found.definition.splice(0..0, self.incomplete(connection));
+        } else {
+            found.definition = refused;
+        }
         let owner = self.owner(spec, Kind::CustomerCredentials, theirs.name());
         let values = found.whole();
         let slot = self.slot(Use::Customer, theirs.name(), &spec.component, owner, values);

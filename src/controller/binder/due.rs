@@ -106,10 +106,12 @@ impl Binder {
         let reach = self.reach(&id, before.as_ref());
         self.replace(&id, before.as_ref(), now);
         let after = self.inventory.get(&id);
+        let validity = was_invalid.as_ref() != self.inventory.invalid.get(&id);
         let effect = Effect {
-            identity: was_invalid != self.inventory.invalid.get(&id).cloned()
+            identity: validity
                 || record != self.inventory.records.get(&id).cloned()
                 || identity(before.as_ref()) != identity(after.as_ref()),
+            validity,
             inputs: inputs_differ(before.as_ref(), after.as_ref()),
         };
         let mut due = self.spread(&id, [before.as_ref(), after.as_ref()], reach, &effect);
@@ -178,8 +180,8 @@ impl Binder {
             }
             Kind::Connection if effect.identity => {
                 let mut keys: BTreeSet<String> = was.keys.union(&is.keys).cloned().collect();
-                if keys.is_empty() || before.is_none() || after.is_none() {
-                    // Invalid or not, its name says which keys may mean it.
+                if effect.validity {
+                    // What cannot be read has no key: its name says which keys may mean it.
                     keys.extend(self.index.keys().filter(|key| names::is_of_stable_key(&id.name, key)).cloned());
                 }
                 let [was_named, is_named] = [before, after].map(|item| identity(item).map(|(key, ..)| key));
@@ -278,6 +280,8 @@ struct Reach {
 struct Effect {
     /// Whether it is there, what it is, or for whom it answers.
     identity: bool,
+    /// Whether it can be read, or why not.
+    validity: bool,
     /// What binding Secrets of others are made of.
     inputs: bool,
 }

@@ -191,8 +191,8 @@ impl Gathered {
             let is_allowed = |endpoint: Host| hosts.iter().any(|host| host.allows(&endpoint));
             if names_endpoint(name, value, type_) && !value.and_then(Host::of_endpoint).is_some_and(is_allowed) {
                 let text = format!(
-                    "input {name} names a host that Secret {} may not be sent to, or none that is beyond doubt: \
-                     correct the input, or let the Secret's owner add the host to its annotation {HOSTS}",
+                    "input {name} does not plainly name a host that Secret {} may be sent to (its annotation {HOSTS}): \
+                     correct the input, or let the Secret's owner add the host",
                     source.name
                 );
                 self.credentials.push(Problem::new(Code::HostNotPinned, text));
@@ -223,18 +223,17 @@ fn missing(
 ) -> Vec<Problem> {
     let key = &question.connection.spec.stable_key;
     let by_signing_in = question.whole && type_.is_some_and(|t| t.oauth2 == Some(OAuth2::AuthorizationCode));
-    let opt_in = format!("label {FOR}: {FOR_CONNECTIONS}, annotation {KEYS}: {key}");
+    let opt_in = format!("with label {FOR}: {FOR_CONNECTIONS} and annotation {KEYS}: {key}");
     let (tokens, others): (Vec<_>, Vec<_>) =
         inputs.iter().copied().partition(|(input, _)| by_signing_in && is_token(input));
-    let consent = tokens.into_iter().map(|(input, of)| {
-        let text =
-            format!("sign in for {key}, and put the token into Secret {secret}, key {of} ({opt_in}), for {input}");
+    let consent = tokens.into_iter().map(|(_, of)| {
+        let text = format!("sign in for {key}, and put the token into Secret {secret}, key {of}, {opt_in}");
         Problem::new(Code::ConsentNeeded, text)
     });
-    let names = |inputs: &[(&str, &str)]| inputs.iter().map(|(input, _)| *input).collect::<Vec<_>>().join(", ");
+    let others: Vec<&str> = others.into_iter().map(|(input, _)| input).collect();
     let absent = (!others.is_empty()).then(|| {
-        let text =
-            format!("Secret {secret} is not there, or has not opted in, for {}: supply it ({opt_in})", names(&others));
+        let others = others.join(", ");
+        let text = format!("Secret {secret} (for {others}) is not there or has not opted in: supply it, {opt_in}");
         Problem::new(Code::SecretMissing, text)
     });
     consent.chain(absent).collect()

@@ -8,10 +8,7 @@ fn a_reason_is_a_check_and_its_message_begins_with_the_code() {
     let mut tenant = global();
     tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", json!({"note": {"value": "x"}})));
     let said = said(&tenant.connection("crm").conditions, "Ready");
-    assert_eq!(
-        said,
-        "False InputMissing: SK0105 crm needs baseUrl, password: give each a value, a secretRef, or perCustomer: true"
-    );
+    assert_eq!(said, "False InputMissing: SK0105 crm needs baseUrl, password: give each a value or a secretRef");
 }
 
 /// `kubectl wait` "returns when every row is bound and its connection Ready, and not before": Ready is
