@@ -196,11 +196,9 @@ impl Binder {
                 }
             }
             Kind::Connection if effect.inputs => due.credentials.extend(self.credentials_meaning(&id.name)),
-            Kind::CustomerCredentials => {
-                if (&was.twins, &was.connections) != (&is.twins, &is.connections) {
-                    due.credentials.extend(was.twins.union(&is.twins).cloned());
-                    due.connections.extend(was.connections.union(&is.connections).cloned());
-                }
+            Kind::CustomerCredentials if (&was.twins, &was.connections) != (&is.twins, &is.connections) => {
+                due.credentials.extend(was.twins.union(&is.twins).cloned());
+                due.connections.extend(was.connections.union(&is.connections).cloned());
             }
             Kind::Integration => {
                 due.connections.extend(was.connections.symmetric_difference(&is.connections).cloned());

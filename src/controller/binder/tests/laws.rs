@@ -60,7 +60,8 @@ const INPUTS: [&str; 5] = ["baseUrl", "password", "note", "type", "accessToken"]
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let inputs = || prop::collection::vec((0..INPUTS.len(), 0..8usize), 0..4);
-    let key = || 0..KEYS_.len();
+    // Mostly one key, so that what is there has to do with each other.
+    let key = || prop_oneof![3 => Just(0), 2 => 0..KEYS_.len()];
     let step = prop_oneof![
         4 => (key(), 0..3usize, inputs(), prop::option::of(0..8usize), prop::collection::vec(key(), 0..2), any::<bool>(), any::<bool>())
             .prop_map(|(key, credentials, inputs, test, replaces, by_sync, delete)| Step::Connection { key, credentials, inputs, test, replaces, by_sync, delete }),
@@ -75,7 +76,30 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => key().prop_map(|key| Step::Invalid { key }),
         1 => (0..2usize).prop_map(|name| Step::SecretGone { name }),
     ];
-    prop::collection::vec(step, 1..24)
+    let begin = prop_oneof![2 => Just(well()), 1 => Just(vec![])];
+    (begin, prop::collection::vec(step, 1..16)).prop_map(|(begin, more)| begin.into_iter().chain(more).collect())
+}
+
+/// A tenant in which all is well: what random steps begin with.
+fn well() -> Vec<Step> {
+    let (none, ours) = (vec![], vec![(0, 3), (1, 6)]);
+    let crm = |credentials, inputs| Step::Connection {
+        key: 0,
+        credentials,
+        inputs,
+        test: None,
+        replaces: vec![],
+        by_sync: false,
+        delete: false,
+    };
+    vec![
+        Step::Source { name: 0, keys: 0, hosts: 0, expires: 0, data: vec![0, 1] },
+        crm(1, ours),
+        Step::Customer { name: 0, customer: 0, key: 0, inputs: vec![(0, 0)] },
+        Step::Integration { name: 0, keys: vec![0], by_sync: false },
+        Step::Integration { name: 1, keys: vec![3, 1], by_sync: false },
+        Step::Customer { name: 1, customer: 1, key: 3, inputs: none },
+    ]
 }
 
 fn input(kind: usize) -> Value {
