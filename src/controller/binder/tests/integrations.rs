@@ -99,6 +99,18 @@ fn integrations_are_due_only_when_a_connection_turns() {
     assert!(tenant.binder.look_at_connection("crm", later).1.integrations.contains("lead-router"));
 }
 
+/// What was told of a connection is not believed once something changed, looked at or not.
+#[test]
+fn nothing_stale_is_believed() {
+    let mut tenant = global();
+    router(&mut tenant);
+    tenant.settle();
+    tenant.binder.look_at_connection("crm", now());
+    assert_eq!(rows(&tenant)[0], "CRM Bound true");
+    tenant.binder.change(Change::SecretGone("sf-app".into()));
+    assert_eq!(rows(&tenant)[0], "CRM ConnectionNotReady false");
+}
+
 /// An integration without variables is ready.
 #[test]
 fn nothing_to_bind_is_bound() {
