@@ -5,7 +5,7 @@ use crate::engine::item::Item;
 use crate::engine::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, State};
 use crate::engine::world::{TenantView, View, World};
 use crate::tenant::project::Project;
-use crate::tenant::{Place, PlaceError, Session, Work};
+use crate::tenant::{Place, PlaceError, Session};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +35,8 @@ pub enum Consent {
     All,
     /// What needs no approval: `--yes`.
     Safe,
+    /// What needs no approval, without keeping that: who plans again and again needs no memory of it.
+    Unattended,
     /// The actions of a plan file, by digest. Every action still to do must be among them.
     PlanFile(BTreeSet<String>),
     /// The actions of these writers' digests; with `safe`, what needs no approval besides.
@@ -125,9 +127,10 @@ pub fn apply(
 ) -> Result<Report, Refusal> {
     fit(tenants, plan)?;
     let mut sessions = begin(tenants, plan)?;
-    let kept = kept_approvals(&sessions)?;
+    let keeps = *consent != Consent::Unattended;
+    let kept = if keeps { kept_approvals(&mut sessions)? } else { BTreeSet::new() };
     let approved = approved(plan, consent, &kept)?;
-    for (tenant, session) in &mut sessions {
+    for (tenant, session) in sessions.iter_mut().filter(|_| keeps) {
         let here: BTreeSet<String> =
             plan.targets.iter().filter(|t| t.tenant == *tenant).flat_map(|t| &t.actions).flat_map(covered).collect();
         let keep: BTreeSet<String> =
@@ -138,7 +141,7 @@ pub fn apply(
     for (tenant, session) in &mut sessions {
         let prefix = format!("{tenant}/");
         let left = report.undone().any(|(id, outcome)| id.starts_with(&prefix) && *outcome != Outcome::NotApproved);
-        session.settle(!left)?;
+        session.settle(keeps && !left)?;
     }
     Ok(report)
 }
@@ -196,9 +199,9 @@ fn begin<'a>(tenants: &'a dyn Tenants, plan: &Plan) -> Result<Sessions<'a>, Refu
     Ok(sessions)
 }
 
-fn kept_approvals(sessions: &Sessions<'_>) -> Result<BTreeSet<String>, PlaceError> {
+fn kept_approvals(sessions: &mut Sessions<'_>) -> Result<BTreeSet<String>, PlaceError> {
     let mut kept = BTreeSet::new();
-    for session in sessions.values() {
+    for session in sessions.values_mut() {
         kept.extend(session.approved()?);
     }
     Ok(kept)
@@ -212,7 +215,7 @@ fn covered(action: &Action) -> Vec<String> {
 fn given(consent: &Consent) -> BTreeSet<String> {
     match consent {
         Consent::Digests { digests, .. } => digests.clone(),
-        Consent::All | Consent::Safe | Consent::PlanFile(_) => BTreeSet::new(),
+        Consent::All | Consent::Safe | Consent::Unattended | Consent::PlanFile(_) => BTreeSet::new(),
     }
 }
 
@@ -222,7 +225,9 @@ fn approved(plan: &Plan, consent: &Consent, kept: &BTreeSet<String>) -> Result<B
     let safe = |action: &Action| action.needs_approval.is_empty();
     match consent {
         Consent::All => approved.extend(plan.actions().flat_map(|(_, a)| covered(a))),
-        Consent::Safe => approved.extend(plan.actions().filter(|(_, a)| safe(a)).flat_map(|(_, a)| covered(a))),
+        Consent::Safe | Consent::Unattended => {
+            approved.extend(plan.actions().filter(|(_, a)| safe(a)).flat_map(|(_, a)| covered(a)))
+        }
         Consent::PlanFile(digests) => {
             let is_new = |a: &Action| !digests.contains(&a.digest.to_string()) && !kept.contains(&a.digest.to_string());
             let new: Vec<String> = plan.actions().filter(|(_, a)| is_new(a)).map(|(_, a)| a.id.clone()).collect();
@@ -294,7 +299,7 @@ fn carry_out(
             // The engine makes no rings; should it, each is tried rather than lost.
             ready.append(&mut left);
         }
-        let mut of_tenant: BTreeMap<&str, Vec<Work<'_>>> = BTreeMap::new();
+        let mut of_tenant: BTreeMap<&str, Vec<&Action>> = BTreeMap::new();
         for (tenant, action) in ready {
             let undone = action.after.iter().find(|id| outcomes.get(id.as_str()).is_some_and(|o| *o != Outcome::Done));
             if !approved.contains(&action.digest.to_string()) {
@@ -303,33 +308,33 @@ fn carry_out(
                 let by = by.clone();
                 settle(&mut outcomes, progress, action, Outcome::HeldBack { by });
             } else {
-                of_tenant.entry(tenant).or_default().push(Work { action });
+                of_tenant.entry(tenant).or_default().push(action);
             }
         }
-        for (tenant, work) in of_tenant {
+        for (tenant, actions) in of_tenant {
             let Some(session) = sessions.get_mut(tenant) else {
-                for work in work {
-                    settle(&mut outcomes, progress, work.action, Outcome::HeldBack { by: tenant.to_string() });
+                for action in actions {
+                    settle(&mut outcomes, progress, action, Outcome::HeldBack { by: tenant.to_string() });
                 }
                 continue;
             };
             let mut unsure = Vec::new();
             let mut begun = BTreeSet::new();
-            session.apply_all(&work, &|from| tenants.definition(from), interrupted, &mut |position, result| {
-                let Some(work) = work.get(position) else { return };
+            session.apply_all(&actions, &|from| tenants.definition(from), interrupted, &mut |position, result| {
+                let Some(&action) = actions.get(position) else { return };
                 begun.insert(position);
                 match result {
-                    Ok(()) => settle(&mut outcomes, progress, work.action, Outcome::Done),
-                    Err(PlaceError::Unsure { why, .. }) => unsure.push((work.action, why)),
-                    Err(error) => settle(&mut outcomes, progress, work.action, Outcome::Failed(error)),
+                    Ok(()) => settle(&mut outcomes, progress, action, Outcome::Done),
+                    Err(PlaceError::Unsure { why, .. }) => unsure.push((action, why)),
+                    Err(error) => settle(&mut outcomes, progress, action, Outcome::Failed(error)),
                 }
             });
             for (action, why) in unsure {
                 let outcome = make_sure(tenants, action, session.as_mut(), why);
                 settle(&mut outcomes, progress, action, outcome);
             }
-            for (_, work) in work.iter().enumerate().filter(|(position, _)| !begun.contains(position)) {
-                settle(&mut outcomes, progress, work.action, Outcome::Interrupted);
+            for (_, action) in actions.iter().enumerate().filter(|(position, _)| !begun.contains(position)) {
+                settle(&mut outcomes, progress, action, Outcome::Interrupted);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Tenants in clusters: the command beside kubectl, and beside a raw load, on the same cluster in turns.
 
 mod ground;
-mod load;
+pub mod load;
 mod memory;
 
 use crate::report::{Figure, Machine};

@@ -32,12 +32,10 @@ pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
     let mut figures = vec![
         Figure::of_time("plan, 10,000 connections and 1,000 integrations in each of 2 tenants", small, PLAN_TIME),
         Figure::beside("the same, ten times as many", time(large), time(small), ratio(large, small), 12.0),
-        Figure::beside(
+        Figure::of_memory(
             format!("peak memory of the process that plans 2 × 10,000 (its data alone: {})", bytes(of_data)),
-            bytes(memory),
-            bytes(PLAN_MEMORY),
-            memory as f64 / PLAN_MEMORY as f64,
-            1.0,
+            memory,
+            PLAN_MEMORY,
         ),
         Figure::of_time("closure of one changed connection of 2 × 10,000", closure, CLOSURE_TIME),
     ];

@@ -1,7 +1,7 @@
 //! Inputs that somebody made to hurt: how long the command takes to answer, and in how much memory.
 
 use crate::files::STABLEKEY;
-use crate::report::{Figure, Machine, bytes};
+use crate::report::{Figure, Machine};
 use crate::{Outcome, measure};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -50,13 +50,7 @@ pub fn figures(_: &mut Machine) -> Outcome<Vec<Figure>> {
         let nanos = measure::child("answer", position)?;
         let memory = measure::child("answer-memory", position)?;
         figures.push(Figure::of_time(format!("validate {what}"), Duration::from_nanos(nanos), TIME));
-        figures.push(Figure::beside(
-            format!("its memory: {what}"),
-            bytes(memory),
-            bytes(MEMORY),
-            memory as f64 / MEMORY as f64,
-            1.0,
-        ));
+        figures.push(Figure::of_memory(format!("its memory: {what}"), memory, MEMORY));
     }
     Ok(figures)
 }

@@ -11,6 +11,7 @@ mod files;
 mod generate;
 mod hostile;
 mod measure;
+mod operator;
 mod peers;
 mod report;
 
@@ -28,11 +29,12 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 type Measure = fn(&mut Machine) -> Outcome<Vec<Figure>>;
 
 /// The groups of figures, by the name that asks for them.
-const GROUPS: [(&str, Measure); 4] = [
+const GROUPS: [(&str, Measure); 5] = [
     ("engine", engine::figures),
     ("files", files::figures),
     ("hostile", hostile::figures),
     ("clusters", clusters::figures),
+    ("operator", operator::figures),
 ];
 
 fn main() -> ExitCode {

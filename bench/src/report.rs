@@ -39,6 +39,12 @@ impl Figure {
         Figure::beside(what, time(measured), format!("at most {}", time(most)), ratio, 1.0)
     }
 
+    /// How much memory something has at most, beside a bound of its own.
+    pub fn of_memory(what: impl Into<String>, measured: u64, most: u64) -> Self {
+        let ratio = measured as f64 / most as f64;
+        Figure::beside(what, bytes(measured), bytes(most), ratio, 1.0)
+    }
+
     /// Whether it is within its bar.
     pub fn holds(&self) -> bool {
         match self.bar {

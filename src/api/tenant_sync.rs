@@ -139,7 +139,7 @@ pub struct TargetStatus {
     /// The target.
     #[schemars(length(min = 1, max = 253))]
     pub tenant: String,
-    /// One word: InSync, AwaitingApproval, Applying, Blocked, Drifted, Failed, NotAccepted, Unreachable.
+    /// One word: InSync, Applying, AwaitingApproval, Drifted, Blocked, Failed, Unreachable, NotAccepted, Invalid.
     #[schemars(length(max = 253))]
     pub state: String,
     /// Why, and what to do.

@@ -12,9 +12,10 @@ use crate::manifest::import::{
 };
 use crate::manifest::limits;
 use crate::manifest::platform::{QUERY, plan_tenant, read_answer};
+use crate::tenant::TenantPlace;
 use crate::tenant::directory::DirectoryPlace;
 use crate::tenant::disk::{self, RealDisk};
-use crate::tenant::project::{Project, TenantPlace, UNNAMED};
+use crate::tenant::project::{Project, UNNAMED};
 use crate::tenant::{Place as _, PlaceError};
 use clap::Args;
 use std::io::Read as _;

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod apply;
+mod controller;
 mod crds;
 mod explain;
 mod export;
@@ -46,6 +47,7 @@ enum Command {
     Export(export::Export),
     Adopt(adopt::Adopt),
     Crds(crds::Crds),
+    Controller(controller::Controller),
 }
 
 /// A command that could not be carried out: what is wrong and what to do.
@@ -85,6 +87,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Export(command) => command.run(&mut output),
         Command::Adopt(command) => command.run(&mut output),
         Command::Crds(command) => command.run(&mut output),
+        Command::Controller(command) => command.run(),
     };
     match result {
         Ok(code) => ExitCode::from(code),

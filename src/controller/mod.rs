@@ -8,5 +8,27 @@
 //! Both are the same in the small: what was watched is kept in memory; a change makes a few objects due;
 //! the pure engine says what they should be; what differs is written. Nothing is done because of an event:
 //! an event only says where to look.
+//!
+//! Around its work a process has what an operator owes its cluster: [`lease`] (of several replicas one is
+//! active), [`health`], [`metrics`], [`log`], [`events`]. The work is given all of it as a [`Context`].
 
 pub mod binder;
+pub mod context;
+pub mod events;
+pub mod health;
+pub mod lease;
+pub mod log;
+pub mod metrics;
+pub mod options;
+pub mod pulse;
+pub mod readiness;
+pub mod role;
+mod run;
+mod standing;
+pub mod stop;
+mod syncer;
+
+pub use context::Context;
+pub use options::Options;
+pub use role::Role;
+pub use run::{Fault, run};

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
@@ -60,6 +61,49 @@ pub fn write_text(text: &str, out: &mut String) {
     }
     out.push_str(&text[plain..]);
     out.push('"');
+}
+
+/// A value as its canonical text. A plan has many, and a tree of one takes twenty times the room.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Json(Box<str>);
+
+impl Json {
+    /// A value, of which `write` writes the canonical text.
+    pub(super) fn written(write: impl FnOnce(&mut String)) -> Self {
+        let mut text = String::new();
+        write(&mut text);
+        Json(text.into())
+    }
+
+    /// As a tree.
+    pub fn value(&self) -> Value {
+        serde_json::from_str(&self.0).unwrap_or(Value::Null)
+    }
+}
+
+impl From<Value> for Json {
+    fn from(value: Value) -> Self {
+        Json::written(|text| write(&value, text))
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
+        raw.serialize(to)
+    }
+}
+
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// `value` in canonical form; an error only where a map has keys that are no strings.
@@ -188,6 +232,16 @@ mod tests {
             digesting.object(parts(part), |digesting, part| digesting.value(&part));
         });
         assert_eq!(digesting.finish(), Digest::of(to_string(&value).unwrap().as_bytes()));
+    }
+
+    #[test]
+    fn a_value_is_the_same_as_text_and_as_a_tree() {
+        for value in [json!({"b": [1, true, null], "a": {"q\"": "\u{1}\u{8}ü"}}), json!("x"), json!([]), json!({})] {
+            let json = Json::from(value.clone());
+            assert_eq!(json.value(), value);
+            assert_eq!(serde_json::to_value(&json).unwrap(), value, "a tree has no text in it");
+            assert_eq!(serde_json::to_string(&json).unwrap(), to_string(&value).unwrap());
+        }
     }
 
     #[test]

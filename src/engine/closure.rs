@@ -2,7 +2,7 @@
 //! a smaller world, with the same actions as in the whole plan.
 
 use super::code::Code;
-use super::item::ObjectId;
+use super::item::{Item, ObjectId};
 use super::plan::{Plan, Scope, plan};
 use super::syncs;
 use super::world::{Inventory, TenantView, View, World};
@@ -51,22 +51,39 @@ impl Index {
     }
 
     fn add(&mut self, inventory: &Inventory) {
-        for (name, integration) in &inventory.integrations {
-            for key in integration.spec.connections.iter().filter_map(Variable::stable_key) {
-                self.uses(name, key);
-            }
+        inventory.integrations.iter().for_each(|(name, integration)| self.add_integration(name, &integration.spec));
+        inventory.connections.values().for_each(|connection| self.add_connection(connection));
+        inventory.customer_credentials.iter().for_each(|(name, c)| self.add_credentials(name, &c.spec));
+    }
+
+    /// Takes in one object as it is now. What it was before stays in too: a closure that is larger than it
+    /// need be has the same actions.
+    pub fn take(&mut self, item: &Item) {
+        match item {
+            Item::Component(_) => {}
+            Item::Connection(connection) => self.add_connection(connection),
+            Item::CustomerCredentials(credentials) => self.add_credentials(credentials.name(), &credentials.spec),
+            Item::Integration(integration, _) => self.add_integration(integration.name(), &integration.spec),
         }
-        for connection in inventory.connections.values() {
-            for older in &connection.spec.replaces {
-                let (older, newer) = (names::of_stable_key(older), connection.name().to_string());
-                self.kin.entry(older.clone()).or_default().insert(newer.clone());
-                self.kin.entry(newer).or_default().insert(older);
-            }
+    }
+
+    fn add_integration(&mut self, name: &str, spec: &IntegrationSpec) {
+        for key in spec.connections.iter().filter_map(Variable::stable_key) {
+            self.uses(name, key);
         }
-        for (name, credentials) in &inventory.customer_credentials {
-            let connection = names::of_stable_key(&credentials.spec.connection);
-            self.credentials.entry(connection).or_default().insert(name.clone());
+    }
+
+    fn add_connection(&mut self, connection: &Object<ConnectionSpec>) {
+        for older in &connection.spec.replaces {
+            let (older, newer) = (names::of_stable_key(older), connection.name().to_string());
+            self.kin.entry(older.clone()).or_default().insert(newer.clone());
+            self.kin.entry(newer).or_default().insert(older);
         }
+    }
+
+    fn add_credentials(&mut self, name: &str, spec: &CustomerCredentialsSpec) {
+        let connection = names::of_stable_key(&spec.connection);
+        self.credentials.entry(connection).or_default().insert(name.to_string());
     }
 
     fn uses(&mut self, integration: &str, key: &str) {
@@ -173,7 +190,8 @@ fn smaller(view: &TenantView, wanted: &BTreeSet<ObjectId>) -> TenantView {
         View::Unreachable(why) => View::Unreachable(why.clone()),
         View::Read(inventory) => View::Read(Arc::new(part(inventory, wanted))),
     };
-    TenantView { spec: view.spec.clone(), live: shrink(&view.live), source: view.source.as_ref().map(shrink) }
+    let source = view.source.as_ref().map(shrink);
+    TenantView { spec: view.spec.clone(), live: shrink(&view.live), source, recent: view.recent }
 }
 
 fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>) -> Inventory {

@@ -1,12 +1,12 @@
 //! One object: what its writers declare against what is live and what the record says. The record's
 //! table of the design, row by row.
 
+use super::canonical::Json;
 use super::field::{Field, FieldValue};
 use super::item::Item;
 use super::plan::{FieldChange, Op};
 use super::record::{Record, Writer, Wrote};
 use crate::api::{Drift, Input};
-use serde_json::Value;
 use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::sync::Arc;
@@ -93,9 +93,9 @@ pub struct Both {
     /// Which one.
     pub field: Field<'static>,
     /// Its value in the tenant; `None` where it has none.
-    pub live: Option<Value>,
+    pub live: Option<Json>,
     /// Its value as it is declared.
-    pub declared: Value,
+    pub declared: Json,
 }
 
 impl Both {
@@ -273,7 +273,7 @@ fn is_secret_ref(value: FieldValue<'_>) -> bool {
 fn create(sides: &Sides<'_>, declared: &DeclaredFields<'_>) -> Option<Fields> {
     let base = speaking(sides).find(|d| d.extent != Extent::Existence).or_else(|| speaking(sides).next())?;
     let mut fields = Fields {
-        changes: Vec::new(),
+        changes: Vec::with_capacity(declared.len()),
         writers: speaking(sides).map(|d| d.writer.clone()).collect(),
         after: base.item.clone(),
         record: Arc::default(),

@@ -1,7 +1,7 @@
 //! Fields: the parts of an object that are compared, recorded and written one by one. An input is a
 //! field, and so is a variable.
 
-use super::canonical::{self, FieldHash};
+use super::canonical::{self, FieldHash, Json};
 use crate::api::{ComponentRef, ConnectionType, Definition, Input, Means, Variable};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -255,10 +255,8 @@ impl FieldValue<'_> {
     }
 
     /// As JSON: what the plan shows.
-    pub fn to_json(&self) -> Value {
-        let mut text = String::new();
-        self.write_canonical(&mut text);
-        serde_json::from_str(&text).unwrap_or(Value::Null)
+    pub fn to_json(&self) -> Json {
+        Json::written(|text| self.write_canonical(text))
     }
 
     /// In canonical JSON: what the record hashes.

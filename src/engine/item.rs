@@ -246,7 +246,7 @@ impl Item {
     /// The whole object as JSON, as digests cover it: every field by its path.
     pub fn to_json(&self) -> Value {
         let fields: serde_json::Map<String, Value> =
-            self.fields(true).into_iter().map(|(field, value)| (field.encode(), value.to_json())).collect();
+            self.fields(true).into_iter().map(|(field, value)| (field.encode(), value.to_json().value())).collect();
         Value::Object(fields)
     }
 }

@@ -28,6 +28,9 @@ pub struct TenantView {
     pub live: View,
     /// What its source declares; `None` where it has none.
     pub source: Option<View>,
+    /// Updates and deletes that were carried out a short while ago: they count where a large share of a
+    /// tenant needs approval, so that many small passes cannot do what one large one may not.
+    pub recent: usize,
 }
 
 /// The result of reading a place or a source.

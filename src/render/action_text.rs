@@ -74,7 +74,7 @@ fn created(page: &mut Page, action: &Action) {
     }
     let columns = columns(fields.iter().copied());
     for change in fields.iter().take(MOST_FIELDS) {
-        let to = change.to.as_ref().map(value::words).unwrap_or_default();
+        let to = change.to.as_ref().map(|to| value::words(&to.value())).unwrap_or_default();
         let arrow = if change.field.kind == FieldKind::Variable { "→ " } else { "" };
         let to = format!("{arrow}{}", shorten(&to, value::MOST));
         page.labelled(6, plain(name(change)), columns, &[Span::new(Tone::Good, to)]);

@@ -1,6 +1,7 @@
 //! One field change: how it is best shown.
 
 use super::{escape, value};
+use crate::engine::canonical::Json;
 use crate::engine::plan::{FieldChange, Op};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
@@ -20,7 +21,8 @@ pub(super) enum Shown {
 
 /// How a change is best shown on a terminal.
 pub(super) fn shown(change: &FieldChange) -> Shown {
-    let (from, to) = (change.from.as_ref(), change.to.as_ref());
+    let (from, to) = (change.from.as_ref().map(Json::value), change.to.as_ref().map(Json::value));
+    let (from, to) = (from.as_ref(), to.as_ref());
     match change.op {
         Op::Set | Op::Remove => {
             if let (Some(from), Some(to)) = (from.and_then(value::text), to.and_then(value::text)) {
@@ -131,7 +133,7 @@ mod tests {
 
     fn set(from: Value, to: Value) -> FieldChange {
         let field = Field::named(FieldKind::Input, "x").into_owned();
-        FieldChange { field, op: Op::Set, from: Some(from), to: Some(to), by: None }
+        FieldChange { field, op: Op::Set, from: Some(from.into()), to: Some(to.into()), by: None }
     }
 
     #[test]

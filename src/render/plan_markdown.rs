@@ -11,6 +11,7 @@ use super::ranked::{self, Held, Ranked};
 use super::tally::Tally;
 use super::value;
 use crate::api::Kind;
+use crate::engine::canonical::Json;
 use crate::engine::plan::{Action, ActionKind, FieldChange, Note, Op, Plan, State};
 use similar::ChangeTag;
 
@@ -161,8 +162,8 @@ fn field(change: &FieldChange, kind: ActionKind) -> Vec<String> {
     if kind == ActionKind::Create && change.field.kind == crate::engine::field::FieldKind::StableKey {
         return Vec::new();
     }
-    if let (Some(from), Some(to)) =
-        (change.from.as_ref().and_then(value::text), change.to.as_ref().and_then(value::text))
+    let (from, to) = (change.from.as_ref().map(Json::value), change.to.as_ref().map(Json::value));
+    if let (Some(from), Some(to)) = (from.as_ref().and_then(value::text), to.as_ref().and_then(value::text))
         && (from.contains('\n') || to.contains('\n'))
     {
         let lines = change::lines(from, to).into_iter().map(|line| match line {
@@ -172,8 +173,7 @@ fn field(change: &FieldChange, kind: ActionKind) -> Vec<String> {
         });
         return [format!("  {name}:")].into_iter().chain(lines).collect();
     }
-    let line =
-        |sign: char, value: &serde_json::Value| format!("{sign} {name}: {}", shorten(&value::words(value), MOST));
-    let from = change.from.as_ref().map(|v| line('-', v));
-    from.into_iter().chain(change.to.as_ref().map(|v| line('+', v))).collect()
+    let line = |sign: char, value| format!("{sign} {name}: {}", shorten(&value::words(value), MOST));
+    let from = from.as_ref().map(|v| line('-', v));
+    from.into_iter().chain(to.as_ref().map(|v| line('+', v))).collect()
 }

@@ -2,10 +2,10 @@
 
 use super::escape::shorten;
 use super::value::words;
+use crate::engine::canonical::Json;
 use crate::engine::code::{Code, Severity};
 use crate::engine::item::ObjectId;
 use crate::engine::plan::{Action, ActionKind, Finding, Note, Plan, State, Target};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One tenant's part of a plan, sorted for people.
@@ -155,9 +155,9 @@ fn drifted(target: &Target) -> Vec<Drifted<'_>> {
 }
 
 /// A field with what it is in the tenant and what is declared.
-fn both(path: &[String], live: Option<&Value>, declared: Option<&Value>) -> String {
+fn both(path: &[String], live: Option<&Json>, declared: Option<&Json>) -> String {
     let path = path.join(".");
-    let short = |value: &Value| shorten(&words(value), 60).into_owned();
+    let short = |value: &Json| shorten(&words(&value.value()), 60).into_owned();
     match (live.map(short), declared.map(short)) {
         (Some(live), Some(declared)) => format!("{path} ({live}; declared: {declared})"),
         (None, Some(declared)) => format!("{path} (taken away; declared: {declared})"),

@@ -5,7 +5,7 @@ use super::disk::{self, Disk, RealDisk};
 use super::gather::{Documents, beside, gather};
 use super::{Place, PlaceError, Session, Snapshot, lock_file};
 use crate::api::{Definition, Resource};
-use crate::engine::canonical::Digest;
+use crate::engine::canonical::{Digest, Json};
 use crate::engine::field::FieldKind;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::plan::{Action, ActionKind, Change, FieldChange, Op};
@@ -312,7 +312,7 @@ impl Session for DirectorySession<'_> {
         Ok(self.place.read()?.inventory.get(id))
     }
 
-    fn approved(&self) -> Result<BTreeSet<String>, PlaceError> {
+    fn approved(&mut self) -> Result<BTreeSet<String>, PlaceError> {
         let path = self.place.folder.join(APPROVED);
         let bytes = disk::read(&path, LOCK_BYTES).map_err(self.place.failed(&path))?.unwrap_or_default();
         Ok(String::from_utf8_lossy(&bytes).lines().filter(|line| !line.is_empty()).map(str::to_string).collect())
@@ -351,7 +351,7 @@ fn edit(change: &FieldChange, after: &Item) -> Option<Edit> {
             let variable = integration.spec.connections.iter().find(|v| v.name == change.field.name)?;
             Some(Edit::Set { path, value: serde_json::to_value(variable).ok()? })
         }
-        (Op::Set, _) => Some(Edit::Set { path, value: change.to.clone().unwrap_or(Value::Null) }),
+        (Op::Set, _) => Some(Edit::Set { path, value: change.to.as_ref().map_or(Value::Null, Json::value) }),
         (Op::Remove, _) => Some(Edit::Remove { path }),
         (Op::Record | Op::Forget | Op::Release, _) => None,
     }

@@ -1,5 +1,6 @@
 //! Places: where a tenant's resources are. One trait, a file a kind of place.
 
+pub mod clusters;
 pub mod directory;
 pub mod disk;
 pub mod gather;
@@ -12,6 +13,8 @@ use crate::engine::item::{Item, ObjectId};
 use crate::engine::plan::{Action, Change, DefinitionFrom};
 use crate::engine::world::Inventory;
 use crate::manifest::{Origin, Problem};
+use directory::DirectoryPlace;
+use kubernetes::ClusterPlace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -48,18 +51,18 @@ pub trait Session {
     /// [`PlaceError::Unsure`].
     fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), PlaceError>;
 
-    /// Carries out changes none of which rests on another, and tells of each as it is done; `bytes` reads
+    /// Carries out actions none of which rests on another, and tells of each as it is done; `bytes` reads
     /// the definitions that they bring. `stop` is asked before each: what was not begun is not told of.
     fn apply_all(
         &mut self,
-        work: &[Work<'_>],
+        actions: &[&Action],
         bytes: &(dyn Fn(&DefinitionFrom) -> Result<Vec<u8>, PlaceError> + Sync),
         stop: &dyn Fn() -> bool,
         done: &mut dyn FnMut(usize, Result<(), PlaceError>),
     ) {
-        for (position, work) in work.iter().enumerate().take_while(|_| !stop()) {
-            let definition = work.action.change.definition.as_ref().map(bytes).transpose();
-            done(position, definition.and_then(|definition| self.apply(work.action, definition.as_deref())));
+        for (position, action) in actions.iter().enumerate().take_while(|_| !stop()) {
+            let definition = action.change.definition.as_ref().map(bytes).transpose();
+            done(position, definition.and_then(|definition| self.apply(action, definition.as_deref())));
         }
     }
 
@@ -67,7 +70,7 @@ pub trait Session {
     fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, PlaceError>;
 
     /// The digests that were approved and not yet settled.
-    fn approved(&self) -> Result<BTreeSet<String>, PlaceError>;
+    fn approved(&mut self) -> Result<BTreeSet<String>, PlaceError>;
 
     /// Keeps the digests that are approved, until [`Session::settle`].
     fn approve(&mut self, digests: &BTreeSet<String>) -> Result<(), PlaceError>;
@@ -77,11 +80,31 @@ pub trait Session {
     fn settle(&mut self, done: bool) -> Result<(), PlaceError>;
 }
 
-/// One change to be carried out.
-#[derive(Clone, Copy, Debug)]
-pub struct Work<'a> {
-    /// The action.
-    pub action: &'a Action,
+/// A place of any kind.
+#[derive(Debug)]
+pub enum TenantPlace {
+    /// A folder of YAML.
+    Folder(DirectoryPlace),
+    /// A namespace of a cluster.
+    Cluster(ClusterPlace),
+}
+
+impl TenantPlace {
+    /// The folder, where it is one.
+    pub fn folder(&self) -> Option<&DirectoryPlace> {
+        match self {
+            TenantPlace::Folder(place) => Some(place),
+            TenantPlace::Cluster(_) => None,
+        }
+    }
+
+    /// As every place is used.
+    pub fn as_place(&self) -> &dyn Place {
+        match self {
+            TenantPlace::Folder(place) => place,
+            TenantPlace::Cluster(place) => place,
+        }
+    }
 }
 
 /// What was read of a place or a source.

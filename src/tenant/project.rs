@@ -1,10 +1,10 @@
 //! A root folder: its tenants, its syncs, and which file belongs to which tenant.
 
+use super::clusters::{self, InCluster};
 use super::directory::{DirectoryPlace, definition_digest, read_definition};
 use super::gather::{Documents, beside, gather};
-use super::kubernetes::ClusterPlace;
 use super::kubernetes::connect::Servers;
-use super::{Place as _, PlaceError, Snapshot};
+use super::{PlaceError, Snapshot, TenantPlace};
 use crate::api::*;
 use crate::engine::item::ObjectId;
 use crate::engine::plan::{At, DefinitionFrom};
@@ -53,33 +53,6 @@ pub struct ProjectTenant {
     pub live: Result<Snapshot, String>,
     /// What its source declares.
     pub source: Option<Result<Snapshot, String>>,
-}
-
-/// A place of any kind.
-#[derive(Debug)]
-pub enum TenantPlace {
-    /// A folder of YAML.
-    Folder(DirectoryPlace),
-    /// A namespace of a cluster.
-    Cluster(ClusterPlace),
-}
-
-impl TenantPlace {
-    /// The folder, where it is one.
-    pub fn folder(&self) -> Option<&DirectoryPlace> {
-        match self {
-            TenantPlace::Folder(place) => Some(place),
-            TenantPlace::Cluster(_) => None,
-        }
-    }
-
-    /// As every place is used.
-    pub fn as_place(&self) -> &dyn super::Place {
-        match self {
-            TenantPlace::Folder(place) => place,
-            TenantPlace::Cluster(place) => place,
-        }
-    }
 }
 
 /// What a command was given.
@@ -214,7 +187,8 @@ impl Project {
             );
         }
         let mut read = |folder: &PathBuf| of_folder.remove(folder).map(gather).unwrap_or_default();
-        let mut clusters = clusters(given, &tenants);
+        let mut clusters =
+            given.servers.as_deref().map(|servers| clusters::read(servers, &tenants)).unwrap_or_default();
         for (name, spec) in tenants {
             let tenant = self.tenant(given, &name, spec, &mut read, clusters.remove(&name));
             self.tenants.insert(name, tenant);
@@ -225,9 +199,9 @@ impl Project {
         &mut self,
         given: &Given,
         name: &str,
-        mut spec: TenantSpec,
+        spec: TenantSpec,
         read: &mut dyn FnMut(&PathBuf) -> Snapshot,
-        cluster: Option<Cluster>,
+        cluster: Option<InCluster>,
     ) -> ProjectTenant {
         let source = source_of(given, name, &spec).map(|path| {
             let folder = normal(&path);
@@ -249,13 +223,9 @@ impl Project {
                 (Some(TenantPlace::Folder(place)), live)
             }
             Some(Place::Kubernetes(_)) => match cluster {
-                Some(Cluster { place, live, role }) => {
+                Some(InCluster { spec, place, live, role }) => {
                     self.roles.extend(role);
-                    let live = live.and_then(|snapshot| {
-                        spec = spec_with_own(name, spec.clone(), &snapshot.own)?;
-                        Ok(snapshot)
-                    });
-                    (place.map(TenantPlace::Cluster), live)
+                    return ProjectTenant { spec, place, live, source };
                 }
                 None => (None, source.clone().unwrap_or_else(|| Ok(Snapshot::default()))),
             },
@@ -318,11 +288,15 @@ impl Project {
     }
 
     /// What was read of every place and source.
-    fn snapshots(&self) -> impl Iterator<Item = &Snapshot> {
-        self.tenants
-            .values()
-            .flat_map(|t| [t.live.as_ref().ok(), t.source.as_ref().and_then(|s| s.as_ref().ok())])
-            .flatten()
+    fn snapshots<'a>(&'a self) -> impl Iterator<Item = &'a Snapshot> {
+        let of_tenant = |tenant: &'a ProjectTenant| {
+            let live = tenant.live.as_ref().ok();
+            let source = tenant.source.as_ref().and_then(|source| source.as_ref().ok());
+            // Where a tenant in a cluster counts as what its source declares, both are one reading.
+            let is_live = |source: &&Snapshot| live.is_some_and(|live| Arc::ptr_eq(&live.inventory, &source.inventory));
+            live.into_iter().chain(source.filter(|source| !is_live(source)))
+        };
+        self.tenants.values().flat_map(of_tenant)
     }
 
     /// How many resources were read.
@@ -390,6 +364,7 @@ impl Project {
                 spec: tenant.spec.clone(),
                 live: view(&tenant.live),
                 source: tenant.source.as_ref().map(view),
+                recent: 0,
             };
             (name.clone(), view)
         });
@@ -410,60 +385,6 @@ impl Project {
     pub fn declared_at(&self, tenant: &str, id: &ObjectId, path: &[String]) -> Option<At> {
         let source = self.tenants.get(tenant)?.source.as_ref()?.as_ref().ok()?;
         source.origins.get(id).map(|origin| at(origin, path))
-    }
-}
-
-/// A tenant in a cluster, read.
-struct Cluster {
-    place: Option<ClusterPlace>,
-    live: Result<Snapshot, String>,
-    role: Option<String>,
-}
-
-/// Reads every tenant that is in a cluster, all at once: one that does not answer holds up no other.
-fn clusters(given: &Given, tenants: &BTreeMap<String, TenantSpec>) -> BTreeMap<String, Cluster> {
-    let Some(servers) = &given.servers else { return BTreeMap::new() };
-    let read = |name: &str, place: &KubernetesPlace| match servers.of(place) {
-        Err(why) => Cluster { place: None, live: Err(why), role: None },
-        Ok(server) => {
-            let place = ClusterPlace::new(name, server, &place.namespace);
-            match place.snapshot() {
-                Ok(snapshot) => Cluster { place: Some(place), live: Ok(snapshot), role: None },
-                Err(error) => {
-                    let role = error.role().map(str::to_string);
-                    Cluster { place: Some(place), live: Err(error.to_string()), role }
-                }
-            }
-        }
-    };
-    let in_clusters = tenants.iter().filter_map(|(name, spec)| match &spec.place {
-        Some(Place::Kubernetes(place)) => Some((name, place)),
-        _ => None,
-    });
-    let lost = || Cluster { place: None, live: Err("it could not be read: a thread stopped".to_string()), role: None };
-    std::thread::scope(|scope| {
-        let read = &read;
-        let asked: Vec<_> =
-            in_clusters.map(|(name, place)| (name.clone(), scope.spawn(move || read(name, place)))).collect();
-        asked.into_iter().map(|(name, answer)| (name, answer.join().unwrap_or_else(|_| lost()))).collect()
-    })
-}
-
-/// What holds for a tenant in a cluster: a Tenant elsewhere adds nothing to the rights that the one in
-/// its namespace gives.
-fn spec_with_own(name: &str, spec: TenantSpec, own: &[Object<TenantSpec>]) -> Result<TenantSpec, String> {
-    match own {
-        [] => Ok(TenantSpec { accept_from: Vec::new(), ..spec }),
-        [own] if own.name() == name => Ok(TenantSpec {
-            accept_from: own.spec.accept_from.clone(),
-            policy: spec.stricter_policy(&own.spec),
-            ..spec
-        }),
-        [own] => Err(format!("its namespace is that of tenant {0}: call it {0} here too", own.name())),
-        several => {
-            let names: Vec<&str> = several.iter().map(Object::name).collect();
-            Err(format!("its namespace has several Tenants without a place ({}): keep one", names.join(", ")))
-        }
     }
 }
 

@@ -89,9 +89,8 @@ fn drift_is_told_with_who_did_it_and_adopted_or_corrected() {
     assert_eq!(inputs, "api theirs");
     // Correct puts it back without being asked.
     stage.kubectl(&[&edit[..], &[patched]].concat());
-    let text = fs::read_to_string(stage.root().join("tenants.yaml")).unwrap();
     let actions = "actions: [Create, Update, Delete]";
-    stage.write("tenants.yaml", &text.replace(actions, &format!("{actions}, drift: Correct")));
+    stage.edit_tenants(actions, &format!("{actions}, drift: Correct"));
     // The stricter of the two policies holds: the tenant's own still only detects.
     assert_eq!(stage.run(&["plan"]).code, 3);
     let own = "{\"spec\": {\"policy\": {\"drift\": \"Correct\"}}}";
@@ -207,11 +206,7 @@ fn writes_nothing(cluster: &Cluster, since: stablekey_clusters::audit::Mark, nam
 fn what_a_source_in_git_declares_is_brought_to_the_cluster() {
     let stage = Stage::new("source");
     stage.write("syncs.yaml", "");
-    let tenants = fs::read_to_string(stage.root().join("tenants.yaml")).unwrap();
-    stage.write(
-        "tenants.yaml",
-        &tenants.replace("  acceptFrom: [us]\n  policy", "  source: {path: declared/eu}\n  policy"),
-    );
+    stage.edit_tenants("  acceptFrom: [us]\n  policy", "  source: {path: declared/eu}\n  policy");
     stage.write("us/.keep", "");
     stage.write("declared/eu/connections/a.yaml", &connection("a", "api"));
     stage.write("declared/eu/integrations/one.yaml", &integration("one", &["a"]));

@@ -1,6 +1,6 @@
 //! A source in a folder and targets in clusters, and the command line on them.
 
-use stablekey_clusters::{Namespace, run, run_with_input, shared};
+use stablekey_clusters::{Cluster, Namespace, run, run_with_input, shared};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -104,6 +104,20 @@ impl Stage {
 
     pub fn remove(&self, path: &str) {
         fs::remove_file(self.root().join(path)).unwrap();
+    }
+
+    /// Changes what the Tenants say.
+    pub fn edit_tenants(&self, from: &str, to: &str) {
+        let tenants = fs::read_to_string(self.root().join("tenants.yaml")).unwrap();
+        assert!(tenants.contains(from), "{from:?} is not in {tenants}");
+        self.write("tenants.yaml", &tenants.replace(from, to));
+    }
+
+    /// Tenant `eu` is in the namespace `integrations` of another cluster from now on.
+    pub fn move_to(&mut self, cluster: &Cluster) {
+        self.edit_tenants(self.eu.name(), "integrations");
+        self.edit_tenants("context: eu", &format!("context: {}", cluster.name()));
+        self.by(cluster.kubeconfig());
     }
 
     /// Goes another way to the cluster from now on.

@@ -11,9 +11,8 @@ use std::time::Duration;
 fn is_held_back_alone(stage: &Stage, why: &str) {
     // A second target, in a folder, is served all the same.
     stage.write("west/.keep", "");
-    let tenants = std::fs::read_to_string(stage.root().join("tenants.yaml")).unwrap();
-    let west = "---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: west}\nspec: {acceptFrom: [us], place: {directory: {path: west}}}\n";
-    stage.write("tenants.yaml", &format!("{tenants}{west}"));
+    let west = "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: west}\nspec: {acceptFrom: [us], place: {directory: {path: west}}}\n";
+    stage.write("west.yaml", west);
     stage.write("syncs.yaml", &crate::stage::SYNC.replace("[eu]", "[eu, west]"));
     let plan = stage.run(&["plan"]);
     assert_eq!(plan.code, 1, "{}", plan.words());
@@ -28,6 +27,13 @@ fn is_held_back_alone(stage: &Stage, why: &str) {
     let apply = stage.run(&["apply", "--yes"]);
     assert_eq!(apply.code, 1, "{}", apply.words());
     assert!(stage.root().join("west/integrations/one.yaml").exists(), "{}", apply.out);
+}
+
+/// A namespace for a stage that moves to this cluster, with the Tenant that says whose syncs it takes.
+fn accept_from_us(cluster: &Cluster) {
+    run(cluster.kubectl().args(["create", "namespace", "integrations"])).unwrap();
+    let own = "{apiVersion: stablekey.dev/v1alpha1, kind: Tenant, metadata: {name: eu}, spec: {acceptFrom: [us]}}";
+    run_with_input(cluster.kubectl().args(["-n", "integrations", "apply", "-f", "-"]), own).unwrap();
 }
 
 #[test]
@@ -56,14 +62,9 @@ fn a_cluster_that_swallows_packets_is_unreachable_in_time() {
 fn a_frozen_cluster_is_unreachable_and_afterwards_all_is_done() {
     let cluster = Cluster::start(&Options::named("frozen")).unwrap();
     cluster.install_crds().unwrap();
-    run(cluster.kubectl().args(["create", "namespace", "integrations"])).unwrap();
+    accept_from_us(&cluster);
     let mut stage = Stage::with_a_source("frozen");
-    let tenants = std::fs::read_to_string(stage.root().join("tenants.yaml")).unwrap();
-    let tenants = tenants.replace(stage.eu.name(), "integrations").replace("context: eu", "context: frozen");
-    stage.write("tenants.yaml", &tenants);
-    let own = "{apiVersion: stablekey.dev/v1alpha1, kind: Tenant, metadata: {name: eu}, spec: {acceptFrom: [us]}}";
-    run_with_input(cluster.kubectl().args(["-n", "integrations", "apply", "-f", "-"]), own).unwrap();
-    stage.by(cluster.kubeconfig());
+    stage.move_to(&cluster);
     stage.patience = "1";
     cluster.pause().unwrap();
     let plan = stage.run(&["plan"]);
@@ -329,9 +330,7 @@ fn a_quota_is_in_the_plan_of_the_server_and_told_by_an_apply() {
 fn a_cluster_without_our_kinds_says_how_to_install_them() {
     let cluster = Cluster::start(&Options::named("bare")).unwrap();
     let mut stage = Stage::with_a_source("bare");
-    let tenants = std::fs::read_to_string(stage.root().join("tenants.yaml")).unwrap();
-    stage.write("tenants.yaml", &tenants.replace("context: eu", "context: bare"));
-    stage.by(cluster.kubeconfig());
+    stage.move_to(&cluster);
     is_held_back_alone(&stage, "stablekey crds | kubectl apply");
 }
 
@@ -345,16 +344,9 @@ fn a_cluster_with_older_definitions_says_so() {
     spec.as_object_mut().unwrap().remove("title");
     older["metadata"].as_object_mut().unwrap().remove("managedFields");
     run_with_input(cluster.kubectl().args(["replace", "-f", "-"]), &older.to_string()).unwrap();
-    run(cluster.kubectl().args(["create", "namespace", "integrations"])).unwrap();
-    let own = "{apiVersion: stablekey.dev/v1alpha1, kind: Tenant, metadata: {name: eu}, spec: {acceptFrom: [us]}}";
-    run_with_input(cluster.kubectl().args(["-n", "integrations", "apply", "-f", "-"]), own).unwrap();
+    accept_from_us(&cluster);
     let mut stage = Stage::with_a_source("older");
-    let tenants = std::fs::read_to_string(stage.root().join("tenants.yaml")).unwrap();
-    stage.write(
-        "tenants.yaml",
-        &tenants.replace(stage.eu.name(), "integrations").replace("context: eu", "context: older"),
-    );
-    stage.by(cluster.kubeconfig());
+    stage.move_to(&cluster);
     let mut told = String::new();
     // The server takes a changed definition into use a moment after it has it.
     until("the older definitions are in force", || {

@@ -19,7 +19,8 @@ impl Cluster {
         let us = shared("us");
         let namespace = us.namespace("contract");
         let kubeconfig = Kubeconfig::read_from(us.kubeconfig()).unwrap();
-        let server = Servers::default().of_kubeconfig(kubeconfig, "us").unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let server = runtime.block_on(Servers::default().connect_by(kubeconfig, "us")).unwrap();
         Cluster { place: ClusterPlace::new(TENANT, server, namespace.name()), namespace }
     }
 }

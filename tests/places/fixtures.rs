@@ -63,7 +63,8 @@ pub fn world(source: &[Item], live: Arc<Inventory>) -> World {
         mode: None,
         overrides: Vec::new(),
     };
-    let view = |spec: TenantSpec, live: Arc<Inventory>| TenantView { spec, live: View::Read(live), source: None };
+    let view =
+        |spec: TenantSpec, live: Arc<Inventory>| TenantView { spec, live: View::Read(live), source: None, recent: 0 };
     World {
         tenants: BTreeMap::from([
             (TENANT.to_string(), view(accepts, live)),

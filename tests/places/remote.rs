@@ -239,7 +239,7 @@ impl Session for RemoteSession<'_> {
         Ok(self.remote.find(id).map(|row| self.remote.with_references(row.item)))
     }
 
-    fn approved(&self) -> Result<BTreeSet<String>, PlaceError> {
+    fn approved(&mut self) -> Result<BTreeSet<String>, PlaceError> {
         Ok(self.remote.beside().approved.clone())
     }
 

@@ -29,6 +29,7 @@ impl Told {
             spec: TenantSpec::default(),
             live: View::Read(Arc::default()),
             source: None,
+            recent: 0,
         });
         let told = tell(Tenant { name: name.to_string(), view, declares: false, object: None });
         self.world.tenants.insert(name.to_string(), told.view);
@@ -163,7 +164,7 @@ impl Told {
     pub fn value(&self, object: &str, field: &str) -> Option<serde_json::Value> {
         let (tenant, id) = split(object);
         let item = self.live(tenant).get(&id).unwrap();
-        item.written(&path(field)).map(|v| v.to_json())
+        item.written(&path(field)).map(|v| v.to_json().value())
     }
 
     /// For whom a field was written.

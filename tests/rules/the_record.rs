@@ -115,8 +115,8 @@ fn recorded_and_as_recorded_is_updated() {
     let change =
         plan.action(X).is_update().sets("inputs.scopes").does_not_touch("title").change("inputs.scopes").cloned();
     let change = change.unwrap();
-    assert_eq!(change.from, Some(serde_json::json!({"value": "api"})));
-    assert_eq!(change.to, Some(serde_json::json!({"value": "api refresh"})));
+    assert_eq!(change.from, Some(serde_json::json!({"value": "api"}).into()));
+    assert_eq!(change.to, Some(serde_json::json!({"value": "api refresh"}).into()));
     plan.done().plan().is_empty();
 }
 

@@ -4,7 +4,7 @@ use super::ground::tenant_in;
 use super::load::Load;
 use super::{ACTIONS, NOTHING};
 use crate::files::STABLEKEY;
-use crate::report::{Figure, bytes};
+use crate::report::Figure;
 use crate::{Outcome, generate, measure};
 use stablekey::api::{Kind, Object, Resource, TenantSpec};
 use stablekey::manifest::to_yaml;
@@ -51,13 +51,8 @@ pub fn figures() -> Outcome<Vec<Figure>> {
         ("plan when both are the same", &["plan"], NOTHING),
     ] {
         let memory = measure::memory_of(&command(arguments), exit)?;
-        figures.push(Figure::beside(
-            format!("peak memory of the command, {RESOURCES} resources in each of 2 clusters: {what}"),
-            bytes(memory),
-            bytes(MEMORY),
-            memory as f64 / MEMORY as f64,
-            1.0,
-        ));
+        let what = format!("peak memory of the command, {RESOURCES} resources in each of 2 clusters: {what}");
+        figures.push(Figure::of_memory(what, memory, MEMORY));
     }
     Ok(figures)
 }

@@ -155,7 +155,7 @@ impl Draft<'_> {
         }
         let literals = self.secret_literals(live);
         for (_, value) in values.filter(|(field, value)| value.is_some() && literals.contains(&field.name.as_ref())) {
-            *value = Some(json!({"hidden": true}));
+            *value = Some(json!({"hidden": true}).into());
         }
     }
 

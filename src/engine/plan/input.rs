@@ -42,10 +42,16 @@ pub struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
+    /// Adds what a writer declares of one object.
+    pub fn declare(&mut self, id: ObjectId, declaration: Declaration) {
+        // Most objects have one writer: a tenant is large, and room for four would be held for each.
+        self.declared.entry(id).or_insert_with(|| Vec::with_capacity(1)).push(declaration);
+    }
+
     /// Adds what a sync declares.
     pub fn add(&mut self, writer: &Writer, promotion: Promotion) {
         for (id, declaration) in promotion.declarations {
-            self.declared.entry(id).or_default().push(declaration);
+            self.declare(id, declaration);
         }
         self.promotions.insert(writer.clone(), promotion.bindings);
     }

@@ -12,6 +12,7 @@ mod tenant;
 
 pub use digest::of_writers as digests;
 pub use model::*;
+pub use removal::is_too_many;
 
 use super::check::{self, Elsewhere};
 use super::code::{Code, Severity};
@@ -80,7 +81,7 @@ pub fn plan(world: &World, scope: &Scope) -> Plan {
             findings.extend(emptied.iter().map(|writer| emptied_finding(writer, name)));
         }
         let mut result = plan_tenant(&input);
-        removal::mark(&mut result.target, live.len(), view.spec.approval(), &emptied);
+        removal::mark(&mut result.target, live.len(), view.recent, view.spec.approval(), &emptied);
         result.target.digests = digest::of_writers(&result.target.actions);
         if in_scope {
             findings.append(&mut result.findings);
@@ -173,7 +174,7 @@ fn declare_source(input: &mut Input<'_>, emptied: &mut BTreeSet<Writer>) {
             from: input.tenant.to_string(),
             after: BTreeSet::new(),
         };
-        input.declared.entry(declaration.item.id()).or_default().push(declaration);
+        input.declare(declaration.item.id(), declaration);
     }
     if input.declared.is_empty() && reading.is_whole() && has_written(input, &Writer::Source) {
         emptied.insert(Writer::Source);

@@ -1,13 +1,12 @@
 //! The plan: what it consists of, and its JSON form (schema `stablekey.dev/plan/v1`).
 
 use crate::api::Kind;
-use crate::engine::canonical::Digest;
+use crate::engine::canonical::{Digest, Json};
 use crate::engine::code::{Code, Severity};
 use crate::engine::field::Field;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::record::{Record, Writer};
 use serde::Serialize;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -186,10 +185,10 @@ pub struct FieldChange {
     pub op: Op,
     /// Its value now; absent: it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<Value>,
+    pub from: Option<Json>,
     /// Its value then.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<Value>,
+    pub to: Option<Json>,
     /// Who else holds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -281,10 +280,10 @@ pub enum Note {
         text: Option<String>,
         /// Its value there.
         #[serde(skip_serializing_if = "Option::is_none")]
-        from: Option<Value>,
+        from: Option<Json>,
         /// Its value as it is declared.
         #[serde(skip_serializing_if = "Option::is_none")]
-        to: Option<Value>,
+        to: Option<Json>,
     },
     /// Changed by others since we wrote it.
     Drift {
@@ -299,10 +298,10 @@ pub enum Note {
         by: Option<String>,
         /// Its value there; absent: it has none.
         #[serde(skip_serializing_if = "Option::is_none")]
-        from: Option<Value>,
+        from: Option<Json>,
         /// Its value as it is declared.
         #[serde(skip_serializing_if = "Option::is_none")]
-        to: Option<Value>,
+        to: Option<Json>,
         /// Whether nobody wants to hear of it.
         #[serde(skip)]
         ignored: bool,

@@ -155,14 +155,20 @@ fn actions_that_let_go(draft: &Draft<'_>, connection: &Object<ConnectionSpec>) -
     draft.actions.iter().filter(|a| names_it(&a.change.before)).map(|a| a.id.clone()).collect()
 }
 
+/// Whether so many updates and deletes need approval: a share of the live objects, in percent and from how
+/// many live objects on.
+pub fn is_too_many(changes: usize, live: usize, (percent, from): (u32, u32)) -> bool {
+    live >= from as usize && changes * 100 >= live * percent as usize
+}
+
 /// Marks what a person must approve because of the whole target: too many changes, and writers that
 /// have become empty.
-pub(super) fn mark(target: &mut Target, live: usize, approval: (u32, u32), emptied: &BTreeSet<Writer>) {
+pub(super) fn mark(target: &mut Target, live: usize, recent: usize, approval: (u32, u32), emptied: &BTreeSet<Writer>) {
     let changes = |a: &Action| matches!(a.action, ActionKind::Update | ActionKind::Delete);
     let changed = target.actions.iter().filter(|a| changes(a)).count();
-    let (percent, from) = (approval.0 as usize, approval.1 as usize);
-    if changed > 0 && live >= from && changed * 100 >= live * percent {
-        let why = format!("{changed} of {live} objects would change: {percent} % or more");
+    if changed > 0 && is_too_many(changed + recent, live, approval) {
+        let before = if recent > 0 { format!(" after {recent} a short while ago") } else { String::new() };
+        let why = format!("{changed} of {live} objects would change{before}: {} % or more", approval.0);
         for action in target.actions.iter_mut().filter(|a| changes(a)) {
             action.needs_approval.push(Approval { code: Code::TooManyChanges, why: why.clone() });
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::*;
-use crate::engine::canonical::Digest;
+use crate::engine::canonical::{Digest, Json};
 use crate::engine::field::{Field, FieldKind, FieldValue};
 use crate::engine::item::ObjectId;
 use crate::engine::plan::{ActionKind, At, FieldChange, Note, Op, Plan, Scope};
@@ -57,7 +57,7 @@ fn every_form() -> Plan {
     let mut action = target.actions[0].clone();
     action.at = Some(At { file: "a.yaml".into(), line: 1 });
     for value in values {
-        let change = |op, from: Option<&Value>, to: Option<&Value>, by: Option<&str>| FieldChange {
+        let change = |op, from: Option<&Json>, to: Option<&Json>, by: Option<&str>| FieldChange {
             field: field(),
             op,
             from: from.cloned(),
@@ -95,7 +95,7 @@ fn every_form() -> Plan {
             left: false,
             by: Some("kubectl-edit".into()),
             from: None,
-            to: Some("x".into()),
+            to: Some(Value::from("x").into()),
             ignored: true,
         },
     ]);

@@ -53,9 +53,9 @@ impl Servers {
     }
 
     /// The server that a kubeconfig's current context names.
-    pub fn of_kubeconfig(&self, kubeconfig: Kubeconfig, name: &str) -> Result<Server, String> {
+    pub async fn connect_by(&self, kubeconfig: Kubeconfig, name: &str) -> Result<Server, String> {
         let runtime = self.runtime()?;
-        let config = runtime.block_on(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()));
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
         self.server(config.map_err(|error| format!("{name}: {error}"))?, name, runtime)
     }
 

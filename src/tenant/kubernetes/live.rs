@@ -4,7 +4,7 @@ use super::annotation;
 use super::managed::{Entries, Entry};
 use crate::api::*;
 use crate::engine::field::Field;
-use crate::engine::item::{Item, ObjectId};
+use crate::engine::item::Item;
 use crate::engine::record::Record;
 use crate::engine::world::Holders;
 use serde::Deserialize;
@@ -24,6 +24,28 @@ pub struct Version {
     pub held_besides: Vec<Field<'static>>,
 }
 
+impl Version {
+    /// Whether it is of a later state than another.
+    pub fn is_after(&self, other: &Version) -> bool {
+        is_after(&self.resource_version, &other.resource_version)
+    }
+}
+
+/// Whether a revision comes after another of the same kind. They are numbers, and grow; what is none is
+/// taken for news.
+pub fn is_after(a: &str, b: &str) -> bool {
+    matches!((a.parse::<u64>(), b.parse::<u64>()), (Ok(a), Ok(b)) if a > b)
+}
+
+/// How much of an object is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// What it says, and what was written to it.
+    Spec,
+    /// Its status too.
+    WithStatus,
+}
+
 /// An object, and what is known about it.
 #[derive(Debug)]
 pub struct Live<T> {
@@ -37,6 +59,10 @@ pub struct Live<T> {
     pub record: Option<Record>,
     /// The fields that others hold.
     pub others: Arc<Holders>,
+    /// How often its spec was changed.
+    pub generation: i64,
+    /// Its status, where that was asked for.
+    pub status: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -45,6 +71,8 @@ struct Envelope<'a> {
     metadata: LiveMeta<'a>,
     #[serde(borrow)]
     spec: Option<&'a RawValue>,
+    #[serde(borrow)]
+    status: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -55,6 +83,8 @@ struct LiveMeta<'a> {
     uid: String,
     #[serde(default)]
     resource_version: String,
+    #[serde(default)]
+    generation: i64,
     deletion_timestamp: Option<String>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
@@ -64,9 +94,9 @@ struct LiveMeta<'a> {
     managed_fields: Vec<Entry<'a>>,
 }
 
-/// Reads one object; `None` where it is no object at all.
-pub fn read<'a, S: DeserializeOwned>(json: &'a str, entries: &mut Entries<'a>) -> Option<Live<Object<S>>> {
-    let Envelope { metadata: mut meta, spec } = serde_json::from_str(json).ok()?;
+/// Reads one object, and its status where `of` wants it; `None` where it is no object at all.
+pub fn read<'a, S: DeserializeOwned>(json: &'a str, entries: &mut Entries<'a>, of: Reading) -> Option<Live<Object<S>>> {
+    let Envelope { metadata: mut meta, spec, status } = serde_json::from_str(json).ok()?;
     let managed = entries.managed(meta.managed_fields);
     let written = meta.annotations.remove(WROTE).filter(|_| managed.record_is_ours());
     let record = written.and_then(|text| annotation::decode(&text));
@@ -84,7 +114,13 @@ pub fn read<'a, S: DeserializeOwned>(json: &'a str, entries: &mut Entries<'a>) -
         }),
     };
     let version = Version { uid: meta.uid, resource_version: meta.resource_version, held_besides };
-    Some(Live { read, name: meta.name, version, record, others: managed.others() })
+    let status = status.filter(|_| of == Reading::WithStatus).map(ToOwned::to_owned);
+    Some(Live { read, name: meta.name, version, record, others: managed.others(), generation: meta.generation, status })
+}
+
+/// Reads one object with its status.
+pub fn read_whole<S: DeserializeOwned>(json: &str) -> Option<Live<Object<S>>> {
+    read(json, &mut Entries::default(), Reading::WithStatus)
 }
 
 fn category(error: &serde_json::Error) -> &'static str {
@@ -95,17 +131,16 @@ fn category(error: &serde_json::Error) -> &'static str {
 }
 
 /// One object of a kind that lies in tenants, as an item: an integration without what its definition says.
-pub fn item(id: &ObjectId, json: &str) -> Option<Live<Item>> {
-    let entries = &mut Entries::default();
+pub fn item<'a>(kind: Kind, json: &'a str, entries: &mut Entries<'a>, of: Reading) -> Option<Live<Item>> {
     fn to<S>(live: Live<Object<S>>, make: impl FnOnce(Arc<Object<S>>) -> Item) -> Live<Item> {
-        let Live { read, name, version, record, others } = live;
-        Live { read: read.map(|object| make(Arc::new(object))), name, version, record, others }
+        let Live { read, name, version, record, others, generation, status } = live;
+        Live { read: read.map(|object| make(Arc::new(object))), name, version, record, others, generation, status }
     }
-    match id.kind {
-        Kind::Component => read(json, entries).map(|live| to(live, Item::Component)),
-        Kind::Connection => read(json, entries).map(|live| to(live, Item::Connection)),
-        Kind::CustomerCredentials => read(json, entries).map(|live| to(live, Item::CustomerCredentials)),
-        Kind::Integration => read(json, entries).map(|live| to(live, |object| Item::Integration(object, None))),
+    match kind {
+        Kind::Component => read(json, entries, of).map(|live| to(live, Item::Component)),
+        Kind::Connection => read(json, entries, of).map(|live| to(live, Item::Connection)),
+        Kind::CustomerCredentials => read(json, entries, of).map(|live| to(live, Item::CustomerCredentials)),
+        Kind::Integration => read(json, entries, of).map(|live| to(live, |object| Item::Integration(object, None))),
         Kind::Tenant | Kind::TenantSync => None,
     }
 }

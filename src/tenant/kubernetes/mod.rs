@@ -5,18 +5,25 @@ mod body;
 mod config_maps;
 pub mod connect;
 pub mod kubeconfig;
-mod list;
-mod live;
+pub mod list;
+pub mod live;
 mod managed;
+mod mirror;
+mod pages;
 mod paths;
 mod role;
 mod server;
 mod session;
 mod trouble;
+pub mod watch;
 
-pub use list::PAGE;
+pub use body::to_bytes;
+pub use live::{Live, Reading, Version};
+pub use mirror::{Defined, Due, Heard, Mirror, News};
+pub use pages::{Listing, PAGE};
+pub use paths::Paths;
 pub use role::role;
-pub use server::{Ask, Refused, Server, Trouble};
+pub use server::{Ask, Lines, Observer, Refused, Server, Trouble};
 pub use session::IN_FLIGHT;
 
 use super::{Place, PlaceError, Session, Snapshot};
@@ -24,10 +31,8 @@ use crate::engine::item::ObjectId;
 use crate::engine::plan::{Action, Change};
 use crate::engine::world::Inventory;
 use list::Contents;
-use live::Version;
-use paths::Paths;
 use session::ClusterSession;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -43,7 +48,12 @@ pub struct ClusterPlace {
     read: Mutex<Option<Read>>,
     /// Whether a session has it.
     taken: AtomicBool,
+    /// Who hears what the server answers to a write.
+    listener: Option<Listener>,
 }
+
+/// Hears of an object as it is after a write.
+pub type Listener = Arc<dyn Fn(Heard) + Send + Sync>;
 
 /// What was read, and what a write must know of it.
 #[derive(Clone)]
@@ -67,7 +77,26 @@ impl ClusterPlace {
             paths: Paths::of(namespace),
             read: Mutex::default(),
             taken: AtomicBool::new(false),
+            listener: None,
         }
+    }
+
+    /// A place of which this is known already, so that it need not be read; what is written is told to
+    /// `listener`, as a watch would tell it.
+    pub fn knowing(
+        mut self,
+        inventory: Arc<Inventory>,
+        versions: Arc<BTreeMap<ObjectId, Version>>,
+        listener: Listener,
+    ) -> Self {
+        self.read = Mutex::new(Some(Read { inventory, versions }));
+        self.listener = Some(listener);
+        self
+    }
+
+    /// The digests that were approved there and are not settled.
+    pub fn approved(&self) -> Result<BTreeSet<String>, PlaceError> {
+        Ok(self.server.wait(list::approvals(&self.server, &self.paths))?.digests)
     }
 
     fn contents(&self) -> Result<Contents, PlaceError> {
@@ -110,7 +139,7 @@ impl Place for ClusterPlace {
         if self.taken.swap(true, Ordering::SeqCst) {
             return Err(PlaceError::Busy { who: self.tenant.clone() });
         }
-        let session = ClusterSession::begin(self);
+        let session = self.known().map(|read| ClusterSession::of(self, read));
         if session.is_err() {
             self.taken.store(false, Ordering::SeqCst);
         }

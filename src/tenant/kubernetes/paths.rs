@@ -35,6 +35,11 @@ impl Paths {
         format!("/api/v1/namespaces/{}/configmaps", self.namespace)
     }
 
+    /// All Secrets.
+    pub fn secrets(&self) -> String {
+        format!("/api/v1/namespaces/{}/secrets", self.namespace)
+    }
+
     /// One ConfigMap.
     pub fn config_map(&self, name: &str) -> String {
         format!("{}/{name}", self.config_maps())

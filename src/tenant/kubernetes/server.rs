@@ -8,7 +8,7 @@ use kube::client::Body;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// How often one request is sent at most.
 const TRIES: u32 = 5;
@@ -16,6 +16,10 @@ const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause that a server may ask for and get.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Who is told of each request that is sent: what was asked, the status of the answer where there was
+/// one (of every success 200), and how long it took. It must not wait.
+pub type Observer = Arc<dyn Fn(&Ask, Option<StatusCode>, Duration) + Send + Sync>;
 
 /// An API server. Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +30,7 @@ pub struct Server {
     name: Arc<str>,
     /// What one request may take.
     patience: Duration,
+    observer: Option<Observer>,
 }
 
 impl std::fmt::Debug for Server {
@@ -59,6 +64,16 @@ impl Ask {
         Ask { method: Method::PATCH, path, content: "application/apply-patch+yaml", body }
     }
 
+    /// Makes something that is not there.
+    pub fn post(path: impl Into<String>, body: Vec<u8>) -> Self {
+        Ask { method: Method::POST, path: path.into(), content: "application/json", body }
+    }
+
+    /// Writes something over the version that the body names.
+    pub fn put(path: impl Into<String>, body: Vec<u8>) -> Self {
+        Ask { method: Method::PUT, path: path.into(), content: "application/json", body }
+    }
+
     /// Deletes something.
     pub fn delete(path: impl Into<String>, body: Vec<u8>) -> Self {
         Ask { method: Method::DELETE, path: path.into(), content: "application/json", body }
@@ -90,8 +105,6 @@ pub enum Trouble {
 pub struct Refused {
     /// The HTTP status.
     pub code: StatusCode,
-    /// Its reason, as one word: `Forbidden`, `Conflict`, …
-    pub reason: String,
     /// Its words.
     pub message: String,
     /// What exactly, each with the field where there is one.
@@ -117,7 +130,17 @@ impl Trouble {
 impl Server {
     /// A server that `client` reaches.
     pub fn new(client: kube::Client, runtime: Arc<Runtime>, name: &str, patience: Duration) -> Self {
-        Server { client, runtime, name: name.into(), patience }
+        Server { client, runtime, name: name.into(), patience, observer: None }
+    }
+
+    /// The same, of which one request may take so long.
+    pub fn with_patience(&self, patience: Duration) -> Self {
+        Server { patience, ..self.clone() }
+    }
+
+    /// The same, which tells of each request.
+    pub fn observed(&self, observer: Observer) -> Self {
+        Server { observer: Some(observer), ..self.clone() }
     }
 
     /// As people know it.
@@ -137,7 +160,17 @@ impl Server {
         let mut pause = PAUSE;
         let mut tries = 1;
         loop {
-            let (trouble, after) = match timeout_at(deadline, self.once(ask)).await {
+            let sent = Instant::now();
+            let answer = timeout_at(deadline, self.once(ask)).await;
+            if let Some(observer) = &self.observer {
+                let status = match &answer {
+                    Ok(Ok(_)) => Some(StatusCode::OK),
+                    Ok(Err((trouble, _))) => trouble.code(),
+                    Err(_) => None,
+                };
+                observer(ask, status, sent.elapsed());
+            }
+            let (trouble, after) = match answer {
                 Ok(Ok(body)) => return Ok(body),
                 Ok(Err((trouble, after))) => (trouble, after),
                 Err(_) => {
@@ -160,7 +193,32 @@ impl Server {
         }
     }
 
+    /// Opens an answer that goes on: line by line, as they come.
+    pub async fn open(&self, path: &str) -> Result<Lines, Trouble> {
+        match timeout(self.patience, self.send(&Ask::get(path))).await {
+            Ok(Ok(body)) => Ok(Lines { body, text: Vec::new(), searched: 0 }),
+            Ok(Err((trouble, _))) => Err(trouble),
+            Err(_) => Err(Trouble::NoAnswer(format!("no answer within {} s", self.patience.as_secs_f32()))),
+        }
+    }
+
+    /// Where what is asynchronous runs.
+    pub fn handle(&self) -> &tokio::runtime::Handle {
+        self.runtime.handle()
+    }
+
+    /// What one request may take.
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
     async fn once(&self, ask: &Ask) -> Result<Vec<u8>, (Trouble, Option<Duration>)> {
+        let body = self.send(ask).await?;
+        whole(body).await.map_err(|error| (Trouble::NoAnswer(chain(&error)), None))
+    }
+
+    /// Sends a request once; what a server says no to is read to its end.
+    async fn send(&self, ask: &Ask) -> Result<Body, (Trouble, Option<Duration>)> {
         let request = Request::builder()
             .method(ask.method.clone())
             .uri(&ask.path)
@@ -171,11 +229,42 @@ impl Server {
         let answer = self.client.send(request).await.map_err(|error| (no_answer(&error), None))?;
         let status = answer.status();
         let after = answer.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
-        let body = whole(answer.into_body()).await.map_err(|error| (Trouble::NoAnswer(chain(&error)), None))?;
         if status.is_success() {
-            return Ok(body);
+            return Ok(answer.into_body());
         }
+        let body = whole(answer.into_body()).await.map_err(|error| (Trouble::NoAnswer(chain(&error)), None))?;
         Err((Trouble::Refused(Box::new(refused(status, &body))), after.map(Duration::from_secs)))
+    }
+}
+
+/// An answer that goes on.
+pub struct Lines {
+    body: Body,
+    text: Vec<u8>,
+    /// How much of the text has no end of a line.
+    searched: usize,
+}
+
+impl Lines {
+    /// The next line; `None` where the answer has ended. Nothing is lost when it is not waited for to its end.
+    pub async fn next(&mut self) -> Option<Vec<u8>> {
+        loop {
+            if let Some(end) = self.text.iter().skip(self.searched).position(|byte| *byte == b'\n') {
+                let rest = self.text.split_off(self.searched + end + 1);
+                self.searched = 0;
+                return Some(std::mem::replace(&mut self.text, rest));
+            }
+            self.searched = self.text.len();
+            match self.body.frame().await? {
+                Ok(frame) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.text.extend_from_slice(&data);
+                    }
+                }
+                // A cut is an end: whoever listens begins again where it was.
+                Err(_) => return None,
+            }
+        }
     }
 }
 
@@ -214,7 +303,6 @@ fn refused(code: StatusCode, body: &[u8]) -> Refused {
     let causes = status.details.as_ref().and_then(|d| d.causes.as_ref());
     Refused {
         code,
-        reason: status.reason.unwrap_or_default(),
         message: status.message.unwrap_or_else(|| String::from_utf8_lossy(body).trim().to_string()),
         causes: causes.into_iter().flatten().map(cause).collect(),
         is_status,

@@ -4,13 +4,16 @@
 use super::body;
 use super::config_maps;
 use super::list::{self, Approvals};
-use super::live::{Live, Version};
+use super::live::{self, Live, Reading, Version};
+use super::managed::Entries;
+use super::mirror::{Heard, News};
 use super::server::{Ask, Trouble};
 use super::trouble::{Doing, of_place};
 use super::{ClusterPlace, Read};
+use crate::api::Kind;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::plan::{Action, ActionKind, Change, DefinitionFrom};
-use crate::tenant::{PlaceError, Session, Work};
+use crate::tenant::{PlaceError, Session};
 use futures_util::stream::{self, StreamExt as _};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -30,15 +33,23 @@ const AGAIN: usize = 3;
 pub struct ClusterSession<'a> {
     place: &'a ClusterPlace,
     read: Read,
-    /// What was approved, and the ConfigMaps that keep it.
-    approvals: Approvals,
+    /// What was approved, and the ConfigMaps that keep it, once it was read.
+    approvals: Option<Approvals>,
 }
 
 impl<'a> ClusterSession<'a> {
-    /// Takes a place: what was approved there is read, and everything where nothing was read yet.
-    pub fn begin(place: &'a ClusterPlace) -> Result<Self, PlaceError> {
-        let approvals = place.server.wait(list::approvals(&place.server, &place.paths))?;
-        Ok(ClusterSession { place, read: place.known()?, approvals })
+    /// Of a place of which this is known.
+    pub fn of(place: &'a ClusterPlace, read: Read) -> Self {
+        ClusterSession { place, read, approvals: None }
+    }
+
+    /// What was approved there.
+    fn approvals(&mut self) -> Result<&mut Approvals, PlaceError> {
+        let approvals = match self.approvals.take() {
+            Some(approvals) => approvals,
+            None => self.place.server.wait(list::approvals(&self.place.server, &self.place.paths))?,
+        };
+        Ok(self.approvals.insert(approvals))
     }
 
     fn ask(&self, ask: &Ask, doing: &Doing<'_>) -> Result<Vec<u8>, PlaceError> {
@@ -63,26 +74,26 @@ impl Session for ClusterSession<'_> {
 
     fn apply_all(
         &mut self,
-        work: &[Work<'_>],
+        actions: &[&Action],
         bytes: &(dyn Fn(&DefinitionFrom) -> Result<Vec<u8>, PlaceError> + Sync),
         stop: &dyn Fn() -> bool,
         done: &mut dyn FnMut(usize, Result<(), PlaceError>),
     ) {
-        let brings = |position: &usize| work.get(*position).is_some_and(|w| w.action.change.definition.is_some());
-        let (bringing, others): (Vec<usize>, Vec<usize>) = (0..work.len()).partition(brings);
-        self.write_all(work, others.into_iter().map(|position| (position, None)), stop, done);
+        let brings = |position: &usize| actions.get(*position).is_some_and(|action| action.change.definition.is_some());
+        let (bringing, others): (Vec<usize>, Vec<usize>) = (0..actions.len()).partition(brings);
+        self.write_all(actions, others.into_iter().map(|position| (position, None)), stop, done);
         // A few definitions at a time: all of them at once could be more than there is memory. They are read
         // here, for their source may be a cluster too, and nothing may wait for one while it writes to another.
         for some in bringing.chunks(DEFINITIONS) {
             let mut ready = Vec::new();
             for position in some.iter().copied().take_while(|_| !stop()) {
-                let from = work.get(position).and_then(|work| work.action.change.definition.as_ref());
+                let from = actions.get(position).and_then(|action| action.change.definition.as_ref());
                 match from.map(bytes).transpose() {
                     Ok(definition) => ready.push((position, definition)),
                     Err(error) => done(position, Err(error)),
                 }
             }
-            self.write_all(work, ready.into_iter(), stop, done);
+            self.write_all(actions, ready.into_iter(), stop, done);
         }
     }
 
@@ -92,29 +103,30 @@ impl Session for ClusterSession<'_> {
         Ok(live.and_then(|live| live.read.ok()))
     }
 
-    fn approved(&self) -> Result<BTreeSet<String>, PlaceError> {
-        Ok(self.approvals.digests.clone())
+    fn approved(&mut self) -> Result<BTreeSet<String>, PlaceError> {
+        Ok(self.approvals()?.digests.clone())
     }
 
     fn approve(&mut self, digests: &BTreeSet<String>) -> Result<(), PlaceError> {
         let wanted = config_maps::of_approvals(&self.place.tenant, digests);
         let doing = Doing { verb: "create", resource: "configmaps", object: None };
+        let there = self.approvals()?.config_maps.clone();
         for (name, map) in &wanted {
-            if !self.approvals.config_maps.contains(name) {
+            if !there.contains(name) {
                 self.ask(&Ask::apply(self.place.paths.config_map(name), body::to_bytes(map)), &doing)?;
             }
         }
         // The new ones are there before the old ones go: a crash between the two forgets nothing.
-        let old = self.approvals.config_maps.iter().filter(|name| !wanted.contains_key(*name));
-        self.forget(old)?;
-        self.approvals = Approvals { config_maps: wanted.into_keys().collect(), digests: digests.clone() };
+        self.forget(there.iter().filter(|name| !wanted.contains_key(*name)))?;
+        self.approvals = Some(Approvals { config_maps: wanted.into_keys().collect(), digests: digests.clone() });
         Ok(())
     }
 
     fn settle(&mut self, done: bool) -> Result<(), PlaceError> {
         if done {
-            self.forget(self.approvals.config_maps.iter())?;
-            self.approvals = Approvals::default();
+            let there = self.approvals()?.config_maps.clone();
+            self.forget(there.iter())?;
+            self.approvals = Some(Approvals::default());
         }
         Ok(())
     }
@@ -124,14 +136,14 @@ impl ClusterSession<'_> {
     /// Writes what stands at these positions, each with its definition, many in flight.
     fn write_all(
         &self,
-        work: &[Work<'_>],
+        actions: &[&Action],
         positions: impl Iterator<Item = (usize, Option<Vec<u8>>)>,
         stop: &dyn Fn() -> bool,
         done: &mut dyn FnMut(usize, Result<(), PlaceError>),
     ) {
         let writer = &Writer { place: self.place, read: &self.read };
         let begun = positions.take_while(|_| !stop()).filter_map(|(position, definition)| {
-            let action = work.get(position)?.action;
+            let action = *actions.get(position)?;
             Some(async move { (position, writer.write(action, definition.as_deref()).await) })
         });
         self.place.server.wait(stream::iter(begun).buffer_unordered(IN_FLIGHT).for_each(|(position, result)| {
@@ -219,7 +231,10 @@ impl Writer<'_> {
         for _ in 0..AGAIN {
             let ask = self.request(action, change, version.as_ref())?;
             let trouble = match self.place.server.ask(&ask).await {
-                Ok(_) => return Ok(()),
+                Ok(answer) => {
+                    self.tell_answer(action, &answer);
+                    return Ok(());
+                }
                 Err(trouble) => trouble,
             };
             if trouble.code() == Some(StatusCode::NOT_FOUND) && action.action == ActionKind::Delete {
@@ -231,12 +246,31 @@ impl Writer<'_> {
             // Somebody was faster: another apply with the same, an operator with a status, or another hand.
             let now = list::object(&self.place.server, &self.place.paths, &change.object).await?;
             match now {
-                now if self.is_done(change, now.as_ref()) => return Ok(()),
+                now if self.is_done(change, now.as_ref()) => {
+                    now.into_iter().for_each(|now| self.tell(change.object.kind, now));
+                    return Ok(());
+                }
                 Some(now) if self.is_as_before(change, &now) => version = Some(now.version),
                 _ => break,
             }
         }
         Err(PlaceError::Changed { object: change.object.clone() })
+    }
+
+    /// Tells of the object as the server says it is now.
+    fn tell_answer(&self, action: &Action, answer: &[u8]) {
+        let kind = action.change.object.kind;
+        if self.place.listener.is_some() && action.action != ActionKind::Delete {
+            let text = String::from_utf8_lossy(answer);
+            let live = live::item(kind, &text, &mut Entries::default(), Reading::Spec);
+            live.into_iter().for_each(|live| self.tell(kind, live));
+        }
+    }
+
+    fn tell(&self, kind: Kind, live: Live<Item>) {
+        if let Some(listener) = &self.place.listener {
+            listener(Heard::Items(kind, News::Set(live)));
+        }
     }
 
     /// Nothing is written over what the plan did not see.

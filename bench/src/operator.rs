@@ -1,0 +1,130 @@
+//! The operator's syncer between two clusters, beside a client that does by hand what must be done at least.
+
+mod raw;
+mod stage;
+
+use crate::report::{Figure, Machine, time};
+use crate::{Outcome, measure, peers};
+use raw::Client;
+use stage::{Process, Stage};
+use std::time::Duration;
+
+const SMALL: usize = 1_000;
+const LARGE: usize = 10_000;
+/// How many changes are timed in a run, and how many runs there are.
+const SAMPLES: usize = 500;
+const RUNS: usize = 5;
+const BURST: usize = 1_000;
+const IN_FLIGHT: usize = 64;
+/// For how long it is watched while nothing happens.
+const REST: Duration = Duration::from_secs(60);
+
+const LATENCY: f64 = 3.0;
+const GROWTH: f64 = 1.5;
+const START: f64 = 3.0;
+const CEILING: f64 = 0.8;
+const ELSEWHERE: Duration = Duration::from_secs(1);
+const MEMORY: [(usize, u64); 2] = [(SMALL, 48_000_000), (LARGE, 150_000_000)];
+const IDLE: Duration = Duration::from_millis(600);
+
+/// Half, and all but one in a hundred, of what was measured took no longer.
+#[derive(Clone, Copy)]
+struct Latency {
+    half: Duration,
+    most: Duration,
+}
+
+/// Measures them all.
+pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
+    if peers::kubectl().is_none() {
+        machine.left_out("the operator: go is not here to build a control plane");
+        return Ok(Vec::new());
+    }
+    let mut figures = Vec::new();
+    let mut ours = Vec::new();
+    for (resources, memory) in MEMORY {
+        let stage = Stage::prepare(resources)?;
+        let process = stage.start()?;
+        stage.settle(&process)?;
+        ours.push(latencies(|| stage.change(SAMPLES))?);
+        let rest = process.at_rest(REST)?;
+        figures.push(Figure::of_memory(
+            format!("memory of the syncer at rest, {resources} resources in each of 2 clusters"),
+            rest.memory,
+            memory,
+        ));
+        if resources == LARGE {
+            figures.push(Figure::of_time("processor time of the syncer at rest, in 60 s", rest.processor, IDLE));
+            figures.extend(burst(&stage, &process)?);
+            drop(process);
+            figures.extend(start(&stage)?);
+            let raw = latencies(|| stage.relay(SAMPLES))?;
+            figures.extend(beside(&ours, raw));
+        }
+    }
+    Ok(figures)
+}
+
+/// The medians of several runs.
+fn latencies(mut run: impl FnMut() -> Outcome<Vec<Duration>>) -> Outcome<Latency> {
+    let (mut half, mut most) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        let mut samples = run()?;
+        samples.sort_unstable();
+        let at = |share: usize| samples.get((samples.len() - 1) * share / 100).copied().ok_or("nothing was measured");
+        half.push(at(50)?);
+        most.push(at(99)?);
+    }
+    Ok(Latency { half: measure::median(half), most: measure::median(most) })
+}
+
+fn beside(ours: &[Latency], raw: Latency) -> Vec<Figure> {
+    let [small, large] = ours else { return Vec::new() };
+    let what = format!("one change in the source → in the target, {LARGE} resources there");
+    let figure = |share: &str, ours: Duration, theirs: Duration| {
+        let against = format!("one watch event and one PATCH {}", time(theirs));
+        let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
+        Figure::beside(format!("{what}, {share}"), time(ours), against, ratio, LATENCY)
+    };
+    let growth = large.half.as_secs_f64() / small.half.as_secs_f64();
+    let against = format!("{} with {SMALL}", time(small.half));
+    vec![
+        figure("p50", large.half, raw.half),
+        figure("p99", large.most, raw.most),
+        Figure::beside(format!("{what}, p50"), time(large.half), against, growth, GROWTH),
+    ]
+}
+
+/// Many changes at once, and one elsewhere meanwhile.
+fn burst(stage: &Stage, process: &Process) -> Outcome<[Figure; 2]> {
+    let (mut ours, mut raw, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        let (took, other) = stage.burst(process, BURST, IN_FLIGHT)?;
+        ours.push(took);
+        elsewhere.push(other);
+        raw.push(stage.raw_burst(BURST, IN_FLIGHT)?);
+    }
+    Ok([
+        Figure::faster(
+            format!("{BURST} changes at once, first write to last"),
+            measure::median(ours),
+            &format!("as many PATCHes, {IN_FLIGHT} in flight,"),
+            measure::median(raw),
+            CEILING,
+        ),
+        Figure::of_time("meanwhile one change elsewhere", measure::median(elsewhere), ELSEWHERE),
+    ])
+}
+
+/// A start where all is as declared: lists, no writes, and a status that answers a request.
+fn start(stage: &Stage) -> Outcome<[Figure; 1]> {
+    let (mut ours, mut raw) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        raw.push(stage.lists()?);
+        ours.push(stage.settled_start()?);
+    }
+    let (ours, raw) = (measure::median(ours), measure::median(raw));
+    let what = format!("start on a settled {LARGE} in each of 2 clusters: no write, no list twice");
+    let against = format!("the same lists {}", time(raw));
+    Ok([Figure::beside(what, time(ours), against, ours.as_secs_f64() / raw.as_secs_f64(), START)])
+}

@@ -1,0 +1,308 @@
+//! Two clusters: the hub and source in one, the target in the other, and the same content in both.
+
+use super::Client;
+use crate::clusters::load::Load;
+use crate::files::STABLEKEY;
+use crate::{Outcome, generate};
+use serde_json::{Value, json};
+use stablekey::api::{Kind, Resource};
+use stablekey::engine::item::ObjectId;
+use stablekey::tenant::kubernetes::{PAGE, Paths};
+use stablekey_clusters::audit::{Request, span};
+use stablekey_clusters::{Namespace, run_with_input, shared_all};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const SYNC: &str = "us-to-eu";
+const LONG: Duration = Duration::from_secs(300);
+
+/// Everything that a measurement needs.
+pub struct Stage {
+    us: Namespace<'static>,
+    eu: Namespace<'static>,
+    /// Another source and target, small.
+    other: [Namespace<'static>; 2],
+    source: Client,
+    target: Client,
+    keys: Vec<String>,
+}
+
+/// A process of the operator, and what it leaves to be read.
+pub struct Process {
+    child: Child,
+}
+
+/// What a process takes while nothing happens.
+pub struct Rest {
+    /// Resident, in bytes.
+    pub memory: u64,
+    /// Of processors.
+    pub processor: Duration,
+}
+
+impl Stage {
+    /// Brings the source and the hub there; the target is empty.
+    pub fn prepare(resources: usize) -> Outcome<Self> {
+        let [us, eu] = shared_all(["bench-us", "bench-eu"]);
+        let stage = Stage {
+            us: us.namespace("source"),
+            eu: eu.namespace("target"),
+            other: [us.namespace("other"), eu.namespace("other")],
+            source: Client::of(us)?,
+            target: Client::of(eu)?,
+            keys: Vec::new(),
+        };
+        let resources = generate::resources(resources);
+        let keys = resources.iter().filter(|r| r.kind() == Kind::Connection).map(|r| r.metadata().name.clone());
+        let stage = Stage { keys: keys.collect(), ..stage };
+        Load::on(us.kubeconfig())?.create(&resources, stage.us.name(), 64)?;
+        let components: Vec<Resource> = resources.into_iter().filter(|r| r.kind() == Kind::Component).collect();
+        Load::on(eu.kubeconfig())?.create(&components, stage.eu.name(), 64)?;
+        stage.tenants(&stage.us, &stage.eu)?;
+        let [other_us, other_eu] = &stage.other;
+        Load::on(us.kubeconfig())?.create(&generate::resources(30), other_us.name(), 64)?;
+        stage.tenants(other_us, other_eu)?;
+        Ok(stage)
+    }
+
+    /// The Tenants and the sync of a pair of namespaces, in the first and, the target's own, in the second.
+    fn tenants(&self, from: &Namespace<'_>, to: &Namespace<'_>) -> Outcome<()> {
+        let kubeconfig = std::fs::read_to_string(to.cluster().kubeconfig())?;
+        let reference = json!({"secretRef": {"name": "eu", "key": "value"}});
+        let place = json!({"kubernetes": {"namespace": to.name(), "kubeconfig": reference}});
+        // Measurements change more than a person would let pass.
+        let policy = json!({"approval": {"percent": 100}});
+        let spec = json!({"from": "us", "to": ["eu"], "integrations": ["*"], "connections": "Mirror", "mode": "Apply"});
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "eu"}, "stringData": {"value": kubeconfig},
+        });
+        apply(to, &[document("Tenant", "eu", json!({"acceptFrom": ["us"], "policy": policy}))])?;
+        apply(
+            from,
+            &[
+                secret,
+                document("Tenant", "us", json!({})),
+                document("Tenant", "eu", json!({"place": place, "policy": policy})),
+                document("TenantSync", SYNC, spec),
+            ],
+        )
+    }
+
+    /// Starts the operator.
+    pub fn start(&self) -> Outcome<Process> {
+        let mut command = Command::new(STABLEKEY);
+        command.args(["controller", "--role", "syncer", "--listen", "127.0.0.1:0", "--log-level", "warn"]);
+        command.args(["--namespace", self.us.name(), "--namespace", self.other[0].name()]);
+        command.env("KUBECONFIG", self.us.cluster().kubeconfig()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let lines = BufReader::new(child.stderr.take().ok_or("no log")?).lines();
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        Ok(Process { child })
+    }
+
+    /// Waits until everything is as declared.
+    pub fn settle(&self, _: &Process) -> Outcome<()> {
+        for namespace in [&self.us, &self.other[0]] {
+            self.until(namespace, |status| status["targets"][0]["state"] == "InSync")?;
+        }
+        Ok(())
+    }
+
+    fn until(&self, namespace: &Namespace<'_>, holds: impl Fn(&Value) -> bool) -> Outcome<()> {
+        let path = Paths::of(namespace.name()).object(&ObjectId::new(Kind::TenantSync, SYNC));
+        let deadline = Instant::now() + LONG;
+        loop {
+            let status = self.source.get(&path)?["status"].take();
+            if holds(&status) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(format!("not settled: {status}").into());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Changes one connection of the source after the other, and how long each takes to be in the target.
+    pub fn change(&self, samples: usize) -> Outcome<Vec<Duration>> {
+        let (told, _following) = self.target.watch(&Paths::of(self.eu.name()))?;
+        let here = Paths::of(self.us.name());
+        let mut took = Vec::with_capacity(samples);
+        for number in 0..samples {
+            let (id, stamp) = self.stamp(number);
+            self.source.patch(&here, &id, &stamp)?;
+            let changed = Instant::now();
+            loop {
+                let (name, value) = told.recv_timeout(LONG)?;
+                if name == id.name && stamp["spec"]["inputs"]["stamp"]["value"] == value {
+                    break;
+                }
+            }
+            took.push(changed.elapsed());
+        }
+        Ok(took)
+    }
+
+    /// The same, with a client that does nothing but send on what it is told.
+    pub fn relay(&self, samples: usize) -> Outcome<Vec<Duration>> {
+        let (heard, _hearing) = self.source.watch(&Paths::of(self.us.name()))?;
+        let (told, _following) = self.target.watch(&Paths::of(self.eu.name()))?;
+        let (here, there) = (Paths::of(self.us.name()), Paths::of(self.eu.name()));
+        let mut took = Vec::with_capacity(samples);
+        for number in 0..samples {
+            let (id, stamp) = self.stamp(number);
+            self.source.patch(&here, &id, &stamp)?;
+            let changed = Instant::now();
+            while heard.recv_timeout(LONG)?.0 != id.name {}
+            self.target.patch(&there, &id, &stamp)?;
+            while told.recv_timeout(LONG)?.0 != id.name {}
+            took.push(changed.elapsed());
+        }
+        Ok(took)
+    }
+
+    /// A connection, and a change of it that there was never before.
+    fn stamp(&self, number: usize) -> (ObjectId, Value) {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let value = format!("{number} at {}", now.as_nanos());
+        let name = self.keys.get(number % self.keys.len()).cloned().unwrap_or_default();
+        (ObjectId::new(Kind::Connection, name), json!({"spec": {"inputs": {"stamp": {"value": value}}}}))
+    }
+
+    /// So many changes while the operator is held; then it is let go. How long it writes, and how long one
+    /// change elsewhere takes meanwhile.
+    pub fn burst(&self, process: &Process, changes: usize, in_flight: usize) -> Outcome<(Duration, Duration)> {
+        let stamps: Vec<_> = (0..changes).map(|number| self.stamp(number)).collect();
+        let (told, _following) = self.target.watch(&Paths::of(self.eu.name()))?;
+        let [other_us, other_eu] = &self.other;
+        let (elsewhere, _too) = self.target.watch(&Paths::of(other_eu.name()))?;
+        let mark = self.eu.cluster().mark()?;
+        process.signal("-STOP")?;
+        let sent = self.source.patch_all(&Paths::of(self.us.name()), &stamps, in_flight);
+        process.signal("-CONT")?;
+        sent?;
+        told.recv_timeout(LONG)?;
+        let (id, stamp) = self.stamp(0);
+        self.source.patch(&Paths::of(other_us.name()), &id, &stamp)?;
+        let changed = Instant::now();
+        while elsewhere.recv_timeout(LONG)?.0 != id.name {}
+        let other = changed.elapsed();
+        for _ in 1..changes {
+            told.recv_timeout(LONG)?;
+        }
+        let requests = self.eu.audit_since(mark)?;
+        let writes: Vec<&Request> = requests.iter().filter(|r| r.writes() && r.resource == "connections").collect();
+        Ok((span(writes), other))
+    }
+
+    /// As many changes of the target, by a plain client.
+    pub fn raw_burst(&self, changes: usize, in_flight: usize) -> Outcome<Duration> {
+        let scratch = self.eu.cluster().namespace("raw");
+        let paths = Paths::of(scratch.name());
+        let connections: Vec<Resource> = generate::connections(changes, false);
+        Load::on(self.eu.cluster().kubeconfig())?.create(&connections, scratch.name(), in_flight)?;
+        let patches: Vec<_> = connections
+            .iter()
+            .enumerate()
+            .map(|(number, connection)| {
+                (ObjectId::new(Kind::Connection, &connection.metadata().name), self.stamp(number).1)
+            })
+            .collect();
+        let mark = self.eu.cluster().mark()?;
+        self.target.patch_all(&paths, &patches, in_flight)?;
+        let requests = scratch.audit_since(mark)?;
+        Ok(span(requests.iter().filter(|r| r.writes()).collect::<Vec<_>>()))
+    }
+
+    /// All lists of both tenants, by a plain client: one cluster after the other, as one after the other they
+    /// share the machine.
+    pub fn lists(&self) -> Outcome<Duration> {
+        let start = Instant::now();
+        for (client, namespace) in [(&self.source, &self.us), (&self.target, &self.eu)] {
+            let paths = Paths::of(namespace.name());
+            for kind in [Kind::Tenant, Kind::Component, Kind::Connection, Kind::CustomerCredentials, Kind::Integration]
+            {
+                client.list(&paths.kind(kind), PAGE)?;
+            }
+        }
+        Ok(start.elapsed())
+    }
+
+    /// Starts where everything is as declared; how long it takes to have looked at all of it. It fails where
+    /// anything was written but the answer to the request, or a list was asked for twice.
+    pub fn settled_start(&self) -> Outcome<Duration> {
+        let request = format!("{:?}", Instant::now());
+        let annotation = json!({"metadata": {"annotations": {"stablekey.dev/requestedAt": request}}});
+        let here = Paths::of(self.us.name());
+        self.source.patch(&here, &ObjectId::new(Kind::TenantSync, SYNC), &annotation)?;
+        let marks = (self.us.cluster().mark()?, self.eu.cluster().mark()?);
+        let start = Instant::now();
+        let process = self.start()?;
+        self.until(&self.us, |status| status["lastHandledReconcileAt"] == request)?;
+        let took = start.elapsed();
+        drop(process);
+        let there = self.eu.audit_since(marks.1)?;
+        if let Some(write) = there.iter().find(|request| request.writes()) {
+            return Err(format!("it wrote: {write}").into());
+        }
+        let pages = |kind: Kind| self.keys.len().div_ceil(PAGE) * usize::from(kind == Kind::Connection);
+        for kind in [Kind::Connection, Kind::Component] {
+            let lists = there.iter().filter(|r| r.verb == "list" && r.resource == kind.plural()).count();
+            if lists > pages(kind).max(1) {
+                return Err(format!("{} were listed by {lists} requests", kind.plural()).into());
+            }
+        }
+        let writes = self.us.audit_since(marks.0)?.into_iter().filter(|r| r.writes() && r.resource != "leases");
+        match writes.count() {
+            0 | 1 => Ok(took),
+            more => Err(format!("it wrote {more} times to the hub").into()),
+        }
+    }
+}
+
+impl Process {
+    fn signal(&self, signal: &str) -> Outcome<()> {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status()?;
+        if sent.success() { Ok(()) } else { Err("the operator is gone".into()) }
+    }
+
+    /// What it takes while nothing happens.
+    pub fn at_rest(&self, time: Duration) -> Outcome<Rest> {
+        let before = self.processor()?;
+        std::thread::sleep(time);
+        Ok(Rest { processor: self.processor()?.saturating_sub(before), memory: self.memory()? })
+    }
+
+    fn memory(&self) -> Outcome<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
+    }
+
+    fn processor(&self) -> Outcome<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let (_, fields) = stat.rsplit_once(") ").ok_or("no stat")?;
+        let ticks: Vec<u64> = fields.split(' ').skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+        // A tick is a hundredth of a second on Linux.
+        Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // So that its Lease is let go.
+        let _ = self.signal("-TERM");
+        let _ = self.child.wait();
+    }
+}
+
+fn document(kind: &str, name: &str, spec: Value) -> Value {
+    json!({"apiVersion": "stablekey.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
+fn apply(namespace: &Namespace<'_>, objects: &[Value]) -> Outcome<()> {
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
+    run_with_input(namespace.kubectl().args(["apply", "--server-side", "-f", "-"]), &list)?;
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! `stablekey controller`.
+
+use super::Failure;
+use crate::controller::options::{lease_duration, namespace, request_timeout, resync};
+use crate::controller::{self, Fault, Options, Role, log};
+use clap::{Args, ValueEnum};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tracing::Level;
+
+/// Keep every tenant at what was declared, continuously: the operator
+///
+/// Runs in a cluster by its in-cluster account; elsewhere by KUBECONFIG and its current context. Of several
+/// replicas one is active per role, by the Leases stablekey-binder and stablekey-syncer; the others
+/// stand by. On the address of --listen it answers /healthz, /readyz (what is waited for, a line each) and
+/// /metrics. Logs go to standard error. SIGTERM and SIGINT end it within seconds and release its Leases; a
+/// second one ends it at once. Every option can be given by its environment variable too. Exit codes: 0 it
+/// was asked to end, 1 an error.
+#[derive(Debug, Args)]
+pub struct Controller {
+    /// What it does
+    #[arg(long, value_name = "ROLE", env = "STABLEKEY_ROLE", hide_env_values = true)]
+    role: Roles,
+    /// A namespace that it looks after (repeatable, or comma-separated)
+    #[arg(
+        long = "namespace",
+        value_name = "NAMESPACE",
+        required = true,
+        value_delimiter = ',',
+        value_parser = namespace,
+        env = "STABLEKEY_NAMESPACE",
+        hide_env_values = true
+    )]
+    namespaces: Vec<String>,
+    /// Where its Leases are [default: the first --namespace]
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        value_parser = namespace,
+        env = "STABLEKEY_LEASE_NAMESPACE",
+        hide_env_values = true
+    )]
+    lease_namespace: Option<String>,
+    /// How long a Lease lasts: after a replica that was killed, another takes over so much later
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "15s",
+        value_parser = lease_duration,
+        env = "STABLEKEY_LEASE_DURATION",
+        hide_env_values = true
+    )]
+    lease_duration: Duration,
+    /// Where health, readiness and metrics are answered
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0:8080",
+        value_parser = listen,
+        env = "STABLEKEY_LISTEN",
+        hide_env_values = true
+    )]
+    listen: SocketAddr,
+    /// How often everything is looked at although nothing changed
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "10m",
+        value_parser = resync,
+        env = "STABLEKEY_RESYNC",
+        hide_env_values = true
+    )]
+    resync: Duration,
+    /// How long a cluster may take for one answer; then it counts as unreachable
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "30s",
+        value_parser = request_timeout,
+        env = "STABLEKEY_REQUEST_TIMEOUT",
+        hide_env_values = true
+    )]
+    request_timeout: Duration,
+    /// How lines of the log look
+    #[arg(long, value_name = "FORMAT", default_value = "json", env = "STABLEKEY_LOG_FORMAT", hide_env_values = true)]
+    log_format: LogFormat,
+    /// Which lines are logged: these and all that are worse
+    #[arg(long, value_name = "LEVEL", default_value = "info", env = "STABLEKEY_LOG_LEVEL", hide_env_values = true)]
+    log_level: LogLevel,
+    /// What this replica is called in its Leases [default: HOSTNAME]
+    #[arg(long, value_name = "NAME", value_parser = pod_name, env = "POD_NAME", hide_env_values = true)]
+    pod_name: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Roles {
+    /// Connections, customer credentials, integrations; reads and writes Secrets
+    Binder,
+    /// Tenants and TenantSyncs; has nothing to do with Secrets of tenants
+    Syncer,
+    /// Both, for one cluster and for trying out
+    Both,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    /// For programs, an object a line
+    Json,
+    /// For people
+    Text,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogLevel {
+    /// What somebody must see to
+    Error,
+    /// What did not work, and is tried again
+    Warn,
+    /// A line per change
+    Info,
+    /// Also what was looked at and needed nothing
+    Debug,
+}
+
+impl Controller {
+    pub(super) fn run(self) -> Result<u8, Failure> {
+        let help = |fault: &Fault| match fault {
+            Fault::Cluster(_) => "run it in a cluster, or name one: KUBECONFIG, or kubectl config use-context",
+            Fault::Listen { .. } => "give a free one: --listen 0.0.0.0:8081",
+            Fault::Signals(_) | Fault::Role { .. } | Fault::Mistake => {
+                "start it again; if it goes on, the log says more"
+            }
+        };
+        controller::run(&self.options()).map_err(|fault| Failure::new(fault.to_string(), help(&fault)))?;
+        Ok(0)
+    }
+
+    fn options(self) -> Options {
+        let mut namespaces = Vec::new();
+        for namespace in self.namespaces {
+            if !namespaces.contains(&namespace) {
+                namespaces.push(namespace);
+            }
+        }
+        let first = namespaces.first().cloned().unwrap_or_default();
+        let host = || std::env::var("HOSTNAME").ok().filter(|host| pod_name(host).is_ok());
+        Options {
+            roles: match self.role {
+                Roles::Binder => vec![Role::Binder],
+                Roles::Syncer => vec![Role::Syncer],
+                Roles::Both => Role::ALL.to_vec(),
+            },
+            namespaces,
+            lease_namespace: self.lease_namespace.unwrap_or(first),
+            lease_duration: self.lease_duration,
+            listen: self.listen,
+            log_format: match self.log_format {
+                LogFormat::Json => log::Format::Json,
+                LogFormat::Text => log::Format::Text,
+            },
+            log_level: match self.log_level {
+                LogLevel::Error => Level::ERROR,
+                LogLevel::Warn => Level::WARN,
+                LogLevel::Info => Level::INFO,
+                LogLevel::Debug => Level::DEBUG,
+            },
+            request_timeout: self.request_timeout,
+            resync: self.resync,
+            pod_name: self.pod_name.or_else(host).unwrap_or_else(|| "stablekey".to_string()),
+        }
+    }
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write an IP address and a port, such as 0.0.0.0:8080 or [::]:8080".to_string())
+}
+
+/// What a pod may be called.
+fn pod_name(text: &str) -> Result<String, String> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    if (1..=253).contains(&text.len()) && text.chars().all(is_name) {
+        return Ok(text.to_string());
+    }
+    Err("write the name of the pod: letters, digits, - and .".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_has_every_flag() {
+        let documentation = include_str!("../../docs/operator.md");
+        let command = Controller::augment_args(clap::Command::new("controller"));
+        let flags: Vec<_> = command.get_arguments().collect();
+        assert_eq!(documentation.lines().filter(|line| line.starts_with("| `--")).count(), flags.len());
+        for flag in flags {
+            let (long, env) = (flag.get_long().unwrap(), flag.get_env().unwrap().to_str().unwrap());
+            let default = flag.get_default_values().first().map(|value| format!("`{}`", value.to_str().unwrap()));
+            let row = format!("| `--{long}` | `{env}` | {}", default.unwrap_or_default());
+            assert!(documentation.contains(&row), "docs/operator.md should have a row that begins {row}");
+        }
+    }
+}

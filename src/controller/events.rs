@@ -1,0 +1,264 @@
+//! Kubernetes events: what `kubectl describe` and `kubectl events` show of an object's transitions.
+//!
+//! They are for people, and nothing rests on them: they are sent beside the work, in order, from a queue
+//! that drops the oldest; one that cannot be sent is a line in the log.
+
+use super::lease::Leadership;
+use super::log::random;
+use super::role::Role;
+use crate::tenant::kubernetes::{Ask, Server};
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tracing::warn;
+
+/// How many wait to be sent at most.
+const QUEUE: usize = 256;
+/// Of how many objects it is remembered what was said.
+const REMEMBERED: usize = 4_096;
+/// The longest note, in bytes, and the longest reason and action.
+const LONGEST_NOTE: usize = 1_024;
+const LONGEST_WORD: usize = 128;
+/// The longest part of an event's name that is the object's.
+const LONGEST_NAME: usize = 200;
+/// How long sending one may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whether people should worry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Importance {
+    /// As it should be.
+    Normal,
+    /// Somebody should look.
+    Warning,
+}
+
+/// A transition of an object.
+#[derive(Clone, Debug)]
+pub struct Transition {
+    /// Of what.
+    pub object: ObjectReference,
+    /// Whether people should worry.
+    pub importance: Importance,
+    /// Why, as one word in CamelCase.
+    pub reason: String,
+    /// What was being done, as one word in CamelCase: what an action said before is not said again.
+    pub action: &'static str,
+    /// What happened, for people. No value of an input is in it.
+    pub note: String,
+}
+
+/// Where transitions are told. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Events {
+    server: Server,
+    role: Role,
+    /// Which replica speaks.
+    instance: Arc<str>,
+    leadership: Leadership,
+    state: Arc<Mutex<State>>,
+    news: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Transition>,
+    /// One was taken out of the queue and is on its way.
+    is_sending: bool,
+    dropped: u64,
+    said: Said,
+}
+
+/// What was said last of each object, by action.
+#[derive(Debug, Default)]
+struct Said {
+    last: HashMap<(String, &'static str), (String, String)>,
+    order: VecDeque<(String, &'static str)>,
+}
+
+impl Said {
+    /// Whether this is news; then it is what was said last.
+    fn is_news(&mut self, transition: &Transition) -> bool {
+        let key = (id(&transition.object), transition.action);
+        let words = (transition.reason.clone(), transition.note.clone());
+        let before = self.last.insert(key.clone(), words.clone());
+        if before.is_none() {
+            self.order.push_back(key);
+        }
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.last.remove(&oldest);
+        }
+        before != Some(words)
+    }
+}
+
+fn id(object: &ObjectReference) -> String {
+    let part = |part: &Option<String>| part.clone().unwrap_or_default();
+    format!("{}/{}/{}/{}", part(&object.kind), part(&object.namespace), part(&object.name), part(&object.uid))
+}
+
+impl Events {
+    /// Events of a role, told by whoever leads.
+    pub fn new(server: &Server, role: Role, instance: &str, leadership: Leadership) -> Self {
+        Events {
+            server: server.with_patience(PATIENCE),
+            role,
+            instance: cut(instance, LONGEST_WORD).into(),
+            leadership,
+            state: Arc::default(),
+            news: Arc::default(),
+        }
+    }
+
+    /// Tells of a transition, unless it is what was told last. Does not wait.
+    pub fn tell(&self, transition: Transition) {
+        let mut state = self.state();
+        if !state.said.is_news(&transition) {
+            return;
+        }
+        state.waiting.push_back(transition);
+        if state.waiting.len() > QUEUE {
+            state.waiting.pop_front();
+            state.dropped += 1;
+        }
+        drop(state);
+        self.news.notify_one();
+    }
+
+    /// Sends what is told, for ever. One of these runs beside the work.
+    pub async fn send(&self) -> Infallible {
+        loop {
+            match self.next() {
+                Some(transition) => {
+                    self.send_one(&transition).await;
+                    self.state().is_sending = false;
+                }
+                None => self.news.notified().await,
+            }
+        }
+    }
+
+    /// Waits until all is sent, but not for long.
+    pub async fn flush(&self, patience: Duration) {
+        let sent = timeout(patience, async {
+            let is_empty = || {
+                let state = self.state();
+                state.waiting.is_empty() && !state.is_sending
+            };
+            while !is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        let _ = sent.await;
+    }
+
+    fn next(&self) -> Option<Transition> {
+        let mut state = self.state();
+        let dropped = std::mem::take(&mut state.dropped);
+        let next = state.waiting.pop_front();
+        state.is_sending = next.is_some();
+        drop(state);
+        if dropped > 0 {
+            warn!(role = self.role.as_str(), dropped, "more events than could be sent: the oldest were dropped");
+        }
+        next
+    }
+
+    async fn send_one(&self, transition: &Transition) {
+        if !self.leadership.holds() {
+            return;
+        }
+        let event = self.event(transition, Timestamp::now());
+        let namespace = event.metadata.namespace.as_deref().unwrap_or("default");
+        let path = format!("/apis/events.k8s.io/v1/namespaces/{namespace}/events");
+        let Ok(body) = serde_json::to_vec(&event) else { return };
+        if let Err(trouble) = self.server.ask(&Ask::post(path, body)).await {
+            let (object, why) = (id(&transition.object), trouble.to_string());
+            warn!(role = self.role.as_str(), object, reason = transition.reason, why, "an event was not sent");
+        }
+    }
+
+    fn event(&self, transition: &Transition, now: Timestamp) -> Event {
+        let name = transition.object.name.as_deref().unwrap_or_default();
+        let importance = match transition.importance {
+            Importance::Normal => "Normal",
+            Importance::Warning => "Warning",
+        };
+        Event {
+            metadata: ObjectMeta {
+                name: Some(format!("{}.{:016x}", cut(name, LONGEST_NAME).trim_end_matches(['.', '-']), random())),
+                namespace: transition.object.namespace.clone(),
+                ..ObjectMeta::default()
+            },
+            event_time: Some(MicroTime(now)),
+            type_: Some(importance.to_string()),
+            reason: Some(cut(&transition.reason, LONGEST_WORD).to_string()),
+            action: Some(cut(transition.action, LONGEST_WORD).to_string()),
+            note: Some(cut(&transition.note, LONGEST_NOTE).to_string()),
+            regarding: Some(transition.object.clone()),
+            reporting_controller: Some(self.role.controller().to_string()),
+            reporting_instance: Some(self.instance.to_string()),
+            ..Event::default()
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// At most so many bytes of a text, to the end of a character.
+fn cut(text: &str, longest: usize) -> &str {
+    let end = (0..=longest.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    end.and_then(|end| text.get(..end)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transition(name: &str, reason: &str, note: &str) -> Transition {
+        let object = ObjectReference {
+            kind: Some("Connection".to_string()),
+            namespace: Some("us-prod".to_string()),
+            name: Some(name.to_string()),
+            ..ObjectReference::default()
+        };
+        let (reason, note) = (reason.to_string(), note.to_string());
+        Transition { object, importance: Importance::Normal, reason, action: "Check", note }
+    }
+
+    #[test]
+    fn what_was_said_last_is_not_said_again() {
+        let mut said = Said::default();
+        let news = [("crm", "Ready", "a"), ("crm", "Ready", "a"), ("crm", "InputMissing", "b"), ("crm", "Ready", "a")];
+        let told = news.map(|(name, reason, note)| said.is_news(&transition(name, reason, note)));
+        assert_eq!(told, [true, false, true, true], "a way back is a transition too");
+        assert!(said.is_news(&transition("other", "Ready", "a")));
+        assert!(said.is_news(&Transition { action: "Bind", ..transition("crm", "Ready", "a") }));
+    }
+
+    #[test]
+    fn what_is_remembered_has_an_end() {
+        let mut said = Said::default();
+        for number in 0..=REMEMBERED {
+            assert!(said.is_news(&transition(&number.to_string(), "Ready", "")));
+        }
+        assert_eq!((said.last.len(), said.order.len()), (REMEMBERED, REMEMBERED));
+        assert!(said.is_news(&transition("0", "Ready", "")), "the oldest was forgotten");
+    }
+
+    #[test]
+    fn a_text_is_cut_where_a_character_ends() {
+        assert_eq!((cut("für", 2), cut("für", 3), cut("", 3)), ("f", "fü", ""));
+    }
+}

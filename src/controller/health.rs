@@ -1,0 +1,164 @@
+//! A small HTTP server for kubelet and Prometheus: `/healthz`, `/readyz` and `/metrics`.
+//!
+//! Whoever can reach the port can ask, so all is bounded: connections, headers, time; a body is never read,
+//! and nothing that is answered is secret.
+
+use super::metrics::Metrics;
+use super::pulse::Pulses;
+use super::readiness::Readiness;
+use http::{Method, Request, Response, StatusCode, header};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// How many are answered at a time; the others wait.
+const CONNECTIONS: usize = 32;
+/// How long a request may take to be sent, and a whole connection.
+const ASKING: Duration = Duration::from_secs(5);
+const WHOLE: Duration = Duration::from_secs(30);
+/// How large what is asked may be.
+const LARGEST: usize = 16 * 1024;
+/// How long nobody is answered where the system has no more connections to give.
+const PAUSE: Duration = Duration::from_millis(100);
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What is told.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    /// Whether the process is alive.
+    pub pulses: Pulses,
+    /// Whether it is ready.
+    pub readiness: Readiness,
+    /// What it counts.
+    pub metrics: Metrics,
+}
+
+impl Health {
+    /// Answers whoever asks, until it is dropped.
+    pub async fn serve(self, listener: TcpListener) {
+        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut connections = JoinSet::new();
+        loop {
+            let Ok(place) = room.clone().acquire_owned().await else { return };
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let health = self.clone();
+                    connections.spawn(async move {
+                        let _ = timeout(WHOLE, health.answer(stream)).await;
+                        drop(place);
+                    });
+                }
+                Err(_) => sleep(PAUSE).await,
+            }
+            while connections.try_join_next().is_some() {}
+        }
+    }
+
+    async fn answer(self, stream: TcpStream) {
+        let service = service_fn(|request: Request<_>| {
+            let answer = self.told(request.method(), request.uri().path());
+            async move { Ok::<_, Infallible>(answer) }
+        });
+        let mut server = http1::Builder::new();
+        server.timer(TokioTimer::new()).header_read_timeout(ASKING).max_buf_size(LARGEST).keep_alive(false);
+        // Whoever goes away does not hear the answer.
+        let _ = server.serve_connection(TokioIo::new(stream), service).await;
+    }
+
+    fn told(&self, method: &Method, path: &str) -> Response<String> {
+        let of = |(well, text): (bool, String)| {
+            (if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, TEXT, text)
+        };
+        let (status, content, text) = match path {
+            _ if method != Method::GET && method != Method::HEAD => {
+                (StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET and HEAD\n".to_string())
+            }
+            "/healthz" => of(self.pulses.report()),
+            "/readyz" => of(self.readiness.report()),
+            "/metrics" => (StatusCode::OK, OPEN_METRICS, self.metrics.text()),
+            _ => (StatusCode::NOT_FOUND, TEXT, "there is /healthz, /readyz and /metrics\n".to_string()),
+        };
+        let mut answer = Response::new(text);
+        *answer.status_mut() = status;
+        answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content));
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read as _, Write as _};
+
+    async fn listening(health: Health) -> std::net::SocketAddr {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(health.serve(listener));
+        address
+    }
+
+    async fn say(address: std::net::SocketAddr, words: &str) -> String {
+        let words = words.to_string();
+        let said = tokio::task::spawn_blocking(move || {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            let mut answer = Vec::new();
+            // It may close while we still speak.
+            let _ = stream.write_all(words.as_bytes()).and_then(|()| stream.read_to_end(&mut answer).map(drop));
+            String::from_utf8(answer).unwrap()
+        });
+        said.await.unwrap()
+    }
+
+    async fn get(address: std::net::SocketAddr, path: &str) -> String {
+        say(address, &format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")).await
+    }
+
+    #[tokio::test]
+    async fn it_answers_what_is_so_now() {
+        let health = Health::default();
+        let address = listening(health.clone()).await;
+        assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200 OK\r\n"));
+        let waiting = health.readiness.waits("syncer", "the Lease");
+        let answer = get(address, "/readyz").await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(answer.ends_with("\r\n\r\nsyncer: waits for the Lease\n"), "{answer}");
+        drop(waiting);
+        assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200 "));
+        let stuck = health.pulses.of("binder", Duration::ZERO);
+        assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 503 "));
+        drop(stuck);
+        let metrics = get(address, "/metrics").await;
+        assert!(metrics.contains("content-type: application/openmetrics-text; version=1.0.0"), "{metrics}");
+        assert!(metrics.ends_with("# EOF\n"), "{metrics}");
+    }
+
+    #[tokio::test]
+    async fn it_takes_nothing_else() {
+        let address = listening(Health::default()).await;
+        assert!(get(address, "/").await.starts_with("HTTP/1.1 404 "));
+        let posted = say(address, "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n").await;
+        assert!(posted.starts_with("HTTP/1.1 405 "), "{posted}");
+        let large = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(2 * LARGEST));
+        assert!(!say(address, &large).await.starts_with("HTTP/1.1 200 "));
+        assert!(!say(address, "no HTTP at all\r\n\r\n").await.starts_with("HTTP/1.1 200 "));
+    }
+
+    #[tokio::test]
+    async fn those_who_say_nothing_do_not_keep_others_out() {
+        let address = listening(Health::default()).await;
+        let mut silent = Vec::new();
+        for _ in 1..CONNECTIONS {
+            silent.push(TcpStream::connect(address).await.unwrap());
+        }
+        assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200 "));
+    }
+}

@@ -1,0 +1,156 @@
+//! Logs: a line per change, on standard error, as text or JSON.
+//!
+//! What a pass says carries the id of its span, so that `grep` finds all of it. What may be a field: roles,
+//! clusters, namespaces, tenants, kinds and names of objects, stable keys, names of inputs and of fields,
+//! codes, reasons, counts, times, and the words of errors (which by the rules of the house hold no value).
+//! Never a field: the value of an input, anything out of a Secret, a customer's values, the content of a
+//! document, a kubeconfig. Only our own lines are written: libraries speak of requests and headers.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tracing::{Level, Span, info_span};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::{Layer as _, Registry, fmt};
+
+/// How lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For programs: an object a line.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl Format {
+    /// As it stands in flags.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Format::Json => "json",
+            Format::Text => "text",
+        }
+    }
+}
+
+/// From here on all of the process writes its lines so. It has no effect where somebody decided before.
+pub fn start(format: Format, level: Level) {
+    if tracing::subscriber::set_global_default(subscriber(format, level, io::stderr)).is_ok() {
+        tell_panics();
+    }
+}
+
+fn subscriber<W>(format: Format, level: Level, writer: W) -> impl tracing::Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let ours = Targets::new().with_target(env!("CARGO_PKG_NAME"), level);
+    let layer = match format {
+        Format::Json => {
+            fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(writer).with_filter(ours).boxed()
+        }
+        Format::Text => fmt::layer().with_ansi(false).with_target(false).with_writer(writer).with_filter(ours).boxed(),
+    };
+    Registry::default().with(layer)
+}
+
+/// What a panic says may hold what it stumbled on: only where it was is told.
+fn tell_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a mistake of ours ended this: report it");
+    }));
+}
+
+/// Gives each pass an id of its own.
+#[derive(Debug)]
+pub struct Passes {
+    /// So that the passes of two processes are told apart.
+    process: u32,
+    next: AtomicU64,
+}
+
+impl Default for Passes {
+    fn default() -> Self {
+        Passes { process: random() as u32 & 0xffff, next: AtomicU64::new(1) }
+    }
+}
+
+impl Passes {
+    /// The span of a pass over `what`: instrument the pass with it, and all of its lines have its id.
+    pub fn span(&self, role: super::Role, what: &str) -> Span {
+        let pass = format!("{:04x}-{}", self.process, self.next.fetch_add(1, Ordering::Relaxed));
+        info_span!("pass", pass, role = role.as_str(), what)
+    }
+}
+
+/// A number that nobody can foresee, good enough for a name.
+pub fn random() -> u64 {
+    RandomState::new().hash_one(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Role;
+    use super::*;
+    use std::sync::{Arc, Mutex};
+    use tracing::{debug, info, warn};
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged, without times.
+    fn logged(format: Format, work: impl FnOnce()) -> Vec<String> {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber(format, Level::INFO, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, work);
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(str::to_string).collect()
+    }
+
+    #[test]
+    fn the_lines_of_a_pass_have_one_id() {
+        let passes = Passes::default();
+        let lines = logged(Format::Json, || {
+            passes.span(Role::Binder, "us-prod").in_scope(|| {
+                info!(kind = "Connection", name = "crm", "writes its status");
+                warn!("goes on");
+            });
+            passes.span(Role::Binder, "us-prod").in_scope(|| info!("another"));
+            debug!("not at this level");
+            info!(target: "hyper", "not ours");
+        });
+        let lines: Vec<serde_json::Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[0]["message"], "writes its status");
+        assert_eq!((&lines[0]["name"], &lines[0]["level"]), (&"crm".into(), &"INFO".into()));
+        assert_eq!((&lines[0]["span"]["role"], &lines[0]["span"]["what"]), (&"binder".into(), &"us-prod".into()));
+        assert!(lines[0]["timestamp"].is_string());
+        assert_eq!(lines[0]["span"]["pass"], lines[1]["span"]["pass"]);
+        assert_ne!(lines[0]["span"]["pass"], lines[2]["span"]["pass"]);
+    }
+
+    #[test]
+    fn text_is_a_line_without_colours() {
+        let lines = logged(Format::Text, || {
+            Passes::default().span(Role::Syncer, "us-to-eu").in_scope(|| info!(tenant = "eu\nprod", "settled"));
+        });
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let (_, said) = lines[0].split_once("INFO").unwrap();
+        assert!(said.contains("role=\"syncer\"") && said.ends_with("settled tenant=\"eu\\nprod\""), "{said}");
+    }
+}

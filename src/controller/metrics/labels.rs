@@ -1,0 +1,124 @@
+//! What metrics are told apart by.
+
+use crate::controller::role::Role;
+use crate::tenant::kubernetes::Ask;
+use http::Method;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+
+/// What came of looking at an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// All is as it should be: nothing was written.
+    Unchanged,
+    /// What it needed was written.
+    Written,
+    /// Something holds it back: its conditions say what.
+    HeldBack,
+    /// It did not work, and is tried again.
+    Failed,
+}
+
+impl Outcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Unchanged => "unchanged",
+            Outcome::Written => "written",
+            Outcome::HeldBack => "held_back",
+            Outcome::Failed => "failed",
+        }
+    }
+}
+
+impl EncodeLabelValue for Outcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
+        self.as_str().encode(encoder)
+    }
+}
+
+impl EncodeLabelValue for Role {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
+        self.as_str().encode(encoder)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByVersion {
+    pub version: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByRole {
+    pub role: Role,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByDuty {
+    pub role: Role,
+    pub kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByOutcome {
+    pub role: Role,
+    pub kind: &'static str,
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByCode {
+    pub role: Role,
+    pub code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByRequest {
+    pub cluster: String,
+    pub verb: &'static str,
+    pub code: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByBinding {
+    pub namespace: String,
+    pub ready: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByTarget {
+    pub namespace: String,
+    pub state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByTenant {
+    pub tenant: String,
+}
+
+/// A request's verb, as RBAC and audit logs have it.
+pub fn verb(ask: &Ask) -> &'static str {
+    let query = ask.path.split_once('?').map_or("", |(_, query)| query);
+    let has = |parameter: &str| query.split('&').any(|p| p.split_once('=').is_some_and(|(name, _)| name == parameter));
+    match ask.method {
+        Method::POST => "create",
+        Method::PUT => "update",
+        Method::PATCH => "patch",
+        Method::DELETE => "delete",
+        _ if has("watch") => "watch",
+        _ if has("limit") => "list",
+        _ => "get",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_has_the_verb_of_the_audit_log() {
+        let asks = ["/a", "/a?limit=500&continue=x", "/a?allowWatchBookmarks=true&watch=1", "/a?labelSelector=limit"];
+        assert_eq!(asks.map(|path| verb(&Ask::get(path))), ["get", "list", "watch", "get"]);
+        let others = [Ask::post("/a", vec![]), Ask::put("/a", vec![]), Ask::apply("/a", vec![])];
+        assert_eq!(others.map(|ask| verb(&ask)), ["create", "update", "patch"]);
+        assert_eq!(verb(&Ask::delete("/a", vec![])), "delete");
+    }
+}

@@ -1,0 +1,249 @@
+//! What the operator counts and measures, in the text form of OpenMetrics.
+//!
+//! A label is one of a closed list, or a tenant, a namespace or a cluster that the operator was told to
+//! look after: never the name of an object, an input, or anything out of a Secret.
+
+mod labels;
+mod now;
+
+pub use labels::Outcome;
+
+use super::lease::Leadership;
+use super::role::Role;
+use crate::api::Kind;
+use crate::tenant::kubernetes::Observer;
+use labels::{ByBinding, ByCode, ByDuty, ByOutcome, ByRequest, ByRole, ByTarget, ByVersion, verb};
+use now::Now;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// From a cached pass to one that gives up, in seconds.
+const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// All metrics of a process. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    now: Now,
+    reconciles: Family<ByOutcome, Counter>,
+    durations: Histograms<ByDuty>,
+    failures: Family<ByCode, Counter>,
+    waits: Histograms<ByRole>,
+    requests: Family<ByRequest, Counter>,
+    bindings: Family<ByBinding, Gauge>,
+    targets: Family<ByTarget, Gauge>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics::new()
+    }
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("stablekey");
+        let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
+        let now = Now::default();
+        let reconciles = Family::default();
+        let durations = Histograms::new_with_constructor(histogram);
+        let failures = Family::default();
+        let waits = Histograms::new_with_constructor(histogram);
+        let requests = Family::default();
+        let bindings = Family::default();
+        let targets = Family::default();
+        let version = ByVersion { version: env!("CARGO_PKG_VERSION") };
+        registry.register("build", "The version that runs", Info::new(version));
+        registry.register("reconciles", "Objects that were looked at, by what came of it", reconciles.clone());
+        let help = "How long it took to look at an object and to write what it needed";
+        registry.register_with_unit("reconcile_duration", help, Unit::Seconds, durations.clone());
+        let help = "What could not be done, by the code of the check or the reason of the API server";
+        registry.register("failures", help, failures.clone());
+        let help = "How long an object that was due waited until it was looked at";
+        registry.register_with_unit("queue_wait", help, Unit::Seconds, waits.clone());
+        let help = "Requests to API servers, by the status of the answer; none: there was no answer";
+        registry.register("api_requests", help, requests.clone());
+        let help = "Variables of integrations, by whether the connection that they mean is ready";
+        registry.register("bindings", help, bindings.clone());
+        registry.register("targets", "Targets of syncs, by how they stand", targets.clone());
+        registry.register_collector(Box::new(now.clone()));
+        let registry = Arc::new(registry);
+        Metrics { registry, now, reconciles, durations, failures, waits, requests, bindings, targets }
+    }
+
+    /// A role is done by this process, or stood by for.
+    pub fn runs(&self, role: Role) {
+        self.now.change(|now| {
+            now.leaders.entry(role).or_default();
+        });
+    }
+
+    /// A role is led; what holds is asked of the Lease whenever it is measured.
+    pub fn leads(&self, role: Role, leadership: Leadership) {
+        self.now.change(|now| {
+            now.leaders.insert(role, Some(leadership));
+        });
+    }
+
+    /// An object was looked at.
+    pub fn reconciled(&self, role: Role, kind: Kind, outcome: Outcome, took: Duration) {
+        self.reconciles.get_or_create(&ByOutcome { role, kind: kind.as_str(), outcome }).inc();
+        self.durations.get_or_create(&ByDuty { role, kind: kind.as_str() }).observe(took.as_secs_f64());
+    }
+
+    /// Something could not be done: `code` is that of a check, or an API server's reason.
+    pub fn failed(&self, role: Role, code: &'static str) {
+        self.failures.get_or_create(&ByCode { role, code }).inc();
+    }
+
+    /// An object that was due was taken from the queue after so long.
+    pub fn waited(&self, role: Role, time: Duration) {
+        self.waits.get_or_create(&ByRole { role }).observe(time.as_secs_f64());
+    }
+
+    /// So many objects are due, the first of them since then.
+    pub fn queue(&self, role: Role, due: usize, oldest: Option<Instant>) {
+        self.now.change(|now| {
+            now.queues.insert(role, (due, oldest));
+        });
+    }
+
+    /// So many objects of a tenant drifted and are left so, the first of them since then.
+    pub fn drift(&self, tenant: &str, objects: usize, oldest: Option<SystemTime>) {
+        self.now.change(|now| {
+            now.drift.insert(tenant.to_string(), (objects, oldest));
+        });
+    }
+
+    /// A tenant is looked after no more.
+    pub fn forget_tenant(&self, tenant: &str) {
+        self.now.change(|now| {
+            now.drift.remove(tenant);
+        });
+    }
+
+    /// So many variables of a namespace's integrations are bound to a connection that is ready, or not.
+    pub fn bindings(&self, namespace: &str, ready: usize, not_ready: usize) {
+        for (ready, count) in [("true", ready), ("false", not_ready)] {
+            let labels = ByBinding { namespace: namespace.to_string(), ready };
+            self.bindings.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// So many targets of a namespace's syncs are in each state: of every state there is, also where none is.
+    pub fn targets(&self, namespace: &str, states: &BTreeMap<&'static str, usize>) {
+        for (state, count) in states {
+            let labels = ByTarget { namespace: namespace.to_string(), state };
+            self.targets.get_or_create(&labels).set(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Counts the requests to a cluster.
+    pub fn observer(&self, cluster: &str) -> Observer {
+        let (requests, cluster) = (self.requests.clone(), cluster.to_string());
+        Arc::new(move |ask, status, _| {
+            let code = status.map_or_else(|| "none".to_string(), |status| status.as_u16().to_string());
+            let labels = ByRequest { cluster: cluster.clone(), verb: verb(ask), code };
+            requests.get_or_create(&labels).inc();
+        })
+    }
+
+    /// All of them, as text.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a text does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tenant::kubernetes::Ask;
+    use http::StatusCode;
+
+    fn filled() -> Metrics {
+        let metrics = Metrics::new();
+        for role in Role::ALL {
+            metrics.runs(role);
+        }
+        metrics.leads(Role::Binder, Leadership::always());
+        metrics.reconciled(Role::Binder, Kind::Connection, Outcome::Written, Duration::from_millis(2));
+        metrics.failed(Role::Syncer, "SK0111");
+        metrics.waited(Role::Binder, Duration::from_millis(3));
+        metrics.queue(Role::Binder, 2, Some(Instant::now()));
+        metrics.queue(Role::Syncer, 0, None);
+        metrics.drift("eu-prod", 1, Some(SystemTime::now()));
+        metrics.drift("us-prod", 0, None);
+        metrics.bindings("us-prod", 3, 1);
+        metrics.targets("us-prod", &BTreeMap::from([("settled", 1), ("unreachable", 0)]));
+        let observer = metrics.observer("eu");
+        observer(&Ask::get("/api?limit=500"), Some(StatusCode::OK), Duration::ZERO);
+        observer(&Ask::put("/api", Vec::new()), None, Duration::ZERO);
+        metrics
+    }
+
+    /// Without buckets, without the fraction of ages, and in order.
+    fn samples(text: &str) -> String {
+        let cut = |line: &str| match line.rsplit_once(' ') {
+            Some((name, _)) if name.starts_with("stablekey") && name.contains("_seconds") => format!("{name} #"),
+            _ => line.to_string(),
+        };
+        let lines: Vec<String> = text.lines().filter(|line| !line.contains("_bucket")).map(cut).collect();
+        let mut parts: Vec<Vec<String>> =
+            lines.chunk_by(|a, b| a.starts_with('#') == b.starts_with('#')).map(<[String]>::to_vec).collect();
+        parts.iter_mut().filter(|part| !part[0].starts_with('#')).for_each(|part| part.sort());
+        parts.concat().join("\n")
+    }
+
+    #[test]
+    fn every_metric_is_there_with_its_help() {
+        insta::assert_snapshot!(samples(&filled().text()));
+    }
+
+    #[test]
+    fn the_documentation_has_every_metric() {
+        let documentation = include_str!("../../../docs/operator.md");
+        let text = filled().text();
+        for name in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+            let (name, form) = name.split_once(' ').unwrap();
+            let suffix = match form {
+                "counter" => "_total",
+                "info" => "_info",
+                _ => "",
+            };
+            assert!(
+                documentation.contains(&format!("| `{name}{suffix}` | ")),
+                "{name}{suffix} is not in docs/operator.md"
+            );
+        }
+    }
+
+    #[test]
+    fn the_oldest_that_is_due_and_drift_grow_older_by_themselves() {
+        let metrics = filled();
+        metrics.queue(Role::Binder, 1, Instant::now().checked_sub(Duration::from_secs(70)));
+        metrics.drift("eu-prod", 1, SystemTime::now().checked_sub(Duration::from_secs(90)));
+        let text = metrics.text();
+        let value = |name: &str| -> f64 {
+            let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+            line.rsplit_once(' ').unwrap().1.parse().unwrap()
+        };
+        assert!((70.0..80.0).contains(&value("stablekey_queue_oldest_seconds{role=\"binder\"}")), "{text}");
+        assert!((90.0..100.0).contains(&value("stablekey_drift_age_seconds{tenant=\"eu-prod\"}")), "{text}");
+        metrics.forget_tenant("eu-prod");
+        assert!(!metrics.text().contains("eu-prod"));
+    }
+}

@@ -1,0 +1,92 @@
+//! Whether the loops of the process still turn.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The loops of a process. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Pulses(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    loops: BTreeMap<u64, Loop>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Loop {
+    name: String,
+    /// How long it may be silent.
+    silence: Duration,
+    last: Instant,
+}
+
+/// One loop, as long as this value lives.
+#[derive(Debug)]
+pub struct Pulse {
+    pulses: Pulses,
+    number: u64,
+}
+
+impl Pulses {
+    /// A loop that turns at least this often: one that is silent for longer is stuck, and the process is
+    /// to be started again.
+    pub fn of(&self, name: impl Into<String>, silence: Duration) -> Pulse {
+        let mut state = self.state();
+        let number = state.next;
+        state.next += 1;
+        state.loops.insert(number, Loop { name: name.into(), silence, last: Instant::now() });
+        Pulse { pulses: self.clone(), number }
+    }
+
+    /// Whether all of them turn, and a line for each that does not.
+    pub fn report(&self) -> (bool, String) {
+        let mut text = String::new();
+        for turning in self.state().loops.values() {
+            let silent = turning.last.elapsed();
+            if silent > turning.silence {
+                let _ = writeln!(text, "{}: silent for {} s", turning.name, silent.as_secs());
+            }
+        }
+        let alive = text.is_empty();
+        (alive, if alive { "alive\n".to_string() } else { text })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pulse {
+    /// It has turned once more.
+    pub fn beat(&self) {
+        if let Some(turning) = self.pulses.state().loops.get_mut(&self.number) {
+            turning.last = Instant::now();
+        }
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.pulses.state().loops.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_silent_for_too_long_is_named() {
+        let pulses = Pulses::default();
+        let (turns, stuck) = (pulses.of("lease", Duration::from_secs(60)), pulses.of("binder", Duration::ZERO));
+        turns.beat();
+        std::thread::yield_now();
+        let (alive, text) = pulses.report();
+        assert_eq!((alive, text.as_str()), (false, "binder: silent for 0 s\n"));
+        drop(stuck);
+        assert_eq!(pulses.report(), (true, "alive\n".to_string()));
+    }
+}

@@ -1,0 +1,218 @@
+//! One process of the operator, from its start to its end.
+
+use super::context::Context;
+use super::events::Events;
+use super::health::Health;
+use super::lease::{Election, Standing, Timings};
+use super::log::{self, Passes, random};
+use super::metrics::Metrics;
+use super::options::Options;
+use super::role::Role;
+use super::standing::Place;
+use super::stop::{Stop, Stopper};
+use super::syncer;
+use crate::api::KubernetesPlace;
+use crate::tenant::kubernetes::Server;
+use crate::tenant::kubernetes::connect::Servers;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tracing::{error, info};
+
+/// How long events that were told last may take to be sent.
+const LAST_EVENTS: Duration = Duration::from_secs(1);
+
+/// What the operator cannot live with.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// There is no cluster to work in.
+    #[error("{0}")]
+    Cluster(String),
+    /// Nobody could ask how it is.
+    #[error("{address} cannot be listened on: {why}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        why: std::io::Error,
+    },
+    /// It could not be asked to end.
+    #[error("signals cannot be heard: {0}")]
+    Signals(std::io::Error),
+    /// A role's work ended.
+    #[error("the {role} ended: {why}")]
+    Role {
+        /// Which.
+        role: Role,
+        /// Why.
+        why: String,
+    },
+    /// A mistake of ours. What it stumbled on may be secret: the log says where it was.
+    #[error("a mistake of ours ended it: report it, with the last lines of the log")]
+    Mistake,
+}
+
+/// Runs the operator until it is asked to end, by SIGTERM or SIGINT; a second one ends it at once.
+pub fn run(options: &Options) -> Result<(), Fault> {
+    log::start(options.log_format, options.log_level);
+    options.log();
+    let result = connect(options).and_then(|(servers, server, metrics)| {
+        let result = server.wait(serve(options, &servers, &server, metrics));
+        // The process ends: it does not wait for threads that still read something.
+        std::mem::forget((servers, server));
+        result
+    });
+    match &result {
+        Ok(()) => info!("ended"),
+        Err(fault) => error!(why = %fault, "ended"),
+    }
+    result
+}
+
+fn connect(options: &Options) -> Result<(Arc<Servers>, Server, Metrics), Fault> {
+    let namespace = options.namespaces.first().cloned().unwrap_or_default();
+    let servers = Arc::new(Servers::with_patience(options.request_timeout));
+    let home = KubernetesPlace { namespace, kubeconfig: None };
+    let server = servers.of(&home).map_err(Fault::Cluster)?;
+    let metrics = Metrics::new();
+    let server = server.observed(metrics.observer(server.name()));
+    Ok((servers, server, metrics))
+}
+
+async fn serve(options: &Options, servers: &Arc<Servers>, server: &Server, metrics: Metrics) -> Result<(), Fault> {
+    let (stopper, stop) = Stop::new();
+    let stopper = Arc::new(stopper);
+    let signals = Signals::listen().map_err(Fault::Signals)?;
+    let cannot = |why| Fault::Listen { address: options.listen, why };
+    let listener = TcpListener::bind(options.listen).await.map_err(cannot)?;
+    info!(address = %listener.local_addr().map_err(cannot)?, cluster = server.name(), "answers /healthz, /readyz and /metrics");
+    let health = Health { metrics, ..Health::default() };
+    // What is spawned ends with this value.
+    let mut besides = JoinSet::new();
+    besides.spawn(health.clone().serve(listener));
+    besides.spawn(signals.heard(stopper.clone()));
+    let mut roles = JoinSet::new();
+    for role in &options.roles {
+        let process = Process {
+            role: *role,
+            options: options.clone(),
+            servers: servers.clone(),
+            server: server.clone(),
+            health: health.clone(),
+            stop: stop.clone(),
+            passes: Arc::new(Passes::default()),
+        };
+        roles.spawn(process.lead());
+    }
+    let mut result = Ok(());
+    while let Some(ended) = roles.join_next().await {
+        let ended = ended.unwrap_or(Err(Fault::Mistake));
+        // Where one role cannot go on, the process is started again: the other releases its Lease.
+        stopper.stop();
+        result = result.and(ended);
+    }
+    result
+}
+
+/// What asks a process to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        let before = Arc::new(AtomicBool::new(false));
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            // In this order: the first signal finds that there was none before.
+            signal_hook::flag::register_conditional_shutdown(signal, 1, before.clone())?;
+            signal_hook::flag::register(signal, before.clone())?;
+        }
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn heard(mut self, stopper: Arc<Stopper>) {
+        let signal = tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        };
+        info!(signal, "is asked to end; asked again, it ends at once");
+        stopper.stop();
+        std::future::pending().await
+    }
+}
+
+/// One role of a process.
+struct Process {
+    role: Role,
+    options: Options,
+    servers: Arc<Servers>,
+    server: Server,
+    health: Health,
+    stop: Stop,
+    passes: Arc<Passes>,
+}
+
+impl Process {
+    /// Stands by and leads, until it is asked to end.
+    async fn lead(self) -> Result<(), Fault> {
+        let election = Election {
+            server: self.server.clone(),
+            namespace: self.options.lease_namespace.clone(),
+            name: self.role.lease().to_string(),
+            identity: format!("{}_{:08x}", self.options.pod_name, random() >> 32),
+            timings: Timings::of(self.options.lease_duration),
+        };
+        let place = Place::new(self.role, &self.health, &election);
+        let tell = |standing: Standing| place.is(standing);
+        let work = |leadership| work(self.context(leadership, &election.identity));
+        let ended = election.lead(&self.stop, tell, work).await.unwrap_or(Ok(()));
+        ended.map_err(|why| Fault::Role { role: self.role, why })
+    }
+
+    fn context(&self, leadership: super::lease::Leadership, identity: &str) -> Context {
+        Context {
+            role: self.role,
+            server: self.server.clone(),
+            servers: self.servers.clone(),
+            namespaces: self.options.namespaces.clone().into(),
+            events: Events::new(&self.server, self.role, identity, leadership.clone()),
+            leadership,
+            stop: self.stop.clone(),
+            metrics: self.health.metrics.clone(),
+            readiness: self.health.readiness.clone(),
+            pulses: self.health.pulses.clone(),
+            passes: self.passes.clone(),
+            resync: self.options.resync,
+            request_timeout: self.options.request_timeout,
+        }
+    }
+}
+
+/// A role's work, with its events beside it.
+async fn work(context: Context) -> Result<(), String> {
+    let events = context.events.clone();
+    let work = async {
+        let done = work_of_role(context).await;
+        events.flush(LAST_EVENTS).await;
+        done
+    };
+    tokio::select! {
+        done = work => done,
+        never = events.send() => match never {},
+    }
+}
+
+async fn work_of_role(context: Context) -> Result<(), String> {
+    match context.role {
+        Role::Binder => {
+            context.stop.requested().await;
+            Ok(())
+        }
+        Role::Syncer => syncer::run(context).await,
+    }
+}

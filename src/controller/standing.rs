@@ -1,0 +1,68 @@
+//! How a role stands, told wherever people and probes look for it.
+
+use super::health::Health;
+use super::lease::{Election, Standing};
+use super::pulse::Pulse;
+use super::readiness::Waiting;
+use super::role::Role;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long standing by may go without a look at the Lease, beside the time that it lasts.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// The place of one role in one process.
+#[derive(Debug)]
+pub struct Place<'h> {
+    role: Role,
+    health: &'h Health,
+    /// What is waited for, in words.
+    lease: String,
+    silence: Duration,
+    shown: Mutex<Shown>,
+}
+
+#[derive(Debug, Default)]
+struct Shown {
+    /// Where the Lease cannot be asked for.
+    waiting: Option<Waiting>,
+    /// While it stands by. Whoever leads has loops of its own.
+    standing_by: Option<Pulse>,
+}
+
+impl<'h> Place<'h> {
+    /// Waits for the Lease to be asked for.
+    pub fn new(role: Role, health: &'h Health, election: &Election) -> Self {
+        let lease = format!("Lease {} in namespace {}", election.name, election.namespace);
+        let silence = SILENCE + election.timings.lasts();
+        let waiting = Some(health.readiness.waits(role.as_str(), lease.clone()));
+        health.metrics.runs(role);
+        Place { role, health, lease, silence, shown: Mutex::new(Shown { waiting, standing_by: None }) }
+    }
+
+    /// It stands so now.
+    pub fn is(&self, standing: Standing) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        match standing {
+            Standing::Leads(leadership) => {
+                self.health.metrics.leads(self.role, leadership.clone());
+                self.health.readiness.leads(self.role, leadership);
+                *shown = Shown::default();
+                return;
+            }
+            Standing::Standby => {
+                self.health.readiness.stands_by(self.role);
+                shown.waiting = None;
+            }
+            Standing::Waits(why) => {
+                let waits = || self.health.readiness.waits(self.role.as_str(), self.lease.clone());
+                shown.waiting.get_or_insert_with(waits).now_for(format!("{}: {why}", self.lease));
+            }
+        }
+        shown.standing_by.get_or_insert_with(|| self.health.pulses.of(self.doing(), self.silence)).beat();
+    }
+
+    fn doing(&self) -> String {
+        format!("standing by as {}", self.role)
+    }
+}

@@ -1,0 +1,172 @@
+//! A tenant as the syncer follows it: where its Tenant says that it is, and what it was told of it.
+
+use crate::api::{Kubeconfig, Object, Place, SecretKeyRef, TenantSpec};
+use crate::engine::world::View;
+use crate::tenant::clusters::spec_with_own;
+use crate::tenant::kubernetes::watch::{FOLLOWED, Following, SERVER, Told};
+use crate::tenant::kubernetes::{Due, Heard, Mirror, Paths, Server};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Why the operator does not go where a Tenant points to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct Refusal {
+    /// One word, in CamelCase.
+    pub reason: &'static str,
+    /// Why, and what to do.
+    pub why: String,
+}
+
+fn refuse<T>(reason: &'static str, why: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal { reason, why: why.into() })
+}
+
+/// Where a tenant is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// The namespace.
+    pub namespace: String,
+    /// The Secret with the kubeconfig of its cluster; `None`: the cluster of the Tenant itself.
+    pub kubeconfig: Option<SecretKeyRef>,
+}
+
+/// Where a Tenant of `namespace` says that it is. The operator's own account serves only the namespace
+/// that the Tenant is in: else whoever writes Tenants here would reach wherever that account does.
+pub fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, Refusal> {
+    if spec.source.is_some() {
+        return refuse(
+            "SourceRefused",
+            "source is a folder of the command line's: take it out, and apply its manifests",
+        );
+    }
+    let place = match &spec.place {
+        None => return Ok(Whereabouts { namespace: namespace.to_string(), kubeconfig: None }),
+        Some(Place::Directory(_)) => {
+            return refuse("PlaceRefused", "a folder is for the command line: write place: {kubernetes: …}, or none");
+        }
+        Some(Place::Kubernetes(place)) => place,
+    };
+    match &place.kubeconfig {
+        Some(Kubeconfig::Context(_)) => refuse(
+            "KubeconfigRefused",
+            "context is for the command line: write kubeconfig: {secretRef: {name: …, key: value}}",
+        ),
+        Some(Kubeconfig::SecretRef(secret)) => {
+            Ok(Whereabouts { namespace: place.namespace.clone(), kubeconfig: Some(secret.clone()) })
+        }
+        None if place.namespace == namespace => Ok(Whereabouts { namespace: namespace.to_string(), kubeconfig: None }),
+        None => refuse(
+            "KubeconfigMissing",
+            format!(
+                "namespace {} is not that of this Tenant: give the kubeconfig of an account that may go there \
+                 (kubeconfig: {{secretRef: …}})",
+                place.namespace
+            ),
+        ),
+    }
+}
+
+/// A tenant that is followed.
+#[derive(Debug)]
+pub struct Followed {
+    /// Tells what is told of it from what was told of where it was before.
+    pub epoch: u64,
+    /// Its cluster.
+    pub server: Server,
+    /// Its namespace there.
+    pub paths: Paths,
+    /// What it was told of it.
+    pub mirror: Mirror,
+    /// What was not read yet.
+    unread: BTreeSet<&'static str>,
+    /// What cannot be followed now, and why.
+    lost: BTreeMap<&'static str, String>,
+    _following: Following,
+}
+
+impl Followed {
+    /// Nothing is known of it yet.
+    pub fn new(epoch: u64, server: Server, paths: Paths, following: Following) -> Self {
+        Followed {
+            epoch,
+            server,
+            paths,
+            mirror: Mirror::default(),
+            unread: FOLLOWED.into(),
+            lost: BTreeMap::new(),
+            _following: following,
+        }
+    }
+
+    /// Takes in what is told, and says what has to be looked at because of it.
+    pub fn hear(&mut self, told: Told<Heard>) -> Due {
+        let could_be_read = self.trouble().is_none();
+        let due = match told {
+            Told::Heard(heard) => self.mirror.hear(heard),
+            Told::Followed(resource) => {
+                self.unread.remove(resource);
+                self.lost.remove(resource);
+                Due::Objects(BTreeSet::new())
+            }
+            Told::Lost(resource, error) => {
+                self.lost.insert(resource, error.to_string());
+                Due::Objects(BTreeSet::new())
+            }
+        };
+        if could_be_read == self.trouble().is_none() { due } else { Due::Everything }
+    }
+
+    /// Why it cannot be read.
+    pub fn trouble(&self) -> Option<String> {
+        // That the server is silent says more than what it is silent about.
+        let lost = self.lost.get(SERVER).or_else(|| self.lost.values().next()).cloned();
+        let unread = || self.unread.first().map(|resource| format!("its {resource} were not read yet"));
+        lost.or_else(unread)
+    }
+
+    /// Whether it is still being read for the first time, and nothing is in the way.
+    pub fn is_being_read(&self) -> bool {
+        !self.unread.is_empty() && self.lost.is_empty()
+    }
+
+    /// What is there, and what holds for it.
+    pub fn view(&self, tenant: &Object<TenantSpec>) -> (TenantSpec, View) {
+        if let Some(why) = self.trouble() {
+            return (tenant.spec.clone(), View::Unreachable(why));
+        }
+        match spec_with_own(tenant.name(), &tenant.spec, &self.mirror.own()) {
+            Ok(spec) => (spec, View::Read(self.mirror.inventory().clone())),
+            Err(why) => (tenant.spec.clone(), View::Unreachable(why)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn of(spec: Value) -> Result<Whereabouts, Refusal> {
+        whereabouts("hub", &serde_json::from_value(spec).unwrap())
+    }
+
+    #[test]
+    fn a_tenant_is_in_its_own_namespace_or_behind_a_kubeconfig() {
+        let here = Whereabouts { namespace: "hub".into(), kubeconfig: None };
+        assert_eq!(of(json!({})), Ok(here.clone()));
+        assert_eq!(of(json!({"place": {"kubernetes": {"namespace": "hub"}}})), Ok(here));
+        let secret = json!({"name": "eu", "key": "value"});
+        let there = of(json!({"place": {"kubernetes": {"namespace": "x", "kubeconfig": {"secretRef": secret}}}}));
+        assert_eq!(there.unwrap().kubeconfig.unwrap().name, "eu");
+    }
+
+    #[test]
+    fn the_operators_own_account_goes_nowhere_else() {
+        let reason = |spec| of(spec).unwrap_err().reason;
+        assert_eq!(reason(json!({"place": {"kubernetes": {"namespace": "kube-system"}}})), "KubeconfigMissing");
+        let context = json!({"kubernetes": {"namespace": "x", "kubeconfig": {"context": "eu"}}});
+        assert_eq!(reason(json!({"place": context})), "KubeconfigRefused");
+        assert_eq!(reason(json!({"place": {"directory": {"path": "eu"}}})), "PlaceRefused");
+        assert_eq!(reason(json!({"source": {"path": "eu"}})), "SourceRefused");
+    }
+}

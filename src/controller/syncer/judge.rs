@@ -1,0 +1,245 @@
+//! How a sync stands in a target, in words and numbers: what its status says. Pure.
+
+use crate::api::{ReceiptStatus, SyncMode, TargetCounts, TargetStatus, Verdict};
+use crate::engine::code::{Code, Severity};
+use crate::engine::plan::{Action, ActionKind, Finding, Note, State, Target};
+use crate::engine::record::Writer;
+use std::collections::BTreeMap;
+
+/// How many actions, and how many that are blocked, a status names.
+const FIRST: usize = 10;
+
+/// One word for how a sync stands in a target; the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Standing {
+    Invalid,
+    NotAccepted,
+    Unreachable,
+    Failed,
+    Blocked,
+    AwaitingApproval,
+    Drifted,
+    Applying,
+    InSync,
+}
+
+impl Standing {
+    const ALL: [Standing; 9] = [
+        Standing::Invalid,
+        Standing::NotAccepted,
+        Standing::Unreachable,
+        Standing::Failed,
+        Standing::Blocked,
+        Standing::AwaitingApproval,
+        Standing::Drifted,
+        Standing::Applying,
+        Standing::InSync,
+    ];
+
+    /// As it stands in a status.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Standing::Invalid => "Invalid",
+            Standing::NotAccepted => "NotAccepted",
+            Standing::Unreachable => "Unreachable",
+            Standing::Failed => "Failed",
+            Standing::Blocked => "Blocked",
+            Standing::AwaitingApproval => "AwaitingApproval",
+            Standing::Drifted => "Drifted",
+            Standing::Applying => "Applying",
+            Standing::InSync => "InSync",
+        }
+    }
+
+    fn parse(text: &str) -> Standing {
+        Standing::ALL.into_iter().find(|standing| standing.as_str() == text).unwrap_or(Standing::Failed)
+    }
+
+    /// Whether nothing will come of waiting: a person must do something.
+    const fn is_stalled(self) -> bool {
+        matches!(self, Standing::Invalid | Standing::NotAccepted | Standing::Blocked | Standing::Drifted)
+    }
+}
+
+/// What a target's status is made from.
+#[derive(Debug)]
+pub struct Evidence<'a> {
+    /// The sync's name.
+    pub sync: &'a str,
+    /// Its mode.
+    pub mode: SyncMode,
+    /// What is planned for the target.
+    pub target: &'a Target,
+    /// What the checks say.
+    pub findings: &'a [Finding],
+    /// Why the source cannot be read.
+    pub source_trouble: Option<&'a str>,
+    /// Actions that failed, by id, and why.
+    pub failed: &'a BTreeMap<String, String>,
+    /// Why an approval that was given does not hold.
+    pub void: Option<&'a str>,
+    /// What was changed since the target was settled.
+    pub changed: usize,
+    /// What was carried out last.
+    pub receipt: Option<ReceiptStatus>,
+}
+
+impl Evidence<'_> {
+    fn writer(&self) -> Writer {
+        Writer::Sync(self.sync.to_string())
+    }
+
+    fn actions(&self) -> impl Iterator<Item = &Action> {
+        let writer = self.writer();
+        self.target.actions.iter().filter(move |action| action.writers.contains(&writer))
+    }
+
+    /// What the checks say of the sync itself, or of objects that two writers want.
+    fn findings(&self) -> impl Iterator<Item = &Finding> {
+        let tenant = self.target.tenant.as_str();
+        let of_sync = |f: &Finding| {
+            f.object.as_ref().is_some_and(|id| id.kind == crate::api::Kind::TenantSync && id.name == self.sync)
+        };
+        let here = move |f: &&Finding| f.tenant.as_deref().is_none_or(|t| t == tenant);
+        self.findings.iter().filter(here).filter(move |f| of_sync(f) || f.code == Code::WriterConflict)
+    }
+}
+
+/// How a sync stands in a target.
+pub fn target(evidence: &Evidence<'_>) -> TargetStatus {
+    let counts = counts(evidence);
+    let digest = evidence.target.digests.get(&evidence.writer().to_string()).map(ToString::to_string);
+    let blocked = blocked(evidence);
+    let (standing, message) = standing(evidence, &counts, digest.as_deref(), &blocked);
+    TargetStatus {
+        tenant: evidence.target.tenant.clone(),
+        state: standing.as_str().to_string(),
+        message,
+        digest: digest.filter(|_| evidence.actions().next().is_some()),
+        counts: (counts != TargetCounts::default()).then_some(counts),
+        actions: evidence.actions().take(FIRST).map(line).collect(),
+        blocked: blocked.into_iter().take(FIRST).collect(),
+        changed: i64::try_from(evidence.changed).ok().filter(|changed| *changed > 0),
+        receipt: evidence.receipt.clone(),
+    }
+}
+
+fn line(action: &Action) -> String {
+    let approval = action.needs_approval.first().map(|a| format!(" (needs approval: {} {})", a.code, a.why));
+    let object = &action.change.object;
+    format!("{} {object}: {}{}", action.action.as_str(), action.reason.text, approval.unwrap_or_default())
+}
+
+fn counts(evidence: &Evidence<'_>) -> TargetCounts {
+    let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let actions = |kind| number(evidence.actions().filter(|a| a.action == kind).count());
+    let notes = |is: fn(&Note) -> bool| number(evidence.target.notes.iter().filter(|note| is(note)).count());
+    TargetCounts {
+        create: actions(ActionKind::Create),
+        update: actions(ActionKind::Update),
+        adopt: actions(ActionKind::Adopt),
+        delete: actions(ActionKind::Delete),
+        needs_approval: number(evidence.actions().filter(|a| !a.needs_approval.is_empty()).count()),
+        blocked: notes(|note| matches!(note, Note::Blocked { .. })),
+        held: notes(|note| matches!(note, Note::Held { .. })),
+        drift: notes(|note| matches!(note, Note::Drift { left: true, ignored: false, .. })),
+        by_hand: notes(|note| matches!(note, Note::ByHand { .. })),
+    }
+}
+
+fn blocked(evidence: &Evidence<'_>) -> Vec<String> {
+    let notes = evidence.target.notes.iter().filter_map(|note| match note {
+        Note::Blocked { object, code, text, mend } => Some(format!("{object}: {code} {text}; {mend}")),
+        _ => None,
+    });
+    let conflicts = evidence.findings().filter(|f| f.code == Code::WriterConflict).map(|f| {
+        let object = f.object.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("{object}: {} {}; {}", f.code, f.text, f.mend)
+    });
+    notes.chain(conflicts).collect()
+}
+
+fn standing(
+    evidence: &Evidence<'_>,
+    counts: &TargetCounts,
+    digest: Option<&str>,
+    blocked: &[String],
+) -> (Standing, Option<String>) {
+    let wrong = evidence
+        .findings()
+        .find(|f| f.code != Code::WriterConflict && matches!(f.severity, Severity::Error | Severity::Unreached));
+    if let Some(f) = wrong {
+        let standing = if f.code == Code::SyncNotAccepted { Standing::NotAccepted } else { Standing::Invalid };
+        return (standing, Some(format!("{} {}; {}", f.code, f.text, f.mend)));
+    }
+    if evidence.target.state == State::Unreachable {
+        return (Standing::Unreachable, evidence.target.why.clone());
+    }
+    if let Some(why) = evidence.source_trouble {
+        return (Standing::Unreachable, Some(format!("its source cannot be read: {why}")));
+    }
+    if let Some((id, why)) = evidence.failed.iter().next() {
+        let others = more(evidence.failed.len());
+        return (Standing::Failed, Some(format!("{id}: {why}{others}")));
+    }
+    let actions = evidence.actions().count();
+    let waiting =
+        if evidence.mode == SyncMode::Plan { actions } else { usize::try_from(counts.needs_approval).unwrap_or(0) };
+    if let (true, Some(digest)) = (waiting > 0, digest) {
+        let void = evidence.void.map(|why| format!(" What was approved does not hold: {why}.")).unwrap_or_default();
+        let wait = if waiting == 1 { "1 action awaits".to_string() } else { format!("{waiting} actions await") };
+        return (
+            Standing::AwaitingApproval,
+            Some(format!(
+                "{wait} approval: look at it (stablekey plan --tenant {}), then kubectl annotate --overwrite tenantsync {} \
+                 stablekey.dev/approve={digest}.{void}",
+                evidence.target.tenant, evidence.sync
+            )),
+        );
+    }
+    if actions > 0 {
+        return (Standing::Applying, None);
+    }
+    if let Some(first) = blocked.first() {
+        return (Standing::Blocked, Some(format!("{first}{}", more(blocked.len()))));
+    }
+    if counts.drift > 0 {
+        let objects =
+            if counts.drift == 1 { "1 value was".to_string() } else { format!("{} values were", counts.drift) };
+        let what = "changed by others since it was written: take them over with stablekey adopt, change them back, or \
+                    set the Tenant's policy.drift to Correct";
+        return (Standing::Drifted, Some(format!("{objects} {what}")));
+    }
+    (Standing::InSync, None)
+}
+
+fn more(count: usize) -> String {
+    if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() }
+}
+
+/// The conditions of a sync that stands like this in its targets.
+pub fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
+    let worst = targets.iter().min_by_key(|target| Standing::parse(&target.state));
+    let standing = worst.map_or(Standing::Invalid, |target| Standing::parse(&target.state));
+    let in_sync = targets.iter().filter(|target| target.state == Standing::InSync.as_str()).count();
+    let message = match worst {
+        None => "it names no target".to_string(),
+        Some(_) if standing == Standing::InSync => format!("{} of {} targets are as declared", in_sync, targets.len()),
+        Some(worst) => {
+            let why = worst.message.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+            format!("{}{why}", worst.tenant)
+        }
+    };
+    let reason = standing.as_str();
+    let mut verdicts = vec![
+        Verdict::new("Ready", standing == Standing::InSync, reason, message.clone()),
+        Verdict::new("InSync", standing == Standing::InSync, reason, format!("{in_sync} of {}", targets.len())),
+    ];
+    if standing.is_stalled() {
+        verdicts.push(Verdict::new("Stalled", true, reason, message));
+    } else if standing != Standing::InSync {
+        verdicts.push(Verdict::new("Reconciling", true, reason, message));
+    }
+    verdicts
+}

@@ -1,0 +1,234 @@
+//! The places of all tenants of a hub: found where their Tenants say that they are, followed, and left.
+
+use super::super::context::Context;
+use super::followed::{Followed, Refusal, Whereabouts, whereabouts};
+use super::kubeconfig::{self, KubeconfigSecret, fingerprint};
+use crate::api::{Object, SecretKeyRef, TenantSpec};
+use crate::engine::world::View;
+use crate::secret::Secret;
+use crate::tenant::kubernetes::watch::{self, Follower, Following, Tell, Told};
+use crate::tenant::kubernetes::{Due, Heard, Live, News, Paths, Reading, Server, kubeconfig as vetting};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tracing::{info, warn};
+
+/// The reason why a kubeconfig that is still being read is not used yet.
+const UNREAD: &str = "KubeconfigUnread";
+
+/// What is told of places, and of the ways to them.
+#[derive(Debug)]
+pub enum Met {
+    /// Of the Secret with a kubeconfig.
+    Kubeconfig {
+        /// The Secret's name.
+        secret: String,
+        /// What.
+        told: Told<News<KubeconfigSecret>>,
+    },
+    /// Of a tenant's place.
+    Place {
+        /// The tenant.
+        tenant: Arc<str>,
+        /// Of which finding of it.
+        epoch: u64,
+        /// What.
+        told: Told<Heard>,
+    },
+}
+
+/// Who hears of it.
+pub type Meet = Arc<dyn Fn(Met) + Send + Sync>;
+
+/// A tenant's place as it was found, or why it was not.
+pub type Found = Result<Followed, Refusal>;
+
+/// What is known of a Secret with kubeconfigs.
+struct Known {
+    /// `None`: it was not read yet. In it: it is not there.
+    read: Option<Result<Option<KubeconfigSecret>, String>>,
+    _following: Following,
+}
+
+/// The places of all tenants of a hub.
+pub struct Places {
+    context: Context,
+    paths: Paths,
+    meet: Meet,
+    secrets: BTreeMap<String, Known>,
+    found: BTreeMap<String, Found>,
+    /// What each was found by.
+    found_by: BTreeMap<String, (Whereabouts, Option<[u8; 32]>)>,
+    epochs: u64,
+}
+
+impl Places {
+    /// Of a hub; what is told of them is given to `meet`, and from there to [`Places::hear`].
+    pub fn new(context: Context, paths: Paths, meet: Meet) -> Self {
+        let (secrets, found, found_by) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Places { context, paths, meet, secrets, found, found_by, epochs: 0 }
+    }
+
+    /// Goes to where the Tenants say that they are, and leaves where none is any more.
+    pub async fn settle(&mut self, tenants: &BTreeMap<String, Live<Object<TenantSpec>>>) {
+        let here = self.paths.namespace().to_string();
+        let there = |live: &Live<Object<TenantSpec>>| Some(whereabouts(&here, &live.read.as_ref().ok()?.spec));
+        let wanted: BTreeMap<String, _> =
+            tenants.iter().filter_map(|(name, live)| Some((name.clone(), there(live)?))).collect();
+        self.found.retain(|name, _| wanted.contains_key(name));
+        self.found_by.retain(|name, _| wanted.contains_key(name));
+        let secrets = wanted.values().flatten().filter_map(|there| there.kubeconfig.as_ref());
+        let secrets: BTreeSet<String> = secrets.map(|secret| secret.name.clone()).collect();
+        self.secrets.retain(|name, _| secrets.contains(name));
+        for secret in secrets {
+            if !self.secrets.contains_key(&secret) {
+                let known = Known { read: None, _following: self.follow_secret(&secret) };
+                self.secrets.insert(secret, known);
+            }
+        }
+        for (name, there) in wanted {
+            let found = match there {
+                Ok(there) => self.find(&name, there).await,
+                Err(refusal) => Some(Err(refusal)),
+            };
+            let Some(found) = found else { continue };
+            if let Err(refusal) = &found {
+                self.found_by.remove(&name);
+                if refusal.reason != UNREAD {
+                    warn!(tenant = name, reason = refusal.reason, why = %refusal, "not followed");
+                }
+            }
+            self.found.insert(name, found);
+        }
+    }
+
+    /// The place of a tenant; `None` where it is the one that is known already.
+    async fn find(&mut self, name: &str, there: Whereabouts) -> Option<Found> {
+        let kubeconfig = match there.kubeconfig.as_ref().map(|secret| self.kubeconfig(secret)).transpose() {
+            Ok(kubeconfig) => kubeconfig,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        let by = (there.clone(), kubeconfig.map(fingerprint));
+        if self.found.get(name).is_some_and(Result::is_ok) && self.found_by.get(name) == Some(&by) {
+            return None;
+        }
+        let server = match kubeconfig {
+            None => self.context.server.clone(),
+            Some(kubeconfig) => match self.connect(name, kubeconfig).await {
+                Ok(server) => server,
+                Err(why) => return Some(Err(Refusal { reason: "KubeconfigRefused", why })),
+            },
+        };
+        self.found_by.insert(name.to_string(), by);
+        self.epochs += 1;
+        let (epoch, paths) = (self.epochs, Paths::of(&there.namespace));
+        let following = watch::namespace(&server, &paths, Reading::Spec, self.teller(name, epoch));
+        info!(tenant = name, namespace = there.namespace, cluster = server.name(), "followed");
+        Some(Ok(Followed::new(epoch, server, paths, following)))
+    }
+
+    async fn connect(&self, tenant: &str, kubeconfig: &Secret) -> Result<Server, String> {
+        let vetted = vetting::vetted(kubeconfig.expose()).map_err(|error| format!("its kubeconfig: {error}"))?;
+        let server = self.context.servers.connect_by(vetted, tenant).await?;
+        Ok(server.observed(self.context.metrics.observer(tenant)))
+    }
+
+    /// To whom what happens at this finding of a tenant's place is told.
+    fn teller(&self, tenant: &str, epoch: u64) -> Tell<Heard> {
+        let (meet, tenant): (_, Arc<str>) = (self.meet.clone(), tenant.into());
+        Arc::new(move |told| meet(Met::Place { tenant: tenant.clone(), epoch, told }))
+    }
+
+    /// To whom the answers to writes are told.
+    pub fn listener(&self, tenant: &str, epoch: u64) -> crate::tenant::kubernetes::Listener {
+        let tell = self.teller(tenant, epoch);
+        Arc::new(move |heard| tell(Told::Heard(heard)))
+    }
+
+    fn follow_secret(&self, name: &str) -> Following {
+        let (meet, secret) = (self.meet.clone(), name.to_string());
+        let tell: Tell<News<KubeconfigSecret>> =
+            Arc::new(move |told| meet(Met::Kubeconfig { secret: secret.clone(), told }));
+        let mut follower = Follower::new(&self.context.server, &self.paths, tell);
+        follower.follow(kubeconfig::listing(&self.paths, name), |news| news);
+        follower.done()
+    }
+
+    fn kubeconfig(&self, secret: &SecretKeyRef) -> Result<&Secret, Refusal> {
+        let refuse = |reason, why: String| Err(Refusal { reason, why });
+        match self.secrets.get(&secret.name).and_then(|known| known.read.as_ref()) {
+            None => refuse(UNREAD, format!("Secret {} was not read yet", secret.name)),
+            Some(Err(why)) => refuse("KubeconfigUnreadable", format!("Secret {} cannot be read: {why}", secret.name)),
+            Some(Ok(None)) => refuse("KubeconfigMissing", format!("there is no Secret {}", secret.name)),
+            Some(Ok(Some(known))) => known.kubeconfig(&secret.key).ok_or_else(|| Refusal {
+                reason: "KubeconfigMissing",
+                why: format!("Secret {} has no key {}", secret.name, secret.key),
+            }),
+        }
+    }
+
+    /// Takes in what is told of a Secret with kubeconfigs: the places are to be settled then.
+    pub fn hear_of_secret(&mut self, secret: &str, told: Told<News<KubeconfigSecret>>) {
+        let Some(known) = self.secrets.get_mut(secret) else { return };
+        match told {
+            Told::Heard(News::All(all)) => known.read = Some(Ok(all.into_iter().next())),
+            Told::Heard(News::Set(secret)) => known.read = Some(Ok(Some(secret))),
+            Told::Heard(News::Gone { .. }) => known.read = Some(Ok(None)),
+            // What was read last still holds.
+            Told::Lost(_, error) if known.read.is_none() => known.read = Some(Err(error.to_string())),
+            Told::Lost(..) | Told::Followed(_) => {}
+        }
+    }
+
+    /// Takes in what is told of a place, and gives what has to be looked at because of it. What is told of
+    /// where a tenant was before is passed over.
+    pub fn hear(&mut self, tenant: &str, epoch: u64, told: Told<Heard>) -> Option<(Due, &Followed)> {
+        let place = self.found.get_mut(tenant)?.as_mut().ok().filter(|place| place.epoch == epoch)?;
+        let due = place.hear(told);
+        Some((due, place))
+    }
+
+    /// The place of a tenant.
+    pub fn get(&self, tenant: &str) -> Option<&Found> {
+        self.found.get(tenant)
+    }
+
+    /// The place of a tenant, where it can be read and written.
+    pub fn open(&self, tenant: &str) -> Option<&Followed> {
+        self.get(tenant)?.as_ref().ok().filter(|place| place.trouble().is_none())
+    }
+
+    /// Those that were found.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Followed)> {
+        self.found.iter().filter_map(|(name, place)| Some((name, place.as_ref().ok()?)))
+    }
+
+    /// How many tenants were looked for.
+    pub fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// What is in a tenant's place, and what holds for it; `None` where it was not looked for.
+    pub fn view(&self, tenant: &Object<TenantSpec>) -> Option<(TenantSpec, View)> {
+        Some(match self.get(tenant.name())? {
+            Ok(place) => place.view(tenant),
+            Err(refusal) => (tenant.spec.clone(), View::Unreachable(refusal.why.clone())),
+        })
+    }
+
+    /// Why a tenant cannot be read.
+    pub fn trouble(&self, tenant: &str) -> Option<String> {
+        match self.get(tenant)? {
+            Ok(place) => place.trouble(),
+            Err(refusal) => Some(refusal.why.clone()),
+        }
+    }
+
+    /// Whether a tenant is still being read for the first time, and nothing is in the way.
+    pub fn is_being_read(&self, tenant: &str) -> bool {
+        match self.get(tenant) {
+            Some(Ok(place)) => place.is_being_read(),
+            Some(Err(refusal)) => refusal.reason == UNREAD,
+            None => false,
+        }
+    }
+}

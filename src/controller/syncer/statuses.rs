@@ -1,0 +1,92 @@
+//! The statuses of Tenants and TenantSyncs: what they should say, and whether that is to be written.
+
+use super::judge;
+use super::places::Places;
+use super::targets::TargetState;
+use crate::api::*;
+use crate::engine::item::ObjectId;
+use crate::engine::world::View;
+use crate::tenant::kubernetes::Live;
+use serde::de::DeserializeOwned;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A status that is to be written.
+pub struct Said<S> {
+    /// Of what.
+    pub id: ObjectId,
+    /// Its uid.
+    pub uid: String,
+    /// What is to be said.
+    pub status: S,
+    /// The conditions that are there.
+    pub before: Vec<Condition>,
+    /// The conditions that will be.
+    pub now: Vec<Condition>,
+}
+
+/// What the status of a sync should be, where it says something else; `None` also while not all of its
+/// targets were looked at.
+pub fn of_sync(
+    live: &Live<Object<TenantSyncSpec>>,
+    targets: &BTreeMap<String, TargetState>,
+    now: &Time,
+) -> Option<Said<TenantSyncStatus>> {
+    let before: TenantSyncStatus = written(live).unwrap_or_default();
+    let sync = live.read.as_ref().ok()?;
+    let to: BTreeSet<&String> = sync.spec.to.iter().collect();
+    let standing = to.into_iter().map(|to| targets.get(to)?.standing.get(&live.name));
+    let standing: Vec<&(TargetStatus, Option<String>)> = standing.collect::<Option<_>>()?;
+    let asked = requested_at(&sync.metadata);
+    let answered = asked.is_some() && standing.iter().all(|(_, requested)| *requested == asked);
+    let targets: Vec<TargetStatus> = standing.into_iter().map(|(status, _)| status.clone()).collect();
+    let verdicts = judge::verdicts(&targets);
+    let status = TenantSyncStatus {
+        observed_generation: Some(live.generation),
+        conditions: conditions(&before.conditions, verdicts, live.generation, now),
+        last_handled_reconcile_at: if answered { asked } else { before.last_handled_reconcile_at.clone() },
+        targets,
+    };
+    let (then, now) = (before.conditions.clone(), status.conditions.clone());
+    (status != before).then(|| said(Kind::TenantSync, live, status, then, now))
+}
+
+/// What the status of a Tenant should be, where it says something else; `None` also while it is being read.
+pub fn of_tenant(live: &Live<Object<TenantSpec>>, places: &Places, now: &Time) -> Option<Said<TenantStatus>> {
+    let before: TenantStatus = written(live).unwrap_or_default();
+    let tenant = live.read.as_ref().ok()?;
+    if places.is_being_read(&live.name) {
+        return None;
+    }
+    let bad = |type_, reason: &str, why: &str| {
+        vec![Verdict::new("Ready", false, reason, why), Verdict::new(type_, true, reason, why)]
+    };
+    let verdicts = match places.get(&live.name)? {
+        Err(refusal) => bad("Stalled", refusal.reason, &refusal.why),
+        Ok(place) => match place.view(tenant).1 {
+            View::Read(_) => vec![Verdict::new("Ready", true, "Followed", "it is read, and followed")],
+            View::Unreachable(why) => bad("Reconciling", "Unreachable", &why),
+        },
+    };
+    let status = TenantStatus {
+        observed_generation: Some(live.generation),
+        conditions: conditions(&before.conditions, verdicts, live.generation, now),
+    };
+    let (then, now) = (before.conditions.clone(), status.conditions.clone());
+    (status != before).then(|| said(Kind::Tenant, live, status, then, now))
+}
+
+fn said<S, O>(kind: Kind, live: &Live<O>, status: S, before: Vec<Condition>, now: Vec<Condition>) -> Said<S> {
+    Said { id: ObjectId::new(kind, &live.name), uid: live.version.uid.clone(), status, before, now }
+}
+
+/// The status that is there.
+pub fn written<T: DeserializeOwned, O>(live: &Live<O>) -> Option<T> {
+    serde_json::from_str(live.status.as_ref()?.get()).ok()
+}
+
+/// The last request to reconcile: ours, or Flux's.
+pub fn requested_at(metadata: &Meta) -> Option<String> {
+    let asked = [REQUESTED_AT, FLUX_REQUESTED_AT].map(|name| metadata.annotations.get(name));
+    let asked: Vec<&str> = asked.into_iter().flatten().map(String::as_str).collect();
+    (!asked.is_empty()).then(|| asked.join(" "))
+}

@@ -1,0 +1,383 @@
+//! A namespace kept in memory, as it is told of it: by lists, by watches, and by the answers to our own
+//! writes. What comes late is known by its revision and passed over.
+
+use super::list::Contents;
+use super::live::{Live, Version, is_after};
+use crate::api::*;
+use crate::engine::item::{Item, ObjectId};
+use crate::engine::record::Record;
+use crate::engine::world::{Holders, Inventory};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What is told of the objects of one kind.
+#[derive(Debug)]
+pub enum News<T> {
+    /// All that are there: what is not among them is gone.
+    All(Vec<T>),
+    /// One, as it is now.
+    Set(T),
+    /// One is gone.
+    Gone {
+        /// Its name.
+        name: String,
+        /// As of which revision.
+        revision: String,
+    },
+}
+
+/// What is told of a namespace.
+#[derive(Debug)]
+pub enum Heard {
+    /// Of a kind that lies in tenants.
+    Items(Kind, News<Live<Item>>),
+    /// Of its Tenants.
+    Tenants(Box<News<Live<Object<TenantSpec>>>>),
+    /// Of the ConfigMaps with definitions.
+    Definitions(News<Defined>),
+}
+
+/// A ConfigMap with a definition.
+#[derive(Debug)]
+pub struct Defined {
+    /// The ConfigMap's name.
+    pub name: String,
+    /// What the definition says; `None` where it cannot be read.
+    pub uses: Option<Arc<Uses>>,
+}
+
+/// What has to be looked at again because of what was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// These objects; none where nothing of interest changed.
+    Objects(BTreeSet<ObjectId>),
+    /// Everything: what the namespace's own Tenant says changed.
+    Everything,
+}
+
+/// A namespace, as far as it was told of.
+#[derive(Debug, Default)]
+pub struct Mirror {
+    inventory: Arc<Inventory>,
+    versions: Arc<BTreeMap<ObjectId, Version>>,
+    tenants: BTreeMap<String, (Object<TenantSpec>, Version)>,
+    definitions: BTreeMap<String, Arc<Uses>>,
+}
+
+impl Mirror {
+    /// The resources.
+    pub fn inventory(&self) -> &Arc<Inventory> {
+        &self.inventory
+    }
+
+    /// What a write must know of each.
+    pub fn versions(&self) -> &Arc<BTreeMap<ObjectId, Version>> {
+        &self.versions
+    }
+
+    /// The Tenants that are of this namespace itself: there should be one.
+    pub fn own(&self) -> Vec<Object<TenantSpec>> {
+        let own = self.tenants.values().map(|(tenant, _)| tenant).filter(|tenant| tenant.spec.place.is_none());
+        own.cloned().collect()
+    }
+
+    /// All of it.
+    pub fn into_contents(self) -> Contents {
+        Contents { own: self.own(), inventory: self.inventory, versions: self.versions }
+    }
+
+    /// Takes in what is told, and says what has to be looked at because of it.
+    pub fn hear(&mut self, heard: Heard) -> Due {
+        match heard {
+            Heard::Items(kind, News::All(all)) => {
+                let gone = self.absent(kind, &all);
+                let due = all.into_iter().filter_map(|live| self.set(kind, live)).collect::<Vec<_>>();
+                Due::Objects(due.into_iter().chain(gone.into_iter().filter_map(|id| self.drop(id))).collect())
+            }
+            Heard::Items(kind, News::Set(live)) => Due::Objects(self.set(kind, live).into_iter().collect()),
+            Heard::Items(kind, News::Gone { name, revision }) => {
+                let id = ObjectId::new(kind, name);
+                let late = self.versions.get(&id).is_some_and(|known| is_after(&known.resource_version, &revision));
+                Due::Objects(if late { BTreeSet::new() } else { self.drop(id).into_iter().collect() })
+            }
+            Heard::Tenants(news) => self.hear_of_tenants(*news),
+            Heard::Definitions(news) => Due::Objects(self.hear_of_definitions(news)),
+        }
+    }
+
+    /// The objects of a kind that are known and not among these.
+    fn absent(&self, kind: Kind, all: &[Live<Item>]) -> Vec<ObjectId> {
+        let there: BTreeSet<&str> = all.iter().map(|live| live.name.as_str()).collect();
+        let known = self.versions.keys().filter(|id| id.kind == kind && !there.contains(id.name.as_str()));
+        known.cloned().collect()
+    }
+
+    fn set(&mut self, kind: Kind, live: Live<Item>) -> Option<ObjectId> {
+        let Live { read, name, version, record, others, .. } = live;
+        let id = ObjectId::new(kind, name);
+        if self.versions.get(&id).is_some_and(|known| known.is_after(&version)) {
+            return None;
+        }
+        let read = read.map(|item| self.with_uses(item));
+        let changed = self.differs(&id, read.as_ref(), record.as_ref(), &others);
+        Arc::make_mut(&mut self.versions).insert(id.clone(), version);
+        if !changed {
+            return None;
+        }
+        let inventory = Arc::make_mut(&mut self.inventory);
+        match read {
+            Ok(item) => {
+                inventory.invalid.remove(&id);
+                inventory.insert(item);
+            }
+            Err(why) => {
+                inventory.remove(&id);
+                inventory.invalid.insert(id.clone(), why);
+            }
+        }
+        match record {
+            Some(record) => drop(inventory.records.insert(id.clone(), Arc::new(record))),
+            None => drop(inventory.records.remove(&id)),
+        }
+        match others.is_empty() {
+            false => drop(inventory.holders.insert(id.clone(), others)),
+            true => drop(inventory.holders.remove(&id)),
+        }
+        Some(id)
+    }
+
+    /// Whether anything changed but what counts as bookkeeping: a status, a revision.
+    fn differs(&self, id: &ObjectId, read: Result<&Item, &String>, record: Option<&Record>, others: &Holders) -> bool {
+        let known = self.inventory.get(id);
+        let same = match read {
+            Ok(item) => known.is_some() && Item::same(known.as_ref(), Some(item)),
+            Err(why) => self.inventory.invalid.get(id) == Some(why),
+        };
+        let held = self.inventory.holders.get(id).map(AsRef::as_ref);
+        !same
+            || self.inventory.records.get(id).map(AsRef::as_ref) != record
+            || held.map_or(!others.is_empty(), |held| held != others)
+    }
+
+    fn drop(&mut self, id: ObjectId) -> Option<ObjectId> {
+        Arc::make_mut(&mut self.versions).remove(&id)?;
+        let inventory = Arc::make_mut(&mut self.inventory);
+        inventory.remove(&id);
+        inventory.invalid.remove(&id);
+        inventory.records.remove(&id);
+        inventory.holders.remove(&id);
+        Some(id)
+    }
+
+    fn with_uses(&self, item: Item) -> Item {
+        match item {
+            Item::Integration(object, _) => {
+                let uses = config_map(&object.spec).and_then(|name| self.definitions.get(name)).cloned();
+                Item::Integration(object, uses)
+            }
+            other => other,
+        }
+    }
+
+    fn hear_of_tenants(&mut self, news: News<Live<Object<TenantSpec>>>) -> Due {
+        let before = self.own();
+        match news {
+            News::All(all) => {
+                self.tenants.clear();
+                all.into_iter().for_each(|live| self.set_tenant(live));
+            }
+            News::Set(live) => self.set_tenant(live),
+            News::Gone { name, revision } => {
+                let known = self.tenants.get(&name);
+                if !known.is_some_and(|(_, known)| is_after(&known.resource_version, &revision)) {
+                    self.tenants.remove(&name);
+                }
+            }
+        }
+        if before == self.own() { Due::Objects(BTreeSet::new()) } else { Due::Everything }
+    }
+
+    fn set_tenant(&mut self, live: Live<Object<TenantSpec>>) {
+        let known = self.tenants.get(&live.name);
+        if known.is_some_and(|(_, known)| known.is_after(&live.version)) {
+            return;
+        }
+        match live.read {
+            Ok(tenant) => drop(self.tenants.insert(live.name, (tenant, live.version))),
+            Err(_) => drop(self.tenants.remove(&live.name)),
+        }
+    }
+
+    fn hear_of_definitions(&mut self, news: News<Defined>) -> BTreeSet<ObjectId> {
+        let mut changed = BTreeSet::new();
+        match news {
+            News::All(all) => {
+                let there: BTreeSet<&str> = all.iter().map(|defined| defined.name.as_str()).collect();
+                let known = self.definitions.keys().filter(|name| !there.contains(name.as_str()));
+                let gone: Vec<String> = known.cloned().collect();
+                let gone = gone.into_iter().filter(|name| self.define(name, None)).collect::<Vec<_>>();
+                changed.extend(gone);
+                changed.extend(all.into_iter().filter_map(|d| self.define(&d.name, d.uses).then_some(d.name)));
+            }
+            News::Set(defined) => {
+                changed.extend(self.define(&defined.name, defined.uses).then_some(defined.name));
+            }
+            News::Gone { name, .. } => changed.extend(self.define(&name, None).then_some(name)),
+        }
+        if changed.is_empty() {
+            return BTreeSet::new();
+        }
+        let uses_one = |i: &&Arc<Object<IntegrationSpec>>| config_map(&i.spec).is_some_and(|map| changed.contains(map));
+        let users: Vec<Arc<Object<IntegrationSpec>>> =
+            self.inventory.integrations.values().filter(uses_one).cloned().collect();
+        let due = users.iter().map(|user| ObjectId::new(Kind::Integration, user.name())).collect();
+        for user in users {
+            let item = self.with_uses(Item::Integration(user, None));
+            Arc::make_mut(&mut self.inventory).insert(item);
+        }
+        due
+    }
+
+    /// Takes in what a ConfigMap says; whether that is new.
+    fn define(&mut self, name: &str, uses: Option<Arc<Uses>>) -> bool {
+        let known = self.definitions.get(name).map(|known| &known.digest);
+        if known == uses.as_ref().map(|uses| &uses.digest) {
+            return false;
+        }
+        match uses {
+            Some(uses) => drop(self.definitions.insert(name.to_string(), uses)),
+            None => drop(self.definitions.remove(name)),
+        }
+        true
+    }
+}
+
+fn config_map(spec: &IntegrationSpec) -> Option<&str> {
+    match &spec.definition {
+        Some(Definition::ConfigMap(reference)) => Some(&reference.name),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn connection(name: &str, title: &str, revision: &str) -> Live<Item> {
+        let spec = json!({
+            "stableKey": name, "component": {"key": "http"}, "type": "basic", "credentials": "OrganizationGlobal",
+            "title": title,
+        });
+        let object = Object::new(name, serde_json::from_value(spec).unwrap());
+        live(name, revision, Ok(Item::Connection(Arc::new(object))))
+    }
+
+    fn live(name: &str, revision: &str, read: Result<Item, String>) -> Live<Item> {
+        let version = Version { uid: "u".into(), resource_version: revision.into(), held_besides: vec![] };
+        Live { read, name: name.into(), version, record: None, others: Arc::default(), generation: 1, status: None }
+    }
+
+    fn integration(name: &str, config_map: &str) -> Live<Item> {
+        let spec = json!({"definition": {"configMap": {"name": config_map}}});
+        let object = Object::new(name, serde_json::from_value(spec).unwrap());
+        live(name, "5", Ok(Item::Integration(Arc::new(object), None)))
+    }
+
+    fn set(live: Live<Item>) -> Heard {
+        Heard::Items(Kind::Connection, News::Set(live))
+    }
+
+    fn objects(ids: &[(Kind, &str)]) -> Due {
+        Due::Objects(ids.iter().map(|(kind, name)| ObjectId::new(*kind, *name)).collect())
+    }
+
+    fn title(mirror: &Mirror, name: &str) -> Option<String> {
+        mirror.inventory().connections.get(name)?.spec.title.clone()
+    }
+
+    #[test]
+    fn a_change_is_due_and_a_new_revision_alone_is_not() {
+        let mut mirror = Mirror::default();
+        assert_eq!(mirror.hear(set(connection("a", "A", "10"))), objects(&[(Kind::Connection, "a")]));
+        assert_eq!(mirror.hear(set(connection("a", "A", "11"))), objects(&[]));
+        let id = ObjectId::new(Kind::Connection, "a");
+        assert_eq!(mirror.versions()[&id].resource_version, "11");
+        assert_eq!(mirror.hear(set(connection("a", "B", "12"))), objects(&[(Kind::Connection, "a")]));
+    }
+
+    #[test]
+    fn what_comes_late_is_passed_over() {
+        let mut mirror = Mirror::default();
+        mirror.hear(set(connection("a", "new", "100")));
+        // 99 is before 100 as a number, and after it as a text.
+        assert_eq!(mirror.hear(set(connection("a", "old", "99"))), objects(&[]));
+        let gone = |revision: &str| News::Gone { name: "a".into(), revision: revision.into() };
+        assert_eq!(mirror.hear(Heard::Items(Kind::Connection, gone("99"))), objects(&[]));
+        assert_eq!(title(&mirror, "a").as_deref(), Some("new"));
+        assert_eq!(mirror.hear(Heard::Items(Kind::Connection, gone("101"))), objects(&[(Kind::Connection, "a")]));
+        assert_eq!(title(&mirror, "a"), None);
+    }
+
+    #[test]
+    fn a_list_makes_due_what_differs_and_what_is_gone_from_it() {
+        let mut mirror = Mirror::default();
+        let all = |all| Heard::Items(Kind::Connection, News::All(all));
+        mirror.hear(all(vec![connection("a", "A", "1"), connection("b", "B", "2"), connection("c", "C", "3")]));
+        let due = mirror.hear(all(vec![connection("a", "A", "1"), connection("b", "other", "9")]));
+        assert_eq!(due, objects(&[(Kind::Connection, "b"), (Kind::Connection, "c")]));
+        assert_eq!(mirror.inventory().len(), 2);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_invalid_until_it_can() {
+        let mut mirror = Mirror::default();
+        mirror.hear(set(connection("a", "A", "1")));
+        let broken = live("a", "2", Err("it cannot be read".into()));
+        assert_eq!(mirror.hear(set(broken)), objects(&[(Kind::Connection, "a")]));
+        assert!(mirror.inventory().connections.is_empty() && mirror.inventory().invalid.len() == 1);
+        mirror.hear(set(connection("a", "A", "3")));
+        assert!(mirror.inventory().connections.len() == 1 && mirror.inventory().invalid.is_empty());
+    }
+
+    #[test]
+    fn an_integration_says_what_its_definition_says_whichever_comes_first() {
+        let uses = |digest: &str| Some(Arc::new(Uses { digest: digest.into(), ..Uses::default() }));
+        let defined = |name: &str, digest| News::Set(Defined { name: name.into(), uses: uses(digest) });
+        let mut mirror = Mirror::default();
+        mirror.hear(Heard::Definitions(defined("one", "1")));
+        mirror.hear(Heard::Items(Kind::Integration, News::Set(integration("first", "one"))));
+        mirror.hear(Heard::Items(Kind::Integration, News::Set(integration("second", "two"))));
+        let digest = |mirror: &Mirror, name: &str| mirror.inventory().uses.get(name).map(|uses| uses.digest.clone());
+        assert_eq!(digest(&mirror, "first").as_deref(), Some("1"));
+        assert_eq!(digest(&mirror, "second"), None);
+        let due = mirror.hear(Heard::Definitions(defined("two", "2")));
+        assert_eq!(due, objects(&[(Kind::Integration, "second")]));
+        assert_eq!(digest(&mirror, "second").as_deref(), Some("2"));
+        let gone = News::Gone { name: "one".into(), revision: "9".into() };
+        assert_eq!(mirror.hear(Heard::Definitions(gone)), objects(&[(Kind::Integration, "first")]));
+        assert_eq!(digest(&mirror, "first"), None);
+    }
+
+    #[test]
+    fn the_own_tenant_decides_over_everything() {
+        let mut mirror = Mirror::default();
+        let tenant = |accept: &[&str], revision: &str| {
+            let spec: TenantSpec = serde_json::from_value(json!({"acceptFrom": accept})).unwrap();
+            let version = Version { uid: "u".into(), resource_version: revision.into(), held_besides: vec![] };
+            Heard::Tenants(Box::new(News::Set(Live {
+                read: Ok(Object::new("eu", spec)),
+                name: "eu".into(),
+                version,
+                record: None,
+                others: Arc::default(),
+                generation: 1,
+                status: None,
+            })))
+        };
+        assert_eq!(mirror.hear(tenant(&["us"], "1")), Due::Everything);
+        assert_eq!(mirror.hear(tenant(&["us"], "2")), objects(&[]));
+        assert_eq!(mirror.hear(tenant(&[], "3")), Due::Everything);
+        assert_eq!(mirror.own().len(), 1);
+    }
+}

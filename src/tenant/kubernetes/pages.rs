@@ -1,0 +1,108 @@
+//! A list by pages that are all of one moment.
+
+use super::paths::Paths;
+use super::server::{Ask, Server};
+use super::trouble::{Doing, of_place};
+use crate::tenant::PlaceError;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+/// How many objects a page has at most.
+pub const PAGE: usize = 500;
+/// How often a list is begun anew, because its continuation was forgotten by the server.
+const BEGINNINGS: usize = 3;
+
+/// How a page is read. What is no object at all is passed over.
+pub type ReadPage<T> = Arc<dyn Fn(&[Box<RawValue>]) -> Vec<T> + Send + Sync>;
+
+/// What is listed, or watched, and how it is read.
+#[derive(Clone)]
+pub struct Listing<T> {
+    /// The path of the collection.
+    pub path: String,
+    /// Its name, as roles know it.
+    pub resource: &'static str,
+    /// What narrows it: nothing, or `&labelSelector=…`.
+    pub selector: String,
+    /// Reads a page.
+    pub read: ReadPage<T>,
+}
+
+/// What a list had.
+#[derive(Debug)]
+pub struct Listed<T> {
+    /// All of it.
+    pub items: Vec<T>,
+    /// As of which revision.
+    pub revision: String,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    metadata: PageMeta,
+    #[serde(default)]
+    items: Vec<Box<RawValue>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct PageMeta {
+    #[serde(default, rename = "continue")]
+    next: String,
+    #[serde(default)]
+    resource_version: String,
+}
+
+/// All of a list. Pages after the first are of the same moment as the first; each is read while the next
+/// is on its way, and no more of its text is kept than that takes.
+pub async fn list<T: Send + 'static>(
+    server: &Server,
+    paths: &Paths,
+    listing: &Listing<T>,
+) -> Result<Listed<T>, PlaceError> {
+    let mut beginnings = 1;
+    let mut all = Vec::new();
+    let mut reading: Option<JoinHandle<Vec<T>>> = None;
+    let mut next = String::new();
+    loop {
+        let mut ask = format!("{}?limit={PAGE}{}", listing.path, listing.selector);
+        if !next.is_empty() {
+            ask.push_str(&format!("&continue={next}"));
+        }
+        match server.ask(&Ask::get(ask)).await {
+            Ok(bytes) => {
+                let Page { metadata, items } = serde_json::from_slice(&bytes).map_err(no_list)?;
+                drop(bytes);
+                let before = {
+                    let read = listing.read.clone();
+                    reading.replace(spawn_blocking(move || read(&items)))
+                };
+                let done = if metadata.next.is_empty() { reading.take() } else { None };
+                for page in before.into_iter().chain(done) {
+                    all.extend(page.await.map_err(no_list)?);
+                }
+                if metadata.next.is_empty() {
+                    return Ok(Listed { items: all, revision: metadata.resource_version });
+                }
+                next = metadata.next;
+            }
+            Err(trouble) if trouble.code() == Some(StatusCode::GONE) && beginnings < BEGINNINGS => {
+                beginnings += 1;
+                all.clear();
+                reading = None;
+                next.clear();
+            }
+            Err(trouble) => {
+                let doing = Doing { verb: "list", resource: listing.resource, object: None };
+                return Err(of_place(trouble, server, paths, &doing));
+            }
+        }
+    }
+}
+
+fn no_list(error: impl std::fmt::Display) -> PlaceError {
+    PlaceError::Failed { what: "a list".to_string(), why: format!("its answer is no list: {error}") }
+}

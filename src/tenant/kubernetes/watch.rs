@@ -1,0 +1,285 @@
+//! Following a namespace: each kind is listed once and watched from there on, for as long as somebody
+//! listens. What is cut is taken up where it was; what the server forgot is listed anew.
+
+use super::list;
+use super::live::Reading;
+use super::mirror::{Heard, News};
+use super::pages::{self, Listing};
+use super::paths::Paths;
+use super::server::{Ask, Server, Trouble};
+use super::trouble::{Doing, of_place};
+use crate::api::{Kind, TenantSpec};
+use crate::tenant::PlaceError;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+/// How long a server holds one watch open: it then ends it, and it is opened again.
+const HELD_OPEN: Duration = Duration::from_secs(280);
+/// The first pause after a failure; doubled each time.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Pauses up to this are not worth a word.
+const MOMENT: Duration = Duration::from_secs(1);
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// How often a server is asked whether it is there while it has nothing to tell.
+const PULSE: Duration = Duration::from_secs(10);
+
+/// What is told of something that is followed.
+#[derive(Debug)]
+pub enum Told<H> {
+    /// What there is, or what changed.
+    Heard(H),
+    /// This resource cannot be followed for now: what was told of it may be old.
+    Lost(&'static str, PlaceError),
+    /// It is followed, or again.
+    Followed(&'static str),
+}
+
+/// The name under which a server's silence is told.
+pub const SERVER: &str = "server";
+
+/// To whom it is told.
+pub type Tell<H> = Arc<dyn Fn(Told<H>) + Send + Sync>;
+
+/// What of a tenant's namespace is followed.
+pub const FOLLOWED: [&str; 6] =
+    ["tenants", "components", "connections", "customercredentials", "integrations", "configmaps"];
+
+/// Follows a tenant's namespace: our kinds and the definitions.
+pub fn namespace(server: &Server, paths: &Paths, of: Reading, tell: Tell<Heard>) -> Following {
+    let mut follower = Follower::new(server, paths, tell);
+    follower.follow(list::objects::<TenantSpec>(paths, Kind::Tenant, of), |news| Heard::Tenants(Box::new(news)));
+    for kind in [Kind::Component, Kind::Connection, Kind::CustomerCredentials, Kind::Integration] {
+        follower.follow(list::items(paths, kind, of), move |news| Heard::Items(kind, news));
+    }
+    follower.follow(list::definitions(paths), Heard::Definitions);
+    follower.done()
+}
+
+/// Something that is followed, until this is dropped.
+#[derive(Debug)]
+pub struct Following {
+    _tasks: JoinSet<()>,
+}
+
+/// Begins to follow collections of one server.
+pub struct Follower<H> {
+    server: Server,
+    paths: Paths,
+    tell: Tell<H>,
+    /// Changes where what is open may be dead, and is to be opened anew.
+    reopen: watch::Receiver<()>,
+    tasks: JoinSet<()>,
+}
+
+impl<H: 'static> Follower<H> {
+    /// Of a server; that it is there is looked after too.
+    pub fn new(server: &Server, paths: &Paths, tell: Tell<H>) -> Self {
+        let (reopened, reopen) = watch::channel(());
+        let mut tasks = JoinSet::new();
+        tasks.spawn_on(pulse(server.clone(), paths.clone(), tell.clone(), reopened), server.handle());
+        Follower { server: server.clone(), paths: paths.clone(), tell, reopen, tasks }
+    }
+
+    /// Follows a collection.
+    pub fn follow<T: Send + 'static>(
+        &mut self,
+        listing: Listing<T>,
+        hear: impl Fn(News<T>) -> H + Send + Sync + 'static,
+    ) {
+        let one = Follow {
+            server: self.server.clone(),
+            paths: self.paths.clone(),
+            listing,
+            tell: self.tell.clone(),
+            reopen: self.reopen.clone(),
+            hear,
+        };
+        self.tasks.spawn_on(one.run(), self.server.handle());
+    }
+
+    /// From now on it is followed as long as this is kept.
+    pub fn done(self) -> Following {
+        Following { _tasks: self.tasks }
+    }
+}
+
+/// Asks a server now and then whether it is there: one that is frozen, or behind a network that swallows
+/// what is sent, ends no watch.
+async fn pulse<H>(server: Server, paths: Paths, tell: Tell<H>, reopen: watch::Sender<()>) {
+    let mut lost = false;
+    loop {
+        sleep(PULSE.min(server.patience())).await;
+        let trouble = match server.ask(&Ask::get("/readyz")).await {
+            Ok(_) => None,
+            // What it says no to does not matter, but for who we are.
+            Err(Trouble::Refused(refused)) if refused.code != StatusCode::UNAUTHORIZED => None,
+            Err(trouble) => Some(trouble),
+        };
+        match trouble {
+            Some(trouble) => {
+                lost = true;
+                let doing = Doing { verb: "get", resource: SERVER, object: None };
+                tell(Told::Lost(SERVER, of_place(trouble, &server, &paths, &doing)));
+            }
+            None if lost => {
+                lost = false;
+                reopen.send_replace(());
+                tell(Told::Followed(SERVER));
+            }
+            None => {}
+        }
+    }
+}
+
+/// One collection that is followed.
+struct Follow<T, H, F> {
+    server: Server,
+    paths: Paths,
+    listing: Listing<T>,
+    tell: Tell<H>,
+    reopen: watch::Receiver<()>,
+    hear: F,
+}
+
+/// Why a watch ended.
+enum Ended {
+    /// As every watch does sometime; whether it was of any use.
+    Over(bool),
+    /// The server no longer knows what was before.
+    Forgotten,
+    /// It was not even begun.
+    Failed(Trouble),
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(rename = "type")]
+    what: &'a str,
+    #[serde(borrow)]
+    object: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    #[serde(default)]
+    metadata: NamedMeta,
+    /// Of a Status.
+    #[serde(default)]
+    code: u16,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+struct NamedMeta {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    resource_version: String,
+}
+
+impl<T: Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
+    async fn run(mut self) {
+        let resource = self.listing.resource;
+        let mut pause = PAUSE;
+        loop {
+            match pages::list(&self.server, &self.paths, &self.listing).await {
+                Ok(listed) => {
+                    self.told(News::All(listed.items));
+                    (self.tell)(Told::Followed(resource));
+                    pause = PAUSE;
+                    self.watch(listed.revision).await;
+                }
+                Err(error) => {
+                    (self.tell)(Told::Lost(resource, error));
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    fn told(&self, news: News<T>) {
+        (self.tell)(Told::Heard((self.hear)(news)));
+    }
+
+    /// Watches from a revision on, until the server has forgotten what was before.
+    async fn watch(&mut self, mut revision: String) {
+        let resource = self.listing.resource;
+        let mut pause = PAUSE;
+        let mut lost = false;
+        loop {
+            match self.watch_once(&mut revision, &mut lost).await {
+                Ended::Forgotten => return,
+                Ended::Over(true) => pause = PAUSE,
+                Ended::Over(false) => {
+                    // One that ends at once is not opened again at once.
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                Ended::Failed(trouble) => {
+                    let passes = trouble.code().is_none_or(|code| code.is_server_error() || code.as_u16() == 429);
+                    // A server that is started anew is gone for a moment: nobody needs to hear of it.
+                    if !passes || pause > MOMENT {
+                        lost = true;
+                        let doing = Doing { verb: "watch", resource, object: None };
+                        (self.tell)(Told::Lost(resource, of_place(trouble, &self.server, &self.paths, &doing)));
+                    }
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    async fn watch_once(&mut self, revision: &mut String, lost: &mut bool) -> Ended {
+        let Listing { path, selector, resource, .. } = &self.listing;
+        let seconds = HELD_OPEN.as_secs();
+        let path = format!(
+            "{path}?watch=1&allowWatchBookmarks=true&timeoutSeconds={seconds}&resourceVersion={revision}{selector}"
+        );
+        // What is open now is not dead.
+        self.reopen.mark_unchanged();
+        let mut lines = match self.server.open(&path).await {
+            Ok(lines) => lines,
+            Err(trouble) if trouble.code() == Some(StatusCode::GONE) => return Ended::Forgotten,
+            Err(trouble) => return Ended::Failed(trouble),
+        };
+        if std::mem::take(lost) {
+            (self.tell)(Told::Followed(resource));
+        }
+        let since = Instant::now();
+        let mut told = false;
+        loop {
+            let line = tokio::select! {
+                line = lines.next() => line,
+                _ = self.reopen.changed() => return Ended::Over(true),
+            };
+            let Some(line) = line else { return Ended::Over(told || since.elapsed() > MOMENT) };
+            let text = String::from_utf8_lossy(&line);
+            let Ok(event) = serde_json::from_str::<Event<'_>>(&text) else { return Ended::Forgotten };
+            let Ok(named) = serde_json::from_str::<Named>(event.object.get()) else { return Ended::Forgotten };
+            told = true;
+            match event.what {
+                "ADDED" | "MODIFIED" => {
+                    let objects = [event.object.to_owned()];
+                    (self.listing.read)(&objects).into_iter().for_each(|object| self.told(News::Set(object)));
+                }
+                "DELETED" => {
+                    let revision = named.metadata.resource_version.clone();
+                    self.told(News::Gone { name: named.metadata.name, revision });
+                }
+                "BOOKMARK" => {}
+                _ if named.code == StatusCode::GONE.as_u16() => return Ended::Forgotten,
+                _ => return Ended::Over(false),
+            }
+            *revision = named.metadata.resource_version;
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What a process answers, and how it is told what to do.
+
+use crate::replica::Replica;
+use stablekey_clusters::shared;
+use std::process::Command;
+
+#[test]
+fn it_answers_whether_it_is_alive_and_ready_and_what_it_counts() {
+    let namespace = shared("us").namespace("house");
+    let mut replica = Replica::start(&namespace, &["--role", "syncer", "--lease-duration", "3s"]);
+    replica.says("leads");
+    let alive = replica.get("/healthz");
+    assert_eq!((alive.code, alive.body.as_str()), (200, "alive\n"));
+    let ready = replica.get("/readyz");
+    assert_eq!((ready.code, ready.body.as_str()), (200, "syncer: leads\n"));
+    let metrics = replica.get("/metrics");
+    assert_eq!(metrics.code, 200);
+    assert!(metrics.content.starts_with("application/openmetrics-text; version=1.0.0"), "{metrics:?}");
+    assert!(metrics.body.ends_with("# EOF\n"), "{}", metrics.body);
+    let server = shared("us").server();
+    let made = format!("stablekey_api_requests_total{{cluster=\"{server}/\",verb=\"create\",code=\"200\"}}");
+    assert_eq!(replica.metric(&made), Some(1.0), "{}", metrics.body);
+    assert_eq!(replica.get("/else").code, 404);
+}
+
+#[test]
+fn it_says_how_it_is_configured_by_flags_and_environment() {
+    let namespace = shared("us").namespace("house");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stablekey"));
+    command.args(["controller", "--resync", "1h"]).env("KUBECONFIG", shared("us").kubeconfig());
+    command.env("STABLEKEY_ROLE", "both").env("STABLEKEY_NAMESPACE", format!("{0},elsewhere,{0}", namespace.name()));
+    command.env("STABLEKEY_LISTEN", "127.0.0.1:0").env("STABLEKEY_RESYNC", "2h").env("POD_NAME", "a-pod");
+    let mut replica = Replica::by(command);
+    let said: serde_json::Value = serde_json::from_str(&replica.log[0]).unwrap();
+    assert_eq!(said["message"], "starts");
+    assert_eq!(said["roles"], "binder,syncer");
+    assert_eq!(said["namespaces"], format!("{},elsewhere", namespace.name()));
+    assert_eq!(said["lease_namespace"], namespace.name());
+    assert_eq!(said["resync"], "3600s", "a flag is stronger");
+    assert_eq!(said["lease_duration"], "15s");
+    let leads = replica.says("leads");
+    assert!(leads["identity"].as_str().unwrap().starts_with("a-pod_"), "{leads}");
+}
+
+#[test]
+fn asked_twice_to_end_it_ends_at_once() {
+    // It ends while its cluster hangs, so that it has something to wait for.
+    let cluster = stablekey_clusters::Cluster::start(&stablekey_clusters::Options::named("hangs")).unwrap();
+    let there = cluster.namespace("house");
+    let mut replica = Replica::start(&there, &["--role", "binder", "--lease-duration", "60s"]);
+    replica.says("leads");
+    cluster.pause().unwrap();
+    replica.signal("-TERM");
+    replica.says("is asked to end");
+    replica.signal("-TERM");
+    assert_eq!(replica.end().code(), Some(1));
+}
+
+#[test]
+fn an_address_that_is_taken_is_an_error() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stablekey"));
+    command.args(["controller", "--role", "binder", "--namespace", "x", "--listen", &address]);
+    let output = command.env("KUBECONFIG", shared("us").kubeconfig()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot be listened on") && said.contains("= help: give a free one"), "{said}");
+}

@@ -1,0 +1,16 @@
+//! The operator's processes on a real cluster: who leads, what they answer, how they end.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    missing_docs
+)]
+
+mod events;
+mod house;
+mod leaders;
+mod replica;
+mod syncer;

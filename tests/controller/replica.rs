@@ -1,0 +1,127 @@
+//! One process of the operator, as a test sees it.
+
+use stablekey_clusters::Namespace;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A running process. It is killed with this value.
+pub struct Replica {
+    process: Child,
+    lines: Receiver<String>,
+    /// What it logged, as far as it was looked at.
+    pub log: Vec<String>,
+    address: String,
+}
+
+/// What a probe hears.
+#[derive(Debug)]
+pub struct Heard {
+    pub code: u16,
+    pub content: String,
+    pub body: String,
+}
+
+/// The command, with a free port, in a namespace.
+pub fn command(namespace: &Namespace<'_>, kubeconfig: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stablekey"));
+    command.args(["controller", "--listen", "127.0.0.1:0", "--namespace", namespace.name()]).args(arguments);
+    command.env("KUBECONFIG", kubeconfig).stdin(Stdio::null());
+    command
+}
+
+impl Replica {
+    /// Starts one, and waits until it can be asked.
+    pub fn start(namespace: &Namespace<'_>, arguments: &[&str]) -> Self {
+        Replica::by(command(namespace, namespace.cluster().kubeconfig(), arguments))
+    }
+
+    pub fn by(mut command: Command) -> Self {
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+        let errors = BufReader::new(process.stderr.take().unwrap());
+        let (tell, lines) = channel();
+        std::thread::spawn(move || errors.lines().map_while(Result::ok).all(|line| tell.send(line).is_ok()));
+        let mut replica = Replica { process, lines, log: Vec::new(), address: String::new() };
+        replica.address = replica.says("answers /healthz")["address"].as_str().unwrap().to_string();
+        replica
+    }
+
+    /// Waits for a line of the log.
+    pub fn says(&mut self, words: &str) -> serde_json::Value {
+        let deadline = Instant::now() + LONG;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.recv_timeout(left) else {
+                panic!("never said {words:?}, but:\n{}", self.log.join("\n"));
+            };
+            let said = line.contains(words).then(|| serde_json::from_str(&line).unwrap());
+            self.log.push(line);
+            if let Some(said) = said {
+                return said;
+            }
+        }
+    }
+
+    /// Asks by HTTP.
+    pub fn get(&self, path: &str) -> Heard {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let code = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let content = head.lines().find_map(|line| line.strip_prefix("content-type: ")).unwrap();
+        Heard { code, content: content.to_string(), body: body.to_string() }
+    }
+
+    /// The value of a metric, with its labels.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let text = self.get("/metrics").body;
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    pub fn leads(&self, role: &str) -> bool {
+        self.metric(&format!("stablekey_leader{{role=\"{role}\"}}")).unwrap() == 1.0
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub fn end(&mut self) -> ExitStatus {
+        let mut end = None;
+        until("it ends", || {
+            end = self.process.try_wait().unwrap();
+            end.is_some()
+        });
+        self.log.extend(self.lines.iter());
+        end.unwrap()
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            self.log.extend(self.lines.iter());
+            eprintln!("\na replica said:\n{}", self.log.join("\n"));
+        }
+    }
+}
+
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LONG;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}: not within {} s", LONG.as_secs());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
