@@ -32,6 +32,14 @@ impl Due {
         self.integrations.extend(other.integrations);
     }
 
+    /// All of them.
+    pub fn objects(self) -> impl Iterator<Item = ObjectId> {
+        let of = |kind: Kind| move |name: String| ObjectId::new(kind, name);
+        let connections = self.connections.into_iter().map(of(Kind::Connection));
+        let credentials = self.credentials.into_iter().map(of(Kind::CustomerCredentials));
+        connections.chain(credentials).chain(self.integrations.into_iter().map(of(Kind::Integration)))
+    }
+
     fn insert(&mut self, id: &ObjectId) {
         let name = id.name.clone();
         match id.kind {
@@ -232,7 +240,7 @@ impl Binder {
     }
 
     /// Whose binding Secret has this name.
-    fn due_to_binding(&self, name: &str) -> Due {
+    pub(super) fn due_to_binding(&self, name: &str) -> Due {
         let mut due = Due::default();
         let id = match Use::parse(name) {
             Some((Use::Production | Use::Test, object)) => Some(ObjectId::new(Kind::Connection, object)),

@@ -1,5 +1,6 @@
 //! What a binding Secret says, as a salted hash: kept in memory in place of what it says.
 
+use crate::controller::log::random;
 use crate::secret::SecretBytes;
 use sha2::{Digest, Sha256};
 
@@ -10,6 +11,11 @@ impl Salt {
     /// From 32 random bytes.
     pub fn new(random: [u8; 32]) -> Self {
         Salt(SecretBytes::new(random.to_vec()))
+    }
+
+    /// Of this process.
+    pub fn random() -> Self {
+        Salt(SecretBytes::new((0..4).flat_map(|_| random().to_le_bytes()).collect()))
     }
 }
 

@@ -55,32 +55,32 @@ struct Raw {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct RawMeta {
-    name: String,
+pub(super) struct RawMeta {
+    pub name: String,
     #[serde(default)]
-    uid: String,
+    pub uid: String,
     #[serde(default)]
-    resource_version: String,
+    pub resource_version: String,
     #[serde(default)]
     labels: Option<BTreeMap<String, String>>,
     #[serde(default)]
     annotations: Option<BTreeMap<String, String>>,
     #[serde(default)]
-    owner_references: Vec<RawOwner>,
+    pub owner_references: Vec<RawOwner>,
     #[serde(default)]
-    managed_fields: Vec<Entry>,
+    pub managed_fields: Vec<Entry>,
 }
 
 #[derive(Deserialize)]
-struct RawOwner {
+pub(super) struct RawOwner {
     kind: String,
     name: String,
-    uid: String,
+    pub uid: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Entry {
+pub(super) struct Entry {
     #[serde(default)]
     manager: String,
     #[serde(default)]
@@ -128,6 +128,14 @@ impl Seen {
         Ok(Seen::Binding(BindingSecret { name, uid, resource_version, ours, watched, type_, content }))
     }
 
+    /// Which state of it.
+    pub fn revision(&self) -> &str {
+        match self {
+            Seen::Source(source) => &source.resource_version,
+            Seen::Binding(binding) => &binding.resource_version,
+        }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         match self {
@@ -163,14 +171,14 @@ pub(super) fn content<'a>(
 
 /// What our manager holds of a Secret: what others put beside it, or took from us, is not ours.
 #[derive(Default)]
-struct Held {
+pub(super) struct Held {
     annotation: bool,
-    owners: BTreeSet<String>,
+    pub owners: BTreeSet<String>,
     data: BTreeSet<String>,
 }
 
 impl Held {
-    fn of(entries: &[Entry]) -> Self {
+    pub fn of(entries: &[Entry]) -> Self {
         let mut held = Held::default();
         let ours = |e: &&Entry| e.manager == MANAGER && e.operation == "Apply" && e.subresource.is_empty();
         for entry in entries.iter().filter(ours) {

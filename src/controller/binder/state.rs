@@ -19,7 +19,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Binder {
     pub(super) tenant: String,
-    pub(super) salt: Salt,
+    pub(super) salt: Arc<Salt>,
     pub(super) inventory: Inventory,
     pub(super) replacements: Replacements,
     pub(super) uids: HashMap<ObjectId, String>,
@@ -83,10 +83,10 @@ pub struct Live {
 
 impl Binder {
     /// Of a tenant. Without any change the tenant is empty.
-    pub fn new(tenant: impl Into<String>, salt: Salt) -> Self {
+    pub fn new(tenant: impl Into<String>, salt: impl Into<Arc<Salt>>) -> Self {
         Binder {
             tenant: tenant.into(),
-            salt,
+            salt: salt.into(),
             inventory: Inventory::default(),
             replacements: Replacements::default(),
             uids: HashMap::new(),
@@ -104,29 +104,69 @@ impl Binder {
         &self.inventory
     }
 
+    /// What its tenant is called; empty where nobody can say.
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
     /// What its Secrets are hashed with.
     pub fn salt(&self) -> &Salt {
         &self.salt
     }
 
-    /// Secrets that are in the way of a binding and of which no change is watched: to be asked for now
-    /// and then, and taken in as gone when they are.
-    pub fn in_the_way(&self) -> impl Iterator<Item = &str> {
-        self.bindings.values().filter(|b| b.ours.is_none() && !b.watched).map(|b| b.name.as_str())
+    /// Whether a Secret is in the way of a binding and no change of it is watched: it is to be asked for now
+    /// and then, and taken in as gone when it is.
+    pub fn is_in_the_way(&self, secret: &str) -> bool {
+        self.bindings.get(secret).is_some_and(|b| b.ours.is_none() && !b.watched)
+    }
+
+    /// Whether an object wants a Secret of this name.
+    pub fn wants(&self, secret: &str) -> bool {
+        !self.due_to_binding(secret).is_empty()
     }
 
     /// Looks at a connection, and says which integrations are to be looked at because of what is found.
     pub fn look_at_connection(&mut self, name: &str, now: Timestamp) -> (Option<ConnectionVerdict>, Due) {
         let verdict = self.connection(name, now);
-        let before = match &verdict {
+        let due = self.tell_of_connection(name, verdict.as_ref());
+        (verdict, due)
+    }
+
+    /// From now on this is what integrations are told of a connection; which of them are to be looked at
+    /// because of it.
+    pub fn tell_of_connection(&mut self, name: &str, verdict: Option<&ConnectionVerdict>) -> Due {
+        let before = match verdict {
             Some(verdict) => {
                 let (readiness, until) = (verdict.readiness(), verdict.look_again);
                 self.told.insert(name.to_string(), Told { readiness, until, is_stale: false })
             }
             None => self.told.remove(name),
         };
-        let same = before.map(|told| told.readiness) == verdict.as_ref().map(ConnectionVerdict::readiness);
-        (verdict, if same { Due::default() } else { self.due_to_users(name) })
+        let same = before.map(|told| told.readiness) == verdict.map(ConnectionVerdict::readiness);
+        if same { Due::default() } else { self.due_to_users(name) }
+    }
+
+    /// A connection that an integration is bound to, of which something changed since integrations were told.
+    pub fn stale_connections(&self, integration: &str) -> impl Iterator<Item = String> {
+        let bound = self.bound_by(integration).into_iter();
+        bound.filter(|name| self.told.get(name).is_none_or(|told| told.is_stale))
+    }
+
+    /// The state of a Secret that was taken in last.
+    pub fn secret_version(&self, name: &str) -> Option<&str> {
+        let source = self.sources.get(name).map(|source| source.resource_version.as_str());
+        source.or_else(|| self.bindings.get(name).map(|binding| binding.resource_version.as_str()))
+    }
+
+    /// The Secrets of which every change is watched.
+    pub fn watched_secrets(&self) -> impl Iterator<Item = &str> {
+        let bindings = self.bindings.values().filter(|binding| binding.watched).map(|binding| binding.name.as_str());
+        self.sources.keys().map(String::as_str).chain(bindings)
+    }
+
+    /// Whether a Secret is a binding Secret of ours.
+    pub fn is_ours(&self, secret: &str) -> bool {
+        self.bindings.get(secret).is_some_and(|binding| binding.ours.is_some())
     }
 
     /// Whether a connection can be used: as it was found last, where that still holds.

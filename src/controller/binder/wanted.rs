@@ -8,6 +8,7 @@ use crate::secret::SecretBytes;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use zeroize::Zeroize as _;
 
 /// What the type of every binding Secret begins with.
 pub(super) const TYPE_PREFIX: &str = "servicebinding.io/";
@@ -17,6 +18,8 @@ const PROVIDER: &str = "stablekey";
 const RESERVED: [&str; 2] = ["type", "provider"];
 /// The most that a Secret may have in its data, in bytes.
 const LARGEST: usize = 1_048_576;
+/// What is shorter stands in any text.
+const SHORTEST_SECRET: usize = 4;
 /// A revision that no object can have: what carries it is made where nothing is there, and refused where
 /// anything is.
 const NONE_YET: &str = "1";
@@ -114,6 +117,19 @@ impl WantedBinding {
         }
         out.extend(b"}}");
         SecretBytes::new(out)
+    }
+
+    /// Whether a text holds one of its values, as it is or in base64.
+    pub(super) fn is_quoted_by(&self, text: &str) -> bool {
+        let holds = |part: &[u8]| text.as_bytes().windows(part.len().max(1)).any(|window| window == part);
+        let is_own = |key: &String| !RESERVED.contains(&key.as_str());
+        self.data.iter().filter(|(key, value)| is_own(key) && value.expose().len() >= SHORTEST_SECRET).any(|(_, value)| {
+            let mut encoded = Vec::new();
+            base64::encode(value.expose(), &mut encoded);
+            let quoted = holds(value.expose()) || holds(&encoded);
+            encoded.zeroize();
+            quoted
+        })
     }
 
     /// Whether it must be written.
