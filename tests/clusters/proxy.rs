@@ -1,8 +1,9 @@
-//! Between the command line and a real API server: counts requests, and does to one what networks and
+//! Between our program and a real API server: counts requests, and does to one what networks and
 //! servers do.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -119,9 +120,12 @@ async fn serve(listener: TcpListener, way: Arc<Way>) {
     }
 }
 
+type Answer = Response<UnsyncBoxBody<Bytes, std::io::Error>>;
+
 /// An error of the service cuts the connection.
-async fn pass(way: Arc<Way>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, std::io::Error> {
+async fn pass(way: Arc<Way>, request: Request<Incoming>) -> Result<Answer, std::io::Error> {
     let (parts, body) = request.into_parts();
+    let watches = parts.uri.query().is_some_and(|query| query.split('&').any(|part| part == "watch=1"));
     let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let seen = way.see(parts.method.clone(), path.clone());
     // It may wait: for a kubectl that does something meanwhile.
@@ -138,7 +142,14 @@ async fn pass(way: Arc<Way>, request: Request<Incoming>) -> Result<Response<Full
     *on.headers_mut().unwrap() = end_to_end(&parts.headers);
     let answer = way.client.send(on.body(Body::from(bytes.to_vec())).unwrap()).await.map_err(std::io::Error::other)?;
     let (answer, body) = answer.into_parts();
-    let bytes = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
+    let mut back = Response::builder().status(answer.status);
+    *back.headers_mut().unwrap() = end_to_end(&answer.headers);
+    let body = body.map_err(std::io::Error::other);
+    if watches && matches!(fate, Fate::Pass) {
+        // It has no end: it is passed on as it comes.
+        return Ok(back.body(body.boxed_unsync()).unwrap());
+    }
+    let bytes = if watches { Bytes::new() } else { body.collect().await?.to_bytes() };
     match fate {
         Fate::DoAndSay(status) => return Ok(status_of(status, None)),
         Fate::CutAfter => return Err(std::io::Error::other("cut")),
@@ -148,9 +159,7 @@ async fn pass(way: Arc<Way>, request: Request<Incoming>) -> Result<Response<Full
         }
         _ => {}
     }
-    let mut back = Response::builder().status(answer.status);
-    *back.headers_mut().unwrap() = end_to_end(&answer.headers);
-    Ok(back.body(Full::new(bytes)).unwrap())
+    Ok(back.body(full(bytes)).unwrap())
 }
 
 /// Headers without those that are of one connection.
@@ -162,7 +171,11 @@ fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
-fn status_of(code: StatusCode, after: Option<&'static str>) -> Response<Full<Bytes>> {
+fn full(bytes: Bytes) -> UnsyncBoxBody<Bytes, std::io::Error> {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+fn status_of(code: StatusCode, after: Option<&'static str>) -> Answer {
     let body = format!(
         "{{\"apiVersion\": \"v1\", \"kind\": \"Status\", \"status\": \"Failure\", \"message\": \"made to say {0}\", \"code\": {0}}}",
         code.as_u16()
@@ -171,5 +184,5 @@ fn status_of(code: StatusCode, after: Option<&'static str>) -> Response<Full<Byt
     if let Some(after) = after {
         answer = answer.header(header::RETRY_AFTER, after);
     }
-    answer.body(Full::new(Bytes::from(body))).unwrap()
+    answer.body(full(Bytes::from(body))).unwrap()
 }

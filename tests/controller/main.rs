@@ -9,8 +9,11 @@
     missing_docs
 )]
 
+mod binder;
 mod events;
 mod house;
 mod leaders;
+#[path = "../clusters/proxy.rs"]
+mod proxy;
 mod replica;
 mod syncer;

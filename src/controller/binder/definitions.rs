@@ -174,7 +174,12 @@ mod tests {
     fn owners(step: &Step) -> Vec<String> {
         let Step::Write(ask) = step else { panic!("{step:?}") };
         let body: Value = serde_json::from_slice(&ask.body).unwrap();
-        body["metadata"]["ownerReferences"].as_array().unwrap().iter().map(|o| o["uid"].as_str().unwrap().into()).collect()
+        body["metadata"]["ownerReferences"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|o| o["uid"].as_str().unwrap().into())
+            .collect()
     }
 
     fn step(definitions: &mut Definitions, now: Instant) -> Step {

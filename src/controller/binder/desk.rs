@@ -91,11 +91,8 @@ impl Desk {
         let (tell, inbox) = unbounded_channel();
         let paths = Paths::of(namespace);
         let teller = tell.clone();
-        let tenants = follow::tenants(
-            &context.server,
-            &paths,
-            Arc::new(move |told| drop(teller.send(Event::Tenants(told)))),
-        );
+        let tenants =
+            follow::tenants(&context.server, &paths, Arc::new(move |told| drop(teller.send(Event::Tenants(told)))));
         let waits = context.readiness.waits("binder", format!("{TENANTS} of namespace {namespace}"));
         Desk {
             writer: Writer { context: context.clone(), paths: paths.clone(), salt: salt.clone() },
@@ -346,7 +343,8 @@ impl Desk {
     }
 
     fn definition_of(&self, id: &ObjectId) -> Option<String> {
-        let integration = self.binder.inventory().integrations.get(&id.name).filter(|_| id.kind == Kind::Integration)?;
+        let integration =
+            self.binder.inventory().integrations.get(&id.name).filter(|_| id.kind == Kind::Integration)?;
         named_by(&integration.spec).map(str::to_string)
     }
 

@@ -11,8 +11,7 @@ use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// Our kinds that the binder looks after.
-pub(super) const KINDS: [Kind; 4] =
-    [Kind::Component, Kind::Connection, Kind::CustomerCredentials, Kind::Integration];
+pub(super) const KINDS: [Kind; 4] = [Kind::Component, Kind::Connection, Kind::CustomerCredentials, Kind::Integration];
 pub(super) const SECRETS: &str = "secrets";
 pub(super) const DEFINITIONS: &str = "configmaps";
 

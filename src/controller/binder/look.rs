@@ -81,7 +81,8 @@ impl Desk {
 
     /// The binding Secrets that were named, are not any more, and stay.
     fn left<const N: usize>(&self, before: [Option<BindingRef>; N], now: &[Option<BindingRef>; N]) -> Vec<String> {
-        let before = before.into_iter().zip(now).filter(|(before, now)| before != *now).filter_map(|(before, _)| before);
+        let before =
+            before.into_iter().zip(now).filter(|(before, now)| before != *now).filter_map(|(before, _)| before);
         before.map(|binding| binding.name).filter(|name| self.binder.is_ours(name)).collect()
     }
 }

@@ -64,7 +64,8 @@ impl Desk {
     fn begin_pass(&mut self, id: ObjectId, now: Instant) {
         if id.kind == Kind::Integration {
             // What it is told of a connection must be what will be found of it: else Ready would flap.
-            let is_open = |name: &String| self.agenda.is_open(&Task::Object(ObjectId::new(Kind::Connection, name.clone())));
+            let is_open =
+                |name: &String| self.agenda.is_open(&Task::Object(ObjectId::new(Kind::Connection, name.clone())));
             if let Some(connection) = self.binder.stale_connections(&id.name).find(is_open) {
                 self.agenda.park(&id.name, &connection);
                 return;
@@ -226,7 +227,8 @@ impl Desk {
             }
             Step::Write(ask) => {
                 let (writer, tell) = (self.writer.clone(), self.tell.clone());
-                let span = self.context.passes.span(Role::Binder, &format!("{}/ConfigMap/{map}", self.paths.namespace()));
+                let span =
+                    self.context.passes.span(Role::Binder, &format!("{}/ConfigMap/{map}", self.paths.namespace()));
                 self.spawn(
                     async move {
                         let answer = writer.owners(&ask).await;

@@ -63,7 +63,13 @@ impl Turn {
         }
         let is_well = now.holds == Some(true) || now.reason == PENDING;
         let importance = if is_well { Importance::Normal } else { Importance::Warning };
-        context.events.tell(Transition { object, importance, reason: now.reason.clone(), action: action(id.kind), note: now.message.clone() });
+        context.events.tell(Transition {
+            object,
+            importance,
+            reason: now.reason.clone(),
+            action: action(id.kind),
+            note: now.message.clone(),
+        });
     }
 }
 
@@ -71,4 +77,3 @@ impl Turn {
 pub(super) fn failed(context: &Context, reason: &'static str) {
     context.metrics.failed(Role::Binder, reason);
 }
-

@@ -123,13 +123,15 @@ impl WantedBinding {
     pub(super) fn is_quoted_by(&self, text: &str) -> bool {
         let holds = |part: &[u8]| text.as_bytes().windows(part.len().max(1)).any(|window| window == part);
         let is_own = |key: &String| !RESERVED.contains(&key.as_str());
-        self.data.iter().filter(|(key, value)| is_own(key) && value.expose().len() >= SHORTEST_SECRET).any(|(_, value)| {
-            let mut encoded = Vec::new();
-            base64::encode(value.expose(), &mut encoded);
-            let quoted = holds(value.expose()) || holds(&encoded);
-            encoded.zeroize();
-            quoted
-        })
+        self.data.iter().filter(|(key, value)| is_own(key) && value.expose().len() >= SHORTEST_SECRET).any(
+            |(_, value)| {
+                let mut encoded = Vec::new();
+                base64::encode(value.expose(), &mut encoded);
+                let quoted = holds(value.expose()) || holds(&encoded);
+                encoded.zeroize();
+                quoted
+            },
+        )
     }
 
     /// Whether it must be written.

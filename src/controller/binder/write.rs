@@ -116,7 +116,8 @@ fn is_race(trouble: &Trouble) -> bool {
         Trouble::NoAnswer(_) => true,
         Trouble::NotAsked(_) => false,
         Trouble::Refused(refused) => {
-            let other_uid = || std::iter::once(&refused.message).chain(&refused.causes).any(|w| w.contains("metadata.uid"));
+            let other_uid =
+                || std::iter::once(&refused.message).chain(&refused.causes).any(|w| w.contains("metadata.uid"));
             refused.code.as_u16() == 409 || (refused.code.as_u16() == 422 && other_uid())
         }
     }
@@ -129,10 +130,12 @@ fn is_absent(trouble: &Trouble) -> bool {
 fn unwritten(trouble: &Trouble, wanted: &WantedBinding) -> There {
     let (why, reason) = (trouble.to_string(), reason(trouble));
     // A policy may quote what it refuses.
-    let why = if wanted.is_quoted_by(&why) { format!("{reason} (its words are not shown: they quote a value)") } else { why };
+    let why =
+        if wanted.is_quoted_by(&why) { format!("{reason} (its words are not shown: they quote a value)") } else { why };
     // A namespace that goes away takes all with it: there is nothing to be said.
-    let is_refusal = matches!(reason, "Forbidden" | "Invalid" | "BadRequest" | "RequestEntityTooLarge" | "InternalError")
-        && !why.contains("because it is being terminated");
+    let is_refusal =
+        matches!(reason, "Forbidden" | "Invalid" | "BadRequest" | "RequestEntityTooLarge" | "InternalError")
+            && !why.contains("because it is being terminated");
     if is_refusal { There::Refused { why, reason } } else { There::Unknown { why, reason } }
 }
 
