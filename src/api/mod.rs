@@ -46,6 +46,11 @@ pub const APPROVE: &str = "stablekey.dev/approve";
 pub const FOR: &str = "stablekey.dev/for";
 /// The value of [`FOR`] of a Secret that may be read.
 pub const FOR_CONNECTIONS: &str = "connections";
+/// The value of [`FOR`] of a binding Secret, which the binder made.
+pub const FOR_BINDING: &str = "binding";
+/// Annotation on a binding Secret: what it is for (`Connection/crm`, `Connection/crm/test`,
+/// `CustomerCredentials/acme-crm`). Held by the binder alone: a copy of the Secret is somebody's.
+pub const BINDING_OF: &str = "stablekey.dev/binding-of";
 /// Annotation on a Secret: the stable keys that it may serve, comma-separated; `*` for all.
 pub const KEYS: &str = "stablekey.dev/keys";
 /// Annotation on a Secret: the only hosts that the endpoints of its connections may name.

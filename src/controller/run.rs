@@ -1,5 +1,6 @@
 //! One process of the operator, from its start to its end.
 
+use super::binder;
 use super::context::Context;
 use super::events::Events;
 use super::health::Health;
@@ -211,10 +212,7 @@ async fn work(context: Context) -> Result<(), String> {
 
 async fn work_of_role(context: Context) -> Result<(), String> {
     match context.role {
-        Role::Binder => {
-            context.stop.requested().await;
-            Ok(())
-        }
+        Role::Binder => binder::run(context).await,
         Role::Syncer => syncer::run(context).await,
     }
 }

@@ -81,6 +81,18 @@ codes! {
     VariableUndeclared = "SK0130", Warning, "the definition uses a connection variable that connections does not list";
     TenantUnreachable = "SK0131", Error, "a tenant cannot be read";
     ServerRefuses = "SK0132", Unreached, "the cluster would refuse the change";
+    SecretMissing = "SK0133", Warning, "an input names a Secret that is not there or does not opt in";
+    SecretKeyMissing = "SK0134", Warning, "an input names a key that its Secret lacks";
+    SecretNotForKey = "SK0135", Warning, "a Secret opts in, but not for this stable key";
+    SecretUnreadable = "SK0136", Warning, "an annotation of a Secret cannot be read";
+    SecretExpired = "SK0137", Warning, "a Secret has expired";
+    HostNotPinned = "SK0138", Warning, "an endpoint names a host that a Secret may not be sent to";
+    ConsentNeeded = "SK0139", Warning, "somebody must sign in: the token is not there yet";
+    BindingNameTaken = "SK0140", Warning, "the name of a binding Secret is taken by a Secret that is not ours";
+    InputNotInBinding = "SK0141", Warning, "the name of an input cannot be a key of a binding Secret";
+    BindingTooLarge = "SK0142", Warning, "a binding Secret would be larger than a Secret can be";
+    CustomerOnGlobal = "SK0143", Warning, "customer credentials are for a connection that has one set for all";
+    ConnectionNotReady = "SK0144", Warning, "a variable is bound to a connection that is not ready";
 }
 
 impl Code {

@@ -4,6 +4,8 @@
 const MOST: usize = 3;
 /// How alike two keys must be, from 0 to 1, where there are more candidates than a person reads at a glance.
 const ALIKE: f64 = 0.72;
+/// How alike they must be where nothing else is known of them.
+const MUCH_ALIKE: f64 = 0.8;
 
 /// At most three of `candidates` that `key` may have been meant to be, the likeliest first.
 pub fn near_misses<'a>(key: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
@@ -19,19 +21,31 @@ pub fn near_misses<'a>(key: &str, candidates: impl IntoIterator<Item = &'a str>)
     ranked.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
+/// Whether two keys look so much alike that one may have been meant for the other, whatever they connect to.
+pub fn are_alike(a: &str, b: &str) -> bool {
+    strsim::jaro_winkler(&fold(a), &fold(b)) >= MUCH_ALIKE
+}
+
 fn fold(key: &str) -> String {
     key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::near_misses;
+    use super::{are_alike, near_misses};
 
     #[test]
     fn the_likeliest_come_first_and_at_most_three() {
         let keys = ["salesforce-oauth", "salesforce_oauth2", "Salesforce-OAuth", "slack", "sap", "salesforce-basic"];
         let near = near_misses("salesforce-oauth", keys);
         assert_eq!(near, ["Salesforce-OAuth", "salesforce_oauth2", "salesforce-basic"]);
+    }
+
+    #[test]
+    fn keys_that_differ_in_a_letter_or_in_case_are_alike() {
+        assert!(are_alike("salesforce-oauth", "Salesforce_OAuth2"));
+        assert!(are_alike("crm", "crn"));
+        assert!(!are_alike("crm", "warehouse"));
     }
 
     #[test]

@@ -9,12 +9,20 @@ const ENDPOINT_ENDINGS: [&str; 6] = ["url", "uri", "host", "server", "domain", "
 /// Whether an input says where credentials are sent: as its type says; where that is not known, by
 /// its name, or because its value is a URL.
 pub fn is_endpoint(name: &str, input: Option<&Input>, type_: Option<&ConnectionType>) -> bool {
+    let value = match input {
+        Some(Input::Value(value)) => Some(value.as_str()),
+        _ => None,
+    };
+    names_endpoint(name, value, type_)
+}
+
+/// The same of an input whose value is known, wherever it comes from.
+pub fn names_endpoint(name: &str, value: Option<&str>, type_: Option<&ConnectionType>) -> bool {
     if let Some(known) = type_.and_then(|t| t.inputs.get(name)) {
         return known.is_endpoint();
     }
     let folded = name.to_ascii_lowercase();
-    ENDPOINT_ENDINGS.iter().any(|ending| folded.ends_with(ending))
-        || matches!(input, Some(Input::Value(value)) if is_url(value))
+    ENDPOINT_ENDINGS.iter().any(|ending| folded.ends_with(ending)) || value.is_some_and(is_url)
 }
 
 fn is_url(value: &str) -> bool {

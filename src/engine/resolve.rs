@@ -76,7 +76,6 @@ pub struct Replacements {
     /// Connections by their own stable keys: the same as in the inventory, found faster.
     own: HashSet<ByKey>,
     by_older: BTreeMap<String, Vec<Replacement>>,
-    rings: BTreeSet<String>,
 }
 
 /// A connection, known by its stable key.
@@ -152,18 +151,45 @@ pub struct Asker<'a> {
 impl Replacements {
     /// Of a tenant.
     pub fn of(tenant: &str, inventory: &Inventory) -> Self {
-        let mut by_older: BTreeMap<String, Vec<Replacement>> = BTreeMap::new();
-        for (name, connection) in inventory.connections.iter().filter(|(_, c)| !c.spec.replaces.is_empty()) {
-            let record = inventory.record(tenant, &ObjectId::new(Kind::Connection, name.clone()));
-            let serves = Serves::of(record);
-            for older in connection.spec.replaces.iter().collect::<BTreeSet<_>>() {
-                let replacement = Replacement { connection: connection.clone(), serves: serves.clone() };
-                by_older.entry(older.clone()).or_default().push(replacement);
+        let own = inventory.connections.values().cloned().map(ByKey).collect();
+        let mut replacements = Replacements { own, ..Replacements::default() };
+        for connection in inventory.connections.values() {
+            replacements.add(tenant, connection, inventory);
+        }
+        replacements
+    }
+
+    /// Follows a change of one connection, from what it was to what `inventory` has under its name.
+    pub fn follow(&mut self, tenant: &str, name: &str, before: Option<&Object<ConnectionSpec>>, inventory: &Inventory) {
+        let after = inventory.connections.get(name);
+        if let Some(before) = before {
+            self.own.remove(before.spec.stable_key.as_str());
+            for older in &before.spec.replaces {
+                let Some(by) = self.by_older.get_mut(older) else { continue };
+                by.retain(|r| r.connection.name() != name);
+                if by.is_empty() {
+                    self.by_older.remove(older);
+                }
             }
         }
-        let rings = rings(&by_older);
-        let own = inventory.connections.values().cloned().map(ByKey).collect();
-        Replacements { own, by_older, rings }
+        if let Some(after) = after {
+            self.own.insert(ByKey(after.clone()));
+            self.add(tenant, after, inventory);
+        }
+    }
+
+    /// Takes in what a connection replaces; in the order of their names.
+    fn add(&mut self, tenant: &str, connection: &Arc<Object<ConnectionSpec>>, inventory: &Inventory) {
+        if connection.spec.replaces.is_empty() {
+            return;
+        }
+        let record = inventory.record(tenant, &ObjectId::new(Kind::Connection, connection.name()));
+        let serves = Serves::of(record);
+        for older in connection.spec.replaces.iter().collect::<BTreeSet<_>>() {
+            let replacement = Replacement { connection: connection.clone(), serves: serves.clone() };
+            let by = self.by_older.entry(older.clone()).or_default();
+            by.insert(by.partition_point(|r| r.connection.name() < connection.name()), replacement);
+        }
     }
 
     /// The connection with exactly this stable key.
@@ -180,8 +206,8 @@ impl Replacements {
     }
 
     /// Keys of connections that replace each other in a ring.
-    pub fn rings(&self) -> &BTreeSet<String> {
-        &self.rings
+    pub fn rings(&self) -> BTreeSet<String> {
+        rings(&self.by_older)
     }
 
     /// Each connection that replaces a key whose own connection is there and differs.

@@ -9,6 +9,7 @@
     missing_docs
 )]
 
+mod binder;
 mod events;
 mod house;
 mod leaders;

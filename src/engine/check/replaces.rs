@@ -18,7 +18,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
             ));
         }
     }
-    for key in tenant.replacements.rings() {
+    for key in &tenant.replacements.rings() {
         findings.push(Finding::of(
             Code::ReplacesAmbiguous,
             tenant.name,

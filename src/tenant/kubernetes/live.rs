@@ -13,6 +13,9 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Why an object that goes away is not read.
+pub const BEING_DELETED: &str = "it is being deleted";
+
 /// What a write must know of an object beside what it says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Version {
@@ -102,7 +105,7 @@ pub fn read<'a, S: DeserializeOwned>(json: &'a str, entries: &mut Entries<'a>, o
     let record = written.and_then(|text| annotation::decode(&text));
     let held_besides = managed.held_besides(record.as_ref());
     let read = match (meta.deletion_timestamp, spec.map(|spec| serde_json::from_str(spec.get()))) {
-        (Some(_), _) => Err("it is being deleted".to_string()),
+        (Some(_), _) => Err(BEING_DELETED.to_string()),
         (None, None) => Err("it has no spec".to_string()),
         // serde's words tell a place in the text that nobody sees; the value is not told.
         (None, Some(Err(error))) => {
@@ -121,6 +124,11 @@ pub fn read<'a, S: DeserializeOwned>(json: &'a str, entries: &mut Entries<'a>, o
 /// Reads one object with its status.
 pub fn read_whole<S: DeserializeOwned>(json: &str) -> Option<Live<Object<S>>> {
     read(json, &mut Entries::default(), Reading::WithStatus)
+}
+
+/// One object of a kind that lies in tenants, with its status.
+pub fn item_whole(kind: Kind, json: &str) -> Option<Live<Item>> {
+    item(kind, json, &mut Entries::default(), Reading::WithStatus)
 }
 
 fn category(error: &serde_json::Error) -> &'static str {

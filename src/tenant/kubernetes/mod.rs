@@ -18,7 +18,8 @@ mod trouble;
 pub mod watch;
 
 pub use body::to_bytes;
-pub use live::{Live, Reading, Version};
+pub use config_maps::DEFINITION;
+pub use live::{BEING_DELETED, Live, Reading, Version, is_after};
 pub use mirror::{Defined, Due, Heard, Mirror, News};
 pub use pages::{Listing, PAGE};
 pub use paths::Paths;

@@ -40,6 +40,11 @@ impl Paths {
         format!("/api/v1/namespaces/{}/secrets", self.namespace)
     }
 
+    /// One Secret.
+    pub fn secret(&self, name: &str) -> String {
+        format!("{}/{name}", self.secrets())
+    }
+
     /// One ConfigMap.
     pub fn config_map(&self, name: &str) -> String {
         format!("{}/{name}", self.config_maps())

@@ -64,7 +64,12 @@ impl Ask {
 
     /// Applies something, as its only owner where others differ.
     pub fn apply(path: impl Into<String>, body: Vec<u8>) -> Self {
-        let path = format!("{}?fieldManager={}&force=true", path.into(), super::MANAGER);
+        Ask::apply_by(path, super::MANAGER, body)
+    }
+
+    /// The same as another manager.
+    pub fn apply_by(path: impl Into<String>, manager: &str, body: Vec<u8>) -> Self {
+        let path = format!("{}?fieldManager={manager}&force=true", path.into());
         Ask { method: Method::PATCH, path, content: "application/apply-patch+yaml", body }
     }
 

@@ -1,0 +1,134 @@
+//! What customer credentials are found to be: the connection's inputs, the customer's beside them.
+
+use super::connection::inputs;
+use super::gather::{Gathered, Question};
+use super::problem::{self, PENDING, Problem, kind};
+use super::slot::Slot;
+use super::state::Binder;
+use super::verdict::CredentialsVerdict;
+use super::wanted::Use;
+use crate::api::*;
+use crate::engine::code::Code;
+use crate::engine::item::ObjectId;
+use crate::engine::resolve::Binding;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+type Connection = Arc<Object<ConnectionSpec>>;
+type Theirs = Arc<Object<CustomerCredentialsSpec>>;
+
+impl Binder {
+    /// What the customer credentials of this name are found to be; `None` where there are none.
+    pub fn customer_credentials(&self, name: &str, now: Timestamp) -> Option<CredentialsVerdict> {
+        let Some(theirs) = self.inventory.customer_credentials.get(name) else {
+            let conditions = self.invalid(&ObjectId::new(Kind::CustomerCredentials, name))?;
+            return Some(CredentialsVerdict {
+                status: CustomerCredentialsStatus::default(),
+                conditions,
+                bindings: Vec::new(),
+                look_again: None,
+            });
+        };
+        let meant = self.customer_of(name)?;
+        let (found, slot) = match meant.connection() {
+            Some(connection) => self.of_connection(theirs, connection, now),
+            None => {
+                let mut found = Gathered::default();
+                found.definition.push(unanswered(&theirs.spec.connection, &meant.binding));
+                (found, Slot { there: self.kept(name), ..Slot::default() })
+            }
+        };
+        let problems = found.problems(&slot);
+        let ready = if problems.is_empty() && slot.is_pending() {
+            Verdict::new(kind::READY, false, PENDING, "their binding Secret is about to be written")
+        } else {
+            let well = format!("all inputs are there{}", found.soon());
+            problem::verdict(kind::READY, &problems, ("Complete", well))
+        };
+        let progress = problem::progress(&problems, slot.is_pending());
+        Some(CredentialsVerdict {
+            status: CustomerCredentialsStatus { binding: slot.there, ..CustomerCredentialsStatus::default() },
+            conditions: std::iter::once(ready).chain(progress).collect(),
+            bindings: slot.wanted.into_iter().collect(),
+            look_again: found.look_again,
+        })
+    }
+
+    fn of_connection(&self, theirs: &Theirs, connection: &Connection, now: Timestamp) -> (Gathered, Slot) {
+        let spec = &connection.spec;
+        let mut merged = inputs(spec);
+        for (name, input) in &theirs.spec.inputs {
+            // Theirs only where the connection says so: else a customer could point ours elsewhere.
+            if spec.inputs.get(name).is_some_and(Input::is_per_customer) {
+                merged.insert(name, input);
+            }
+        }
+        let refused = self.refused_inputs(theirs, connection);
+        let mut found = Gathered::default();
+        if refused.is_empty() {
+            found = self.gather(&Question { connection, inputs: merged, whole: true, now });
+            found.definition.splice(0..0, self.incomplete(connection));
+        } else {
+            found.definition = refused;
+        }
+        let owner = self.owner(spec, Kind::CustomerCredentials, theirs.name());
+        let values = found.whole();
+        let slot = self.slot(Use::Customer, theirs.name(), &spec.component, owner, values);
+        (found, slot)
+    }
+
+    /// What forbids that anything is written for these credentials.
+    fn refused_inputs(&self, theirs: &Theirs, connection: &Connection) -> Vec<Problem> {
+        let (spec, name) = (&connection.spec, connection.name());
+        if spec.credentials == Credentials::OrganizationGlobal {
+            let text = format!("{} has one set of credentials for all customers: take these away", spec.stable_key);
+            return vec![Problem::new(Code::CustomerOnGlobal, text)];
+        }
+        let mut problems = Vec::new();
+        let twins = self.credentials_of(&theirs.spec.customer, connection);
+        if twins.len() > 1 {
+            let names: Vec<&str> = twins.iter().map(String::as_str).take(8).collect();
+            let text = format!(
+                "the same customer has {} credentials for Connection/{name}: keep one of {}",
+                twins.len(),
+                names.join(", ")
+            );
+            problems.push(Problem::new(Code::CustomerTwice, text));
+        }
+        let is_theirs = |input: &str| spec.inputs.get(input).is_some_and(Input::is_per_customer);
+        for input in theirs.spec.inputs.keys().filter(|input| !is_theirs(input)) {
+            let text = format!(
+                "input {input} is not per customer in {}: take it out, or mark it perCustomer: true in Connection/{name}",
+                spec.stable_key
+            );
+            problems.push(Problem::new(Code::CustomerInputNotPerCustomer, text));
+        }
+        let type_ = self.inventory.connection_type(spec);
+        let gives = |input: &str| theirs.spec.inputs.get(input).is_some_and(|given| !given.is_per_customer());
+        let required = type_.into_iter().flat_map(|t| &t.inputs).filter(|(_, known)| known.is_required());
+        let lacking = required.map(|(input, _)| input.as_str()).filter(|input| is_theirs(input) && !gives(input));
+        problems.extend(lacking.map(|input| {
+            let text =
+                format!("{} needs input {input} of each customer: give it a value or a secretRef", spec.stable_key);
+            Problem::new(Code::CustomerInputMissing, text)
+        }));
+        problems
+    }
+
+    /// The binding Secret that is there for credentials of which the connection is not known.
+    fn kept(&self, name: &str) -> Option<BindingRef> {
+        let binding = self.bindings.get(&Use::Customer.name_for(name))?;
+        let is_theirs = binding.ours.as_deref() == Some(&Use::Customer.of(name));
+        is_theirs.then(|| BindingRef { name: binding.name.clone() })
+    }
+}
+
+fn unanswered(key: &str, binding: &Binding) -> Problem {
+    match binding {
+        Binding::Unknown(why) => Problem::new(Code::BindingUnknown, format!("they are for {key}: {why}")),
+        _ => Problem::new(
+            Code::CustomerConnectionMissing,
+            format!("they are for stable key {key}, which no connection has: make the Connection, or correct the key"),
+        ),
+    }
+}

@@ -1,0 +1,226 @@
+//! The ConfigMaps with definitions: each is owned by the Integrations that name it, so that Kubernetes
+//! collects it with the last of them, or once none names it any more.
+
+use super::MANAGER;
+use super::seen::{Held, RawMeta};
+use crate::api::*;
+use crate::tenant::kubernetes::{Ask, Paths, is_after, to_bytes};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use tokio::time::Instant;
+
+/// The uid of an owner that never was: Kubernetes collects what has no other.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+
+/// A ConfigMap with a definition, but for the definition.
+#[derive(Debug)]
+pub(super) struct ConfigMap {
+    pub name: String,
+    uid: String,
+    pub revision: String,
+    /// Uids of owners that we wrote.
+    ours: BTreeSet<String>,
+    /// Whether somebody else's object owns it.
+    is_others: bool,
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    metadata: RawMeta,
+}
+
+impl ConfigMap {
+    /// From an API server's JSON; `None` where it is none.
+    pub fn parse(json: &str) -> Option<Self> {
+        let RawMeta { name, uid, resource_version: revision, owner_references, managed_fields, .. } =
+            serde_json::from_str::<Raw>(json).ok()?.metadata;
+        let ours = Held::of(&managed_fields).owners;
+        let is_others = owner_references.iter().any(|owner| !ours.contains(&owner.uid));
+        Some(ConfigMap { name, uid, revision, ours, is_others })
+    }
+}
+
+/// What is to be done about a ConfigMap.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Nothing.
+    Nothing,
+    /// Nobody names it any more: it is left to be collected, unless somebody does before then.
+    Wait(Instant),
+    /// This is to be written.
+    Write(Ask),
+}
+
+/// All of them, and who names which.
+#[derive(Debug, Default)]
+pub(super) struct Definitions {
+    maps: BTreeMap<String, Known>,
+    /// Integrations with their uids, by the ConfigMap that they name.
+    named: HashMap<String, BTreeMap<String, String>>,
+}
+
+#[derive(Debug)]
+struct Known {
+    map: ConfigMap,
+    /// Since when nobody names it.
+    unnamed: Option<Instant>,
+}
+
+impl Definitions {
+    /// Takes in a ConfigMap as it is; whether that is news.
+    pub fn put(&mut self, map: ConfigMap) -> bool {
+        let known = self.maps.get(&map.name);
+        if known.is_some_and(|known| known.map.revision == map.revision || is_after(&known.map.revision, &map.revision))
+        {
+            return false;
+        }
+        let unnamed = known.and_then(|known| known.unnamed);
+        self.maps.insert(map.name.clone(), Known { map, unnamed });
+        true
+    }
+
+    /// A ConfigMap is gone.
+    pub fn gone(&mut self, name: &str) {
+        self.maps.remove(name);
+    }
+
+    /// The names of all.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.maps.keys()
+    }
+
+    /// An integration names this ConfigMap now, and not that: those of which the owners are to be seen to.
+    pub fn name(&mut self, integration: &str, uid: &str, was: Option<&str>, is: Option<&str>) -> BTreeSet<String> {
+        if let Some(was) = was.filter(|was| Some(*was) != is)
+            && let Some(naming) = self.named.get_mut(was)
+        {
+            naming.remove(integration);
+            if naming.is_empty() {
+                self.named.remove(was);
+            }
+        }
+        if let Some(is) = is {
+            self.named.entry(is.to_string()).or_default().insert(integration.to_string(), uid.to_string());
+        }
+        [was, is].into_iter().flatten().map(str::to_string).collect()
+    }
+
+    /// What is to be done about a ConfigMap. `sure`: whether every integration can be read, so that what
+    /// none names is named by none. `rest`: how long it must have been so before it is given up.
+    pub fn step(&mut self, name: &str, paths: &Paths, sure: bool, rest: std::time::Duration, now: Instant) -> Step {
+        let Some(known) = self.maps.get_mut(name) else { return Step::Nothing };
+        let nobody = BTreeMap::new();
+        let naming = self.named.get(name).unwrap_or(&nobody);
+        if !naming.is_empty() {
+            known.unnamed = None;
+            let wanted: BTreeSet<String> = naming.values().cloned().collect();
+            return if wanted == known.map.ours { Step::Nothing } else { write(&known.map, paths, naming) };
+        }
+        // One that never had an owner of ours is somebody's who has not written the integration yet, or who
+        // keeps it by hand.
+        let was_ours = !known.map.ours.is_empty() && !known.map.ours.contains(NOBODY) && !known.map.is_others;
+        if !was_ours || !sure {
+            return Step::Nothing;
+        }
+        let then = *known.unnamed.get_or_insert(now) + rest;
+        if now < then { Step::Wait(then) } else { write(&known.map, paths, &[(String::new(), NOBODY.into())].into()) }
+    }
+}
+
+/// The ConfigMap that an integration names.
+pub(super) fn named_by(spec: &IntegrationSpec) -> Option<&str> {
+    match &spec.definition {
+        Some(Definition::ConfigMap(reference)) => Some(&reference.name),
+        _ => None,
+    }
+}
+
+fn write(map: &ConfigMap, paths: &Paths, owners: &BTreeMap<String, String>) -> Step {
+    let owner = |(name, uid): (&String, &String)| -> Value {
+        let name = if name.is_empty() { map.name.as_str() } else { name };
+        json!({"apiVersion": API_VERSION, "kind": Kind::Integration.as_str(), "name": name, "uid": uid})
+    };
+    let body = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {
+            "name": map.name, "uid": map.uid, "resourceVersion": map.revision,
+            "ownerReferences": owners.iter().map(owner).collect::<Vec<_>>(),
+        },
+    });
+    Step::Write(Ask::apply_by(paths.config_map(&map.name), MANAGER, to_bytes(&body)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const REST: Duration = Duration::from_secs(600);
+
+    fn map(owners: &[(&str, bool)], revision: &str) -> ConfigMap {
+        let references: Vec<Value> =
+            owners.iter().map(|(uid, _)| json!({"kind": "Integration", "name": "i", "uid": uid})).collect();
+        let ours = owners.iter().filter(|(_, ours)| *ours);
+        let held: Value = ours.map(|(uid, _)| (format!("k:{}", json!({"uid": uid})), json!({}))).collect();
+        let held = json!({"f:metadata": {"f:ownerReferences": held}});
+        let metadata = json!({
+            "name": "m", "uid": "u", "resourceVersion": revision, "ownerReferences": references,
+            "managedFields": [{"manager": MANAGER, "operation": "Apply", "fieldsV1": held}],
+        });
+        ConfigMap::parse(&json!({"metadata": metadata}).to_string()).unwrap()
+    }
+
+    fn owners(step: &Step) -> Vec<String> {
+        let Step::Write(ask) = step else { panic!("{step:?}") };
+        let body: Value = serde_json::from_slice(&ask.body).unwrap();
+        body["metadata"]["ownerReferences"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|o| o["uid"].as_str().unwrap().into())
+            .collect()
+    }
+
+    fn step(definitions: &mut Definitions, now: Instant) -> Step {
+        definitions.step("m", &Paths::of("ns"), true, REST, now)
+    }
+
+    #[test]
+    fn whoever_names_it_owns_it() {
+        let (mut definitions, now) = (Definitions::default(), Instant::now());
+        assert!(definitions.put(map(&[], "1")) && !definitions.put(map(&[], "1")));
+        assert!(matches!(step(&mut definitions, now), Step::Nothing), "nobody names it yet");
+        assert_eq!(definitions.name("a", "ua", None, Some("m")), ["m".to_string()].into());
+        definitions.name("b", "ub", Some("other"), Some("m"));
+        assert_eq!(owners(&step(&mut definitions, now)), ["ua", "ub"]);
+        definitions.put(map(&[("ua", true), ("ub", true)], "2"));
+        assert!(matches!(step(&mut definitions, now), Step::Nothing));
+        definitions.name("b", "ub", Some("m"), Some("other"));
+        assert_eq!(owners(&step(&mut definitions, now)), ["ua"]);
+    }
+
+    #[test]
+    fn what_nobody_names_any_more_is_given_up_after_a_while() {
+        let (mut definitions, now) = (Definitions::default(), Instant::now());
+        definitions.put(map(&[("ua", true)], "1"));
+        assert!(matches!(step(&mut definitions, now), Step::Wait(then) if then == now + REST));
+        assert!(matches!(definitions.step("m", &Paths::of("ns"), false, REST, now + REST), Step::Nothing));
+        assert_eq!(owners(&step(&mut definitions, now + REST)), [NOBODY]);
+        definitions.put(map(&[(NOBODY, true)], "2"));
+        assert!(matches!(step(&mut definitions, now + REST), Step::Nothing));
+        // Somebody names it again before it is collected.
+        definitions.name("a", "ua", None, Some("m"));
+        assert_eq!(owners(&step(&mut definitions, now + REST)), ["ua"]);
+    }
+
+    #[test]
+    fn what_others_own_or_nobody_ever_did_is_left_alone() {
+        let (mut definitions, now) = (Definitions::default(), Instant::now());
+        for owners in [&[][..], &[("theirs", false)], &[("ua", true), ("theirs", false)]] {
+            definitions.gone("m");
+            definitions.put(map(owners, "1"));
+            assert!(matches!(step(&mut definitions, now + REST * 3), Step::Nothing), "{owners:?}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What of a tenant's namespace the binder follows.
+
+use super::definitions::ConfigMap;
+use super::fingerprint::Salt;
+use super::seen::Seen;
+use crate::api::{FOR, FOR_BINDING, FOR_CONNECTIONS, Kind, Object, TenantSpec};
+use crate::engine::item::Item;
+use crate::tenant::kubernetes::watch::{Follower, Following, Tell};
+use crate::tenant::kubernetes::{DEFINITION, Listing, Live, News, Paths, Reading, Server, list};
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+/// Our kinds that the binder looks after.
+pub(super) const KINDS: [Kind; 4] = [Kind::Component, Kind::Connection, Kind::CustomerCredentials, Kind::Integration];
+pub(super) const SECRETS: &str = "secrets";
+pub(super) const DEFINITIONS: &str = "configmaps";
+
+/// What is told of a namespace.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// Of a kind of ours.
+    Items(Kind, News<Live<Item>>),
+    /// Of Secrets that opted in, and of binding Secrets.
+    Secrets(News<Seen>),
+    /// Of the ConfigMaps with definitions.
+    Definitions(News<ConfigMap>),
+}
+
+/// Follows a namespace: nothing of it is known before.
+pub(super) fn namespace(server: &Server, paths: &Paths, salt: &Arc<Salt>, tell: Tell<Heard>) -> Following {
+    let mut follower = Follower::new(server, paths, tell);
+    for kind in KINDS {
+        follower.follow(list::items(paths, kind, Reading::WithStatus), move |news| Heard::Items(kind, news));
+    }
+    follower.follow(secrets(paths, salt), Heard::Secrets);
+    follower.follow(definitions(paths), Heard::Definitions);
+    follower.done()
+}
+
+/// Follows the Tenants of a namespace: its own says what the tenant is called.
+pub(super) fn tenants(server: &Server, paths: &Paths, tell: Tell<News<Live<Object<TenantSpec>>>>) -> Following {
+    let mut follower = Follower::new(server, paths, tell);
+    follower.follow(list::objects(paths, Kind::Tenant, Reading::Spec), |news| news);
+    follower.done()
+}
+
+/// Only Secrets with our label: those that opted in, and those that we made.
+fn secrets(paths: &Paths, salt: &Arc<Salt>) -> Listing<Seen> {
+    let salt = salt.clone();
+    let read = move |page: &[Box<RawValue>]| {
+        page.iter().filter_map(|secret| Seen::parse(secret.get().as_bytes(), &salt).ok()).collect()
+    };
+    let label = FOR.replace('/', "%2F");
+    let selector = format!("&labelSelector={label}+in+%28{FOR_CONNECTIONS}%2C{FOR_BINDING}%29");
+    Listing { path: paths.secrets(), resource: SECRETS, selector, read: Arc::new(read) }
+}
+
+fn definitions(paths: &Paths) -> Listing<ConfigMap> {
+    let selector = format!("&labelSelector={}%3Dtrue", DEFINITION.replace('/', "%2F"));
+    let read = |page: &[Box<RawValue>]| page.iter().filter_map(|map| ConfigMap::parse(map.get())).collect();
+    Listing { path: paths.config_maps(), resource: DEFINITIONS, selector, read: Arc::new(read) }
+}

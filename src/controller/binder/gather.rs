@@ -1,0 +1,250 @@
+//! The values of inputs, out of the Secrets that opted in: only where the Secret may be used, for this
+//! key, now, and sent where the connection sends it.
+
+use super::hosts::Host;
+use super::problem::Problem;
+use super::slot::Slot;
+use super::source::{Pins, SourceSecret};
+use super::state::Binder;
+use super::wanted::can_be_key;
+use crate::api::*;
+use crate::engine::code::Code;
+use crate::engine::redirect::names_endpoint;
+use crate::secret::SecretBytes;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How long before it expires a Secret is said to expire soon.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// Inputs by name.
+pub(super) type Inputs<'a> = BTreeMap<&'a str, &'a Input>;
+
+/// What is asked.
+pub(super) struct Question<'a> {
+    /// For which connection.
+    pub connection: &'a Arc<Object<ConnectionSpec>>,
+    /// Which inputs. Those that are per customer have no value here.
+    pub inputs: Inputs<'a>,
+    /// Whether this is one whole set of credentials: then somebody must have signed in.
+    pub whole: bool,
+    /// The present time.
+    pub now: Timestamp,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// By input.
+    pub values: BTreeMap<String, Arc<SecretBytes>>,
+    /// What is wrong with the definition.
+    pub definition: Vec<Problem>,
+    /// What is wrong with the credentials.
+    pub credentials: Vec<Problem>,
+    /// Somebody must sign in, and no input takes what comes of it: nothing that is named is missing.
+    pub consent: Option<Problem>,
+    /// The first of the Secrets to expire.
+    pub expires: Option<(Timestamp, String)>,
+    /// Secrets that expire soon, and when.
+    pub soon: Vec<String>,
+    /// When time alone may change this.
+    pub look_again: Option<Timestamp>,
+}
+
+impl Gathered {
+    /// Everything that is in the way of the credentials.
+    pub fn of_credentials(&self) -> Vec<Problem> {
+        self.credentials.iter().chain(&self.consent).cloned().collect()
+    }
+
+    /// Everything that is in the way.
+    pub fn problems(&self, slot: &Slot) -> Vec<Problem> {
+        let found = self.definition.iter().cloned().chain(self.of_credentials());
+        found.chain(slot.problem.clone()).collect()
+    }
+
+    /// The values, where nothing that is named is missing.
+    pub fn whole(&mut self) -> Option<BTreeMap<String, Arc<SecretBytes>>> {
+        let is_whole = self.definition.is_empty() && self.credentials.is_empty();
+        is_whole.then(|| std::mem::take(&mut self.values))
+    }
+
+    /// What expires soon, as an end to a sentence.
+    pub fn soon(&self) -> String {
+        self.soon.iter().map(|soon| format!("; {soon}: supply a new one before")).collect()
+    }
+}
+
+impl Binder {
+    pub(super) fn gather(&self, question: &Question<'_>) -> Gathered {
+        let mut found = Gathered::default();
+        let type_ = self.inventory.connection_type(&question.connection.spec);
+        let mut references: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+        for (name, input) in &question.inputs {
+            match input {
+                Input::PerCustomer(_) => continue,
+                Input::SecretRef(reference) => {
+                    references.entry(&reference.name).or_default().push((name, &reference.key));
+                }
+                Input::Value(_) if is_secret(name, type_) => {
+                    let text = format!("{name} is a secret and is written as a value: {}", rules::SECRET_LITERAL);
+                    found.definition.push(Problem::new(Code::SecretLiteral, text));
+                }
+                Input::Value(value) => {
+                    let value = SecretBytes::new(value.clone().into_bytes());
+                    found.values.insert((*name).to_string(), Arc::new(value));
+                }
+            }
+            if !can_be_key(name) {
+                let text = format!(
+                    "input {name:?} cannot be a key of a Secret: a key is letters, digits, -, _ and ., \
+                     and neither type nor provider"
+                );
+                found.definition.push(Problem::new(Code::InputNotInBinding, text));
+            }
+        }
+        if question.whole && type_.is_some_and(|t| t.oauth2 == Some(OAuth2::AuthorizationCode)) {
+            consent(question, &mut found);
+        }
+        let mut pinned = Vec::new();
+        for (secret, inputs) in &references {
+            let Some(source) = self.sources.get(*secret) else {
+                found.credentials.extend(missing(secret, inputs, question, type_));
+                continue;
+            };
+            if let Err(problem) = self.usable(source, question, &mut found) {
+                found.credentials.push(problem);
+                continue;
+            }
+            if let Pins::Only(hosts) = &source.pins {
+                pinned.push((source, hosts));
+            }
+            for (input, key) in inputs {
+                match source.data.get(*key) {
+                    Some(value) => drop(found.values.insert((*input).to_string(), value.clone())),
+                    None => found.credentials.push(Problem::new(
+                        Code::SecretKeyMissing,
+                        format!("input {input} needs key {key} of Secret {secret}, which has no such key: add it"),
+                    )),
+                }
+            }
+        }
+        for (source, hosts) in pinned {
+            found.hold_to(source, hosts, type_);
+        }
+        found
+    }
+
+    /// Whether a Secret may be used at all, for this key, now.
+    fn usable(&self, source: &SourceSecret, question: &Question<'_>, found: &mut Gathered) -> Result<(), Problem> {
+        let (name, key) = (&source.name, &question.connection.spec.stable_key);
+        if !self.serves(source, question.connection) {
+            let text =
+                format!("Secret {name} does not serve {key}: whoever owns it adds the key to its annotation {KEYS}");
+            return Err(Problem::new(Code::SecretNotForKey, text));
+        }
+        if source.pins == Pins::Unreadable {
+            let text = format!(
+                "annotation {HOSTS} of Secret {name} cannot be read: write hosts as login.example or \
+                 login.example:8443, separated by commas"
+            );
+            return Err(Problem::new(Code::SecretUnreadable, text));
+        }
+        let Some(expiry) = &source.expires else { return Ok(()) };
+        let Some(at) = expiry.at else {
+            let text = format!("annotation {EXPIRES} of Secret {name} is no time: write it as 2030-01-31T00:00:00Z");
+            return Err(Problem::new(Code::SecretUnreadable, text));
+        };
+        let is_first = found.expires.as_ref().is_none_or(|(first, _)| at < *first);
+        if is_first {
+            found.expires = Some((at, expiry.text.clone()));
+        }
+        if at <= question.now {
+            let text = format!("Secret {name} expired at {at}: supply a new one, and move its annotation {EXPIRES}");
+            return Err(Problem::new(Code::SecretExpired, text));
+        }
+        let warn = at.checked_sub(SOON).unwrap_or(Timestamp::MIN);
+        let is_soon = warn <= question.now;
+        if is_soon {
+            found.soon.push(format!("Secret {name} expires at {at}"));
+        }
+        let next = if is_soon { at } else { warn };
+        found.look_again = Some(found.look_again.map_or(next, |before| before.min(next)));
+        Ok(())
+    }
+
+    /// Whether a Secret opted in for a connection: for its key, or for an older one that it answers for.
+    fn serves(&self, source: &SourceSecret, connection: &Arc<Object<ConnectionSpec>>) -> bool {
+        let answers = |older: &String| self.meant_by(older).connection().is_some_and(|c| c.name() == connection.name());
+        source.keys.all
+            || source.keys.named.contains(&connection.spec.stable_key)
+            || (!connection.spec.replaces.is_empty() && source.keys.named.iter().any(answers))
+    }
+}
+
+impl Gathered {
+    /// Every endpoint must name one of the hosts that a Secret is pinned to.
+    fn hold_to(&mut self, source: &SourceSecret, hosts: &[Host], type_: Option<&ConnectionType>) {
+        for (name, value) in &self.values {
+            let value = std::str::from_utf8(value.expose()).ok();
+            let is_allowed = |endpoint: Host| hosts.iter().any(|host| host.allows(&endpoint));
+            if names_endpoint(name, value, type_) && !value.and_then(Host::of_endpoint).is_some_and(is_allowed) {
+                let text = format!(
+                    "input {name} does not plainly name a host that Secret {} may be sent to (its annotation {HOSTS}): \
+                     correct the input, or let the Secret's owner add the host",
+                    source.name
+                );
+                self.credentials.push(Problem::new(Code::HostNotPinned, text));
+            }
+        }
+    }
+}
+
+/// An authorization-code connection needs the token that signing in gives.
+fn consent(question: &Question<'_>, found: &mut Gathered) {
+    let names_token = |(name, input): (&&str, &&Input)| is_token(name) && matches!(input, Input::SecretRef(_));
+    if !question.inputs.iter().any(names_token) {
+        let text = format!(
+            "sign in for {}, put the token into a Secret that opts in, and name it with a secretRef in the \
+             token input (such as refreshToken)",
+            question.connection.spec.stable_key
+        );
+        found.consent = Some(Problem::new(Code::ConsentNeeded, text));
+    }
+}
+
+/// What is to be said of a Secret that is not there.
+fn missing(
+    secret: &str,
+    inputs: &[(&str, &str)],
+    question: &Question<'_>,
+    type_: Option<&ConnectionType>,
+) -> Vec<Problem> {
+    let key = &question.connection.spec.stable_key;
+    let by_signing_in = question.whole && type_.is_some_and(|t| t.oauth2 == Some(OAuth2::AuthorizationCode));
+    let opt_in = format!("with label {FOR}: {FOR_CONNECTIONS} and annotation {KEYS}: {key}");
+    let (tokens, others): (Vec<_>, Vec<_>) =
+        inputs.iter().copied().partition(|(input, _)| by_signing_in && is_token(input));
+    let consent = tokens.into_iter().map(|(_, of)| {
+        let text = format!("sign in for {key}, and put the token into Secret {secret}, key {of}, {opt_in}");
+        Problem::new(Code::ConsentNeeded, text)
+    });
+    let others: Vec<&str> = others.into_iter().map(|(input, _)| input).collect();
+    let absent = (!others.is_empty()).then(|| {
+        let others = others.join(", ");
+        let text = format!("Secret {secret} (for {others}) is not there or has not opted in: supply it, {opt_in}");
+        Problem::new(Code::SecretMissing, text)
+    });
+    consent.chain(absent).collect()
+}
+
+/// Whether a literal under this name is a secret: as the name says, or as the type does.
+fn is_secret(name: &str, type_: Option<&ConnectionType>) -> bool {
+    sensitive::is_sensitive(name) || type_.and_then(|t| t.inputs.get(name)).is_some_and(TypeInput::is_secret)
+}
+
+/// Whether an input is the token that signing in gives.
+fn is_token(name: &str) -> bool {
+    sensitive::is_sensitive(name) && name.to_ascii_lowercase().contains("token")
+}

@@ -1,0 +1,121 @@
+//! Who names what: from a thing that changed to the objects that say something of it.
+
+use crate::api::*;
+use crate::engine::item::{Item, ObjectId};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
+
+type Sets<K, V> = HashMap<K, BTreeSet<V>>;
+
+/// Kept with every change of one object.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// Integrations, by a stable key that a variable names.
+    integrations: Sets<String, String>,
+    /// Customer credentials by customer, by the stable key that they name.
+    credentials: HashMap<String, BTreeMap<String, BTreeSet<String>>>,
+    /// Connections, by the name of their component.
+    components: Sets<String, String>,
+    /// Connections and customer credentials, by a Secret that an input names.
+    secrets: Sets<String, ObjectId>,
+    /// Stable keys of connections, by an older key that they replace.
+    replacing: Sets<String, String>,
+}
+
+impl Index {
+    pub fn put(&mut self, item: &Item) {
+        self.all(item, true);
+    }
+
+    pub fn take(&mut self, item: &Item) {
+        self.all(item, false);
+    }
+
+    fn all(&mut self, item: &Item, there: bool) {
+        match item {
+            Item::Component(_) => {}
+            Item::Connection(c) => {
+                let component = names::of_component(&c.spec.component.key, c.spec.component.is_public());
+                set(&mut self.components, component, c.name().to_string(), there);
+                for older in &c.spec.replaces {
+                    set(&mut self.replacing, older.clone(), c.spec.stable_key.clone(), there);
+                }
+                let test = c.spec.test.iter().flat_map(|test| &test.inputs);
+                for secret in c.spec.inputs.iter().chain(test).filter_map(|(_, input)| secret(input)) {
+                    set(&mut self.secrets, secret, item.id(), there);
+                }
+            }
+            Item::CustomerCredentials(c) => {
+                let customers = self.credentials.entry(c.spec.connection.clone()).or_default();
+                let of_one = customers.entry(c.spec.customer.clone()).or_default();
+                if there {
+                    of_one.insert(c.name().to_string());
+                } else {
+                    of_one.remove(c.name());
+                    customers.retain(|_, names| !names.is_empty());
+                }
+                for secret in c.spec.inputs.values().filter_map(secret) {
+                    set(&mut self.secrets, secret, item.id(), there);
+                }
+            }
+            Item::Integration(i, _) => {
+                for key in i.spec.connections.iter().filter_map(Variable::stable_key) {
+                    set(&mut self.integrations, key.to_string(), i.name().to_string(), there);
+                }
+            }
+        }
+    }
+
+    /// The integrations that name a stable key.
+    pub fn integrations(&self, key: &str) -> impl Iterator<Item = &String> + Clone {
+        self.integrations.get(key).into_iter().flatten()
+    }
+
+    /// How many integrations name a stable key.
+    pub fn integrations_len(&self, key: &str) -> usize {
+        self.integrations.get(key).map_or(0, BTreeSet::len)
+    }
+
+    /// The stable keys that integrations name.
+    pub fn keys(&self) -> impl Iterator<Item = &String> {
+        self.integrations.keys().chain(self.credentials.keys())
+    }
+
+    /// The credentials that name a stable key, by customer.
+    pub fn customers(&self, key: &str) -> Option<&BTreeMap<String, BTreeSet<String>>> {
+        self.credentials.get(key)
+    }
+
+    /// The connections of a component, by its name.
+    pub fn of_component(&self, component: &str) -> impl Iterator<Item = &String> {
+        self.components.get(component).into_iter().flatten()
+    }
+
+    /// The connections and customer credentials that name a Secret.
+    pub fn naming_secret(&self, secret: &str) -> impl Iterator<Item = &ObjectId> {
+        self.secrets.get(secret).into_iter().flatten()
+    }
+
+    /// The keys of the connections that replace an older key.
+    pub fn replacing(&self, older: &str) -> impl Iterator<Item = &String> {
+        self.replacing.get(older).into_iter().flatten()
+    }
+}
+
+fn secret(input: &Input) -> Option<String> {
+    match input {
+        Input::SecretRef(reference) => Some(reference.name.clone()),
+        _ => None,
+    }
+}
+
+fn set<K: Eq + Hash, V: Ord>(sets: &mut Sets<K, V>, key: K, value: V, there: bool) {
+    if there {
+        sets.entry(key).or_default().insert(value);
+    } else if let Some(set) = sets.get_mut(&key) {
+        set.remove(&value);
+        if set.is_empty() {
+            sets.remove(&key);
+        }
+    }
+}

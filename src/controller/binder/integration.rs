@@ -1,0 +1,86 @@
+//! What an integration is found to be: a row per variable.
+
+use super::problem::{self, Problem, kind};
+use super::state::Binder;
+use super::verdict::{IntegrationVerdict, Readiness};
+use crate::api::*;
+use crate::engine::code::Code;
+use crate::engine::item::ObjectId;
+use crate::engine::resolve::{Binding, WhyNot};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// One variable.
+struct Row {
+    status: VariableStatus,
+    /// Whether it means something, ready or not.
+    is_bound: bool,
+    problem: Option<Problem>,
+}
+
+impl Binder {
+    /// What the integration of this name is found to be; `None` where there is none.
+    pub fn integration(&self, name: &str, now: Timestamp) -> Option<IntegrationVerdict> {
+        let Some(integration) = self.inventory.integrations.get(name) else {
+            let conditions = self.invalid(&ObjectId::new(Kind::Integration, name))?;
+            return Some(IntegrationVerdict { status: IntegrationStatus::default(), conditions });
+        };
+        let rows: Vec<Row> = integration.spec.connections.iter().map(|v| self.row(name, v, now)).collect();
+        let (bound, all) = (rows.iter().filter(|row| row.is_bound).count(), rows.len());
+        let problems: Vec<Problem> = rows.iter().filter_map(|row| row.problem.clone()).collect();
+        let well = if all == 0 { "it has no connection variables" } else { "every connection variable can be used" };
+        let ready = problem::verdict(kind::READY, &problems, ("Bound", well.to_string()));
+        let status = IntegrationStatus {
+            bound: Some(format!("{bound}/{all}")),
+            bindings: rows.into_iter().map(|row| row.status).collect(),
+            ..IntegrationStatus::default()
+        };
+        Some(IntegrationVerdict { status, conditions: vec![ready] })
+    }
+
+    fn row(&self, integration: &str, variable: &Variable, now: Timestamp) -> Row {
+        let meant = self.variable(integration, variable);
+        let key = variable.stable_key().unwrap_or_default();
+        let name = &variable.name;
+        let mut candidates: Arc<[String]> = Arc::new([]);
+        let (reason, problem) = match &meant.binding {
+            Binding::Own => ("Own", None),
+            Binding::Bound(connection) => match self.readiness(connection.name(), now) {
+                Readiness { ready: true, .. } => ("Bound", None),
+                Readiness { reason, .. } => {
+                    let text =
+                        format!("{name:?} means Connection/{}, which is not ready ({reason})", connection.name());
+                    (Code::ConnectionNotReady.name(), Some(Problem::new(Code::ConnectionNotReady, text)))
+                }
+            },
+            Binding::Unknown(why) => {
+                let text = format!("{name:?} names stable key {key}: {why}");
+                (Code::BindingUnknown.name(), Some(Problem::new(Code::BindingUnknown, text)))
+            }
+            Binding::Missing => {
+                let differs = meant.considered.iter().find(|c| c.why_not == WhyNot::Differs);
+                candidates = self.candidates.of(key, &self.inventory);
+                let mend = match (differs, candidates.is_empty()) {
+                    (Some(c), _) => format!(
+                        "{} replaces it but differs in component, type or credentials: bind the variable to it by hand",
+                        c.key
+                    ),
+                    (None, true) => "make one, or bind the variable to another".to_string(),
+                    (None, false) => format!("did you mean {}?", candidates.join(" or ")),
+                };
+                let text = format!("{name:?} names stable key {key}, which no connection has: {mend}");
+                (Code::BindingMissing.name(), Some(Problem::new(Code::BindingMissing, text)))
+            }
+        };
+        let status = VariableStatus {
+            name: name.clone(),
+            stable_key: variable.stable_key().map(str::to_string),
+            connection: meant.connection().map(|c| c.name().to_string()),
+            ready: problem.is_none(),
+            reason: reason.to_string(),
+            message: problem.as_ref().map(|problem| problem.to_string()),
+            candidates: candidates.to_vec(),
+        };
+        Row { status, is_bound: matches!(meant.binding, Binding::Own | Binding::Bound(_)), problem }
+    }
+}

@@ -1,0 +1,85 @@
+//! Who means a connection, through what it replaces too.
+
+use super::state::Binder;
+use crate::api::*;
+use crate::engine::resolve::{Asker, Resolution, resolve_credentials, resolve_key, resolve_variable};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+type Connection = Arc<Object<ConnectionSpec>>;
+
+impl Binder {
+    /// The keys that replace a key or are replaced by it, by any number of steps, and the key itself.
+    pub(super) fn kin(&self, key: &str) -> BTreeSet<String> {
+        let mut kin = BTreeSet::new();
+        let mut next = vec![key.to_string()];
+        while let Some(key) = next.pop() {
+            if !kin.contains(&key) {
+                next.extend(self.index.replacing(&key).cloned());
+                next.extend(self.inventory.connection(&key).into_iter().flat_map(|c| c.spec.replaces.iter().cloned()));
+                kin.insert(key);
+            }
+        }
+        kin
+    }
+
+    /// What a key means where the tenant's own people name it.
+    pub(super) fn meant_by(&self, key: &str) -> Resolution {
+        resolve_key(key, &self.inventory, &self.replacements, Asker::default())
+    }
+
+    pub(super) fn variable(&self, integration: &str, variable: &Variable) -> Resolution {
+        resolve_variable(&self.tenant, integration, variable, &self.inventory, &self.replacements)
+    }
+
+    /// What customer credentials are for; `None` where there are none of this name.
+    pub(super) fn customer_of(&self, credentials: &str) -> Option<Resolution> {
+        let credentials = self.inventory.customer_credentials.get(credentials)?;
+        Some(resolve_credentials(&self.tenant, credentials, &self.inventory, &self.replacements))
+    }
+
+    /// The names of the connections that an integration is bound to.
+    pub(super) fn bound_by(&self, integration: &str) -> BTreeSet<String> {
+        let object = self.inventory.integrations.get(integration);
+        let variables = object.into_iter().flat_map(|i| &i.spec.connections);
+        variables.filter_map(|v| Some(self.variable(integration, v).connection()?.name().to_string())).collect()
+    }
+
+    /// The first `most` integrations that are bound to a connection, and how many there are.
+    pub(super) fn users(&self, connection: &Connection, most: usize) -> (Vec<String>, usize) {
+        let key = &connection.spec.stable_key;
+        let kin = self.kin(key);
+        if kin.len() == 1 {
+            // Nothing replaces anything here: whoever names the key means the connection.
+            return (self.index.integrations(key).take(most).cloned().collect(), self.index.integrations_len(key));
+        }
+        let named: BTreeSet<&String> = kin.iter().flat_map(|key| self.index.integrations(key)).collect();
+        let mut users: Vec<String> =
+            named.into_iter().filter(|i| self.bound_by(i).contains(connection.name())).cloned().collect();
+        let count = users.len();
+        users.truncate(most);
+        (users, count)
+    }
+
+    /// How many customers have credentials for a connection.
+    pub(super) fn customers(&self, connection: &Connection) -> usize {
+        let kin = self.kin(&connection.spec.stable_key);
+        if kin.len() == 1 {
+            return self.index.customers(&connection.spec.stable_key).map_or(0, |customers| customers.len());
+        }
+        let named = kin.iter().filter_map(|key| self.index.customers(key)).flatten();
+        let of_it = named.filter(|(_, credentials)| credentials.iter().any(|c| self.is_for(c, connection)));
+        of_it.map(|(customer, _)| customer).collect::<BTreeSet<_>>().len()
+    }
+
+    /// The credentials of one customer for a connection.
+    pub(super) fn credentials_of(&self, customer: &str, connection: &Connection) -> BTreeSet<String> {
+        let kin = self.kin(&connection.spec.stable_key);
+        let named = kin.iter().filter_map(|key| self.index.customers(key)?.get(customer)).flatten();
+        named.filter(|credentials| self.is_for(credentials, connection)).cloned().collect()
+    }
+
+    fn is_for(&self, credentials: &str, connection: &Connection) -> bool {
+        self.customer_of(credentials).is_some_and(|r| r.connection().is_some_and(|c| c.name() == connection.name()))
+    }
+}

@@ -1,0 +1,86 @@
+//! What is in the way, in the words of the checks, and the conditions that say so.
+
+use crate::api::Verdict;
+use crate::engine::code::Code;
+use std::fmt;
+
+/// The most problems that one message tells.
+const MOST: usize = 8;
+
+/// The conditions that we set.
+pub(super) mod kind {
+    pub const READY: &str = "Ready";
+    pub const CREDENTIALS: &str = "CredentialsReady";
+    pub const TEST_CREDENTIALS: &str = "TestCredentialsReady";
+    pub const OLDER_KEYS: &str = "OlderKeysAnswered";
+    pub const RECONCILING: &str = "Reconciling";
+    pub const STALLED: &str = "Stalled";
+    pub const ALL: [&str; 6] = [READY, CREDENTIALS, TEST_CREDENTIALS, OLDER_KEYS, RECONCILING, STALLED];
+}
+
+/// The reason of what will be well as soon as a binding Secret is written.
+pub(super) const PENDING: &str = "BindingPending";
+
+/// Something that is in the way. No value of an input, no content of a Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub code: Code,
+    text: String,
+}
+
+impl Problem {
+    pub fn new(code: Code, text: impl Into<String>) -> Self {
+        Problem { code, text: text.into() }
+    }
+
+    /// Whether time does not mend it: somebody must change an object.
+    fn is_stalling(&self) -> bool {
+        matches!(
+            self.code,
+            Code::InputMissing
+                | Code::PerCustomerOnGlobal
+                | Code::SecretLiteral
+                | Code::ObjectInvalid
+                | Code::CustomerInputNotPerCustomer
+                | Code::CustomerInputMissing
+                | Code::CustomerOnGlobal
+                | Code::CustomerTwice
+                | Code::HostNotPinned
+                | Code::BindingNameTaken
+                | Code::InputNotInBinding
+                | Code::BindingTooLarge
+        )
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code, self.text)
+    }
+}
+
+/// The condition that these problems make of what would hold without them.
+pub(super) fn verdict(type_: &'static str, problems: &[Problem], well: (&str, String)) -> Verdict {
+    match problems.first() {
+        None => Verdict::new(type_, true, well.0, well.1),
+        Some(first) => Verdict::new(type_, false, first.code.name(), words(problems)),
+    }
+}
+
+/// Reconciling and Stalled, which are there only where they hold: what waits for a write of ours, and
+/// what waits for somebody's change.
+pub(super) fn progress(problems: &[Problem], pending: bool) -> Option<Verdict> {
+    if let Some(first) = problems.iter().find(|problem| problem.is_stalling()) {
+        return Some(Verdict::new(kind::STALLED, true, first.code.name(), first.to_string()));
+    }
+    pending.then(|| Verdict::new(kind::RECONCILING, true, PENDING, "a binding Secret is about to be written"))
+}
+
+/// All of them in one message, the first first.
+pub(super) fn words(problems: &[Problem]) -> String {
+    let mut text = problems.iter().take(MOST).map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    if problems.len() > MOST {
+        text.push_str(&format!("; and {} more", problems.len() - MOST));
+    }
+    text
+}

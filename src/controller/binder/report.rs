@@ -1,0 +1,79 @@
+//! What the binder says beside statuses: events on transitions, and what is counted.
+
+use super::super::context::Context;
+use super::super::events::{Importance, Transition};
+use super::look::ready;
+use super::problem::{PENDING, kind::READY};
+use super::write::action;
+use crate::api::{API_VERSION, Condition, Verdict};
+use crate::controller::role::Role;
+use crate::engine::code::Code;
+use crate::engine::item::ObjectId;
+use crate::tenant::kubernetes::Paths;
+use k8s_openapi::api::core::v1::ObjectReference;
+
+/// What turned with a status.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    /// Ready as it was, by status and reason, and as it is.
+    before: Option<(String, String)>,
+    now: Option<Verdict>,
+    /// Binding Secrets that are not wanted any more.
+    left: Vec<String>,
+}
+
+impl Turn {
+    pub fn of(before: &[Condition], now: &[Verdict], left: Vec<String>) -> Self {
+        let before = before.iter().find(|c| c.type_ == READY).map(|c| (c.status.clone(), c.reason.clone()));
+        Turn { before, now: ready(now).cloned(), left }
+    }
+
+    /// Whether the object is ready.
+    pub fn is_ready(&self) -> bool {
+        self.now.as_ref().is_some_and(|now| now.holds == Some(true))
+    }
+
+    /// Tells of it.
+    pub fn tell(&self, context: &Context, paths: &Paths, id: &ObjectId, uid: &str) {
+        let object = ObjectReference {
+            api_version: Some(API_VERSION.to_string()),
+            kind: Some(id.kind.as_str().to_string()),
+            name: Some(id.name.clone()),
+            namespace: Some(paths.namespace().to_string()),
+            uid: Some(uid.to_string()),
+            ..ObjectReference::default()
+        };
+        for secret in &self.left {
+            let note = format!("Secret {secret} is not wanted any more and stays: delete it when nothing uses it");
+            context.events.tell(Transition {
+                object: object.clone(),
+                importance: Importance::Normal,
+                reason: "BindingLeft".to_string(),
+                action: "Release",
+                note,
+            });
+        }
+        let Some(now) = &self.now else { return };
+        let status = if now.holds == Some(true) { "True" } else { "False" };
+        if self.before.as_ref().is_some_and(|(before, reason)| before == status && *reason == now.reason) {
+            return;
+        }
+        if let Some(code) = Code::ALL.iter().find(|code| code.name() == now.reason) {
+            context.metrics.failed(Role::Binder, code.as_str());
+        }
+        let is_well = now.holds == Some(true) || now.reason == PENDING;
+        let importance = if is_well { Importance::Normal } else { Importance::Warning };
+        context.events.tell(Transition {
+            object,
+            importance,
+            reason: now.reason.clone(),
+            action: action(id.kind),
+            note: now.message.clone(),
+        });
+    }
+}
+
+/// Counts what could not be done.
+pub(super) fn failed(context: &Context, reason: &'static str) {
+    context.metrics.failed(Role::Binder, reason);
+}

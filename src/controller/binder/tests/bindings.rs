@@ -1,0 +1,183 @@
+//! Binding Secrets: what is in them, and when they are written.
+
+use super::*;
+
+/// "Service Binding convention (… type `servicebinding.io/<component>`, keys `type`, `provider` and the
+/// inputs)"; "A create carries `resourceVersion: "1"`".
+#[test]
+fn a_binding_secret_is_in_the_convention() {
+    let tenant = global();
+    let verdict = tenant.connection("crm");
+    let wanted = &verdict.bindings[0];
+    let body: Value = serde_json::from_slice(wanted.body().expose()).unwrap();
+    let expected = json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "crm.binding", "resourceVersion": "1", "labels": {FOR: "binding"},
+                     "annotations": {BINDING_OF: "Connection/crm"}},
+        "type": "servicebinding.io/salesforce",
+        "data": {"type": base64(b"salesforce"), "provider": base64(b"stablekey"),
+                 "baseUrl": base64(b"https://login.example"), "password": base64(CANARY.as_bytes())},
+    });
+    assert_eq!(body, expected);
+    assert!(wanted.body().expose().is_ascii());
+}
+
+/// "test: inputs, the test inputs over them: `status.testBinding.name`", for all three credentials.
+#[test]
+fn test_credentials_are_the_inputs_with_the_test_inputs_over_them() {
+    for credentials in ["OrganizationGlobal", "OrganizationCustomer", "Customer"] {
+        let mut tenant = global();
+        let mut spec = basic("crm", credentials, global_inputs());
+        spec["test"] = json!({"inputs": {"baseUrl": {"value": "https://test.example"}, "note": {"value": "test"}}});
+        tenant.put(Kind::Connection, "crm", spec);
+        let verdict = tenant.connection("crm");
+        let test = verdict.bindings.iter().find(|b| b.name == "crm.test-binding").unwrap();
+        let text = |name: &str| data(test).iter().find(|(k, _)| k == name).map(|(_, v)| v.clone()).unwrap();
+        assert_eq!(
+            (text("baseUrl"), text("note"), text("password")),
+            ("https://test.example".into(), "test".into(), CANARY.into())
+        );
+        tenant.settle();
+        assert_eq!(tenant.connection("crm").status.test_binding, Some(BindingRef { name: "crm.test-binding".into() }));
+        assert_eq!(
+            said(&tenant.connection("crm").conditions, "TestCredentialsReady"),
+            "True Supplied: all test inputs are there"
+        );
+    }
+}
+
+/// Test credentials that lack something are said by themselves: production goes on.
+#[test]
+fn broken_test_credentials_hold_back_nothing_else() {
+    let mut tenant = of_customers();
+    let mut spec = basic(
+        "crm",
+        "OrganizationCustomer",
+        json!({"baseUrl": {"perCustomer": true},
+                         "password": {"secretRef": {"name": "sf-app", "key": "password"}}}),
+    );
+    spec["test"] = json!({"inputs": {"note": {"value": "x"}}});
+    tenant.put(Kind::Connection, "crm", spec);
+    let verdict = tenant.connection("crm");
+    assert_eq!(ready(&verdict.conditions), "True Complete");
+    assert_eq!(
+        said(&verdict.conditions, "TestCredentialsReady"),
+        "False InputMissing: SK0105 the test credentials of crm lack baseUrl: give each a value or a secretRef in test.inputs"
+    );
+    assert!(verdict.bindings.is_empty());
+}
+
+/// "Nothing is written when nothing changed." "A changed input, source Secret or test credential is in its
+/// binding Secret at once."
+#[test]
+fn a_second_look_writes_nothing_and_a_change_is_written_over_what_was_read() {
+    let mut tenant = global();
+    assert_eq!(tenant.settle(), ["crm.binding"]);
+    assert_eq!(tenant.settle(), [""; 0]);
+    let due = tenant.source("sf-app", json!({}), &[("password", "new")]);
+    assert_eq!(due.connections, ["crm".to_string()].into());
+    let wanted = tenant.connection("crm").bindings.remove(0);
+    assert!(
+        matches!(&wanted.how, How::Update { uid, resource_version } if uid == "uid-of-secret" && !resource_version.is_empty())
+    );
+    let body: Value = serde_json::from_slice(wanted.body().expose()).unwrap();
+    assert_eq!(body["metadata"]["uid"], "uid-of-secret");
+    assert_ne!(body["metadata"]["resourceVersion"], "1");
+    assert_eq!(tenant.settle(), ["crm.binding"]);
+    assert_eq!(tenant.settle(), [""; 0]);
+    // Other data in the source that no input names is no change.
+    tenant.source("sf-app", json!({}), &[("password", "new"), ("other", "x")]);
+    assert_eq!(tenant.settle(), [""; 0]);
+}
+
+/// What others put beside ours is theirs; what they took from us is taken back.
+#[test]
+fn only_what_we_hold_is_compared() {
+    let mut tenant = global();
+    let wanted = tenant.connection("crm").bindings.remove(0);
+    let mut there = stored(&wanted, MANAGER, 1000);
+    there["data"]["extra"] = json!(base64(b"theirs"));
+    there["metadata"]["ownerReferences"] = json!([{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "p"}]);
+    let tell = |tenant: &mut Namespace, there: &Value| {
+        let seen = Seen::parse(there.to_string().as_bytes(), tenant.binder.salt()).unwrap();
+        tenant.binder.change(Change::Secret(seen));
+        tenant.connection("crm").bindings.remove(0).how
+    };
+    assert_eq!(tell(&mut tenant, &there), How::AsItIs);
+    there["data"]["password"] = json!(base64(b"altered"));
+    there["metadata"]["resourceVersion"] = json!("1001");
+    there["metadata"]["managedFields"][0]["fieldsV1"]["f:data"].as_object_mut().unwrap().remove("f:password");
+    assert!(matches!(tell(&mut tenant, &there), How::Update { .. }));
+}
+
+/// "A binding that cannot be whole (a secret missing) is not written, and one that is there stays as it
+/// is": "kept through conflicts".
+#[test]
+fn a_binding_secret_is_kept_while_it_cannot_be_whole() {
+    let mut tenant = global();
+    tenant.settle();
+    tenant.binder.change(Change::SecretGone("sf-app".into()));
+    let verdict = tenant.connection("crm");
+    assert_eq!(ready(&verdict.conditions), "False SecretMissing");
+    assert!(verdict.bindings.is_empty());
+    assert_eq!(verdict.status.binding, Some(BindingRef { name: "crm.binding".into() }));
+}
+
+/// "It has an ownerReference, with the present uid, only with `deletionPolicy: Delete`."
+#[test]
+fn an_owner_is_set_only_with_deletion_policy_delete_and_taken_back() {
+    let mut tenant = global();
+    tenant.settle();
+    let mut spec = basic("crm", "OrganizationGlobal", global_inputs());
+    spec["deletionPolicy"] = json!("Delete");
+    tenant.put(Kind::Connection, "crm", spec.clone());
+    let owned: Value = serde_json::from_slice(tenant.connection("crm").bindings[0].body().expose()).unwrap();
+    let owner = json!([{"apiVersion": API_VERSION, "kind": "Connection", "name": "crm", "uid": "uid-of-crm"}]);
+    assert_eq!(owned["metadata"]["ownerReferences"], owner);
+    assert_eq!(tenant.settle(), ["crm.binding"]);
+    assert_eq!(tenant.settle(), [""; 0]);
+    // Made again under the same name: the uid of the earlier one would have it collected at once.
+    let live = Live { item: item(Kind::Connection, "crm", spec), uid: "another".into(), record: None };
+    tenant.binder.change(Change::There(live));
+    let owned: Value = serde_json::from_slice(tenant.connection("crm").bindings[0].body().expose()).unwrap();
+    assert_eq!(owned["metadata"]["ownerReferences"][0]["uid"], "another");
+    tenant.settle();
+    tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", global_inputs()));
+    let free: Value = serde_json::from_slice(tenant.connection("crm").bindings[0].body().expose()).unwrap();
+    assert_eq!(free["metadata"].get("ownerReferences"), None);
+    assert_eq!(tenant.settle(), ["crm.binding"]);
+    assert_eq!(tenant.settle(), [""; 0]);
+}
+
+/// "sizes are checked before", and so are names.
+#[test]
+fn what_no_secret_can_hold_is_refused_before() {
+    let mut tenant = global();
+    let big = "x".repeat(1_048_576);
+    tenant.source("sf-app", json!({}), &[("password", &big)]);
+    assert_eq!(ready(&tenant.connection("crm").conditions), "False BindingTooLarge");
+    for name in ["type", "provider", "two words"] {
+        let mut inputs = global_inputs();
+        inputs[name] = json!({"value": "x"});
+        tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", inputs));
+        assert_eq!(ready(&tenant.connection("crm").conditions), "False InputNotInBinding");
+        assert!(tenant.connection("crm").bindings.is_empty());
+    }
+}
+
+/// What the cluster refuses is said, until something moves there.
+#[test]
+fn a_refusal_is_told_until_the_secret_is_there() {
+    let mut tenant = global();
+    let why = "exceeded quota".to_string();
+    let due = tenant.binder.change(Change::Refused { binding: "crm.binding".into(), why });
+    assert_eq!(due.connections, ["crm".to_string()].into());
+    let verdict = tenant.connection("crm");
+    assert_eq!(
+        said(&verdict.conditions, "Ready"),
+        "False ServerRefuses: SK0132 the cluster does not let Secret crm.binding be written: exceeded quota"
+    );
+    // It is tried again.
+    assert_eq!(tenant.settle(), ["crm.binding"]);
+    assert_eq!(ready(&tenant.connection("crm").conditions), "True Complete");
+}

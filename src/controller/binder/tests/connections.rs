@@ -1,0 +1,173 @@
+//! Connections: what Ready means, and what the status says.
+
+use super::*;
+
+/// "Conditions whose reasons are the checks' names in CamelCase, their messages beginning with the code."
+#[test]
+fn a_reason_is_a_check_and_its_message_begins_with_the_code() {
+    let mut tenant = global();
+    tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", json!({"note": {"value": "x"}})));
+    let said = said(&tenant.connection("crm").conditions, "Ready");
+    assert_eq!(said, "False InputMissing: SK0105 crm needs baseUrl, password: give each a value or a secretRef");
+}
+
+/// `kubectl wait` "returns when every row is bound and its connection Ready, and not before": Ready is
+/// said when the binding Secret is there, as it should be.
+#[test]
+fn ready_is_said_when_the_binding_secret_is_there() {
+    let mut tenant = global();
+    let before = tenant.connection("crm");
+    assert_eq!(ready(&before.conditions), "False BindingPending");
+    assert_eq!(said(&before.conditions, "Reconciling").split(':').next(), Some("True BindingPending"));
+    assert_eq!(before.status.binding, None);
+    assert_eq!(tenant.settle(), ["crm.binding"]);
+    let after = tenant.connection("crm");
+    assert_eq!(ready(&after.conditions), "True Complete");
+    assert_eq!(said(&after.conditions, "Reconciling"), "-");
+    assert_eq!(after.status.binding, Some(BindingRef { name: "crm.binding".into() }));
+}
+
+/// "Ready of a connection whose credentials are customers' means that its definition is complete;
+/// customers are counts."
+#[test]
+fn ready_of_a_customers_connection_means_that_its_definition_is_complete() {
+    let mut tenant = of_customers();
+    assert_eq!(ready(&tenant.connection("crm").conditions), "True Complete");
+    assert_eq!(tenant.connection("crm").status.customers, Some(0));
+    // Broken credentials of a customer are the customer's.
+    tenant.put(Kind::CustomerCredentials, "a", acme(json!({})));
+    tenant.put(Kind::CustomerCredentials, "b", acme(json!({})));
+    tenant.put(Kind::CustomerCredentials, "c", json!({"customer": "Zen", "connection": "crm"}));
+    let verdict = tenant.connection("crm");
+    assert_eq!((ready(&verdict.conditions).as_str(), verdict.status.customers), ("True Complete", Some(2)));
+    assert_eq!((verdict.status.binding, verdict.bindings.len()), (None, 0));
+    assert_eq!(global().connection("crm").status.customers, None);
+}
+
+/// "an authorization-code connection is ready when the Secret that its token input names is there, else
+/// byHand `ConsentNeeded`"
+#[test]
+fn an_authorization_code_connection_waits_for_its_token() {
+    let mut tenant = global();
+    tenant.source("sf-oauth", json!({}), &[("clientSecret", CANARY)]);
+    let mut spec = json!({
+        "stableKey": "crm", "component": {"key": "salesforce"}, "type": "oauth2", "credentials": "OrganizationGlobal",
+        "inputs": {"authorizeUrl": {"value": "https://login.example/authorize"},
+                   "clientSecret": {"secretRef": {"name": "sf-oauth", "key": "clientSecret"}}},
+    });
+    tenant.put(Kind::Connection, "crm", spec.clone());
+    // No input takes the token: nothing that is named is missing, and the consent can be asked with it.
+    assert_eq!(ready(&tenant.connection("crm").conditions), "False ConsentNeeded");
+    assert_eq!(tenant.connection("crm").bindings.len(), 1);
+    spec["inputs"]["refreshToken"] = json!({"secretRef": {"name": "sf-token", "key": "token"}});
+    tenant.put(Kind::Connection, "crm", spec);
+    let waiting = tenant.connection("crm");
+    assert_eq!(ready(&waiting.conditions), "False ConsentNeeded");
+    assert!(said(&waiting.conditions, "CredentialsReady").starts_with("False ConsentNeeded"));
+    assert_eq!(waiting.bindings.len(), 0);
+    assert_eq!(said(&waiting.conditions, "Stalled"), "-");
+    let due = tenant.source("sf-token", json!({KEYS: "crm"}), &[("token", CANARY)]);
+    assert_eq!(due.connections, ["crm".to_string()].into());
+    tenant.settle();
+    assert_eq!(ready(&tenant.connection("crm").conditions), "True Complete");
+}
+
+/// "One that is not there says nothing: checks that need it are silent."
+#[test]
+fn a_component_that_is_not_there_says_nothing() {
+    let mut tenant = Namespace::new();
+    tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", json!({})));
+    tenant.settle();
+    assert_eq!(ready(&tenant.connection("crm").conditions), "True Complete");
+    let due = tenant.put(Kind::Component, "salesforce", component());
+    assert_eq!(due.connections, ["crm".to_string()].into());
+    assert_eq!(ready(&tenant.connection("crm").conditions), "False InputMissing");
+}
+
+/// "A literal where the type or the name says secret … is refused without being shown."
+#[test]
+fn a_secret_as_a_literal_is_refused() {
+    let mut tenant = global();
+    let inputs = json!({"baseUrl": {"value": "https://x.example"}, "password": {"value": CANARY}});
+    tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", inputs));
+    let verdict = tenant.connection("crm");
+    assert_eq!(ready(&verdict.conditions), "False SecretLiteral");
+    assert_eq!(verdict.bindings.len(), 0);
+    assert!(said(&verdict.conditions, "Stalled").starts_with("True SecretLiteral"));
+}
+
+/// "`status.usedBy`" names the first 64, `usedByCount` all; a name counts once, through `replaces` too.
+#[test]
+fn those_who_use_it_are_named_and_counted() {
+    let mut tenant = global();
+    for n in (0..70).rev() {
+        let two = json!({"connections": [{"name": "A", "stableKey": "crm"}, {"name": "B", "stableKey": "crm"}]});
+        tenant.put(Kind::Integration, &format!("flow-{n:02}"), two);
+    }
+    let status = tenant.connection("crm").status;
+    assert_eq!((status.used_by.len(), status.used_by_count), (64, Some(70)));
+    assert_eq!((status.used_by[0].kind.as_str(), status.used_by[0].name.as_str()), ("Integration", "flow-00"));
+    let mut newer = basic("crm-2", "OrganizationGlobal", global_inputs());
+    newer["replaces"] = json!(["crm"]);
+    let due = tenant.put(Kind::Connection, "crm-2", newer);
+    assert_eq!(due.connections, ["crm".to_string(), "crm-2".to_string()].into());
+    assert_eq!(due.integrations.len(), 70);
+    assert_eq!(tenant.connection("crm").status.used_by_count, Some(0));
+    assert_eq!(tenant.connection("crm-2").status.used_by_count, Some(70));
+}
+
+/// "Where one of the three differs, the older key is not answered"; "Two that replace one key, or a ring,
+/// are errors on all and the old binding stays."
+#[test]
+fn replacements_that_do_not_answer_are_told_and_hold_nothing_else_back() {
+    let mut tenant = global();
+    let newer = |key: &str, credentials: &str| {
+        let mut spec = basic(key, credentials, json!({"baseUrl": {"value": "https://x.example"}}));
+        spec["component"] = json!({"key": "unknown"});
+        spec["replaces"] = json!(["crm"]);
+        spec
+    };
+    tenant.put(Kind::Connection, "crm-2", newer("crm-2", "OrganizationGlobal"));
+    tenant.settle();
+    let conditions = tenant.connection("crm-2").conditions;
+    assert!(said(&conditions, "OlderKeysAnswered").starts_with("False ReplacesDiffers: SK0119"), "{conditions:?}");
+    assert_eq!(ready(&conditions), "True Complete");
+    tenant.gone(Kind::Connection, "crm");
+    assert!(said(&tenant.connection("crm-2").conditions, "OlderKeysAnswered").starts_with("True Answered"));
+    tenant.put(Kind::Connection, "crm-3", newer("crm-3", "OrganizationGlobal"));
+    for name in ["crm-2", "crm-3"] {
+        assert!(said(&tenant.connection(name).conditions, "OlderKeysAnswered").starts_with("False ReplacesAmbiguous"));
+    }
+}
+
+/// "A resource that cannot be decoded hurts only itself."
+#[test]
+fn what_cannot_be_read_is_said_on_it() {
+    let mut tenant = global();
+    tenant.settle();
+    let id = ObjectId::new(Kind::Connection, "slack");
+    let due = tenant.binder.change(Change::Invalid { id, why: "a field is missing".into() });
+    assert_eq!(due.connections, ["slack".to_string()].into());
+    let conditions = tenant.connection("slack").conditions;
+    assert_eq!(said(&conditions, "Ready"), "False ObjectInvalid: SK0125 a field is missing: correct it");
+    assert_eq!(ready(&tenant.connection("crm").conditions), "True Complete");
+}
+
+/// "One status write per pass and none without change."
+#[test]
+fn a_status_that_says_it_already_is_not_written() {
+    let mut tenant = global();
+    tenant.settle();
+    let verdict = tenant.connection("crm");
+    let time = |second| Time(Timestamp::from_second(second).unwrap());
+    let body = verdict.body("crm", &ConnectionStatus::default(), 3, &time(10)).unwrap();
+    assert_eq!(body["metadata"], json!({"name": "crm"}));
+    let mut kept: ConnectionStatus = serde_json::from_value(body["status"].clone()).unwrap();
+    assert_eq!(kept.observed_generation, Some(3));
+    // What others say beside it, and the order, are no change.
+    kept.conditions.reverse();
+    kept.conditions.push(Condition { type_: "Theirs".into(), ..kept.conditions[0].clone() });
+    assert_eq!(verdict.body("crm", &kept, 3, &time(20)), None);
+    let next = verdict.body("crm", &kept, 4, &time(20)).unwrap();
+    assert_eq!(next["status"]["conditions"][0]["lastTransitionTime"], "1970-01-01T00:00:10Z");
+}

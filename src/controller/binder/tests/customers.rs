@@ -1,0 +1,130 @@
+//! Customer credentials: the connection's inputs, the customer's beside them.
+
+use super::*;
+
+/// "OrganizationCustomer … one per CustomerCredentials (global inputs, the customer's beside them), named in
+/// *its* status"; "Customer … the same, from credentials that the host application wrote".
+#[test]
+fn each_customer_has_a_binding_secret_of_their_own() {
+    for (credentials, origin) in [("OrganizationCustomer", "Organization"), ("Customer", "Customer")] {
+        let mut tenant = of_customers();
+        let mut spec = tenant.binder.inventory().connections["crm"].spec.clone();
+        spec.credentials = serde_json::from_value(json!(credentials)).unwrap();
+        tenant.put(Kind::Connection, "crm", serde_json::to_value(spec).unwrap());
+        let mut theirs = acme(acme_url());
+        theirs["origin"] = json!(origin);
+        let due = tenant.put(Kind::CustomerCredentials, "acme-crm", theirs);
+        assert_eq!(due.connections, ["crm".to_string()].into());
+        let verdict = tenant.credentials("acme-crm");
+        let text = |k: &str, v: &str| (k.to_string(), v.to_string());
+        assert_eq!(
+            data(&verdict.bindings[0]),
+            [
+                text("baseUrl", "https://acme.example"),
+                text("note", "ours"),
+                text("password", CANARY),
+                text("provider", "stablekey"),
+                text("type", "salesforce")
+            ]
+        );
+        assert_eq!(tenant.settle(), ["acme-crm.customer-binding"]);
+        assert_eq!(tenant.settle(), [""; 0]);
+        let verdict = tenant.credentials("acme-crm");
+        assert_eq!(ready(&verdict.conditions), "True Complete");
+        assert_eq!(verdict.status.binding, Some(BindingRef { name: "acme-crm.customer-binding".into() }));
+        assert_eq!(tenant.connection("crm").status.binding, None);
+    }
+}
+
+/// "Exactly one per connection and customer; two are an error on both." Neither is written; those that are
+/// there are kept.
+#[test]
+fn two_credentials_of_one_customer_are_an_error_on_both() {
+    let mut tenant = of_customers();
+    tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
+    tenant.settle();
+    let due = tenant.put(Kind::CustomerCredentials, "b", acme(json!({"baseUrl": {"value": "https://b.example"}})));
+    assert_eq!(due.credentials, ["a".to_string(), "b".to_string()].into());
+    for name in ["a", "b"] {
+        let verdict = tenant.credentials(name);
+        assert_eq!(ready(&verdict.conditions), "False CustomerTwice");
+        assert!(verdict.bindings.is_empty());
+        assert_eq!(verdict.status.binding.is_some(), name == "a");
+    }
+    let due = tenant.gone(Kind::CustomerCredentials, "b");
+    assert!(due.credentials.contains("a"));
+    assert_eq!(ready(&tenant.credentials("a").conditions), "True Complete");
+}
+
+/// "\"Exactly one CustomerCredentials\" is counted after `replaces`."
+#[test]
+fn two_keys_that_mean_one_connection_are_one() {
+    let mut tenant = of_customers();
+    let mut spec = serde_json::to_value(&tenant.binder.inventory().connections["crm"].spec).unwrap();
+    spec["replaces"] = json!(["sf_old"]);
+    tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
+    tenant.put(
+        Kind::CustomerCredentials,
+        "b",
+        json!({"customer": "Acme, Inc.", "connection": "sf_old", "inputs": acme_url()}),
+    );
+    assert_eq!(ready(&tenant.credentials("a").conditions), "False BindingPending");
+    assert_eq!(ready(&tenant.credentials("b").conditions), "False CustomerConnectionMissing");
+    let due = tenant.put(Kind::Connection, "crm", spec);
+    assert_eq!(due.credentials, ["a".to_string(), "b".to_string()].into());
+    assert_eq!(ready(&tenant.credentials("a").conditions), "False CustomerTwice");
+    assert_eq!(ready(&tenant.credentials("b").conditions), "False CustomerTwice");
+    assert_eq!(tenant.connection("crm").status.customers, Some(1));
+}
+
+/// "A customer credentials input may use secretRef: the Secret must opt in for the connection's key as well."
+#[test]
+fn a_customers_secret_opts_in_for_the_connections_key() {
+    let mut tenant = of_customers();
+    tenant.source("acme", json!({KEYS: "slack"}), &[("url", "https://acme.example")]);
+    tenant.put(Kind::CustomerCredentials, "a", acme(json!({"baseUrl": {"secretRef": {"name": "acme", "key": "url"}}})));
+    assert_eq!(ready(&tenant.credentials("a").conditions), "False SecretNotForKey");
+    let due = tenant.source("acme", json!({KEYS: "crm"}), &[("url", "https://acme.example")]);
+    assert_eq!(due, Due { credentials: ["a".to_string()].into(), ..Due::default() });
+    assert_eq!(tenant.settle(), ["a.customer-binding"]);
+}
+
+/// What is missing, and in whose hands it is.
+#[test]
+fn what_is_missing_is_said_where_it_can_be_given() {
+    let mut tenant = of_customers();
+    tenant.put(Kind::CustomerCredentials, "a", acme(json!({})));
+    let lacks =
+        "False CustomerInputMissing: SK0115 crm needs input baseUrl of each customer: give it a value or a secretRef";
+    assert_eq!(said(&tenant.credentials("a").conditions, "Ready"), lacks);
+    tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
+    // A Secret of ours that goes is in the way of every customer.
+    let due = tenant.binder.change(Change::SecretGone("sf-app".into()));
+    assert!(due.credentials.contains("a") && due.connections.contains("crm"));
+    assert_eq!(ready(&tenant.credentials("a").conditions), "False SecretMissing");
+    let due = tenant.gone(Kind::Connection, "crm");
+    assert!(due.credentials.contains("a"));
+    assert_eq!(ready(&tenant.credentials("a").conditions), "False CustomerConnectionMissing");
+}
+
+/// A connection that has one set for all has no customers' binding Secrets.
+#[test]
+fn credentials_for_a_global_connection_are_told_so() {
+    let mut tenant = global();
+    tenant.put(Kind::CustomerCredentials, "a", acme(json!({})));
+    assert_eq!(ready(&tenant.credentials("a").conditions), "False CustomerOnGlobal");
+    assert!(tenant.credentials("a").bindings.is_empty());
+}
+
+/// The binding Secret goes with the credentials that it was made of, only where the connection may go.
+#[test]
+fn a_customers_binding_secret_is_owned_by_their_credentials() {
+    let mut tenant = of_customers();
+    tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
+    let mut spec = serde_json::to_value(&tenant.binder.inventory().connections["crm"].spec).unwrap();
+    spec["deletionPolicy"] = json!("Delete");
+    assert!(tenant.put(Kind::Connection, "crm", spec).credentials.contains("a"));
+    let body: Value = serde_json::from_slice(tenant.credentials("a").bindings[0].body().expose()).unwrap();
+    let owner = json!([{"apiVersion": API_VERSION, "kind": "CustomerCredentials", "name": "a", "uid": "uid-of-a"}]);
+    assert_eq!(body["metadata"]["ownerReferences"], owner);
+}

@@ -1,0 +1,121 @@
+//! Integrations: a row per variable.
+
+use super::*;
+
+fn router(tenant: &mut Namespace) -> Due {
+    tenant.put(
+        Kind::Integration,
+        "lead-router",
+        json!({"connections": [
+            {"name": "CRM", "stableKey": "crm"},
+            {"name": "Warehouse", "own": {"component": {"key": "postgres"}, "type": "postgres"}},
+            {"name": "Chat", "stableKey": "slakc"},
+            {"name": "Old", "stableKey": "sf_old"},
+        ]}),
+    )
+}
+
+fn rows(tenant: &Namespace) -> Vec<String> {
+    let status = tenant.integration("lead-router").status;
+    status.bindings.iter().map(|row| format!("{} {} {}", row.name, row.reason, row.ready)).collect()
+}
+
+/// "Integration: `status.bindings`, a row per variable; Ready only when all are bound."
+#[test]
+fn there_is_a_row_per_variable_in_their_order() {
+    let mut tenant = global();
+    let due = router(&mut tenant);
+    assert_eq!(due.connections, ["crm".to_string()].into());
+    assert_eq!(
+        rows(&tenant),
+        ["CRM ConnectionNotReady false", "Warehouse Own true", "Chat BindingMissing false", "Old BindingMissing false"]
+    );
+    assert_eq!(tenant.integration("lead-router").status.bound.as_deref(), Some("2/4"));
+    assert_eq!(ready(&tenant.integration("lead-router").conditions), "False ConnectionNotReady");
+    tenant.settle();
+    assert_eq!(rows(&tenant)[0], "CRM Bound true");
+    // A near miss is a candidate, as soon as it is there.
+    let chat = |key: &str| json!({"stableKey": key, "component": {"key": "slack"}, "type": "bot", "credentials": "OrganizationGlobal"});
+    let due = tenant.put(Kind::Connection, "slack", chat("slack"));
+    assert!(due.integrations.contains("lead-router"));
+    assert_eq!(tenant.integration("lead-router").status.bindings[2].candidates, ["slack"]);
+    let due = tenant.gone(Kind::Connection, "slack");
+    assert!(due.integrations.contains("lead-router"));
+    assert!(tenant.integration("lead-router").status.bindings[2].candidates.is_empty());
+    // One that replaces the key answers.
+    let mut crm = basic("crm", "OrganizationGlobal", global_inputs());
+    crm["replaces"] = json!(["sf_old"]);
+    assert!(tenant.put(Kind::Connection, "crm", crm).integrations.contains("lead-router"));
+    assert!(tenant.put(Kind::Connection, "slakc", chat("slakc")).integrations.contains("lead-router"));
+    tenant.settle();
+    assert_eq!(rows(&tenant), ["CRM Bound true", "Warehouse Own true", "Chat Bound true", "Old Bound true"]);
+    let verdict = tenant.integration("lead-router");
+    assert_eq!((verdict.status.bound.as_deref(), ready(&verdict.conditions).as_str()), (Some("4/4"), "True Bound"));
+    assert_eq!(verdict.status.bindings[3].connection.as_deref(), Some("crm"));
+}
+
+/// "A document that parses but is invalid holds back the object that it names": whether a variable is bound
+/// to it is not known.
+#[test]
+fn a_variable_of_an_invalid_connection_is_unknown() {
+    let mut tenant = global();
+    router(&mut tenant);
+    let id = ObjectId::new(Kind::Connection, "crm");
+    let due = tenant.binder.change(Change::Invalid { id, why: "a field is missing".into() });
+    assert!(due.integrations.contains("lead-router"));
+    assert_eq!(rows(&tenant)[0], "CRM BindingUnknown false");
+    // Two names of one key that only an invalid one could have.
+    let id = ObjectId::new(Kind::Connection, "sf-old");
+    let due = tenant.binder.change(Change::Invalid { id, why: "a field is missing".into() });
+    assert!(due.integrations.contains("lead-router"));
+    assert_eq!(rows(&tenant)[3], "Old BindingUnknown false");
+}
+
+/// What is not otherwise for an integration is not looked at: a password that changes is the connection's.
+#[test]
+fn integrations_are_due_only_when_a_connection_turns() {
+    let mut tenant = global();
+    tenant.settle();
+    router(&mut tenant);
+    let (verdict, due) = tenant.binder.look_at_connection("crm", now());
+    assert_eq!(ready(&verdict.unwrap().conditions), "True Complete");
+    assert!(due.integrations.contains("lead-router"));
+    assert!(tenant.binder.look_at_connection("crm", now()).1.is_empty());
+    let due = tenant.source("sf-app", json!({EXPIRES: "2026-06-02T00:00:00Z"}), &[("password", "new")]);
+    assert!(due.integrations.is_empty());
+    tenant.settle();
+    assert!(tenant.binder.look_at_connection("crm", now()).1.is_empty());
+    let titled = json!({"title": "CRM"});
+    let mut spec = basic("crm", "OrganizationGlobal", global_inputs());
+    spec.as_object_mut().unwrap().extend(titled.as_object().unwrap().clone());
+    assert_eq!(
+        tenant.put(Kind::Connection, "crm", spec),
+        Due { connections: ["crm".to_string()].into(), ..Due::default() }
+    );
+    // Time turns it too: what was told holds until then.
+    let later = "2026-06-02T00:00:00Z".parse().unwrap();
+    let row = |at| tenant.binder.integration("lead-router", at).unwrap().status.bindings.remove(0).reason;
+    assert_eq!((row(now()), row(later)), ("Bound".into(), "ConnectionNotReady".into()));
+    assert!(tenant.binder.look_at_connection("crm", later).1.integrations.contains("lead-router"));
+}
+
+/// What was told of a connection is not believed once something changed, looked at or not.
+#[test]
+fn nothing_stale_is_believed() {
+    let mut tenant = global();
+    router(&mut tenant);
+    tenant.settle();
+    tenant.binder.look_at_connection("crm", now());
+    assert_eq!(rows(&tenant)[0], "CRM Bound true");
+    tenant.binder.change(Change::SecretGone("sf-app".into()));
+    assert_eq!(rows(&tenant)[0], "CRM ConnectionNotReady false");
+}
+
+/// An integration without variables is ready.
+#[test]
+fn nothing_to_bind_is_bound() {
+    let mut tenant = Namespace::new();
+    tenant.put(Kind::Integration, "i", json!({}));
+    let verdict = tenant.integration("i");
+    assert_eq!((ready(&verdict.conditions).as_str(), verdict.status.bound.as_deref()), ("True Bound", Some("0/0")));
+}

@@ -1,0 +1,311 @@
+//! The laws, on random worlds: nothing secret is in anything but a body; what is found is a function of
+//! what is there, however it came about; and whatever may be found otherwise is due.
+
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Connection {
+        key: usize,
+        credentials: usize,
+        inputs: Vec<(usize, usize)>,
+        test: Option<usize>,
+        replaces: Vec<usize>,
+        by_sync: bool,
+        delete: bool,
+    },
+    Customer {
+        name: usize,
+        customer: usize,
+        key: usize,
+        inputs: Vec<(usize, usize)>,
+    },
+    Integration {
+        name: usize,
+        keys: Vec<usize>,
+        by_sync: bool,
+    },
+    Component {
+        known: bool,
+    },
+    Source {
+        name: usize,
+        keys: usize,
+        hosts: usize,
+        expires: usize,
+        data: Vec<usize>,
+    },
+    Foreign {
+        key: usize,
+    },
+    Write {
+        which: usize,
+    },
+    Gone {
+        kind: usize,
+        name: usize,
+    },
+    Invalid {
+        key: usize,
+    },
+    SecretGone {
+        name: usize,
+    },
+}
+
+const KEYS_: [&str; 5] = ["crm", "crm_2", "CRM", "old", "slack"];
+const INPUTS: [&str; 5] = ["baseUrl", "password", "note", "type", "accessToken"];
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let inputs = || prop::collection::vec((0..INPUTS.len(), 0..8usize), 0..4);
+    // Mostly one key, so that what is there has to do with each other.
+    let key = || prop_oneof![3 => Just(0), 2 => 0..KEYS_.len()];
+    let step = prop_oneof![
+        4 => (key(), 0..3usize, inputs(), prop::option::of(0..8usize), prop::collection::vec(key(), 0..2), any::<bool>(), any::<bool>())
+            .prop_map(|(key, credentials, inputs, test, replaces, by_sync, delete)| Step::Connection { key, credentials, inputs, test, replaces, by_sync, delete }),
+        3 => (0..3usize, 0..2usize, key(), inputs()).prop_map(|(name, customer, key, inputs)| Step::Customer { name, customer, key, inputs }),
+        3 => (0..3usize, prop::collection::vec(key(), 0..3), any::<bool>()).prop_map(|(name, keys, by_sync)| Step::Integration { name, keys, by_sync }),
+        1 => any::<bool>().prop_map(|known| Step::Component { known }),
+        3 => (0..2usize, 0..4usize, 0..4usize, 0..4usize, prop::collection::vec(0..2usize, 0..3))
+            .prop_map(|(name, keys, hosts, expires, data)| Step::Source { name, keys, hosts, expires, data }),
+        1 => key().prop_map(|key| Step::Foreign { key }),
+        3 => (0..6usize).prop_map(|which| Step::Write { which }),
+        2 => (0..4usize, 0..5usize).prop_map(|(kind, name)| Step::Gone { kind, name }),
+        1 => key().prop_map(|key| Step::Invalid { key }),
+        1 => (0..2usize).prop_map(|name| Step::SecretGone { name }),
+    ];
+    let begin = prop_oneof![2 => Just(well()), 1 => Just(vec![])];
+    (begin, prop::collection::vec(step, 1..16)).prop_map(|(begin, more)| begin.into_iter().chain(more).collect())
+}
+
+/// A tenant in which all is well: what random steps begin with.
+fn well() -> Vec<Step> {
+    let (none, ours) = (vec![], vec![(0, 3), (1, 6)]);
+    let crm = |credentials, inputs| Step::Connection {
+        key: 0,
+        credentials,
+        inputs,
+        test: None,
+        replaces: vec![],
+        by_sync: false,
+        delete: false,
+    };
+    vec![
+        Step::Source { name: 0, keys: 0, hosts: 0, expires: 0, data: vec![0, 1] },
+        crm(1, ours),
+        Step::Customer { name: 0, customer: 0, key: 0, inputs: vec![(0, 0)] },
+        Step::Integration { name: 0, keys: vec![0], by_sync: false },
+        Step::Integration { name: 1, keys: vec![3, 1], by_sync: false },
+        Step::Customer { name: 1, customer: 1, key: 3, inputs: none },
+    ]
+}
+
+fn input(kind: usize) -> Value {
+    match kind {
+        0 => json!({"value": "https://login.example"}),
+        1 => json!({"value": "https://evil.example"}),
+        2 => json!({"value": CANARY}),
+        3 | 4 => json!({"perCustomer": true}),
+        5 => json!({"secretRef": {"name": "s0", "key": "k1"}}),
+        _ => json!({"secretRef": {"name": format!("s{}", kind % 2), "key": "k0"}}),
+    }
+}
+
+fn given(inputs: &[(usize, usize)]) -> Value {
+    inputs.iter().map(|(name, kind)| (INPUTS[*name].to_string(), input(*kind))).collect()
+}
+
+impl Namespace {
+    fn step(&mut self, step: &Step) -> Due {
+        match step {
+            Step::Connection { key, credentials, inputs, test, replaces, by_sync, delete } => {
+                let key = KEYS_[*key];
+                let credentials = ["OrganizationGlobal", "OrganizationCustomer", "Customer"][*credentials];
+                let mut spec = basic(key, credentials, given(inputs));
+                spec["replaces"] = replaces.iter().map(|k| json!(KEYS_[*k])).collect();
+                if let Some(test) = test {
+                    spec["test"] = json!({"inputs": given(&[(*test % 3, *test)])});
+                }
+                if *delete {
+                    spec["deletionPolicy"] = json!("Delete");
+                }
+                let record = by_sync.then_some("eu made replaces=0123456789abcdef@sync/s");
+                self.put_recorded(Kind::Connection, &names::of_stable_key(key), spec, record)
+            }
+            Step::Customer { name, customer, key, inputs } => {
+                let spec =
+                    json!({"customer": format!("c{customer}"), "connection": KEYS_[*key], "inputs": given(inputs)});
+                self.put(Kind::CustomerCredentials, &format!("cc{name}"), spec)
+            }
+            Step::Integration { name, keys, by_sync } => {
+                let variables: Vec<Value> = keys
+                    .iter()
+                    .enumerate()
+                    .map(|(n, k)| json!({"name": format!("v{n}"), "stableKey": KEYS_[*k]}))
+                    .collect();
+                let record = by_sync.then_some("eu made connections.v0=0123456789abcdef@sync/s");
+                self.put_recorded(Kind::Integration, &format!("i{name}"), json!({"connections": variables}), record)
+            }
+            Step::Component { known: true } => self.put(Kind::Component, "salesforce", component()),
+            Step::Component { known: false } => self.gone(Kind::Component, "salesforce"),
+            Step::Source { name, keys, hosts, expires, data } => {
+                let mut annotations = json!({KEYS: (["*", "crm", "old, slack", ""][*keys])});
+                for (annotation, text) in [
+                    (HOSTS, ["", "login.example", "evil.example", "not a host"][*hosts]),
+                    (EXPIRES, ["", "2026-06-09T00:00:00Z", "2026-05-09T00:00:00Z", "never"][*expires]),
+                ] {
+                    if !text.is_empty() {
+                        annotations[annotation] = json!(text);
+                    }
+                }
+                let data: Vec<(String, String)> =
+                    data.iter().map(|k| (format!("k{k}"), format!("https://login.example/{CANARY}{k}"))).collect();
+                let data: Vec<(&str, &str)> = data.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+                self.source(&format!("s{name}"), annotations, &data)
+            }
+            Step::Foreign { key } => {
+                let name = format!("{}.binding", names::of_stable_key(KEYS_[*key]));
+                self.secret(json!({"name": name, "uid": "x"}), "Opaque", &[("x", CANARY)])
+            }
+            Step::Write { which } => {
+                let names: Vec<String> = self.binder.inventory().connections.keys().cloned().collect();
+                let wanted = names.iter().flat_map(|name| self.connection(name).bindings);
+                let customers = self.binder.inventory().customer_credentials.keys();
+                let wanted = wanted.chain(customers.flat_map(|name| self.credentials(name).bindings));
+                let wanted: Vec<WantedBinding> = wanted.collect();
+                match wanted.get(*which) {
+                    Some(wanted) => self.write(wanted),
+                    None => Due::default(),
+                }
+            }
+            Step::Gone { kind, name } => {
+                let kind = [Kind::Connection, Kind::CustomerCredentials, Kind::Integration, Kind::Connection][*kind];
+                let name = match kind {
+                    Kind::Connection => names::of_stable_key(KEYS_[*name]),
+                    Kind::CustomerCredentials => format!("cc{name}"),
+                    _ => format!("i{name}"),
+                };
+                self.gone(kind, &name)
+            }
+            Step::Invalid { key } => {
+                let id = ObjectId::new(Kind::Connection, names::of_stable_key(KEYS_[*key]));
+                self.binder.change(Change::Invalid { id, why: "a field is missing".into() })
+            }
+            Step::SecretGone { name } => self.binder.change(Change::SecretGone(format!("s{name}"))),
+        }
+    }
+}
+
+/// Everything that is found, by kind and name.
+#[derive(Debug, Default, PartialEq)]
+struct Found {
+    connections: BTreeMap<String, Option<ConnectionVerdict>>,
+    credentials: BTreeMap<String, Option<CredentialsVerdict>>,
+    integrations: BTreeMap<String, Option<IntegrationVerdict>>,
+}
+
+impl Found {
+    /// As the loop looks: at what is due, connections first.
+    fn look(&mut self, binder: &mut Binder, mut due: Due) {
+        for name in std::mem::take(&mut due.connections) {
+            let (verdict, more) = binder.look_at_connection(&name, now());
+            due.merge(more);
+            self.connections.insert(name, verdict);
+        }
+        assert!(due.connections.is_empty());
+        for name in due.credentials {
+            let verdict = binder.customer_credentials(&name, now());
+            self.credentials.insert(name, verdict);
+        }
+        for name in due.integrations {
+            let verdict = binder.integration(&name, now());
+            self.integrations.insert(name, verdict);
+        }
+    }
+
+    fn all(binder: &Binder) -> Self {
+        let (inventory, mut found) = (binder.inventory(), Found::default());
+        let invalid = inventory.invalid.keys().map(|id| &id.name);
+        for name in inventory.connections.keys().chain(invalid) {
+            found.connections.insert(name.clone(), binder.connection(name, now()));
+        }
+        for name in inventory.customer_credentials.keys() {
+            found.credentials.insert(name.clone(), binder.customer_credentials(name, now()));
+        }
+        for name in inventory.integrations.keys() {
+            found.integrations.insert(name.clone(), binder.integration(name, now()));
+        }
+        found
+    }
+
+    fn without_gone(mut self) -> Self {
+        self.connections.retain(|_, v| v.is_some());
+        self.credentials.retain(|_, v| v.is_some());
+        self.integrations.retain(|_, v| v.is_some());
+        self
+    }
+}
+
+proptest! {
+    /// What was looked at because it was due is what looking at everything finds; and the same is found by
+    /// one who was told only how it ended.
+    #[test]
+    fn whatever_may_be_found_otherwise_is_due(steps in steps()) {
+        let (mut tenant, mut found) = (Namespace::new(), Found::default());
+        for step in &steps {
+            let due = tenant.step(step);
+            found.look(&mut tenant.binder, due);
+        }
+        let all = Found::all(&tenant.binder);
+        prop_assert_eq!(&found.without_gone(), &all);
+        let mut fresh = Binder::new("eu", Salt::new([7; 32]));
+        let Binder { inventory, sources, bindings, uids, .. } = tenant.binder;
+        // Backwards, so that nothing hangs on the order.
+        for item in inventory.items().collect::<Vec<_>>().into_iter().rev() {
+            let id = item.id();
+            fresh.change(Change::There(Live { item, uid: uids[&id].clone(), record: inventory.records.get(&id).cloned() }));
+        }
+        for (id, why) in inventory.invalid {
+            fresh.change(Change::Invalid { id, why });
+        }
+        for source in sources.into_values() {
+            fresh.change(Change::Secret(Seen::Source(source)));
+        }
+        for binding in bindings.into_values() {
+            fresh.change(Change::Secret(Seen::Binding(binding)));
+        }
+        prop_assert_eq!(&Found::all(&fresh), &all);
+    }
+
+    /// "A canary secret put in every secret place is found in no byte that leaves the process except the
+    /// place it belongs."
+    #[test]
+    fn nothing_secret_is_in_what_is_found(steps in steps()) {
+        let mut tenant = Namespace::new();
+        for step in &steps {
+            let due = tenant.step(step);
+            let shown = format!("{due:?}");
+            prop_assert!(!shown.contains(CANARY));
+        }
+        let found = Found::all(&tenant.binder);
+        let shown = format!("{found:?}{:?}{:?}", tenant.binder.sources, tenant.binder.bindings);
+        prop_assert!(!shown.contains(CANARY) && !shown.contains(&base64(CANARY.as_bytes())));
+        for (name, verdict) in &found.connections {
+            let body = verdict.as_ref().unwrap().body(name, &ConnectionStatus::default(), 1, &Time(now()));
+            prop_assert!(!body.unwrap().to_string().contains(CANARY));
+        }
+    }
+
+    /// A second look writes nothing.
+    #[test]
+    fn what_was_written_is_not_written_again(steps in steps()) {
+        let mut tenant = Namespace::new();
+        for step in &steps {
+            tenant.step(step);
+        }
+        tenant.settle();
+        prop_assert_eq!(tenant.settle(), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,219 @@
+//! The binder's rules, each with the sentence of the design that it holds; then its laws.
+
+mod bindings;
+mod connections;
+mod customers;
+mod deputies;
+mod integrations;
+mod laws;
+mod messages;
+mod secrets;
+
+use super::*;
+use crate::api::*;
+use crate::engine::item::{Item, ObjectId};
+use crate::engine::record::Record;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The value in every secret place of these tests.
+pub(super) const CANARY: &str = "c4n4ry-7f3a91";
+
+pub(super) fn now() -> Timestamp {
+    "2026-06-01T00:00:00Z".parse().unwrap()
+}
+
+/// A tenant namespace without a cluster: what an API server would keep is kept here.
+pub(super) struct Namespace {
+    pub binder: Binder,
+    revision: u64,
+}
+
+impl Namespace {
+    pub fn new() -> Self {
+        Namespace { binder: Binder::new("eu", Salt::new([7; 32])), revision: 100 }
+    }
+
+    pub fn put(&mut self, kind: Kind, name: &str, spec: Value) -> Due {
+        self.put_recorded(kind, name, spec, None)
+    }
+
+    pub fn put_recorded(&mut self, kind: Kind, name: &str, spec: Value, record: Option<&str>) -> Due {
+        let record = record.map(|line| Arc::new(Record::decode(line).unwrap()));
+        let live = Live { item: item(kind, name, spec), uid: format!("uid-of-{name}"), record };
+        self.binder.change(Change::There(live))
+    }
+
+    pub fn gone(&mut self, kind: Kind, name: &str) -> Due {
+        self.binder.change(Change::Gone(ObjectId::new(kind, name)))
+    }
+
+    /// A Secret that opted in for all keys, unless `annotations` say otherwise.
+    pub fn source(&mut self, name: &str, annotations: Value, data: &[(&str, &str)]) -> Due {
+        let mut all = json!({KEYS: "*"});
+        all.as_object_mut().unwrap().extend(annotations.as_object().unwrap().clone());
+        let metadata = json!({"name": name, "uid": "u", "labels": {FOR: FOR_CONNECTIONS}, "annotations": all});
+        self.secret(metadata, "Opaque", data)
+    }
+
+    pub fn secret(&mut self, mut metadata: Value, type_: &str, data: &[(&str, &str)]) -> Due {
+        self.revision += 1;
+        metadata["resourceVersion"] = json!(self.revision.to_string());
+        let data: Value = data.iter().map(|(k, v)| (k.to_string(), json!(base64(v.as_bytes())))).collect();
+        let json = json!({"metadata": metadata, "type": type_, "data": data}).to_string();
+        let seen = Seen::parse(json.as_bytes(), self.binder.salt()).unwrap();
+        self.binder.change(Change::Secret(seen))
+    }
+
+    pub fn connection(&self, name: &str) -> ConnectionVerdict {
+        self.binder.connection(name, now()).unwrap()
+    }
+
+    pub fn credentials(&self, name: &str) -> CredentialsVerdict {
+        self.binder.customer_credentials(name, now()).unwrap()
+    }
+
+    pub fn integration(&self, name: &str) -> IntegrationVerdict {
+        self.binder.integration(name, now()).unwrap()
+    }
+
+    /// Does what an API server does with the body of a binding Secret, and tells the binder.
+    pub fn write(&mut self, wanted: &WantedBinding) -> Due {
+        self.revision += 1;
+        let stored = stored(wanted, MANAGER, self.revision);
+        let seen = Seen::parse(stored.to_string().as_bytes(), self.binder.salt()).unwrap();
+        self.binder.change(Change::Secret(seen))
+    }
+
+    /// Writes every binding Secret that is due, and says their names.
+    pub fn settle(&mut self) -> Vec<String> {
+        let names: Vec<String> = self.binder.inventory().connections.keys().cloned().collect();
+        let of_connections = names.iter().flat_map(|name| self.connection(name).bindings);
+        let customers = self.binder.inventory().customer_credentials.keys();
+        let of_customers = customers.flat_map(|name| self.credentials(name).bindings);
+        let due: Vec<WantedBinding> = of_connections.chain(of_customers).filter(WantedBinding::is_due).collect();
+        due.iter().for_each(|wanted| drop(self.write(wanted)));
+        due.into_iter().map(|wanted| wanted.name).collect()
+    }
+}
+
+pub(super) fn item(kind: Kind, name: &str, spec: Value) -> Item {
+    fn object<S: serde::de::DeserializeOwned>(name: &str, spec: Value) -> Arc<Object<S>> {
+        Arc::new(Object::new(name, serde_json::from_value(spec).unwrap()))
+    }
+    match kind {
+        Kind::Component => Item::Component(object(name, spec)),
+        Kind::Connection => Item::Connection(object(name, spec)),
+        Kind::CustomerCredentials => Item::CustomerCredentials(object(name, spec)),
+        _ => Item::Integration(object(name, spec), None),
+    }
+}
+
+/// A Secret as it is stored after an apply of this body.
+pub(super) fn stored(wanted: &WantedBinding, manager: &str, revision: u64) -> Value {
+    let mut body: Value = serde_json::from_slice(wanted.body().expose()).unwrap();
+    let held = |object: &Value| -> Value {
+        object.as_object().into_iter().flatten().map(|(k, _)| (format!("f:{k}"), json!({}))).collect()
+    };
+    let owners = body["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
+    let owners: Value = owners.iter().map(|o| (format!("k:{}", json!({"uid": o["uid"]})), json!({}))).collect();
+    let fields = json!({
+        "f:metadata": {
+            "f:annotations": held(&body["metadata"]["annotations"]),
+            "f:labels": held(&body["metadata"]["labels"]),
+            "f:ownerReferences": owners,
+        },
+        "f:data": held(&body["data"]), "f:type": {},
+    });
+    let uid = body["metadata"]["uid"].as_str().unwrap_or("uid-of-secret").to_string();
+    body["metadata"]["uid"] = json!(uid);
+    body["metadata"]["resourceVersion"] = json!(revision.to_string());
+    body["metadata"]["managedFields"] = json!([{"manager": manager, "operation": "Apply", "fieldsV1": fields}]);
+    body
+}
+
+pub(super) fn base64(bytes: &[u8]) -> String {
+    let mut text = Vec::new();
+    super::base64::encode(bytes, &mut text);
+    String::from_utf8(text).unwrap()
+}
+
+/// A condition as `True Reason: message`.
+pub(super) fn said(conditions: &[Verdict], type_: &str) -> String {
+    let condition = conditions.iter().find(|c| c.type_ == type_);
+    condition.map_or("-".into(), |c| {
+        let holds = c.holds.map_or("Unknown", |holds| if holds { "True" } else { "False" });
+        format!("{holds} {}: {}", c.reason, c.message)
+    })
+}
+
+/// `True Reason` of Ready.
+pub(super) fn ready(conditions: &[Verdict]) -> String {
+    said(conditions, "Ready").split(": ").next().unwrap().to_string()
+}
+
+/// What a body has in its data, readable.
+pub(super) fn data(wanted: &WantedBinding) -> Vec<(String, String)> {
+    let body: Value = serde_json::from_slice(wanted.body().expose()).unwrap();
+    let decode = |value: &Value| {
+        let bytes: k8s_openapi::ByteString = serde_json::from_value(value.clone()).unwrap();
+        String::from_utf8(bytes.0).unwrap()
+    };
+    body["data"].as_object().unwrap().iter().map(|(k, v)| (k.clone(), decode(v))).collect()
+}
+
+/// salesforce with types basic and oauth2.
+pub(super) fn component() -> Value {
+    json!({"key": "salesforce", "types": [
+        {"key": "basic", "inputs": {
+            "baseUrl": {"required": true, "endpoint": true},
+            "password": {"required": true, "secret": true},
+            "note": {},
+        }},
+        {"key": "oauth2", "oauth2": "AuthorizationCode", "inputs": {
+            "authorizeUrl": {"required": true, "endpoint": true},
+            "clientSecret": {"required": true, "secret": true},
+            "refreshToken": {"secret": true},
+            "instanceUrl": {"endpoint": true},
+        }},
+    ]})
+}
+
+/// A connection of type basic, with these inputs.
+pub(super) fn basic(key: &str, credentials: &str, inputs: Value) -> Value {
+    json!({"stableKey": key, "component": {"key": "salesforce"}, "type": "basic", "credentials": credentials,
+           "inputs": inputs})
+}
+
+/// One global connection crm with its Secret, complete but for the binding Secret.
+pub(super) fn global() -> Namespace {
+    let mut tenant = Namespace::new();
+    tenant.put(Kind::Component, "salesforce", component());
+    tenant.source("sf-app", json!({KEYS: "crm"}), &[("password", CANARY)]);
+    tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", global_inputs()));
+    tenant
+}
+
+pub(super) fn global_inputs() -> Value {
+    json!({"baseUrl": {"value": "https://login.example"}, "password": {"secretRef": {"name": "sf-app", "key": "password"}}})
+}
+
+/// One connection crm of customers, with a Secret of ours; the address is the customer's.
+pub(super) fn of_customers() -> Namespace {
+    let mut tenant = Namespace::new();
+    tenant.put(Kind::Component, "salesforce", component());
+    tenant.source("sf-app", json!({KEYS: "crm"}), &[("password", CANARY)]);
+    let inputs = json!({"baseUrl": {"perCustomer": true}, "password": {"secretRef": {"name": "sf-app", "key": "password"}},
+                        "note": {"value": "ours"}});
+    tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationCustomer", inputs));
+    tenant
+}
+
+pub(super) fn acme(inputs: Value) -> Value {
+    json!({"customer": "Acme, Inc.", "connection": "crm", "inputs": inputs})
+}
+
+pub(super) fn acme_url() -> Value {
+    json!({"baseUrl": {"value": "https://acme.example"}})
+}

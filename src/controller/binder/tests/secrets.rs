@@ -1,0 +1,142 @@
+//! Secrets that opted in: for whom, where to, until when.
+
+use super::*;
+
+fn crm_with(annotations: Value, data: &[(&str, &str)]) -> ConnectionVerdict {
+    let mut tenant = global();
+    tenant.source("sf-app", annotations, data);
+    tenant.connection("crm")
+}
+
+/// "A Secret is read only if it opts in (label `stablekey.dev/for: connections`, annotation
+/// `stablekey.dev/keys` naming this key …)"
+#[test]
+fn a_secret_is_read_only_if_it_opts_in_for_this_key() {
+    let whole = [("password", CANARY)];
+    let reason = |verdict: ConnectionVerdict| {
+        assert_eq!(verdict.bindings.is_empty(), !said(&verdict.conditions, "CredentialsReady").starts_with("True"));
+        said(&verdict.conditions, "CredentialsReady").split(": ").next().unwrap().to_string()
+    };
+    assert_eq!(reason(crm_with(json!({KEYS: "slack, crm"}), &whole)), "True Supplied");
+    assert_eq!(reason(crm_with(json!({KEYS: "*"}), &whole)), "True Supplied");
+    assert_eq!(reason(crm_with(json!({KEYS: "slack"}), &whole)), "False SecretNotForKey");
+    assert_eq!(reason(crm_with(json!({KEYS: ""}), &whole)), "False SecretNotForKey");
+    assert_eq!(reason(crm_with(json!({KEYS: "CRM"}), &whole)), "False SecretNotForKey");
+    assert_eq!(reason(crm_with(json!({}), &[("other", CANARY)])), "False SecretKeyMissing");
+    let mut tenant = global();
+    let due = tenant.binder.change(Change::SecretGone("sf-app".into()));
+    assert_eq!(due.connections, ["crm".to_string()].into());
+    assert_eq!(reason(tenant.connection("crm")), "False SecretMissing");
+    // Without our label it is not read, whatever its annotations say.
+    let metadata = json!({"name": "sf-app", "uid": "u", "annotations": {KEYS: "*"}});
+    tenant.secret(metadata, "Opaque", &whole);
+    assert_eq!(reason(tenant.connection("crm")), "False SecretMissing");
+}
+
+/// "a Secret's opt-in that name[s] an older key mean[s] the connection that replaces it, where component,
+/// type and credentials are the same"
+#[test]
+fn an_opt_in_for_an_older_key_serves_what_replaces_it() {
+    let mut tenant = global();
+    tenant.source("sf-app", json!({KEYS: "sf_old"}), &[("password", CANARY)]);
+    let mut spec = basic("crm", "OrganizationGlobal", global_inputs());
+    spec["replaces"] = json!(["sf_old"]);
+    tenant.put(Kind::Connection, "crm", spec);
+    assert!(said(&tenant.connection("crm").conditions, "CredentialsReady").starts_with("True"));
+    // Where one of the three differs it does not answer, and is served nothing.
+    let old = basic("sf_old", "OrganizationCustomer", json!({}));
+    let due = tenant.put(Kind::Connection, "sf-old", old);
+    assert!(due.connections.contains("crm"));
+    assert!(said(&tenant.connection("crm").conditions, "CredentialsReady").starts_with("False SecretNotForKey"));
+}
+
+/// "stablekey.dev/hosts (optional: the only hosts that the connection's endpoints may name; the binder
+/// refuses another)"
+#[test]
+fn endpoints_are_held_to_the_pinned_hosts() {
+    let whole = [("password", CANARY)];
+    let reason = |hosts: &str| {
+        let verdict = crm_with(json!({HOSTS: hosts}), &whole);
+        let reason = ready(&verdict.conditions);
+        assert_eq!(verdict.bindings.is_empty(), reason != "False BindingPending");
+        reason
+    };
+    assert_eq!(reason("login.example"), "False BindingPending");
+    assert_eq!(reason("api.example, LOGIN.example:443"), "False BindingPending");
+    assert_eq!(reason("login.example:8443"), "False HostNotPinned");
+    assert_eq!(reason("evil.example"), "False HostNotPinned");
+    assert_eq!(reason(""), "False HostNotPinned");
+    assert_eq!(reason("login.example, *.example"), "False SecretUnreadable");
+}
+
+/// An endpoint is one wherever its value comes from, and where the type is unknown if its value is a URL.
+#[test]
+fn endpoints_that_come_from_secrets_are_held_too() {
+    let mut tenant = Namespace::new();
+    let url = |host: &str| format!("postgres://u:{CANARY}@{host}/db");
+    let inputs = json!({"password": {"secretRef": {"name": "s", "key": "password"}},
+                        "dsn": {"secretRef": {"name": "t", "key": "dsn"}}});
+    tenant.put(Kind::Connection, "db", basic("db", "OrganizationGlobal", inputs));
+    tenant.source("s", json!({HOSTS: "db.example"}), &[("password", CANARY)]);
+    tenant.source("t", json!({}), &[("dsn", &url("db.example:5432"))]);
+    assert_eq!(tenant.connection("db").bindings.len(), 1);
+    tenant.source("t", json!({}), &[("dsn", &url("evil.example"))]);
+    assert_eq!(ready(&tenant.connection("db").conditions), "False HostNotPinned");
+}
+
+/// Expiry (`stablekey.dev/expires`): an expired Secret is not used, one that soon expires is a message,
+/// and when to look again is part of the answer.
+#[test]
+fn expiry_is_told_before_and_held_after() {
+    let mut tenant = global();
+    let time = |text: &str| -> Timestamp { text.parse().unwrap() };
+    tenant.source("sf-app", json!({EXPIRES: "2026-07-01T02:00:00+02:00"}), &[("password", CANARY)]);
+    tenant.settle();
+    let at = |text: &str| tenant.binder.connection("crm", time(text)).unwrap();
+    let long_before = at("2026-06-01T00:00:00Z");
+    assert_eq!(long_before.look_again, Some(time("2026-06-17T00:00:00Z")));
+    assert_eq!(long_before.status.expires.as_deref(), Some("2026-07-01T02:00:00+02:00"));
+    assert!(!said(&long_before.conditions, "Ready").contains("expires"));
+    let soon = at("2026-06-17T00:00:00Z");
+    assert_eq!(soon.look_again, Some(time("2026-07-01T00:00:00Z")));
+    assert!(said(&soon.conditions, "CredentialsReady").starts_with("True ExpiringSoon: "));
+    assert!(said(&soon.conditions, "Ready").contains("Secret sf-app expires at 2026-07-01T00:00:00Z"));
+    // The message of tomorrow is that of today: it is not written each day.
+    assert_eq!(soon.conditions, at("2026-06-18T00:00:00Z").conditions);
+    let expired = at("2026-07-01T00:00:00Z");
+    assert_eq!((ready(&expired.conditions).as_str(), expired.look_again), ("False SecretExpired", None));
+    // What is there stays.
+    assert!(expired.bindings.is_empty() && expired.status.binding.is_some());
+    assert_eq!(crm_with(json!({EXPIRES: "soon"}), &[("password", CANARY)]).bindings.len(), 0);
+}
+
+/// "Conditions … Secrets that opted in exist": what was taken in before is no change.
+#[test]
+fn what_is_watched_again_is_no_change() {
+    let mut tenant = global();
+    let json = |version: &str| {
+        json!({"metadata": {"name": "sf-app", "uid": "u", "resourceVersion": version, "labels": {FOR: FOR_CONNECTIONS}}}).to_string()
+    };
+    let parse =
+        |version: &str, tenant: &Namespace| Seen::parse(json(version).as_bytes(), tenant.binder.salt()).unwrap();
+    let seen = parse("900", &tenant);
+    assert!(!tenant.binder.change(Change::Secret(seen)).is_empty());
+    let seen = parse("900", &tenant);
+    assert!(tenant.binder.change(Change::Secret(seen)).is_empty());
+    assert_eq!(
+        Seen::parse(b"{\"metadata\": {}, \"data\": {\"x\": \"%%%\"}}", tenant.binder.salt()).unwrap_err(),
+        Unreadable
+    );
+}
+
+/// Values need not be text.
+#[test]
+fn bytes_that_are_no_text_are_carried() {
+    let mut tenant = global();
+    let json = json!({"metadata": {"name": "sf-app", "uid": "u", "resourceVersion": "9", "labels": {FOR: FOR_CONNECTIONS},
+                      "annotations": {KEYS: "*"}}, "data": {"password": base64(&[0xff, 0, 0xfe])}});
+    let seen = Seen::parse(json.to_string().as_bytes(), tenant.binder.salt()).unwrap();
+    tenant.binder.change(Change::Secret(seen));
+    let body: Value = serde_json::from_slice(tenant.connection("crm").bindings[0].body().expose()).unwrap();
+    assert_eq!(body["data"]["password"], base64(&[0xff, 0, 0xfe]));
+}

@@ -1,0 +1,266 @@
+//! A binding Secret as it should be, and the request that makes it so.
+
+use super::base64;
+use super::fingerprint::Fingerprint;
+use crate::api::*;
+use crate::engine::canonical::write_text;
+use crate::secret::SecretBytes;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use zeroize::Zeroize as _;
+
+/// What the type of every binding Secret begins with.
+pub(super) const TYPE_PREFIX: &str = "servicebinding.io/";
+/// What stands under `provider`.
+const PROVIDER: &str = "stablekey";
+/// The keys of a binding Secret that are no inputs.
+const RESERVED: [&str; 2] = ["type", "provider"];
+/// The most that a Secret may have in its data, in bytes.
+const LARGEST: usize = 1_048_576;
+/// What is shorter stands in any text.
+const SHORTEST_SECRET: usize = 4;
+/// A revision that no object can have: what carries it is made where nothing is there, and refused where
+/// anything is.
+const NONE_YET: &str = "1";
+
+/// The object that a binding Secret goes with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Which object of this name: with the uid of an earlier one the Secret would be collected at once.
+    pub uid: String,
+}
+
+/// What it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Nothing: it is there and as it should be.
+    AsItIs,
+    /// It is made where nothing is there.
+    Create,
+    /// It is changed, if it is still this one, and in this state.
+    Update {
+        /// Which Secret.
+        uid: String,
+        /// Which state of it.
+        resource_version: String,
+    },
+}
+
+/// A binding Secret as it should be: type `servicebinding.io/<component>`, keys `type`, `provider` and
+/// the inputs.
+#[derive(Clone, Debug)]
+pub struct WantedBinding {
+    /// Its name.
+    pub name: String,
+    /// What must be done.
+    pub how: How,
+    pub(super) component: String,
+    pub(super) of: String,
+    pub(super) owner: Option<Owner>,
+    pub(super) data: BTreeMap<String, Arc<SecretBytes>>,
+    pub(super) content: Fingerprint,
+}
+
+impl PartialEq for WantedBinding {
+    /// Values are compared by their fingerprint.
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.how, self.content) == (&other.name, &other.how, other.content)
+    }
+}
+
+impl WantedBinding {
+    /// The body of the server-side apply (forced, manager [`super::MANAGER`]) that makes it so. Plain ASCII,
+    /// so that a server that reads it as YAML reads the same.
+    pub fn body(&self) -> SecretBytes {
+        let data: usize = self.data.iter().map(|(k, v)| k.len() + base64::encoded_len(v.expose().len()) + 8).sum();
+        // Large enough from the start: a buffer that grows leaves copies behind.
+        let mut out = Vec::with_capacity(data + 4096 + 6 * (self.of.len() + self.name.len()));
+        out.extend(b"{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":");
+        text(&self.name, &mut out);
+        match &self.how {
+            How::Create => field("resourceVersion", NONE_YET, &mut out),
+            How::Update { uid, resource_version } => {
+                field("uid", uid, &mut out);
+                field("resourceVersion", resource_version, &mut out);
+            }
+            How::AsItIs => {}
+        }
+        out.extend(b",\"labels\":{");
+        pair(FOR, FOR_BINDING, &mut out);
+        out.extend(b"},\"annotations\":{");
+        pair(BINDING_OF, &self.of, &mut out);
+        out.push(b'}');
+        if let Some(owner) = &self.owner {
+            out.extend(b",\"ownerReferences\":[{");
+            pair("apiVersion", API_VERSION, &mut out);
+            field("kind", &owner.kind, &mut out);
+            field("name", &owner.name, &mut out);
+            field("uid", &owner.uid, &mut out);
+            out.extend(b"}]");
+        }
+        out.push(b'}');
+        field("type", &secret_type(&self.component), &mut out);
+        out.extend(b",\"data\":{");
+        for (position, (key, value)) in self.data.iter().enumerate() {
+            if position > 0 {
+                out.push(b',');
+            }
+            text(key, &mut out);
+            out.extend(b":\"");
+            base64::encode(value.expose(), &mut out);
+            out.push(b'"');
+        }
+        out.extend(b"}}");
+        SecretBytes::new(out)
+    }
+
+    /// Whether a text holds one of its values, as it is or in base64.
+    pub(super) fn is_quoted_by(&self, text: &str) -> bool {
+        let holds = |part: &[u8]| text.as_bytes().windows(part.len().max(1)).any(|window| window == part);
+        let is_own = |key: &String| !RESERVED.contains(&key.as_str());
+        self.data.iter().filter(|(key, value)| is_own(key) && value.expose().len() >= SHORTEST_SECRET).any(
+            |(_, value)| {
+                let mut encoded = Vec::new();
+                base64::encode(value.expose(), &mut encoded);
+                let quoted = holds(value.expose()) || holds(&encoded);
+                encoded.zeroize();
+                quoted
+            },
+        )
+    }
+
+    /// Whether it must be written.
+    pub fn is_due(&self) -> bool {
+        self.how != How::AsItIs
+    }
+}
+
+fn pair(name: &str, value: &str, out: &mut Vec<u8>) {
+    text(name, out);
+    out.push(b':');
+    text(value, out);
+}
+
+fn field(name: &str, value: &str, out: &mut Vec<u8>) {
+    out.push(b',');
+    pair(name, value, out);
+}
+
+fn text(value: &str, out: &mut Vec<u8>) {
+    let mut quoted = String::new();
+    write_text(value, &mut quoted);
+    out.extend(quoted.into_bytes());
+}
+
+/// The type of a binding Secret for a component, by the component's name.
+pub(super) fn secret_type(component: &str) -> String {
+    format!("{TYPE_PREFIX}{component}")
+}
+
+/// The inputs with `type` and `provider` beside them.
+pub(super) fn with_kind(
+    component: &str,
+    mut inputs: BTreeMap<String, Arc<SecretBytes>>,
+) -> BTreeMap<String, Arc<SecretBytes>> {
+    for (key, value) in RESERVED.into_iter().zip([component, PROVIDER]) {
+        inputs.insert(key.to_string(), Arc::new(SecretBytes::new(value.as_bytes().to_vec())));
+    }
+    inputs
+}
+
+/// Whether an input of this name can be a key of a binding Secret.
+pub(super) fn can_be_key(input: &str) -> bool {
+    let characters = input.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    (1..=253).contains(&input.len())
+        && characters
+        && input != "."
+        && !input.starts_with("..")
+        && !RESERVED.contains(&input)
+}
+
+/// Whether a Secret can hold as much.
+pub(super) fn fits(data: &BTreeMap<String, Arc<SecretBytes>>) -> bool {
+    data.values().map(|value| value.expose().len()).sum::<usize>() <= LARGEST
+}
+
+/// What a binding Secret is for. No two have the same name: a connection's name has no dot, and the last
+/// part of each name is its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    Production,
+    Test,
+    Customer,
+}
+
+impl Use {
+    const ALL: [Use; 3] = [Use::Production, Use::Test, Use::Customer];
+
+    const fn suffix(self) -> &'static str {
+        match self {
+            Use::Production => ".binding",
+            Use::Test => ".test-binding",
+            Use::Customer => ".customer-binding",
+        }
+    }
+
+    /// The name of the binding Secret for an object. Where it would be too long, a hash stands for the rest.
+    pub(super) fn name_for(self, object: &str) -> String {
+        let suffix = self.suffix();
+        if object.len() + suffix.len() <= 253 {
+            return format!("{object}{suffix}");
+        }
+        let hash: String = Sha256::digest(object).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let start: String = object.chars().take(200).collect();
+        format!("{}-{hash}{suffix}", start.trim_end_matches(['.', '-']))
+    }
+
+    /// What the annotation of the binding Secret for an object says.
+    pub(super) fn of(self, object: &str) -> String {
+        match self {
+            Use::Production => format!("{}/{object}", Kind::Connection),
+            Use::Test => format!("{}/{object}/test", Kind::Connection),
+            Use::Customer => format!("{}/{object}", Kind::CustomerCredentials),
+        }
+    }
+
+    /// The use of which a name is, and the object that it is of, so far as the name has it whole.
+    pub(super) fn parse(name: &str) -> Option<(Use, &str)> {
+        Use::ALL.into_iter().find_map(|of| Some((of, name.strip_suffix(of.suffix())?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::names::is_object_name;
+
+    #[test]
+    fn names_are_valid_and_no_two_are_the_same() {
+        let long = format!("{}.{}", "a".repeat(200), "b".repeat(52));
+        let names: Vec<String> = [Use::Production, Use::Test]
+            .into_iter()
+            .flat_map(|of| ["crm", "crm-test", "binding", "test-binding"].map(|c| of.name_for(c)))
+            .chain(["crm", "crm.test-binding", "crm.binding", "binding", &long].map(|c| Use::Customer.name_for(c)))
+            .collect();
+        assert!(names.iter().all(|name| is_object_name(name)), "{names:?}");
+        assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), names.len());
+        assert_ne!(Use::Customer.name_for(&long), Use::Customer.name_for(&format!("{}c", &long[..252])));
+        assert_eq!(Use::parse("crm.test-binding"), Some((Use::Test, "crm")));
+        assert_eq!(Use::parse("crm"), None);
+    }
+
+    #[test]
+    fn keys_are_those_that_a_secret_can_have() {
+        for good in ["clientSecret", "a.b-c_d", "...x".trim_start_matches(".."), "9"] {
+            assert!(can_be_key(good), "{good}");
+        }
+        for bad in ["", ".", "..", "..x", "client secret", "ü", "type", "provider", &"k".repeat(254)] {
+            assert!(!can_be_key(bad), "{bad}");
+        }
+    }
+}

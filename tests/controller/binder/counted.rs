@@ -1,0 +1,152 @@
+//! By count, not by luck: the binder is killed after each of its requests, and started again; and each of
+//! its requests meets every trouble. `cargo test` takes a sample, SOAK=1 all.
+
+use super::stage::*;
+use crate::proxy::{Fate, Proxy};
+use crate::replica::{Replica, command, until};
+use http::StatusCode;
+use serde_json::{Value, json};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
+
+const LONG: Duration = Duration::from_secs(60);
+const SHORT_LEASE: [&str; 6] = ["--role", "binder", "--lease-duration", "1s", "--request-timeout", "3s"];
+/// One of so many requests is tried where not all are.
+const SAMPLE: usize = 6;
+
+/// Something of every kind: connections, customers, integrations; what is missing, what is somebody's.
+fn workload(prefix: &str) -> Stage {
+    let stage = Stage::new(prefix);
+    let test = json!({"inputs": {"password": of_secret("app", "password")}});
+    let theirs = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "taken.binding"}, "stringData": {"theirs": "x"}});
+    let definition = json!({"configMap": {"name": "lead-1"}});
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "lead-1", "labels": {"stablekey.dev/definition": "true"}}, "data": {"definition": "definitionVersion: 7\n"}});
+    stage.apply(&[
+        app(),
+        theirs,
+        map,
+        with(global("crm"), "/spec/test", test),
+        of_customers("crm-each"),
+        global("taken"),
+        customer("acme", "Acme", "crm-each", json!({"baseUrl": {"value": "https://acme.example"}})),
+        with(integration("lead", &["crm", "crm-each"]), "/spec/definition", definition),
+        integration("second", &["crm", "none"]),
+    ]);
+    stage
+}
+
+fn replica(stage: &Stage, kubeconfig: &Path) -> Replica {
+    Replica::by(command(&stage.here, kubeconfig, &SHORT_LEASE))
+}
+
+/// What there is in the end, without what differs from time to time.
+fn content(stage: &Stage) -> Value {
+    let text = stage.kubectl("get connections,customercredentials,integrations,secrets,configmaps -o json");
+    let objects: Value = serde_json::from_str(&text).unwrap();
+    let of = |object: &Value| {
+        let mut object = object.clone();
+        for condition in object["status"]["conditions"].as_array_mut().into_iter().flatten() {
+            condition["lastTransitionTime"] = json!(null);
+        }
+        let owners = object["metadata"]["ownerReferences"].as_array().map_or(0, Vec::len);
+        json!([object["kind"], object["metadata"]["name"], object["status"], object["data"], object["type"], owners])
+    };
+    objects["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|o| o["metadata"]["name"] != "kube-root-ca.crt")
+        .map(of)
+        .collect()
+}
+
+/// Of each binding Secret, how often it was made: by the audit log.
+fn made(stage: &Stage) -> BTreeMap<String, usize> {
+    let mut made = BTreeMap::new();
+    for request in stage.here.audit().unwrap() {
+        if request.resource == "secrets" && request.code == 201 && request.name.contains("binding") {
+            *made.entry(request.name).or_default() += 1;
+        }
+    }
+    made
+}
+
+/// A run without trouble: how many requests it takes, and what there is in the end.
+fn fair() -> (usize, Value) {
+    let stage = workload("fair");
+    let proxy = Proxy::to(stage.here.cluster(), |_| Fate::Pass);
+    let _binder = replica(&stage, &proxy.kubeconfig);
+    stage.ready("integration/lead", "True Bound");
+    stage.ready("integration/second", "False BindingMissing");
+    stage.ready("connection/taken", "False BindingNameTaken");
+    stage.until_field("connection/crm", ".status.usedByCount", "2");
+    stage.until_field("configmap/lead-1", ".metadata.ownerReferences[0].name", "lead");
+    stage.ready("customercredentials/acme", "True Complete");
+    (proxy.seen().len(), content(&stage))
+}
+
+fn is_tried(number: usize) -> bool {
+    std::env::var_os("SOAK").is_some() || number.is_multiple_of(SAMPLE)
+}
+
+fn settles(stage: &Stage, expected: &Value, what: &str) {
+    let mut last = Value::Null;
+    until(what, || {
+        last = content(stage);
+        last == *expected
+    });
+    let twice: Vec<_> =
+        made(stage).into_iter().filter(|(name, count)| *count != 1 && name != "taken.binding").collect();
+    assert!(twice.is_empty(), "{what}: {twice:?}");
+}
+
+#[test]
+fn killed_after_any_request_and_started_again_the_end_is_the_same() {
+    let (requests, expected) = fair();
+    assert!(requests > 20, "{requests}");
+    for last in (1..=requests).filter(|number| is_tried(*number)) {
+        let stage = workload("killed");
+        let (tell, told) = mpsc::channel();
+        let proxy = Proxy::to(stage.here.cluster(), move |seen| match seen.number.cmp(&last) {
+            Ordering::Less => Fate::Pass,
+            Ordering::Equal => Fate::DoAndTell(tell.clone()),
+            Ordering::Greater => Fate::Swallow,
+        });
+        let binder = replica(&stage, &proxy.kubeconfig);
+        told.recv_timeout(LONG).unwrap();
+        drop(binder);
+        let _again = replica(&stage, stage.here.cluster().kubeconfig());
+        settles(&stage, &expected, &format!("killed after request {last} of {requests}"));
+    }
+}
+
+#[test]
+fn any_trouble_with_any_request_is_got_over() {
+    let (requests, expected) = fair();
+    let fates = [
+        Fate::CutAfter,
+        Fate::CutBefore,
+        Fate::DoAndSay(StatusCode::SERVICE_UNAVAILABLE),
+        Fate::Say(StatusCode::TOO_MANY_REQUESTS, Some("0")),
+        Fate::Say(StatusCode::INTERNAL_SERVER_ERROR, None),
+        Fate::Say(StatusCode::CONFLICT, None),
+        Fate::Say(StatusCode::FORBIDDEN, None),
+        Fate::Swallow,
+    ];
+    let all = std::env::var_os("SOAK").is_some();
+    let meets = |number: usize, fate: usize| all || (is_tried(number) && number / SAMPLE % fates.len() == fate);
+    let troubles = (1..=requests).flat_map(|number| (0..fates.len()).map(move |fate| (number, fate)));
+    for (number, fate) in troubles.filter(|(number, fate)| meets(*number, *fate)) {
+        let (fate, this) = (fates[fate].clone(), fates[fate].clone());
+        let stage = workload("troubled");
+        let proxy =
+            Proxy::to(stage.here.cluster(), move |seen| if seen.number == number { this.clone() } else { Fate::Pass });
+        let _binder = replica(&stage, &proxy.kubeconfig);
+        let asked = || proxy.seen().into_iter().find(|seen| seen.number == number).map(|seen| seen.path);
+        settles(&stage, &expected, &format!("{fate:?} of request {number} of {requests}: {:?}", asked()));
+        assert!(proxy.seen().iter().any(|seen| seen.writes()));
+    }
+}

@@ -1,0 +1,162 @@
+//! What is said of integrations: a row per variable, and Ready only when all are.
+
+use super::stage::*;
+use crate::replica::until;
+use serde_json::{Value, json};
+
+const LEAD: &str = "integration/lead-router";
+
+fn rows(stage: &Stage) -> Vec<String> {
+    let text = stage.kubectl(&format!("get {LEAD} -o json"));
+    let object: Value = serde_json::from_str(&text).unwrap();
+    let said = |row: &Value, field: &str| row[field].as_str().unwrap_or("-").to_string();
+    let row = |row: &Value| {
+        let candidates: Vec<&str> =
+            row["candidates"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let words = [
+            said(row, "stableKey"),
+            said(row, "connection"),
+            row["ready"].to_string(),
+            said(row, "reason"),
+            candidates.join(","),
+        ];
+        words.join(" ").trim_end().to_string()
+    };
+    object["status"]["bindings"].as_array().into_iter().flatten().map(row).collect()
+}
+
+#[test]
+fn kubectl_wait_returns_when_every_row_is_bound_and_ready_and_not_before() {
+    let stage = Stage::new("wait");
+    let mut binder = stage.binder();
+    binder.says("\"read\"");
+    let own = json!({"name": "Warehouse", "own": {"component": {"key": "postgres"}, "type": "postgres"}});
+    let mut lead = integration("lead-router", &["salesforce-crm", "slack"]);
+    lead["spec"]["connections"].as_array_mut().unwrap().push(own);
+    let password = |secret: &str| json!({"baseUrl": {"value": "https://login.example"}, "password": of_secret(secret, "password")});
+    // The key is nearly there.
+    stage.apply(&[
+        lead,
+        connection("salesforce-crn", "OrganizationGlobal", password("app")),
+        connection("slack", "OrganizationGlobal", password("slack")),
+    ]);
+    let mut waits = stage.waits(LEAD);
+    stage.ready(LEAD, "False BindingMissing");
+    stage.until_field(LEAD, ".status.bindings[1].reason", "ConnectionNotReady");
+    assert_eq!(
+        rows(&stage),
+        [
+            "salesforce-crm - false BindingMissing salesforce-crn",
+            "slack slack false ConnectionNotReady",
+            "- - true Own",
+        ]
+    );
+    assert_eq!(stage.field(LEAD, ".status.bound"), "2/3");
+    let why = stage.field(LEAD, ".status.bindings[0].message");
+    assert_eq!(
+        why,
+        "SK0101 \"Use of salesforce-crm\" names stable key salesforce-crm, which no connection has: did you mean salesforce-crn?"
+    );
+    assert!(waits.try_wait().unwrap().is_none());
+    stage.apply(&[connection("salesforce-crm", "OrganizationGlobal", password("app")), app()]);
+    stage.until_field(LEAD, ".status.bound", "3/3");
+    stage.until_field(LEAD, ".status.bindings[0].ready", "true");
+    stage.ready(LEAD, "False ConnectionNotReady");
+    assert!(waits.try_wait().unwrap().is_none(), "slack is not ready");
+    stage.apply(&[source("slack", "slack", json!({}), json!({"password": CANARY}))]);
+    assert!(waits.wait().unwrap().success());
+    assert_eq!(rows(&stage), ["salesforce-crm salesforce-crm true Bound", "slack slack true Bound", "- - true Own"]);
+    assert_eq!(stage.field("connection/slack", ".status.conditions[?(@.type==\"Ready\")].status"), "True");
+    let metric = |ready: &str| {
+        binder.metric(&format!("stablekey_bindings{{namespace=\"{}\",ready=\"{ready}\"}}", stage.here.name()))
+    };
+    assert_eq!((metric("true"), metric("false")), (Some(3.0), Some(0.0)));
+    let columns = stage.kubectl("get integrations --no-headers");
+    assert!(columns.contains("3/3") && columns.contains("True"), "{columns}");
+    stage.keeps_its_secrets(&mut binder);
+}
+
+#[test]
+fn ready_does_not_flap_while_everything_changes_and_while_it_is_started() {
+    let stage = Stage::new("flap");
+    let _binder = stage.binder();
+    stage.apply(&[app(), global("crm"), integration("lead-router", &["crm"])]);
+    stage.ready(LEAD, "True Bound");
+    let since = || stage.field(LEAD, ".status.conditions[?(@.type==\"Ready\")].lastTransitionTime");
+    let revision = || stage.field(LEAD, ".metadata.resourceVersion");
+    let (before, then) = (since(), revision());
+    for number in 0..5 {
+        let next = format!("{CANARY}-{number}");
+        stage.apply(&[source("app", "*", json!({}), json!({"password": next}))]);
+        stage.until_secret("crm.binding", "password", &next);
+    }
+    let mut again = stage.binder();
+    drop(_binder);
+    again.says("\"read\"");
+    stage.apply(&[app()]);
+    stage.until_secret("crm.binding", "password", CANARY);
+    assert_eq!((since(), revision()), (before, then), "it was never written");
+}
+
+#[test]
+fn a_connection_says_who_uses_it_and_stays_as_long_as_somebody_does() {
+    let stage = Stage::of(tended(), "used");
+    let mut binder = stage.binder();
+    stage.apply(&[app(), global("crm"), integration("lead-router", &["crm"]), integration("other", &["crm"])]);
+    stage.until_field("connection/crm", ".status.usedByCount", "2");
+    assert_eq!(stage.field("connection/crm", ".status.usedBy[*].name"), "lead-router other");
+    until("the policy holds", || {
+        let said = stage.refuses("delete connection crm --dry-run=server");
+        said.contains("connection crm is in use by Integration lead-router and 1 more")
+    });
+    stage.apply(&[integration("other", &["elsewhere"])]);
+    stage.kubectl("delete integration lead-router");
+    stage.until_field("connection/crm", ".status.usedByCount", "0");
+    stage.kubectl("delete connection crm");
+    stage.keeps_its_secrets(&mut binder);
+}
+
+#[test]
+fn an_older_key_means_what_replaces_it_for_customers_and_secrets_too() {
+    let stage = Stage::new("older");
+    let _binder = stage.binder();
+    let url = json!({"baseUrl": {"value": "https://acme.example"}});
+    stage.apply(&[
+        source("app", "sf_old", json!({}), json!({"password": CANARY})),
+        integration("lead-router", &["sf_old"]),
+        customer("acme", "Acme", "sf_old", url),
+    ]);
+    stage.ready(LEAD, "False BindingMissing");
+    stage.ready("customercredentials/acme", "False CustomerConnectionMissing");
+    stage.apply(&[with(of_customers("crm"), "/spec/replaces", json!(["sf_old"]))]);
+    stage.ready(LEAD, "True Bound");
+    assert_eq!(rows(&stage), ["sf_old crm true Bound"]);
+    stage.ready("customercredentials/acme", "True Complete");
+    stage.until_secret("acme.customer-binding", "password", CANARY);
+    stage.until_field("connection/crm", ".status.customers", "1");
+    stage.until_field("connection/crm", ".status.usedByCount", "1");
+}
+
+#[test]
+fn a_replaces_that_came_by_a_sync_serves_nobody_else() {
+    let stage = Stage::new("replaces");
+    let _binder = stage.binder();
+    stage.apply(&[
+        source("app", "prod-key", json!({}), json!({"password": CANARY})),
+        integration("lead-router", &["prod-key"]),
+    ]);
+    // As the syncer writes it: the record is held by its manager.
+    let record = json!({"tenant": "us", "made": true, "fields": {"replaces": "0123456789abcdef@sync/dev"}}).to_string();
+    let mut evil = with(global("evil"), "/spec/replaces", json!(["prod-key"]));
+    evil["metadata"]["annotations"] = json!({"stablekey.dev/wrote": record});
+    let by = ["apply", "--server-side", "--field-manager=stablekey-syncer", "-f", "-"];
+    stablekey_clusters::run_with_input(stage.here.kubectl().args(by), &evil.to_string()).unwrap();
+    stage.ready("connection/evil", "False SecretNotForKey");
+    stage.ready(LEAD, "False BindingMissing");
+    stage.says("connection/evil", "OlderKeysAnswered", "True AnsweredForSync");
+    // The tenant's name is what the record is held against; without a Tenant it is believed all the same.
+    stage.kubectl("delete tenant us");
+    stage.apply(&[integration("second", &["prod-key"])]);
+    stage.ready("integration/second", "False BindingMissing");
+    stage.ready("connection/evil", "False SecretNotForKey");
+}
