@@ -3,24 +3,22 @@
 
 use super::super::context::Context;
 use super::agenda::{Agenda, Haste, Task};
-use super::definitions::{ConfigMap, Definitions, named_by};
-use super::due::Due;
+use super::definitions::Definitions;
 use super::fingerprint::Salt;
 use super::follow::{self, DEFINITIONS, Heard, KINDS, SECRETS};
 use super::known::Objects;
 use super::pass::Pass;
 use super::queues::Queue;
-use super::seen::Seen;
-use super::state::{self, Binder, Change};
+use super::state::Binder;
 use super::tally::Tally;
 use super::write::{Writer, Wrote};
 use crate::api::*;
 use crate::controller::pulse::Pulse;
 use crate::controller::readiness::Waiting;
-use crate::engine::item::{Item, ObjectId};
-use crate::tenant::kubernetes::watch::{Following, SERVER, Told};
-use crate::tenant::kubernetes::{Live, News, Paths, Trouble, is_after, live};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use crate::engine::item::ObjectId;
+use crate::tenant::kubernetes::watch::{Following, Told};
+use crate::tenant::kubernetes::{Live, News, Paths, Trouble};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -36,14 +34,12 @@ const TURN: Duration = Duration::from_secs(15);
 const SILENCE: Duration = Duration::from_secs(90);
 /// How long what is in hand may take when the process is asked to end.
 const LAST_WRITES: Duration = Duration::from_secs(4);
-/// How soon a Secret that is in the way is asked for first.
-const OBSTACLE_AGAIN: Duration = Duration::from_millis(200);
 const TENANTS: &str = "tenants";
 
 /// What is told to a desk.
 pub(super) enum Event {
     /// Of the namespace's Tenants.
-    Tenants(Told<News<Live<Object<TenantSpec>>>>),
+    Tenants(Box<Told<News<Live<Object<TenantSpec>>>>>),
     /// Of what is followed, by the number of the following.
     Heard(u64, Told<Heard>),
     /// Binding Secrets were written, or not.
@@ -91,8 +87,11 @@ impl Desk {
         let (tell, inbox) = unbounded_channel();
         let paths = Paths::of(namespace);
         let teller = tell.clone();
-        let tenants =
-            follow::tenants(&context.server, &paths, Arc::new(move |told| drop(teller.send(Event::Tenants(told)))));
+        let tenants = follow::tenants(
+            &context.server,
+            &paths,
+            Arc::new(move |told| drop(teller.send(Event::Tenants(Box::new(told))))),
+        );
         let waits = context.readiness.waits("binder", format!("{TENANTS} of namespace {namespace}"));
         Desk {
             writer: Writer { context: context.clone(), paths: paths.clone(), salt: salt.clone() },
@@ -184,7 +183,7 @@ impl Desk {
 
     fn hear(&mut self, event: Event) {
         match event {
-            Event::Tenants(told) => self.hear_of_tenants(told),
+            Event::Tenants(told) => self.hear_of_tenants(*told),
             Event::Heard(following, told) if following == self.followings => self.hear_of_namespace(told),
             Event::Heard(..) => {}
             Event::Bindings(id, wrote) => self.bindings_written(&id, wrote),
@@ -238,7 +237,8 @@ impl Desk {
         self.following = Some(follow::namespace(&self.context.server, &self.paths, &self.salt, tell));
     }
 
-    fn lost(&self, resource: &'static str, why: &str) {
+    /// Something cannot be followed for now.
+    pub fn lost(&self, resource: &'static str, why: &str) {
         let namespace = self.paths.namespace();
         warn!(namespace, resource, why, "cannot be followed");
         if let Some(waiting) = self.unread.get(resource) {
@@ -246,209 +246,11 @@ impl Desk {
         }
     }
 
-    fn hear_of_namespace(&mut self, told: Told<Heard>) {
-        let now = Instant::now();
-        match told {
-            Told::Heard(Heard::Items(kind, news)) => self.hear_of_items(kind, news, now),
-            Told::Heard(Heard::Secrets(news)) => self.hear_of_secrets(news, now),
-            Told::Heard(Heard::Definitions(news)) => self.hear_of_definitions(news, now),
-            Told::Lost(resource, error) => self.lost(resource, &error.to_string()),
-            // It is there again: whatever failed meanwhile need not wait.
-            Told::Followed(SERVER) => self.agenda.hurry(now),
-            Told::Followed(_) => {}
-        }
-    }
-
-    fn is_read_now(&mut self, resource: &'static str) {
+    /// A resource was read.
+    pub fn is_read_now(&mut self, resource: &'static str) {
         if self.unread.remove(resource).is_some() && self.is_read() {
             let (namespace, objects) = (self.paths.namespace(), self.binder.inventory().len());
             info!(namespace, objects, "read");
         }
-    }
-
-    fn hear_of_items(&mut self, kind: Kind, news: News<Live<Item>>, now: Instant) {
-        match news {
-            News::All(all) => {
-                let there: BTreeSet<&str> = all.iter().map(|live| live.name.as_str()).collect();
-                let gone = self.known.ids().filter(|id| id.kind == kind && !there.contains(id.name.as_str()));
-                for id in gone.cloned().collect::<Vec<_>>() {
-                    self.item_gone(&id, None, now);
-                }
-                all.into_iter().for_each(|live| self.item(kind, live, now));
-                self.is_read_now(kind.plural());
-            }
-            News::Set(live) => self.item(kind, live, now),
-            News::Gone { name, revision } => self.item_gone(&ObjectId::new(kind, name), Some(&revision), now),
-        }
-    }
-
-    /// Takes in an object as it is.
-    fn item(&mut self, kind: Kind, mut live: Live<Item>, now: Instant) {
-        let id = ObjectId::new(kind, live.name.clone());
-        let uid_before = self.known.get(&id).map(|known| known.uid.clone());
-        if !self.known.put(&id, &mut live) {
-            return;
-        }
-        let Live { read, version, record, .. } = live;
-        let record = record.map(|mut record| {
-            if self.binder.tenant().is_empty() {
-                // Which tenant this is nobody can say: that something came by a sync is believed all the same.
-                record.tenant.clear();
-            }
-            Arc::new(record)
-        });
-        let before = self.definition_of(&id);
-        let inventory = self.binder.inventory();
-        let same = uid_before.as_ref() == Some(&version.uid)
-            && match &read {
-                Ok(item) => {
-                    inventory.records.get(&id) == record.as_ref()
-                        && inventory.get(&id).is_some_and(|known| says_the_same(&known, item))
-                }
-                Err(why) => inventory.invalid.get(&id) == Some(why),
-            };
-        if same {
-            // Its status, or what is of no interest, changed.
-            if kind != Kind::Component {
-                self.agenda.due(Task::Object(id), Haste::Changed, now);
-            }
-            return;
-        }
-        let uid = version.uid.clone();
-        let due = self.binder.change(match read {
-            Ok(item) => Change::There(state::Live { item, uid: version.uid, record }),
-            Err(why) => Change::Invalid { id: id.clone(), why },
-        });
-        self.due(due, now);
-        self.definition_named(&id, &uid, before, now);
-    }
-
-    fn item_gone(&mut self, id: &ObjectId, revision: Option<&str>, now: Instant) {
-        let before = self.definition_of(id);
-        if !self.known.gone(id, revision) {
-            return;
-        }
-        let due = self.binder.change(Change::Gone(id.clone()));
-        match id.kind {
-            Kind::Connection => {
-                let due = self.binder.tell_of_connection(&id.name, None);
-                self.due(due, now);
-            }
-            Kind::Integration => self.tally.gone(&id.name),
-            _ => {}
-        }
-        self.due(due, now);
-        self.agenda.forget(&Task::Object(id.clone()), now);
-        self.definition_named(id, "", before, now);
-    }
-
-    fn definition_of(&self, id: &ObjectId) -> Option<String> {
-        let integration =
-            self.binder.inventory().integrations.get(&id.name).filter(|_| id.kind == Kind::Integration)?;
-        named_by(&integration.spec).map(str::to_string)
-    }
-
-    fn definition_named(&mut self, id: &ObjectId, uid: &str, was: Option<String>, now: Instant) {
-        if id.kind != Kind::Integration {
-            return;
-        }
-        let is = self.definition_of(id);
-        for map in self.definitions.name(&id.name, uid, was.as_deref(), is.as_deref()) {
-            self.agenda.due(Task::Definition(map), Haste::Changed, now);
-        }
-    }
-
-    fn hear_of_secrets(&mut self, news: News<Seen>, now: Instant) {
-        match news {
-            News::All(all) => {
-                let there: BTreeSet<&str> = all.iter().map(Seen::name).collect();
-                let gone = self.binder.watched_secrets().filter(|name| !there.contains(name));
-                for name in gone.map(str::to_string).collect::<Vec<_>>() {
-                    self.change_secret(Change::SecretGone(name), now);
-                }
-                all.into_iter().for_each(|seen| self.secret(seen, now));
-                self.is_read_now(SECRETS);
-            }
-            News::Set(seen) => self.secret(seen, now),
-            News::Gone { name, revision } => {
-                let late = |known: &str| is_after(known, &revision);
-                if !self.binder.secret_version(&name).is_some_and(late) {
-                    self.change_secret(Change::SecretGone(name), now);
-                }
-            }
-        }
-    }
-
-    /// Takes in a Secret as it is.
-    pub fn secret(&mut self, seen: Seen, now: Instant) {
-        let name = seen.name().to_string();
-        let late = |known: &str| is_after(known, seen.revision());
-        if self.binder.secret_version(&name).is_some_and(late) {
-            return;
-        }
-        self.change_secret(Change::Secret(seen), now);
-        let obstacle = Task::Obstacle(name.clone());
-        if self.binder.is_in_the_way(&name) && !self.agenda.is_open(&obstacle) {
-            self.agenda.at(obstacle, now + OBSTACLE_AGAIN);
-        }
-    }
-
-    pub fn change_secret(&mut self, change: Change, now: Instant) {
-        let due = self.binder.change(change);
-        self.due(due, now);
-    }
-
-    fn hear_of_definitions(&mut self, news: News<ConfigMap>, now: Instant) {
-        match news {
-            News::All(all) => {
-                let there: BTreeSet<&str> = all.iter().map(|map| map.name.as_str()).collect();
-                let gone = self.definitions.names().filter(|name| !there.contains(name.as_str()));
-                for name in gone.cloned().collect::<Vec<_>>() {
-                    self.definition_gone(&name, now);
-                }
-                all.into_iter().for_each(|map| self.definition(map, now));
-                self.is_read_now(DEFINITIONS);
-            }
-            News::Set(map) => self.definition(map, now),
-            News::Gone { name, .. } => self.definition_gone(&name, now),
-        }
-    }
-
-    pub fn definition(&mut self, map: ConfigMap, now: Instant) {
-        let task = Task::Definition(map.name.clone());
-        if self.definitions.put(map) {
-            self.agenda.due(task, Haste::Changed, now);
-        }
-    }
-
-    fn definition_gone(&mut self, name: &str, now: Instant) {
-        self.definitions.gone(name);
-        self.agenda.forget(&Task::Definition(name.to_string()), now);
-    }
-
-    /// These are to be looked at.
-    pub fn due(&mut self, due: Due, now: Instant) {
-        for id in due.objects() {
-            self.agenda.due(Task::Object(id), Haste::Changed, now);
-        }
-    }
-
-    /// Takes in the answer to a write of ours.
-    pub fn answered(&mut self, kind: Kind, answer: &[u8], now: Instant) {
-        let text = String::from_utf8_lossy(answer);
-        if let Some(live) = live::item_whole(kind, &text) {
-            self.item(kind, live, now);
-        }
-    }
-}
-
-/// Whether two objects say the same, as far as the binder reads them.
-fn says_the_same(a: &Item, b: &Item) -> bool {
-    match (a, b) {
-        (Item::Component(a), Item::Component(b)) => a.spec == b.spec,
-        (Item::Connection(a), Item::Connection(b)) => a.spec == b.spec,
-        (Item::CustomerCredentials(a), Item::CustomerCredentials(b)) => a.spec == b.spec,
-        (Item::Integration(a, _), Item::Integration(b, _)) => a.spec == b.spec,
-        _ => false,
     }
 }

@@ -44,8 +44,10 @@ impl Desk {
             }
             Kind::CustomerCredentials => {
                 let found = self.binder.customer_credentials(&id.name, time).filter(|_| !is_gone)?;
-                let look = unwritten(&found.bindings).filter(|_| writes);
-                Some(look.unwrap_or(self.of_credentials(&id.name, self.known.get(id)?, found, time)))
+                if let Some(look) = unwritten(&found.bindings).filter(|_| writes) {
+                    return Some(look);
+                }
+                Some(self.of_credentials(&id.name, self.known.get(id)?, found, time))
             }
             Kind::Integration => {
                 let found = self.binder.integration(&id.name, time).filter(|_| !is_gone)?;
@@ -70,7 +72,7 @@ impl Desk {
 
     fn of_credentials(&self, name: &str, known: &Known, found: CredentialsVerdict, now: Timestamp) -> Look {
         let before: CustomerCredentialsStatus = known.status();
-        let left = self.left([before.binding.clone()], &[found.status.binding.clone()]);
+        let left = self.left([before.binding.clone()], std::array::from_ref(&found.status.binding));
         Look {
             status: found.body(name, &before, known.generation, &Time(now)),
             turn: Turn::of(&before.conditions, &found.conditions, left),

@@ -9,7 +9,7 @@
 //!
 //! | File | What it is |
 //! |---|---|
-//! | `desk`, `follow`, `known` | one namespace: what is told of it, and taken in |
+//! | `desk`, `follow`, `hear`, `known` | one namespace: what is told of it, and taken in |
 //! | `agenda` | what is to be looked at, in which order, when again |
 //! | `pass`, `look`, `write` | one object: look, write its binding Secrets, then its status |
 //! | `definitions` | the owners of the definitions' ConfigMaps |
@@ -34,6 +34,7 @@ mod due;
 mod fingerprint;
 mod follow;
 mod gather;
+mod hear;
 mod hosts;
 mod index;
 mod integration;

@@ -142,3 +142,31 @@ fn what_cannot_be_read_hurts_only_itself() {
     stage.apply(&[global("odd")]);
     stage.ready("integration/odd", "True Bound");
 }
+
+#[test]
+fn what_the_cluster_refuses_is_said_and_tried_again() {
+    let stage = Stage::new("refused");
+    let kubectl = |words: &str| stage.kubectl(words);
+    kubectl(
+        "create role binder --verb=* --resource=*.stablekey.dev,leases.coordination.k8s.io,events.events.k8s.io,configmaps",
+    );
+    kubectl(
+        "create role status --verb=patch --resource=connections.stablekey.dev/status,integrations.stablekey.dev/status",
+    );
+    kubectl("create role reads --verb=get,list,watch --resource=secrets");
+    for role in ["binder", "status", "reads"] {
+        kubectl(&format!("create rolebinding {role} --role={role} --user=reader"));
+    }
+    let account = stage.here.cluster().user("reader", None).unwrap();
+    let mut binder = crate::replica::Replica::by(crate::replica::command(&stage.here, &account, &ARGUMENTS));
+    stage.apply(&[app(), global("crm"), integration("lead", &["crm"])]);
+    let why = stage.ready(CRM, "False ServerRefuses");
+    assert!(why.starts_with("SK0132 the cluster does not let Secret crm.binding be written: "), "{why}");
+    assert!(why.contains("User \"reader\" cannot patch resource \"secrets\""), "{why}");
+    stage.ready("integration/lead", "False ConnectionNotReady");
+    kubectl("create role writes --verb=create,patch --resource=secrets");
+    kubectl("create rolebinding writes --role=writes --user=reader");
+    stage.ready(CRM, "True Complete");
+    stage.ready("integration/lead", "True Bound");
+    stage.keeps_its_secrets(&mut binder);
+}

@@ -140,7 +140,7 @@ fn an_older_key_means_what_replaces_it_for_customers_and_secrets_too() {
 #[test]
 fn a_replaces_that_came_by_a_sync_serves_nobody_else() {
     let stage = Stage::new("replaces");
-    let _binder = stage.binder();
+    let mut binder = stage.binder();
     stage.apply(&[
         source("app", "prod-key", json!({}), json!({"password": CANARY})),
         integration("lead-router", &["prod-key"]),
@@ -156,6 +156,8 @@ fn a_replaces_that_came_by_a_sync_serves_nobody_else() {
     stage.says("connection/evil", "OlderKeysAnswered", "True AnsweredForSync");
     // The tenant's name is what the record is held against; without a Tenant it is believed all the same.
     stage.kubectl("delete tenant us");
+    binder.says("\"tenant\":\"\"");
+    binder.says("\"read\"");
     stage.apply(&[integration("second", &["prod-key"])]);
     stage.ready("integration/second", "False BindingMissing");
     stage.ready("connection/evil", "False SecretNotForKey");
