@@ -137,7 +137,8 @@ pub async fn definition(server: &Server, paths: &Paths, integration: &str) -> Re
     bytes.ok_or_else(|| nothing(&format!("ConfigMap {}, which holds its definition, is not there", reference.name)))
 }
 
-async fn config_map(server: &Server, paths: &Paths, name: &str) -> Result<Option<ConfigMap>, PlaceError> {
+/// A ConfigMap as it is now.
+pub async fn config_map(server: &Server, paths: &Paths, name: &str) -> Result<Option<ConfigMap>, PlaceError> {
     match server.ask(&Ask::get(paths.config_map(name))).await {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
         Err(trouble) if is_absent(&trouble) => Ok(None),

@@ -326,17 +326,29 @@ impl Writer<'_> {
 
     /// The definition stands before anything refers to it.
     async fn put_definition(&self, change: &Change, from: &DefinitionFrom, bytes: &[u8]) -> Result<(), PlaceError> {
+        let place = self.place;
         let name = name_of(change, from);
-        let map = config_maps::of_definition(&name, bytes);
-        match self.place.server.ask(&Ask::apply(self.place.paths.config_map(&name), body::to_bytes(&map))).await {
-            Ok(_) => Ok(()),
-            // It is named by what it holds, and never changes: one that is there is the same.
-            Err(trouble) if trouble.code() == Some(StatusCode::CONFLICT) => Ok(()),
-            Err(trouble) => {
-                let doing = Doing { verb: "create", resource: "configmaps", object: Some(&change.object) };
-                Err(of_place(trouble, &self.place.server, &self.place.paths, &doing))
+        let body = body::to_bytes(&config_maps::of_definition(&name, bytes));
+        for _ in 0..AGAIN {
+            match place.server.ask(&Ask::apply(place.paths.config_map(&name), body.clone())).await {
+                Ok(_) => return Ok(()),
+                Err(trouble) if trouble.code() == Some(StatusCode::CONFLICT) => {}
+                Err(trouble) => {
+                    let doing = Doing { verb: "create", resource: "configmaps", object: Some(&change.object) };
+                    return Err(of_place(trouble, &place.server, &place.paths, &doing));
+                }
+            }
+            // It is named by what it holds: one that is there should be the same.
+            match list::config_map(&place.server, &place.paths, &name).await? {
+                Some(there) if there.definition() == Some(bytes) => return Ok(()),
+                Some(_) => {
+                    let why = format!("ConfigMap {name} is there and holds something else: take it away");
+                    return Err(PlaceError::Refused { object: change.object.clone(), why });
+                }
+                None => {}
             }
         }
+        Err(PlaceError::Changed { object: change.object.clone() })
     }
 }
 

@@ -50,6 +50,39 @@ fn a_definition_goes_along_and_a_new_one_is_there_before_it_is_named() {
     assert!(writes[0].contains("configmaps/") && writes[1].contains("integrations/lead"), "{writes:?}");
 }
 
+/// Somebody puts something of his own where a definition will be, or takes it away.
+#[test]
+fn a_definition_is_what_it_is_named_by_or_the_integration_waits() {
+    let stage = Stage::new("preempted");
+    let mut syncer = stage.syncer();
+    stage.in_us(&[
+        definition("lead-v1", "lead", "crm", "first"),
+        connection("crm", "api"),
+        defined("lead", &["crm"], "lead-v1"),
+        sync("Plan"),
+    ]);
+    until_stands(&stage, "eu", "AwaitingApproval");
+    syncer.signal("-TERM");
+    syncer.end();
+    let text = field(&stage.us, "configmap/lead-v1", ".data.definition");
+    let digest = stablekey::tenant::directory::definition_digest(text.as_bytes());
+    let name = format!("lead-{}", &digest[..16]);
+    stage.in_eu(&[
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"definition": "theirs"}}),
+    ]);
+    stage.in_us(&[sync("Apply")]);
+    let _syncer = stage.syncer();
+    until_stands(&stage, "eu", "Failed");
+    let message = field(&stage.us, SYNC, &of_target("eu", "message"));
+    assert!(message.contains(&name) && message.contains("holds something else"), "{message}");
+    assert_eq!(field(&stage.eu, "integration/lead", ".metadata.name"), "");
+    kubectl(&stage.eu, &["delete", "configmap", &name]);
+    until_stands(&stage, "eu", "InSync");
+    assert_eq!(field(&stage.eu, &format!("configmap/{name}"), ".data.definition"), text);
+    kubectl(&stage.eu, &["delete", "configmap", &name]);
+    until_stands(&stage, "eu", "Drifted");
+}
+
 #[test]
 fn an_integration_is_bound_again_by_stable_key_and_overrides_hold_for_one_target() {
     let stage = Stage::new("overrides");
