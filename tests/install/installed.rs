@@ -14,7 +14,7 @@ fn cluster(name: &'static str) -> &'static Cluster {
     let cluster = shared_with(Options::named(name).with_controllers());
     run(cluster.kubectl().args(["apply", "--server-side", "-k"]).arg(repository("manifests/policies"))).unwrap();
     let namespace = cluster.namespace("in-force");
-    let account = Account::new(&install(&namespace, &["binder"]), "stablekey-binder");
+    let account = Account::new(install(&namespace, &["binder"]), "stablekey-binder");
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "any"}});
     until("the policies are in force", || account.apply("--dry-run=server", &secret).is_err());
     cluster
