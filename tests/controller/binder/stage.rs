@@ -23,7 +23,7 @@ pub fn tended() -> &'static Cluster {
     GUARDED.get_or_init(|| {
         let cluster = shared_with(Options::named("tended").with_controllers());
         let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/policies");
-        run(cluster.kubectl().args(["apply", "--server-side", "-f"]).arg(policies)).unwrap();
+        run(cluster.kubectl().args(["apply", "--server-side", "-k"]).arg(policies)).unwrap();
         cluster
     })
 }
