@@ -1,6 +1,6 @@
 //! What a process answers, and how it is told what to do.
 
-use crate::replica::Replica;
+use crate::replica::{Replica, until};
 use stablekey_clusters::shared;
 use std::process::Command;
 
@@ -11,8 +11,9 @@ fn it_answers_whether_it_is_alive_and_ready_and_what_it_counts() {
     replica.says("leads");
     let alive = replica.get("/healthz");
     assert_eq!((alive.code, alive.body.as_str()), (200, "alive\n"));
-    let ready = replica.get("/readyz");
-    assert_eq!((ready.code, ready.body.as_str()), (200, "syncer: leads\n"));
+    // Before that it says what it waits for.
+    until("it is ready", || replica.get("/readyz").code == 200);
+    assert_eq!(replica.get("/readyz").body, "syncer: leads\n");
     let metrics = replica.get("/metrics");
     assert_eq!(metrics.code, 200);
     assert!(metrics.content.starts_with("application/openmetrics-text; version=1.0.0"), "{metrics:?}");
