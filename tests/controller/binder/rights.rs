@@ -1,4 +1,4 @@
-//! The binder with the rights that the documentation gives, and no others.
+//! The binder with the rights that its manifests give, and no others.
 
 use super::stage::*;
 use crate::replica::{Replica, command, until};
@@ -6,16 +6,11 @@ use serde_json::json;
 use stablekey_clusters::{run, run_with_input};
 
 #[test]
-fn the_rights_that_the_documentation_gives_are_enough_and_none_is_too_many() {
+fn the_rights_that_its_manifests_give_are_enough_and_none_is_too_many() {
     let stage = Stage::new("rights");
-    let documentation = include_str!("../../../docs/operator.md");
-    let rules = |of: &str| {
-        let block =
-            documentation.split("```yaml\n").filter_map(|part| part.split("```").next()).find(|part| part.contains(of));
-        let rules = block.unwrap().split_once("rules:\n").unwrap().1;
-        rules.to_string()
-    };
-    let (house, binder) = (rules("coordination.k8s.io"), rules("customercredentials/status"));
+    let rules = |role: &'static str| role.split_once("rules:\n").unwrap().1.split("---").next().unwrap();
+    let house = rules(include_str!("../../../manifests/binder/lease.yaml"));
+    let binder = rules(include_str!("../../../manifests/binder/role.yaml"));
     let role = format!(
         "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {{name: binder}}\nrules:\n{house}{binder}"
     );
