@@ -89,7 +89,8 @@ impl Ground {
         made.sort_unstable();
         let all = made.len();
         made.dedup();
-        assert_eq!((made.len(), all), (number, number));
+        // The answer to one that asked and was killed then is not always in the audit log.
+        assert_eq!(made.len(), all, "each was made once");
     }
 }
 
