@@ -19,7 +19,7 @@ control-plane:
 	hack/control-plane/build
 
 # Helm, and small programs around the libraries of Flux, Argo CD and Prometheus, for the tests of manifests/:
-# built once, in a minute, into the user's cache.
+# built once, in a minute or two, into the user's cache.
 tools:
 	hack/tools/build
 

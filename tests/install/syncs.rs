@@ -55,8 +55,11 @@ fn elsewhere(name: &str, there: &Namespace<'_>, policy: &Value) -> Value {
     document("Tenant", name, json!({"place": place, "policy": policy}))
 }
 
-fn kubeconfigs(of: &str, account: &Account) -> Value {
-    let text = std::fs::read_to_string(&account.kubeconfig).unwrap();
+fn text_of(account: &Account) -> String {
+    std::fs::read_to_string(&account.kubeconfig).unwrap()
+}
+
+fn kubeconfigs(of: &str, text: &str) -> Value {
     let metadata = json!({"name": "stablekey-kubeconfigs"});
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {of: text}})
 }
@@ -100,91 +103,93 @@ fn unused(account: &Account, requests: &[Request], roles: &[&str]) -> Rights {
     granted.difference(&asked(requests, &account.user, &account.namespace)).cloned().collect()
 }
 
-#[test]
-fn no_verb_is_refused_and_each_is_used() {
-    let hub = us().namespace("hub");
-    let target = eu().namespace("target");
-    let begun = [us().mark().unwrap(), eu().mark().unwrap()];
-    let pushes = Account::new(install(&hub, &["syncer"]), "stablekey-syncer");
-    let receives = Account::new(install(&target, &["tenant-access/target"]), "stablekey-target");
+/// Approves what a sync in mode `Plan` shows, and waits until it is done.
+fn approve_what_is_planned(hub: &Namespace<'_>) {
+    let digest = field(hub, SYNC, ".status.targets[0].digest");
+    run(hub.kubectl().args(["annotate", SYNC, &format!("stablekey.dev/approve={digest}")])).unwrap();
+    until_field(hub, SYNC, STATE, "InSync");
+}
+
+/// A hub writes to a target elsewhere: by approval, by itself, and away again.
+fn push(hub: &Namespace<'static>, target: &Namespace<'static>, pushes: &Account, receives: &Account) {
     let policy = json!({"actions": ["Create", "Update", "Delete"]});
-    apply(&target, &document("Tenant", "eu", json!({"acceptFrom": ["us"], "policy": policy})));
+    apply(target, &document("Tenant", "eu", json!({"acceptFrom": ["us"], "policy": policy})));
     for object in [
-        kubeconfigs("eu", &receives),
+        kubeconfigs("eu", &text_of(receives)),
         document("Tenant", "us", json!({})),
-        elsewhere("eu", &target, &policy),
+        elsewhere("eu", target, &policy),
         definition("lead"),
         connection("crm", "api"),
         integration("lead", "crm"),
         sync("us", "eu", "Plan"),
     ] {
-        apply(&hub, &object);
+        apply(hub, &object);
     }
-    let mut running = syncer(&hub, &pushes);
-    until_field(&hub, SYNC, STATE, "AwaitingApproval");
-    assert_eq!(health(&hub, SYNC), ["InProgress", "Suspended"]);
-    let digest = field(&hub, SYNC, ".status.targets[0].digest");
-    run(hub.kubectl().args(["annotate", SYNC, &format!("stablekey.dev/approve={digest}")])).unwrap();
-    until_field(&hub, SYNC, STATE, "InSync");
-    assert_eq!(health(&hub, SYNC), ["Current", "Healthy"]);
-    assert_eq!(health(&hub, "tenant/eu"), ["Current", "Healthy"]);
-    let copied = field(&target, "integration/lead", ".spec.definition.configMap.name");
-    assert!(
-        field(&target, &format!("configmap/{copied}"), ".data.definition").starts_with("definitionVersion: 7"),
-        "{copied}"
-    );
+    let mut running = syncer(hub, pushes);
+    until_field(hub, SYNC, STATE, "AwaitingApproval");
+    assert_eq!(health(hub, SYNC), ["InProgress", "Suspended"]);
+    approve_what_is_planned(hub);
+    assert_eq!(health(hub, SYNC), ["Current", "Healthy"]);
+    assert_eq!(health(hub, "tenant/eu"), ["Current", "Healthy"]);
+    let copied = field(target, "integration/lead", ".spec.definition.configMap.name");
+    let text = field(target, &format!("configmap/{copied}"), ".data.definition");
+    assert!(text.starts_with("definitionVersion: 7"), "{copied}: {text}");
 
-    // It goes on by itself; what is no longer declared goes.
-    apply(&hub, &sync("us", "eu", "Apply"));
-    apply(&hub, &connection("crm", "api refresh"));
-    until_field(&target, "connection/crm", ".spec.inputs.scopes.value", "api refresh");
+    apply(hub, &sync("us", "eu", "Apply"));
+    apply(hub, &connection("crm", "api refresh"));
+    until_field(target, "connection/crm", ".spec.inputs.scopes.value", "api refresh");
     for object in [definition("other"), connection("other", "api"), integration("other", "other")] {
-        apply(&hub, &object);
+        apply(hub, &object);
     }
-    until_field(&target, "integration/other", ".metadata.name", "other");
-    run(target
-        .kubectl()
-        .args(["patch", "connection/other", "--type=merge", "--patch"])
-        .arg(r#"{"spec":{"deletionPolicy":"Delete"}}"#))
-    .unwrap();
+    until_field(target, "integration/other", ".metadata.name", "other");
+    let may_go = r#"{"spec":{"deletionPolicy":"Delete"}}"#;
+    run(target.kubectl().args(["patch", "connection/other", "--type=merge", "--patch", may_go])).unwrap();
     run(hub.kubectl().args(["delete", "integration/other", "connection/other"])).unwrap();
-    until_field(&target, "integration/other", ".metadata.name", "");
-    until_field(&target, "connection/other", ".metadata.name", "");
-    until_field(&hub, SYNC, STATE, "InSync");
-    // Out of the way of what may not be: its kubeconfig is taken away.
-    let nothing = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "stablekey-kubeconfigs"}, "stringData": {"eu": ""}});
-    apply(&hub, &nothing);
-    until_field(&hub, "tenant/eu", ".status.conditions[0].status", "False");
-    assert_eq!(health(&hub, "tenant/eu"), ["Failed", "Degraded"]);
+    until_field(target, "integration/other", ".metadata.name", "");
+    until_field(target, "connection/other", ".metadata.name", "");
+    until_field(hub, SYNC, STATE, "InSync");
+
+    apply(hub, &kubeconfigs("eu", ""));
+    until_field(hub, "tenant/eu", ".status.conditions[0].status", "False");
+    assert_eq!(health(hub, "tenant/eu"), ["Failed", "Degraded"]);
     running.signal("-TERM");
     assert!(running.end().success());
+}
 
-    // The other way: the target has the syncer, and an account of the source's that only reads.
-    let source = us().namespace("source");
-    let home = eu().namespace("home");
-    let gives = Account::new(install(&source, &["tenant-access/source"]), "stablekey-source");
-    let pulls = Account::new(install(&home, &["syncer"]), "stablekey-syncer");
-    for object in
-        [document("Tenant", "us", json!({})), definition("lead"), connection("crm", "api"), integration("lead", "crm")]
-    {
-        apply(&source, &object);
+/// A target has the syncer, and an account of the source's that only reads.
+fn pull(source: &Namespace<'static>, home: &Namespace<'static>, gives: &Account, pulls: &Account) {
+    let us = document("Tenant", "us", json!({}));
+    for object in [us, definition("lead"), connection("crm", "api"), integration("lead", "crm")] {
+        apply(source, &object);
     }
     for object in [
-        kubeconfigs("us", &gives),
+        kubeconfigs("us", &text_of(gives)),
         document("Tenant", "eu", json!({"acceptFrom": ["us"]})),
-        elsewhere("us", &source, &json!({})),
+        elsewhere("us", source, &json!({})),
         sync("us", "eu", "Plan"),
     ] {
-        apply(&home, &object);
+        apply(home, &object);
     }
-    let mut running = syncer(&home, &pulls);
-    until_field(&home, SYNC, STATE, "AwaitingApproval");
-    let digest = field(&home, SYNC, ".status.targets[0].digest");
-    run(home.kubectl().args(["annotate", SYNC, &format!("stablekey.dev/approve={digest}")])).unwrap();
-    until_field(&home, SYNC, STATE, "InSync");
-    assert_eq!(field(&home, "connection/crm", ".spec.inputs.scopes.value"), "api");
+    let mut running = syncer(home, pulls);
+    until_field(home, SYNC, STATE, "AwaitingApproval");
+    approve_what_is_planned(home);
+    assert_eq!(field(home, "connection/crm", ".spec.inputs.scopes.value"), "api");
     running.signal("-TERM");
     assert!(running.end().success());
+}
+
+#[test]
+fn no_verb_is_refused_and_each_is_used() {
+    let begun = [us().mark().unwrap(), eu().mark().unwrap()];
+    let (hub, target) = (us().namespace("hub"), eu().namespace("target"));
+    let pushes = Account::new(install(&hub, &["syncer"]), "stablekey-syncer");
+    let receives = Account::new(install(&target, &["tenant-access/target"]), "stablekey-target");
+    push(&hub, &target, &pushes, &receives);
+
+    let (source, home) = (us().namespace("source"), eu().namespace("home"));
+    let gives = Account::new(install(&source, &["tenant-access/source"]), "stablekey-source");
+    let pulls = Account::new(install(&home, &["syncer"]), "stablekey-syncer");
+    pull(&source, &home, &gives, &pulls);
 
     let [in_us, in_eu] = [us().audit_since(begun[0]).unwrap(), eu().audit_since(begun[1]).unwrap()];
     for (requests, account) in [(&in_us, &pushes), (&in_us, &gives), (&in_eu, &receives), (&in_eu, &pulls)] {
