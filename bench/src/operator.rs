@@ -1,11 +1,13 @@
-//! The operator's syncer between two clusters, beside a client that does by hand what must be done at least.
+//! The operator, beside a client that does by hand what must be done at least: the syncer between two clusters,
+//! the binder in one.
 
+mod credentials;
 mod raw;
 mod stage;
 
 use crate::report::{Figure, Machine, time};
 use crate::{Outcome, measure, peers};
-use raw::Client;
+use credentials::Credentials;
 use stage::{Process, Stage};
 use std::time::Duration;
 
@@ -40,6 +42,10 @@ pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
         machine.left_out("the operator: go is not here to build a control plane");
         return Ok(Vec::new());
     }
+    Ok([syncer()?, binder()?].concat())
+}
+
+fn syncer() -> Outcome<Vec<Figure>> {
     let mut figures = Vec::new();
     let mut ours = Vec::new();
     for (resources, memory) in MEMORY {
@@ -47,22 +53,44 @@ pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
         let process = stage.start()?;
         stage.settle(&process)?;
         ours.push(latencies(|| stage.change(SAMPLES))?);
-        let rest = process.at_rest(REST)?;
-        figures.push(Figure::of_memory(
-            format!("memory of the syncer at rest, {resources} resources in each of 2 clusters"),
-            rest.memory,
-            memory,
-        ));
+        let there = format!("{resources} resources in each of 2 clusters");
+        figures.extend(at_rest("syncer", &process, &there, memory)?);
         if resources == LARGE {
-            figures.push(Figure::of_time("processor time of the syncer at rest, in 60 s", rest.processor, IDLE));
             figures.extend(burst(&stage, &process)?);
             drop(process);
             figures.extend(start(&stage)?);
             let raw = latencies(|| stage.relay(SAMPLES))?;
-            figures.extend(beside(&ours, raw));
+            let what = format!("one change in the source → in the target, {LARGE} resources there");
+            figures.extend(beside(&what, &ours, raw));
         }
     }
     Ok(figures)
+}
+
+fn binder() -> Outcome<Vec<Figure>> {
+    let mut figures = Vec::new();
+    let mut ours = Vec::new();
+    for (resources, memory) in MEMORY {
+        let stage = Credentials::prepare(resources)?;
+        let process = stage.start()?;
+        ours.push(latencies(|| stage.change(SAMPLES))?);
+        figures.extend(at_rest("binder", &process, &format!("{resources} resources"), memory)?);
+        if resources == LARGE {
+            drop(process);
+            let raw = latencies(|| stage.relay(SAMPLES))?;
+            let what = format!("test credential changed → in its binding Secret, {LARGE} resources there");
+            figures.extend(beside(&what, &ours, raw));
+        }
+    }
+    Ok(figures)
+}
+
+fn at_rest(role: &str, process: &Process, there: &str, memory: u64) -> Outcome<[Figure; 2]> {
+    let rest = process.at_rest(REST)?;
+    Ok([
+        Figure::of_memory(format!("memory of the {role} at rest, {there}"), rest.memory, memory),
+        Figure::of_time(format!("processor time of the {role} at rest in 60 s, {there}"), rest.processor, IDLE),
+    ])
 }
 
 /// The medians of several runs.
@@ -78,9 +106,8 @@ fn latencies(mut run: impl FnMut() -> Outcome<Vec<Duration>>) -> Outcome<Latency
     Ok(Latency { half: measure::median(half), most: measure::median(most) })
 }
 
-fn beside(ours: &[Latency], raw: Latency) -> Vec<Figure> {
+fn beside(what: &str, ours: &[Latency], raw: Latency) -> Vec<Figure> {
     let [small, large] = ours else { return Vec::new() };
-    let what = format!("one change in the source → in the target, {LARGE} resources there");
     let figure = |share: &str, ours: Duration, theirs: Duration| {
         let against = format!("one watch event and one PATCH {}", time(theirs));
         let ratio = ours.as_secs_f64() / theirs.as_secs_f64();

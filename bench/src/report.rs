@@ -173,9 +173,10 @@ pub fn markdown(figures: &[Figure], machine: &Machine) -> String {
          plain client that sends the PATCHes that ours sent, made of what stands there then, with as many in flight,\n  \
          and looks at no answer. Memory is that of the command alone: a sync brings 10,000 resources of one cluster to\n  \
          another that has none, and is then planned again.\n\
-         - The operator's syncer (`bench/src/operator.rs`) mirrors a namespace of one cluster to another. A change is a\n  \
+         - The operator: its syncer (`bench/src/operator.rs`) mirrors a namespace of one cluster to another. A change is a\n  \
          merge PATCH of the source, timed from its answer until a watch of the target tells of it; beside it a client\n  \
-         that does nothing but send on what a watch of the source tells. Of 5 runs of 500 the medians. A burst is sent\n  \
+         that does nothing but send on what a watch of the source tells. Of 5 runs of 500 the medians. The binder's is\n  \
+         a merge PATCH of a Secret with credentials for tests, until a watch tells of its binding Secret. A burst is sent\n  \
          to the source while the operator is held (SIGSTOP), and its writes are timed by the audit log. Memory is what\n  \
          is resident at rest.\n\
          - The peers are built from source by the modules in `hack/peers` and `hack/control-plane`.\n",

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 /// How long a request that has been received may take to be answered.
 const PATIENCE: Duration = Duration::from_secs(20);
+const DECISION: &str = "authorization.k8s.io/decision";
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A point in the audit log.
@@ -45,6 +46,9 @@ pub struct Request {
     pub uri: String,
     /// The answer's HTTP status; of one not yet answered, and of a watch that goes on, what there is.
     pub code: u16,
+    /// Whether it was refused because none of the user's rights allows it: a quota or a policy refuses with
+    /// the same status.
+    pub forbidden: bool,
     /// `ResponseComplete`; of a watch that goes on `ResponseStarted`.
     pub stage: String,
     /// When the server had it.
@@ -92,6 +96,8 @@ struct Line {
     object_ref: Object,
     #[serde(default)]
     response_status: Status,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -196,6 +202,7 @@ impl From<Line> for Request {
             name,
             uri: line.uri,
             code: line.response_status.code,
+            forbidden: line.annotations.get(DECISION).is_some_and(|decision| decision == "forbid"),
             stage: line.stage,
             received: line.request_received_timestamp,
             reached: line.stage_timestamp,

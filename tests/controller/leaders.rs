@@ -1,6 +1,6 @@
 //! Two replicas, one active.
 
-use crate::replica::{Replica, until};
+use crate::replica::{Replica, account, command, until};
 use stablekey_clusters::{Namespace, run, run_with_input, shared};
 use std::time::{Duration, Instant};
 
@@ -50,7 +50,14 @@ fn of_two_one_leads_and_keeps_its_lease() {
 #[test]
 fn two_roles_have_two_leases() {
     let namespace = namespace();
-    let mut both = Replica::start(&namespace, &["--role", "both"]);
+    // One account with the rights of both.
+    let binder = account(&namespace, "binder");
+    account(&namespace, "syncer");
+    let user = format!("--serviceaccount={}:stablekey-binder", namespace.name());
+    for role in ["stablekey-syncer", "stablekey-lease-syncer"] {
+        run(namespace.kubectl().args(["create", "rolebinding", &format!("both-{role}"), "--role", role, &user])).unwrap();
+    }
+    let mut both = Replica::by(command(&namespace, &binder, &["--role", "both"]));
     both.says("leads");
     both.says("leads");
     let names = run(namespace.kubectl().args(["get", "leases", "-o", "name"])).unwrap();
@@ -123,6 +130,7 @@ fn one_that_was_stopped_for_longer_than_the_lease_knows_at_once() {
 #[test]
 fn while_the_lease_cannot_be_renewed_it_is_lost_and_taken_again_later() {
     let cluster = stablekey_clusters::Cluster::start(&stablekey_clusters::Options::named("frozen")).unwrap();
+    cluster.install_crds().unwrap();
     let namespace = cluster.namespace("lease");
     let mut only = replica(&namespace, "only");
     only.says("leads");
@@ -164,7 +172,7 @@ fn a_lease_that_somebody_deletes_is_made_again_by_its_holder() {
 fn without_the_right_to_leases_it_waits_and_says_so() {
     let namespace = namespace();
     let nobody = namespace.cluster().user("nobody", None).unwrap();
-    let mut replica = Replica::by(crate::replica::command(&namespace, &nobody, &BINDER));
+    let mut replica = Replica::by(command(&namespace, &nobody, &BINDER));
     let said = replica.says("cannot be asked for");
     assert!(said["why"].as_str().unwrap().contains("cannot get resource \"leases\""), "{said}");
     let ready = replica.get("/readyz");
@@ -185,7 +193,7 @@ fn the_rights_that_the_documentation_gives_are_enough() {
     run_with_input(namespace.kubectl().args(["apply", "-f", "-"]), &role).unwrap();
     run(namespace.kubectl().args(["create", "rolebinding", "house", "--role=house", "--user=operator"])).unwrap();
     let operator = namespace.cluster().user("operator", None).unwrap();
-    let mut replica = Replica::by(crate::replica::command(&namespace, &operator, &BINDER));
+    let mut replica = Replica::by(command(&namespace, &operator, &BINDER));
     replica.says("leads");
     let renewed = lease(&namespace, "renewTime");
     until("it is renewed", || lease(&namespace, "renewTime") != renewed);

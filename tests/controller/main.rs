@@ -13,7 +13,10 @@ mod binder;
 mod events;
 mod house;
 mod leaders;
+#[path = "../support/manifests.rs"]
+mod manifests;
 #[path = "../support/proxy.rs"]
 mod proxy;
 mod replica;
 mod syncer;
+mod turmoil;

@@ -1,9 +1,10 @@
 //! One process of the operator, as a test sees it.
 
+use crate::manifests;
 use stablekey_clusters::Namespace;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -35,10 +36,16 @@ pub fn command(namespace: &Namespace<'_>, kubeconfig: &Path, arguments: &[&str])
     command
 }
 
+/// For a role of the operator in a namespace: the account that its manifests give.
+pub fn account(namespace: &Namespace<'_>, role: &'static str) -> PathBuf {
+    manifests::account(namespace.cluster(), namespace.name(), role)
+}
+
 impl Replica {
-    /// Starts one, and waits until it can be asked.
+    /// Starts one with the account of its role, and waits until it can be asked.
     pub fn start(namespace: &Namespace<'_>, arguments: &[&str]) -> Self {
-        Replica::by(command(namespace, namespace.cluster().kubeconfig(), arguments))
+        let role = if arguments.contains(&"syncer") { "syncer" } else { "binder" };
+        Replica::by(command(namespace, &account(namespace, role), arguments))
     }
 
     pub fn by(mut command: Command) -> Self {
@@ -122,10 +129,38 @@ impl Drop for Replica {
     }
 }
 
+/// Asks until it holds: at first often, later less.
+#[track_caller]
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + LONG;
+    let mut pause = Duration::from_millis(5);
     while !holds() {
         assert!(Instant::now() < deadline, "{what}: not within {} s", LONG.as_secs());
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(100));
+    }
+}
+
+/// Waits until a field of an object has a value, by a watch: who asks again and again takes the processor from
+/// those that are waited for.
+#[track_caller]
+pub fn until_says(what: &str, kubectl: impl Fn() -> Command, object: &str, path: &str, value: &str) {
+    let field = || {
+        let get = ["get", object, "-o", &format!("jsonpath={{{path}}}")];
+        stablekey_clusters::run(kubectl().args(get)).unwrap_or_default()
+    };
+    let is = format!("--for=jsonpath={{{path}}}={value}");
+    let deadline = Instant::now() + LONG;
+    // It cannot wait for what is absent, and ends where a watch does.
+    let waited = || {
+        !value.is_empty() && stablekey_clusters::run(kubectl().args(["wait", &is, object, "--timeout=10s"])).is_ok()
+    };
+    while !waited() {
+        let last = field();
+        if last == value {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{what}: not within {} s, but {last:?}", LONG.as_secs());
+        std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -1,7 +1,8 @@
 //! What real API servers say to all of it.
 
-use crate::installed::{apply, list, us};
-use crate::renderings::{ALL, Objects, helmed, kustomized, placed};
+use crate::installed::{apply, us};
+use crate::manifests::{Objects, list, placed};
+use crate::renderings::{ALL, helmed, kustomized};
 use crate::tools::{helm, repository, says};
 use serde_json::{Value, json};
 use stablekey_clusters::{Cluster, Namespace, Options, run, run_with_input};

@@ -1,6 +1,7 @@
 //! manifests/ in clusters: kinds and policies once, and the rest in a namespace of each test.
 
-use crate::renderings::{Objects, kustomized, placed};
+use crate::manifests::{list, placed};
+use crate::renderings::kustomized;
 use crate::tools::repository;
 use serde_json::{Value, json};
 use stablekey_clusters::{Cluster, Namespace, Options, run, run_with_input, shared_with};
@@ -36,11 +37,6 @@ pub fn eu() -> &'static Cluster {
 pub fn install<'n>(namespace: &'n Namespace<'static>, folders: &[&str]) -> &'n Namespace<'static> {
     apply(namespace, &list(&placed(kustomized(folders), namespace.name())));
     namespace
-}
-
-/// Several objects as the one that kubectl takes.
-pub fn list(objects: &Objects) -> Value {
-    json!({"apiVersion": "v1", "kind": "List", "items": objects.values().collect::<Vec<_>>()})
 }
 
 /// As the administrator.

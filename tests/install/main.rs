@@ -15,6 +15,9 @@ mod alerts;
 mod chart;
 mod documented;
 mod installed;
+#[allow(dead_code, reason = "the operator's own tests use more of it")]
+#[path = "../support/manifests.rs"]
+mod manifests;
 mod policies;
 mod renderings;
 #[allow(dead_code, reason = "the operator's own tests use more of it")]

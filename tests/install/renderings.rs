@@ -1,29 +1,8 @@
 //! What Kustomize and Helm make of manifests/, and that it is the same.
 
+use crate::manifests::{self, Objects, by_name, documents, placed};
 use crate::tools::{helm, kubectl, repository, says};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-
-/// Objects, by kind and name.
-pub type Objects = BTreeMap<String, Value>;
-
-fn documents(yaml: &str) -> Vec<Value> {
-    let mut documents: Vec<Value> = serde_saphyr::from_multiple(yaml).unwrap();
-    documents.iter_mut().for_each(whole_numbers);
-    documents
-}
-
-/// 0.0 and 0 are one number, which Kustomize writes as the latter.
-fn whole_numbers(value: &mut Value) {
-    match value {
-        Value::Number(number) if number.as_f64().is_some_and(|n| n.fract() == 0.0 && n.abs() < 1e9) => {
-            *value = json!(number.as_f64().unwrap() as i64);
-        }
-        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
-        Value::Object(fields) => fields.values_mut().for_each(whole_numbers),
-        _ => {}
-    }
-}
 
 /// The same objects; what differs is shown, and nothing else.
 #[track_caller]
@@ -37,28 +16,14 @@ fn same(these: &Objects, those: &Objects, what: &str) {
     }
 }
 
-fn read(documents: Vec<Value>) -> Objects {
-    let count = documents.len();
-    let id = |object: &Value| {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
-        let (kind, metadata) = (text(&object["kind"]), &object["metadata"]);
-        // The namespace apart: a kind that has none shows the same either way.
-        format!("{kind}/{}", text(&metadata["name"]))
-    };
-    let objects: Objects = documents.into_iter().map(|object| (id(&object), object)).collect();
-    assert_eq!(objects.len(), count, "two objects of one name");
-    objects
-}
-
 /// What Kustomize makes of folders of manifests/.
 pub fn kustomized(folders: &[&str]) -> Objects {
-    let folder = |folder: &&str| says(kubectl().arg("kustomize").arg(repository("manifests").join(folder)));
-    folders.iter().flat_map(|name| read(documents(&folder(name)))).collect()
+    folders.iter().flat_map(|folder| manifests::kustomized(kubectl(), folder)).collect()
 }
 
 /// What Helm makes of the chart, for a namespace, with values.
 pub fn helmed(namespace: &str, values: &[&str]) -> Objects {
-    read(helmed_in_order(namespace, values))
+    by_name(helmed_in_order(namespace, values))
 }
 
 /// The same, also where several objects have one name.
@@ -72,22 +37,6 @@ pub fn helmed_in_order(namespace: &str, values: &[&str]) -> Vec<Value> {
 /// The flag for a value: a list is given as JSON.
 pub fn set(value: &str) -> &'static str {
     if value.contains("=[") { "--set-json" } else { "--set" }
-}
-
-/// The same objects in a namespace, as an overlay would put them there.
-pub fn placed(mut objects: Objects, namespace: &str) -> Objects {
-    for object in objects.values_mut().filter(|object| is_namespaced(object)) {
-        object["metadata"]["namespace"] = json!(namespace);
-        for subject in object.get_mut("subjects").and_then(Value::as_array_mut).into_iter().flatten() {
-            subject["namespace"] = json!(namespace);
-        }
-    }
-    objects
-}
-
-pub fn is_namespaced(object: &Value) -> bool {
-    let cluster_wide = ["CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
-    !cluster_wide.contains(&object["kind"].as_str().unwrap())
 }
 
 /// Everything that there is.
@@ -114,7 +63,7 @@ fn the_chart_and_the_folders_are_the_same() {
 fn an_overlay_puts_all_of_it_into_its_namespace() {
     for (namespace, folders) in [("us-prod", ["binder", "syncer"]), ("eu-prod", ["binder", "tenant-access/target"])] {
         let overlay = says(kubectl().arg("kustomize").arg(repository("examples/install").join(namespace)));
-        same(&read(documents(&overlay)), &placed(kustomized(&folders), namespace), namespace);
+        same(&by_name(documents(&overlay)), &placed(kustomized(&folders), namespace), namespace);
     }
 }
 

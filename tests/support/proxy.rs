@@ -101,6 +101,11 @@ impl Way {
 impl Proxy {
     /// It answers with the cluster's own certificate.
     pub fn to(cluster: &Cluster, decide: impl FnMut(&Seen) -> Fate + Send + 'static) -> Self {
+        Proxy::of(cluster, cluster.kubeconfig(), decide)
+    }
+
+    /// The same, for whoever has this kubeconfig.
+    pub fn of(cluster: &Cluster, whose: &Path, decide: impl FnMut(&Seen) -> Fate + Send + 'static) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let tls = acceptor(cluster.folder());
@@ -122,7 +127,7 @@ impl Proxy {
         runtime.spawn(task);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kubeconfig");
-        let there = std::fs::read_to_string(cluster.kubeconfig()).unwrap();
+        let there = std::fs::read_to_string(whose).unwrap();
         let here = there.replace(cluster.server(), &format!("https://127.0.0.1:{port}"));
         assert_ne!(there, here);
         std::fs::write(&path, here).unwrap();

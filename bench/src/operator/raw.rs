@@ -6,14 +6,16 @@ use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use k8s_openapi::ByteString;
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use stablekey::api::Kind;
-use stablekey::engine::item::Item;
-use stablekey::engine::item::ObjectId;
 use stablekey::tenant::kubernetes::connect::Servers;
 use stablekey::tenant::kubernetes::watch::{Follower, Following, Told};
-use stablekey::tenant::kubernetes::{Live, News, Paths, Reading, Server, list};
+use stablekey::tenant::kubernetes::{Listing, News, Paths, Server};
 use stablekey_clusters::Cluster;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use tokio::runtime::{Builder, Runtime};
@@ -25,7 +27,7 @@ pub struct Client {
     server: Server,
 }
 
-/// A connection as a watch tells of it: its name, and the value of its input `stamp`.
+/// An object as a watch tells of it: its name, and the value that is changed in it.
 pub type Stamped = (String, String);
 
 impl Client {
@@ -43,13 +45,13 @@ impl Client {
     }
 
     /// Sets fields of an object.
-    pub fn patch(&self, paths: &Paths, id: &ObjectId, patch: &Value) -> Outcome<()> {
-        self.runtime.block_on(self.send(merge(paths, id, patch)?)).map(drop)
+    pub fn patch(&self, path: &str, patch: &Value) -> Outcome<()> {
+        self.runtime.block_on(self.send(merge(path, patch)?)).map(drop)
     }
 
     /// Sets fields of many objects.
-    pub fn patch_all(&self, paths: &Paths, patches: &[(ObjectId, Value)], in_flight: usize) -> Outcome<()> {
-        let requests: Vec<_> = patches.iter().map(|(id, patch)| merge(paths, id, patch)).collect::<Outcome<_>>()?;
+    pub fn patch_all(&self, patches: &[(String, Value)], in_flight: usize) -> Outcome<()> {
+        let requests: Vec<_> = patches.iter().map(|(path, patch)| merge(path, patch)).collect::<Outcome<_>>()?;
         let sent = stream::iter(requests).map(|request| self.send(request)).buffer_unordered(in_flight);
         self.runtime.block_on(sent.try_for_each(|_| std::future::ready(Ok(()))))
     }
@@ -72,23 +74,17 @@ impl Client {
         }
     }
 
-    /// What happens to the connections of a namespace from now on.
-    pub fn watch(&self, paths: &Paths) -> Outcome<(Receiver<Stamped>, Following)> {
+    /// What happens to the objects of a list from now on.
+    pub fn watch(&self, paths: &Paths, listing: Listing<Stamped>) -> Outcome<(Receiver<Stamped>, Following)> {
         let (tell, told) = channel();
         let (begun, begins) = channel();
-        let tell = Arc::new(move |news: Told<News<Live<Item>>>| match news {
-            Told::Heard(News::Set(live)) => {
-                if let Ok(Item::Connection(connection)) = live.read
-                    && let Some(stablekey::api::Input::Value(stamp)) = connection.spec.inputs.get("stamp")
-                {
-                    let _ = tell.send((live.name, stamp.clone()));
-                }
-            }
+        let tell = Arc::new(move |news: Told<News<Stamped>>| match news {
+            Told::Heard(News::Set(stamped)) => drop(tell.send(stamped)),
             Told::Followed(_) => drop(begun.send(())),
             _ => {}
         });
         let mut follower = Follower::new(&self.server, paths, tell);
-        follower.follow(list::items(paths, Kind::Connection, Reading::Spec), |news| news);
+        follower.follow(listing, |news| news);
         let following = follower.done();
         begins.recv()?;
         Ok((told, following))
@@ -102,7 +98,61 @@ impl Client {
     }
 }
 
-fn merge(paths: &Paths, id: &ObjectId, patch: &Value) -> Outcome<Request<Vec<u8>>> {
-    let request = Request::builder().method(Method::PATCH).uri(paths.object(id));
+/// The connections of a namespace.
+pub fn connections(paths: &Paths) -> Listing<Stamped> {
+    let stamped = |object: Object| object.spec.inputs.get("stamp").map(|stamp| (object.metadata.name, stamp.value.clone()));
+    listing(paths.kind(Kind::Connection), Kind::Connection.plural(), String::new(), stamped)
+}
+
+/// The Secrets of a namespace with a label: name, and the one value of each.
+pub fn secrets(paths: &Paths, label: &str) -> Listing<Stamped> {
+    let stamped = |object: Object| {
+        let value = object.data.into_values().next()?;
+        Some((object.metadata.name, String::from_utf8(value.0).ok()?))
+    };
+    listing(paths.secrets(), "secrets", format!("&labelSelector={}", label.replace('/', "%2F").replace('=', "%3D")), stamped)
+}
+
+fn listing(
+    path: String,
+    resource: &'static str,
+    selector: String,
+    stamped: impl Fn(Object) -> Option<Stamped> + Send + Sync + 'static,
+) -> Listing<Stamped> {
+    let read = move |page: &[Box<RawValue>]| {
+        page.iter().filter_map(|object| stamped(serde_json::from_str(object.get()).ok()?)).collect()
+    };
+    Listing { path, resource, selector, read: Arc::new(read) }
+}
+
+/// As little of an object as is looked at.
+#[derive(Deserialize)]
+struct Object {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Spec,
+    #[serde(default)]
+    data: BTreeMap<String, ByteString>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+}
+
+#[derive(Default, Deserialize)]
+struct Spec {
+    #[serde(default)]
+    inputs: BTreeMap<String, Stamp>,
+}
+
+#[derive(Deserialize)]
+struct Stamp {
+    #[serde(default)]
+    value: String,
+}
+
+fn merge(path: &str, patch: &Value) -> Outcome<Request<Vec<u8>>> {
+    let request = Request::builder().method(Method::PATCH).uri(path);
     Ok(request.header("content-type", "application/merge-patch+json").body(patch.to_string().into_bytes())?)
 }

@@ -1,6 +1,6 @@
 //! Two clusters: the hub and source in one, the target in the other, and the same content in both.
 
-use super::Client;
+use super::raw::{Client, Stamped, connections};
 use crate::clusters::load::Load;
 use crate::files::STABLEKEY;
 use crate::{Outcome, generate};
@@ -9,10 +9,11 @@ use stablekey::api::{Kind, Resource};
 use stablekey::engine::item::ObjectId;
 use stablekey::tenant::kubernetes::{PAGE, Paths};
 use stablekey_clusters::audit::{Request, span};
-use stablekey_clusters::{Namespace, run_with_input, shared_all};
+use stablekey_clusters::{Cluster, Namespace, run_with_input, shared_all};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const SYNC: &str = "us-to-eu";
 const LONG: Duration = Duration::from_secs(300);
@@ -26,6 +27,7 @@ pub struct Stage {
     source: Client,
     target: Client,
     keys: Vec<String>,
+    key_elsewhere: String,
 }
 
 /// A process of the operator, and what it leaves to be read.
@@ -52,16 +54,17 @@ impl Stage {
             source: Client::of(us)?,
             target: Client::of(eu)?,
             keys: Vec::new(),
+            key_elsewhere: String::new(),
         };
-        let resources = generate::resources(resources);
-        let keys = resources.iter().filter(|r| r.kind() == Kind::Connection).map(|r| r.metadata().name.clone());
-        let stage = Stage { keys: keys.collect(), ..stage };
+        let (resources, few) = (generate::resources(resources), generate::resources(30));
+        let key_elsewhere = keys(&few).next().ok_or("nothing was generated")?;
+        let stage = Stage { keys: keys(&resources).collect(), key_elsewhere, ..stage };
         Load::on(us.kubeconfig())?.create(&resources, stage.us.name(), 64)?;
         let components: Vec<Resource> = resources.into_iter().filter(|r| r.kind() == Kind::Component).collect();
         Load::on(eu.kubeconfig())?.create(&components, stage.eu.name(), 64)?;
         stage.tenants(&stage.us, &stage.eu)?;
         let [other_us, other_eu] = &stage.other;
-        Load::on(us.kubeconfig())?.create(&generate::resources(30), other_us.name(), 64)?;
+        Load::on(us.kubeconfig())?.create(&few, other_us.name(), 64)?;
         stage.tenants(other_us, other_eu)?;
         Ok(stage)
     }
@@ -91,14 +94,7 @@ impl Stage {
 
     /// Starts the operator.
     pub fn start(&self) -> Outcome<Process> {
-        let mut command = Command::new(STABLEKEY);
-        command.args(["controller", "--role", "syncer", "--listen", "127.0.0.1:0", "--log-level", "warn"]);
-        command.args(["--namespace", self.us.name(), "--namespace", self.other[0].name()]);
-        command.env("KUBECONFIG", self.us.cluster().kubeconfig()).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        let lines = BufReader::new(child.stderr.take().ok_or("no log")?).lines();
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Ok(Process { child })
+        Process::start("syncer", self.us.cluster(), &[&self.us, &self.other[0]])
     }
 
     /// Waits until everything is as declared.
@@ -126,67 +122,63 @@ impl Stage {
 
     /// Changes one connection of the source after the other, and how long each takes to be in the target.
     pub fn change(&self, samples: usize) -> Outcome<Vec<Duration>> {
-        let (told, _following) = self.target.watch(&Paths::of(self.eu.name()))?;
-        let here = Paths::of(self.us.name());
-        let mut took = Vec::with_capacity(samples);
-        for number in 0..samples {
-            let (id, stamp) = self.stamp(number);
-            self.source.patch(&here, &id, &stamp)?;
-            let changed = Instant::now();
-            loop {
-                let (name, value) = told.recv_timeout(LONG)?;
-                if name == id.name && stamp["spec"]["inputs"]["stamp"]["value"] == value {
-                    break;
-                }
-            }
-            took.push(changed.elapsed());
-        }
-        Ok(took)
+        let there = Paths::of(self.eu.name());
+        let (told, _following) = self.target.watch(&there, connections(&there))?;
+        each(&told, samples, |number| Ok((self.set(number)?, Instant::now())))
     }
 
     /// The same, with a client that does nothing but send on what it is told.
     pub fn relay(&self, samples: usize) -> Outcome<Vec<Duration>> {
-        let (heard, _hearing) = self.source.watch(&Paths::of(self.us.name()))?;
-        let (told, _following) = self.target.watch(&Paths::of(self.eu.name()))?;
         let (here, there) = (Paths::of(self.us.name()), Paths::of(self.eu.name()));
-        let mut took = Vec::with_capacity(samples);
-        for number in 0..samples {
-            let (id, stamp) = self.stamp(number);
-            self.source.patch(&here, &id, &stamp)?;
+        let (heard, _hearing) = self.source.watch(&here, connections(&here))?;
+        let (told, _following) = self.target.watch(&there, connections(&there))?;
+        each(&told, samples, |number| {
+            let stamped = self.set(number)?;
             let changed = Instant::now();
-            while heard.recv_timeout(LONG)?.0 != id.name {}
-            self.target.patch(&there, &id, &stamp)?;
-            while told.recv_timeout(LONG)?.0 != id.name {}
-            took.push(changed.elapsed());
-        }
-        Ok(took)
+            while heard.recv_timeout(LONG)? != stamped {}
+            let (name, value) = &stamped;
+            self.target.patch(&there.object(&ObjectId::new(Kind::Connection, name)), &stamp(value))?;
+            Ok((stamped, changed))
+        })
     }
 
-    /// A connection, and a change of it that there was never before.
-    fn stamp(&self, number: usize) -> (ObjectId, Value) {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let value = format!("{number} at {}", now.as_nanos());
+    /// Changes a connection of the source to what it never was.
+    fn set(&self, number: usize) -> Outcome<Stamped> {
+        let (id, value) = self.change_of(number);
+        self.source.patch(&Paths::of(self.us.name()).object(&id), &stamp(&value))?;
+        Ok((id.name, value))
+    }
+
+    /// A connection, and a value that there was never before.
+    fn change_of(&self, number: usize) -> (ObjectId, String) {
         let name = self.keys.get(number % self.keys.len()).cloned().unwrap_or_default();
-        (ObjectId::new(Kind::Connection, name), json!({"spec": {"inputs": {"stamp": {"value": value}}}}))
+        (ObjectId::new(Kind::Connection, name), new_value(number))
     }
 
     /// So many changes while the operator is held; then it is let go. How long it writes, and how long one
     /// change elsewhere takes meanwhile.
     pub fn burst(&self, process: &Process, changes: usize, in_flight: usize) -> Outcome<(Duration, Duration)> {
-        let stamps: Vec<_> = (0..changes).map(|number| self.stamp(number)).collect();
-        let (told, _following) = self.target.watch(&Paths::of(self.eu.name()))?;
+        let (here, there) = (Paths::of(self.us.name()), Paths::of(self.eu.name()));
+        let patches: Vec<_> = (0..changes)
+            .map(|number| {
+                let (id, value) = self.change_of(number);
+                (here.object(&id), stamp(&value))
+            })
+            .collect();
+        let (told, _following) = self.target.watch(&there, connections(&there))?;
         let [other_us, other_eu] = &self.other;
-        let (elsewhere, _too) = self.target.watch(&Paths::of(other_eu.name()))?;
+        let other_there = Paths::of(other_eu.name());
+        let (elsewhere, _too) = self.target.watch(&other_there, connections(&other_there))?;
         let mark = self.eu.cluster().mark()?;
         process.signal("-STOP")?;
-        let sent = self.source.patch_all(&Paths::of(self.us.name()), &stamps, in_flight);
+        let sent = self.source.patch_all(&patches, in_flight);
         process.signal("-CONT")?;
         sent?;
         told.recv_timeout(LONG)?;
-        let (id, stamp) = self.stamp(0);
-        self.source.patch(&Paths::of(other_us.name()), &id, &stamp)?;
+        let one = ObjectId::new(Kind::Connection, &self.key_elsewhere);
+        self.source.patch(&Paths::of(other_us.name()).object(&one), &stamp(&new_value(0)))?;
         let changed = Instant::now();
-        while elsewhere.recv_timeout(LONG)?.0 != id.name {}
+        while elsewhere.recv_timeout(LONG)?.0 != one.name {}
         let other = changed.elapsed();
         for _ in 1..changes {
             told.recv_timeout(LONG)?;
@@ -206,11 +198,11 @@ impl Stage {
             .iter()
             .enumerate()
             .map(|(number, connection)| {
-                (ObjectId::new(Kind::Connection, &connection.metadata().name), self.stamp(number).1)
+                (paths.object(&ObjectId::new(Kind::Connection, &connection.metadata().name)), stamp(&new_value(number)))
             })
             .collect();
         let mark = self.eu.cluster().mark()?;
-        self.target.patch_all(&paths, &patches, in_flight)?;
+        self.target.patch_all(&patches, in_flight)?;
         let requests = scratch.audit_since(mark)?;
         Ok(span(requests.iter().filter(|r| r.writes()).collect::<Vec<_>>()))
     }
@@ -235,7 +227,7 @@ impl Stage {
         let request = format!("{:?}", Instant::now());
         let annotation = json!({"metadata": {"annotations": {"stablekey.dev/requestedAt": request}}});
         let here = Paths::of(self.us.name());
-        self.source.patch(&here, &ObjectId::new(Kind::TenantSync, SYNC), &annotation)?;
+        self.source.patch(&here.object(&ObjectId::new(Kind::TenantSync, SYNC)), &annotation)?;
         let marks = (self.us.cluster().mark()?, self.eu.cluster().mark()?);
         let start = Instant::now();
         let process = self.start()?;
@@ -261,7 +253,50 @@ impl Stage {
     }
 }
 
+/// The names of the connections.
+fn keys(resources: &[Resource]) -> impl Iterator<Item = String> {
+    resources.iter().filter(|r| r.kind() == Kind::Connection).map(|r| r.metadata().name.clone())
+}
+
+/// What there was never before.
+pub fn new_value(number: usize) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{number} at {}", now.as_nanos())
+}
+
+fn stamp(value: &str) -> Value {
+    json!({"spec": {"inputs": {"stamp": {"value": value}}}})
+}
+
+/// Makes changes one after the other; of each, how long from the moment that it gives until what it awaits is
+/// told of.
+pub fn each(
+    told: &Receiver<Stamped>,
+    samples: usize,
+    mut change: impl FnMut(usize) -> Outcome<(Stamped, Instant)>,
+) -> Outcome<Vec<Duration>> {
+    let mut took = Vec::with_capacity(samples);
+    for number in 0..samples {
+        let (awaited, changed) = change(number)?;
+        while told.recv_timeout(LONG)? != awaited {}
+        took.push(changed.elapsed());
+    }
+    Ok(took)
+}
+
 impl Process {
+    /// Starts a role for some namespaces.
+    pub fn start(role: &str, cluster: &Cluster, namespaces: &[&Namespace<'_>]) -> Outcome<Self> {
+        let mut command = Command::new(STABLEKEY);
+        command.args(["controller", "--role", role, "--listen", "127.0.0.1:0", "--log-level", "warn"]);
+        command.args(namespaces.iter().flat_map(|namespace| ["--namespace", namespace.name()]));
+        command.env("KUBECONFIG", cluster.kubeconfig()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let lines = BufReader::new(child.stderr.take().ok_or("no log")?).lines();
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        Ok(Process { child })
+    }
+
     fn signal(&self, signal: &str) -> Outcome<()> {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status()?;
         if sent.success() { Ok(()) } else { Err("the operator is gone".into()) }
@@ -297,11 +332,11 @@ impl Drop for Process {
     }
 }
 
-fn document(kind: &str, name: &str, spec: Value) -> Value {
+pub fn document(kind: &str, name: &str, spec: Value) -> Value {
     json!({"apiVersion": "stablekey.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
 }
 
-fn apply(namespace: &Namespace<'_>, objects: &[Value]) -> Outcome<()> {
+pub fn apply(namespace: &Namespace<'_>, objects: &[Value]) -> Outcome<()> {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
     run_with_input(namespace.kubectl().args(["apply", "--server-side", "-f", "-"]), &list)?;
     Ok(())

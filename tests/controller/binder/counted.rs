@@ -3,7 +3,7 @@
 
 use super::stage::*;
 use crate::proxy::{Fate, Proxy};
-use crate::replica::{Replica, command, until};
+use crate::replica::{Replica, account, command, until};
 use http::StatusCode;
 use serde_json::{Value, json};
 use std::cmp::Ordering;
@@ -77,7 +77,7 @@ fn made(stage: &Stage) -> BTreeMap<String, usize> {
 /// A run without trouble: how many requests it takes, and what there is in the end.
 fn fair() -> (usize, Value) {
     let stage = workload("fair");
-    let proxy = Proxy::to(stage.here.cluster(), |_| Fate::Pass);
+    let proxy = Proxy::of(stage.here.cluster(), &account(&stage.here, "binder"), |_| Fate::Pass);
     let _binder = replica(&stage, &proxy.kubeconfig);
     stage.ready("integration/lead", "True Bound");
     stage.ready("integration/second", "False BindingMissing");
@@ -110,7 +110,7 @@ fn killed_after_any_request_and_started_again_the_end_is_the_same() {
     for last in (1..=requests).filter(|number| is_tried(*number)) {
         let stage = workload("killed");
         let (tell, told) = mpsc::channel();
-        let proxy = Proxy::to(stage.here.cluster(), move |seen| match seen.number.cmp(&last) {
+        let proxy = Proxy::of(stage.here.cluster(), &account(&stage.here, "binder"), move |seen| match seen.number.cmp(&last) {
             Ordering::Less => Fate::Pass,
             Ordering::Equal => Fate::DoAndTell(tell.clone()),
             Ordering::Greater => Fate::Swallow,
@@ -119,7 +119,7 @@ fn killed_after_any_request_and_started_again_the_end_is_the_same() {
         // It may have lost its Lease before that, and hung up.
         let _ = told.recv_timeout(LONG);
         drop(binder);
-        let _again = replica(&stage, stage.here.cluster().kubeconfig());
+        let _again = replica(&stage, &account(&stage.here, "binder"));
         settles(&stage, &expected, &format!("killed after request {last} of {requests}"));
     }
 }
@@ -144,7 +144,7 @@ fn any_trouble_with_any_request_is_got_over() {
         let (fate, this) = (fates[fate].clone(), fates[fate].clone());
         let stage = workload("troubled");
         let proxy =
-            Proxy::to(stage.here.cluster(), move |seen| if seen.number == number { this.clone() } else { Fate::Pass });
+            Proxy::of(stage.here.cluster(), &account(&stage.here, "binder"), move |seen| if seen.number == number { this.clone() } else { Fate::Pass });
         let _binder = replica(&stage, &proxy.kubeconfig);
         let asked = || proxy.seen().into_iter().find(|seen| seen.number == number).map(|seen| seen.path);
         settles(&stage, &expected, &format!("{fate:?} of request {number} of {requests}: {:?}", asked()));

@@ -8,4 +8,4 @@ mod endings;
 mod integrations;
 mod quiet;
 mod rights;
-mod stage;
+pub mod stage;

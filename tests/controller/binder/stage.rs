@@ -1,6 +1,6 @@
 //! A tenant namespace, and what kubectl says of it.
 
-use crate::replica::{Replica, until};
+use crate::replica::{Replica, until, until_says};
 use serde_json::{Value, json};
 use stablekey_clusters::{Cluster, Namespace, Options, run, run_with_input, shared, shared_with};
 use std::path::Path;
@@ -76,11 +76,7 @@ impl Stage {
 
     #[track_caller]
     pub fn until_field(&self, object: &str, path: &str, value: &str) {
-        let mut last = String::new();
-        until(&format!("{object} {path} is {value}"), || {
-            last = self.field(object, path);
-            last == value
-        });
+        until_says(&format!("{object} {path} is {value}"), || self.here.kubectl(), object, path, value);
     }
 
     /// Waits until a condition is `True Reason`, or so, and gives its message.
@@ -89,7 +85,10 @@ impl Stage {
         let of = |field: &str| format!(".status.conditions[?(@.type==\"{condition}\")].{field}");
         let path = format!("{{{}}} {{{}}}\n{{{}}}", of("status"), of("reason"), of("message"));
         let mut last = String::new();
-        until(&format!("{object} says {condition} {words}"), || {
+        let what = format!("{object} says {condition} {words}");
+        let (_, reason) = words.split_once(' ').unwrap();
+        until_says(&what, || self.here.kubectl(), object, &of("reason"), reason);
+        until(&what, || {
             let get = ["get", object, "-o", &format!("jsonpath={path}")];
             last = run(self.here.kubectl().args(get)).unwrap_or_default();
             last.split('\n').next() == Some(words)

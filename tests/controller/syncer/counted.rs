@@ -4,7 +4,7 @@
 
 use super::stage::*;
 use crate::proxy::{Fate, Proxy, Seen};
-use crate::replica::{Replica, command, until};
+use crate::replica::{Replica, account, command, until};
 use http::StatusCode;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -76,23 +76,22 @@ impl Ground {
     fn new(prefix: &str, mode: &str) -> Self {
         let stage = Stage::new(prefix);
         let meter = Arc::<Mutex<Meter>>::default();
-        let way = |cluster| {
+        let look = || {
             let meter = meter.clone();
-            Proxy::to(cluster, move |seen| meter.lock().unwrap().meets(seen))
+            move |seen: &Seen| meter.lock().unwrap().meets(seen)
         };
-        let (hub, target) = (way(stage.us.cluster()), way(stage.eu.cluster()));
+        let hub = Proxy::of(stage.us.cluster(), &account(&stage.us, "syncer"), look());
+        let target = stage.way_to_eu(look());
         let ground = Ground { folder: tempfile::tempdir().unwrap(), meter, hub, _target: target, stage };
         ground.describe();
         let policy = json!({"acceptFrom": ["us"], "policy": {"actions": ALLOWED}});
         ground.stage.in_eu(&[tenant("eu", policy), connection("theirs", "theirs")]);
         let mut hub = ground.stage.eu_elsewhere();
         hub["spec"]["policy"] = json!({"actions": ALLOWED});
-        let kubeconfig = fs::read_to_string(&ground._target.kubeconfig).unwrap();
         let abc = ["a", "b", "c"].map(|key| connection(key, "api"));
         ground.stage.in_us(&abc);
         ground.stage.in_us(&[
             hub,
-            kubeconfig_secret("eu", &kubeconfig),
             integration("one", &["a", "b"]),
             integration("two", &["c"]),
         ]);

@@ -1,6 +1,7 @@
 //! The ways to tenants: missing, refused, swapped, revoked.
 
 use super::stage::*;
+use crate::manifests;
 use serde_json::json;
 use stablekey_clusters::{run, shared};
 use std::fs;
@@ -10,13 +11,13 @@ const TENANT: &str = "tenant/eu";
 #[test]
 fn one_that_is_missing_is_told_and_used_as_soon_as_it_is_there() {
     let stage = Stage::new("missing");
-    kubectl(&stage.us, &["delete", "secret", "eu-kubeconfig"]);
+    kubectl(&stage.us, &["delete", KUBECONFIGS]);
     let _syncer = stage.syncer();
     stage.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
     until_ready(&stage.us, TENANT, "KubeconfigMissing");
-    assert!(ready(&stage.us, TENANT, "message").contains("there is no Secret eu-kubeconfig"));
+    assert!(ready(&stage.us, TENANT, "message").contains("there is no Secret stablekey-kubeconfigs"));
     until_stands(&stage, "eu", "Unreachable");
-    let kubeconfig = fs::read_to_string(stage.eu.cluster().kubeconfig()).unwrap();
+    let kubeconfig = target_access(&stage.eu);
     let mut elsewhere = kubeconfig_secret("eu", &kubeconfig);
     elsewhere["stringData"] = json!({"other": kubeconfig});
     stage.in_us(&[elsewhere]);
@@ -24,13 +25,13 @@ fn one_that_is_missing_is_told_and_used_as_soon_as_it_is_there() {
         &stage.us,
         TENANT,
         ".status.conditions[?(@.type==\"Ready\")].message",
-        "Secret eu-kubeconfig has no key value",
+        "Secret stablekey-kubeconfigs has no key eu",
     );
     stage.in_us(&[kubeconfig_secret("eu", &kubeconfig)]);
     until_stands(&stage, "eu", "InSync");
     until_ready(&stage.us, TENANT, "Followed");
     // And gone again: nothing of it is used any more.
-    kubectl(&stage.us, &["delete", "secret", "eu-kubeconfig"]);
+    kubectl(&stage.us, &["delete", KUBECONFIGS]);
     until_ready(&stage.us, TENANT, "KubeconfigMissing");
     stage.in_us(&[connection("crm", "more")]);
     until_stands(&stage, "eu", "Unreachable");
@@ -48,7 +49,7 @@ fn one_that_could_run_read_or_reach_something_is_refused_while_running_too() {
     let (ran, token) = (folder.path().join("ran"), folder.path().join("token"));
     fs::write(&token, "CANARY-token").unwrap();
     let (ran_path, token_path) = (ran.display().to_string(), token.display().to_string());
-    let good = fs::read_to_string(stage.eu.cluster().kubeconfig()).unwrap();
+    let good = target_access(&stage.eu);
     let with = |change: &dyn Fn(&mut serde_json::Value)| {
         let mut kubeconfig: serde_json::Value = serde_json::from_str(&good).unwrap();
         change(&mut kubeconfig);
@@ -114,12 +115,13 @@ fn one_that_is_swapped_leads_to_no_other_tenant() {
     let mark = stage.us.cluster().mark().unwrap();
 
     // Only the cluster is another: a namespace of the name is there, and is nobody's.
-    let theirs = fs::read_to_string(stage.us.cluster().kubeconfig()).unwrap();
+    let theirs = manifests::account(stage.us.cluster(), stage.eu.name(), "tenant-access/target");
+    let theirs = fs::read_to_string(theirs).unwrap();
     stage.in_us(&[connection("crm", "1"), kubeconfig_secret("eu", &theirs), connection("crm", "2")]);
     until_stands(&stage, "eu", "NotAccepted");
 
     // It is another tenant's.
-    stage.in_us(&[elsewhere("eu", &other), connection("crm", "3")]);
+    stage.in_us(&[kubeconfig_secret("eu", &target_access(&other)), elsewhere("eu", &other), connection("crm", "3")]);
     until_ready(&stage.us, TENANT, "Unreachable");
     assert!(ready(&stage.us, TENANT, "message").contains("its namespace is that of tenant other"));
     until_stands(&stage, "eu", "Unreachable");
@@ -132,14 +134,15 @@ fn one_that_is_swapped_leads_to_no_other_tenant() {
     // It moved: what is there already is held, and the rest made.
     let moved = shared("us").namespace("swapped-moved");
     apply(&moved, &[tenant("eu", json!({"acceptFrom": ["us"]})), connection("crm", "made by hand")]);
-    stage.in_us(&[elsewhere("eu", &moved), connection("erp", "3"), integration("lead", &["crm", "erp"])]);
+    stage.in_us(&[kubeconfig_secret("eu", &target_access(&moved)), elsewhere("eu", &moved)]);
+    stage.in_us(&[connection("erp", "3"), integration("lead", &["crm", "erp"])]);
     until_field(&moved, "connection/erp", SCOPES, "3");
     until_stands(&stage, "eu", "InSync");
     assert_eq!(field(&moved, "connection/crm", SCOPES), "made by hand");
     assert_eq!(field(&stage.us, SYNC, &of_target("eu", "counts.held")), "1");
 
     // And back, to where it was all the time.
-    let kubeconfig = fs::read_to_string(stage.eu.cluster().kubeconfig()).unwrap();
+    let kubeconfig = target_access(&stage.eu);
     stage.in_us(&[kubeconfig_secret("eu", &kubeconfig), stage.eu_elsewhere()]);
     until_field(&stage.eu, "connection/crm", SCOPES, "3");
     until_stands(&stage, "eu", "InSync");
@@ -148,7 +151,7 @@ fn one_that_is_swapped_leads_to_no_other_tenant() {
 #[test]
 fn one_that_is_revoked_is_told_and_a_new_one_goes_on() {
     let stage = Stage::new("revoked");
-    let secret = |name: &str| kubeconfig_secret("eu", &fs::read_to_string(account(&stage.eu, name)).unwrap());
+    let secret = |name: &str| kubeconfig_secret("eu", &another_account(&stage.eu, name));
     stage.in_us(&[secret("first")]);
     let _syncer = stage.syncer();
     stage.in_us(&[connection("crm", "0"), integration("lead", &["crm"]), sync("Apply")]);

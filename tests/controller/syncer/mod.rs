@@ -10,7 +10,7 @@ mod kubeconfigs;
 mod pulls;
 mod pushes;
 mod replicas;
-mod stage;
+pub mod stage;
 mod unreachable;
 mod watched;
 mod writers;

@@ -3,7 +3,7 @@
 
 use super::stage::*;
 use crate::proxy::{Fate, Proxy, Seen};
-use crate::replica::{Replica, command, until};
+use crate::replica::{Replica, account, command, until};
 use serde_json::json;
 use stablekey_clusters::{Namespace, shared_all};
 use std::process::Command;
@@ -32,13 +32,12 @@ impl Ground {
     fn new(prefix: &str) -> Self {
         let [us, eu] = shared_all(["us", "eu"]);
         let (us, eu) = (us.namespace(&format!("{prefix}-us")), eu.namespace(&format!("{prefix}-eu")));
-        let kubeconfig = std::fs::read_to_string(us.cluster().kubeconfig()).unwrap();
         apply(&us, &[tenant("us", json!({}))]);
         apply(
             &eu,
             &[
                 tenant("eu", json!({"acceptFrom": ["us"], "policy": {"approval": {"percent": 100, "from": 1000}}})),
-                kubeconfig_secret("us", &kubeconfig),
+                kubeconfig_secret("us", &source_access(&us)),
                 elsewhere("us", &us),
                 sync("Apply"),
             ],
@@ -48,7 +47,7 @@ impl Ground {
 
     fn replica(&self, name: &str) -> Led {
         let once: Once = Arc::default();
-        let way = Proxy::to(self.eu.cluster(), {
+        let way = Proxy::of(self.eu.cluster(), &account(&self.eu, "syncer"), {
             let once = once.clone();
             move |seen| {
                 let mut once = once.lock().unwrap();

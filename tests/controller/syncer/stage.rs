@@ -1,15 +1,34 @@
 //! Tenant `us` in a namespace of cluster `us`, which is the hub too; tenant `eu` in one of cluster `eu`.
 
-use crate::replica::{Replica, until};
+use crate::manifests;
+use crate::proxy::{Fate, Proxy, Seen};
+use crate::replica::{Replica, until, until_says};
 use serde_json::{Value, json};
-use stablekey_clusters::audit::Mark;
+use stablekey_clusters::audit::{Mark, Request};
 use stablekey_clusters::{Cluster, Namespace, run, run_with_input, shared_all};
 use std::fs;
-use std::path::{Path, PathBuf};
 
 pub struct Stage {
     pub us: Namespace<'static>,
     pub eu: Namespace<'static>,
+}
+
+/// As the audit log proves it: with the accounts of manifests/ nothing was refused.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for (namespace, account) in [(&self.us, "stablekey-syncer"), (&self.eu, "stablekey-target")] {
+            let user = format!("system:serviceaccount:{}:{account}", namespace.name());
+            let asked = namespace.audit().unwrap();
+            let (refused, allowed): (Vec<_>, Vec<_>) = asked.iter().filter(|r| r.user == user).partition(|r| r.forbidden);
+            // An API server that has just started refuses for a moment what its Roles allow.
+            let is_allowed = |r: &Request| allowed.iter().any(|a| (&a.verb, &a.resource) == (&r.verb, &r.resource));
+            let refused: Vec<_> = refused.into_iter().filter(|r| !is_allowed(r)).map(Request::to_string).collect();
+            assert!(refused.is_empty(), "{refused:?}");
+        }
+    }
 }
 
 impl Stage {
@@ -23,21 +42,29 @@ impl Stage {
     pub fn on(prefix: &str, us: &'static Cluster, eu: &'static Cluster) -> Self {
         let stage = Stage { us: us.namespace(&format!("{prefix}-us")), eu: eu.namespace(&format!("{prefix}-eu")) };
         stage.in_us(&[tenant("us", json!({}))]);
-        stage.leads_to("eu", &stage.eu, eu.kubeconfig());
+        stage.leads_to("eu", &stage.eu);
         stage
     }
 
     /// One more tenant, which takes what `us` gives.
     pub fn target(&self, name: &str, cluster: &'static Cluster) -> Namespace<'static> {
         let namespace = cluster.namespace(name);
-        self.leads_to(name, &namespace, cluster.kubeconfig());
+        self.leads_to(name, &namespace);
         namespace
     }
 
     /// Makes a namespace that of the tenant `name`, and the way to it known to the hub.
-    fn leads_to(&self, name: &str, namespace: &Namespace<'_>, kubeconfig: &Path) {
+    fn leads_to(&self, name: &str, namespace: &Namespace<'_>) {
         apply(namespace, &[tenant(name, json!({"acceptFrom": ["us"]}))]);
-        self.in_us(&[kubeconfig_secret(name, &fs::read_to_string(kubeconfig).unwrap()), elsewhere(name, namespace)]);
+        self.in_us(&[kubeconfig_secret(name, &target_access(namespace)), elsewhere(name, namespace)]);
+    }
+
+    /// A way to `eu` that is looked at, with the account that manifests/ gives there.
+    pub fn way_to_eu(&self, decide: impl FnMut(&Seen) -> Fate + Send + 'static) -> Proxy {
+        let account = manifests::account(self.eu.cluster(), self.eu.name(), TARGET);
+        let proxy = Proxy::of(self.eu.cluster(), &account, decide);
+        self.in_us(&[kubeconfig_secret("eu", &fs::read_to_string(&proxy.kubeconfig).unwrap())]);
+        proxy
     }
 
     /// The Tenant `eu` as the hub knows it.
@@ -67,15 +94,33 @@ pub fn syncer(namespace: &Namespace<'_>) -> Replica {
     Replica::start(namespace, &SYNCER)
 }
 
+const TARGET: &str = "tenant-access/target";
+/// The one Secret that a syncer may read: with the ways to all tenants.
+pub const KUBECONFIGS: &str = "secret/stablekey-kubeconfigs";
+
 /// The Secret with the way to a tenant.
 pub fn kubeconfig_secret(name: &str, kubeconfig: &str) -> Value {
-    let metadata = json!({"name": format!("{name}-kubeconfig")});
-    json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"value": kubeconfig}})
+    let metadata = json!({"name": "stablekey-kubeconfigs"});
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {name: kubeconfig}})
+}
+
+/// The kubeconfig of the account that manifests/ gives to a syncer elsewhere that writes here.
+pub fn target_access(namespace: &Namespace<'_>) -> String {
+    access(namespace, TARGET)
+}
+
+/// The same of one that only reads here.
+pub fn source_access(namespace: &Namespace<'_>) -> String {
+    access(namespace, "tenant-access/source")
+}
+
+fn access(namespace: &Namespace<'_>, folder: &'static str) -> String {
+    fs::read_to_string(manifests::account(namespace.cluster(), namespace.name(), folder)).unwrap()
 }
 
 /// A Tenant as a hub knows it.
 pub fn elsewhere(name: &str, namespace: &Namespace<'_>) -> Value {
-    let kubeconfig = json!({"secretRef": {"name": format!("{name}-kubeconfig"), "key": "value"}});
+    let kubeconfig = json!({"secretRef": {"name": "stablekey-kubeconfigs", "key": name}});
     tenant(name, json!({"place": {"kubernetes": {"namespace": namespace.name(), "kubeconfig": kubeconfig}}}))
 }
 
@@ -95,12 +140,7 @@ pub fn field(namespace: &Namespace<'_>, object: &str, path: &str) -> String {
 }
 
 pub fn until_field(namespace: &Namespace<'_>, object: &str, path: &str, value: &str) {
-    let mut last = String::new();
-    let mut is = || {
-        last = field(namespace, object, path);
-        last == value
-    };
-    until(&format!("{object} {path} is {value}"), &mut is);
+    until_says(&format!("{object} {path} is {value}"), || namespace.kubectl(), object, path, value);
 }
 
 fn document(kind: &str, name: &str, spec: Value) -> Value {
@@ -164,17 +204,14 @@ pub fn until_ready(namespace: &Namespace<'_>, object: &str, reason: &str) {
     until_field(namespace, object, ".status.conditions[?(@.type==\"Ready\")].reason", reason);
 }
 
-/// Whoever may do in a namespace what a syncer does in a target.
-pub fn account(namespace: &Namespace<'_>, name: &str) -> PathBuf {
+/// The kubeconfig of one more account that may do in a target what a syncer does.
+pub fn another_account(namespace: &Namespace<'_>, name: &str) -> String {
+    target_access(namespace);
     kubectl(namespace, &["create", "serviceaccount", name]);
-    let kinds = "tenants,components,connections,customercredentials,integrations".split(',');
-    let kinds: Vec<String> = kinds.map(|kind| format!("{kind}.stablekey.dev")).collect();
-    let kinds = format!("--resource={},configmaps", kinds.join(","));
-    kubectl(namespace, &["create", "role", name, "--verb=get,list,watch,create,patch,delete", &kinds]);
     let account = format!("--serviceaccount={}:{name}", namespace.name());
-    kubectl(namespace, &["create", "rolebinding", name, &format!("--role={name}"), &account]);
+    kubectl(namespace, &["create", "rolebinding", name, "--role=stablekey-target", &account]);
     let token = namespace.cluster().token(namespace.name(), name).unwrap();
-    namespace.cluster().kubeconfig_of(&token).unwrap()
+    fs::read_to_string(namespace.cluster().kubeconfig_of(&token).unwrap()).unwrap()
 }
 
 /// What was written in a namespace by our program since a moment: verb and object.

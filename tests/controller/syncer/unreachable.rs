@@ -1,7 +1,7 @@
 //! Tenants that do not answer, and servers that go away and come back.
 
 use super::stage::*;
-use crate::proxy::{Fate, Proxy};
+use crate::proxy::Fate;
 use crate::replica::until;
 use stablekey_clusters::{shared, shared_all};
 use std::sync::Arc;
@@ -87,14 +87,13 @@ fn the_hub_and_source_is_restarted_and_frozen_and_nothing_is_lost() {
 fn watches_that_are_cut_again_and_again_lose_nothing_and_list_nothing_anew() {
     let stage = Stage::new("cut");
     let cut = Arc::new(AtomicUsize::new(0));
-    let proxy = Proxy::to(stage.eu.cluster(), {
+    let proxy = stage.way_to_eu({
         let cut = cut.clone();
         // Every write in the target cuts all that is watched there.
         move |seen| {
             if seen.writes() && cut.fetch_add(1, Ordering::SeqCst) < 100 { Fate::CutWatches } else { Fate::Pass }
         }
     });
-    stage.in_us(&[kubeconfig_secret("eu", &std::fs::read_to_string(&proxy.kubeconfig).unwrap())]);
     let _syncer = stage.syncer();
     stage.in_us(&[connection("crm", "0"), integration("lead", &["crm"]), sync("Apply")]);
     until_stands(&stage, "eu", "InSync");
@@ -118,7 +117,7 @@ fn what_is_written_while_it_freezes_is_finished_later_and_each_key_made_once() {
     let stage = Stage::new("midway");
     let writes = Arc::new(AtomicUsize::new(0));
     let swallows = Arc::new(AtomicUsize::new(4));
-    let proxy = Proxy::to(stage.eu.cluster(), {
+    let _way = stage.way_to_eu({
         let (writes, swallows) = (writes.clone(), swallows.clone());
         move |seen| {
             let written =
@@ -126,7 +125,6 @@ fn what_is_written_while_it_freezes_is_finished_later_and_each_key_made_once() {
             if written >= swallows.load(Ordering::SeqCst) { Fate::Swallow } else { Fate::Pass }
         }
     });
-    stage.in_us(&[kubeconfig_secret("eu", &std::fs::read_to_string(&proxy.kubeconfig).unwrap())]);
     let _syncer = stage.syncer();
     let keys: Vec<String> = (0..12).map(|n| format!("c{n}")).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();

@@ -1,9 +1,9 @@
 //! What an operator shows of the syncer's work: metrics, readiness, the log.
 
 use super::stage::*;
-use crate::proxy::{Fate, Proxy};
+use crate::proxy::Fate;
 use crate::replica::Replica;
-use crate::replica::{command, until};
+use crate::replica::until;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,7 +76,7 @@ fn one_object_that_is_refused_again_and_again_does_not_slow_the_others_down() {
 fn readiness_names_what_is_waited_for() {
     let stage = Stage::new("ready");
     let held = Arc::new(AtomicBool::new(true));
-    let proxy = Proxy::to(stage.eu.cluster(), {
+    let _way = stage.way_to_eu({
         let held = held.clone();
         move |seen| {
             while seen.path.contains("/connections?") && held.load(Ordering::SeqCst) {
@@ -85,9 +85,8 @@ fn readiness_names_what_is_waited_for() {
             Fate::Pass
         }
     });
-    stage.in_us(&[kubeconfig_secret("eu", &std::fs::read_to_string(&proxy.kubeconfig).unwrap())]);
     let patient = ["--role", "syncer", "--lease-duration", "3s", "--request-timeout", "60s"];
-    let syncer = Replica::by(command(&stage.us, stage.us.cluster().kubeconfig(), &patient));
+    let syncer = Replica::start(&stage.us, &patient);
     until("it waits for connections", || {
         let ready = syncer.get("/readyz");
         let waits = ready.body.starts_with("syncer: waits for ") && ready.body.contains("connections");
@@ -98,7 +97,7 @@ fn readiness_names_what_is_waited_for() {
     until("it is ready", || syncer.get("/readyz").code == 200);
     assert_eq!(syncer.get("/readyz").body, "syncer: leads\n");
     // A tenant that cannot be reached is no reason to take a replica away from the others.
-    kubectl(&stage.us, &["delete", "secret", "eu-kubeconfig"]);
+    kubectl(&stage.us, &["delete", KUBECONFIGS]);
     until_ready(&stage.us, "tenant/eu", "KubeconfigMissing");
     assert_eq!(syncer.get("/readyz").code, 200);
 }
