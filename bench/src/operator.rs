@@ -42,7 +42,7 @@ pub fn figures(machine: &mut Machine) -> Outcome<Vec<Figure>> {
         machine.left_out("the operator: go is not here to build a control plane");
         return Ok(Vec::new());
     }
-    Ok([syncer()?, binder()?].concat())
+    Ok([syncer()?, binder()?].into_iter().flatten().collect())
 }
 
 fn syncer() -> Outcome<Vec<Figure>> {

@@ -55,7 +55,8 @@ fn two_roles_have_two_leases() {
     account(&namespace, "syncer");
     let user = format!("--serviceaccount={}:stablekey-binder", namespace.name());
     for role in ["stablekey-syncer", "stablekey-lease-syncer"] {
-        run(namespace.kubectl().args(["create", "rolebinding", &format!("both-{role}"), "--role", role, &user])).unwrap();
+        run(namespace.kubectl().args(["create", "rolebinding", &format!("both-{role}"), "--role", role, &user]))
+            .unwrap();
     }
     let mut both = Replica::by(command(&namespace, &binder, &["--role", "both"]));
     both.says("leads");

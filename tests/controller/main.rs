@@ -9,6 +9,7 @@
     missing_docs
 )]
 
+mod amid_restarts;
 mod binder;
 mod events;
 mod house;
@@ -19,4 +20,3 @@ mod manifests;
 mod proxy;
 mod replica;
 mod syncer;
-mod turmoil;

@@ -152,9 +152,8 @@ pub fn until_says(what: &str, kubectl: impl Fn() -> Command, object: &str, path:
     let is = format!("--for=jsonpath={{{path}}}={value}");
     let deadline = Instant::now() + LONG;
     // It cannot wait for what is absent, and ends where a watch does.
-    let waited = || {
-        !value.is_empty() && stablekey_clusters::run(kubectl().args(["wait", &is, object, "--timeout=10s"])).is_ok()
-    };
+    let waited =
+        || !value.is_empty() && stablekey_clusters::run(kubectl().args(["wait", &is, object, "--timeout=10s"])).is_ok();
     while !waited() {
         let last = field();
         if last == value {

@@ -4,9 +4,9 @@ use crate::Outcome;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
+use k8s_openapi::ByteString;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use k8s_openapi::ByteString;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -100,7 +100,8 @@ impl Client {
 
 /// The connections of a namespace.
 pub fn connections(paths: &Paths) -> Listing<Stamped> {
-    let stamped = |object: Object| object.spec.inputs.get("stamp").map(|stamp| (object.metadata.name, stamp.value.clone()));
+    let stamped =
+        |object: Object| object.spec.inputs.get("stamp").map(|stamp| (object.metadata.name, stamp.value.clone()));
     listing(paths.kind(Kind::Connection), Kind::Connection.plural(), String::new(), stamped)
 }
 
@@ -110,7 +111,12 @@ pub fn secrets(paths: &Paths, label: &str) -> Listing<Stamped> {
         let value = object.data.into_values().next()?;
         Some((object.metadata.name, String::from_utf8(value.0).ok()?))
     };
-    listing(paths.secrets(), "secrets", format!("&labelSelector={}", label.replace('/', "%2F").replace('=', "%3D")), stamped)
+    listing(
+        paths.secrets(),
+        "secrets",
+        format!("&labelSelector={}", label.replace('/', "%2F").replace('=', "%3D")),
+        stamped,
+    )
 }
 
 fn listing(

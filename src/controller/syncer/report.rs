@@ -29,7 +29,7 @@ pub async fn write_status<S: Serialize>(
     }
 }
 
-/// Tells of a Ready that turned, or has another reason.
+/// Tells of a Ready that turned, or has another reason: by an event and a line of the log.
 pub fn tell_transition(
     context: &Context,
     paths: &Paths,
@@ -55,6 +55,10 @@ pub fn tell_transition(
         ("True", _) | (_, "Applying" | "AwaitingApproval") => Importance::Normal,
         _ => Importance::Warning,
     };
+    match importance {
+        Importance::Normal => tracing::info!(object = %id, reason = now.reason, why = now.message, "turned"),
+        Importance::Warning => tracing::warn!(object = %id, reason = now.reason, why = now.message, "turned"),
+    }
     let action = if id.kind == Kind::Tenant { "Follow" } else { "Sync" };
     context.events.tell(Transition { object, importance, reason: now.reason, action, note: now.message });
 }

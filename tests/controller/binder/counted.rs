@@ -110,10 +110,12 @@ fn killed_after_any_request_and_started_again_the_end_is_the_same() {
     for last in (1..=requests).filter(|number| is_tried(*number)) {
         let stage = workload("killed");
         let (tell, told) = mpsc::channel();
-        let proxy = Proxy::of(stage.here.cluster(), &account(&stage.here, "binder"), move |seen| match seen.number.cmp(&last) {
-            Ordering::Less => Fate::Pass,
-            Ordering::Equal => Fate::DoAndTell(tell.clone()),
-            Ordering::Greater => Fate::Swallow,
+        let proxy = Proxy::of(stage.here.cluster(), &account(&stage.here, "binder"), move |seen| {
+            match seen.number.cmp(&last) {
+                Ordering::Less => Fate::Pass,
+                Ordering::Equal => Fate::DoAndTell(tell.clone()),
+                Ordering::Greater => Fate::Swallow,
+            }
         });
         let binder = replica(&stage, &proxy.kubeconfig);
         // It may have lost its Lease before that, and hung up.
@@ -143,8 +145,9 @@ fn any_trouble_with_any_request_is_got_over() {
     for (number, fate) in troubles.filter(|(number, fate)| meets(*number, *fate)) {
         let (fate, this) = (fates[fate].clone(), fates[fate].clone());
         let stage = workload("troubled");
-        let proxy =
-            Proxy::of(stage.here.cluster(), &account(&stage.here, "binder"), move |seen| if seen.number == number { this.clone() } else { Fate::Pass });
+        let proxy = Proxy::of(stage.here.cluster(), &account(&stage.here, "binder"), move |seen| {
+            if seen.number == number { this.clone() } else { Fate::Pass }
+        });
         let _binder = replica(&stage, &proxy.kubeconfig);
         let asked = || proxy.seen().into_iter().find(|seen| seen.number == number).map(|seen| seen.path);
         settles(&stage, &expected, &format!("{fate:?} of request {number} of {requests}: {:?}", asked()));

@@ -90,11 +90,7 @@ impl Ground {
         hub["spec"]["policy"] = json!({"actions": ALLOWED});
         let abc = ["a", "b", "c"].map(|key| connection(key, "api"));
         ground.stage.in_us(&abc);
-        ground.stage.in_us(&[
-            hub,
-            integration("one", &["a", "b"]),
-            integration("two", &["c"]),
-        ]);
+        ground.stage.in_us(&[hub, integration("one", &["a", "b"]), integration("two", &["c"])]);
         let before = ground.cli(&["apply", "--yes"]);
         assert_eq!(before.0, 0, "{}", before.1);
         kubectl(&ground.stage.us, &["delete", "integration/two"]);

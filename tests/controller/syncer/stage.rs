@@ -22,7 +22,8 @@ impl Drop for Stage {
         for (namespace, account) in [(&self.us, "stablekey-syncer"), (&self.eu, "stablekey-target")] {
             let user = format!("system:serviceaccount:{}:{account}", namespace.name());
             let asked = namespace.audit().unwrap();
-            let (refused, allowed): (Vec<_>, Vec<_>) = asked.iter().filter(|r| r.user == user).partition(|r| r.forbidden);
+            let (refused, allowed): (Vec<_>, Vec<_>) =
+                asked.iter().filter(|r| r.user == user).partition(|r| r.forbidden);
             // An API server that has just started refuses for a moment what its Roles allow.
             let is_allowed = |r: &Request| allowed.iter().any(|a| (&a.verb, &a.resource) == (&r.verb, &r.resource));
             let refused: Vec<_> = refused.into_iter().filter(|r| !is_allowed(r)).map(Request::to_string).collect();
