@@ -93,6 +93,7 @@ codes! {
     BindingTooLarge = "SK0142", Warning, "a binding Secret would be larger than a Secret can be";
     CustomerOnGlobal = "SK0143", Warning, "customer credentials are for a connection that has one set for all";
     ConnectionNotReady = "SK0144", Warning, "a variable is bound to a connection that is not ready";
+    DefinitionMissing = "SK0145", Unreached, "an integration names a definition that is not there or cannot be read";
 }
 
 impl Code {

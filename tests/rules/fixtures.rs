@@ -495,6 +495,16 @@ impl Tenant {
         self
     }
 
+    /// A definition in a ConfigMap that is not there, or that cannot be read.
+    pub fn defined_out_of_reach(mut self, map: &str) -> Self {
+        let name = self.id().name;
+        let inventory = self.inventory();
+        let spec = &mut Arc::make_mut(inventory.integrations.get_mut(&name).unwrap()).spec;
+        spec.definition = Some(Definition::ConfigMap(ConfigMapRef { name: map.to_string() }));
+        inventory.uses.remove(&name);
+        self
+    }
+
     /// Organization's credentials of one customer; their name is the customer's and the key's.
     pub fn customer(self, customer: &str, key: &str) -> Self {
         let name = format!("{}-{}", customer.to_lowercase(), names::of_stable_key(key));

@@ -293,6 +293,19 @@ fn a_definition_crosses_with_its_integration() {
     moved.plan().action(I).is_update().sets("definition");
 }
 
+/// A target is not made to name a definition that nobody can bring there; what it has stays.
+#[test]
+fn without_its_definition_an_integration_does_not_cross() {
+    let w = us_to_eu().tenant("us", |t| t.edit("Integration/i").defined("d1")).applied();
+    let without = w.tenant("us", |t| t.edit("Integration/i").title("New").defined_out_of_reach("lead-v2"));
+    let plan = without.plan();
+    assert!(plan.blocks(I, Code::DefinitionMissing).contains("ConfigMap lead-v2, which us does not have"), "{plan}");
+    plan.leaves_alone(I).exits(3);
+    without.tenant("us", |t| t.edit("Integration/i").defined("d2")).plan().action(I).sets("definition").sets("title");
+    // One that stayed in Git names no ConfigMap.
+    us_to_eu().plan().blocks_nothing();
+}
+
 /// "integrations (names, exact but for `*`)".
 #[test]
 fn only_the_named_integrations_cross() {

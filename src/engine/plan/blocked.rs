@@ -43,7 +43,7 @@ impl Draft<'_> {
             let Item::Integration(integration, _) = &declaration.item else { continue };
             let sources = self.input.promotions.get(&declaration.writer).and_then(|p| p.get(&id.name));
             let writers = BTreeSet::from([declaration.writer.clone()]);
-            let mut problems = Vec::new();
+            let mut problems: Vec<_> = no_definition(declaration).into_iter().collect();
             for variable in &integration.spec.connections {
                 let Some(key) = variable.stable_key() else { continue };
                 let source = sources.and_then(|s| s.get(&variable.name)).and_then(|b| b.connection.as_ref());
@@ -157,4 +157,16 @@ impl Draft<'_> {
             }
         }
     }
+}
+
+/// A sync that would have the target name a ConfigMap that nobody can bring there. That a source's own folder
+/// names one is its own business.
+fn no_definition(declaration: &Declaration) -> Option<(Code, String, String)> {
+    let Item::Integration(integration, None) = &declaration.item else { return None };
+    let Some(Definition::ConfigMap(map)) = &integration.spec.definition else { return None };
+    (declaration.writer != Writer::Source).then(|| {
+        let text = format!("its definition is in ConfigMap {}, which {} does not have, or which cannot be read", map.name, declaration.from);
+        let mend = "put it there under key definition, with label stablekey.dev/definition: \"true\"";
+        (Code::DefinitionMissing, text, mend.to_string())
+    })
 }

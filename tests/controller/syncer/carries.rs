@@ -83,6 +83,23 @@ fn a_definition_is_what_it_is_named_by_or_the_integration_waits() {
     until_stands(&stage, "eu", "Drifted");
 }
 
+/// What cannot be read is brought nowhere, and a target is not made to name it.
+#[test]
+fn an_integration_waits_for_a_definition_that_cannot_be_read() {
+    let stage = Stage::new("unread");
+    let _syncer = stage.syncer();
+    let mut broken = definition("lead-v1", "lead", "crm", "first");
+    broken["data"]["definition"] = json!("definitionVersion: 7\nname: lead\n");
+    stage.in_us(&[broken, connection("crm", "api"), defined("lead", &["crm"], "lead-v1"), sync("Apply")]);
+    until_stands(&stage, "eu", "Blocked");
+    let said = field(&stage.us, SYNC, &of_target("eu", "blocked"));
+    assert!(said.contains("SK0145") && said.contains("ConfigMap lead-v1"), "{said}");
+    assert_eq!(field(&stage.eu, "integration/lead", ".metadata.name"), "");
+    stage.in_us(&[definition("lead-v1", "lead", "crm", "mended")]);
+    until_stands(&stage, "eu", "InSync");
+    assert!(field(&stage.eu, "integration/lead", ".spec.definition.configMap.name").starts_with("lead-"));
+}
+
 #[test]
 fn an_integration_is_bound_again_by_stable_key_and_overrides_hold_for_one_target() {
     let stage = Stage::new("overrides");
