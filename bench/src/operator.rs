@@ -49,16 +49,21 @@ fn syncer() -> Outcome<Vec<Figure>> {
     let mut figures = Vec::new();
     let mut ours = Vec::new();
     for (resources, memory) in MEMORY {
+        step("syncer", resources, "is prepared");
         let stage = Stage::prepare(resources)?;
         let process = stage.start()?;
         stage.settle(&process)?;
+        step("syncer", resources, "changes");
         ours.push(latencies(|| stage.change(SAMPLES))?);
         let there = format!("{resources} resources in each of 2 clusters");
         figures.extend(at_rest("syncer", &process, &there, memory)?);
         if resources == LARGE {
+            step("syncer", resources, "bursts");
             figures.extend(burst(&stage, &process)?);
             drop(process);
+            step("syncer", resources, "starts");
             figures.extend(start(&stage)?);
+            step("plain client", resources, "changes");
             let raw = latencies(|| stage.relay(SAMPLES))?;
             let what = format!("one change in the source → in the target, {LARGE} resources there");
             figures.extend(beside(&what, &ours, raw));
@@ -71,18 +76,26 @@ fn binder() -> Outcome<Vec<Figure>> {
     let mut figures = Vec::new();
     let mut ours = Vec::new();
     for (resources, memory) in MEMORY {
+        step("binder", resources, "is prepared");
         let stage = Credentials::prepare(resources)?;
         let process = stage.start()?;
+        step("binder", resources, "changes");
         ours.push(latencies(|| stage.change(SAMPLES))?);
         figures.extend(at_rest("binder", &process, &format!("{resources} resources"), memory)?);
         if resources == LARGE {
             drop(process);
+            step("plain client", resources, "changes");
             let raw = latencies(|| stage.relay(SAMPLES))?;
             let what = format!("test credential changed → in its binding Secret, {LARGE} resources there");
             figures.extend(beside(&what, &ours, raw));
         }
     }
     Ok(figures)
+}
+
+/// Tells what is measured now: it takes minutes.
+fn step(who: &str, resources: usize, what: &str) {
+    eprintln!("{who} with {resources} resources: {what}");
 }
 
 fn at_rest(role: &str, process: &Process, there: &str, memory: u64) -> Outcome<[Figure; 2]> {

@@ -105,11 +105,11 @@ pub fn connections(paths: &Paths) -> Listing<Stamped> {
     listing(paths.kind(Kind::Connection), Kind::Connection.plural(), String::new(), stamped)
 }
 
-/// The Secrets of a namespace with a label: name, and the one value of each.
+/// The Secrets of a namespace with a label: name, and the credential in each.
 pub fn secrets(paths: &Paths, label: &str) -> Listing<Stamped> {
     let stamped = |object: Object| {
-        let value = object.data.into_values().next()?;
-        Some((object.metadata.name, String::from_utf8(value.0).ok()?))
+        let value = ["clientSecret", "value"].iter().find_map(|key| object.data.get(*key))?;
+        Some((object.metadata.name, String::from_utf8(value.0.clone()).ok()?))
     };
     listing(
         paths.secrets(),

@@ -165,7 +165,10 @@ fn no_definition(declaration: &Declaration) -> Option<(Code, String, String)> {
     let Item::Integration(integration, None) = &declaration.item else { return None };
     let Some(Definition::ConfigMap(map)) = &integration.spec.definition else { return None };
     (declaration.writer != Writer::Source).then(|| {
-        let text = format!("its definition is in ConfigMap {}, which {} does not have, or which cannot be read", map.name, declaration.from);
+        let text = format!(
+            "its definition is in ConfigMap {}, which {} does not have, or which cannot be read",
+            map.name, declaration.from
+        );
         let mend = "put it there under key definition, with label stablekey.dev/definition: \"true\"";
         (Code::DefinitionMissing, text, mend.to_string())
     })
