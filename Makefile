@@ -2,14 +2,17 @@
 
 .PHONY: test soak control-plane tools clusters demo crds bench
 
+# Tests wait for servers more than they compute.
+TEST = RUST_TEST_THREADS=$$(( $$(nproc) + 1 )) cargo test --workspace
+
 # Everything that must hold.
 test: control-plane tools
-	cargo test --workspace
+	$(TEST)
 
 # The long ones: laws on many more worlds, readers on many more broken files, every trouble with every
 # request, an older Kubernetes, and the benchmarks.
 soak: control-plane tools
-	SOAK=1 LAWS=10000 PROPTEST_CASES=20000 cargo test --workspace
+	SOAK=1 LAWS=10000 PROPTEST_CASES=20000 $(TEST)
 	KUBEBUILDER_ASSETS="$$(hack/control-plane/build older)" cargo test --test places --test clusters --test kubectl
 	$(MAKE) bench
 

@@ -141,9 +141,12 @@ pub(crate) fn end(log: &Path) -> Result<Mark, Error> {
 /// A request is logged when it is received, before it is carried out, and again when its answer is
 /// complete, which can be after the client has it. So whoever has an answer finds the request here: those
 /// received are waited for until they are complete.
-pub(crate) fn since(log: &Path, mark: Mark) -> Result<Vec<Request>, Error> {
+///
+/// Those that were received before `killed` and are open will stay so: their API server is gone.
+pub(crate) fn since(log: &Path, mark: Mark, killed: Mark) -> Result<Vec<Request>, Error> {
     let start = Instant::now();
     let (requests, mut open) = read(log, mark)?;
+    open.retain(|(_, at)| *at >= killed);
     if open.is_empty() {
         return Ok(requests);
     }
@@ -160,31 +163,37 @@ pub(crate) fn since(log: &Path, mark: Mark) -> Result<Vec<Request>, Error> {
     }
 }
 
-/// The requests received after `mark`, and which of them, by position, have no answer yet.
-fn read(log: &Path, mark: Mark) -> Result<(Vec<Request>, Vec<usize>), Error> {
+/// The requests received after `mark`, and which of them, by position and by when, have no answer yet.
+fn read(log: &Path, mark: Mark) -> Result<(Vec<Request>, Vec<(usize, Mark)>), Error> {
     let what = || Error::io(log.display().to_string());
     let mut file = std::fs::File::open(log).map_err(what())?;
     file.seek(SeekFrom::Start(mark.0)).map_err(what())?;
     let mut text = Vec::new();
     file.read_to_end(&mut text).map_err(what())?;
-    Ok(parse(&String::from_utf8_lossy(&text)))
+    Ok(parse(&String::from_utf8_lossy(&text), mark))
 }
 
-fn parse(text: &str) -> (Vec<Request>, Vec<usize>) {
+fn parse(text: &str, from: Mark) -> (Vec<Request>, Vec<(usize, Mark)>) {
     let mut positions: BTreeMap<String, usize> = BTreeMap::new();
     let mut requests: Vec<Request> = Vec::new();
-    // The last line may be half written: then it is not JSON.
-    for line in text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
+    let mut received: Vec<Mark> = Vec::new();
+    let mut end = from.0;
+    for text in text.split_inclusive('\n') {
+        let at = Mark(end);
+        end += text.len() as u64;
+        // The last line may be half written: then it is not JSON.
+        let Ok(line) = serde_json::from_str::<Line>(text) else { continue };
         if line.stage == "RequestReceived" {
             positions.insert(line.id.clone(), requests.len());
             requests.push(line.into());
+            received.push(at);
         } else if let Some(request) = positions.get(&line.id).and_then(|position| requests.get_mut(*position)) {
             // What was asked for by a name that is generated is known only now.
             *request = line.into();
         }
     }
-    let open = requests.iter().enumerate().filter(|(_, request)| request.stage == "RequestReceived");
-    let open = open.map(|(position, _)| position).collect();
+    let open = requests.iter().zip(received).enumerate().filter(|(_, (request, _))| request.stage == "RequestReceived");
+    let open = open.map(|(position, (_, at))| (position, at)).collect();
     (requests, open)
 }
 
@@ -231,15 +240,16 @@ mod tests {
             line("3", "RequestReceived", "patch", "/c"),
             r#"{"auditID":"3","sta"#.to_owned(),
         ];
-        let (requests, open) = parse(&log.join("\n"));
+        let (requests, open) = parse(&log.join("\n"), Mark(1000));
         let shown: Vec<String> = requests.iter().map(|request| format!("{} {}", request.stage, request.uri)).collect();
         assert_eq!(shown, ["ResponseComplete /a", "ResponseStarted /b", "RequestReceived /c"]);
-        assert_eq!(open, [2]);
+        let at = 1000 + log[..4].iter().map(|line| line.len() as u64 + 1).sum::<u64>();
+        assert_eq!(open, [(2, Mark(at))]);
     }
 
     #[test]
     fn an_answer_to_what_came_before_the_mark_is_not_counted() {
-        let (requests, _) = parse(&line("1", "ResponseComplete", "get", "/a"));
+        let (requests, _) = parse(&line("1", "ResponseComplete", "get", "/a"), Mark::START);
         assert_eq!(requests, []);
     }
 
@@ -257,16 +267,16 @@ mod tests {
             line("2", "ResponseComplete", "01.500000", "03.250000"),
             line("1", "ResponseComplete", "01.000000", "02.000000"),
         ];
-        let (requests, _) = parse(&log.join("\n"));
+        let (requests, _) = parse(&log.join("\n"), Mark::START);
         assert_eq!(span(&requests), Duration::from_millis(2250));
         assert_eq!(span(&[]), Duration::ZERO);
     }
 
     #[test]
     fn a_dry_run_writes_nothing() {
-        let (requests, _) = parse(&line("1", "RequestReceived", "patch", "/a"));
+        let (requests, _) = parse(&line("1", "RequestReceived", "patch", "/a"), Mark::START);
         assert!(requests[0].writes());
-        let (requests, _) = parse(&line("1", "RequestReceived", "patch", "/a?dryRun=All&force=true"));
+        let (requests, _) = parse(&line("1", "RequestReceived", "patch", "/a?dryRun=All&force=true"), Mark::START);
         assert!(!requests[0].writes());
     }
 }

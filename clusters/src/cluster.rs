@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
@@ -48,6 +48,8 @@ pub struct Cluster {
     link: Mutex<Link>,
     /// How many files and namespaces have been named.
     named: AtomicU32,
+    /// Where the audit log ended when its API server was killed.
+    killed: AtomicU64,
 }
 
 /// The way to the supervisor.
@@ -78,7 +80,7 @@ impl Cluster {
         let answers = BufReader::new(answers.ok_or(Error::SupervisorGone)?);
         let mut link = Link { process, commands, answers, apiserver: None };
         let ready = link.answer()?;
-        Ok(Self { name: options.name.clone(), ready, link: Mutex::new(link), named: AtomicU32::new(0) })
+        Ok(Self { name: options.name.clone(), ready, link: Mutex::new(link), named: AtomicU32::new(0), killed: AtomicU64::new(0) })
     }
 
     /// What it is called: its context in every kubeconfig.
@@ -166,7 +168,7 @@ impl Cluster {
 
     /// Every request received after `mark`, in the order of arrival. One whose answer anybody has is among them.
     pub fn audit_since(&self, mark: Mark) -> Result<Vec<Request>, Error> {
-        audit::since(&self.ready.audit, mark)
+        audit::since(&self.ready.audit, mark, Mark(self.killed.load(Ordering::SeqCst)))
     }
 
     /// The end of the API server's log.
@@ -186,11 +188,14 @@ impl Cluster {
 
     /// Kills the API server: connections are refused, and what etcd has stays.
     pub fn kill_apiserver(&self) -> Result<(), Error> {
-        self.link().ask(KILL_APISERVER)
+        self.link().ask(KILL_APISERVER)?;
+        self.killed.store(self.mark()?.0, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Starts the API server again at the same address, killing it first if it runs, and waits until it is ready.
     pub fn restart_apiserver(&self) -> Result<(), Error> {
+        self.kill_apiserver()?;
         self.link().ask(RESTART_APISERVER)
     }
 

@@ -46,6 +46,7 @@ fn a_target_that_is_frozen_holds_up_no_other_and_goes_on_when_it_answers_again()
     until_field(&west, "connection/erp", SCOPES, "6");
     until_field(&west, "connection/crm", SCOPES, "6");
     until_stands(&stage, "west", "InSync");
+    frozen.kill_apiserver().unwrap();
 }
 
 #[test]
@@ -62,6 +63,7 @@ fn a_target_that_is_frozen_at_the_start_is_told_and_holds_up_no_other() {
     asleep.resume().unwrap();
     until_field(&west, "connection/crm", SCOPES, "api");
     until_stands(&stage, "west", "InSync");
+    asleep.kill_apiserver().unwrap();
 }
 
 #[test]
@@ -81,6 +83,7 @@ fn the_hub_and_source_is_restarted_and_frozen_and_nothing_is_lost() {
     stage.in_us(&[connection("crm", "2")]);
     until_field(&stage.eu, "connection/crm", SCOPES, "2");
     until_stands(&stage, "eu", "InSync");
+    us.kill_apiserver().unwrap();
 }
 
 #[test]
