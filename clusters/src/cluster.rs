@@ -80,7 +80,13 @@ impl Cluster {
         let answers = BufReader::new(answers.ok_or(Error::SupervisorGone)?);
         let mut link = Link { process, commands, answers, apiserver: None };
         let ready = link.answer()?;
-        Ok(Self { name: options.name.clone(), ready, link: Mutex::new(link), named: AtomicU32::new(0), killed: AtomicU64::new(0) })
+        Ok(Self {
+            name: options.name.clone(),
+            ready,
+            link: Mutex::new(link),
+            named: AtomicU32::new(0),
+            killed: AtomicU64::new(0),
+        })
     }
 
     /// What it is called: its context in every kubeconfig.
