@@ -148,7 +148,7 @@ fn burst(stage: &Stage, process: &Process) -> Outcome<[Figure; 2]> {
         Figure::faster(
             format!("{BURST} changes at once, first write to last"),
             measure::median(ours),
-            &format!("as many PATCHes, {IN_FLIGHT} in flight,"),
+            &format!("the same PATCHes, {IN_FLIGHT} in flight,"),
             measure::median(raw),
             CEILING,
         ),

@@ -177,7 +177,8 @@ pub fn markdown(figures: &[Figure], machine: &Machine) -> String {
          merge PATCH of the source, timed from its answer until a watch of the target tells of it; beside it a client\n  \
          that does nothing but send on what a watch of the source tells. Of 5 runs of 500 the medians. The binder's is\n  \
          a merge PATCH of a Secret with credentials for tests, until a watch tells of its binding Secret. A burst is sent\n  \
-         to the source while the operator is held (SIGSTOP), and its writes are timed by the audit log. Memory is what\n  \
+         to the source while the operator is held (SIGSTOP), and its writes are timed by the audit log;\n  \
+         beside it the same PATCHes by a plain client, in a namespace of the same cluster. Memory is what\n  \
          is resident at rest.\n\
          - The peers are built from source by the modules in `hack/peers` and `hack/control-plane`.\n",
     );

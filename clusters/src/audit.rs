@@ -163,8 +163,11 @@ pub(crate) fn since(log: &Path, mark: Mark, killed: Mark) -> Result<Vec<Request>
     }
 }
 
-/// The requests received after `mark`, and which of them, by position and by when, have no answer yet.
-fn read(log: &Path, mark: Mark) -> Result<(Vec<Request>, Vec<(usize, Mark)>), Error> {
+/// A request that has no answer yet: its position among all, and where it is in the log.
+type Open = (usize, Mark);
+
+/// The requests received after `mark`, and which of them have no answer yet.
+fn read(log: &Path, mark: Mark) -> Result<(Vec<Request>, Vec<Open>), Error> {
     let what = || Error::io(log.display().to_string());
     let mut file = std::fs::File::open(log).map_err(what())?;
     file.seek(SeekFrom::Start(mark.0)).map_err(what())?;
@@ -173,7 +176,7 @@ fn read(log: &Path, mark: Mark) -> Result<(Vec<Request>, Vec<(usize, Mark)>), Er
     Ok(parse(&String::from_utf8_lossy(&text), mark))
 }
 
-fn parse(text: &str, from: Mark) -> (Vec<Request>, Vec<(usize, Mark)>) {
+fn parse(text: &str, from: Mark) -> (Vec<Request>, Vec<Open>) {
     let mut positions: BTreeMap<String, usize> = BTreeMap::new();
     let mut requests: Vec<Request> = Vec::new();
     let mut received: Vec<Mark> = Vec::new();

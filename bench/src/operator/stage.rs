@@ -188,21 +188,23 @@ impl Stage {
         Ok((span(writes), other))
     }
 
-    /// As many changes of the target, by a plain client.
+    /// The PATCHes of as many changes, by a plain client that looks at no answer.
     pub fn raw_burst(&self, changes: usize, in_flight: usize) -> Outcome<Duration> {
-        let scratch = self.eu.cluster().namespace("raw");
-        let paths = Paths::of(scratch.name());
-        let connections: Vec<Resource> = generate::connections(changes, false);
-        Load::on(self.eu.cluster().kubeconfig())?.create(&connections, scratch.name(), in_flight)?;
-        let patches: Vec<_> = connections
-            .iter()
-            .enumerate()
-            .map(|(number, connection)| {
-                (paths.object(&ObjectId::new(Kind::Connection, &connection.metadata().name)), stamp(&new_value(number)))
-            })
-            .collect();
-        let mark = self.eu.cluster().mark()?;
-        self.target.patch_all(&patches, in_flight)?;
+        let cluster = self.eu.cluster();
+        let scratch = cluster.namespace("raw");
+        let load = Load::on(cluster.kubeconfig())?;
+        let mut bodies = load.bodies(self.eu.name())?;
+        bodies.truncate(changes);
+        load.apply(&bodies, scratch.name(), in_flight)?;
+        for (number, (_, body)) in bodies.iter_mut().enumerate() {
+            let mut object: Value = serde_json::from_slice(body)?;
+            object["spec"]["inputs"]["stamp"] = json!({"value": new_value(number)});
+            // What made it said that it is not there.
+            object["metadata"].as_object_mut().and_then(|metadata| metadata.remove("resourceVersion"));
+            *body = object.to_string().into_bytes();
+        }
+        let mark = cluster.mark()?;
+        load.apply(&bodies, scratch.name(), in_flight)?;
         let requests = scratch.audit_since(mark)?;
         Ok(span(requests.iter().filter(|r| r.writes()).collect::<Vec<_>>()))
     }
