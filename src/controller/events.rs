@@ -6,7 +6,9 @@
 use super::lease::Leadership;
 use super::log::random;
 use super::role::Role;
-use crate::tenant::kubernetes::{Ask, Server};
+use crate::api::API_VERSION;
+use crate::engine::item::ObjectId;
+use crate::tenant::kubernetes::{Ask, Paths, Server};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -53,6 +55,18 @@ pub struct Transition {
     pub action: &'static str,
     /// What happened, for people. No value of an input is in it.
     pub note: String,
+}
+
+/// An object of ours, as an event names it.
+pub fn reference(paths: &Paths, id: &ObjectId, uid: &str) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(API_VERSION.to_string()),
+        kind: Some(id.kind.as_str().to_string()),
+        name: Some(id.name.clone()),
+        namespace: Some(paths.namespace().to_string()),
+        uid: Some(uid.to_string()),
+        ..ObjectReference::default()
+    }
 }
 
 /// Where transitions are told. Cheap to clone.

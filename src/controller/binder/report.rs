@@ -1,16 +1,15 @@
 //! What the binder says beside statuses: events on transitions, and what is counted.
 
 use super::super::context::Context;
-use super::super::events::{Importance, Transition};
+use super::super::events::{Importance, Transition, reference};
 use super::look::ready;
 use super::problem::{PENDING, kind::READY};
 use super::write::action;
-use crate::api::{API_VERSION, Condition, Verdict};
+use crate::api::{Condition, Verdict};
 use crate::controller::role::Role;
 use crate::engine::code::Code;
 use crate::engine::item::ObjectId;
 use crate::tenant::kubernetes::Paths;
-use k8s_openapi::api::core::v1::ObjectReference;
 
 /// What turned with a status.
 #[derive(Debug, Default)]
@@ -35,14 +34,7 @@ impl Turn {
 
     /// Tells of it.
     pub fn tell(&self, context: &Context, paths: &Paths, id: &ObjectId, uid: &str) {
-        let object = ObjectReference {
-            api_version: Some(API_VERSION.to_string()),
-            kind: Some(id.kind.as_str().to_string()),
-            name: Some(id.name.clone()),
-            namespace: Some(paths.namespace().to_string()),
-            uid: Some(uid.to_string()),
-            ..ObjectReference::default()
-        };
+        let object = reference(paths, id, uid);
         for secret in &self.left {
             let note = format!("Secret {secret} is not wanted any more and stays: delete it when nothing uses it");
             context.events.tell(Transition {

@@ -1,11 +1,10 @@
 //! What the syncer says: statuses, events on transitions, a line of the log for each change.
 
 use super::super::context::Context;
-use super::super::events::{Importance, Transition};
+use super::super::events::{Importance, Transition, reference};
 use crate::api::{API_VERSION, Condition, Kind};
 use crate::engine::item::ObjectId;
 use crate::tenant::kubernetes::{Ask, Paths, Trouble, to_bytes};
-use k8s_openapi::api::core::v1::ObjectReference;
 use serde::Serialize;
 use serde_json::json;
 
@@ -43,14 +42,7 @@ pub fn tell_transition(
     if before.is_some_and(|before| before.status == now.status && before.reason == now.reason) {
         return;
     }
-    let object = ObjectReference {
-        api_version: Some(API_VERSION.to_string()),
-        kind: Some(id.kind.as_str().to_string()),
-        name: Some(id.name.clone()),
-        namespace: Some(paths.namespace().to_string()),
-        uid: Some(uid.to_string()),
-        ..ObjectReference::default()
-    };
+    let object = reference(paths, id, uid);
     let importance = match (now.status.as_str(), now.reason.as_str()) {
         ("True", _) | (_, "Applying" | "AwaitingApproval") => Importance::Normal,
         _ => Importance::Warning,
