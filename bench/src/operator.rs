@@ -52,7 +52,7 @@ fn syncer() -> Outcome<Vec<Figure>> {
         step("syncer", resources, "is prepared");
         let stage = Stage::prepare(resources)?;
         let process = stage.start()?;
-        stage.settle(&process)?;
+        stage.settle()?;
         step("syncer", resources, "changes");
         ours.push(latencies(|| stage.change(SAMPLES))?);
         let there = format!("{resources} resources in each of 2 clusters");

@@ -10,6 +10,9 @@ use crate::api::*;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+/// Fewer objects than these are copied in no time.
+const MANY: usize = 1_000;
+
 /// Who uses which stable key, over all tenants: built once, so that a closure is found in no time.
 /// Keys are kept as the names of their connections: keys that share a name share an object.
 #[derive(Debug, Default)]
@@ -176,13 +179,24 @@ pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) 
         integrations.extend(index.integrations_of(&keys));
     }
     let wanted = index.objects(world, &keys, integrations);
-    let small = World {
-        tenants: world.tenants.iter().map(|(name, view)| (name.clone(), smaller(view, &wanted))).collect(),
-        syncs: world.syncs.clone(),
+    let mut plan = if is_most(&wanted, world) {
+        plan(world, scope)
+    } else {
+        let small = World {
+            tenants: world.tenants.iter().map(|(name, view)| (name.clone(), smaller(view, &wanted))).collect(),
+            syncs: world.syncs.clone(),
+        };
+        plan(&small, scope)
     };
-    let mut plan = plan(&small, scope);
     plan.retain(&|id| core.contains(id));
     plan
+}
+
+/// Whether so much is wanted that to plan all of a world takes less than to copy that out of it.
+fn is_most(wanted: &BTreeSet<ObjectId>, world: &World) -> bool {
+    let views = world.tenants.values().flat_map(|view| [Some(&view.live), view.source.as_ref()]);
+    let largest = views.flatten().filter_map(View::inventory).map(|inventory| inventory.len()).max().unwrap_or(0);
+    wanted.len() >= MANY && wanted.len() * 3 >= largest
 }
 
 fn smaller(view: &TenantView, wanted: &BTreeSet<ObjectId>) -> TenantView {

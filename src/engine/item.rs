@@ -240,7 +240,28 @@ impl Item {
 
     /// Whether both say the same, or neither is there.
     pub fn same(a: Option<&Item>, b: Option<&Item>) -> bool {
-        a.map(Item::to_json) == b.map(Item::to_json)
+        match (a, b) {
+            (Some(a), Some(b)) => a.is(b),
+            (a, b) => a.is_none() && b.is_none(),
+        }
+    }
+
+    fn is(&self, other: &Item) -> bool {
+        let (mut ours, mut theirs) = (self.fields(true), other.fields(true));
+        for fields in [&mut ours, &mut theirs] {
+            fields.sort_by(|(a, _), (b, _)| a.cmp(b));
+        }
+        let (mut one, mut two) = (String::new(), String::new());
+        let mut says_the_same = |a: &FieldValue<'_>, b: &FieldValue<'_>| {
+            one.clear();
+            a.write_canonical(&mut one);
+            two.clear();
+            b.write_canonical(&mut two);
+            one == two
+        };
+        self.kind() == other.kind()
+            && ours.len() == theirs.len()
+            && ours.iter().zip(&theirs).all(|((f, a), (g, b))| f == g && says_the_same(a, b))
     }
 
     /// The whole object as JSON, as digests cover it: every field by its path.

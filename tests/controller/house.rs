@@ -1,7 +1,8 @@
 //! What a process answers, and how it is told what to do.
 
-use crate::replica::{Replica, until};
-use stablekey_clusters::shared;
+use crate::replica::{Replica, account, until};
+use stablekey_clusters::{Namespace, run, shared};
+use std::path::PathBuf;
 use std::process::Command;
 
 #[test]
@@ -24,18 +25,34 @@ fn it_answers_whether_it_is_alive_and_ready_and_what_it_counts() {
     assert_eq!(replica.get("/else").code, 404);
 }
 
+/// The binder's account of a namespace, with what manifests/ grant to either role in all of these.
+fn both(home: &Namespace<'_>, namespaces: &[&Namespace<'_>]) -> PathBuf {
+    for namespace in namespaces {
+        for role in ["binder", "syncer"] {
+            account(namespace, role);
+            for role in [format!("stablekey-{role}"), format!("stablekey-lease-{role}")] {
+                let to = format!("--serviceaccount={}:stablekey-binder", home.name());
+                let bind = ["create", "rolebinding", &format!("both-{role}"), &format!("--role={role}"), &to];
+                run(namespace.kubectl().args(bind)).unwrap();
+            }
+        }
+    }
+    account(home, "binder")
+}
+
 #[test]
 fn it_says_how_it_is_configured_by_flags_and_environment() {
-    let namespace = shared("us").namespace("house");
+    let (namespace, elsewhere) = (shared("us").namespace("house"), shared("us").namespace("elsewhere"));
+    let namespaces = format!("{0},{1},{0}", namespace.name(), elsewhere.name());
     let mut command = Command::new(env!("CARGO_BIN_EXE_stablekey"));
-    command.args(["controller", "--resync", "1h"]).env("KUBECONFIG", shared("us").kubeconfig());
-    command.env("STABLEKEY_ROLE", "both").env("STABLEKEY_NAMESPACE", format!("{0},elsewhere,{0}", namespace.name()));
+    command.args(["controller", "--resync", "1h"]).env("KUBECONFIG", both(&namespace, &[&namespace, &elsewhere]));
+    command.env("STABLEKEY_ROLE", "both").env("STABLEKEY_NAMESPACE", namespaces);
     command.env("STABLEKEY_LISTEN", "127.0.0.1:0").env("STABLEKEY_RESYNC", "2h").env("POD_NAME", "a-pod");
     let mut replica = Replica::by(command);
     let said: serde_json::Value = serde_json::from_str(&replica.log[0]).unwrap();
     assert_eq!(said["message"], "starts");
     assert_eq!(said["roles"], "binder,syncer");
-    assert_eq!(said["namespaces"], format!("{},elsewhere", namespace.name()));
+    assert_eq!(said["namespaces"], format!("{},{}", namespace.name(), elsewhere.name()));
     assert_eq!(said["lease_namespace"], namespace.name());
     assert_eq!(said["resync"], "3600s", "a flag is stronger");
     assert_eq!(said["lease_duration"], "15s");
@@ -59,11 +76,12 @@ fn asked_twice_to_end_it_ends_at_once() {
 
 #[test]
 fn an_address_that_is_taken_is_an_error() {
+    let namespace = shared("us").namespace("house");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let mut command = Command::new(env!("CARGO_BIN_EXE_stablekey"));
-    command.args(["controller", "--role", "binder", "--namespace", "x", "--listen", &address]);
-    let output = command.env("KUBECONFIG", shared("us").kubeconfig()).output().unwrap();
+    command.args(["controller", "--role", "binder", "--namespace", namespace.name(), "--listen", &address]);
+    let output = command.env("KUBECONFIG", account(&namespace, "binder")).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("cannot be listened on") && said.contains("= help: give a free one"), "{said}");

@@ -19,4 +19,6 @@ mod manifests;
 #[path = "../support/proxy.rs"]
 mod proxy;
 mod replica;
+#[path = "../support/rights.rs"]
+mod rights;
 mod syncer;

@@ -24,7 +24,8 @@ mod renderings;
 #[path = "../controller/replica.rs"]
 mod replica;
 mod rights;
+#[path = "../support/rights.rs"]
+mod rights_used;
 mod statuses;
 mod syncs;
 mod tools;
-mod used;

@@ -4,8 +4,8 @@
 use crate::installed::{Account, apply, eu, install, until, us};
 use crate::renderings::kustomized;
 use crate::replica::{Replica, command};
+use crate::rights_used::{Rights, asked, granted, refused};
 use crate::tools::{of_each, repository, tool};
-use crate::used::{Rights, asked, granted, refused};
 use serde_json::{Value, json};
 use stablekey_clusters::audit::Request;
 use stablekey_clusters::{Namespace, run};

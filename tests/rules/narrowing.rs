@@ -92,6 +92,32 @@ fn narrowed_to_an_integration_what_it_uses_is_planned_too() {
     }
 }
 
+/// A part of a large world, however large the part: the same actions as in the whole.
+#[test]
+fn a_large_part_has_the_actions_of_the_whole() {
+    let w = world()
+        .tenant("us", |t| {
+            (0..1_200).fold(t, |t, n| {
+                t.connection(&format!("key-{n}"), "http/basic")
+                    .integration(&format!("i-{n}"))
+                    .binds("CRM", &format!("key-{n}"))
+            })
+        })
+        .tenant("eu", |t| t.accepts("us"))
+        .sync("s", "us", "eu")
+        .mirror();
+    let whole = w.plan();
+    for many in [1, 100, 600, 1_199] {
+        let seeds = Seeds { keys: (0..many).map(|n| format!("key-{n}")).collect(), ..Seeds::default() };
+        let part = plan_closure(&w.world, &Index::of(&w.world), &seeds, &Scope::default());
+        assert_eq!(part.actions().count(), 2 * many);
+        for (_, action) in part.actions() {
+            assert_eq!(action.digest, whole.action(&action.id).action.digest);
+            assert_eq!(action.needs_approval.len(), 0);
+        }
+    }
+}
+
 /// A part says nothing of the whole: no sync matches nothing, and no override either.
 #[test]
 fn a_part_says_nothing_of_the_whole() {

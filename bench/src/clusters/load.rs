@@ -40,7 +40,7 @@ impl Load {
     /// The bodies that made the connections of a namespace, as they can be told from what is there.
     pub fn bodies(&self, namespace: &str) -> Outcome<Vec<Named>> {
         let list = Request::get(path(Kind::Connection, namespace)).body(Vec::new())?;
-        let list: Value = serde_json::from_slice(&self.runtime.block_on(self.send(list))?)?;
+        let list: Value = serde_json::from_slice(&self.ask(list)?)?;
         let items = list["items"].as_array().ok_or("this is no list")?;
         let named = items.iter().map(|item| {
             let metadata = &item["metadata"];
@@ -76,9 +76,20 @@ impl Load {
         self.send_all(requests.collect::<Outcome<_>>()?, in_flight)
     }
 
-    fn send_all(&self, requests: Vec<Request<Vec<u8>>>, in_flight: usize) -> Outcome<()> {
+    /// Sends requests, so many in flight at once.
+    pub fn send_all(&self, requests: Vec<Request<Vec<u8>>>, in_flight: usize) -> Outcome<()> {
         let sent = stream::iter(requests).map(|request| self.send(request)).buffer_unordered(in_flight);
         self.runtime.block_on(sent.try_for_each(|_| std::future::ready(Ok(()))))
+    }
+
+    /// Sends a request: the body of the answer.
+    pub fn ask(&self, request: Request<Vec<u8>>) -> Outcome<Vec<u8>> {
+        self.runtime.block_on(self.send(request))
+    }
+
+    /// Waits for what is asynchronous.
+    pub fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
     }
 
     async fn send(&self, request: Request<Vec<u8>>) -> Outcome<Vec<u8>> {

@@ -1,12 +1,10 @@
 //! A plain client: what has to be sent, sent at once.
 
 use crate::Outcome;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use crate::clusters::load::Load;
 use http::{Method, Request};
-use http_body_util::BodyExt as _;
 use k8s_openapi::ByteString;
-use kube::client::Body;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::Kubeconfig;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -18,12 +16,10 @@ use stablekey_clusters::Cluster;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use tokio::runtime::{Builder, Runtime};
 
 /// A client of one cluster.
 pub struct Client {
-    runtime: Runtime,
-    client: kube::Client,
+    load: Load,
     server: Server,
 }
 
@@ -33,33 +29,26 @@ pub type Stamped = (String, String);
 impl Client {
     /// The administrator of a cluster.
     pub fn of(cluster: &Cluster) -> Outcome<Self> {
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let load = Load::on(cluster.kubeconfig())?;
         let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig())?;
-        let options = KubeConfigOptions::default();
-        let config = runtime.block_on(kube::Config::from_custom_kubeconfig(kubeconfig.clone(), &options))?;
-        let entered = runtime.enter();
-        let client = kube::Client::try_from(config)?;
-        drop(entered);
-        let server = runtime.block_on(Servers::default().connect_by(kubeconfig, cluster.name()))?;
-        Ok(Client { runtime, client, server })
+        let server = load.wait(Servers::default().connect_by(kubeconfig, cluster.name()))?;
+        Ok(Client { load, server })
     }
 
     /// Sets fields of an object.
     pub fn patch(&self, path: &str, patch: &Value) -> Outcome<()> {
-        self.runtime.block_on(self.send(merge(path, patch)?)).map(drop)
+        self.load.ask(merge(path, patch)?).map(drop)
     }
 
     /// Sets fields of many objects.
     pub fn patch_all(&self, patches: &[(String, Value)], in_flight: usize) -> Outcome<()> {
-        let requests: Vec<_> = patches.iter().map(|(path, patch)| merge(path, patch)).collect::<Outcome<_>>()?;
-        let sent = stream::iter(requests).map(|request| self.send(request)).buffer_unordered(in_flight);
-        self.runtime.block_on(sent.try_for_each(|_| std::future::ready(Ok(()))))
+        let requests = patches.iter().map(|(path, patch)| merge(path, patch)).collect::<Outcome<_>>()?;
+        self.load.send_all(requests, in_flight)
     }
 
     /// Reads something.
     pub fn get(&self, path: &str) -> Outcome<Value> {
-        let answer = self.runtime.block_on(self.send(Request::get(path).body(Vec::new())?))?;
-        Ok(serde_json::from_slice(&answer)?)
+        Ok(serde_json::from_slice(&self.load.ask(Request::get(path).body(Vec::new())?)?)?)
     }
 
     /// Lists by pages, and looks at nothing but where the next begins.
@@ -88,13 +77,6 @@ impl Client {
         let following = follower.done();
         begins.recv()?;
         Ok((told, following))
-    }
-
-    async fn send(&self, request: Request<Vec<u8>>) -> Outcome<Vec<u8>> {
-        let answer = self.client.send(request.map(Body::from)).await?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await?.to_bytes().to_vec();
-        if status.is_success() { Ok(body) } else { Err(String::from_utf8_lossy(&body).into()) }
     }
 }
 

@@ -98,7 +98,7 @@ impl Stage {
     }
 
     /// Waits until everything is as declared.
-    pub fn settle(&self, _: &Process) -> Outcome<()> {
+    pub fn settle(&self) -> Outcome<()> {
         for namespace in [&self.us, &self.other[0]] {
             self.until(namespace, |status| status["targets"][0]["state"] == "InSync")?;
         }

@@ -2,7 +2,9 @@
 
 use crate::api::Kind;
 use crate::engine::closure::Seeds;
-use crate::engine::item::ObjectId;
+use crate::engine::item::{Item, ObjectId};
+use crate::engine::plan::ActionKind;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -14,6 +16,8 @@ const LATEST: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause after a failure.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How many passes over what changed run at once in a target: a change does not wait for a thousand others.
+const PASSES: usize = 4;
 
 /// What is to be done now.
 #[derive(Debug)]
@@ -24,41 +28,106 @@ pub enum Job {
     Whole,
 }
 
+/// A pass over what changed: no two have the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PassId(pub u64);
+
 /// What has to be looked at in one target.
 #[derive(Debug, Default)]
 pub struct Agenda {
-    seeds: Seeds,
-    /// When the first of the seeds came.
-    since: Option<Instant>,
+    changed: Changed,
     whole_at: Option<Instant>,
     /// When it was first put off.
     put_off: Option<Instant>,
-    busy: bool,
+    /// The passes over what changed that run. While one writes an object, no other looks at it.
+    passes: BTreeMap<PassId, InHand>,
+    /// Everything is being looked at.
+    is_whole: bool,
     /// When what failed is tried again. What changes meanwhile does not wait for it.
     again_at: Option<Instant>,
     pause: Option<Duration>,
 }
 
+/// What changed and was not looked at.
+#[derive(Debug, Default)]
+struct Changed {
+    seeds: Seeds,
+    /// When the first of them came.
+    since: Option<Instant>,
+}
+
+/// What a pass has in hand.
+#[derive(Debug, Default)]
+struct InHand {
+    objects: BTreeMap<ObjectId, Writing>,
+    /// What waits for its end.
+    after: Changed,
+    /// What was told of the objects themselves meanwhile: that they are written, or that another hand was there.
+    told: BTreeSet<ObjectId>,
+}
+
+/// What is being done to an object.
+#[derive(Clone, Debug)]
+pub struct Writing {
+    /// What is done.
+    pub kind: ActionKind,
+    /// The object as it will be.
+    pub after: Option<Item>,
+}
+
+impl Changed {
+    fn add(&mut self, id: &ObjectId, now: Instant) {
+        match id.kind {
+            Kind::Connection => drop(self.seeds.keys.insert(id.name.clone())),
+            Kind::Integration => drop(self.seeds.integrations.insert(id.name.clone())),
+            // What they mean for others is decided on the whole.
+            Kind::Component | Kind::CustomerCredentials | Kind::Tenant | Kind::TenantSync => return,
+        }
+        self.since.get_or_insert(now);
+    }
+
+    fn len(&self) -> usize {
+        self.seeds.keys.len() + self.seeds.integrations.len()
+    }
+
+    fn append(&mut self, mut other: Changed) {
+        self.seeds.keys.append(&mut other.seeds.keys);
+        self.seeds.integrations.append(&mut other.seeds.integrations);
+        self.since = [self.since, other.since].into_iter().flatten().min();
+    }
+}
+
 impl Agenda {
-    /// These objects changed, here or where they are copied from.
+    /// These objects changed where they are copied from.
     pub fn changed<'a>(&mut self, objects: impl IntoIterator<Item = &'a ObjectId>, now: Instant) {
         for id in objects {
-            self.since.get_or_insert(now);
-            match id.kind {
-                Kind::Connection => drop(self.seeds.keys.insert(id.name.clone())),
-                Kind::Integration => drop(self.seeds.integrations.insert(id.name.clone())),
-                // What they mean for others is decided on the whole.
-                Kind::Component | Kind::CustomerCredentials | Kind::Tenant | Kind::TenantSync => {}
-            }
-            let first = *self.put_off.get_or_insert(now);
-            self.whole_at = Some((now + QUIET).min(first + LATEST));
+            let writing = self.passes.values_mut().find(|pass| pass.objects.contains_key(id));
+            writing.map_or(&mut self.changed, |pass| &mut pass.after).add(id, now);
+            self.put_off(now);
         }
+    }
+
+    /// These objects changed in the target itself. Of what is being written this is most often the answer: it is
+    /// looked at only if it is not what was written.
+    pub fn changed_here<'a>(&mut self, objects: impl IntoIterator<Item = &'a ObjectId>, now: Instant) {
+        for id in objects {
+            match self.passes.values_mut().find(|pass| pass.objects.contains_key(id)) {
+                Some(pass) => drop(pass.told.insert(id.clone())),
+                None => self.changed.add(id, now),
+            }
+            self.put_off(now);
+        }
+    }
+
+    /// These objects are looked at again when this pass is done.
+    pub fn changed_after<'a>(&mut self, pass: PassId, objects: impl IntoIterator<Item = &'a ObjectId>, now: Instant) {
+        let after = self.passes.get_mut(&pass).map_or(&mut self.changed, |pass| &mut pass.after);
+        objects.into_iter().for_each(|id| after.add(id, now));
     }
 
     /// Everything has to be looked at, and at once.
     pub fn look_at_everything(&mut self, now: Instant) {
         self.whole_at = Some(now);
-        self.since.get_or_insert(now);
     }
 
     /// Everything has to be looked at by then.
@@ -72,72 +141,130 @@ impl Agenda {
         self.look_at_everything(now);
     }
 
-    /// What to do now. What is given out is being done, until it is said to be.
+    /// What to do now. A look at everything, once given out, is being done until it is said to be; a pass
+    /// over what changed is said to have [begun](Agenda::begun).
     pub fn take(&mut self, now: Instant) -> Option<Job> {
-        if self.busy {
-            return None;
-        }
         if self.everything_at().is_some_and(|at| at <= now) {
+            if !self.is_idle() {
+                return None;
+            }
             // The whole includes the parts.
-            *self = Agenda { busy: true, pause: self.pause, ..Agenda::default() };
+            *self = Agenda { is_whole: true, pause: self.pause, ..Agenda::default() };
             return Some(Job::Whole);
         }
-        if !self.has_parts() {
-            return None;
+        self.may_begin().then(|| Job::Part(std::mem::take(&mut self.changed).seeds))
+    }
+
+    /// A pass over what changed has these objects in hand.
+    pub fn begun(&mut self, pass: PassId, objects: BTreeMap<ObjectId, Writing>) {
+        self.passes.insert(pass, InHand { objects, ..InHand::default() });
+    }
+
+    /// A pass over what changed is done: what waited for it is looked at, and what is not as it was written,
+    /// as far as is known `now_is`.
+    pub fn part_done(&mut self, pass: PassId, now_is: impl Fn(&ObjectId) -> Option<Item>, now: Instant) {
+        let Some(done) = self.passes.remove(&pass) else { return };
+        self.changed.append(done.after);
+        for id in &done.told {
+            let written = done.objects.get(id).and_then(|writing| writing.after.as_ref());
+            if !Item::same(now_is(id).as_ref(), written) {
+                self.changed.add(id, now);
+            }
         }
-        (self.busy, self.since) = (true, None);
-        Some(Job::Part(std::mem::take(&mut self.seeds)))
     }
 
-    /// The part that was given out is done.
-    pub fn part_done(&mut self) {
-        self.busy = false;
-    }
-
-    /// Everything was looked at, and nothing failed.
+    /// Everything was looked at.
     pub fn whole_done(&mut self) {
-        (self.busy, self.again_at, self.pause) = (false, None, None);
+        self.is_whole = false;
+    }
+
+    /// Nothing of everything failed: what failed before did not either.
+    pub fn recovered(&mut self) {
+        (self.again_at, self.pause) = (None, None);
     }
 
     /// Some of what was given out failed: everything is looked at again, after a pause that grows.
     pub fn failed(&mut self, now: Instant) {
         let pause = self.pause.map_or(PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE));
-        (self.busy, self.pause, self.again_at) = (false, Some(pause), Some(now + pause));
+        (self.pause, self.again_at) = (Some(pause), Some(now + pause));
     }
 
-    /// When there is something to do; `None`: not before something changes.
-    pub fn wakes(&self) -> Option<Instant> {
-        let parts = self.since.filter(|_| self.has_parts());
-        [parts, self.everything_at()].into_iter().flatten().min().filter(|_| !self.busy)
+    /// What the passes over what changed have in hand, by pass.
+    pub fn in_hand(&self) -> impl Iterator<Item = (PassId, &BTreeMap<ObjectId, Writing>)> {
+        self.passes.iter().map(|(pass, in_hand)| (*pass, &in_hand.objects))
+    }
+
+    /// When there is something to do; `None`: not before something changes, or is done.
+    pub fn wakes(&self, now: Instant) -> Option<Instant> {
+        let everything = self.everything_at();
+        if everything.is_some_and(|at| at <= now) && !self.is_idle() {
+            return None;
+        }
+        let parts = self.changed.since.filter(|_| self.may_begin());
+        [parts, everything.filter(|_| !self.is_whole)].into_iter().flatten().min()
     }
 
     /// Since when something is due, and how much; everything counts as one.
     pub fn due(&self, now: Instant) -> (usize, Option<Instant>) {
         let whole = self.everything_at().filter(|at| *at <= now);
-        let parts = self.seeds.keys.len() + self.seeds.integrations.len();
-        let since = [self.since.filter(|_| parts > 0), whole].into_iter().flatten().min();
-        (parts + usize::from(whole.is_some()), since)
+        let waiting = || self.passes.values().map(|pass| &pass.after).chain([&self.changed]);
+        let since = waiting().filter_map(|changed| changed.since).chain(whole).min();
+        (waiting().map(Changed::len).sum::<usize>() + usize::from(whole.is_some()), since)
+    }
+
+    fn put_off(&mut self, now: Instant) {
+        let first = *self.put_off.get_or_insert(now);
+        self.whole_at = Some((now + QUIET).min(first + LATEST));
     }
 
     fn everything_at(&self) -> Option<Instant> {
         [self.whole_at, self.again_at].into_iter().flatten().min()
     }
 
-    fn has_parts(&self) -> bool {
-        !self.seeds.keys.is_empty() || !self.seeds.integrations.is_empty()
+    fn is_idle(&self) -> bool {
+        !self.is_whole && self.passes.is_empty()
+    }
+
+    /// Whether there is a change to look at, and room for a pass that does.
+    fn may_begin(&self) -> bool {
+        self.changed.len() > 0 && !self.is_whole && self.passes.len() < PASSES
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Object;
+    use serde_json::json;
+    use std::sync::Arc;
 
     fn connection(name: &str) -> ObjectId {
         ObjectId::new(Kind::Connection, name)
     }
 
-    fn second(n: u64) -> Duration {
-        Duration::from_secs(n)
+    /// A connection that says this.
+    fn item(name: &str, says: &str) -> Item {
+        let spec = json!({"stableKey": name, "component": {"key": "x"}, "type": says, "credentials": "Customer"});
+        Item::Connection(Arc::new(Object::new(name, serde_json::from_value(spec).unwrap())))
+    }
+
+    /// A pass ends; all that is known is as it wrote it.
+    fn end(agenda: &mut Agenda, pass: PassId, now: Instant) {
+        agenda.part_done(pass, |id| Some(item(&id.name, "new")), now);
+    }
+
+    fn taken(agenda: &mut Agenda, now: Instant) -> Vec<String> {
+        match agenda.take(now) {
+            Some(Job::Part(seeds)) => seeds.keys.into_iter().collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn begin(agenda: &mut Agenda, pass: u64, names: &[&str]) -> PassId {
+        let writing = |name: &str| Writing { kind: ActionKind::Update, after: Some(item(name, "new")) };
+        let objects = names.iter().map(|name| (connection(name), writing(name))).collect();
+        agenda.begun(PassId(pass), objects);
+        PassId(pass)
     }
 
     #[test]
@@ -145,15 +272,16 @@ mod tests {
         let (mut agenda, now) = (Agenda::default(), Instant::now());
         agenda.changed([&connection("a")], now);
         assert_eq!(agenda.due(now), (1, Some(now)));
-        assert!(matches!(agenda.take(now), Some(Job::Part(seeds)) if seeds.keys.contains("a")));
-        assert!(agenda.take(now + second(5)).is_none(), "one at a time");
-        agenda.part_done();
+        assert_eq!(taken(&mut agenda, now), ["a"]);
+        let pass = begin(&mut agenda, 1, &["a"]);
         assert!(agenda.take(now).is_none());
-        assert_eq!(agenda.wakes(), Some(now + QUIET));
+        end(&mut agenda, pass, now);
+        assert!(agenda.take(now).is_none());
+        assert_eq!(agenda.wakes(now), Some(now + QUIET));
         assert!(matches!(agenda.take(now + QUIET), Some(Job::Whole)));
         agenda.whole_done();
-        assert_eq!(agenda.wakes(), None);
-        assert_eq!(agenda.due(now), (0, None));
+        assert_eq!(agenda.wakes(now + QUIET), None);
+        assert_eq!(agenda.due(now + QUIET), (0, None));
     }
 
     #[test]
@@ -168,21 +296,24 @@ mod tests {
     #[test]
     fn a_failure_is_tried_again_after_pauses_that_grow_and_end_with_a_success() {
         let (mut agenda, now) = (Agenda::default(), Instant::now());
+        let fails = |agenda: &mut Agenda, at: Instant| {
+            assert!(matches!(agenda.take(at), Some(Job::Whole)));
+            agenda.whole_done();
+            agenda.failed(at);
+        };
         agenda.look_at_everything(now);
-        agenda.take(now);
-        agenda.failed(now);
+        fails(&mut agenda, now);
         assert!(agenda.take(now).is_none());
-        assert_eq!(agenda.wakes(), Some(now + PAUSE));
-        assert!(matches!(agenda.take(now + PAUSE), Some(Job::Whole)));
-        agenda.failed(now + PAUSE);
-        assert_eq!(agenda.wakes(), Some(now + PAUSE + PAUSE * 2));
+        assert_eq!(agenda.wakes(now), Some(now + PAUSE));
+        fails(&mut agenda, now + PAUSE);
+        assert_eq!(agenda.wakes(now + PAUSE), Some(now + PAUSE + PAUSE * 2));
         agenda.hurry(now + PAUSE);
         assert!(matches!(agenda.take(now + PAUSE), Some(Job::Whole)));
         agenda.whole_done();
+        agenda.recovered();
         agenda.look_at_everything(now);
-        agenda.take(now);
-        agenda.failed(now);
-        assert_eq!(agenda.wakes(), Some(now + PAUSE));
+        fails(&mut agenda, now);
+        assert_eq!(agenda.wakes(now), Some(now + PAUSE));
     }
 
     #[test]
@@ -191,21 +322,84 @@ mod tests {
         for _ in 0..20 {
             agenda.failed(now);
         }
-        assert_eq!(agenda.wakes(), Some(now + LONGEST_PAUSE));
+        assert_eq!(agenda.wakes(now), Some(now + LONGEST_PAUSE));
         agenda.changed([&connection("a")], now);
-        assert!(matches!(agenda.take(now), Some(Job::Part(_))));
-        agenda.part_done();
+        assert_eq!(taken(&mut agenda, now), ["a"]);
+        let pass = begin(&mut agenda, 1, &["a"]);
+        end(&mut agenda, pass, now);
         agenda.failed(now);
         assert_eq!(agenda.again_at, Some(now + LONGEST_PAUSE));
     }
 
     #[test]
-    fn what_comes_while_it_is_busy_is_done_after() {
+    fn a_change_does_not_wait_for_others_that_are_written_but_for_its_own_object() {
         let (mut agenda, now) = (Agenda::default(), Instant::now());
+        let first = begin(&mut agenda, 1, &["a", "b"]);
+        agenda.changed([&connection("a"), &connection("c")], now);
+        assert_eq!(agenda.wakes(now), Some(now));
+        assert_eq!(taken(&mut agenda, now), ["c"]);
+        let second = begin(&mut agenda, 2, &["c"]);
+        agenda.changed_after(second, [&connection("d")], now);
+        assert_eq!(agenda.due(now), (2, Some(now)), "they wait, and are told of");
+        assert!(agenda.take(now).is_none());
+        end(&mut agenda, first, now);
+        assert_eq!(taken(&mut agenda, now), ["a"]);
+        end(&mut agenda, second, now);
+        assert_eq!(taken(&mut agenda, now), ["d"]);
+    }
+
+    #[test]
+    fn what_is_as_it_was_written_is_not_looked_at_again() {
+        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        let pass = begin(&mut agenda, 1, &["a", "b", "c"]);
+        agenda.changed_here(&[connection("a"), connection("b"), connection("d")], now);
+        assert_eq!(taken(&mut agenda, now), ["d"], "what is not being written is");
+        agenda.part_done(pass, |id| (id.name == "a").then(|| item("a", "new")), now);
+        assert_eq!(taken(&mut agenda, now), ["b"], "it is gone");
+        let pass = begin(&mut agenda, 2, &["a", "b"]);
+        agenda.changed_here(&[connection("a"), connection("b")], now);
+        agenda.part_done(pass, |id| Some(item(&id.name, if id.name == "a" { "another's" } else { "new" })), now);
+        assert_eq!(taken(&mut agenda, now), ["a"]);
+        assert_eq!(agenda.wakes(now), Some(now + QUIET), "and everything once it is quiet");
+    }
+
+    #[test]
+    fn only_so_many_passes_run_at_once() {
+        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        let passes: Vec<_> = (0..PASSES as u64).map(|n| begin(&mut agenda, n, &[&n.to_string()])).collect();
         agenda.changed([&connection("a")], now);
-        agenda.take(now);
-        agenda.changed([&connection("b")], now);
-        agenda.part_done();
-        assert!(matches!(agenda.take(now), Some(Job::Part(seeds)) if seeds.keys.contains("b")));
+        assert!(agenda.take(now).is_none());
+        assert_eq!(agenda.wakes(now), Some(now + QUIET), "it is woken by what is done");
+        end(&mut agenda, passes[2], now);
+        assert_eq!(taken(&mut agenda, now), ["a"]);
+    }
+
+    #[test]
+    fn the_whole_is_looked_at_alone() {
+        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        let pass = begin(&mut agenda, 1, &["a"]);
+        agenda.look_at_everything(now);
+        agenda.changed([&connection("a"), &connection("b")], now);
+        agenda.look_at_everything(now);
+        assert!(agenda.take(now).is_none(), "nothing new begins before it");
+        assert_eq!(agenda.wakes(now), None, "and it does not turn until the pass is done");
+        end(&mut agenda, pass, now);
+        assert!(matches!(agenda.take(now), Some(Job::Whole)));
+        agenda.changed([&connection("a")], now);
+        assert!(agenda.take(now).is_none());
+        assert_eq!(agenda.wakes(now), None);
+        agenda.whole_done();
+        assert_eq!(taken(&mut agenda, now), ["a"]);
+    }
+
+    #[test]
+    fn what_a_pass_of_before_says_is_passed_over() {
+        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        agenda.look_at_everything(now);
+        end(&mut agenda, PassId(7), now);
+        assert!(matches!(agenda.take(now), Some(Job::Whole)));
+        end(&mut agenda, PassId(7), now);
+        agenda.look_at_everything(now);
+        assert!(agenda.take(now).is_none());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::context::Context;
 use super::super::metrics::Outcome;
-use super::agenda::Job;
+use super::agenda::{Job, PassId, Writing};
 use super::followed::Followed;
 use super::hub::{Event, Hub};
 use super::judge::Standing;
@@ -12,7 +12,7 @@ use super::targets::{LookedAt, SyncInto};
 use crate::api::{Kind, SyncMode};
 use crate::engine::closure::{Seeds, plan_closure};
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{ActionKind, Plan, Scope, is_too_many};
+use crate::engine::plan::{Action, ActionKind, Plan, Scope, is_too_many};
 use crate::engine::world::Inventory;
 use crate::tenant::kubernetes::{ClusterPlace, Version};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,8 +23,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tracing::Span;
 
-/// How many actions a pass over what changed carries out at most: what comes meanwhile waits no longer.
-const IN_A_PASS: usize = 256;
+/// How many actions a pass over what changed carries out at most; one more change of what it writes waits so long.
+const IN_A_PASS: usize = 1_024;
 
 impl Hub {
     /// Begins what is due.
@@ -39,69 +39,77 @@ impl Hub {
                 let (_, since) = target.agenda.due(now);
                 Some((target.agenda.take(now)?, since))
             }) {
-                let begun = match job {
+                match job {
                     Job::Whole => self.begin_whole(&name),
                     Job::Part(seeds) => self.begin_part(&name, &seeds, now),
-                };
-                self.context.metrics.waited(self.context.role, since.map_or(Duration::ZERO, |since| now - since));
-                if let Some(target) = self.targets.get_mut(&name).filter(|_| !begun) {
-                    target.agenda.part_done();
                 }
+                self.context.metrics.waited(self.context.role, since.map_or(Duration::ZERO, |since| now - since));
             }
         }
     }
 
-    /// Plans what changed in a target or its sources, and begins to write it; whether there was anything.
-    fn begin_part(&mut self, name: &str, seeds: &Seeds, now: Instant) -> bool {
-        let Some(target) = self.targets.get(name).filter(|target| !target.syncs.apply.is_empty()) else { return false };
-        let Some(place) = self.places.open(name) else { return false };
-        let scope = Scope { tenants: [name.to_string()].into(), syncs: target.syncs.unattended(), ..Scope::default() };
-        let world = self.world();
-        let approval = world.tenants.get(name).map(|view| view.spec.approval()).unwrap_or_default();
-        let mut plan = plan_closure(&world, &self.index, seeds, &scope);
-        if !scope.syncs.is_empty() {
-            // A sync that waits for approval may want something else of the same objects.
-            let all = Scope { syncs: BTreeSet::new(), ..scope };
-            leave_out_conflicts(&mut plan, &plan_closure(&world, &self.index, seeds, &all));
+    /// Plans what changed in a target or its sources, and begins to write it.
+    fn begin_part(&mut self, name: &str, seeds: &Seeds, now: Instant) {
+        let Some((mut plan, share)) = self.plan_part(name, seeds) else { return };
+        let inventory = self.places.open(name).map_or(0, |place| place.mirror.inventory().len());
+        let Some(target) = self.targets.get_mut(name) else { return };
+        let Some(planned) = plan.targets.iter_mut().find(|target| target.tenant == name) else { return };
+        let in_hand = target.agenda.in_hand().map(|(pass, objects)| (pass, objects.keys().cloned().collect()));
+        for (pass, objects) in in_hand.collect::<Vec<(PassId, BTreeSet<ObjectId>)>>() {
+            let waits = leave_out(planned, |action| objects.contains(&action.change.object));
+            target.agenda.changed_after(pass, waits.iter().map(|action| &action.change.object), now);
         }
-        drop(world);
-        let Some(planned) = plan.targets.iter_mut().find(|target| target.tenant == name) else { return false };
         let updates = planned.actions.iter().filter(|action| action.action == ActionKind::Update).count();
-        let too_many = is_too_many(target.guard.count() + updates, place.mirror.inventory().len(), approval);
-        let all = planned.actions.len();
-        // Deletes, and what many changes together mean, are decided on the whole.
+        let too_many = is_too_many(target.changes() + updates, inventory, share);
         let all_ids: BTreeSet<String> = planned.actions.iter().map(|action| action.id.clone()).collect();
-        leave_out(planned, |action| {
+        // Deletes, and what many changes together mean, are decided on the whole.
+        let left_out = leave_out(planned, |action| {
             // It rests on what did not change just now, and is still to be done.
             !action.after.is_subset(&all_ids)
                 || action.action == ActionKind::Delete
                 || !action.needs_approval.is_empty()
                 || (too_many && action.action == ActionKind::Update)
         });
-        let waits = planned.actions.len() < all;
-        let later: Vec<ObjectId> = planned.actions.iter().skip(IN_A_PASS).map(|a| a.change.object.clone()).collect();
-        planned.actions.truncate(IN_A_PASS);
-        let nothing = planned.actions.is_empty();
-        let pass = (!nothing).then(|| self.pass(name, Some(&plan)));
-        if let Some(target) = self.targets.get_mut(name) {
-            if waits {
-                target.agenda.look_at_everything(now);
-            }
-            target.agenda.changed(&later, now);
+        if !left_out.is_empty() {
+            target.agenda.look_at_everything(now);
         }
-        let Some(pass) = pass else { return false };
+        let later = planned.actions.split_off(planned.actions.len().min(IN_A_PASS));
+        if planned.actions.is_empty() {
+            return;
+        }
+        self.passes += 1;
+        let pass = PassId(self.passes);
+        let writing = |a: &Action| (a.change.object.clone(), Writing { kind: a.action, after: a.change.after.clone() });
+        target.agenda.begun(pass, planned.actions.iter().map(writing).collect());
+        target.agenda.changed_after(pass, later.iter().map(|action| &action.change.object), now);
+        let work = self.pass(name, Some(&plan));
         let (tell, target, span) = (self.tell.clone(), name.to_string(), self.span(name));
         self.tasks.spawn(async move {
-            let came = spawn_blocking(move || span.in_scope(|| pass.part(&plan))).await;
+            let came = spawn_blocking(move || span.in_scope(|| work.part(&plan))).await;
             let came = came.unwrap_or_else(|_| Came::broken(&target));
-            drop(tell.send(Event::Part { target, came }));
+            drop(tell.send(Event::Part { target, pass, came }));
         });
-        true
+    }
+
+    /// The plan of what changed in a target or its sources, and the share of changes that needs approval there;
+    /// `None` where nothing is done unattended.
+    fn plan_part(&self, name: &str, seeds: &Seeds) -> Option<(Plan, (u32, u32))> {
+        let target = self.targets.get(name).filter(|target| !target.syncs.apply.is_empty())?;
+        let world = self.world();
+        let scope = Scope { tenants: [name.to_string()].into(), syncs: target.syncs.unattended(), ..Scope::default() };
+        let share = world.tenants.get(name)?.spec.approval();
+        let mut plan = plan_closure(&world, &self.index, seeds, &scope);
+        if !scope.syncs.is_empty() {
+            // A sync that waits for approval may want something else of the same objects.
+            let all = Scope { syncs: BTreeSet::new(), ..scope };
+            leave_out_conflicts(&mut plan, &plan_closure(&world, &self.index, seeds, &all));
+        }
+        Some((plan, share))
     }
 
     /// Begins to look at everything in a target.
-    fn begin_whole(&mut self, name: &str) -> bool {
-        let Some(target) = self.targets.get(name) else { return false };
+    fn begin_whole(&mut self, name: &str) {
+        let Some(target) = self.targets.get(name) else { return };
         let (pass, syncs, world) = (self.pass(name, None), target.syncs.clone(), self.world());
         let (tell, target, span) = (self.tell.clone(), name.to_string(), self.span(name));
         self.tasks.spawn(async move {
@@ -111,13 +119,9 @@ impl Hub {
                 drop((pass, world));
                 whole
             });
-            let event = match whole.await {
-                Ok(whole) => Event::Whole { target, whole: Box::new(whole) },
-                Err(_) => Event::Part { came: Came::broken(&target), target },
-            };
-            drop(tell.send(event));
+            let whole = whole.await.ok().map(Box::new);
+            drop(tell.send(Event::Whole { target, whole }));
         });
-        true
     }
 
     fn span(&self, name: &str) -> Span {
@@ -151,11 +155,23 @@ impl Hub {
     }
 
     /// Takes in what came of a pass over what changed.
-    pub(super) fn hear_of_part(&mut self, name: &str, came: &Came) {
+    pub(super) fn hear_of_part(&mut self, name: &str, pass: PassId, came: &Came) {
         let outcome = if came.failed.is_empty() && !came.again { Outcome::Written } else { Outcome::Failed };
         self.count(came, outcome);
+        self.came(name, came, LookedAt::Part(pass));
+    }
+
+    /// A look at everything ended by a mistake of ours.
+    pub(super) fn hear_of_broken_whole(&mut self, name: &str) {
+        let came = Came::broken(name);
+        self.count(&came, Outcome::Failed);
+        self.came(name, &came, LookedAt::Whole);
+    }
+
+    fn came(&mut self, name: &str, came: &Came, looked_at: LookedAt) {
+        let known = self.places.open(name).map(|place| place.mirror.inventory());
         if let Some(target) = self.targets.get_mut(name) {
-            target.came(came, LookedAt::Part, Instant::now());
+            target.came(came, looked_at, |id| known.and_then(|known| known.get(id)), Instant::now());
         }
     }
 
@@ -172,9 +188,9 @@ impl Hub {
             is_into.then(|| (sync.clone(), into()))
         });
         let syncs: BTreeMap<_, _> = syncs.collect();
+        self.came(name, &whole.came, LookedAt::Whole);
         let now = Instant::now();
         let Some(target) = self.targets.get_mut(name) else { return };
-        target.came(&whole.came, LookedAt::Whole, now);
         target.judge(name, whole, &syncs, now, &now_in_words());
         if whole.came.done.is_empty() {
             target.agenda.look_at_everything_by(now + self.context.resync);

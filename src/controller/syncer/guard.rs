@@ -28,6 +28,11 @@ impl Guard {
         self.before + self.changed.len()
     }
 
+    /// How many there will be once these are changed too.
+    pub fn count_with<'a>(&self, objects: impl IntoIterator<Item = &'a ObjectId>) -> usize {
+        self.count() + objects.into_iter().filter(|id| !self.changed.contains(*id)).count()
+    }
+
     /// These were updated or deleted now.
     pub fn changed(&mut self, objects: impl IntoIterator<Item = ObjectId>, now: Instant) {
         let before = self.changed.len();

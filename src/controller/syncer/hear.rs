@@ -36,8 +36,9 @@ impl Hub {
                 self.settle_places().await;
             }
             Event::Met(Met::Place { tenant, epoch, told }) => self.hear_of_place(&tenant, epoch, told),
-            Event::Part { target, came } => self.hear_of_part(&target, &came),
-            Event::Whole { target, whole } => self.hear_of_whole(&target, &whole),
+            Event::Part { target, pass, came } => self.hear_of_part(&target, pass, &came),
+            Event::Whole { target, whole: Some(whole) } => self.hear_of_whole(&target, &whole),
+            Event::Whole { target, whole: None } => self.hear_of_broken_whole(&target),
             Event::Status { id, answer } => self.hear_of_status(id, answer).await,
         }
     }
@@ -170,9 +171,15 @@ impl Hub {
             Due::Objects(objects) => {
                 let inventory = place.mirror.inventory();
                 objects.iter().filter_map(|id| inventory.get(id)).for_each(|item| self.index.take(&item));
-                let fed = |target: &str| sources(&self.syncs, target).any(|source| source == tenant);
-                let concerned = self.targets.iter_mut().filter(|(target, _)| *target == tenant || fed(target));
-                concerned.for_each(|(_, target)| target.agenda.changed(&objects, now));
+                let feeds = |target: &str| sources(&self.syncs, target).any(|source| source == tenant);
+                for (name, target) in &mut self.targets {
+                    if feeds(name) {
+                        target.agenda.changed(&objects, now);
+                    }
+                    if name == tenant {
+                        target.agenda.changed_here(&objects, now);
+                    }
+                }
             }
             Due::Everything if place.is_being_read() => {}
             Due::Everything => {

@@ -3,6 +3,7 @@
 
 use super::super::context::Context;
 use super::super::readiness::Waiting;
+use super::agenda::PassId;
 use super::measured::{self, Measured};
 use super::pass::{Came, Whole};
 use super::places::{Meet, Met, Places};
@@ -37,9 +38,20 @@ pub(super) enum Event {
     Tenants(Told<News<Live<Object<TenantSpec>>>>),
     Syncs(Told<News<Live<Object<TenantSyncSpec>>>>),
     Met(Met),
-    Part { target: String, came: Came },
-    Whole { target: String, whole: Box<Whole> },
-    Status { id: ObjectId, answer: Option<Vec<u8>> },
+    Part {
+        target: String,
+        pass: PassId,
+        came: Came,
+    },
+    /// `None`: a mistake of ours ended it.
+    Whole {
+        target: String,
+        whole: Option<Box<Whole>>,
+    },
+    Status {
+        id: ObjectId,
+        answer: Option<Vec<u8>>,
+    },
 }
 
 /// One namespace with Tenants and TenantSyncs.
@@ -55,6 +67,8 @@ pub struct Hub {
     pub(super) waiting: Option<Waiting>,
     pub(super) places: Places,
     pub(super) targets: BTreeMap<String, TargetState>,
+    /// How many passes over what changed there were.
+    pub(super) passes: u64,
     pub(super) index: Index,
     /// Statuses that are being written, and when those that failed are written again.
     pub(super) writing: BTreeMap<ObjectId, Option<Instant>>,
@@ -83,6 +97,7 @@ impl Hub {
             unread: [Kind::Tenant.plural(), Kind::TenantSync.plural()].into(),
             waiting: Some(waiting),
             targets: BTreeMap::new(),
+            passes: 0,
             index: Index::default(),
             writing: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -121,9 +136,10 @@ impl Hub {
     }
 
     fn wakes(&self) -> Instant {
+        let now = Instant::now();
         let targets = self.targets.iter().filter(|(name, _)| self.can_look_at(name));
-        let targets = targets.filter_map(|(_, target)| target.agenda.wakes());
-        targets.chain(self.writing.values().flatten().copied()).fold(Instant::now() + TURN, Instant::min)
+        let targets = targets.filter_map(|(_, target)| target.agenda.wakes(now));
+        targets.chain(self.writing.values().flatten().copied()).fold(now + TURN, Instant::min)
     }
 
     /// Tells how much is due, and how targets stand.

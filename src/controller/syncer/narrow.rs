@@ -6,8 +6,8 @@ use crate::engine::item::ObjectId;
 use crate::engine::plan::{Action, Plan, Target};
 use std::collections::BTreeSet;
 
-/// Leaves out of a target what `leaves` says, and what rests on it.
-pub fn leave_out(target: &mut Target, leaves: impl Fn(&Action) -> bool) {
+/// Leaves out of a target what `leaves` says, and what rests on it: what is left out.
+pub fn leave_out(target: &mut Target, leaves: impl Fn(&Action) -> bool) -> Vec<Action> {
     let mut out: BTreeSet<String> = target.actions.iter().filter(|a| leaves(a)).map(|a| a.id.clone()).collect();
     loop {
         let rests = |action: &&Action| !out.contains(&action.id) && !action.after.is_disjoint(&out);
@@ -17,7 +17,7 @@ pub fn leave_out(target: &mut Target, leaves: impl Fn(&Action) -> bool) {
         }
         out.extend(more);
     }
-    target.actions.retain(|action| !out.contains(&action.id));
+    target.actions.extract_if(.., |action| out.contains(&action.id)).collect()
 }
 
 /// Leaves out what two writers want differently, which a plan that knows only one of them does not see.

@@ -1,11 +1,12 @@
 //! One target: the syncs into it, what is due, and what is known of how they stand.
 
-use super::agenda::Agenda;
+use super::agenda::{Agenda, PassId};
 use super::guard::Guard;
 use super::judge::{self, Evidence};
 use super::pass::{Came, Syncs, Whole};
 use crate::api::{ReceiptStatus, SyncMode, TargetStatus};
 use crate::engine::canonical::{Digest, Digesting};
+use crate::engine::item::{Item, ObjectId};
 use crate::engine::plan::{ActionKind, Note, Plan, State, Target};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,8 +39,8 @@ pub struct TargetState {
 /// How much of a target was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LookedAt {
-    /// What changed.
-    Part,
+    /// What changed, by this pass.
+    Part(PassId),
     /// Everything.
     Whole,
 }
@@ -67,8 +68,15 @@ impl TargetState {
         }
     }
 
+    /// How many objects were changed in it lately, with those that are being changed.
+    pub fn changes(&self) -> usize {
+        let in_hand = self.agenda.in_hand().flat_map(|(_, objects)| objects);
+        self.guard.count_with(in_hand.filter(|(_, writing)| writing.kind == ActionKind::Update).map(|(id, _)| id))
+    }
+
     /// Takes in what was carried out, and says when to go on.
-    pub fn came(&mut self, came: &Came, looked_at: LookedAt, now: Instant) {
+    /// `now_is` tells what is known of an object.
+    pub fn came(&mut self, came: &Came, looked_at: LookedAt, now_is: impl Fn(&ObjectId) -> Option<Item>, now: Instant) {
         self.done.extend(came.done.iter().map(|(_, _, digest)| digest.clone()));
         if came.approved {
             self.guard.approved();
@@ -79,9 +87,13 @@ impl TargetState {
         }
         self.keeps_no_approval &= !came.approved;
         match looked_at {
-            _ if came.again || !came.failed.is_empty() => self.agenda.failed(now),
-            LookedAt::Part => self.agenda.part_done(),
+            LookedAt::Part(pass) => self.agenda.part_done(pass, now_is, now),
             LookedAt::Whole => self.agenda.whole_done(),
+        }
+        if came.again || !came.failed.is_empty() {
+            self.agenda.failed(now);
+        } else if looked_at == LookedAt::Whole {
+            self.agenda.recovered();
         }
     }
 

@@ -1,6 +1,7 @@
 //! A tenant namespace, and what kubectl says of it.
 
 use crate::replica::{Replica, until, until_says};
+use crate::rights::refused;
 use serde_json::{Value, json};
 use stablekey_clusters::{Cluster, Namespace, Options, run, run_with_input, shared, shared_with};
 use std::path::Path;
@@ -26,6 +27,16 @@ pub fn tended() -> &'static Cluster {
         run(cluster.kubectl().args(["apply", "--server-side", "-k"]).arg(policies)).unwrap();
         cluster
     })
+}
+
+/// As the audit log proves it: with the account of manifests/ nothing was refused.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let user = format!("system:serviceaccount:{}:stablekey-binder", self.here.name());
+            assert_eq!(refused(&self.here.audit().unwrap(), &user), [""; 0]);
+        }
+    }
 }
 
 impl Stage {

@@ -3,8 +3,9 @@
 use crate::manifests;
 use crate::proxy::{Fate, Proxy, Seen};
 use crate::replica::{Replica, until, until_says};
+use crate::rights::refused;
 use serde_json::{Value, json};
-use stablekey_clusters::audit::{Mark, Request};
+use stablekey_clusters::audit::Mark;
 use stablekey_clusters::{Cluster, Namespace, run, run_with_input, shared_all};
 use std::fs;
 
@@ -21,13 +22,7 @@ impl Drop for Stage {
         }
         for (namespace, account) in [(&self.us, "stablekey-syncer"), (&self.eu, "stablekey-target")] {
             let user = format!("system:serviceaccount:{}:{account}", namespace.name());
-            let asked = namespace.audit().unwrap();
-            let (refused, allowed): (Vec<_>, Vec<_>) =
-                asked.iter().filter(|r| r.user == user).partition(|r| r.forbidden);
-            // An API server that has just started refuses for a moment what its Roles allow.
-            let is_allowed = |r: &Request| allowed.iter().any(|a| (&a.verb, &a.resource) == (&r.verb, &r.resource));
-            let refused: Vec<_> = refused.into_iter().filter(|r| !is_allowed(r)).map(Request::to_string).collect();
-            assert!(refused.is_empty(), "{refused:?}");
+            assert_eq!(refused(&namespace.audit().unwrap(), &user), [""; 0]);
         }
     }
 }

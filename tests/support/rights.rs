@@ -50,6 +50,9 @@ pub fn asked(requests: &[Request], user: &str, namespace: &str) -> Rights {
 
 /// What was refused to a user for want of a right.
 pub fn refused(requests: &[Request], user: &str) -> Vec<String> {
-    let refused = requests.iter().filter(|request| request.user == user && matches!(request.code, 401 | 403));
-    refused.map(ToString::to_string).collect()
+    let (refused, allowed): (Vec<&Request>, Vec<&Request>) =
+        requests.iter().filter(|request| request.user == user).partition(|request| request.forbidden);
+    // An API server that has just started refuses for a moment what its Roles allow.
+    let is_allowed = |r: &Request| allowed.iter().any(|a| (&a.verb, &a.resource) == (&r.verb, &r.resource));
+    refused.into_iter().filter(|request| !is_allowed(request)).map(ToString::to_string).collect()
 }
