@@ -173,30 +173,34 @@ impl Core {
 /// those of the whole plan but for the marks that are set on the whole target.
 pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Plan {
     let core = Core::of(index, seeds);
-    let (mut keys, mut integrations) = (core.keys.clone(), core.integrations.clone());
-    for _ in 0..index.rounds {
-        keys.extend(index.keys_of(&integrations));
-        integrations.extend(index.integrations_of(&keys));
-    }
-    let wanted = index.objects(world, &keys, integrations);
-    let mut plan = if is_most(&wanted, world) {
-        plan(world, scope)
-    } else {
-        let small = World {
-            tenants: world.tenants.iter().map(|(name, view)| (name.clone(), smaller(view, &wanted))).collect(),
-            syncs: world.syncs.clone(),
-        };
-        plan(&small, scope)
+    let mut plan = match around(&core, index, world) {
+        None => plan(world, scope),
+        Some(wanted) => {
+            let small = World {
+                tenants: world.tenants.iter().map(|(name, view)| (name.clone(), smaller(view, &wanted))).collect(),
+                syncs: world.syncs.clone(),
+            };
+            plan(&small, scope)
+        }
     };
     plan.retain(&|id| core.contains(id));
     plan
 }
 
-/// Whether so much is wanted that to plan all of a world takes less than to copy that out of it.
-fn is_most(wanted: &BTreeSet<ObjectId>, world: &World) -> bool {
+/// The objects that what is planned of `core` can depend on; `None` where they are so many that to plan all of
+/// the world takes less than to copy them out of it.
+fn around(core: &Core, index: &Index, world: &World) -> Option<BTreeSet<ObjectId>> {
     let views = world.tenants.values().flat_map(|view| [Some(&view.live), view.source.as_ref()]);
     let largest = views.flatten().filter_map(View::inventory).map(|inventory| inventory.len()).max().unwrap_or(0);
-    wanted.len() >= MANY && wanted.len() * 3 >= largest
+    let (mut keys, mut integrations) = (core.keys.clone(), core.integrations.clone());
+    for _ in 0..index.rounds {
+        if keys.len() + integrations.len() >= MANY.max(largest / 8) {
+            return None;
+        }
+        keys.extend(index.keys_of(&integrations));
+        integrations.extend(index.integrations_of(&keys));
+    }
+    Some(index.objects(world, &keys, integrations))
 }
 
 fn smaller(view: &TenantView, wanted: &BTreeSet<ObjectId>) -> TenantView {
