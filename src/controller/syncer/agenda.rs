@@ -18,6 +18,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How many passes over what changed run at once in a target: a change does not wait for a thousand others.
 const PASSES: usize = 4;
+/// Where little is being written, so many of many changes are looked at first: while these are written, the
+/// others are planned.
+const FIRST: usize = 128;
 
 /// What is to be done now.
 #[derive(Debug)]
@@ -43,6 +46,8 @@ pub struct Agenda {
     passes: BTreeMap<PassId, InHand>,
     /// Everything is being looked at.
     is_whole: bool,
+    /// Some of many changes were taken: the others are next, all of them.
+    is_split: bool,
     /// When what failed is tried again. What changes meanwhile does not wait for it.
     again_at: Option<Instant>,
     pause: Option<Duration>,
@@ -88,6 +93,18 @@ impl Changed {
 
     fn len(&self) -> usize {
         self.seeds.keys.len() + self.seeds.integrations.len()
+    }
+
+    /// Takes out at most so many.
+    fn take(&mut self, most: usize) -> Seeds {
+        if self.len() <= most {
+            return std::mem::take(self).seeds;
+        }
+        let mut first = Seeds::default();
+        first.keys.extend(std::iter::from_fn(|| self.seeds.keys.pop_first()).take(most));
+        let room = most - first.keys.len();
+        first.integrations.extend(std::iter::from_fn(|| self.seeds.integrations.pop_first()).take(room));
+        first
     }
 
     fn append(&mut self, mut other: Changed) {
@@ -152,7 +169,19 @@ impl Agenda {
             *self = Agenda { is_whole: true, pause: self.pause, ..Agenda::default() };
             return Some(Job::Whole);
         }
-        self.may_begin().then(|| Job::Part(std::mem::take(&mut self.changed).seeds))
+        if !self.may_begin() {
+            return None;
+        }
+        let in_hand: usize = self.passes.values().map(|pass| pass.objects.len()).sum();
+        let most = if in_hand < FIRST && !self.is_split { FIRST } else { usize::MAX };
+        let seeds = self.changed.take(most);
+        self.is_split = self.changed.len() > 0;
+        Some(Job::Part(seeds))
+    }
+
+    /// How many changes were not taken yet.
+    pub fn waiting(&self) -> usize {
+        self.changed.len()
     }
 
     /// A pass over what changed has these objects in hand.
@@ -361,6 +390,26 @@ mod tests {
         agenda.part_done(pass, |id| Some(item(&id.name, if id.name == "a" { "another's" } else { "new" })), now);
         assert_eq!(taken(&mut agenda, now), ["a"]);
         assert_eq!(agenda.wakes(now), Some(now + QUIET), "and everything once it is quiet");
+    }
+
+    #[test]
+    fn of_many_changes_some_are_looked_at_first_and_then_all_others() {
+        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        let all: Vec<ObjectId> = (0..1_000).map(|n| connection(&format!("{n:03}"))).collect();
+        agenda.changed(&all, now);
+        let first = taken(&mut agenda, now);
+        assert_eq!((first.len(), agenda.waiting()), (FIRST, 1_000 - FIRST));
+        assert_eq!(agenda.due(now), (1_000 - FIRST, Some(now)));
+        begin(&mut agenda, 1, &first.iter().map(String::as_str).collect::<Vec<_>>());
+        let others = taken(&mut agenda, now);
+        assert_eq!(others.len(), 1_000 - FIRST);
+        assert!(first.iter().all(|name| !others.contains(name)));
+        assert!(agenda.take(now).is_none());
+        let integrations: Vec<ObjectId> = (0..200).map(|n| ObjectId::new(Kind::Integration, n.to_string())).collect();
+        let mut agenda = Agenda::default();
+        agenda.changed(integrations.iter().chain(&all[..100]), now);
+        let Some(Job::Part(seeds)) = agenda.take(now) else { panic!("nothing is due") };
+        assert_eq!((seeds.keys.len(), seeds.integrations.len()), (100, FIRST - 100));
     }
 
     #[test]

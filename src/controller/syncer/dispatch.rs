@@ -60,6 +60,8 @@ impl Hub {
             target.agenda.changed_after(pass, waits.iter().map(|action| &action.change.object), now);
         }
         let updates = planned.actions.iter().filter(|action| action.action == ActionKind::Update).count();
+        // What waits may be updates too.
+        let updates = updates + target.agenda.waiting();
         let too_many = is_too_many(target.changes() + updates, inventory, share);
         let all_ids: BTreeSet<String> = planned.actions.iter().map(|action| action.id.clone()).collect();
         // Deletes, and what many changes together mean, are decided on the whole.
