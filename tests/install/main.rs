@@ -24,6 +24,7 @@ mod renderings;
 #[path = "../controller/replica.rs"]
 mod replica;
 mod rights;
+#[allow(dead_code, reason = "the operator's own tests use more of it")]
 #[path = "../support/rights.rs"]
 mod rights_used;
 mod statuses;

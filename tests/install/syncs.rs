@@ -193,7 +193,7 @@ fn no_verb_is_refused_and_each_is_used() {
 
     let [in_us, in_eu] = [us().audit_since(begun[0]).unwrap(), eu().audit_since(begun[1]).unwrap()];
     for (requests, account) in [(&in_us, &pushes), (&in_us, &gives), (&in_eu, &receives), (&in_eu, &pulls)] {
-        assert_eq!(refused(requests, &account.user), [""; 0]);
+        assert_eq!(refused(requests, &account.user, &Rights::new()), [""; 0]);
     }
     let own = ["stablekey-syncer", "stablekey-lease-syncer"];
     let by_neither = &unused(&pushes, &in_us, &own) & &unused(&pulls, &in_eu, &own);

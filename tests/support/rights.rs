@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use stablekey_clusters::audit::Request;
+use stablekey_clusters::{Namespace, run};
 use std::collections::BTreeSet;
 
 /// A verb on a resource, as `patch tenants/status` or, where a rule has names, `list secrets stablekey-kubeconfigs`.
@@ -30,14 +31,18 @@ fn right(verb: &str, resource: &str, name: &str) -> String {
     format!("{verb} {resource} {name}").trim_end().to_string()
 }
 
+fn resource(request: &Request) -> String {
+    match request.subresource.as_str() {
+        "" => request.resource.clone(),
+        subresource => format!("{}/{subresource}", request.resource),
+    }
+}
+
 /// What was asked for by a user in a namespace, with and without the name, so that either kind of rule is met.
 pub fn asked(requests: &[Request], user: &str, namespace: &str) -> Rights {
     let ours = requests.iter().filter(|request| request.user == user && request.namespace == namespace);
     let rights = ours.flat_map(|request| {
-        let resource = match request.subresource.as_str() {
-            "" => request.resource.clone(),
-            subresource => format!("{}/{subresource}", request.resource),
-        };
+        let resource = resource(request);
         ["", &request.name].map(|name| right(&request.verb, &resource, name))
     });
     let mut rights: Rights = rights.collect();
@@ -48,11 +53,22 @@ pub fn asked(requests: &[Request], user: &str, namespace: &str) -> Rights {
     rights
 }
 
-/// What was refused to a user for want of a right.
-pub fn refused(requests: &[Request], user: &str) -> Vec<String> {
-    let (refused, allowed): (Vec<&Request>, Vec<&Request>) =
-        requests.iter().filter(|request| request.user == user).partition(|request| request.forbidden);
-    // An API server that has just started refuses for a moment what its Roles allow.
-    let is_allowed = |r: &Request| allowed.iter().any(|a| (&a.verb, &a.resource) == (&r.verb, &r.resource));
-    refused.into_iter().filter(|request| !is_allowed(request)).map(ToString::to_string).collect()
+/// What was refused to a user that none of its rights lets it: an API server that has just started refuses for a
+/// moment what its Roles allow.
+pub fn refused(requests: &[Request], user: &str, granted: &Rights) -> Vec<String> {
+    let is_granted = |request: &Request| {
+        let resource = resource(request);
+        ["", &request.name].iter().any(|name| granted.contains(&right(&request.verb, &resource, name)))
+    };
+    let refused = requests.iter().filter(|request| request.user == user && request.forbidden && !is_granted(request));
+    refused.map(ToString::to_string).collect()
+}
+
+/// What the Roles of an account of ours grant it in a namespace.
+pub fn rights_of(namespace: &Namespace<'_>, account: &str) -> Rights {
+    let roles: Value =
+        serde_json::from_str(&run(namespace.kubectl().args(["get", "role", "-o", "json"])).unwrap()).unwrap();
+    let suffix = account.strip_prefix("stablekey").unwrap();
+    let is_its = |role: &&Value| role["metadata"]["name"].as_str().unwrap().ends_with(suffix);
+    roles["items"].as_array().unwrap().iter().filter(is_its).flat_map(granted).collect()
 }

@@ -2,8 +2,8 @@
 
 use super::stage::*;
 use crate::replica::until;
-use crate::rights::{Rights, asked, granted};
-use serde_json::{Value, json};
+use crate::rights::{asked, rights_of};
+use serde_json::json;
 use stablekey_clusters::audit::Request;
 
 #[test]
@@ -39,8 +39,7 @@ fn the_rights_that_its_manifests_give_are_enough_and_none_is_too_many() {
     let lists: Vec<_> = asked_for().filter(is_list).collect();
     let is_ours = |request: &&Request| request.uri.contains("labelSelector=stablekey.dev%2Ffor+in+");
     assert!(lists.len() >= 2 && lists.iter().all(is_ours), "{lists:?}");
-    let roles: Value = serde_json::from_str(&stage.kubectl("get role -o json")).unwrap();
-    let granted: Rights = roles["items"].as_array().unwrap().iter().flat_map(granted).collect();
+    let granted = rights_of(&stage.here, "stablekey-binder");
     let asked = asked(&requests, &user, stage.here.name());
     assert_eq!(granted.difference(&asked).collect::<Vec<_>>(), [""; 0], "granted and not used");
 }

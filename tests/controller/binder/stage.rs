@@ -1,7 +1,7 @@
 //! A tenant namespace, and what kubectl says of it.
 
 use crate::replica::{Replica, until, until_says};
-use crate::rights::refused;
+use crate::rights::{refused, rights_of};
 use serde_json::{Value, json};
 use stablekey_clusters::{Cluster, Namespace, Options, run, run_with_input, shared, shared_with};
 use std::path::Path;
@@ -34,7 +34,8 @@ impl Drop for Stage {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             let user = format!("system:serviceaccount:{}:stablekey-binder", self.here.name());
-            assert_eq!(refused(&self.here.audit().unwrap(), &user), [""; 0]);
+            let rights = rights_of(&self.here, "stablekey-binder");
+            assert_eq!(refused(&self.here.audit().unwrap(), &user, &rights), [""; 0]);
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::manifests;
 use crate::proxy::{Fate, Proxy, Seen};
 use crate::replica::{Replica, until, until_says};
-use crate::rights::refused;
+use crate::rights::{refused, rights_of};
 use serde_json::{Value, json};
 use stablekey_clusters::audit::Mark;
 use stablekey_clusters::{Cluster, Namespace, run, run_with_input, shared_all};
@@ -22,7 +22,8 @@ impl Drop for Stage {
         }
         for (namespace, account) in [(&self.us, "stablekey-syncer"), (&self.eu, "stablekey-target")] {
             let user = format!("system:serviceaccount:{}:{account}", namespace.name());
-            assert_eq!(refused(&namespace.audit().unwrap(), &user), [""; 0]);
+            let rights = rights_of(namespace, account);
+            assert_eq!(refused(&namespace.audit().unwrap(), &user, &rights), [""; 0]);
         }
     }
 }
