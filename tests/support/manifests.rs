@@ -70,18 +70,27 @@ pub fn list(objects: &Objects) -> Value {
     json!({"apiVersion": "v1", "kind": "List", "items": objects.values().collect::<Vec<_>>()})
 }
 
+/// What Kustomize makes of a folder of manifests/, made once.
+fn rendered(cluster: &Cluster, folder: &'static str) -> Objects {
+    static RENDERED: Mutex<BTreeMap<&str, Objects>> = Mutex::new(BTreeMap::new());
+    RENDERED.lock().unwrap().entry(folder).or_insert_with(|| kustomized(cluster.kubectl(), folder)).clone()
+}
+
+/// The Roles of a folder of manifests/.
+pub fn roles(cluster: &Cluster, folder: &'static str) -> Vec<Value> {
+    rendered(cluster, folder).into_values().filter(|object| object["kind"] == "Role").collect()
+}
+
 /// The kubeconfig of the account that a folder of manifests/ gives in a namespace: it and its Roles are there
 /// then, and nothing else of the folder.
 pub fn account(cluster: &Cluster, namespace: &str, folder: &'static str) -> PathBuf {
-    static RENDERED: Mutex<BTreeMap<&str, Objects>> = Mutex::new(BTreeMap::new());
     static GIVEN: OnceLock<Mutex<BTreeMap<[String; 3], PathBuf>>> = OnceLock::new();
     let given = GIVEN.get_or_init(Mutex::default);
     let id = [cluster.server().to_string(), namespace.to_string(), folder.to_string()];
     if let Some(kubeconfig) = given.lock().unwrap().get(&id) {
         return kubeconfig.clone();
     }
-    let all = RENDERED.lock().unwrap().entry(folder).or_insert_with(|| kustomized(cluster.kubectl(), folder)).clone();
-    let mut objects = placed(all, namespace);
+    let mut objects = placed(rendered(cluster, folder), namespace);
     let of_rights = ["ServiceAccount", "Role", "RoleBinding"];
     objects.retain(|_, object| of_rights.contains(&object["kind"].as_str().unwrap()));
     let names = objects.keys().find_map(|name| name.strip_prefix("ServiceAccount/").map(str::to_string));

@@ -1,8 +1,9 @@
 //! What Roles grant, held against what the audit log says was asked.
 
+use crate::manifests::roles;
 use serde_json::Value;
+use stablekey_clusters::Cluster;
 use stablekey_clusters::audit::Request;
-use stablekey_clusters::{Namespace, run};
 use std::collections::BTreeSet;
 
 /// A verb on a resource, as `patch tenants/status` or, where a rule has names, `list secrets stablekey-kubeconfigs`.
@@ -64,11 +65,7 @@ pub fn refused(requests: &[Request], user: &str, granted: &Rights) -> Vec<String
     refused.map(ToString::to_string).collect()
 }
 
-/// What the Roles of an account of ours grant it in a namespace.
-pub fn rights_of(namespace: &Namespace<'_>, account: &str) -> Rights {
-    let roles: Value =
-        serde_json::from_str(&run(namespace.kubectl().args(["get", "role", "-o", "json"])).unwrap()).unwrap();
-    let suffix = account.strip_prefix("stablekey").unwrap();
-    let is_its = |role: &&Value| role["metadata"]["name"].as_str().unwrap().ends_with(suffix);
-    roles["items"].as_array().unwrap().iter().filter(is_its).flat_map(granted).collect()
+/// What the Roles of a folder of manifests/ grant, whether their cluster is up or not.
+pub fn rights_of(cluster: &Cluster, folder: &'static str) -> Rights {
+    roles(cluster, folder).iter().flat_map(granted).collect()
 }

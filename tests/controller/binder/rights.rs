@@ -39,7 +39,7 @@ fn the_rights_that_its_manifests_give_are_enough_and_none_is_too_many() {
     let lists: Vec<_> = asked_for().filter(is_list).collect();
     let is_ours = |request: &&Request| request.uri.contains("labelSelector=stablekey.dev%2Ffor+in+");
     assert!(lists.len() >= 2 && lists.iter().all(is_ours), "{lists:?}");
-    let granted = rights_of(&stage.here, "stablekey-binder");
+    let granted = rights_of(stage.here.cluster(), "binder");
     let asked = asked(&requests, &user, stage.here.name());
     assert_eq!(granted.difference(&asked).collect::<Vec<_>>(), [""; 0], "granted and not used");
 }

@@ -34,7 +34,7 @@ impl Drop for Stage {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             let user = format!("system:serviceaccount:{}:stablekey-binder", self.here.name());
-            let rights = rights_of(&self.here, "stablekey-binder");
+            let rights = rights_of(self.here.cluster(), "binder");
             assert_eq!(refused(&self.here.audit().unwrap(), &user, &rights), [""; 0]);
         }
     }

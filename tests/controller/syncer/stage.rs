@@ -20,9 +20,10 @@ impl Drop for Stage {
         if std::thread::panicking() {
             return;
         }
-        for (namespace, account) in [(&self.us, "stablekey-syncer"), (&self.eu, "stablekey-target")] {
+        let accounts = [(&self.us, "stablekey-syncer", "syncer"), (&self.eu, "stablekey-target", TARGET)];
+        for (namespace, account, folder) in accounts {
             let user = format!("system:serviceaccount:{}:{account}", namespace.name());
-            let rights = rights_of(namespace, account);
+            let rights = rights_of(namespace.cluster(), folder);
             assert_eq!(refused(&namespace.audit().unwrap(), &user, &rights), [""; 0]);
         }
     }
