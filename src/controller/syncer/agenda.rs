@@ -18,9 +18,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How many passes over what changed run at once in a target: a change does not wait for a thousand others.
 const PASSES: usize = 4;
-/// Where little is being written, so many of many changes are looked at first: while these are written, the
-/// others are planned.
-const FIRST: usize = 128;
+/// So many of many changes are looked at first, and then as many again as twice what is being written: while
+/// these are written, the next are planned.
+const FIRST: usize = 64;
 
 /// What is to be done now.
 #[derive(Debug)]
@@ -46,8 +46,6 @@ pub struct Agenda {
     passes: BTreeMap<PassId, InHand>,
     /// Everything is being looked at.
     is_whole: bool,
-    /// Some of many changes were taken: the others are next, all of them.
-    is_split: bool,
     /// When what failed is tried again. What changes meanwhile does not wait for it.
     again_at: Option<Instant>,
     pause: Option<Duration>,
@@ -173,10 +171,7 @@ impl Agenda {
             return None;
         }
         let in_hand: usize = self.passes.values().map(|pass| pass.objects.len()).sum();
-        let most = if in_hand < FIRST && !self.is_split { FIRST } else { usize::MAX };
-        let seeds = self.changed.take(most);
-        self.is_split = self.changed.len() > 0;
-        Some(Job::Part(seeds))
+        Some(Job::Part(self.changed.take(FIRST.max(2 * in_hand))))
     }
 
     /// How many changes were not taken yet.
@@ -393,23 +388,25 @@ mod tests {
     }
 
     #[test]
-    fn of_many_changes_some_are_looked_at_first_and_then_all_others() {
+    fn of_many_changes_some_are_looked_at_first_and_then_ever_more() {
         let (mut agenda, now) = (Agenda::default(), Instant::now());
         let all: Vec<ObjectId> = (0..1_000).map(|n| connection(&format!("{n:03}"))).collect();
         agenda.changed(&all, now);
-        let first = taken(&mut agenda, now);
-        assert_eq!((first.len(), agenda.waiting()), (FIRST, 1_000 - FIRST));
-        assert_eq!(agenda.due(now), (1_000 - FIRST, Some(now)));
-        begin(&mut agenda, 1, &first.iter().map(String::as_str).collect::<Vec<_>>());
-        let others = taken(&mut agenda, now);
-        assert_eq!(others.len(), 1_000 - FIRST);
-        assert!(first.iter().all(|name| !others.contains(name)));
+        let mut seen = BTreeSet::new();
+        for (pass, (count, left)) in [(64, 936), (128, 808), (384, 424), (424, 0)].into_iter().enumerate() {
+            let some = taken(&mut agenda, now);
+            assert_eq!((some.len(), agenda.waiting()), (count, left));
+            assert_eq!(agenda.due(now), (left, (left > 0).then_some(now)));
+            begin(&mut agenda, pass as u64, &some.iter().map(String::as_str).collect::<Vec<_>>());
+            seen.extend(some);
+        }
+        assert_eq!(seen.len(), all.len());
         assert!(agenda.take(now).is_none());
         let integrations: Vec<ObjectId> = (0..200).map(|n| ObjectId::new(Kind::Integration, n.to_string())).collect();
         let mut agenda = Agenda::default();
-        agenda.changed(integrations.iter().chain(&all[..100]), now);
+        agenda.changed(integrations.iter().chain(&all[..40]), now);
         let Some(Job::Part(seeds)) = agenda.take(now) else { panic!("nothing is due") };
-        assert_eq!((seeds.keys.len(), seeds.integrations.len()), (100, FIRST - 100));
+        assert_eq!((seeds.keys.len(), seeds.integrations.len()), (40, FIRST - 40));
     }
 
     #[test]

@@ -20,6 +20,8 @@ const STATUS_AGAIN: Duration = Duration::from_secs(5);
 impl Hub {
     /// Takes in one event.
     pub(super) async fn hear(&mut self, event: Event) {
+        // Of single objects no status speaks.
+        self.is_to_say |= !matches!(event, Event::Met(Met::Place { told: Told::Heard(Heard::Items(..)), .. }));
         match event {
             Event::Tenants(told) => {
                 if self.hear_of_hub("tenants", told, |hub| &mut hub.tenants) {

@@ -70,6 +70,8 @@ pub struct Hub {
     /// How many passes over what changed there were.
     pub(super) passes: u64,
     pub(super) index: Index,
+    /// Something was told since statuses were looked at that they may speak of.
+    pub(super) is_to_say: bool,
     /// Statuses that are being written, and when those that failed are written again.
     pub(super) writing: BTreeMap<ObjectId, Option<Instant>>,
     pub(super) tasks: JoinSet<()>,
@@ -99,6 +101,7 @@ impl Hub {
             targets: BTreeMap::new(),
             passes: 0,
             index: Index::default(),
+            is_to_say: true,
             writing: BTreeMap::new(),
             tasks: JoinSet::new(),
             measured,
@@ -122,7 +125,7 @@ impl Hub {
                         self.hear(event).await;
                     }
                 }
-                () = sleep_until(wakes) => {}
+                () = sleep_until(wakes) => self.is_to_say = true,
                 Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
                 () = stop.requested() => break,
             }
@@ -182,9 +185,10 @@ impl Hub {
     }
 
     fn write_statuses(&mut self) {
-        if !self.is_read() || !self.context.leadership.holds() {
+        if !self.is_to_say || !self.is_read() || !self.context.leadership.holds() {
             return;
         }
+        self.is_to_say = false;
         let (now, time) = (Instant::now(), Time(k8s_openapi::jiff::Timestamp::now()));
         self.writing.retain(|_, again| again.is_none_or(|again| again > now));
         let syncs: Vec<_> =

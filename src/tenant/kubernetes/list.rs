@@ -61,9 +61,9 @@ pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, PlaceE
 
 /// The objects of a kind that lies in tenants.
 pub fn items(paths: &Paths, kind: Kind, of: Reading) -> Listing<Live<Item>> {
+    let entries = Entries::default();
     let read = move |page: &[Box<RawValue>]| {
-        let mut entries = Entries::default();
-        page.iter().filter_map(|item| live::item(kind, item.get(), &mut entries, of)).collect()
+        page.iter().filter_map(|item| live::item(kind, item.get(), &entries, of)).collect()
     };
     Listing { path: paths.kind(kind), resource: kind.plural(), selector: String::new(), read: Arc::new(read) }
 }
@@ -73,10 +73,9 @@ pub fn objects<S>(paths: &Paths, kind: Kind, of: Reading) -> Listing<Live<Object
 where
     S: DeserializeOwned + Send + 'static,
 {
-    let read = move |page: &[Box<RawValue>]| {
-        let mut entries = Entries::default();
-        page.iter().filter_map(|item| live::read(item.get(), &mut entries, of)).collect()
-    };
+    let entries = Entries::default();
+    let read =
+        move |page: &[Box<RawValue>]| page.iter().filter_map(|item| live::read(item.get(), &entries, of)).collect();
     Listing { path: paths.kind(kind), resource: kind.plural(), selector: String::new(), read: Arc::new(read) }
 }
 
@@ -113,7 +112,7 @@ pub async fn object(server: &Server, paths: &Paths, id: &ObjectId) -> Result<Opt
         }
     };
     let text = String::from_utf8_lossy(&bytes);
-    let Some(mut live) = live::item(id.kind, &text, &mut Entries::default(), Reading::Spec) else { return Ok(None) };
+    let Some(mut live) = live::item(id.kind, &text, &Entries::default(), Reading::Spec) else { return Ok(None) };
     if let Ok(Item::Integration(object, uses)) = &mut live.read
         && let Some(Definition::ConfigMap(reference)) = &object.spec.definition
     {

@@ -98,9 +98,9 @@ struct LiveMeta<'a> {
 }
 
 /// Reads one object, and its status where `of` wants it; `None` where it is no object at all.
-pub fn read<'a, S: DeserializeOwned>(json: &'a str, entries: &mut Entries<'a>, of: Reading) -> Option<Live<Object<S>>> {
+pub fn read<S: DeserializeOwned>(json: &str, entries: &Entries, of: Reading) -> Option<Live<Object<S>>> {
     let Envelope { metadata: mut meta, spec, status } = serde_json::from_str(json).ok()?;
-    let managed = entries.managed(meta.managed_fields);
+    let managed = entries.managed(&meta.managed_fields);
     let written = meta.annotations.remove(WROTE).filter(|_| managed.record_is_ours());
     let record = written.and_then(|text| annotation::decode(&text));
     let held_besides = managed.held_besides(record.as_ref());
@@ -123,12 +123,12 @@ pub fn read<'a, S: DeserializeOwned>(json: &'a str, entries: &mut Entries<'a>, o
 
 /// Reads one object with its status.
 pub fn read_whole<S: DeserializeOwned>(json: &str) -> Option<Live<Object<S>>> {
-    read(json, &mut Entries::default(), Reading::WithStatus)
+    read(json, &Entries::default(), Reading::WithStatus)
 }
 
 /// One object of a kind that lies in tenants, with its status.
 pub fn item_whole(kind: Kind, json: &str) -> Option<Live<Item>> {
-    item(kind, json, &mut Entries::default(), Reading::WithStatus)
+    item(kind, json, &Entries::default(), Reading::WithStatus)
 }
 
 fn category(error: &serde_json::Error) -> &'static str {
@@ -139,7 +139,7 @@ fn category(error: &serde_json::Error) -> &'static str {
 }
 
 /// One object of a kind that lies in tenants, as an item: an integration without what its definition says.
-pub fn item<'a>(kind: Kind, json: &'a str, entries: &mut Entries<'a>, of: Reading) -> Option<Live<Item>> {
+pub fn item(kind: Kind, json: &str, entries: &Entries, of: Reading) -> Option<Live<Item>> {
     fn to<S>(live: Live<Object<S>>, make: impl FnOnce(Arc<Object<S>>) -> Item) -> Live<Item> {
         let Live { read, name, version, record, others, generation, status } = live;
         Live { read: read.map(|object| make(Arc::new(object))), name, version, record, others, generation, status }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One entry of `metadata.managedFields`.
 #[derive(Debug, Deserialize)]
@@ -27,6 +27,7 @@ pub struct Entry<'a> {
 /// What one entry says.
 #[derive(Debug)]
 struct Held {
+    manager: Arc<str>,
     fields: Arc<Holders>,
     /// Whether the annotation that is the record is among them.
     record: bool,
@@ -67,20 +68,33 @@ impl Managed {
     }
 }
 
-/// What entries say, by manager and text. Objects that one tool made hold the same, to the letter: it is
+/// What entries say, by text and manager. Objects that one tool made hold the same, to the letter: it is
 /// read once, and shared.
 #[derive(Debug, Default)]
-pub struct Entries<'a>(HashMap<(Cow<'a, str>, &'a str), Arc<Held>>);
+pub struct Entries(Mutex<HashMap<String, Vec<Arc<Held>>>>);
 
-impl<'a> Entries<'a> {
+/// Of how many texts it is kept what they say: where each object holds others, none is of use again.
+const TEXTS: usize = 256;
+
+impl Entries {
     /// What the managers of one object hold.
-    pub fn managed(&mut self, entries: Vec<Entry<'a>>) -> Managed {
+    pub fn managed(&self, entries: &[Entry<'_>]) -> Managed {
         let mut managed = Managed::default();
-        for entry in entries.into_iter().filter(|entry| entry.subresource.is_empty()) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for entry in entries.iter().filter(|entry| entry.subresource.is_empty()) {
             let Some(text) = entry.fields_v1.map(RawValue::get) else { continue };
             let of = if entry.manager == MANAGER { &mut managed.ours } else { &mut managed.others };
-            let held = self.0.entry((entry.manager, text)).or_insert_with_key(|(name, text)| read(name, text));
-            of.push(held.clone());
+            let same = known.get(text).and_then(|held| held.iter().find(|held| *held.manager == *entry.manager));
+            if let Some(held) = same {
+                of.push(held.clone());
+                continue;
+            }
+            let held = read(&entry.manager, text);
+            if known.len() >= TEXTS {
+                known.clear();
+            }
+            known.entry(text.to_string()).or_default().push(held.clone());
+            of.push(held);
         }
         managed
     }
@@ -92,7 +106,7 @@ fn read(manager: &str, text: &str) -> Arc<Held> {
     let record = annotations.and_then(|annotations| annotations.get(format!("f:{WROTE}"))).is_some();
     let manager: Arc<str> = manager.into();
     let fields = fields(&value).into_iter().map(|field| (field, manager.clone())).collect();
-    Arc::new(Held { fields: Arc::new(fields), record })
+    Arc::new(Held { manager, fields: Arc::new(fields), record })
 }
 
 fn at<'v>(fields: &'v Value, path: &[&str]) -> Option<&'v Value> {
@@ -133,7 +147,7 @@ mod tests {
 
     fn managed(entries: &Value) -> Managed {
         let text = entries.to_string();
-        Entries::default().managed(serde_json::from_str(&text).unwrap())
+        Entries::default().managed(&serde_json::from_str::<Vec<Entry<'_>>>(&text).unwrap())
     }
 
     #[test]
@@ -185,8 +199,15 @@ mod tests {
     #[test]
     fn what_objects_hold_alike_is_shared() {
         let text = json!([{"manager": "kubectl", "fieldsV1": {"f:spec": {"f:title": {}}}}]).to_string();
-        let mut entries = Entries::default();
-        let mut others = || entries.managed(serde_json::from_str(&text).unwrap()).others();
-        assert!(Arc::ptr_eq(&others(), &others()));
+        let entries = Entries::default();
+        let others = |text: &str| entries.managed(&serde_json::from_str::<Vec<Entry<'_>>>(text).unwrap()).others();
+        assert!(Arc::ptr_eq(&others(&text), &others(&text)));
+        let helms = text.replace("kubectl", "helm");
+        assert!(others(&text).values().all(|holder| &**holder == "kubectl"));
+        assert!(others(&helms).values().all(|holder| &**holder == "helm"));
+        for number in 0..2 * TEXTS {
+            others(&text.replace("title", &format!("inputs\":{{}},\"f:{number}")));
+        }
+        assert!(entries.0.lock().unwrap().len() <= TEXTS);
     }
 }

@@ -24,8 +24,7 @@ pub use mirror::{Defined, Due, Heard, Mirror, News};
 pub use pages::{Listing, PAGE};
 pub use paths::Paths;
 pub use role::role;
-pub use server::{Ask, Guard, Lines, Observer, Refused, Server, Trouble};
-pub use session::IN_FLIGHT;
+pub use server::{Ask, Guard, IN_FLIGHT, Lines, Observer, Refused, Server, Trouble};
 
 use super::{Place, PlaceError, Session, Snapshot};
 use crate::engine::item::ObjectId;

@@ -8,6 +8,7 @@ use kube::client::Body;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// How often one request is sent at most.
@@ -16,6 +17,9 @@ const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause that a server may ask for and get.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// How many writes are in flight at once.
+pub const IN_FLIGHT: usize = 64;
 
 /// Who is told of each request that is sent: what was asked, the status of the answer where there was
 /// one (of every success 200), and how long it took. It must not wait.
@@ -35,6 +39,8 @@ pub struct Server {
     patience: Duration,
     observer: Option<Observer>,
     guard: Option<Guard>,
+    /// What is begun at once of many writes.
+    turns: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Server {
@@ -139,7 +145,8 @@ impl Trouble {
 impl Server {
     /// A server that `client` reaches.
     pub fn new(client: kube::Client, runtime: Arc<Runtime>, name: &str, patience: Duration) -> Self {
-        Server { client, runtime, name: name.into(), patience, observer: None, guard: None }
+        let turns = Arc::new(Semaphore::new(IN_FLIGHT));
+        Server { client, runtime, name: name.into(), patience, observer: None, guard: None, turns }
     }
 
     /// The same, of which one request may take so long.
@@ -161,6 +168,12 @@ impl Server {
     /// As people know it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Waits for one's turn to write one of many changes: whoever has few waits for few of the others. It is
+    /// kept until the change is written.
+    pub async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        self.turns.clone().acquire_owned().await.ok()
     }
 
     /// Waits for what is asynchronous.

@@ -7,7 +7,7 @@ use super::list::{self, Approvals};
 use super::live::{self, Live, Reading, Version};
 use super::managed::Entries;
 use super::mirror::{Heard, News};
-use super::server::{Ask, Trouble};
+use super::server::{Ask, IN_FLIGHT, Trouble};
 use super::trouble::{Doing, of_place};
 use super::{ClusterPlace, Read};
 use crate::api::Kind;
@@ -18,10 +18,9 @@ use futures_util::stream::{self, StreamExt as _};
 use http::StatusCode;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::future::ready;
 use std::sync::atomic::Ordering;
 
-/// How many writes are in flight at once.
-pub const IN_FLIGHT: usize = 64;
 /// How many definitions are held at once, to be written.
 const DEFINITIONS: usize = 16;
 /// The largest body that is sent: etcd has room for no more.
@@ -68,7 +67,7 @@ impl Drop for ClusterSession<'_> {
 
 impl Session for ClusterSession<'_> {
     fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), PlaceError> {
-        let writer = Writer { place: self.place, read: &self.read };
+        let writer = Writer::new(self.place, &self.read);
         self.place.server.wait(writer.write(action, definition))
     }
 
@@ -141,14 +140,18 @@ impl ClusterSession<'_> {
         stop: &dyn Fn() -> bool,
         done: &mut dyn FnMut(usize, Result<(), PlaceError>),
     ) {
-        let writer = &Writer { place: self.place, read: &self.read };
-        let begun = positions.take_while(|_| !stop()).filter_map(|(position, definition)| {
-            let action = *actions.get(position)?;
-            Some(async move { (position, writer.write(action, definition.as_deref()).await) })
+        let writer = &Writer::new(self.place, &self.read);
+        let server = &self.place.server;
+        let taken = stream::iter(positions).then(|one| async move { (server.turn().await, one) });
+        let begun = taken.take_while(|_| ready(!stop())).map(|(turn, (position, definition))| async move {
+            let action = actions.get(position)?;
+            let result = writer.write(action, definition.as_deref()).await;
+            drop(turn);
+            Some((position, result))
         });
-        self.place.server.wait(stream::iter(begun).buffer_unordered(IN_FLIGHT).for_each(|(position, result)| {
-            done(position, result);
-            std::future::ready(())
+        server.wait(begun.buffer_unordered(IN_FLIGHT).for_each(|came| {
+            came.into_iter().for_each(|(position, result)| done(position, result));
+            ready(())
         }));
     }
 
@@ -172,8 +175,7 @@ pub fn dry_run(
     read: &Read,
     actions: &[&Action],
 ) -> Result<Vec<(ObjectId, PlaceError)>, PlaceError> {
-    let writer = Writer { place, read };
-    let writer = &writer;
+    let writer = &Writer::new(place, read);
     let asked = stream::iter(actions.iter().enumerate().map(|(position, action)| async move {
         let ask = writer.request(action, &action.change, writer.version(&action.change)).map(Ask::dry_run);
         let result = match ask {
@@ -214,9 +216,14 @@ fn doing(action: &Action) -> Doing<'_> {
 struct Writer<'a> {
     place: &'a ClusterPlace,
     read: &'a Read,
+    entries: Entries,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(place: &'a ClusterPlace, read: &'a Read) -> Self {
+        Writer { place, read, entries: Entries::default() }
+    }
+
     fn version(&self, change: &Change) -> Option<&Version> {
         self.read.versions.get(&change.object)
     }
@@ -262,7 +269,7 @@ impl Writer<'_> {
         let kind = action.change.object.kind;
         if self.place.listener.is_some() && action.action != ActionKind::Delete {
             let text = String::from_utf8_lossy(answer);
-            let live = live::item(kind, &text, &mut Entries::default(), Reading::Spec);
+            let live = live::item(kind, &text, &self.entries, Reading::Spec);
             live.into_iter().for_each(|live| self.tell(kind, live));
         }
     }
