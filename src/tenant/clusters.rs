@@ -53,7 +53,7 @@ impl InCluster {
                 InCluster { role, ..InCluster::unread(spec, error.to_string()) }
             }
         };
-        InCluster { place: Some(TenantPlace::Cluster(place)), ..read }
+        InCluster { place: Some(TenantPlace::Cluster(Box::new(place))), ..read }
     }
 
     fn unread(spec: &TenantSpec, why: String) -> Self {

@@ -86,7 +86,7 @@ pub enum TenantPlace {
     /// A folder of YAML.
     Folder(DirectoryPlace),
     /// A namespace of a cluster.
-    Cluster(ClusterPlace),
+    Cluster(Box<ClusterPlace>),
 }
 
 impl TenantPlace {
@@ -102,7 +102,7 @@ impl TenantPlace {
     pub fn as_place(&self) -> &dyn Place {
         match self {
             TenantPlace::Folder(place) => place,
-            TenantPlace::Cluster(place) => place,
+            TenantPlace::Cluster(place) => place.as_ref(),
         }
     }
 }
