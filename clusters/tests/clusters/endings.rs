@@ -46,7 +46,10 @@ struct Held {
 
 impl Held {
     fn start(ending: &str) -> Self {
-        let mut process = Command::new(std::env::current_exe().unwrap())
+        // Tests that were begun in the background ignore an interrupt, and what they start does too.
+        let mut process = Command::new("env")
+            .arg("--default-signal=INT")
+            .arg(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "endings::holds_clusters", "--nocapture"])
             .env(ENDING, ending)
             .stdin(Stdio::piped())
