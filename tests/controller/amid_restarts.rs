@@ -174,14 +174,14 @@ fn edits_go_on_while_one_is_frozen_and_nothing_is_lost() {
     });
 
     for (name, namespace) in ["eu", "ap"].into_iter().zip(there) {
-        until(&format!("{name} has all of it"), || {
+        until(format!("{name} has all of it"), || {
             let now = Declared::of(namespace);
             let differs = now.map_or(Some("not read".into()), |now| declared.differs(&now));
             differs.inspect(|differs| eprintln!("{name}: {differs}")).is_none()
         });
         until_stands(&stage, name, "InSync");
         // The binder followed: every binding Secret says what its connection says now, and all is ready.
-        until(&format!("{name} is bound"), || bound(namespace).as_ref() == Some(&declared.connections));
+        until(format!("{name} is bound"), || bound(namespace).as_ref() == Some(&declared.connections));
         let ready = "jsonpath={.items[*].status.conditions[?(@.type==\"Ready\")].status}";
         until("all are ready", || {
             let ready = kubectl(namespace, &["get", "integrations", "-o", ready]);

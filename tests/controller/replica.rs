@@ -131,7 +131,7 @@ impl Drop for Replica {
 
 /// Asks until it holds: at first often, later less.
 #[track_caller]
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn until(what: impl std::fmt::Display, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + LONG;
     let mut pause = Duration::from_millis(5);
     while !holds() {

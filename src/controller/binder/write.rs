@@ -64,7 +64,9 @@ impl Writer {
         ask.body.zeroize();
         let there = match answer {
             Ok(answer) => return self.wrote(wanted, answer),
-            Err(trouble) if is_race(&trouble) => self.look(&wanted.name).await,
+            Err(trouble) if is_race(&trouble) || matches!(trouble, Trouble::NoAnswer(_)) => {
+                self.look(&wanted.name).await
+            }
             Err(trouble) => unwritten(&trouble, wanted),
         };
         Wrote { name: wanted.name.clone(), there, changed: false }
@@ -101,7 +103,7 @@ impl Writer {
     }
 
     /// Writes the owners of a ConfigMap, and gives it as it is then; `None` where it is gone or has moved on:
-    /// then that is watched.
+    /// then that is watched. Where no answer came, it may not have been written: of that no watch tells.
     pub async fn owners(&self, ask: &Ask) -> Result<Option<Vec<u8>>, Trouble> {
         match self.ask(ask).await {
             Err(trouble) if is_race(&trouble) || is_absent(&trouble) => Ok(None),
@@ -110,17 +112,11 @@ impl Writer {
     }
 }
 
-/// Whether somebody was faster, or it is not known what happened: what is there says.
+/// Whether somebody was faster: what is there now says.
 fn is_race(trouble: &Trouble) -> bool {
-    match trouble {
-        Trouble::NoAnswer(_) => true,
-        Trouble::NotAsked(_) => false,
-        Trouble::Refused(refused) => {
-            let other_uid =
-                || std::iter::once(&refused.message).chain(&refused.causes).any(|w| w.contains("metadata.uid"));
-            refused.code.as_u16() == 409 || (refused.code.as_u16() == 422 && other_uid())
-        }
-    }
+    let Trouble::Refused(refused) = trouble else { return false };
+    let other_uid = || std::iter::once(&refused.message).chain(&refused.causes).any(|w| w.contains("metadata.uid"));
+    refused.code.as_u16() == 409 || (refused.code.as_u16() == 422 && other_uid())
 }
 
 fn is_absent(trouble: &Trouble) -> bool {

@@ -8,6 +8,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::fmt::{Display, Formatter};
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -92,12 +93,22 @@ fn is_tried(number: usize) -> bool {
     std::env::var_os("SOAK").is_some() || number.is_multiple_of(SAMPLE)
 }
 
-fn settles(stage: &Stage, expected: &Value, what: &str) {
-    let mut last = Value::Null;
-    until(what, || {
-        last = content(stage);
-        last == *expected
-    });
+/// Text that is made when it is shown.
+struct Late<F>(F);
+
+impl<F: Fn() -> String> Display for Late<F> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0())
+    }
+}
+
+fn settles(stage: &Stage, expected: &Value, what: impl Display) {
+    let different = || {
+        let (is, expected) = (content(stage), expected.as_array().unwrap());
+        let objects = is.as_array().unwrap().iter().filter(|object| !expected.contains(object));
+        objects.map(|object| format!("\n  {object}")).collect::<String>()
+    };
+    until(Late(|| format!("{what}{}", different())), || content(stage) == *expected);
     let twice: Vec<_> =
         made(stage).into_iter().filter(|(name, count)| *count != 1 && name != "taken.binding").collect();
     assert!(twice.is_empty(), "{what}: {twice:?}");
@@ -122,7 +133,7 @@ fn killed_after_any_request_and_started_again_the_end_is_the_same() {
         let _ = told.recv_timeout(LONG);
         drop(binder);
         let _again = replica(&stage, &account(&stage.here, "binder"));
-        settles(&stage, &expected, &format!("killed after request {last} of {requests}"));
+        settles(&stage, &expected, format_args!("killed after request {last} of {requests}"));
     }
 }
 
@@ -149,8 +160,9 @@ fn any_trouble_with_any_request_is_got_over() {
             if seen.number == number { this.clone() } else { Fate::Pass }
         });
         let _binder = replica(&stage, &proxy.kubeconfig);
-        let asked = || proxy.seen().into_iter().find(|seen| seen.number == number).map(|seen| seen.path);
-        settles(&stage, &expected, &format!("{fate:?} of request {number} of {requests}: {:?}", asked()));
+        let asked = || proxy.seen().into_iter().find(|seen| seen.number == number);
+        let what = Late(|| format!("{fate:?} of request {number} of {requests}, {:?}", asked()));
+        settles(&stage, &expected, what);
         assert!(proxy.seen().iter().any(|seen| seen.writes()));
     }
 }

@@ -1,8 +1,10 @@
 //! Definitions' ConfigMaps: each goes with the last integration that names it, or when none does any more.
 
 use super::stage::*;
-use crate::replica::until;
+use crate::proxy::{Fate, Proxy};
+use crate::replica::{Replica, account, command, until};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn map(name: &str) -> Value {
     let metadata = json!({"name": name, "labels": {"stablekey.dev/definition": "true"}});
@@ -44,4 +46,20 @@ fn a_definition_goes_with_the_last_integration_that_names_it() {
     until("it is collected", || !there("shared"));
     assert!(there("kept-by-hand") && there("second"));
     assert_eq!(owners("kept-by-hand"), "");
+}
+
+#[test]
+fn an_owner_whose_answer_never_came_is_written_all_the_same() {
+    for fate in [Fate::CutBefore, Fate::CutAfter] {
+        let stage = Stage::new("unheard");
+        stage.apply(&[map("heard"), defined("a", "heard")]);
+        let is_first = AtomicBool::new(true);
+        let proxy = Proxy::of(stage.here.cluster(), &account(&stage.here, "binder"), move |seen| {
+            let is_it = seen.writes() && seen.path.contains("/configmaps/") && is_first.swap(false, Ordering::Relaxed);
+            if is_it { fate.clone() } else { Fate::Pass }
+        });
+        let _binder = Replica::by(command(&stage.here, &proxy.kubeconfig, &["--role", "binder"]));
+        let owners = || stage.field("configmap/heard", ".metadata.ownerReferences[*].name");
+        until("it owns it", || owners() == "a");
+    }
 }

@@ -127,7 +127,7 @@ impl Stage {
     /// Waits until a Secret has a value.
     #[track_caller]
     pub fn until_secret(&self, name: &str, key: &str, value: &str) {
-        until(&format!("Secret {name} has its {key}"), || {
+        until(format!("Secret {name} has its {key}"), || {
             self.secret(name).is_some_and(|data| data.iter().any(|(k, v)| k == key && v == value))
         });
     }
