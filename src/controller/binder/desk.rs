@@ -46,7 +46,7 @@ pub(super) enum Event {
     Bindings(ObjectId, Vec<Wrote>),
     /// A status was written, or not; `None`: the object is gone.
     Status(ObjectId, Result<Option<Vec<u8>>, Trouble>),
-    /// The owners of a ConfigMap were written, or not; `None`: it is gone, or moved on.
+    /// The owners of a ConfigMap were written, or not; `None`: it is gone.
     Owners(String, Result<Option<Vec<u8>>, Trouble>),
     /// A Secret that was in the way was looked at.
     Obstacle(Wrote),

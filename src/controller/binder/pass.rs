@@ -6,7 +6,7 @@ use super::definitions::{ConfigMap, Step};
 use super::desk::{Desk, Event};
 use super::report::{self, Turn};
 use super::state::Change;
-use super::write::{There, Wrote, reason};
+use super::write::{There, Wrote, is_race, reason};
 use crate::api::Kind;
 use crate::controller::metrics::Outcome;
 use crate::controller::role::Role;
@@ -254,11 +254,13 @@ impl Desk {
                 }
                 self.agenda.done(&task, now);
             }
-            // What there is now is watched.
             Ok(None) => self.agenda.done(&task, now),
             Err(trouble) => {
-                warn!(config_map = map, why = %trouble, "its owners cannot be written");
-                report::failed(&self.context, reason(&trouble));
+                // A watch tells of what somebody else wrote; a server also says so where nobody did.
+                if !is_race(&trouble) {
+                    warn!(config_map = map, why = %trouble, "its owners cannot be written");
+                    report::failed(&self.context, reason(&trouble));
+                }
                 self.agenda.failed(&task, now);
             }
         }

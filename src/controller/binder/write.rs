@@ -96,24 +96,24 @@ impl Writer {
     /// Writes a status, and gives the object as it is then; `None` where it is gone.
     pub async fn status(&self, id: &ObjectId, body: &Value) -> Result<Option<Vec<u8>>, Trouble> {
         let path = format!("{}/status", self.paths.object(id));
-        match self.ask(&Ask::apply_by(path, MANAGER, to_bytes(body))).await {
-            Err(trouble) if is_absent(&trouble) => Ok(None),
-            answer => answer.map(Some),
-        }
+        self.where_it_is(&Ask::apply_by(path, MANAGER, to_bytes(body))).await
     }
 
-    /// Writes the owners of a ConfigMap, and gives it as it is then; `None` where it is gone or has moved on:
-    /// then that is watched. Where no answer came, it may not have been written: of that no watch tells.
+    /// Writes the owners of a ConfigMap, and gives it as it is then; `None` where it is gone.
     pub async fn owners(&self, ask: &Ask) -> Result<Option<Vec<u8>>, Trouble> {
+        self.where_it_is(ask).await
+    }
+
+    async fn where_it_is(&self, ask: &Ask) -> Result<Option<Vec<u8>>, Trouble> {
         match self.ask(ask).await {
-            Err(trouble) if is_race(&trouble) || is_absent(&trouble) => Ok(None),
+            Err(trouble) if is_absent(&trouble) => Ok(None),
             answer => answer.map(Some),
         }
     }
 }
 
 /// Whether somebody was faster: what is there now says.
-fn is_race(trouble: &Trouble) -> bool {
+pub(super) fn is_race(trouble: &Trouble) -> bool {
     let Trouble::Refused(refused) = trouble else { return false };
     let other_uid = || std::iter::once(&refused.message).chain(&refused.causes).any(|w| w.contains("metadata.uid"));
     refused.code.as_u16() == 409 || (refused.code.as_u16() == 422 && other_uid())

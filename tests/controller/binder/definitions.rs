@@ -3,6 +3,7 @@
 use super::stage::*;
 use crate::proxy::{Fate, Proxy};
 use crate::replica::{Replica, account, command, until};
+use http::StatusCode;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -49,8 +50,8 @@ fn a_definition_goes_with_the_last_integration_that_names_it() {
 }
 
 #[test]
-fn an_owner_whose_answer_never_came_is_written_all_the_same() {
-    for fate in [Fate::CutBefore, Fate::CutAfter] {
+fn an_owner_is_written_whatever_the_first_answer_was() {
+    for fate in [Fate::CutBefore, Fate::CutAfter, Fate::Say(StatusCode::CONFLICT, None)] {
         let stage = Stage::new("unheard");
         stage.apply(&[map("heard"), defined("a", "heard")]);
         let is_first = AtomicBool::new(true);
