@@ -89,8 +89,8 @@ fn fair() -> (usize, Value) {
     (proxy.seen().len(), content(&stage))
 }
 
-fn is_tried(number: usize) -> bool {
-    std::env::var_os("SOAK").is_some() || number.is_multiple_of(SAMPLE)
+fn is_soak() -> bool {
+    std::env::var_os("SOAK").is_some()
 }
 
 /// Text that is made when it is shown.
@@ -118,7 +118,8 @@ fn settles(stage: &Stage, expected: &Value, what: impl Display) {
 fn killed_after_any_request_and_started_again_the_end_is_the_same() {
     let (requests, expected) = fair();
     assert!(requests > 20, "{requests}");
-    for last in (1..=requests).filter(|number| is_tried(*number)) {
+    let tried: Vec<_> = (1..=requests).filter(|number| is_soak() || number.is_multiple_of(SAMPLE)).collect();
+    for &last in &tried {
         let stage = workload("killed");
         let (tell, told) = mpsc::channel();
         let proxy = Proxy::of(stage.here.cluster(), &account(&stage.here, "binder"), move |seen| {
@@ -135,6 +136,7 @@ fn killed_after_any_request_and_started_again_the_end_is_the_same() {
         let _again = replica(&stage, &account(&stage.here, "binder"));
         settles(&stage, &expected, format_args!("killed after request {last} of {requests}"));
     }
+    eprintln!("the binder, killed after: {} of {requests} requests, each got over", tried.len());
 }
 
 #[test]
@@ -149,12 +151,14 @@ fn any_trouble_with_any_request_is_got_over() {
         Fate::Say(StatusCode::CONFLICT, None),
         Fate::Say(StatusCode::FORBIDDEN, None),
         Fate::Swallow,
+        Fate::CutWatches,
     ];
-    let all = std::env::var_os("SOAK").is_some();
-    let meets = |number: usize, fate: usize| all || (is_tried(number) && number / SAMPLE % fates.len() == fate);
+    // Each trouble meets one request at least.
+    let is_of_sample = |number: usize, fate: usize| number == (fate + 1) * requests / (fates.len() + 1);
     let troubles = (1..=requests).flat_map(|number| (0..fates.len()).map(move |fate| (number, fate)));
-    for (number, fate) in troubles.filter(|(number, fate)| meets(*number, *fate)) {
-        let (fate, this) = (fates[fate].clone(), fates[fate].clone());
+    let troubles: Vec<_> = troubles.filter(|(number, fate)| is_soak() || is_of_sample(*number, *fate)).collect();
+    for (number, fate) in &troubles {
+        let (number, fate, this) = (*number, fates[*fate].clone(), fates[*fate].clone());
         let stage = workload("troubled");
         let proxy = Proxy::of(stage.here.cluster(), &account(&stage.here, "binder"), move |seen| {
             if seen.number == number { this.clone() } else { Fate::Pass }
@@ -165,4 +169,5 @@ fn any_trouble_with_any_request_is_got_over() {
         settles(&stage, &expected, what);
         assert!(proxy.seen().iter().any(|seen| seen.writes()));
     }
+    eprintln!("the binder, {} troubles, {requests} requests: {} met, each got over", fates.len(), troubles.len());
 }
