@@ -4,6 +4,7 @@ use super::node::{Id, NodeKind, Tree};
 use super::problem::Show;
 use super::scalar::Plain;
 use super::schema::{Schema, Shape};
+use super::source::first_line_of;
 use super::words::is_identifier;
 use std::ops::Range;
 
@@ -27,7 +28,11 @@ fn collect(tree: &Tree<'_>, id: Id, schema: Option<&Schema>, private: bool, out:
                 Some(Shape::Int { .. }) => tree.plain(id) == Some(Plain::Int),
                 _ => false,
             };
-            out.push((node.span(), if open { Show::Yes } else { Show::No }));
+            // A text that goes on may go on with a line that lost its colon: it is shown as far as its first line.
+            let span = node.span();
+            let shown_to = if open { first_line_of(tree.text, span.clone()).end } else { span.start };
+            out.push((span.start..shown_to, Show::Yes));
+            out.push((shown_to..span.end, Show::No));
         }
         NodeKind::List { items, .. } => {
             let item = match schema.map(|schema| &schema.shape) {

@@ -5,7 +5,7 @@ use super::locate::find;
 use super::node::{self, Id, Tree};
 use super::problem::{Problem, shown};
 use super::shape::{Finding, check};
-use super::source::{Origin, SourceFile};
+use super::source::{Origin, SourceFile, first_line_of};
 use super::words::nearest;
 use super::{limits, mask, schema, sniff, syntax, typed};
 use crate::api::{API_VERSION, GROUP, Kind, Object, Resource, rules};
@@ -307,11 +307,6 @@ fn head(found: &Found<'_, '_>) -> std::ops::Range<usize> {
     found.tree.entries(found.id).first().map_or(span(found.id), |entry| span(entry.key))
 }
 
-fn first_line_of(text: &str, range: std::ops::Range<usize>) -> std::ops::Range<usize> {
-    let line = super::source::line_range(text, range.start);
-    range.start..range.end.min(line.end).max(range.start)
-}
-
 fn resource(kind: Kind, tree: &Tree<'_>, id: Id) -> Result<Resource, typed::Misfit> {
     fn object<S: serde::de::DeserializeOwned>(tree: &Tree<'_>, id: Id) -> Result<Object<S>, typed::Misfit> {
         typed::read(tree, id)
@@ -348,7 +343,7 @@ fn unknown_kind(kind: &str) -> (String, String) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("the kinds are {}", names.join(", ")),
     };
-    (format!("{GROUP} has no kind `{}`", shown(kind)), help)
+    (format!("{GROUP} has no kind{}", called(kind)), help)
 }
 
 fn missing_kind() -> (String, String) {
@@ -356,7 +351,13 @@ fn missing_kind() -> (String, String) {
 }
 
 fn unknown_version(version: &str) -> (String, String) {
-    (format!("there is no version `{}`", shown(version)), format!("write `apiVersion: {API_VERSION}`"))
+    (format!("there is no version{}", called(version)), format!("write `apiVersion: {API_VERSION}`"))
+}
+
+/// What a message calls what is not known. A text of several words may go on with a line that lost its
+/// colon, a password's perhaps: it is not told.
+fn called(text: &str) -> String {
+    if text.contains(char::is_whitespace) { " of that name".into() } else { format!(" `{}`", shown(text)) }
 }
 
 fn missing_version(kind: &str) -> (String, String) {

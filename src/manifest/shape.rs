@@ -5,7 +5,7 @@ use super::node::{Entry, Id, NodeKind, Tag, Tree};
 use super::problem::shown;
 use super::scalar::{self, Plain};
 use super::schema::{Field, Schema, Shape};
-use super::source::position;
+use super::source::{first_line_of, position};
 use super::words::{alternative, example, example_fields, is_identifier, nearest, quoted};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -292,7 +292,9 @@ impl<'a> Walk<'a, '_> {
             let message = format!("{} is no stable key", self.here());
             let help = "a stable key is letters, digits, - and _, begins and ends with a letter or digit, at most 63 characters";
             let near = text.replace([' ', '.', '/', ':'], "-");
-            let help = match crate::api::names::is_stable_key(&near) {
+            // A text that goes on may go on with a line that lost its colon: no name is made of that.
+            let one_line = first_line_of(self.tree.text, at.clone()) == at;
+            let help = match one_line && crate::api::names::is_stable_key(&near) {
                 true => format!("{help}: for example `{near}`"),
                 false => help.to_string(),
             };

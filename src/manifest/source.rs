@@ -62,6 +62,14 @@ pub(super) fn position(text: &str, first_line: u32, offset: usize) -> Position {
     Position { line: first_line.saturating_add(lines), column: count(before.chars().count()).saturating_add(1) }
 }
 
+/// As much of `range` as stands on the line where it begins. Reads no further than `range` goes: a line may be long
+/// and hold many.
+pub(super) fn first_line_of(text: &str, range: Range<usize>) -> Range<usize> {
+    let bytes = text.as_bytes().get(range.clone()).unwrap_or_default();
+    let length = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(bytes.len());
+    range.start..range.start + length
+}
+
 /// The bytes of the line around `offset`, without its line break.
 pub(super) fn line_range(text: &str, offset: usize) -> Range<usize> {
     let bytes = text.as_bytes();

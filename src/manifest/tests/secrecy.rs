@@ -203,12 +203,32 @@ fn a_value_that_lost_its_name_is_not_told() {
     }
 }
 
+#[test]
+fn a_line_that_became_part_of_the_text_before_it_is_not_told() {
+    let file = file();
+    let goes_on = |name: &str, value: &str| {
+        let line = format!("{name}: {value}\n");
+        let at = file.find(&line).expect(name);
+        let indent = at - file[..at].rfind('\n').map_or(0, |before| before + 1);
+        let after = at + line.len();
+        check(&format!("{}{:indent$}  passw {CANARY}\n{}", &file[..after], "", &file[after..]));
+    };
+    goes_on("apiVersion", "stablekey.dev/v1alpha1");
+    goes_on("kind", "Connection");
+    goes_on("name", "salesforce-oauth");
+    goes_on("stableKey", "salesforce-oauth");
+    goes_on("type", "oauth2");
+    goes_on("credentials", "OrganizationCustomer");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_secret_is_never_told_however_the_file_is_broken(changes in prop::collection::vec(breaks(), 1..5)) {
-        check(&changes.iter().fold(file(), apply));
+        // A comment that lost its `#` is part of the title, which anybody may read: only this one can become such.
+        let file = file().replace(&format!(" # {CANARY}"), "");
+        check(&changes.iter().fold(file, apply));
     }
 
     #[test]
