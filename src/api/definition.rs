@@ -14,6 +14,9 @@ pub struct Uses {
     pub variables: BTreeMap<String, Vec<Use>>,
     /// Names of the flows, in order.
     pub flows: Vec<String>,
+    /// What the definition is, where it is of a version that is not read: who uses what is then unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
 }
 
 /// One place where a variable is used.

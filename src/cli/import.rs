@@ -73,9 +73,13 @@ impl Import {
         if !self.root.root.is_dir() {
             std::fs::create_dir_all(&self.root.root).map_err(|e| cannot_write(&self.root.root, &e))?;
         }
-        let project = self.root.open()?;
+        let project = self.root.open_new();
         let destination = self.destination(&project)?;
-        let inventory = destination.place.snapshot().map(|s| s.inventory).map_err(|e| refused(&e))?;
+        // The folder of a tenant that is new is made with what is written there.
+        let inventory = match destination.place.folder().exists() {
+            true => destination.place.snapshot().map(|s| s.inventory).map_err(|e| refused(&e))?,
+            false => Arc::default(),
+        };
         let existing = ExistingObjects::of(&inventory);
         let files_in: Vec<File<'_>> = definitions.iter().map(|d| File { name: &d.name, bytes: &d.bytes }).collect();
         let imported = match answers.as_slice() {
@@ -226,16 +230,25 @@ fn read_input(path: &Path, named: bool, inputs: &mut Vec<Input>, depth: usize) -
             return Err(unreadable(&"folders are nested too deep"));
         }
         let entries = std::fs::read_dir(path).map_err(|e| unreadable(&e))?;
-        let mut entries: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
+        let entries: Result<Vec<_>, _> = entries.map(|entry| entry.map(|e| e.path())).collect();
+        let mut entries: Vec<PathBuf> = entries.map_err(|e| unreadable(&e))?;
         entries.sort();
-        for entry in entries.into_iter().filter(|e| !e.is_symlink()) {
+        for entry in entries {
+            // A link to a folder may lead around in a circle.
+            if entry.is_symlink() && entry.is_dir() {
+                return Err(Failure::new(
+                    format!("{} is a link to a folder", entry.display()),
+                    "name the folder that is meant itself",
+                ));
+            }
             read_input(&entry, false, inputs, depth + 1)?;
         }
         return Ok(());
     }
     let is_definition = path.extension().is_some_and(|e| e == "yml" || e == "yaml" || e == "json" || e == "definition");
     if named || is_definition {
-        let bytes = disk::read(path, limits::FILE_BYTES)
+        let real = std::fs::canonicalize(path).map_err(|e| unreadable(&e))?;
+        let bytes = disk::read(&real, limits::FILE_BYTES)
             .map_err(|e| unreadable(&e))?
             .ok_or_else(|| unreadable(&"it is not there"))?;
         inputs.push(Input { name: path.display().to_string(), bytes });

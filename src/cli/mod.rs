@@ -14,6 +14,7 @@ mod planning;
 mod status;
 mod validate;
 
+use crate::manifest::Problem;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -56,11 +57,13 @@ enum Command {
 struct Failure {
     message: String,
     help: String,
+    /// What is wrong in files, and may be why.
+    problems: Vec<Problem>,
 }
 
 impl Failure {
     fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Failure { message: message.into(), help: help.into() }
+        Failure { message: message.into(), help: help.into(), problems: Vec::new() }
     }
 }
 

@@ -1,12 +1,14 @@
 //! Options that several commands share.
 
 use super::{Failure, output::Format};
+use crate::api::Kind;
 use crate::engine::plan::Scope;
+use crate::manifest::{is_manifest, read_file};
 use crate::render::Invocation;
 use crate::tenant::kubernetes::connect::Servers;
 use crate::tenant::project::{Given, Project, open};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -108,15 +110,60 @@ impl RootOption {
     pub fn open(&self) -> Result<Project, Failure> {
         read(Given { root: self.root.clone(), servers: Some(self.clusters.servers()), ..Given::default() })
     }
+
+    /// Reads the project, which may have no Tenant yet.
+    pub fn open_new(&self) -> Project {
+        let given = Given { root: self.root.clone(), servers: Some(self.clusters.servers()), ..Given::default() };
+        open(&given, &mut std::io::empty())
+    }
 }
 
+/// Reads a project that must have a tenant: without one there is nothing to say that would be true.
 fn read(given: Given) -> Result<Project, Failure> {
     if !given.root.is_dir() {
         let message = format!("{} is no folder", given.root.display());
         return Err(Failure::new(message, "give the folder in which the Tenants and their folders lie"));
     }
-    Ok(open(&given, &mut std::io::empty()))
+    with_tenants(open(&given, &mut std::io::empty()))
 }
+
+/// A project, where a tenant of it can be planned.
+pub fn with_tenants(mut project: Project) -> Result<Project, Failure> {
+    let root = project.root.display().to_string();
+    let nothing = if project.has_no_tenant {
+        let help = match root_above(&project.root) {
+            Some(above) => format!("there is one in {}: give that folder", above.display()),
+            None => "write one, for example in tenants.yaml; or bring a tenant into files: stablekey import; to check \
+                     files as one tenant, name them: stablekey validate FILES"
+                .to_string(),
+        };
+        Failure::new(format!("no Tenant stands in {root} or below it"), help)
+    } else if project.tenants.is_empty() {
+        let message = format!("no Tenant in {root} has its place in files: {} are for clusters", project.for_clusters);
+        Failure::new(message, "apply them there with kubectl; a Tenant for files has place: {directory: {path: …}}")
+    } else {
+        return Ok(project);
+    };
+    Err(Failure { problems: std::mem::take(&mut project.problems), ..nothing })
+}
+
+/// The nearest folder above with a file in which a Tenant stands.
+fn root_above(root: &Path) -> Option<PathBuf> {
+    let real = std::fs::canonicalize(root).ok()?;
+    let has_tenant = |folder: &&Path| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let manifests = entries.filter(|entry| is_manifest(entry.file_name().as_encoded_bytes()));
+        manifests.take(FEW).any(|entry| {
+            let reading = read_file(&entry.path());
+            reading.documents.iter().any(|document| document.resource.kind() == Kind::Tenant)
+        })
+    };
+    real.ancestors().skip(1).take(NEAR).find(has_tenant).map(Path::to_path_buf)
+}
+
+/// How many folders above are looked into, and how many files in each.
+const NEAR: usize = 4;
+const FEW: usize = 64;
 
 impl Narrowing {
     /// As arguments.

@@ -88,6 +88,7 @@ impl Output {
 
     /// Says why a command could not be carried out.
     pub fn failure(&mut self, failure: &Failure) {
+        self.problems(&failure.problems);
         self.note(&format!("error: {}\n  = help: {}", failure.message, failure.help));
     }
 

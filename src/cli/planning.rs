@@ -5,7 +5,7 @@ use crate::api::{Kind, TenantSyncSpec};
 use crate::engine::closure::{Core, Index, Seeds};
 use crate::engine::code::{Code, Severity};
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, ActionKind, At, Finding, Note, Plan, Scope, plan};
+use crate::engine::plan::{Action, ActionKind, At, Finding, Note, Plan, Scope, Skipped, plan};
 use crate::engine::record::Writer;
 use crate::engine::world::{Sync, World};
 use crate::manifest::Problem;
@@ -33,7 +33,7 @@ pub fn make(project: &Project, scope: &Scope) -> Result<Planned, Failure> {
         let core = Core::of(&Index::of(&world), &seeds);
         plan.retain(&|id| core.contains(id));
     }
-    plan.skipped.other_kinds = project.other_kinds;
+    plan.skipped = Skipped { other_kinds: project.other_kinds, for_clusters: project.for_clusters };
     plan.findings.extend(project.own_problems.iter().map(finding));
     plan.findings.sort_by_key(|f| f.severity);
     locate(project, &world.syncs, &mut plan);

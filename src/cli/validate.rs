@@ -1,6 +1,6 @@
 //! `stablekey validate`.
 
-use super::options::FormatOption;
+use super::options::{FormatOption, with_tenants};
 use super::output::{Format, Output};
 use super::{Failure, planning};
 use crate::engine::code::Severity;
@@ -26,12 +26,15 @@ pub struct Validate {
 
 impl Validate {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
-        let root = match self.paths.as_slice() {
-            [one] if one.is_dir() => one.clone(),
-            _ => PathBuf::from("."),
+        let project = match self.paths.as_slice() {
+            [root] if root.is_dir() => {
+                with_tenants(open(&Given { root: root.clone(), ..Given::default() }, &mut std::io::empty()))?
+            }
+            _ => {
+                let given = Given { root: PathBuf::from("."), paths: self.paths, ..Given::default() };
+                open(&given, &mut std::io::stdin().lock())
+            }
         };
-        let given = Given { root, paths: self.paths, ..Given::default() };
-        let project = open(&given, &mut std::io::stdin().lock());
         let planned = planning::make(&project, &Scope::default())?;
         let mut findings = planned.plan.findings;
         // What is wrong in files is said of each file, with its line.

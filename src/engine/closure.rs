@@ -179,6 +179,8 @@ pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) 
             let small = World {
                 tenants: world.tenants.iter().map(|(name, view)| (name.clone(), smaller(view, &wanted))).collect(),
                 syncs: world.syncs.clone(),
+                stopped: world.stopped.clone(),
+                unread: world.unread.clone(),
             };
             plan(&small, scope)
         }
@@ -215,6 +217,7 @@ fn smaller(view: &TenantView, wanted: &BTreeSet<ObjectId>) -> TenantView {
 fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>) -> Inventory {
     let mut part =
         Inventory { invalid: whole.invalid.clone(), unparsed: whole.unparsed.clone(), ..Inventory::default() };
+    part.read_only.clone_from(&whole.read_only);
     for id in wanted {
         if let Some(item) = whole.get(id) {
             part.insert(item);

@@ -70,7 +70,7 @@ codes! {
     ReplacesDiffers = "SK0119", Warning, "a replacement has another component, type or credentials: it does not answer";
     SecretLiteral = "SK0120", Error, "a secret is written as a value";
     CredentialsDiffer = "SK0121", Warning, "the connection's credentials are supplied by others in the target";
-    OverrideMatchesNothing = "SK0122", Warning, "an override matches nothing";
+    OverrideMatchesNothing = "SK0122", Error, "an override matches nothing";
     Occupied = "SK0123", Unreached, "the name is taken by a connection of another component, type or credentials";
     FileBroken = "SK0124", Error, "a file cannot be read and could hold anything";
     ObjectInvalid = "SK0125", Error, "an object is invalid and held back";
@@ -94,6 +94,10 @@ codes! {
     CustomerOnGlobal = "SK0143", Warning, "customer credentials are for a connection that has one set for all";
     ConnectionNotReady = "SK0144", Warning, "a variable is bound to a connection that is not ready";
     DefinitionMissing = "SK0145", Unreached, "an integration names a definition that is not there or cannot be read";
+    FileShared = "SK0146", Unreached, "the object's file is not the tenant's alone: it is never written through";
+    DefinitionUnread = "SK0147", Error, "a definition is of a version that is not read: who uses what is unknown";
+    NameUnknown = "SK0148", Error, "a component, type or input that is named is not there";
+    IntegrationMissing = "SK0149", Unreached, "a sync names an integration that its source does not have";
 }
 
 impl Code {

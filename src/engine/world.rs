@@ -17,6 +17,10 @@ pub struct World {
     pub tenants: BTreeMap<String, TenantView>,
     /// In the order of their writers.
     pub syncs: Vec<Sync>,
+    /// Writers that are there and cannot be read, or do not hold: nothing that they declared stops.
+    pub stopped: BTreeSet<Writer>,
+    /// Files outside all tenants that cannot be read: any of them could hold a Tenant or a sync.
+    pub unread: BTreeSet<String>,
 }
 
 /// One tenant as it was read.
@@ -85,6 +89,8 @@ pub struct Inventory {
     pub invalid: BTreeMap<ObjectId, String>,
     /// Files that could hold anything.
     pub unparsed: BTreeSet<String>,
+    /// Objects that are never written, though they count, and why: their file is not the tenant's alone.
+    pub read_only: BTreeMap<ObjectId, String>,
 }
 
 impl Inventory {

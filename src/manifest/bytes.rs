@@ -4,11 +4,12 @@ use super::limits;
 use super::problem::Problem;
 use super::source::position;
 
-/// The text of a file, or what is wrong with its bytes.
-pub fn to_text(path: &str, bytes: Vec<u8>) -> Result<String, Problem> {
+/// The text of a file, or what is wrong with its bytes, beside them.
+pub fn to_text(path: &str, bytes: Vec<u8>) -> Result<String, (Problem, Vec<u8>)> {
     if let Some(encoding) = other_encoding(&bytes) {
         let help = format!("save it as UTF-8: iconv -f {encoding} -t UTF-8 {path}");
-        return Err(Problem::of_file(path, format!("the file is {encoding}, and only UTF-8 is read"), help));
+        let message = format!("the file is {encoding}, and only UTF-8 is read");
+        return Err((Problem::of_file(path, message, help), bytes));
     }
     String::from_utf8(bytes).map_err(|error| {
         let bad = error.utf8_error().valid_up_to();
@@ -20,7 +21,7 @@ pub fn to_text(path: &str, bytes: Vec<u8>) -> Result<String, Problem> {
             "save the file as UTF-8; if it is no text, keep it out of this folder or name it otherwise",
         );
         (problem.line, problem.column) = (place.line, place.column);
-        problem
+        (problem, error.into_bytes())
     })
 }
 

@@ -3,149 +3,176 @@
 use super::bytes::too_large;
 use super::problem::Problem;
 use super::read::{Reading, read_bytes};
-use super::{limits, threads};
-use std::collections::BTreeSet;
+use super::{limits, sniff, threads};
 use std::fs::{self, DirEntry, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Reads files, folders and, for `-`, standard input. Links may not lead out of `root`.
-pub fn read_paths(root: &Path, paths: &[PathBuf], stdin: &mut dyn Read) -> Reading {
-    let mut walk = Walk::new(root, &[]);
-    let mut reading = Reading::default();
-    for path in paths {
-        if path == Path::new("-") {
-            reading.extend(read_stream("-", stdin));
-        } else {
-            walk.named(path);
-        }
-    }
-    reading.extend(walk.read());
-    reading
+/// What a folder holds, at any depth. Links are not followed: where they lead is a question of whose
+/// file it is, which only a caller that knows every tenant's folder can answer.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Regular files that are named as manifests, in the order of their paths.
+    pub files: Vec<FoundFile>,
+    /// Symbolic links.
+    pub links: Vec<PathBuf>,
+    /// FIFOs, devices and sockets.
+    pub strange: Vec<PathBuf>,
+    /// Folders that cannot be listed.
+    pub unreadable: Vec<(PathBuf, Problem)>,
+    /// What `leave_out` kept from being looked into.
+    pub left_out: Vec<PathBuf>,
+    /// How many other files are there.
+    pub others: usize,
 }
 
-/// Reads all of a folder below `root` but the folders in `leave_out` (paths as `folder` is one).
-pub fn read_folder(root: &Path, folder: &Path, leave_out: &[PathBuf]) -> Reading {
-    let mut walk = Walk::new(root, leave_out);
-    walk.named(folder);
-    walk.read()
+/// A regular file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundFile {
+    /// Its path, as the folder's was given.
+    pub path: PathBuf,
+    /// In bytes.
+    pub size: u64,
 }
 
-/// The files to read, and what was met on the way.
-struct Walk {
-    root: PathBuf,
-    leave_out: BTreeSet<PathBuf>,
-    /// Real paths that were met, so that links in a ring end and nothing is read twice.
-    met: BTreeSet<PathBuf>,
-    files: Vec<(PathBuf, u64)>,
-    reading: Reading,
+/// Finds the manifests below a folder. `leave_out` is asked of each entry, with whether it is a folder.
+pub fn find(folder: &Path, leave_out: &dyn Fn(&Path, bool) -> bool) -> Found {
+    let mut found = Found::default();
+    found.folder(folder, leave_out, 0);
+    found
 }
 
-impl Walk {
-    fn new(root: &Path, leave_out: &[PathBuf]) -> Self {
-        Walk {
-            root: fs::canonicalize(root).unwrap_or_else(|_| root.to_path_buf()),
-            leave_out: leave_out.iter().filter_map(|path| fs::canonicalize(path).ok()).collect(),
-            met: BTreeSet::new(),
-            files: Vec::new(),
-            reading: Reading::default(),
-        }
-    }
-
-    /// A path that somebody named: whatever cannot be read is an error.
-    fn named(&mut self, path: &Path) {
-        let (real, metadata) = match fs::canonicalize(path).and_then(|real| fs::metadata(&real).map(|m| (real, m))) {
-            Ok(found) => found,
-            Err(error) => return self.wrong(path, cannot_read(&error)),
-        };
-        if self.leads_out(path, &real) {
-            return self
-                .wrong(path, ("this is a link that leads out of the root", "copy what it names below the root"));
-        }
-        if metadata.is_dir() {
-            self.folder(path, real, 0);
-        } else if !metadata.is_file() {
-            self.wrong(path, NO_FILE);
-        } else if self.met.insert(real) {
-            self.files.push((path.to_path_buf(), metadata.len()));
-        }
-    }
-
-    /// Whether a path that looks as if it were below the root is not.
-    fn leads_out(&self, path: &Path, real: &Path) -> bool {
-        if real.starts_with(&self.root) {
-            return false;
-        }
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let is_link = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
-        is_link && fs::canonicalize(parent).is_ok_and(|parent| parent.starts_with(&self.root))
-    }
-
-    fn folder(&mut self, path: &Path, real: PathBuf, depth: usize) {
-        if self.leave_out.contains(&real) || !self.met.insert(real.clone()) {
-            return;
-        }
+impl Found {
+    fn folder(&mut self, path: &Path, leave_out: &dyn Fn(&Path, bool) -> bool, depth: usize) {
         if depth > limits::FOLDER_DEPTH {
-            return self.wrong(path, ("folders are nested too deep here", "give a folder further down"));
+            return self.unreadable(path, ("folders are nested too deep here", "give a folder further down"));
         }
         let entries = fs::read_dir(path).and_then(Iterator::collect);
         let mut entries: Vec<DirEntry> = match entries {
             Ok(entries) => entries,
-            Err(error) => return self.wrong(path, cannot_read(&error)),
+            Err(error) => return self.unreadable(path, cannot_read(&error)),
         };
         entries.sort_by_cached_key(DirEntry::file_name);
         for entry in entries {
-            self.entry(&entry, &real, depth);
+            self.entry(&entry, leave_out, depth);
         }
     }
 
-    /// What a folder holds: passed over where it is neither a file to read nor a folder. `folder` is the
-    /// folder's real path.
-    fn entry(&mut self, entry: &DirEntry, folder: &Path, depth: usize) {
-        let (path, name) = (&entry.path(), entry.file_name());
+    fn entry(&mut self, entry: &DirEntry, leave_out: &dyn Fn(&Path, bool) -> bool, depth: usize) {
+        let (path, name) = (entry.path(), entry.file_name());
         let name = name.as_encoded_bytes();
         if name.starts_with(b".") {
             return;
         }
-        // Only a link leads elsewhere.
-        let real = match entry.file_type() {
-            Ok(kind) if !kind.is_symlink() => Ok(folder.join(entry.file_name())),
-            _ => fs::canonicalize(path),
+        let kind = match entry.file_type() {
+            Ok(kind) => kind,
+            Err(error) => return self.unreadable(&path, cannot_read(&error)),
         };
-        let found = real.and_then(|real| fs::metadata(&real).map(|metadata| (real, metadata)));
+        if leave_out(&path, kind.is_dir()) {
+            self.left_out.push(path);
+        } else if kind.is_symlink() {
+            self.links.push(path);
+        } else if kind.is_dir() {
+            self.folder(&path, leave_out, depth + 1);
+        } else if !kind.is_file() {
+            self.strange.push(path);
+        } else if is_manifest(name) {
+            match entry.metadata() {
+                Ok(metadata) => self.files.push(FoundFile { path, size: metadata.len() }),
+                Err(error) => self.unreadable(&path, cannot_read(&error)),
+            }
+        } else {
+            self.others += 1;
+        }
+    }
+
+    fn unreadable(&mut self, path: &Path, (message, help): (&str, &str)) {
+        self.unreadable.push((path.to_path_buf(), Problem::of_file(shown(path), message, help)));
+    }
+}
+
+/// Reads files, each by itself, in parallel; in their order.
+pub fn read_files(files: &[FoundFile]) -> Vec<Reading> {
+    let read = |files: &[FoundFile]| files.iter().map(|file| read_file(&file.path)).collect::<Vec<_>>();
+    // A file costs more than its bytes: it is opened.
+    let size = |file: &FoundFile| usize::try_from(file.size).unwrap_or(usize::MAX).saturating_add(4096);
+    threads::in_parts(files, size, read).into_iter().flatten().collect()
+}
+
+/// Reads files and folders that a person named, and standard input for `-`, each file by itself. Whatever
+/// cannot be read is an error. Links to files are followed; those in folders that lead to folders are not.
+pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Vec<(PathBuf, Reading)> {
+    let mut readings = Vec::new();
+    let mut files = Vec::new();
+    for path in paths {
+        if path == Path::new("-") {
+            readings.push((path.clone(), read_stream("-", stdin)));
+        } else if let Err(problem) = named(path, &mut files) {
+            readings.push((path.clone(), Reading::of_problem(problem, true)));
+        }
+    }
+    let mut all = Vec::new();
+    for found in files {
         match found {
-            Ok((real, metadata)) if real.starts_with(&self.root) && metadata.is_dir() => {
-                self.folder(path, real, depth + 1);
-            }
-            Ok((real, metadata)) if real.starts_with(&self.root) && metadata.is_file() => {
-                if is_manifest(name) && self.met.insert(real) {
-                    self.files.push((path.to_path_buf(), metadata.len()));
-                }
-            }
-            _ => self.reading.passed_over += 1,
+            Ok(file) => all.push(file),
+            Err((path, problem)) => readings.push((path, Reading::of_problem(problem, true))),
         }
     }
+    all.sort_by(|a, b| a.path.cmp(&b.path));
+    all.dedup();
+    let read = read_files(&all);
+    readings.extend(all.into_iter().map(|file| file.path).zip(read));
+    readings
+}
 
-    fn wrong(&mut self, path: &Path, (message, help): (&str, &str)) {
-        let path = shown(path);
-        let problem = Problem::of_file(path.clone(), message, help);
-        self.reading.unparsed(path, vec![problem]);
+/// A file to read, or a path that cannot be.
+type Named = Result<FoundFile, (PathBuf, Problem)>;
+
+fn named(path: &Path, files: &mut Vec<Named>) -> Result<(), Problem> {
+    let wrong = |(message, help): (&str, &str)| Problem::of_file(shown(path), message, help);
+    let metadata = fs::metadata(path).map_err(|error| wrong(cannot_read(&error)))?;
+    if metadata.is_file() {
+        files.push(Ok(FoundFile { path: path.to_path_buf(), size: metadata.len() }));
+        return Ok(());
     }
+    if !metadata.is_dir() {
+        return Err(wrong(NO_FILE));
+    }
+    let found = find(path, &|_, _| false);
+    files.extend(found.files.into_iter().map(Ok));
+    files.extend(found.unreadable.into_iter().map(Err));
+    files.extend(found.strange.into_iter().map(|path| Err((path.clone(), strange(&path)))));
+    files.extend(found.links.into_iter().filter_map(|link| named_link(link).transpose()));
+    Ok(())
+}
 
-    fn read(self) -> Reading {
-        let mut reading = self.reading;
-        let read = |files: &[(PathBuf, u64)]| {
-            let mut part = Reading::default();
-            files.iter().for_each(|(path, _)| part.extend(read_file(path)));
-            part
-        };
-        // A file costs more than its bytes: it is opened.
-        let size = |file: &(PathBuf, u64)| usize::try_from(file.1).unwrap_or(usize::MAX).saturating_add(4096);
-        for part in threads::in_parts(&self.files, size, read) {
-            reading.extend(part);
+/// A link in a folder that a person named.
+fn named_link(link: PathBuf) -> Result<Option<FoundFile>, (PathBuf, Problem)> {
+    let wrong = |message: &str, help: &str| Problem::of_file(shown(&link), message, help);
+    let problem = match fs::metadata(&link) {
+        Ok(metadata) if metadata.is_file() => {
+            let is_read = link.file_name().is_some_and(|name| is_manifest(name.as_encoded_bytes()));
+            return Ok(is_read.then(|| FoundFile { path: link, size: metadata.len() }));
         }
-        reading
-    }
+        Ok(metadata) if metadata.is_dir() => wrong("this link leads to a folder", "name that folder itself"),
+        Ok(_) => strange(&link),
+        Err(_) => dangling(&link),
+    };
+    Err((link, problem))
+}
+
+/// A FIFO, a device or a socket.
+pub fn strange(path: &Path) -> Problem {
+    Problem::of_file(shown(path), "this is no regular file: a FIFO, a device or a socket", "take it out of the folder")
+}
+
+/// A link that leads nowhere.
+pub fn dangling(link: &Path) -> Problem {
+    Problem::of_file(
+        shown(link),
+        "this link leads nowhere: what it should bring is unknown",
+        "restore what it names, or remove the link",
+    )
 }
 
 const NO_FILE: (&str, &str) = ("this is no regular file", "give a file or a folder; use `-` to read from a pipe");
@@ -153,14 +180,17 @@ const NO_FILE: (&str, &str) = ("this is no regular file", "give a file or a fold
 /// Reads one regular file. Whatever is not one is never opened: a FIFO would wait for ever.
 pub fn read_file(path: &Path) -> Reading {
     let name = shown(path);
-    let wrong = |(message, help): (&str, &str)| Reading::of_problem(Problem::of_file(name.clone(), message, help));
+    let wrong =
+        |(message, help): (&str, &str)| Reading::of_problem(Problem::of_file(name.clone(), message, help), true);
     let Some(_) = path.to_str() else {
         return wrong(("the file's name is no UTF-8", "rename it"));
     };
     match fs::metadata(path) {
         Err(error) => return wrong(cannot_read(&error)),
         Ok(metadata) if !metadata.is_file() => return wrong(NO_FILE),
-        Ok(metadata) if metadata.len() > limits::FILE_BYTES => return Reading::of_problem(too_large(&name)),
+        Ok(metadata) if metadata.len() > limits::FILE_BYTES => {
+            return Reading::of_problem(too_large(&name), may_be_ours(path));
+        }
         Ok(_) => {}
     }
     match File::open(path) {
@@ -175,16 +205,39 @@ fn read_stream(name: &str, stream: &mut dyn Read) -> Reading {
     match stream.take(limits::FILE_BYTES + 1).read_to_end(&mut bytes) {
         Err(error) => {
             let (message, help) = cannot_read(&error);
-            Reading::of_problem(Problem::of_file(name, message, help))
+            Reading::of_problem(Problem::of_file(name, message, help), true)
         }
         Ok(_) if u64::try_from(bytes.len()).map_or(true, |length| length > limits::FILE_BYTES) => {
-            Reading::of_problem(too_large(name))
+            Reading::of_problem(too_large(name), true)
         }
         Ok(_) => read_bytes(name, bytes),
     }
 }
 
-fn is_manifest(name: &[u8]) -> bool {
+/// Whether our group's name occurs in a file that is too large to be read. What cannot be looked into may.
+fn may_be_ours(path: &Path) -> bool {
+    let Ok(mut file) = File::open(path) else { return true };
+    let mut part = vec![0; 1 << 20];
+    let mut kept = 0;
+    loop {
+        match file.read(&mut part[kept..]) {
+            Err(_) => return true,
+            Ok(0) => return false,
+            Ok(read) => {
+                let end = kept + read;
+                if sniff::names_us(&part[..end]) {
+                    return true;
+                }
+                // The name may lie across two parts.
+                kept = end.min(64);
+                part.copy_within(end - kept..end, 0);
+            }
+        }
+    }
+}
+
+/// Whether a file of this name is read.
+pub fn is_manifest(name: &[u8]) -> bool {
     [b".yaml".as_slice(), b".yml", b".json"].iter().any(|ending| name.ends_with(ending))
 }
 
@@ -198,6 +251,6 @@ fn cannot_read(error: &io::Error) -> (&'static str, &'static str) {
 }
 
 /// A path as people write it.
-fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     path.strip_prefix("./").unwrap_or(path).display().to_string()
 }

@@ -19,6 +19,17 @@ fn nearest(tree: &Tree<'_>, root: Id, path: &[&str]) -> Option<Range<usize>> {
     (0..=path.len()).rev().find_map(|length| find(tree, root, path.get(..length)?))
 }
 
+/// The text of a field of a document, also of one that breaks its schema: so that an invalid Tenant's folder
+/// is known all the same.
+pub fn text_at(origin: &Origin, path: &[&str]) -> Option<String> {
+    let tree = node::parse(origin.text()).ok()??;
+    let mut id = root(&tree, origin.item)?;
+    for step in path {
+        id = tree.get(id, step)?;
+    }
+    tree.scalar(id).map(str::to_string)
+}
+
 /// Something wrong with a field of a document that was read well, found only beside others.
 pub fn problem(
     origin: &Origin,

@@ -43,6 +43,9 @@ pub struct Unparsed {
     pub file: String,
     /// What is wrong with it.
     pub problems: Vec<Problem>,
+    /// Whether it may hold anything of ours, wherever it lies: what surely is somebody else's is nobody's
+    /// business outside tenants' folders.
+    pub ours: bool,
 }
 
 /// What was read.
@@ -60,8 +63,8 @@ pub struct Reading {
     pub files: usize,
     /// Mistakes that were found and are not told one by one.
     pub untold: usize,
-    /// How many files met in folders are neither regular files nor folders, or lead out of the root.
-    pub passed_over: usize,
+    /// Files that hold nothing but blanks, as a write that broke off leaves them.
+    pub blank: Vec<String>,
 }
 
 impl Reading {
@@ -69,12 +72,12 @@ impl Reading {
     pub fn extend(&mut self, other: Reading) {
         self.documents.extend(other.documents);
         self.invalid.extend(other.invalid);
-        for Unparsed { file, problems } in other.unparsed {
-            self.unparsed(file, problems);
+        for Unparsed { file, problems, ours } in other.unparsed {
+            self.unparsed_as(file, problems, ours);
         }
+        self.blank.extend(other.blank);
         self.other_kinds += other.other_kinds;
         self.files += other.files;
-        self.passed_over += other.passed_over;
         self.untold += other.untold;
     }
 
@@ -87,11 +90,18 @@ impl Reading {
         all
     }
 
-    /// Notes what is wrong with a file, beside what was noted before.
+    /// Notes what is wrong with a file that may be ours, beside what was noted before.
     pub(super) fn unparsed(&mut self, file: String, problems: Vec<Problem>) {
+        self.unparsed_as(file, problems, true);
+    }
+
+    fn unparsed_as(&mut self, file: String, problems: Vec<Problem>, ours: bool) {
         match self.unparsed.iter_mut().rev().find(|unparsed| unparsed.file == file) {
-            Some(unparsed) => unparsed.problems.extend(problems),
-            None => self.unparsed.push(Unparsed { file, problems }),
+            Some(unparsed) => {
+                unparsed.problems.extend(problems);
+                unparsed.ours |= ours;
+            }
+            None => self.unparsed.push(Unparsed { file, problems, ours }),
         }
     }
 
@@ -122,11 +132,11 @@ impl Reading {
         self.untold = untold;
     }
 
-    /// A file of which nothing could be read.
-    pub(super) fn of_problem(problem: Problem) -> Self {
+    /// A file of which nothing could be read; `ours`: that may be ours.
+    pub(super) fn of_problem(problem: Problem, ours: bool) -> Self {
         Reading {
             files: 1,
-            unparsed: vec![Unparsed { file: problem.file.clone(), problems: vec![problem] }],
+            unparsed: vec![Unparsed { file: problem.file.clone(), problems: vec![problem], ours }],
             ..Reading::default()
         }
     }
@@ -136,19 +146,23 @@ impl Reading {
 pub fn read_bytes(path: &str, bytes: Vec<u8>) -> Reading {
     match super::bytes::to_text(path, bytes) {
         Ok(text) => read_text(path, text),
-        Err(problem) => Reading::of_problem(problem),
+        Err((problem, bytes)) => Reading::of_problem(problem, sniff::names_us(&bytes)),
     }
 }
 
 /// Reads the text of a file.
 pub fn read_text(path: &str, text: String) -> Reading {
     if let Err(problem) = super::bytes::check_text(path, &text) {
-        return Reading::of_problem(problem);
+        return Reading::of_problem(problem, sniff::names_us(text.as_bytes()));
+    }
+    if text.trim_start_matches('\u{feff}').trim().is_empty() {
+        return Reading { files: 1, blank: vec![path.to_string()], ..Reading::default() };
     }
     let slices = cut(&text);
     if slices.len() > limits::DOCUMENTS {
         let message = format!("the file holds {} documents, and {} is the most", slices.len(), limits::DOCUMENTS);
-        return Reading::of_problem(Problem::of_file(path, message, "split it into several files"));
+        let problem = Problem::of_file(path, message, "split it into several files");
+        return Reading::of_problem(problem, sniff::names_us(text.as_bytes()));
     }
     let file = Arc::new(SourceFile { path: path.to_string(), text });
     let aliased = AtomicUsize::new(0);
@@ -206,7 +220,7 @@ impl Reader<'_> {
                 let end = text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
                 let spans = syntax::spans(text, at);
                 let problem = Problem::at(self.file, text, slice.first_line, at..at + end, &spans, words);
-                self.reading.unparsed(self.file.path.clone(), vec![problem]);
+                self.reading.unparsed_as(self.file.path.clone(), vec![problem], sniff::could_be_ours(text));
             }
         }
     }
@@ -217,6 +231,9 @@ impl Reader<'_> {
         let (api_version, kind) = (text_of("apiVersion"), text_of("kind"));
         let group = api_version.map(|text| text.split('/').next().unwrap_or(""));
         let is_list = kind.is_some_and(|kind| kind.ends_with("List")) && found.origin.item.is_none();
+        if let Some(version) = api_version.filter(|version| sniff::is_nearly_ours(version, kind)) {
+            return self.unreadable(found, "apiVersion", nearly_ours(version));
+        }
         match (api_version, group, kind) {
             (Some("v1"), _, Some("List")) if is_list => self.list(found),
             (Some(_), Some(GROUP), Some(kind)) if is_list && Kind::parse(kind).is_none() => self.list(found),
@@ -335,6 +352,13 @@ fn violations(tree: &Tree<'_>, id: Id, resource: &Resource) -> Vec<Finding> {
         Finding { at: first_line_of(tree.text, at), message: format!("{}: {message}", violation.path.join(".")), help }
     };
     rules::violations(resource).into_iter().map(finding).collect()
+}
+
+fn nearly_ours(version: &str) -> (String, String) {
+    (
+        format!("`{}` is not our group, and looks much like it", shown(version)),
+        format!("write `apiVersion: {API_VERSION}`"),
+    )
 }
 
 fn unknown_kind(kind: &str) -> (String, String) {

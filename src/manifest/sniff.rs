@@ -1,6 +1,58 @@
 //! Telling documents of other kinds by their text alone, so that they cost nothing.
 
-use crate::api::GROUP;
+use crate::api::{GROUP, Kind};
+use strsim::osa_distance;
+
+/// How many letters away a group may be that was surely meant to be ours.
+const NEAR: usize = 2;
+
+/// Whether an apiVersion was meant to be ours and is not: our group in another case or a letter or two away,
+/// or none at all with one of our kinds.
+pub fn is_nearly_ours(version: &str, kind: Option<&str>) -> bool {
+    match version.split_once('/') {
+        Some((GROUP, _)) => false,
+        Some((group, _)) => is_near(group),
+        None => is_near(version) || version != "v1" && kind.is_some_and(|kind| Kind::parse(kind).is_some()),
+    }
+}
+
+fn is_near(group: &str) -> bool {
+    group.len().abs_diff(GROUP.len()) <= NEAR && osa_distance(&group.to_ascii_lowercase(), GROUP) <= NEAR
+}
+
+/// Whether our group's name occurs in a file that cannot be read as text.
+pub fn names_us(bytes: &[u8]) -> bool {
+    let wide: Vec<u8>;
+    // UTF-16 has a zero beside each of our letters.
+    let bytes = if bytes.contains(&0) {
+        wide = bytes.iter().copied().filter(|byte| *byte != 0).collect();
+        &wide
+    } else {
+        bytes
+    };
+    bytes.windows(GROUP.len()).any(|window| window.eq_ignore_ascii_case(GROUP.as_bytes()))
+}
+
+/// Whether a document that cannot be parsed may be one of ours: our group occurs in it, or a kind of ours
+/// with no other group's apiVersion above it.
+pub fn could_be_ours(text: &str) -> bool {
+    if names_us(text.as_bytes()) {
+        return true;
+    }
+    let mut other_group = false;
+    for line in text.lines().map(|line| line.trim_start_matches(['\u{feff}', ' ', '\t', '-', '{'])) {
+        let value = |key: &str| {
+            let rest = line.trim_start_matches(['"', '\'']).strip_prefix(key)?.trim_start_matches(['"', '\'']);
+            Some(rest.trim_start().strip_prefix(':')?.trim().trim_matches(['"', '\'', ',', '}']))
+        };
+        if let Some(version) = value("apiVersion") {
+            other_group |= !is_nearly_ours(version, None);
+        } else if value("kind").is_some_and(|kind| Kind::parse(kind).is_some()) && !other_group {
+            return true;
+        }
+    }
+    false
+}
 
 /// Whether the document is surely none of ours and no list that could hold ours. `false` where only
 /// parsing can tell.
@@ -9,6 +61,7 @@ use crate::api::GROUP;
 /// and exactly one of them is `apiVersion:`, of another group.
 pub fn is_foreign(text: &str) -> bool {
     let mut api_version = None;
+    let mut kind = None;
     let mut is_list = false;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (number, line) in text.split(['\n', '\r']).enumerate() {
@@ -26,6 +79,7 @@ pub fn is_foreign(text: &str) -> bool {
                         return false;
                     }
                 } else if let Some(value) = line.strip_prefix("kind:") {
+                    kind = Some(value.trim());
                     is_list |= value.trim().ends_with("List");
                 }
             }
@@ -35,13 +89,17 @@ pub fn is_foreign(text: &str) -> bool {
     api_version.is_some_and(|value| {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'/');
         let group = value.split('/').next().unwrap_or("");
-        !value.is_empty() && value.bytes().all(plain) && group != GROUP && !(is_list && value == "v1")
+        !value.is_empty()
+            && value.bytes().all(plain)
+            && group != GROUP
+            && !is_nearly_ours(value, kind)
+            && !(is_list && value == "v1")
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_foreign;
+    use super::*;
 
     #[test]
     fn other_kinds_are_told_by_their_text() {
@@ -70,8 +128,42 @@ mod tests {
             "--- {a: b}\napiVersion: v1\n",
             "a: b\n",
             "",
+            // "A group is nearly ours if it is ours in another case or at most two letters away, or missing
+            // with one of our kinds."
+            "apiVersion: stabelkey.dev/v1alpha1\nkind: Integration\n",
+            "apiVersion: Stablekey.dev/v1alpha1\n",
+            "apiVersion: v1alpha1\nkind: Connection\n",
         ] {
             assert!(!is_foreign(text), "{text}");
         }
+    }
+
+    #[test]
+    fn a_group_a_letter_or_two_away_was_meant_to_be_ours() {
+        for version in ["stabelkey.dev/v1alpha1", "STABLEKEY.DEV/v1alpha1", "stablekeys.dev/v1", "stablekey.de/v1"] {
+            assert!(is_nearly_ours(version, Some("Deployment")), "{version}");
+        }
+        for version in ["stablekey.dev/v1alpha1", "stablekey.dev/v2", "apps/v1", "stable.example.dev/v1"] {
+            assert!(!is_nearly_ours(version, Some("Connection")), "{version}");
+        }
+        assert!(is_nearly_ours("v1alpha1", Some("Connection")) && is_nearly_ours("stablekey.dev", None));
+        assert!(!is_nearly_ours("v1", Some("Secret")) && !is_nearly_ours("v2", Some("Thing")));
+    }
+
+    /// "Outside tenants' folders only an unparsable file in which `stablekey.dev` occurs (or a `kind:` of ours
+    /// with no other group's apiVersion above it) counts."
+    #[test]
+    fn of_what_cannot_be_parsed_only_what_may_be_ours_counts() {
+        for text in
+            ["a: [\n# stablekey.dev\n", "kind: Tenant\na: [", "{\"kind\": \"Connection\", ", "a: {\n  kind: TenantSync"]
+        {
+            assert!(could_be_ours(text), "{text}");
+        }
+        for text in
+            ["{{- range }}\nkind: Deployment\n", "apiVersion: backstage.io/v1alpha1\nkind: Component\na: [", "a: [", ""]
+        {
+            assert!(!could_be_ours(text), "{text}");
+        }
+        assert!(names_us(&"x stablekey.dev/v1".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()));
     }
 }

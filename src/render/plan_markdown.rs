@@ -6,7 +6,7 @@ use super::escape::{count, shorten};
 use super::findings::item as finding;
 use super::invocation::Invocation;
 use super::markdown::{Comment, command, escape as md, fence, row, rule};
-use super::plan_text::{digests_to_approve, next};
+use super::plan_text::{digests_to_approve, next, passed_over};
 use super::ranked::{self, Held, Ranked};
 use super::tally::Tally;
 use super::value;
@@ -22,7 +22,8 @@ const MOST: usize = 600;
 pub fn plan_markdown(plan: &Plan, typed: &Invocation) -> String {
     let targets = ranked::targets(plan);
     let tally = Tally::of_plan(plan, &targets);
-    let head = "## Stablekey plan\n\n";
+    let passed_over: String = passed_over(plan).iter().map(|line| format!("{}.\n\n", md(line))).collect();
+    let head = format!("## Stablekey plan\n\n{passed_over}");
     if plan.is_empty() && plan.exit == 0 {
         let rest = tally.sentence();
         let rest = if rest.is_empty() { String::new() } else { format!(" ({rest})") };

@@ -21,6 +21,9 @@ pub fn plan_text(plan: &Plan, typed: &Invocation, style: Style) -> String {
     let targets = ranked::targets(plan);
     let everywhere = ranked::of_no_target(plan);
     let tally = Tally::of_plan(plan, &targets);
+    for line in passed_over(plan) {
+        page.wrap(0, 2, &[faint(line)]);
+    }
     if plan.is_empty() && plan.exit == 0 {
         page.line(
             0,
@@ -57,6 +60,17 @@ fn as_declared(plan: &Plan, tally: &Tally, typed: &Invocation) -> String {
     };
     let rest = Tally { adopt: 0, ..*tally }.sentence();
     if rest.is_empty() { format!("{who}.") } else { format!("{who} ({rest}; {} shows them).", typed.status()) }
+}
+
+/// What was read and has no part in the plan.
+pub(super) fn passed_over(plan: &Plan) -> Vec<String> {
+    let clusters = plan.skipped.for_clusters;
+    let clusters = (clusters > 0).then(|| {
+        format!("{} for clusters passed over", count(clusters, "Tenant or TenantSync", "Tenants and TenantSyncs"))
+    });
+    let others = plan.skipped.other_kinds;
+    let others = (others > 0).then(|| format!("{} of other kinds passed over", count(others, "document", "documents")));
+    clusters.into_iter().chain(others).collect()
 }
 
 /// The tenants where nothing is to be done, in a line; with what is worth knowing there.

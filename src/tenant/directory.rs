@@ -2,9 +2,11 @@
 //! every file is old or new whatever happens, and what a killed run left is finished by the next.
 
 use super::disk::{self, Disk, RealDisk};
-use super::gather::{Documents, beside, gather};
+use super::gather::{beside, gather};
+use super::layout::{Folder, Layout, Role};
+use super::side_files::SideFiles;
 use super::{Place, PlaceError, Session, Snapshot, lock_file};
-use crate::api::{Definition, Resource};
+use crate::api::{Definition, IntegrationSpec, Object, Resource};
 use crate::engine::canonical::{Digest, Json};
 use crate::engine::field::FieldKind;
 use crate::engine::item::{Item, ObjectId};
@@ -27,6 +29,7 @@ const LOCK_BYTES: u64 = 256_000_000;
 pub struct DirectoryPlace {
     tenant: String,
     folder: PathBuf,
+    layout: Arc<Layout>,
     disk: Arc<dyn Disk>,
 }
 
@@ -37,9 +40,16 @@ impl std::fmt::Debug for DirectoryPlace {
 }
 
 impl DirectoryPlace {
-    /// The folder of a tenant.
+    /// The folder of a tenant that is alone in its world.
     pub fn new(tenant: impl Into<String>, folder: PathBuf) -> Self {
-        DirectoryPlace { tenant: tenant.into(), folder, disk: Arc::new(RealDisk) }
+        let tenant = tenant.into();
+        let layout = Arc::new(Layout::of_one(&tenant, &folder));
+        DirectoryPlace { tenant, folder, layout, disk: Arc::new(RealDisk) }
+    }
+
+    /// The same folder among those of other tenants, whose files are not its own.
+    pub fn in_layout(self, layout: Arc<Layout>) -> Self {
+        DirectoryPlace { layout, ..self }
     }
 
     /// The same folder, on a disk that tests can cut off.
@@ -79,16 +89,32 @@ impl DirectoryPlace {
     }
 
     fn read(&self) -> Result<Snapshot, PlaceError> {
-        let parent = self.folder.parent().unwrap_or(Path::new(""));
-        let reading = manifest::read_folder(parent, &self.folder, &[]);
-        let other_kinds = reading.other_kinds;
-        let mut snapshot =
-            gather(Documents { documents: reading.documents, invalid: reading.invalid, unparsed: reading.unparsed });
+        self.read_with_side_files().map(|(snapshot, _)| snapshot)
+    }
+
+    fn read_with_side_files(&self) -> Result<(Snapshot, SideFiles), PlaceError> {
+        if !self.folder.is_dir() {
+            let why = "it is not there: restore it, or make it where it should be empty".to_string();
+            return Err(PlaceError::Failed { what: self.folder.display().to_string(), why });
+        }
+        let folder = self.layout.folder(&self.tenant, Role::Place).filter(|folder| folder.path == self.folder);
+        let alone = || Folder { tenant: self.tenant.clone(), role: Role::Place, path: self.folder.clone() };
+        let read = self.layout.read(&folder.cloned().unwrap_or_else(alone));
+        let side_files = SideFiles::of(&read.reading);
+        let other_kinds = read.reading.other_kinds;
+        let mut snapshot = gather(read.reading);
         snapshot.other_kinds = other_kinds;
         let records =
             self.records().map_err(|problem| PlaceError::Failed { what: problem.file, why: problem.message })?;
-        Arc::make_mut(&mut snapshot.inventory).records = records;
-        Ok(snapshot)
+        let inventory = Arc::make_mut(&mut snapshot.inventory);
+        inventory.records = records;
+        for (id, origin) in snapshot.origins.iter() {
+            if let Some(link) = read.shared.get(&origin.file.path) {
+                let why = format!("its file {} lies outside the tenant's folder; {link} leads to it", origin.file.path);
+                inventory.read_only.insert(id.clone(), why);
+            }
+        }
+        Ok((snapshot, side_files))
     }
 
     fn failed(&self, what: &Path) -> impl Fn(std::io::Error) -> PlaceError {
@@ -128,11 +154,12 @@ impl Place for DirectoryPlace {
             Err(TryLockError::WouldBlock) => return Err(PlaceError::Busy { who: self.tenant.clone() }),
             Err(TryLockError::Error(error)) => return Err(self.failed(&self.folder)(error)),
         }
-        let snapshot = self.read()?;
+        let (snapshot, side_files) = self.read_with_side_files()?;
         let folders: BTreeSet<PathBuf> = snapshot
             .origins
             .values()
             .filter_map(|origin| Path::new(&origin.file.path).parent().map(Path::to_path_buf))
+            .filter(|folder| folder.starts_with(&self.folder))
             .chain([self.folder.clone()])
             .chain(crate::api::Kind::ALL.map(|kind| self.folder.join(kind.plural())))
             .collect();
@@ -146,6 +173,8 @@ impl Place for DirectoryPlace {
             records: snapshot.inventory.records.clone(),
             written: snapshot.inventory.records.clone(),
             unreadable: !snapshot.inventory.unparsed.is_empty(),
+            read_only: snapshot.inventory.read_only.clone(),
+            side_files,
             files: snapshot.origins.iter().map(|(id, origin)| (id.clone(), PathBuf::from(&origin.file.path))).collect(),
         }))
     }
@@ -165,6 +194,10 @@ struct DirectorySession<'a> {
     files: BTreeMap<ObjectId, PathBuf>,
     /// Whether there is a file that could hold anything.
     unreadable: bool,
+    /// Objects whose file is not the tenant's alone, and why.
+    read_only: BTreeMap<ObjectId, String>,
+    /// Which definition file is whose.
+    side_files: SideFiles,
 }
 
 impl DirectorySession<'_> {
@@ -206,24 +239,49 @@ impl DirectorySession<'_> {
         }
     }
 
+    /// The same, of a file that may be written.
+    fn writable(&self, change: &Change) -> Result<(PathBuf, Origin, Resource), PlaceError> {
+        match self.read_only.get(&change.object) {
+            Some(why) => Err(PlaceError::Refused { object: change.object.clone(), why: why.clone() }),
+            None => self.current(change),
+        }
+    }
+
+    /// Refuses a path that leads out of the tenant's folder through a link.
+    fn within(&self, id: &ObjectId, path: &Path) -> Result<(), PlaceError> {
+        let there = path.ancestors().find(|ancestor| std::fs::symlink_metadata(ancestor).is_ok());
+        let real = |path: &Path| std::fs::canonicalize(path).map_err(self.place.failed(path));
+        if let Some(there) = there
+            && !real(there)?.starts_with(real(&self.place.folder)?)
+        {
+            let why = format!("{} is, or lies behind, a link that leads out of the tenant's folder", there.display());
+            return Err(PlaceError::Refused { object: id.clone(), why });
+        }
+        Ok(())
+    }
+
+    /// Writes a definition beside a manifest, to a name that nobody has, and gives it back.
+    fn write_definition(&mut self, id: &ObjectId, folder: &Path, bytes: &[u8]) -> Result<String, PlaceError> {
+        let (path, file) = self.side_files.free(folder, &id.name, bytes).map_err(self.place.failed(folder))?;
+        self.write(&path, bytes)?;
+        self.side_files.name(&path, id);
+        Ok(file)
+    }
+
     fn create(&mut self, change: &Change, after: &Item, definition: Option<&[u8]>) -> Result<(), PlaceError> {
         let id = &change.object;
         if self.files.contains_key(id) {
             return Err(PlaceError::Changed { object: id.clone() });
         }
         let mut resource = after.to_resource();
-        let path = self.place.folder.join(id.kind.plural()).join(format!("{}.yaml", id.name));
+        let folder = self.place.folder.join(id.kind.plural());
+        let path = folder.join(format!("{}.yaml", id.name));
+        self.within(id, &path)?;
         if let Resource::Integration(integration) = &mut resource
             && integration.spec.definition.is_some()
         {
-            let file = format!("{}.definition", id.name);
-            match definition {
-                Some(bytes) => {
-                    self.write(&path.with_file_name(&file), bytes)?;
-                    integration.spec.definition = Some(Definition::File(file));
-                }
-                None => integration.spec.definition = None,
-            }
+            let file = definition.map(|bytes| self.write_definition(id, &folder, bytes)).transpose()?;
+            integration.spec.definition = file.map(Definition::File);
         }
         let refused = |why: String| PlaceError::Refused { object: id.clone(), why };
         let yaml = to_yaml(&resource).map_err(|error| refused(error.to_string()))?;
@@ -247,31 +305,45 @@ impl DirectorySession<'_> {
         after: &Item,
         definition: Option<&[u8]>,
     ) -> Result<(), PlaceError> {
-        let (path, origin, resource) = self.current(change)?;
+        let (path, origin, resource) = self.writable(change)?;
+        let id = &change.object;
         let mut edits: Vec<Edit> = fields.iter().filter_map(|field| edit(field, after)).collect();
-        if let (Some(bytes), Resource::Integration(integration)) = (definition, &resource) {
-            let file = match &integration.spec.definition {
-                Some(Definition::File(file)) => file.clone(),
-                _ => {
-                    let file = format!("{}.definition", change.object.name);
+        let named = definition_of(&resource).map(|file| beside(&origin, file));
+        if let (Some(bytes), Resource::Integration(_)) = (definition, &resource) {
+            match named.as_ref().filter(|named| self.side_files.is_only_of(named, id)) {
+                Some(own) => self.write(own, bytes)?,
+                None => {
+                    let file = self.write_definition(id, path.parent().unwrap_or(Path::new("")), bytes)?;
                     let path = vec!["spec".to_string(), "definition".to_string()];
                     edits.push(Edit::Set { path, value: json!({"file": file}) });
-                    file
                 }
-            };
-            self.write(&beside(&origin, &file), bytes)?;
+            }
         }
         if edits.is_empty() {
             return Ok(());
         }
-        let text = manifest::edit(&origin.file.text, origin.range.clone(), origin.item, &edits).map_err(|error| {
-            PlaceError::Refused { object: change.object.clone(), why: format!("{}: {error}", path.display()) }
-        })?;
-        self.write(&path, text.as_bytes())
+        let text = manifest::edit(&origin.file.text, origin.range.clone(), origin.item, &edits)
+            .map_err(|error| PlaceError::Refused { object: id.clone(), why: format!("{}: {error}", path.display()) })?;
+        self.write(&path, text.as_bytes())?;
+        let dropped = |field: &FieldChange| field.op == Op::Remove && field.field.kind == FieldKind::Definition;
+        match named.filter(|_| fields.iter().any(dropped)) {
+            Some(named) => self.let_go(&named, id),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes a definition that an object named, where nobody else does.
+    fn let_go(&mut self, definition: &Path, id: &ObjectId) -> Result<(), PlaceError> {
+        let is_own = self.side_files.is_only_of(definition, id);
+        self.side_files.forget(definition, id);
+        match is_own {
+            true => disk::remove(self.place.disk.as_ref(), definition).map_err(self.place.failed(definition)),
+            false => Ok(()),
+        }
     }
 
     fn delete(&mut self, change: &Change) -> Result<(), PlaceError> {
-        let (path, origin, resource) = self.current(change)?;
+        let (path, origin, resource) = self.writable(change)?;
         let refused = |why: String| PlaceError::Refused { object: change.object.clone(), why };
         match manifest::remove_document(&origin.file.text, origin.range.clone(), origin.item)
             .map_err(|error| refused(format!("{}: {error}", path.display())))?
@@ -279,14 +351,22 @@ impl DirectorySession<'_> {
             Some(text) => self.write(&path, text.as_bytes())?,
             None => disk::remove(self.place.disk.as_ref(), &path).map_err(self.place.failed(&path))?,
         }
-        if let Resource::Integration(integration) = &resource
-            && let Some(Definition::File(file)) = &integration.spec.definition
-        {
-            let definition = beside(&origin, file);
-            disk::remove(self.place.disk.as_ref(), &definition).map_err(self.place.failed(&definition))?;
+        if let Some(file) = definition_of(&resource) {
+            self.let_go(&beside(&origin, file), &change.object)?;
         }
         self.files.remove(&change.object);
         Ok(())
+    }
+}
+
+/// The definition file that a resource names.
+fn definition_of(resource: &Resource) -> Option<&str> {
+    match resource {
+        Resource::Integration(Object {
+            spec: IntegrationSpec { definition: Some(Definition::File(file)), .. },
+            ..
+        }) => Some(file),
+        _ => None,
     }
 }
 

@@ -7,25 +7,14 @@ use crate::engine::item::{Item, ObjectId};
 use crate::engine::world::Inventory;
 use crate::manifest::definition::{self, MAX_BYTES};
 use crate::manifest::limits;
-use crate::manifest::{Document, Invalid, Origin, Problem, Unparsed, locate, problem};
+use crate::manifest::{Origin, Problem, Reading, locate, problem};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What was read of one folder.
-#[derive(Debug, Default)]
-pub struct Documents {
-    /// Resources of tenants.
-    pub documents: Vec<Document>,
-    /// Documents that name their object but are wrong.
-    pub invalid: Vec<Invalid>,
-    /// Files that could hold anything.
-    pub unparsed: Vec<Unparsed>,
-}
-
 /// Indexes documents; what is there twice is an error on all, and held back. Reads the definitions
 /// that stand beside them.
-pub fn gather(found: Documents) -> Snapshot {
+pub fn gather(found: Reading) -> Snapshot {
     let mut inventory = Inventory::default();
     let mut origins: BTreeMap<ObjectId, Origin> = BTreeMap::new();
     let mut problems: Vec<Problem> = Vec::new();

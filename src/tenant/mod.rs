@@ -3,10 +3,15 @@
 pub mod clusters;
 pub mod directory;
 pub mod disk;
+mod files;
 pub mod gather;
+mod ignore;
 pub mod kubernetes;
+pub mod layout;
 pub mod lock_file;
 pub mod project;
+mod side_files;
+mod structure;
 
 use crate::api::{Object, TenantSpec};
 use crate::engine::item::{Item, ObjectId};

@@ -2,18 +2,21 @@
 
 use super::clusters::{self, InCluster};
 use super::directory::{DirectoryPlace, definition_digest, read_definition};
-use super::gather::{Documents, beside, gather};
+use super::files::{Files, Sorted};
+use super::gather::{beside, gather};
 use super::kubernetes::connect::Servers;
+use super::layout::{Folder, Layout, Role};
+use super::structure::{self, Declared, Standing, Structure};
 use super::{PlaceError, Snapshot, TenantPlace};
 use crate::api::*;
 use crate::engine::item::ObjectId;
 use crate::engine::plan::{At, DefinitionFrom};
 use crate::engine::record::Writer;
 use crate::engine::world::{Sync, TenantView, View, World};
-use crate::manifest::{Document, Origin, Problem, Reading, locate, problem, read_paths};
+use crate::manifest::{Origin, Problem, locate, problem};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
-use std::path::{Component as PathPart, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The name of the one tenant of files in which no Tenant stands.
@@ -28,7 +31,8 @@ pub struct Project {
     pub tenants: BTreeMap<String, ProjectTenant>,
     /// Every TenantSync.
     pub syncs: Vec<Sync>,
-    /// Everything that is wrong in the files, in the order of files and lines.
+    /// Everything that is wrong in the files: what stops tenants and syncs whole first, each part in the order
+    /// of files and lines.
     pub problems: Vec<Problem>,
     /// Those of them that are of files which belong to no tenant.
     pub own_problems: Vec<Problem>,
@@ -36,8 +40,16 @@ pub struct Project {
     pub roles: BTreeSet<String>,
     /// Documents of other kinds.
     pub other_kinds: usize,
-    /// Files met in folders that are neither regular files nor folders.
+    /// Links, FIFOs and other files that lie outside tenants' folders and are not read.
     pub passed_over: usize,
+    /// How many Tenants and TenantSyncs are for clusters only.
+    pub for_clusters: usize,
+    /// Syncs that are there and do not hold.
+    pub stopped: BTreeSet<Writer>,
+    /// Files outside tenants' folders that cannot be read and may be ours.
+    pub unread: BTreeSet<String>,
+    /// Whether no Tenant stands in any file that was read.
+    pub has_no_tenant: bool,
     /// Where each Tenant and TenantSync stands.
     pub origins: BTreeMap<ObjectId, Origin>,
 }
@@ -70,217 +82,129 @@ pub struct Given {
 
 /// Reads a project. Whatever is wrong in files is in `problems`, and the rest is read.
 pub fn open(given: &Given, stdin: &mut dyn Read) -> Project {
-    let whole = [given.root.clone()];
-    let paths: &[PathBuf] = if given.paths.is_empty() { &whole } else { &given.paths };
-    let reading = read_paths(&given.root, paths, stdin);
-    let mut project = Project {
-        root: given.root.clone(),
-        other_kinds: reading.other_kinds,
-        passed_over: reading.passed_over,
-        ..Project::default()
-    };
-    let (outside, inside) = split(reading);
-    let tenants = project.declare(outside);
+    let mut files = Files::read(given, stdin);
+    let (tenants, syncs) = files.take_structure();
+    let mut project = Project { root: given.root.clone(), ..Project::default() };
     if tenants.is_empty() {
-        project.unnamed(inside);
+        project.has_no_tenant = true;
+        project.unnamed(files, syncs);
     } else {
-        project.fill(given, tenants, inside);
+        let structure = structure::decide(given, tenants, syncs);
+        project.fill(given, structure, files);
     }
-    project.problems =
-        project.own_problems.iter().chain(project.snapshots().flat_map(|s| &s.problems)).cloned().collect();
-    project.problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-    project.problems.dedup();
+    let rest = project.snapshots().flat_map(|s| &s.problems).cloned().collect::<Vec<_>>();
+    for problems in [&mut project.own_problems.clone(), &mut rest.clone()] {
+        problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        problems.retain(|problem| !project.problems.contains(problem));
+        project.problems.append(problems);
+    }
     project
 }
 
-/// Tenants and TenantSyncs apart from what is in tenants.
-fn split(reading: Reading) -> (Vec<Document>, Reading) {
-    let (inside, outside): (Vec<_>, Vec<_>) =
-        reading.documents.into_iter().partition(|d| d.resource.kind().in_tenant());
-    (outside, Reading { documents: inside, ..reading })
-}
-
 impl Project {
-    /// Takes in Tenants and TenantSyncs.
-    fn declare(&mut self, documents: Vec<Document>) -> BTreeMap<String, TenantSpec> {
-        let mut tenants = BTreeMap::new();
-        let mut syncs = BTreeMap::new();
-        for document in documents {
-            let id = ObjectId::new(document.resource.kind(), document.resource.metadata().name.clone());
-            if let Some(other) = self.origins.get(&id) {
-                let message = format!("{id} is there twice: also at {}", shown(other, &["metadata", "name"]));
-                self.wrong(
-                    &document.origin,
-                    document.resource.kind(),
-                    &["metadata", "name"],
-                    message,
-                    "keep one of them",
-                );
-                continue;
-            }
-            self.origins.insert(id, document.origin);
-            match document.resource {
-                Resource::Tenant(o) => drop(tenants.insert(o.metadata.name.clone(), o.spec)),
-                Resource::TenantSync(o) => drop(syncs.insert(o.metadata.name.clone(), o.spec)),
-                _ => {}
-            }
-        }
-        self.syncs =
-            syncs.into_iter().map(|(name, spec)| Sync { writer: Writer::Sync(name), spec: Arc::new(spec) }).collect();
-        tenants
-    }
-
     /// All files as one tenant without a name.
-    fn unnamed(&mut self, inside: Reading) {
-        let live =
-            gather(Documents { documents: inside.documents, invalid: inside.invalid, unparsed: inside.unparsed });
-        let tenant = ProjectTenant { spec: TenantSpec::default(), place: None, live: Ok(live), source: None };
+    fn unnamed(&mut self, files: Files, syncs: Vec<Declared<TenantSyncSpec>>) {
+        self.origins = syncs.into_iter().map(|s| (ObjectId::new(Kind::TenantSync, s.name), s.origin)).collect();
+        let layout = Layout::of_one(UNNAMED, &self.root);
+        let read = files.of_one(&layout, &layout.folders()[0].clone());
+        self.other_kinds = read.reading.other_kinds;
+        let tenant =
+            ProjectTenant { spec: TenantSpec::default(), place: None, live: Ok(gather(read.reading)), source: None };
         self.tenants.insert(UNNAMED.to_string(), tenant);
     }
 
     /// Gives each file to the tenant in whose folder it lies.
-    fn fill(&mut self, given: &Given, tenants: BTreeMap<String, TenantSpec>, inside: Reading) {
-        let folders = self.folders(given, &tenants);
-        let mut of_folder: BTreeMap<PathBuf, Documents> =
-            folders.keys().map(|f| (f.clone(), Documents::default())).collect();
-        for document in inside.documents {
-            match owner(&folders, &document.origin.file.path) {
-                Some(folder) => of_folder.entry(folder.clone()).or_default().documents.push(document),
-                None => {
-                    let message = format!(
-                        "{}/{} lies outside every tenant's folders",
-                        document.resource.kind(),
-                        document.resource.metadata().name
-                    );
-                    let help =
-                        "move it into the folder of a Tenant's place or source; only Tenant and TenantSync lie outside";
-                    self.wrong(&document.origin, document.resource.kind(), &["kind"], message, help);
-                }
-            }
-        }
-        for invalid in inside.invalid {
-            match owner(&folders, &invalid.origin.file.path).filter(|_| invalid.kind.in_tenant()) {
-                Some(folder) => of_folder.entry(folder.clone()).or_default().invalid.push(invalid),
-                None => self.own_problems.extend(invalid.problems),
-            }
-        }
-        for unparsed in inside.unparsed {
-            match owner(&folders, &unparsed.file) {
-                Some(folder) => of_folder.entry(folder.clone()).or_default().unparsed.push(unparsed),
-                None => self.own_problems.extend(unparsed.problems),
-            }
-        }
-        let misplaced: Vec<(Origin, ObjectId)> = self
-            .origins
+    fn fill(&mut self, given: &Given, structure: Structure, files: Files) {
+        let Structure { tenants, syncs, stopped, for_clusters, layout, folders_unknown, origins, problems } = structure;
+        (self.syncs, self.stopped, self.for_clusters, self.origins) = (syncs, stopped, for_clusters, origins);
+        self.own_problems.extend(problems);
+        let layout = Arc::new(layout);
+        let mut sorted = Sorted::of(&layout, files);
+        self.own_problems.append(&mut sorted.problems);
+        self.outside(&sorted, folders_unknown);
+        self.other_kinds = sorted.other_kinds;
+        self.passed_over = sorted.passed_over;
+        let shared = sorted.shared();
+        let mut read = |folder: &Folder| -> Snapshot {
+            let mut snapshot = sorted.folders.remove(&folder.path).map(|read| gather(read.reading)).unwrap_or_default();
+            shared.mark(&mut snapshot);
+            snapshot
+        };
+        let specs: BTreeMap<String, TenantSpec> = tenants
             .iter()
-            .filter(|(_, origin)| owner(&folders, &origin.file.path).is_some())
-            .map(|(id, origin)| (origin.clone(), id.clone()))
+            .filter(|(_, tenant)| tenant.stopped.is_none())
+            .map(|(name, tenant)| (name.clone(), tenant.spec.clone()))
             .collect();
-        for (origin, id) in misplaced {
-            let message = format!("{id} lies inside a tenant's folder");
-            self.wrong(
-                &origin,
-                id.kind,
-                &["kind"],
-                message,
-                "move it out, for example to tenants.yaml beside the tenants' folders",
-            );
-        }
-        let mut read = |folder: &PathBuf| of_folder.remove(folder).map(gather).unwrap_or_default();
-        let mut clusters =
-            given.servers.as_deref().map(|servers| clusters::read(servers, &tenants)).unwrap_or_default();
-        for (name, spec) in tenants {
-            let tenant = self.tenant(given, &name, spec, &mut read, clusters.remove(&name));
+        let mut clusters = given.servers.as_deref().map(|servers| clusters::read(servers, &specs)).unwrap_or_default();
+        for (name, Standing { spec, stopped }) in tenants {
+            let tenant = match stopped {
+                Some(why) => ProjectTenant { spec, place: None, live: Err(why), source: None },
+                None => self.tenant(&layout, &name, spec, &mut read, clusters.remove(&name)),
+            };
             self.tenants.insert(name, tenant);
+        }
+    }
+
+    /// What lies in no tenant's folder and is linked into none.
+    fn outside(&mut self, sorted: &Sorted, folders_unknown: bool) {
+        let outside = &sorted.outside;
+        // A file that may hold a Tenant leaves unknown whose each document is.
+        self.unread = outside.unparsed.iter().filter(|unparsed| unparsed.ours).map(|u| u.file.clone()).collect();
+        let unknown = folders_unknown || !self.unread.is_empty();
+        for document in outside.documents.iter().filter(|_| !unknown) {
+            let kind = document.resource.kind();
+            let message = format!("{kind}/{} lies outside every tenant's folders", document.resource.metadata().name);
+            let help = "move it into the folder of a Tenant's place or source; only Tenant and TenantSync lie outside";
+            self.wrong(&document.origin, kind, &["kind"], message, help);
+        }
+        for invalid in &outside.invalid {
+            self.own_problems.extend(invalid.problems.iter().cloned());
+        }
+        for unparsed in outside.unparsed.iter().filter(|unparsed| unparsed.ours) {
+            self.own_problems.extend(unparsed.problems.iter().cloned());
         }
     }
 
     fn tenant(
         &mut self,
-        given: &Given,
+        layout: &Arc<Layout>,
         name: &str,
         spec: TenantSpec,
-        read: &mut dyn FnMut(&PathBuf) -> Snapshot,
+        read: &mut dyn FnMut(&Folder) -> Snapshot,
         cluster: Option<InCluster>,
     ) -> ProjectTenant {
-        let source = source_of(given, name, &spec).map(|path| {
-            let folder = normal(&path);
-            if folder.is_dir() {
-                Ok(read(&folder))
+        let source = layout.folder(name, Role::Source).map(|folder| {
+            if folder.path.is_dir() {
+                Ok(read(folder))
             } else {
-                Err(format!("its source {} is no folder", folder.display()))
+                Err(format!("its source {} is no folder", folder.path.display()))
             }
         });
-        let (place, live) = match &spec.place {
-            Some(Place::Directory(directory)) => {
-                let folder = normal(&self.root.join(&directory.path));
-                let place = DirectoryPlace::new(name, folder.clone());
-                let live = with_records(read(&folder), &place).map_err(|problem| {
-                    let why = problem.message.clone();
-                    self.own_problems.push(problem);
-                    why
-                });
-                (Some(TenantPlace::Folder(place)), live)
-            }
-            Some(Place::Kubernetes(_)) => match cluster {
+        let (place, live) = match (&spec.place, layout.folder(name, Role::Place)) {
+            (Some(Place::Kubernetes(_)), _) => match cluster {
                 Some(InCluster { spec, place, live, role }) => {
                     self.roles.extend(role);
                     return ProjectTenant { spec, place, live, source };
                 }
                 None => (None, source.clone().unwrap_or_else(|| Ok(Snapshot::default()))),
             },
-            None => (None, Err("its Tenant names no place: write place: {directory: {path: …}}".to_string())),
+            (_, Some(folder)) if folder.path.is_dir() => {
+                let place = DirectoryPlace::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
+                let live = with_records(read(folder), &place).map_err(|problem| {
+                    let why = problem.message.clone();
+                    self.own_problems.push(problem);
+                    why
+                });
+                (Some(TenantPlace::Folder(place)), live)
+            }
+            (_, Some(folder)) => {
+                // An import may make the folder.
+                let place = DirectoryPlace::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
+                (Some(TenantPlace::Folder(place)), Err(missing(&folder.path)))
+            }
+            (_, None) => (None, Err("its Tenant names no folder".to_string())),
         };
         ProjectTenant { spec, place, live, source }
-    }
-
-    /// The folders of all tenants; none may lie in another, or outside the root.
-    fn folders(&mut self, given: &Given, tenants: &BTreeMap<String, TenantSpec>) -> BTreeMap<PathBuf, String> {
-        let mut folders: BTreeMap<PathBuf, String> = BTreeMap::new();
-        for (name, spec) in tenants {
-            let place = match &spec.place {
-                Some(Place::Directory(d)) => {
-                    Some((d.path.clone(), self.root.join(&d.path), ["spec", "place", "directory", "path"].as_slice()))
-                }
-                _ => None,
-            };
-            let given_source =
-                given.sources.get(name).map(|p| (p.display().to_string(), p.clone(), ["spec", "source"].as_slice()));
-            let source = spec
-                .source
-                .as_ref()
-                .map(|s| (s.path.clone(), self.root.join(&s.path), ["spec", "source", "path"].as_slice()));
-            for (written, path, at) in place.into_iter().chain(given_source.or(source)) {
-                let id = ObjectId::new(Kind::Tenant, name);
-                let Some(origin) = self.origins.get(&id).cloned() else { continue };
-                if !given.sources.contains_key(name) && leads_out(&written) {
-                    self.wrong(
-                        &origin,
-                        Kind::Tenant,
-                        at,
-                        format!("{written} leads out of the root"),
-                        "write a relative path below the root, without ..",
-                    );
-                    continue;
-                }
-                let folder = normal(&path);
-                let nested = folders.iter().find(|(other, _)| folder.starts_with(other) || other.starts_with(&folder));
-                if let Some((other, owner)) = nested {
-                    let message =
-                        format!("{} and {} (of {owner}) lie in one another", folder.display(), other.display());
-                    self.wrong(
-                        &origin,
-                        Kind::Tenant,
-                        at,
-                        message,
-                        "give each tenant, and each source, a folder of its own",
-                    );
-                    continue;
-                }
-                folders.insert(folder, name.clone());
-            }
-        }
-        folders
     }
 
     fn wrong(&mut self, origin: &Origin, kind: Kind, path: &[&str], message: String, help: &str) {
@@ -368,7 +292,12 @@ impl Project {
             };
             (name.clone(), view)
         });
-        World { tenants: tenants.collect(), syncs: self.syncs.clone() }
+        World {
+            tenants: tenants.collect(),
+            syncs: self.syncs.clone(),
+            stopped: self.stopped.clone(),
+            unread: self.unread.clone(),
+        }
     }
 
     /// Where a person would look for an object of a place, or for a part of it.
@@ -393,33 +322,19 @@ fn at(origin: &Origin, path: &[String]) -> At {
     At { file: origin.file.path.clone(), line: locate(origin, &steps).map_or(origin.first_line, |p| p.line) }
 }
 
-fn shown(origin: &Origin, path: &[&str]) -> String {
-    format!("{}:{}", origin.file.path, locate(origin, path).map_or(origin.first_line, |p| p.line))
-}
-
-fn source_of(given: &Given, name: &str, spec: &TenantSpec) -> Option<PathBuf> {
-    let written = || spec.source.as_ref().map(|s| given.root.join(&s.path));
-    given.sources.get(name).cloned().or_else(written)
-}
-
 fn with_records(mut snapshot: Snapshot, place: &DirectoryPlace) -> Result<Snapshot, Problem> {
     let records = place.records()?;
     Arc::make_mut(&mut snapshot.inventory).records = records;
     Ok(snapshot)
 }
 
-/// The folder that a file lies in.
-fn owner<'a>(folders: &'a BTreeMap<PathBuf, String>, file: &str) -> Option<&'a PathBuf> {
-    let file = normal(Path::new(file));
-    folders.keys().find(|folder| file.starts_with(folder))
-}
-
-/// Whether a path that should be below the root is not.
-fn leads_out(path: &str) -> bool {
-    Path::new(path).components().any(|part| !matches!(part, PathPart::Normal(_) | PathPart::CurDir))
-}
-
-/// The same path without `.`.
-fn normal(path: &Path) -> PathBuf {
-    path.components().filter(|part| !matches!(part, PathPart::CurDir)).collect()
+/// Why a folder that is not there, or is none, says nothing.
+fn missing(folder: &Path) -> String {
+    if folder.exists() {
+        return format!("{} is no folder", folder.display());
+    }
+    let folder = folder.display();
+    format!(
+        "its folder {folder} is not there, and what it held is unknown: restore it, or where it should be empty: mkdir -p {folder}"
+    )
 }

@@ -69,6 +69,7 @@ fn used_by(component: &str, variable: &str) -> crate::fixtures::Told {
         digest: "d".into(),
         variables: BTreeMap::from([(variable.to_string(), vec![one])]),
         flows: vec!["Main".into()],
+        ..Uses::default()
     };
     w.edit_live("prod", |inventory| {
         let Some(Item::Integration(object, _)) = inventory.get(&ObjectId::new(Kind::Integration, "i")) else {

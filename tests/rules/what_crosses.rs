@@ -152,16 +152,15 @@ fn a_sync_uses_what_is_bound_in_the_target_after_overrides() {
     done.plan().is_empty().finds_no(Code::OverrideMatchesNothing);
 }
 
-/// "An override that matches nothing is a warning."
+/// "An override that matches nothing is an error that holds back what its sync writes to that tenant."
 #[test]
-fn an_override_that_matches_nothing_is_a_warning() {
+fn an_override_that_matches_nothing_is_an_error() {
     for w in [
         us_to_eu().overriding_input("eu", "nothing", "scopes", "x"),
         us_to_eu().overriding_variable("eu", "i", "nothing", "crm"),
         us_to_eu().overriding_variable("eu", "nothing", "CRM", "crm"),
     ] {
-        w.plan().finding(Code::OverrideMatchesNothing);
-        w.applied().plan().exits(0);
+        w.plan().exits(1).finding(Code::OverrideMatchesNothing);
     }
 }
 

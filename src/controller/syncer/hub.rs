@@ -169,6 +169,11 @@ impl Hub {
         World {
             tenants: self.tenants.iter().filter_map(view).collect(),
             syncs: self.syncs.iter().filter_map(sync).collect(),
+            // One that cannot be read is there all the same: it does not stop declaring.
+            stopped: (self.syncs.iter().filter(|(_, live)| live.read.is_err()))
+                .map(|(name, _)| Writer::Sync(name.clone()))
+                .collect(),
+            unread: BTreeSet::new(),
         }
     }
 

@@ -81,6 +81,10 @@ impl Draft<'_> {
                 format!("add {allowed:?} to policy.actions of the tenant, or make the change there by hand"),
             );
         }
+        if let (Some(why), true) = (input.live.read_only.get(id), kind == ActionKind::Update) {
+            let fix = "copy the file into the tenant's folder in place of the link, or change the shared file itself";
+            return self.blocked(id, Code::FileShared, why.clone(), fix);
+        }
         let changes = fields.changes;
         let mut after: BTreeSet<String> = declarations.iter().flat_map(|d| d.after.iter().cloned()).collect();
         let mut needs_approval = Vec::new();

@@ -162,6 +162,13 @@ impl Draft<'_> {
 /// A sync that would have the target name a ConfigMap that nobody can bring there. That a source's own folder
 /// names one is its own business.
 fn no_definition(declaration: &Declaration) -> Option<(Code, String, String)> {
+    if let Item::Integration(_, Some(uses)) = &declaration.item
+        && let (Some(what), true) = (&uses.unread, declaration.writer != Writer::Source)
+    {
+        let text = format!("its definition in {} is of {what}, which is not read", declaration.from);
+        let fix = "update stablekey, or export the integration in a version that is read";
+        return Some((Code::DefinitionUnread, text, fix.to_string()));
+    }
     let Item::Integration(integration, None) = &declaration.item else { return None };
     let Some(Definition::ConfigMap(map)) = &integration.spec.definition else { return None };
     (declaration.writer != Writer::Source).then(|| {

@@ -6,7 +6,7 @@ use crate::engine::diff::{Declaration, Standing};
 use crate::engine::item::ObjectId;
 use crate::engine::promote::{Promotion, SourceBinding};
 use crate::engine::record::Writer;
-use crate::engine::world::{Inventory, TenantView, View};
+use crate::engine::world::{Inventory, TenantView, View, World};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,6 +39,8 @@ pub struct Input<'a> {
     pub reading: Reading,
     /// The connections that other tenants have under a key: for suggestions.
     pub elsewhere: &'a check::Elsewhere<'a>,
+    /// Where writers are told that are there and do not hold, and files that could hold any.
+    pub world: &'a World,
 }
 
 impl<'a> Input<'a> {
@@ -62,6 +64,7 @@ impl<'a> Input<'a> {
             return Standing::Lasting;
         }
         match self.writers.get(writer) {
+            None if self.world.stopped.contains(writer) || !self.world.unread.is_empty() => Standing::Unsure,
             None => Standing::Gone,
             Some(state) if !state.reading.knows(id) => Standing::Unsure,
             Some(_) => Standing::Stopped,

@@ -68,6 +68,7 @@ pub fn plan(world: &World, scope: &Scope) -> Plan {
             upstream: Vec::new(),
             reading: Reading::of(&view.live),
             elsewhere: &elsewhere,
+            world,
         };
         if let Some(source) = &view.source {
             input.reading.rests_on(&Reading::of(source));

@@ -49,6 +49,13 @@ pub struct Scope {
 pub struct Skipped {
     /// Documents of other kinds than ours.
     pub other_kinds: usize,
+    /// Tenants and TenantSyncs that have a meaning in a cluster only.
+    #[serde(skip_serializing_if = "is_none")]
+    pub for_clusters: usize,
+}
+
+fn is_none(number: &usize) -> bool {
+    *number == 0
 }
 
 /// What happens in one tenant.

@@ -27,7 +27,12 @@ impl Reading {
         match view.inventory() {
             None => Reading::broken(),
             Some(inventory) => {
-                Reading { broken: !inventory.unparsed.is_empty(), invalid: inventory.invalid.keys().cloned().collect() }
+                let unread = inventory.uses.iter().filter(|(_, uses)| uses.unread.is_some());
+                let unread = unread.map(|(name, _)| ObjectId::new(Kind::Integration, name));
+                Reading {
+                    broken: !inventory.unparsed.is_empty(),
+                    invalid: inventory.invalid.keys().cloned().chain(unread).collect(),
+                }
             }
         }
     }
@@ -81,5 +86,11 @@ fn of_view(tenant: &str, view: &View, until_it_can_be_read: &str) -> Vec<Finding
         let mend = "correct it: until then the object is held back";
         Finding::of(Code::ObjectInvalid, tenant, id.clone(), why.clone(), mend)
     });
-    files.chain(objects).collect()
+    let unread = inventory.uses.iter().filter_map(|(name, uses)| Some((name, uses.unread.as_ref()?)));
+    let unread = unread.map(|(name, what)| {
+        let text = format!("its definition is of {what}, which is not read: which connections it uses is unknown");
+        let fix = "update stablekey, or export the integration in a version that is read";
+        Finding::of(Code::DefinitionUnread, tenant, ObjectId::new(Kind::Integration, name), text, fix)
+    });
+    files.chain(objects).chain(unread).collect()
 }

@@ -75,8 +75,14 @@ fn obstacle(
     in_use: &BTreeMap<String, String>,
 ) -> Option<String> {
     let input = draft.input;
-    if let Some(file) = draft.broken_file() {
+    if let Some(file) = draft.broken_file().or_else(|| input.world.unread.first().map(String::as_str)) {
         return Some(format!("nothing is removed while {file} cannot be read"));
+    }
+    if let Some(why) = input.live.read_only.get(id) {
+        return Some(why.clone());
+    }
+    if let (Kind::Connection, Some(user)) = (id.kind, may_use_any(draft)) {
+        return Some(format!("{user} cannot be read and may use it"));
     }
     if !record.made {
         return Some("others made it".to_string());
@@ -94,6 +100,15 @@ fn obstacle(
         Item::CustomerCredentials(c) if c.spec.is_of_customer() => Some("the customer supplied it".to_string()),
         _ => None,
     }
+}
+
+/// Something of the tenant that cannot be read and may use any of its connections.
+fn may_use_any(draft: &Draft<'_>) -> Option<ObjectId> {
+    let invalid = draft.after.invalid.keys();
+    let users = |id: &&ObjectId| matches!(id.kind, Kind::Integration | Kind::CustomerCredentials);
+    let unread = draft.after.uses.iter().filter(|(_, uses)| uses.unread.is_some()).map(|(name, _)| name);
+    let unread = unread.map(|name| ObjectId::new(Kind::Integration, name));
+    invalid.filter(users).cloned().chain(unread).next()
 }
 
 /// What uses each connection of the tenant as it will be, or would if it could be written; by the

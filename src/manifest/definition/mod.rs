@@ -48,11 +48,11 @@ pub struct Definition {
     pub description: Option<String>,
     /// What kind of definition it is.
     pub format: Format,
-    /// Its connection variables, in order. None where the format is [`Format::Other`].
+    /// Its connection variables, in order. None where the format is [`Format::Older`] or [`Format::Unread`].
     pub variables: Vec<ConnectionVariable>,
     /// Who uses which of them. Every variable is there, used or not.
     pub uses: Uses,
-    /// The components of its steps, triggers and data sources. None where the format is [`Format::Other`].
+    /// The components of its steps, triggers and data sources. None where the format is [`Format::Older`] or [`Format::Unread`].
     pub components: BTreeSet<ComponentRef>,
 }
 
@@ -63,9 +63,14 @@ pub enum Format {
     Current,
     /// The current version, generated from code.
     CodeNative,
-    /// Another version. It is kept, but its connections are not read.
-    Other {
-        /// The version that it states.
+    /// An older version. It is kept, but its connections are not read.
+    Older {
+        /// The version that it states; the oldest state none.
+        version: Option<u64>,
+    },
+    /// A newer version, or one that is not understood: what it says is unknown.
+    Unread {
+        /// The version that it states, where that is a number.
         version: Option<u64>,
     },
     /// A workflow of the embedded builder: no integration.
@@ -96,10 +101,11 @@ pub fn read(bytes: &[u8]) -> Result<Definition, DefinitionError> {
             let found = steps::read(root, &variables);
             (variables, found)
         }
-        Format::Other { .. } | Format::Workflow => (Vec::new(), steps::Found::default()),
+        Format::Older { .. } | Format::Unread { .. } | Format::Workflow => (Vec::new(), steps::Found::default()),
     };
     let description = root.text_of("description").map(str::trim).filter(|text| !text.is_empty()).map(String::from);
-    let uses = Uses { digest: digest(bytes), variables: found.uses, flows: steps::flow_names(root) };
+    let uses =
+        Uses { digest: digest(bytes), variables: found.uses, flows: steps::flow_names(root), unread: format.unread() };
     if tree.exhausted() {
         return Err(DefinitionError::TooManyNodes);
     }
@@ -142,10 +148,24 @@ fn format(root: View<'_>) -> Result<Format, DefinitionError> {
     if root.get("flows").is_none() && root.get("steps").is_none() {
         return not("it has neither flows nor steps");
     }
-    Ok(match root.text_of("definitionVersion").map(str::parse) {
-        Some(Ok(CURRENT_VERSION)) if root.flag("isCodeNative") == Some(true) => Format::CodeNative,
-        Some(Ok(CURRENT_VERSION)) => Format::Current,
-        Some(version) => Format::Other { version: version.ok() },
-        None => Format::Other { version: None },
+    let Some(version) = root.get("definitionVersion").filter(|version| !version.is_null()) else {
+        return Ok(Format::Older { version: None });
+    };
+    Ok(match version.text().and_then(|text| text.parse().ok()) {
+        Some(CURRENT_VERSION) if root.flag("isCodeNative") == Some(true) => Format::CodeNative,
+        Some(CURRENT_VERSION) => Format::Current,
+        Some(version) if version < CURRENT_VERSION => Format::Older { version: Some(version) },
+        version => Format::Unread { version },
     })
+}
+
+impl Format {
+    /// What it is, in words, where it is not read.
+    pub fn unread(self) -> Option<String> {
+        match self {
+            Format::Unread { version: Some(version) } => Some(format!("version {version}")),
+            Format::Unread { version: None } => Some("a version that is no whole number".to_string()),
+            _ => None,
+        }
+    }
 }

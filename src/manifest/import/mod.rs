@@ -150,7 +150,11 @@ fn read<'a>(file: &File<'a>, notes: &mut Vec<Note>) -> Option<Read<'a>> {
             notes.push(Note::Workflow { file: named() });
             return None;
         }
-        Format::Other { version } => notes.push(Note::OtherVersion { file: named(), version }),
+        Format::Unread { version } => {
+            notes.push(Note::UnreadVersion { file: named(), version });
+            return None;
+        }
+        Format::Older { version } => notes.push(Note::OlderVersion { file: named(), version }),
         Format::Current | Format::CodeNative => {}
     }
     if definition.variables.len() > bounds::VARIABLES {
@@ -270,6 +274,10 @@ struct Integration<'a, 'n> {
 impl<'a> Integration<'a, '_> {
     fn variables(&mut self, connections: &mut Connections<'a>) -> Vec<Variable> {
         let file = self.file;
+        if let (Format::Older { .. }, Some(before)) = (file.definition.format, self.before) {
+            // Its connections are not read: what was bound stays.
+            return before.spec.connections.clone();
+        }
         file.definition.variables.iter().filter_map(|variable| self.variable(variable, connections)).collect()
     }
 

@@ -2,6 +2,7 @@
 
 use crate::api::{ComponentRef, Credentials, names};
 use crate::manifest::definition::{CURRENT_VERSION, DefinitionError, Emptied, EmptiedPlace};
+use crate::manifest::platform::Gap;
 use std::fmt;
 
 /// How much a note asks.
@@ -38,7 +39,7 @@ pub enum Note {
     /// Two components make one name, or none.
     ComponentLeftOut { component: ComponentRef },
     /// The platform's answer ends before all was read.
-    Incomplete { list: &'static str, after: String },
+    Incomplete { list: &'static str, gap: Gap },
     /// A binding to a connection of which only the key is known.
     WhichType { integration: String, variable: String, key: String, components: Vec<ComponentRef> },
     /// A literal secret was emptied.
@@ -55,8 +56,10 @@ pub enum Note {
     TypesNotListed { component: ComponentRef, types: Vec<String> },
     /// A connection of the platform that is not imported.
     Skipped { key: String, title: String, why: Unfit },
-    /// The definition is of a version whose connections we do not read.
-    OtherVersion { file: String, version: Option<u64> },
+    /// The definition is of an older version, whose connections we do not read.
+    OlderVersion { file: String, version: Option<u64> },
+    /// The definition is of a newer version, or of one that is not understood.
+    UnreadVersion { file: String, version: Option<u64> },
     /// The integration has another name than its title's.
     Renamed { file: String, title: String, name: String, by: Option<String> },
     /// The folder has a connection that differs from the platform's.
@@ -151,6 +154,7 @@ impl Note {
         use Note::*;
         match self {
             Unreadable { .. }
+            | UnreadVersion { .. }
             | Workflow { .. }
             | TooManyVariables { .. }
             | NameTooLong { .. }
@@ -168,7 +172,7 @@ impl Note {
             | NotActive { .. }
             | TypesNotListed { .. } => Level::ByHand,
             Skipped { .. } => Level::Skipped,
-            OtherVersion { .. }
+            OlderVersion { .. }
             | Differs { .. }
             | Renamed { .. }
             | Again { .. }
@@ -217,11 +221,25 @@ impl fmt::Display for Note {
                 f,
                 "component {component}: its key makes no name, or that of another component: no stub is written"
             ),
-            Incomplete { list, after } => write!(
-                f,
-                "the answer does not hold all {list}: run the query again with the variable {} set to {after:?}, and pipe all answers in together",
-                cursor_variable(list)
-            ),
+            Incomplete { list, gap } => {
+                write!(f, "the answer does not hold all {list}: ")?;
+                match gap {
+                    Gap::After(after) => write!(
+                        f,
+                        "run the query again with the variable {} set to {after:?}, and pipe all answers in together",
+                        cursor_variable(list)
+                    ),
+                    Gap::Fewer { read, total } => write!(
+                        f,
+                        "it has {read} of {total}, so that a page is missing; pipe all pages in together, from the first to the last"
+                    ),
+                    Gap::NoList => f.write_str("it has no list of them; run the query of --print-query as it is"),
+                    Gap::Nulls(count) => write!(
+                        f,
+                        "{count} of them are null, which the platform could not read; run the query again, or ask its support"
+                    ),
+                }
+            }
             WhichType { integration, variable, key, components } => {
                 which_type(f, integration, variable, key, components)
             }
@@ -275,7 +293,15 @@ impl fmt::Display for Note {
                 if types.len() == 1 { "it" } else { "them" }
             ),
             Skipped { key, title, why } => write!(f, "{key:?} ({title}): not imported: {why}"),
-            OtherVersion { file, version } => {
+            UnreadVersion { file, version } => {
+                let version =
+                    version.map_or("a version that is no whole number".to_string(), |v| format!("version {v}"));
+                write!(
+                    f,
+                    "{file}: a definition of {version}; {CURRENT_VERSION} is the newest that is read: nothing of it was imported, and what was there stays; update stablekey, or export in version {CURRENT_VERSION}"
+                )
+            }
+            OlderVersion { file, version } => {
                 let version = version.map_or("no version".to_string(), |version| format!("version {version}"));
                 write!(
                     f,

@@ -40,8 +40,26 @@ pub struct Answer {
     pub(super) connections: Vec<ReusableConnection>,
     pub(super) components: Vec<ComponentAnswer>,
     pub(super) customers: Option<u64>,
-    /// Lists of which the last page is missing, and where to go on.
-    pub(super) incomplete: Vec<(&'static str, String)>,
+    /// Lists that are not there whole, and why.
+    pub(super) incomplete: Vec<(&'static str, Gap)>,
+}
+
+/// Why a list is not there whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// The last page is missing; where to go on.
+    After(String),
+    /// Fewer elements came than the platform says that there are: a page between is missing.
+    Fewer {
+        /// How many came.
+        read: u64,
+        /// Of how many.
+        total: u64,
+    },
+    /// The list itself is null or missing in the answer.
+    NoList,
+    /// Elements of it are null: the platform could not read them.
+    Nulls(usize),
 }
 
 #[derive(Deserialize)]
@@ -186,8 +204,9 @@ pub fn read_answer(bytes: &[u8]) -> Result<Answer, PlatformError> {
     if !any {
         return Err(PlatformError::NoData);
     }
-    answer.incomplete.extend(connections.missing("connections"));
-    answer.incomplete.extend(components.missing("components"));
+    let read = (answer.connections.len(), answer.components.len());
+    answer.incomplete.extend(connections.gap(read.0).map(|gap| ("connections", gap)));
+    answer.incomplete.extend(components.gap(read.1).map(|gap| ("components", gap)));
     Ok(answer)
 }
 
@@ -210,15 +229,21 @@ impl Answer {
     }
 }
 
-/// Whether the last page of a list was read, and where it goes on.
+/// How much of a list was read, and where it goes on.
 #[derive(Default)]
 struct End {
+    pages: usize,
     reached: bool,
     cursor: Option<String>,
+    total: Option<u64>,
+    nulls: usize,
 }
 
 impl End {
     fn page<T>(&mut self, list: &List<T>) {
+        self.pages += 1;
+        self.nulls += list.nulls;
+        self.total = self.total.max(list.total);
         let page = list.page.clone().unwrap_or_default();
         if page.has_next_page == Some(true) {
             self.cursor = page.end_cursor.or(self.cursor.take());
@@ -227,8 +252,16 @@ impl End {
         }
     }
 
-    fn missing(self, list: &'static str) -> Option<(&'static str, String)> {
-        if self.reached { None } else { self.cursor.map(|cursor| (list, cursor)) }
+    /// Why the list is not whole, where `read` different elements of it came.
+    fn gap(self, read: usize) -> Option<Gap> {
+        let read = u64::try_from(read).unwrap_or(u64::MAX);
+        match (self.pages, self.total, self.cursor) {
+            (0, ..) => Some(Gap::NoList),
+            (_, _, Some(cursor)) if !self.reached => Some(Gap::After(cursor)),
+            _ if self.nulls > 0 => Some(Gap::Nulls(self.nulls)),
+            (_, Some(total), _) if read < total => Some(Gap::Fewer { read, total }),
+            _ => None,
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use std::marker::PhantomData;
 #[derive(Debug)]
 pub(super) struct List<T> {
     pub items: Vec<T>,
+    /// How many elements are null: each is something that could not be read.
+    pub nulls: usize,
     pub total: Option<u64>,
     pub page: Option<PageInfo>,
 }
@@ -24,7 +26,7 @@ pub(super) struct PageInfo {
 
 impl<T> Default for List<T> {
     fn default() -> Self {
-        List { items: Vec::new(), total: None, page: None }
+        List { items: Vec::new(), nulls: 0, total: None, page: None }
     }
 }
 
@@ -62,15 +64,18 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for List<T> {
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<T>, A::Error> {
                 let mut list = List::default();
                 while let Some(item) = seq.next_element::<Option<T>>()? {
+                    list.nulls += usize::from(item.is_none());
                     list.items.extend(item);
                 }
                 Ok(list)
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<List<T>, A::Error> {
                 let read = Connection::<T>::deserialize(value::MapAccessDeserializer::new(map))?;
-                let edges = read.edges.unwrap_or_default().into_iter().flatten().filter_map(|edge| edge.node);
-                let items = read.nodes.unwrap_or_default().into_iter().flatten().chain(edges).collect();
-                Ok(List { items, total: read.total_count, page: read.page_info })
+                let edges = read.edges.unwrap_or_default().into_iter().map(|edge| edge.and_then(|edge| edge.node));
+                let all: Vec<Option<T>> = read.nodes.unwrap_or_default().into_iter().chain(edges).collect();
+                let nulls = all.iter().filter(|item| item.is_none()).count();
+                let items = all.into_iter().flatten().collect();
+                Ok(List { items, nulls, total: read.total_count, page: read.page_info })
             }
         }
         from.deserialize_any(Lists(PhantomData))

@@ -8,7 +8,7 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Answer, PlatformError, read_answer};
+pub use answer::{Answer, Gap, PlatformError, read_answer};
 pub use plan::plan_tenant;
 
 /// The GraphQL query whose answer [`read_answer`] reads.

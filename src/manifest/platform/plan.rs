@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// from exported definitions. What the folder has already stays as it is.
 pub fn plan_tenant(answer: &Answer, files: &[File<'_>], reusable: &Reusable, existing: &Existing<'_>) -> Import {
     let mut notes = Vec::new();
-    for (list, after) in &answer.incomplete {
-        notes.push(Note::Incomplete { list, after: after.clone() });
+    for (list, gap) in &answer.incomplete {
+        notes.push(Note::Incomplete { list, gap: gap.clone() });
     }
     let components = components(answer, &mut notes);
     let connections = connections(answer, &mut notes);

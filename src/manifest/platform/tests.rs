@@ -147,8 +147,8 @@ fn keys_that_cannot_be_ours_are_listed() {
 #[test]
 fn an_answer_is_read_in_every_shape() {
     let (a, b) = (connection("a", "org", "org", json!([])), connection("b", "org", "org", json!([])));
-    let page = |connections: Value, more: bool, cursor: &str| json!({"data": {"scopedConfigVariables": {"edges": connections, "pageInfo": {"hasNextPage": more, "endCursor": cursor}}, "components": [acme(), null]}});
-    let first = page(json!([{"node": a}, {"node": null}, null]), true, "c1");
+    let page = |connections: Value, more: bool, cursor: &str| json!({"data": {"scopedConfigVariables": {"edges": connections, "pageInfo": {"hasNextPage": more, "endCursor": cursor}}, "components": [acme()]}});
+    let first = page(json!([{"node": a}]), true, "c1");
     let second = page(json!([{"node": a}, {"node": b}]), false, "c2");
     for text in [
         format!("{first}{second}"),
@@ -167,6 +167,35 @@ fn an_answer_is_read_in_every_shape() {
         "the answer does not hold all connections: run the query again with the variable connectionsAfter set to \"c1\", and pipe all answers in together"
     );
     assert!(import.has_errors());
+}
+
+/// "Every list must come with its total, null is unknown": a page that is missing, a list that is null or an
+/// element that is.
+#[test]
+fn what_is_missing_in_an_answer_is_unknown() {
+    let (a, b) = (connection("a", "org", "org", json!([])), connection("b", "org", "org", json!([])));
+    let of = |connections: Value| json!({"data": {"scopedConfigVariables": connections, "components": [acme()]}});
+    for (answer, why) in [
+        (of(json!({"nodes": [a], "totalCount": 2})), "it has 1 of 2"),
+        (of(json!({"nodes": [a, null]})), "1 of them are null"),
+        (of(json!({"edges": [{"node": a}, {"node": null}, null]})), "2 of them are null"),
+        (of(json!(null)), "no list of them"),
+        (json!({"data": {"components": [acme()]}}), "no list of them"),
+    ] {
+        let import = plan(&answer);
+        let told = import.notes[0].to_string();
+        assert!(import.has_errors() && told.contains("does not hold all connections") && told.contains(why), "{told}");
+    }
+    // The page between is missing, though the last one came.
+    let page = |nodes: Value, more: bool| {
+        of(json!({"nodes": nodes, "totalCount": 3, "pageInfo": {"hasNextPage": more, "endCursor": "c"}}))
+    };
+    let (first, last) = (page(json!([a]), true), page(json!([b]), false));
+    assert!(plan_text(&format!("{first}{last}")).notes[0].to_string().contains("it has 2 of 3"));
+    // One page with errors voids all of them: nothing is imported.
+    let broken = json!({"data": {"components": [acme()]}, "errors": [{"message": "timeout"}]});
+    let read = read_answer(format!("{first}{broken}").as_bytes());
+    assert!(read.unwrap_err().to_string().contains("timeout"));
 }
 
 #[test]

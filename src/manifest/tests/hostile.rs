@@ -1,6 +1,7 @@
 //! Inputs that somebody made to hurt: each gets a clear answer. (How soon, and in how little memory, is
 //! measured by `make bench`.)
 
+use super::{of_folder, of_paths};
 use crate::manifest::*;
 use std::fs::File;
 use std::path::Path;
@@ -127,9 +128,9 @@ fn a_file_of_1_gigabyte_is_not_read() {
     let path = folder.path().join("large.yaml");
     File::create(&path).unwrap().set_len(1 << 30).unwrap();
     for reading in [
-        read_folder(folder.path(), folder.path(), &[]),
-        read_paths(folder.path(), &[path], &mut std::io::empty()),
-        read_paths(folder.path(), &["-".into()], &mut std::io::repeat(b'a')),
+        of_folder(folder.path()),
+        of_paths(&[path], &mut std::io::empty()),
+        of_paths(&["-".into()], &mut std::io::repeat(b'a')),
     ] {
         assert!(reading.problems()[0].message.contains("larger than 64 MiB"));
     }
@@ -141,9 +142,11 @@ fn a_fifo_is_never_opened() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pipe.yaml");
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
-    let reading = read_folder(folder.path(), folder.path(), &[]);
-    assert_eq!((reading.passed_over, reading.problems().len()), (1, 0));
-    let reading = read_paths(folder.path(), &[path, "/dev/zero".into()], &mut std::io::empty());
+    let found = find(folder.path(), &|_, _| false);
+    assert_eq!((found.strange.as_slice(), found.files.len()), ([path.clone()].as_slice(), 0));
+    let reading = of_paths(&[folder.path().into()], &mut std::io::empty());
+    assert_eq!(reading.problems().len(), 1);
+    let reading = of_paths(&[path, "/dev/zero".into()], &mut std::io::empty());
     assert_eq!(reading.problems().iter().filter(|p| p.message.contains("no regular file")).count(), 2);
 }
 
@@ -157,8 +160,8 @@ fn links_in_a_ring_end() {
     std::fs::write(sub.join("t.yaml"), "a: b\n").unwrap();
     symlink(folder.path(), sub.join("up")).unwrap();
     symlink(Path::new("self.yaml"), sub.join("self.yaml")).unwrap();
-    let reading = read_folder(folder.path(), folder.path(), &[]);
-    assert_eq!((reading.files, reading.passed_over, reading.problems().len()), (1, 1, 0));
+    let found = find(folder.path(), &|_, _| false);
+    assert_eq!((found.files.len(), found.links.len(), found.unreadable.len()), (1, 2, 0));
 }
 
 #[test]

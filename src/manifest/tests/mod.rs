@@ -4,3 +4,22 @@ mod hostile;
 mod mistakes;
 mod reading;
 mod secrecy;
+
+use crate::manifest::{Reading, find, read_files, read_paths};
+use std::path::{Path, PathBuf};
+
+/// What a folder's own files hold.
+fn of_folder(folder: &Path) -> Reading {
+    merged(read_files(&find(folder, &|_, _| false).files))
+}
+
+/// What was read of paths that a person named.
+fn of_paths(paths: &[PathBuf], stdin: &mut dyn std::io::Read) -> Reading {
+    merged(read_paths(paths, stdin).into_iter().map(|(_, reading)| reading).collect())
+}
+
+fn merged(readings: Vec<Reading>) -> Reading {
+    let mut all = Reading::default();
+    readings.into_iter().for_each(|reading| all.extend(reading));
+    all
+}

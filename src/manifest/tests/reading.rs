@@ -1,5 +1,6 @@
 //! What is read: documents of every form, files and folders.
 
+use super::{of_folder, of_paths};
 use crate::api::{Input, Kind, Resource};
 use crate::manifest::*;
 use std::fs;
@@ -209,9 +210,12 @@ fn folders_are_read_recursively_and_in_order() {
     ] {
         write(folder.path(), file, &connection(name));
     }
-    let reading = read_folder(folder.path(), folder.path(), &[folder.path().join("out")]);
-    assert_eq!(names(&reading), ["c", "d", "b"]);
-    assert_eq!((reading.files, reading.passed_over), (3, 0));
+    let out = folder.path().join("out");
+    let found = find(folder.path(), &|path, _| path == out);
+    assert_eq!((found.left_out, found.others), (vec![out], 1));
+    let mut reading = Reading::default();
+    read_files(&found.files).into_iter().for_each(|read| reading.extend(read));
+    assert_eq!((names(&reading), reading.files), (vec!["c", "d", "b"], 3));
 }
 
 #[test]
@@ -221,7 +225,7 @@ fn named_files_folders_and_standard_input_are_read() {
     write(folder.path(), "b/b.yaml", &connection("b"));
     let paths =
         [folder.path().join("a.txt"), PathBuf::from("-"), folder.path().join("b"), folder.path().join("none.yaml")];
-    let reading = read_paths(folder.path(), &paths, &mut connection("c").as_bytes());
+    let reading = of_paths(&paths, &mut connection("c").as_bytes());
     assert_eq!(names(&reading), ["c", "a", "b"]);
     assert_eq!(reading.unparsed.len(), 1);
     assert!(reading.problems()[0].message.contains("no such file"));
@@ -229,18 +233,27 @@ fn named_files_folders_and_standard_input_are_read() {
 
 #[cfg(unix)]
 #[test]
-fn links_out_of_the_root_are_errors_if_named_and_else_counted() {
+fn links_are_found_and_not_followed_but_where_a_person_names_their_folder() {
     use std::os::unix::fs::symlink;
     let (root, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     write(outside.path(), "o.yaml", &connection("o"));
     write(root.path(), "a.yaml", &connection("a"));
     symlink(outside.path().join("o.yaml"), root.path().join("out.yaml")).unwrap();
     symlink(outside.path(), root.path().join("out")).unwrap();
-    symlink(root.path().join("a.yaml"), root.path().join("in.yaml")).unwrap();
     symlink("gone", root.path().join("dangling.yaml")).unwrap();
-    let reading = read_folder(root.path(), root.path(), &[]);
-    assert_eq!(names(&reading), ["a"]);
-    assert_eq!((reading.passed_over, reading.unparsed.len()), (3, 0));
-    let reading = read_paths(root.path(), &[root.path().join("out.yaml")], &mut std::io::empty());
-    assert!(reading.problems()[0].message.contains("leads out of the root"));
+    assert_eq!(names(&of_folder(root.path())), ["a"]);
+    assert_eq!(find(root.path(), &|_, _| false).links.len(), 3);
+    let reading = of_paths(&[root.path().to_path_buf()], &mut std::io::empty());
+    assert_eq!(names(&reading), ["a", "o"]);
+    let told: Vec<_> = reading.problems().iter().map(|p| p.message.as_str()).collect();
+    assert_eq!(told, ["this link leads nowhere: what it should bring is unknown", "this link leads to a folder"]);
+}
+
+/// "A file … that … holds nothing but blanks" could have held anything.
+#[test]
+fn a_file_of_blanks_is_noticed() {
+    for text in ["", "\n", " \t\r\n\n", "\u{feff}\n"] {
+        assert_eq!(read_text("t.yaml", text.to_string()).blank, ["t.yaml"]);
+    }
+    assert!(read_text("t.yaml", "# a comment\n".to_string()).blank.is_empty());
 }

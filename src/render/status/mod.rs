@@ -8,6 +8,7 @@ pub use matrix::{Cell, Matrix, MatrixRow, NearMiss};
 
 use super::binding::Scene;
 use super::escape::and;
+use super::plan_text::passed_over;
 use super::ranked::{self, Ranked};
 use super::tally::Tally;
 use crate::engine::item::ObjectId;
@@ -22,6 +23,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Status {
     /// `stablekey.dev/status/v1`.
     pub schema: &'static str,
+    /// What was read and has no part in it, in sentences.
+    #[serde(skip)]
+    pub passed_over: Vec<String>,
     /// One per tenant, by name.
     pub tenants: Vec<TenantLine>,
     /// Every component that has connections, by name.
@@ -141,6 +145,7 @@ impl Status {
         let targets = ranked::targets(plan);
         Status {
             schema: "stablekey.dev/status/v1",
+            passed_over: passed_over(plan),
             tenants: world.tenants.keys().map(|tenant| line(world, tenant, &targets)).collect(),
             components: components(world),
             matrix: Matrix::of(world, &after, plan),

@@ -16,6 +16,9 @@ impl Status {
     /// For a terminal.
     pub fn text(&self, typed: &Invocation, style: Style) -> String {
         let mut page = Page::new(style);
+        for line in &self.passed_over {
+            page.wrap(0, 2, &[faint(line)]);
+        }
         self.tenants(&mut page);
         self.components(&mut page);
         matrix(&mut page, &self.matrix);

@@ -1,0 +1,225 @@
+//! The files of a project: read once, then given to the tenants whose they are.
+
+use super::Snapshot;
+use super::ignore::Ignore;
+use super::layout::{Folder, FolderReading, Layout, normal};
+use super::project::Given;
+use super::structure::Declared;
+use crate::api::*;
+use crate::manifest::{Document, Found, FoundFile, Problem, Reading, Unparsed, find, read_files, read_paths, shown};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What was read below a root, each file by itself.
+pub(super) struct Files {
+    readings: Vec<(PathBuf, Reading)>,
+    found: Found,
+    ignore: Ignore,
+    /// Whether all of the root was looked at, not only files that a person named.
+    whole: bool,
+}
+
+impl Files {
+    /// Reads all of the root, or the files that were named.
+    pub fn read(given: &Given, stdin: &mut dyn Read) -> Self {
+        if !given.paths.is_empty() {
+            let readings = read_paths(&given.paths, stdin);
+            return Files { readings, found: Found::default(), ignore: Ignore::default(), whole: false };
+        }
+        let ignore = Ignore::read(&given.root);
+        let mut found = find(&given.root, &|path, is_folder| ignore.leaves_out(path, is_folder));
+        let files = std::mem::take(&mut found.files);
+        let readings = files.iter().map(|file| normal(&file.path)).zip(read_files(&files)).collect();
+        Files { readings, found, ignore, whole: true }
+    }
+
+    /// Takes the Tenants and TenantSyncs out, also those that are invalid.
+    pub fn take_structure(&mut self) -> (Vec<Declared<TenantSpec>>, Vec<Declared<TenantSyncSpec>>) {
+        let (mut tenants, mut syncs) = (Vec::new(), Vec::new());
+        for (_, reading) in &mut self.readings {
+            if reading.documents.iter().any(|document| !document.resource.kind().in_tenant()) {
+                let documents = std::mem::take(&mut reading.documents);
+                for Document { resource, origin, namespace } in documents {
+                    match resource {
+                        Resource::Tenant(o) => {
+                            tenants.push(Declared { name: o.metadata.name, origin, spec: Some(o.spec) });
+                        }
+                        Resource::TenantSync(o) => {
+                            syncs.push(Declared { name: o.metadata.name, origin, spec: Some(o.spec) });
+                        }
+                        resource => reading.documents.push(Document { resource, origin, namespace }),
+                    }
+                }
+            }
+            for invalid in reading.invalid.iter().filter(|invalid| !invalid.kind.in_tenant()) {
+                let (name, origin) = (invalid.name.clone(), invalid.origin.clone());
+                match invalid.kind {
+                    Kind::Tenant => tenants.push(Declared { name, origin, spec: None }),
+                    _ => syncs.push(Declared { name, origin, spec: None }),
+                }
+            }
+        }
+        (tenants, syncs)
+    }
+
+    /// All of them as one tenant's.
+    pub fn of_one(self, layout: &Layout, folder: &Folder) -> FolderReading {
+        layout.complete(folder, merged(self.readings), self.found)
+    }
+}
+
+fn merged(readings: Vec<(PathBuf, Reading)>) -> Reading {
+    let mut all = Reading::default();
+    readings.into_iter().for_each(|(_, reading)| all.extend(reading));
+    all
+}
+
+/// The files of a project, by whose they are.
+pub(super) struct Sorted {
+    /// By the path of the tenant's folder.
+    pub folders: BTreeMap<PathBuf, FolderReading>,
+    /// What lies in no tenant's folder and is linked into none.
+    pub outside: Reading,
+    /// What is wrong with `.stablekeyignore`.
+    pub problems: Vec<Problem>,
+    /// Documents of other kinds, anywhere.
+    pub other_kinds: usize,
+    /// Links, FIFOs and other files outside that are not read.
+    pub passed_over: usize,
+}
+
+impl Sorted {
+    /// Gives each file to the tenant in whose folder it lies.
+    pub fn of(layout: &Layout, files: Files) -> Self {
+        let Files { readings, mut found, ignore, whole } = files;
+        let mut sorted = Sorted {
+            folders: BTreeMap::new(),
+            outside: Reading::default(),
+            problems: ignore.problems.clone(),
+            other_kinds: 0,
+            passed_over: 0,
+        };
+        let mut own: BTreeMap<&Path, (Reading, Found)> =
+            layout.folders().iter().map(|folder| (folder.path.as_path(), Default::default())).collect();
+        let mut outside = Vec::new();
+        for (path, reading) in readings {
+            match layout.owner(&path).and_then(|folder| own.get_mut(folder.path.as_path())) {
+                Some((own, _)) => own.extend(reading),
+                None => outside.push((path, reading)),
+            }
+        }
+        let left_out = std::mem::take(&mut found.left_out);
+        for path in &left_out {
+            let Some(folder) = layout.owner(path) else { continue };
+            sorted.problems.extend(ignore.names_ours(path, &folder.tenant));
+            if let Some((reading, more)) = own.get_mut(folder.path.as_path()) {
+                read_left_out(path, reading, more);
+            }
+        }
+        sorted.share_out(layout, found, &mut own);
+        for folder in layout.folders() {
+            let Some((reading, found)) = own.remove(folder.path.as_path()) else { continue };
+            let below = left_out.iter().find(|left_out| folder.path.starts_with(normal(left_out)));
+            sorted.problems.extend(below.and_then(|left_out| ignore.names_ours(left_out, &folder.tenant)));
+            let was_walked = below.is_none() && layout.is_walked(folder);
+            let read = match whole && !was_walked {
+                true => layout.read(folder),
+                false => layout.complete(folder, reading, found),
+            };
+            sorted.folders.insert(folder.path.clone(), read);
+        }
+        let linked: BTreeSet<&String> = sorted.folders.values().flat_map(|read| read.shared.keys()).collect();
+        outside.retain(|(path, _)| !linked.contains(&shown(path)));
+        sorted.outside.extend(merged(outside));
+        let all = sorted.folders.values().map(|read| &read.reading).chain([&sorted.outside]);
+        sorted.other_kinds = all.map(|reading| reading.other_kinds).sum();
+        sorted
+    }
+
+    /// Links, FIFOs and unreadable folders: in a tenant's folder they could hold anything.
+    fn share_out(&mut self, layout: &Layout, found: Found, own: &mut BTreeMap<&Path, (Reading, Found)>) {
+        fn of<'o>(
+            layout: &Layout,
+            own: &'o mut BTreeMap<&Path, (Reading, Found)>,
+            path: &Path,
+        ) -> Option<&'o mut Found> {
+            Some(&mut own.get_mut(layout.owner(path)?.path.as_path())?.1)
+        }
+        for path in found.links {
+            match of(layout, own, &path) {
+                Some(found) => found.links.push(path),
+                None => self.passed_over += 1,
+            }
+        }
+        for path in found.strange {
+            match of(layout, own, &path) {
+                Some(found) => found.strange.push(path),
+                None => self.passed_over += 1,
+            }
+        }
+        for (path, problem) in found.unreadable {
+            match of(layout, own, &path) {
+                Some(found) => found.unreadable.push((path, problem)),
+                None => {
+                    let file = shown(&path);
+                    self.outside.unparsed.push(Unparsed { file, problems: vec![problem], ours: true });
+                }
+            }
+        }
+    }
+
+    /// Which files count in which tenants though they lie in no folder of theirs.
+    pub fn shared(&self) -> Shared {
+        let mut by_file: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for read in self.folders.values() {
+            for (file, link) in &read.shared {
+                by_file.entry(file.clone()).or_default().push(link.clone());
+            }
+        }
+        Shared { by_file }
+    }
+}
+
+/// Files that count in tenants in whose folders they do not lie, with the links that lead to each.
+pub(super) struct Shared {
+    by_file: BTreeMap<String, Vec<String>>,
+}
+
+impl Shared {
+    /// Notes which objects of a tenant are never written, since others may have their file too.
+    pub fn mark(&self, snapshot: &mut Snapshot) {
+        if self.by_file.is_empty() {
+            return;
+        }
+        let why = |file: &String| {
+            let links = self.by_file.get(file)?;
+            Some(format!("its file {file} lies outside the tenant's folder and is shared by {}", links.join(", ")))
+        };
+        let of = snapshot.origins.iter().filter_map(|(id, origin)| Some((id.clone(), why(&origin.file.path)?)));
+        let read_only: BTreeMap<_, _> = of.collect();
+        if !read_only.is_empty() {
+            Arc::make_mut(&mut snapshot.inventory).read_only = read_only;
+        }
+    }
+}
+
+/// Reads what the walk left out though it is a tenant's.
+fn read_left_out(path: &Path, reading: &mut Reading, more: &mut Found) {
+    let found = match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => find(path, &|_, _| false),
+        Ok(metadata)
+            if metadata.is_file()
+                && path.file_name().is_some_and(|n| crate::manifest::is_manifest(n.as_encoded_bytes())) =>
+        {
+            Found { files: vec![FoundFile { path: path.to_path_buf(), size: metadata.len() }], ..Found::default() }
+        }
+        Ok(metadata) if metadata.is_symlink() => Found { links: vec![path.to_path_buf()], ..Found::default() },
+        _ => Found::default(),
+    };
+    read_files(&found.files).into_iter().for_each(|read| reading.extend(read));
+    more.links.extend(found.links);
+    more.strange.extend(found.strange);
+    more.unreadable.extend(found.unreadable);
+}

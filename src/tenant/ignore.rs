@@ -1,0 +1,77 @@
+//! `.stablekeyignore`: what of a root is not ours to read. It may name nothing within a tenant's folder.
+
+use super::disk;
+use crate::manifest::{Problem, shown};
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use std::path::Path;
+
+const NAME: &str = ".stablekeyignore";
+/// A folder with this file is a Helm chart: its templates are no YAML.
+const CHART: &str = "Chart.yaml";
+/// The largest one that is read, in bytes.
+const MOST: u64 = 1_000_000;
+
+/// What a root's `.stablekeyignore` says.
+#[derive(Default)]
+pub(super) struct Ignore {
+    matcher: Option<Gitignore>,
+    /// Its path, as shown.
+    file: String,
+    lines: Vec<String>,
+    /// What is wrong with it.
+    pub problems: Vec<Problem>,
+}
+
+impl Ignore {
+    /// Reads it, where it is there.
+    pub fn read(root: &Path) -> Self {
+        let path = root.join(NAME);
+        let mut ignore = Ignore { file: shown(&path), ..Ignore::default() };
+        let text = match disk::read(&path, MOST).map(|bytes| bytes.map(String::from_utf8)) {
+            Ok(None) => return ignore,
+            Ok(Some(Ok(text))) => text,
+            Ok(Some(Err(_))) => return ignore.unreadable("a byte here is no UTF-8"),
+            Err(error) => return ignore.unreadable(&error.to_string()),
+        };
+        let mut builder = GitignoreBuilder::new(root);
+        for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
+            if builder.add_line(None, line).is_err() {
+                let problem = ignore.at(number, "this is no pattern of gitignore's", "correct it");
+                ignore.problems.push(problem);
+            }
+            ignore.lines.push(line.to_string());
+        }
+        ignore.matcher = builder.build().ok();
+        ignore
+    }
+
+    fn unreadable(mut self, why: &str) -> Self {
+        let message = format!("it cannot be read ({why}): nothing is ignored");
+        self.problems.push(Problem::of_file(&self.file, message, "make it a readable text file"));
+        self
+    }
+
+    /// Whether a path is passed over: named here, or a Helm chart.
+    pub fn leaves_out(&self, path: &Path, is_folder: bool) -> bool {
+        self.names(path, is_folder) || is_folder && path.join(CHART).is_file()
+    }
+
+    fn names(&self, path: &Path, is_folder: bool) -> bool {
+        self.matcher.as_ref().is_some_and(|matcher| matcher.matched(path, is_folder).is_ignore())
+    }
+
+    /// The error of a line that names something of a tenant; `None` where it is left out as a chart.
+    pub fn names_ours(&self, path: &Path, tenant: &str) -> Option<Problem> {
+        let found = self.matcher.as_ref()?.matched(path, path.is_dir());
+        let line = found.inner().filter(|_| found.is_ignore())?.original();
+        let number = self.lines.iter().rposition(|other| other.trim() == line.trim()).unwrap_or(0);
+        let message = format!("this line names {}, a part of tenant {tenant}: it is read all the same", shown(path));
+        Some(self.at(number, &message, "name nothing in a tenant's folder here; remove the file there instead"))
+    }
+
+    fn at(&self, number: usize, message: &str, help: &str) -> Problem {
+        let mut problem = Problem::of_file(&self.file, message, help);
+        (problem.line, problem.column) = (u32::try_from(number + 1).unwrap_or(u32::MAX), 1);
+        problem
+    }
+}

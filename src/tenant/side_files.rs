@@ -1,0 +1,103 @@
+//! Side files belong to somebody: which integrations of a folder name which definition file.
+//!
+//! A definition is written to a free name, or to the file that only this object names; it is removed only
+//! when nobody names it.
+
+use super::disk;
+use super::gather::beside;
+use crate::api::{Definition, Kind, Resource};
+use crate::engine::item::ObjectId;
+use crate::manifest::definition::MAX_BYTES;
+use crate::manifest::{Origin, Reading, text_at};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The definition files of a folder.
+#[derive(Debug, Default)]
+pub(super) struct SideFiles {
+    named_by: BTreeMap<PathBuf, BTreeSet<ObjectId>>,
+    /// Whether something that cannot be read may name any of them.
+    unknown: bool,
+}
+
+/// How many names are tried.
+const MOST: usize = 10_000;
+
+impl SideFiles {
+    /// Of the documents of a folder, also of those that are invalid or there twice.
+    pub fn of(reading: &Reading) -> Self {
+        let mut files = SideFiles { unknown: !reading.unparsed.is_empty(), ..SideFiles::default() };
+        for document in &reading.documents {
+            if let Resource::Integration(integration) = &document.resource
+                && let Some(Definition::File(file)) = &integration.spec.definition
+            {
+                files.add(&document.origin, file, integration.name());
+            }
+        }
+        for invalid in reading.invalid.iter().filter(|invalid| invalid.kind == Kind::Integration) {
+            if let Some(file) = text_at(&invalid.origin, &["spec", "definition", "file"]) {
+                files.add(&invalid.origin, &file, &invalid.name);
+            }
+        }
+        files
+    }
+
+    fn add(&mut self, origin: &Origin, file: &str, integration: &str) {
+        self.name(&beside(origin, file), &ObjectId::new(Kind::Integration, integration));
+    }
+
+    /// Notes that an integration names a file.
+    pub fn name(&mut self, path: &Path, id: &ObjectId) {
+        self.named_by.entry(real(path)).or_default().insert(id.clone());
+    }
+
+    /// Notes that an integration names a file no longer.
+    pub fn forget(&mut self, path: &Path, id: &ObjectId) {
+        if let Some(by) = self.named_by.get_mut(&real(path)) {
+            by.remove(id);
+        }
+    }
+
+    /// Whether a file may be written or removed for an integration: only it names the file, and no link
+    /// leads elsewhere.
+    pub fn is_only_of(&self, path: &Path, id: &ObjectId) -> bool {
+        let is_link = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+        let by = self.named_by.get(&real(path));
+        !self.unknown && !is_link && by.is_some_and(|by| by.iter().all(|other| other == id))
+    }
+
+    /// A name for the definition of an integration that nobody has: of a file that is not there, or that
+    /// holds these bytes already and that nobody names, as a run that was killed leaves one.
+    pub fn free(&self, folder: &Path, integration: &str, bytes: &[u8]) -> io::Result<(PathBuf, String)> {
+        let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
+        for number in 1..=MOST {
+            let file = match number {
+                1 => format!("{integration}.definition"),
+                _ => format!("{integration}-{number}.definition"),
+            };
+            let path = folder.join(&file);
+            if self.named_by.get(&real(&path)).is_some_and(|by| !by.is_empty()) {
+                continue;
+            }
+            let is_free = match std::fs::symlink_metadata(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+                Err(error) => return Err(error),
+                Ok(metadata) => {
+                    metadata.is_file()
+                        && metadata.len() == bytes.len() as u64
+                        && disk::read(&path, limit)?.is_some_and(|there| there == bytes)
+                }
+            };
+            if is_free {
+                return Ok((path, file));
+            }
+        }
+        Err(io::Error::other(format!("every name for the definition of {integration} is taken")))
+    }
+}
+
+/// One name for a file, whatever links lead to it.
+fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
+}

@@ -1,0 +1,313 @@
+//! Structure first: which Tenants and TenantSyncs hold, which are stopped whole and why, and whose each
+//! folder is. Of two of one name neither holds; what is misplaced does not hold.
+
+use super::layout::{Folder, Layout, Misplaced, Role, normal};
+use super::project::Given;
+use crate::api::*;
+use crate::engine::item::ObjectId;
+use crate::engine::record::Writer;
+use crate::engine::world::Sync;
+use crate::manifest::{Origin, Problem, locate, problem, text_at};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A Tenant or a TenantSync as it was read; `spec` is missing where the document breaks its schema.
+#[derive(Debug)]
+pub struct Declared<S> {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub origin: Origin,
+    /// What it says.
+    pub spec: Option<S>,
+}
+
+/// A tenant, and why it is stopped whole where it is.
+#[derive(Debug)]
+pub struct Standing {
+    /// What its Tenant says; what is absent says where it is stopped.
+    pub spec: TenantSpec,
+    /// Why nothing of it is planned or written.
+    pub stopped: Option<String>,
+}
+
+/// What holds of the Tenants and TenantSyncs of a root.
+#[derive(Debug, Default)]
+pub struct Structure {
+    /// By name.
+    pub tenants: BTreeMap<String, Standing>,
+    /// The syncs that hold.
+    pub syncs: Vec<Sync>,
+    /// Syncs that are there and do not hold: they are still writers, and nothing that they declared stops.
+    pub stopped: BTreeSet<Writer>,
+    /// How many Tenants and TenantSyncs are for clusters only.
+    pub for_clusters: usize,
+    /// Whose each folder is.
+    pub layout: Layout,
+    /// Whether a tenant's folders are not known: a document in no known folder may be its.
+    pub folders_unknown: bool,
+    /// Where each Tenant and TenantSync stands.
+    pub origins: BTreeMap<ObjectId, Origin>,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+const PLACE: &[&str] = &["spec", "place", "directory", "path"];
+const SOURCE: &[&str] = &["spec", "source", "path"];
+const NAME: &[&str] = &["metadata", "name"];
+
+/// A folder that a Tenant claims, and where it says so.
+struct Claim {
+    role: Role,
+    at: &'static [&'static str],
+    located: Result<PathBuf, Misplaced>,
+}
+
+/// A Tenant with the folders that it claims.
+struct Claimant {
+    tenant: Declared<TenantSpec>,
+    claims: Vec<Claim>,
+    misplaced: Option<String>,
+}
+
+/// Decides what holds.
+pub fn decide(given: &Given, tenants: Vec<Declared<TenantSpec>>, syncs: Vec<Declared<TenantSyncSpec>>) -> Structure {
+    let mut structure = Structure { layout: Layout::new(&given.root), ..Structure::default() };
+    let claims = |tenant| structure.layout.claims(given, tenant);
+    let mut claimants: Vec<Claimant> = tenants.into_iter().map(claims).collect();
+    mark_misplaced(&mut claimants);
+    let mut by_name: BTreeMap<String, Vec<Claimant>> = BTreeMap::new();
+    for claimant in claimants {
+        by_name.entry(claimant.tenant.name.clone()).or_default().push(claimant);
+    }
+    for (name, claimants) in by_name {
+        structure.tenant(&name, claimants);
+    }
+    structure.nested();
+    structure.take_syncs(syncs);
+    structure
+}
+
+impl Layout {
+    fn claims(&self, given: &Given, tenant: Declared<TenantSpec>) -> Claimant {
+        let path_at = |at: &[&str]| text_at(&tenant.origin, at);
+        let place = match &tenant.spec {
+            Some(TenantSpec { place: Some(Place::Directory(directory)), .. }) => Some(directory.path.clone()),
+            Some(_) => None,
+            None => path_at(PLACE),
+        };
+        let mut claims = Vec::new();
+        claims.extend(place.map(|path| Claim { role: Role::Place, at: PLACE, located: self.locate(&path) }));
+        if let Some(path) = given.sources.get(&tenant.name) {
+            claims.push(Claim { role: Role::Source, at: NAME, located: Ok(self.locate_given(path)) });
+        } else {
+            let source = match &tenant.spec {
+                Some(spec) => spec.source.as_ref().map(|source| source.path.clone()),
+                None => path_at(SOURCE),
+            };
+            claims.extend(source.map(|path| Claim { role: Role::Source, at: SOURCE, located: self.locate(&path) }));
+        }
+        Claimant { tenant, claims, misplaced: None }
+    }
+}
+
+/// Marks Tenants that stand in the folder of another: whoever may write one tenant's folder says nothing of
+/// others. A folder that a misplaced Tenant claims makes no other misplaced.
+fn mark_misplaced(claimants: &mut [Claimant]) {
+    let holders: Vec<Vec<usize>> = claimants
+        .iter()
+        .map(|claimant| {
+            let file = normal(Path::new(&claimant.tenant.origin.file.path));
+            let holds = |claim: &Claim| claim.located.as_ref().is_ok_and(|folder| file.starts_with(folder));
+            (0..claimants.len()).filter(|at| claimants[*at].claims.iter().any(holds)).collect()
+        })
+        .collect();
+    // `Some(None)`: it holds; `Some(Some(by))`: it is misplaced. From outside inwards, until nothing is new.
+    let mut verdicts: Vec<Option<Option<usize>>> = vec![None; claimants.len()];
+    loop {
+        let before = verdicts.clone();
+        for at in (0..claimants.len()).filter(|at| before[*at].is_none()) {
+            let by = holders[at].iter().find(|by| verdicts[**by] == Some(None));
+            let none_holds = holders[at].iter().all(|by| matches!(verdicts[*by], Some(Some(_))));
+            verdicts[at] = by.map(|by| Some(*by)).or(none_holds.then_some(None));
+        }
+        if verdicts == before {
+            break;
+        }
+    }
+    for (at, verdict) in verdicts.into_iter().enumerate() {
+        // What is undecided lies in its own folder, or in each other's in a circle.
+        let by = verdict.unwrap_or_else(|| holders[at].first().copied());
+        claimants[at].misplaced = by.map(|by| claimants[by].tenant.name.clone());
+    }
+}
+
+impl Structure {
+    fn wrong(&mut self, origin: &Origin, kind: Kind, path: &[&str], message: impl Into<String>, help: &str) {
+        self.problems.push(problem(origin, kind, path, message, help));
+    }
+
+    fn tenant(&mut self, name: &str, claimants: Vec<Claimant>) {
+        let (misplaced, holding): (Vec<_>, Vec<_>) = claimants.into_iter().partition(|c| c.misplaced.is_some());
+        for Claimant { tenant, misplaced: by, .. } in &misplaced {
+            let by = by.as_deref().unwrap_or("a tenant");
+            let message = format!("Tenant/{name} lies inside a folder of tenant {by}: it does not hold");
+            let help = "move it out, for example to tenants.yaml beside the tenants' folders";
+            self.wrong(&tenant.origin, Kind::Tenant, &["kind"], message, help);
+        }
+        let stopped = match holding.as_slice() {
+            [] => Some("its Tenant lies inside a tenant's folder".to_string()),
+            [one] => one.tenant.spec.is_none().then(|| format!("its Tenant is invalid ({})", at(&one.tenant.origin))),
+            several => {
+                for (position, one) in several.iter().enumerate() {
+                    let others = several.iter().enumerate().filter(|(other, _)| *other != position);
+                    let others: Vec<String> = others.map(|(_, other)| at(&other.tenant.origin)).collect();
+                    let message = format!("Tenant/{name} is there twice: also at {}", others.join(", "));
+                    self.wrong(
+                        &one.tenant.origin,
+                        Kind::Tenant,
+                        NAME,
+                        message,
+                        "keep one of them: until then neither holds",
+                    );
+                }
+                Some(format!("its Tenant is there {} times", several.len()))
+            }
+        };
+        self.folders_unknown |= holding.iter().any(|c| c.tenant.spec.is_none() && c.claims.is_empty());
+        let mut standing = Standing { spec: TenantSpec::default(), stopped };
+        for Claimant { tenant, claims, .. } in holding {
+            let id = ObjectId::new(Kind::Tenant, name);
+            self.origins.entry(id).or_insert_with(|| tenant.origin.clone());
+            if let (Some(spec), None) = (tenant.spec, &standing.stopped) {
+                if is_for_clusters(&spec) {
+                    self.for_clusters += 1;
+                    return;
+                }
+                standing.spec = spec;
+            }
+            for Claim { role, at, located } in claims {
+                match located {
+                    Ok(path) => {
+                        let folder = Folder { tenant: name.to_string(), role, path };
+                        if !self.layout.folders().contains(&folder) {
+                            self.layout.add(folder);
+                        }
+                    }
+                    Err(why) => {
+                        self.wrong(&tenant.origin, Kind::Tenant, at, why.to_string(), BELOW);
+                        standing.stopped.get_or_insert(why.to_string());
+                    }
+                }
+            }
+        }
+        self.tenants.insert(name.to_string(), standing);
+    }
+
+    /// Folders that lie in one another stop all whose they are.
+    fn nested(&mut self) {
+        let folders = self.layout.folders().to_vec();
+        for (position, one) in folders.iter().enumerate() {
+            // Of a Tenant that is there twice that is said already.
+            let twice = self.tenants.get(&one.tenant).is_some_and(|tenant| tenant.stopped.is_some());
+            let lies = |other: &&Folder| {
+                (!twice || other.tenant != one.tenant)
+                    && (one.path.starts_with(&other.path) || other.path.starts_with(&one.path))
+            };
+            let others = folders.iter().enumerate().filter(|(at, _)| *at != position).map(|(_, other)| other);
+            let Some(other) = others.filter(lies).min_by_key(|other| other.path.components().count()) else { continue };
+            let message = match (one.path == other.path, one.tenant == other.tenant) {
+                (true, true) => format!("{} is place and source of {}", one.path.display(), one.tenant),
+                (true, false) => format!("{} is also a folder of tenant {}", one.path.display(), other.tenant),
+                (false, _) => {
+                    format!(
+                        "{} and {} (of {}) lie in one another",
+                        one.path.display(),
+                        other.path.display(),
+                        other.tenant
+                    )
+                }
+            };
+            let at = if one.role == Role::Place { PLACE } else { SOURCE };
+            if let Some(origin) = self.origins.get(&ObjectId::new(Kind::Tenant, &one.tenant)).cloned() {
+                self.wrong(
+                    &origin,
+                    Kind::Tenant,
+                    at,
+                    &message,
+                    "give each tenant, and each source, a folder of its own",
+                );
+            }
+            if let Some(standing) = self.tenants.get_mut(&one.tenant) {
+                standing.stopped.get_or_insert(message);
+            }
+        }
+    }
+
+    fn take_syncs(&mut self, syncs: Vec<Declared<TenantSyncSpec>>) {
+        let mut by_name: BTreeMap<String, Vec<Declared<TenantSyncSpec>>> = BTreeMap::new();
+        for sync in syncs {
+            let owner = self.layout.owner(Path::new(&sync.origin.file.path)).map(|folder| folder.tenant.clone());
+            let Some(owner) = owner else {
+                by_name.entry(sync.name.clone()).or_default().push(sync);
+                continue;
+            };
+            let message = format!("TenantSync/{} lies inside a folder of tenant {owner}: it does not hold", sync.name);
+            let help = "move it out, for example to syncs.yaml beside the tenants' folders";
+            self.wrong(&sync.origin, Kind::TenantSync, &["kind"], message, help);
+            self.stopped.insert(Writer::Sync(sync.name));
+        }
+        for (name, mut syncs) in by_name {
+            let writer = Writer::Sync(name.clone());
+            if syncs.len() > 1 {
+                for (position, sync) in syncs.iter().enumerate() {
+                    let others = syncs.iter().enumerate().filter(|(other, _)| *other != position);
+                    let others: Vec<String> = others.map(|(_, other)| at(&other.origin)).collect();
+                    let message = format!("TenantSync/{name} is there twice: also at {}", others.join(", "));
+                    let help = "keep one of them: until then neither holds";
+                    self.problems.push(problem(&sync.origin, Kind::TenantSync, NAME, message, help));
+                }
+                self.stopped.insert(writer);
+                continue;
+            }
+            let Some(Declared { origin, spec, .. }) = syncs.pop() else { continue };
+            self.origins.insert(ObjectId::new(Kind::TenantSync, &name), origin);
+            match spec {
+                None => drop(self.stopped.insert(writer)),
+                Some(spec) if self.names_one_for_clusters(&spec) => {
+                    self.for_clusters += 1;
+                    self.stopped.insert(writer);
+                }
+                Some(spec) => {
+                    self.stopped.remove(&writer);
+                    self.syncs.push(Sync { writer, spec: Arc::new(spec) });
+                }
+            }
+        }
+    }
+
+    /// Whether a sync names a Tenant that is there, and only for clusters.
+    fn names_one_for_clusters(&self, spec: &TenantSyncSpec) -> bool {
+        let is = |name: &String| {
+            !self.tenants.contains_key(name) && self.origins.contains_key(&ObjectId::new(Kind::Tenant, name))
+        };
+        is(&spec.from) || spec.to.iter().any(is)
+    }
+}
+
+const BELOW: &str = "write a relative path to a folder below the root, without .. and without links that lead out";
+
+/// Whether a Tenant has a meaning in a cluster only: its place is the namespace that it is applied to, or its
+/// kubeconfig is in a Secret.
+fn is_for_clusters(spec: &TenantSpec) -> bool {
+    match &spec.place {
+        None => true,
+        Some(Place::Kubernetes(place)) => matches!(place.kubeconfig, Some(Kubeconfig::SecretRef(_))),
+        Some(Place::Directory(_)) => false,
+    }
+}
+
+fn at(origin: &Origin) -> String {
+    format!("{}:{}", origin.file.path, locate(origin, NAME).map_or(origin.first_line, |p| p.line))
+}
