@@ -80,6 +80,7 @@ pub fn finding(problem: &Problem) -> Finding {
         object: None,
         text: problem.message.clone(),
         mend: problem.help.clone(),
+        path: Vec::new(),
         at: Some(At { file: problem.file.clone(), line: problem.line }),
     }
 }
@@ -181,7 +182,7 @@ fn locate(project: &Project, syncs: &[Sync], plan: &mut Plan) {
     }
     for finding in plan.findings.iter_mut().filter(|f| f.at.is_none()) {
         if let Some(id) = &finding.object {
-            finding.at = project.at(finding.tenant.as_deref(), id, &[]);
+            finding.at = project.at(finding.tenant.as_deref(), id, &finding.path);
         }
     }
 }

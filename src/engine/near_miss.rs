@@ -21,6 +21,24 @@ pub fn near_misses<'a>(key: &str, candidates: impl IntoIterator<Item = &'a str>)
     ranked.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
+/// The name that was surely meant: the same but for case and separators, or a letter or two away.
+pub fn meant<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let wanted = fold(name);
+    let distance = |candidate: &str| {
+        let folded = fold(candidate);
+        let distance = strsim::osa_distance(&wanted, &folded);
+        // Of a short name a letter is much.
+        (distance <= 1 + folded.len() / 8 && distance * 3 <= folded.len().max(1)).then_some(distance)
+    };
+    let near = candidates.into_iter().filter(|candidate| *candidate != name);
+    near.filter_map(|candidate| Some((distance(candidate)?, candidate))).min().map(|(_, candidate)| candidate)
+}
+
+/// Whether two names are one but for case and separators.
+pub fn is_same_folded(a: &str, b: &str) -> bool {
+    !fold(a).is_empty() && fold(a) == fold(b)
+}
+
 /// Whether two keys look so much alike that one may have been meant for the other, whatever they connect to.
 pub fn are_alike(a: &str, b: &str) -> bool {
     strsim::jaro_winkler(&fold(a), &fold(b)) >= MUCH_ALIKE
@@ -32,7 +50,7 @@ fn fold(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{are_alike, near_misses};
+    use super::{are_alike, is_same_folded, meant, near_misses};
 
     #[test]
     fn the_likeliest_come_first_and_at_most_three() {
@@ -46,6 +64,19 @@ mod tests {
         assert!(are_alike("salesforce-oauth", "Salesforce_OAuth2"));
         assert!(are_alike("crm", "crn"));
         assert!(!are_alike("crm", "warehouse"));
+    }
+
+    #[test]
+    fn a_name_is_meant_where_it_is_a_letter_or_two_away() {
+        let types = ["oauth2", "basic", "apiKey"];
+        assert_eq!(meant("outh2", types), Some("oauth2"));
+        assert_eq!(meant("OAuth_2", types), Some("oauth2"));
+        assert_eq!(meant("bacis", types), Some("basic"));
+        assert_eq!(meant("api-key", types), Some("apiKey"));
+        assert_eq!(meant("token", types), None);
+        assert_eq!(meant("slak-bot", ["slack-bot", "slack"]), Some("slack-bot"));
+        assert_eq!(meant("a", ["b"]), None);
+        assert!(is_same_folded("my-key", "My_Key") && !is_same_folded("-", "_"));
     }
 
     #[test]

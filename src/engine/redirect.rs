@@ -33,17 +33,24 @@ fn is_url(value: &str) -> bool {
     })
 }
 
-/// Whether changing a connection that exists from `before` to `after` would send its secrets elsewhere.
-pub fn redirect(before: &ConnectionSpec, after: &ConnectionSpec, type_: Option<&ConnectionType>) -> Option<Approval> {
+/// Whether changing a connection that exists from `before` to `after` would send its secrets elsewhere. Where
+/// its type is not known, `types` are all that it may be: what one of them says is enough.
+pub fn redirect(before: &ConnectionSpec, after: &ConnectionSpec, types: &[&ConnectionType]) -> Option<Approval> {
+    let is_endpoint = |name: &str, input: Option<&Input>| match types {
+        [known] => is_endpoint(name, input, Some(known)),
+        types => is_endpoint(name, input, None) || types.iter().any(|t| is_endpoint(name, input, Some(t))),
+    };
+    let is_secret = |name: &str, spec: &ConnectionSpec| match types {
+        [] => is_secret(name, spec, None),
+        types => types.iter().any(|t| is_secret(name, spec, Some(t))),
+    };
     let names = before.inputs.keys().chain(after.inputs.keys().filter(|name| !before.inputs.contains_key(*name)));
     let moved: Vec<&str> = names
         .filter(|name| before.inputs.get(*name) != after.inputs.get(*name))
-        .filter(|name| {
-            is_endpoint(name, before.inputs.get(*name), type_) || is_endpoint(name, after.inputs.get(*name), type_)
-        })
+        .filter(|name| is_endpoint(name, before.inputs.get(*name)) || is_endpoint(name, after.inputs.get(*name)))
         .map(String::as_str)
         .collect();
-    let stays = |name: &&String| is_secret(name, before, type_) && is_secret(name, after, type_);
+    let stays = |name: &&String| is_secret(name, before) && is_secret(name, after);
     let secrets: Vec<&str> = before.inputs.keys().filter(stays).map(String::as_str).collect();
     if moved.is_empty() || secrets.is_empty() {
         return None;
@@ -87,25 +94,25 @@ mod tests {
         let secret = ("password", Input::secret("s", "k"));
         let before = spec(&[("baseUrl", Input::value("https://a")), secret.clone()]);
         let after = spec(&[("baseUrl", Input::value("https://b")), secret.clone()]);
-        assert_eq!(redirect(&before, &after, None).unwrap().why, "baseUrl changes while password stays");
+        assert_eq!(redirect(&before, &after, &[]).unwrap().why, "baseUrl changes while password stays");
         // Added, removed, or of another kind: the same.
-        assert!(redirect(&spec(std::slice::from_ref(&secret)), &after, None).is_some());
-        assert!(redirect(&before, &spec(std::slice::from_ref(&secret)), None).is_some());
-        assert!(redirect(&before, &spec(&[("baseUrl", Input::PER_CUSTOMER), secret.clone()]), None).is_some());
+        assert!(redirect(&spec(std::slice::from_ref(&secret)), &after, &[]).is_some());
+        assert!(redirect(&before, &spec(std::slice::from_ref(&secret)), &[]).is_some());
+        assert!(redirect(&before, &spec(&[("baseUrl", Input::PER_CUSTOMER), secret.clone()]), &[]).is_some());
         // The customers' own secrets stay too.
         let theirs = ("password", Input::PER_CUSTOMER);
         let (a, b) =
             (spec(&[("host", Input::value("a")), theirs.clone()]), spec(&[("host", Input::value("b")), theirs]));
-        assert!(redirect(&a, &b, None).is_some());
+        assert!(redirect(&a, &b, &[]).is_some());
     }
 
     #[test]
     fn no_redirect_without_a_secret_that_stays_or_an_endpoint_that_moves() {
         let before = spec(&[("baseUrl", Input::value("https://a")), ("note", Input::value("x"))]);
-        assert!(redirect(&before, &spec(&[("baseUrl", Input::value("https://b"))]), None).is_none());
+        assert!(redirect(&before, &spec(&[("baseUrl", Input::value("https://b"))]), &[]).is_none());
         let a = spec(&[("note", Input::value("a")), ("password", Input::secret("s", "k"))]);
         let b = spec(&[("note", Input::value("b")), ("password", Input::secret("s", "k"))]);
-        assert!(redirect(&a, &b, None).is_none());
+        assert!(redirect(&a, &b, &[]).is_none());
     }
 
     #[test]

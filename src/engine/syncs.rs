@@ -1,8 +1,9 @@
 //! Syncs as a graph of tenants: which can be carried out, and in which order tenants are planned.
 
 use super::code::Code;
+use super::near_miss::meant;
 use super::plan::Finding;
-use super::world::{Sync, World};
+use super::world::{Sync, View, World};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The syncs that can be carried out and the order of the tenants.
@@ -23,14 +24,14 @@ pub fn order(world: &World) -> Order<'_> {
     for sync in &world.syncs {
         let from = sync.spec.from.as_str();
         if !world.tenants.contains_key(from) {
-            order.findings.push(unknown(sync, from, None));
+            order.findings.push(unknown(world, sync, from, None));
             continue;
         }
         for to in sync.spec.to.iter().collect::<BTreeSet<_>>() {
             if world.tenants.contains_key(to) {
                 edges.push((from, to, sync));
             } else {
-                order.findings.push(unknown(sync, to, Some(from)));
+                order.findings.push(unknown(world, sync, to, Some(from)));
             }
         }
     }
@@ -55,7 +56,8 @@ pub fn order(world: &World) -> Order<'_> {
         if accepted.iter().any(|t| t == from) {
             waits.entry(to).or_default().insert(from);
             order.into.entry(to).or_default().push(sync);
-        } else {
+        } else if matches!(world.tenants[to].live, View::Read(_)) {
+            // What a tenant that cannot be read accepts is not known.
             order.findings.push(Finding::of_sync(
                 Code::SyncNotAccepted,
                 &sync.writer,
@@ -75,8 +77,10 @@ pub fn order(world: &World) -> Order<'_> {
     order
 }
 
-fn unknown(sync: &Sync, tenant: &str, from: Option<&str>) -> Finding {
-    Finding::of_sync(
+fn unknown(world: &World, sync: &Sync, tenant: &str, from: Option<&str>) -> Finding {
+    let near = meant(tenant, world.tenants.keys().map(String::as_str));
+    let at = if from.is_none() { ["spec", "from"] } else { ["spec", "to"] };
+    let finding = Finding::of_sync(
         Code::SyncUnknownTenant,
         &sync.writer,
         None,
@@ -84,8 +88,12 @@ fn unknown(sync: &Sync, tenant: &str, from: Option<&str>) -> Finding {
             None => format!("{} copies tenant {tenant}, which is not there", sync.writer),
             Some(from) => format!("{} copies {from} to tenant {tenant}, which is not there", sync.writer),
         },
-        "write a Tenant of that name, or correct the name",
-    )
+        match near {
+            Some(near) => format!("did you mean {near}?"),
+            None => "write a Tenant of that name, or correct the name".to_string(),
+        },
+    );
+    finding.at_path(&at)
 }
 
 fn reaches(downstream: &BTreeMap<&str, BTreeSet<&str>>, start: &str, goal: &str) -> bool {

@@ -2,6 +2,7 @@
 
 use super::field::Field;
 use super::item::{Item, ObjectId};
+use super::near_miss;
 use super::record::{Record, Writer};
 use crate::api::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,6 +113,25 @@ impl Inventory {
     /// What is known of a connection's type.
     pub fn connection_type(&self, connection: &ConnectionSpec) -> Option<&ConnectionType> {
         self.component(&connection.component)?.connection_type(&connection.type_)
+    }
+
+    /// The types that a connection may be of: its own where that is known. Where its type names nothing, every
+    /// type of its component, and where its component names nothing, of the one that was probably meant: a wrong
+    /// name switches no rule off.
+    pub fn types_of(&self, connection: &ConnectionSpec) -> Vec<&ConnectionType> {
+        match self.component(&connection.component) {
+            Some(component) => match component.connection_type(&connection.type_) {
+                Some(known) => vec![known],
+                None => component.types.iter().collect(),
+            },
+            None => {
+                let key = &connection.component.key;
+                let keys = self.components.values().map(|c| c.spec.key.as_str());
+                let near = near_miss::meant(key, keys);
+                let all = self.components.values().filter(|c| c.spec.key == *key || near == Some(c.spec.key.as_str()));
+                all.flat_map(|component| &component.spec.types).collect()
+            }
+        }
     }
 
     /// One object.

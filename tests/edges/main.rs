@@ -7,6 +7,7 @@
 mod support;
 
 mod links;
+mod names;
 mod side_files;
 mod structure;
 mod unread;

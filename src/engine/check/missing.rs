@@ -4,7 +4,7 @@ use super::Tenant;
 use crate::api::*;
 use crate::engine::code::Code;
 use crate::engine::item::ObjectId;
-use crate::engine::near_miss::near_misses;
+use crate::engine::near_miss::{is_same_folded, meant, near_misses};
 use crate::engine::plan::Finding;
 use crate::engine::resolve::{Binding, WhyNot};
 use crate::engine::world::Inventory;
@@ -39,11 +39,14 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
                     None => how_to_mend_missing(tenant.name, key, None, tenant.inventory, tenant.elsewhere),
                 };
                 let text = format!("{variable:?} names stable key {key}, which {} does not have", tenant.name);
-                findings.push(Finding::of(Code::BindingMissing, tenant.name, object(), text, mend));
+                let path = ["spec", "connections", variable];
+                findings.push(Finding::of(Code::BindingMissing, tenant.name, object(), text, mend).at_path(&path));
             }
             Binding::Unknown(why) => {
                 let text = format!("{variable:?} names stable key {key}: {why}");
-                findings.push(Finding::of(Code::BindingUnknown, tenant.name, object(), text, "mend that first"));
+                let path = ["spec", "connections", variable];
+                let finding = Finding::of(Code::BindingUnknown, tenant.name, object(), text, "mend that first");
+                findings.push(finding.at_path(&path));
             }
             Binding::Bound(_) | Binding::Own => {}
         }
@@ -58,12 +61,18 @@ pub fn how_to_mend_missing(
     inventory: &Inventory,
     elsewhere: &Elsewhere<'_>,
 ) -> String {
+    let all = || inventory.connections.values().map(|c| c.spec.stable_key.as_str());
+    if let Some(folded) = all().find(|other| is_same_folded(key, other)) {
+        return format!("{tenant} has {folded}: stable keys are compared letter by letter; write it as it is there");
+    }
     let known = source.map(|s| ("the source", s)).or_else(|| elsewhere.connection(key));
     let alike = inventory.connections.values().filter(|c| known.is_none_or(|(_, spec)| c.spec.connects_like(spec)));
     let near = near_misses(key, alike.map(|c| c.spec.stable_key.as_str()));
     // Without knowing what it should be, only a key that looks the same is worth naming.
     let near: Vec<&str> =
         near.into_iter().filter(|n| known.is_some() || strsim::jaro_winkler(key, n) >= 0.85).collect();
+    let meant = meant(key, all()).filter(|_| near.is_empty());
+    let near: Vec<&str> = if near.is_empty() { meant.into_iter().collect() } else { near };
     match (near.as_slice(), known) {
         ([], Some((whose, spec))) => {
             format!(

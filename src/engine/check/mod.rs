@@ -7,6 +7,7 @@ mod differs;
 mod global;
 mod inputs;
 mod missing;
+mod names;
 mod replaces;
 mod secrets;
 
@@ -37,6 +38,7 @@ pub struct Tenant<'a> {
 /// The checks of one tenant.
 const CHECKS: &[fn(&Tenant<'_>, &mut Vec<Finding>)] = &[
     missing::check,
+    names::check,
     inputs::check,
     global::check,
     secrets::check,

@@ -27,7 +27,7 @@ pub fn secret_literals<'a>(item: &'a Item, known: &[&Inventory]) -> Vec<&'a str>
         Item::CustomerCredentials(c) => (&c.spec.inputs, None),
         Item::Component(_) | Item::Integration(..) => return Vec::new(),
     };
-    let types = known.iter().filter_map(|inventory| type_of(item, inventory));
+    let types = known.iter().flat_map(|inventory| types_of(item, inventory));
     let secrets = types.flat_map(|t| &t.inputs).filter(|(_, known)| known.is_secret());
     let written = |name: &String| {
         let (of_test, of_all) = (test.and_then(|t| t.inputs.get_key_value(name)), inputs.get_key_value(name));
@@ -39,17 +39,18 @@ pub fn secret_literals<'a>(item: &'a Item, known: &[&Inventory]) -> Vec<&'a str>
     literals
 }
 
-fn type_of<'a>(item: &Item, inventory: &'a Inventory) -> Option<&'a ConnectionType> {
+fn types_of<'a>(item: &Item, inventory: &'a Inventory) -> Vec<&'a ConnectionType> {
     if inventory.components.is_empty() {
-        return None;
+        return Vec::new();
     }
-    match item {
-        Item::Connection(c) => inventory.connection_type(&c.spec),
+    let connection = match item {
+        Item::Connection(connection) => Some(connection),
         Item::CustomerCredentials(c) => {
             let key = &c.spec.connection;
             let replaced = || inventory.connections.values().find(|c| c.spec.replaces.contains(key));
-            inventory.connection_type(&inventory.connection(key).or_else(replaced)?.spec)
+            inventory.connection(key).or_else(replaced)
         }
         Item::Component(_) | Item::Integration(..) => None,
-    }
+    };
+    connection.map_or_else(Vec::new, |connection| inventory.types_of(&connection.spec))
 }

@@ -90,7 +90,7 @@ impl Draft<'_> {
         let mut needs_approval = Vec::new();
         match (&live, &fields.after) {
             (Some(Item::Connection(before)), Item::Connection(then)) => {
-                needs_approval.extend(redirect(&before.spec, &then.spec, self.after.connection_type(&then.spec)));
+                needs_approval.extend(redirect(&before.spec, &then.spec, &self.after.types_of(&then.spec)));
             }
             (None, Item::Connection(then)) => {
                 let component = names::of_component(&then.spec.component.key, then.spec.component.is_public());

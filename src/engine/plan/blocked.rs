@@ -4,10 +4,10 @@
 use super::tenant::{BoundVariables, Draft};
 use crate::api::*;
 use crate::engine::check;
-use crate::engine::code::Code;
+use crate::engine::code::{Code, Severity};
 use crate::engine::diff::Declaration;
 use crate::engine::item::{Item, ObjectId};
-use crate::engine::plan::Finding;
+use crate::engine::plan::{Finding, Note};
 use crate::engine::record::Writer;
 use crate::engine::resolve::{Asker, Binding, Replacements, resolve_key};
 use crate::engine::world::Inventory;
@@ -46,7 +46,8 @@ impl Draft<'_> {
             let mut problems: Vec<_> = no_definition(declaration).into_iter().collect();
             for variable in &integration.spec.connections {
                 let Some(key) = variable.stable_key() else { continue };
-                let source = sources.and_then(|s| s.get(&variable.name)).and_then(|b| b.connection.as_ref());
+                let of_source = sources.and_then(|s| s.get(&variable.name));
+                let source = of_source.and_then(|b| b.connection.as_ref());
                 let asker = Asker { writers: Some(&writers), source_binding: source.map(|c| &c.spec) };
                 let resolution = resolve_key(key, connections, replacements, asker);
                 if let Some(bound) = resolution.connection() {
@@ -56,7 +57,8 @@ impl Draft<'_> {
                     // What its own source binds is the tenant's own business: it is said, and not blocked.
                     let is_sync = declaration.writer != Writer::Source;
                     let source = source.map(AsRef::as_ref);
-                    let bound = (key, &resolution.binding);
+                    let bound = (key, &resolution.binding, of_source.is_some_and(|b| b.overridden));
+                    let source = (source, declaration.from.as_str());
                     is_sync.then(|| self.obstacle(id, variable, bound, source, connections, &mut weighed.findings))?
                 });
                 problems.extend(problem);
@@ -96,20 +98,45 @@ impl Draft<'_> {
         Some((code, text, "mend that first".to_string()))
     }
 
+    /// Why an object that is declared is not made: what is said of it already.
+    fn why_held_back(&self, id: &ObjectId) -> String {
+        let note = self.notes.iter().find_map(|note| match note {
+            Note::Blocked { object, code, text, .. } if object == id => Some(format!(": {code} {text}")),
+            _ => None,
+        });
+        let finding = || {
+            let of_it = self.findings.iter().find(|f| f.object.as_ref() == Some(id) && f.severity == Severity::Error);
+            of_it.map(|finding| format!(": {} {}", finding.code, finding.text))
+        };
+        note.or_else(finding).unwrap_or_default()
+    }
+
     /// What of one variable keeps a sync from writing its integration.
     fn obstacle(
         &self,
         id: &ObjectId,
         variable: &Variable,
-        (key, binding): (&str, &Binding),
-        source: Option<&Object<ConnectionSpec>>,
+        (key, binding, is_overridden): (&str, &Binding, bool),
+        (source, from): (Option<&Object<ConnectionSpec>>, &str),
         connections: &Inventory,
         findings: &mut Vec<Finding>,
     ) -> Option<(Code, String, String)> {
         let tenant = self.input.tenant;
+        // The mistake stands in the source: there it is said what was meant.
+        let is_missing_there = source.is_none() && !is_overridden;
         let name = &variable.name;
         match binding {
             Binding::Own => None,
+            Binding::Missing if self.input.declared.contains_key(&connection_of(key)) => {
+                let id = connection_of(key);
+                let why = self.why_held_back(&id);
+                let text = format!("{name:?} needs {id}, which is held back{why}");
+                Some((Code::BindingMissing, text, "mend that first".to_string()))
+            }
+            Binding::Missing if is_missing_there => {
+                let text = format!("{name:?} names stable key {key}, which {from} does not have either");
+                Some((Code::BindingMissing, text, format!("correct it in {from}: see what is said there")))
+            }
             Binding::Missing => {
                 let mend =
                     check::how_to_mend_missing(tenant, key, source.map(|s| &s.spec), connections, self.input.elsewhere);
@@ -157,6 +184,10 @@ impl Draft<'_> {
             }
         }
     }
+}
+
+fn connection_of(key: &str) -> ObjectId {
+    ObjectId::new(Kind::Connection, names::of_stable_key(key))
 }
 
 /// A sync that would have the target name a ConfigMap that nobody can bring there. That a source's own folder

@@ -18,13 +18,14 @@ use super::check::{self, Elsewhere};
 use super::code::{Code, Severity};
 use super::diff::{Declaration, Difference, Extent, Sides, Standing, difference};
 use super::field::{Field, FieldKind};
-use super::item::Item;
+use super::item::{Item, ObjectId};
+use super::near_miss::{are_alike, near_misses};
 use super::promote::{Promotion, Side, promote};
 use super::record::Writer;
 use super::resolve::Replacements;
 use super::syncs::{self, Order};
 use super::world::{Inventory, Sync, View, World};
-use crate::api::{AllowedAction, ConnectionSpec, Kind, Object};
+use crate::api::{AllowedAction, ConnectionSpec, Kind, Object, matches};
 use input::{Input, WriterState};
 use reading::Reading;
 use std::collections::{BTreeMap, BTreeSet};
@@ -219,12 +220,15 @@ fn declare_sync(
         Side { tenant: input.tenant, inventory: &target, replacements: &to },
         &|id| source.made_by.get(id).cloned(),
     );
-    findings.extend(sync_findings(sync, input.tenant, &promotion));
+    findings.extend(sync_findings(sync, input.tenant, &source.after, &reading, &promotion));
     if promotion.selected == 0 && reading.is_whole() && has_written(input, &sync.writer) {
         emptied.insert(sync.writer.clone());
     }
     input.add(&sync.writer, promotion);
 }
+
+/// How many names a message lists.
+const FEW: usize = 8;
 
 /// What a target has or will have of its own source: what it does not lack, and which keys are replaced.
 fn as_its_own_source_has_it(input: &Input<'_>) -> Arc<Inventory> {
@@ -283,19 +287,36 @@ fn as_it_will_be(input: &Input<'_>, live: &Arc<Object<ConnectionSpec>>) -> Optio
     }
 }
 
-fn sync_findings(sync: &Sync, tenant: &str, promotion: &Promotion) -> Vec<Finding> {
+fn sync_findings(
+    sync: &Sync,
+    tenant: &str,
+    source: &Inventory,
+    reading: &Reading,
+    promotion: &Promotion,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if promotion.selected == 0 {
-        findings.push(Finding::of_sync(
-            Code::SyncMatchesNothing,
-            &sync.writer,
-            Some(tenant),
-            format!("{} matches no integration of {}", sync.writer, sync.spec.from),
-            format!(
-                "its integrations are {}: correct the names, or take the sync away",
-                sync.spec.integrations.join(", ")
-            ),
-        ));
+    let from = &sync.spec.from;
+    for pattern in &sync.spec.integrations {
+        let id = ObjectId::new(Kind::Integration, pattern);
+        let is_pattern = pattern.contains('*');
+        let known = if is_pattern { reading.is_whole() } else { reading.knows(&id) };
+        if !known || source.integrations.keys().any(|name| matches(pattern, name)) {
+            continue;
+        }
+        let near = near_misses(pattern, source.integrations.keys().map(String::as_str));
+        let near = near.iter().find(|near| are_alike(pattern, near));
+        let there = || source.integrations.keys().take(FEW).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let fix = match near {
+            Some(near) => format!("did you mean {near}?"),
+            None if source.integrations.is_empty() => format!("{from} has no integration"),
+            None => format!("correct it, or take it out; {from} has {}", there()),
+        };
+        let (code, text) = match is_pattern {
+            true => (Code::SyncMatchesNothing, format!("{pattern} matches no integration of {from}")),
+            false => (Code::IntegrationMissing, format!("{from} has no integration {pattern}")),
+        };
+        let text = format!("{}: {text}", sync.writer);
+        findings.push(Finding::of_sync(code, &sync.writer, Some(tenant), text, fix).at_path(&["spec", "integrations"]));
     }
     for (position, o) in sync.spec.overrides.iter().enumerate() {
         if o.tenant == tenant && !promotion.matched.contains(&position) {

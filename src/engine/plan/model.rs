@@ -367,12 +367,25 @@ pub struct Finding {
     pub text: String,
     /// What would mend it.
     pub mend: String,
+    /// The part of the object that it is about; empty: the object.
+    #[serde(skip)]
+    pub path: Vec<String>,
     /// Where a person would look for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<At>,
 }
 
 impl Finding {
+    /// The same, of a part of the object.
+    pub fn at_path(self, path: &[&str]) -> Self {
+        Finding { path: path.iter().map(ToString::to_string).collect(), ..self }
+    }
+
+    /// The same, as bad as this.
+    pub fn of_severity(self, severity: Severity) -> Self {
+        Finding { severity, ..self }
+    }
+
     /// What a check says of an object.
     pub fn of(code: Code, tenant: &str, object: ObjectId, text: impl Into<String>, mend: impl Into<String>) -> Self {
         Finding {
@@ -382,6 +395,7 @@ impl Finding {
             object: Some(object),
             text: text.into(),
             mend: mend.into(),
+            path: Vec::new(),
             at: None,
         }
     }
@@ -405,6 +419,7 @@ impl Finding {
             object,
             text: text.into(),
             mend: mend.into(),
+            path: Vec::new(),
             at: None,
         }
     }

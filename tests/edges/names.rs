@@ -1,0 +1,113 @@
+//! "A wrong name fails, it never switches a rule off. A component, type, input, tenant … that names nothing is
+//! reported at its own line with the nearest name."
+
+use crate::world::*;
+
+/// Case 07: a misspelt type, and a secret that only the type calls one.
+#[test]
+fn a_misspelt_type_is_reported_at_its_line_and_read_strictly() {
+    let component = COMPONENT.replace("        scopes: {}\n", "        scopes: {}\n        pin: {secret: true}\n");
+    let root = Root::base()
+        .with("dev/components/chat.yaml", &component)
+        .edit("dev/connections/chat-main.yaml", "type: oauth2", "type: outh2")
+        .edit("dev/connections/chat-main.yaml", "    scopes:", "    pin: {value: CANARY}\n    scopes:");
+    let said = root.run(&["validate"]);
+    said.exits(1)
+        .says("did you mean oauth2?")
+        .says("dev/connections/chat-main.yaml:8")
+        .says("SK0120")
+        .does_not_say("CANARY");
+    root.plan().exits(1).does_not_say("CANARY");
+    // A misspelt component as much.
+    let root = root.edit("dev/connections/chat-main.yaml", "{key: chat}", "{key: chatt}");
+    root.run(&["validate"]).exits(1).says("did you mean chat?").says("SK0120").does_not_say("CANARY");
+}
+
+/// "An error where a near name is offered, else a warning"; "a tenant with no Component says nothing of them".
+#[test]
+fn a_name_that_is_not_there_is_an_error_where_it_is_plain_what_was_meant() {
+    let connection = "dev/connections/chat-main.yaml";
+    for (from, to, code, text) in [
+        ("scopes:", "scope:", 1, "did you mean scopes?"),
+        ("scopes:", "zone:", 0, "SK0148"),
+        ("type: oauth2", "type: token", 0, "type token of component chat is not there"),
+        ("{key: chat}", "{key: mail}", 0, "component mail is not there"),
+        ("{key: chat}", "{key: chat, public: false}", 1, "did you mean chat with public: true?"),
+    ] {
+        let root = Root::base().without("syncs.yaml").edit(connection, from, to);
+        root.run(&["validate"]).exits(code).says(text);
+        root.without("dev/components/chat.yaml").run(&["validate"]).exits(0).does_not_say("SK0148");
+    }
+    let inferred = COMPONENT.replace("{name: chat}", "{name: chat, annotations: {stablekey.dev/inferred: \"true\"}}");
+    let root = Root::base().without("syncs.yaml").with("dev/components/chat.yaml", &inferred);
+    root.edit(connection, "scopes:", "scope:").run(&["validate"]).exits(0).does_not_say("SK0148");
+}
+
+/// "What a sync brings is checked at its source": the fix is offered where the mistake stands.
+#[test]
+fn what_a_sync_brings_is_checked_at_its_source() {
+    let root = Root::base().edit("dev/connections/chat-main.yaml", "scopes:", "zone:");
+    let root = root.apply();
+    let said = root.plan();
+    assert_eq!(said.all.matches("SK0148").count(), 1, "{}", said.all);
+    said.says("zone of type oauth2 is not there: no Component of dev has it");
+}
+
+/// "An exact integration name: unresolved"; a pattern that matches nothing is a warning that every output shows.
+#[test]
+fn an_integration_that_a_sync_names_and_is_not_there_is_unresolved() {
+    let named = |name: &str| Root::applied().edit("syncs.yaml", "[\"*\"]", &format!("[greet, {name}]"));
+    named("greeet").plan().exits(3).says("SK0149").says("dev has no integration greeet").says("did you mean greet?");
+    let root = named("\"lead-*\"");
+    root.plan().exits(0).says("SK0110").says("lead-* matches no integration of dev");
+    root.run(&["status"]).exits(0).says("SK0110");
+}
+
+/// Unknown tenants, in syncs and on the command line, with those that are near.
+#[test]
+fn an_unknown_tenant_fails_with_the_nearest_name() {
+    Root::base()
+        .edit("syncs.yaml", "to: [prod]", "to: [pord]")
+        .plan()
+        .exits(1)
+        .says("did you mean prod?")
+        .says("syncs.yaml:4");
+    Root::base().edit("syncs.yaml", "from: dev", "from: Dev").plan().exits(1).says("did you mean dev?");
+    Root::base().run(&["plan", "--tenant", "prd"]).exits(1).says("did you mean prod");
+    Root::base().run(&["plan", "--sync", "dev:prd"]).exits(1).says("did you mean prod");
+}
+
+/// "Folded near names (my-key, My_Key, slak-bot) before any 'make a Connection'."
+#[test]
+fn near_keys_come_before_any_advice_to_make_one() {
+    for (written, fix) in [
+        ("Chat_Main", "dev has chat-main: stable keys are compared letter by letter"),
+        ("CHAT-MAIN", "dev has chat-main"),
+        ("caht-main", "did you mean chat-main?"),
+        ("chat-mian", "did you mean chat-main?"),
+    ] {
+        let root =
+            Root::base().edit("dev/integrations/greet.yaml", "stableKey: chat-main", &format!("stableKey: {written}"));
+        let said = root.plan();
+        said.exits(3).says(fix).says("dev/integrations/greet.yaml:7");
+        // What shows in prod stands in dev: it is mended there.
+        said.says(&format!("\"Chat\" names stable key {written}, which dev does not have either"));
+        said.says("correct it in dev").does_not_say(&format!("→ make a Connection {written}"));
+    }
+}
+
+/// A conflict of writers behind a missing binding is named.
+#[test]
+fn what_holds_back_a_missing_connection_is_named() {
+    let other = "---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: other}\nspec: {place: {directory: {path: other}}}\n";
+    let sync = SYNC.replace("name: up", "name: across").replace("from: dev", "from: other");
+    let root = Root::base()
+        .with("tenants.yaml", &format!("{TENANTS}{other}").replace("acceptFrom: [dev]", "acceptFrom: [dev, other]"))
+        .with("syncs.yaml", &format!("{SYNC}---\n{sync}"))
+        .with("other/connections/chat-main.yaml", &connection("chat-main").replace("title: Chat", "title: Other"))
+        .with("other/integrations/wave.yaml", &integration("wave", "chat-main", ""));
+    let said = root.plan();
+    said.exits(1)
+        .says("\"Chat\" needs Connection/chat-main, which is held back: SK0108")
+        .does_not_say("make a Connection");
+}
