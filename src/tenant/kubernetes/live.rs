@@ -99,7 +99,7 @@ struct LiveMeta<'a> {
 
 /// Reads one object, and its status where `of` wants it; `None` where it is no object at all.
 pub fn read<S: DeserializeOwned>(json: &str, entries: &Entries, of: Reading) -> Option<Live<Object<S>>> {
-    let Envelope { metadata: mut meta, spec, status } = serde_json::from_str(json).ok()?;
+    let Ok(Envelope { metadata: mut meta, spec, status }) = serde_json::from_str(json) else { return named(json) };
     let managed = entries.managed(&meta.managed_fields);
     let written = meta.annotations.remove(WROTE).filter(|_| managed.record_is_ours());
     let record = written.and_then(|text| annotation::decode(&text));
@@ -119,6 +119,28 @@ pub fn read<S: DeserializeOwned>(json: &str, entries: &Entries, of: Reading) -> 
     let version = Version { uid: meta.uid, resource_version: meta.resource_version, held_besides };
     let status = status.filter(|_| of == Reading::WithStatus).map(ToOwned::to_owned);
     Some(Live { read, name: meta.name, version, record, others: managed.others(), generation: meta.generation, status })
+}
+
+/// An object of which only the name can be read: it is there, and what it says is unknown.
+fn named<S>(json: &str) -> Option<Live<Object<S>>> {
+    #[derive(Deserialize)]
+    struct Named {
+        metadata: Name,
+    }
+    #[derive(Deserialize)]
+    struct Name {
+        name: String,
+    }
+    let Named { metadata: Name { name } } = serde_json::from_str(json).ok()?;
+    Some(Live {
+        read: Err("its metadata cannot be read by this version of stablekey".to_string()),
+        name,
+        version: Version::default(),
+        record: None,
+        others: Arc::default(),
+        generation: 0,
+        status: None,
+    })
 }
 
 /// Reads one object with its status.
@@ -150,5 +172,19 @@ pub fn item(kind: Kind, json: &str, entries: &Entries, of: Reading) -> Option<Li
         Kind::CustomerCredentials => read(json, entries, of).map(|live| to(live, Item::CustomerCredentials)),
         Kind::Integration => read(json, entries, of).map(|live| to(live, |object| Item::Integration(object, None))),
         Kind::Tenant | Kind::TenantSync => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// "Unread is unknown, never empty."
+    #[test]
+    fn an_object_whose_metadata_cannot_be_read_is_there_all_the_same() {
+        let of = |json: &str| item(Kind::Connection, json, &Entries::default(), Reading::Spec);
+        let live = of(r#"{"metadata": {"name": "crm", "annotations": 7}, "spec": {}}"#).unwrap();
+        assert_eq!((live.name.as_str(), live.read.is_err()), ("crm", true));
+        assert!(of("{}").is_none());
     }
 }
