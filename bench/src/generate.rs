@@ -90,6 +90,7 @@ pub fn world(connections: usize) -> World {
     World {
         tenants: [(from.into(), view(tenant("us"), source)), (to.into(), view(accepting, target))].into(),
         syncs: vec![Sync { writer: Writer::Sync(SYNC.into()), spec: Arc::new(mirror(from, to)) }],
+        ..World::default()
     }
 }
 

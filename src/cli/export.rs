@@ -163,11 +163,11 @@ pub fn export(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::definition::tests::real_named;
+    use crate::manifest::definition::tests::named;
     use crate::manifest::import::{Existing, File, Reusable, plan_import};
 
-    fn imported(part: &str, reusable: &Reusable) -> (Vec<u8>, IntegrationSpec, Vec<u8>) {
-        let (name, bytes) = real_named(part);
+    fn imported(file: &str, reusable: &Reusable) -> (Vec<u8>, IntegrationSpec, Vec<u8>) {
+        let (name, bytes) = named(file);
         let import = plan_import(&[File { name: &name, bytes: &bytes }], reusable, &Existing::default());
         let integration = import.integrations.into_iter().next().unwrap();
         (bytes, integration.object.spec, integration.definition)
@@ -175,31 +175,33 @@ mod tests {
 
     #[test]
     fn import_then_export_is_the_same_definition_but_for_emptied_secrets() {
-        for part in ["salesforce-example", "hooli", "code-native", "progix"] {
-            let (original, spec, definition) = imported(part, &Reusable::None);
+        for file in
+            ["shared-own.yml", "reusable-one.yml", "code-native.yaml", "version-none-mapping.yaml", "json-pretty.json"]
+        {
+            let (original, spec, definition) = imported(file, &Reusable::None);
             let exported = export(&spec, &definition, &|v| Ok(v.stable_key().unwrap().to_string())).unwrap();
-            assert_eq!(exported, definition::empty_secrets(&original).unwrap().0, "{part}");
+            assert_eq!(exported, definition::empty_secrets(&original).unwrap().0, "{file}");
         }
     }
 
     #[test]
     fn reusable_connections_are_bound_with_the_tenants_keys() {
-        let (_, spec, definition) = imported("salesforce-example", &Reusable::All);
+        let (_, spec, definition) = imported("shared-own.yml", &Reusable::All);
         let exported = export(&spec, &definition, &|v| Ok(format!("{}-eu", v.stable_key().unwrap()))).unwrap();
         let read = definition::read(&exported).unwrap();
         assert!(
-            matches!(&read.variables[0].shape, Shape::Reusable { stable_key } if stable_key == "salesforce-oauth2-eu")
+            matches!(&read.variables[0].shape, Shape::Reusable { stable_key } if stable_key == "granary-oauth2-eu")
         );
     }
 
     #[test]
     fn what_is_missing_is_named_and_nothing_is_written() {
-        let (_, spec, definition) = imported("code-native", &Reusable::None);
+        let (_, spec, definition) = imported("code-native.yaml", &Reusable::None);
         let error =
             export(&spec, &definition, &|v| Err(format!("{} is not in eu-prod", v.stable_key().unwrap()))).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "nothing is written: 2 bindings are missing\n  ✗ Salesforce Connection: salesforce-cac is not in eu-prod\n  ✗ Acme Connection: acme-api-key is not in eu-prod"
+            "nothing is written: 2 bindings are missing\n  ✗ Granary Connection: granary-customer is not in eu-prod\n  ✗ Orchard Connection: orchard-api-key is not in eu-prod"
         );
     }
 }

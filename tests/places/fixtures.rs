@@ -71,6 +71,7 @@ pub fn world(source: &[Item], live: Arc<Inventory>) -> World {
             ("us-prod".to_string(), view(TenantSpec::default(), Arc::new(inventory(source)))),
         ]),
         syncs: vec![Sync { writer: Writer::Sync("us-to-eu".to_string()), spec: Arc::new(sync) }],
+        ..World::default()
     }
 }
 

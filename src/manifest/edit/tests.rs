@@ -1,8 +1,8 @@
 use super::*;
 use serde_json::json;
 
+mod definitions;
 mod laws;
-mod real;
 
 fn path(path: &str) -> Vec<String> {
     path.split('/').map(str::to_string).collect()

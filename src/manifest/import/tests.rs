@@ -1,7 +1,7 @@
 use super::*;
 use crate::api::{Credentials, Input, Means, Resource, rules};
 use crate::manifest::definition::EmptiedPlace;
-use crate::manifest::definition::tests::{definition, real, real_named};
+use crate::manifest::definition::tests::{all, definition, named};
 
 fn import(files: &[(&str, &str)], reusable: &Reusable) -> Import {
     let files: Vec<File> = files.iter().map(|(name, text)| File { name, bytes: text.as_bytes() }).collect();
@@ -24,7 +24,7 @@ const OURS: &str = "{tokenUrl: {value: 'https://a.example/token', meta: {orgOnly
 
 #[test]
 fn without_being_asked_connections_stay_the_integrations_own() {
-    for (file, bytes) in real() {
+    for (file, bytes) in all() {
         let import = plan_import(&[File { name: &file, bytes: &bytes }], &Reusable::None, &Existing::default());
         assert!(import.connections.is_empty() && !import.has_errors(), "{file}: {:?}", import.notes);
         let integration = &import.integrations[0];
@@ -34,7 +34,7 @@ fn without_being_asked_connections_stay_the_integrations_own() {
 
 #[test]
 fn whatever_is_made_keeps_the_rules() {
-    let files = real();
+    let files = all();
     let files: Vec<File> = files.iter().map(|(name, bytes)| File { name, bytes }).collect();
     for reusable in [Reusable::None, Reusable::All] {
         let import = plan_import(&files, &reusable, &Existing::default());
@@ -83,25 +83,25 @@ fn an_input_becomes_what_the_definition_says_of_it() {
 
 #[test]
 fn what_the_customer_does_not_see_is_supplied_per_customer_by_us() {
-    let (name, bytes) = real_named("amazon-sqs");
+    let (name, bytes) = named("organization-only.yml");
     let import = plan_import(&[File { name: &name, bytes: &bytes }], &Reusable::All, &Existing::default());
     assert_eq!(import.connections[0].spec.credentials, Credentials::OrganizationCustomer);
-    assert_eq!(keys(&import), ["aws-sqs-apikeysecret"]);
+    assert_eq!(keys(&import), ["parcel-queue-keypair"]);
 }
 
 #[test]
 fn only_the_named_variables_become_reusable() {
-    let (name, bytes) = real_named("salesforce-lead-enricher");
-    let names = ["Salesforce Connection".to_string(), "Salesfroce".to_string()].into();
+    let (name, bytes) = named("two-own.yml");
+    let names = ["Granary Connection".to_string(), "Grannary".to_string()].into();
     let import = plan_import(&[File { name: &name, bytes: &bytes }], &Reusable::Names(names), &Existing::default());
-    assert_eq!(keys(&import), ["salesforce-oauth2"]);
+    assert_eq!(keys(&import), ["granary-oauth2"]);
     let means: Vec<bool> =
         import.integrations[0].object.spec.connections.iter().map(|v| matches!(v.means, Means::Own(_))).collect();
     assert_eq!(means, [true, false]);
     assert!(import.has_errors());
     assert_eq!(
         import.notes[0].to_string(),
-        "--reusable \"Salesfroce\": no connection variable has this name; there are: OpenAI Connection, Salesforce Connection"
+        "--reusable \"Grannary\": no connection variable has this name; there are: Granary Connection, Quill Connection"
     );
 }
 
@@ -189,13 +189,16 @@ fn an_integration_imported_again_keeps_the_bindings_that_people_made() {
 
 #[test]
 fn a_binding_without_a_type_asks_for_it() {
-    let (name, bytes) = real_named("hooli");
+    let (name, bytes) = named("reusable-one.yml");
     let import = plan_import(&[File { name: &name, bytes: &bytes }], &Reusable::All, &Existing::default());
     assert!(import.connections.is_empty());
-    assert_eq!(import.integrations[0].object.spec.connections, [Variable::bound("Acme Connection", "acme-api-key")]);
+    assert_eq!(
+        import.integrations[0].object.spec.connections,
+        [Variable::bound("Orchard Connection", "orchard-api-key")]
+    );
     assert_eq!(
         import.notes[0].to_string(),
-        "hooli: \"Acme Connection\" is bound to acme-api-key, which is missing here: of which component and type is it? Its steps are of acme (private); the definition does not tell the type. Write connections/acme-api-key.yaml, or import the tenant with --print-query"
+        "orchard-orders: \"Orchard Connection\" is bound to orchard-api-key, which is missing here: of which component and type is it? Its steps are of orchard (private); the definition does not tell the type. Write connections/orchard-api-key.yaml, or import the tenant with --print-query"
     );
 }
 
@@ -261,13 +264,14 @@ fn endpoint_keys_and_step_secrets_are_named() {
 }
 
 #[test]
-fn the_report_of_real_definitions() {
-    for (name, parts, reusable) in [
-        ("salesforce", &["salesforce-lead-enricher", "salesforce-example", "progix"][..], Reusable::All),
-        ("databricks", &["databricks"], Reusable::None),
-        ("code_native", &["code-native", "hooli"], Reusable::All),
+fn the_report_of_definitions() {
+    for (name, files, reusable) in [
+        ("shared", &["two-own.yml", "shared-own.yml", "version-none-mapping.yaml"][..], Reusable::All),
+        ("placeholders", &["placeholders.yaml"], Reusable::None),
+        ("code_native", &["code-native.yaml", "reusable-one.yml"], Reusable::All),
+        ("own", &["connections-own.yml", "inputs.yml", "secrets.yml"], Reusable::All),
     ] {
-        let files: Vec<(String, Vec<u8>)> = parts.iter().map(|part| real_named(part)).collect();
+        let files: Vec<(String, Vec<u8>)> = files.iter().map(|file| named(file)).collect();
         let files: Vec<File> = files.iter().map(|(name, bytes)| File { name, bytes }).collect();
         let import = plan_import(&files, &reusable, &Existing::default());
         let files = super::files(&import).unwrap();

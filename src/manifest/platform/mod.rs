@@ -6,7 +6,7 @@ mod list;
 mod plan;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use answer::{Answer, Gap, PlatformError, read_answer};
 pub use plan::plan_tenant;

@@ -1,3 +1,7 @@
+//! The platform's answer, and the query that it answers.
+
+pub(crate) mod api_types;
+
 use super::*;
 use crate::api::{Credentials, Input, OAuth2, Resource, rules};
 use crate::manifest::import::{Existing, File, Import, Note, Reusable, Unfit, files};
@@ -218,13 +222,14 @@ fn what_is_no_answer_says_what_to_do() {
 
 #[test]
 fn definitions_bind_to_what_the_tenant_has() {
-    let bytes = crate::manifest::definition::tests::real_named("hooli").1;
-    let file = [File { name: "hooli.yml", bytes: &bytes }];
-    let read =
-        read_answer(answer(vec![connection("acme-api-key", "org", "org", json!([]))]).to_string().as_bytes()).unwrap();
+    let bytes = crate::manifest::definition::tests::named("reusable-one.yml").1;
+    let file = [File { name: "reusable-one.yml", bytes: &bytes }];
+    let text = answer(vec![connection("orchard-api-key", "org", "org", json!([]))]).to_string();
+    // The definition's steps are of this component.
+    let read = read_answer(text.replace("\"acme\"", "\"orchard\"").as_bytes()).unwrap();
     let import = plan_tenant(&read, &file, &Reusable::None, &Existing::default());
     assert!(!import.notes.iter().any(|note| matches!(note, Note::WhichType { .. })));
-    assert_eq!(import.components.iter().filter(|c| c.spec.key == "acme").count(), 1);
+    assert_eq!(import.components.iter().filter(|c| c.spec.key == "orchard").count(), 1);
     let again = plan_tenant(
         &read,
         &file,
@@ -235,7 +240,7 @@ fn definitions_bind_to_what_the_tenant_has() {
     let mut changed = import.connections.clone();
     changed[0].spec.title = Some("Ours".into());
     let differs = plan_tenant(&read, &[], &Reusable::None, &Existing { connections: &changed, ..Existing::default() });
-    assert!(differs.notes.contains(&Note::Differs { key: "acme-api-key".into() }) && differs.connections.is_empty());
+    assert!(differs.notes.contains(&Note::Differs { key: "orchard-api-key".into() }) && differs.connections.is_empty());
 }
 
 #[test]
@@ -295,7 +300,7 @@ fn the_query_asks_for_what_we_read() {
     ] {
         assert!(QUERY.contains(field), "{field}");
     }
-    assert_eq!(QUERY.matches('{').count(), QUERY.matches('}').count());
+    assert_eq!(graphql_parser::parse_query::<String>(QUERY).unwrap().definitions.len(), 1);
 }
 
 proptest! {

@@ -124,10 +124,33 @@ fn a_secret_that_stands_twice_is_nowhere_left() {
 
 #[test]
 fn old_definitions_lose_their_secrets_too() {
-    let (bytes, emptied) = empty_secrets(&super::real_named("progix").1).unwrap();
+    let (bytes, emptied) = empty_secrets(&super::named("version-none-mapping.yaml").1).unwrap();
     assert_eq!(emptied.len(), 1);
     assert_eq!(emptied[0].place, EmptiedPlace::Default { variable: "secret".into() });
     assert!(String::from_utf8(bytes).unwrap().contains("\n  secret: \"\"\n"));
+}
+
+#[test]
+fn what_is_emptied_in_each_of_our_definitions() {
+    let lines: Vec<String> = [super::current(), super::old()]
+        .concat()
+        .iter()
+        .map(|(file, bytes)| (file, empty_secrets(bytes).unwrap_or_else(|error| panic!("{file}: {error}")).1))
+        .flat_map(|(file, emptied)| {
+            let line = move |e: Emptied| {
+                format!("{file}:{}: {}{}", e.line, e.place, if e.placeholder { " (a placeholder)" } else { "" })
+            };
+            emptied.into_iter().map(line)
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+/// It cannot be told from a secret that stands a second time, in a key: nothing is written, and no text of it shown.
+#[test]
+fn a_placeholder_that_is_its_inputs_own_name_is_refused() {
+    let error = empty_secrets(&super::named("placeholder-is-its-key.yml").1).unwrap_err();
+    assert_eq!(error, DefinitionError::SecretElsewhere { line: 29, secret_line: 31 });
 }
 
 #[test]

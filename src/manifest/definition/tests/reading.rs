@@ -1,11 +1,20 @@
 use super::super::*;
-use super::{definition, real, real_named, with_inputs};
+use super::{all, current, definition, folder, named, old, with_inputs};
 use crate::api::{OAuth2, User};
 
 #[test]
-fn every_real_definition_is_read() {
+fn every_definition_is_read() {
+    for (file, bytes) in all() {
+        let read = read(&bytes).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(!read.name.is_empty() && read.uses.variables.len() == read.variables.len(), "{file}");
+        assert!(matches!(read.format, Format::Current | Format::CodeNative) || read.variables.is_empty(), "{file}");
+    }
+}
+
+#[test]
+fn what_each_of_our_definitions_holds() {
     let mut lines = Vec::new();
-    for (file, bytes) in real() {
+    for (file, bytes) in [current(), old()].concat() {
         let read = read(&bytes).unwrap_or_else(|error| panic!("{file}: {error}"));
         let uses: usize = read.uses.variables.values().map(Vec::len).sum();
         lines.push(format!(
@@ -21,16 +30,41 @@ fn every_real_definition_is_read() {
 }
 
 #[test]
-fn uses_are_those_of_the_real_definition() {
-    let uses = uses(&real_named("salesforce-lead-enricher").1).unwrap();
-    let lines: Vec<String> = uses
-        .variables
+fn uses_are_those_of_the_definition() {
+    let lines: Vec<String> = current()
         .iter()
-        .flat_map(|(variable, uses)| {
-            uses.iter().map(move |u| format!("{variable}: {:?} {:?} {}", u.by, u.component, u.input))
+        .map(|(file, bytes)| (file, uses(bytes).unwrap()))
+        .flat_map(|(file, uses)| {
+            let of = |(variable, uses): (String, Vec<crate::api::Use>)| {
+                let used = uses.into_iter().map(|u| {
+                    let component = u.component.map_or("-".to_string(), |c| c.to_string());
+                    let by = match u.by {
+                        User::Step { flow, step } => format!("{flow} / {step}"),
+                        User::DataSource { variable } => format!("data source of {variable}"),
+                    };
+                    format!("\n    {by}: {component}, {}", u.input)
+                });
+                format!("  {variable:?}{}", used.collect::<String>())
+            };
+            std::iter::once(file.clone()).chain(uses.variables.into_iter().map(of)).collect::<Vec<_>>()
         })
         .collect();
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn a_version_that_we_do_not_read_is_never_read_as_the_current_one() {
+    for (file, bytes) in folder("newer") {
+        let read = read(&bytes).unwrap();
+        assert!(matches!(read.format, Format::Unread { .. }) && read.uses.unread.is_some(), "{file}");
+        assert!(read.variables.is_empty() && read.uses.variables.is_empty(), "{file}");
+    }
+}
+
+#[test]
+fn a_workflow_is_no_integration() {
+    let read = read(&named("workflow.yml").1).unwrap();
+    assert_eq!((read.format, read.variables.len()), (Format::Workflow, 0));
 }
 
 const STEPS: &str = "
@@ -75,7 +109,7 @@ fn uses_are_found_at_any_depth_under_any_input_name() {
 
 #[test]
 fn the_component_of_generated_code_is_no_stub() {
-    let read = read(&real_named("code-native").1).unwrap();
+    let read = read(&named("code-native.yaml").1).unwrap();
     assert_eq!(read.format, Format::CodeNative);
     let stubs = component_stubs(&[&read]);
     assert_eq!(stubs.iter().map(|stub| stub.name()).collect::<Vec<_>>(), ["webhook-triggers"]);
@@ -83,10 +117,10 @@ fn the_component_of_generated_code_is_no_stub() {
 
 #[test]
 fn stubs_show_what_use_shows() {
-    let read = read(&real_named("salesforce-example").1).unwrap();
+    let read = read(&named("shared-own.yml").1).unwrap();
     let stubs = component_stubs(&[&read, &read]);
-    let salesforce = stubs.iter().find(|stub| stub.spec.key == "salesforce").unwrap();
-    let oauth2 = salesforce.spec.connection_type("oauth2").unwrap();
+    let granary = stubs.iter().find(|stub| stub.spec.key == "granary").unwrap();
+    let oauth2 = granary.spec.connection_type("oauth2").unwrap();
     assert_eq!(oauth2.oauth2, Some(OAuth2::AuthorizationCode));
     assert_eq!((oauth2.inputs["tokenUrl"].endpoint, oauth2.inputs["tokenUrl"].secret), (Some(true), None));
     assert_eq!((oauth2.inputs["clientSecret"].endpoint, oauth2.inputs["clientSecret"].secret), (None, Some(true)));
