@@ -24,7 +24,7 @@ mod style;
 mod tally;
 mod value;
 
-pub use binding::{BindingRow, BindingState, ConnectionBrief, ConsideredKey, Used};
+pub use binding::{BindingRow, BindingState, ComponentBrief, ConnectionBrief, ConsideredKey, Used};
 pub use bindings_text::bindings_text;
 pub use explain::*;
 pub use findings::Findings;

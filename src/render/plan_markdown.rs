@@ -173,7 +173,8 @@ fn field(change: &FieldChange, kind: ActionKind) -> Vec<String> {
         });
         return [format!("  {name}:")].into_iter().chain(lines).collect();
     }
-    let line = |sign: char, value| format!("{sign} {name}: {}", shorten(&value::words(value), MOST));
-    let from = from.as_ref().map(|v| line('-', v));
-    from.into_iter().chain(to.as_ref().map(|v| line('+', v))).collect()
+    let line =
+        |sign: char, value, other| format!("{sign} {name}: {}", shorten(&value::words_beside(value, other), MOST));
+    let removed = from.as_ref().map(|v| line('-', v, to.as_ref()));
+    removed.into_iter().chain(to.as_ref().map(|v| line('+', v, from.as_ref()))).collect()
 }

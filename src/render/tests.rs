@@ -3,6 +3,7 @@
 mod hostile;
 
 use super::*;
+use crate::api::ComponentRef;
 use crate::engine::plan::{At, Plan};
 
 fn typed() -> Invocation {
@@ -185,4 +186,26 @@ fn long_lists_are_cut_with_a_count() {
     assert!(markdown.len() <= markdown::LIMIT && markdown.contains("items are left out**"));
     assert!(markdown.contains("--approve sha256:") && markdown.contains("Next: "));
     assert_eq!(markdown.matches("<details").count(), markdown.matches("</details>").count());
+}
+
+/// A program should not have to take "mail (private)" apart.
+#[test]
+fn a_component_is_key_and_public_in_json() {
+    let mut world = sample::busy();
+    sample::edit(&mut world, "us-prod", "slack-alerts", |spec| spec.component = ComponentRef::new("slack", false));
+    let key = serde_json::to_value(explain_key(&world, "slack-alerts").unwrap()).unwrap();
+    let connections: Vec<_> = key["tenants"].as_array().unwrap().iter().map(|t| &t["connection"]).collect();
+    assert!(
+        connections.iter().any(|c| c["component"] == serde_json::json!({"key": "slack", "public": false})),
+        "{key}"
+    );
+    let status = Status::of(&world, &sample::planned(&world));
+    let text = status.text(&typed(), Style::default());
+    let status = serde_json::to_value(status).unwrap();
+    assert!(!status["components"].to_string().contains("(private)"), "{status}");
+    let rows = status["matrix"]["rows"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["stableKey"] == "slack-alerts").unwrap();
+    assert_eq!(row["component"], serde_json::json!({"key": "slack", "public": false}));
+    assert_eq!(row["type"], "oauth2");
+    assert!(text.contains("slack (private)/oauth2"), "{text}");
 }

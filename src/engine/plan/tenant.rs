@@ -9,7 +9,7 @@ use crate::engine::bindings::{Bindings, affected};
 use crate::engine::check;
 use crate::engine::code::Code;
 use crate::engine::diff::{self, Declaration, Difference, Extent, Sides, Standing};
-use crate::engine::field::Field;
+use crate::engine::field::{Field, FieldKind};
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::parallel;
 use crate::engine::record::Writer;
@@ -225,17 +225,11 @@ impl<'a> Draft<'a> {
     fn occupied(&mut self, id: &ObjectId, field: &Field<'_>, declarations: &[Declaration]) {
         self.occupied.insert(id.clone());
         let live = self.input.live.get(id);
-        let value =
-            |item: Option<&Item>| item.and_then(|i| i.value(field)).map_or(String::new(), |v| v.to_json().to_string());
         let declared = declarations.iter().find(|d| d.extent != Extent::Existence).map(|d| &d.item);
         self.blocked(
             id,
             Code::Occupied,
-            format!(
-                "the name is taken: {field} is {} there and declared as {}, and it never changes",
-                value(live.as_ref()),
-                value(declared)
-            ),
+            format!("the name is taken: {}", taken(field, live.as_ref(), declared)),
             "make a connection with a new stable key that replaces this one, or take the old one away by hand",
         );
     }
@@ -298,6 +292,23 @@ impl<'a> Draft<'a> {
             replacements,
             reading: input.reading.clone(),
         }
+    }
+}
+
+/// What is there under a name, and what is declared under it, in words: of which component and type a
+/// connection is says more than the one field that differs first.
+fn taken(field: &Field<'_>, live: Option<&Item>, declared: Option<&Item>) -> String {
+    match (live, declared) {
+        (Some(Item::Connection(live)), Some(Item::Connection(declared))) if field.kind == FieldKind::StableKey => {
+            let (live, declared) = (&live.spec.stable_key, &declared.spec.stable_key);
+            format!("the stable key is {live} there and declared as {declared}, and it never changes")
+        }
+        (Some(Item::Connection(live)), Some(Item::Connection(declared))) => format!(
+            "the connection there is {} and is declared as {}; component, type and credentials never change",
+            live.spec.kind_in_words(),
+            declared.spec.kind_in_words()
+        ),
+        _ => format!("{field} is another there than declared, and it never changes"),
     }
 }
 

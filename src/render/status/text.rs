@@ -60,13 +60,13 @@ impl Status {
         }
         page.gap();
         page.line(0, &[strong("components")]);
-        let columns = self.components.iter().map(|c| width(&c.component)).max().unwrap_or(0).min(32);
+        let columns = self.components.iter().map(|c| width(&c.component.to_string())).max().unwrap_or(0).min(32);
         for line in &self.components {
             const KEYS: usize = 8;
             let keys: Vec<&str> = line.connections.iter().take(KEYS).map(String::as_str).collect();
             let more = line.connections.len().saturating_sub(KEYS);
             let more = if more > 0 { format!(" and {} more", thousands(more)) } else { String::new() };
-            page.labelled(2, plain(&line.component), columns, &[plain(keys.join(", ")), faint(more)]);
+            page.labelled(2, plain(line.component.to_string()), columns, &[plain(keys.join(", ")), faint(more)]);
         }
     }
 
@@ -122,7 +122,7 @@ fn matrix(page: &mut Page, matrix: &Matrix) {
     let head = ["stable key", "component/type"].into_iter().map(str::to_string);
     table.set_header(head.chain(matrix.tenants.iter().map(|t| safe(t))));
     for row in matrix.rows.iter().take(MOST) {
-        let names = [safe(&row.stable_key), safe(row.kind.as_deref().unwrap_or("?"))];
+        let names = [safe(&row.stable_key), safe(&row.kind())];
         table.add_row(names.into_iter().chain(row.cells.iter().map(|c| c.mark().to_string())));
     }
     for column in table.column_iter_mut().skip(2) {
