@@ -9,14 +9,25 @@ use super::style::{Style, Tone};
 pub(super) struct Span {
     tone: Tone,
     text: String,
+    /// Whether lines are never broken within it.
+    whole: bool,
 }
 
 impl Span {
     pub(super) fn new(tone: Tone, text: impl AsRef<str>) -> Self {
-        Span { tone, text: escape::line(text.as_ref()).into_owned() }
+        Span { tone, text: escape::line(text.as_ref()).into_owned(), whole: false }
+    }
+
+    /// The same, never broken over two lines.
+    pub(super) fn whole(self) -> Self {
+        Span { whole: true, ..self }
     }
 }
 
+/// What is copied and pasted: it stands on one line, whatever the width.
+pub(super) fn command(text: impl AsRef<str>) -> Span {
+    Span::new(Tone::Strong, text).whole()
+}
 pub(super) fn plain(text: impl AsRef<str>) -> Span {
     Span::new(Tone::Plain, text)
 }
@@ -27,10 +38,7 @@ pub(super) fn faint(text: impl AsRef<str>) -> Span {
     Span::new(Tone::Faint, text)
 }
 
-/// How many columns a text takes.
-pub(super) fn width(text: &str) -> usize {
-    text.chars().count()
-}
+pub(super) use crate::text::width;
 
 /// `text` filled up with blanks to `columns`.
 pub(super) fn pad(text: &str, columns: usize) -> String {
@@ -48,6 +56,11 @@ pub(super) struct Page {
 impl Page {
     pub(super) fn new(style: Style) -> Self {
         Page { style, out: String::new() }
+    }
+
+    /// How many columns a line may have.
+    pub(super) fn columns(&self) -> usize {
+        self.style.width
     }
 
     /// One line, however long: for what is copied and pasted.
@@ -123,7 +136,8 @@ fn words(spans: &[Span]) -> Vec<Word> {
     let mut gap = 0;
     let mut begins = true;
     for span in spans {
-        for (position, part) in span.text.split(' ').enumerate() {
+        let parts: Vec<&str> = if span.whole { vec![&span.text] } else { span.text.split(' ').collect() };
+        for (position, part) in parts.into_iter().enumerate() {
             if position > 0 {
                 gap += 1;
                 begins = true;
@@ -131,7 +145,7 @@ fn words(spans: &[Span]) -> Vec<Word> {
             if part.is_empty() {
                 continue;
             }
-            let piece = Span { tone: span.tone, text: part.to_string() };
+            let piece = Span { tone: span.tone, text: part.to_string(), whole: span.whole };
             match words.last_mut() {
                 Some(word) if !begins => word.pieces.push(piece),
                 _ => words.push(Word { gap: std::mem::take(&mut gap), pieces: vec![piece] }),
@@ -151,6 +165,18 @@ mod tests {
         let mut page = Page::new(Style { colour: false, width: 20 });
         page.wrap(2, 4, &[strong("one two"), plain(", three four five"), faint(" sixteen-long-words-together")]);
         assert_eq!(page.finish(), "  one two, three\n    four five\n    sixteen-long-words-together\n");
+    }
+
+    #[test]
+    fn wide_characters_count_twice_and_commands_stay_whole() {
+        let mut page = Page::new(Style { colour: false, width: 20 });
+        page.wrap(0, 2, &[plain("漢字漢字 漢字漢字 漢字")]);
+        page.labelled(0, plain("漢字"), 6, &[plain("x")]);
+        page.wrap(0, 2, &[plain("Next: "), command("stablekey plan --tenant a"), plain("  (it asks)")]);
+        assert_eq!(
+            page.finish(),
+            "漢字漢字 漢字漢字\n  漢字\n漢字    x\nNext:\n  stablekey plan --tenant a\n  (it asks)\n"
+        );
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub fn plan_markdown(plan: &Plan, typed: &Invocation) -> String {
         let rest = if rest.is_empty() { String::new() } else { format!(" ({rest})") };
         return format!("{head}✅ Nothing to do: everything is as declared{rest}.\n");
     }
-    let closing: String = next(plan, &tally, typed).iter().map(|line| format!("\n{}\n", md(line))).collect();
+    let closing: String = next(plan, &tally, typed).iter().map(|next| format!("\n{}\n", md(&next.line()))).collect();
     let mut comment = Comment::new(closing, &typed.plan());
     comment.add(&format!("{head}**{}.**\n\n", md(&tally.sentence())));
     table(&mut comment, &targets);

@@ -2,6 +2,7 @@
 
 use super::value::Value;
 use crate::manifest::scalar;
+use crate::text::is_dangerous;
 use granit_parser::ScalarStyle;
 
 /// How text is written somewhere.
@@ -89,17 +90,17 @@ pub fn flow_entry(key: &str, value: &Value, json: bool) -> String {
 
 /// A text: plain where that can be misread by nobody, else in double quotes.
 pub fn flow_text(text: &str, json: bool) -> String {
-    if !json && is_plain(text) { text.to_string() } else { double_quoted(text) }
+    if !json && is_plain(text) { text.to_string() } else { double_quoted(text, json) }
 }
 
 /// A text in the style in which another stood, where it can be written so.
-pub fn like(text: &str, style: ScalarStyle) -> String {
+pub fn like(text: &str, style: ScalarStyle, json: bool) -> String {
     match style {
-        ScalarStyle::SingleQuoted if text.chars().all(|c| !c.is_control() && !is_invisible(c)) => {
+        ScalarStyle::SingleQuoted if !text.chars().any(is_invisible) => {
             format!("'{}'", text.replace('\'', "''"))
         }
         ScalarStyle::Plain if is_plain(text) => text.to_string(),
-        _ => double_quoted(text),
+        _ => double_quoted(text, json),
     }
 }
 
@@ -112,21 +113,27 @@ fn is_plain(text: &str) -> bool {
         && scalar::plain(text).is_none()
 }
 
-/// A text as JSON writes it, with everything invisible escaped.
-pub fn double_quoted(text: &str) -> String {
-    let json = serde_json::Value::String(text.to_string()).to_string();
-    json.chars().fold(String::with_capacity(json.len()), |mut out, c| {
-        if is_invisible(c) {
-            out.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            out.push(c);
+/// A text in double quotes, with everything invisible escaped, so that whoever reads the file sees what
+/// there is. What lies beyond the first plane is written in YAML's way, or in JSON's.
+pub fn double_quoted(text: &str, json: bool) -> String {
+    let quoted = serde_json::Value::String(text.to_string()).to_string();
+    quoted.chars().fold(String::with_capacity(quoted.len()), |mut out, c| {
+        match (is_invisible(c), u32::from(c)) {
+            (false, _) => out.push(c),
+            (true, code @ ..=0xffff) => out.push_str(&format!("\\u{code:04x}")),
+            (true, _) if json => {
+                let mut units = [0; 2];
+                c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+            }
+            (true, code) => out.push_str(&format!("\\U{code:08x}")),
         }
         out
     })
 }
 
+/// Whether a character would not be seen, or is none that YAML takes as it is.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    is_dangerous(c) || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 /// A text of several lines below `|`, its lines at `indent`; `None` where it cannot be written so.
@@ -137,7 +144,7 @@ pub fn literal(text: &str, indent: usize, newline: &str) -> Option<String> {
         None => ("|-", text),
     };
     let fits = |line: &str| {
-        line.chars().all(|c| !c.is_control() && !is_invisible(c)) && !line.ends_with(' ') && !line.starts_with("---")
+        !line.chars().any(is_invisible) && !line.ends_with(' ') && !line.starts_with("---")
     };
     let lines: Vec<&str> = body.split('\n').collect();
     let (first, last) = (lines.first()?, lines.last()?);

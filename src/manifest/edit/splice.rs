@@ -193,7 +193,7 @@ impl<'a, 't> Draft<'a, 't> {
 
     fn text_like(&self, text: &str, style: ScalarStyle, in_flow: bool, holder: &Holder) -> String {
         if self.json {
-            return render::double_quoted(text);
+            return render::double_quoted(text, self.json);
         }
         if let (false, Holder::Map { entry, .. }) = (in_flow, holder) {
             let indent = self.layout.column(self.tree().node(entry.key).span().start) + 2;
@@ -201,7 +201,7 @@ impl<'a, 't> Draft<'a, 't> {
                 return literal;
             }
         }
-        render::like(text, if is_block(style) { ScalarStyle::Plain } else { style })
+        render::like(text, if is_block(style) { ScalarStyle::Plain } else { style }, self.json)
     }
 
     /// Writes a value where nothing stands.
