@@ -103,9 +103,8 @@ impl Excerpt {
     fn marked(&self) -> (usize, usize) {
         let before = usize::try_from(self.column.saturating_sub(1)).unwrap_or(0);
         let length = usize::try_from(self.length).unwrap_or(0);
-        let columns = |skip: usize, take: usize| {
-            self.text.chars().skip(skip).take(take).map(text::width_of).sum::<usize>()
-        };
+        let columns =
+            |skip: usize, take: usize| self.text.chars().skip(skip).take(take).map(text::width_of).sum::<usize>();
         // A mistake at the end of a line stands behind its last character.
         let behind = before.saturating_sub(self.text.chars().count());
         (columns(0, before) + behind, columns(before, length).max(1))

@@ -94,7 +94,7 @@ pub fn edit(text: &str, range: Range<usize>, item: Option<u32>, edits: &[Edit]) 
 pub(super) fn spelled_out(json: &str) -> Option<String> {
     let tree = parse(json).ok()?;
     let Value::Map(entries) = Value::of(&tree, tree.root) else { return None };
-    let style = render::Style { newline: "\n", json: false, spread: true };
+    let style = render::Style { newline: "\n", json: false, spread: true, step: 2 };
     Some(format!("{}\n", render::block_map(&entries, 0, style)))
 }
 

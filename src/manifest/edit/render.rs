@@ -14,6 +14,8 @@ pub struct Style<'a> {
     pub json: bool,
     /// Whether small maps go on lines of their own, as those beside them do.
     pub spread: bool,
+    /// By how much what is in a block is indented more than its key.
+    pub step: usize,
 }
 
 /// Maps that people write one entry to a line, whatever stands beside them.
@@ -24,12 +26,14 @@ pub fn entry(key: &str, value: &Value, indent: usize, style: Style<'_>) -> Strin
     let name = flow_text(key, style.json);
     match value {
         Value::Map(entries) if !entries.is_empty() && (style.spread || SPREAD.contains(&key)) => {
-            format!("{name}:{}{}", break_to(indent + 2, style), block_map(entries, indent + 2, style))
+            let below = indent + style.step;
+            format!("{name}:{}{}", break_to(below, style), block_map(entries, below, style))
         }
         Value::List(items) if !items.is_empty() && (style.spread || key == "connections") => {
-            format!("{name}:{}{}", break_to(indent + 2, style), block_list(items, indent + 2, style))
+            let below = indent + style.step;
+            format!("{name}:{}{}", break_to(below, style), block_list(items, below, style))
         }
-        Value::Text(text) => match literal(text, indent + 2, style.newline) {
+        Value::Text(text) => match literal(text, indent + style.step, style.newline) {
             Some(literal) => format!("{name}: {literal}"),
             None => format!("{name}: {}", flow(value, style.json)),
         },
@@ -81,6 +85,35 @@ pub fn flow(value: &Value, json: bool) -> String {
             format!("{{{}}}", entries.join(", "))
         }
     }
+}
+
+/// How the lines of a value in braces are indented: as those around it are.
+pub struct Lines<'a> {
+    /// What its own line begins with.
+    pub lead: &'a str,
+    /// What each level adds.
+    pub unit: &'a str,
+}
+
+/// A value in braces, maps an entry to a line.
+pub fn flow_lines(value: &Value, lines: &Lines<'_>, style: Style<'_>) -> String {
+    let inner = format!("{}{}", lines.lead, lines.unit);
+    let below = Lines { lead: &inner, unit: lines.unit };
+    let (open, parts, close): (_, Vec<String>, _) = match value {
+        Value::Map(entries) if !entries.is_empty() => {
+            let entry = |(key, value): &(String, Value)| {
+                format!("{}: {}", flow_text(key, style.json), flow_lines(value, &below, style))
+            };
+            ('{', entries.iter().map(entry).collect(), '}')
+        }
+        Value::List(items) if items.iter().any(|item| matches!(item, Value::Map(_))) => {
+            ('[', items.iter().map(|item| flow_lines(item, &below, style)).collect(), ']')
+        }
+        value => return flow(value, style.json),
+    };
+    let newline = style.newline;
+    let parts = parts.join(&format!(",{newline}{inner}"));
+    format!("{open}{newline}{inner}{parts}{newline}{}{close}", lines.lead)
 }
 
 /// `key: value` on one line.
@@ -143,9 +176,7 @@ pub fn literal(text: &str, indent: usize, newline: &str) -> Option<String> {
         Some(body) => ("|", body),
         None => ("|-", text),
     };
-    let fits = |line: &str| {
-        !line.chars().any(is_invisible) && !line.ends_with(' ') && !line.starts_with("---")
-    };
+    let fits = |line: &str| !line.chars().any(is_invisible) && !line.ends_with(' ') && !line.starts_with("---");
     let lines: Vec<&str> = body.split('\n').collect();
     let (first, last) = (lines.first()?, lines.last()?);
     if !text.contains('\n')
