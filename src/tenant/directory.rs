@@ -10,6 +10,7 @@ use crate::engine::field::FieldKind;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::plan::{Action, ActionKind, Change, FieldChange, Op};
 use crate::engine::record::Record;
+use crate::engine::world::Inventory;
 use crate::manifest::{self, Edit, Origin, Problem, to_yaml};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,8 +58,9 @@ impl DirectoryPlace {
         &self.folder
     }
 
-    /// What `stablekey.lock` says.
-    pub fn records(&self) -> Result<BTreeMap<ObjectId, Arc<Record>>, Problem> {
+    /// What `stablekey.lock` says of what is live; and whether it is to be written again, because a merge left
+    /// several lines for one object.
+    fn lock(&self, live: &Inventory) -> Result<(BTreeMap<ObjectId, Arc<Record>>, bool), Problem> {
         let path = self.folder.join(lock_file::NAME);
         let wrong = |line: usize, message: String, help: &str| Problem {
             file: path.display().to_string(),
@@ -70,25 +72,40 @@ impl DirectoryPlace {
         };
         let bytes = match disk::read(&path, LOCK_BYTES) {
             Ok(Some(bytes)) => bytes,
-            Ok(None) => return Ok(BTreeMap::new()),
+            Ok(None) => return Ok((BTreeMap::new(), false)),
             Err(error) => return Err(wrong(0, format!("cannot be read: {error}"), "make it a readable file")),
         };
         let help = "restore it from Git; without it every object is as if others had written it";
         let text = String::from_utf8(bytes).map_err(|_| wrong(0, "not UTF-8".to_string(), help))?;
-        lock_file::read(&text).map_err(|error| wrong(error.line, error.why.to_string(), help))
+        let lines = lock_file::read(&text).map_err(|error| wrong(error.line, error.why.to_string(), help))?;
+        let are_merged = lines.are_merged();
+        Ok((lines.records(&self.tenant, live), are_merged))
+    }
+
+    /// What is live with what `stablekey.lock` says of it.
+    pub fn with_records(&self, snapshot: Snapshot) -> Result<Snapshot, Problem> {
+        self.recorded(snapshot).map(|(snapshot, _)| snapshot)
+    }
+
+    fn recorded(&self, mut snapshot: Snapshot) -> Result<(Snapshot, bool), Problem> {
+        let (records, are_merged) = self.lock(&snapshot.inventory)?;
+        Arc::make_mut(&mut snapshot.inventory).records = records;
+        Ok((snapshot, are_merged))
     }
 
     fn read(&self) -> Result<Snapshot, PlaceError> {
+        self.read_all().map(|(snapshot, _)| snapshot)
+    }
+
+    /// Everything, and whether the lock is to be written again.
+    fn read_all(&self) -> Result<(Snapshot, bool), PlaceError> {
         let parent = self.folder.parent().unwrap_or(Path::new(""));
         let reading = manifest::read_folder(parent, &self.folder, &[]);
         let other_kinds = reading.other_kinds;
         let mut snapshot =
             gather(Documents { documents: reading.documents, invalid: reading.invalid, unparsed: reading.unparsed });
         snapshot.other_kinds = other_kinds;
-        let records =
-            self.records().map_err(|problem| PlaceError::Failed { what: problem.file, why: problem.message })?;
-        Arc::make_mut(&mut snapshot.inventory).records = records;
-        Ok(snapshot)
+        self.recorded(snapshot).map_err(|problem| PlaceError::Failed { what: problem.file, why: problem.message })
     }
 
     fn failed(&self, what: &Path) -> impl Fn(std::io::Error) -> PlaceError {
@@ -128,7 +145,7 @@ impl Place for DirectoryPlace {
             Err(TryLockError::WouldBlock) => return Err(PlaceError::Busy { who: self.tenant.clone() }),
             Err(TryLockError::Error(error)) => return Err(self.failed(&self.folder)(error)),
         }
-        let snapshot = self.read()?;
+        let (snapshot, are_merged) = self.read_all()?;
         let folders: BTreeSet<PathBuf> = snapshot
             .origins
             .values()
@@ -144,7 +161,7 @@ impl Place for DirectoryPlace {
             place: self,
             _lock: lock,
             records: snapshot.inventory.records.clone(),
-            written: snapshot.inventory.records.clone(),
+            written: (!are_merged).then(|| snapshot.inventory.records.clone()),
             unreadable: !snapshot.inventory.unparsed.is_empty(),
             files: snapshot.origins.iter().map(|(id, origin)| (id.clone(), PathBuf::from(&origin.file.path))).collect(),
         }))
@@ -159,8 +176,8 @@ struct DirectorySession<'a> {
     coming: BTreeMap<ObjectId, Arc<Record>>,
     /// As they are with what was done so far.
     records: BTreeMap<ObjectId, Arc<Record>>,
-    /// As they stand in the file.
-    written: BTreeMap<ObjectId, Arc<Record>>,
+    /// As they stand in the file; `None` where a merge left several lines for one object.
+    written: Option<BTreeMap<ObjectId, Arc<Record>>>,
     /// The file of each object.
     files: BTreeMap<ObjectId, PathBuf>,
     /// Whether there is a file that could hold anything.
@@ -181,14 +198,27 @@ impl DirectorySession<'_> {
     }
 
     fn write_records(&mut self, records: BTreeMap<ObjectId, Arc<Record>>) -> Result<(), PlaceError> {
-        if records != self.written {
+        if self.written.as_ref() != Some(&records) {
             let path = self.place.folder.join(lock_file::NAME);
-            let text = lock_file::write(&records);
-            disk::write_atomically(self.place.disk.as_ref(), &path, text.as_bytes())
-                .map_err(self.place.failed(&path))?;
-            self.written = records;
+            if !path.exists() {
+                self.let_git_merge()?;
+            }
+            self.write(&path, lock_file::write(&records).as_bytes())?;
+            self.written = Some(records);
         }
         Ok(())
+    }
+
+    /// Before the first lock of a folder in a Git tree: tells Git to merge its lines.
+    fn let_git_merge(&self) -> Result<(), PlaceError> {
+        let folder = &self.place.folder;
+        if !lock_file::is_left_to_git(folder) {
+            return Ok(());
+        }
+        let path = folder.join(lock_file::ATTRIBUTES);
+        // One that is a link, or cannot be read, is left to whoever made it.
+        let Ok(there) = disk::read(&path, manifest::limits::FILE_BYTES) else { return Ok(()) };
+        self.write(&path, &lock_file::with_attribute(there.unwrap_or_default()))
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), PlaceError> {

@@ -215,7 +215,7 @@ impl Project {
             Some(Place::Directory(directory)) => {
                 let folder = normal(&self.root.join(&directory.path));
                 let place = DirectoryPlace::new(name, folder.clone());
-                let live = with_records(read(&folder), &place).map_err(|problem| {
+                let live = place.with_records(read(&folder)).map_err(|problem| {
                     let why = problem.message.clone();
                     self.own_problems.push(problem);
                     why
@@ -400,12 +400,6 @@ fn shown(origin: &Origin, path: &[&str]) -> String {
 fn source_of(given: &Given, name: &str, spec: &TenantSpec) -> Option<PathBuf> {
     let written = || spec.source.as_ref().map(|s| given.root.join(&s.path));
     given.sources.get(name).cloned().or_else(written)
-}
-
-fn with_records(mut snapshot: Snapshot, place: &DirectoryPlace) -> Result<Snapshot, Problem> {
-    let records = place.records()?;
-    Arc::make_mut(&mut snapshot.inventory).records = records;
-    Ok(snapshot)
 }
 
 /// The folder that a file lies in.
