@@ -111,3 +111,25 @@ fn wide_characters_are_counted_as_wide() {
     let at = above.find("typ:").unwrap();
     assert_eq!(width(&above[..at]), marks.find('^').unwrap(), "{text}");
 }
+
+/// What is wrong in a file is shown once, with its line, to whoever sees both outputs; who sees only the
+/// result finds it there.
+#[test]
+fn a_problem_of_a_file_is_told_once() {
+    let us_eu = example("us-eu");
+    let manifest = "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\nmetadata: {name: bad}\n\
+         spec: {stableKey: bad, component: {key: a}, type: b, credentials: Nobody}\n";
+    fs::write(us_eu.path().join("dev/bad.yaml"), manifest).unwrap();
+    let what = "`Nobody` is not one of";
+    for arguments in [["plan", "."], ["status", "."], ["apply", "--yes"], ["validate", "."]] {
+        let (text, code) = shown(us_eu.path(), 200, &arguments);
+        assert_eq!((text.matches(what).count(), code), (1, 1), "{arguments:?}: {text}");
+        assert!(text.contains("1 error"), "{text}");
+        let output = stablekey(us_eu.path(), &arguments).output().unwrap();
+        let alone = String::from_utf8(output.stdout).unwrap();
+        let beside = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((alone.matches(what).count(), beside.matches(what).count()), (1, 1), "{arguments:?}: {alone}");
+    }
+    let (json, _) = shown(us_eu.path(), 200, &["plan", ".", "-o", "json"]);
+    assert!(json[json.find("\n{").unwrap()..].contains(what), "{json}");
+}

@@ -5,7 +5,10 @@ use crate::manifest::Problem;
 use crate::render::Style;
 use crate::text;
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{IsTerminal, Write};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::MetadataExt as _;
 use terminal_size::terminal_size_of;
 
 /// When to colour.
@@ -45,6 +48,8 @@ pub struct Output {
     /// How wide lines of standard error are; `None` where it is no terminal: a message is one line there, so
     /// that it can be searched for.
     error_columns: Option<usize>,
+    /// Whether both go to one place (a terminal, `2>&1`): what is said on one need not be said on the other.
+    is_one_place: bool,
 }
 
 impl Output {
@@ -63,12 +68,13 @@ impl Output {
             columns: columns(wanted, terminal_size_of(&stdout)),
             to_terminal: stdout.is_terminal(),
             error_columns: stderr_is_terminal.then(|| columns(wanted, terminal_size_of(&stderr))),
+            is_one_place: is_one_file(stdout.as_fd(), stderr.as_fd()),
         }
     }
 
     /// How text for standard output looks.
     pub fn style(&self) -> Style {
-        Style { colour: self.color, width: self.columns }
+        Style { colour: self.color, width: self.columns, problems_seen: self.is_one_place }
     }
 
     /// Writes a result. A reader that went away (`| head`) is no error.
@@ -131,6 +137,13 @@ impl Output {
         let read = input.read_line(&mut answer);
         Some(read.is_ok() && answer.trim() == "yes")
     }
+}
+
+/// Whether both lead to the same terminal, pipe or file.
+fn is_one_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    let file = |fd: BorrowedFd<'_>| Some(File::from(fd.try_clone_to_owned().ok()?).metadata().ok()?);
+    let key = |fd| file(fd).map(|metadata| (metadata.dev(), metadata.ino()));
+    key(one).is_some_and(|one| key(other) == Some(one))
 }
 
 /// What COLUMNS asks for, where it is set and sane.

@@ -63,6 +63,11 @@ impl Page {
         self.style.width
     }
 
+    /// Whether the reader has seen the problems of files already.
+    pub(super) fn problems_are_seen(&self) -> bool {
+        self.style.problems_seen
+    }
+
     /// One line, however long: for what is copied and pasted.
     pub(super) fn line(&mut self, indent: usize, spans: &[Span]) {
         self.indent(indent);
@@ -162,14 +167,14 @@ mod tests {
 
     #[test]
     fn lines_are_broken_at_blanks_and_hang() {
-        let mut page = Page::new(Style { colour: false, width: 20 });
+        let mut page = Page::new(Style { colour: false, width: 20, ..Style::default() });
         page.wrap(2, 4, &[strong("one two"), plain(", three four five"), faint(" sixteen-long-words-together")]);
         assert_eq!(page.finish(), "  one two, three\n    four five\n    sixteen-long-words-together\n");
     }
 
     #[test]
     fn wide_characters_count_twice_and_commands_stay_whole() {
-        let mut page = Page::new(Style { colour: false, width: 20 });
+        let mut page = Page::new(Style { colour: false, width: 20, ..Style::default() });
         page.wrap(0, 2, &[plain("漢字漢字 漢字漢字 漢字")]);
         page.labelled(0, plain("漢字"), 6, &[plain("x")]);
         page.wrap(0, 2, &[plain("Next: "), command("stablekey plan --tenant a"), plain("  (it asks)")]);
@@ -182,7 +187,7 @@ mod tests {
     #[test]
     fn colours_only_where_wanted_and_text_is_escaped() {
         let spans = [Span::new(Tone::Bad, "a\u{1b}[31mb"), plain(" c")];
-        let mut page = Page::new(Style { colour: true, width: 80 });
+        let mut page = Page::new(Style { colour: true, width: 80, ..Style::default() });
         page.line(0, &spans);
         page.wrap(0, 0, &spans);
         let red = "\u{1b}[31ma\\u{1b}[31mb\u{1b}[0m c\n";
@@ -196,7 +201,7 @@ mod tests {
 
     #[test]
     fn labels_make_a_column() {
-        let mut page = Page::new(Style { colour: false, width: 24 });
+        let mut page = Page::new(Style { colour: false, width: 24, ..Style::default() });
         page.labelled(2, faint("a"), 5, &[plain("first second third")]);
         assert_eq!(page.finish(), "  a      first second\n         third\n");
     }

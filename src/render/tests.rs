@@ -161,7 +161,7 @@ fn every_operation_is_said() {
 
 #[test]
 fn colour_adds_nothing_but_colour() {
-    let coloured = plan_text(&busy(), &typed(), Style { colour: true, width: 100 });
+    let coloured = plan_text(&busy(), &typed(), Style { colour: true, width: 100, ..Style::default() });
     let mut bare = String::new();
     let mut rest = coloured.as_str();
     while let Some((before, after)) = rest.split_once('\u{1b}') {
