@@ -7,6 +7,7 @@ mod crds;
 mod explain;
 mod export;
 mod import;
+mod naming;
 mod options;
 mod output;
 mod plan;
