@@ -3,7 +3,8 @@
 mod hostile;
 
 use super::*;
-use crate::api::ComponentRef;
+use crate::api::{ComponentRef, Kind};
+use crate::engine::item::ObjectId;
 use crate::engine::plan::{At, Plan};
 
 fn typed() -> Invocation {
@@ -208,4 +209,36 @@ fn a_component_is_key_and_public_in_json() {
     assert_eq!(row["component"], serde_json::json!({"key": "slack", "public": false}));
     assert_eq!(row["type"], "oauth2");
     assert!(text.contains("slack (private)/oauth2"), "{text}");
+}
+
+/// `explain lead-router` is the integration in every tenant, `explain us-prod` all of a tenant.
+#[test]
+fn an_integration_everywhere_and_a_tenant_explained() {
+    let mut world = sample::busy();
+    let after = crate::engine::plan::outcome(&world, &sample::planned(&world));
+    let everywhere = explain_everywhere(&world, &after, "lead-alerts").unwrap();
+    insta::assert_snapshot!(everywhere.text(Style::default()));
+    insta::assert_snapshot!(everywhere.markdown());
+    insta::assert_snapshot!(json(&everywhere, Layout::Pretty).unwrap());
+    let tenant = explain_tenant(&world, "eu-prod").unwrap();
+    insta::assert_snapshot!(tenant.text(Style::default()));
+    insta::assert_snapshot!(tenant.markdown());
+    assert_eq!(
+        explain_tenant(&world, "ap-prod").unwrap_err().to_string(),
+        "ap-prod cannot be read, so nothing is known of its bindings: the folder ap-prod is not there"
+    );
+    let invalid = ObjectId::new(Kind::Integration, "lead-alerts");
+    let inventory = sample::live(&mut world, "us-prod");
+    inventory.remove(&invalid);
+    inventory.invalid.insert(invalid, "spec has no field `conections`".to_string());
+    let text = explain_everywhere(&world, &world, "lead-alerts").unwrap().text(Style::default());
+    assert!(text.contains("✗ us-prod  is invalid there\n    spec has no field `conections`"), "{text}");
+    let error = explain_integration(&world, "us-prod", "lead-alerts", None, None).unwrap_err().to_string();
+    assert_eq!(error, "us-prod/Integration/lead-alerts is invalid: spec has no field `conections`");
+    assert!(explain_everywhere(&world, &world, "lead-alrets").unwrap_err().to_string().contains("did you mean"));
+    let nothing = ExplainError::nothing(&world, "leadrouter").to_string();
+    assert_eq!(
+        nothing,
+        "nothing is called leadrouter: no stable key, no integration, no tenant; did you mean lead-router or lead-scorer?"
+    );
 }
