@@ -38,3 +38,26 @@ fn a_name_that_another_key_took_says_which() {
     let text = plan.blocks("prod/Connection/crm", Code::Occupied);
     assert_eq!(text, "the name is taken: the stable key is CRM there and declared as crm, and it never changes");
 }
+
+/// "What a vanished writer wrote stays and is reported as orphaned", with what is whose and what ends it: to adopt
+/// does not.
+#[test]
+fn what_a_writer_that_is_gone_wrote_is_named_with_what_helps() {
+    let w = world()
+        .tenant("dev", |t| t.connection("crm", "a/b").integration("i").binds("CRM", "crm"))
+        .tenant("prod", |t| t.accepts("dev"))
+        .sync("up", "dev", "prod")
+        .mirror()
+        .applied();
+    let gone = w.clone().without_sync("up");
+    let plan = gone.plan();
+    let found = plan.finding(Code::WriterGone);
+    assert_eq!(found.text, "sync/up is gone; what it wrote stays in prod: Connection/crm, Integration/i");
+    assert!(!found.mend.contains("adopt") && found.mend.contains("stablekey.lock"), "{}", found.mend);
+    // What it advises does end it: another writer that declares the same, or no record.
+    let other = gone.clone().sync("other", "dev", "prod").mirror();
+    other.applied().plan().finds_no(Code::WriterGone).is_empty();
+    let mut forgotten = gone;
+    forgotten.edit_live("prod", |inventory| inventory.records.clear());
+    forgotten.plan().finds_no(Code::WriterGone).is_empty();
+}

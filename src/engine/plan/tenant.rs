@@ -43,7 +43,8 @@ pub(super) struct Draft<'a> {
     pub notes: Vec<Note>,
     pub findings: Vec<Finding>,
     pub made_by: HashMap<ObjectId, String>,
-    pub orphaned: BTreeMap<Writer, usize>,
+    /// What writers that are gone wrote, by writer.
+    pub orphaned: BTreeMap<Writer, BTreeSet<ObjectId>>,
     /// What the variables of declared integrations, written or not, are bound to.
     pub wanted: Vec<(ObjectId, BoundVariables)>,
     /// The actions after which a stable key has an answer.
@@ -257,13 +258,7 @@ impl<'a> Draft<'a> {
             };
         }
         for (writer, objects) in &self.orphaned {
-            self.findings.push(Finding::of_sync(
-                Code::WriterGone,
-                writer,
-                Some(input.tenant),
-                format!("{writer} is gone; what it wrote to {objects} objects of {} stays", input.tenant),
-                "bring the writer back, or take the values over with `stablekey adopt`",
-            ));
+            self.findings.push(orphaned(writer, objects, input));
         }
         let tenant = check::Tenant {
             name: input.tenant,
@@ -293,6 +288,26 @@ impl<'a> Draft<'a> {
             reading: input.reading.clone(),
         }
     }
+}
+
+/// What a writer that is gone wrote, and what ends that it is said. To adopt it would not: what it wrote is
+/// recorded already, for a writer that never declares again.
+fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &Input<'_>) -> Finding {
+    /// A person looks at the first few.
+    const NAMED: usize = 5;
+    let mut names: Vec<String> = objects.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = objects.len().saturating_sub(NAMED);
+    names.extend((more > 0).then(|| format!("{more} more")));
+    let record = match &input.view.spec.place {
+        Some(Place::Kubernetes(_)) => "away their annotation stablekey.dev/wrote",
+        _ => "their lines out of stablekey.lock",
+    };
+    let text = format!("{writer} is gone; what it wrote stays in {}: {}", input.tenant, names.join(", "));
+    let mend = format!(
+        "if it was renamed, give it its old name back; else let a source or another sync declare these, which then \
+         takes them over; or take {record}: they are then the tenant's own"
+    );
+    Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, mend)
 }
 
 /// What is there under a name, and what is declared under it, in words: of which component and type a
