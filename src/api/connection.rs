@@ -315,6 +315,11 @@ impl ConnectionSpec {
         self.connects_like(other) && self.credentials == other.credentials
     }
 
+    /// What never changes of it, in words: `salesforce/oauth2, OrganizationCustomer`.
+    pub fn kind_in_words(&self) -> String {
+        format!("{}/{}, {}", self.component, self.type_, self.credentials)
+    }
+
     /// Whether component and type are the same.
     pub fn connects_like(&self, other: &ConnectionSpec) -> bool {
         self.component.is(&other.component) && self.type_ == other.type_

@@ -55,6 +55,28 @@ impl Kind {
         }
     }
 
+    /// The short name that kubectl knows.
+    pub const fn short(self) -> &'static str {
+        match self {
+            Kind::Tenant => "ten",
+            Kind::Component => "comp",
+            Kind::Connection => "conn",
+            Kind::CustomerCredentials => "cc",
+            Kind::Integration => "intg",
+            Kind::TenantSync => "tsync",
+        }
+    }
+
+    /// From what a person types, as kubectl takes it: the kind, its plural or its short name, in any case,
+    /// with or without the group.
+    pub fn typed(text: &str) -> Option<Kind> {
+        let text = text.to_ascii_lowercase();
+        let text = text.strip_suffix(super::GROUP).and_then(|t| t.strip_suffix('.')).unwrap_or(&text);
+        let is_named =
+            |kind: &Kind| [kind.plural(), kind.short()].contains(&text) || kind.as_str().eq_ignore_ascii_case(text);
+        Kind::ALL.into_iter().find(is_named)
+    }
+
     /// From `kind:`; `None` where it is no kind of ours.
     pub fn parse(text: &str) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.as_str() == text)
@@ -69,5 +91,27 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_typed_as_kubectl_takes_it() {
+        let all =
+            ["Connection", "connection", "CONNECTION", "connections", "conn", "Conn", "connections.stablekey.dev"];
+        for text in all {
+            assert_eq!(Kind::typed(text), Some(Kind::Connection), "{text}");
+        }
+        for kind in Kind::ALL {
+            assert_eq!(Kind::typed(kind.short()), Some(kind));
+            let crd = serde_json::to_value(crate::api::crd(kind)).unwrap();
+            assert_eq!(crd["spec"]["names"]["shortNames"][0], kind.short(), "the CRD's");
+        }
+        for text in ["", "connectio", "stablekey.dev", "Secret"] {
+            assert_eq!(Kind::typed(text), None, "{text}");
+        }
     }
 }

@@ -2,10 +2,9 @@
 
 use super::options::RootOption;
 use super::output::Output;
-use super::{Failure, planning};
-use crate::api::{AllowedAction, Kind};
+use super::{Failure, naming, planning};
+use crate::api::AllowedAction;
 use crate::engine::adopt;
-use crate::engine::item::ObjectId;
 use crate::render::Invocation;
 use crate::tenant::PlaceError;
 use clap::Args;
@@ -18,7 +17,7 @@ use clap::Args;
 pub struct Adopt {
     /// The tenant
     tenant: String,
-    /// The object: KIND/NAME, for example Connection/salesforce-oauth
+    /// The object: KIND/NAME, for example Connection/salesforce-oauth or conn/salesforce-oauth
     #[arg(value_name = "KIND/NAME")]
     object: String,
     #[command(flatten)]
@@ -29,20 +28,13 @@ impl Adopt {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
         let project = self.root.open()?;
         planning::known("tenant", &self.tenant, project.tenants.keys())?;
-        let kinds = "Component, Connection, CustomerCredentials or Integration";
-        let id = ObjectId::parse(&self.object).filter(|id| id.kind.in_tenant() && id.kind != Kind::Tenant).ok_or_else(
-            || Failure::new(format!("{} is no object", self.object), format!("write KIND/NAME; the kind is {kinds}")),
-        )?;
         let tenant = project.tenants.get(&self.tenant);
         let Some((tenant, place)) = tenant.and_then(|t| Some((t, t.place.as_ref()?))) else {
             return Err(Failure::new(format!("{} cannot be written", self.tenant), "mend its place first"));
         };
         let snapshot = tenant.live.as_ref().map_err(|why| Failure::new(why.clone(), "mend that first"))?;
-        if snapshot.inventory.get(&id).is_none() {
-            let names: Vec<String> =
-                snapshot.inventory.items().filter(|i| i.kind() == id.kind).map(|i| i.metadata().name.clone()).collect();
-            planning::known(&format!("{} in {}:", id.kind, self.tenant), &id.name, names.iter())?;
-        }
+        let names = naming::Names { project: &project, tenant: &self.tenant, snapshot };
+        let id = naming::object(names, &self.object, output)?;
         if !tenant.spec.allows(AllowedAction::Update) {
             let message = format!("the policy of {} does not allow Update", self.tenant);
             return Err(Failure::new(message, "adopting is allowed wherever Update is: add it to policy.actions"));

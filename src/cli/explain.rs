@@ -3,18 +3,30 @@
 use super::Failure;
 use super::options::{FormatOption, RootOption};
 use super::output::{Format, Output};
-use crate::render::{self, Layout, explain_integration, explain_key};
+use crate::api::Kind;
+use crate::engine::plan::{Scope, outcome, plan};
+use crate::engine::world::World;
+use crate::render::{
+    self, ExplainError, Layout, Style, explain_everywhere, explain_integration, explain_key, explain_tenant,
+    is_integration,
+};
 use clap::Args;
+use serde::Serialize;
 
-/// Say which connection a variable means and why, or everything that depends on a stable key
+/// Say which connection a variable means and why, or what there is of a stable key, an integration, a tenant
 ///
 ///   stablekey explain us-prod lead-router --flow "New Lead" --step Notify
 ///   stablekey explain salesforce-oauth
+///   stablekey explain lead-router
+///   stablekey explain us-prod
+///
+/// Where several things have a name it is the stable key that is explained; write
+/// connection/NAME, integration/NAME or tenant/NAME to say which is meant.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Explain {
-    /// A stable key; or, with an integration, a tenant
-    #[arg(value_name = "KEY|TENANT")]
+    /// A stable key, an integration or a tenant; with an integration beside it, a tenant
+    #[arg(value_name = "NAME|TENANT")]
     name: String,
     /// The integration to explain in that tenant
     integration: Option<String>,
@@ -36,31 +48,122 @@ impl Explain {
         output.problems(&project.problems);
         output.roles(project.roles.iter().map(String::as_str));
         let world = project.world();
-        let wrong = |error: render::ExplainError| {
-            Failure::new(error.to_string(), "`stablekey status` shows every key and every integration")
+        let form = Form { format: self.format.output, style: output.style() };
+        let wrong = |error: ExplainError| {
+            let help = match &error {
+                ExplainError::Invalid { .. } | ExplainError::Unreachable(..) => "mend that first",
+                _ => "`stablekey status` shows every key, `stablekey explain TENANT` all of a tenant",
+            };
+            Failure::new(error.to_string(), help)
         };
-        let json = |e: serde_json::Error| Failure::new(e.to_string(), "this is a mistake of ours: report it");
         let text = match &self.integration {
             Some(integration) => {
-                let explained =
-                    explain_integration(&world, &self.name, integration, self.flow.as_deref(), self.step.as_deref())
-                        .map_err(wrong)?;
-                match self.format.output {
-                    Format::Text => explained.text(output.style()),
-                    Format::Markdown => explained.markdown(),
-                    Format::Json => render::json(&explained, Layout::Pretty).map_err(json)?,
-                }
+                let (flow, step) = (self.flow.as_deref(), self.step.as_deref());
+                let explained = explain_integration(&world, &self.name, integration, flow, step).map_err(wrong)?;
+                form.of(&explained, || explained.text(form.style), || explained.markdown())?
             }
             None => {
-                let explained = explain_key(&world, &self.name).map_err(wrong)?;
-                match self.format.output {
-                    Format::Text => explained.text(output.style()),
-                    Format::Markdown => explained.markdown(),
-                    Format::Json => render::json(&explained, Layout::Pretty).map_err(json)?,
+                let (meant, others) = Meant::of(&world, &self.name).map_err(wrong)?;
+                if !others.is_empty() {
+                    let others: Vec<String> = others.iter().map(Meant::typed).collect();
+                    output.note(&format!("{} is the name of more: {}", self.name, others.join(", ")));
                 }
+                meant.explained(&world, form).map_err(|error| match error {
+                    Told::Wrong(error) => wrong(error),
+                    Told::Failure(failure) => failure,
+                })?
             }
         };
         output.result(&text)?;
         Ok(u8::from(!project.problems.is_empty()))
+    }
+}
+
+/// What a name may be of.
+enum Meant {
+    Key(String),
+    Integration(String),
+    Tenant(String),
+}
+
+/// Why it cannot be said what a name means.
+enum Told {
+    Wrong(ExplainError),
+    Failure(Failure),
+}
+
+impl Meant {
+    /// What a person means by a name, and what else has it.
+    fn of(world: &World, typed: &str) -> Result<(Meant, Vec<Meant>), ExplainError> {
+        let named = typed.split_once('/').and_then(|(kind, name)| Some((Kind::typed(kind)?, name.to_string())));
+        match named {
+            Some((Kind::Connection, key)) => return Ok((Meant::Key(key), Vec::new())),
+            Some((Kind::Integration, name)) => return Ok((Meant::Integration(name), Vec::new())),
+            Some((Kind::Tenant, name)) => return Ok((Meant::Tenant(name), Vec::new())),
+            _ => {}
+        }
+        let name = || typed.to_string();
+        let all = [
+            explain_key(world, typed).is_ok().then(|| Meant::Key(name())),
+            is_integration(world, typed).then(|| Meant::Integration(name())),
+            world.tenants.contains_key(typed).then(|| Meant::Tenant(name())),
+        ];
+        let mut all: Vec<Meant> = all.into_iter().flatten().collect();
+        if all.is_empty() {
+            return Err(ExplainError::nothing(world, typed));
+        }
+        let first = all.remove(0);
+        Ok((first, all))
+    }
+
+    /// How it is typed where it alone is meant.
+    fn typed(&self) -> String {
+        match self {
+            Meant::Key(name) => format!("connection/{name}"),
+            Meant::Integration(name) => format!("integration/{name}"),
+            Meant::Tenant(name) => format!("tenant/{name}"),
+        }
+    }
+
+    fn explained(&self, world: &World, form: Form) -> Result<String, Told> {
+        let text = match self {
+            Meant::Key(key) => {
+                let explained = explain_key(world, key).map_err(Told::Wrong)?;
+                form.of(&explained, || explained.text(form.style), || explained.markdown())
+            }
+            Meant::Integration(name) => {
+                let after = outcome(world, &plan(world, &Scope::default()));
+                let explained = explain_everywhere(world, &after, name).map_err(Told::Wrong)?;
+                form.of(&explained, || explained.text(form.style), || explained.markdown())
+            }
+            Meant::Tenant(name) => {
+                let explained = explain_tenant(world, name).map_err(Told::Wrong)?;
+                form.of(&explained, || explained.text(form.style), || explained.markdown())
+            }
+        };
+        text.map_err(Told::Failure)
+    }
+}
+
+/// The form that was asked for.
+#[derive(Clone, Copy)]
+struct Form {
+    format: Format,
+    style: Style,
+}
+
+impl Form {
+    fn of(
+        self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+        markdown: impl FnOnce() -> String,
+    ) -> Result<String, Failure> {
+        match self.format {
+            Format::Text => Ok(text()),
+            Format::Markdown => Ok(markdown()),
+            Format::Json => render::json(value, Layout::Pretty)
+                .map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it")),
+        }
     }
 }

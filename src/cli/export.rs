@@ -2,7 +2,7 @@
 
 use super::options::RootOption;
 use super::output::Output;
-use super::{Failure, planning};
+use super::{Failure, naming, planning};
 use crate::api::{IntegrationSpec, Kind, Variable};
 use crate::engine::check::{Elsewhere, how_to_mend_missing};
 use crate::engine::item::{Item, ObjectId};
@@ -50,12 +50,15 @@ impl Export {
         };
         planning::known("tenant", &tenant, project.tenants.keys())?;
         let world = project.world();
-        let inventory = world.tenants.get(&tenant).and_then(|t| t.live.inventory()).cloned();
-        let Some(inventory) = inventory else {
-            return Err(Failure::new(format!("{tenant} cannot be read"), "see `stablekey status`"));
+        let live = project.tenants.get(&tenant).map(|tenant| tenant.live.as_ref());
+        let snapshot = match live {
+            Some(Ok(snapshot)) => snapshot,
+            Some(Err(why)) => return Err(Failure::new(format!("{tenant} cannot be read: {why}"), "mend that first")),
+            None => return Err(Failure::new(format!("{tenant} cannot be read"), "see `stablekey status`")),
         };
-        planning::known("integration", &name, inventory.integrations.keys())?;
-        let id = ObjectId::new(Kind::Integration, &name);
+        let inventory = snapshot.inventory.clone();
+        let names = naming::Names { project: &project, tenant: &tenant, snapshot };
+        let id = naming::find(names, ObjectId::new(Kind::Integration, &name), output)?;
         let Some(Item::Integration(integration, _)) = inventory.get(&id) else {
             return Err(Failure::new(format!("{name} is not in {tenant}"), "see `stablekey status`"));
         };

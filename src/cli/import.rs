@@ -103,7 +103,7 @@ impl Import {
         self.write(&imported, &inventory, &destination)?;
         let listed =
             files(&imported).map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?;
-        output.result(&report(&imported, &listed, &destination.place.folder().display().to_string()))?;
+        output.folded(&report(&imported, &listed, &destination.place.folder().display().to_string()))?;
         Ok(u8::from(imported.has_errors()))
     }
 

@@ -7,6 +7,7 @@ mod crds;
 mod explain;
 mod export;
 mod import;
+mod naming;
 mod options;
 mod output;
 mod plan;
@@ -15,9 +16,12 @@ mod status;
 mod validate;
 
 use crate::manifest::Problem;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::ffi::OsString;
 use std::process::ExitCode;
+
+/// Wider lines are not read well.
+const WIDEST_HELP: usize = 100;
 
 /// GitOps for connections: one stable key, every tenant.
 ///
@@ -25,7 +29,7 @@ use std::process::ExitCode;
 /// is missing, what a change would break and what a sync would do before anything is touched, does
 /// exactly that, and proves that it is done.
 #[derive(Debug, Parser)]
-#[command(name = "stablekey", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(name = "stablekey", version, max_term_width = WIDEST_HELP, arg_required_else_help = true)]
 #[command(
     after_help = "Exit codes: 0 nothing to do · 1 an error · 2 there are actions · 3 something declared will not be reached.\nStart with: stablekey plan examples/us-eu"
 )]
@@ -67,9 +71,18 @@ impl Failure {
     }
 }
 
+/// Parses the arguments. Help is as wide as the terminal, or as COLUMNS wants it.
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let mut command = Arguments::command();
+    if let Some(columns) = output::wanted_columns() {
+        command = command.term_width(columns.min(WIDEST_HELP));
+    }
+    Arguments::from_arg_matches(&command.try_get_matches_from(arguments)?)
+}
+
 /// Parses the arguments and runs the command.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments = match parse(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
             // `--help` and `--version` come this way too. 2 means "there are actions" here, so that a

@@ -3,8 +3,13 @@
 use super::Failure;
 use crate::manifest::Problem;
 use crate::render::Style;
+use crate::text;
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{IsTerminal, Write};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::fs::MetadataExt as _;
+use terminal_size::terminal_size_of;
 
 /// When to colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -28,9 +33,23 @@ pub enum Format {
     Markdown,
 }
 
+/// How wide lines are where neither a terminal nor COLUMNS says otherwise.
+const COLUMNS: usize = 100;
+/// The narrowest lines that can still be read.
+const NARROWEST: usize = 20;
+
 /// Standard output and standard error.
 pub struct Output {
     color: bool,
+    /// How wide lines of standard output are.
+    columns: usize,
+    /// Whether standard output is a terminal: then what is said is folded, which a program would not want.
+    to_terminal: bool,
+    /// How wide lines of standard error are; `None` where it is no terminal: a message is one line there, so
+    /// that it can be searched for.
+    error_columns: Option<usize>,
+    /// Whether both go to one place (a terminal, `2>&1`): what is said on one need not be said on the other.
+    is_one_place: bool,
 }
 
 impl Output {
@@ -41,19 +60,32 @@ impl Output {
             Color::Never => false,
             Color::Auto => anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never,
         };
-        Output { color }
+        let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
+        let stderr_is_terminal = stderr.is_terminal();
+        let wanted = wanted_columns();
+        Output {
+            color,
+            columns: columns(wanted, terminal_size_of(&stdout)),
+            to_terminal: stdout.is_terminal(),
+            error_columns: stderr_is_terminal.then(|| columns(wanted, terminal_size_of(&stderr))),
+            is_one_place: is_one_file(stdout.as_fd(), stderr.as_fd()),
+        }
     }
 
     /// How text for standard output looks.
     pub fn style(&self) -> Style {
-        let width = terminal_width().unwrap_or(100);
-        Style { colour: self.color, width }
+        Style { colour: self.color, width: self.columns, problems_seen: self.is_one_place }
     }
 
     /// Writes a result. A reader that went away (`| head`) is no error.
     pub fn result(&mut self, text: &str) -> Result<(), Failure> {
         self.bytes(text.as_bytes())?;
         if text.is_empty() || text.ends_with('\n') { Ok(()) } else { self.bytes(b"\n") }
+    }
+
+    /// Writes a result of long lines: folded where it goes to a terminal.
+    pub fn folded(&mut self, text: &str) -> Result<(), Failure> {
+        if self.to_terminal { self.result(&text::folded(text, self.columns)) } else { self.result(text) }
     }
 
     /// Writes a result as it is.
@@ -67,15 +99,16 @@ impl Output {
         }
     }
 
-    /// Says something beside the result.
+    /// Says something beside the result. Whatever stands in it, a terminal obeys none of it.
     pub fn note(&mut self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{text}");
+        let _ = writeln!(std::io::stderr().lock(), "{}", text::lines(text));
     }
 
     /// Says what is wrong in files.
     pub fn problems(&mut self, problems: &[Problem]) {
+        let columns = self.error_columns.unwrap_or(usize::MAX);
         for problem in problems {
-            self.note(&format!("{}\n", problem.to_string().trim_end()));
+            self.note(&format!("{}\n", problem.text(columns).trim_end()));
         }
     }
 
@@ -89,7 +122,9 @@ impl Output {
     /// Says why a command could not be carried out.
     pub fn failure(&mut self, failure: &Failure) {
         self.problems(&failure.problems);
-        self.note(&format!("error: {}\n  = help: {}", failure.message, failure.help));
+        let columns = self.error_columns.unwrap_or(usize::MAX);
+        let part = |head: &str, body: &str| format!("{head}{}", text::wrapped(body, columns, head.len()));
+        self.note(&format!("{}\n{}", part("error: ", &failure.message), part("  = help: ", &failure.help)));
     }
 
     /// Asks for a typed yes. `None` where there is no terminal to ask on.
@@ -105,11 +140,46 @@ impl Output {
     }
 }
 
-/// The width of the terminal, where there is one and it says so.
-fn terminal_width() -> Option<usize> {
-    if !std::io::stdout().is_terminal() {
-        return None;
+/// Whether both lead to the same terminal, pipe or file.
+fn is_one_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    let file = |fd: BorrowedFd<'_>| Some(File::from(fd.try_clone_to_owned().ok()?).metadata().ok()?);
+    let key = |fd| file(fd).map(|metadata| (metadata.dev(), metadata.ino()));
+    key(one).is_some_and(|one| key(other) == Some(one))
+}
+
+/// What COLUMNS asks for, where it is set and sane.
+pub fn wanted_columns() -> Option<usize> {
+    sane(std::env::var("COLUMNS").ok().as_deref())
+}
+
+/// A width that lines can have.
+fn sane(value: Option<&str>) -> Option<usize> {
+    const WIDEST: usize = 10_000;
+    value?.trim().parse().ok().filter(|columns| (NARROWEST..=WIDEST).contains(columns))
+}
+
+/// How wide lines are: as COLUMNS wants them, as the terminal is, or as wide as is read well.
+fn columns(wanted: Option<usize>, terminal: Option<(terminal_size::Width, terminal_size::Height)>) -> usize {
+    // A terminal that does not know its size says 0.
+    let terminal = terminal.map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0);
+    wanted.or(terminal.map(|width| width.max(NARROWEST))).unwrap_or(COLUMNS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use terminal_size::{Height, Width};
+
+    #[test]
+    fn the_terminal_says_how_wide_it_is_and_columns_overrides_it() {
+        let terminal = |width| Some((Width(width), Height(24)));
+        assert_eq!(columns(None, terminal(80)), 80);
+        assert_eq!(columns(None, terminal(8)), NARROWEST);
+        assert_eq!(columns(None, terminal(0)), COLUMNS);
+        assert_eq!(columns(None, None), COLUMNS);
+        assert_eq!(columns(sane(Some("72")), terminal(80)), 72);
+        for insane in ["", "0", "7", "-80", "wide", "99999999"] {
+            assert_eq!(columns(sane(Some(insane)), terminal(80)), 80, "{insane}");
+        }
     }
-    let columns = std::env::var("COLUMNS").ok()?.parse().ok()?;
-    (columns >= 40).then_some(columns)
 }

@@ -7,7 +7,7 @@ use crate::engine::code::{Code, Severity};
 use crate::engine::item::ObjectId;
 use crate::engine::plan::{Action, ActionKind, At, Finding, Note, Plan, Scope, Skipped, plan};
 use crate::engine::record::Writer;
-use crate::engine::world::{Sync, World};
+use crate::engine::world::{Inventory, Sync, World};
 use crate::manifest::Problem;
 use crate::tenant::project::{Project, UNNAMED};
 use std::collections::BTreeSet;
@@ -139,10 +139,18 @@ fn check_names(project: &Project, world: &World, scope: &Scope) -> Result<(), Fa
         known("sync", sync, syncs.iter())?;
     }
     let views = world.tenants.values().flat_map(|t| [Some(&t.live), t.source.as_ref()]).flatten();
-    let integrations: BTreeSet<&String> =
-        views.filter_map(|v| v.inventory()).flat_map(|i| i.integrations.keys()).collect();
+    // One that is invalid is there: what is wrong with it is said where it is planned.
+    let invalid = |id: &'_ ObjectId| id.kind == Kind::Integration;
+    let of_inventory = |i: &'_ Arc<Inventory>| {
+        i.integrations
+            .keys()
+            .chain(i.invalid.keys().filter(|id| invalid(id)).map(|id| &id.name))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let integrations: BTreeSet<String> = views.filter_map(|v| v.inventory()).flat_map(of_inventory).collect();
     for integration in &scope.integrations {
-        known("integration", integration, integrations.iter().copied())?;
+        known("integration", integration, integrations.iter())?;
     }
     Ok(())
 }

@@ -31,10 +31,13 @@ impl Status {
         output.roles(project.roles.iter().map(String::as_str));
         let typed = self.root.invocation(&self.narrowing);
         let status = render::Status::of(&planned.world, &planned.plan);
+        if self.todo && self.format.output != Format::Json {
+            output.folded(&status.todo_markdown(&typed))?;
+            return Ok(planned.plan.exit);
+        }
         output.result(&match self.format.output {
             Format::Json => render::json(&status, Layout::Pretty)
                 .map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?,
-            _ if self.todo => status.todo_markdown(&typed),
             Format::Markdown => status.markdown(&typed),
             Format::Text => status.text(&typed, output.style()),
         })?;

@@ -39,16 +39,19 @@ impl Validate {
         let mut findings = planned.plan.findings;
         // What is wrong in files is said of each file, with its line.
         findings.retain(|f| !f.code.is_of_reading());
-        if self.format.output == Format::Text {
+        let text = self.format.output == Format::Text;
+        if text {
             output.problems(&project.problems);
-        } else {
+        }
+        let shown_above = text && output.style().problems_seen;
+        if !shown_above {
             findings.splice(0..0, project.problems.iter().map(planning::finding));
         }
         for finding in &mut findings {
             finding.tenant.take_if(|tenant| tenant == UNNAMED);
         }
         let mut said = Findings::new(&findings, project.objects(), project.other_kinds);
-        if self.format.output == Format::Text {
+        if shown_above {
             said.shown_above = project.problems.len();
         }
         output.result(&match self.format.output {

@@ -2,6 +2,7 @@
 
 use super::limits;
 use super::source::{Position, SourceFile, count, line_range, position};
+use crate::text;
 use std::fmt;
 use std::ops::Range;
 
@@ -67,26 +68,78 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "error: {}", self.message)?;
+        f.write_str(&self.text(usize::MAX))
+    }
+}
+
+impl Problem {
+    /// As people read it, in lines that are `columns` wide: what is said is broken at blanks, the excerpt is
+    /// cut around the mistake. Where the file is stands on one line, to be copied.
+    pub fn text(&self, columns: usize) -> String {
+        let number = self.line.to_string();
+        let margin = " ".repeat(number.len() + 1);
+        let mut lines = vec![format!("error: {}", text::wrapped(&self.message, columns, "error: ".len()))];
         if self.line == 0 {
-            write!(f, "  --> {}\n   = help: {}", self.file, self.help)
+            lines.push(format!("{margin}--> {}", self.file));
         } else {
-            let number = self.line.to_string();
-            let margin = number.len() + 1;
-            writeln!(f, "{:margin$}--> {}:{}:{}", "", self.file, self.line, self.column)?;
+            lines.push(format!("{margin}--> {}:{}:{}", self.file, self.line, self.column));
             if let Some(excerpt) = &self.excerpt {
-                let indent = usize::try_from(excerpt.column.saturating_sub(1)).unwrap_or(0);
-                let carets = usize::try_from(excerpt.length.max(1)).unwrap_or(1);
-                writeln!(f, "{:margin$} |", "")?;
-                writeln!(f, " {number} | {}", excerpt.text)?;
-                writeln!(f, "{:margin$} | {:indent$}{:^<carets$}", "", "", "")?;
+                let excerpt = excerpt.within(columns.saturating_sub(margin.len() + " | ".len()));
+                let (indent, carets) = excerpt.marked();
+                lines.push(format!("{margin} |"));
+                lines.push(format!(" {number} | {}", excerpt.text));
+                lines.push(format!("{margin} | {}{}", " ".repeat(indent), "^".repeat(carets)));
             }
-            write!(f, "{:margin$} = help: {}", "", self.help)
         }
+        let head = format!("{margin} = help: ");
+        let help = text::wrapped(&self.help, columns, head.len());
+        lines.push(format!("{head}{help}"));
+        lines.join("\n")
     }
 }
 
 impl Excerpt {
+    /// The columns before the mistake, and those of it.
+    fn marked(&self) -> (usize, usize) {
+        let before = usize::try_from(self.column.saturating_sub(1)).unwrap_or(0);
+        let length = usize::try_from(self.length).unwrap_or(0);
+        let columns =
+            |skip: usize, take: usize| self.text.chars().skip(skip).take(take).map(text::width_of).sum::<usize>();
+        // A mistake at the end of a line stands behind its last character.
+        let behind = before.saturating_sub(self.text.chars().count());
+        (columns(0, before) + behind, columns(before, length).max(1))
+    }
+
+    /// The part around the mistake that is at most `columns` wide.
+    fn within(&self, columns: usize) -> Excerpt {
+        const NARROWEST: usize = 16;
+        let columns = columns.max(NARROWEST);
+        let (indent, carets) = self.marked();
+        if text::width(&self.text).max(indent + carets.min(columns)) <= columns {
+            return self.clone();
+        }
+        // A third of the room for what stands before, where not all of it fits.
+        let room = columns - 1;
+        let first = if indent + carets <= room { 0 } else { indent.saturating_sub(columns / 3) };
+        let (mut at, mut skipped, mut shown) = (0, 0, String::new());
+        for c in self.text.chars() {
+            let wide = text::width_of(c);
+            if at < first {
+                skipped += 1;
+            } else if at + wide <= first + room {
+                shown.push(c);
+            } else {
+                shown.push('…');
+                break;
+            }
+            at += wide;
+        }
+        let dots = usize::from(skipped > 0);
+        let text = if dots > 0 { format!("…{shown}") } else { shown };
+        let moved = count(skipped).saturating_sub(count(dots));
+        Excerpt { text, column: self.column.saturating_sub(moved), length: self.length.min(count(columns / 2)) }
+    }
+
     fn of(text: &str, at: &Range<usize>, spans: &[(Range<usize>, Show)]) -> Self {
         let whole = line_range(text, at.start);
         let line = window(text, &whole, at.start);
@@ -205,12 +258,11 @@ fn is_structure(c: char) -> bool {
         || matches!(c, '{' | '}' | '[' | ']' | ',' | ':' | '-' | '?' | '|' | '>' | '&' | '*' | '!' | '"' | '\'')
 }
 
-/// A character that cannot play tricks on a terminal.
+/// A character that cannot play tricks on a terminal: one for one, so that columns stay.
 fn printable(c: char) -> char {
     match c {
         '\t' => '→',
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => '\u{fffd}',
-        c if c.is_control() => '\u{fffd}',
+        c if text::is_dangerous(c) => '\u{fffd}',
         c => c,
     }
 }

@@ -1,6 +1,8 @@
 //! A resource as a new YAML document.
 
+use super::edit::spelled_out;
 use crate::api::{API_VERSION, Kind, Meta, Object, Resource};
+use crate::text;
 use serde::Serialize;
 
 /// A resource could not be written as YAML.
@@ -26,11 +28,14 @@ pub fn to_yaml(resource: &Resource) -> Result<String, WriteError> {
     fn document<S: Serialize>(kind: Kind, object: &Object<S>) -> Result<String, WriteError> {
         let document =
             Document { api_version: API_VERSION, kind: kind.as_str(), metadata: &object.metadata, spec: &object.spec };
-        serde_saphyr::to_string(&document).map_err(|error| WriteError {
-            kind,
-            name: object.name().to_string(),
-            why: error.to_string(),
-        })
+        let failed = |why: String| WriteError { kind, name: object.name().to_string(), why };
+        let yaml = serde_saphyr::to_string(&document).map_err(|error| failed(error.to_string()))?;
+        // Marks that reorder or hide what is read would stand there as they are.
+        if !yaml.chars().any(|c| !matches!(c, '\n' | '\t') && text::is_dangerous(c)) {
+            return Ok(yaml);
+        }
+        let json = serde_json::to_string(&document).map_err(|error| failed(error.to_string()))?;
+        spelled_out(&json).ok_or_else(|| failed("it cannot be spelled out".to_string()))
     }
     match resource {
         Resource::Tenant(o) => document(Kind::Tenant, o),
@@ -47,8 +52,7 @@ mod tests {
     use super::*;
     use crate::api::*;
 
-    #[test]
-    fn a_connection_is_written_as_people_write_it() {
+    fn connection() -> ConnectionSpec {
         let mut spec = ConnectionSpec {
             stable_key: "salesforce-oauth".into(),
             title: Some("on".into()),
@@ -65,7 +69,25 @@ mod tests {
         spec.inputs.insert("authorizeUrl".into(), Input::value("https://login.example/authorize"));
         spec.inputs.insert("clientSecret".into(), Input::secret("salesforce-app", "clientSecret"));
         spec.inputs.insert("instanceUrl".into(), Input::PER_CUSTOMER);
-        let yaml = to_yaml(&Resource::Connection(Object::new("salesforce-oauth", spec))).unwrap();
+        spec
+    }
+
+    #[test]
+    fn a_connection_is_written_as_people_write_it() {
+        let yaml = to_yaml(&Resource::Connection(Object::new("salesforce-oauth", connection()))).unwrap();
         insta::assert_snapshot!(yaml);
+    }
+
+    #[test]
+    fn what_would_deceive_a_reader_is_written_as_an_escape() {
+        let mut spec = connection();
+        spec.title = Some("safe\u{202e}gnp.exe \u{e0061}".into());
+        spec.inputs.insert("no\u{200b}te".into(), Input::value("one\ntwo\u{2066}\n"));
+        let resource = Resource::Connection(Object::new("salesforce-oauth", spec));
+        let yaml = to_yaml(&resource).unwrap();
+        assert!(!yaml.chars().any(|c| c != '\n' && text::is_dangerous(c)), "{yaml}");
+        insta::assert_snapshot!(yaml);
+        let read = crate::manifest::read_text("x.yaml", yaml);
+        assert_eq!(read.documents.first().map(|d| &d.resource), Some(&resource));
     }
 }

@@ -69,8 +69,7 @@ pub(super) fn impact(impact: &Impact, is_itself: bool) -> Option<String> {
 fn created(page: &mut Page, action: &Action) {
     let fields: Vec<&FieldChange> = action.fields.iter().filter(|c| !c.field.kind.is_immutable()).collect();
     if let Some(Item::Connection(connection)) = &action.change.after {
-        let spec = &connection.spec;
-        page.wrap(6, 8, &[plain(format!("{}/{}, {}", spec.component, spec.type_, spec.credentials))]);
+        page.wrap(6, 8, &[plain(connection.spec.kind_in_words())]);
     }
     let columns = columns(fields.iter().copied());
     for change in fields.iter().take(MOST_FIELDS) {

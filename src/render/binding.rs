@@ -61,6 +61,28 @@ impl BindingState {
     }
 }
 
+/// A component by its parts: for programs, which should not have to take words apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComponentBrief {
+    /// Its key.
+    pub key: String,
+    /// Whether it is one of the platform's own.
+    pub public: bool,
+}
+
+impl From<&ComponentRef> for ComponentBrief {
+    fn from(component: &ComponentRef) -> Self {
+        ComponentBrief { key: component.key.clone(), public: component.is_public() }
+    }
+}
+
+impl std::fmt::Display for ComponentBrief {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        ComponentRef::new(&self.key, self.public).fmt(f)
+    }
+}
+
 /// A connection in a few words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -68,8 +90,8 @@ pub struct ConnectionBrief {
     /// Its stable key; absent: an integration's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stable_key: Option<String>,
-    /// The component, `(private)` where it is.
-    pub component: String,
+    /// The component.
+    pub component: ComponentBrief,
     /// The connection type.
     #[serde(rename = "type")]
     pub type_: String,
@@ -83,7 +105,7 @@ impl ConnectionBrief {
     pub fn of(spec: &ConnectionSpec) -> Self {
         ConnectionBrief {
             stable_key: Some(spec.stable_key.clone()),
-            component: spec.component.to_string(),
+            component: (&spec.component).into(),
             type_: spec.type_.clone(),
             credentials: Some(spec.credentials),
         }
@@ -231,7 +253,7 @@ impl<'a> Scene<'a> {
         let connection = match &variable.means {
             Means::Own(own) => Some(ConnectionBrief {
                 stable_key: None,
-                component: own.component.to_string(),
+                component: (&own.component).into(),
                 type_: own.type_.clone(),
                 credentials: None,
             }),

@@ -33,8 +33,11 @@ pub(super) fn shown(change: &FieldChange) -> Shown {
                     return Shown::Words(words(from, to));
                 }
             }
-            let short = |value: Option<&Value>| value.map(|v| shorten_middle(&value::words(v), from, to));
-            Shown::Values { from: short(from), to: short(to) }
+            let beside = |value: Option<&Value>, other| value.map(|v| value::words_beside(v, other));
+            let (from, to) = (beside(from, to), beside(to, from));
+            let short =
+                |text: &Option<String>| text.as_ref().map(|t| shorten_middle(t, from.as_deref(), to.as_deref()));
+            Shown::Values { from: short(&from), to: short(&to) }
         }
         op => Shown::Said(said(op, change.by.as_deref())),
     }
@@ -53,11 +56,11 @@ pub(super) fn said(op: Op, by: Option<&str>) -> String {
 }
 
 /// A long value cut so that the place where the two differ is still seen.
-fn shorten_middle(text: &str, from: Option<&Value>, to: Option<&Value>) -> String {
+fn shorten_middle(text: &str, from: Option<&str>, to: Option<&str>) -> String {
     if escape::shorten(text, value::MOST) == text {
         return text.to_string();
     }
-    let (a, b) = (from.map(value::words).unwrap_or_default(), to.map(value::words).unwrap_or_default());
+    let (a, b) = (from.unwrap_or_default(), to.unwrap_or_default());
     let same = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
     let skip = if same + 20 > value::MOST { same.saturating_sub(20) } else { 0 };
     let rest: String = text.chars().skip(skip).collect();

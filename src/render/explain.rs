@@ -1,16 +1,20 @@
 //! Explanations: which connection a variable means and why; everything that depends on a key.
 
 use super::binding::{BindingRow, ConnectionBrief, Scene, Used};
+use super::escape::and;
+use super::markdown::escape as md;
+use super::page::{Page, Span, plain, strong};
+use super::style::Tone;
 use crate::api::*;
 use crate::engine::bindings::Bindings;
 use crate::engine::item::ObjectId;
-use crate::engine::near_miss::near_misses;
-use crate::engine::world::World;
+use crate::engine::near_miss::{are_alike, near_misses};
+use crate::engine::world::{Inventory, Sync, View, World};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The schema that an explanation's JSON names.
-const SCHEMA: &str = "stablekey.dev/explanation/v1";
+pub(super) const SCHEMA: &str = "stablekey.dev/explanation/v1";
 
 /// There is nothing to explain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,13 +23,39 @@ pub enum ExplainError {
     #[error("there is no tenant {0}; there are {1}")]
     NoTenant(String, String),
     /// It was not read.
-    #[error("{0} cannot be read, so nothing is known of its bindings; mend that first")]
-    Unreachable(String),
+    #[error("{0} cannot be read, so nothing is known of its bindings: {1}")]
+    Unreachable(String, String),
+    /// What was named is there and cannot be used.
+    #[error("{tenant}/{object} is invalid: {why}")]
+    Invalid {
+        /// Where.
+        tenant: String,
+        /// Which object.
+        object: ObjectId,
+        /// Why.
+        why: String,
+    },
+    /// Nothing has this name.
+    #[error("nothing is called {name}: no stable key, no integration, no tenant{}", hint(near))]
+    Nothing {
+        /// What was looked for.
+        name: String,
+        /// What may have been meant.
+        near: Vec<String>,
+    },
     /// No such integration.
     #[error("{tenant} has no integration {integration}{}", hint(near))]
     NoIntegration {
         /// Where it was looked for.
         tenant: String,
+        /// What was looked for.
+        integration: String,
+        /// What may have been meant.
+        near: Vec<String>,
+    },
+    /// No tenant has it.
+    #[error("no tenant has an integration {integration}{}", hint(near))]
+    NoSuchIntegration {
         /// What was looked for.
         integration: String,
         /// What may have been meant.
@@ -47,6 +77,57 @@ pub enum ExplainError {
         /// What may have been meant.
         near: Vec<String>,
     },
+}
+
+impl ExplainError {
+    pub(super) fn no_tenant(world: &World, tenant: &str) -> Self {
+        let names: Vec<&str> = world.tenants.keys().map(String::as_str).collect();
+        ExplainError::NoTenant(tenant.to_string(), names.join(", "))
+    }
+
+    pub(super) fn unreachable(world: &World, tenant: &str) -> Self {
+        let why = match world.tenants.get(tenant).map(|view| &view.live) {
+            Some(View::Unreachable(why)) => why.as_str(),
+            _ => "mend that first",
+        };
+        ExplainError::Unreachable(tenant.to_string(), why.to_string())
+    }
+
+    /// That nothing has a name, with what may have been meant.
+    pub fn nothing(world: &World, name: &str) -> Self {
+        let inventories = || world.tenants.values().filter_map(|view| view.live.inventory());
+        let keys = inventories().flat_map(|i| i.connections.values()).map(|c| c.spec.stable_key.as_str());
+        let integrations = inventories().flat_map(|i| i.integrations.keys()).map(String::as_str);
+        let all: BTreeSet<&str> = keys.chain(integrations).chain(world.tenants.keys().map(String::as_str)).collect();
+        let near = near_misses(name, all).into_iter().filter(|near| are_alike(name, near)).collect();
+        ExplainError::Nothing { name: name.to_string(), near: owned(near) }
+    }
+}
+
+/// An object that was named and cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Invalid {
+    /// Which.
+    pub object: ObjectId,
+    /// Why.
+    pub why: String,
+}
+
+impl Invalid {
+    pub(super) fn of(inventory: &Inventory, is_meant: impl Fn(&ObjectId) -> bool) -> Vec<Self> {
+        let meant = inventory.invalid.iter().filter(|(id, _)| is_meant(id));
+        meant.map(|(id, why)| Invalid { object: id.clone(), why: why.clone() }).collect()
+    }
+
+    pub(super) fn show(&self, page: &mut Page, indent: usize) {
+        let spans = [Span::new(Tone::Bad, "✗ invalid"), plain("  "), strong(self.object.to_string())];
+        page.wrap(indent, indent + 4, &[&spans[..], &[plain(format!("  {}", self.why))]].concat());
+    }
+
+    pub(super) fn item(&self) -> String {
+        format!("- ❌ **{}**: {}\n", md(&self.object.to_string()), md(&self.why))
+    }
 }
 
 fn hint(near: &[String]) -> String {
@@ -82,10 +163,13 @@ pub fn explain_integration(
     step: Option<&str>,
 ) -> Result<IntegrationExplanation, ExplainError> {
     if !world.tenants.contains_key(tenant) {
-        let names: Vec<&str> = world.tenants.keys().map(String::as_str).collect();
-        return Err(ExplainError::NoTenant(tenant.to_string(), names.join(", ")));
+        return Err(ExplainError::no_tenant(world, tenant));
     }
-    let scene = Scene::of(world, tenant).ok_or_else(|| ExplainError::Unreachable(tenant.to_string()))?;
+    let scene = Scene::of(world, tenant).ok_or_else(|| ExplainError::unreachable(world, tenant))?;
+    let id = ObjectId::new(Kind::Integration, integration);
+    if let Some(why) = scene.inventory.invalid.get(&id) {
+        return Err(ExplainError::Invalid { tenant: tenant.to_string(), object: id, why: why.clone() });
+    }
     let mut bindings = scene.live(integration).ok_or_else(|| ExplainError::NoIntegration {
         tenant: tenant.to_string(),
         integration: integration.to_string(),
@@ -140,7 +224,7 @@ fn near_places(known: &[Used], flow: Option<&str>, step: Option<&str>) -> Vec<St
     near_flow.or_else(|| step.map(|s| owned(near_misses(s, steps.iter().copied())))).unwrap_or_default()
 }
 
-fn owned(names: Vec<&str>) -> Vec<String> {
+pub(super) fn owned(names: Vec<&str>) -> Vec<String> {
     names.into_iter().map(str::to_string).collect()
 }
 
@@ -155,7 +239,7 @@ pub struct KeyExplanation {
     /// One per tenant, by name.
     pub tenants: Vec<KeyInTenant>,
     /// The syncs that carry an integration that uses it.
-    pub syncs: Vec<SyncOfKey>,
+    pub syncs: Vec<SyncLine>,
     /// The overrides that name it.
     pub overrides: Vec<OverrideOfKey>,
 }
@@ -171,6 +255,9 @@ pub struct KeyInTenant {
     /// The connection with exactly this key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionBrief>,
+    /// Why the connection of this name cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invalid: Option<String>,
     /// The older keys that the connection answers for.
     pub replaces: Vec<String>,
     /// The newer keys that answer, or would answer, for this one.
@@ -193,20 +280,55 @@ pub struct IntegrationOfKey {
     pub variables: Vec<BindingRow>,
 }
 
-/// A sync that carries an integration that depends on a key.
+/// What a sync carries of what is explained.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct SyncOfKey {
+pub struct SyncLine {
     /// As whom it writes.
     pub writer: String,
     /// The source.
     pub from: String,
     /// The targets.
     pub to: Vec<String>,
-    /// Whether it writes the connection too: `Match` does not.
+    /// Whether it writes connections too: `Match` does not.
     pub connections: ConnectionMode,
-    /// The integrations that use the key in the source.
+    /// The integrations that it carries, or their patterns.
     pub integrations: Vec<String>,
+}
+
+impl SyncLine {
+    pub(super) fn of(sync: &Sync, integrations: &[String]) -> Self {
+        SyncLine {
+            writer: sync.writer.to_string(),
+            from: sync.spec.from.clone(),
+            to: sync.spec.to.clone(),
+            connections: sync.spec.connection_mode(),
+            integrations: integrations.to_vec(),
+        }
+    }
+}
+
+impl std::fmt::Display for SyncLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let does = match self.connections {
+            ConnectionMode::Match => "and writes no connection",
+            ConnectionMode::Create => "and makes connections that are lacking",
+            ConnectionMode::Mirror => "and keeps connections the same",
+        };
+        let (what, to) = (and(&self.integrations), and(&self.to));
+        write!(f, "{} carries {what} from {} to {to}, {does}", self.writer, self.from)
+    }
+}
+
+/// What syncs do, on a page of its own part.
+pub(super) fn sync_lines(page: &mut Page, lines: &[String]) {
+    if !lines.is_empty() {
+        page.gap();
+        page.line(0, &[strong("syncs")]);
+    }
+    for line in lines {
+        page.wrap(2, 6, &[plain(line)]);
+    }
 }
 
 /// An override that names a key.
@@ -228,7 +350,11 @@ pub fn explain_key(world: &World, key: &str) -> Result<KeyExplanation, ExplainEr
     let tenants: Vec<KeyInTenant> = world.tenants.keys().map(|tenant| in_tenant(world, tenant, key)).collect();
     let overrides = overrides(world, key);
     let concerns = |t: &KeyInTenant| {
-        t.connection.is_some() || !t.integrations.is_empty() || !t.replaced_by.is_empty() || t.customers > 0
+        t.connection.is_some()
+            || t.invalid.is_some()
+            || !t.integrations.is_empty()
+            || !t.replaced_by.is_empty()
+            || t.customers > 0
     };
     if !tenants.iter().any(concerns) && overrides.is_empty() {
         let inventories = world.tenants.values().filter_map(|view| view.live.inventory());
@@ -245,6 +371,8 @@ fn in_tenant(world: &World, tenant: &str, key: &str) -> KeyInTenant {
     let Some(scene) = Scene::of(world, tenant) else { return found };
     let inventory = scene.inventory;
     found.read = true;
+    let named = ObjectId::new(Kind::Connection, names::of_stable_key(key));
+    found.invalid = inventory.invalid.get(&named).cloned();
     if let Some(connection) = inventory.connection(key) {
         found.connection = Some(ConnectionBrief::of(&connection.spec));
         found.replaces.clone_from(&connection.spec.replaces);
@@ -281,7 +409,7 @@ fn in_tenant(world: &World, tenant: &str, key: &str) -> KeyInTenant {
     found
 }
 
-fn syncs(world: &World, tenants: &[KeyInTenant]) -> Vec<SyncOfKey> {
+fn syncs(world: &World, tenants: &[KeyInTenant]) -> Vec<SyncLine> {
     let mut found = Vec::new();
     for sync in &world.syncs {
         let source = tenants.iter().find(|t| t.tenant == sync.spec.from);
@@ -292,13 +420,7 @@ fn syncs(world: &World, tenants: &[KeyInTenant]) -> Vec<SyncOfKey> {
             .map(|i| i.name.clone())
             .collect();
         if !integrations.is_empty() {
-            found.push(SyncOfKey {
-                writer: sync.writer.to_string(),
-                from: sync.spec.from.clone(),
-                to: sync.spec.to.clone(),
-                connections: sync.spec.connection_mode(),
-                integrations,
-            });
+            found.push(SyncLine::of(sync, &integrations));
         }
     }
     found

@@ -3,11 +3,10 @@
 use super::binding::{BindingRow, places};
 use super::bindings_text::{binding_row, mark};
 use super::escape::{and, count};
-use super::explain::{IntegrationExplanation, KeyExplanation, KeyInTenant};
+use super::explain::{IntegrationExplanation, KeyExplanation, KeyInTenant, sync_lines};
 use super::markdown::{Comment, escape as md};
 use super::page::{Page, Span, faint, plain, strong, width};
 use super::style::{Style, Tone};
-use crate::api::ConnectionMode;
 
 impl IntegrationExplanation {
     /// For a terminal.
@@ -83,13 +82,7 @@ impl KeyExplanation {
             page.gap();
             in_tenant(&mut page, tenant);
         }
-        if !self.syncs.is_empty() || !self.overrides.is_empty() {
-            page.gap();
-            page.line(0, &[strong("syncs")]);
-        }
-        for line in self.sync_lines() {
-            page.wrap(2, 6, &[plain(line)]);
-        }
+        sync_lines(&mut page, &self.sync_lines());
         page.finish()
     }
 
@@ -125,20 +118,7 @@ impl KeyExplanation {
     }
 
     fn sync_lines(&self) -> Vec<String> {
-        let syncs = self.syncs.iter().map(|sync| {
-            let does = match sync.connections {
-                ConnectionMode::Match => "and writes no connection",
-                ConnectionMode::Create => "and makes the connection where it is lacking",
-                ConnectionMode::Mirror => "and keeps the connection the same",
-            };
-            format!(
-                "{} carries {} from {} to {}, {does}",
-                sync.writer,
-                and(&sync.integrations),
-                sync.from,
-                and(&sync.to)
-            )
-        });
+        let syncs = self.syncs.iter().map(ToString::to_string);
         let overrides =
             self.overrides.iter().map(|o| format!("{} overrides {} in {}: {}", o.writer, o.what, o.tenant, o.reason));
         syncs.chain(overrides).collect()
@@ -148,6 +128,7 @@ impl KeyExplanation {
 fn in_tenant(page: &mut Page, tenant: &KeyInTenant) {
     let (mark_of, tone) = match tenant.connection {
         _ if !tenant.read => ("?", Tone::Careful),
+        _ if tenant.invalid.is_some() => ("✗", Tone::Bad),
         Some(_) => ("✓", Tone::Good),
         None => ("·", Tone::Faint),
     };
@@ -180,7 +161,11 @@ fn facts(tenant: &KeyInTenant) -> Vec<String> {
     if !tenant.read {
         return vec!["cannot be read".to_string()];
     }
-    let mut facts = vec![tenant.connection.as_ref().map_or("no connection".to_string(), |c| c.words())];
+    let mut facts = vec![match (&tenant.connection, &tenant.invalid) {
+        (Some(connection), _) => connection.words(),
+        (None, Some(why)) => format!("its connection is invalid: {why}"),
+        (None, None) => "no connection".to_string(),
+    }];
     let mut say = |what: &str, names: &[String]| {
         facts.extend((!names.is_empty()).then(|| format!("{what} {}", and(names))));
     };

@@ -98,9 +98,15 @@ pub(super) fn by_tenant(page: &mut Page, indent: usize, findings: &[Finding]) {
     }
 }
 
-/// Findings of one tenant, on a page.
+/// Findings of one tenant, on a page. Those that repeat what was shown of a file with its line are counted.
 pub(super) fn list(page: &mut Page, indent: usize, findings: &[&Finding]) {
     let mut of_code: BTreeMap<Code, usize> = BTreeMap::new();
+    let is_seen = |f: &&&Finding| page.problems_are_seen() && f.code.is_of_reading() && f.at.is_some();
+    let (seen, findings): (Vec<&&Finding>, Vec<&&Finding>) = findings.iter().partition(is_seen);
+    if !seen.is_empty() {
+        let errors = format!("✗ {}", count(seen.len(), "error", "errors"));
+        page.wrap(indent, indent + 4, &[Span::new(Tone::Bad, errors), plain(" in files, shown above")]);
+    }
     for finding in findings {
         let seen = of_code.entry(finding.code).or_default();
         *seen += 1;

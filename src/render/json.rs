@@ -19,7 +19,7 @@ pub fn json(value: &impl Serialize, layout: Layout) -> Result<String, serde_json
         Layout::Pretty => {
             let mut text = serde_json::to_string_pretty(&sorted(serde_json::to_value(value)?))?;
             text.push('\n');
-            Ok(text)
+            Ok(crate::text::json(&text).into_owned())
         }
     }
 }

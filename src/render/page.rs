@@ -9,14 +9,25 @@ use super::style::{Style, Tone};
 pub(super) struct Span {
     tone: Tone,
     text: String,
+    /// Whether lines are never broken within it.
+    whole: bool,
 }
 
 impl Span {
     pub(super) fn new(tone: Tone, text: impl AsRef<str>) -> Self {
-        Span { tone, text: escape::line(text.as_ref()).into_owned() }
+        Span { tone, text: escape::line(text.as_ref()).into_owned(), whole: false }
+    }
+
+    /// The same, never broken over two lines.
+    pub(super) fn whole(self) -> Self {
+        Span { whole: true, ..self }
     }
 }
 
+/// What is copied and pasted: it stands on one line, whatever the width.
+pub(super) fn command(text: impl AsRef<str>) -> Span {
+    Span::new(Tone::Strong, text).whole()
+}
 pub(super) fn plain(text: impl AsRef<str>) -> Span {
     Span::new(Tone::Plain, text)
 }
@@ -27,10 +38,7 @@ pub(super) fn faint(text: impl AsRef<str>) -> Span {
     Span::new(Tone::Faint, text)
 }
 
-/// How many columns a text takes.
-pub(super) fn width(text: &str) -> usize {
-    text.chars().count()
-}
+pub(super) use crate::text::width;
 
 /// `text` filled up with blanks to `columns`.
 pub(super) fn pad(text: &str, columns: usize) -> String {
@@ -48,6 +56,16 @@ pub(super) struct Page {
 impl Page {
     pub(super) fn new(style: Style) -> Self {
         Page { style, out: String::new() }
+    }
+
+    /// How many columns a line may have.
+    pub(super) fn columns(&self) -> usize {
+        self.style.width
+    }
+
+    /// Whether the reader has seen the problems of files already.
+    pub(super) fn problems_are_seen(&self) -> bool {
+        self.style.problems_seen
     }
 
     /// One line, however long: for what is copied and pasted.
@@ -123,7 +141,8 @@ fn words(spans: &[Span]) -> Vec<Word> {
     let mut gap = 0;
     let mut begins = true;
     for span in spans {
-        for (position, part) in span.text.split(' ').enumerate() {
+        let parts: Vec<&str> = if span.whole { vec![&span.text] } else { span.text.split(' ').collect() };
+        for (position, part) in parts.into_iter().enumerate() {
             if position > 0 {
                 gap += 1;
                 begins = true;
@@ -131,7 +150,7 @@ fn words(spans: &[Span]) -> Vec<Word> {
             if part.is_empty() {
                 continue;
             }
-            let piece = Span { tone: span.tone, text: part.to_string() };
+            let piece = Span { tone: span.tone, text: part.to_string(), whole: span.whole };
             match words.last_mut() {
                 Some(word) if !begins => word.pieces.push(piece),
                 _ => words.push(Word { gap: std::mem::take(&mut gap), pieces: vec![piece] }),
@@ -148,15 +167,27 @@ mod tests {
 
     #[test]
     fn lines_are_broken_at_blanks_and_hang() {
-        let mut page = Page::new(Style { colour: false, width: 20 });
+        let mut page = Page::new(Style { colour: false, width: 20, ..Style::default() });
         page.wrap(2, 4, &[strong("one two"), plain(", three four five"), faint(" sixteen-long-words-together")]);
         assert_eq!(page.finish(), "  one two, three\n    four five\n    sixteen-long-words-together\n");
     }
 
     #[test]
+    fn wide_characters_count_twice_and_commands_stay_whole() {
+        let mut page = Page::new(Style { colour: false, width: 20, ..Style::default() });
+        page.wrap(0, 2, &[plain("漢字漢字 漢字漢字 漢字")]);
+        page.labelled(0, plain("漢字"), 6, &[plain("x")]);
+        page.wrap(0, 2, &[plain("Next: "), command("stablekey plan --tenant a"), plain("  (it asks)")]);
+        assert_eq!(
+            page.finish(),
+            "漢字漢字 漢字漢字\n  漢字\n漢字    x\nNext:\n  stablekey plan --tenant a\n  (it asks)\n"
+        );
+    }
+
+    #[test]
     fn colours_only_where_wanted_and_text_is_escaped() {
         let spans = [Span::new(Tone::Bad, "a\u{1b}[31mb"), plain(" c")];
-        let mut page = Page::new(Style { colour: true, width: 80 });
+        let mut page = Page::new(Style { colour: true, width: 80, ..Style::default() });
         page.line(0, &spans);
         page.wrap(0, 0, &spans);
         let red = "\u{1b}[31ma\\u{1b}[31mb\u{1b}[0m c\n";
@@ -170,7 +201,7 @@ mod tests {
 
     #[test]
     fn labels_make_a_column() {
-        let mut page = Page::new(Style { colour: false, width: 24 });
+        let mut page = Page::new(Style { colour: false, width: 24, ..Style::default() });
         page.labelled(2, faint("a"), 5, &[plain("first second third")]);
         assert_eq!(page.finish(), "  a      first second\n         third\n");
     }

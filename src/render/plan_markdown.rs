@@ -29,7 +29,7 @@ pub fn plan_markdown(plan: &Plan, typed: &Invocation) -> String {
         let rest = if rest.is_empty() { String::new() } else { format!(" ({rest})") };
         return format!("{head}✅ Nothing to do: everything is as declared{rest}.\n");
     }
-    let closing: String = next(plan, &tally, typed).iter().map(|line| format!("\n{}\n", md(line))).collect();
+    let closing: String = next(plan, &tally, typed).iter().map(|next| format!("\n{}\n", md(&next.line()))).collect();
     let mut comment = Comment::new(closing, &typed.plan());
     comment.add(&format!("{head}**{}.**\n\n", md(&tally.sentence())));
     table(&mut comment, &targets);
@@ -174,7 +174,8 @@ fn field(change: &FieldChange, kind: ActionKind) -> Vec<String> {
         });
         return [format!("  {name}:")].into_iter().chain(lines).collect();
     }
-    let line = |sign: char, value| format!("{sign} {name}: {}", shorten(&value::words(value), MOST));
-    let from = from.as_ref().map(|v| line('-', v));
-    from.into_iter().chain(to.as_ref().map(|v| line('+', v))).collect()
+    let line =
+        |sign: char, value, other| format!("{sign} {name}: {}", shorten(&value::words_beside(value, other), MOST));
+    let removed = from.as_ref().map(|v| line('-', v, to.as_ref()));
+    removed.into_iter().chain(to.as_ref().map(|v| line('+', v, from.as_ref()))).collect()
 }

@@ -4,7 +4,7 @@ use super::action_text;
 use super::escape::{and, count, thousands};
 use super::findings;
 use super::invocation::Invocation;
-use super::page::{Page, Span, faint, plain, strong};
+use super::page::{Page, Span, command, faint, plain, strong, width};
 use super::ranked::{self, Ranked};
 use super::style::{Style, Tone};
 use super::tally::Tally;
@@ -44,8 +44,8 @@ pub fn plan_text(plan: &Plan, typed: &Invocation, style: Style) -> String {
     quiet_tenants(&mut page, &quiet);
     page.gap();
     page.wrap(0, 0, &[strong(format!("{}.", tally.sentence()))]);
-    for line in next(plan, &tally, typed) {
-        page.wrap(0, 2, &[plain(line)]);
+    for Next { lead, command: typed, tail } in next(plan, &tally, typed) {
+        page.wrap(0, 2, &[plain(format!("{lead} ")), command(typed), plain(tail)]);
     }
     page.finish()
 }
@@ -135,7 +135,7 @@ fn blocked(page: &mut Page, note: &Note) {
 fn approve(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
     for (writer, digest) in digests_to_approve(ranked) {
         page.wrap(4, 6, &[plain(format!("to approve all that {writer} does in {}:", ranked.target.tenant))]);
-        page.line(6, &[strong(typed.approve(digest))]);
+        page.line(6, &[command(typed.approve(digest))]);
     }
 }
 
@@ -168,7 +168,7 @@ fn drifted(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
             8,
             &[plain(format!("→ to put it back: policy.drift: Correct in Tenant {tenant}; or this, and apply:"))],
         );
-        page.line(10, &[strong(adopt)]);
+        page.line(10, &[command(adopt)]);
         page.wrap(8, 8, &[plain("to keep it: change it where it is declared, or override it in the sync")]);
     });
 }
@@ -205,26 +205,43 @@ fn by_hand(page: &mut Page, ranked: &Ranked<'_>) {
         return;
     }
     page.gap();
-    let columns = ranked.by_hand.iter().map(|todo| todo.whom().chars().count()).max().unwrap_or(0);
+    let columns = ranked.by_hand.iter().map(|todo| width(&todo.whom())).max().unwrap_or(0);
     page.line(2, &[strong("by hand")]);
     cut(page, &ranked.by_hand, "to do by hand", |page, todo| {
         page.labelled(4, plain(todo.whom()), columns, &[plain(todo.text)]);
     });
 }
 
+/// A command to run next, and what is said around it.
+pub(super) struct Next {
+    pub lead: &'static str,
+    pub command: String,
+    pub tail: &'static str,
+}
+
+impl Next {
+    /// In one line.
+    pub fn line(&self) -> String {
+        format!("{} {}{}", self.lead, self.command, self.tail)
+    }
+}
+
 /// What to run next.
-pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<String> {
+pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<Next> {
     let mut lines = Vec::new();
     if tally.errors + tally.unreachable > 0 {
-        lines.push(format!("Next: mend the errors, then {}", typed.plan()));
+        lines.push(Next { lead: "Next: mend the errors, then", command: typed.plan(), tail: "" });
     } else if plan.is_empty() {
-        lines.push(format!("Next: nothing to apply; do what the arrows say, then {}", typed.plan()));
+        let lead = "Next: nothing to apply; do what the arrows say, then";
+        lines.push(Next { lead, command: typed.plan(), tail: "" });
     }
     if !plan.is_empty() && !typed.is_apply {
-        let asks =
-            if tally.needs_approval > 0 { "it asks before what needs approval" } else { "it asks before it writes" };
+        let tail = match tally.needs_approval {
+            0 => "  (it asks before it writes)",
+            _ => "  (it asks before what needs approval)",
+        };
         let lead = if lines.is_empty() { "Next:" } else { "What is planned can be applied already:" };
-        lines.push(format!("{lead} {}  ({asks})", typed.apply()));
+        lines.push(Next { lead, command: typed.apply(), tail });
     }
     lines
 }

@@ -1,11 +1,12 @@
 //! What a plan says of one tenant, worst first: the order in which every form shows it.
 
 use super::escape::shorten;
-use super::value::words;
+use super::value::words_beside;
 use crate::engine::canonical::Json;
 use crate::engine::code::{Code, Severity};
 use crate::engine::item::ObjectId;
 use crate::engine::plan::{Action, ActionKind, Finding, Note, Plan, State, Target};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One tenant's part of a plan, sorted for people.
@@ -157,8 +158,9 @@ fn drifted(target: &Target) -> Vec<Drifted<'_>> {
 /// A field with what it is in the tenant and what is declared.
 fn both(path: &[String], live: Option<&Json>, declared: Option<&Json>) -> String {
     let path = path.join(".");
-    let short = |value: &Json| shorten(&words(&value.value()), 60).into_owned();
-    match (live.map(short), declared.map(short)) {
+    let (live, declared) = (live.map(Json::value), declared.map(Json::value));
+    let short = |value: Option<&Value>, other| value.map(|v| shorten(&words_beside(v, other), 60).into_owned());
+    match (short(live.as_ref(), declared.as_ref()), short(declared.as_ref(), live.as_ref())) {
         (Some(live), Some(declared)) => format!("{path} ({live}; declared: {declared})"),
         (None, Some(declared)) => format!("{path} (taken away; declared: {declared})"),
         _ => path,

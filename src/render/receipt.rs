@@ -1,10 +1,10 @@
 //! What came of an apply: what was done, what was not and why, and the proof.
 
-use super::escape::line;
 use super::invocation::Invocation;
 use super::json::{Layout, json};
+use super::page::{Page, Span, command, plain};
 use super::ranked;
-use super::style::Style;
+use super::style::{Style, Tone};
 use super::tally::Tally;
 use crate::apply::{Outcome, Receipt, Report};
 use crate::engine::plan::Plan;
@@ -24,30 +24,35 @@ pub struct Applied<'a> {
 
 impl Applied<'_> {
     /// For a terminal.
-    pub fn text(&self, typed: &Invocation, _style: Style) -> String {
-        let mut text = String::new();
+    pub fn text(&self, typed: &Invocation, style: Style) -> String {
+        let mut page = Page::new(style);
         for (id, outcome) in &self.report.outcomes {
-            let (mark, why) = match outcome {
-                Outcome::Done => ("✓", String::new()),
-                Outcome::Failed(error) => ("✗", format!(": {error}")),
-                Outcome::HeldBack { by } => ("–", format!(": waits for {by}")),
-                Outcome::NotApproved => ("–", ": needs approval".to_string()),
-                Outcome::Interrupted => ("–", ": interrupted before it".to_string()),
+            let (mark, tone) = match outcome {
+                Outcome::Done => ("✓", Tone::Good),
+                Outcome::Failed(_) => ("✗", Tone::Bad),
+                Outcome::HeldBack { .. } | Outcome::NotApproved | Outcome::Interrupted => ("–", Tone::Careful),
             };
-            let _ = writeln!(text, "{mark} {}", line(&format!("{id}{why}")));
+            let why = why(outcome);
+            let why = if why.is_empty() { why } else { format!(": {why}") };
+            page.wrap(0, 2, &[Span::new(tone, mark), plain(format!(" {id}{why}"))]);
         }
-        let _ = writeln!(text, "\n{}", self.sentence());
+        page.gap();
+        page.wrap(0, 0, &[plain(self.sentence())]);
         if self.report.done() > 0 {
             let Receipt { plan, declared, live } = self.receipt;
-            let _ = writeln!(text, "Receipt: plan {plan}\n         declared {declared}\n         live {live}");
+            // A digest and its name are as wide as a terminal is at least: 80 columns.
+            page.line(0, &[plain("Receipt:")]);
+            for (name, digest) in [("plan", plan), ("declared", declared), ("live", live)] {
+                page.line(0, &[plain(format!("{name:8} {digest}"))]);
+            }
         }
         if !self.after.is_empty() {
-            let _ = writeln!(text, "Next: {}", typed.plan());
+            page.wrap(0, 2, &[plain("Next: "), command(typed.plan())]);
         } else if self.after.exit != 0 {
             let left = Tally::of_plan(self.after, &ranked::targets(self.after)).sentence();
-            let _ = writeln!(text, "What no action can do: {left}. See {}", typed.plan());
+            page.wrap(0, 2, &[plain(format!("What no action can do: {left}. See ")), command(typed.plan())]);
         }
-        text
+        page.finish()
     }
 
     /// For a pull-request comment.

@@ -9,12 +9,14 @@ pub struct Style {
     pub colour: bool,
     /// How many columns a line may have.
     pub width: usize,
+    /// Whether whoever reads this has seen the problems of files already, each with its line.
+    pub problems_seen: bool,
 }
 
 impl Default for Style {
     /// No colour, 100 columns: for files, pipes and logs.
     fn default() -> Self {
-        Style { colour: false, width: 100 }
+        Style { colour: false, width: 100, problems_seen: false }
     }
 }
 

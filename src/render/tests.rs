@@ -3,6 +3,8 @@
 mod hostile;
 
 use super::*;
+use crate::api::{ComponentRef, Kind};
+use crate::engine::item::ObjectId;
 use crate::engine::plan::{At, Plan};
 
 fn typed() -> Invocation {
@@ -160,7 +162,7 @@ fn every_operation_is_said() {
 
 #[test]
 fn colour_adds_nothing_but_colour() {
-    let coloured = plan_text(&busy(), &typed(), Style { colour: true, width: 100 });
+    let coloured = plan_text(&busy(), &typed(), Style { colour: true, width: 100, ..Style::default() });
     let mut bare = String::new();
     let mut rest = coloured.as_str();
     while let Some((before, after)) = rest.split_once('\u{1b}') {
@@ -185,4 +187,58 @@ fn long_lists_are_cut_with_a_count() {
     assert!(markdown.len() <= markdown::LIMIT && markdown.contains("items are left out**"));
     assert!(markdown.contains("--approve sha256:") && markdown.contains("Next: "));
     assert_eq!(markdown.matches("<details").count(), markdown.matches("</details>").count());
+}
+
+/// A program should not have to take "mail (private)" apart.
+#[test]
+fn a_component_is_key_and_public_in_json() {
+    let mut world = sample::busy();
+    sample::edit(&mut world, "us-prod", "slack-alerts", |spec| spec.component = ComponentRef::new("slack", false));
+    let key = serde_json::to_value(explain_key(&world, "slack-alerts").unwrap()).unwrap();
+    let connections: Vec<_> = key["tenants"].as_array().unwrap().iter().map(|t| &t["connection"]).collect();
+    assert!(
+        connections.iter().any(|c| c["component"] == serde_json::json!({"key": "slack", "public": false})),
+        "{key}"
+    );
+    let status = Status::of(&world, &sample::planned(&world));
+    let text = status.text(&typed(), Style::default());
+    let status = serde_json::to_value(status).unwrap();
+    assert!(!status["components"].to_string().contains("(private)"), "{status}");
+    let rows = status["matrix"]["rows"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["stableKey"] == "slack-alerts").unwrap();
+    assert_eq!(row["component"], serde_json::json!({"key": "slack", "public": false}));
+    assert_eq!(row["type"], "oauth2");
+    assert!(text.contains("slack (private)/oauth2"), "{text}");
+}
+
+/// `explain lead-router` is the integration in every tenant, `explain us-prod` all of a tenant.
+#[test]
+fn an_integration_everywhere_and_a_tenant_explained() {
+    let mut world = sample::busy();
+    let after = crate::engine::plan::outcome(&world, &sample::planned(&world));
+    let everywhere = explain_everywhere(&world, &after, "lead-alerts").unwrap();
+    insta::assert_snapshot!(everywhere.text(Style::default()));
+    insta::assert_snapshot!(everywhere.markdown());
+    insta::assert_snapshot!(json(&everywhere, Layout::Pretty).unwrap());
+    let tenant = explain_tenant(&world, "eu-prod").unwrap();
+    insta::assert_snapshot!(tenant.text(Style::default()));
+    insta::assert_snapshot!(tenant.markdown());
+    assert_eq!(
+        explain_tenant(&world, "ap-prod").unwrap_err().to_string(),
+        "ap-prod cannot be read, so nothing is known of its bindings: the folder ap-prod is not there"
+    );
+    let invalid = ObjectId::new(Kind::Integration, "lead-alerts");
+    let inventory = sample::live(&mut world, "us-prod");
+    inventory.remove(&invalid);
+    inventory.invalid.insert(invalid, "spec has no field `conections`".to_string());
+    let text = explain_everywhere(&world, &world, "lead-alerts").unwrap().text(Style::default());
+    assert!(text.contains("✗ us-prod  is invalid there\n    spec has no field `conections`"), "{text}");
+    let error = explain_integration(&world, "us-prod", "lead-alerts", None, None).unwrap_err().to_string();
+    assert_eq!(error, "us-prod/Integration/lead-alerts is invalid: spec has no field `conections`");
+    assert!(explain_everywhere(&world, &world, "lead-alrets").unwrap_err().to_string().contains("did you mean"));
+    let nothing = ExplainError::nothing(&world, "leadrouter").to_string();
+    assert_eq!(
+        nothing,
+        "nothing is called leadrouter: no stable key, no integration, no tenant; did you mean lead-router or lead-scorer?"
+    );
 }

@@ -19,6 +19,46 @@ pub(super) fn words(value: &Value) -> String {
     }
 }
 
+/// The value in words beside another that it is compared with: of connection types that both have and
+/// that differ, the parts that do.
+pub(super) fn words_beside(value: &Value, other: Option<&Value>) -> String {
+    match (value, other) {
+        (Value::Array(types), Some(Value::Array(others))) if types.iter().any(|t| key_of(t).is_some()) => {
+            let words = types.iter().map(|one| {
+                let counterpart = others.iter().find(|other| key_of(other) == key_of(one));
+                counterpart.filter(|other| *other != one).map_or_else(|| item(one), |other| type_beside(one, other))
+            });
+            words.collect::<Vec<_>>().join(", ")
+        }
+        _ => words(value),
+    }
+}
+
+fn key_of(item: &Value) -> Option<&str> {
+    item.get("key").and_then(Value::as_str)
+}
+
+/// A connection type with those of its inputs that another of the same key has not, or has otherwise:
+/// `oauth2 (scopes: required; note: optional)`.
+fn type_beside(one: &Value, other: &Value) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let grant = |t: &Value| t.get("oauth2").and_then(Value::as_str).map(str::to_string);
+    if grant(one) != grant(other) {
+        parts.push(grant(one).unwrap_or_else(|| "not OAuth 2.0".to_string()));
+    }
+    let inputs = one.get("inputs").and_then(Value::as_object).into_iter().flatten();
+    let differing = inputs.filter(|(name, input)| other.get("inputs").and_then(|i| i.get(name)) != Some(*input));
+    parts.extend(differing.map(|(name, input)| {
+        let marks: Vec<&str> = ["required", "secret", "endpoint"]
+            .into_iter()
+            .filter(|mark| input.get(mark) == Some(&Value::Bool(true)))
+            .collect();
+        format!("{name}: {}", if marks.is_empty() { "optional".to_string() } else { marks.join(" ") })
+    }));
+    let key = item(one);
+    if parts.is_empty() { format!("{key} (without those)") } else { format!("{key} ({})", parts.join("; ")) }
+}
+
 /// What changes inside a value, where it is a text: a global value rather than its wrapping.
 pub(super) fn text(value: &Value) -> Option<&str> {
     match value {
@@ -67,13 +107,28 @@ fn component(map: &Map<String, Value>) -> Option<String> {
 
 /// Of a list of connection types, the keys; of other lists, the items.
 fn item(value: &Value) -> String {
-    value.get("key").and_then(Value::as_str).map_or_else(|| words(value), str::to_string)
+    key_of(value).map_or_else(|| words(value), str::to_string)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn two_lists_of_types_show_where_they_differ() {
+        let types = |inputs: Value| json!([{"key": "basic"}, {"key": "oauth2", "inputs": inputs}]);
+        let (from, to) = (
+            types(json!({"host": {"endpoint": true}, "old": {}})),
+            types(json!({"host": {"endpoint": true}, "scopes": {"required": true, "secret": true}})),
+        );
+        assert_eq!(words_beside(&from, Some(&to)), "basic, oauth2 (old: optional)");
+        assert_eq!(words_beside(&to, Some(&from)), "basic, oauth2 (scopes: required secret)");
+        assert_eq!(words_beside(&types(json!({})), Some(&from)), "basic, oauth2 (without those)");
+        let grant = json!([{"key": "oauth2", "oauth2": "ClientCredentials", "inputs": {"host": {"endpoint": true}}}]);
+        assert_eq!(words_beside(&grant, Some(&from)), "oauth2 (ClientCredentials)");
+        assert_eq!(words_beside(&from, None), "basic, oauth2");
+    }
 
     #[test]
     fn values_are_said_in_words() {

@@ -12,6 +12,7 @@ use crate::engine::field::FieldKind;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::plan::{Action, ActionKind, Change, FieldChange, Op};
 use crate::engine::record::Record;
+use crate::engine::world::Inventory;
 use crate::manifest::{self, Edit, Origin, Problem, to_yaml};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,8 +68,9 @@ impl DirectoryPlace {
         &self.folder
     }
 
-    /// What `stablekey.lock` says.
-    pub fn records(&self) -> Result<BTreeMap<ObjectId, Arc<Record>>, Problem> {
+    /// What `stablekey.lock` says of what is live; and whether it is to be written again, because a merge left
+    /// several lines for one object.
+    fn lock(&self, live: &Inventory) -> Result<(BTreeMap<ObjectId, Arc<Record>>, bool), Problem> {
         let path = self.folder.join(lock_file::NAME);
         let wrong = |line: usize, message: String, help: &str| Problem {
             file: path.display().to_string(),
@@ -80,19 +82,33 @@ impl DirectoryPlace {
         };
         let bytes = match disk::read(&path, LOCK_BYTES) {
             Ok(Some(bytes)) => bytes,
-            Ok(None) => return Ok(BTreeMap::new()),
+            Ok(None) => return Ok((BTreeMap::new(), false)),
             Err(error) => return Err(wrong(0, format!("cannot be read: {error}"), "make it a readable file")),
         };
         let help = "restore it from Git; without it every object is as if others had written it";
         let text = String::from_utf8(bytes).map_err(|_| wrong(0, "not UTF-8".to_string(), help))?;
-        lock_file::read(&text).map_err(|error| wrong(error.line, error.why.to_string(), help))
+        let lines = lock_file::read(&text).map_err(|error| wrong(error.line, error.why.to_string(), help))?;
+        let are_merged = lines.are_merged();
+        Ok((lines.records(&self.tenant, live), are_merged))
+    }
+
+    /// What is live with what `stablekey.lock` says of it.
+    pub fn with_records(&self, snapshot: Snapshot) -> Result<Snapshot, Problem> {
+        self.recorded(snapshot).map(|(snapshot, _)| snapshot)
+    }
+
+    fn recorded(&self, mut snapshot: Snapshot) -> Result<(Snapshot, bool), Problem> {
+        let (records, are_merged) = self.lock(&snapshot.inventory)?;
+        Arc::make_mut(&mut snapshot.inventory).records = records;
+        Ok((snapshot, are_merged))
     }
 
     fn read(&self) -> Result<Snapshot, PlaceError> {
-        self.read_with_side_files().map(|(snapshot, _)| snapshot)
+        self.read_all().map(|read| read.snapshot)
     }
 
-    fn read_with_side_files(&self) -> Result<(Snapshot, SideFiles), PlaceError> {
+    /// Everything, with what only a session needs to know.
+    fn read_all(&self) -> Result<ReadFolder, PlaceError> {
         if !self.folder.is_dir() {
             let why = "it is not there: restore it, or make it where it should be empty".to_string();
             return Err(PlaceError::Failed { what: self.folder.display().to_string(), why });
@@ -104,17 +120,17 @@ impl DirectoryPlace {
         let other_kinds = read.reading.other_kinds;
         let mut snapshot = gather(read.reading);
         snapshot.other_kinds = other_kinds;
-        let records =
-            self.records().map_err(|problem| PlaceError::Failed { what: problem.file, why: problem.message })?;
+        let (mut snapshot, are_merged) = self
+            .recorded(snapshot)
+            .map_err(|problem| PlaceError::Failed { what: problem.file, why: problem.message })?;
         let inventory = Arc::make_mut(&mut snapshot.inventory);
-        inventory.records = records;
         for (id, origin) in snapshot.origins.iter() {
             if let Some(link) = read.shared.get(&origin.file.path) {
                 let why = format!("its file {} lies outside the tenant's folder; {link} leads to it", origin.file.path);
                 inventory.read_only.insert(id.clone(), why);
             }
         }
-        Ok((snapshot, side_files))
+        Ok(ReadFolder { snapshot, side_files, are_merged })
     }
 
     fn failed(&self, what: &Path) -> impl Fn(std::io::Error) -> PlaceError {
@@ -154,7 +170,7 @@ impl Place for DirectoryPlace {
             Err(TryLockError::WouldBlock) => return Err(PlaceError::Busy { who: self.tenant.clone() }),
             Err(TryLockError::Error(error)) => return Err(self.failed(&self.folder)(error)),
         }
-        let (snapshot, side_files) = self.read_with_side_files()?;
+        let ReadFolder { snapshot, side_files, are_merged } = self.read_all()?;
         let folders: BTreeSet<PathBuf> = snapshot
             .origins
             .values()
@@ -171,13 +187,21 @@ impl Place for DirectoryPlace {
             place: self,
             _lock: lock,
             records: snapshot.inventory.records.clone(),
-            written: snapshot.inventory.records.clone(),
+            written: (!are_merged).then(|| snapshot.inventory.records.clone()),
             unreadable: !snapshot.inventory.unparsed.is_empty(),
             read_only: snapshot.inventory.read_only.clone(),
             side_files,
             files: snapshot.origins.iter().map(|(id, origin)| (id.clone(), PathBuf::from(&origin.file.path))).collect(),
         }))
     }
+}
+
+/// What was read of the folder.
+struct ReadFolder {
+    snapshot: Snapshot,
+    side_files: SideFiles,
+    /// Whether the lock is to be written again, as one that Git merged is.
+    are_merged: bool,
 }
 
 struct DirectorySession<'a> {
@@ -188,8 +212,8 @@ struct DirectorySession<'a> {
     coming: BTreeMap<ObjectId, Arc<Record>>,
     /// As they are with what was done so far.
     records: BTreeMap<ObjectId, Arc<Record>>,
-    /// As they stand in the file.
-    written: BTreeMap<ObjectId, Arc<Record>>,
+    /// As they stand in the file; `None` where a merge left several lines for one object.
+    written: Option<BTreeMap<ObjectId, Arc<Record>>>,
     /// The file of each object.
     files: BTreeMap<ObjectId, PathBuf>,
     /// Whether there is a file that could hold anything.
@@ -214,14 +238,27 @@ impl DirectorySession<'_> {
     }
 
     fn write_records(&mut self, records: BTreeMap<ObjectId, Arc<Record>>) -> Result<(), PlaceError> {
-        if records != self.written {
+        if self.written.as_ref() != Some(&records) {
             let path = self.place.folder.join(lock_file::NAME);
-            let text = lock_file::write(&records);
-            disk::write_atomically(self.place.disk.as_ref(), &path, text.as_bytes())
-                .map_err(self.place.failed(&path))?;
-            self.written = records;
+            if !path.exists() {
+                self.let_git_merge()?;
+            }
+            self.write(&path, lock_file::write(&records).as_bytes())?;
+            self.written = Some(records);
         }
         Ok(())
+    }
+
+    /// Before the first lock of a folder in a Git tree: tells Git to merge its lines.
+    fn let_git_merge(&self) -> Result<(), PlaceError> {
+        let folder = &self.place.folder;
+        if !lock_file::is_left_to_git(folder) {
+            return Ok(());
+        }
+        let path = folder.join(lock_file::ATTRIBUTES);
+        // One that is a link, or cannot be read, is left to whoever made it.
+        let Ok(there) = disk::read(&path, manifest::limits::FILE_BYTES) else { return Ok(()) };
+        self.write(&path, &lock_file::with_attribute(there.unwrap_or_default()))
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), PlaceError> {

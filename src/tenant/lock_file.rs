@@ -1,14 +1,20 @@
 //! `stablekey.lock`: the records of a directory tenant, one sorted line per object, so that Git
 //! merges it.
 
-use crate::engine::item::ObjectId;
-use crate::engine::record::Record;
+use crate::engine::item::{Item, ObjectId};
+use crate::engine::record::{Record, Wrote};
+use crate::engine::world::Inventory;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Its name, in the tenant's folder.
 pub const NAME: &str = "stablekey.lock";
 const VERSION: &str = "stablekey.lock v1";
+/// Beside it, in a Git tree: how Git merges it.
+pub const ATTRIBUTES: &str = ".gitattributes";
+/// Both sides' lines are kept: [`Lines::records`] makes one record of them.
+const MERGED_BY_LINE: &str = "stablekey.lock merge=union";
 
 /// A line that cannot be read, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,26 +26,30 @@ pub struct LockError {
     pub why: &'static str,
 }
 
-/// The records of a file. An empty file has none.
-pub fn read(text: &str) -> Result<BTreeMap<ObjectId, Arc<Record>>, LockError> {
-    let mut records = BTreeMap::new();
+/// What the lines of a file say: of each object one record, or several where Git merged two versions of its
+/// line (`merge=union`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lines(BTreeMap<ObjectId, Vec<Record>>);
+
+/// The lines of a file. An empty file has none.
+pub fn read(text: &str) -> Result<Lines, LockError> {
+    let mut lines = Lines::default();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (position, line) in text.lines().enumerate() {
         let fail = |why| Err(LockError { line: position + 1, why });
-        if line.starts_with("<<<<<<<") || line.starts_with("=======") || line.starts_with(">>>>>>>") {
-            return fail(
-                "a merge was left unfinished: keep the lines of both sides, and of two lines for one object either",
-            );
+        if ["<<<<<<<", "|||||||", "=======", ">>>>>>>"].iter().any(|mark| line.starts_with(mark)) {
+            return fail("a merge was left unfinished: take out its marks, and keep the lines of both sides");
         }
-        if position == 0 {
-            if line != VERSION {
+        match (position, line) {
+            // A merge can leave it twice.
+            (_, VERSION) => continue,
+            (0, _) => {
                 return fail(
                     "the first line is not \"stablekey.lock v1\": another version of Stablekey wrote it, or it was edited",
                 );
             }
-            continue;
-        }
-        if line.is_empty() {
-            continue;
+            (_, "") => continue,
+            _ => {}
         }
         let entry = line.split_once(' ').and_then(|(id, rest)| Some((ObjectId::parse(id)?, Record::decode(rest)?)));
         let Some((id, record)) = entry else {
@@ -47,11 +57,81 @@ pub fn read(text: &str) -> Result<BTreeMap<ObjectId, Arc<Record>>, LockError> {
                 "not a record: restore the file from Git, or take the line out (the object is then as if others had written it)",
             );
         };
-        if records.insert(id, Arc::new(record)).is_some() {
-            return fail("the object has two lines: keep one");
+        lines.0.entry(id).or_default().push(record);
+    }
+    Ok(lines)
+}
+
+impl Lines {
+    /// Whether a merge left several lines for one object.
+    pub fn are_merged(&self) -> bool {
+        self.0.values().any(|records| records.len() > 1)
+    }
+
+    /// The records of a tenant: where a merge left several lines for one object, as what is live there says
+    /// which of them holds.
+    pub fn records(self, tenant: &str, live: &Inventory) -> BTreeMap<ObjectId, Arc<Record>> {
+        let of_object = |(id, mut records): (ObjectId, Vec<Record>)| {
+            if records.len() > 1 {
+                let item = live.get(&id);
+                records = vec![merged(records, tenant, item.as_ref())];
+            }
+            Some((id, Arc::new(records.pop()?)))
+        };
+        self.0.into_iter().filter_map(of_object).collect()
+    }
+}
+
+/// One record of several: made only if all say so; lines of another tenant fall; of each field the hash that
+/// fits what is live. If none fits, the field stays recorded: it drifted.
+fn merged(records: Vec<Record>, tenant: &str, live: Option<&Item>) -> Record {
+    let (ours, others): (Vec<Record>, Vec<Record>) = records.into_iter().partition(|r| r.tenant == tenant);
+    // Lines of other tenants only are those of a copied file: whichever is kept, it is no record here.
+    let lines = if ours.is_empty() { others } else { ours };
+    let mut merged = Record {
+        tenant: lines.first().map(|line| line.tenant.clone()).unwrap_or_default(),
+        made: lines.iter().all(|line| line.made),
+        fields: BTreeMap::new(),
+    };
+    for (field, wrote) in lines.into_iter().flat_map(|line| line.fields) {
+        let fits = |wrote: &Wrote| live.and_then(|live| live.value(&field)).is_some_and(|v| v.hash() == wrote.hash);
+        match merged.fields.get_mut(&field) {
+            Some(before) if before.hash == wrote.hash => {
+                Arc::make_mut(&mut before.writers).extend(wrote.writers.iter().cloned());
+            }
+            Some(before) if fits(before) || !fits(&wrote) => {}
+            _ => drop(merged.fields.insert(field, wrote)),
         }
     }
-    Ok(records)
+    merged
+}
+
+/// Whether a folder lies in a Git tree in which nobody has said yet how a lock is merged.
+pub fn is_left_to_git(folder: &Path) -> bool {
+    let Ok(folder) = folder.canonicalize() else { return false };
+    let says = |folder: &Path| {
+        let attributes = std::fs::read_to_string(folder.join(ATTRIBUTES)).unwrap_or_default();
+        attributes.lines().any(|line| line.split_whitespace().next().is_some_and(|of| of.ends_with(NAME)))
+    };
+    for above in folder.ancestors() {
+        if says(above) {
+            return false;
+        }
+        if above.join(".git").exists() {
+            return true;
+        }
+    }
+    false
+}
+
+/// A `.gitattributes` with what Git must know of the lock.
+pub fn with_attribute(mut attributes: Vec<u8>) -> Vec<u8> {
+    if !attributes.is_empty() && !attributes.ends_with(b"\n") {
+        attributes.push(b'\n');
+    }
+    attributes.extend_from_slice(MERGED_BY_LINE.as_bytes());
+    attributes.push(b'\n');
+    attributes
 }
 
 /// The file that holds these records.
@@ -69,7 +149,9 @@ pub fn write(records: &BTreeMap<ObjectId, Arc<Record>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Kind;
+    use crate::api::{IntegrationSpec, Kind, Object};
+    use crate::engine::canonical::FieldHash;
+    use crate::engine::field::{Field, FieldKind};
 
     #[test]
     fn a_file_survives_reading_and_writing() {
@@ -85,8 +167,17 @@ mod tests {
              Connection/slack eu-prod made title=0123456789abcdef@sync/us-to-eu\n\
              Integration/lead-router eu-prod made title=0123456789abcdef@sync/us-to-eu\n"
         );
-        assert_eq!(read(&text), Ok(records));
-        assert_eq!(read(""), Ok(BTreeMap::new()));
+        assert_eq!(read(&text).unwrap().records("eu-prod", &Inventory::default()), records);
+        assert_eq!(read(""), Ok(Lines::default()));
+    }
+
+    /// As manifests are read, whatever wrote the file last.
+    #[test]
+    fn a_mark_and_line_ends_of_windows_are_read() {
+        let text = "stablekey.lock v1\nConnection/slack eu-prod made title=0123456789abcdef@source\n";
+        for other in [text.replace('\n', "\r\n"), format!("\u{feff}{text}"), text.trim_end().to_string()] {
+            assert_eq!(read(&other), read(text), "{other:?}");
+        }
     }
 
     #[test]
@@ -94,7 +185,48 @@ mod tests {
         let line = |text: &str| read(text).unwrap_err().line;
         assert_eq!(line("something else\n"), 1);
         assert_eq!(line("stablekey.lock v1\nnonsense\n"), 2);
-        assert_eq!(line("stablekey.lock v1\n<<<<<<< ours\n"), 2);
-        assert_eq!(line("stablekey.lock v1\nConnection/a t -\nConnection/a t -\n"), 3);
+        assert_eq!(line("stablekey.lock v1\nstablekey.lock v2\n"), 2);
+        for mark in ["<<<<<<< ours", "||||||| base", "=======", ">>>>>>> theirs"] {
+            assert_eq!(line(&format!("stablekey.lock v1\n{mark}\n")), 2, "{mark}");
+        }
+    }
+
+    /// "Merges of Git may leave several lines for one object: made only if all say so; lines of another tenant
+    /// fall; per field the hash that fits live, and if none fits the field stays recorded (drift). A second
+    /// version line is nothing."
+    #[test]
+    fn of_merged_lines_what_is_live_says_which_holds() {
+        let spec = IntegrationSpec { title: Some("live".into()), connections: Vec::new(), definition: None };
+        let item = Item::Integration(Arc::new(Object::new("i", spec)), None);
+        let title = Field::of(FieldKind::Title);
+        let hash = |text: &str| FieldHash::of(&format!("\"{text}\""));
+        let mut inventory = Inventory::default();
+        inventory.insert(item);
+        let read_one = |lines: &[String]| {
+            let text = format!("{VERSION}\n{}\n{VERSION}\n", lines.join("\n"));
+            let records = read(&text).unwrap().records("eu", &inventory);
+            records.get(&ObjectId::new(Kind::Integration, "i")).unwrap().as_ref().clone()
+        };
+        let line = |tenant: &str, made: &str, text: &str, writer: &str| {
+            format!("Integration/i {tenant} {made} title={}@{writer}", hash(text))
+        };
+        let one = line("eu", "made", "live", "sync/a");
+        let other = line("eu", "made", "older", "sync/a");
+        for lines in [[one.clone(), other.clone()], [other.clone(), one.clone()]] {
+            let record = read_one(&lines);
+            assert_eq!((record.made, record.fields[&title].hash), (true, hash("live")));
+        }
+        // Not made, as soon as one line says so; writers of one value are all its writers.
+        let record = read_one(&[one.clone(), line("eu", "-", "live", "source")]);
+        assert!(!record.made);
+        assert_eq!(record.fields[&title].encode(), format!("{}@source,sync/a", hash("live")));
+        // A line that was copied with another tenant's folder says nothing here.
+        let record = read_one(&[line("us", "-", "live", "source"), other.clone()]);
+        assert_eq!((record.tenant.as_str(), record.made, record.fields[&title].hash), ("eu", true, hash("older")));
+        // None fits: recorded, so that it is drift. A field that one line has is recorded.
+        let record = read_one(&[other.clone(), line("eu", "made", "newer", "sync/a")]);
+        assert_eq!(record.fields[&title].hash, hash("older"));
+        let more = format!("{other} connections.CRM={}@sync/a", hash("x"));
+        assert_eq!(read_one(&[one, more]).fields.len(), 2);
     }
 }

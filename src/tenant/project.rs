@@ -190,7 +190,7 @@ impl Project {
             },
             (_, Some(folder)) if folder.path.is_dir() => {
                 let place = DirectoryPlace::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
-                let live = with_records(read(folder), &place).map_err(|problem| {
+                let live = place.with_records(read(folder)).map_err(|problem| {
                     let why = problem.message.clone();
                     self.own_problems.push(problem);
                     why
@@ -320,12 +320,6 @@ impl Project {
 fn at(origin: &Origin, path: &[String]) -> At {
     let steps: Vec<&str> = path.iter().map(String::as_str).collect();
     At { file: origin.file.path.clone(), line: locate(origin, &steps).map_or(origin.first_line, |p| p.line) }
-}
-
-fn with_records(mut snapshot: Snapshot, place: &DirectoryPlace) -> Result<Snapshot, Problem> {
-    let records = place.records()?;
-    Arc::make_mut(&mut snapshot.inventory).records = records;
-    Ok(snapshot)
 }
 
 /// Why a folder that is not there, or is none, says nothing.

@@ -9,6 +9,7 @@ mod checks;
 mod exit_codes;
 mod fixtures;
 mod keys;
+mod messages;
 mod narrowing;
 mod one_bad_resource;
 mod policy;

@@ -52,7 +52,7 @@ impl Draft<'_> {
             });
         }
         for writer in fields.orphaned {
-            *self.orphaned.entry(writer).or_default() += 1;
+            self.orphaned.entry(writer).or_default().insert(id.clone());
         }
         if fields.changes.is_empty() && live.is_some() {
             return;

@@ -59,7 +59,7 @@ fn stopped(draft: &mut Draft<'_>, id: &ObjectId, record: &Record) -> Option<BTre
     let input = draft.input;
     let writers: BTreeSet<Writer> = record.writers().into_iter().cloned().collect();
     for gone in writers.iter().filter(|w| input.standing(w, id) == Standing::Gone) {
-        *draft.orphaned.entry(gone.clone()).or_default() += 1;
+        draft.orphaned.entry(gone.clone()).or_default().insert(id.clone());
     }
     let prunes =
         |w: &Writer| input.standing(w, id) == Standing::Stopped && input.writers.get(w).is_some_and(|s| s.prunes);

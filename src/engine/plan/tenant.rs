@@ -9,7 +9,7 @@ use crate::engine::bindings::{Bindings, affected};
 use crate::engine::check;
 use crate::engine::code::Code;
 use crate::engine::diff::{self, Declaration, Difference, Extent, Sides, Standing};
-use crate::engine::field::Field;
+use crate::engine::field::{Field, FieldKind};
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::parallel;
 use crate::engine::record::Writer;
@@ -43,7 +43,8 @@ pub(super) struct Draft<'a> {
     pub notes: Vec<Note>,
     pub findings: Vec<Finding>,
     pub made_by: HashMap<ObjectId, String>,
-    pub orphaned: BTreeMap<Writer, usize>,
+    /// What writers that are gone wrote, by writer.
+    pub orphaned: BTreeMap<Writer, BTreeSet<ObjectId>>,
     /// What the variables of declared integrations, written or not, are bound to.
     pub wanted: Vec<(ObjectId, BoundVariables)>,
     /// The actions after which a stable key has an answer.
@@ -225,17 +226,11 @@ impl<'a> Draft<'a> {
     fn occupied(&mut self, id: &ObjectId, field: &Field<'_>, declarations: &[Declaration]) {
         self.occupied.insert(id.clone());
         let live = self.input.live.get(id);
-        let value =
-            |item: Option<&Item>| item.and_then(|i| i.value(field)).map_or(String::new(), |v| v.to_json().to_string());
         let declared = declarations.iter().find(|d| d.extent != Extent::Existence).map(|d| &d.item);
         self.blocked(
             id,
             Code::Occupied,
-            format!(
-                "the name is taken: {field} is {} there and declared as {}, and it never changes",
-                value(live.as_ref()),
-                value(declared)
-            ),
+            format!("the name is taken: {}", taken(field, live.as_ref(), declared)),
             "make a connection with a new stable key that replaces this one, or take the old one away by hand",
         );
     }
@@ -263,13 +258,7 @@ impl<'a> Draft<'a> {
             };
         }
         for (writer, objects) in &self.orphaned {
-            self.findings.push(Finding::of_sync(
-                Code::WriterGone,
-                writer,
-                Some(input.tenant),
-                format!("{writer} is gone; what it wrote to {objects} objects of {} stays", input.tenant),
-                "bring the writer back, or take the values over with `stablekey adopt`",
-            ));
+            self.findings.push(orphaned(writer, objects, input));
         }
         let tenant = check::Tenant {
             name: input.tenant,
@@ -298,6 +287,43 @@ impl<'a> Draft<'a> {
             replacements,
             reading: input.reading.clone(),
         }
+    }
+}
+
+/// What a writer that is gone wrote, and what ends that it is said. To adopt it would not: what it wrote is
+/// recorded already, for a writer that never declares again.
+fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &Input<'_>) -> Finding {
+    /// A person looks at the first few.
+    const NAMED: usize = 5;
+    let mut names: Vec<String> = objects.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = objects.len().saturating_sub(NAMED);
+    names.extend((more > 0).then(|| format!("{more} more")));
+    let record = match &input.view.spec.place {
+        Some(Place::Kubernetes(_)) => "away their annotation stablekey.dev/wrote",
+        _ => "their lines out of stablekey.lock",
+    };
+    let text = format!("{writer} is gone; what it wrote stays in {}: {}", input.tenant, names.join(", "));
+    let mend = format!(
+        "if it was renamed, give it its old name back; else let a source or another sync declare these, which then \
+         takes them over; or take {record}: they are then the tenant's own"
+    );
+    Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, mend)
+}
+
+/// What is there under a name, and what is declared under it, in words: of which component and type a
+/// connection is says more than the one field that differs first.
+fn taken(field: &Field<'_>, live: Option<&Item>, declared: Option<&Item>) -> String {
+    match (live, declared) {
+        (Some(Item::Connection(live)), Some(Item::Connection(declared))) if field.kind == FieldKind::StableKey => {
+            let (live, declared) = (&live.spec.stable_key, &declared.spec.stable_key);
+            format!("the stable key is {live} there and declared as {declared}, and it never changes")
+        }
+        (Some(Item::Connection(live)), Some(Item::Connection(declared))) => format!(
+            "the connection there is {} and is declared as {}; component, type and credentials never change",
+            live.spec.kind_in_words(),
+            declared.spec.kind_in_words()
+        ),
+        _ => format!("{field} is another there than declared, and it never changes"),
     }
 }
 

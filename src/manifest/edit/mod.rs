@@ -89,6 +89,15 @@ pub fn edit(text: &str, range: Range<usize>, item: Option<u32>, edits: &[Edit]) 
     Ok([before, &new, after].concat())
 }
 
+/// A JSON document as YAML, its keys in their order, what is invisible in its texts escaped. `None` where it
+/// is no map.
+pub(super) fn spelled_out(json: &str) -> Option<String> {
+    let tree = parse(json).ok()?;
+    let Value::Map(entries) = Value::of(&tree, tree.root) else { return None };
+    let style = render::Style { newline: "\n", json: false, spread: true, step: 2 };
+    Some(format!("{}\n", render::block_map(&entries, 0, style)))
+}
+
 /// The file with one more document at its end.
 pub fn append_document(text: &str, yaml: &str) -> String {
     let newline = newline(if text.is_empty() { yaml } else { text });

@@ -2,6 +2,7 @@
 
 use super::value::Value;
 use crate::manifest::scalar;
+use crate::text::is_dangerous;
 use granit_parser::ScalarStyle;
 
 /// How text is written somewhere.
@@ -13,6 +14,8 @@ pub struct Style<'a> {
     pub json: bool,
     /// Whether small maps go on lines of their own, as those beside them do.
     pub spread: bool,
+    /// By how much what is in a block is indented more than its key.
+    pub step: usize,
 }
 
 /// Maps that people write one entry to a line, whatever stands beside them.
@@ -23,12 +26,14 @@ pub fn entry(key: &str, value: &Value, indent: usize, style: Style<'_>) -> Strin
     let name = flow_text(key, style.json);
     match value {
         Value::Map(entries) if !entries.is_empty() && (style.spread || SPREAD.contains(&key)) => {
-            format!("{name}:{}{}", break_to(indent + 2, style), block_map(entries, indent + 2, style))
+            let below = indent + style.step;
+            format!("{name}:{}{}", break_to(below, style), block_map(entries, below, style))
         }
         Value::List(items) if !items.is_empty() && (style.spread || key == "connections") => {
-            format!("{name}:{}{}", break_to(indent + 2, style), block_list(items, indent + 2, style))
+            let below = indent + style.step;
+            format!("{name}:{}{}", break_to(below, style), block_list(items, below, style))
         }
-        Value::Text(text) => match literal(text, indent + 2, style.newline) {
+        Value::Text(text) => match literal(text, indent + style.step, style.newline) {
             Some(literal) => format!("{name}: {literal}"),
             None => format!("{name}: {}", flow(value, style.json)),
         },
@@ -82,6 +87,35 @@ pub fn flow(value: &Value, json: bool) -> String {
     }
 }
 
+/// How the lines of a value in braces are indented: as those around it are.
+pub struct Lines<'a> {
+    /// What its own line begins with.
+    pub lead: &'a str,
+    /// What each level adds.
+    pub unit: &'a str,
+}
+
+/// A value in braces, maps an entry to a line.
+pub fn flow_lines(value: &Value, lines: &Lines<'_>, style: Style<'_>) -> String {
+    let inner = format!("{}{}", lines.lead, lines.unit);
+    let below = Lines { lead: &inner, unit: lines.unit };
+    let (open, parts, close): (_, Vec<String>, _) = match value {
+        Value::Map(entries) if !entries.is_empty() => {
+            let entry = |(key, value): &(String, Value)| {
+                format!("{}: {}", flow_text(key, style.json), flow_lines(value, &below, style))
+            };
+            ('{', entries.iter().map(entry).collect(), '}')
+        }
+        Value::List(items) if items.iter().any(|item| matches!(item, Value::Map(_))) => {
+            ('[', items.iter().map(|item| flow_lines(item, &below, style)).collect(), ']')
+        }
+        value => return flow(value, style.json),
+    };
+    let newline = style.newline;
+    let parts = parts.join(&format!(",{newline}{inner}"));
+    format!("{open}{newline}{inner}{parts}{newline}{}{close}", lines.lead)
+}
+
 /// `key: value` on one line.
 pub fn flow_entry(key: &str, value: &Value, json: bool) -> String {
     format!("{}: {}", flow_text(key, json), flow(value, json))
@@ -89,17 +123,17 @@ pub fn flow_entry(key: &str, value: &Value, json: bool) -> String {
 
 /// A text: plain where that can be misread by nobody, else in double quotes.
 pub fn flow_text(text: &str, json: bool) -> String {
-    if !json && is_plain(text) { text.to_string() } else { double_quoted(text) }
+    if !json && is_plain(text) { text.to_string() } else { double_quoted(text, json) }
 }
 
 /// A text in the style in which another stood, where it can be written so.
-pub fn like(text: &str, style: ScalarStyle) -> String {
+pub fn like(text: &str, style: ScalarStyle, json: bool) -> String {
     match style {
-        ScalarStyle::SingleQuoted if text.chars().all(|c| !c.is_control() && !is_invisible(c)) => {
+        ScalarStyle::SingleQuoted if !text.chars().any(is_invisible) => {
             format!("'{}'", text.replace('\'', "''"))
         }
         ScalarStyle::Plain if is_plain(text) => text.to_string(),
-        _ => double_quoted(text),
+        _ => double_quoted(text, json),
     }
 }
 
@@ -112,21 +146,27 @@ fn is_plain(text: &str) -> bool {
         && scalar::plain(text).is_none()
 }
 
-/// A text as JSON writes it, with everything invisible escaped.
-pub fn double_quoted(text: &str) -> String {
-    let json = serde_json::Value::String(text.to_string()).to_string();
-    json.chars().fold(String::with_capacity(json.len()), |mut out, c| {
-        if is_invisible(c) {
-            out.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            out.push(c);
+/// A text in double quotes, with everything invisible escaped, so that whoever reads the file sees what
+/// there is. What lies beyond the first plane is written in YAML's way, or in JSON's.
+pub fn double_quoted(text: &str, json: bool) -> String {
+    let quoted = serde_json::Value::String(text.to_string()).to_string();
+    quoted.chars().fold(String::with_capacity(quoted.len()), |mut out, c| {
+        match (is_invisible(c), u32::from(c)) {
+            (false, _) => out.push(c),
+            (true, code @ ..=0xffff) => out.push_str(&format!("\\u{code:04x}")),
+            (true, _) if json => {
+                let mut units = [0; 2];
+                c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+            }
+            (true, code) => out.push_str(&format!("\\U{code:08x}")),
         }
         out
     })
 }
 
+/// Whether a character would not be seen, or is none that YAML takes as it is.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    is_dangerous(c) || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 /// A text of several lines below `|`, its lines at `indent`; `None` where it cannot be written so.
@@ -136,9 +176,7 @@ pub fn literal(text: &str, indent: usize, newline: &str) -> Option<String> {
         Some(body) => ("|", body),
         None => ("|-", text),
     };
-    let fits = |line: &str| {
-        line.chars().all(|c| !c.is_control() && !is_invisible(c)) && !line.ends_with(' ') && !line.starts_with("---")
-    };
+    let fits = |line: &str| !line.chars().any(is_invisible) && !line.ends_with(' ') && !line.starts_with("---");
     let lines: Vec<&str> = body.split('\n').collect();
     let (first, last) = (lines.first()?, lines.last()?);
     if !text.contains('\n')

@@ -185,7 +185,7 @@ impl<'a, 't> Draft<'a, 't> {
             }
             NodeKind::Scalar { .. } => self.fill(holder, in_flow, new),
             NodeKind::Map { flow: true, .. } | NodeKind::List { flow: true, .. } => {
-                Ok(Splice::new(node.span(), render::flow(new, self.json)))
+                Ok(Splice::new(node.span(), self.in_braces(id, new)))
             }
             _ => self.replace_block(id, holder, new),
         }
@@ -193,15 +193,15 @@ impl<'a, 't> Draft<'a, 't> {
 
     fn text_like(&self, text: &str, style: ScalarStyle, in_flow: bool, holder: &Holder) -> String {
         if self.json {
-            return render::double_quoted(text);
+            return render::double_quoted(text, self.json);
         }
         if let (false, Holder::Map { entry, .. }) = (in_flow, holder) {
-            let indent = self.layout.column(self.tree().node(entry.key).span().start) + 2;
+            let indent = self.layout.column(self.tree().node(entry.key).span().start) + self.step();
             if let Some(literal) = render::literal(text, indent, self.newline) {
                 return literal;
             }
         }
-        render::like(text, if is_block(style) { ScalarStyle::Plain } else { style })
+        render::like(text, if is_block(style) { ScalarStyle::Plain } else { style }, self.json)
     }
 
     /// Writes a value where nothing stands.
@@ -256,7 +256,7 @@ impl<'a, 't> Draft<'a, 't> {
             return Err(EditError::Shared);
         }
         let Some(last) = entries.last() else {
-            return self.insert_first(map, render::flow_entry(key, value, self.json));
+            return self.insert_first(map, &Value::Map(vec![(key.to_string(), value.clone())]));
         };
         if *flow {
             let start = self.tree().node(last.key).span().start;
@@ -266,7 +266,9 @@ impl<'a, 't> Draft<'a, 't> {
                 }
                 span => span.end,
             };
-            return self.insert_in_flow(map, start, end, render::flow_entry(key, value, self.json));
+            let others = entries.iter().map(|entry| entry.value);
+            let entry = |value: String| format!("{}: {value}", render::flow_text(key, self.json));
+            return self.insert_in_flow(map, start, end, others, value, &entry);
         }
         let indent = self.layout.column(self.tree().node(last.key).span().start);
         let end = self.layout.line_end(self.layout.entry_end(last)?);
@@ -282,17 +284,23 @@ impl<'a, 't> Draft<'a, 't> {
         if self.tree().node(list).anchored {
             return Err(EditError::Shared);
         }
-        let text = render::flow(value, self.json);
-        let Some(last) = items.last() else { return self.insert_first(list, text) };
+        let Some(last) = items.last() else { return self.insert_first(list, &Value::List(vec![value.clone()])) };
         if *flow {
             return match items.get(index) {
-                Some(before) => {
-                    let at = self.tree().node(*before).span().start;
-                    Ok(Splice::new(at..at, format!("{text}, ")))
+                Some(next) => {
+                    let at = self.tree().node(*next).span().start;
+                    let lead = self.layout.before(at);
+                    Ok(match self.stands_alone(list, at) {
+                        true => {
+                            let text = self.beside(list, lead, items.iter().copied(), value);
+                            Splice::new(at..at, format!("{text},{}{lead}", self.newline))
+                        }
+                        false => Splice::new(at..at, format!("{}, ", render::flow(value, self.json))),
+                    })
                 }
                 None => {
                     let span = self.tree().node(*last).span();
-                    self.insert_in_flow(list, span.start, span.end, text)
+                    self.insert_in_flow(list, span.start, span.end, items.iter().copied(), value, &|text| text)
                 }
             };
         }
@@ -309,27 +317,89 @@ impl<'a, 't> Draft<'a, 't> {
     }
 
     /// The first entry or item of `{}` or `[]`.
-    fn insert_first(&self, id: Id, text: String) -> Result<Vec<Splice>> {
+    fn insert_first(&self, id: Id, whole: &Value) -> Result<Vec<Splice>> {
         let span = self.tree().node(id).span();
         let inner = span.start + 1..span.end.saturating_sub(1);
-        match self.layout.text().get(inner.clone()).is_some_and(|inner| inner.trim().is_empty()) {
-            true => Ok(Splice::new(inner, text)),
+        match self.layout.text().get(inner).is_some_and(|inner| inner.trim().is_empty()) {
+            true => Ok(Splice::new(span, self.in_braces(id, whole))),
             false => Err(EditError::Layout),
         }
     }
 
-    /// One more entry or item at the end of `{…}` or `[…]`; `start` and `end` are those of the last.
-    fn insert_in_flow(&self, id: Id, start: usize, end: usize, text: String) -> Result<Vec<Splice>> {
-        let own_line = self.layout.before(start).trim().is_empty()
-            && self.layout.line_start(start) > self.tree().node(id).span().start;
+    /// Whether what begins at `at` in `{…}` or `[…]` begins a line there.
+    fn stands_alone(&self, id: Id, at: usize) -> bool {
+        self.layout.before(at).trim().is_empty() && self.layout.line_start(at) > self.tree().node(id).span().start
+    }
+
+    /// What the line begins with on which something stands.
+    fn lead(&self, at: usize) -> &'t str {
+        let line = self.layout.before(at);
+        &line[..line.len() - line.trim_start_matches([' ', '\t']).len()]
+    }
+
+    fn is_of_lines(&self, id: Id) -> bool {
+        self.layout.is_flow(id) && self.layout.text()[self.tree().node(id).span()].contains(['\n', '\r'])
+    }
+
+    /// A value in place of `id`, which is in braces: on lines of its own where that is, or where it is
+    /// empty in JSON that is.
+    fn in_braces(&self, id: Id, new: &Value) -> String {
+        let start = self.tree().node(id).span().start;
+        let lead = self.lead(start);
+        let is_empty = self.tree().entries(id).is_empty() && self.tree().items(id).is_empty();
+        let above = match self.holder_of(id) {
+            Holder::Map { map, entry } => Some((map, self.tree().node(entry.key).span().start)),
+            Holder::List { list, .. } => Some((list, start)),
+            Holder::Root => None,
+        };
+        let unit = above.filter(|(above, at)| self.stands_alone(*above, *at)).map(|(above, _)| self.unit(above, lead));
+        let spread = self.is_of_lines(id) || (is_empty && self.json && unit.is_some());
+        if !spread {
+            return render::flow(new, self.json);
+        }
+        let unit = unit.unwrap_or("  ");
+        render::flow_lines(new, &render::Lines { lead, unit }, self.style(false))
+    }
+
+    /// By how much what is in `id` is indented more than it; `lead` is what its lines begin with.
+    fn unit(&self, id: Id, lead: &'t str) -> &'t str {
+        let around = self.lead(self.tree().node(id).span().start);
+        let unit = lead.strip_prefix(around).filter(|unit| !unit.is_empty());
+        unit.unwrap_or(if lead.starts_with('\t') { "\t" } else { "  " })
+    }
+
+    /// One more value on a line of its own in `{…}` or `[…]`, written as those beside it are.
+    fn beside(&self, id: Id, lead: &'t str, others: impl Iterator<Item = Id>, value: &Value) -> String {
+        let is_full = |id: &Id| !self.tree().entries(*id).is_empty() || !self.tree().items(*id).is_empty();
+        let others: Vec<Id> = others.filter(is_full).collect();
+        let spread = others.iter().any(|id| self.is_of_lines(*id)) || (others.is_empty() && self.json);
+        if !spread {
+            return render::flow(value, self.json);
+        }
+        render::flow_lines(value, &render::Lines { lead, unit: self.unit(id, lead) }, self.style(false))
+    }
+
+    /// One more entry or item at the end of `{…}` or `[…]`; `start` and `end` are those of the last, `others`
+    /// the values beside it.
+    fn insert_in_flow(
+        &self,
+        id: Id,
+        start: usize,
+        end: usize,
+        others: impl Iterator<Item = Id>,
+        value: &Value,
+        whole: &dyn Fn(String) -> String,
+    ) -> Result<Vec<Splice>> {
         let rest = &self.layout.text()[end..self.layout.line_end(end)];
         let after = rest.trim_start();
         let has_comma = after.starts_with(',');
-        if !own_line {
+        if !self.stands_alone(id, start) {
             // `[a, b,]`: the comma that ends it stays the last.
-            return Ok(Splice::new(end..end, format!(", {text}")));
+            return Ok(Splice::new(end..end, format!(", {}", whole(render::flow(value, self.json)))));
         }
-        let line = render::break_to(self.layout.column(start), self.style(false));
+        let lead = self.layout.before(start);
+        let text = whole(self.beside(id, lead, others, value));
+        let line = format!("{}{lead}", self.newline);
         let tail = after.trim_start_matches(',').trim_start();
         if !tail.is_empty() && !tail.starts_with('#') {
             return Ok(Splice::new(end..end, format!(",{line}{text}")));
@@ -361,8 +431,22 @@ impl<'a, 't> Draft<'a, 't> {
         search(self.tree(), self.tree().root, wanted).unwrap_or(Holder::Root)
     }
 
+    /// By how much this document indents a block: as it does the last of its top, by two where it has none.
+    fn step(&self) -> usize {
+        let tree = self.tree();
+        let steps = tree.entries(self.root).iter().filter_map(|entry| {
+            let first = match &tree.node(entry.value).kind {
+                NodeKind::Map { entries, flow: false, .. } => entries.first()?,
+                _ => return None,
+            };
+            let column = |entry: &Entry| self.layout.column(tree.node(entry.key).span().start);
+            column(first).checked_sub(column(entry)).filter(|step| (1..=8).contains(step))
+        });
+        steps.last().unwrap_or(2)
+    }
+
     fn style(&self, spread: bool) -> Style<'a> {
-        Style { newline: self.newline, json: self.json, spread }
+        Style { newline: self.newline, json: self.json, spread, step: self.step() }
     }
 }
 

@@ -356,3 +356,86 @@ fn a_range_that_fits_no_text_is_refused() {
     assert_eq!(edit("a: [", 0..4, None, &[]), Err(EditError::Unreadable));
     assert_eq!(remove_document("ä", 1..2, None), Err(EditError::Unreadable));
 }
+
+/// What is added to JSON, or to braces on several lines, is indented as what stands beside it.
+#[test]
+fn added_lines_follow_the_indentation_of_the_file() {
+    for unit in ["\t", "    ", "  "] {
+        let of = |text: &str| text.replace("  ", unit);
+        let before = of(
+            "{\n  \"spec\": {\n    \"title\": \"CRM\",\n    \"inputs\": {\n      \"url\": {\n        \"value\": \"a\"\n      }\n    }\n  }\n}\n",
+        );
+        becomes(
+            &before,
+            &[set("spec/inputs/key", json!({"secretRef": {"name": "s", "key": "k"}}))],
+            &before.replace(
+                &of("\n      }\n"),
+                &of("\n      },\n      \"key\": {\n        \"secretRef\": {\n          \"name\": \"s\",\n          \"key\": \"k\"\n        }\n      }\n"),
+            ),
+        );
+        becomes(
+            &before,
+            &[set("spec/type", json!("oauth2"))],
+            &before.replace(&of("\n    }\n  }"), &of("\n    },\n    \"type\": \"oauth2\"\n  }")),
+        );
+        becomes(
+            &before,
+            &[set("spec/inputs/url", json!({"perCustomer": true}))],
+            &before.replace("\"value\": \"a\"", "\"perCustomer\": true"),
+        );
+        let empty = of("{\n  \"spec\": {\n    \"inputs\": {}\n  }\n}\n");
+        let filled = of(
+            "{\n  \"spec\": {\n    \"inputs\": {\n      \"url\": {\n        \"value\": \"a\"\n      }\n    }\n  }\n}\n",
+        );
+        becomes(&empty, &[set("spec/inputs/url", json!({"value": "a"}))], &filled);
+        let list = of(
+            "{\n  \"spec\": {\n    \"connections\": [\n      {\n        \"name\": \"A\",\n        \"stableKey\": \"a\"\n      }\n    ]\n  }\n}\n",
+        );
+        becomes(
+            &list,
+            &[set("spec/connections/B", json!({"name": "B", "stableKey": "b"}))],
+            &list.replace(
+                &of("\n      }\n    ]"),
+                &of("\n      },\n      {\n        \"name\": \"B\",\n        \"stableKey\": \"b\"\n      }\n    ]"),
+            ),
+        );
+        if unit == "\t" {
+            // YAML is not indented by tabs.
+            continue;
+        }
+        // Where those beside it stand on one line each, it does too.
+        let flat = of("spec: {\n  inputs: {\n    url: {value: a},\n  },\n}\n");
+        becomes(
+            &flat,
+            &[set("spec/inputs/key", json!({"value": "b"}))],
+            &flat.replace("a},", &format!("a}},\n{unit}{unit}key: {{value: b}},")),
+        );
+    }
+    let block = "spec:\n    title: CRM\n    component:\n        key: a\n";
+    becomes(
+        block,
+        &[set("spec/inputs/url", json!({"value": "a"}))],
+        &format!("{block}    inputs:\n        url:\n            value: a\n"),
+    );
+    let one_line = "{\"spec\": {\"inputs\": {}}}\n";
+    becomes(
+        one_line,
+        &[set("spec/inputs/url", json!({"value": "a"}))],
+        "{\"spec\": {\"inputs\": {\"url\": {\"value\": \"a\"}}}}\n",
+    );
+}
+
+/// Marks that reorder or hide what is read never stand in a file as they are.
+#[test]
+fn what_would_not_be_seen_is_written_as_an_escape() {
+    let title = |text: &str| format!("spec:\n  title: {text}\n");
+    becomes(&title("x"), &[set("spec/title", json!("a\u{202e}b"))], &title("\"a\\u202eb\""));
+    becomes(&title("'x'"), &[set("spec/title", json!("a\u{e0061}"))], &title("\"a\\U000e0061\""));
+    let json = |text: &str| format!("{{\"spec\": {{\"title\": \"{text}\"}}}}\n");
+    becomes(&json("x"), &[set("spec/title", json!("a\u{2066}\u{e0061}"))], &json("a\\u2066\\udb40\\udc61"));
+    becomes(
+        &title("x"),
+        &[set("spec/note", json!("a\nb\u{200b}"))],
+        &format!("{}  note: \"a\\nb\\u200b\"\n", title("x")),
+    );
+}

@@ -20,7 +20,7 @@ pub fn report(import: &Import, files: &[ImportedFile], folder: &str) -> String {
         let replaced = if again(&file.path) { " (replaced)" } else { "" };
         format!("{}{replaced}", file.path)
     });
-    section(&mut text, &format!("Files in {folder}"), "  ", written);
+    section(&mut text, &format!("Files in {}", crate::text::line(folder)), "  ", written);
     let by_hand = notes(import, Level::ByHand).count();
     let errors = notes(import, Level::Error).count();
     let _ = writeln!(
@@ -46,14 +46,9 @@ fn section(text: &mut String, title: &str, bullet: &str, lines: impl Iterator<It
     }
     let _ = writeln!(text, "{title}");
     for line in lines {
-        let _ = writeln!(text, "{bullet}{}", printable(&line));
+        let _ = writeln!(text, "{bullet}{}", crate::text::line(&line));
     }
     text.push('\n');
-}
-
-/// Without control characters: names come from files.
-fn printable(line: &str) -> String {
-    line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 fn counted(count: usize, what: &str) -> String {

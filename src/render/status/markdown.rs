@@ -22,7 +22,7 @@ impl Status {
             .rows
             .iter()
             .map(|r| {
-                let names = [md(&r.stable_key), md(r.kind.as_deref().unwrap_or("?"))];
+                let names = [md(&r.stable_key), md(&r.kind())];
                 row(&names.into_iter().chain(r.cells.iter().map(|c| c.mark().to_string())).collect::<Vec<_>>())
             })
             .collect();

@@ -7,7 +7,7 @@ use crate::engine::item::ObjectId;
 use crate::engine::near_miss::near_misses;
 use crate::engine::plan::{Finding, Plan};
 use crate::engine::world::{Inventory, World};
-use crate::render::binding::{self, BindingState, Scene};
+use crate::render::binding::{self, BindingState, ComponentBrief, Scene};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,14 +30,27 @@ pub struct Matrix {
 pub struct MatrixRow {
     /// The key.
     pub stable_key: String,
-    /// `component/type` of the first tenant that has it; absent: none has it.
+    /// The component of the first tenant that has it; absent: none has it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
+    pub component: Option<ComponentBrief>,
+    /// The connection type there.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_: Option<String>,
     /// One per column.
     pub cells: Vec<Cell>,
     /// For a key that one tenant only has: what may be the same elsewhere.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub near_misses: Vec<NearMiss>,
+}
+
+impl MatrixRow {
+    /// `component/type`, or `?` where no tenant has the key.
+    pub fn kind(&self) -> String {
+        match (&self.component, &self.type_) {
+            (Some(component), Some(type_)) => format!("{component}/{type_}"),
+            _ => "?".to_string(),
+        }
+    }
 }
 
 /// A key in one tenant; the worst first.
@@ -185,7 +198,8 @@ fn conflict<'a>(finding: &'a Finding, tenant: &str) -> Option<&'a str> {
 fn row(key: &str, first: Option<&ConnectionSpec>, columns: &[Column<'_>]) -> MatrixRow {
     MatrixRow {
         stable_key: key.to_string(),
-        kind: first.map(|spec| format!("{}/{}", spec.component, spec.type_)),
+        component: first.map(|spec| (&spec.component).into()),
+        type_: first.map(|spec| spec.type_.clone()),
         cells: columns.iter().map(|column| cell(key, first, column)).collect(),
         near_misses: Vec::new(),
     }

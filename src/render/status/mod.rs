@@ -6,7 +6,7 @@ mod text;
 
 pub use matrix::{Cell, Matrix, MatrixRow, NearMiss};
 
-use super::binding::Scene;
+use super::binding::{ComponentBrief, Scene};
 use super::escape::and;
 use super::plan_text::passed_over;
 use super::ranked::{self, Ranked};
@@ -73,8 +73,8 @@ pub struct TenantLine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentLine {
-    /// The component, `(private)` where it is.
-    pub component: String,
+    /// The component.
+    pub component: ComponentBrief,
     /// The stable keys of its connections, in any tenant.
     pub connections: BTreeSet<String>,
 }
@@ -189,10 +189,10 @@ fn line(world: &World, tenant: &str, targets: &[Ranked<'_>]) -> TenantLine {
 }
 
 fn components(world: &World) -> Vec<ComponentLine> {
-    let mut by_name: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut by_name: BTreeMap<ComponentBrief, BTreeSet<String>> = BTreeMap::new();
     for inventory in world.tenants.values().filter_map(|view| view.live.inventory()) {
         for connection in inventory.connections.values() {
-            let keys = by_name.entry(connection.spec.component.to_string()).or_default();
+            let keys = by_name.entry((&connection.spec.component).into()).or_default();
             keys.insert(connection.spec.stable_key.clone());
         }
     }

@@ -4,10 +4,11 @@ use super::{Cell, Matrix, Status, TenantLine, What};
 use crate::render::escape::{self, count, thousands};
 use crate::render::findings;
 use crate::render::invocation::Invocation;
-use crate::render::page::{Page, Span, faint, plain, strong, width};
+use crate::render::page::{Page, Span, command, faint, plain, strong, width};
 use crate::render::style::{Style, Tone};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// Rows of the matrix, and items of a list, that one page shows.
 const MOST: usize = 60;
@@ -31,10 +32,11 @@ impl Status {
         page.gap();
         if !self.todo.is_empty() {
             let items = count(self.todo.len(), "thing is", "things are");
-            page.wrap(0, 2, &[plain(format!("{items} done by hand: {} --todo", typed.status()))]);
+            let todo = command(format!("{} --todo", typed.status()));
+            page.wrap(0, 2, &[plain(format!("{items} done by hand: ")), todo]);
         }
         if !self.out_of_sync.is_empty() {
-            page.wrap(0, 2, &[plain(format!("What would be done about it: {}", typed.plan()))]);
+            page.wrap(0, 2, &[plain("What would be done about it: "), command(typed.plan())]);
         }
         page.finish()
     }
@@ -63,13 +65,13 @@ impl Status {
         }
         page.gap();
         page.line(0, &[strong("components")]);
-        let columns = self.components.iter().map(|c| width(&c.component)).max().unwrap_or(0).min(32);
+        let columns = self.components.iter().map(|c| width(&c.component.to_string())).max().unwrap_or(0).min(32);
         for line in &self.components {
             const KEYS: usize = 8;
             let keys: Vec<&str> = line.connections.iter().take(KEYS).map(String::as_str).collect();
             let more = line.connections.len().saturating_sub(KEYS);
             let more = if more > 0 { format!(" and {} more", thousands(more)) } else { String::new() };
-            page.labelled(2, plain(&line.component), columns, &[plain(keys.join(", ")), faint(more)]);
+            page.labelled(2, plain(line.component.to_string()), columns, &[plain(keys.join(", ")), faint(more)]);
         }
     }
 
@@ -119,25 +121,16 @@ fn matrix(page: &mut Page, matrix: &Matrix) {
         return;
     }
     page.gap();
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    let safe = |text: &str| escape::shorten(&escape::line(text), 48).into_owned();
-    let head = ["stable key", "component/type"].into_iter().map(str::to_string);
-    table.set_header(head.chain(matrix.tenants.iter().map(|t| safe(t))));
-    for row in matrix.rows.iter().take(MOST) {
-        let names = [safe(&row.stable_key), safe(row.kind.as_deref().unwrap_or("?"))];
-        table.add_row(names.into_iter().chain(row.cells.iter().map(|c| c.mark().to_string())));
-    }
-    for column in table.column_iter_mut().skip(2) {
-        column.set_cell_alignment(CellAlignment::Center);
-    }
-    for (position, line) in table.lines().enumerate() {
-        page.line(1, &[if position == 0 { strong(line) } else { plain(line) }]);
+    for (position, shape) in shapes(page.columns(), matrix).iter().enumerate() {
+        if position > 0 {
+            page.gap();
+        }
+        table(page, matrix, shape);
     }
     more(page, matrix.rows.len());
     let used = Cell::ALL.iter().filter(|cell| matrix.rows.iter().any(|row| row.cells.contains(cell)));
-    let legend: Vec<String> = used.map(|cell| format!("{} {}", cell.mark(), cell.meaning())).collect();
-    page.wrap(2, 2, &[faint(legend.join("   "))]);
+    let legend = used.flat_map(|cell| [plain("   "), faint(format!("{} {}", cell.mark(), cell.meaning())).whole()]);
+    page.wrap(2, 2, &legend.skip(1).collect::<Vec<_>>());
     // Two keys that are like each other are said once.
     let mut said: BTreeSet<&str> = BTreeSet::new();
     for row in matrix.rows.iter().filter(|row| !row.near_misses.is_empty()).take(MOST) {
@@ -148,5 +141,72 @@ fn matrix(page: &mut Page, matrix: &Matrix) {
         let near: Vec<String> = row.near_misses.iter().map(|n| format!("{} in {}", n.stable_key, n.tenant)).collect();
         let text = [strong(&row.stable_key), plain(format!(" is in one tenant only; alike: {}", near.join(", ")))];
         page.wrap(2, 6, &text);
+    }
+}
+
+/// Which columns one table of the matrix has.
+struct Shape {
+    /// Whether it says what the connections connect to.
+    kinds: bool,
+    tenants: Range<usize>,
+}
+
+/// The longest name that a table shows whole.
+const WIDEST: usize = 48;
+
+/// A name as it stands in a table.
+fn cell(text: &str) -> String {
+    escape::shorten(&escape::line(text), WIDEST).into_owned()
+}
+
+/// One table where it fits; else without the kinds, which the components above it tell; else the tenants
+/// side by side in as many tables as they need.
+fn shapes(columns: usize, matrix: &Matrix) -> Vec<Shape> {
+    // A cell has a blank on either side.
+    let widest = |texts: &mut dyn Iterator<Item = String>| texts.map(|text| width(&text) + 2).max().unwrap_or(2);
+    let head = |text: &str| std::iter::once(text.to_string());
+    let rows = || matrix.rows.iter().take(MOST);
+    let keys = 1 + widest(&mut head(KEY).chain(rows().map(|row| cell(&row.stable_key))));
+    let kinds = widest(&mut head(KIND).chain(rows().map(|row| cell(&row.kind()))));
+    let tenants: Vec<usize> = matrix.tenants.iter().map(|tenant| width(&cell(tenant)) + 2).collect();
+    let all = keys + tenants.iter().sum::<usize>();
+    if all <= columns {
+        return vec![Shape { kinds: all + kinds <= columns, tenants: 0..tenants.len() }];
+    }
+    let mut shapes: Vec<Shape> = Vec::new();
+    let mut used = columns;
+    for (at, wide) in tenants.iter().enumerate() {
+        match shapes.last_mut().filter(|_| used + wide <= columns) {
+            Some(shape) => shape.tenants.end = at + 1,
+            None => {
+                shapes.push(Shape { kinds: false, tenants: at..at + 1 });
+                used = keys;
+            }
+        }
+        used += wide;
+    }
+    shapes
+}
+
+const KEY: &str = "stable key";
+const KIND: &str = "component/type";
+
+fn table(page: &mut Page, matrix: &Matrix, shape: &Shape) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    let of_tenants = |names: &[String]| names.get(shape.tenants.clone()).unwrap_or_default().to_vec();
+    let kind = |text: String| shape.kinds.then_some(text);
+    let head = std::iter::once(KEY.to_string()).chain(kind(KIND.to_string()));
+    table.set_header(head.chain(of_tenants(&matrix.tenants).iter().map(|t| cell(t))));
+    for row in matrix.rows.iter().take(MOST) {
+        let names = std::iter::once(cell(&row.stable_key)).chain(kind(cell(&row.kind())));
+        let marks: Vec<String> = row.cells.iter().map(|c| c.mark().to_string()).collect();
+        table.add_row(names.chain(of_tenants(&marks)));
+    }
+    for column in table.column_iter_mut().skip(1 + usize::from(shape.kinds)) {
+        column.set_cell_alignment(CellAlignment::Center);
+    }
+    for (position, line) in table.lines().enumerate() {
+        page.line(1, &[if position == 0 { strong(line) } else { plain(line) }]);
     }
 }

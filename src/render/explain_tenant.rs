@@ -1,0 +1,243 @@
+//! A tenant explained: its connections and who uses them, its integrations and what their variables mean, and
+//! the syncs from it and into it.
+
+use super::binding::{BindingRow, ConnectionBrief, Scene};
+use super::bindings_text::{binding_row, mark, said};
+use super::escape::{and, count};
+use super::explain::{ExplainError, Invalid, SCHEMA, SyncLine, sync_lines};
+use super::markdown::{Comment, escape as md};
+use super::page::{Page, Span, faint, plain, strong, width};
+use super::style::{Style, Tone};
+use crate::api::{Kind, Place};
+use crate::engine::bindings::Bindings;
+use crate::engine::check::missing_inputs;
+use crate::engine::world::World;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// Everything of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantExplanation {
+    /// `stablekey.dev/explanation/v1`.
+    pub schema: &'static str,
+    /// The tenant.
+    pub tenant: String,
+    /// Where its stack is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Where its resources are, as its Tenant says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// The tenants whose syncs it takes.
+    pub accept_from: Vec<String>,
+    /// Its connections, by stable key.
+    pub connections: Vec<ConnectionOfTenant>,
+    /// Its integrations, by name.
+    pub integrations: Vec<IntegrationOfTenant>,
+    /// What of it cannot be used.
+    pub invalid: Vec<Invalid>,
+    /// How many customers have credentials.
+    pub customers: usize,
+    /// The syncs from it and into it.
+    pub syncs: Vec<SyncLine>,
+}
+
+/// A connection of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionOfTenant {
+    /// What it is.
+    #[serde(flatten)]
+    pub connection: ConnectionBrief,
+    /// The inputs that its type requires and that it lacks.
+    pub lacks: Vec<String>,
+    /// The older keys that it answers for.
+    pub replaces: Vec<String>,
+    /// The integrations that are bound to it.
+    pub used_by: Vec<String>,
+    /// How many customers have credentials for it; never which.
+    pub customers: usize,
+}
+
+/// An integration of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IntegrationOfTenant {
+    /// Its name.
+    pub name: String,
+    /// What people call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// A row per variable.
+    pub bindings: Vec<BindingRow>,
+}
+
+/// Explains a tenant.
+pub fn explain_tenant(world: &World, tenant: &str) -> Result<TenantExplanation, ExplainError> {
+    let Some(view) = world.tenants.get(tenant) else { return Err(ExplainError::no_tenant(world, tenant)) };
+    let scene = Scene::of(world, tenant).ok_or_else(|| ExplainError::unreachable(world, tenant))?;
+    let inventory = scene.inventory;
+    let bindings = Bindings::of(tenant, inventory, &scene.replacements);
+    let connections = inventory.connections.iter().map(|(name, connection)| ConnectionOfTenant {
+        connection: ConnectionBrief::of(&connection.spec),
+        lacks: missing_inputs(&connection.spec, inventory).into_iter().map(str::to_string).collect(),
+        replaces: connection.spec.replaces.clone(),
+        used_by: bindings
+            .users(name)
+            .map(|row| row.integration.to_string())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
+        customers: bindings.customers(name).len(),
+    });
+    let integrations = inventory.integrations.iter().map(|(name, object)| IntegrationOfTenant {
+        name: name.clone(),
+        title: object.spec.title.clone(),
+        bindings: scene.live(name).unwrap_or_default(),
+    });
+    let customers = inventory.customer_credentials.values().map(|c| c.spec.customer.as_str());
+    let concerned = world.syncs.iter().filter(|s| s.spec.from == tenant || s.spec.to.iter().any(|to| to == tenant));
+    Ok(TenantExplanation {
+        schema: SCHEMA,
+        tenant: tenant.to_string(),
+        region: view.spec.region.clone(),
+        environment: view.spec.environment.clone(),
+        place: view.spec.place.clone(),
+        accept_from: view.spec.accept_from.clone(),
+        connections: connections.collect(),
+        integrations: integrations.collect(),
+        invalid: Invalid::of(inventory, |id| id.kind != Kind::Tenant),
+        customers: customers.collect::<BTreeSet<_>>().len(),
+        syncs: concerned.map(|sync| SyncLine::of(sync, &sync.spec.integrations)).collect(),
+    })
+}
+
+impl TenantExplanation {
+    /// For a terminal.
+    pub fn text(&self, style: Style) -> String {
+        let mut page = Page::new(style);
+        page.wrap(0, 2, &[strong(&self.tenant), plain(format!("  {}", self.facts().join(", ")))]);
+        page.wrap(2, 4, &[faint(self.sum())]);
+        for invalid in &self.invalid {
+            invalid.show(&mut page, 2);
+        }
+        self.connections(&mut page);
+        for integration in &self.integrations {
+            page.gap();
+            integration.show(&mut page);
+        }
+        sync_lines(&mut page, &self.sync_lines());
+        page.finish()
+    }
+
+    fn connections(&self, page: &mut Page) {
+        if self.connections.is_empty() {
+            return;
+        }
+        page.gap();
+        page.line(0, &[strong("connections")]);
+        let key = |c: &ConnectionOfTenant| c.connection.stable_key.clone().unwrap_or_default();
+        let columns = self.connections.iter().map(|c| width(&key(c))).max().unwrap_or(0).min(40);
+        for connection in &self.connections {
+            let (mark, tone) = if connection.lacks.is_empty() { ("✓", Tone::Good) } else { ("◌", Tone::Careful) };
+            let label = Span::new(tone, format!("{mark} {}", key(connection)));
+            let facts = connection.facts().join("; ");
+            page.labelled(2, label, columns + 2, &[plain(connection.connection.words()), faint(format!("; {facts}"))]);
+        }
+    }
+
+    /// For a pull-request comment.
+    pub fn markdown(&self) -> String {
+        let mut comment = Comment::new(String::new(), "stablekey explain");
+        let facts = self.facts().join(", ");
+        comment.add(&format!("## {}\n\n{}. {}\n", md(&self.tenant), md(&facts), md(&self.sum())));
+        let connections: Vec<String> = self
+            .connections
+            .iter()
+            .map(|c| {
+                let key = c.connection.stable_key.as_deref().unwrap_or_default();
+                format!("- **{}**: {}; {}\n", md(key), md(&c.connection.words()), md(&c.facts().join("; ")))
+            })
+            .collect();
+        comment.section("\n**Connections**\n\n", &connections, "");
+        let invalid: Vec<String> = self.invalid.iter().map(Invalid::item).collect();
+        comment.section("\n**Invalid**\n\n", &invalid, "");
+        let rows = self.integrations.iter().flat_map(|i| i.bindings.iter().map(move |row| (i, row)));
+        let rows: Vec<String> = rows
+            .map(|(i, row)| {
+                let key = row.stable_key.as_deref().unwrap_or("its own connection");
+                let said = said(row.state).map(|text| format!(": {text}")).unwrap_or_default();
+                format!("- {} {}, {}: {}{said}\n", mark(row.state).0, md(&i.name), md(&row.variable), md(key))
+            })
+            .collect();
+        comment.section("\n**Integrations**\n\n", &rows, "");
+        let syncs: Vec<String> = self.sync_lines().iter().map(|line| format!("- {}\n", md(line))).collect();
+        comment.section("\n**Syncs**\n\n", &syncs, "");
+        comment.finish()
+    }
+
+    fn facts(&self) -> Vec<String> {
+        let mut facts: Vec<String> = self.region.iter().chain(&self.environment).cloned().collect();
+        facts.extend(self.place.as_ref().map(|place| match place {
+            Place::Directory(directory) => format!("in folder {}", directory.path),
+            Place::Kubernetes(place) => match &place.kubeconfig {
+                Some(crate::api::Kubeconfig::Context(context)) => {
+                    format!("in namespace {} of context {context}", place.namespace)
+                }
+                _ => format!("in namespace {}", place.namespace),
+            },
+        }));
+        if facts.is_empty() { vec!["a tenant".to_string()] } else { facts }
+    }
+
+    fn sum(&self) -> String {
+        let rows = || self.integrations.iter().flat_map(|i| &i.bindings);
+        let bound = rows().filter(|row| row.connection.is_some()).count();
+        format!(
+            "{}, {}, {bound} of {} bound, {}",
+            count(self.connections.len(), "connection", "connections"),
+            count(self.integrations.len(), "integration", "integrations"),
+            count(rows().count(), "variable", "variables"),
+            count(self.customers, "customer", "customers")
+        )
+    }
+
+    fn sync_lines(&self) -> Vec<String> {
+        let accepts = match self.accept_from.as_slice() {
+            [] => format!("{} accepts no sync", self.tenant),
+            from => format!("{} accepts syncs from {}", self.tenant, and(from)),
+        };
+        self.syncs.iter().map(ToString::to_string).chain([accepts]).collect()
+    }
+}
+
+impl ConnectionOfTenant {
+    fn facts(&self) -> Vec<String> {
+        let mut facts = vec![match self.used_by.as_slice() {
+            [] => "no integration uses it".to_string(),
+            users => format!("used by {}", and(users)),
+        }];
+        facts.extend((!self.lacks.is_empty()).then(|| format!("lacks {}", and(&self.lacks))));
+        facts.extend((!self.replaces.is_empty()).then(|| format!("replaces {}", and(&self.replaces))));
+        facts.extend((self.customers > 0).then(|| count(self.customers, "customer", "customers")));
+        facts
+    }
+}
+
+impl IntegrationOfTenant {
+    fn show(&self, page: &mut Page) {
+        let title = self.title.as_ref().map(|title| format!("  {title}")).unwrap_or_default();
+        page.wrap(0, 2, &[strong(&self.name), faint(title)]);
+        let columns = self.bindings.iter().map(|row| width(&row.variable)).max().unwrap_or(0).min(40);
+        for row in &self.bindings {
+            binding_row(page, row, columns);
+        }
+        if self.bindings.is_empty() {
+            page.wrap(2, 4, &[plain("it has no connection variable")]);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Texts of others, made harmless where they are shown, and how many columns they take. Titles, names and
+//! paths come from YAML, from servers and from the command line: a terminal would obey some of what can be
+//! in them, and a reader would be deceived by more.
+
+use std::borrow::Cow;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Whether a terminal would obey a character, or a reader not see it: control characters (with them escape
+/// sequences), and marks that reorder or hide what is read. The one list of the crate. (Joiners are none:
+/// several scripts cannot be written without.)
+pub fn is_dangerous(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// `text` on one line, what is dangerous in it escaped: `\u{202e}`.
+pub fn line(text: &str) -> Cow<'_, str> {
+    escaped(text, is_dangerous)
+}
+
+/// The same, but that line breaks stay: for texts that are of several lines.
+pub fn lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| c != '\n' && is_dangerous(c))
+}
+
+fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.chars().any(&is_escaped) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_escaped(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// JSON in which what is dangerous is escaped as JSON escapes: the same values, harmless on a terminal. All
+/// of it stands in texts, where JSON is valid; line breaks and tabs between them stay.
+pub fn json(text: &str) -> Cow<'_, str> {
+    let is_escaped = |c: char| !matches!(c, '\n' | '\r' | '\t') && is_dangerous(c);
+    if !text.chars().any(is_escaped) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_escaped(c) {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// How many columns of a terminal a text takes: two for most characters of Chinese, Japanese and Korean,
+/// none for marks that stand upon another character.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// How many columns a character takes.
+pub fn width_of(c: char) -> usize {
+    c.width().unwrap_or(0)
+}
+
+/// `text` in at most `most` columns; what was cut is an ellipsis.
+pub fn shorten(text: &str, most: usize) -> Cow<'_, str> {
+    // Most texts are short: their bytes are at least as many as their columns.
+    if text.len() <= most || width(text) <= most {
+        return Cow::Borrowed(text);
+    }
+    let mut columns = 1;
+    let fits = |c: &char| {
+        columns += width_of(*c);
+        columns <= most
+    };
+    Cow::Owned(text.chars().take_while(fits).chain(['…']).collect())
+}
+
+/// `text` broken at blanks so that no line is wider than `columns`, where a word allows it. Its first line
+/// stands behind `hang` columns already; the others are indented by as many.
+pub fn wrapped(text: &str, columns: usize, hang: usize) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut at = hang;
+    for (position, word) in text.split(' ').enumerate() {
+        let wide = width(word);
+        if position > 0 && at + 1 + wide > columns && at > hang {
+            out.truncate(out.trim_end_matches(' ').len());
+            out.push('\n');
+            out.push_str(&" ".repeat(hang));
+            at = hang;
+        } else if position > 0 {
+            out.push(' ');
+            at += 1;
+        }
+        out.push_str(word);
+        at += wide;
+    }
+    out
+}
+
+/// Each line broken at blanks as by [`wrapped`], what follows beneath the text of its line: behind its
+/// indentation, a bullet, a box to tick.
+pub fn folded(text: &str, columns: usize) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for line in text.split_inclusive('\n') {
+        let (body, end) = line.strip_suffix('\n').map_or((line, ""), |body| (body, "\n"));
+        let inner = body.trim_start_matches(' ');
+        let bullet = ["- [ ] ", "[ ] ", "- ", "→ "].into_iter().find(|bullet| inner.starts_with(bullet));
+        let head = body.len() - inner.len() + bullet.map_or(0, str::len);
+        match (body.get(..head), body.get(head..)) {
+            (Some(before), Some(rest)) if width(body) > columns => {
+                out.push_str(before);
+                out.push_str(&wrapped(rest, columns, width(before)));
+            }
+            _ => out.push_str(body),
+        }
+        out.push_str(end);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_does_not_move_the_cursor() {
+        assert_eq!(line("plain ✓ ü 漢"), "plain ✓ ü 漢");
+        assert_eq!(line("a\u{1b}[2Jb\r\n\t\u{7}"), r"a\u{1b}[2Jb\r\n\t\u{7}");
+        assert_eq!(line("a\u{202e}b\u{9b}31m\u{200b}"), r"a\u{202e}b\u{9b}31m\u{200b}");
+        assert_eq!(lines("a\u{1b}\nb\u{202e}"), "a\\u{1b}\nb\\u{202e}");
+    }
+
+    #[test]
+    fn json_says_the_same_and_shows_no_mark() {
+        let value = serde_json::json!({"a\u{202e}": "b\u{7f}\u{9b}\u{e0001}\n\u{2066}", "漢": "ü"});
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let shown = json(&text);
+        assert!(!shown.chars().any(|c| c != '\n' && is_dangerous(c)), "{shown}");
+        assert!(shown.contains("\\u202e") && shown.contains("\\udb40\\udc01") && shown.contains('漢'), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+    }
+
+    #[test]
+    fn columns_are_those_of_a_terminal() {
+        assert_eq!(width("ab"), 2);
+        assert_eq!(width("漢字"), 4);
+        assert_eq!(width("e\u{301}"), 1);
+        assert_eq!(shorten("äöü", 3), "äöü");
+        assert_eq!(shorten("äöüß", 3), "äö…");
+        assert_eq!(shorten("漢字漢字", 8), "漢字漢字");
+        assert_eq!(shorten("漢字漢字", 7), "漢字漢…");
+        assert_eq!(shorten("漢字漢字", 6), "漢字…");
+        assert_eq!(shorten("xy", 0), "…");
+    }
+
+    #[test]
+    fn lines_are_broken_at_blanks_beneath_their_text() {
+        assert_eq!(wrapped("one two three", 12, 4), "one two\n    three");
+        assert_eq!(wrapped("averyveryverylongword x", 8, 2), "averyveryverylongword\n  x");
+        assert_eq!(folded("To do\n  [ ] one two three\n", 14), "To do\n  [ ] one two\n      three\n");
+        assert_eq!(folded("  - 漢字 漢字 漢字", 14), "  - 漢字 漢字\n    漢字");
+        assert_eq!(folded("short\n\nlines", 80), "short\n\nlines");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_line_has_nothing_dangerous(text in ".*") {
+            proptest::prop_assert!(!line(&text).chars().any(is_dangerous));
+        }
+
+        #[test]
+        fn nothing_is_lost_by_folding(text in "[ a-zé漢\n-]*", columns in 10..60_usize) {
+            let words = |text: &str| text.split_whitespace().map(str::to_string).collect::<Vec<_>>();
+            proptest::prop_assert_eq!(words(&folded(&text, columns)), words(&text));
+        }
+    }
+}

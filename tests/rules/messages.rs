@@ -1,0 +1,63 @@
+//! "Errors are rustc-like: file, line, what is wrong, what to do." What a plan says is read at two in the
+//! morning: in words, whole, and once.
+
+use crate::fixtures::*;
+use stablekey::api::ComponentRef;
+use stablekey::engine::code::Code;
+
+/// Never a value as JSON where words should stand.
+#[test]
+fn a_name_that_is_taken_says_by_what_in_words() {
+    let mut w = world().tenant("prod", |t| {
+        t.connection("crm", "hubspot/oauth2")
+            .declares()
+            .connection("crm", "mail/basic")
+            .integration("i")
+            .binds("M", "crm")
+    });
+    let text = w.plan().blocks("prod/Connection/crm", Code::Occupied).to_string();
+    assert_eq!(
+        text,
+        "the name is taken: the connection there is hubspot/oauth2, OrganizationCustomer and is declared as \
+         mail/basic, OrganizationCustomer; component, type and credentials never change"
+    );
+    w.edit_live("prod", |inventory| {
+        let crm = inventory.connections.get_mut("crm").unwrap();
+        std::sync::Arc::make_mut(crm).spec.component = ComponentRef::new("mail", false);
+    });
+    let plan = w.plan();
+    let text = plan.blocks("prod/Connection/crm", Code::Occupied);
+    assert!(text.contains("there is mail (private)/oauth2") && !text.contains(['{', '}']), "{text}");
+}
+
+/// Names of stable keys that meet in one Kubernetes name.
+#[test]
+fn a_name_that_another_key_took_says_which() {
+    let w = world().tenant("prod", |t| t.connection("CRM", "a/b").declares().connection("crm", "a/b"));
+    let plan = w.plan();
+    let text = plan.blocks("prod/Connection/crm", Code::Occupied);
+    assert_eq!(text, "the name is taken: the stable key is CRM there and declared as crm, and it never changes");
+}
+
+/// "What a vanished writer wrote stays and is reported as orphaned", with what is whose and what ends it: to adopt
+/// does not.
+#[test]
+fn what_a_writer_that_is_gone_wrote_is_named_with_what_helps() {
+    let w = world()
+        .tenant("dev", |t| t.connection("crm", "a/b").integration("i").binds("CRM", "crm"))
+        .tenant("prod", |t| t.accepts("dev"))
+        .sync("up", "dev", "prod")
+        .mirror()
+        .applied();
+    let gone = w.clone().without_sync("up");
+    let plan = gone.plan();
+    let found = plan.finding(Code::WriterGone);
+    assert_eq!(found.text, "sync/up is gone; what it wrote stays in prod: Connection/crm, Integration/i");
+    assert!(!found.mend.contains("adopt") && found.mend.contains("stablekey.lock"), "{}", found.mend);
+    // What it advises does end it: another writer that declares the same, or no record.
+    let other = gone.clone().sync("other", "dev", "prod").mirror();
+    other.applied().plan().finds_no(Code::WriterGone).is_empty();
+    let mut forgotten = gone;
+    forgotten.edit_live("prod", |inventory| inventory.records.clear());
+    forgotten.plan().finds_no(Code::WriterGone).is_empty();
+}

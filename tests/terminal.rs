@@ -1,0 +1,135 @@
+//! What a person sees on a terminal: its width, and what is said to it only once.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod support;
+
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
+use stablekey::text::width;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::Path;
+use std::process::Stdio;
+use support::{example, stablekey};
+
+/// What a command shows on a terminal of so many columns, and its exit code.
+fn shown(folder: &Path, columns: u16, arguments: &[&str]) -> (String, i32) {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    let master = openpt(flags).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    tcsetwinsize(&master, Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    let terminal = ioctl_tiocgptpeer(&master, flags).unwrap();
+    let mut command = stablekey(folder, arguments);
+    command.env_remove("COLUMNS");
+    command.stdout(Stdio::from(terminal.try_clone().unwrap())).stderr(Stdio::from(terminal));
+    let mut child = command.spawn().unwrap();
+    // The command holds the terminal open as long as it runs; then reading ends with an error.
+    drop(command);
+    let mut bytes = Vec::new();
+    let _ = File::from(master).read_to_end(&mut bytes);
+    let code = child.wait().unwrap().code().unwrap();
+    (String::from_utf8(bytes).unwrap().replace("\r\n", "\n"), code)
+}
+
+/// Lines that are wider, but for those with a word or a command that is.
+fn too_wide(text: &str, columns: usize) -> Vec<&str> {
+    let is_one_word = |line: &&str| {
+        let words = line.trim_start().trim_start_matches("--> ");
+        words.starts_with("stablekey ") || words.split(' ').any(|word| width(word) + 14 > columns)
+    };
+    text.lines().filter(|line| width(line) > columns && !is_one_word(line)).collect()
+}
+
+#[test]
+fn pages_are_as_wide_as_the_terminal() {
+    let us_eu = example("us-eu");
+    for columns in [60, 80, 132] {
+        let pages: [&[&str]; 8] = [
+            &["plan"],
+            &["plan", "--tenant", "eu-prod", "--integration", "lead-router"],
+            &["status"],
+            &["status", "--todo"],
+            &["explain", "us-prod", "lead-router"],
+            &["explain", "slack-bot"],
+            &["apply", "--help"],
+            &["--help"],
+        ];
+        for arguments in pages {
+            let (text, _) = shown(us_eu.path(), columns, arguments);
+            assert!(text.lines().count() > 5, "{arguments:?}: {text}");
+            let wide = too_wide(&text, usize::from(columns));
+            assert!(wide.is_empty(), "{columns} columns, {arguments:?}: {}\n\n{text}", wide.join("\n"));
+        }
+    }
+    let (narrow, _) = shown(us_eu.path(), 60, &["plan"]);
+    let (wide, _) = shown(us_eu.path(), 132, &["plan"]);
+    assert!(wide.lines().count() < narrow.lines().count());
+}
+
+/// A table that does not fit becomes several.
+#[test]
+fn a_matrix_of_many_tenants_is_several_tables() {
+    let root = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (1..=9).map(|n| format!("customer-{n}-production")).collect();
+    for name in &names {
+        let tenant = format!(
+            "---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\n\
+             spec: {{place: {{directory: {{path: {name}}}}}}}\n"
+        );
+        let before = fs::read_to_string(root.path().join("tenants.yaml")).unwrap_or_default();
+        fs::write(root.path().join("tenants.yaml"), before + &tenant).unwrap();
+        fs::create_dir(root.path().join(name)).unwrap();
+        let connection = "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\nmetadata: {name: crm}\n\
+             spec: {stableKey: crm, component: {key: salesforce}, type: oauth2, credentials: Customer}\n";
+        fs::write(root.path().join(name).join("crm.yaml"), connection).unwrap();
+    }
+    let (text, code) = shown(root.path(), 80, &["status"]);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(too_wide(&text, 80), Vec::<&str>::new(), "{text}");
+    let heads: Vec<&str> = text.lines().filter(|line| line.contains("stable key")).collect();
+    assert_eq!(heads.len(), 5, "{text}");
+    assert!(names.iter().all(|name| heads.iter().any(|head| head.contains(name.as_str()))), "{text}");
+}
+
+/// Wide characters take two columns, in what is broken and beneath what is marked.
+#[test]
+fn wide_characters_are_counted_as_wide() {
+    let root = tempfile::tempdir().unwrap();
+    let title = "每日将新线索复制到客户关系管理系统 并通知销售团队 然后更新仓库中的报表 还有更多";
+    let manifest = format!(
+        "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\nmetadata: {{name: crm}}\n\
+         spec: {{title: {title}, typ: oauth2, stableKey: crm, component: {{key: crm}}, type: a, credentials: Customer}}\n"
+    );
+    fs::write(root.path().join("crm.yaml"), manifest).unwrap();
+    let (text, code) = shown(root.path(), 60, &["validate"]);
+    assert_eq!(code, 1, "{text}");
+    assert_eq!(too_wide(&text, 60), Vec::<&str>::new(), "{text}");
+    let marked = text.lines().position(|line| line.contains("^^^")).unwrap();
+    let (above, marks) = (text.lines().nth(marked - 1).unwrap(), text.lines().nth(marked).unwrap());
+    let at = above.find("typ:").unwrap();
+    assert_eq!(width(&above[..at]), marks.find('^').unwrap(), "{text}");
+}
+
+/// What is wrong in a file is shown once, with its line, to whoever sees both outputs; who sees only the
+/// result finds it there.
+#[test]
+fn a_problem_of_a_file_is_told_once() {
+    let us_eu = example("us-eu");
+    let manifest = "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\nmetadata: {name: bad}\n\
+         spec: {stableKey: bad, component: {key: a}, type: b, credentials: Nobody}\n";
+    fs::write(us_eu.path().join("dev/bad.yaml"), manifest).unwrap();
+    let what = "`Nobody` is not one of";
+    for arguments in [["plan", "."], ["status", "."], ["apply", "--yes"], ["validate", "."]] {
+        let (text, code) = shown(us_eu.path(), 200, &arguments);
+        assert_eq!((text.matches(what).count(), code), (1, 1), "{arguments:?}: {text}");
+        assert!(text.contains("1 error"), "{text}");
+        let output = stablekey(us_eu.path(), &arguments).output().unwrap();
+        let alone = String::from_utf8(output.stdout).unwrap();
+        let beside = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((alone.matches(what).count(), beside.matches(what).count()), (1, 1), "{arguments:?}: {alone}");
+    }
+    let (json, _) = shown(us_eu.path(), 200, &["plan", ".", "-o", "json"]);
+    assert!(json[json.find("\n{").unwrap()..].contains(what), "{json}");
+}
