@@ -71,7 +71,7 @@ mod tests {
         let types = ["oauth2", "basic", "apiKey"];
         assert_eq!(meant("outh2", types), Some("oauth2"));
         assert_eq!(meant("OAuth_2", types), Some("oauth2"));
-        assert_eq!(meant("bacis", types), Some("basic"));
+        assert_eq!(meant("bsaic", types), Some("basic"));
         assert_eq!(meant("api-key", types), Some("apiKey"));
         assert_eq!(meant("token", types), None);
         assert_eq!(meant("slak-bot", ["slack-bot", "slack"]), Some("slack-bot"));

@@ -95,6 +95,7 @@ impl<'t> Names<'t> {
         let severity = if near.is_some() && !only_warns { Severity::Error } else { Severity::Warning };
         let fix = match near {
             Some(near) => format!("did you mean {near}?"),
+            None if path.ends_with(&["key"]) => "correct it, or write a Component for it".to_string(),
             None => "correct it, or add it to the Component".to_string(),
         };
         let text = format!("{what} is not there: no Component of {} has it", self.tenant.name);
