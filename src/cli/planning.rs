@@ -2,10 +2,10 @@
 
 use super::Failure;
 use crate::api::{Kind, TenantSyncSpec};
-use crate::engine::closure::{Core, Index, Seeds};
 use crate::engine::code::{Code, Severity};
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, ActionKind, At, Finding, Note, Plan, Scope, plan};
+use crate::engine::narrowing::plan_narrowed;
+use crate::engine::plan::{Action, ActionKind, At, Finding, Note, Plan, Scope};
 use crate::engine::record::Writer;
 use crate::engine::world::{Sync, World};
 use crate::manifest::Problem;
@@ -26,13 +26,8 @@ pub fn make(project: &Project, scope: &Scope) -> Result<Planned, Failure> {
     let mut world = project.world();
     add_unwritten_syncs(&mut world, scope)?;
     check_names(project, &world, scope)?;
-    let mut plan = plan(&world, scope);
+    let mut plan = plan_narrowed(&world, scope);
     add_what_would_be_missing(&world, scope, &mut plan);
-    if !scope.integrations.is_empty() {
-        let seeds = Seeds { keys: BTreeSet::new(), integrations: scope.integrations.clone() };
-        let core = Core::of(&Index::of(&world), &seeds);
-        plan.retain(&|id| core.contains(id));
-    }
     plan.skipped.other_kinds = project.other_kinds;
     plan.findings.extend(project.own_problems.iter().map(finding));
     plan.findings.sort_by_key(|f| f.severity);
@@ -117,7 +112,7 @@ fn add_what_would_be_missing(world: &World, scope: &Scope, made: &mut Plan) {
     if !refused {
         return;
     }
-    for trial in plan(&accepted, scope).targets {
+    for trial in plan_narrowed(&accepted, scope).targets {
         let Some(target) = made.targets.iter_mut().find(|t| t.tenant == trial.tenant) else { continue };
         for note in trial.notes {
             if matches!(note, Note::Blocked { .. }) && !target.notes.contains(&note) {
