@@ -8,6 +8,7 @@ use super::style::Style;
 use super::tally::Tally;
 use crate::apply::{Outcome, Receipt, Report};
 use crate::engine::plan::Plan;
+use crate::tenant::PlaceError;
 use serde_json::{Value, json as value};
 use std::fmt::Write;
 
@@ -16,10 +17,8 @@ use std::fmt::Write;
 pub struct Applied<'a> {
     /// What became of each action.
     pub report: &'a Report,
-    /// The digests.
-    pub receipt: &'a Receipt,
-    /// What is left.
-    pub after: &'a Plan,
+    /// What was read back: the digests, and what is left; why not, where it could not be.
+    pub after: Result<(&'a Receipt, &'a Plan), &'a str>,
 }
 
 impl Applied<'_> {
@@ -36,15 +35,22 @@ impl Applied<'_> {
             };
             let _ = writeln!(text, "{mark} {}", line(&format!("{id}{why}")));
         }
+        for (tenant, error) in &self.report.unsettled {
+            let _ = writeln!(text, "✗ {}", line(&unsettled(tenant, error)));
+        }
         let _ = writeln!(text, "\n{}", self.sentence());
+        let Ok((receipt, after)) = self.after else {
+            let _ = writeln!(text, "Next: {}", typed.plan());
+            return text;
+        };
         if self.report.done() > 0 {
-            let Receipt { plan, declared, live } = self.receipt;
+            let Receipt { plan, declared, live } = receipt;
             let _ = writeln!(text, "Receipt: plan {plan}\n         declared {declared}\n         live {live}");
         }
-        if !self.after.is_empty() {
+        if !after.is_empty() {
             let _ = writeln!(text, "Next: {}", typed.plan());
-        } else if self.after.exit != 0 {
-            let left = Tally::of_plan(self.after, &ranked::targets(self.after)).sentence();
+        } else if after.exit != 0 {
+            let left = Tally::of_plan(after, &ranked::targets(after)).sentence();
             let _ = writeln!(text, "What no action can do: {left}. See {}", typed.plan());
         }
         text
@@ -56,8 +62,12 @@ impl Applied<'_> {
         for (id, outcome) in self.report.undone() {
             let _ = writeln!(text, "- {}: {}", super::markdown::escape(id), super::markdown::escape(&why(outcome)));
         }
-        let Receipt { plan, declared, live } = self.receipt;
-        let _ = writeln!(text, "\nReceipt: plan `{plan}`, declared `{declared}`, live `{live}`");
+        for (tenant, error) in &self.report.unsettled {
+            let _ = writeln!(text, "- {}", super::markdown::escape(&unsettled(tenant, error)));
+        }
+        if let Ok((Receipt { plan, declared, live }, _)) = self.after {
+            let _ = writeln!(text, "\nReceipt: plan `{plan}`, declared `{declared}`, live `{live}`");
+        }
         text
     }
 
@@ -72,21 +82,33 @@ impl Applied<'_> {
                 other => value!({"id": id, "outcome": word(other), "why": why(other)}),
             })
             .collect();
-        let applied = value!({
-            "schema": "stablekey.dev/applied/v1",
-            "outcomes": outcomes,
-            "receipt": self.receipt,
-            "left": self.after.actions().count(),
-            "exit": self.after.exit,
-        });
+        let mut applied = match self.after {
+            Ok((receipt, after)) => {
+                value!({"receipt": receipt, "left": after.actions().count(), "exit": after.exit})
+            }
+            Err(why) => value!({"receipt": null, "left": null, "exit": 1, "why": why}),
+        };
+        applied["schema"] = "stablekey.dev/applied/v1".into();
+        applied["outcomes"] = outcomes.into();
+        if !self.report.unsettled.is_empty() {
+            let unsettled =
+                |(tenant, error): &(String, PlaceError)| value!({"tenant": tenant, "why": error.to_string()});
+            applied["unsettled"] = self.report.unsettled.iter().map(unsettled).collect();
+        }
         json(&applied, Layout::Pretty)
     }
 
     fn sentence(&self) -> String {
         let done = self.report.done();
         let undone = self.report.undone().count();
-        let left = self.after.actions().count();
+        let left = match self.after {
+            Ok((_, after)) => after.actions().count(),
+            Err(why) => return format!("{done} done, {undone} not done. What is left is not known: {}", line(why)),
+        };
         match (undone, left) {
+            (0, left) if !self.report.unsettled.is_empty() => {
+                format!("{done} done, and not recorded everywhere. Planned again: {left} to do.")
+            }
             (0, 0) => format!("{done} done. Read back and planned again: no action is left."),
             (0, left) => {
                 format!("{done} done. Planned again: {left} to do, which the changes themselves or others brought.")
@@ -94,6 +116,10 @@ impl Applied<'_> {
             (undone, left) => format!("{done} done, {undone} not done. Planned again: {left} to do."),
         }
     }
+}
+
+fn unsettled(tenant: &str, error: &PlaceError) -> String {
+    format!("{tenant}: what was done there is done, but could not be recorded: {error}")
 }
 
 fn word(outcome: &Outcome) -> &'static str {

@@ -4,7 +4,7 @@ use super::clusters::{self, InCluster};
 use super::directory::{DirectoryPlace, definition_digest, read_definition};
 use super::gather::{Documents, beside, gather};
 use super::kubernetes::connect::Servers;
-use super::{PlaceError, Snapshot, TenantPlace};
+use super::{PlaceError, Snapshot, TenantPlace, sources};
 use crate::api::*;
 use crate::engine::item::ObjectId;
 use crate::engine::plan::{At, DefinitionFrom};
@@ -72,7 +72,14 @@ pub struct Given {
 pub fn open(given: &Given, stdin: &mut dyn Read) -> Project {
     let whole = [given.root.clone()];
     let paths: &[PathBuf] = if given.paths.is_empty() { &whole } else { &given.paths };
-    let reading = read_paths(&given.root, paths, stdin);
+    let given = &Given {
+        root: given.root.clone(),
+        paths: paths.to_vec(),
+        sources: sources::located(&given.root, &given.sources),
+        servers: given.servers.clone(),
+    };
+    let mut reading = read_paths(&given.root, paths, stdin);
+    reading.extend(sources::read_outside(given));
     let mut project = Project {
         root: given.root.clone(),
         other_kinds: reading.other_kinds,
