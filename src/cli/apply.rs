@@ -60,10 +60,10 @@ impl Apply {
         let kept = KeptApprovals::of(&project);
         output.problems(&project.problems);
         output.roles(project.roles.iter().map(String::as_str));
+        let approved_before = kept.all(&project);
         kept.warn(&project, output);
         let typed = Invocation { is_apply: true, ..self.root.invocation(&self.narrowing) };
         let text = self.format.output == Format::Text;
-        let approved_before = kept.all(&project);
         if text && file.is_none() {
             output.result(&plan::show(&planned, &approved_before, &typed, Format::Text, output.style())?)?;
         }
@@ -94,6 +94,7 @@ impl Apply {
         });
         progress.end();
         let report = result.map_err(|refusal| {
+            kept.warn_of_troubles(output);
             if let Refusal::Place(error) = &refusal {
                 output.roles(error.role());
             }

@@ -44,7 +44,7 @@ impl KeptApprovals {
 
     /// Says what could not be kept.
     pub fn warn_of_troubles(&self, output: &mut Output) {
-        for trouble in self.0.iter().flat_map(StateFolder::troubles) {
+        for trouble in self.0.iter().flat_map(StateFolder::take_troubles) {
             output.note(&format!("warning: {trouble}"));
         }
     }

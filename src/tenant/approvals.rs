@@ -51,7 +51,7 @@ const FILE_BYTES: u64 = 256_000_000;
 /// A folder of the user's own, outside every project: whoever changes the tree that is applied approves
 /// nothing. Keyed by project and target, so that an approval never reaches another one.
 ///
-/// Where it cannot be used an apply goes on, and what was approved is not kept: [`StateFolder::troubles`].
+/// Where it cannot be used an apply goes on, and what was approved is not kept: [`StateFolder::take_troubles`].
 pub struct StateFolder {
     folder: PathBuf,
     /// The project's root, without links.
@@ -95,9 +95,9 @@ impl StateFolder {
         StateFolder { disk, ..self }
     }
 
-    /// Why approvals are not kept, or not found; each once.
-    pub fn troubles(&self) -> Vec<String> {
-        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Why approvals are not kept, or not found, since this was asked last.
+    pub fn take_troubles(&self) -> Vec<String> {
+        std::mem::take(&mut self.troubles.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn trouble(&self, text: String) {
