@@ -2,9 +2,9 @@
 
 use crate::engine::canonical::{Digest, Digesting};
 use crate::engine::item::Item;
-use crate::engine::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, State};
-use crate::engine::record::Writer;
+use crate::engine::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, State, Target};
 use crate::engine::world::{TenantView, View, World};
+use crate::tenant::approvals::{Approvals, Kept};
 use crate::tenant::project::Project;
 use crate::tenant::{Place, PlaceError, Session};
 use serde::Serialize;
@@ -34,11 +34,10 @@ impl Tenants for Project {
 pub enum Consent {
     /// All that the plan shows: a typed yes.
     All,
-    /// What needs no approval: `--yes`.
+    /// What needs no approval: `--yes`. Nothing that was approved before is used, or kept.
     Safe,
-    /// What needs no approval, without keeping that: who plans again and again needs no memory of it.
-    Unattended,
-    /// The actions of a plan file, by digest. Every action still to do must be among them.
+    /// The actions of a plan file, by digest, and what may be left of each ([`covered`]). Every action
+    /// still to do must be among them.
     PlanFile(BTreeSet<String>),
     /// The actions of these writers' digests; with `safe`, what needs no approval besides.
     Digests {
@@ -46,8 +45,6 @@ pub enum Consent {
         digests: BTreeSet<String>,
         /// `--yes` beside it.
         safe: bool,
-        /// Whose actions void it where they are new; empty: anybody's.
-        of: BTreeSet<Writer>,
     },
 }
 
@@ -94,6 +91,8 @@ pub enum Outcome {
 pub struct Report {
     /// Action and outcome.
     pub outcomes: Vec<(String, Outcome)>,
+    /// Tenants whose writing could not be ended, and why: what was written there is written.
+    pub unsettled: Vec<(String, PlaceError)>,
 }
 
 impl Report {
@@ -105,6 +104,15 @@ impl Report {
     /// Actions that were not done, and why.
     pub fn undone(&self) -> impl Iterator<Item = (&str, &Outcome)> {
         self.outcomes.iter().filter(|(_, o)| *o != Outcome::Done).map(|(id, o)| (id.as_str(), o))
+    }
+
+    /// Everything that failed.
+    pub fn errors(&self) -> impl Iterator<Item = &PlaceError> {
+        let of_actions = self.outcomes.iter().filter_map(|(_, outcome)| match outcome {
+            Outcome::Failed(error) => Some(error),
+            _ => None,
+        });
+        of_actions.chain(self.unsettled.iter().map(|(_, error)| error))
     }
 }
 
@@ -120,9 +128,11 @@ pub struct Receipt {
 }
 
 /// Carries out `plan` in the order of its dependencies. One failure holds back only what needs it.
-/// `interrupted` is asked before each write; `progress` hears of each action.
+/// `interrupted` is asked before each write; `progress` hears of each action. Whatever fails after the
+/// first write is in the report.
 pub fn apply(
     tenants: &dyn Tenants,
+    approvals: &dyn Approvals,
     plan: &Plan,
     consent: &Consent,
     interrupted: &dyn Fn() -> bool,
@@ -130,43 +140,59 @@ pub fn apply(
 ) -> Result<Report, Refusal> {
     fit(tenants, plan)?;
     let mut sessions = begin(tenants, plan)?;
-    let keeps = *consent != Consent::Unattended;
-    let kept = if keeps { kept_approvals(&mut sessions)? } else { BTreeSet::new() };
-    let approved = approved(plan, consent, &kept)?;
-    for (tenant, session) in sessions.iter_mut().filter(|_| keeps) {
-        let here: BTreeSet<String> =
-            plan.targets.iter().filter(|t| t.tenant == *tenant).flat_map(|t| &t.actions).flat_map(covered).collect();
-        let keep: BTreeSet<String> =
-            approved.iter().filter(|d| here.contains(*d) || kept.contains(*d)).cloned().chain(given(consent)).collect();
-        session.approve(&keep)?;
+    let consented = consented(plan, consent, approvals)?;
+    for (tenant, new) in &consented.new {
+        approvals.keep(tenant, new)?;
     }
-    let report = carry_out(tenants, plan, &approved, &mut sessions, interrupted, progress);
+    let mut report = carry_out(tenants, plan, &consented.actions, &mut sessions, interrupted, progress);
     for (tenant, session) in &mut sessions {
-        let prefix = format!("{tenant}/");
-        let left = report.undone().any(|(id, outcome)| id.starts_with(&prefix) && *outcome != Outcome::NotApproved);
-        session.settle(keeps && !left)?;
+        if let Err(error) = session.settle() {
+            report.unsettled.push((tenant.clone(), error));
+        }
+    }
+    if *consent != Consent::Safe {
+        consume(approvals, plan, &consented, &mut report);
     }
     Ok(report)
 }
 
-/// Forgets what was approved where nothing is left to do: an apply that was killed between its last
-/// write and its receipt leaves it. Of a whole plan only: a narrowed one does not know what is left.
-pub fn forget_approvals(tenants: &dyn Tenants, plan: &Plan) -> Result<(), PlaceError> {
-    if plan.scope != Scope::default() {
+/// Forgets what was approved once nothing of it is left: an apply that was killed between its last write
+/// and its receipt leaves it. Of a whole plan only, in which everything could be read: another one does not
+/// know what is left.
+pub fn forget_approvals(approvals: &dyn Approvals, plan: &Plan) -> Result<(), PlaceError> {
+    if plan.scope != Scope::default() || plan.exit == 1 {
         return Ok(());
     }
-    for target in plan.targets.iter().filter(|t| t.actions.is_empty() && t.state == State::Read) {
-        let Some(place) = tenants.place(&target.tenant) else { continue };
-        let mut session = match place.begin(&[]) {
-            // Whoever writes there now does it.
-            Err(PlaceError::Busy { .. }) => continue,
-            other => other?,
-        };
-        if !session.approved()?.is_empty() {
-            session.settle(true)?;
+    let read = || plan.targets.iter().filter(|target| target.state == State::Read);
+    for target in read().filter(|target| !target.actions.is_empty()) {
+        let kept = approvals.kept(&target.tenant)?;
+        let is_kept = |action: &Action| kept.iter().any(|kept| kept.covers.contains(&action.digest.to_string()));
+        if target.actions.iter().any(is_kept) {
+            return Ok(());
         }
     }
-    Ok(())
+    read().try_for_each(|target| approvals.consume(&target.tenant, &mut |_| false))
+}
+
+/// Takes what was carried out from what is kept. An approval of several writers or tenants is given again
+/// whole: until all of it is done, what is kept of it stays. Where a record could not be written, it is still
+/// to be done.
+fn consume(approvals: &dyn Approvals, plan: &Plan, consented: &Consented, report: &mut Report) {
+    let done: BTreeSet<&str> =
+        report.outcomes.iter().filter(|(_, o)| *o == Outcome::Done).map(|(id, _)| id.as_str()).collect();
+    let is_done = |action: &Action| done.contains(action.id.as_str());
+    let is_left = |action: &Action| consented.covers(action) && !is_done(action);
+    let stays = !report.unsettled.is_empty() || plan.actions().any(|(_, action)| is_left(action));
+    let unsettled: BTreeSet<String> = report.unsettled.iter().map(|(tenant, _)| tenant.clone()).collect();
+    for target in plan.targets.iter().filter(|target| !unsettled.contains(&target.tenant)) {
+        let Some(used) = consented.given.get(&target.tenant) else { continue };
+        let done: BTreeSet<String> = target.actions.iter().filter(|a| is_done(a)).flat_map(covered).collect();
+        let consumed = approvals.consume(&target.tenant, &mut |kept| {
+            kept.covers.retain(|digest| !done.contains(digest));
+            stays || used.is_disjoint(&kept.given)
+        });
+        report.unsettled.extend(consumed.err().map(|error| (target.tenant.clone(), error)));
+    }
 }
 
 /// What does not fit into its place is an error before anything is written.
@@ -202,72 +228,111 @@ fn begin<'a>(tenants: &'a dyn Tenants, plan: &Plan) -> Result<Sessions<'a>, Refu
     Ok(sessions)
 }
 
-fn kept_approvals(sessions: &mut Sessions<'_>) -> Result<BTreeSet<String>, PlaceError> {
-    let mut kept = BTreeSet::new();
-    for session in sessions.values_mut() {
-        kept.extend(session.approved()?);
-    }
-    Ok(kept)
-}
-
 /// The digests by which an approval of this action is known: its own, and of what may be left of it.
-fn covered(action: &Action) -> Vec<String> {
+pub fn covered(action: &Action) -> Vec<String> {
     std::iter::once(&action.digest).chain(&action.change.resumptions).map(ToString::to_string).collect()
 }
 
-fn given(consent: &Consent) -> BTreeSet<String> {
-    match consent {
-        Consent::Digests { digests, .. } => digests.clone(),
-        Consent::All | Consent::Safe | Consent::Unattended | Consent::PlanFile(_) => BTreeSet::new(),
+/// What may be carried out, and what is kept of that until it is.
+#[derive(Default)]
+struct Consented {
+    /// The digests of actions.
+    actions: BTreeSet<String>,
+    /// The digests of writers that were approved, by tenant.
+    given: BTreeMap<String, BTreeSet<String>>,
+    /// Approvals that are kept from now on, by tenant.
+    new: BTreeMap<String, Vec<Kept>>,
+}
+
+impl Consented {
+    /// Adds all that one writer does in one tenant.
+    fn approve(&mut self, target: &Target, writer: &str, digest: &Digest) {
+        let of_this = target.actions.iter().filter(|a| a.writers.iter().any(|w| w.to_string() == writer));
+        let covers: BTreeSet<String> = of_this.flat_map(covered).collect();
+        self.actions.extend(covers.iter().cloned());
+        let given = BTreeSet::from([digest.to_string()]);
+        self.given.entry(target.tenant.clone()).or_default().extend(given.iter().cloned());
+        let kept = Kept { given, of: BTreeSet::from([writer.to_string()]), covers };
+        self.new.entry(target.tenant.clone()).or_default().push(kept);
+    }
+
+    fn approve_all(&mut self, plan: &Plan) {
+        for target in &plan.targets {
+            target.digests.iter().for_each(|(writer, digest)| self.approve(target, writer, digest));
+        }
+    }
+
+    fn approve_safe(&mut self, plan: &Plan) {
+        let safe = plan.actions().filter(|(_, action)| action.needs_approval.is_empty());
+        self.actions.extend(safe.flat_map(|(_, action)| covered(action)));
+    }
+
+    fn covers(&self, action: &Action) -> bool {
+        self.actions.contains(&action.digest.to_string())
     }
 }
 
-/// The digests of the actions that may be carried out.
-fn approved(plan: &Plan, consent: &Consent, kept: &BTreeSet<String>) -> Result<BTreeSet<String>, Refusal> {
-    let mut approved: BTreeSet<String> = kept.clone();
-    let safe = |action: &Action| action.needs_approval.is_empty();
+fn consented(plan: &Plan, consent: &Consent, approvals: &dyn Approvals) -> Result<Consented, Refusal> {
+    let mut consented = Consented::default();
     match consent {
-        Consent::All => approved.extend(plan.actions().flat_map(|(_, a)| covered(a))),
-        Consent::Safe | Consent::Unattended => {
-            approved.extend(plan.actions().filter(|(_, a)| safe(a)).flat_map(|(_, a)| covered(a)))
-        }
-        Consent::PlanFile(digests) => {
-            let is_new = |a: &Action| !digests.contains(&a.digest.to_string()) && !kept.contains(&a.digest.to_string());
-            let new: Vec<String> = plan.actions().filter(|(_, a)| is_new(a)).map(|(_, a)| a.id.clone()).collect();
+        Consent::All => consented.approve_all(plan),
+        Consent::Safe => consented.approve_safe(plan),
+        Consent::PlanFile(covered) => {
+            let is_new = |action: &&Action| !covered.contains(&action.digest.to_string());
+            let new: Vec<String> = plan.actions().map(|(_, a)| a).filter(is_new).map(|a| a.id.clone()).collect();
             if !new.is_empty() {
                 return Err(Refusal::Void { new });
             }
-            approved.extend(plan.actions().flat_map(|(_, a)| covered(a)));
+            consented.approve_all(plan);
         }
-        Consent::Digests { digests, safe: also_safe, of } => {
+        Consent::Digests { digests, safe } => {
+            let mut resumed = Vec::new();
             for digest in digests {
-                let of_writer = plan.targets.iter().flat_map(|t| t.digests.iter().map(move |(w, d)| (t, w, d)));
-                let matching: Vec<_> = of_writer.filter(|(_, _, d)| d.to_string() == *digest).collect();
-                if matching.is_empty() && !kept.contains(digest) {
+                let before = resumed.len();
+                let mut is_known = false;
+                for target in &plan.targets {
+                    let of_writer = target.digests.iter().find(|(_, d)| d.to_string() == *digest);
+                    if let Some((writer, digest)) = of_writer {
+                        consented.approve(target, writer, digest);
+                        is_known = true;
+                    }
+                }
+                if !is_known {
+                    for target in &plan.targets {
+                        let kept = approvals.kept(&target.tenant)?.into_iter();
+                        resumed.extend(kept.filter(|k| k.given.contains(digest)).map(|kept| (target, kept)));
+                    }
+                }
+                if !is_known && resumed.len() == before {
                     return Err(Refusal::UnknownDigest { digest: digest.clone() });
                 }
-                for (target, writer, _) in matching {
-                    let of_this = target.actions.iter().filter(|a| a.writers.iter().any(|w| w.to_string() == *writer));
-                    approved.extend(of_this.flat_map(covered));
-                }
             }
-            if *also_safe {
-                approved.extend(plan.actions().filter(|(_, a)| safe(a)).flat_map(|(_, a)| covered(a)));
-            } else if digests.iter().all(|d| kept.contains(d)) {
-                // The same approval as before a crash: what it does not cover is new.
-                let of_those = |a: &Action| of.is_empty() || !of.is_disjoint(&a.writers);
-                let new: Vec<String> = plan
-                    .actions()
-                    .filter(|(_, a)| !approved.contains(&a.digest.to_string()) && of_those(a))
-                    .map(|(_, a)| a.id.clone())
-                    .collect();
-                if !new.is_empty() {
-                    return Err(Refusal::Void { new });
-                }
+            if *safe {
+                consented.approve_safe(plan);
             }
+            consented.resume(resumed)?;
         }
     }
-    Ok(approved)
+    Ok(consented)
+}
+
+impl Consented {
+    /// Adds what is left of approvals that were given before. What their writers want besides is new.
+    fn resume(&mut self, resumed: Vec<(&Target, Kept)>) -> Result<(), Refusal> {
+        for (target, kept) in &resumed {
+            self.actions.extend(kept.covers.iter().cloned());
+            self.given.entry(target.tenant.clone()).or_default().extend(kept.given.iter().cloned());
+        }
+        let mut new = BTreeSet::new();
+        for (target, kept) in &resumed {
+            let is_theirs = |action: &&Action| {
+                kept.of.is_empty() || action.writers.iter().any(|w| kept.of.contains(&w.to_string()))
+            };
+            let theirs = target.actions.iter().filter(is_theirs);
+            new.extend(theirs.filter(|action| !self.covers(action)).map(|action| action.id.clone()));
+        }
+        if new.is_empty() { Ok(()) } else { Err(Refusal::Void { new: new.into_iter().collect() }) }
+    }
 }
 
 fn settle<'p>(
@@ -348,7 +413,7 @@ fn carry_out(
     }
     let told =
         ordered.into_iter().filter_map(|(_, action)| Some((action.id.clone(), outcomes.remove(action.id.as_str())?)));
-    Report { outcomes: told.collect() }
+    Report { outcomes: told.collect(), unsettled: Vec::new() }
 }
 
 /// Every action after those that it rests on; a rest that the plan does not name is no obstacle.

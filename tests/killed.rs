@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use support::{files, run, said, stablekey};
+use support::{files, run, said, stablekey, stablekey_of};
 use tempfile::TempDir;
 
 const CONNECTIONS: usize = 120;
@@ -49,12 +49,16 @@ fn project() -> TempDir {
 fn written(root: &Path) -> usize {
     let folder = root.join("eu/connections");
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
-    entries.flatten().filter(|e| e.file_name().to_string_lossy().ends_with(".yaml")).count()
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.ends_with(".yaml") && !name.starts_with('.')).count()
 }
 
 /// Starts an apply and waits until it has written so many connections, or is done.
 fn apply_until(root: &Path, count: usize) -> Child {
-    let mut command = stablekey(root, &["apply", "--yes"]);
+    wait_until(stablekey(root, &["apply", "--yes"]), root, count)
+}
+
+fn wait_until(mut command: Command, root: &Path, count: usize) -> Child {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     while written(root) < count && child.try_wait().unwrap().is_none() {
         std::thread::yield_now();
@@ -66,8 +70,7 @@ fn everything_is_there(root: &Path) {
     assert_eq!(written(root), CONNECTIONS);
     let plan = run(root, &["plan"]);
     assert_eq!(plan.status.code(), Some(0), "{}", said(&plan));
-    let left: Vec<String> =
-        files(root).into_keys().filter(|f| f.contains(".stablekey-tmp-") || f.ends_with(".approved")).collect();
+    let left: Vec<String> = files(root).into_keys().filter(|f| f.contains(".stablekey-tmp-")).collect();
     assert_eq!(left, Vec::<String>::new(), "nothing is left lying about");
 }
 
@@ -84,6 +87,62 @@ fn kill_9_at_any_moment_loses_nothing() {
     let last = run(root.path(), &["apply", "--yes"]);
     assert_eq!(last.status.code(), Some(0), "{}", said(&last));
     everything_is_there(root.path());
+}
+
+/// What `plan` shows as the digest of the sync.
+fn digest(root: &Path) -> String {
+    let plan: serde_json::Value = serde_json::from_slice(&run(root, &["plan", "-o", "json"]).stdout).unwrap();
+    let target = plan["targets"].as_array().unwrap().iter().find(|target| target["tenant"] == "eu").unwrap().clone();
+    target["digests"]["sync/us-to-eu"].as_str().unwrap().to_string()
+}
+
+/// "What is left after a crash needs no new approval; new actions void it and are named; what was carried
+/// out is consumed. `--yes` never uses what is kept."
+#[test]
+fn what_kill_9_leaves_is_finished_by_the_same_approval() {
+    for count in [1, 17, 80] {
+        let (root, state) = (project(), tempfile::tempdir().unwrap());
+        let root = root.path();
+        let digest = digest(root);
+        let approve = |digest: &str| stablekey_of(state.path(), root, &["apply", "--approve", digest]);
+        let mut child = wait_until(approve(&digest), root, count);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!((1..CONNECTIONS).contains(&written(root)), "it was killed half-way");
+        assert_eq!(files(state.path()).len(), 1, "the approval is kept, outside the tree");
+
+        let plan = stablekey_of(state.path(), root, &["plan"]).output().unwrap();
+        assert!(said(&plan).contains("Approved before, in an apply that did not finish"), "{}", said(&plan));
+        assert!(said(&plan).contains(&format!("--approve {digest}")), "{}", said(&plan));
+
+        // Somebody else, and CI, kept nothing.
+        let elsewhere = tempfile::tempdir().unwrap();
+        let other = stablekey_of(elsewhere.path(), root, &["apply", "--approve", &digest]).output().unwrap();
+        let ci = run(root, &["apply", "--approve", &digest]);
+        for refused in [other, ci] {
+            assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
+            assert!(said(&refused).contains("is no digest of this plan"), "{}", said(&refused));
+        }
+
+        // Something new voids it, and is named.
+        let new = root.join("us/new.yaml");
+        let yaml = fs::read_to_string(root.join("us/all.yaml")).unwrap();
+        let first = yaml.split("---").next().unwrap().replace("key-0", "brand-new");
+        let bound = "apiVersion: stablekey.dev/v1alpha1\nkind: Integration\nmetadata: {name: brand-new}\nspec:\n  \
+                     connections: [{name: v, stableKey: brand-new}]\n";
+        fs::write(&new, format!("{first}---\n{bound}")).unwrap();
+        let before = written(root);
+        let void = approve(&digest).output().unwrap();
+        assert_eq!(void.status.code(), Some(1), "{}", said(&void));
+        assert!(said(&void).contains("eu/Connection/brand-new, eu/Integration/brand-new"), "{}", said(&void));
+        assert_eq!(written(root), before, "nothing is written");
+        fs::remove_file(&new).unwrap();
+
+        let last = approve(&digest.to_uppercase().replace("SHA256", " sha256")).output().unwrap();
+        assert_eq!(last.status.code(), Some(0), "{}", said(&last));
+        everything_is_there(root);
+        assert_eq!(files(state.path()).len(), 0, "no approval is left");
+    }
 }
 
 #[test]

@@ -16,8 +16,10 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use stablekey::api::{Kind, names};
 use stablekey::engine::closure::{Index, Seeds, plan_closure};
+use stablekey::engine::code::Code;
 use stablekey::engine::item::ObjectId;
-use stablekey::engine::plan::{Action, Plan, Scope, outcome, plan};
+use stablekey::engine::narrowing::plan_narrowed;
+use stablekey::engine::plan::{Action, ActionKind, Plan, Scope, outcome, plan};
 use stablekey::engine::record::Record;
 use stablekey::engine::world::{View, World};
 use std::collections::{BTreeMap, BTreeSet};
@@ -182,7 +184,7 @@ fn any_prefix_ends_the_same(world: &World, dice: &mut Dice) -> Result<(), TestCa
 
 fn closure_equals_whole(world: &World, dice: &mut Dice) -> Result<(), TestCaseError> {
     let mut whole = whole(world);
-    whole.retain(&|_| true);
+    whole.without_marks_of_whole_targets();
     let (integration, key) = (worlds::integration(dice), worlds::key(dice));
     let seeds = match dice.below(2) {
         0 => Seeds { integrations: [integration.to_string()].into(), ..Seeds::default() },
@@ -203,6 +205,38 @@ fn closure_equals_whole(world: &World, dice: &mut Dice) -> Result<(), TestCaseEr
     };
     for (_, action) in whole.actions().filter(|(_, a)| is_seed(&a.change.object)) {
         prop_assert!(of_part.contains_key(&action.id), "{} is not in the closure of {seeds:?}", action.id);
+    }
+    Ok(())
+}
+
+/// "a narrowed plan … keeps every mark (too many, empty, redirect) that the whole plan would set".
+fn narrowing_keeps_every_mark(world: &World, dice: &mut Dice) -> Result<(), TestCaseError> {
+    let names = |names: Vec<String>| names.into_iter().collect::<BTreeSet<String>>();
+    let tenants: Vec<String> = world.tenants.keys().cloned().collect();
+    let syncs: Vec<String> = world.syncs.iter().map(|s| s.writer.to_string()).collect();
+    let mut scope = Scope::default();
+    match dice.below(3) {
+        0 => scope.tenants = names(vec![tenants[dice.below(tenants.len())].clone()]),
+        1 if !syncs.is_empty() => scope.syncs = names(vec![syncs[dice.below(syncs.len())].clone()]),
+        _ => scope.integrations = names((0..2).map(|_| worlds::integration(dice).to_string()).collect()),
+    }
+    let (whole, narrowed) = (whole(world), plan_narrowed(world, &scope));
+    let codes = |a: &Action| a.needs_approval.iter().map(|mark| mark.code).collect::<BTreeSet<Code>>();
+    let story = || format!("{scope:?}\n{}\nwhole\n{}\nnarrowed\n{}", told(world), brief(&whole), brief(&narrowed));
+    for (target, action) in narrowed.actions() {
+        let of_whole = whole.targets.iter().filter(|t| t.tenant == target.tenant).flat_map(|t| &t.actions);
+        let (same, others): (Vec<&Action>, Vec<&Action>) = of_whole.partition(|a| a.id == action.id);
+        for same in &same {
+            prop_assert!(codes(same).is_subset(&codes(action)), "{}\n{}", action.id, story());
+            if !scope.integrations.is_empty() {
+                prop_assert_eq!(&same.digest, &action.digest, "{}", action.id);
+                prop_assert_eq!(codes(same), codes(action), "{}", action.id);
+            }
+        }
+        prop_assert!(!same.is_empty() || scope.integrations.is_empty(), "{} is new\n{}", action.id, story());
+        let too_many = same.iter().chain(&others).any(|a| codes(a).contains(&Code::TooManyChanges));
+        let changes = matches!(action.action, ActionKind::Update | ActionKind::Delete);
+        prop_assert!(!(too_many && changes) || codes(action).contains(&Code::TooManyChanges), "{}", story());
     }
     Ok(())
 }
@@ -238,6 +272,14 @@ proptest! {
         let mut dice = Dice::new(&dice);
         for world in lived_in(&mut dice) {
             any_prefix_ends_the_same(&world, &mut dice)?;
+        }
+    }
+
+    #[test]
+    fn a_narrowed_plan_keeps_every_mark_of_the_whole(dice in worlds::dice()) {
+        let mut dice = Dice::new(&dice);
+        for world in lived_in(&mut dice) {
+            narrowing_keeps_every_mark(&world, &mut dice)?;
         }
     }
 

@@ -5,17 +5,19 @@
 
 mod support;
 
-use stablekey::apply::{Consent, Refusal, Report, Tenants, apply};
+use stablekey::apply::{Consent, Refusal, Report, Tenants, apply, covered, forget_approvals};
 use stablekey::engine::plan::{DefinitionFrom, Plan, Scope, plan};
+use stablekey::tenant::approvals::StateFolder;
 use stablekey::tenant::directory::DirectoryPlace;
 use stablekey::tenant::disk::{Disk, RealDisk, TEMPORARY};
 use stablekey::tenant::project::{Given, Project, open};
 use stablekey::tenant::{Place, PlaceError};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tempfile::TempDir;
 
 /// A disk that does so many steps and no more. The step in hand may be half done.
 struct Failing {
@@ -49,6 +51,14 @@ impl Disk for Failing {
         match self.step() {
             Step::Whole => RealDisk.write_new(path, bytes),
             Step::Cut => RealDisk.write_new(path, &bytes[..bytes.len() / 2]).and(Err(dark())),
+            Step::Dark => Err(dark()),
+        }
+    }
+
+    fn write_new_privately(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        match self.step() {
+            Step::Whole => RealDisk.write_new_privately(path, bytes),
+            Step::Cut => RealDisk.write_new_privately(path, &bytes[..bytes.len() / 2]).and(Err(dark())),
             Step::Dark => Err(dark()),
         }
     }
@@ -93,73 +103,108 @@ fn planned(root: &Path) -> Plan {
     plan(&read(root).world(), &Scope::default())
 }
 
-fn run(root: &Path, disk: Arc<dyn Disk>, plan: &Plan, consent: &Consent) -> Result<Report, Refusal> {
-    let project = read(root);
-    let places = project
-        .tenants
-        .iter()
-        .filter_map(|(name, tenant)| {
-            Some((name.clone(), tenant.place.as_ref()?.folder()?.clone().on_disk(disk.clone())))
-        })
-        .collect();
-    apply(&OnDisk { project, places }, plan, consent, &|| false, &mut |_, _| {})
+/// A project, and the state folder of the user who applies it.
+struct Ground {
+    project: TempDir,
+    state: TempDir,
 }
 
-fn digests(plan: &Plan) -> BTreeSet<String> {
-    plan.actions().map(|(_, action)| action.digest.to_string()).collect()
+impl Ground {
+    fn of(example: &str) -> Self {
+        Ground { project: support::example(example), state: tempfile::tempdir().unwrap() }
+    }
+
+    fn root(&self) -> &Path {
+        self.project.path()
+    }
+
+    fn run(&self, disk: Arc<dyn Disk>, plan: &Plan, consent: &Consent) -> Result<Report, Refusal> {
+        let project = read(self.root());
+        let approvals = StateFolder::of(self.state.path(), &project).on_disk(disk.clone());
+        let places = project
+            .tenants
+            .iter()
+            .filter_map(|(name, tenant)| {
+                Some((name.clone(), tenant.place.as_ref()?.folder()?.clone().on_disk(disk.clone())))
+            })
+            .collect();
+        let result = apply(&OnDisk { project, places }, &approvals, plan, consent, &|| false, &mut |_, _| {});
+        forget_approvals(&approvals, &planned(self.root())).unwrap();
+        result
+    }
+
+    /// The files in which approvals are kept.
+    fn kept(&self) -> BTreeMap<String, Vec<u8>> {
+        support::files(self.state.path())
+    }
+}
+
+/// A plan file, and the digests of all writers: as a person gives them again.
+fn consents(plan: &Plan) -> [Consent; 2] {
+    let actions = plan.actions().flat_map(|(_, action)| covered(action)).collect();
+    let writers = plan.targets.iter().flat_map(|target| target.digests.values()).map(ToString::to_string).collect();
+    [Consent::PlanFile(actions), Consent::Digests { digests: writers, safe: false }]
 }
 
 /// Files that people have: without our own bookkeeping and what a cut run leaves.
 fn content(root: &Path) -> BTreeMap<String, Vec<u8>> {
-    let ours = |name: &String| {
-        name.contains(TEMPORARY) || name.ends_with("stablekey.lock") || name.ends_with("stablekey.approved")
-    };
+    let ours = |name: &String| name.contains(TEMPORARY) || name.ends_with("stablekey.lock");
     support::files(root).into_iter().filter(|(name, _)| !ours(name)).collect()
 }
 
-fn every_cut_of(example: &str, prepare: &dyn Fn(&Path)) {
+fn every_cut_of(example: &str, prepare: &dyn Fn(&Ground)) {
     let fresh = || {
-        let copy = support::example(example);
-        prepare(copy.path());
-        copy
+        let ground = Ground::of(example);
+        prepare(&ground);
+        ground
     };
     let clean = fresh();
-    let old = content(clean.path());
+    let old = content(clean.root());
     let disk = Arc::new(Failing { steps: AtomicUsize::new(0), cut: usize::MAX });
-    let first = planned(clean.path());
+    let first = planned(clean.root());
     assert!(!first.is_empty(), "there is something to do");
-    let report = run(clean.path(), disk.clone(), &first, &Consent::All).unwrap();
+    let report = clean.run(disk.clone(), &first, &Consent::All).unwrap();
     assert_eq!(report.undone().count(), 0);
-    assert!(planned(clean.path()).is_empty(), "nothing is left");
-    let new = content(clean.path());
-    let end = support::files(clean.path());
+    assert!(planned(clean.root()).is_empty(), "nothing is left");
+    assert!(clean.kept().is_empty(), "no approval is left");
+    let new = content(clean.root());
+    let end = support::files(clean.root());
     let steps = disk.steps.load(Ordering::SeqCst);
     assert!(steps > 20, "the workload writes: {steps} steps");
-    for cut in 0..steps {
-        let root = fresh();
-        let path = root.path();
+    for cut in (0..steps).flat_map(|cut| [(cut, 0), (cut, 1)]) {
+        let ground = fresh();
+        let path = ground.root();
         let first = planned(path);
-        let consent = Consent::PlanFile(digests(&first));
-        let failing = Arc::new(Failing { steps: AtomicUsize::new(0), cut });
-        let _ = run(path, failing, &first, &consent);
+        let consent = consents(&first)[cut.1].clone();
+        let failing = Arc::new(Failing { steps: AtomicUsize::new(0), cut: cut.0 });
+        // "whatever fails after the first write is in the report"
+        let report = ground.run(failing, &first, &consent);
+        if content(path) != old {
+            let report = report.unwrap_or_else(|refusal| panic!("{cut:?}: what was done is told: {refusal}"));
+            assert_eq!(report.outcomes.len(), first.actions().count(), "{cut:?}");
+        }
         for (name, bytes) in content(path) {
             let is_old = old.get(&name) == Some(&bytes);
             let is_new = new.get(&name) == Some(&bytes);
-            assert!(is_old || is_new, "cut {cut}: {name} is neither old nor new");
+            assert!(is_old || is_new, "{cut:?}: {name} is neither old nor new");
         }
         let second = planned(path);
         if !second.is_empty() {
-            let report = run(path, Arc::new(RealDisk), &second, &consent);
-            let report = report.unwrap_or_else(|refusal| panic!("cut {cut}: the same approval finishes it: {refusal}"));
-            assert_eq!(report.undone().collect::<Vec<_>>(), vec![], "cut {cut}");
+            let report = ground.run(Arc::new(RealDisk), &second, &consent);
+            let report = report.unwrap_or_else(|refusal| panic!("{cut:?}: the same approval finishes it: {refusal}"));
+            assert_eq!(report.undone().collect::<Vec<_>>(), vec![], "{cut:?}");
         }
-        assert!(planned(path).is_empty(), "cut {cut}: nothing is left");
+        let last = planned(path);
+        assert!(last.is_empty(), "{cut:?}: nothing is left");
+        forget_approvals(&StateFolder::of(ground.state.path(), &read(path)), &last).unwrap();
+        let left: Vec<String> = ground.kept().into_keys().filter(|name| !name.contains(TEMPORARY)).collect();
+        assert_eq!(left, Vec::<String>::new(), "{cut:?}: no approval is left");
         let ended = support::files(path);
         for (name, bytes) in &end {
             assert_eq!(
                 ended.get(name).map(|b| String::from_utf8_lossy(b)),
                 Some(String::from_utf8_lossy(bytes)),
-                "cut {cut}: {name}"
+                "{cut:?}: {name}"
             );
         }
     }
@@ -177,9 +222,10 @@ fn a_source_and_a_sync_into_an_empty_folder() {
 
 #[test]
 fn removals() {
-    every_cut_of("dev-prod", &|root| {
+    every_cut_of("dev-prod", &|ground| {
+        let root = ground.root();
         let plan = planned(root);
-        run(root, Arc::new(RealDisk), &plan, &Consent::All).unwrap();
+        ground.run(Arc::new(RealDisk), &plan, &Consent::All).unwrap();
         // The integration goes from the source: what was copied is pruned; another one comes.
         for extension in ["yaml", "definition"] {
             let file = |name: &str| root.join(format!("dev/integrations/{name}.{extension}"));

@@ -46,7 +46,7 @@ impl Adopt {
         let failed = |error: PlaceError| Failure::new(error.to_string(), "nothing was recorded; try again");
         let mut session = place.as_place().begin(&[&action.change]).map_err(failed)?;
         session.apply(&action, None).map_err(failed)?;
-        session.settle(false).map_err(failed)?;
+        session.settle().map_err(failed)?;
         let fields: Vec<String> = action.fields.iter().map(|c| c.field.to_string()).collect();
         let next = Invocation { root: self.root.typed(), ..Invocation::default() }.plan();
         output.result(&format!("{}/{id}: {} recorded.\nNext: {next}", self.tenant, fields.join(", ")))?;

@@ -1,18 +1,20 @@
 //! `stablekey apply`.
 
+use super::kept::KeptApprovals;
 use super::options::{FormatOption, Narrowing, RootArgument};
-use super::output::{Format, Output};
+use super::output::{Format, Output, Question};
+use super::plan_file::PlanFile;
+use super::planning::Planned;
 use super::{Failure, plan, planning};
 use crate::apply::{self, Consent, Outcome, Refusal, Report};
-use crate::engine::plan::{PLAN_SCHEMA, Scope};
+use crate::engine::plan::Plan;
 use crate::render::{Applied, Invocation};
-use crate::tenant::disk;
+use crate::tenant::PlaceError;
+use crate::tenant::approvals::Kept;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Deserialize;
-use std::collections::BTreeSet;
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -35,146 +37,153 @@ pub struct Apply {
     #[arg(long)]
     yes: bool,
     /// Do the actions of this writer's digest, as the plan shows it (repeatable, or comma-separated)
-    #[arg(long, value_name = "DIGEST", value_delimiter = ',')]
+    #[arg(long, value_name = "DIGEST", value_delimiter = ',', value_parser = digest)]
     approve: Vec<String>,
 }
 
-/// What apply reads of a plan file: consent, no instructions.
-#[derive(Deserialize)]
-struct PlanFile {
-    schema: String,
-    scope: PlanFileScope,
-    targets: Vec<PlanFileTarget>,
-}
-
-#[derive(Deserialize)]
-struct PlanFileScope {
-    tenants: BTreeSet<String>,
-    integrations: BTreeSet<String>,
-    syncs: BTreeSet<String>,
-}
-
-#[derive(Deserialize)]
-struct PlanFileTarget {
-    actions: Vec<PlanFileAction>,
-}
-
-#[derive(Deserialize)]
-struct PlanFileAction {
-    digest: String,
-}
-
 impl Apply {
-    pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
-        let (scope, from_file) = match &self.plan {
-            Some(path) => {
-                let (scope, digests) = read_plan_file(path)?;
-                (scope, Some(digests))
+    pub(super) fn run(mut self, output: &mut Output) -> Result<u8, Failure> {
+        let file = self.plan.as_deref().map(PlanFile::read).transpose()?;
+        let scope = match &file {
+            Some(file) => {
+                self.root.take_sources(&file.sources)?;
+                self.narrowing = Narrowing::of(&file.scope);
+                file.scope.clone()
             }
-            None => (self.narrowing.scope(), None),
+            None => self.narrowing.scope(),
         };
         let project = self.root.open()?;
-        let planned = planning::make(&project, &scope)?;
+        let planned = match &file {
+            Some(file) => planning::make_from_file(&project, &scope, &file.integrations)?,
+            None => planning::make(&project, &scope)?,
+        };
+        let kept = KeptApprovals::of(&project);
         output.problems(&project.problems);
         output.roles(project.roles.iter().map(String::as_str));
+        let approved_before = kept.all(&project);
+        kept.warn(&project, output);
         let typed = Invocation { is_apply: true, ..self.root.invocation(&self.narrowing) };
         let text = self.format.output == Format::Text;
-        if text && from_file.is_none() {
-            output.result(&plan::show(&planned, &typed, Format::Text, output)?)?;
+        if text && file.is_none() {
+            output.result(&plan::show(&planned, &approved_before, &typed, Format::Text, output.style())?)?;
         }
         if planned.plan.is_empty() {
-            apply::forget_approvals(&project, &planned.plan).map_err(|error| refused(&error.into()))?;
-            if !text || from_file.is_some() {
-                output.result(&plan::show(&planned, &typed, self.format.output, output)?)?;
+            forget(&kept, &planned.plan)?;
+            if !text || file.is_some() {
+                let shown = plan::show(&planned, &approved_before, &typed, self.format.output, output.style())?;
+                output.result(&shown)?;
             }
             return Ok(planned.plan.exit);
         }
-        let consent = self.consent(from_file, planned.plan.counts.needs_approval, output)?;
+        let consent = match file {
+            Some(file) => Consent::PlanFile(file.covers),
+            None => match self.consent(output, &planned, &approved_before, &typed)? {
+                Some(consent) => consent,
+                None => {
+                    output.note("Aborted. Nothing was changed.");
+                    return Ok(1);
+                }
+            },
+        };
         let stop = interruption();
         let progress = Progress::new(planned.plan.actions().count());
         let interrupted = || stop.load(Ordering::SeqCst);
-        let result = apply::apply(&project, &planned.plan, &consent, &interrupted, &mut |id, outcome| {
+        let approvals = kept.as_approvals();
+        let result = apply::apply(&project, approvals, &planned.plan, &consent, &interrupted, &mut |id, outcome| {
             progress.tell(id, outcome)
         });
         progress.end();
         let report = result.map_err(|refusal| {
+            kept.warn_of_troubles(output);
             if let Refusal::Place(error) = &refusal {
                 output.roles(error.role());
             }
             refused(&refusal)
         })?;
-        apply::forget_approvals(&project, &planned.plan).map_err(|error| refused(&error.into()))?;
+        // From here on something may be written: whatever fails now, what was done is told.
         let done = apply::done(&planned.plan, &report);
         // Everything is read anew: both at once would take twice the memory.
         drop((project, planned));
-        let after = planning::make(&self.root.open()?, &scope)?;
-        let receipt = apply::receipt(done, &after.world);
-        let applied = Applied { report: &report, receipt: &receipt, after: &after.plan };
-        output.result(&match self.format.output {
-            Format::Text => applied.text(&typed, output.style()),
-            Format::Markdown => applied.markdown(),
-            Format::Json => {
-                applied.json().map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?
-            }
-        })?;
-        let failed = report.undone().filter_map(|(_, outcome)| match outcome {
-            Outcome::Failed(error) => error.role(),
-            _ => None,
-        });
-        output.roles(failed);
-        Ok(exit(&report, after.plan.exit))
+        let after = self.root.open().map(|project| planning::again(&project, &scope));
+        let after = after.map(|after| (apply::receipt(done, &after.world), after.plan));
+        let read_back =
+            after.as_ref().map(|(receipt, plan)| (receipt, plan)).map_err(|failure| failure.message.as_str());
+        let applied = Applied { report: &report, after: read_back };
+        let told = self.tell(&applied, &typed, output);
+        if let Ok((_, plan)) = &after {
+            forget(&kept, plan)?;
+        }
+        kept.warn_of_troubles(output);
+        output.roles(report.errors().filter_map(PlaceError::role));
+        told?;
+        Ok(exit(&report, after.map_or(1, |(_, plan)| plan.exit)))
     }
 
+    /// Writes the result; where that fails, it is told beside it.
+    fn tell(&self, applied: &Applied<'_>, typed: &Invocation, output: &mut Output) -> Result<(), Failure> {
+        let result = match self.format.output {
+            Format::Text => Ok(applied.text(typed, output.style())),
+            Format::Markdown => Ok(applied.markdown()),
+            Format::Json => applied.json(),
+        };
+        let result = result.map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"));
+        let told = result.and_then(|result| output.result(&result));
+        if told.is_err() {
+            output.show_aside(|style| applied.text(typed, style));
+        }
+        told
+    }
+
+    /// What the person consents to; `None`: to nothing.
     fn consent(
         &self,
-        from_file: Option<BTreeSet<String>>,
-        needing: usize,
         output: &mut Output,
-    ) -> Result<Consent, Failure> {
-        if let Some(digests) = from_file {
-            return Ok(Consent::PlanFile(digests));
-        }
+        planned: &Planned,
+        approved_before: &[(&str, Vec<Kept>)],
+        typed: &Invocation,
+    ) -> Result<Option<Consent>, Failure> {
         if !self.approve.is_empty() {
             let digests = self.approve.iter().cloned().collect();
-            return Ok(Consent::Digests { digests, safe: self.yes, of: BTreeSet::new() });
+            return Ok(Some(Consent::Digests { digests, safe: self.yes }));
         }
         if self.yes {
-            return Ok(Consent::Safe);
+            return Ok(Some(Consent::Safe));
         }
-        let question = match needing {
-            0 => "Do this? Type yes:".to_string(),
-            1 => "Do this, the action that needs approval included? Type yes:".to_string(),
-            n => format!("Do this, the {n} actions that need approval included? Type yes:"),
-        };
-        match output.confirm(&question) {
-            Some(true) => Ok(Consent::All),
-            Some(false) => Err(Failure::new("nothing was written: there was no yes", "run it again when you are sure")),
-            None => Err(Failure::new(
+        if !output.can_ask() {
+            return Err(Failure::new(
                 "nothing was written: there is no terminal to ask on",
                 "give --plan FILE (from `stablekey plan --out FILE`), --approve DIGEST, or --yes for what needs no approval",
-            )),
+            ));
         }
+        // Consent is only to what was seen.
+        if self.format.output != Format::Text || !output.is_seen() {
+            output.show_aside(|style| plan::text(planned, approved_before, typed, style));
+        }
+        let needing = planned.plan.counts.needs_approval;
+        let question = Question { changes: planned.plan.actions().count(), needing };
+        Ok(output.confirm(&question).then_some(Consent::All))
     }
+}
+
+/// A digest as a plan shows it.
+fn digest(text: &str) -> Result<String, String> {
+    let digest = text.trim().to_ascii_lowercase();
+    let hex = digest.strip_prefix("sha256:").unwrap_or_default();
+    if hex.len() == 64 && hex.chars().all(|c| c.is_ascii_hexdigit()) {
+        Ok(digest)
+    } else {
+        Err("a digest is sha256: and 64 hexadecimal digits, as the plan shows it".to_string())
+    }
+}
+
+/// Forgets what was approved and is done.
+fn forget(kept: &KeptApprovals, plan: &Plan) -> Result<(), Failure> {
+    apply::forget_approvals(kept.as_approvals(), plan).map_err(|error| refused(&error.into()))
 }
 
 fn exit(report: &Report, after: u8) -> u8 {
     let failed = report.undone().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_) | Outcome::Interrupted));
-    if failed { 1 } else { after }
-}
-
-fn read_plan_file(path: &Path) -> Result<(Scope, BTreeSet<String>), Failure> {
-    let wrong = |why: String| {
-        Failure::new(format!("{} is no plan file: {why}", path.display()), "make one with `stablekey plan --out FILE`")
-    };
-    let bytes = disk::read(path, crate::manifest::limits::FILE_BYTES).map_err(|e| wrong(e.to_string()))?;
-    let bytes = bytes.ok_or_else(|| wrong("it is not there".to_string()))?;
-    let file: PlanFile = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
-    if file.schema != PLAN_SCHEMA {
-        return Err(wrong(format!("its schema is {}, not {PLAN_SCHEMA}", file.schema)));
-    }
-    let PlanFileScope { tenants, integrations, syncs } = file.scope;
-    let digests = file.targets.into_iter().flat_map(|t| t.actions).map(|a| a.digest).collect();
-    Ok((Scope { tenants, integrations, syncs }, digests))
+    if failed || !report.unsettled.is_empty() { 1 } else { after }
 }
 
 fn refused(refusal: &Refusal) -> Failure {

@@ -3,6 +3,7 @@
 use super::Failure;
 use super::output::Output;
 use crate::api::{Kind, crd_yaml};
+use crate::tenant::disk::{self, RealDisk};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -30,10 +31,10 @@ impl Crds {
                 None => all.push_str(&format!("---\n{yaml}")),
                 Some(folder) => {
                     let path = folder.join(format!("{}.yaml", kind.plural()));
-                    std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, &yaml)).map_err(|error| {
+                    disk::write_named(&RealDisk, &path, yaml.as_bytes()).map_err(|error| {
                         Failure::new(
                             format!("{} cannot be written: {error}", path.display()),
-                            "make the folder writable",
+                            "give a folder that you can write",
                         )
                     })?;
                 }

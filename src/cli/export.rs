@@ -10,7 +10,7 @@ use crate::engine::resolve::{Binding, Replacements, resolve_variable};
 use crate::manifest::definition::{self, DefinitionError, Shape};
 use crate::tenant::disk::{self, RealDisk};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Give an integration's definition back, bound for a tenant
 ///
@@ -27,7 +27,7 @@ pub struct Export {
     /// The tenant that it is bound for
     #[arg(long)]
     tenant: Option<String>,
-    /// Write to this file instead of standard output
+    /// Write to this file instead of standard output (-). Only a regular file is replaced
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -86,9 +86,11 @@ impl Export {
         let exported = export(&integration.spec, &bytes, &resolve)
             .map_err(|e| Failure::new(e.to_string(), "make what is missing, then export again"))?;
         match &self.out {
-            None => output.bytes(&exported)?,
-            Some(path) => disk::write_atomically(&RealDisk, path, &exported)
-                .map_err(|e| Failure::new(format!("{} cannot be written: {e}", path.display()), "give another file"))?,
+            Some(path) if path != Path::new("-") => disk::write_named(&RealDisk, path, &exported).map_err(|e| {
+                let help = "give the name of a new or a regular file, or - for standard output";
+                Failure::new(format!("{} cannot be written: {e}", path.display()), help)
+            })?,
+            _ => output.bytes(&exported)?,
         }
         Ok(0)
     }

@@ -157,13 +157,13 @@ impl Import {
                 session.apply(&action, definition).map_err(|e| refused(&e))?;
             }
         }
-        session.settle(true).map_err(|e| refused(&e))?;
+        session.settle().map_err(|e| refused(&e))?;
         if let Some(name) = &destination.new_tenant {
             let path = self.root.root.join("tenants.yaml");
             let there = disk::read(&path, limits::FILE_BYTES).map_err(|e| cannot_write(&path, &e))?.unwrap_or_default();
             let text = tenant_document(&String::from_utf8_lossy(&there), name, name)
                 .map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?;
-            disk::write_atomically(&RealDisk, &path, text.as_bytes()).map_err(|e| cannot_write(&path, &e))?;
+            disk::write_named(&RealDisk, &path, text.as_bytes()).map_err(|e| cannot_write(&path, &e))?;
         }
         Ok(())
     }

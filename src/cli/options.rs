@@ -1,14 +1,18 @@
 //! Options that several commands share.
 
-use super::{Failure, output::Format};
+use super::{Failure, output::Format, planning};
 use crate::api::Kind;
+use crate::engine::near_miss::near_misses;
 use crate::engine::plan::Scope;
 use crate::manifest::{is_manifest, read_file};
 use crate::render::Invocation;
 use crate::tenant::kubernetes::connect::Servers;
 use crate::tenant::project::{Given, Project, open};
+use crate::tenant::sources;
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Component as PathPart, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -41,7 +45,7 @@ pub struct RootArgument {
     /// The folder with the tenants
     #[arg(default_value = ".")]
     root: PathBuf,
-    /// Manifests that declare a tenant: TENANT=PATH
+    /// A folder of manifests that declare a tenant: TENANT=PATH, read wherever it lies. A plan file keeps it
     #[arg(long = "source", value_name = "TENANT=PATH", value_parser = tenant_and_path)]
     sources: Vec<(String, PathBuf)>,
     #[command(flatten)]
@@ -91,13 +95,122 @@ impl RootArgument {
 
     /// Reads the project.
     pub fn open(&self) -> Result<Project, Failure> {
-        read(Given {
-            root: self.root.clone(),
-            sources: self.sources.iter().cloned().collect(),
-            servers: Some(self.clusters.servers()),
-            ..Given::default()
-        })
+        is_folder(&self.root)?;
+        let sources = self.sources()?;
+        let tenants: Vec<String> = sources.keys().cloned().collect();
+        let given =
+            Given { root: self.root.clone(), sources, servers: Some(self.clusters.servers()), ..Given::default() };
+        let project = read(given)?;
+        for tenant in &tenants {
+            planning::known("tenant", tenant, project.tenants.keys())?;
+        }
+        Ok(project)
     }
+
+    /// The sources that were given, each a folder that can be read for one tenant.
+    fn sources(&self) -> Result<BTreeMap<String, PathBuf>, Failure> {
+        let mut sources: BTreeMap<String, PathBuf> = BTreeMap::new();
+        let mut folders: BTreeMap<PathBuf, String> = BTreeMap::new();
+        for (tenant, path) in &self.sources {
+            let folder = folder_of_source(&self.root, tenant, path)?;
+            let before = folders.insert(folder.clone(), tenant.clone());
+            if let Some(other) = before.filter(|other| other != tenant) {
+                let message = format!("--source gives {} to {other} and to {tenant}", path.display());
+                return Err(Failure::new(message, "give each tenant a folder of its own"));
+            }
+            if let Some(other) = sources.insert(tenant.clone(), path.clone())
+                && other.canonicalize().ok().as_ref() != Some(&folder)
+            {
+                let message =
+                    format!("--source gives {tenant} two folders: {} and {}", other.display(), path.display());
+                return Err(Failure::new(message, "give it one"));
+            }
+        }
+        Ok(sources)
+    }
+
+    /// The sources that were given, as a plan file keeps them: as seen from the root.
+    pub fn sources_seen_from_root(&self) -> Result<BTreeMap<String, String>, Failure> {
+        let seen = |path: &PathBuf| Some(sources::seen_from(&self.root, path)?.to_str()?.to_string());
+        let sources = self.sources()?.into_iter().map(|(tenant, path)| match seen(&path) {
+            Some(seen) => Ok((tenant, seen)),
+            None => {
+                let message = format!("{} cannot be kept in a plan file", path.display());
+                Err(Failure::new(message, "rename it: its name is no UTF-8"))
+            }
+        });
+        sources.collect()
+    }
+
+    /// Takes the sources of a plan file. One that is given beside it must be the same.
+    pub fn take_sources(&mut self, planned: &BTreeMap<String, String>) -> Result<(), Failure> {
+        is_folder(&self.root)?;
+        let given = self.sources_seen_from_root()?;
+        for (tenant, path) in &given {
+            if planned.get(tenant) != Some(path) {
+                let what = planned.get(tenant).map_or("no --source".to_string(), |planned| planned.clone());
+                let message = format!("the plan file was planned with {what} for {tenant}, not with {path}");
+                return Err(Failure::new(message, "leave --source away, or plan again with it"));
+            }
+        }
+        let root = self.root.clone();
+        self.sources = planned.iter().map(|(tenant, path)| (tenant.clone(), root.join(path))).collect();
+        Ok(())
+    }
+}
+
+/// The folder that `--source` names, without links.
+fn folder_of_source(root: &Path, tenant: &str, path: &Path) -> Result<PathBuf, Failure> {
+    let wrong = |why: &str, help: String| Failure::new(format!("--source {tenant}={}: {why}", path.display()), help);
+    let real = path.canonicalize().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => wrong("there is no such folder", near_folders(root, path)),
+        _ => wrong(&error.to_string(), "give a folder that you can read".to_string()),
+    })?;
+    if !real.is_dir() {
+        return Err(wrong("this is no folder", "give the folder with the manifests".to_string()));
+    }
+    let real_root = root.canonicalize().map_err(|error| wrong(&error.to_string(), "give a root".to_string()))?;
+    if real_root.starts_with(&real) {
+        let help = "give a folder of its own: a source holds the manifests of one tenant";
+        return Err(wrong("the root lies within it", help.to_string()));
+    }
+    // Whoever changes the tree must not decide what is read outside of it.
+    if plain(path).starts_with(plain(root)) && !real.starts_with(&real_root) {
+        return Err(wrong("this is a link that leads out of the root", format!("give {} itself", real.display())));
+    }
+    Ok(real)
+}
+
+/// What may have been meant by a folder that is not there.
+fn near_folders(root: &Path, path: &Path) -> String {
+    let below = root.join(path);
+    if path.is_relative() && below.is_dir() {
+        return format!("did you mean {}? a relative path starts at the current folder", below.display());
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    let folders =
+        entries.filter(|entry| entry.path().is_dir()).filter_map(|entry| entry.file_name().into_string().ok());
+    let folders: Vec<String> = folders.filter(|name| !name.starts_with('.')).collect();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let near = near_misses(&name, folders.iter().map(String::as_str));
+    match near.as_slice() {
+        [] => "a relative path starts at the current folder".to_string(),
+        near => format!("did you mean {}?", near.join(" or ")),
+    }
+}
+
+/// A path from the file system's root, `.` and `..` resolved as they are written.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).components() {
+        match part {
+            PathPart::CurDir => {}
+            PathPart::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 impl RootOption {
@@ -120,10 +233,7 @@ impl RootOption {
 
 /// Reads a project that must have a tenant: without one there is nothing to say that would be true.
 fn read(given: Given) -> Result<Project, Failure> {
-    if !given.root.is_dir() {
-        let message = format!("{} is no folder", given.root.display());
-        return Err(Failure::new(message, "give the folder in which the Tenants and their folders lie"));
-    }
+    is_folder(&given.root)?;
     with_tenants(open(&given, &mut std::io::empty()))
 }
 
@@ -165,7 +275,24 @@ fn root_above(root: &Path) -> Option<PathBuf> {
 const NEAR: usize = 4;
 const FEW: usize = 64;
 
+fn is_folder(root: &Path) -> Result<(), Failure> {
+    if root.is_dir() {
+        return Ok(());
+    }
+    let message = format!("{} is no folder", root.display());
+    Err(Failure::new(message, "give the folder in which the Tenants and their folders lie"))
+}
+
 impl Narrowing {
+    /// What a plan was narrowed to, as if it were typed.
+    pub fn of(scope: &Scope) -> Self {
+        Narrowing {
+            tenants: scope.tenants.iter().cloned().collect(),
+            integrations: scope.integrations.iter().cloned().collect(),
+            syncs: scope.syncs.iter().cloned().collect(),
+        }
+    }
+
     /// As arguments.
     fn arguments(&self) -> impl Iterator<Item = String> {
         let of = |option: &str, values: &[String]| {

@@ -77,6 +77,11 @@ impl Output {
         Style { colour: self.color, width: self.columns, problems_seen: self.is_one_place }
     }
 
+    /// How text beside the result looks: on standard error.
+    fn aside_style(&self) -> Style {
+        Style { colour: self.color && std::io::stderr().is_terminal(), ..self.style() }
+    }
+
     /// Writes a result. A reader that went away (`| head`) is no error.
     pub fn result(&mut self, text: &str) -> Result<(), Failure> {
         self.bytes(text.as_bytes())?;
@@ -127,16 +132,56 @@ impl Output {
         self.note(&format!("{}\n{}", part("error: ", &failure.message), part("  = help: ", &failure.help)));
     }
 
-    /// Asks for a typed yes. `None` where there is no terminal to ask on.
-    pub fn confirm(&mut self, question: &str) -> Option<bool> {
-        let input = std::io::stdin();
-        if !input.is_terminal() {
-            return None;
-        }
-        let _ = write!(std::io::stderr().lock(), "{question} ");
+    /// Whether there is a terminal to ask on: one that shows the question, and one that takes the answer.
+    pub fn can_ask(&self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Whether a person sees the result.
+    pub fn is_seen(&self) -> bool {
+        std::io::stdout().is_terminal()
+    }
+
+    /// Shows text on standard error, where the result goes elsewhere.
+    pub fn show_aside(&mut self, text: impl FnOnce(Style) -> String) {
+        let text = text(self.aside_style());
+        self.note(text.trim_end());
+    }
+
+    /// Asks for a typed yes.
+    pub fn confirm(&mut self, question: &Question) -> bool {
+        let _ = write!(std::io::stderr().lock(), "{} ", question.text());
         let mut answer = String::new();
-        let read = input.read_line(&mut answer);
-        Some(read.is_ok() && answer.trim() == "yes")
+        let read = std::io::stdin().read_line(&mut answer);
+        read.is_ok() && question.accepts(&answer)
+    }
+}
+
+/// What is asked before changes are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Question {
+    /// How many changes.
+    pub changes: usize,
+    /// How many of them need approval.
+    pub needing: usize,
+}
+
+impl Question {
+    fn text(self) -> String {
+        let Question { changes, needing } = self;
+        let changes = if changes == 1 { "1 change".to_string() } else { format!("{changes} changes") };
+        match needing {
+            0 => format!("Apply {changes}? Type 'yes':"),
+            _ if self.changes == 1 => format!("Apply {changes}, which needs approval? Type 'yes':"),
+            1 => format!("Apply {changes}, 1 of which needs approval? Type 'yes':"),
+            more => format!("Apply {changes}, {more} of which need approval? Type 'yes':"),
+        }
+    }
+
+    /// A single letter is typed too easily to approve anything by it.
+    fn accepts(self, answer: &str) -> bool {
+        let answer = answer.trim().to_ascii_lowercase();
+        answer == "yes" || (self.needing == 0 && answer == "y")
     }
 }
 
@@ -180,6 +225,30 @@ mod tests {
         assert_eq!(columns(sane(Some("72")), terminal(80)), 72);
         for insane in ["", "0", "7", "-80", "wide", "99999999"] {
             assert_eq!(columns(sane(Some(insane)), terminal(80)), 80, "{insane}");
+        }
+    }
+
+    #[test]
+    fn a_question_says_what_a_yes_does() {
+        let text = |changes, needing| Question { changes, needing }.text();
+        assert_eq!(text(1, 0), "Apply 1 change? Type 'yes':");
+        assert_eq!(text(6, 0), "Apply 6 changes? Type 'yes':");
+        assert_eq!(text(1, 1), "Apply 1 change, which needs approval? Type 'yes':");
+        assert_eq!(text(6, 1), "Apply 6 changes, 1 of which needs approval? Type 'yes':");
+        assert_eq!(text(6, 2), "Apply 6 changes, 2 of which need approval? Type 'yes':");
+    }
+
+    #[test]
+    fn where_something_needs_approval_only_the_word_counts() {
+        let (safe, needing) = (Question { changes: 2, needing: 0 }, Question { changes: 2, needing: 1 });
+        for yes in ["yes\n", "YES", " Yes "] {
+            assert!(safe.accepts(yes) && needing.accepts(yes));
+        }
+        for y in ["y\n", "Y"] {
+            assert!(safe.accepts(y) && !needing.accepts(y));
+        }
+        for no in ["", "\n", "n", "no", "yess", "yes please", "ye", "да", "yes\nno"] {
+            assert!(!safe.accepts(no) && !needing.accepts(no), "{no:?}");
         }
     }
 }

@@ -1,11 +1,12 @@
 //! `stablekey plan`.
 
+use super::kept::KeptApprovals;
 use super::options::{FormatOption, Narrowing, RootArgument};
 use super::output::{Format, Output};
-use super::{Failure, planning};
+use super::{Failure, plan_file, planning};
 use crate::engine::plan::Plan;
-use crate::render::{self, Invocation, Layout};
-use crate::tenant::disk;
+use crate::render::{self, Invocation, Layout, Style};
+use crate::tenant::approvals::Kept;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -26,7 +27,8 @@ pub struct PlanCommand {
     /// quotas are then in the plan
     #[arg(long)]
     server: bool,
-    /// Also write the plan to this file: what `apply --plan` takes as consent
+    /// Also write the plan to this file: what `apply --plan` takes as consent. Only a regular file is
+    /// replaced; - is standard output, and the plan is then shown on standard error
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -42,32 +44,62 @@ impl PlanCommand {
         output.problems(&project.problems);
         output.roles(roles.iter().map(String::as_str));
         let typed = self.root.invocation(&self.narrowing);
-        output.result(&show(&planned, &typed, self.format.output, output)?)?;
+        let approvals = KeptApprovals::of(&project);
+        let kept = approvals.all(&project);
+        approvals.warn(&project, output);
+        let format = self.format.output;
+        match &self.out {
+            // Standard output is the plan file's: the rest is said beside it.
+            Some(path) if path == Path::new("-") => {
+                let mut text = Ok(String::new());
+                output.show_aside(|style| {
+                    text = show(&planned, &kept, &typed, format, style);
+                    text.as_ref().map_or(String::new(), Clone::clone)
+                });
+                text?;
+            }
+            _ => output.result(&show(&planned, &kept, &typed, format, output.style())?)?,
+        }
+        if format != Format::Text
+            && let Some(text) = render::kept_text(&planned.plan, &kept, &typed, output.style())
+        {
+            output.note(text.trim_end());
+        }
         if let Some(path) = &self.out {
-            save(&planned.plan, path)?;
+            plan_file::save(&planned.plan, &self.root.sources_seen_from_root()?, path, output)?;
         }
         Ok(planned.plan.exit)
     }
 }
 
-/// The plan in the form that was asked for.
+/// The plan in the form that was asked for; as text with what was approved before.
 pub fn show(
     planned: &planning::Planned,
+    kept: &[(&str, Vec<Kept>)],
     typed: &Invocation,
     format: Format,
-    output: &Output,
+    style: Style,
 ) -> Result<String, Failure> {
     let plan = &planned.plan;
     Ok(match format {
         Format::Json => json(plan)?,
         Format::Markdown => render::plan_markdown(plan, typed),
-        Format::Text => match one_screen(plan) {
-            Some((tenant, integration)) => {
-                render::bindings_text(&planned.world, plan, tenant, integration, typed, output.style())
-            }
-            None => render::plan_text(plan, typed, output.style()),
-        },
+        Format::Text => text(planned, kept, typed, style),
     })
+}
+
+/// The plan for a person, with what was approved before.
+pub fn text(planned: &planning::Planned, kept: &[(&str, Vec<Kept>)], typed: &Invocation, style: Style) -> String {
+    let plan = &planned.plan;
+    let mut text = match one_screen(plan) {
+        Some((tenant, integration)) => render::bindings_text(&planned.world, plan, tenant, integration, typed, style),
+        None => render::plan_text(plan, typed, style),
+    };
+    if let Some(kept) = render::kept_text(plan, kept, typed, style) {
+        text.push('\n');
+        text.push_str(&kept);
+    }
+    text
 }
 
 /// The tenant and the integration, where the plan was narrowed to one of each.
@@ -81,11 +113,4 @@ fn json(plan: &Plan) -> Result<String, Failure> {
     render::json(plan, Layout::Pretty).map_err(|error| {
         Failure::new(format!("the plan has no JSON form: {error}"), "this is a mistake of ours: report it")
     })
-}
-
-/// Writes a plan file, for its owner's eyes only.
-fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {
-    let text = json(plan)?;
-    disk::write_privately(path, text.as_bytes())
-        .map_err(|error| Failure::new(format!("{} cannot be written: {error}", path.display()), "give another file"))
 }

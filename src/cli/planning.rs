@@ -2,12 +2,12 @@
 
 use super::Failure;
 use crate::api::{Kind, TenantSyncSpec};
-use crate::engine::closure::{Core, Index, Seeds};
 use crate::engine::code::{Code, Severity};
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, ActionKind, At, Finding, Note, Plan, Scope, Skipped, plan};
+use crate::engine::narrowing::plan_narrowed;
+use crate::engine::plan::{Action, ActionKind, At, Finding, Note, Plan, Scope, Skipped};
 use crate::engine::record::Writer;
-use crate::engine::world::{Inventory, Sync, World};
+use crate::engine::world::{Sync, World};
 use crate::manifest::Problem;
 use crate::tenant::project::{Project, UNNAMED};
 use std::collections::BTreeSet;
@@ -21,24 +21,31 @@ pub struct Planned {
     pub plan: Plan,
 }
 
-/// Plans a project within a scope.
+/// Plans a project within a scope, whose names must be known.
 pub fn make(project: &Project, scope: &Scope) -> Result<Planned, Failure> {
+    check_names(project, scope, &BTreeSet::new())?;
+    Ok(again(project, scope))
+}
+
+/// Plans a project within a scope of which the integrations in `planned` were planned before: what was
+/// removed is known too.
+pub fn make_from_file(project: &Project, scope: &Scope, planned: &BTreeSet<String>) -> Result<Planned, Failure> {
+    check_names(project, scope, planned)?;
+    Ok(again(project, scope))
+}
+
+/// Plans again what was planned before: a name that an apply has removed is no mistake.
+pub fn again(project: &Project, scope: &Scope) -> Planned {
     let mut world = project.world();
-    add_unwritten_syncs(&mut world, scope)?;
-    check_names(project, &world, scope)?;
-    let mut plan = plan(&world, scope);
+    add_unwritten_syncs(&mut world, scope);
+    let mut plan = plan_narrowed(&world, scope);
     add_what_would_be_missing(&world, scope, &mut plan);
-    if !scope.integrations.is_empty() {
-        let seeds = Seeds { keys: BTreeSet::new(), integrations: scope.integrations.clone() };
-        let core = Core::of(&Index::of(&world), &seeds);
-        plan.retain(&|id| core.contains(id));
-    }
     plan.skipped = Skipped { other_kinds: project.other_kinds, for_clusters: project.for_clusters };
     plan.findings.extend(project.own_problems.iter().map(finding));
     plan.findings.sort_by_key(|f| f.severity);
     locate(project, &world.syncs, &mut plan);
     plan.settle();
-    Ok(Planned { world, plan })
+    Planned { world, plan }
 }
 
 /// Asks the places whether they would take what is planned; what they would refuse becomes a finding.
@@ -85,11 +92,8 @@ pub fn finding(problem: &Problem) -> Finding {
     }
 }
 
-fn add_unwritten_syncs(world: &mut World, scope: &Scope) -> Result<(), Failure> {
+fn add_unwritten_syncs(world: &mut World, scope: &Scope) {
     for (from, to) in scope.syncs.iter().filter_map(|s| s.split_once(':')) {
-        for tenant in [from, to] {
-            known("tenant", tenant, world.tenants.keys())?;
-        }
         let spec = TenantSyncSpec {
             from: from.to_string(),
             to: vec![to.to_string()],
@@ -101,7 +105,6 @@ fn add_unwritten_syncs(world: &mut World, scope: &Scope) -> Result<(), Failure> 
         };
         world.syncs.push(Sync { writer: Writer::Promote(from.to_string()), spec: Arc::new(spec) });
     }
-    Ok(())
 }
 
 /// A sync that is only tried (`FROM:TO`) and not accepted still says what the target would miss.
@@ -118,7 +121,7 @@ fn add_what_would_be_missing(world: &World, scope: &Scope, made: &mut Plan) {
     if !refused {
         return;
     }
-    for trial in plan(&accepted, scope).targets {
+    for trial in plan_narrowed(&accepted, scope).targets {
         let Some(target) = made.targets.iter_mut().find(|t| t.tenant == trial.tenant) else { continue };
         for note in trial.notes {
             if matches!(note, Note::Blocked { .. }) && !target.notes.contains(&note) {
@@ -129,28 +132,28 @@ fn add_what_would_be_missing(world: &World, scope: &Scope, made: &mut Plan) {
 }
 
 /// A name that nothing has is a mistake, not an empty plan.
-fn check_names(project: &Project, world: &World, scope: &Scope) -> Result<(), Failure> {
-    for tenant in &scope.tenants {
-        known("tenant", tenant, world.tenants.keys())?;
+fn check_names(project: &Project, scope: &Scope, planned: &BTreeSet<String>) -> Result<(), Failure> {
+    let unwritten = scope.syncs.iter().filter_map(|sync| sync.split_once(':')).flat_map(|(from, to)| [from, to]);
+    for tenant in scope.tenants.iter().map(String::as_str).chain(unwritten) {
+        known("tenant", tenant, project.tenants.keys())?;
     }
     let syncs: Vec<String> =
         project.syncs.iter().filter_map(|s| s.writer.to_string().strip_prefix("sync/").map(str::to_string)).collect();
     for sync in scope.syncs.iter().filter(|s| !s.contains(':')) {
         known("sync", sync, syncs.iter())?;
     }
-    let views = world.tenants.values().flat_map(|t| [Some(&t.live), t.source.as_ref()]).flatten();
-    // One that is invalid is there: what is wrong with it is said where it is planned.
-    let invalid = |id: &'_ ObjectId| id.kind == Kind::Integration;
-    let of_inventory = |i: &'_ Arc<Inventory>| {
-        i.integrations
-            .keys()
-            .chain(i.invalid.keys().filter(|id| invalid(id)).map(|id| &id.name))
-            .cloned()
-            .collect::<Vec<_>>()
-    };
-    let integrations: BTreeSet<String> = views.filter_map(|v| v.inventory()).flat_map(of_inventory).collect();
+    let views = || project.tenants.values().flat_map(|t| [Some(&t.live), t.source.as_ref()]).flatten();
+    // A tenant that cannot be read may have any integration; the plan says that it cannot.
+    if views().any(|view| view.is_err()) {
+        return Ok(());
+    }
+    let inventories = || views().flatten().map(|snapshot| &snapshot.inventory);
+    let named = inventories().flat_map(|i| i.invalid.keys().chain(i.records.keys()));
+    let named = named.filter(|id| id.kind == Kind::Integration).map(|id| &id.name);
+    let there = inventories().flat_map(|i| i.integrations.keys()).chain(named).chain(planned);
+    let integrations: BTreeSet<&String> = there.collect();
     for integration in &scope.integrations {
-        known("integration", integration, integrations.iter())?;
+        known("integration", integration, integrations.iter().copied())?;
     }
     Ok(())
 }

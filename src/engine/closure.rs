@@ -186,6 +186,7 @@ pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) 
         }
     };
     plan.retain(&|id| core.contains(id));
+    plan.without_marks_of_whole_targets();
     plan
 }
 
@@ -233,23 +234,17 @@ fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>) -> Inventory {
 }
 
 impl Plan {
-    /// Keeps what concerns the objects that `wanted` names, and what concerns no object.
-    pub fn retain(&mut self, wanted: &dyn Fn(&ObjectId) -> bool) {
-        for target in &mut self.targets {
-            target.actions.retain(|action| wanted(&action.change.object));
-            target.notes.retain(|note| wanted(note.object()));
-            target.digests = super::plan::digests(&target.actions);
-            for action in &mut target.actions {
-                action.needs_approval.retain(|approval| !approval.code.is_of_whole_target());
-            }
+    /// Takes away what is said of a whole target or of all that a writer declares: a plan of a part does
+    /// not know it.
+    pub fn without_marks_of_whole_targets(&mut self) {
+        for action in self.targets.iter_mut().flat_map(|target| &mut target.actions) {
+            action.needs_approval.retain(|approval| !approval.code.is_of_whole_target());
         }
-        self.findings.retain(|finding| match &finding.object {
-            Some(id) if id.kind.in_tenant() => wanted(id),
-            // These speak of everything that a writer declares, of which a part was planned only.
-            _ => !matches!(
+        self.findings.retain(|finding| {
+            !matches!(
                 finding.code,
                 Code::TooManyChanges | Code::SourceEmpty | Code::SyncMatchesNothing | Code::OverrideMatchesNothing
-            ),
+            )
         });
         self.settle();
     }

@@ -13,6 +13,7 @@ pub mod diff;
 pub mod edit;
 pub mod field;
 pub mod item;
+pub mod narrowing;
 pub mod near_miss;
 pub mod parallel;
 pub mod plan;

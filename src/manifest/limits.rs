@@ -3,6 +3,8 @@
 
 /// The largest file that is read, in bytes.
 pub const FILE_BYTES: u64 = 64 * 1024 * 1024;
+/// The largest plan file that is read, in bytes: only digests of it are held.
+pub const PLAN_FILE_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// How deep maps and lists may be nested in a document.
 pub const DEPTH: usize = 200;
 /// How many documents a file may hold.

@@ -1,6 +1,5 @@
 //! The commands that a page tells a person to type: exact, so that they can be pasted.
 
-use crate::engine::canonical::Digest;
 use crate::engine::item::ObjectId;
 
 /// What the person typed, in so far as the next command needs it too.
@@ -26,7 +25,7 @@ impl Invocation {
     }
 
     /// `stablekey apply … --approve DIGEST`.
-    pub fn approve(&self, digest: &Digest) -> String {
+    pub fn approve(&self, digest: impl std::fmt::Display) -> String {
         self.over_root("apply", &["--approve".to_string(), digest.to_string()])
     }
 

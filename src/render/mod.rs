@@ -15,6 +15,7 @@ mod explain_text;
 mod findings;
 mod invocation;
 mod json;
+mod kept_text;
 mod markdown;
 mod page;
 mod plan_markdown;
@@ -34,6 +35,7 @@ pub use explain_tenant::{ConnectionOfTenant, IntegrationOfTenant, TenantExplanat
 pub use findings::Findings;
 pub use invocation::Invocation;
 pub use json::{Layout, json};
+pub use kept_text::kept_text;
 pub use plan_markdown::plan_markdown;
 pub use plan_text::plan_text;
 pub use receipt::Applied;

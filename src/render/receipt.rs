@@ -8,6 +8,7 @@ use super::style::{Style, Tone};
 use super::tally::Tally;
 use crate::apply::{Outcome, Receipt, Report};
 use crate::engine::plan::Plan;
+use crate::tenant::PlaceError;
 use serde_json::{Value, json as value};
 use std::fmt::Write;
 
@@ -16,10 +17,8 @@ use std::fmt::Write;
 pub struct Applied<'a> {
     /// What became of each action.
     pub report: &'a Report,
-    /// The digests.
-    pub receipt: &'a Receipt,
-    /// What is left.
-    pub after: &'a Plan,
+    /// What was read back: the digests, and what is left; why not, where it could not be.
+    pub after: Result<(&'a Receipt, &'a Plan), &'a str>,
 }
 
 impl Applied<'_> {
@@ -36,20 +35,27 @@ impl Applied<'_> {
             let why = if why.is_empty() { why } else { format!(": {why}") };
             page.wrap(0, 2, &[Span::new(tone, mark), plain(format!(" {id}{why}"))]);
         }
+        for (tenant, error) in &self.report.unsettled {
+            page.wrap(0, 2, &[Span::new(Tone::Bad, "✗"), plain(format!(" {}", unsettled(tenant, error)))]);
+        }
         page.gap();
         page.wrap(0, 0, &[plain(self.sentence())]);
+        let Ok((receipt, after)) = self.after else {
+            page.wrap(0, 2, &[plain("Next: "), command(typed.plan())]);
+            return page.finish();
+        };
         if self.report.done() > 0 {
-            let Receipt { plan, declared, live } = self.receipt;
+            let Receipt { plan, declared, live } = receipt;
             // A digest and its name are as wide as a terminal is at least: 80 columns.
             page.line(0, &[plain("Receipt:")]);
             for (name, digest) in [("plan", plan), ("declared", declared), ("live", live)] {
                 page.line(0, &[plain(format!("{name:8} {digest}"))]);
             }
         }
-        if !self.after.is_empty() {
+        if !after.is_empty() {
             page.wrap(0, 2, &[plain("Next: "), command(typed.plan())]);
-        } else if self.after.exit != 0 {
-            let left = Tally::of_plan(self.after, &ranked::targets(self.after)).sentence();
+        } else if after.exit != 0 {
+            let left = Tally::of_plan(after, &ranked::targets(after)).sentence();
             page.wrap(0, 2, &[plain(format!("What no action can do: {left}. See ")), command(typed.plan())]);
         }
         page.finish()
@@ -61,8 +67,12 @@ impl Applied<'_> {
         for (id, outcome) in self.report.undone() {
             let _ = writeln!(text, "- {}: {}", super::markdown::escape(id), super::markdown::escape(&why(outcome)));
         }
-        let Receipt { plan, declared, live } = self.receipt;
-        let _ = writeln!(text, "\nReceipt: plan `{plan}`, declared `{declared}`, live `{live}`");
+        for (tenant, error) in &self.report.unsettled {
+            let _ = writeln!(text, "- {}", super::markdown::escape(&unsettled(tenant, error)));
+        }
+        if let Ok((Receipt { plan, declared, live }, _)) = self.after {
+            let _ = writeln!(text, "\nReceipt: plan `{plan}`, declared `{declared}`, live `{live}`");
+        }
         text
     }
 
@@ -77,21 +87,33 @@ impl Applied<'_> {
                 other => value!({"id": id, "outcome": word(other), "why": why(other)}),
             })
             .collect();
-        let applied = value!({
-            "schema": "stablekey.dev/applied/v1",
-            "outcomes": outcomes,
-            "receipt": self.receipt,
-            "left": self.after.actions().count(),
-            "exit": self.after.exit,
-        });
+        let mut applied = match self.after {
+            Ok((receipt, after)) => {
+                value!({"receipt": receipt, "left": after.actions().count(), "exit": after.exit})
+            }
+            Err(why) => value!({"receipt": null, "left": null, "exit": 1, "why": why}),
+        };
+        applied["schema"] = "stablekey.dev/applied/v1".into();
+        applied["outcomes"] = outcomes.into();
+        if !self.report.unsettled.is_empty() {
+            let unsettled =
+                |(tenant, error): &(String, PlaceError)| value!({"tenant": tenant, "why": error.to_string()});
+            applied["unsettled"] = self.report.unsettled.iter().map(unsettled).collect();
+        }
         json(&applied, Layout::Pretty)
     }
 
     fn sentence(&self) -> String {
         let done = self.report.done();
         let undone = self.report.undone().count();
-        let left = self.after.actions().count();
+        let left = match self.after {
+            Ok((_, after)) => after.actions().count(),
+            Err(why) => return format!("{done} done, {undone} not done. What is left is not known: {why}"),
+        };
         match (undone, left) {
+            (0, left) if !self.report.unsettled.is_empty() => {
+                format!("{done} done, and not recorded everywhere. Planned again: {left} to do.")
+            }
             (0, 0) => format!("{done} done. Read back and planned again: no action is left."),
             (0, left) => {
                 format!("{done} done. Planned again: {left} to do, which the changes themselves or others brought.")
@@ -99,6 +121,10 @@ impl Applied<'_> {
             (undone, left) => format!("{done} done, {undone} not done. Planned again: {left} to do."),
         }
     }
+}
+
+fn unsettled(tenant: &str, error: &PlaceError) -> String {
+    format!("{tenant}: what was done there is done, but could not be recorded: {error}")
 }
 
 fn word(outcome: &Outcome) -> &'static str {

@@ -20,7 +20,8 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Beside the lock: the digests of an apply that has not had its receipt.
+/// Where earlier versions kept what was approved. Whoever may change the tree may write it, so it is
+/// never read.
 const APPROVED: &str = "stablekey.approved";
 /// The largest lock file that we read, in bytes.
 const LOCK_BYTES: u64 = 256_000_000;
@@ -66,6 +67,11 @@ impl DirectoryPlace {
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// A file of approvals that lies in the folder, and counts for nothing.
+    pub fn file_of_approvals(&self) -> Option<PathBuf> {
+        Some(self.folder.join(APPROVED)).filter(|path| path.symlink_metadata().is_ok())
     }
 
     /// What `stablekey.lock` says of what is live; and whether it is to be written again, because a merge left
@@ -429,32 +435,13 @@ impl Session for DirectorySession<'_> {
         Ok(self.place.read()?.inventory.get(id))
     }
 
-    fn approved(&mut self) -> Result<BTreeSet<String>, PlaceError> {
-        let path = self.place.folder.join(APPROVED);
-        let bytes = disk::read(&path, LOCK_BYTES).map_err(self.place.failed(&path))?.unwrap_or_default();
-        Ok(String::from_utf8_lossy(&bytes).lines().filter(|line| !line.is_empty()).map(str::to_string).collect())
-    }
-
-    fn approve(&mut self, digests: &BTreeSet<String>) -> Result<(), PlaceError> {
-        if *digests == self.approved()? {
-            return Ok(());
-        }
-        let text: String = digests.iter().map(|digest| format!("{digest}\n")).collect();
-        self.write(&self.place.folder.join(APPROVED), text.as_bytes())
-    }
-
-    fn settle(&mut self, done: bool) -> Result<(), PlaceError> {
+    fn settle(&mut self) -> Result<(), PlaceError> {
         let files = &self.files;
         // A record of nothing live is kept by nobody: whoever still declares the object makes it anew. A
         // file that cannot be read could hold it.
         let unreadable = self.unreadable;
         self.records.retain(|id, _| unreadable || files.contains_key(id));
-        self.write_records(self.records.clone())?;
-        if done {
-            let path = self.place.folder.join(APPROVED);
-            disk::remove(self.place.disk.as_ref(), &path).map_err(self.place.failed(&path))?;
-        }
-        Ok(())
+        self.write_records(self.records.clone())
     }
 }
 

@@ -13,6 +13,8 @@ pub const TEMPORARY: &str = ".stablekey-tmp-";
 pub trait Disk: Send + Sync {
     /// Writes a new file and brings it to the disk.
     fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// The same where no file is yet, for its owner's eyes only.
+    fn write_new_privately(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
     /// Puts a file in the place of another.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Takes a file away.
@@ -29,7 +31,21 @@ pub struct RealDisk;
 
 impl Disk for RealDisk {
     fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = File::create(path)?;
+        let mut file = match File::create_new(path) {
+            // What a killed run left, or a link that somebody laid there, which is never followed.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                fs::remove_file(path)?;
+                File::create_new(path)?
+            }
+            other => other?,
+        };
+        file.write_all(bytes)?;
+        file.sync_all()
+    }
+
+    fn write_new_privately(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         file.write_all(bytes)?;
         file.sync_all()
     }
@@ -73,19 +89,46 @@ fn parts(path: &Path) -> io::Result<(&Path, &OsStr)> {
     Ok((folder.unwrap_or(Path::new(".")), name))
 }
 
-/// Writes a file that only its owner may read, whole or not at all.
-pub fn write_privately(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
+/// Writes a file that only its owner may read, whole or not at all. Only a regular file is replaced.
+pub fn write_privately(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    may_be_replaced(path)?;
     let (folder, name) = parts(path)?;
     let temporary = folder.join(format!("{TEMPORARY}{}", name.to_string_lossy()));
-    match fs::remove_file(&temporary) {
+    // What a killed run left.
+    match disk.remove(&temporary) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)
+    let written = disk.write_new_privately(&temporary, bytes).and_then(|()| disk.rename(&temporary, path));
+    if written.is_err() {
+        // Half a file helps nobody; where it cannot be taken away, the next run does it.
+        let _ = disk.remove(&temporary);
+    }
+    written.and_then(|()| disk.sync_folder(folder))
+}
+
+/// Writes a file that a person named, whole or not at all. Only a regular file is replaced: a rename
+/// would put a file in the place of a device, a FIFO or a link.
+pub fn write_named(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    may_be_replaced(path)?;
+    write_atomically(disk, path, bytes)
+}
+
+fn may_be_replaced(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?.file_type(),
+    };
+    let what = match kind {
+        kind if kind.is_file() => return Ok(()),
+        kind if kind.is_symlink() => "a link",
+        kind if kind.is_dir() => "a folder",
+        kind if kind.is_fifo() => "a FIFO",
+        kind if kind.is_block_device() || kind.is_char_device() => "a device",
+        _ => "no regular file",
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, and only a regular file is replaced")))
 }
 
 /// Takes a file away and brings that to the disk.

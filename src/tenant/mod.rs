@@ -1,5 +1,6 @@
 //! Places: where a tenant's resources are. One trait, a file a kind of place.
 
+pub mod approvals;
 pub mod clusters;
 pub mod directory;
 pub mod disk;
@@ -11,6 +12,7 @@ pub mod layout;
 pub mod lock_file;
 pub mod project;
 mod side_files;
+pub mod sources;
 mod structure;
 
 use crate::api::{Object, TenantSpec};
@@ -20,7 +22,7 @@ use crate::engine::world::Inventory;
 use crate::manifest::{Origin, Problem};
 use directory::DirectoryPlace;
 use kubernetes::ClusterPlace;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Where the resources of one tenant are.
@@ -74,15 +76,8 @@ pub trait Session {
     /// One object as it is now: to learn what became of a change whose answer was lost.
     fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, PlaceError>;
 
-    /// The digests that were approved and not yet settled.
-    fn approved(&mut self) -> Result<BTreeSet<String>, PlaceError>;
-
-    /// Keeps the digests that are approved, until [`Session::settle`].
-    fn approve(&mut self, digests: &BTreeSet<String>) -> Result<(), PlaceError>;
-
-    /// Ends the writing: records are complete; reads see all that was written. `done` forgets what
-    /// was approved.
-    fn settle(&mut self, done: bool) -> Result<(), PlaceError>;
+    /// Ends the writing: records are complete; reads see all that was written.
+    fn settle(&mut self) -> Result<(), PlaceError>;
 }
 
 /// A place of any kind.

@@ -2,6 +2,7 @@
 
 use crate::proxy::{Fate, Proxy};
 use crate::stage::{Stage, connection, integration};
+use crate::support::files;
 use http::StatusCode;
 use stablekey_clusters::run_with_input;
 use std::cmp::Ordering;
@@ -23,17 +24,21 @@ fn workload(prefix: &str) -> Stage {
     stage
 }
 
+/// "An apply keeps the approved list until its receipt, in the user's state folder": none is in the cluster.
 #[test]
 fn killed_after_any_request_and_run_again_the_end_is_the_same() {
     let mut fair = workload("fair");
+    let digest = fair.digest();
     let proxy = Proxy::to(fair.eu.cluster(), |_| Fate::Pass);
     fair.by(&proxy.kubeconfig);
-    fair.apply();
+    let answer = fair.run(&["apply", "--approve", &digest]);
+    assert_eq!(answer.code, 0, "{answer:?}");
     let requests = proxy.seen().len();
     let expected = fair.content();
     assert!(requests > 15, "{requests}");
     for last in 1..=requests {
         let mut stage = workload("killed");
+        let digest = stage.digest();
         let (tell, told) = mpsc::channel();
         let proxy = Proxy::to(stage.eu.cluster(), move |seen| match seen.number.cmp(&last) {
             Ordering::Less => Fate::Pass,
@@ -41,14 +46,16 @@ fn killed_after_any_request_and_run_again_the_end_is_the_same() {
             Ordering::Greater => Fate::Swallow,
         });
         stage.by(&proxy.kubeconfig);
-        let mut child = stage.command(&["apply", "--yes"]).spawn().unwrap();
+        let mut child = stage.command(&["apply", "--approve", &digest]).spawn().unwrap();
         told.recv_timeout(LONG).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
         stage.straight();
-        stage.apply();
-        assert_eq!(stage.content(), expected, "killed after request {last} of {requests}");
         assert_eq!(stage.kubectl(&["get", "configmaps", "-l", "stablekey.dev/approved", "-o", "name"]), "");
+        let again = stage.run(&["apply", "--approve", &digest]);
+        assert_eq!(again.code, 0, "killed after request {last} of {requests}: {again:?}");
+        assert_eq!(stage.content(), expected, "killed after request {last} of {requests}");
+        assert_eq!(files(stage.state()).len(), 0, "no approval is left: {last} of {requests}");
         let made = created(&stage);
         assert!(made.iter().all(|(_, count)| *count == 1), "killed after {last}: {made:?}");
     }

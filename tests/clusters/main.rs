@@ -8,4 +8,6 @@ mod counted;
 mod proxy;
 mod rights;
 mod stage;
+#[path = "../support/mod.rs"]
+mod support;
 mod trouble;

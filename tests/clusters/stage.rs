@@ -10,6 +10,8 @@ use tempfile::TempDir;
 /// Tenant `us` in a folder of YAML; tenant `eu` in a namespace of cluster `eu`, which accepts it.
 pub struct Stage {
     root: TempDir,
+    /// The state folder of whoever runs the command line.
+    state: TempDir,
     pub eu: Namespace<'static>,
     /// What the command line finds as its kubeconfig.
     pub kubeconfig: PathBuf,
@@ -68,7 +70,8 @@ impl Stage {
                    \"spec\": {\"acceptFrom\": [\"us\"], \"policy\": {\"actions\": [\"Create\", \"Update\", \"Delete\"]}}}";
         run_with_input(eu.kubectl().args(["apply", "-f", "-"]), own).unwrap();
         let kubeconfig = eu.cluster().kubeconfig().to_path_buf();
-        let stage = Stage { root, eu, kubeconfig, patience: "30" };
+        let state = tempfile::tempdir().unwrap();
+        let stage = Stage { root, state, eu, kubeconfig, patience: "30" };
         let tenants = format!(
             "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: us}}\nspec: {{place: {{directory: {{path: us}}}}}}\n---\n\
              apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: eu}}\nspec:\n  acceptFrom: [us]\n  \
@@ -94,6 +97,10 @@ impl Stage {
 
     pub fn root(&self) -> &Path {
         self.root.path()
+    }
+
+    pub fn state(&self) -> &Path {
+        self.state.path()
     }
 
     pub fn write(&self, path: &str, text: &str) {
@@ -134,6 +141,7 @@ impl Stage {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stablekey"));
         command.args(arguments).current_dir(self.root()).env("KUBECONFIG", &self.kubeconfig).env("NO_COLOR", "1");
+        command.env_remove("CI").env("XDG_STATE_HOME", self.state.path());
         command.args(["--request-timeout", self.patience]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -148,6 +156,14 @@ impl Stage {
         let answer = self.run(&["apply", "--yes"]);
         assert_eq!(answer.code, 0, "{}\n{}", answer.out, answer.err);
         answer
+    }
+
+    /// The digest of the sync, as `plan` shows it.
+    pub fn digest(&self) -> String {
+        let plan: serde_json::Value = serde_json::from_str(&self.run(&["plan", "-o", "json"]).out).unwrap();
+        let digests =
+            plan["targets"].as_array().unwrap().iter().find_map(|target| target["digests"].get("sync/us-to-eu"));
+        digests.unwrap().as_str().unwrap().to_string()
     }
 
     pub fn kubectl(&self, arguments: &[&str]) -> String {

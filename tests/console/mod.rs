@@ -204,6 +204,8 @@ impl Sandbox {
             .env("ANSWERS", folder.join("examples/from-a-tenant"))
             .env("LC_ALL", "C")
             .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env_remove("CI")
+            .env_remove("XDG_STATE_HOME")
             .env_remove("CLICOLOR_FORCE")
             .env_remove("COLUMNS")
             .output()

@@ -5,9 +5,11 @@ use crate::fixtures::TENANT;
 use kube::config::Kubeconfig;
 use stablekey::engine::item::Item;
 use stablekey::tenant::Place;
-use stablekey::tenant::kubernetes::ClusterPlace;
+use stablekey::tenant::approvals::Approvals;
 use stablekey::tenant::kubernetes::connect::Servers;
+use stablekey::tenant::kubernetes::{ClusterPlace, ConfigMapApprovals};
 use stablekey_clusters::{Namespace, run_with_input, shared};
+use std::collections::BTreeSet;
 
 struct Cluster {
     place: ClusterPlace,
@@ -28,6 +30,10 @@ impl Cluster {
 impl Harness for Cluster {
     fn place(&self) -> &dyn Place {
         &self.place
+    }
+
+    fn approvals(&self) -> Box<dyn Approvals + '_> {
+        Box::new(ConfigMapApprovals::of(&self.place, BTreeSet::from(["sync/s".to_string()])))
     }
 
     fn by_another_hand(&self, item: &Item) {

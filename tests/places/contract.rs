@@ -6,6 +6,7 @@ use stablekey::apply::{Consent, Outcome, Report, Tenants, apply};
 use stablekey::engine::item::Item;
 use stablekey::engine::plan::{DefinitionFrom, Plan};
 use stablekey::engine::world::Inventory;
+use stablekey::tenant::approvals::{Approvals, Kept};
 use stablekey::tenant::{Place, PlaceError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 pub trait Harness {
     fn place(&self) -> &dyn Place;
     fn by_another_hand(&self, item: &Item);
+    /// What keeps approvals of it.
+    fn approvals(&self) -> Box<dyn Approvals + '_>;
 }
 
 /// The tenant under test, and definitions to copy.
@@ -39,7 +42,7 @@ fn live(harness: &dyn Harness) -> Arc<Inventory> {
 fn run(harness: &dyn Harness, plan: &Plan, definitions: &[(&str, Vec<u8>)]) -> Report {
     let definitions = definitions.iter().map(|(name, bytes)| (name.to_string(), bytes.clone())).collect();
     let tenants = Under { place: harness.place(), definitions };
-    apply(&tenants, plan, &Consent::All, &|| false, &mut |_, _| {}).unwrap()
+    apply(&tenants, harness.approvals().as_ref(), plan, &Consent::All, &|| false, &mut |_, _| {}).unwrap()
 }
 
 /// Brings the place to what the source has, and proves that nothing is left.
@@ -165,16 +168,24 @@ pub fn one_writes_at_a_time(harness: &dyn Harness) {
     assert!(harness.place().begin(&[]).is_ok());
 }
 
-pub fn approvals_are_kept_until_they_are_settled(harness: &dyn Harness) {
-    let digests: BTreeSet<String> = ["sha256:aa".to_string(), "sha256:bb".to_string()].into_iter().collect();
-    let mut session = harness.place().begin(&[]).unwrap();
-    session.approve(&digests).unwrap();
-    drop(session);
-    let mut session = harness.place().begin(&[]).unwrap();
-    assert_eq!(session.approved().unwrap(), digests);
-    session.settle(true).unwrap();
-    drop(session);
-    assert_eq!(harness.place().begin(&[]).unwrap().approved().unwrap(), BTreeSet::new());
+/// "An apply keeps the approved list until its receipt"; "what was carried out is consumed".
+pub fn approvals_are_kept_until_they_are_consumed(harness: &dyn Harness) {
+    let set = |digests: &[&str]| digests.iter().map(ToString::to_string).collect::<BTreeSet<String>>();
+    let kept = Kept { given: set(&["sha256:d"]), of: set(&["sync/s"]), covers: set(&["sha256:aa", "sha256:bb"]) };
+    assert_eq!(harness.approvals().kept(TENANT).unwrap(), []);
+    harness.approvals().keep(TENANT, std::slice::from_ref(&kept)).unwrap();
+    let found = harness.approvals().kept(TENANT).unwrap();
+    let opens = |found: &[Kept]| found.iter().any(|k| k.given.contains("sha256:d") && k.covers.contains("sha256:aa"));
+    assert!(opens(&found), "{found:?}");
+    harness.approvals().keep(TENANT, std::slice::from_ref(&kept)).unwrap();
+    assert_eq!(harness.approvals().kept(TENANT).unwrap(), found, "given again it is the same");
+    harness.approvals().consume(TENANT, &mut |_| true).unwrap();
+    assert_eq!(harness.approvals().kept(TENANT).unwrap(), found);
+    harness.approvals().consume(TENANT, &mut |_| false).unwrap();
+    assert_eq!(harness.approvals().kept(TENANT).unwrap(), []);
+    // An apply leaves none.
+    bring(harness, &[crm("api")], &[]);
+    assert_eq!(harness.approvals().kept(TENANT).unwrap(), []);
 }
 
 pub fn a_second_apply_writes_nothing(harness: &dyn Harness) {
@@ -227,7 +238,7 @@ macro_rules! contract {
             an_object_that_changed_since_is_left_alone
             a_create_never_writes_over_an_object
             one_writes_at_a_time
-            approvals_are_kept_until_they_are_settled
+            approvals_are_kept_until_they_are_consumed
             a_second_apply_writes_nothing
             many_objects_are_all_there
         }

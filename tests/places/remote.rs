@@ -9,8 +9,9 @@ use stablekey::engine::item::{Item, ObjectId};
 use stablekey::engine::plan::{Action, ActionKind, Change};
 use stablekey::engine::record::Record;
 use stablekey::engine::world::Inventory;
+use stablekey::tenant::approvals::{Approvals, Kept};
 use stablekey::tenant::{Place, PlaceError, Session, Snapshot};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 const PAGE: usize = 100;
@@ -99,18 +100,22 @@ fn without_secrets(item: &Item) -> Item {
 struct Beside {
     records: BTreeMap<ObjectId, Arc<Record>>,
     secrets: BTreeMap<(ObjectId, String), SecretKeyRef>,
-    approved: BTreeSet<String>,
     taken: bool,
 }
 
 pub struct Remote {
     platform: Mutex<Platform>,
     beside: Mutex<Beside>,
+    approvals: Mutex<Vec<Kept>>,
 }
 
 impl Remote {
     fn new(loses: u64) -> Self {
-        Remote { platform: Mutex::new(Platform { loses, ..Platform::default() }), beside: Mutex::default() }
+        Remote {
+            platform: Mutex::new(Platform { loses, ..Platform::default() }),
+            beside: Mutex::default(),
+            approvals: Mutex::default(),
+        }
     }
 
     fn platform(&self) -> MutexGuard<'_, Platform> {
@@ -239,19 +244,28 @@ impl Session for RemoteSession<'_> {
         Ok(self.remote.find(id).map(|row| self.remote.with_references(row.item)))
     }
 
-    fn approved(&mut self) -> Result<BTreeSet<String>, PlaceError> {
-        Ok(self.remote.beside().approved.clone())
+    fn settle(&mut self) -> Result<(), PlaceError> {
+        Ok(())
+    }
+}
+
+/// What our side keeps of approvals, in memory.
+struct Remembered<'a>(&'a Mutex<Vec<Kept>>);
+
+impl Approvals for Remembered<'_> {
+    fn kept(&self, _: &str) -> Result<Vec<Kept>, PlaceError> {
+        Ok(self.0.lock().unwrap().clone())
     }
 
-    fn approve(&mut self, digests: &BTreeSet<String>) -> Result<(), PlaceError> {
-        self.remote.beside().approved.clone_from(digests);
+    fn keep(&self, _: &str, new: &[Kept]) -> Result<(), PlaceError> {
+        let mut kept = self.0.lock().unwrap();
+        kept.retain(|there| new.iter().all(|new| new.given.is_disjoint(&there.given)));
+        kept.extend(new.iter().cloned());
         Ok(())
     }
 
-    fn settle(&mut self, done: bool) -> Result<(), PlaceError> {
-        if done {
-            self.remote.beside().approved.clear();
-        }
+    fn consume(&self, _: &str, left: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), PlaceError> {
+        self.0.lock().unwrap().retain_mut(left);
         Ok(())
     }
 }
@@ -259,6 +273,10 @@ impl Session for RemoteSession<'_> {
 impl Harness for Remote {
     fn place(&self) -> &dyn Place {
         self
+    }
+
+    fn approvals(&self) -> Box<dyn Approvals + '_> {
+        Box::new(Remembered(&self.approvals))
     }
 
     fn by_another_hand(&self, item: &Item) {

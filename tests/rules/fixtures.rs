@@ -5,6 +5,7 @@ use stablekey::engine::canonical;
 use stablekey::engine::code::Code;
 use stablekey::engine::field::Field;
 use stablekey::engine::item::{Item, ObjectId};
+use stablekey::engine::narrowing::plan_narrowed;
 use stablekey::engine::plan::{self, Action, ActionKind, FieldChange, Finding, Note, Op, Plan, Scope, Target};
 use stablekey::engine::record::{Record, Writer, Wrote};
 use stablekey::engine::world::{Inventory, Sync, TenantView, View, World};
@@ -130,8 +131,9 @@ impl Told {
         self.plan_of(&Scope::default())
     }
 
+    /// The plan as a person narrows it.
     pub fn plan_of(&self, scope: &Scope) -> Seen {
-        Seen { world: self.clone(), plan: plan::plan(&self.world, scope) }
+        Seen { world: self.clone(), plan: plan_narrowed(&self.world, scope) }
     }
 
     /// The world once everything that is planned is done.

@@ -50,10 +50,17 @@ pub fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-/// The command, ready to be run in a folder.
+/// The command, ready to be run in a folder, as in CI: it keeps no approval.
 pub fn stablekey(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stablekey"));
-    command.current_dir(folder).args(arguments).stdin(Stdio::null()).env("NO_COLOR", "1");
+    command.current_dir(folder).args(arguments).stdin(Stdio::null()).env("NO_COLOR", "1").env("CI", "true");
+    command
+}
+
+/// The command as a person runs it, whose state folder this is.
+pub fn stablekey_of(state: &Path, folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = stablekey(folder, arguments);
+    command.env_remove("CI").env("XDG_STATE_HOME", state);
     command
 }
 

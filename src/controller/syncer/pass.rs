@@ -8,8 +8,9 @@ use crate::engine::item::ObjectId;
 use crate::engine::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, State, Target, plan};
 use crate::engine::record::Writer;
 use crate::engine::world::{View, World};
+use crate::tenant::approvals::{Approvals, NotKept};
 use crate::tenant::directory::definition_digest;
-use crate::tenant::kubernetes::{ClusterPlace, Paths, Server};
+use crate::tenant::kubernetes::{ClusterPlace, ConfigMapApprovals, Paths, Server};
 use crate::tenant::{Place, PlaceError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -168,7 +169,7 @@ impl Pass {
 
     /// Carries out what needs no approval.
     fn unattended(&self, plan: &Plan) -> Came {
-        self.carry_out(plan, &Consent::Unattended).unwrap_or_else(|refusal| self.refused(&refusal))
+        self.carry_out(plan, &Consent::Safe, &NotKept).unwrap_or_else(|refusal| self.refused(&refusal))
     }
 
     /// Looks at everything, and carries out what was approved, or else what needs no approval.
@@ -213,10 +214,7 @@ impl Pass {
     /// nothing is kept any more.
     fn forget_approvals(&self) -> bool {
         let Some(place) = &self.place else { return false };
-        let forgotten = place.begin(&[]).and_then(|mut session| {
-            let kept = !session.approved()?.is_empty();
-            if kept { session.settle(true) } else { Ok(()) }
-        });
+        let forgotten = ConfigMapApprovals::of(place, BTreeSet::new()).consume(&self.target, &mut |_| false);
         forgotten.inspect_err(|error| warn!(tenant = self.target, why = %error, "an approval is kept")).is_ok()
     }
 
@@ -244,9 +242,10 @@ impl Pass {
         }
         if !others.is_empty() {
             // What was approved before a crash is kept beside the target until it is done.
-            match place.approved() {
+            match ConfigMapApprovals::of(place, BTreeSet::new()).kept(&self.target) {
                 Ok(kept) => {
-                    consented.extend(others.values().flatten().filter(|digest| kept.contains(*digest)).cloned())
+                    let is_kept = |digest: &&String| kept.iter().any(|kept| kept.given.contains(*digest));
+                    consented.extend(others.values().flatten().filter(is_kept).cloned())
                 }
                 Err(error) => return Some(self.refused(&Refusal::Place(error))),
             }
@@ -255,9 +254,10 @@ impl Pass {
             return None;
         }
         let consenting = |sync: &&String| syncs.approved.get(*sync).is_some_and(|given| !given.is_disjoint(&consented));
-        let of: BTreeSet<Writer> = syncs.approved.keys().filter(consenting).map(|s| Writer::Sync(s.clone())).collect();
+        let writers = syncs.approved.keys().filter(consenting).map(|s| Writer::Sync(s.clone()).to_string());
+        let approvals = ConfigMapApprovals::of(place, writers.collect());
         let consenting: Vec<String> = syncs.approved.keys().filter(consenting).cloned().collect();
-        match self.carry_out(plan, &Consent::Digests { digests: consented.clone(), safe: false, of }) {
+        match self.carry_out(plan, &Consent::Digests { digests: consented.clone(), safe: false }, &approvals) {
             Ok(came) => Some(Came { approved: true, ..came }),
             Err(refusal @ Refusal::Place(_)) => Some(self.refused(&refusal)),
             Err(refusal) => {
@@ -267,8 +267,8 @@ impl Pass {
         }
     }
 
-    fn carry_out(&self, plan: &Plan, consent: &Consent) -> Result<Came, Refusal> {
-        let report = apply::apply(self, plan, consent, &|| !(self.goes_on)(), &mut |_, _| {})?;
+    fn carry_out(&self, plan: &Plan, consent: &Consent, approvals: &dyn Approvals) -> Result<Came, Refusal> {
+        let report = apply::apply(self, approvals, plan, consent, &|| !(self.goes_on)(), &mut |_, _| {})?;
         Ok(self.came(plan, &report))
     }
 
@@ -295,6 +295,9 @@ impl Pass {
                 Outcome::Failed(error) => drop(came.failed.insert(id.clone(), Failure::of(error))),
                 Outcome::HeldBack { .. } | Outcome::NotApproved | Outcome::Interrupted => {}
             }
+        }
+        for (tenant, error) in &report.unsettled {
+            came.failed.insert(tenant.clone(), Failure::of(error));
         }
         came
     }

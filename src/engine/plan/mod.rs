@@ -34,8 +34,9 @@ use tenant::{Planned, plan_tenant};
 
 /// Plans a world: what takes every tenant in scope to what is declared for it.
 ///
-/// The plan is a function of the world and the scope: equal inputs give equal bytes. Narrowing to
-/// integrations is the business of [`super::closure`]; here `scope.integrations` is only written down.
+/// The plan is a function of the world and the scope: equal inputs give equal bytes. What a person
+/// narrows is the business of [`super::narrowing`], and a part of [`super::closure`]; here
+/// `scope.integrations` is only written down.
 pub fn plan(world: &World, scope: &Scope) -> Plan {
     let order = syncs::order(world);
     let elsewhere = Elsewhere::of(world);
@@ -146,11 +147,14 @@ pub fn outcome(world: &World, plan: &Plan) -> World {
 }
 
 impl Scope {
-    /// Whether a sync is carried out. `FROM:TO` adds a sync and narrows nothing.
-    fn carries(&self, writer: &Writer) -> bool {
-        let named = |name: &String| *name == writer.to_string() || matches!(writer, Writer::Sync(n) if n == name);
-        let mut narrowing = self.syncs.iter().filter(|name| !name.contains(':')).peekable();
-        matches!(writer, Writer::Promote(_)) || narrowing.peek().is_none() || narrowing.any(named)
+    /// Whether a sync is carried out. `FROM:TO` names the sync that it adds.
+    pub(super) fn carries(&self, writer: &Writer) -> bool {
+        let named = |name: &String| match writer {
+            Writer::Promote(from) => name.split_once(':').is_some_and(|(named, _)| named == from),
+            Writer::Sync(sync) => name == sync || *name == writer.to_string(),
+            Writer::Source | Writer::Adopt => false,
+        };
+        self.syncs.is_empty() || self.syncs.iter().any(named)
     }
 }
 

@@ -153,7 +153,7 @@ fn is_absent(trouble: &Trouble) -> bool {
 }
 
 /// What was approved and is not settled.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Approvals {
     /// The ConfigMaps that keep it.
     pub config_maps: BTreeSet<String>,

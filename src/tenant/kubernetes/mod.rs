@@ -1,6 +1,7 @@
 //! Tenants whose place is a namespace of a Kubernetes cluster.
 
 mod annotation;
+mod approvals;
 mod body;
 mod config_maps;
 pub mod connect;
@@ -17,6 +18,7 @@ mod session;
 mod trouble;
 pub mod watch;
 
+pub use approvals::ConfigMapApprovals;
 pub use body::to_bytes;
 pub use config_maps::DEFINITION;
 pub use live::{BEING_DELETED, Live, Reading, Version, is_after};
@@ -32,7 +34,7 @@ use crate::engine::plan::{Action, Change};
 use crate::engine::world::Inventory;
 use list::Contents;
 use session::ClusterSession;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -92,11 +94,6 @@ impl ClusterPlace {
         self.read = Mutex::new(Some(Read { inventory, versions }));
         self.listener = Some(listener);
         self
-    }
-
-    /// The digests that were approved there and are not settled.
-    pub fn approved(&self) -> Result<BTreeSet<String>, PlaceError> {
-        Ok(self.server.wait(list::approvals(&self.server, &self.paths))?.digests)
     }
 
     fn contents(&self) -> Result<Contents, PlaceError> {

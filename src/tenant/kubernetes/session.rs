@@ -3,7 +3,7 @@
 
 use super::body;
 use super::config_maps;
-use super::list::{self, Approvals};
+use super::list;
 use super::live::{self, Live, Reading, Version};
 use super::managed::Entries;
 use super::mirror::{Heard, News};
@@ -17,7 +17,6 @@ use crate::tenant::{PlaceError, Session};
 use futures_util::stream::{self, StreamExt as _};
 use http::StatusCode;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::future::ready;
 use std::sync::atomic::Ordering;
 
@@ -32,28 +31,12 @@ const AGAIN: usize = 3;
 pub struct ClusterSession<'a> {
     place: &'a ClusterPlace,
     read: Read,
-    /// What was approved, and the ConfigMaps that keep it, once it was read.
-    approvals: Option<Approvals>,
 }
 
 impl<'a> ClusterSession<'a> {
     /// Of a place of which this is known.
     pub fn of(place: &'a ClusterPlace, read: Read) -> Self {
-        ClusterSession { place, read, approvals: None }
-    }
-
-    /// What was approved there.
-    fn approvals(&mut self) -> Result<&mut Approvals, PlaceError> {
-        let approvals = match self.approvals.take() {
-            Some(approvals) => approvals,
-            None => self.place.server.wait(list::approvals(&self.place.server, &self.place.paths))?,
-        };
-        Ok(self.approvals.insert(approvals))
-    }
-
-    fn ask(&self, ask: &Ask, doing: &Doing<'_>) -> Result<Vec<u8>, PlaceError> {
-        let place = self.place;
-        place.server.wait(place.server.ask(ask)).map_err(|t| of_place(t, &place.server, &place.paths, doing))
+        ClusterSession { place, read }
     }
 }
 
@@ -102,31 +85,8 @@ impl Session for ClusterSession<'_> {
         Ok(live.and_then(|live| live.read.ok()))
     }
 
-    fn approved(&mut self) -> Result<BTreeSet<String>, PlaceError> {
-        Ok(self.approvals()?.digests.clone())
-    }
-
-    fn approve(&mut self, digests: &BTreeSet<String>) -> Result<(), PlaceError> {
-        let wanted = config_maps::of_approvals(&self.place.tenant, digests);
-        let doing = Doing { verb: "create", resource: "configmaps", object: None };
-        let there = self.approvals()?.config_maps.clone();
-        for (name, map) in &wanted {
-            if !there.contains(name) {
-                self.ask(&Ask::apply(self.place.paths.config_map(name), body::to_bytes(map)), &doing)?;
-            }
-        }
-        // The new ones are there before the old ones go: a crash between the two forgets nothing.
-        self.forget(there.iter().filter(|name| !wanted.contains_key(*name)))?;
-        self.approvals = Some(Approvals { config_maps: wanted.into_keys().collect(), digests: digests.clone() });
-        Ok(())
-    }
-
-    fn settle(&mut self, done: bool) -> Result<(), PlaceError> {
-        if done {
-            let there = self.approvals()?.config_maps.clone();
-            self.forget(there.iter())?;
-            self.approvals = Some(Approvals::default());
-        }
+    fn settle(&mut self) -> Result<(), PlaceError> {
+        // Each object was written with its record.
         Ok(())
     }
 }
@@ -153,19 +113,6 @@ impl ClusterSession<'_> {
             came.into_iter().for_each(|(position, result)| done(position, result));
             ready(())
         }));
-    }
-
-    fn forget<'m>(&self, config_maps: impl Iterator<Item = &'m String>) -> Result<(), PlaceError> {
-        let place = self.place;
-        let doing = Doing { verb: "delete", resource: "configmaps", object: None };
-        for name in config_maps {
-            match place.server.wait(place.server.ask(&Ask::delete(place.paths.config_map(name), Vec::new()))) {
-                Ok(_) => {}
-                Err(trouble) if trouble.code() == Some(StatusCode::NOT_FOUND) => {}
-                Err(trouble) => return Err(of_place(trouble, &place.server, &place.paths, &doing)),
-            }
-        }
-        Ok(())
     }
 }
 

@@ -1,0 +1,124 @@
+//! The plan file: the plan as JSON, and what is needed to plan it again. To `apply` it is consent, not
+//! instructions.
+
+use super::Failure;
+use super::output::Output;
+use crate::apply::covered;
+use crate::engine::item::ObjectId;
+use crate::engine::plan::{PLAN_SCHEMA, Plan, Scope};
+use crate::manifest::limits;
+use crate::render::{self, Layout};
+use crate::tenant::disk::{self, RealDisk};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+/// What is written.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    sources: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    resumptions: BTreeSet<String>,
+}
+
+/// Writes a plan file, for its owner's eyes only; `-` is standard output. `sources` are those that were
+/// given beside what is written down, by tenant, as seen from the root.
+pub fn save(plan: &Plan, sources: &BTreeMap<String, String>, path: &Path, output: &mut Output) -> Result<(), Failure> {
+    let resumptions = plan.actions().flat_map(|(_, action)| covered(action).into_iter().skip(1)).collect();
+    let text = render::json(&Written { plan, sources, resumptions }, Layout::Pretty).map_err(|error| {
+        Failure::new(format!("the plan has no JSON form: {error}"), "this is a mistake of ours: report it")
+    })?;
+    if path == Path::new("-") {
+        return output.result(&text);
+    }
+    disk::write_privately(&RealDisk, path, text.as_bytes()).map_err(|error| {
+        let help = "give the name of a new or a regular file, or - for standard output";
+        Failure::new(format!("{} cannot be written: {error}", path.display()), help)
+    })
+}
+
+/// What apply reads of it.
+#[derive(Debug)]
+pub struct PlanFile {
+    /// What it is narrowed to.
+    pub scope: Scope,
+    /// The sources that were given beside what is written down, as seen from the root.
+    pub sources: BTreeMap<String, String>,
+    /// The digests that it covers.
+    pub covers: BTreeSet<String>,
+    /// The integrations that its actions name: an apply may have removed them since.
+    pub integrations: BTreeSet<String>,
+}
+
+#[derive(Deserialize)]
+struct Parsed {
+    schema: String,
+    scope: ParsedScope,
+    #[serde(default)]
+    sources: BTreeMap<String, String>,
+    #[serde(default)]
+    resumptions: BTreeSet<String>,
+    targets: Vec<ParsedTarget>,
+}
+
+#[derive(Deserialize)]
+struct ParsedScope {
+    tenants: BTreeSet<String>,
+    integrations: BTreeSet<String>,
+    syncs: BTreeSet<String>,
+}
+
+#[derive(Deserialize)]
+struct ParsedTarget {
+    actions: Vec<ParsedAction>,
+}
+
+#[derive(Deserialize)]
+struct ParsedAction {
+    id: String,
+    digest: String,
+}
+
+impl PlanFile {
+    /// Reads one.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let wrong = |why: String| {
+            let help = "make one with `stablekey plan --out FILE`";
+            Failure::new(format!("{} is no plan file: {why}", path.display()), help)
+        };
+        let metadata = path.metadata().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => wrong("it is not there".to_string()),
+            _ => wrong(error.to_string()),
+        })?;
+        // A FIFO would wait for ever.
+        if !metadata.is_file() {
+            return Err(wrong("it is not a regular file".to_string()));
+        }
+        if metadata.len() > limits::PLAN_FILE_BYTES {
+            return Err(wrong(format!("it is larger than {} bytes", limits::PLAN_FILE_BYTES)));
+        }
+        let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+        // Only what is asked of it is held: the rest of a large plan is passed over.
+        let parsed: Parsed = serde_json::from_reader(BufReader::new(file.take(limits::PLAN_FILE_BYTES)))
+            .map_err(|error| wrong(error.to_string()))?;
+        if parsed.schema != PLAN_SCHEMA {
+            return Err(wrong(format!("its schema is {}, not {PLAN_SCHEMA}", parsed.schema)));
+        }
+        let actions: Vec<ParsedAction> = parsed.targets.into_iter().flat_map(|target| target.actions).collect();
+        let object = |id: &str| ObjectId::parse(id.split_once('/')?.1);
+        let integrations = actions.iter().filter_map(|action| object(&action.id));
+        let integrations = integrations.filter(|id| id.kind == crate::api::Kind::Integration).map(|id| id.name);
+        let ParsedScope { tenants, integrations: narrowed, syncs } = parsed.scope;
+        Ok(PlanFile {
+            integrations: integrations.collect(),
+            scope: Scope { tenants, integrations: narrowed, syncs },
+            sources: parsed.sources,
+            covers: actions.into_iter().map(|action| action.digest).chain(parsed.resumptions).collect(),
+        })
+    }
+}

@@ -1,0 +1,247 @@
+//! Approvals that are kept until their receipt, so that an apply that was cut off is finished by the same
+//! approval.
+
+use super::PlaceError;
+use super::disk::{self, Disk, RealDisk};
+use super::project::Project;
+use crate::api::Place;
+use crate::engine::canonical::Digest;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// An approval that was given, and what of it is not carried out yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The digests by which it is given again.
+    pub given: BTreeSet<String>,
+    /// Whose actions void it where they are new; empty: anybody's.
+    pub of: BTreeSet<String>,
+    /// The digests of the actions that it covers.
+    pub covers: BTreeSet<String>,
+}
+
+/// Where approvals are kept, by the tenant that they are for.
+pub trait Approvals {
+    /// What is kept for a tenant.
+    fn kept(&self, tenant: &str) -> Result<Vec<Kept>, PlaceError>;
+
+    /// Keeps approvals beside those that are kept already; one that is given again replaces the older one.
+    fn keep(&self, tenant: &str, new: &[Kept]) -> Result<(), PlaceError>;
+
+    /// Takes away what was carried out. `left` changes what is kept, and says whether it stays.
+    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), PlaceError>;
+}
+
+/// Adds approvals to those that are kept.
+fn add(kept: &mut Vec<Kept>, new: &[Kept]) {
+    kept.retain(|there| new.iter().all(|new| new.given.is_disjoint(&there.given)));
+    kept.extend(new.iter().cloned());
+}
+
+/// The schema of a file of approvals.
+const SCHEMA: &str = "stablekey.dev/approvals/v1";
+/// The largest file of approvals that is read, in bytes.
+const FILE_BYTES: u64 = 256_000_000;
+
+/// A folder of the user's own, outside every project: whoever changes the tree that is applied approves
+/// nothing. Keyed by project and target, so that an approval never reaches another one.
+///
+/// Where it cannot be used an apply goes on, and what was approved is not kept: [`StateFolder::take_troubles`].
+pub struct StateFolder {
+    folder: PathBuf,
+    /// The project's root, without links.
+    root: PathBuf,
+    /// The key of each target: what it is called, and where it is.
+    targets: BTreeMap<String, String>,
+    disk: Arc<dyn Disk>,
+    troubles: Mutex<Vec<String>>,
+}
+
+/// A file of approvals.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kepts {
+    schema: String,
+    root: String,
+    tenant: String,
+    kept: Vec<Kept>,
+}
+
+impl StateFolder {
+    /// The approvals of a project below a folder of the user's.
+    pub fn of(folder: &Path, project: &Project) -> Self {
+        let root = project.root.canonicalize().unwrap_or_else(|_| project.root.clone());
+        let key = |name: &str, location: &Option<Place>| {
+            let mut target = root.as_os_str().as_encoded_bytes().to_vec();
+            target.extend(format!("\0{}", json!([name, location])).into_bytes());
+            Digest::of(&target).to_string().chars().skip("sha256:".len()).take(32).collect()
+        };
+        let targets = project.tenants.iter().map(|(name, t)| (name.clone(), key(name, &t.spec.place)));
+        StateFolder {
+            folder: folder.join("stablekey").join("approvals"),
+            targets: targets.collect(),
+            root,
+            disk: Arc::new(RealDisk),
+            troubles: Mutex::default(),
+        }
+    }
+
+    /// The same folder, on a disk that tests can cut off.
+    pub fn on_disk(self, disk: Arc<dyn Disk>) -> Self {
+        StateFolder { disk, ..self }
+    }
+
+    /// Why approvals are not kept, or not found, since this was asked last.
+    pub fn take_troubles(&self) -> Vec<String> {
+        std::mem::take(&mut self.troubles.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn trouble(&self, text: String) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        if !troubles.contains(&text) {
+            troubles.push(text);
+        }
+    }
+
+    /// The file of a target.
+    fn file(&self, tenant: &str) -> Option<PathBuf> {
+        Some(self.folder.join(format!("{}.json", self.targets.get(tenant)?)))
+    }
+
+    /// Whether only the user may write there, and no tree that is applied.
+    fn is_the_users_own(&self) -> io::Result<()> {
+        use std::os::unix::fs::MetadataExt;
+        let wrong = |why: &str| io::Error::new(io::ErrorKind::PermissionDenied, why);
+        if self.folder.canonicalize()?.starts_with(&self.root) {
+            return Err(wrong("it lies within the project"));
+        }
+        for folder in self.folder.ancestors().take(2) {
+            let metadata = folder.metadata()?;
+            if !metadata.is_dir() {
+                return Err(wrong("it is no folder"));
+            }
+            if metadata.mode() & 0o022 != 0 || !is_ours(metadata.uid()) {
+                return Err(wrong("others may write it"));
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self, tenant: &str) -> io::Result<Vec<Kept>> {
+        let Some(path) = self.file(tenant) else { return Ok(Vec::new()) };
+        let Some(bytes) = disk::read(&path, FILE_BYTES)? else { return Ok(Vec::new()) };
+        self.is_the_users_own()?;
+        let wrong = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+        let file: Kepts =
+            serde_json::from_slice(&bytes).map_err(|_| wrong("it is no file of approvals".to_string()))?;
+        match file {
+            Kepts { schema, .. } if schema != SCHEMA => Err(wrong(format!("its schema is not {SCHEMA}"))),
+            Kepts { root, tenant: of, .. } if root != self.root.to_string_lossy() || of != tenant => {
+                Err(wrong("it is of another project".to_string()))
+            }
+            Kepts { kept, .. } => Ok(kept),
+        }
+    }
+
+    fn change(&self, tenant: &str, change: &mut dyn FnMut(&mut Vec<Kept>)) -> io::Result<()> {
+        let Some(path) = self.file(tenant) else { return Ok(()) };
+        if path.symlink_metadata().is_err() {
+            let mut kept = Vec::new();
+            change(&mut kept);
+            if kept.is_empty() {
+                return Ok(());
+            }
+        }
+        self.make_folder()?;
+        self.is_the_users_own()?;
+        // Two applies to one tenant of a cluster may be at work at once.
+        let folder = File::open(&self.folder)?;
+        folder.lock()?;
+        // What cannot be read is of no use: what is approved now takes its place.
+        let before = self.read(tenant).ok();
+        let mut kept = before.clone().unwrap_or_default();
+        change(&mut kept);
+        if before.as_ref() == Some(&kept) {
+            return Ok(());
+        }
+        if kept.is_empty() {
+            return disk::remove(self.disk.as_ref(), &path);
+        }
+        let root = self.root.to_string_lossy().into_owned();
+        let file = Kepts { schema: SCHEMA.to_string(), root, tenant: tenant.to_string(), kept };
+        let bytes = serde_json::to_vec(&file).map_err(io::Error::other)?;
+        disk::write_privately(self.disk.as_ref(), &path, &bytes)
+    }
+
+    /// Makes the folder, and those above it, for the user only.
+    fn make_folder(&self) -> io::Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        let missing: Vec<&Path> = self.folder.ancestors().take_while(|folder| !folder.exists()).collect();
+        for folder in missing.into_iter().rev() {
+            self.disk.create_folder(folder)?;
+            std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
+        }
+        Ok(())
+    }
+}
+
+impl Approvals for StateFolder {
+    fn kept(&self, tenant: &str) -> Result<Vec<Kept>, PlaceError> {
+        Ok(self.read(tenant).unwrap_or_else(|error| {
+            self.trouble(format!("approvals kept in {} are not used: {error}", self.folder.display()));
+            Vec::new()
+        }))
+    }
+
+    fn keep(&self, tenant: &str, new: &[Kept]) -> Result<(), PlaceError> {
+        if let Err(error) = self.change(tenant, &mut |kept| add(kept, new)) {
+            self.trouble(format!(
+                "the approval is not kept in {}: {error}; if this apply is interrupted, plan again and approve \
+                 what is left",
+                self.folder.display()
+            ));
+        }
+        Ok(())
+    }
+
+    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), PlaceError> {
+        if let Err(error) = self.change(tenant, &mut |kept| kept.retain_mut(&mut *left)) {
+            let path = self.file(tenant).unwrap_or_else(|| self.folder.clone());
+            self.trouble(format!("what was carried out is still approved in {}: {error}; delete it", path.display()));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file of this owner is the user's own.
+#[cfg(target_os = "linux")]
+fn is_ours(uid: u32) -> bool {
+    uid == rustix::process::geteuid().as_raw()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_ours(_: u32) -> bool {
+    true
+}
+
+/// Nothing is kept: an apply that was cut off needs a new approval.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NotKept;
+
+impl Approvals for NotKept {
+    fn kept(&self, _: &str) -> Result<Vec<Kept>, PlaceError> {
+        Ok(Vec::new())
+    }
+
+    fn keep(&self, _: &str, _: &[Kept]) -> Result<(), PlaceError> {
+        Ok(())
+    }
+
+    fn consume(&self, _: &str, _: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), PlaceError> {
+        Ok(())
+    }
+}
