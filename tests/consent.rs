@@ -22,7 +22,9 @@ struct Ground {
 const HEAD: &str = "apiVersion: stablekey.dev/v1alpha1\n";
 
 fn tenant(name: &str, more: &str) -> String {
-    format!("{HEAD}kind: Tenant\nmetadata: {{name: {name}}}\nspec: {{place: {{directory: {{path: {name}}}}}, {more}}}\n---\n")
+    format!(
+        "{HEAD}kind: Tenant\nmetadata: {{name: {name}}}\nspec: {{place: {{directory: {{path: {name}}}}}, {more}}}\n---\n"
+    )
 }
 
 fn connection(host: &str) -> String {
@@ -35,7 +37,9 @@ fn connection(host: &str) -> String {
 
 fn integration(name: &str, key: Option<&str>) -> String {
     let connections = key.map_or("[]".to_string(), |key| format!("[{{name: Chat, stableKey: {key}}}]"));
-    format!("{HEAD}kind: Integration\nmetadata: {{name: {name}}}\nspec: {{title: {name}, connections: {connections}}}\n")
+    format!(
+        "{HEAD}kind: Integration\nmetadata: {{name: {name}}}\nspec: {{title: {name}, connections: {connections}}}\n"
+    )
 }
 
 impl Ground {
@@ -331,7 +335,9 @@ fn yes_never_uses_what_is_kept() {
 #[test]
 fn an_approval_opens_only_what_it_was_given_for() {
     let ground = Ground::applied();
-    let sync = format!("---\n{HEAD}kind: TenantSync\nmetadata: {{name: other}}\nspec: {{from: side, to: [prod], integrations: ['*']}}\n");
+    let sync = format!(
+        "---\n{HEAD}kind: TenantSync\nmetadata: {{name: other}}\nspec: {{from: side, to: [prod], integrations: ['*']}}\n"
+    );
     let tenants = fs::read_to_string(ground.path("tenants.yaml")).unwrap().replace("[dev]}", "[dev, side]}");
     let tenants = tenants.replace("acceptFrom: [dev]", "acceptFrom: [dev, side]") + &sync + "---\n";
     ground.write("tenants.yaml", &(tenants + &tenant("side", "")));
@@ -345,7 +351,10 @@ fn an_approval_opens_only_what_it_was_given_for() {
     let other = of("sync/other");
     let up = cut_off(&ground);
     let told = ground.apply(&["--approve", &other], 2);
-    assert!(told.contains("✓ prod/Integration/aside") && told.contains("– prod/Connection/chat: needs approval"), "{told}");
+    assert!(
+        told.contains("✓ prod/Integration/aside") && told.contains("– prod/Connection/chat: needs approval"),
+        "{told}"
+    );
     assert!(ground.host().contains("chat.example"));
     // What was given together is given again together, though one of them is done.
     let both = format!("{up},{other}");
@@ -460,7 +469,10 @@ fn out_replaces_only_regular_files() {
                 continue;
             }
             assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-            assert!(said(&output).contains(&format!("it is {what}, and only a regular file is replaced")), "{output:?}");
+            assert!(
+                said(&output).contains(&format!("it is {what}, and only a regular file is replaced")),
+                "{output:?}"
+            );
         }
         assert_eq!(fs::symlink_metadata(outside.join(name)).unwrap().file_type(), before);
     }
@@ -492,6 +504,14 @@ fn crds_replace_only_regular_files() {
     assert_eq!(fs::read_to_string(folder.path().join("theirs")).unwrap(), "theirs");
 }
 
+/// It is as docs/plan.schema.json says.
+fn is_a_plan(file: &Value) {
+    let schema = fs::read_to_string(support::repository("docs/plan.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    let wrong: Vec<String> = validator.iter_errors(file).map(|error| error.to_string()).collect();
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
 /// A declared connection for prod, in a folder outside the root.
 fn outside(ground: &Ground) -> PathBuf {
     let folder = ground.around.path().join("declared/prod");
@@ -512,6 +532,7 @@ fn a_source_outside_the_root_is_read_and_kept_in_the_plan_file() {
     assert!(said(&plan).contains("create  Connection/chat"), "{}", said(&plan));
     let file: Value = serde_json::from_slice(&fs::read(ground.around.path().join("plan.json")).unwrap()).unwrap();
     assert_eq!(file["sources"], serde_json::json!({"prod": "../declared/prod"}));
+    is_a_plan(&file);
 
     let other = ground.around.path().join("declared/other");
     fs::create_dir(&other).unwrap();
@@ -621,6 +642,9 @@ fn a_plan_file_covers_what_is_left_of_its_actions_in_ci_too() {
     let ground = Ground::redirected();
     let plan = ground.run(&["plan", "--out", "../plan.json"]);
     assert_eq!(plan.status.code(), Some(2), "{}", said(&plan));
+    let file: Value = serde_json::from_slice(&fs::read(ground.around.path().join("plan.json")).unwrap()).unwrap();
+    assert_eq!(file["resumptions"].as_array().unwrap().len(), 1);
+    is_a_plan(&file);
     // Killed between the object and its record.
     let lock = fs::read(ground.path("prod/stablekey.lock")).unwrap();
     let ci = |arguments: &[&str]| stablekey(&ground.root(), arguments).output().unwrap();
@@ -629,6 +653,18 @@ fn a_plan_file_covers_what_is_left_of_its_actions_in_ci_too() {
     let again = ci(&["apply", "--plan", "../plan.json"]);
     assert_eq!(again.status.code(), Some(0), "{}", said(&again));
     assert!(said(&again).contains("✓ prod/Connection/chat"), "{}", said(&again));
+}
+
+/// "A plan file of 22,000 objects can be applied", also where it lies below the root: it is no manifest.
+#[test]
+fn a_plan_file_may_be_larger_than_a_manifest() {
+    let ground = Ground::redirected();
+    assert_eq!(ground.run(&["plan", "--out", "plan.json"]).status.code(), Some(2));
+    let mut file = OpenOptions::new().append(true).open(ground.path("plan.json")).unwrap();
+    file.write_all(&vec![b' '; 65 << 20]).unwrap();
+    let plan = ground.run(&["plan"]);
+    assert_eq!(plan.status.code(), Some(2), "{}", said(&plan));
+    assert!(ground.apply(&["--plan", "plan.json"], 0).contains("✓ prod/Connection/chat"));
 }
 
 /// A file that somebody laid where we write for a moment is not written through.
