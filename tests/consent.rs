@@ -581,6 +581,9 @@ fn a_source_that_cannot_be_meant_is_refused() {
         (&["prod=."], "the root lies within it"),
         (&["prod=.."], "the root lies within it"),
         (&["prod=declared/link"], "this is a link that leads out of the root"),
+        (&["prod=dev"], "the location of dev lies there"),
+        (&["prod=prod"], "the location of prod lies there"),
+        (&["prod=prod/connections"], "the location of prod lies there"),
         (&["prod=../declared/prod", "prod=declared/prod"], "gives prod two folders"),
         (&["prod=../declared/prod", "dev=../declared/prod"], "to prod and to dev"),
     ] {
