@@ -504,6 +504,14 @@ fn crds_replace_only_regular_files() {
     assert_eq!(fs::read_to_string(folder.path().join("theirs")).unwrap(), "theirs");
 }
 
+/// It is as docs/plan.schema.json says.
+fn is_a_plan(file: &Value) {
+    let schema = fs::read_to_string(support::repository("docs/plan.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&serde_json::from_str(&schema).unwrap()).unwrap();
+    let wrong: Vec<String> = validator.iter_errors(file).map(|error| error.to_string()).collect();
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
 /// A declared connection for prod, in a folder outside the root.
 fn outside(ground: &Ground) -> PathBuf {
     let folder = ground.around.path().join("declared/prod");
@@ -524,6 +532,7 @@ fn a_source_outside_the_root_is_read_and_kept_in_the_plan_file() {
     assert!(said(&plan).contains("create  Connection/chat"), "{}", said(&plan));
     let file: Value = serde_json::from_slice(&fs::read(ground.around.path().join("plan.json")).unwrap()).unwrap();
     assert_eq!(file["sources"], serde_json::json!({"prod": "../declared/prod"}));
+    is_a_plan(&file);
 
     let other = ground.around.path().join("declared/other");
     fs::create_dir(&other).unwrap();
@@ -572,6 +581,9 @@ fn a_source_that_cannot_be_meant_is_refused() {
         (&["prod=."], "the root lies within it"),
         (&["prod=.."], "the root lies within it"),
         (&["prod=declared/link"], "this is a link that leads out of the root"),
+        (&["prod=dev"], "the location of dev lies there"),
+        (&["prod=prod"], "the location of prod lies there"),
+        (&["prod=prod/connections"], "the location of prod lies there"),
         (&["prod=../declared/prod", "prod=declared/prod"], "gives prod two folders"),
         (&["prod=../declared/prod", "dev=../declared/prod"], "to prod and to dev"),
     ] {
@@ -633,6 +645,9 @@ fn a_plan_file_covers_what_is_left_of_its_actions_in_ci_too() {
     let ground = Ground::redirected();
     let plan = ground.run(&["plan", "--out", "../plan.json"]);
     assert_eq!(plan.status.code(), Some(2), "{}", said(&plan));
+    let file: Value = serde_json::from_slice(&fs::read(ground.around.path().join("plan.json")).unwrap()).unwrap();
+    assert_eq!(file["resumptions"].as_array().unwrap().len(), 1);
+    is_a_plan(&file);
     // Killed between the object and its record.
     let lock = fs::read(ground.path("prod/stablekey.lock")).unwrap();
     let ci = |arguments: &[&str]| stablekey(&ground.root(), arguments).output().unwrap();
@@ -641,6 +656,18 @@ fn a_plan_file_covers_what_is_left_of_its_actions_in_ci_too() {
     let again = ci(&["apply", "--plan", "../plan.json"]);
     assert_eq!(again.status.code(), Some(0), "{}", said(&again));
     assert!(said(&again).contains("✓ prod/Connection/chat"), "{}", said(&again));
+}
+
+/// "A plan file of 22,000 objects can be applied", also where it lies below the root: it is no manifest.
+#[test]
+fn a_plan_file_may_be_larger_than_a_manifest() {
+    let ground = Ground::redirected();
+    assert_eq!(ground.run(&["plan", "--out", "plan.json"]).status.code(), Some(2));
+    let mut file = OpenOptions::new().append(true).open(ground.path("plan.json")).unwrap();
+    file.write_all(&vec![b' '; 65 << 20]).unwrap();
+    let plan = ground.run(&["plan"]);
+    assert_eq!(plan.status.code(), Some(2), "{}", said(&plan));
+    assert!(ground.apply(&["--plan", "plan.json"], 0).contains("✓ prod/Connection/chat"));
 }
 
 /// A file that somebody laid where we write for a moment is not written through.

@@ -1,7 +1,7 @@
 //! Options that several commands share.
 
 use super::{Failure, output::Format, planning};
-use crate::api::Kind;
+use crate::api::{Kind, Place};
 use crate::engine::near_miss::near_misses;
 use crate::engine::plan::Scope;
 use crate::manifest::{is_manifest, read_file};
@@ -104,7 +104,32 @@ impl RootArgument {
         for tenant in &tenants {
             planning::known("tenant", tenant, project.tenants.keys())?;
         }
+        self.are_folders_of_their_own(&project)?;
         Ok(project)
+    }
+
+    /// What lies in a tenant's folder is that tenant's, and nobody's source.
+    fn are_folders_of_their_own(&self, project: &Project) -> Result<(), Failure> {
+        let below = |path: &str| self.root.join(path).canonicalize().ok();
+        let given = |name: &String| self.sources.iter().any(|(tenant, _)| tenant == name);
+        let folders = project.tenants.iter().flat_map(|(name, tenant)| {
+            let location = match &tenant.spec.place {
+                Some(Place::Directory(directory)) => below(&directory.path),
+                _ => None,
+            };
+            let source = tenant.spec.source.as_ref().filter(|_| !given(name)).and_then(|source| below(&source.path));
+            [location.map(|folder| (name, "location", folder)), source.map(|folder| (name, "source", folder))]
+        });
+        let folders: Vec<(&String, &str, PathBuf)> = folders.flatten().collect();
+        for (tenant, path) in &self.sources {
+            let Ok(real) = path.canonicalize() else { continue };
+            let other = folders.iter().find(|(_, _, folder)| real.starts_with(folder) || folder.starts_with(&real));
+            if let Some((name, what, _)) = other {
+                let message = format!("--source {tenant}={}: the {what} of {name} lies there", path.display());
+                return Err(Failure::new(message, "give a folder of its own"));
+            }
+        }
+        Ok(())
     }
 
     /// The sources that were given, each a folder that can be read for one tenant.

@@ -188,6 +188,8 @@ pub fn read_file(path: &Path) -> Reading {
     match fs::metadata(path) {
         Err(error) => return wrong(cannot_read(&error)),
         Ok(metadata) if !metadata.is_file() => return wrong(NO_FILE),
+        // A plan file that lies below the root may be larger than what is read, and holds no document.
+        Ok(_) if is_plan(path) => return Reading { other_kinds: 1, files: 1, ..Reading::default() },
         Ok(metadata) if metadata.len() > limits::FILE_BYTES => {
             return Reading::of_problem(too_large(&name), may_be_ours(path));
         }
@@ -197,6 +199,14 @@ pub fn read_file(path: &Path) -> Reading {
         Ok(mut file) => read_stream(&name, &mut file),
         Err(error) => wrong(cannot_read(&error)),
     }
+}
+
+/// Whether this is a plan as JSON, by its name and how it begins.
+fn is_plan(path: &Path) -> bool {
+    let mut head = Vec::new();
+    path.extension().is_some_and(|extension| extension == "json")
+        && File::open(path).and_then(|file| file.take(sniff::HEAD).read_to_end(&mut head)).is_ok()
+        && sniff::is_plan(&head)
 }
 
 /// Reads a stream to its end, but no more than a file may hold.

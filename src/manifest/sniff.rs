@@ -97,6 +97,15 @@ pub fn is_foreign(text: &str) -> bool {
     })
 }
 
+/// How much of a file tells whether it is a plan.
+pub const HEAD: u64 = 256;
+
+/// Whether a file begins as the JSON of a plan does: its keys are sorted.
+pub fn is_plan(head: &[u8]) -> bool {
+    let plain: Vec<u8> = head.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    plain.starts_with(br#"{"counts":{"adopt":"#)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

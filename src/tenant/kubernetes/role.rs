@@ -2,8 +2,10 @@
 
 use crate::api::GROUP;
 
-/// What we ask of our own kinds, and of ConfigMaps: definitions, and approvals until they are settled.
+/// What we ask of our own kinds.
 const VERBS: &str = "get, list, create, patch, delete";
+/// What we ask of ConfigMaps, which hold definitions.
+const OF_CONFIG_MAPS: &str = "get, list, create, patch";
 
 /// The Role, as YAML: what somebody who may not do something asks for.
 pub fn role(namespace: &str) -> String {
@@ -17,7 +19,7 @@ pub fn role(namespace: &str) -> String {
            verbs: [{VERBS}]\n\
          - apiGroups: [\"\"]\n  \
            resources: [configmaps]\n  \
-           verbs: [{VERBS}]\n"
+           verbs: [{OF_CONFIG_MAPS}]\n"
     )
 }
 
