@@ -166,7 +166,7 @@ fn read_plan_file(path: &Path) -> Result<(Scope, BTreeSet<String>), Failure> {
     let wrong = |why: String| {
         Failure::new(format!("{} is no plan file: {why}", path.display()), "make one with `stablekey plan --out FILE`")
     };
-    let bytes = disk::read(path, crate::manifest::limits::FILE_BYTES).map_err(|e| wrong(e.to_string()))?;
+    let bytes = disk::read(path, crate::manifest::limits::FILE_BYTES).map_err(|e| Failure::reading(path, &e))?;
     let bytes = bytes.ok_or_else(|| wrong("it is not there".to_string()))?;
     let file: PlanFile = serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))?;
     if file.schema != PLAN_SCHEMA {

@@ -30,12 +30,9 @@ impl Crds {
                 None => all.push_str(&format!("---\n{yaml}")),
                 Some(folder) => {
                     let path = folder.join(format!("{}.yaml", kind.plural()));
-                    std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, &yaml)).map_err(|error| {
-                        Failure::new(
-                            format!("{} cannot be written: {error}", path.display()),
-                            "make the folder writable",
-                        )
-                    })?;
+                    std::fs::create_dir_all(folder)
+                        .and_then(|()| std::fs::write(&path, &yaml))
+                        .map_err(|error| Failure::writing(&path, &error))?;
                 }
             }
         }

@@ -87,8 +87,7 @@ impl Export {
             .map_err(|e| Failure::new(e.to_string(), "make what is missing, then export again"))?;
         match &self.out {
             None => output.bytes(&exported)?,
-            Some(path) => disk::write_atomically(&RealDisk, path, &exported)
-                .map_err(|e| Failure::new(format!("{} cannot be written: {e}", path.display()), "give another file"))?,
+            Some(path) => disk::write_atomically(&RealDisk, path, &exported).map_err(|e| Failure::writing(path, &e))?,
         }
         Ok(0)
     }

@@ -71,7 +71,7 @@ impl Import {
             names => Reusable::Names(names.iter().cloned().collect()),
         };
         if !self.root.root.is_dir() {
-            std::fs::create_dir_all(&self.root.root).map_err(|e| cannot_write(&self.root.root, &e))?;
+            std::fs::create_dir_all(&self.root.root).map_err(|e| Failure::writing(&self.root.root, &e))?;
         }
         let project = self.root.open()?;
         let destination = self.destination(&project)?;
@@ -138,7 +138,7 @@ impl Import {
     /// manifests that are there already.
     fn write(&self, imported: &Imported, inventory: &Inventory, destination: &Destination) -> Result<(), Failure> {
         let folder = destination.place.folder();
-        std::fs::create_dir_all(folder).map_err(|e| cannot_write(folder, &e))?;
+        std::fs::create_dir_all(folder).map_err(|e| Failure::writing(folder, &e))?;
         let mut session = destination.place.begin(&[]).map_err(|e| refused(&e))?;
         let components = imported.components.iter().map(|c| (Item::Component(Arc::new(c.clone())), None));
         let connections = imported.connections.iter().map(|c| (Item::Connection(Arc::new(c.clone())), None));
@@ -156,10 +156,11 @@ impl Import {
         session.settle(true).map_err(|e| refused(&e))?;
         if let Some(name) = &destination.new_tenant {
             let path = self.root.root.join("tenants.yaml");
-            let there = disk::read(&path, limits::FILE_BYTES).map_err(|e| cannot_write(&path, &e))?.unwrap_or_default();
+            let there =
+                disk::read(&path, limits::FILE_BYTES).map_err(|e| Failure::writing(&path, &e))?.unwrap_or_default();
             let text = tenant_document(&String::from_utf8_lossy(&there), name, name)
                 .map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?;
-            disk::write_atomically(&RealDisk, &path, text.as_bytes()).map_err(|e| cannot_write(&path, &e))?;
+            disk::write_atomically(&RealDisk, &path, text.as_bytes()).map_err(|e| Failure::writing(&path, &e))?;
         }
         Ok(())
     }
@@ -225,8 +226,9 @@ fn read_input(path: &Path, named: bool, inputs: &mut Vec<Input>, depth: usize) -
         if depth > 64 {
             return Err(unreadable(&"folders are nested too deep"));
         }
-        let entries = std::fs::read_dir(path).map_err(|e| unreadable(&e))?;
-        let mut entries: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).collect();
+        let entries = std::fs::read_dir(path).map_err(|e| Failure::reading(path, &e))?;
+        let entries = entries.map(|entry| entry.map(|entry| entry.path()));
+        let mut entries: Vec<PathBuf> = entries.collect::<Result<_, _>>().map_err(|e| Failure::reading(path, &e))?;
         entries.sort();
         for entry in entries.into_iter().filter(|e| !e.is_symlink()) {
             read_input(&entry, false, inputs, depth + 1)?;
@@ -236,15 +238,11 @@ fn read_input(path: &Path, named: bool, inputs: &mut Vec<Input>, depth: usize) -
     let is_definition = path.extension().is_some_and(|e| e == "yml" || e == "yaml" || e == "json" || e == "definition");
     if named || is_definition {
         let bytes = disk::read(path, limits::FILE_BYTES)
-            .map_err(|e| unreadable(&e))?
+            .map_err(|e| Failure::reading(path, &e))?
             .ok_or_else(|| unreadable(&"it is not there"))?;
         inputs.push(Input { name: path.display().to_string(), bytes });
     }
     Ok(())
-}
-
-fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(format!("{} cannot be written: {error}", path.display()), "make it writable, or give another --root")
 }
 
 fn refused(error: &PlaceError) -> Failure {

@@ -86,6 +86,5 @@ fn json(plan: &Plan) -> Result<String, Failure> {
 /// Writes a plan file, for its owner's eyes only.
 fn save(plan: &Plan, path: &Path) -> Result<(), Failure> {
     let text = json(plan)?;
-    disk::write_privately(path, text.as_bytes())
-        .map_err(|error| Failure::new(format!("{} cannot be written: {error}", path.display()), "give another file"))
+    disk::write_privately(path, text.as_bytes()).map_err(|error| Failure::writing(path, &error))
 }

@@ -4,6 +4,7 @@ use super::bytes::too_large;
 use super::problem::Problem;
 use super::read::{Reading, read_bytes};
 use super::{limits, threads};
+use crate::io_error;
 use std::collections::BTreeSet;
 use std::fs::{self, DirEntry, File};
 use std::io::{self, Read};
@@ -56,7 +57,7 @@ impl Walk {
     fn named(&mut self, path: &Path) {
         let (real, metadata) = match fs::canonicalize(path).and_then(|real| fs::metadata(&real).map(|m| (real, m))) {
             Ok(found) => found,
-            Err(error) => return self.wrong(path, cannot_read(&error)),
+            Err(error) => return self.wrong(path, cannot_read(path, &error)),
         };
         if self.leads_out(path, &real) {
             return self
@@ -91,7 +92,7 @@ impl Walk {
         let entries = fs::read_dir(path).and_then(Iterator::collect);
         let mut entries: Vec<DirEntry> = match entries {
             Ok(entries) => entries,
-            Err(error) => return self.wrong(path, cannot_read(&error)),
+            Err(error) => return self.wrong(path, cannot_read(path, &error)),
         };
         entries.sort_by_cached_key(DirEntry::file_name);
         for entry in entries {
@@ -126,7 +127,7 @@ impl Walk {
         }
     }
 
-    fn wrong(&mut self, path: &Path, (message, help): (&str, &str)) {
+    fn wrong(&mut self, path: &Path, (message, help): (impl Into<String>, impl Into<String>)) {
         let path = shown(path);
         let problem = Problem::of_file(path.clone(), message, help);
         self.reading.unparsed(path, vec![problem]);
@@ -153,19 +154,20 @@ const NO_FILE: (&str, &str) = ("this is no regular file", "give a file or a fold
 /// Reads one regular file. Whatever is not one is never opened: a FIFO would wait for ever.
 pub fn read_file(path: &Path) -> Reading {
     let name = shown(path);
-    let wrong = |(message, help): (&str, &str)| Reading::of_problem(Problem::of_file(name.clone(), message, help));
+    let wrong = |(message, help): (String, String)| Reading::of_problem(Problem::of_file(name.clone(), message, help));
+    let plain = |(message, help): (&str, &str)| wrong((message.to_string(), help.to_string()));
     let Some(_) = path.to_str() else {
-        return wrong(("the file's name is no UTF-8", "rename it"));
+        return plain(("the file's name is no UTF-8", "rename it"));
     };
     match fs::metadata(path) {
-        Err(error) => return wrong(cannot_read(&error)),
-        Ok(metadata) if !metadata.is_file() => return wrong(NO_FILE),
+        Err(error) => return wrong(cannot_read(path, &error)),
+        Ok(metadata) if !metadata.is_file() => return plain(NO_FILE),
         Ok(metadata) if metadata.len() > limits::FILE_BYTES => return Reading::of_problem(too_large(&name)),
         Ok(_) => {}
     }
     match File::open(path) {
         Ok(mut file) => read_stream(&name, &mut file),
-        Err(error) => wrong(cannot_read(&error)),
+        Err(error) => wrong(cannot_read(path, &error)),
     }
 }
 
@@ -174,7 +176,7 @@ fn read_stream(name: &str, stream: &mut dyn Read) -> Reading {
     let mut bytes = Vec::new();
     match stream.take(limits::FILE_BYTES + 1).read_to_end(&mut bytes) {
         Err(error) => {
-            let (message, help) = cannot_read(&error);
+            let (message, help) = cannot_read(Path::new(name), &error);
             Reading::of_problem(Problem::of_file(name, message, help))
         }
         Ok(_) if u64::try_from(bytes.len()).map_or(true, |length| length > limits::FILE_BYTES) => {
@@ -188,13 +190,9 @@ fn is_manifest(name: &[u8]) -> bool {
     [b".yaml".as_slice(), b".yml", b".json"].iter().any(|ending| name.ends_with(ending))
 }
 
-fn cannot_read(error: &io::Error) -> (&'static str, &'static str) {
-    match error.kind() {
-        io::ErrorKind::NotFound => ("there is no such file or folder", "look at the path, and at where a link leads"),
-        io::ErrorKind::PermissionDenied => ("this must not be read", "give yourself the right to read it"),
-        io::ErrorKind::IsADirectory => ("this is a folder", "give a file"),
-        _ => ("this cannot be read", "look at the disk, and at where a link leads"),
-    }
+fn cannot_read(path: &Path, error: &io::Error) -> (String, String) {
+    let words = io_error::reading(path, error);
+    (words.why, words.help)
 }
 
 /// A path as people write it.

@@ -23,7 +23,7 @@ pub(super) fn action(page: &mut Page, action: &Action) {
     if !action.needs_approval.is_empty() {
         head.push(Span::new(Tone::Careful, "  needs approval"));
     }
-    head.extend(action.at.as_ref().map(|at| faint(format!("  {}:{}", at.file, at.line))));
+    head.extend(action.at.as_ref().map(|at| faint(format!("  {at}"))));
     page.wrap(2, 6, &head);
     for approval in &action.needs_approval {
         page.wrap(6, 8, &[Span::new(Tone::Careful, format!("{}: {}", approval.code, approval.why))]);
