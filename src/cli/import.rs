@@ -64,11 +64,25 @@ impl Import {
             return Ok(0);
         }
         let inputs = read_inputs(&self.files)?;
-        let (answers, definitions): (Vec<_>, Vec<_>) = inputs.into_iter().partition(|input| is_answer(&input.bytes));
+        let (answers, definitions): (Vec<_>, Vec<_>) = inputs.into_iter().partition(is_answer);
         let reusable = match self.reusable.as_slice() {
             [] => Reusable::None,
             names if names.iter().any(|n| n == "all") => Reusable::All,
             names => Reusable::Names(names.iter().cloned().collect()),
+        };
+        // What cannot be read leaves nothing behind.
+        let answer = match answers.as_slice() {
+            [] => None,
+            [one] => Some(read_answer(&one.bytes).map_err(|error| {
+                let whose = if one.name == "-" { String::new() } else { format!("{}: ", one.name) };
+                Failure::new(format!("{whose}{error}"), error.help())
+            })?),
+            _ => {
+                return Err(Failure::new(
+                    "two answers of the platform were given",
+                    "give one; pages of one answer may stand one after the other in one file",
+                ));
+            }
         };
         if !self.root.root.is_dir() {
             std::fs::create_dir_all(&self.root.root).map_err(|e| Failure::writing(&self.root.root, &e))?;
@@ -78,25 +92,13 @@ impl Import {
         let inventory = destination.place.snapshot().map(|s| s.inventory).map_err(|e| refused(&e))?;
         let existing = ExistingObjects::of(&inventory);
         let files_in: Vec<File<'_>> = definitions.iter().map(|d| File { name: &d.name, bytes: &d.bytes }).collect();
-        let imported = match answers.as_slice() {
-            [] => plan_import(&files_in, &reusable, &existing.borrow()),
-            [one] => {
-                let answer = read_answer(&one.bytes).map_err(|error| {
-                    Failure::new(
-                        format!("{}: {error}", one.name),
-                        "send the query of `stablekey import --print-query` again",
-                    )
-                })?;
-                plan_tenant(&answer, &files_in, &reusable, &existing.borrow())
-            }
-            _ => {
-                return Err(Failure::new(
-                    "two answers of the platform were given",
-                    "give one; pages of one answer may stand one after the other in one file",
-                ));
-            }
+        let imported = match &answer {
+            None => plan_import(&files_in, &reusable, &existing.borrow()),
+            Some(answer) => plan_tenant(answer, &files_in, &reusable, &existing.borrow()),
         };
-        self.write(&imported, &inventory, &destination)?;
+        if !imported.is_empty() {
+            self.write(&imported, &inventory, &destination)?;
+        }
         let listed =
             files(&imported).map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?;
         output.folded(&report(&imported, &listed, &destination.place.folder().display().to_string()))?;
@@ -192,11 +194,24 @@ impl ExistingObjects {
     }
 }
 
-/// Whether this is the platform's answer to our query, and no definition.
-fn is_answer(bytes: &[u8]) -> bool {
-    let first = bytes.iter().find(|b| !b.is_ascii_whitespace());
-    let head = String::from_utf8_lossy(bytes.get(..4096).unwrap_or(bytes)).into_owned();
-    matches!(first, Some(b'{' | b'[')) && (head.contains("\"data\"") || head.contains("\"errors\""))
+/// Whether this is the platform's answer to our query, or what came in its stead, and no definition. Through a
+/// pipe, and from a file of JSON, whatever is no definition is one: nothing came, an error, a page that asks to
+/// log in.
+fn is_answer(input: &Input) -> bool {
+    /// Where a definition says what it is; some export tools write UTF-16.
+    const HEAD: usize = 4096;
+    let head = input.bytes.get(..HEAD).unwrap_or(&input.bytes);
+    let head = String::from_utf8_lossy(head).replace('\0', "");
+    let head = head.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{fffd}'));
+    let has = |names: &[&str]| names.iter().any(|name| head.contains(name));
+    if head.starts_with('<') {
+        return true;
+    }
+    if head.starts_with(['{', '[']) && has(&["\"data\"", "\"errors\""]) {
+        return true;
+    }
+    let may_be = input.name == "-" || input.name.ends_with(".json");
+    may_be && !has(&["definitionVersion", "configPages", "flows", "name:"])
 }
 
 /// The bytes of every file, and of the files in folders, sorted by name.
