@@ -6,6 +6,7 @@
 //! - [`manifest`]: YAML in and out, with errors that say what to do, and edits in place; exported
 //!   platform definitions. [`engine`]: the pure middle, from what was read to a plan. [`secret`]: the
 //!   type that cannot be printed. [`text`]: what is shown of texts of others, and how wide it is.
+//!   [`io_error`]: what the system says of a file, in words.
 //! - [`tenant`]: places, where a tenant's resources are: one trait, a file a kind of place.
 //! - [`apply`]: carries out a plan and proves it done. [`render`]: plans, status and explanations as
 //!   text, JSON and Markdown.
@@ -18,6 +19,7 @@ pub mod apply;
 pub mod cli;
 pub mod controller;
 pub mod engine;
+pub mod io_error;
 pub mod manifest;
 pub mod render;
 pub mod secret;

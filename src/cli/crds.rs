@@ -31,12 +31,8 @@ impl Crds {
                 None => all.push_str(&format!("---\n{yaml}")),
                 Some(folder) => {
                     let path = folder.join(format!("{}.yaml", kind.plural()));
-                    disk::write_named(&RealDisk, &path, yaml.as_bytes()).map_err(|error| {
-                        Failure::new(
-                            format!("{} cannot be written: {error}", path.display()),
-                            "give a folder that you can write",
-                        )
-                    })?;
+                    disk::write_named(&RealDisk, &path, yaml.as_bytes())
+                        .map_err(|error| Failure::writing(&path, &error))?;
                 }
             }
         }

@@ -86,10 +86,9 @@ impl Export {
         let exported = export(&integration.spec, &bytes, &resolve)
             .map_err(|e| Failure::new(e.to_string(), "make what is missing, then export again"))?;
         match &self.out {
-            Some(path) if path != Path::new("-") => disk::write_named(&RealDisk, path, &exported).map_err(|e| {
-                let help = "give the name of a new or a regular file, or - for standard output";
-                Failure::new(format!("{} cannot be written: {e}", path.display()), help)
-            })?,
+            Some(path) if path != Path::new("-") => {
+                disk::write_named(&RealDisk, path, &exported).map_err(|e| Failure::writing(path, &e))?;
+            }
             _ => output.bytes(&exported)?,
         }
         Ok(0)

@@ -64,14 +64,28 @@ impl Import {
             return Ok(0);
         }
         let inputs = read_inputs(&self.files)?;
-        let (answers, definitions): (Vec<_>, Vec<_>) = inputs.into_iter().partition(|input| is_answer(&input.bytes));
+        let (answers, definitions): (Vec<_>, Vec<_>) = inputs.into_iter().partition(is_answer);
         let reusable = match self.reusable.as_slice() {
             [] => Reusable::None,
             names if names.iter().any(|n| n == "all") => Reusable::All,
             names => Reusable::Names(names.iter().cloned().collect()),
         };
+        // What cannot be read leaves nothing behind.
+        let answer = match answers.as_slice() {
+            [] => None,
+            [one] => Some(read_answer(&one.bytes).map_err(|error| {
+                let whose = if one.name == "-" { String::new() } else { format!("{}: ", one.name) };
+                Failure::new(format!("{whose}{error}"), error.help())
+            })?),
+            _ => {
+                return Err(Failure::new(
+                    "two answers of the platform were given",
+                    "give one; pages of one answer may stand one after the other in one file",
+                ));
+            }
+        };
         if !self.root.root.is_dir() {
-            std::fs::create_dir_all(&self.root.root).map_err(|e| cannot_write(&self.root.root, &e))?;
+            std::fs::create_dir_all(&self.root.root).map_err(|e| Failure::writing(&self.root.root, &e))?;
         }
         let project = self.root.open_new();
         let destination = self.destination(&project)?;
@@ -82,25 +96,13 @@ impl Import {
         };
         let existing = ExistingObjects::of(&inventory);
         let files_in: Vec<File<'_>> = definitions.iter().map(|d| File { name: &d.name, bytes: &d.bytes }).collect();
-        let imported = match answers.as_slice() {
-            [] => plan_import(&files_in, &reusable, &existing.borrow()),
-            [one] => {
-                let answer = read_answer(&one.bytes).map_err(|error| {
-                    Failure::new(
-                        format!("{}: {error}", one.name),
-                        "send the query of `stablekey import --print-query` again",
-                    )
-                })?;
-                plan_tenant(&answer, &files_in, &reusable, &existing.borrow())
-            }
-            _ => {
-                return Err(Failure::new(
-                    "two answers of the platform were given",
-                    "give one; pages of one answer may stand one after the other in one file",
-                ));
-            }
+        let imported = match &answer {
+            None => plan_import(&files_in, &reusable, &existing.borrow()),
+            Some(answer) => plan_tenant(answer, &files_in, &reusable, &existing.borrow()),
         };
-        self.write(&imported, &inventory, &destination)?;
+        if !imported.is_empty() {
+            self.write(&imported, &inventory, &destination)?;
+        }
         let listed =
             files(&imported).map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?;
         output.folded(&report(&imported, &listed, &destination.place.folder().display().to_string()))?;
@@ -142,7 +144,7 @@ impl Import {
     /// manifests that are there already.
     fn write(&self, imported: &Imported, inventory: &Inventory, destination: &Destination) -> Result<(), Failure> {
         let folder = destination.place.folder();
-        std::fs::create_dir_all(folder).map_err(|e| cannot_write(folder, &e))?;
+        std::fs::create_dir_all(folder).map_err(|e| Failure::writing(folder, &e))?;
         let mut session = destination.place.begin(&[]).map_err(|e| refused(&e))?;
         let components = imported.components.iter().map(|c| (Item::Component(Arc::new(c.clone())), None));
         let connections = imported.connections.iter().map(|c| (Item::Connection(Arc::new(c.clone())), None));
@@ -160,10 +162,11 @@ impl Import {
         session.settle().map_err(|e| refused(&e))?;
         if let Some(name) = &destination.new_tenant {
             let path = self.root.root.join("tenants.yaml");
-            let there = disk::read(&path, limits::FILE_BYTES).map_err(|e| cannot_write(&path, &e))?.unwrap_or_default();
+            let there =
+                disk::read(&path, limits::FILE_BYTES).map_err(|e| Failure::writing(&path, &e))?.unwrap_or_default();
             let text = tenant_document(&String::from_utf8_lossy(&there), name, name)
                 .map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?;
-            disk::write_named(&RealDisk, &path, text.as_bytes()).map_err(|e| cannot_write(&path, &e))?;
+            disk::write_named(&RealDisk, &path, text.as_bytes()).map_err(|e| Failure::writing(&path, &e))?;
         }
         Ok(())
     }
@@ -195,11 +198,24 @@ impl ExistingObjects {
     }
 }
 
-/// Whether this is the platform's answer to our query, and no definition.
-fn is_answer(bytes: &[u8]) -> bool {
-    let first = bytes.iter().find(|b| !b.is_ascii_whitespace());
-    let head = String::from_utf8_lossy(bytes.get(..4096).unwrap_or(bytes)).into_owned();
-    matches!(first, Some(b'{' | b'[')) && (head.contains("\"data\"") || head.contains("\"errors\""))
+/// Whether this is the platform's answer to our query, or what came in its stead, and no definition. Through a
+/// pipe, and from a file of JSON, whatever is no definition is one: nothing came, an error, a page that asks to
+/// log in.
+fn is_answer(input: &Input) -> bool {
+    /// Where a definition says what it is; some export tools write UTF-16.
+    const HEAD: usize = 4096;
+    let head = input.bytes.get(..HEAD).unwrap_or(&input.bytes);
+    let head = String::from_utf8_lossy(head).replace('\0', "");
+    let head = head.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{fffd}'));
+    let has = |names: &[&str]| names.iter().any(|name| head.contains(name));
+    if head.starts_with('<') {
+        return true;
+    }
+    if head.starts_with(['{', '[']) && has(&["\"data\"", "\"errors\""]) {
+        return true;
+    }
+    let may_be = input.name == "-" || input.name.ends_with(".json");
+    may_be && !has(&["definitionVersion", "configPages", "flows", "name:"])
 }
 
 /// The bytes of every file, and of the files in folders, sorted by name.
@@ -229,9 +245,9 @@ fn read_input(path: &Path, named: bool, inputs: &mut Vec<Input>, depth: usize) -
         if depth > 64 {
             return Err(unreadable(&"folders are nested too deep"));
         }
-        let entries = std::fs::read_dir(path).map_err(|e| unreadable(&e))?;
-        let entries: Result<Vec<_>, _> = entries.map(|entry| entry.map(|e| e.path())).collect();
-        let mut entries: Vec<PathBuf> = entries.map_err(|e| unreadable(&e))?;
+        let entries = std::fs::read_dir(path).map_err(|e| Failure::reading(path, &e))?;
+        let entries = entries.map(|entry| entry.map(|entry| entry.path()));
+        let mut entries: Vec<PathBuf> = entries.collect::<Result<_, _>>().map_err(|e| Failure::reading(path, &e))?;
         entries.sort();
         for entry in entries {
             // A link to a folder may lead around in a circle.
@@ -247,17 +263,13 @@ fn read_input(path: &Path, named: bool, inputs: &mut Vec<Input>, depth: usize) -
     }
     let is_definition = path.extension().is_some_and(|e| e == "yml" || e == "yaml" || e == "json" || e == "definition");
     if named || is_definition {
-        let real = std::fs::canonicalize(path).map_err(|e| unreadable(&e))?;
+        let real = std::fs::canonicalize(path).map_err(|e| Failure::reading(path, &e))?;
         let bytes = disk::read(&real, limits::FILE_BYTES)
-            .map_err(|e| unreadable(&e))?
+            .map_err(|e| Failure::reading(path, &e))?
             .ok_or_else(|| unreadable(&"it is not there"))?;
         inputs.push(Input { name: path.display().to_string(), bytes });
     }
     Ok(())
-}
-
-fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(format!("{} cannot be written: {error}", path.display()), "make it writable, or give another --root")
 }
 
 fn refused(error: &PlaceError) -> Failure {

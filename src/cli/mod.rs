@@ -17,9 +17,11 @@ mod planning;
 mod status;
 mod validate;
 
+use crate::io_error::{self, Words};
 use crate::manifest::Problem;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Wider lines are not read well.
@@ -70,6 +72,18 @@ struct Failure {
 impl Failure {
     fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
         Failure { message: message.into(), help: help.into(), problems: Vec::new() }
+    }
+
+    /// A file that could not be written.
+    fn writing(path: &Path, error: &std::io::Error) -> Self {
+        let Words { why, help } = io_error::writing(path, error);
+        Failure::new(format!("{} cannot be written: {why}", path.display()), help)
+    }
+
+    /// A file that could not be read.
+    fn reading(path: &Path, error: &std::io::Error) -> Self {
+        let Words { why, help } = io_error::reading(path, error);
+        Failure::new(format!("{} cannot be read: {why}", path.display()), help)
     }
 }
 

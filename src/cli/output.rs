@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use terminal_size::terminal_size_of;
 
 /// When to colour.
@@ -98,7 +99,7 @@ impl Output {
         let mut out = std::io::stdout().lock();
         match out.write_all(bytes).and_then(|()| out.flush()) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(Failure::new(format!("cannot write the result: {error}"), "make room, or write elsewhere"))
+                Err(Failure::writing(Path::new("standard output"), &error))
             }
             _ => Ok(()),
         }

@@ -177,11 +177,14 @@ pub fn known<'a>(what: &str, name: &str, there: impl Iterator<Item = &'a String>
 fn locate(project: &Project, syncs: &[Sync], plan: &mut Plan) {
     for target in &mut plan.targets {
         for action in &mut target.actions {
-            let changed = action.fields.first().filter(|_| action.action != ActionKind::Create);
+            // Of what is made or goes the whole is meant.
+            let is_of_fields = !matches!(action.action, ActionKind::Create | ActionKind::Delete);
+            let changed = action.fields.first().filter(|_| is_of_fields);
             let path = changed.map(|c| c.field.document_path()).unwrap_or_default();
             // Where it is declared is where it can be changed; a delete is declared nowhere.
             let id = &action.change.object;
-            let declared = action.writers.iter().find_map(|writer| match writer {
+            let mut writers = action.writers.iter().filter(|_| action.action != ActionKind::Delete);
+            let declared = writers.find_map(|writer| match writer {
                 Writer::Source => project.declared_at(&target.tenant, id, &path),
                 _ => {
                     let sync = syncs.iter().find(|s| s.writer == *writer)?;

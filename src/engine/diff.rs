@@ -275,7 +275,7 @@ fn create(sides: &Sides<'_>, declared: &DeclaredFields<'_>) -> Option<Fields> {
     let mut fields = Fields {
         changes: Vec::with_capacity(declared.len()),
         writers: speaking(sides).map(|d| d.writer.clone()).collect(),
-        after: base.item.clone(),
+        after: base.item.clone().without_bookkeeping(),
         record: Arc::default(),
         held: Vec::new(),
         drifted: Vec::new(),

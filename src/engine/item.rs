@@ -50,8 +50,26 @@ impl serde::Serialize for ObjectId {
     }
 }
 
-/// Annotations that tools keep for themselves: nobody declares them.
-const BOOKKEEPING: [&str; 2] = [WROTE, "kubectl.kubernetes.io/last-applied-configuration"];
+/// Groups of labels and annotations that tools keep on what they wrote, for themselves: kubectl, Flux, Helm,
+/// controllers of Kubernetes.
+const TOOLS: [&str; 6] = [
+    "kubectl.kubernetes.io",
+    "kustomize.toolkit.fluxcd.io",
+    "helm.toolkit.fluxcd.io",
+    "meta.helm.sh",
+    "deployment.kubernetes.io",
+    "config.kubernetes.io",
+];
+/// Single ones, of groups in which people write too (`argocd.argoproj.io/sync-wave`).
+const OF_TOOLS: [&str; 5] =
+    [WROTE, REQUESTED_AT, FLUX_REQUESTED_AT, "argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance"];
+
+/// Whether a label or an annotation is of a tool that keeps it on one object for itself. Nobody declares it, and
+/// it goes to no other object.
+pub fn is_bookkeeping(name: &str) -> bool {
+    let group = name.split_once('/').map_or("", |(group, _)| group);
+    TOOLS.contains(&group) || OF_TOOLS.contains(&name)
+}
 
 impl Item {
     /// Its kind.
@@ -125,13 +143,10 @@ impl Item {
         }
         if whole {
             let meta = self.metadata();
-            out.extend(meta.labels.iter().map(|(n, v)| (Field::named(FieldKind::Label, n), FieldValue::Text(v))));
-            out.extend(
-                meta.annotations
-                    .iter()
-                    .filter(|(n, _)| !BOOKKEEPING.contains(&n.as_str()))
-                    .map(|(n, v)| (Field::named(FieldKind::Annotation, n), FieldValue::Text(v))),
-            );
+            for (kind, map) in [(FieldKind::Label, &meta.labels), (FieldKind::Annotation, &meta.annotations)] {
+                let declared = map.iter().filter(|(name, _)| !is_bookkeeping(name));
+                out.extend(declared.map(|(n, v)| (Field::named(kind, n), FieldValue::Text(v))));
+            }
         }
         out.sort_by(|a, b| a.0.cmp(&b.0));
         out
@@ -155,6 +170,17 @@ impl Item {
             }
             _ => self.fields(true).into_iter().find(|(f, _)| f == field).map(|(_, v)| v),
         }
+    }
+
+    /// This object without what tools keep on it for themselves: as a new one is made after it.
+    pub fn without_bookkeeping(mut self) -> Item {
+        let is_kept = |meta: &Meta| meta.labels.keys().chain(meta.annotations.keys()).any(|name| is_bookkeeping(name));
+        if is_kept(self.metadata()) {
+            let meta = self.metadata_mut();
+            meta.labels.retain(|name, _| !is_bookkeeping(name));
+            meta.annotations.retain(|name, _| !is_bookkeeping(name));
+        }
+        self
     }
 
     /// This object with one field as `from` has it, or without it where `from` has it not.

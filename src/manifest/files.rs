@@ -4,6 +4,7 @@ use super::bytes::too_large;
 use super::problem::Problem;
 use super::read::{Reading, read_bytes};
 use super::{limits, sniff, threads};
+use crate::io_error;
 use std::fs::{self, DirEntry, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -50,7 +51,7 @@ impl Found {
         let entries = fs::read_dir(path).and_then(Iterator::collect);
         let mut entries: Vec<DirEntry> = match entries {
             Ok(entries) => entries,
-            Err(error) => return self.unreadable(path, cannot_read(&error)),
+            Err(error) => return self.unreadable(path, cannot_read(path, &error)),
         };
         entries.sort_by_cached_key(DirEntry::file_name);
         for entry in entries {
@@ -66,7 +67,7 @@ impl Found {
         }
         let kind = match entry.file_type() {
             Ok(kind) => kind,
-            Err(error) => return self.unreadable(&path, cannot_read(&error)),
+            Err(error) => return self.unreadable(&path, cannot_read(&path, &error)),
         };
         if leave_out(&path, kind.is_dir()) {
             self.left_out.push(path);
@@ -79,14 +80,14 @@ impl Found {
         } else if is_manifest(name) {
             match entry.metadata() {
                 Ok(metadata) => self.files.push(FoundFile { path, size: metadata.len() }),
-                Err(error) => self.unreadable(&path, cannot_read(&error)),
+                Err(error) => self.unreadable(&path, cannot_read(&path, &error)),
             }
         } else {
             self.others += 1;
         }
     }
 
-    fn unreadable(&mut self, path: &Path, (message, help): (&str, &str)) {
+    fn unreadable(&mut self, path: &Path, (message, help): (impl Into<String>, impl Into<String>)) {
         self.unreadable.push((path.to_path_buf(), Problem::of_file(shown(path), message, help)));
     }
 }
@@ -129,14 +130,16 @@ pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Vec<(PathBuf, Read
 type Named = Result<FoundFile, (PathBuf, Problem)>;
 
 fn named(path: &Path, files: &mut Vec<Named>) -> Result<(), Problem> {
-    let wrong = |(message, help): (&str, &str)| Problem::of_file(shown(path), message, help);
-    let metadata = fs::metadata(path).map_err(|error| wrong(cannot_read(&error)))?;
+    let metadata = fs::metadata(path).map_err(|error| {
+        let (message, help) = cannot_read(path, &error);
+        Problem::of_file(shown(path), message, help)
+    })?;
     if metadata.is_file() {
         files.push(Ok(FoundFile { path: path.to_path_buf(), size: metadata.len() }));
         return Ok(());
     }
     if !metadata.is_dir() {
-        return Err(wrong(NO_FILE));
+        return Err(Problem::of_file(shown(path), NO_FILE.0, NO_FILE.1));
     }
     let found = find(path, &|_, _| false);
     files.extend(found.files.into_iter().map(Ok));
@@ -181,13 +184,14 @@ const NO_FILE: (&str, &str) = ("this is no regular file", "give a file or a fold
 pub fn read_file(path: &Path) -> Reading {
     let name = shown(path);
     let wrong =
-        |(message, help): (&str, &str)| Reading::of_problem(Problem::of_file(name.clone(), message, help), true);
+        |(message, help): (String, String)| Reading::of_problem(Problem::of_file(name.clone(), message, help), true);
+    let plain = |(message, help): (&str, &str)| wrong((message.to_string(), help.to_string()));
     let Some(_) = path.to_str() else {
-        return wrong(("the file's name is no UTF-8", "rename it"));
+        return plain(("the file's name is no UTF-8", "rename it"));
     };
     match fs::metadata(path) {
-        Err(error) => return wrong(cannot_read(&error)),
-        Ok(metadata) if !metadata.is_file() => return wrong(NO_FILE),
+        Err(error) => return wrong(cannot_read(path, &error)),
+        Ok(metadata) if !metadata.is_file() => return plain(NO_FILE),
         // A plan file that lies below the root may be larger than what is read, and holds no document.
         Ok(_) if is_plan(path) => return Reading { other_kinds: 1, files: 1, ..Reading::default() },
         Ok(metadata) if metadata.len() > limits::FILE_BYTES => {
@@ -197,7 +201,7 @@ pub fn read_file(path: &Path) -> Reading {
     }
     match File::open(path) {
         Ok(mut file) => read_stream(&name, &mut file),
-        Err(error) => wrong(cannot_read(&error)),
+        Err(error) => wrong(cannot_read(path, &error)),
     }
 }
 
@@ -214,7 +218,7 @@ fn read_stream(name: &str, stream: &mut dyn Read) -> Reading {
     let mut bytes = Vec::new();
     match stream.take(limits::FILE_BYTES + 1).read_to_end(&mut bytes) {
         Err(error) => {
-            let (message, help) = cannot_read(&error);
+            let (message, help) = cannot_read(Path::new(name), &error);
             Reading::of_problem(Problem::of_file(name, message, help), true)
         }
         Ok(_) if u64::try_from(bytes.len()).map_or(true, |length| length > limits::FILE_BYTES) => {
@@ -251,13 +255,9 @@ pub fn is_manifest(name: &[u8]) -> bool {
     [b".yaml".as_slice(), b".yml", b".json"].iter().any(|ending| name.ends_with(ending))
 }
 
-fn cannot_read(error: &io::Error) -> (&'static str, &'static str) {
-    match error.kind() {
-        io::ErrorKind::NotFound => ("there is no such file or folder", "look at the path, and at where a link leads"),
-        io::ErrorKind::PermissionDenied => ("this must not be read", "give yourself the right to read it"),
-        io::ErrorKind::IsADirectory => ("this is a folder", "give a file"),
-        _ => ("this cannot be read", "look at the disk, and at where a link leads"),
-    }
+fn cannot_read(path: &Path, error: &io::Error) -> (String, String) {
+    let words = io_error::reading(path, error);
+    (words.why, words.help)
 }
 
 /// A path as people write it.

@@ -23,15 +23,15 @@ pub(super) fn action(page: &mut Page, action: &Action) {
     if !action.needs_approval.is_empty() {
         head.push(Span::new(Tone::Careful, "  needs approval"));
     }
-    head.extend(action.at.as_ref().map(|at| faint(format!("  {}:{}", at.file, at.line))));
+    head.extend(action.at.as_ref().map(|at| faint(format!("  {at}"))));
     page.wrap(2, 6, &head);
     for approval in &action.needs_approval {
         page.wrap(6, 8, &[Span::new(Tone::Careful, format!("{}: {}", approval.code, approval.why))]);
     }
-    if action.action == ActionKind::Create {
-        created(page, action)
-    } else {
-        changed(page, &action.fields)
+    match action.action {
+        ActionKind::Create => created(page, action),
+        ActionKind::Delete => lost(page, &action.fields),
+        ActionKind::Update | ActionKind::Adopt => changed(page, &action.fields),
     }
     page.wrap(6, 8, &[faint(format!("why: {}", action.reason.text))]);
     if let Some(text) = impact(&action.impact, action.change.object.kind == crate::api::Kind::Integration) {
@@ -77,6 +77,21 @@ fn created(page: &mut Page, action: &Action) {
         let arrow = if change.field.kind == FieldKind::Variable { "→ " } else { "" };
         let to = format!("{arrow}{}", shorten(&to, value::MOST));
         page.labelled(6, plain(name(change)), columns, &[Span::new(Tone::Good, to)]);
+    }
+    more(page, fields.len());
+}
+
+/// What others added to an object that goes.
+fn lost(page: &mut Page, fields: &[FieldChange]) {
+    if fields.is_empty() {
+        return;
+    }
+    page.wrap(6, 8, &[Span::new(Tone::Careful, "what was added there, and is in no source, goes with it:")]);
+    let columns = columns(fields.iter());
+    for change in fields.iter().take(MOST_FIELDS) {
+        let from = change.from.as_ref().map(|from| value::words(&from.value())).unwrap_or_default();
+        let from = shorten(&from, value::MOST).into_owned();
+        page.labelled(8, plain(name(change)), columns, &[Span::new(Tone::Bad, from)]);
     }
     more(page, fields.len());
 }

@@ -138,7 +138,7 @@ fn adopts(actions: &[&Action]) -> Option<String> {
 
 fn action(action: &Action) -> String {
     let kind = action.action.as_str();
-    let at = action.at.as_ref().map(|at| format!(" ({}:{})", md(&at.file), at.line)).unwrap_or_default();
+    let at = action.at.as_ref().map(|at| format!(" ({})", md(&at.to_string()))).unwrap_or_default();
     let mut out = format!("\n**{kind} {}**{at}\n\n", md(&action.change.object.to_string()));
     for approval in &action.needs_approval {
         out.push_str(&format!("⚠️ needs approval: {} {}\n\n", approval.code, md(&approval.why)));

@@ -13,6 +13,7 @@ use crate::engine::item::{Item, ObjectId};
 use crate::engine::plan::{Action, ActionKind, Change, FieldChange, Op};
 use crate::engine::record::Record;
 use crate::engine::world::Inventory;
+use crate::io_error::{self, Words};
 use crate::manifest::{self, Edit, Origin, Problem, to_yaml};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,7 +90,10 @@ impl DirectoryPlace {
         let bytes = match disk::read(&path, LOCK_BYTES) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Ok((BTreeMap::new(), false)),
-            Err(error) => return Err(wrong(0, format!("cannot be read: {error}"), "make it a readable file")),
+            Err(error) => {
+                let Words { why, help } = io_error::reading(&path, &error);
+                return Err(wrong(0, format!("cannot be read: {why}"), &help));
+            }
         };
         let help = "restore it from Git; without it every object is as if others had written it";
         let text = String::from_utf8(bytes).map_err(|_| wrong(0, "not UTF-8".to_string(), help))?;
@@ -140,8 +144,11 @@ impl DirectoryPlace {
     }
 
     fn failed(&self, what: &Path) -> impl Fn(std::io::Error) -> PlaceError {
-        let what = what.display().to_string();
-        move |error| PlaceError::Failed { what: what.clone(), why: error.to_string() }
+        let path = what.to_path_buf();
+        move |error| {
+            let Words { why, help } = io_error::writing(&path, &error);
+            PlaceError::Failed { what: path.display().to_string(), why: format!("{why}; {help}") }
+        }
     }
 }
 
@@ -473,7 +480,9 @@ fn find(path: &Path, id: &ObjectId) -> Result<Option<(Origin, Resource)>, PlaceE
 pub fn read_definition(path: &Path) -> Result<Vec<u8>, PlaceError> {
     let failed = |why: String| PlaceError::Failed { what: path.display().to_string(), why };
     let limit = u64::try_from(manifest::definition::MAX_BYTES).unwrap_or(u64::MAX);
-    disk::read(path, limit).map_err(|e| failed(e.to_string()))?.ok_or_else(|| failed("it is not there".to_string()))
+    disk::read(path, limit)
+        .map_err(|e| failed(io_error::reading(path, &e).why))?
+        .ok_or_else(|| failed("it is not there".to_string()))
 }
 
 /// The digest by which a definition is known.

@@ -5,6 +5,7 @@ use super::disk;
 use crate::api::*;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::world::Inventory;
+use crate::io_error::{self, Words};
 use crate::manifest::definition::{self, MAX_BYTES};
 use crate::manifest::limits;
 use crate::manifest::{Origin, Problem, Reading, locate, problem};
@@ -152,7 +153,8 @@ fn read_uses(object: &Object<IntegrationSpec>, origin: Option<&Origin>) -> Resul
             "put the exported definition beside this manifest, or take `definition` out",
         )),
         Err(error) => {
-            Err(wrong(format!("definition {} cannot be read: {error}", path.display()), "make it a readable file"))
+            let Words { why, help } = io_error::reading(&path, &error);
+            Err(wrong(format!("definition {} cannot be read: {why}", path.display()), &help))
         }
     }
 }

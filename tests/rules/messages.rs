@@ -2,7 +2,7 @@
 //! morning: in words, whole, and once.
 
 use crate::fixtures::*;
-use stablekey::api::ComponentRef;
+use stablekey::api::{ComponentRef, DeletionPolicy};
 use stablekey::engine::code::Code;
 
 /// Never a value as JSON where words should stand.
@@ -60,4 +60,49 @@ fn what_a_writer_that_is_gone_wrote_is_named_with_what_helps() {
     let mut forgotten = gone;
     forgotten.edit_live("prod", |inventory| inventory.records.clear());
     forgotten.plan().finds_no(Code::WriterGone).is_empty();
+}
+
+/// "The ordered changes … each with reason, field changes": of a delete, what goes with it that nobody declares.
+#[test]
+fn a_delete_shows_what_the_targets_people_had_added() {
+    let w = world()
+        .tenant("us", |t| {
+            t.connection("crm", "http/basic").input("url", "https://a.example").integration("i").binds("CRM", "crm")
+        })
+        .tenant("eu", |t| t.accepts("us").allows_delete().component("http/basic").has_secret("pin"))
+        .sync("s", "us", "eu")
+        .mirror()
+        .prune()
+        .applied()
+        .tenant("eu", |t| {
+            t.edit("Connection/crm")
+                .deletion(DeletionPolicy::Delete)
+                .title("CRM of EU")
+                .test_input("user", "eu-tester")
+                .label("team", "eu")
+                .edit("Integration/i")
+                .title("theirs")
+        })
+        .tenant("us", |t| t.without("Integration/i").without("Connection/crm"));
+    let plan = w.plan();
+    let lost = plan.action("eu/Connection/crm").is_delete();
+    let fields: Vec<String> = lost.action.fields.iter().map(|c| c.field.to_string()).collect();
+    assert_eq!(fields, ["title", "test.inputs.user", "metadata.labels.team", "metadata.annotations.team"]);
+    assert_eq!(lost.change("title").unwrap().from.as_ref().unwrap().value(), "CRM of EU");
+    assert_eq!(plan.action("eu/Integration/i").is_delete().action.fields.len(), 1);
+    // A secret that stands there as a value is not shown.
+    let w = w.tenant("eu", |t| t.edit("Connection/crm").input("pin", "CANARY"));
+    let plan = w.plan();
+    let pin = plan.action("eu/Connection/crm").change("inputs.pin").unwrap().from.clone().unwrap().value();
+    assert_eq!(pin, serde_json::json!({"hidden": true}));
+    assert!(!plan.json().contains("CANARY"));
+    // Where nobody added anything nothing is lost.
+    let untouched = world()
+        .tenant("us", |t| t.integration("i").title("I"))
+        .tenant("eu", |t| t.accepts("us").allows_delete())
+        .sync("s", "us", "eu")
+        .prune()
+        .applied()
+        .tenant("us", |t| t.without("Integration/i").integration("j"));
+    assert!(untouched.plan().action("eu/Integration/i").is_delete().action.fields.is_empty());
 }

@@ -313,3 +313,39 @@ fn only_the_named_integrations_cross() {
     });
     assert_eq!(w.plan().ids(), ["eu/Integration/exact", "eu/Integration/lead-router"]);
 }
+
+/// A source is the tenant's own manifests: what people wrote goes with them; what kubectl, Flux, Argo CD and we
+/// keep on an object for ourselves stays where it is.
+#[test]
+fn a_source_brings_labels_of_people_and_none_of_tools() {
+    let of_people =
+        ["team", "argocd.argoproj.io/sync-wave", "app.kubernetes.io/instance", "stablekey.dev/allow-delete"];
+    let of_tools = [
+        "kubectl.kubernetes.io/last-applied-configuration",
+        "stablekey.dev/wrote",
+        "kustomize.toolkit.fluxcd.io/name",
+        "helm.toolkit.fluxcd.io/namespace",
+        "argocd.argoproj.io/tracking-id",
+        "meta.helm.sh/release-name",
+        "reconcile.fluxcd.io/requestedAt",
+    ];
+    let w = world().tenant("eu", |t| {
+        let mut t = t.declares().connection("crm", "http/basic");
+        for name in of_people.iter().chain(&of_tools) {
+            t = t.label(name, "x");
+        }
+        t.integration("i").label("stablekey.dev/wrote", "{}")
+    });
+    let done = w.applied();
+    let meta = &done.live("eu").connections["crm"].metadata;
+    let kept: Vec<&str> = meta.annotations.keys().map(String::as_str).collect();
+    let mut wanted = of_people.to_vec();
+    wanted.sort_unstable();
+    assert_eq!(kept, wanted);
+    assert_eq!(meta.labels.keys().map(String::as_str).collect::<Vec<_>>(), wanted);
+    assert!(done.live("eu").integrations["i"].metadata.annotations.is_empty());
+    done.plan().is_empty().exits(0);
+    // What a tool then keeps on the new object is nobody's difference.
+    let watched = done.tenant("eu", |t| t.edit("Connection/crm").label("kustomize.toolkit.fluxcd.io/name", "apps"));
+    watched.plan().is_empty().holds_nothing().has_no_drift().exits(0);
+}

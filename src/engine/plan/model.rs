@@ -267,8 +267,17 @@ pub struct Approval {
 pub struct At {
     /// The file, as people name it.
     pub file: String,
-    /// From 1.
+    /// From 1; 0 where the whole file is meant.
     pub line: u32,
+}
+
+impl std::fmt::Display for At {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
+    }
 }
 
 /// What is not an action, and why.

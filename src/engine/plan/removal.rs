@@ -9,10 +9,11 @@ use crate::engine::bindings::Bindings;
 use crate::engine::canonical::Digest;
 use crate::engine::code::Code;
 use crate::engine::diff::Standing;
+use crate::engine::field::{Field, FieldKind};
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::record::{Record, Writer};
 use crate::engine::resolve::Replacements;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ pub(super) fn remove(draft: &mut Draft<'_>) {
 fn consider(draft: &mut Draft<'_>, id: &ObjectId, record: &Record, live: Item, in_use: &BTreeMap<String, String>) {
     let Some(writers) = stopped(draft, id, record) else { return };
     match obstacle(draft, id, record, &live, in_use) {
-        None => delete(draft, id, live, writers),
+        None => delete(draft, id, live, record, writers),
         Some(why) => draft.notes.push(Note::Held {
             object: id.clone(),
             path: Vec::new(),
@@ -127,7 +128,7 @@ fn in_use(draft: &Draft<'_>) -> BTreeMap<String, String> {
     draft.after.connections.keys().filter_map(|name| Some((name.clone(), user(name)?))).collect()
 }
 
-fn delete(draft: &mut Draft<'_>, id: &ObjectId, live: Item, writers: BTreeSet<Writer>) {
+fn delete(draft: &mut Draft<'_>, id: &ObjectId, live: Item, record: &Record, writers: BTreeSet<Writer>) {
     let after = match &live {
         Item::Connection(connection) => actions_that_let_go(draft, connection),
         _ => BTreeSet::new(),
@@ -140,7 +141,7 @@ fn delete(draft: &mut Draft<'_>, id: &ObjectId, live: Item, writers: BTreeSet<Wr
         writers,
         reason: Reason { code: "undeclared", text: format!("{} no longer declares it", names.join(" and ")) },
         after,
-        fields: Vec::new(),
+        fields: lost(draft, &live, record),
         impact: Impact::default(),
         needs_approval: Vec::new(),
         at: None,
@@ -158,6 +159,22 @@ fn delete(draft: &mut Draft<'_>, id: &ObjectId, live: Item, writers: BTreeSet<Wr
     let inventory = Arc::make_mut(&mut draft.after);
     inventory.remove(id);
     inventory.records.remove(id);
+}
+
+/// What goes with an object though we never wrote it: what the target's people added, which nothing brings back.
+fn lost(draft: &Draft<'_>, live: &Item, record: &Record) -> Vec<FieldChange> {
+    let secrets = draft.secret_literals(live);
+    // That it may be deleted is why it is.
+    let is_theirs = |field: &Field<'_>| {
+        record.wrote(field).is_none() && field.kind != FieldKind::DeletionPolicy && !field.kind.is_immutable()
+    };
+    let fields = live.fields(true).into_iter().filter(|(field, _)| is_theirs(field));
+    let taken = fields.map(|(field, value)| {
+        let is_secret = field.is_input() && secrets.contains(&field.name.as_ref());
+        let from = if is_secret { json!({"hidden": true}).into() } else { value.to_json() };
+        FieldChange { field: field.into_owned(), op: Op::Remove, from: Some(from), to: None, by: None }
+    });
+    taken.collect()
 }
 
 /// The actions after which integrations no longer use a connection: they must come first.

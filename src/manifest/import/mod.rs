@@ -90,6 +90,11 @@ impl std::fmt::Debug for ImportedIntegration {
 }
 
 impl Import {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.integrations.is_empty() && self.components.is_empty() && self.connections.is_empty()
+    }
+
     /// Whether anything could not be imported: the exit code is then 1.
     pub fn has_errors(&self) -> bool {
         self.notes.iter().any(|note| note.level() == Level::Error)

@@ -9,15 +9,13 @@ use serde::de::IgnoredAny;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlatformError {
     /// Nothing came.
-    #[error("the answer is empty: did curl fail? Run it with --fail --show-error")]
+    #[error("nothing came: the request failed")]
     Empty,
     /// A web page came.
-    #[error("the answer is a web page, no JSON: send the query as POST to https://…/api of your stack")]
+    #[error("a web page came, no answer of the API")]
     WebPage,
     /// No JSON, or of another shape.
-    #[error(
-        "line {line}, column {column}: {what}: run the query of --print-query as it is and pipe its answer in unchanged"
-    )]
+    #[error("line {line}, column {column}: {what}")]
     NotOurs {
         /// Where.
         line: usize,
@@ -30,8 +28,38 @@ pub enum PlatformError {
     #[error("the platform answered with an error: {}", .0.join("; "))]
     Refused(Vec<String>),
     /// No data and no error.
-    #[error("the answer has no data: is the token still good? `prism me:token` prints a new one")]
+    #[error("the answer has no data: the request failed")]
     NoData,
+}
+
+/// The text of JSON that ends before its end.
+const BREAKS_OFF: &str = "the answer breaks off";
+const NOT_JSON: &str = "this is not JSON";
+
+impl PlatformError {
+    /// What to do.
+    pub fn help(&self) -> &'static str {
+        match self {
+            PlatformError::Empty => {
+                "log in again with `prism login`, then send the query again; curl says why it fails with --fail --show-error"
+            }
+            PlatformError::WebPage => {
+                "send the query as POST to https://…/api of your stack; if the page asks to log in, `prism login` first"
+            }
+            PlatformError::NotOurs { what: BREAKS_OFF, .. } => "the connection broke: send the query again",
+            PlatformError::NotOurs { what: NOT_JSON, .. } => {
+                "if the request failed, log in again with `prism login`; else pipe the answer in as it came"
+            }
+            PlatformError::NotOurs { .. } => {
+                "send the query of `stablekey import --print-query` as it is, and pipe its answer in unchanged"
+            }
+            PlatformError::Refused(_) => {
+                "if it says that you are not authenticated, log in again with `prism login`; else send the query of \
+                 `stablekey import --print-query` as it is"
+            }
+            PlatformError::NoData => "log in again with `prism login`, then send the query again",
+        }
+    }
 }
 
 /// A tenant as the platform has it. Values of inputs are held as secrets until it is known that they are none.
@@ -270,8 +298,8 @@ fn not_ours(error: &serde_json::Error) -> PlatformError {
     // The error's own text may quote a value.
     let what = match error.classify() {
         Category::Data => "this is not the answer to our query",
-        Category::Eof => "the answer breaks off",
-        Category::Syntax | Category::Io => "this is not JSON",
+        Category::Eof => BREAKS_OFF,
+        Category::Syntax | Category::Io => NOT_JSON,
     };
     PlatformError::NotOurs { line: error.line(), column: error.column(), what }
 }
@@ -279,5 +307,5 @@ fn not_ours(error: &serde_json::Error) -> PlatformError {
 /// The platform's own words, short and on one line.
 fn message(error: &GraphError) -> String {
     let text = error.message.as_deref().unwrap_or("no message");
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+    text.chars().map(|c| if crate::text::is_dangerous(c) { ' ' } else { c }).take(300).collect()
 }
