@@ -241,7 +241,7 @@ fn narrowing_to_every_integration_deletes_nothing_unasked() {
     let digest = ground.digest(&narrowed);
     let told = ground.apply(&[&["--approve", &digest][..], &narrowed].concat(), 0);
     assert!(told.contains("✓ prod/Integration/i00") && told.contains("12 done. Read back"), "{told}");
-    assert!(told.contains("Receipt: plan sha256:") && !told.contains("error:"), "{told}");
+    assert!(told.contains("Receipt:\nplan     sha256:") && !told.contains("error:"), "{told}");
     assert_eq!(ground.prod(), ["stablekey.lock"]);
     assert_eq!(files(&ground.state()).len(), 0);
 }
@@ -622,7 +622,7 @@ fn where_the_result_cannot_be_written_it_is_told_beside() {
     assert_eq!(output.status.code(), Some(1));
     let told = said(&output);
     assert!(told.contains("✓ prod/Connection/chat") && told.contains("1 done. Read back"), "{told}");
-    assert!(told.contains("cannot write the result"), "{told}");
+    assert!(told.contains("standard output cannot be written"), "{told}");
 }
 
 /// "a missing location folder of a tenant that takes no part" ends no apply after its writes.

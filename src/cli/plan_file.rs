@@ -36,10 +36,7 @@ pub fn save(plan: &Plan, sources: &BTreeMap<String, String>, path: &Path, output
     if path == Path::new("-") {
         return output.result(&text);
     }
-    disk::write_privately(&RealDisk, path, text.as_bytes()).map_err(|error| {
-        let help = "give the name of a new or a regular file, or - for standard output";
-        Failure::new(format!("{} cannot be written: {error}", path.display()), help)
-    })
+    disk::write_privately(&RealDisk, path, text.as_bytes()).map_err(|error| Failure::writing(path, &error))
 }
 
 /// What apply reads of it.
