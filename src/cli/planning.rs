@@ -93,10 +93,7 @@ fn add_unwritten_syncs(world: &mut World, scope: &Scope) -> Result<(), Failure> 
             from: from.to_string(),
             to: vec![to.to_string()],
             integrations: vec!["*".to_string()],
-            connections: None,
-            prune: None,
-            mode: None,
-            overrides: Vec::new(),
+            ..TenantSyncSpec::default()
         };
         world.syncs.push(Sync { writer: Writer::Promote(from.to_string()), spec: Arc::new(spec) });
     }

@@ -46,8 +46,8 @@ impl Index {
             }
         }
         for o in world.syncs.iter().flat_map(|s| &s.spec.overrides) {
-            if let Some(integration) = &o.integration {
-                index.uses(integration, &o.stable_key);
+            if let (Some(integration), Some(key)) = (&o.integration, &o.stable_key) {
+                index.uses(integration, key);
             }
         }
         index
@@ -220,7 +220,12 @@ fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>) -> Inventory {
             part.insert(item);
         }
         if let Some(record) = whole.records.get(id) {
-            part.records.insert(id.clone(), record.clone());
+            let mut record = record.clone();
+            if id.kind == Kind::Component {
+                // What is of it may lie outside: whether it can go is decided on the whole.
+                Arc::make_mut(&mut record).made = false;
+            }
+            part.records.insert(id.clone(), record);
         }
         if let Some(holders) = whole.holders.get(id) {
             part.holders.insert(id.clone(), holders.clone());

@@ -94,6 +94,8 @@ codes! {
     CustomerOnGlobal = "SK0143", Warning, "customer credentials are for a connection that has one set for all";
     ConnectionNotReady = "SK0144", Warning, "a variable is bound to a connection that is not ready";
     DefinitionMissing = "SK0145", Unreached, "an integration names a definition that is not there or cannot be read";
+    OverrideTwice = "SK0156", Error, "two overrides of a sync change the same in one tenant";
+    ReplacementNotReady = "SK0157", Unreached, "a connection that is not complete does not take over from one that is";
 }
 
 impl Code {

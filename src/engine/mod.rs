@@ -14,6 +14,7 @@ pub mod edit;
 pub mod field;
 pub mod item;
 pub mod near_miss;
+pub mod overrides;
 pub mod parallel;
 pub mod plan;
 pub mod promote;

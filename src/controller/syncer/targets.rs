@@ -111,6 +111,8 @@ impl TargetState {
             tenant: target.to_string(),
             state: State::Unreachable,
             why: Some(format!("there is no Tenant {target} in this namespace")),
+            suspended: false,
+            suspended_syncs: BTreeMap::new(),
             digests: BTreeMap::new(),
             actions: Vec::new(),
             notes: Vec::new(),

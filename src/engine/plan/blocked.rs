@@ -8,6 +8,7 @@ use crate::engine::code::Code;
 use crate::engine::diff::Declaration;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::plan::Finding;
+use crate::engine::promote::Meaning;
 use crate::engine::record::Writer;
 use crate::engine::resolve::{Asker, Binding, Replacements, resolve_key};
 use crate::engine::world::Inventory;
@@ -42,12 +43,18 @@ impl Draft<'_> {
         for declaration in declarations {
             let Item::Integration(integration, _) = &declaration.item else { continue };
             let sources = self.input.promotions.get(&declaration.writer).and_then(|p| p.get(&id.name));
-            let writers = BTreeSet::from([declaration.writer.clone()]);
+            let of_this = BTreeSet::from([declaration.writer.clone()]);
             let mut problems: Vec<_> = no_definition(declaration).into_iter().collect();
             for variable in &integration.spec.connections {
+                let binding = sources.and_then(|s| s.get(&variable.name));
+                let source = binding.and_then(|b| b.connection.as_ref());
+                // What counts is what it will mean here, whoever decides that.
+                let (variable, writers) = match binding.map(|b| &b.meaning) {
+                    Some(Meaning::OwnSource(variable)) => (variable, None),
+                    Some(Meaning::Declared) | None => (variable, Some(&of_this)),
+                };
                 let Some(key) = variable.stable_key() else { continue };
-                let source = sources.and_then(|s| s.get(&variable.name)).and_then(|b| b.connection.as_ref());
-                let asker = Asker { writers: Some(&writers), source_binding: source.map(|c| &c.spec) };
+                let asker = Asker { writers, source_binding: source.map(|c| &c.spec) };
                 let resolution = resolve_key(key, connections, replacements, asker);
                 if let Some(bound) = resolution.connection() {
                     weighed.bound.insert(variable.name.clone(), bound.clone());
