@@ -82,12 +82,12 @@ impl Apply {
         if text && from_file.is_none() {
             output.result(&plan::show(&planned, &typed, Format::Text, output)?)?;
         }
-        if planned.plan.is_empty() {
+        if planned.plan.writes_nothing() {
             apply::forget_approvals(&project, &planned.plan).map_err(|error| refused(&error.into()))?;
             if !text || from_file.is_some() {
                 output.result(&plan::show(&planned, &typed, self.format.output, output)?)?;
             }
-            return Ok(planned.plan.exit);
+            return Ok(planned.plan.exit_of_apply());
         }
         let consent = self.consent(from_file, planned.plan.counts.needs_approval, output)?;
         let stop = interruption();
@@ -122,7 +122,7 @@ impl Apply {
             _ => None,
         });
         output.roles(failed);
-        Ok(exit(&report, after.plan.exit))
+        Ok(exit(&report, after.plan.exit_of_apply()))
     }
 
     fn consent(

@@ -5,7 +5,7 @@ use crate::api::{Kind, TenantSyncSpec};
 use crate::engine::closure::{Core, Index, Seeds};
 use crate::engine::code::{Code, Severity};
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, ActionKind, At, Finding, Note, Plan, Scope, plan};
+use crate::engine::plan::{Action, ActionKind, At, Finding, Note, OverrideOf, Plan, Scope, plan};
 use crate::engine::record::Writer;
 use crate::engine::world::{Sync, World};
 use crate::manifest::Problem;
@@ -166,6 +166,13 @@ fn locate(project: &Project, syncs: &[Sync], plan: &mut Plan) {
             let path = changed.map(|c| c.field.document_path()).unwrap_or_default();
             // Where it is declared is where it can be changed; a delete is declared nowhere.
             let id = &action.change.object;
+            let first = changed.map(|c| &c.field);
+            let by_override = action.overrides.iter().find(|o| Some(&o.field) == first);
+            if let Some(OverrideOf { writer: Writer::Sync(sync), position, .. }) = by_override {
+                let path = ["spec".to_string(), "overrides".to_string(), position.to_string()];
+                action.at = project.at(None, &ObjectId::new(Kind::TenantSync, sync), &path);
+                continue;
+            }
             let declared = action.writers.iter().find_map(|writer| match writer {
                 Writer::Source => project.declared_at(&target.tenant, id, &path),
                 _ => {

@@ -95,7 +95,7 @@ codes! {
     ConnectionNotReady = "SK0144", Warning, "a variable is bound to a connection that is not ready";
     DefinitionMissing = "SK0145", Unreached, "an integration names a definition that is not there or cannot be read";
     OverrideTwice = "SK0156", Error, "two overrides of a sync change the same in one tenant";
-    ReplacementNotReady = "SK0157", Unreached, "a connection that is not complete does not take over from one that is";
+    BindingWaits = "SK0157", Unreached, "a variable is not moved from a connection that is complete to one that is not";
 }
 
 impl Code {

@@ -178,7 +178,7 @@ fn meaning(integration: &str, variable: &Variable, to: Side<'_>) -> Meaning {
 /// would depend on what it declared before.
 fn carried(key: &str, binding: &SourceBinding, from: Side<'_>, to: Side<'_>) -> Option<Arc<Object<ConnectionSpec>>> {
     let source = binding.connection.as_ref().filter(|_| !binding.overridden);
-    let asker = Asker { writers: None, source_binding: source.map(|c| &c.spec) };
+    let asker = Asker { writers: None, source_binding: source.map(|c| &c.spec), ignores_readiness: true };
     let with_that_key = |key: &str| from.inventory.connection(key).cloned();
     match resolve_key(key, to.inventory, to.replacements, asker).binding {
         Binding::Bound(theirs) if theirs.spec.stable_key == key && source.is_some_and(|s| s.spec.stable_key == key) => {

@@ -216,7 +216,7 @@ impl<'a> Scene<'a> {
             let resolution = match variable.stable_key() {
                 None => Resolution { binding: Binding::Own, rule: Rule::Own, considered: Vec::new() },
                 Some(key) => {
-                    let asker = Asker { writers, source_binding: source };
+                    let asker = Asker { writers, source_binding: source, ..Asker::default() };
                     resolve_key(key, self.inventory, &self.replacements, asker)
                 }
             };
@@ -321,6 +321,7 @@ fn considered(key: &str, why_not: &WhyNot) -> ConsideredKey {
         WhyNot::Ambiguous => "it replaces the key, and so does another: none of them answers",
         WhyNot::Ring => "it takes part in a ring of replacements",
         WhyNot::NotOfThisSync => "its `replaces` came by a sync, which did not write what asks",
+        WhyNot::NotReady => "it replaces the key, but lacks inputs that its type requires: the binding waits for it",
     };
     ConsideredKey { stable_key: key.to_string(), why_not: why_not.to_string() }
 }

@@ -21,7 +21,7 @@ pub fn plan_text(plan: &Plan, typed: &Invocation, style: Style) -> String {
     let targets = ranked::targets(plan);
     let everywhere = ranked::of_no_target(plan);
     let tally = Tally::of_plan(plan, &targets);
-    if plan.is_empty() && plan.exit == 0 {
+    if plan.exit == 0 && everywhere.is_empty() && targets.iter().all(Ranked::is_quiet) {
         page.line(
             0,
             &[Span::new(Tone::Good, "✓"), plain(format!(" Nothing to do: {}", as_declared(plan, &tally, typed)))],
@@ -76,16 +76,30 @@ fn quiet_tenants(page: &mut Page, quiet: &[&Ranked<'_>]) {
 
 fn target(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
     let tenant = &ranked.target.tenant;
-    page.wrap(0, 4, &[strong(tenant), plain("  "), faint(Tally::of(ranked).sentence())]);
+    let mut head = vec![strong(tenant), plain("  ")];
+    for suspended in ranked.suspended() {
+        head.extend([Span::new(Tone::Careful, suspended), plain("; ")]);
+    }
+    let tally = Tally { suspended: 0, ..Tally::of(ranked) }.sentence();
+    if tally.is_empty() {
+        head.pop();
+    }
+    head.push(faint(tally));
+    page.wrap(0, 4, &head);
     if ranked.target.state == State::Unreachable {
         let why = ranked.target.why.as_deref().unwrap_or("it cannot be read");
         page.wrap(2, 6, &[Span::new(Tone::Bad, "✗ unreachable"), plain(format!("  {why}"))]);
         page.wrap(6, 6, &[plain(format!("→ nothing is planned in {tenant} until it can be read; the others go on"))]);
+        // What is said of it although it was not read: of the syncs into it, and of its source.
+        for found in [&ranked.errors, &ranked.unreached, &ranked.warnings] {
+            findings::list(page, 2, found);
+        }
         return;
     }
     findings::list(page, 2, &ranked.errors);
     cut(page, &ranked.blocked, "blocked", |page, note| blocked(page, note));
     findings::list(page, 2, &ranked.unreached);
+    held_variables(page, ranked, typed);
     for action in &ranked.needs_approval {
         action_text::action(page, action);
     }
@@ -96,6 +110,7 @@ fn target(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
     }
     adopts(page, &ranked.adopts);
     held(page, ranked);
+    overridden(page, ranked);
     findings::list(page, 2, &ranked.warnings);
     by_hand(page, ranked);
 }
@@ -174,6 +189,28 @@ fn is_are(objects: usize) -> String {
     format!("{} {}", count(objects, "object", "objects"), if objects == 1 { "is" } else { "are" })
 }
 
+fn held_variables(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
+    let tenant = &ranked.target.tenant;
+    cut(page, &ranked.held_variables, "held", |page, held| {
+        let head = [Span::new(Tone::Bad, "✗ held"), plain("  "), strong(held.object.to_string())];
+        page.wrap(2, 6, &head);
+        page.wrap(6, 6, &[plain(format!("{}: {} has its own binding, which stays", and(&held.fields), held.by))]);
+        page.wrap(6, 8, &[plain("→ to bind it as it is declared, this, and apply:")]);
+        page.line(10, &[strong(typed.adopt(tenant, held.object))]);
+        let keep = format!("to keep it: declare it in the source of {tenant}, or override it in the sync (keep: true)");
+        page.wrap(8, 8, &[plain(keep)]);
+    });
+}
+
+/// What a sync wants otherwise is decided: nobody has to do anything about it.
+fn overridden(page: &mut Page, ranked: &Ranked<'_>) {
+    cut(page, &ranked.overridden, "overridden", |page, overridden| {
+        let (object, fields) = (overridden.object.to_string(), and(&overridden.fields));
+        let what = format!("  {fields} by {}: its own source goes before it", overridden.writer);
+        page.wrap(2, 6, &[faint("· overridden"), plain("  "), strong(object), plain(what)]);
+    });
+}
+
 fn held(page: &mut Page, ranked: &Ranked<'_>) {
     cut(page, &ranked.held, "held", |page, held| {
         let what = match (held.fields.as_slice(), held.text) {
@@ -203,10 +240,14 @@ pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<String
     let mut lines = Vec::new();
     if tally.errors + tally.unreachable > 0 {
         lines.push(format!("Next: mend the errors, then {}", typed.plan()));
-    } else if plan.is_empty() {
+    } else if plan.is_empty() && plan.exit != 0 {
         lines.push(format!("Next: nothing to apply; do what the arrows say, then {}", typed.plan()));
+    } else if plan.writes_nothing() && !plan.is_empty() {
+        let suspended: Vec<&str> = plan.targets.iter().filter(|t| t.suspended).map(|t| t.tenant.as_str()).collect();
+        let tenants = if suspended.len() == 1 { "Tenant" } else { "Tenants" };
+        lines.push(format!("Next: nothing to apply until suspend is taken out of {tenants} {}", and(&suspended)));
     }
-    if !plan.is_empty() && !typed.is_apply {
+    if !plan.writes_nothing() && !typed.is_apply {
         let asks =
             if tally.needs_approval > 0 { "it asks before what needs approval" } else { "it asks before it writes" };
         let lead = if lines.is_empty() { "Next:" } else { "What is planned can be applied already:" };

@@ -32,6 +32,7 @@ impl Applied<'_> {
                 Outcome::Failed(error) => ("✗", format!(": {error}")),
                 Outcome::HeldBack { by } => ("–", format!(": waits for {by}")),
                 Outcome::NotApproved => ("–", ": needs approval".to_string()),
+                Outcome::Suspended => ("–", ": its tenant is suspended".to_string()),
                 Outcome::Interrupted => ("–", ": interrupted before it".to_string()),
             };
             let _ = writeln!(text, "{mark} {}", line(&format!("{id}{why}")));
@@ -41,13 +42,28 @@ impl Applied<'_> {
             let Receipt { plan, declared, live } = self.receipt;
             let _ = writeln!(text, "Receipt: plan {plan}\n         declared {declared}\n         live {live}");
         }
-        if !self.after.is_empty() {
+        if !self.after.writes_nothing() {
             let _ = writeln!(text, "Next: {}", typed.plan());
-        } else if self.after.exit != 0 {
-            let left = Tally::of_plan(self.after, &ranked::targets(self.after)).sentence();
-            let _ = writeln!(text, "What no action can do: {left}. See {}", typed.plan());
+        }
+        for line in self.left() {
+            let _ = writeln!(text, "{line}. See {}", typed.plan());
         }
         text
+    }
+
+    /// What is as it is, and not as it is declared, although everything is done that may be.
+    fn left(&self) -> Vec<String> {
+        let targets = ranked::targets(self.after);
+        let suspended = targets.iter().flat_map(|t| t.suspended().into_iter().map(|s| (t.target.tenant.as_str(), s)));
+        let mut left: Vec<String> =
+            suspended.map(|(tenant, what)| line(&format!("{tenant}: {what}")).into_owned()).collect();
+        if self.after.is_empty() {
+            // What is decided, and what people do by hand, is no difference.
+            let tally = Tally { by_hand: 0, overridden: 0, suspended: 0, ..Tally::of_plan(self.after, &targets) };
+            let sentence = tally.sentence();
+            left.extend((!sentence.is_empty()).then(|| format!("What no action can do: {sentence}")));
+        }
+        left
     }
 
     /// For a pull-request comment.
@@ -55,6 +71,9 @@ impl Applied<'_> {
         let mut text = format!("**{}**\n\n", self.sentence());
         for (id, outcome) in self.report.undone() {
             let _ = writeln!(text, "- {}: {}", super::markdown::escape(id), super::markdown::escape(&why(outcome)));
+        }
+        for line in self.left() {
+            let _ = writeln!(text, "- {}", super::markdown::escape(&line));
         }
         let Receipt { plan, declared, live } = self.receipt;
         let _ = writeln!(text, "\nReceipt: plan `{plan}`, declared `{declared}`, live `{live}`");
@@ -77,7 +96,8 @@ impl Applied<'_> {
             "outcomes": outcomes,
             "receipt": self.receipt,
             "left": self.after.actions().count(),
-            "exit": self.after.exit,
+            "counts": self.after.counts,
+            "exit": self.after.exit_of_apply(),
         });
         json(&applied, Layout::Pretty)
     }
@@ -102,6 +122,7 @@ fn word(outcome: &Outcome) -> &'static str {
         Outcome::Failed(_) => "failed",
         Outcome::HeldBack { .. } => "heldBack",
         Outcome::NotApproved => "notApproved",
+        Outcome::Suspended => "suspended",
         Outcome::Interrupted => "interrupted",
     }
 }
@@ -112,6 +133,7 @@ fn why(outcome: &Outcome) -> String {
         Outcome::Failed(error) => error.to_string(),
         Outcome::HeldBack { by } => format!("waits for {by}"),
         Outcome::NotApproved => "needs approval".to_string(),
+        Outcome::Suspended => "its tenant is suspended".to_string(),
         Outcome::Interrupted => "interrupted before it".to_string(),
     }
 }

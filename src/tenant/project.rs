@@ -139,7 +139,11 @@ impl Project {
     }
 
     /// Gives each file to the tenant in whose folder it lies.
-    fn fill(&mut self, given: &Given, tenants: BTreeMap<String, TenantSpec>, inside: Reading) {
+    fn fill(&mut self, given: &Given, mut tenants: BTreeMap<String, TenantSpec>, inside: Reading) {
+        // What a Tenant says of removal holds for the source that it names itself, and for no other.
+        for (_, spec) in tenants.iter_mut().filter(|(name, _)| given.sources.contains_key(*name)) {
+            spec.source.iter_mut().for_each(|source| source.prune = None);
+        }
         let folders = self.folders(given, &tenants);
         let mut of_folder: BTreeMap<PathBuf, Documents> =
             folders.keys().map(|f| (f.clone(), Documents::default())).collect();

@@ -492,6 +492,14 @@ impl Tenant {
         self
     }
 
+    /// Its type is OAuth 2.0, by an authorization code.
+    pub fn authorization_code(mut self) -> Self {
+        let component = self.id().name;
+        let object = self.inventory().components.get_mut(&component).unwrap();
+        Arc::make_mut(object).spec.types[0].oauth2 = Some(OAuth2::AuthorizationCode);
+        self
+    }
+
     pub fn requires(self, name: &str) -> Self {
         self.type_input(name, TypeInput { required: Some(true), ..TypeInput::default() })
     }

@@ -6,6 +6,7 @@ use super::model::*;
 use super::tenant::Draft;
 use crate::api::*;
 use crate::engine::canonical::Json;
+use crate::engine::check::missing_inputs;
 use crate::engine::code::Code;
 use crate::engine::diff::{self, Declaration, Drifted, Held, Overridden};
 use crate::engine::field::FieldKind;
@@ -186,9 +187,16 @@ impl Draft<'_> {
     /// Remembers which keys begin to be answered by an action.
     fn answers(&mut self, action: &Action) {
         let Some(Item::Connection(connection)) = &action.change.after else { return };
-        let created = action.action == ActionKind::Create;
-        let own = created.then_some(&connection.spec.stable_key);
-        let replaced = (created || begins_to_answer(action)).then_some(&connection.spec.replaces);
+        // One that was not complete and is so then takes over what waited for it.
+        let lacked = |before: &Item| match before {
+            Item::Connection(before) => !missing_inputs(&before.spec, &self.after).is_empty(),
+            _ => false,
+        };
+        let completes = || action.change.before.as_ref().is_some_and(lacked);
+        let begins = action.action == ActionKind::Create
+            || (completes() && missing_inputs(&connection.spec, &self.after).is_empty());
+        let own = begins.then_some(&connection.spec.stable_key);
+        let replaced = (begins || begins_to_answer(action)).then_some(&connection.spec.replaces);
         for key in own.into_iter().chain(replaced.into_iter().flatten()) {
             self.answered_by.entry(key.clone()).or_default().push(action.id.clone());
         }

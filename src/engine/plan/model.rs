@@ -65,7 +65,7 @@ pub struct Target {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
     /// The suspended syncs into it, and how many actions of each wait. None of them is among `actions`.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(rename = "suspendedSyncs", skip_serializing_if = "BTreeMap::is_empty")]
     pub suspended_syncs: BTreeMap<String, usize>,
     /// One per writer, over its actions.
     pub digests: BTreeMap<String, Digest>,

@@ -281,7 +281,7 @@ impl<'a> Draft<'a> {
             elsewhere: input.elsewhere,
         };
         self.findings.extend(check::tenant(&tenant));
-        self.notes.extend(by_hand::notes(&self.actions, &after));
+        self.notes.extend(by_hand::notes(&self.actions, input.live, &after));
         self.notes.extend(by_hand::of_replacements(&replacements, &bindings, &after));
         let target = Target {
             tenant: input.tenant.to_string(),
