@@ -82,6 +82,8 @@ pub enum Outcome {
     },
     /// It needs an approval that was not given.
     NotApproved,
+    /// Its tenant is suspended.
+    Suspended,
     /// The apply was interrupted before it.
     Interrupted,
 }
@@ -163,7 +165,7 @@ pub fn forget_approvals(approvals: &dyn Approvals, plan: &Plan) -> Result<(), Pl
     if plan.scope != Scope::default() || plan.exit == 1 {
         return Ok(());
     }
-    let read = || plan.targets.iter().filter(|target| target.state == State::Read);
+    let read = || plan.targets.iter().filter(|target| target.state == State::Read && !target.suspended);
     for target in read().filter(|target| !target.actions.is_empty()) {
         let kept = approvals.kept(&target.tenant)?;
         let is_kept = |action: &Action| kept.iter().any(|kept| kept.covers.contains(&action.digest.to_string()));
@@ -197,7 +199,7 @@ fn consume(approvals: &dyn Approvals, plan: &Plan, consented: &Consented, report
 
 /// What does not fit into its place is an error before anything is written.
 fn fit(tenants: &dyn Tenants, plan: &Plan) -> Result<(), PlaceError> {
-    for (target, action) in plan.actions() {
+    for (target, action) in plan.actions().filter(|(target, _)| !target.suspended) {
         let (Some(from), Some(place)) = (&action.change.definition, tenants.place(&target.tenant)) else { continue };
         let largest = place.largest_definition();
         if largest == u64::MAX {
@@ -217,7 +219,8 @@ type Sessions<'a> = BTreeMap<String, Box<dyn Session + 'a>>;
 
 fn begin<'a>(tenants: &'a dyn Tenants, plan: &Plan) -> Result<Sessions<'a>, Refusal> {
     let mut sessions = BTreeMap::new();
-    for target in plan.targets.iter().filter(|t| !t.actions.is_empty()) {
+    // Nothing is written to a suspended tenant: not even that an apply begins.
+    for target in plan.targets.iter().filter(|t| !t.actions.is_empty() && !t.suspended) {
         let Some(place) = tenants.place(&target.tenant) else {
             let why = "its place cannot be written".to_string();
             return Err(PlaceError::Failed { what: target.tenant.clone(), why }.into());
@@ -355,6 +358,7 @@ fn carry_out(
     progress: &mut dyn FnMut(&str, &Outcome),
 ) -> Report {
     let ordered = in_order(plan);
+    let suspended: BTreeSet<&str> = plan.targets.iter().filter(|t| t.suspended).map(|t| t.tenant.as_str()).collect();
     let ids: BTreeSet<&str> = ordered.iter().map(|(_, action)| action.id.as_str()).collect();
     let mut outcomes: BTreeMap<&str, Outcome> = BTreeMap::new();
     let mut left = ordered.clone();
@@ -371,7 +375,9 @@ fn carry_out(
         let mut of_tenant: BTreeMap<&str, Vec<&Action>> = BTreeMap::new();
         for (tenant, action) in ready {
             let undone = action.after.iter().find(|id| outcomes.get(id.as_str()).is_some_and(|o| *o != Outcome::Done));
-            if !approved.contains(&action.digest.to_string()) {
+            if suspended.contains(tenant) {
+                settle(&mut outcomes, progress, action, Outcome::Suspended);
+            } else if !approved.contains(&action.digest.to_string()) {
                 settle(&mut outcomes, progress, action, Outcome::NotApproved);
             } else if let Some(by) = undone {
                 let by = by.clone();

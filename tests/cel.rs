@@ -221,7 +221,12 @@ fn a_sync_goes_elsewhere_and_its_overrides_have_a_shape() {
             json!(["eu-prod"]),
             json!([
                 {"tenant": "eu-prod", "stableKey": "x", "input": "authorizeUrl", "value": "https://eu.example", "reason": "EU org"},
-                {"tenant": "eu-prod", "integration": "lead-router", "variable": "CRM", "stableKey": "y", "reason": "EU org"}
+                {"tenant": "eu-prod", "integration": "lead-router", "variable": "CRM", "stableKey": "y", "reason": "EU org"},
+                {"tenant": "eu-prod", "stableKey": "x", "input": "clientSecret", "secretRef": {"name": "eu", "key": "k"}, "reason": "EU app"},
+                {"tenant": "eu-prod", "stableKey": "x", "field": "title", "value": "EU", "reason": "EU org"},
+                {"tenant": "eu-prod", "stableKey": "x", "field": "embeddedWorkflows", "value": "false", "reason": "EU org"},
+                {"tenant": "eu-prod", "object": "Integration/lead-router", "field": "definition", "keep": true, "reason": "pilot"},
+                {"tenant": "eu-prod", "object": "Connection/x", "field": "title", "keep": true, "reason": "pilot"}
             ]),
         ),
         Kind::TenantSync,
@@ -231,9 +236,23 @@ fn a_sync_goes_elsewhere_and_its_overrides_have_a_shape() {
         json!({"tenant": "eu-prod", "stableKey": "x", "reason": "r"}),
         json!({"tenant": "eu-prod", "stableKey": "x", "input": "a", "reason": "r"}),
         json!({"tenant": "eu-prod", "stableKey": "x", "input": "a", "value": "b", "variable": "v", "integration": "i", "reason": "r"}),
+        json!({"tenant": "eu-prod", "stableKey": "x", "input": "a", "value": "b", "secretRef": {"name": "s", "key": "k"}, "reason": "r"}),
+        json!({"tenant": "eu-prod", "input": "a", "value": "b", "reason": "r"}),
+        json!({"tenant": "eu-prod", "stableKey": "x", "field": "title", "reason": "r"}),
+        json!({"tenant": "eu-prod", "stableKey": "x", "field": "title", "value": "t", "keep": true, "reason": "r"}),
+        json!({"tenant": "eu-prod", "object": "Connection/x", "field": "title", "reason": "r"}),
+        json!({"tenant": "eu-prod", "object": "Connection/x", "field": "title", "value": "t", "keep": true, "reason": "r"}),
+        json!({"tenant": "eu-prod", "object": "Connection/x", "keep": true, "reason": "r"}),
     ] {
-        bad(&of(json!(["eu-prod"]), json!([shape])), Kind::TenantSync, "an override is either");
+        bad(&of(json!(["eu-prod"]), json!([shape])), Kind::TenantSync, "an override is one of");
     }
+    let field = |field: &str, value: &str| {
+        let o = json!({"tenant": "eu-prod", "stableKey": "x", "field": field, "value": value, "reason": "r"});
+        of(json!(["eu-prod"]), json!([o]))
+    };
+    bad(&field("credentials", "Customer"), Kind::TenantSync, "changes title, description or embeddedWorkflows");
+    bad(&field("embeddedWorkflows", "yes"), Kind::TenantSync, r#"embeddedWorkflows is "true" or "false""#);
+    bad(&field("title", &"t".repeat(254)), Kind::TenantSync, "a title has at most 253 characters");
     let secret = json!([{"tenant": "eu-prod", "stableKey": "x", "input": "clientSecret", "value": "b", "reason": "r"}]);
     bad(&of(json!(["eu-prod"]), secret), Kind::TenantSync, "a secret is always a reference");
 }

@@ -15,13 +15,18 @@ use fixtures::Told;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use stablekey::api::{Kind, names};
+use stablekey::apply;
+use stablekey::engine::canonical::Digest;
 use stablekey::engine::closure::{Index, Seeds, plan_closure};
-use stablekey::engine::code::Code;
+use stablekey::engine::code::{Code, Severity};
 use stablekey::engine::item::ObjectId;
 use stablekey::engine::narrowing::plan_narrowed;
-use stablekey::engine::plan::{Action, ActionKind, Plan, Scope, outcome, plan};
+use stablekey::engine::plan::{
+    Action, ActionKind, Finding, Note, Plan, Scope, State as PlanState, Target, outcome, plan,
+};
 use stablekey::engine::record::Record;
 use stablekey::engine::world::{View, World};
+use stablekey::render::{Applied, Invocation, Status, Style, SyncState, plan_markdown, plan_text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use worlds::{Dice, lived_in, shuffled};
@@ -241,8 +246,78 @@ fn narrowing_keeps_every_mark(world: &World, dice: &mut Dice) -> Result<(), Test
     Ok(())
 }
 
+/// What of a plan differs from what is declared, tenant by tenant; findings of no tenant are everybody's.
+fn differences(plan: &Plan) -> BTreeMap<String, Vec<String>> {
+    let wrong = |tenant: &str| {
+        let here = |f: &&Finding| f.tenant.as_deref().is_none_or(|t| t == tenant);
+        let findings = plan.findings.iter().filter(here).filter(|f| f.severity != Severity::Warning);
+        findings.map(|f| format!("{} {}", f.code, f.text)).collect::<Vec<_>>()
+    };
+    let of_target = |target: &Target| {
+        let mut all: Vec<String> = target.actions.iter().map(|a| a.id.clone()).collect();
+        all.extend(target.notes.iter().filter_map(|note| match note {
+            Note::Held { .. } | Note::Drift { .. } | Note::Blocked { .. } => Some(format!("{note:?}")),
+            Note::Overridden { .. } | Note::ByHand { .. } => None,
+        }));
+        all.extend(wrong(&target.tenant));
+        all.extend((target.state == PlanState::Unreachable).then(|| "unreachable".to_string()));
+        all.extend(target.suspended_syncs.iter().filter(|(_, n)| **n > 0).map(|(s, n)| format!("{s} waits with {n}")));
+        all
+    };
+    plan.targets.iter().map(|t| (t.tenant.clone(), of_target(t))).collect()
+}
+
+/// "Never 'in sync' beside a difference", in every form that people read.
+fn nothing_is_green_beside_a_difference(world: &World) -> Result<(), TestCaseError> {
+    let (plan, typed, style) = (whole(world), Invocation::default(), Style { width: 1_000, ..Style::default() });
+    let differ = differences(&plan);
+    let any = differ.values().any(|d| !d.is_empty()) || plan.findings.iter().any(|f| f.severity != Severity::Warning);
+    let (text, markdown) = (plan_text(&plan, &typed, style), plan_markdown(&plan, &typed));
+    prop_assert!(!any || !(text.contains("Nothing to do") || markdown.contains("Nothing to do")), "{differ:?}\n{text}");
+    for line in text.lines().filter(|line| line.starts_with("✓ ")) {
+        let names = line.split(": nothing to do").next().unwrap().trim_start_matches("✓ ");
+        let names = names.replace(" and ", ", ");
+        for name in names.split(", ").filter(|name| differ.contains_key(*name)) {
+            prop_assert!(differ[name].is_empty(), "{name} {:?}\n{text}", differ[name]);
+        }
+    }
+    let green = |row: &str| row.starts_with("| ✅ |");
+    for row in markdown.lines().filter(|row| green(row)) {
+        let name = row.split('|').nth(2).unwrap().trim();
+        prop_assert!(differ[name].is_empty(), "{name} {:?}\n{markdown}", differ[name]);
+    }
+    // No warning is only counted; that a tenant is unreachable is said in other words.
+    for finding in plan.findings.iter().filter(|f| f.code != Code::TenantUnreachable) {
+        let code = finding.code.to_string();
+        prop_assert!(text.contains(&code) && markdown.contains(&code), "{code}\n{text}\n{markdown}");
+    }
+    let status = Status::of(world, &plan);
+    let text = status.text(&typed, style);
+    prop_assert!(!any || !text.contains("✓ in sync"), "{differ:?}\n{text}");
+    for line in &status.tenants {
+        prop_assert!(line.state != SyncState::InSync || differ[&line.tenant].is_empty(), "{line:?}");
+    }
+    for row in status.markdown(&typed).lines().filter(|row| row.ends_with("| ✅ |")) {
+        let name = row.split('|').nth(1).unwrap().trim();
+        prop_assert!(differ[name].is_empty(), "{name} {:?}", differ[name]);
+    }
+    let receipt = apply::receipt(Digest::of(b""), world);
+    let applied = Applied { report: &apply::Report::default(), after: Ok((&receipt, &plan)) };
+    let says = |text: &str| ["What no action can do", "Next: ", "suspended"].iter().any(|word| text.contains(word));
+    prop_assert!(!any || says(&applied.text(&typed, style)), "{differ:?}\n{}", applied.text(&typed, style));
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(config())]
+
+    #[test]
+    fn nothing_is_green_beside_what_differs(dice in worlds::dice()) {
+        for world in lived_in(&mut Dice::new(&dice)) {
+            nothing_is_green_beside_a_difference(&world)?;
+            nothing_is_green_beside_a_difference(&outcome(&world, &whole(&world)))?;
+        }
+    }
 
     #[test]
     fn the_plan_after_apply_is_empty(dice in worlds::dice()) {

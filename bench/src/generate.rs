@@ -168,9 +168,7 @@ fn mirror(from: &str, to: &str) -> TenantSyncSpec {
         to: vec![to.into()],
         integrations: vec!["*".into()],
         connections: Some(ConnectionMode::Mirror),
-        prune: None,
-        mode: None,
-        overrides: Vec::new(),
+        ..TenantSyncSpec::default()
     }
 }
 

@@ -17,7 +17,7 @@ end
 if ready.status == "True" then
   return { status = "Healthy", message = ready.message }
 end
-if ready.reason == "AwaitingApproval" then
+if ready.reason == "AwaitingApproval" or ready.reason == "Suspended" then
   return { status = "Suspended", message = ready.message }
 end
 if conditions.Stalled and conditions.Stalled.status == "True" then

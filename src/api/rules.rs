@@ -8,8 +8,6 @@ pub const GLOBAL_PER_CUSTOMER: &str = "an OrganizationGlobal connection has one 
 /// A literal where the name says secret.
 pub const SECRET_LITERAL: &str =
     "a secret is always a reference: write secretRef: {name: …, key: …} instead of a value";
-/// A literal in an override of an input whose name says secret. An override has no reference.
-pub const SECRET_OVERRIDE: &str = "a secret is always a reference: write the secretRef into the target's own Connection, which keeps it, and take this override out";
 /// Per-customer test inputs.
 pub const TEST_PER_CUSTOMER: &str = "test inputs are what the test runner uses: give each a value or a secretRef";
 /// Per-customer inputs in a customer's own credentials.
@@ -20,8 +18,51 @@ pub const INPUT_NAME: &str = "the name of an input is at most 253 characters: sh
 pub const PERCENT: &str = "a percentage is 0 to 100";
 /// A sync into its own source.
 pub const SYNC_TO_ITSELF: &str = "a sync cannot copy a tenant to itself: take it out of `to`";
-/// An override of neither shape.
-pub const OVERRIDE_SHAPE: &str = "an override is either {stableKey, input, value} or {integration, variable, stableKey}, each with tenant and reason";
+/// An override of none of the shapes.
+pub const OVERRIDE_SHAPE: &str = "an override is one of {stableKey, input, value}, {stableKey, input, secretRef}, {stableKey, field, value}, {integration, variable, stableKey} and {object, field, keep: true}, each with tenant and reason";
+/// An override of a field that no override changes.
+pub const OVERRIDE_FIELD: &str = "an override changes title, description or embeddedWorkflows of a connection";
+/// An override of embeddedWorkflows with another value than `"true"` and `"false"`.
+pub const OVERRIDE_EMBEDDED: &str = r#"embeddedWorkflows is "true" or "false""#;
+/// An override of a title that no connection can have.
+pub const OVERRIDE_TITLE: &str = "a title has at most 253 characters: shorten it";
+
+/// The fields of an override beside tenant and reason, each with a letter.
+const OVERRIDE_PARTS: [(&str, char); 8] = [
+    ("stableKey", 'k'),
+    ("input", 'i'),
+    ("value", 'v'),
+    ("secretRef", 's'),
+    ("field", 'f'),
+    ("integration", 'n'),
+    ("variable", 'r'),
+    ("object", 'o'),
+];
+/// Which of them stand together.
+const OVERRIDE_SHAPES: [&str; 5] = ["kiv", "kis", "kvf", "knr", "fo"];
+
+/// The rule on the shape of an override, as CEL.
+pub(super) fn cel_override_shape() -> String {
+    let parts: Vec<String> =
+        OVERRIDE_PARTS.iter().map(|(name, letter)| format!("(has(self.{name}) ? '{letter}' : '')")).collect();
+    let shapes = OVERRIDE_SHAPES.map(|shape| format!("'{shape}'")).join(", ");
+    format!("{} in [{shapes}] && has(self.keep) == has(self.object)", parts.join(" + "))
+}
+
+fn has_override_shape(o: &Override) -> bool {
+    let there = [
+        o.stable_key.is_some(),
+        o.input.is_some(),
+        o.value.is_some(),
+        o.secret_ref.is_some(),
+        o.field.is_some(),
+        o.integration.is_some(),
+        o.variable.is_some(),
+        o.object.is_some(),
+    ];
+    let shape: String = OVERRIDE_PARTS.iter().zip(there).filter(|(_, there)| *there).map(|((_, c), _)| *c).collect();
+    OVERRIDE_SHAPES.contains(&shape.as_str()) && o.keep.is_some() == o.object.is_some()
+}
 
 /// A rule that a document breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,19 +179,26 @@ fn sync(s: &Object<TenantSyncSpec>, found: &mut Vec<Violation>) {
     }
     for (position, o) in s.spec.overrides.iter().enumerate() {
         let position = position.to_string();
-        let of_input = o.input.is_some() && o.value.is_some() && o.integration.is_none() && o.variable.is_none();
-        let of_variable = o.integration.is_some() && o.variable.is_some() && o.input.is_none() && o.value.is_none();
-        if !of_input && !of_variable {
-            found.push(Violation {
-                showable: false,
-                ..Violation::new(&["spec", "overrides", &position], OVERRIDE_SHAPE)
-            });
+        let mut wrong = |step: Option<&str>, message: &str| {
+            let path: Vec<&str> = ["spec", "overrides", &position].into_iter().chain(step).collect();
+            found.push(Violation { showable: false, ..Violation::new(&path, message) });
+        };
+        if !has_override_shape(o) {
+            wrong(None, OVERRIDE_SHAPE);
         }
-        if o.input.as_deref().is_some_and(sensitive::is_sensitive) {
-            found.push(Violation {
-                showable: false,
-                ..Violation::new(&["spec", "overrides", &position, "value"], SECRET_OVERRIDE)
-            });
+        if o.value.is_some() && o.input.as_deref().is_some_and(sensitive::is_sensitive) {
+            wrong(Some("value"), SECRET_LITERAL);
+        }
+        let field = o.field.as_deref().filter(|_| o.object.is_none());
+        if field.is_some_and(|field| !["title", "description", "embeddedWorkflows"].contains(&field)) {
+            wrong(Some("field"), OVERRIDE_FIELD);
+        }
+        let value = o.value.as_deref().unwrap_or("true");
+        if o.field.as_deref() == Some("embeddedWorkflows") && !["true", "false"].contains(&value) {
+            wrong(Some("value"), OVERRIDE_EMBEDDED);
+        }
+        if o.field.as_deref() == Some("title") && value.chars().count() > 253 {
+            wrong(Some("value"), OVERRIDE_TITLE);
         }
     }
 }

@@ -37,6 +37,9 @@ pub struct TenantSpec {
     /// What is declared for it, apart from syncs. In files only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
+    /// Whether nothing is written to it: it is read, planned and reported. Absent is read as false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
     /// The tenants whose syncs it takes. Absent: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
@@ -88,12 +91,15 @@ exactly_one! {
 }
 
 /// Manifests that declare a tenant.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Source {
     /// Relative, below the root given to the command; no symlink may lead out of it.
     #[schemars(length(min = 1, max = 253))]
     pub path: String,
+    /// Whether what it no longer declares is removed. Absent is read as false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prune: Option<bool>,
 }
 
 /// What we may do to a tenant. It governs only what Stablekey does, not what others write.
@@ -164,6 +170,16 @@ pub struct TenantStatus {
 }
 
 impl TenantSpec {
+    /// Whether nothing is written to it.
+    pub fn is_suspended(&self) -> bool {
+        self.suspend.unwrap_or(false)
+    }
+
+    /// Whether what its source no longer declares is removed.
+    pub fn source_prunes(&self) -> bool {
+        self.source.as_ref().and_then(|source| source.prune).unwrap_or(false)
+    }
+
     /// Whether we may do this to it.
     pub fn allows(&self, action: AllowedAction) -> bool {
         match self.policy.as_ref().and_then(|p| p.actions.as_ref()) {

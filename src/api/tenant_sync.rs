@@ -1,13 +1,13 @@
 //! TenantSync: makes a target's integrations those of a source tenant, bound there by stable key.
 
-use super::{Condition, names, rules, sensitive};
+use super::{Condition, DeletionPolicy, SecretKeyRef, True, names, rules, sensitive};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 /// Makes the integrations of other tenants, and, if asked, their connection definitions, those of a
 /// source tenant. It names only Tenants of its own namespace, and a target takes it only where its
 /// `acceptFrom` names the source.
-#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[kube(
     group = "stablekey.dev",
     version = "v1alpha1",
@@ -44,6 +44,14 @@ pub struct TenantSyncSpec {
     /// Whether what is no longer declared is removed from the target. Absent is read as false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prune: Option<bool>,
+    /// Whether nothing is written for it. It stays a writer: nothing that it wrote counts as no longer
+    /// declared. Absent is read as false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+    /// Whether `prune` may also delete a connection that the sync made and that has no deletionPolicy of its
+    /// own in the target. Absent is read as Retain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection_deletion: Option<DeletionPolicy>,
     /// For the operator: Plan waits for approval, Apply does not. Absent is read as Plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<SyncMode>,
@@ -73,29 +81,43 @@ pub enum SyncMode {
     Apply,
 }
 
-/// What is different in one tenant: an input's value (stableKey, input, value), or another stable
-/// key for a variable (integration, variable, stableKey).
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+/// What is different in one tenant: an input's value or secretRef, or the value of a field, of a connection
+/// (stableKey with input or field); another stable key for a variable (integration, variable, stableKey); or
+/// a field that the sync leaves alone there (object, field, keep: true).
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("(has(self.input) && has(self.value) && !has(self.integration) && !has(self.variable)) || (has(self.integration) && has(self.variable) && !has(self.input) && !has(self.value))").message(rules::OVERRIDE_SHAPE),
-    validation = Rule::new(format!("!has(self.input) || !{}", sensitive::cel_is_sensitive("self.input"))).message(rules::SECRET_OVERRIDE).field_path(".value"),
+    validation = Rule::new(rules::cel_override_shape()).message(rules::OVERRIDE_SHAPE),
+    validation = Rule::new(format!("!has(self.input) || !has(self.value) || !{}", sensitive::cel_is_sensitive("self.input"))).message(rules::SECRET_LITERAL).field_path(".value"),
+    validation = Rule::new("!has(self.field) || has(self.object) || self.field in ['title', 'description', 'embeddedWorkflows']").message(rules::OVERRIDE_FIELD).field_path(".field"),
+    validation = Rule::new("!has(self.field) || !has(self.value) || self.field != 'embeddedWorkflows' || self.value in ['true', 'false']").message(rules::OVERRIDE_EMBEDDED).field_path(".value"),
+    validation = Rule::new("!has(self.field) || !has(self.value) || self.field != 'title' || size(self.value) <= 253").message(rules::OVERRIDE_TITLE).field_path(".value"),
 )]
 pub struct Override {
     /// The target that it holds for.
     #[schemars(length(min = 1, max = 253))]
     pub tenant: String,
-    /// The connection whose input differs, or the one that the variable means there.
+    /// The connection that differs, or the one that the variable means there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = names::STABLE_KEY), length(max = 63))]
-    pub stable_key: String,
-    /// The input whose value differs.
+    pub stable_key: Option<String>,
+    /// The input that differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub input: Option<String>,
-    /// Its value there. Never a secret.
+    /// Its value there, or that of the field. Never a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8192))]
     pub value: Option<String>,
+    /// The key of a Secret that the input has there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretKeyRef>,
+    /// The field that differs: title, description or embeddedWorkflows of the connection; with `object`, the
+    /// field that is left alone, as it is written below spec: `definition`, `inputs.scopes`,
+    /// `connections.Salesforce`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 516))]
+    pub field: Option<String>,
     /// The integration whose variable differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
@@ -104,9 +126,75 @@ pub struct Override {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub variable: Option<String>,
+    /// The object of which a field is left alone: `Connection/salesforce-oauth` or `Integration/lead-router`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^(Connection|Integration)/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"), length(max = 265))]
+    pub object: Option<String>,
+    /// The sync leaves the field alone there: it neither writes nor compares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<True>,
     /// Why: for those who come after.
     #[schemars(length(min = 1, max = 8192))]
     pub reason: String,
+}
+
+/// What an override changes in its tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Overridden<'a> {
+    /// An input of the connection with a stable key.
+    Input {
+        /// The key.
+        stable_key: &'a str,
+        /// The input.
+        input: &'a str,
+    },
+    /// A field of the connection with a stable key.
+    Field {
+        /// The key.
+        stable_key: &'a str,
+        /// `title`, `description` or `embeddedWorkflows`.
+        field: &'a str,
+    },
+    /// A variable of an integration.
+    Variable {
+        /// The integration.
+        integration: &'a str,
+        /// Its variable.
+        variable: &'a str,
+    },
+    /// A field that is left alone.
+    Kept {
+        /// `Kind/name`.
+        object: &'a str,
+        /// As it is written below spec.
+        field: &'a str,
+    },
+}
+
+impl Override {
+    /// What it changes; `None` where it has none of the shapes.
+    pub fn changes(&self) -> Option<Overridden<'_>> {
+        match (&self.stable_key, &self.input, &self.field, &self.integration, &self.variable, &self.object) {
+            (Some(stable_key), Some(input), None, None, None, None) => Some(Overridden::Input { stable_key, input }),
+            (Some(stable_key), None, Some(field), None, None, None) => Some(Overridden::Field { stable_key, field }),
+            (Some(_), None, None, Some(integration), Some(variable), None) => {
+                Some(Overridden::Variable { integration, variable })
+            }
+            (None, None, Some(field), None, None, Some(object)) => Some(Overridden::Kept { object, field }),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Overridden<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Overridden::Input { stable_key, input } => write!(f, "input {input} of {stable_key}"),
+            Overridden::Field { stable_key, field } => write!(f, "{field} of {stable_key}"),
+            Overridden::Variable { integration, variable } => write!(f, "variable {variable:?} of {integration}"),
+            Overridden::Kept { object, field } => write!(f, "{field} of {object}"),
+        }
+    }
 }
 
 /// What the operator found.
@@ -139,7 +227,7 @@ pub struct TargetStatus {
     /// The target.
     #[schemars(length(min = 1, max = 253))]
     pub tenant: String,
-    /// One word: InSync, Applying, AwaitingApproval, Drifted, Blocked, Failed, Unreachable, NotAccepted, Invalid.
+    /// One word: InSync, Suspended, Applying, AwaitingApproval, Drifted, Blocked, Failed, Unreachable, NotAccepted, Invalid.
     #[schemars(length(max = 253))]
     pub state: String,
     /// Why, and what to do.
@@ -213,6 +301,16 @@ impl TenantSyncSpec {
     /// Whether what is no longer declared is removed.
     pub fn prunes(&self) -> bool {
         self.prune.unwrap_or(false)
+    }
+
+    /// Whether nothing is written for it.
+    pub fn is_suspended(&self) -> bool {
+        self.suspend.unwrap_or(false)
+    }
+
+    /// Whether a connection that it made, and that has no deletionPolicy, may be deleted by it.
+    pub fn deletes_connections(&self) -> bool {
+        self.connection_deletion == Some(DeletionPolicy::Delete)
     }
 
     /// Whether the sync carries the integration of this name.

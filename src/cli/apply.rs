@@ -67,13 +67,13 @@ impl Apply {
         if text && file.is_none() {
             output.result(&plan::show(&planned, &approved_before, &typed, Format::Text, output.style())?)?;
         }
-        if planned.plan.is_empty() {
+        if planned.plan.writes_nothing() {
             forget(&kept, &planned.plan)?;
             if !text || file.is_some() {
                 let shown = plan::show(&planned, &approved_before, &typed, self.format.output, output.style())?;
                 output.result(&shown)?;
             }
-            return Ok(planned.plan.exit);
+            return Ok(planned.plan.exit_of_apply());
         }
         let consent = match file {
             Some(file) => Consent::PlanFile(file.covers),
@@ -116,7 +116,7 @@ impl Apply {
         kept.warn_of_troubles(output);
         output.roles(report.errors().filter_map(PlaceError::role));
         told?;
-        Ok(exit(&report, after.map_or(1, |(_, plan)| plan.exit)))
+        Ok(exit(&report, after.map_or(1, |(_, plan)| plan.exit_of_apply())))
     }
 
     /// Writes the result; where that fails, it is told beside it.

@@ -5,7 +5,7 @@ use crate::api::{Kind, TenantSyncSpec};
 use crate::engine::code::{Code, Severity};
 use crate::engine::item::ObjectId;
 use crate::engine::narrowing::plan_narrowed;
-use crate::engine::plan::{Action, ActionKind, At, Finding, Note, Plan, Scope, Skipped};
+use crate::engine::plan::{Action, ActionKind, At, Finding, Note, OverrideOf, Plan, Scope, Skipped};
 use crate::engine::record::Writer;
 use crate::engine::world::{Sync, World};
 use crate::manifest::Problem;
@@ -98,10 +98,7 @@ fn add_unwritten_syncs(world: &mut World, scope: &Scope) {
             from: from.to_string(),
             to: vec![to.to_string()],
             integrations: vec!["*".to_string()],
-            connections: None,
-            prune: None,
-            mode: None,
-            overrides: Vec::new(),
+            ..TenantSyncSpec::default()
         };
         world.syncs.push(Sync { writer: Writer::Promote(from.to_string()), spec: Arc::new(spec) });
     }
@@ -183,6 +180,13 @@ fn locate(project: &Project, syncs: &[Sync], plan: &mut Plan) {
             let path = changed.map(|c| c.field.document_path()).unwrap_or_default();
             // Where it is declared is where it can be changed; a delete is declared nowhere.
             let id = &action.change.object;
+            let first = changed.map(|c| &c.field);
+            let by_override = action.overrides.iter().find(|o| Some(&o.field) == first);
+            if let Some(OverrideOf { writer: Writer::Sync(sync), position, .. }) = by_override {
+                let path = ["spec".to_string(), "overrides".to_string(), position.to_string()];
+                action.at = project.at(None, &ObjectId::new(Kind::TenantSync, sync), &path);
+                continue;
+            }
             let mut writers = action.writers.iter().filter(|_| action.action != ActionKind::Delete);
             let declared = writers.find_map(|writer| match writer {
                 Writer::Source => project.declared_at(&target.tenant, id, &path),

@@ -46,6 +46,7 @@ fn action(tenant: &str, id: &ObjectId, live: Item, record: Record, fields: Vec<F
         impact: Impact::default(),
         needs_approval: Vec::new(),
         at: None,
+        overrides: Vec::new(),
         change: Change {
             object: id.clone(),
             before: Some(live.clone()),

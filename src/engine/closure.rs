@@ -22,6 +22,8 @@ pub struct Index {
     /// Keys that replace each other, either way.
     kin: HashMap<String, BTreeSet<String>>,
     credentials: HashMap<String, BTreeSet<String>>,
+    /// What overrides name: whether each of them matches something is decided on these, whatever else changed.
+    overridden: Seeds,
     /// How far a fact can travel: longer chains of syncs carry it further.
     rounds: usize,
 }
@@ -46,8 +48,15 @@ impl Index {
             }
         }
         for o in world.syncs.iter().flat_map(|s| &s.spec.overrides) {
-            if let Some(integration) = &o.integration {
-                index.uses(integration, &o.stable_key);
+            if let (Some(integration), Some(key)) = (&o.integration, &o.stable_key) {
+                index.uses(integration, key);
+            }
+            index.overridden.integrations.extend(o.integration.clone());
+            index.overridden.keys.extend(o.stable_key.as_ref().map(|key| names::of_stable_key(key)));
+            match o.object.as_deref().and_then(ObjectId::parse) {
+                Some(ObjectId { kind: Kind::Integration, name }) => drop(index.overridden.integrations.insert(name)),
+                Some(ObjectId { kind: Kind::Connection, name }) => drop(index.overridden.keys.insert(name)),
+                _ => {}
             }
         }
         index
@@ -203,6 +212,13 @@ fn around(core: &Core, index: &Index, world: &World) -> Option<BTreeSet<ObjectId
         keys.extend(index.keys_of(&integrations));
         integrations.extend(index.integrations_of(&keys));
     }
+    let overridden = index.with_kin(index.overridden.keys.clone());
+    integrations.extend(index.integrations_of(&overridden));
+    integrations.extend(index.overridden.integrations.iter().cloned());
+    keys.extend(overridden);
+    if keys.len() + integrations.len() >= MANY.max(largest / 8) {
+        return None;
+    }
     Some(index.objects(world, &keys, integrations))
 }
 
@@ -224,7 +240,12 @@ fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>) -> Inventory {
             part.insert(item);
         }
         if let Some(record) = whole.records.get(id) {
-            part.records.insert(id.clone(), record.clone());
+            let mut record = record.clone();
+            if id.kind == Kind::Component {
+                // What is of it may lie outside: whether it can go is decided on the whole.
+                Arc::make_mut(&mut record).made = false;
+            }
+            part.records.insert(id.clone(), record);
         }
         if let Some(holders) = whole.holders.get(id) {
             part.holders.insert(id.clone(), holders.clone());

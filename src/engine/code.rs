@@ -98,6 +98,8 @@ codes! {
     DefinitionUnread = "SK0147", Error, "a definition is of a version that is not read: who uses what is unknown";
     NameUnknown = "SK0148", Error, "a component, type or input that is named is not there";
     IntegrationMissing = "SK0149", Unreached, "a sync names an integration that its source does not have";
+    OverrideTwice = "SK0156", Error, "two overrides of a sync change the same in one tenant";
+    BindingWaits = "SK0157", Unreached, "a variable is not moved from a connection that is complete to one that is not";
 }
 
 impl Code {

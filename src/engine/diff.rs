@@ -4,6 +4,7 @@
 use super::canonical::Json;
 use super::field::{Field, FieldValue};
 use super::item::Item;
+use super::overrides::Overrides;
 use super::plan::{FieldChange, Op};
 use super::record::{Record, Writer, Wrote};
 use crate::api::{Drift, Input};
@@ -24,6 +25,19 @@ pub struct Declaration {
     pub from: String,
     /// Actions that make what it copies.
     pub after: BTreeSet<String>,
+    /// What overrides of the sync decide of it.
+    pub overrides: Option<Arc<Overrides>>,
+}
+
+impl Declaration {
+    /// Whether it leaves a field alone: it declares the field, only not here.
+    fn leaves_alone(&self, field: &Field<'_>) -> bool {
+        self.overrides.as_ref().is_some_and(|overrides| overrides.leaves_alone(field))
+    }
+
+    fn is_own(&self) -> bool {
+        self.extent == Extent::Whole
+    }
 }
 
 /// How much of an object a writer speaks for.
@@ -113,6 +127,19 @@ pub struct Held {
     pub by: Option<String>,
 }
 
+/// A field that a sync wants otherwise than the target's own source, which goes before it.
+#[derive(Debug)]
+pub struct Overridden {
+    /// Which one.
+    pub field: Field<'static>,
+    /// Its value as the target's own source declares it.
+    pub own: Json,
+    /// Its value as the sync declares it.
+    pub declared: Json,
+    /// The sync.
+    pub writer: Writer,
+}
+
 /// A field that others changed since we wrote it.
 #[derive(Debug)]
 pub struct Drifted {
@@ -143,17 +170,19 @@ pub struct Fields {
     pub corrects: bool,
     /// Writers that are gone and whose fields stay.
     pub orphaned: BTreeSet<Writer>,
+    /// Fields that syncs want otherwise than the target's own source.
+    pub overridden: Vec<Overridden>,
 }
 
 /// Compares the sides of one object. `None` where nobody wants anything of it.
 pub fn difference(sides: &Sides<'_>) -> Option<Difference> {
     speaking(sides).next()?;
-    let declared = match merge(sides) {
-        Ok(declared) => declared,
+    let (declared, overridden) = match merge(sides) {
+        Ok(merged) => merged,
         Err(Conflict { field, writers }) => return Some(Difference::Conflict { field, writers }),
     };
     Some(match sides.live {
-        None => Difference::Fields(create(sides, &declared)?),
+        None => Difference::Fields(Fields { overridden, ..create(sides, &declared)? }),
         Some(live) => {
             let fields = live.fields(true);
             let mut written = beside(&fields);
@@ -163,7 +192,7 @@ pub fn difference(sides: &Sides<'_>) -> Option<Difference> {
             };
             match declared.iter().find(|(field, d)| field.kind.is_immutable() && differs(field, d)) {
                 Some((field, _)) => Difference::Occupied { field: field.clone().into_owned() },
-                None => Difference::Fields(compare(sides, live, &fields, &declared)),
+                None => Difference::Fields(Fields { overridden, ..compare(sides, live, &fields, &declared) }),
             }
         }
     })
@@ -205,6 +234,8 @@ struct Declared<'a> {
     writers: Arc<BTreeSet<Writer>>,
     /// Every writer that wants it is a sync: a secretRef is then the target's once it is there.
     crossing: bool,
+    /// An override gives it, for this tenant.
+    by_override: bool,
 }
 
 struct Conflict {
@@ -212,18 +243,29 @@ struct Conflict {
     writers: BTreeSet<Writer>,
 }
 
-fn merge<'a>(sides: &Sides<'a>) -> Result<DeclaredFields<'a>, Conflict> {
+/// What is declared of an object, field by field; and what of it the target's own source decides against
+/// a sync.
+fn merge<'a>(sides: &Sides<'a>) -> Result<(DeclaredFields<'a>, Vec<Overridden>), Conflict> {
     let mut merged: DeclaredFields<'a> = Vec::new();
-    for declaration in speaking(sides) {
-        let crossing = declaration.extent != Extent::Whole;
+    let mut overridden = Vec::new();
+    let (own, syncs): (Vec<_>, Vec<_>) = speaking(sides).partition(|d| d.is_own());
+    // What the target's own source declares is decided before any sync is asked.
+    for declaration in own.iter().chain(&syncs) {
+        let crossing = !declaration.is_own();
+        if let Some(of_another_kind) = another_kind(declaration, sides) {
+            overridden.push(of_another_kind);
+            continue;
+        }
         let records = declaration.extent != Extent::Existence;
         let writers = if records { only(&declaration.writer, sides.record) } else { Arc::default() };
         for (field, value) in declaration.item.fields(!crossing) {
+            let is_override = || declaration.overrides.as_ref().is_some_and(|o| o.decision(&field).is_some());
             let at = match merged.binary_search_by(|(other, _)| other.cmp(&field)) {
                 Ok(at) => at,
                 Err(at) => {
-                    let declared = Declared { value, item: &declaration.item, writers: writers.clone(), crossing };
-                    merged.insert(at, (field, declared));
+                    let by_override = is_override();
+                    let (item, writers) = (&declaration.item, writers.clone());
+                    merged.insert(at, (field, Declared { value, item, writers, crossing, by_override }));
                     continue;
                 }
             };
@@ -231,18 +273,41 @@ fn merge<'a>(sides: &Sides<'a>) -> Result<DeclaredFields<'a>, Conflict> {
                 other if other.value.is(&value) => {
                     Arc::make_mut(&mut other.writers).extend(writers.iter().cloned());
                     other.crossing &= crossing;
+                    other.by_override |= is_override();
                 }
                 other if crossing && gives_way(value, other, sides.live, &field) => {}
+                other if crossing && !other.crossing => overridden.push(Overridden {
+                    own: other.value.to_json(),
+                    declared: value.to_json(),
+                    writer: declaration.writer.clone(),
+                    field: field.into_owned(),
+                }),
                 _ => {
-                    let wants =
-                        |d: &&Declaration| d.item.fields(d.extent == Extent::Whole).iter().any(|(f, _)| *f == field);
+                    let wants = |d: &&Declaration| d.item.fields(d.is_own()).iter().any(|(f, _)| *f == field);
                     let writers = speaking(sides).filter(wants).map(|d| d.writer.clone()).collect();
                     return Err(Conflict { field: field.into_owned(), writers });
                 }
             }
         }
     }
-    Ok(merged)
+    Ok((merged, overridden))
+}
+
+/// A sync that wants an object of another kind than the target's own source: component, type and
+/// credentials never change, and what belongs to one kind is of no use to another.
+fn another_kind(declaration: &Declaration, sides: &Sides<'_>) -> Option<Overridden> {
+    let own = speaking(sides).find(|d| d.is_own()).filter(|_| !declaration.is_own())?;
+    declaration.item.fields(false).into_iter().filter(|(field, _)| field.kind.is_immutable()).find_map(
+        |(field, value)| {
+            let decided = own.item.value(&field)?;
+            (!decided.is(&value)).then(|| Overridden {
+                own: decided.to_json(),
+                declared: value.to_json(),
+                writer: declaration.writer.clone(),
+                field: field.into_owned(),
+            })
+        },
+    )
 }
 
 /// The set of one writer; the one that the record has, where it has it, so that sets are shared and
@@ -271,16 +336,19 @@ fn is_secret_ref(value: FieldValue<'_>) -> bool {
 }
 
 fn create(sides: &Sides<'_>, declared: &DeclaredFields<'_>) -> Option<Fields> {
-    let base = speaking(sides).find(|d| d.extent != Extent::Existence).or_else(|| speaking(sides).next())?;
+    let of_own = speaking(sides).find(|d| d.is_own());
+    let base = of_own.or_else(|| speaking(sides).find(|d| d.extent != Extent::Existence));
+    let base = base.or_else(|| speaking(sides).next())?;
     let mut fields = Fields {
         changes: Vec::with_capacity(declared.len()),
-        writers: speaking(sides).map(|d| d.writer.clone()).collect(),
+        writers: speaking(sides).filter(|d| another_kind(d, sides).is_none()).map(|d| d.writer.clone()).collect(),
         after: base.item.clone().without_bookkeeping(),
         record: Arc::default(),
         held: Vec::new(),
         drifted: Vec::new(),
         corrects: false,
         orphaned: BTreeSet::new(),
+        overridden: Vec::new(),
     };
     let mut record = Record { made: true, ..Record::of(sides.tenant) };
     for (field, d) in declared {
@@ -313,6 +381,7 @@ fn compare(
         drifted: Vec::new(),
         corrects: false,
         orphaned: BTreeSet::new(),
+        overridden: Vec::new(),
     };
     let (mut written, mut wrote) = (beside(written), Beside(recorded.fields.iter().peekable()));
     for (field, d) in declared {
@@ -333,7 +402,7 @@ fn declared_field(
     out: &mut Fields,
 ) {
     let now = before.or(field.kind.absent());
-    let to_record = || Wrote { hash: d.value.hash(), writers: writers_of(sides, d, wrote) };
+    let to_record = || Wrote { hash: d.value.hash(), writers: writers_of(sides, field, d, wrote) };
     if now.is_some_and(|now| now.is(&d.value)) {
         let follows = to_record();
         if wrote != Some(&follows) {
@@ -344,9 +413,15 @@ fn declared_field(
         return;
     }
     let as_recorded = wrote.is_some_and(|wrote| now.is_some_and(|now| now.hash() == wrote.hash));
+    // What its own source declared, and cannot be asked about now, is not a sync's to change.
+    let of_source = |wrote: &Wrote| wrote.writers.contains(&Writer::Source);
+    if d.crossing && wrote.is_some_and(of_source) && (sides.standing)(&Writer::Source) == Standing::Unsure {
+        return;
+    }
     // A secretRef crosses when its input is first written; from then on it is the target's, whatever
-    // the target makes of it.
-    let is_theirs = now.is_some_and(is_secret_ref) || (wrote.is_some() && !as_recorded);
+    // the target makes of it. One that an override gives is this tenant's, and follows the override.
+    let follows = d.by_override && as_recorded;
+    let is_theirs = (now.is_some_and(is_secret_ref) && !follows) || (wrote.is_some() && !as_recorded);
     if d.crossing && is_secret_ref(d.value) && is_theirs {
         return;
     }
@@ -371,13 +446,13 @@ fn declared_field(
 }
 
 /// The declaring writers, and those that wrote it and might still declare it.
-fn writers_of(sides: &Sides<'_>, d: &Declared<'_>, wrote: Option<&Wrote>) -> Arc<BTreeSet<Writer>> {
+fn writers_of(sides: &Sides<'_>, field: &Field<'_>, d: &Declared<'_>, wrote: Option<&Wrote>) -> Arc<BTreeSet<Writer>> {
     let mut writers = d.writers.clone();
     if wrote.is_none_or(|wrote| Arc::ptr_eq(&wrote.writers, &writers)) {
         return writers;
     }
     let others = wrote.into_iter().flat_map(|w| w.writers.iter()).filter(|w| !d.writers.contains(*w));
-    for unsure in others.filter(|w| (sides.standing)(w) == Standing::Unsure) {
+    for unsure in others.filter(|w| standing_on(sides, w, field) == Standing::Unsure) {
         Arc::make_mut(&mut writers).insert(unsure.clone());
     }
     writers
@@ -393,7 +468,11 @@ fn set(out: &mut Fields, field: &Field<'_>, d: &Declared<'_>, now: Option<FieldV
 impl Fields {
     /// Whether nothing is to be done or said.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.held.is_empty() && self.drifted.is_empty() && self.orphaned.is_empty()
+        self.changes.is_empty()
+            && self.held.is_empty()
+            && self.drifted.is_empty()
+            && self.orphaned.is_empty()
+            && self.overridden.is_empty()
     }
 
     fn record(&mut self, field: &Field<'_>, wrote: Wrote) {
@@ -402,7 +481,7 @@ impl Fields {
 }
 
 fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrote: &Wrote, out: &mut Fields) {
-    let standings = wrote.writers.iter().map(|w| (w, (sides.standing)(w)));
+    let standings = wrote.writers.iter().map(|w| (w, standing_on(sides, w, field)));
     let (stopped, lasting): (Vec<_>, Vec<_>) = standings.partition(|(_, standing)| *standing == Standing::Stopped);
     out.orphaned.extend(lasting.iter().filter(|(_, s)| *s == Standing::Gone).map(|(w, _)| (*w).clone()));
     if stopped.is_empty() {
@@ -431,6 +510,17 @@ fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrot
         Arc::make_mut(&mut out.record).fields.remove(field);
     }
     out.writers.extend(stopped);
+}
+
+/// How a writer that does not declare a field of an object stands to it.
+fn standing_on(sides: &Sides<'_>, writer: &Writer, field: &Field<'_>) -> Standing {
+    let declares =
+        |d: &&Declaration| d.writer == *writer && (d.leaves_alone(field) || another_kind(d, sides).is_some());
+    match sides.declarations.iter().find(declares) {
+        // It has not stopped declaring it.
+        Some(_) => Standing::Unsure,
+        None => (sides.standing)(writer),
+    }
 }
 
 fn change(field: &Field<'_>, op: Op, from: Option<FieldValue<'_>>, to: Option<FieldValue<'_>>) -> FieldChange {

@@ -50,6 +50,7 @@ pub fn write(
         impact: Impact::default(),
         needs_approval: Vec::new(),
         at: None,
+        overrides: Vec::new(),
         change: Change {
             object: id.clone(),
             before,

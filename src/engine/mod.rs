@@ -15,6 +15,7 @@ pub mod field;
 pub mod item;
 pub mod narrowing;
 pub mod near_miss;
+pub mod overrides;
 pub mod parallel;
 pub mod plan;
 pub mod promote;

@@ -1,7 +1,9 @@
 //! What a sync declares in one of its targets.
 
 use super::diff::{Declaration, Extent};
+use super::field::{Field, FieldKind};
 use super::item::{Item, ObjectId};
+use super::overrides::{Here, Overrides};
 use super::parallel;
 use super::record::Writer;
 use super::resolve::{Asker, Binding, Replacements, resolve_key, resolve_variable};
@@ -19,6 +21,8 @@ pub struct Side<'a> {
     pub inventory: &'a Inventory,
     /// Who replaces which key there.
     pub replacements: &'a Replacements,
+    /// Of the target: what its own source declares, which goes before what a sync declares.
+    pub own_source: Option<&'a Inventory>,
 }
 
 /// What a sync declares in one target.
@@ -30,6 +34,8 @@ pub struct Promotion {
     pub bindings: BTreeMap<String, BTreeMap<String, SourceBinding>>,
     /// Positions of overrides that matched something.
     pub matched: BTreeSet<usize>,
+    /// Pairs of positions of overrides that change the same.
+    pub doubled: Vec<(usize, usize)>,
     /// How many integrations the sync selects.
     pub selected: usize,
 }
@@ -39,31 +45,47 @@ pub struct Promotion {
 pub struct SourceBinding {
     /// The connection there; `None` where it is the integration's own, or missing there too.
     pub connection: Option<Arc<Object<ConnectionSpec>>>,
-    /// Whether an override gives it another key in the target.
+    /// Whether it means another key in the target.
     pub overridden: bool,
+    /// What it will mean in the target.
+    pub meaning: Meaning,
+}
+
+/// What a variable that a sync declares will mean in its target.
+#[derive(Clone, Debug)]
+pub enum Meaning {
+    /// What the sync declares.
+    Declared,
+    /// What the target's own source declares.
+    OwnSource(Variable),
 }
 
 /// Carries the integrations that a sync selects, and the connections that they use, to a target.
 /// `made_by` names the actions that make an object of the source.
 pub fn promote(sync: &Sync, from: Side<'_>, to: Side<'_>, made_by: &dyn Fn(&ObjectId) -> Option<String>) -> Promotion {
-    let mut promotion = Promotion::default();
+    let here = Here::of(&sync.spec, to.tenant);
+    let mut promotion = Promotion { doubled: here.doubled.clone(), ..Promotion::default() };
     let selected: Vec<_> = from.inventory.integrations.values().filter(|i| sync.spec.selects(i.name())).collect();
     promotion.selected = selected.len();
-    let carried = parallel::map(from.inventory.len(), &selected, |integration| carry(sync, integration, from, to));
+    let carried = parallel::map(from.inventory.len(), &selected, |integration| carry(&here, integration, from, to));
     let mut connections: Vec<Arc<Object<ConnectionSpec>>> = Vec::new();
-    for (integration, carried) in selected.iter().zip(carried) {
-        let name = integration.name();
-        let id = ObjectId::new(Kind::Integration, name);
-        let item = Item::Integration(carried.integration, from.inventory.uses.get(name).cloned());
-        let after = made_by(&id).into_iter().collect();
+    let declare = |id: ObjectId, item: Item, extent: Extent, overrides: Overrides| {
         let declaration = Declaration {
             writer: sync.writer.clone(),
             item,
-            extent: Extent::Crossing,
+            extent,
             from: from.tenant.to_string(),
-            after,
+            after: made_by(&id).into_iter().collect(),
+            overrides: (!overrides.is_empty()).then(|| overrides.into()),
         };
-        promotion.declarations.push((id, declaration));
+        (id, declaration)
+    };
+    for (integration, carried) in selected.iter().zip(carried) {
+        let name = integration.name();
+        let item = Item::Integration(carried.integration, from.inventory.uses.get(name).cloned());
+        let item = carried.overrides.keeps.iter().fold(item, |item, field| item.with(field, None));
+        let id = ObjectId::new(Kind::Integration, name);
+        promotion.declarations.push(declare(id, item, Extent::Crossing, carried.overrides));
         promotion.bindings.insert(name.to_string(), carried.bindings);
         promotion.matched.extend(carried.matched);
         connections.extend(carried.connections);
@@ -71,18 +93,16 @@ pub fn promote(sync: &Sync, from: Side<'_>, to: Side<'_>, made_by: &dyn Fn(&Obje
     connections.sort_by(|a, b| a.spec.stable_key.cmp(&b.spec.stable_key));
     connections.dedup_by(|a, b| a.spec.stable_key == b.spec.stable_key);
     for connection in connections {
-        match_input_overrides(sync, to.tenant, &connection.spec.stable_key, &mut promotion.matched);
         let extent = match sync.spec.connection_mode() {
+            // No connection is written: an override of one does nothing.
             ConnectionMode::Match => continue,
             ConnectionMode::Create => Extent::Existence,
             ConnectionMode::Mirror => Extent::Crossing,
         };
         let id = ObjectId::new(Kind::Connection, connection.name());
-        let after = made_by(&id).into_iter().collect();
-        let item = Item::Connection(crossing(&connection, sync, to.tenant));
-        let declaration =
-            Declaration { writer: sync.writer.clone(), item, extent, from: from.tenant.to_string(), after };
-        promotion.declarations.push((id, declaration));
+        let theirs = to.inventory.connections.get(connection.name()).cloned().map(Item::Connection);
+        let (item, overrides) = crossing(&connection, &here, theirs.as_ref(), &mut promotion.matched);
+        promotion.declarations.push(declare(id, item, extent, overrides));
     }
     promotion
 }
@@ -93,35 +113,51 @@ struct Carried {
     bindings: BTreeMap<String, SourceBinding>,
     /// The connections that it uses, as the source has them.
     connections: Vec<Arc<Object<ConnectionSpec>>>,
+    /// What overrides decide of it.
+    overrides: Overrides,
     /// Positions of overrides.
     matched: Vec<usize>,
 }
 
-fn carry(sync: &Sync, integration: &Arc<Object<IntegrationSpec>>, from: Side<'_>, to: Side<'_>) -> Carried {
+fn carry(here: &Here<'_>, integration: &Arc<Object<IntegrationSpec>>, from: Side<'_>, to: Side<'_>) -> Carried {
     let name = integration.name();
+    let id = ObjectId::new(Kind::Integration, name);
     let mut on_its_way = Carried {
         integration: integration.clone(),
         bindings: BTreeMap::new(),
         connections: Vec::new(),
+        overrides: Overrides::default(),
         matched: Vec::new(),
     };
+    if here.concerns(&id) {
+        let theirs = to.inventory.integrations.get(name).map(|i| Item::Integration(i.clone(), None));
+        let ours = Item::Integration(integration.clone(), None);
+        on_its_way.overrides.keeps = here.kept(&id, &ours, theirs.as_ref(), &mut on_its_way.matched);
+    }
     for (place, variable) in integration.spec.connections.iter().enumerate() {
+        if on_its_way.overrides.leaves_alone(&Field::named(FieldKind::Variable, &variable.name)) {
+            continue;
+        }
         let connection =
             resolve_variable(from.tenant, name, variable, from.inventory, from.replacements).connection().cloned();
-        let other = sync.spec.overrides.iter().enumerate().find(|(_, o)| {
-            o.tenant == to.tenant
-                && o.integration.as_deref() == Some(name)
-                && o.variable.as_deref() == Some(&variable.name)
-        });
         let mut key = variable.stable_key();
-        if let (Some((position, other)), Some(_)) = (other, key) {
-            on_its_way.matched.push(position);
-            key = Some(&other.stable_key);
-            Arc::make_mut(&mut on_its_way.integration).spec.connections[place] =
-                Variable::bound(&variable.name, &other.stable_key);
+        let other = here.variable(&id, &variable.name).filter(|_| key.is_some());
+        let is_overridden = other.is_some();
+        if let Some((decision, other)) = other {
+            on_its_way.matched.push(decision.position);
+            key = Some(other);
+            Arc::make_mut(&mut on_its_way.integration).spec.connections[place] = Variable::bound(&variable.name, other);
+            let field = Field::named(FieldKind::Variable, &variable.name).into_owned();
+            on_its_way.overrides.decided.insert(field, decision);
         }
-        let binding = SourceBinding { connection, overridden: other.is_some() };
-        on_its_way.connections.extend(key.and_then(|key| carried(key, &binding, from, to)));
+        let meaning = meaning(name, variable, to);
+        let means = match &meaning {
+            Meaning::Declared => key,
+            Meaning::OwnSource(variable) => variable.stable_key(),
+        };
+        let overridden = is_overridden || means.is_some_and(|key| variable.stable_key() != Some(key));
+        let binding = SourceBinding { connection, overridden, meaning: meaning.clone() };
+        on_its_way.connections.extend(means.and_then(|key| carried(key, &binding, from, to)));
         on_its_way.bindings.insert(variable.name.clone(), binding);
     }
     if !integration.metadata.labels.is_empty() || !integration.metadata.annotations.is_empty() {
@@ -130,12 +166,19 @@ fn carry(sync: &Sync, integration: &Arc<Object<IntegrationSpec>>, from: Side<'_>
     on_its_way
 }
 
+/// What a variable of an integration will mean in the target.
+fn meaning(integration: &str, variable: &Variable, to: Side<'_>) -> Meaning {
+    let own = to.own_source.and_then(|source| source.integrations.get(integration));
+    let own = own.and_then(|i| i.spec.connections.iter().find(|v| v.name == variable.name));
+    own.map_or(Meaning::Declared, |own| Meaning::OwnSource(own.clone()))
+}
+
 /// The source's connection that stands behind a key of the target: the one that the target would
 /// bind, where the source has it. What syncs brought there does not count, else what a sync declares
 /// would depend on what it declared before.
 fn carried(key: &str, binding: &SourceBinding, from: Side<'_>, to: Side<'_>) -> Option<Arc<Object<ConnectionSpec>>> {
     let source = binding.connection.as_ref().filter(|_| !binding.overridden);
-    let asker = Asker { writers: None, source_binding: source.map(|c| &c.spec) };
+    let asker = Asker { writers: None, source_binding: source.map(|c| &c.spec), ignores_readiness: true };
     let with_that_key = |key: &str| from.inventory.connection(key).cloned();
     match resolve_key(key, to.inventory, to.replacements, asker).binding {
         Binding::Bound(theirs) if theirs.spec.stable_key == key && source.is_some_and(|s| s.spec.stable_key == key) => {
@@ -164,39 +207,33 @@ impl Side<'_> {
 }
 
 /// A connection as a sync carries it: spec only, without test inputs and deletionPolicy, with the
-/// target's overrides.
-fn crossing(connection: &Arc<Object<ConnectionSpec>>, sync: &Sync, tenant: &str) -> Arc<Object<ConnectionSpec>> {
-    let overrides: Vec<_> = input_overrides(sync, tenant, &connection.spec.stable_key).collect();
+/// target's overrides. `theirs` is what the target has under its name.
+fn crossing(
+    connection: &Arc<Object<ConnectionSpec>>,
+    here: &Here<'_>,
+    theirs: Option<&Item>,
+    matched: &mut BTreeSet<usize>,
+) -> (Item, Overrides) {
+    let id = ObjectId::new(Kind::Connection, connection.name());
     let meta = &connection.metadata;
-    let crosses_as_it_is = overrides.is_empty()
+    let crosses_as_it_is = !here.concerns(&id)
         && connection.spec.test.is_none()
         && connection.spec.deletion_policy.is_none()
         && meta.labels.is_empty()
         && meta.annotations.is_empty();
     if crosses_as_it_is {
-        return connection.clone();
+        return (Item::Connection(connection.clone()), Overrides::default());
     }
     let mut spec = ConnectionSpec { test: None, deletion_policy: None, ..connection.spec.clone() };
-    for (_, input, value) in overrides {
-        spec.inputs.insert(input.to_string(), Input::value(value));
+    let mut overrides = Overrides::default();
+    for (field, decision) in here.changed(&id, &mut spec) {
+        matched.insert(decision.position);
+        overrides.decided.insert(field, decision);
     }
-    Arc::new(Object::new(connection.name(), spec))
-}
-
-fn input_overrides<'a>(
-    sync: &'a Sync,
-    tenant: &'a str,
-    key: &'a str,
-) -> impl Iterator<Item = (usize, &'a str, &'a str)> {
-    sync.spec.overrides.iter().enumerate().filter_map(move |(position, o)| {
-        let here = o.tenant == tenant && o.stable_key == key;
-        Some((position, o.input.as_deref()?, o.value.as_deref()?)).filter(|_| here)
-    })
-}
-
-fn match_input_overrides(sync: &Sync, tenant: &str, key: &str, matched: &mut BTreeSet<usize>) {
-    // Under Match no connection is written: such an override does nothing.
-    if sync.spec.connection_mode() != ConnectionMode::Match {
-        matched.extend(input_overrides(sync, tenant, key).map(|(position, ..)| position));
-    }
+    let ours = Item::Connection(connection.clone());
+    let mut kept = Vec::new();
+    overrides.keeps = here.kept(&id, &ours, theirs, &mut kept);
+    matched.extend(kept);
+    let item = Item::Connection(Arc::new(Object::new(connection.name(), spec)));
+    (overrides.keeps.iter().fold(item, |item, field| item.with(field, None)), overrides)
 }

@@ -1,6 +1,7 @@
 //! Every variable to its connection: bound, own, missing or unknown; by which rule, and what else
 //! was considered.
 
+use super::check::missing_inputs;
 use super::field::{Field, FieldKind};
 use super::item::ObjectId;
 use super::record::{Record, Writer};
@@ -68,6 +69,9 @@ pub enum WhyNot {
     Ring,
     /// It came by a sync, which did not write what asks.
     NotOfThisSync,
+    /// It lacks inputs that its type requires, and what it replaces does not: a working binding waits for a
+    /// working one.
+    NotReady,
 }
 
 /// Who answers for which key in one tenant.
@@ -146,6 +150,9 @@ pub struct Asker<'a> {
     pub writers: Option<&'a BTreeSet<Writer>>,
     /// What the sync's source binds the key to.
     pub source_binding: Option<&'a ConnectionSpec>,
+    /// Whether a replacement that is not complete answers as any other: where it is asked what is to be brought,
+    /// which must not depend on what is there already.
+    pub ignores_readiness: bool,
 }
 
 impl Replacements {
@@ -282,6 +289,18 @@ pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements
         );
         break;
     }
+    if !newer_keys.is_empty() && !asker.ignores_readiness {
+        let is_complete =
+            |key: &str| replacements.own(key).is_some_and(|c| missing_inputs(&c.spec, inventory).is_empty());
+        let chain = || std::iter::once(key).chain(newer_keys.iter().map(String::as_str));
+        // The newest that is complete; where none is, there is no working binding that could wait.
+        let working = chain().enumerate().filter(|(_, key)| is_complete(key)).map(|(position, _)| position).last();
+        if let Some(position) = working.filter(|position| *position < newer_keys.len()) {
+            let waits = newer_keys.split_off(position);
+            considered.extend(waits.into_iter().map(|key| Considered { key, why_not: WhyNot::NotReady }));
+            current = newer_keys.last().and_then(|newest| replacements.own(newest)).map_or(key, |c| &c.spec.stable_key);
+        }
+    }
     let invalid = || inventory.invalid.get(&ObjectId::new(Kind::Connection, names::of_stable_key(current)));
     let (binding, rule) = if let Some(connection) = replacements.own(current) {
         let rule = match newer_keys.is_empty() {
@@ -316,7 +335,7 @@ pub fn resolve_variable(
         Means::StableKey(key) => {
             let record = inventory.record(tenant, &ObjectId::new(Kind::Integration, integration));
             let wrote = record.and_then(|r| r.wrote(&Field::named(FieldKind::Variable, &variable.name)));
-            let asker = Asker { writers: wrote.map(|w| w.writers.as_ref()), source_binding: None };
+            let asker = Asker { writers: wrote.map(|w| w.writers.as_ref()), ..Asker::default() };
             resolve_key(key, inventory, replacements, asker)
         }
     }
@@ -331,7 +350,7 @@ pub fn resolve_credentials(
 ) -> Resolution {
     let record = inventory.record(tenant, &ObjectId::new(Kind::CustomerCredentials, credentials.name()));
     let wrote = record.and_then(|r| r.wrote(&Field::of(FieldKind::ConnectionKey)));
-    let asker = Asker { writers: wrote.map(|w| w.writers.as_ref()), source_binding: None };
+    let asker = Asker { writers: wrote.map(|w| w.writers.as_ref()), ..Asker::default() };
     resolve_key(&credentials.spec.connection, inventory, replacements, asker)
 }
 

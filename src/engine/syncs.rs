@@ -29,7 +29,10 @@ pub fn order(world: &World) -> Order<'_> {
         }
         for to in sync.spec.to.iter().collect::<BTreeSet<_>>() {
             if world.tenants.contains_key(to) {
-                edges.push((from, to, sync));
+                // One that is suspended writes nothing: it closes no ring.
+                if !sync.spec.is_suspended() {
+                    edges.push((from, to, sync));
+                }
             } else {
                 order.findings.push(unknown(world, sync, to, Some(from)));
             }

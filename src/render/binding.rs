@@ -2,7 +2,7 @@
 
 use crate::api::*;
 use crate::engine::check::{Elsewhere, how_to_mend_missing, missing_inputs};
-use crate::engine::promote::{Promotion, Side, SourceBinding, promote};
+use crate::engine::promote::{Meaning, Promotion, Side, SourceBinding, promote};
 use crate::engine::record::Writer;
 use crate::engine::resolve::{Asker, Binding, Replacements, Resolution, Rule, WhyNot, resolve_key, resolve_variable};
 use crate::engine::syncs;
@@ -177,6 +177,7 @@ pub(super) struct Scene<'a> {
 
 /// An integration as a sync would write it in a tenant.
 pub(super) struct Promised {
+    pub name: String,
     pub spec: IntegrationSpec,
     pub uses: Option<Arc<Uses>>,
     pub writer: Writer,
@@ -226,19 +227,28 @@ impl<'a> Scene<'a> {
 
     /// Every variable of an integration that a sync would write.
     pub fn promised(&self, promised: &Promised) -> Vec<BindingRow> {
-        let writers = BTreeSet::from([promised.writer.clone()]);
+        let sync = BTreeSet::from([promised.writer.clone()]);
         let row = |variable: &Variable| {
-            let source = promised.bindings.get(&variable.name).and_then(|b| b.connection.as_ref()).map(|c| &c.spec);
+            let binding = promised.bindings.get(&variable.name);
+            let source = binding.and_then(|b| b.connection.as_ref()).map(|c| &c.spec);
+            let (variable, writers) = match binding.map(|b| &b.meaning) {
+                Some(Meaning::OwnSource(variable)) => (variable, None),
+                Some(Meaning::Declared) | None => (variable, Some(&sync)),
+            };
             let resolution = match variable.stable_key() {
                 None => Resolution { binding: Binding::Own, rule: Rule::Own, considered: Vec::new() },
                 Some(key) => {
-                    let asker = Asker { writers: Some(&writers), source_binding: source };
+                    let asker = Asker { writers, source_binding: source, ..Asker::default() };
                     resolve_key(key, self.inventory, &self.replacements, asker)
                 }
             };
             self.row(variable, promised.uses.as_deref(), resolution, source)
         };
-        promised.spec.connections.iter().map(row).collect()
+        let mut rows: Vec<BindingRow> = promised.spec.connections.iter().map(row).collect();
+        // Those that the sync leaves alone, and the tenant's own.
+        let named = |name: &String| promised.spec.connections.iter().any(|v| v.name == *name);
+        rows.extend(self.live(&promised.name).into_iter().flatten().filter(|row| !named(&row.variable)));
+        rows
     }
 
     fn row(
@@ -333,6 +343,7 @@ fn considered(key: &str, why_not: &WhyNot) -> ConsideredKey {
         WhyNot::Ambiguous => "it replaces the key, and so does another: none of them answers",
         WhyNot::Ring => "it takes part in a ring of replacements",
         WhyNot::NotOfThisSync => "its `replaces` came by a sync, which did not write what asks",
+        WhyNot::NotReady => "it replaces the key, but lacks inputs that its type requires: the binding waits for it",
     };
     ConsideredKey { stable_key: key.to_string(), why_not: why_not.to_string() }
 }
@@ -341,6 +352,7 @@ fn considered(key: &str, why_not: &WhyNot) -> ConsideredKey {
 pub(super) fn promised(world: &World, tenant: &str, only: Option<&str>) -> Vec<Promised> {
     let order = syncs::order(world);
     let Some(to) = Scene::of(world, tenant) else { return Vec::new() };
+    let own_source = world.tenants.get(tenant).and_then(|view| view.source.as_ref()?.inventory()).map(AsRef::as_ref);
     let mut all = Vec::new();
     for sync in order.into.get(tenant).into_iter().flatten() {
         let Some(from) = Scene::of(world, &sync.spec.from) else { continue };
@@ -350,8 +362,8 @@ pub(super) fn promised(world: &World, tenant: &str, only: Option<&str>) -> Vec<P
         }
         let promotion = promote(
             narrowed.as_ref().unwrap_or(sync),
-            Side { tenant: from.tenant, inventory: from.inventory, replacements: &from.replacements },
-            Side { tenant: to.tenant, inventory: to.inventory, replacements: &to.replacements },
+            Side { tenant: from.tenant, inventory: from.inventory, replacements: &from.replacements, own_source: None },
+            Side { tenant: to.tenant, inventory: to.inventory, replacements: &to.replacements, own_source },
             &|_| None,
         );
         all.extend(of_promotion(&sync.writer, promotion));
@@ -370,7 +382,7 @@ fn of_promotion(writer: &Writer, mut promotion: Promotion) -> Vec<Promised> {
         if let crate::engine::item::Item::Integration(object, uses) = declaration.item {
             let bindings = promotion.bindings.remove(&id.name).unwrap_or_default();
             let spec = object.spec.clone();
-            all.push(Promised { spec, uses, writer: writer.clone(), bindings });
+            all.push(Promised { name: id.name, spec, uses, writer: writer.clone(), bindings });
         }
     }
     all

@@ -428,15 +428,18 @@ fn syncs(world: &World, tenants: &[KeyInTenant]) -> Vec<SyncLine> {
 
 fn overrides(world: &World, key: &str) -> Vec<OverrideOfKey> {
     let all = world.syncs.iter().flat_map(|sync| sync.spec.overrides.iter().map(move |o| (sync, o)));
-    let named = all.filter(|(_, o)| o.stable_key == key);
+    let object = format!("Connection/{}", names::of_stable_key(key));
+    let named = all.filter(|(_, o)| o.stable_key.as_deref() == Some(key) || o.object.as_ref() == Some(&object));
     named
         .map(|(sync, o)| OverrideOfKey {
             writer: sync.writer.to_string(),
             tenant: o.tenant.clone(),
-            what: match (&o.input, &o.integration, &o.variable) {
-                (Some(input), ..) => format!("input {input}"),
-                (None, Some(integration), Some(variable)) => format!("variable {variable:?} of {integration}"),
-                _ => "nothing".to_string(),
+            what: match o.changes() {
+                Some(Overridden::Input { input, .. }) => format!("input {input}"),
+                Some(Overridden::Field { field, .. }) => field.to_string(),
+                Some(Overridden::Kept { field, .. }) => format!("{field}, which it leaves alone,"),
+                Some(variable @ Overridden::Variable { .. }) => variable.to_string(),
+                None => "nothing".to_string(),
             },
             reason: o.reason.clone(),
         })

@@ -7,7 +7,7 @@ use super::findings::item as finding;
 use super::invocation::Invocation;
 use super::markdown::{Comment, command, escape as md, fence, row, rule};
 use super::plan_text::{digests_to_approve, next, passed_over};
-use super::ranked::{self, Held, Ranked};
+use super::ranked::{self, Held, Overridden, Ranked};
 use super::tally::Tally;
 use super::value;
 use crate::api::Kind;
@@ -24,7 +24,7 @@ pub fn plan_markdown(plan: &Plan, typed: &Invocation) -> String {
     let tally = Tally::of_plan(plan, &targets);
     let passed_over: String = passed_over(plan).iter().map(|line| format!("{}.\n\n", md(line))).collect();
     let head = format!("## Stablekey plan\n\n{passed_over}");
-    if plan.is_empty() && plan.exit == 0 {
+    if plan.exit == 0 && ranked::of_no_target(plan).is_empty() && targets.iter().all(Ranked::is_quiet) {
         let rest = tally.sentence();
         let rest = if rest.is_empty() { String::new() } else { format!(" ({rest})") };
         return format!("{head}✅ Nothing to do: everything is as declared{rest}.\n");
@@ -39,7 +39,9 @@ pub fn plan_markdown(plan: &Plan, typed: &Invocation) -> String {
     for ranked in targets.iter().filter(|t| !t.is_quiet()) {
         let needs_eyes = !ranked.errors.is_empty() || !ranked.blocked.is_empty() || !ranked.needs_approval.is_empty();
         let open = if needs_eyes { " open" } else { "" };
-        let (tenant, tally) = (md(&ranked.target.tenant), md(&Tally::of(ranked).sentence()));
+        let tally = Tally { suspended: 0, ..Tally::of(ranked) }.sentence();
+        let tally: Vec<String> = ranked.suspended().into_iter().chain(Some(tally).filter(|t| !t.is_empty())).collect();
+        let (tenant, tally) = (md(&ranked.target.tenant), md(&tally.join("; ")));
         let open = format!("\n<details{open}><summary><b>{tenant}</b>: {tally}</summary>\n\n");
         comment.section(&open, &items(ranked), "\n</details>\n");
     }
@@ -47,15 +49,35 @@ pub fn plan_markdown(plan: &Plan, typed: &Invocation) -> String {
 }
 
 fn table(comment: &mut Comment, targets: &[Ranked<'_>]) {
-    let columns =
-        ["", "Tenant", "Create", "Update", "Delete", "Adopt", "Needs approval", "Blocked", "Drifted", "By hand"];
+    let columns = [
+        "",
+        "Tenant",
+        "Create",
+        "Update",
+        "Delete",
+        "Adopt",
+        "Needs approval",
+        "Blocked",
+        "Drifted",
+        "Held",
+        "By hand",
+    ];
     let head = row(&columns.map(str::to_string)) + &rule(columns.len());
     let rows: Vec<String> = targets
         .iter()
         .map(|ranked| {
             let t = Tally::of(ranked);
-            let numbers =
-                [t.create, t.update, t.delete, t.adopt, t.needs_approval, t.blocked + t.missing, t.drifted, t.by_hand];
+            let numbers = [
+                t.create,
+                t.update,
+                t.delete,
+                t.adopt,
+                t.needs_approval,
+                t.blocked + t.missing,
+                t.drifted,
+                t.held,
+                t.by_hand,
+            ];
             let number = |n: usize| if n == 0 { "·".to_string() } else { n.to_string() };
             let cells = [mark(ranked).to_string(), md(&ranked.target.tenant)];
             row(&cells.into_iter().chain(numbers.map(number)).collect::<Vec<_>>())
@@ -68,8 +90,12 @@ fn mark(ranked: &Ranked<'_>) -> &'static str {
     match () {
         () if ranked.target.state == State::Unreachable || !ranked.errors.is_empty() => "❌",
         () if !ranked.blocked.is_empty() || !ranked.unreached.is_empty() => "⛔",
+        () if !ranked.held_variables.is_empty() => "⛔",
         () if !ranked.needs_approval.is_empty() || !ranked.drifted.is_empty() => "⚠️",
+        () if ranked.is_suspended() => "⏸️",
         () if !ranked.target.actions.is_empty() => "✏️",
+        () if !ranked.warnings.is_empty() => "⚠️",
+        () if ranked.differs() => "ℹ️",
         () => "✅",
     }
 }
@@ -97,6 +123,7 @@ fn items(ranked: &Ranked<'_>) -> Vec<String> {
     items.extend(ranked.errors.iter().map(|f| finding(f)));
     items.extend(ranked.blocked.iter().map(|note| blocked(note)));
     items.extend(ranked.unreached.iter().map(|f| finding(f)));
+    items.extend(ranked.held_variables.iter().map(|h| held(h, "⛔ ")));
     for drifted in &ranked.drifted {
         let (object, fields) = (md(&drifted.object.to_string()), md(&drifted.fields.join(", ")));
         items.push(format!("- ≠ **drifted** {object}: {fields} changed there{} and is left so\n", md(&drifted.by())));
@@ -105,7 +132,8 @@ fn items(ranked: &Ranked<'_>) -> Vec<String> {
         items.extend(actions.iter().map(|a| action(a)));
     }
     items.extend(adopts(&ranked.adopts));
-    items.extend(ranked.held.iter().map(held));
+    items.extend(ranked.held.iter().map(|h| held(h, "")));
+    items.extend(ranked.overridden.iter().map(overridden));
     items.extend(ranked.warnings.iter().map(|f| finding(f)));
     if !ranked.by_hand.is_empty() {
         items.push("\n**By hand**\n\n".to_string());
@@ -119,13 +147,19 @@ fn blocked(note: &Note) -> String {
     format!("- ⛔ {code} **blocked {}**: {}<br>→ {}\n", md(&object.to_string()), md(text), md(mend))
 }
 
-fn held(held: &Held<'_>) -> String {
+fn held(held: &Held<'_>, mark: &str) -> String {
     let what = match held.text {
         Some(text) => text.to_string(),
         None if held.fields.is_empty() => format!("kept as it is, for {}", held.by),
         None => format!("{}: {} has its own value, which stays", held.fields.join(", "), held.by),
     };
-    format!("- **held** {}: {}\n", md(&held.object.to_string()), md(&what))
+    format!("- {mark}**held** {}: {}\n", md(&held.object.to_string()), md(&what))
+}
+
+fn overridden(overridden: &Overridden<'_>) -> String {
+    let (object, fields) = (md(&overridden.object.to_string()), md(&overridden.fields.join(", ")));
+    let writer = md(&overridden.writer.to_string());
+    format!("- **overridden** {object}: {fields} by {writer}; its own source goes before it\n")
 }
 
 fn adopts(actions: &[&Action]) -> Option<String> {

@@ -24,7 +24,7 @@ pub fn plan_text(plan: &Plan, typed: &Invocation, style: Style) -> String {
     for line in passed_over(plan) {
         page.wrap(0, 2, &[faint(line)]);
     }
-    if plan.is_empty() && plan.exit == 0 {
+    if plan.exit == 0 && everywhere.is_empty() && targets.iter().all(Ranked::is_quiet) {
         page.line(
             0,
             &[Span::new(Tone::Good, "✓"), plain(format!(" Nothing to do: {}", as_declared(plan, &tally, typed)))],
@@ -90,16 +90,30 @@ fn quiet_tenants(page: &mut Page, quiet: &[&Ranked<'_>]) {
 
 fn target(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
     let tenant = &ranked.target.tenant;
-    page.wrap(0, 4, &[strong(tenant), plain("  "), faint(Tally::of(ranked).sentence())]);
+    let mut head = vec![strong(tenant), plain("  ")];
+    for suspended in ranked.suspended() {
+        head.extend([Span::new(Tone::Careful, suspended), plain("; ")]);
+    }
+    let tally = Tally { suspended: 0, ..Tally::of(ranked) }.sentence();
+    if tally.is_empty() {
+        head.pop();
+    }
+    head.push(faint(tally));
+    page.wrap(0, 4, &head);
     if ranked.target.state == State::Unreachable {
         let why = ranked.target.why.as_deref().unwrap_or("it cannot be read");
         page.wrap(2, 6, &[Span::new(Tone::Bad, "✗ unreachable"), plain(format!("  {why}"))]);
         page.wrap(6, 6, &[plain(format!("→ nothing is planned in {tenant} until it can be read; the others go on"))]);
+        // What is said of it although it was not read: of the syncs into it, and of its source.
+        for found in [&ranked.errors, &ranked.unreached, &ranked.warnings] {
+            findings::list(page, 2, found);
+        }
         return;
     }
     findings::list(page, 2, &ranked.errors);
     cut(page, &ranked.blocked, "blocked", |page, note| blocked(page, note));
     findings::list(page, 2, &ranked.unreached);
+    held_variables(page, ranked, typed);
     for action in &ranked.needs_approval {
         action_text::action(page, action);
     }
@@ -110,6 +124,7 @@ fn target(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
     }
     adopts(page, &ranked.adopts);
     held(page, ranked);
+    overridden(page, ranked);
     findings::list(page, 2, &ranked.warnings);
     by_hand(page, ranked);
 }
@@ -188,6 +203,28 @@ fn is_are(objects: usize) -> String {
     format!("{} {}", count(objects, "object", "objects"), if objects == 1 { "is" } else { "are" })
 }
 
+fn held_variables(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
+    let tenant = &ranked.target.tenant;
+    cut(page, &ranked.held_variables, "held", |page, held| {
+        let head = [Span::new(Tone::Bad, "✗ held"), plain("  "), strong(held.object.to_string())];
+        page.wrap(2, 6, &head);
+        page.wrap(6, 6, &[plain(format!("{}: {} has its own binding, which stays", and(&held.fields), held.by))]);
+        page.wrap(6, 8, &[plain("→ to bind it as it is declared, this, and apply:")]);
+        page.line(10, &[strong(typed.adopt(tenant, held.object))]);
+        let keep = format!("to keep it: declare it in the source of {tenant}, or override it in the sync (keep: true)");
+        page.wrap(8, 8, &[plain(keep)]);
+    });
+}
+
+/// What a sync wants otherwise is decided: nobody has to do anything about it.
+fn overridden(page: &mut Page, ranked: &Ranked<'_>) {
+    cut(page, &ranked.overridden, "overridden", |page, overridden| {
+        let (object, fields) = (overridden.object.to_string(), and(&overridden.fields));
+        let what = format!("  {fields} by {}: its own source goes before it", overridden.writer);
+        page.wrap(2, 6, &[faint("· overridden"), plain("  "), strong(object), plain(what)]);
+    });
+}
+
 fn held(page: &mut Page, ranked: &Ranked<'_>) {
     cut(page, &ranked.held, "held", |page, held| {
         let what = match (held.fields.as_slice(), held.text) {
@@ -214,12 +251,16 @@ fn by_hand(page: &mut Page, ranked: &Ranked<'_>) {
 
 /// A command to run next, and what is said around it.
 pub(super) struct Next {
-    pub lead: &'static str,
+    pub lead: String,
     pub command: String,
     pub tail: &'static str,
 }
 
 impl Next {
+    fn new(lead: impl Into<String>, command: String, tail: &'static str) -> Self {
+        Next { lead: lead.into(), command, tail }
+    }
+
     /// In one line.
     pub fn line(&self) -> String {
         format!("{} {}{}", self.lead, self.command, self.tail)
@@ -230,18 +271,22 @@ impl Next {
 pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<Next> {
     let mut lines = Vec::new();
     if tally.errors + tally.unreachable > 0 {
-        lines.push(Next { lead: "Next: mend the errors, then", command: typed.plan(), tail: "" });
-    } else if plan.is_empty() {
-        let lead = "Next: nothing to apply; do what the arrows say, then";
-        lines.push(Next { lead, command: typed.plan(), tail: "" });
+        lines.push(Next::new("Next: mend the errors, then", typed.plan(), ""));
+    } else if plan.is_empty() && plan.exit != 0 {
+        lines.push(Next::new("Next: nothing to apply; do what the arrows say, then", typed.plan(), ""));
+    } else if plan.writes_nothing() && !plan.is_empty() {
+        let suspended: Vec<&str> = plan.targets.iter().filter(|t| t.suspended).map(|t| t.tenant.as_str()).collect();
+        let tenants = if suspended.len() == 1 { "Tenant" } else { "Tenants" };
+        let text = format!("Next: nothing to apply until suspend is taken out of {tenants} {}", and(&suspended));
+        lines.push(Next::new(text, String::new(), ""));
     }
-    if !plan.is_empty() && !typed.is_apply {
+    if !plan.writes_nothing() && !typed.is_apply {
         let tail = match tally.needs_approval {
             0 => "  (it asks before it writes)",
             _ => "  (it asks before what needs approval)",
         };
         let lead = if lines.is_empty() { "Next:" } else { "What is planned can be applied already:" };
-        lines.push(Next { lead, command: typed.apply(), tail });
+        lines.push(Next::new(lead, typed.apply(), tail));
     }
     lines
 }

@@ -6,6 +6,7 @@ use crate::engine::canonical::Json;
 use crate::engine::code::{Code, Severity};
 use crate::engine::item::ObjectId;
 use crate::engine::plan::{Action, ActionKind, Finding, Note, Plan, State, Target};
+use crate::engine::record::Writer;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +23,12 @@ pub(super) struct Ranked<'a> {
     pub creates: Vec<&'a Action>,
     pub deletes: Vec<&'a Action>,
     pub adopts: Vec<&'a Action>,
+    /// Variables that the target binds otherwise than is declared.
+    pub held_variables: Vec<Held<'a>>,
     pub held: Vec<Held<'a>>,
+    pub overridden: Vec<Overridden<'a>>,
+    /// Fields that drifted where nobody wants to hear of it.
+    pub ignored: usize,
     pub warnings: Vec<&'a Finding>,
     pub by_hand: Vec<ByHand<'a>>,
 }
@@ -34,6 +40,15 @@ pub(super) struct Held<'a> {
     pub fields: Vec<String>,
     pub by: &'a str,
     pub text: Option<&'a str>,
+}
+
+/// The fields of one object that a sync wants otherwise than the target's own source.
+#[derive(Debug)]
+pub(super) struct Overridden<'a> {
+    pub object: &'a ObjectId,
+    pub fields: Vec<String>,
+    /// The sync.
+    pub writer: &'a Writer,
 }
 
 /// Something that a person must do.
@@ -92,7 +107,10 @@ impl<'a> Ranked<'a> {
             creates: actions(ActionKind::Create),
             deletes: actions(ActionKind::Delete),
             adopts: actions(ActionKind::Adopt),
-            held: held(target),
+            held_variables: held(target, true),
+            held: held(target, false),
+            overridden: overridden(target),
+            ignored: target.notes.iter().filter(|n| matches!(n, Note::Drift { ignored: true, left: true, .. })).count(),
             warnings: here(Severity::Warning),
             by_hand: by_hand(target),
         }
@@ -103,17 +121,49 @@ impl<'a> Ranked<'a> {
         match () {
             () if self.target.state == State::Unreachable => 0,
             () if !self.errors.is_empty() => 1,
-            () if !self.blocked.is_empty() || !self.unreached.is_empty() => 2,
+            () if !self.blocked.is_empty() || !self.unreached.is_empty() || !self.held_variables.is_empty() => 2,
             () if !self.needs_approval.is_empty() => 3,
             () if !self.drifted.is_empty() => 4,
             () if !self.target.actions.is_empty() => 5,
-            () => 6,
+            () if self.differs() || self.is_suspended() => 6,
+            () if !self.warnings.is_empty() || !self.overridden.is_empty() => 6,
+            () => 7,
         }
+    }
+
+    /// Whether something is there otherwise than it is declared, whoever is content with that.
+    pub fn differs(&self) -> bool {
+        let held = self.held.len() + self.held_variables.len() + self.ignored + self.drifted.len();
+        let in_the_way = self.errors.len() + self.unreached.len() + self.blocked.len();
+        held + in_the_way + self.target.actions.len() + self.waiting() > 0
     }
 
     /// Whether there is nothing that anybody must do or know now.
     pub fn is_quiet(&self) -> bool {
-        self.rank() == 6
+        self.rank() == 7
+    }
+
+    /// Whether the tenant, or a sync into it, is suspended.
+    pub fn is_suspended(&self) -> bool {
+        self.target.suspended || !self.target.suspended_syncs.is_empty()
+    }
+
+    /// How many actions wait because something is suspended.
+    pub fn waiting(&self) -> usize {
+        let here = if self.target.suspended { self.target.actions.len() } else { 0 };
+        here + self.target.suspended_syncs.values().sum::<usize>()
+    }
+
+    /// What is suspended, and how much waits for it: `suspended, 3 actions wait`.
+    pub fn suspended(&self) -> Vec<String> {
+        let waits = |count: usize| match count {
+            0 => "nothing waits".to_string(),
+            1 => "1 action waits".to_string(),
+            many => format!("{} actions wait", super::escape::thousands(many)),
+        };
+        let here = self.target.suspended.then(|| format!("suspended, {}", waits(self.target.actions.len())));
+        let syncs = self.target.suspended_syncs.iter();
+        here.into_iter().chain(syncs.map(|(sync, count)| format!("{sync} is suspended, {}", waits(*count)))).collect()
     }
 }
 
@@ -167,15 +217,26 @@ fn both(path: &[String], live: Option<&Json>, declared: Option<&Json>) -> String
     }
 }
 
-fn held(target: &Target) -> Vec<Held<'_>> {
+/// What is held: variables, or all else.
+fn held(target: &Target, variables: bool) -> Vec<Held<'_>> {
     let mut by_object: BTreeMap<(&ObjectId, &str, Option<&str>), Vec<String>> = BTreeMap::new();
-    for note in &target.notes {
+    for note in target.notes.iter().filter(|note| note.is_held_variable() == variables) {
         if let Note::Held { object, path, by, text, from, to } = note {
             let fields = by_object.entry((object, by.as_str(), text.as_deref())).or_default();
             fields.extend((!path.is_empty()).then(|| both(path, from.as_ref(), to.as_ref())));
         }
     }
     by_object.into_iter().map(|((object, by, text), fields)| Held { object, fields, by, text }).collect()
+}
+
+fn overridden(target: &Target) -> Vec<Overridden<'_>> {
+    let mut by_object: BTreeMap<(&ObjectId, &Writer), Vec<String>> = BTreeMap::new();
+    for note in &target.notes {
+        if let Note::Overridden { object, path, writer, from, to, .. } = note {
+            by_object.entry((object, writer)).or_default().push(both(path, Some(from), Some(to)));
+        }
+    }
+    by_object.into_iter().map(|((object, writer), fields)| Overridden { object, fields, writer }).collect()
 }
 
 fn by_hand(target: &Target) -> Vec<ByHand<'_>> {

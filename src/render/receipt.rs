@@ -29,7 +29,9 @@ impl Applied<'_> {
             let (mark, tone) = match outcome {
                 Outcome::Done => ("✓", Tone::Good),
                 Outcome::Failed(_) => ("✗", Tone::Bad),
-                Outcome::HeldBack { .. } | Outcome::NotApproved | Outcome::Interrupted => ("–", Tone::Careful),
+                Outcome::HeldBack { .. } | Outcome::NotApproved | Outcome::Suspended | Outcome::Interrupted => {
+                    ("–", Tone::Careful)
+                }
             };
             let why = why(outcome);
             let why = if why.is_empty() { why } else { format!(": {why}") };
@@ -52,11 +54,11 @@ impl Applied<'_> {
                 page.line(0, &[plain(format!("{name:8} {digest}"))]);
             }
         }
-        if !after.is_empty() {
+        if !after.writes_nothing() {
             page.wrap(0, 2, &[plain("Next: "), command(typed.plan())]);
-        } else if after.exit != 0 {
-            let left = Tally::of_plan(after, &ranked::targets(after)).sentence();
-            page.wrap(0, 2, &[plain(format!("What no action can do: {left}. See ")), command(typed.plan())]);
+        }
+        for line in left(after) {
+            page.wrap(0, 2, &[plain(format!("{line}. See ")), command(typed.plan())]);
         }
         page.finish()
     }
@@ -70,7 +72,10 @@ impl Applied<'_> {
         for (tenant, error) in &self.report.unsettled {
             let _ = writeln!(text, "- {}", super::markdown::escape(&unsettled(tenant, error)));
         }
-        if let Ok((Receipt { plan, declared, live }, _)) = self.after {
+        if let Ok((Receipt { plan, declared, live }, after)) = self.after {
+            for line in left(after) {
+                let _ = writeln!(text, "- {}", super::markdown::escape(&line));
+            }
             let _ = writeln!(text, "\nReceipt: plan `{plan}`, declared `{declared}`, live `{live}`");
         }
         text
@@ -89,7 +94,12 @@ impl Applied<'_> {
             .collect();
         let mut applied = match self.after {
             Ok((receipt, after)) => {
-                value!({"receipt": receipt, "left": after.actions().count(), "exit": after.exit})
+                value!({
+                    "receipt": receipt,
+                    "left": after.actions().count(),
+                    "counts": after.counts,
+                    "exit": after.exit_of_apply(),
+                })
             }
             Err(why) => value!({"receipt": null, "left": null, "exit": 1, "why": why}),
         };
@@ -123,6 +133,20 @@ impl Applied<'_> {
     }
 }
 
+/// What is as it is, and not as it is declared, although everything is done that may be.
+fn left(after: &Plan) -> Vec<String> {
+    let targets = ranked::targets(after);
+    let suspended = targets.iter().flat_map(|t| t.suspended().into_iter().map(|s| (t.target.tenant.as_str(), s)));
+    let mut left: Vec<String> = suspended.map(|(tenant, what)| format!("{tenant}: {what}")).collect();
+    if after.is_empty() {
+        // What is decided, and what people do by hand, is no difference.
+        let tally = Tally { by_hand: 0, overridden: 0, suspended: 0, ..Tally::of_plan(after, &targets) };
+        let sentence = tally.sentence();
+        left.extend((!sentence.is_empty()).then(|| format!("What no action can do: {sentence}")));
+    }
+    left
+}
+
 fn unsettled(tenant: &str, error: &PlaceError) -> String {
     format!("{tenant}: what was done there is done, but could not be recorded: {error}")
 }
@@ -133,6 +157,7 @@ fn word(outcome: &Outcome) -> &'static str {
         Outcome::Failed(_) => "failed",
         Outcome::HeldBack { .. } => "heldBack",
         Outcome::NotApproved => "notApproved",
+        Outcome::Suspended => "suspended",
         Outcome::Interrupted => "interrupted",
     }
 }
@@ -143,6 +168,7 @@ fn why(outcome: &Outcome) -> String {
         Outcome::Failed(error) => error.to_string(),
         Outcome::HeldBack { by } => format!("waits for {by}"),
         Outcome::NotApproved => "needs approval".to_string(),
+        Outcome::Suspended => "its tenant is suspended".to_string(),
         Outcome::Interrupted => "interrupted before it".to_string(),
     }
 }

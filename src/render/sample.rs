@@ -79,9 +79,7 @@ pub fn sync(name: &str, from: &str, to: &str, integrations: &[&str], connections
         to: vec![to.into()],
         integrations: integrations.iter().map(ToString::to_string).collect(),
         connections: Some(connections),
-        prune: None,
-        mode: None,
-        overrides: vec![],
+        ..TenantSyncSpec::default()
     };
     Sync { writer: Writer::Sync(name.into()), spec: Arc::new(spec) }
 }
@@ -210,12 +208,11 @@ pub fn settled() -> World {
     let overrides = &mut Arc::make_mut(&mut world.syncs[0].spec).overrides;
     overrides.push(Override {
         tenant: "eu-prod".into(),
-        stable_key: "salesforce-oauth".into(),
+        stable_key: Some("salesforce-oauth".into()),
         input: Some("scopes".into()),
         value: Some("api eu".into()),
-        integration: None,
-        variable: None,
         reason: "the EU org has its own scopes".into(),
+        ..Override::default()
     });
     let first = plan(&world, &Scope::default());
     outcome(&world, &first)

@@ -19,6 +19,9 @@ pub(super) struct Tally {
     pub missing: usize,
     pub held: usize,
     pub drifted: usize,
+    pub ignored: usize,
+    pub suspended: usize,
+    pub overridden: usize,
     pub warnings: usize,
     pub by_hand: usize,
 }
@@ -37,8 +40,11 @@ impl Tally {
             needs_approval: ranked.needs_approval.len(),
             blocked: ranked.blocked.len(),
             missing: ranked.unreached.len(),
-            held: ranked.held.iter().map(|held| held.fields.len().max(1)).sum(),
+            held: ranked.held_variables.iter().chain(&ranked.held).map(|held| held.fields.len().max(1)).sum(),
             drifted: ranked.drifted.iter().map(|drifted| drifted.fields.len()).sum(),
+            ignored: ranked.ignored,
+            suspended: usize::from(ranked.target.suspended) + ranked.target.suspended_syncs.len(),
+            overridden: ranked.overridden.iter().map(|overridden| overridden.fields.len()).sum(),
             warnings: ranked.warnings.len(),
             by_hand: ranked.by_hand.len(),
         }
@@ -66,6 +72,9 @@ impl Tally {
             all.missing += tally.missing;
             all.held += tally.held;
             all.drifted += tally.drifted;
+            all.ignored += tally.ignored;
+            all.suspended += tally.suspended;
+            all.overridden += tally.overridden;
             all.warnings += tally.warnings;
             all.by_hand += tally.by_hand;
         }
@@ -95,8 +104,11 @@ impl Tally {
                 part(self.missing, "not reached"),
                 part(self.drifted, "drifted"),
                 part(self.held, "held"),
+                part(self.ignored, "drifted and ignored"),
+                part(self.suspended, "suspended"),
             ]),
             join(vec![
+                part(self.overridden, "overridden by its own source"),
                 part(self.by_hand, "to do by hand"),
                 (self.warnings > 0).then(|| count(self.warnings, "warning", "warnings")),
             ]),

@@ -29,15 +29,66 @@ fn a_plan_as_markdown() {
     insta::assert_snapshot!(plan_markdown(&busy(), &typed()));
 }
 
+/// Never "in sync" beside a difference: "What a tenant keeps is named in the first line of its plan".
+#[test]
+fn a_plan_without_actions_names_what_differs() {
+    let world = sample::settled();
+    let plan = sample::planned(&world);
+    assert!(plan.is_empty() && plan.exit == 0);
+    let text = plan_text(&plan, &typed(), Style::default());
+    assert!(text.starts_with("eu-prod  1 held") && !text.contains("Nothing to do"), "{text}");
+    insta::assert_snapshot!(text);
+    insta::assert_snapshot!(plan_markdown(&plan, &typed()));
+    insta::assert_snapshot!(Status::of(&world, &plan).text(&typed(), Style::default()));
+}
+
 #[test]
 fn an_empty_plan_is_one_line() {
     let mut plan = sample::planned(&sample::settled());
-    let text = plan_text(&plan, &typed(), Style::default());
-    assert_eq!(text.lines().count(), 1, "{text}");
-    insta::assert_snapshot!(text);
     plan.findings.clear();
     plan.targets.iter_mut().for_each(|t| t.notes.clear());
     insta::assert_snapshot!(plan_text(&plan, &typed(), Style::default()));
+    insta::assert_snapshot!(plan_markdown(&plan, &typed()));
+}
+
+/// "its first line says since when and how many wait".
+#[test]
+fn what_is_suspended_is_said_first() {
+    let mut world = sample::busy();
+    world.tenants.remove("ap-prod");
+    world.tenants.get_mut("eu-prod").unwrap().spec.suspend = Some(true);
+    for sync in &mut world.syncs {
+        if sync.writer.to_string() == "sync/beta" {
+            std::sync::Arc::make_mut(&mut sync.spec).suspend = Some(true);
+        }
+    }
+    let plan = sample::planned(&world);
+    let text = plan_text(&plan, &typed(), Style::default());
+    insta::assert_snapshot!(text.lines().next().unwrap());
+    insta::assert_snapshot!(text.lines().rev().take(4).collect::<Vec<_>>().join("\n"));
+    let markdown = plan_markdown(&plan, &typed());
+    insta::assert_snapshot!(
+        markdown.lines().filter(|l| l.contains("uspended") || l.contains("⏸")).collect::<Vec<_>>().join("\n")
+    );
+    let status = Status::of(&world, &plan).text(&typed(), Style::default());
+    insta::assert_snapshot!(status.lines().take(6).collect::<Vec<_>>().join("\n"));
+}
+
+/// "all unreachable": unknown, and never in sync.
+#[test]
+fn what_cannot_be_read_is_unknown() {
+    let mut world = sample::settled();
+    for view in world.tenants.values_mut() {
+        view.live = crate::engine::world::View::Unreachable("no route to host".into());
+    }
+    let plan = sample::planned(&world);
+    assert_eq!(plan.exit, 1);
+    let status = Status::of(&world, &plan);
+    let text = status.text(&typed(), Style::default());
+    assert!(!text.contains('✓') && !text.contains("in sync"), "{text}");
+    insta::assert_snapshot!(text);
+    assert!(!status.markdown(&typed()).contains('✅'));
+    assert!(json(&status, Layout::Compact).unwrap().contains("\"state\":\"unknown\""));
 }
 
 fn replaced() -> crate::engine::world::World {

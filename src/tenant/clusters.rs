@@ -69,6 +69,7 @@ pub fn spec_with_own(name: &str, spec: &TenantSpec, own: &[Object<TenantSpec>]) 
         [own] if own.name() == name => Ok(TenantSpec {
             accept_from: own.spec.accept_from.clone(),
             policy: spec.stricter_policy(&own.spec),
+            suspend: (spec.is_suspended() || own.spec.is_suspended()).then_some(true),
             ..spec.clone()
         }),
         [own] => Err(format!("its namespace is that of tenant {0}: call it {0} here too", own.name())),

@@ -115,9 +115,14 @@ impl Project {
 
     /// Gives each file to the tenant in whose folder it lies.
     fn fill(&mut self, given: &Given, structure: Structure, files: Files) {
-        let Structure { tenants, syncs, stopped, for_clusters, layout, folders_unknown, origins, problems } = structure;
+        let Structure { mut tenants, syncs, stopped, for_clusters, layout, folders_unknown, origins, problems } =
+            structure;
         (self.syncs, self.stopped, self.for_clusters, self.origins) = (syncs, stopped, for_clusters, origins);
         self.own_problems.extend(problems);
+        // What a Tenant says of removal holds for the source that it names itself, and for no other.
+        for (_, tenant) in tenants.iter_mut().filter(|(name, _)| given.sources.contains_key(*name)) {
+            tenant.spec.source.iter_mut().for_each(|source| source.prune = None);
+        }
         let layout = Arc::new(layout);
         let mut sorted = Sorted::of(&layout, files);
         self.own_problems.append(&mut sorted.problems);

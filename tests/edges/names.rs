@@ -111,3 +111,53 @@ fn what_holds_back_a_missing_connection_is_named() {
         .says("\"Chat\" needs Connection/chat-main, which is held back: SK0108")
         .does_not_say("make a Connection");
 }
+
+/// Case 23: "An override that matches nothing is an error that holds back what its sync writes to that tenant."
+#[test]
+fn an_override_that_names_nothing_fails_closed() {
+    let with = |o: &str| {
+        let sync = SYNC.replace("prune: true}", &format!("prune: true, overrides: [{{{o}, reason: test}}]}}"));
+        Root::base().with("syncs.yaml", &sync)
+    };
+    let variable = |integration: &str, variable: &str| {
+        format!("tenant: prod, integration: {integration}, variable: {variable}, stableKey: chat-eu")
+    };
+    let input = |tenant: &str, key: &str, input: &str| {
+        format!("tenant: {tenant}, stableKey: {key}, input: {input}, value: \"https://eu.example\"")
+    };
+    for (o, why) in [
+        (variable("greeet", "Chat"), "did you mean greet?"),
+        (variable("greet", "Caht"), "did you mean Chat?"),
+        (variable("nothing-like-it", "Chat"), "dev has no integration nothing-like-it"),
+        (input("prod", "chat-mian", "baseUrl"), "did you mean chat-main?"),
+        (input("prod", "chat-main", "baseUrll"), "did you mean baseUrl?"),
+        (input("pord", "chat-main", "baseUrl"), "did you mean prod?"),
+        (input("elsewhere", "chat-main", "baseUrl"), "it is for tenant elsewhere, which is not there"),
+        ("tenant: prod, object: Integration/greeet, field: title, keep: true".to_string(), "did you mean greet?"),
+    ] {
+        let root = with(&o);
+        root.plan().exits(1).says(why).says("syncs.yaml:4");
+        assert_eq!(actions(&root.plan_json()), Vec::<String>::new(), "{o}");
+        root.run(&["apply", "--yes"]).exits(1);
+        assert!(!root.has("prod/integrations"), "{o}");
+    }
+    // What is right goes on.
+    let root = with(&input("prod", "chat-main", "baseUrl")).apply();
+    assert!(root.read("prod/connections/chat-main.yaml").contains("https://eu.example"));
+}
+
+/// Case 54: a typo in a source's connection is told once, where it stands.
+#[test]
+fn a_typo_in_a_sources_connection_is_told_where_it_stands() {
+    let sync = SYNC.replace(
+        "prune: true}",
+        "prune: true, overrides: [{tenant: prod, stableKey: chat-main, input: baseUrl, value: \"https://eu.example\", reason: test}]}",
+    );
+    let root = Root::base()
+        .with("syncs.yaml", &sync)
+        .without("dev/connections/chat-main.yaml")
+        .with("dev/connections/chat-main.yaml", &connection("caht-main"));
+    let said = root.plan();
+    said.exits(3).says("did you mean caht-main?").says("correct it in dev");
+    said.does_not_say("SK0122").does_not_say("→ make a Connection");
+}

@@ -92,6 +92,25 @@ fn mode_apply_and_every_change_of_spec_in_it() {
     says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"mode": "Plan", "prune": false}))));
 }
 
+/// "`suspend: true` takes no verb beyond update; taking it away in mode Apply takes `approve`."
+#[test]
+fn suspending_takes_nothing_and_taking_it_away_takes_approval() {
+    let guarded = guarded();
+    let namespace = with_sync(guarded, &sync(json!({"mode": "Apply"})));
+    let patch = |spec: Value| format!("{PATCH} {}", json!({"spec": spec}));
+    says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"suspend": true}))));
+    // It writes nothing: what it would write is an editor's to change …
+    says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"integrations": ["*"]}))));
+    // … until it would write again.
+    let what = "taking suspend away from a sync of mode Apply";
+    for spec in [json!({"suspend": false}), json!({"suspend": null}), json!({"suspend": null, "prune": true})] {
+        takes_approval(guarded, &namespace, what, &patch(spec));
+        says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"suspend": true}))));
+    }
+    // In mode Plan it takes nothing.
+    says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"mode": "Plan", "suspend": null}))));
+}
+
 #[test]
 fn labels_and_the_status_take_nothing() {
     let guarded = guarded();

@@ -51,6 +51,7 @@ pub fn sync() -> Value {
     json!({
         "from": text(99, NAME), "to": names(32, NAME), "integrations": names(256, NAME),
         "connections": "Mirror", "prune": true, "mode": "Plan", "overrides": overrides,
+        "suspend": false, "connectionDeletion": "Retain",
     })
 }
 

@@ -316,7 +316,9 @@ fn of_tenants() -> Vec<Case> {
 fn of_syncs() -> Vec<Case> {
     let to = |to: Value| json!({"from": "us-prod", "to": to, "integrations": ["*"]});
     let overriding = |overriding: Value| {
-        let base = json!({"tenant": "eu-prod", "stableKey": "crm", "reason": "EU org"});
+        let key = if overriding.get("object").is_some() { json!({}) } else { json!({"stableKey": "crm"}) };
+        let base = json!({"tenant": "eu-prod", "reason": "EU org"});
+        let base = key.as_object().unwrap().iter().fold(base, |all, (name, value)| with(all, name, value.clone()));
         let members = overriding.as_object().unwrap().clone();
         let whole = members.into_iter().fold(base, |object, (field, value)| with(object, &field, value));
         with(to(json!(["eu-prod"])), "overrides", json!([whole]))
@@ -337,9 +339,16 @@ fn of_syncs() -> Vec<Case> {
             vec![
                 overriding(json!({"input": "authorizeUrl", "value": "https://eu.example"})),
                 overriding(json!({"integration": "lead-router", "variable": "CRM"})),
+                overriding(json!({"input": "clientSecret", "secretRef": {"name": "s", "key": "k"}})),
+                overriding(json!({"field": "title", "value": "Salesforce EU"})),
+                overriding(json!({"object": "Integration/lead-router", "field": "definition", "keep": true})),
             ],
             vec![
                 overriding(json!({})),
+                overriding(json!({"field": "title"})),
+                overriding(json!({"field": "title", "value": "x", "keep": true})),
+                overriding(json!({"object": "Integration/lead-router", "field": "definition"})),
+                overriding(json!({"input": "a", "value": "b", "secretRef": {"name": "s", "key": "k"}})),
                 overriding(json!({"input": "authorizeUrl"})),
                 overriding(json!({"integration": "lead-router"})),
                 overriding(json!({"input": "a", "value": "b", "integration": "lead-router", "variable": "CRM"})),
@@ -348,9 +357,30 @@ fn of_syncs() -> Vec<Case> {
         case(
             "override-literal",
             "spec.overrides[0].value",
-            rules::SECRET_OVERRIDE,
+            rules::SECRET_LITERAL,
             vec![overriding(json!({"input": "tokenUrl", "value": "https://eu.example"}))],
             vec![overriding(json!({"input": "clientSecret", "value": SECRET}))],
+        ),
+        case(
+            "override-field",
+            "spec.overrides[0].field",
+            rules::OVERRIDE_FIELD,
+            vec![overriding(json!({"field": "description", "value": "x"}))],
+            vec![overriding(json!({"field": "stableKey", "value": "x"}))],
+        ),
+        case(
+            "override-embedded",
+            "spec.overrides[0].value",
+            rules::OVERRIDE_EMBEDDED,
+            vec![overriding(json!({"field": "embeddedWorkflows", "value": "false"}))],
+            vec![overriding(json!({"field": "embeddedWorkflows", "value": "yes"}))],
+        ),
+        case(
+            "override-title",
+            "spec.overrides[0].value",
+            rules::OVERRIDE_TITLE,
+            vec![overriding(json!({"field": "title", "value": "t".repeat(253)}))],
+            vec![overriding(json!({"field": "title", "value": "t".repeat(254)}))],
         ),
     ]
 }

@@ -103,7 +103,13 @@ fn tenant(mut t: Tenant, at: usize, dice: &mut Dice) -> Tenant {
     for _ in 0..dice.below(3) {
         t = object(t, dice);
     }
+    if dice.rarely(16) {
+        t = t.suspended();
+    }
     if dice.rarely(3) {
+        if dice.below(2) == 1 {
+            t = t.source_prunes();
+        }
         t = t.declares();
         for _ in 0..=dice.below(3) {
             t = object(t, dice);
@@ -166,7 +172,19 @@ fn sync(told: Told, name: &str, tenants: usize, dice: &mut Dice) -> Told {
     if dice.rarely(4) {
         told = told.overriding_variable(TENANTS[to], integration(dice), dice.of(&VARIABLES), key(dice));
     }
-    told
+    told = match dice.below(12) {
+        1 => told.overriding_field(TENANTS[to], key(dice), "title", dice.of(&TITLES)),
+        2 => told.overriding_secret(TENANTS[to], key(dice), dice.of(&INPUTS), dice.of(&["s1", "s2"])),
+        3 => told.keeping(TENANTS[to], &format!("Connection/{}", key(dice).to_lowercase()), "title"),
+        4 => told.keeping(TENANTS[to], &format!("Connection/{}", key(dice).to_lowercase()), "inputs.scopes"),
+        5 => told.keeping(TENANTS[to], &format!("Integration/{}", integration(dice)), "definition"),
+        6 => told.keeping(TENANTS[to], &format!("Integration/{}", integration(dice)), "connections.V"),
+        _ => told,
+    };
+    if dice.rarely(4) {
+        told = told.deletes_connections();
+    }
+    if dice.rarely(16) { told.suspended() } else { told }
 }
 
 fn object(t: Tenant, dice: &mut Dice) -> Tenant {

@@ -60,8 +60,7 @@ pub fn world(source: &[Item], live: Arc<Inventory>) -> World {
         integrations: vec!["*".to_string()],
         connections: Some(ConnectionMode::Mirror),
         prune: Some(true),
-        mode: None,
-        overrides: Vec::new(),
+        ..TenantSyncSpec::default()
     };
     let view =
         |spec: TenantSpec, live: Arc<Inventory>| TenantView { spec, live: View::Read(live), source: None, recent: 0 };

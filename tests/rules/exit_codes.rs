@@ -73,9 +73,12 @@ fn what_is_wrong_is_1() {
         .sync("ba", "b", "a");
     ring.plan().exits(1);
     let conflict = w
-        .tenant("us", |t| t.connection("crm", "http/basic").title("US").integration("i").binds("CRM", "crm"))
-        .tenant("prod", |t| t.accepts("us"))
+        .tenant("us", |t| t.connection("k", "http/basic").title("US").integration("j").binds("K", "k"))
+        .tenant("ap", |t| t.connection("k", "http/basic").title("AP").integration("l").binds("K", "k"))
+        .tenant("prod", |t| t.accepts("us").accepts("ap"))
         .sync("s", "us", "prod")
+        .mirror()
+        .sync("s2", "ap", "prod")
         .mirror();
     conflict.plan().exits(1).finding(Code::WriterConflict);
 }
@@ -91,6 +94,31 @@ fn held_by_hand_and_warnings_are_0() {
     held.plan().exits(0).holds("prod/Connection/crm", "title");
     let warned = settled().tenant("prod", |t| t.component("http/basic").requires("host"));
     warned.plan().exits(0).finding(Code::InputMissing);
+}
+
+/// "a kept variable is 3; one that the target's own source or an override declares is decided and is not."
+#[test]
+fn a_kept_variable_is_3_and_one_that_is_decided_is_not() {
+    let kept = world()
+        .tenant("us", |t| t.connection("crm", "http/basic").integration("i").binds("CRM", "crm"))
+        .tenant("eu", |t| {
+            t.accepts("us")
+                .connection("crm", "http/basic")
+                .connection("crm-eu", "http/basic")
+                .integration("i")
+                .binds("CRM", "crm-eu")
+        })
+        .sync("s", "us", "eu");
+    kept.applied().plan().is_empty().exits(3).holds("eu/Integration/i", "connections.CRM");
+    let decided = [
+        kept.clone().tenant("eu", |t| t.declares().integration("i").binds("CRM", "crm-eu")),
+        kept.clone().overriding_variable("eu", "i", "CRM", "crm-eu"),
+        kept.keeping("eu", "Integration/i", "connections.CRM"),
+    ];
+    for w in decided {
+        w.plan().holds_nothing();
+        w.applied().plan().is_empty().exits(0).holds_nothing();
+    }
 }
 
 /// "`apply` exits by the plan after it": what is left of a blocked one is 3.

@@ -57,10 +57,7 @@ impl Told {
             from: from.to_string(),
             to: to.split(' ').map(str::to_string).collect(),
             integrations: vec!["*".to_string()],
-            connections: None,
-            prune: None,
-            mode: None,
-            overrides: Vec::new(),
+            ..TenantSyncSpec::default()
         };
         self.world.syncs.push(Sync { writer, spec: Arc::new(spec) });
         self
@@ -100,30 +97,63 @@ impl Told {
         self.last(|s| s.integrations = patterns.iter().map(ToString::to_string).collect())
     }
 
-    pub fn overriding_input(self, tenant: &str, key: &str, input: &str, value: &str) -> Self {
-        let o = Override {
-            tenant: tenant.into(),
-            stable_key: key.into(),
-            input: Some(input.into()),
-            value: Some(value.into()),
-            integration: None,
-            variable: None,
-            reason: "a test".into(),
-        };
+    pub fn overriding(self, tenant: &str, change: impl FnOnce(&mut Override)) -> Self {
+        let mut o = Override { tenant: tenant.into(), reason: "a test".into(), ..Override::default() };
+        change(&mut o);
         self.last(|s| s.overrides.push(o))
     }
 
+    pub fn overriding_input(self, tenant: &str, key: &str, input: &str, value: &str) -> Self {
+        self.overriding(tenant, |o| {
+            o.stable_key = Some(key.into());
+            o.input = Some(input.into());
+            o.value = Some(value.into());
+        })
+    }
+
+    pub fn overriding_secret(self, tenant: &str, key: &str, input: &str, secret: &str) -> Self {
+        self.overriding(tenant, |o| {
+            o.stable_key = Some(key.into());
+            o.input = Some(input.into());
+            o.secret_ref = Some(SecretKeyRef { name: secret.into(), key: input.into() });
+        })
+    }
+
+    pub fn overriding_field(self, tenant: &str, key: &str, field: &str, value: &str) -> Self {
+        self.overriding(tenant, |o| {
+            o.stable_key = Some(key.into());
+            o.field = Some(field.into());
+            o.value = Some(value.into());
+        })
+    }
+
     pub fn overriding_variable(self, tenant: &str, integration: &str, variable: &str, key: &str) -> Self {
-        let o = Override {
-            tenant: tenant.into(),
-            stable_key: key.into(),
-            input: None,
-            value: None,
-            integration: Some(integration.into()),
-            variable: Some(variable.into()),
-            reason: "a test".into(),
-        };
-        self.last(|s| s.overrides.push(o))
+        self.overriding(tenant, |o| {
+            o.stable_key = Some(key.into());
+            o.integration = Some(integration.into());
+            o.variable = Some(variable.into());
+        })
+    }
+
+    /// The sync leaves a field of an object alone in a tenant.
+    pub fn keeping(self, tenant: &str, object: &str, field: &str) -> Self {
+        self.overriding(tenant, |o| {
+            o.object = Some(object.into());
+            o.field = Some(field.into());
+            o.keep = Some(True);
+        })
+    }
+
+    pub fn suspended(self) -> Self {
+        self.last(|s| s.suspend = Some(true))
+    }
+
+    pub fn resumed(self) -> Self {
+        self.last(|s| s.suspend = None)
+    }
+
+    pub fn deletes_connections(self) -> Self {
+        self.last(|s| s.connection_deletion = Some(DeletionPolicy::Delete))
     }
 
     /// The plan of it all.
@@ -212,6 +242,22 @@ impl Tenant {
 
     pub fn without_source(mut self) -> Self {
         self.view.source = None;
+        self
+    }
+
+    /// Its source prunes, now or whenever it has one.
+    pub fn source_prunes(mut self) -> Self {
+        self.view.spec.source = Some(Source { path: "declared".into(), prune: Some(true) });
+        self
+    }
+
+    pub fn suspended(mut self) -> Self {
+        self.view.spec.suspend = Some(true);
+        self
+    }
+
+    pub fn resumed(mut self) -> Self {
+        self.view.spec.suspend = None;
         self
     }
 
@@ -410,6 +456,10 @@ impl Tenant {
         self.spec(|s| s.deletion_policy = Some(policy))
     }
 
+    pub fn without_deletion(self) -> Self {
+        self.spec(|s| s.deletion_policy = None)
+    }
+
     pub fn label(mut self, name: &str, value: &str) -> Self {
         let id = self.id();
         let (name, value) = (name.to_string(), value.to_string());
@@ -441,6 +491,14 @@ impl Tenant {
         let component = self.id().name;
         let object = self.inventory().components.get_mut(&component).unwrap();
         Arc::make_mut(object).spec.types[0].inputs.insert(name.to_string(), input);
+        self
+    }
+
+    /// Its type is OAuth 2.0, by an authorization code.
+    pub fn authorization_code(mut self) -> Self {
+        let component = self.id().name;
+        let object = self.inventory().components.get_mut(&component).unwrap();
+        Arc::make_mut(object).spec.types[0].oauth2 = Some(OAuth2::AuthorizationCode);
         self
     }
 
@@ -645,6 +703,31 @@ impl Seen {
             _ => None,
         });
         found.unwrap_or_else(|| panic!("{field} of {object} should be held\n{self}"))
+    }
+
+    /// The syncs whose value of a field the target's own source overrides, with the values of both.
+    #[track_caller]
+    pub fn overridden(&self, object: &str, field: &str) -> Vec<(String, String, String)> {
+        let wanted = path(field).path();
+        let found: Vec<_> = self
+            .notes(object)
+            .filter_map(|n| match n {
+                Note::Overridden { path, by, writer, from, to, .. } if *path == wanted => {
+                    assert_eq!(by.to_string(), "source");
+                    Some((writer.to_string(), from.value().to_string(), to.value().to_string()))
+                }
+                _ => None,
+            })
+            .collect();
+        assert!(!found.is_empty(), "{field} of {object} should be overridden\n{self}");
+        found
+    }
+
+    #[track_caller]
+    pub fn overrides_nothing(&self) -> &Self {
+        let notes = self.plan.targets.iter().flat_map(|t| &t.notes);
+        assert_eq!(notes.filter(|n| matches!(n, Note::Overridden { .. })).count(), 0, "{self}");
+        self
     }
 
     #[track_caller]

@@ -278,3 +278,89 @@ fn mirror_does_not_bring_a_newer_connection_that_would_not_answer() {
     w.plan().blocks("eu/Integration/i", Code::KeyDiffers);
     w.plan().leaves_alone("eu/Connection/new").is_empty();
 }
+
+/// "and, where the place can answer for older keys, nobody signs in again."
+#[test]
+fn nobody_signs_in_again_for_a_replacement() {
+    let signs_in = |w: &Told| {
+        let plan = w.plan();
+        let notes = plan.by_hand("prod/Connection/new");
+        notes.iter().any(|(_, _, text)| text.contains("sign"))
+            || notes.iter().any(|(_, _, text)| text.contains("supplies"))
+    };
+    for credentials in [Credentials::Customer, Credentials::OrganizationCustomer] {
+        let oauth = |t: Tenant| t.component("http/oauth2").authorization_code();
+        let w = world().tenant("prod", |t| {
+            oauth(t).connection("old", "http/oauth2").credentials(credentials).customer("Acme", "old").declares()
+        });
+        let new = |w: &Told| {
+            w.clone().tenant("prod", |t| {
+                t.declares().connection("new", "http/oauth2").credentials(credentials).replaces("old")
+            })
+        };
+        assert!(!signs_in(&new(&w)), "{credentials}");
+        // Who never had the older one signs in.
+        let fresh = world().tenant("prod", oauth);
+        assert!(signs_in(&new(&fresh)), "{credentials}");
+        // So does, with credentials of another kind, everybody.
+        let other = w.tenant("prod", |t| t.place().edit("Connection/old").of_kind("http/basic"));
+        assert!(signs_in(&new(&other)), "{credentials}");
+    }
+}
+
+/// "a working binding waits for a working one": "a variable is not moved from a connection that is Ready to one that
+/// is not", and "Ready in a directory: the definition is complete".
+#[test]
+fn a_working_binding_waits_for_a_replacement_that_works() {
+    let w = one(|t| {
+        t.component("http/basic")
+            .requires("host")
+            .connection("old", "http/basic")
+            .input("host", "a")
+            .customer("Acme", "old")
+            .connection("new", "http/basic")
+            .replaces("old")
+    });
+    assert_eq!(means(&w, "prod", "i", "CRM"), "old");
+    let plan = w.plan();
+    let waits = &plan.finding(Code::BindingWaits).text;
+    assert!(
+        waits.contains("new lacks host") && waits.contains(r#""CRM" of i"#) && waits.contains("1 customers"),
+        "{waits}"
+    );
+    plan.exits(3);
+    // "and happens by itself once it is Ready."
+    let complete = w.clone().tenant("prod", |t| t.edit("Connection/new").input("host", "a"));
+    assert_eq!(means(&complete, "prod", "i", "CRM"), "new");
+    complete.plan().finds_no(Code::BindingWaits).exits(0);
+    // One that does not work waits for nothing, nor does one that is gone.
+    let neither = w.clone().tenant("prod", |t| t.edit("Connection/old").without_input("host"));
+    assert_eq!(means(&neither, "prod", "i", "CRM"), "new");
+    let gone = w.tenant("prod", |t| t.without("Connection/old"));
+    assert_eq!(means(&gone, "prod", "i", "CRM"), "new");
+}
+
+/// Of several that follow each other, the newest that works.
+#[test]
+fn of_replacements_that_follow_each_other_the_newest_that_works_answers() {
+    let chain = |incomplete: &'static [&'static str]| {
+        one(|mut t| {
+            t = t.component("http/basic").requires("host");
+            for (key, older) in [("old", None), ("mid", Some("old")), ("new", Some("mid"))] {
+                t = t.connection(key, "http/basic");
+                t = if incomplete.contains(&key) { t } else { t.input("host", "a") };
+                t = older.into_iter().fold(t, Tenant::replaces);
+            }
+            t
+        })
+    };
+    for (incomplete, meant) in [
+        (&[][..], "new"),
+        (&["new"], "mid"),
+        (&["mid"], "new"),
+        (&["mid", "new"], "old"),
+        (&["old", "mid", "new"], "new"),
+    ] {
+        assert_eq!(means(&chain(incomplete), "prod", "i", "CRM"), meant, "{incomplete:?}");
+    }
+}

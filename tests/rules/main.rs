@@ -15,6 +15,7 @@ mod one_bad_resource;
 mod policy;
 mod removal;
 mod secrets;
+mod suspended;
 mod the_record;
 mod what_crosses;
 mod writers;

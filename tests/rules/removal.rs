@@ -1,5 +1,5 @@
-//! "An object goes only with `prune: true`, an allowed Delete, made by us, all recorded fields unchanged,
-//! and nothing that still uses it."
+//! "An object goes only where its writer prunes (`prune: true` of the sync, or beside `source`), with an allowed
+//! Delete, made by us, all recorded fields unchanged, and nothing that still uses it".
 
 use crate::fixtures::{Told, world};
 use stablekey::api::*;
@@ -43,22 +43,140 @@ fn what_may_go_goes_users_first() {
     done.plan().is_empty().exits(0);
 }
 
-/// "only with `prune: true`".
+/// "only where its writer prunes".
+/// "What a writer no longer declares and that stays (no prune, not ours) is counted in every plan."
 #[test]
-fn nothing_goes_without_prune() {
+fn nothing_goes_without_prune_and_what_stays_is_counted_in_every_plan() {
     let mut w = dropped();
     std::sync::Arc::make_mut(&mut w.world.syncs[0].spec).prune = None;
-    w.plan().is_empty().exits(0);
+    let plan = w.plan();
+    plan.is_empty().exits(0);
+    assert!(plan.holds(I, "").contains("sync/s does not prune"));
+    assert!(plan.holds(X, "").contains("sync/s does not prune"));
+    assert_eq!(w.applied().plan().plan.counts.held, 2);
+    // What nobody could read is not called undeclared.
+    w.clone().tenant("us", |t| t.unparsed("us/x.yaml")).plan().holds_nothing();
+    w.without_sync("s").plan().holds_nothing();
 }
 
-/// A source does not prune.
-#[test]
-fn a_source_removes_no_object() {
-    let w = world()
-        .tenant("eu", |t| t.allows_delete().declares().connection("crm", "http/basic").deletion(DeletionPolicy::Delete))
+/// A tenant with a source that declared two connections and an integration, and now one connection.
+fn source_let_go() -> Told {
+    world()
+        .tenant("eu", |t| {
+            t.allows_delete()
+                .declares()
+                .connection("crm", "http/basic")
+                .title("CRM")
+                .deletion(DeletionPolicy::Delete)
+                .connection("other", "http/basic")
+                .integration("i")
+                .binds("CRM", "crm")
+                .place()
+        })
         .applied()
-        .tenant("eu", |t| t.declares().without("Connection/crm").connection("other", "http/basic"));
-    w.plan().leaves_alone(X);
+        .tenant("eu", |t| t.declares().without("Connection/crm").without("Integration/i").place())
+}
+
+/// A source, too, removes only where it prunes; what stays is counted.
+#[test]
+fn a_source_without_prune_removes_nothing_and_what_stays_is_counted() {
+    let plan = source_let_go().plan();
+    plan.is_empty().exits(0);
+    assert!(plan.holds(X, "").contains("source does not prune"));
+    assert!(plan.holds(I, "").contains("source does not prune"));
+}
+
+/// "(… or beside `source`)".
+#[test]
+fn a_source_that_prunes_removes_what_it_no_longer_declares() {
+    let w = source_let_go().tenant("eu", |t| t.source_prunes());
+    let plan = w.plan();
+    plan.action(I).is_delete();
+    assert_eq!(plan.action(X).is_delete().waits_for(I).writers(), ["source"]);
+    plan.done().plan().is_empty().holds_nothing().exits(0);
+    // The same rules as for a sync.
+    w.clone().tenant("eu", |t| t.edit("Connection/crm").deletion(DeletionPolicy::Retain)).plan().leaves_alone(X);
+    w.clone().tenant("eu", |t| t.edit("Connection/crm").title("Theirs")).plan().leaves_alone(X);
+    w.clone().tenant("eu", |t| t.customer("Acme", "crm")).plan().leaves_alone(X);
+    w.clone().tenant("eu", |t| t.allows(&[AllowedAction::Create])).plan().is_empty();
+}
+
+/// "A wrong name never switches a rule off": what a component says of secrets holds while anything is of it.
+#[test]
+fn a_component_goes_after_everything_that_is_of_it() {
+    let w = world()
+        .tenant("eu", |t| {
+            t.allows_delete()
+                .approval(100, 100)
+                .source_prunes()
+                .declares()
+                .component("http/basic")
+                .has_secret("pin")
+                .connection("crm", "http/basic")
+                .deletion(DeletionPolicy::Delete)
+                .connection("mail", "smtp/basic")
+                .place()
+        })
+        .applied()
+        .tenant("eu", |t| t.declares().without("Component/http").place());
+    assert!(w.plan().holds("eu/Component/http", "").contains("Connection/crm is of it"));
+    w.plan().is_empty();
+    let owned =
+        w.clone().tenant("eu", |t| t.integration("i").owns("Own", "http/basic").declares().without("Connection/crm"));
+    assert!(owned.plan().holds("eu/Component/http", "").contains("Integration/i is of it"));
+    let gone = w.tenant("eu", |t| t.declares().without("Connection/crm").place());
+    gone.plan().action("eu/Component/http").is_delete().waits_for(X);
+    gone.applied().plan().is_empty();
+}
+
+/// "Unread is unknown": what an unreadable source may hold stays.
+#[test]
+fn a_source_that_cannot_be_read_removes_nothing() {
+    let w = source_let_go().tenant("eu", |t| t.source_prunes());
+    w.clone().tenant("eu", |t| t.declares().unreachable()).plan().is_empty().holds_nothing().exits(1);
+    w.clone().tenant("eu", |t| t.declares().unparsed("declared/x.yaml")).plan().is_empty().exits(1);
+    // An integration that cannot be read may use any connection.
+    w.clone().tenant("eu", |t| t.declares().invalid("Integration/i")).plan().leaves_alone(X).leaves_alone(I).exits(1);
+    // A tenant that has no source any more has a writer that is gone.
+    let gone = w.tenant("eu", |t| t.without_source());
+    gone.plan().is_empty().finding(Code::WriterGone);
+}
+
+/// "A writer that has become empty needs approval": a source too.
+#[test]
+fn a_source_that_has_become_empty_needs_approval() {
+    let w = source_let_go().tenant("eu", |t| t.source_prunes().approval(100, 100).declares_nothing());
+    let plan = w.plan();
+    plan.finding(Code::SourceEmpty);
+    plan.action(I).is_delete().needs_approval(Code::SourceEmpty);
+    plan.action(X).is_delete().needs_approval(Code::SourceEmpty);
+}
+
+/// "so what fails or waits in staging waits in prod": what goes, too.
+#[test]
+fn what_goes_in_staging_goes_in_prod_after_it() {
+    let w = world()
+        .tenant("dev", |t| {
+            t.connection("crm", "http/basic").integration("i").binds("CRM", "crm").integration("other").title("x")
+        })
+        .tenant("staging", |t| t.accepts("dev").allows_delete().approval(100, 100))
+        .tenant("prod", |t| t.accepts("staging").allows_delete().approval(100, 100))
+        .sync("s1", "dev", "staging")
+        .mirror()
+        .prune()
+        .deletes_connections()
+        .sync("s2", "staging", "prod")
+        .mirror()
+        .prune()
+        .deletes_connections()
+        .applied();
+    let gone = w.clone().tenant("dev", |t| t.without("Integration/i"));
+    let plan = gone.plan();
+    plan.action("prod/Integration/i").is_delete().waits_for("staging/Integration/i");
+    plan.action("prod/Connection/crm").is_delete().waits_for("prod/Integration/i").waits_for("staging/Integration/i");
+    plan.done().plan().is_empty();
+    let unbound = w.tenant("dev", |t| t.edit("Integration/i").without_variable("CRM"));
+    unbound.plan().action("prod/Connection/crm").is_delete().waits_for("staging/Integration/i");
 }
 
 /// "an allowed Delete".
@@ -114,7 +232,9 @@ fn nothing_goes_that_is_in_use() {
 fn nothing_goes_that_a_declared_integration_would_use() {
     let w = dropped()
         .tenant("us", |t| t.edit("Integration/other").binds("CRM", "crm"))
-        .tenant("eu", |t| t.declares().integration("other").title("another"));
+        .tenant("ap", |t| t.integration("other").title("another"))
+        .tenant("eu", |t| t.accepts("ap"))
+        .sync("s2", "ap", "eu");
     w.plan().finding(Code::WriterConflict);
     assert!(w.plan().holds(X, "").contains("Integration/other"));
     w.applied().plan().is_empty();
@@ -168,6 +288,18 @@ fn no_connection_goes_without_its_own_deletion_policy_in_the_target() {
         .applied()
         .tenant("us", |t| t.without("Integration/i").without("Connection/crm"));
     elsewhere.plan().leaves_alone(X);
+}
+
+/// "or, where it has none, the sync's `connectionDeletion: Delete`."
+#[test]
+fn where_it_has_no_policy_the_syncs_connection_deletion_counts() {
+    let without = dropped().tenant("eu", |t| t.edit("Connection/crm").without_deletion());
+    without.plan().leaves_alone(X);
+    without.clone().deletes_connections().plan().action(X).is_delete();
+    // Its own goes before.
+    let retained =
+        without.deletes_connections().tenant("eu", |t| t.edit("Connection/crm").deletion(DeletionPolicy::Retain));
+    assert!(retained.plan().holds(X, "").contains("deletionPolicy"));
 }
 
 /// "theirs from then on": what Create made is not removed.

@@ -152,6 +152,148 @@ fn a_sync_uses_what_is_bound_in_the_target_after_overrides() {
     done.plan().is_empty().finds_no(Code::OverrideMatchesNothing);
 }
 
+/// "{tenant, stableKey, field: title | description | embeddedWorkflows, value, reason}".
+#[test]
+fn an_override_gives_a_field_another_value_in_its_tenant_only() {
+    let w = us_to_eu()
+        .tenant("us", |t| t.edit("Connection/crm").title("CRM").embedded(true))
+        .overriding_field("eu", "crm", "title", "CRM EU")
+        .overriding_field("eu", "crm", "description", "of the EU")
+        .overriding_field("eu", "crm", "embeddedWorkflows", "false");
+    let done = w.applied();
+    assert_eq!(done.value(X, "title"), Some("CRM EU".into()));
+    assert_eq!(done.value(X, "description"), Some("of the EU".into()));
+    assert_eq!(done.value(X, "embeddedWorkflows"), Some(false.into()));
+    assert_eq!(done.writers(X, "title"), ["sync/s"]);
+    done.plan().is_empty().exits(0).finds_no(Code::OverrideMatchesNothing);
+    // An override that is taken away gives the source's value back.
+    let mut without = done;
+    std::sync::Arc::make_mut(&mut without.world.syncs[0].spec).overrides.clear();
+    without.plan().action(X).sets("title").removes("description").sets("embeddedWorkflows");
+}
+
+/// "{tenant, stableKey, input, secretRef: {name, key}, reason}".
+#[test]
+fn an_override_names_another_secret_in_its_tenant_only() {
+    let secret = |name: &str| Some(serde_json::json!({"secretRef": {"name": name, "key": "password"}}));
+    let w = us_to_eu().overriding_secret("eu", "crm", "password", "eu-secret");
+    assert_eq!(w.applied().value(X, "inputs.password"), secret("eu-secret"));
+    w.applied().plan().is_empty().finds_no(Code::OverrideMatchesNothing);
+    // Where the sync wrote the source's before, the override changes it …
+    let later = us_to_eu().applied().overriding_secret("eu", "crm", "password", "eu-secret");
+    later.plan().action(X).is_update().sets("inputs.password");
+    assert_eq!(later.applied().value(X, "inputs.password"), secret("eu-secret"));
+    later.applied().plan().is_empty();
+    // … and one that the target has of its own stays: "from then on it is the target's".
+    let own = us_to_eu()
+        .tenant("eu", |t| t.connection("crm", "http/basic").secret("password", "own"))
+        .overriding_secret("eu", "crm", "password", "eu-secret");
+    own.applied().plan().is_empty().holds_nothing();
+    assert_eq!(own.applied().value(X, "inputs.password"), secret("own"));
+    let edited = later.applied().tenant("eu", |t| t.edit("Connection/crm").secret("password", "own"));
+    edited.plan().is_empty().has_no_drift().holds_nothing();
+}
+
+/// "{tenant, object, field, keep: true}: the sync leaves it alone there".
+#[test]
+fn an_override_keeps_a_field_as_it_is_there() {
+    let kept = |w: Told| {
+        w.keeping("eu", "Connection/crm", "title").keeping("eu", "Integration/i", "definition").keeping(
+            "eu",
+            "Integration/i",
+            "connections.CRM",
+        )
+    };
+    let us = |title: &'static str, definition: &'static str| {
+        move |t: crate::fixtures::Tenant| {
+            t.edit("Connection/crm")
+                .title(title)
+                .edit("Integration/i")
+                .title(title)
+                .binds("Other", "crm")
+                .defined(definition)
+        }
+    };
+    // Of others, drifted, or as it was written: no write, no note, no exit code.
+    let own = us_to_eu().tenant("us", us("US", "d1")).tenant("eu", |t| {
+        t.connection("crm", "http/basic")
+            .title("EU")
+            .connection("mine", "http/basic")
+            .integration("i")
+            .binds("CRM", "mine")
+            .defined("pilot")
+    });
+    let drifted = us_to_eu()
+        .tenant("us", us("US", "d1"))
+        .applied()
+        .tenant("eu", |t| t.edit("Connection/crm").title("EU").edit("Integration/i").defined("pilot"));
+    let written = us_to_eu().tenant("us", us("US", "d1")).applied().tenant("us", us("US 2", "d2"));
+    for w in [own, drifted, written] {
+        let w = kept(w);
+        let before = w.clone();
+        let plan = w.plan();
+        plan.holds_nothing().has_no_drift().blocks_nothing().finds_no(Code::OverrideMatchesNothing);
+        let done = plan.done();
+        for (object, field) in [(X, "title"), (I, "definition"), (I, "connections.CRM")] {
+            assert_eq!(done.value(object, field), before.value(object, field), "{field}");
+            // What was recorded stays so: taken away, the override leaves what was before it.
+            assert_eq!(done.writers(object, field), before.writers(object, field), "{field}");
+        }
+        // What is not left alone goes on.
+        assert_eq!(done.value(I, "title"), done.live("us").integrations["i"].spec.title.clone().map(Into::into));
+        done.plan().is_empty().exits(0);
+    }
+    // Also where the source has it no longer, and where the object is new.
+    let gone = kept(us_to_eu().tenant("us", us("US", "d1")).applied())
+        .tenant("us", |t| t.edit("Connection/crm").without_title());
+    gone.plan().is_empty();
+    let new = kept(us_to_eu().tenant("us", us("US", "d1"))).applied();
+    assert_eq!((new.value(X, "title"), new.value(I, "definition")), (None, None));
+    new.plan().is_empty();
+}
+
+/// What a sync leaves alone it shares with nobody and contradicts nobody.
+#[test]
+fn what_a_sync_keeps_conflicts_with_nobody() {
+    let w = us_to_eu()
+        .tenant("us", |t| t.edit("Connection/crm").title("US"))
+        .tenant("ap", |t| t.connection("crm", "http/basic").title("AP").integration("j").binds("CRM", "crm"))
+        .tenant("eu", |t| t.accepts("ap"))
+        .sync("s2", "ap", "eu")
+        .mirror();
+    w.plan().finding(Code::WriterConflict);
+    let kept = w.keeping("eu", "Connection/crm", "title");
+    kept.plan().finds_no(Code::WriterConflict);
+    assert_eq!(kept.applied().value(X, "title"), Some("US".into()));
+    assert_eq!(kept.applied().writers(X, "title"), ["sync/s"]);
+    kept.applied().plan().is_empty();
+}
+
+/// "two for one input or variable likewise": "an error that holds back what its sync writes to that tenant".
+#[test]
+fn two_overrides_of_one_thing_hold_back_what_the_sync_writes_there() {
+    let doubled: [fn(Told) -> Told; 5] = [
+        |w| w.overriding_input("eu", "crm", "scopes", "a").overriding_input("eu", "crm", "scopes", "b"),
+        |w| w.overriding_input("eu", "crm", "x", "a").overriding_secret("eu", "crm", "x", "s"),
+        |w| w.overriding_variable("eu", "i", "CRM", "crm").overriding_variable("eu", "i", "CRM", "crm-eu"),
+        |w| w.overriding_field("eu", "crm", "title", "a").keeping("eu", "Connection/crm", "title"),
+        |w| w.overriding_input("eu", "crm", "x", "a").keeping("eu", "Connection/crm", "inputs.x"),
+    ];
+    for double in doubled {
+        let w = double(us_to_eu().tenant("ap", |t| t.accepts("us")).sync("s2", "us", "ap").mirror().of_sync("s"));
+        let plan = w.plan();
+        assert!(plan.finding(Code::OverrideTwice).text.contains("overrides 1 and 2 both change"), "{plan}");
+        plan.leaves_alone(X).leaves_alone(I).exits(1).action("ap/Connection/crm").is_create();
+        // Nor does it stop anything there.
+        let after = double(us_to_eu().prune().applied().tenant("eu", |t| t.allows_delete()))
+            .tenant("us", |t| t.without("Integration/i"));
+        after.plan().is_empty().exits(1);
+    }
+    // Of two tenants each is one.
+    let each = us_to_eu().overriding_input("eu", "crm", "x", "a").overriding_input("ap", "crm", "x", "b");
+    each.plan().finds_no(Code::OverrideTwice);
+}
+
 /// "An override that matches nothing is an error that holds back what its sync writes to that tenant."
 #[test]
 fn an_override_that_matches_nothing_is_an_error() {
@@ -348,4 +490,36 @@ fn a_source_brings_labels_of_people_and_none_of_tools() {
     // What a tool then keeps on the new object is nobody's difference.
     let watched = done.tenant("eu", |t| t.edit("Connection/crm").label("kustomize.toolkit.fluxcd.io/name", "apps"));
     watched.plan().is_empty().holds_nothing().has_no_drift().exits(0);
+}
+
+/// "a variable is not moved from a connection that is Ready to one that is not: the new connection is made, the move
+/// waits (unresolved …), and happens by itself once it is Ready."
+#[test]
+fn a_working_binding_waits_for_a_working_one() {
+    let w = world()
+        .tenant("us", |t| {
+            t.connection("crm", "http/basic")
+                .input("host", "a")
+                .connection("crm-2", "http/basic")
+                .integration("i")
+                .title("I")
+                .binds("CRM", "crm")
+        })
+        .tenant("eu", |t| t.accepts("us").component("http/basic").requires("host"))
+        .sync("s", "us", "eu")
+        .mirror()
+        .applied()
+        .tenant("us", |t| t.edit("Integration/i").title("II").binds("CRM", "crm-2"));
+    let plan = w.plan();
+    assert!(plan.blocks(I, Code::BindingWaits).contains("crm-2, which lacks host"), "{plan}");
+    plan.leaves_alone(I).exits(3).action("eu/Connection/crm-2").is_create();
+    let done = plan.done();
+    done.plan().is_empty().exits(3);
+    assert_eq!(done.value(I, "connections.CRM"), Some(serde_json::json!({"stableKey": "crm"})));
+    let complete = done.tenant("us", |t| t.edit("Connection/crm-2").input("host", "b"));
+    complete.plan().action(I).is_update().sets("connections.CRM").waits_for("eu/Connection/crm-2");
+    complete.applied().plan().is_empty().exits(0);
+    // "Not ready does not block": what does not work, or is new, need not wait.
+    w.clone().tenant("eu", |t| t.edit("Connection/crm").without_input("host")).plan().blocks_nothing();
+    w.tenant("us", |t| t.integration("j").binds("CRM", "crm-2")).plan().action("eu/Integration/j").is_create();
 }

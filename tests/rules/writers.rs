@@ -41,12 +41,18 @@ fn what_two_share_stays_while_one_declares_it() {
     done.plan().is_empty();
 }
 
-/// "two that differ conflict on that object, which stays as it is."
+/// Another tenant carries a connection and an integration to eu, with another title.
+fn and_ap_to_eu(w: Told, title: &str) -> Told {
+    w.tenant("ap", |t| t.connection("crm", "http/basic").title(title).integration("j").binds("CRM", "crm"))
+        .tenant("eu", |t| t.accepts("ap"))
+        .sync("s2", "ap", "eu")
+        .mirror()
+}
+
+/// "two syncs that differ conflict on that object, which stays as it is."
 #[test]
-fn two_writers_that_differ_conflict_and_the_object_stays_as_it_is() {
-    let w = us_to_eu()
-        .applied()
-        .tenant("eu", |t| t.declares().connection("crm", "http/basic").title("Other").input("scopes", "new"));
+fn two_syncs_that_differ_conflict_and_the_object_stays_as_it_is() {
+    let w = and_ap_to_eu(us_to_eu().applied(), "Other");
     let plan = w.plan();
     assert_eq!(plan.finding(Code::WriterConflict).object.as_ref().unwrap().to_string(), "Connection/crm");
     plan.leaves_alone(X).exits(1);
@@ -55,12 +61,127 @@ fn two_writers_that_differ_conflict_and_the_object_stays_as_it_is() {
 /// "A conflict of writers holds back that object only; what needs it goes on if it is live."
 #[test]
 fn a_conflict_holds_back_that_object_only() {
-    let conflicting = |w: Told| w.tenant("eu", |t| t.declares().connection("crm", "http/basic").title("Other"));
     // Live: what needs it goes on.
-    let w = conflicting(us_to_eu().tenant("eu", |t| t.connection("crm", "http/basic")));
+    let w = and_ap_to_eu(us_to_eu().tenant("eu", |t| t.connection("crm", "http/basic")), "Other");
     w.plan().action(I).is_create();
     // Not live: what needs it would miss it.
-    conflicting(us_to_eu()).plan().blocks(I, Code::BindingMissing);
+    and_ap_to_eu(us_to_eu(), "Other").plan().blocks(I, Code::BindingMissing);
+}
+
+/// "A target's own source goes before a sync: what it declares is decided (note `overridden`, by the source; no
+/// exit code …)".
+#[test]
+fn what_the_targets_own_source_declares_is_decided() {
+    let own =
+        |w: Told| w.tenant("eu", |t| t.declares().connection("crm", "http/basic").title("EU").input("scopes", "eu"));
+    for before in [us_to_eu(), us_to_eu().applied(), us_to_eu().tenant("eu", |t| t.connection("crm", "http/basic"))] {
+        let w = own(before);
+        let plan = w.plan();
+        plan.finds_no(Code::WriterConflict).holds_nothing();
+        assert_eq!(
+            plan.overridden(X, "title"),
+            [("sync/s".to_string(), r#""EU""#.to_string(), r#""CRM""#.to_string())]
+        );
+        let done = plan.done();
+        assert_eq!(done.value(X, "title"), Some("EU".into()));
+        // What only the source decided is the source's alone; what both want is of both.
+        assert_eq!(done.writers(X, "title"), ["source"]);
+        assert_eq!(done.writers(X, "type"), ["source", "sync/s"]);
+        let after = done.plan();
+        after.is_empty().exits(0).has_no_drift().holds_nothing().overridden(X, "title");
+    }
+}
+
+/// "… variables too".
+#[test]
+fn what_the_targets_own_source_binds_is_decided() {
+    let w = us_to_eu().tenant("eu", |t| {
+        t.declares().connection("crm-eu", "http/basic").integration("i").binds("CRM", "crm-eu").title("I")
+    });
+    let plan = w.plan();
+    plan.overridden(I, "connections.CRM");
+    // "What a sync uses: as bound in the target": nothing in eu uses crm.
+    plan.leaves_alone(X).action(I).is_create();
+    let done = plan.done();
+    assert_eq!(done.value(I, "connections.CRM"), Some(serde_json::json!({"stableKey": "crm-eu"})));
+    assert_eq!(done.writers(I, "connections.CRM"), ["source"]);
+    done.plan().is_empty().exits(0);
+    // What it binds must be there and fit, or the sync does not write the integration.
+    let missing = us_to_eu().tenant("eu", |t| t.declares().integration("i").binds("CRM", "gone"));
+    assert!(missing.plan().blocks(I, Code::BindingMissing).contains("gone"));
+    let other = us_to_eu()
+        .tenant("us", |t| t.edit("Integration/i").defined("d1"))
+        .tenant("eu", |t| t.declares().connection("mail", "smtp/basic").integration("i").binds("CRM", "mail"));
+    other.plan().blocks(I, Code::KeyDiffers);
+    other.plan().action(I).does_not_touch("definition");
+}
+
+/// Two syncs that differ where the source decides have nothing to differ about.
+#[test]
+fn syncs_do_not_conflict_where_the_source_decides() {
+    let w =
+        and_ap_to_eu(us_to_eu(), "Other").tenant("eu", |t| t.declares().connection("crm", "http/basic").title("EU"));
+    let plan = w.plan();
+    plan.finds_no(Code::WriterConflict);
+    let overridden: Vec<String> = plan.overridden(X, "title").into_iter().map(|(writer, ..)| writer).collect();
+    assert_eq!(overridden, ["sync/s", "sync/s2"]);
+    plan.done().plan().is_empty().exits(0);
+}
+
+/// "kept is only what no writer declares there".
+#[test]
+fn kept_is_only_what_no_writer_declares_there() {
+    let w = us_to_eu().tenant("eu", |t| t.connection("crm", "http/basic").title("EU"));
+    assert_eq!(w.plan().holds(X, "title"), "eu");
+    let declared = w.tenant("eu", |t| t.declares().connection("crm", "http/basic").title("EU"));
+    declared.plan().holds_nothing().overridden(X, "title");
+}
+
+/// What the source lets go of is the sync's again, and no sooner than the source was read whole.
+#[test]
+fn what_the_source_lets_go_of_is_the_syncs_again() {
+    let decided =
+        us_to_eu().tenant("eu", |t| t.declares().connection("crm", "http/basic").title("EU").input("a", "b")).applied();
+    let let_go = |w: Told| w.tenant("eu", |t| t.declares().edit("Connection/crm").without_title());
+    let w = let_go(decided.clone());
+    w.plan().overrides_nothing().action(X).is_update().sets("title");
+    assert_eq!(w.applied().writers(X, "title"), ["sync/s"]);
+    // "Unread is unknown": of a source that cannot be read nothing is let go.
+    for unread in [
+        let_go(decided.clone()).tenant("eu", |t| t.declares().unparsed("declared/x.yaml")),
+        decided.clone().tenant("eu", |t| t.declares().unreachable()),
+    ] {
+        unread.plan().leaves_alone(X).exits(1);
+    }
+}
+
+/// "Only a component, type or credentials that differ hold back a whole connection": what belongs to another
+/// kind of connection is of no use to this one.
+#[test]
+fn of_another_kind_nothing_of_the_sync_is_written() {
+    let w = us_to_eu()
+        .tenant("us", |t| t.edit("Connection/crm").input("scopes", "api"))
+        .tenant("eu", |t| t.declares().connection("crm", "http/oauth2").title("EU"));
+    let plan = w.plan();
+    plan.finds_no(Code::WriterConflict).overridden(X, "type");
+    assert_eq!(plan.action(X).is_create().writers(), ["source"]);
+    plan.action(X).does_not_touch("inputs.scopes");
+    plan.blocks(I, Code::KeyDiffers);
+    plan.exits(3).done().plan().is_empty();
+}
+
+/// A secretRef that crosses is no wish of the sync's where the target names its own.
+#[test]
+fn the_targets_own_secret_is_no_difference() {
+    let w = us_to_eu()
+        .tenant("us", |t| t.edit("Connection/crm").secret("password", "us"))
+        .tenant("eu", |t| t.declares().connection("crm", "http/basic").title("CRM").secret("password", "eu"));
+    w.plan().overrides_nothing();
+    // Where one side is a secret, the other is not shown.
+    let value = w.tenant("eu", |t| t.declares().edit("Connection/crm").input("password", "CANARY"));
+    let plan = value.plan();
+    let [(_, own, _)] = &plan.overridden(X, "inputs.password")[..] else { panic!("{plan}") };
+    assert_eq!(own, r#"{"hidden":true}"#);
 }
 
 /// Every writer that takes part in a conflict is named, those that agree too.

@@ -173,6 +173,14 @@ impl Binder {
                     Code::ReplacesAmbiguous,
                     format!("{older} and {} replace each other: take one of them out of replaces", spec.stable_key),
                 ),
+                Some(WhyNot::NotReady) => (
+                    Code::BindingWaits,
+                    format!(
+                        "{older} keeps its own connection until this one has all inputs that its type requires: \
+                         give it {}",
+                        missing_inputs(spec, &self.inventory).join(", ")
+                    ),
+                ),
                 None => continue,
             };
             problems.push(Problem::new(code, text));

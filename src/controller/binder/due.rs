@@ -183,10 +183,17 @@ impl Binder {
             Kind::Component if effect.inputs => {
                 for name in self.index.of_component(&id.name).cloned().collect::<Vec<_>>() {
                     due.credentials.extend(self.credentials_meaning(&name));
+                    let key = self.inventory.connections.get(&name).map(|c| c.spec.stable_key.clone());
+                    let kin = key.map(|key| self.kin(&key)).unwrap_or_default();
+                    // Whether it is complete decides about what it replaces.
+                    if kin.len() > 1 {
+                        self.due_to_keys(&kin, &mut due);
+                    }
                     due.connections.insert(name);
                 }
             }
-            Kind::Connection if effect.identity => {
+            // Whether a connection is complete decides about what it replaces, too.
+            Kind::Connection if effect.identity || (effect.inputs && was.keys.len().max(is.keys.len()) > 1) => {
                 let mut keys: BTreeSet<String> = was.keys.union(&is.keys).cloned().collect();
                 if effect.validity {
                     // What cannot be read has no key: its name says which keys may mean it.
@@ -197,11 +204,7 @@ impl Binder {
                     let alike = self.candidates.forget(key);
                     due.integrations.extend(alike.iter().flat_map(|key| self.index.integrations(key)).cloned());
                 }
-                for key in keys {
-                    due.connections.extend(self.inventory.connection(&key).map(|c| c.name().to_string()));
-                    due.integrations.extend(self.index.integrations(&key).cloned());
-                    due.credentials.extend(self.credentials_naming(&key));
-                }
+                self.due_to_keys(&keys, &mut due);
             }
             Kind::Connection if effect.inputs => due.credentials.extend(self.credentials_meaning(&id.name)),
             Kind::CustomerCredentials if (&was.twins, &was.connections) != (&is.twins, &is.connections) => {
@@ -214,6 +217,15 @@ impl Binder {
             _ => {}
         }
         due
+    }
+
+    /// Whatever has one of these keys, or names it.
+    fn due_to_keys(&self, keys: &BTreeSet<String>, due: &mut Due) {
+        for key in keys {
+            due.connections.extend(self.inventory.connection(key).map(|c| c.name().to_string()));
+            due.integrations.extend(self.index.integrations(key).cloned());
+            due.credentials.extend(self.credentials_naming(key));
+        }
     }
 
     /// The integrations that are bound to a connection.

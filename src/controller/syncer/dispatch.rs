@@ -99,7 +99,8 @@ impl Hub {
         let target = self.targets.get(name).filter(|target| !target.syncs.apply.is_empty())?;
         let world = self.world();
         let scope = Scope { tenants: [name.to_string()].into(), syncs: target.syncs.unattended(), ..Scope::default() };
-        let share = world.tenants.get(name)?.spec.approval();
+        let tenant = world.tenants.get(name).filter(|tenant| !tenant.spec.is_suspended())?;
+        let share = tenant.spec.approval();
         let mut plan = plan_closure(&world, &self.index, seeds, &scope);
         if !scope.syncs.is_empty() {
             // A sync that waits for approval may want something else of the same objects.
@@ -184,6 +185,7 @@ impl Hub {
             let is_into = spec.to.iter().any(|to| to == name);
             let into = || SyncInto {
                 mode: spec.mode.unwrap_or(SyncMode::Plan),
+                is_suspended: spec.is_suspended(),
                 source_trouble: self.places.trouble(&spec.from),
                 knows_source: self.tenants.get(&spec.from).is_some_and(|tenant| tenant.read.is_ok()),
             };

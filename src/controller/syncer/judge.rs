@@ -22,12 +22,13 @@ pub enum Standing {
     AwaitingApproval,
     Drifted,
     Applying,
+    Suspended,
     InSync,
 }
 
 impl Standing {
     /// All of them.
-    pub const ALL: [Standing; 9] = [
+    pub const ALL: [Standing; 10] = [
         Standing::Invalid,
         Standing::NotAccepted,
         Standing::Unreachable,
@@ -36,6 +37,7 @@ impl Standing {
         Standing::AwaitingApproval,
         Standing::Drifted,
         Standing::Applying,
+        Standing::Suspended,
         Standing::InSync,
     ];
 
@@ -50,6 +52,7 @@ impl Standing {
             Standing::AwaitingApproval => "AwaitingApproval",
             Standing::Drifted => "Drifted",
             Standing::Applying => "Applying",
+            Standing::Suspended => "Suspended",
             Standing::InSync => "InSync",
         }
     }
@@ -72,6 +75,8 @@ pub struct Evidence<'a> {
     pub sync: &'a str,
     /// Its mode.
     pub mode: SyncMode,
+    /// Whether it writes nothing.
+    pub is_suspended: bool,
     /// What is planned for the target.
     pub target: &'a Target,
     /// What the checks say.
@@ -205,6 +210,9 @@ fn standing(
     if let Some(why) = evidence.source_trouble {
         return (Standing::Unreachable, Some(format!("its source cannot be read: {why}")));
     }
+    if let Some(message) = suspended(evidence) {
+        return (Standing::Suspended, Some(message));
+    }
     if let Some((id, failure)) = evidence.failed().next() {
         let others = more(evidence.failed().count());
         return (Standing::Failed, Some(format!("{id}: {}{others}", failure.why)));
@@ -240,6 +248,24 @@ fn standing(
     (Standing::InSync, None)
 }
 
+/// What waits because the sync or the target is suspended.
+fn suspended(evidence: &Evidence<'_>) -> Option<String> {
+    let (what, waiting) = if evidence.is_suspended {
+        let waiting = evidence.target.suspended_syncs.get(&evidence.writer().to_string());
+        ("the sync".to_string(), waiting.copied().unwrap_or(0))
+    } else if evidence.target.suspended {
+        (evidence.target.tenant.clone(), evidence.actions().count())
+    } else {
+        return None;
+    };
+    let waits = match waiting {
+        0 => "nothing waits".to_string(),
+        1 => "1 action waits".to_string(),
+        many => format!("{many} actions wait"),
+    };
+    Some(format!("{what} is suspended; {waits}: take suspend out of its spec to go on"))
+}
+
 fn more(count: usize) -> String {
     if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() }
 }
@@ -264,7 +290,7 @@ pub fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
     ];
     if standing.is_stalled() {
         verdicts.push(Verdict::new("Stalled", true, reason, message));
-    } else if standing != Standing::InSync {
+    } else if !matches!(standing, Standing::InSync | Standing::Suspended) {
         verdicts.push(Verdict::new("Reconciling", true, reason, message));
     }
     verdicts

@@ -178,13 +178,15 @@ impl Pass {
         let scope = Scope { tenants: [self.target.clone()].into(), ..Scope::default() };
         let all = plan(world, &scope);
         let mut void = BTreeMap::new();
-        let mut came = self.approved(&all, syncs, &mut void);
+        // Nothing is written to a suspended tenant, whatever was approved.
+        let writes = !self.target(&all).is_some_and(|target| target.suspended);
+        let mut came = if writes { self.approved(&all, syncs, &mut void) } else { None };
         let unattended = (!syncs.apply.is_empty() && !syncs.plan.is_empty()).then(|| {
             let mut narrowed = plan(world, &Scope { syncs: syncs.unattended(), ..scope });
             leave_out_conflicts(&mut narrowed, &all);
             narrowed
         });
-        if came.is_none() && !syncs.apply.is_empty() {
+        if writes && came.is_none() && !syncs.apply.is_empty() {
             let planned = unattended.as_ref().unwrap_or(&all);
             if planned.actions().any(|(_, action)| action.needs_approval.is_empty()) {
                 came = Some(self.unattended(planned));
@@ -195,7 +197,8 @@ impl Pass {
             let receipt = apply::receipt(Digest::of(b""), world);
             (receipt.declared, receipt.live)
         });
-        let keeps_none = settled.is_some() && self.may_keep && !syncs.approved.is_empty() && self.forget_approvals();
+        let keeps_none =
+            writes && settled.is_some() && self.may_keep && !syncs.approved.is_empty() && self.forget_approvals();
         let came = Came { took: begun.elapsed(), ..came.unwrap_or_default() };
         came.log(&self.target);
         Whole { plan: all, unattended, came, void, settled, keeps_none }
@@ -293,7 +296,7 @@ impl Pass {
                 }
                 Outcome::Failed(PlaceError::Changed { .. }) => came.again = true,
                 Outcome::Failed(error) => drop(came.failed.insert(id.clone(), Failure::of(error))),
-                Outcome::HeldBack { .. } | Outcome::NotApproved | Outcome::Interrupted => {}
+                Outcome::HeldBack { .. } | Outcome::NotApproved | Outcome::Suspended | Outcome::Interrupted => {}
             }
         }
         for (tenant, error) in &report.unsettled {

@@ -44,7 +44,7 @@ pub fn tell_transition(
     }
     let object = reference(paths, id, uid);
     let importance = match (now.status.as_str(), now.reason.as_str()) {
-        ("True", _) | (_, "Applying" | "AwaitingApproval") => Importance::Normal,
+        ("True", _) | (_, "Applying" | "AwaitingApproval" | "Suspended") => Importance::Normal,
         _ => Importance::Warning,
     };
     match importance {

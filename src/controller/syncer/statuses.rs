@@ -69,9 +69,13 @@ pub fn of_tenant(live: &Live<Object<TenantSpec>>, places: &Places, now: &Time) -
         Ok(_) if places.is_being_read(&live.name) => return None,
         Ok(tenant) => match places.get(&live.name)? {
             Err(refusal) => bad("Stalled", refusal.reason, &refusal.why),
-            Ok(place) => match place.view(tenant).1 {
-                View::Read(_) => vec![Verdict::new("Ready", true, "Followed", "it is read, and followed")],
-                View::Unreachable(why) => bad("Reconciling", "Unreachable", &why),
+            Ok(place) => match place.view(tenant) {
+                (spec, View::Read(_)) if spec.is_suspended() => {
+                    let message = "it is read, and followed; nothing is written to it while it is suspended";
+                    vec![Verdict::new("Ready", true, "Suspended", message)]
+                }
+                (_, View::Read(_)) => vec![Verdict::new("Ready", true, "Followed", "it is read, and followed")],
+                (_, View::Unreachable(why)) => bad("Reconciling", "Unreachable", &why),
             },
         },
     };

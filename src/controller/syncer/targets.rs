@@ -50,6 +50,8 @@ pub enum LookedAt {
 pub struct SyncInto {
     /// Whether it waits for approval.
     pub mode: SyncMode,
+    /// Whether it writes nothing.
+    pub is_suspended: bool,
     /// Why its source cannot be read.
     pub source_trouble: Option<String>,
     /// Whether there is such a source.
@@ -111,6 +113,8 @@ impl TargetState {
             tenant: target.to_string(),
             state: State::Unreachable,
             why: Some(format!("there is no Tenant {target} in this namespace")),
+            suspended: false,
+            suspended_syncs: BTreeMap::new(),
             digests: BTreeMap::new(),
             actions: Vec::new(),
             notes: Vec::new(),
@@ -122,6 +126,7 @@ impl TargetState {
             let evidence = Evidence {
                 sync,
                 mode: into.mode,
+                is_suspended: into.is_suspended,
                 target: planned,
                 findings: &whole.plan.findings,
                 source_trouble: into.source_trouble.as_deref(),

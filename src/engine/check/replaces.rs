@@ -1,10 +1,12 @@
-//! SK0118 and SK0119: replacements that do not answer.
+//! SK0118, SK0119 and SK0157: replacements that do not answer.
 
-use super::Tenant;
+use super::{Tenant, missing_inputs};
 use crate::api::*;
 use crate::engine::code::Code;
 use crate::engine::item::ObjectId;
 use crate::engine::plan::Finding;
+use crate::engine::resolve::{WhyNot, resolve_credentials};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     for (older, newer) in tenant.replacements.ambiguous() {
@@ -37,6 +39,44 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
                 newer.spec.stable_key
             ),
             format!("bind what names {older} to the new key by hand; its customers would have to sign in again"),
+        ));
+    }
+    waiting(tenant, findings);
+}
+
+/// Bindings that would move to a replacement, were it complete.
+fn waiting(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
+    let mut waits: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let mut of_customers: BTreeMap<String, usize> = BTreeMap::new();
+    for row in &tenant.bindings.rows {
+        let names = format!("{:?} of {}", row.variable.name, row.integration);
+        for newer in row.resolution.considered.iter().filter(|c| c.why_not == WhyNot::NotReady) {
+            waits.entry(&newer.key).or_default().insert(names.clone());
+        }
+    }
+    for credentials in tenant.inventory.customer_credentials.values() {
+        let meant = resolve_credentials(tenant.name, credentials, tenant.inventory, tenant.replacements);
+        for newer in meant.considered.into_iter().filter(|c| c.why_not == WhyNot::NotReady) {
+            *of_customers.entry(newer.key).or_default() += 1;
+        }
+    }
+    let keys: BTreeSet<&str> = waits.keys().copied().chain(of_customers.keys().map(String::as_str)).collect();
+    for key in keys {
+        let Some(newer) = tenant.inventory.connection(key) else { continue };
+        let mut who: Vec<String> = waits.get(key).into_iter().flatten().take(3).cloned().collect();
+        let more = waits.get(key).map_or(0, BTreeSet::len).saturating_sub(who.len());
+        who.extend((more > 0).then(|| format!("{more} more variables")));
+        who.extend(of_customers.get(key).map(|count| format!("credentials of {count} customers")));
+        findings.push(Finding::of(
+            Code::BindingWaits,
+            tenant.name,
+            ObjectId::new(Kind::Connection, newer.name()),
+            format!(
+                "{key} lacks {}, which its type requires: what it replaces answers on, for {}",
+                missing_inputs(&newer.spec, tenant.inventory).join(", "),
+                who.join(", ")
+            ),
+            format!("complete Connection/{}; what waits moves by itself then", newer.name()),
         ));
     }
 }

@@ -5,8 +5,10 @@ use super::digest;
 use super::model::*;
 use super::tenant::Draft;
 use crate::api::*;
+use crate::engine::canonical::Json;
+use crate::engine::check::missing_inputs;
 use crate::engine::code::Code;
-use crate::engine::diff::{self, Declaration, Drifted, Held};
+use crate::engine::diff::{self, Declaration, Drifted, Held, Overridden};
 use crate::engine::field::FieldKind;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::record::Writer;
@@ -49,6 +51,22 @@ impl Draft<'_> {
                 from: sides.live,
                 to: Some(sides.declared),
                 ignored,
+            });
+        }
+        for Overridden { field, own, declared, writer } in fields.overridden {
+            // Whatever is a secret on one side is treated as one on the other.
+            let is_secret = [&own, &declared].into_iter().any(|value| value.value().get("secretRef").is_some());
+            let shown = |value: Json| match value.value().get("value") {
+                Some(_) if is_secret => json!({"hidden": true}).into(),
+                _ => value,
+            };
+            self.notes.push(Note::Overridden {
+                object: id.clone(),
+                path: field.path(),
+                by: Writer::Source,
+                writer,
+                from: shown(own),
+                to: shown(declared),
             });
         }
         for writer in fields.orphaned {
@@ -112,17 +130,19 @@ impl Draft<'_> {
             }),
             _ => None,
         });
+        let overrides = overrides(&changes, declarations);
         let mut action = Action {
             id: input.action_id(id),
             digest: crate::engine::canonical::Digest::of(&[]),
             action: kind,
             writers: fields.writers,
-            reason: reason(kind, fields.corrects, &changes, declarations, input.tenant),
+            reason: reason(kind, fields.corrects, &changes, declarations, &overrides, input.tenant),
             after,
             fields: changes,
             impact: Impact::default(),
             needs_approval,
             at: None,
+            overrides,
             change: Change {
                 object: id.clone(),
                 before: live,
@@ -171,9 +191,16 @@ impl Draft<'_> {
     /// Remembers which keys begin to be answered by an action.
     fn answers(&mut self, action: &Action) {
         let Some(Item::Connection(connection)) = &action.change.after else { return };
-        let created = action.action == ActionKind::Create;
-        let own = created.then_some(&connection.spec.stable_key);
-        let replaced = (created || begins_to_answer(action)).then_some(&connection.spec.replaces);
+        // One that was not complete and is so then takes over what waited for it.
+        let lacked = |before: &Item| match before {
+            Item::Connection(before) => !missing_inputs(&before.spec, &self.after).is_empty(),
+            _ => false,
+        };
+        let completes = || action.change.before.as_ref().is_some_and(lacked);
+        let begins = action.action == ActionKind::Create
+            || (completes() && missing_inputs(&connection.spec, &self.after).is_empty());
+        let own = begins.then_some(&connection.spec.stable_key);
+        let replaced = (begins || begins_to_answer(action)).then_some(&connection.spec.replaces);
         for key in own.into_iter().chain(replaced.into_iter().flatten()) {
             self.answered_by.entry(key.clone()).or_default().push(action.id.clone());
         }
@@ -184,37 +211,94 @@ fn begins_to_answer(action: &Action) -> bool {
     action.fields.iter().any(|c| c.field.kind == FieldKind::Replaces && c.op == Op::Set)
 }
 
+/// The overrides that give changed fields their values.
+fn overrides(changes: &[FieldChange], declarations: &[Declaration]) -> Vec<OverrideOf> {
+    let decide = |change: &FieldChange| {
+        declarations.iter().find_map(|d| {
+            let decision = d.overrides.as_ref()?.decision(&change.field)?;
+            let declared = d.item.written(&change.field).map(|value| value.to_json());
+            (declared == change.to).then(|| OverrideOf {
+                field: change.field.clone(),
+                writer: d.writer.clone(),
+                position: decision.position,
+                reason: decision.reason.clone(),
+            })
+        })
+    };
+    changes.iter().filter(|change| change.op == Op::Set).filter_map(decide).collect()
+}
+
+/// The beginning of what a person wrote, on one line.
+fn in_brief(text: &str) -> String {
+    const MOST: usize = 120;
+    let line = text.lines().next().unwrap_or_default().trim();
+    if line.chars().count() <= MOST { line.to_string() } else { line.chars().take(MOST).chain(['…']).collect() }
+}
+
 fn reason(
     kind: ActionKind,
     corrects: bool,
     changes: &[FieldChange],
     declarations: &[Declaration],
+    overrides: &[OverrideOf],
     tenant: &str,
 ) -> Reason {
+    // Of a change, those who want what is written.
+    let sets = |d: &&Declaration| {
+        let set = changes.iter().filter(|c| c.op == Op::Set);
+        set.into_iter().any(|c| d.item.written(&c.field).map(|value| value.to_json()) == c.to)
+    };
+    let is_update = kind == ActionKind::Update;
+    let some_set = is_update && declarations.iter().any(|d| sets(&d));
     let froms: BTreeSet<String> =
         declarations
             .iter()
+            .filter(|d| !some_set || sets(d))
             .map(|d| {
                 if d.writer == Writer::Source { "its source".to_string() } else { format!("{} ({})", d.from, d.writer) }
             })
             .collect();
     let from = froms.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
-    let changed =
-        |op: Op| changes.iter().filter(|c| c.op == op).map(|c| c.field.to_string()).collect::<Vec<_>>().join(", ");
+    let is_overridden = |c: &FieldChange| overrides.iter().any(|o| o.field == c.field);
+    let changed = |op: Op| {
+        let changed = changes.iter().filter(|c| c.op == op && !is_overridden(c));
+        changed.map(|c| c.field.to_string()).collect::<Vec<_>>().join(", ")
+    };
     let (has, declares) = if froms.len() == 1 { ("has", "declares") } else { ("have", "declare") };
     let (set, removed) = (changed(Op::Set), changed(Op::Remove));
+    // Who looks for the value of an overridden field finds it in the sync, not in the source.
+    let names = overrides.len() > 1 || !set.is_empty() || kind == ActionKind::Create;
+    let by_override = |o: &OverrideOf| {
+        let field = if names { format!(" of {}", o.field) } else { String::new() };
+        let sync = o.writer.to_string().replacen('/', " ", 1);
+        format!("override{field} of {sync}: {}", in_brief(&o.reason))
+    };
+    let by_override: Vec<String> = overrides.iter().map(by_override).collect();
+    let by_override = by_override.join("; ");
+    let and_overrides = |text: String| match (text.is_empty(), by_override.is_empty()) {
+        (_, true) => text,
+        (true, false) => by_override.clone(),
+        (false, false) => format!("{text}; {by_override}"),
+    };
     match kind {
-        ActionKind::Create => Reason { code: "absent", text: format!("{tenant} lacks it; {from} {has} it") },
+        ActionKind::Create => {
+            Reason { code: "absent", text: and_overrides(format!("{tenant} lacks it; {from} {has} it")) }
+        }
         ActionKind::Adopt => {
             Reason { code: "as-declared", text: format!("it is as {from} {declares} it: only recorded") }
         }
         ActionKind::Delete => Reason { code: "undeclared", text: "no longer declared".to_string() },
         ActionKind::Update if corrects => {
-            Reason { code: "drift", text: format!("put back to what {from} {declares}: {set}") }
+            let set = changes.iter().filter(|c| c.op == Op::Set).map(|c| c.field.to_string()).collect::<Vec<_>>();
+            let set = set.join(", ");
+            Reason { code: "drift", text: and_overrides(format!("put back to what {from} {declares}: {set}")) }
         }
-        ActionKind::Update if set.is_empty() => {
+        ActionKind::Update if set.is_empty() && overrides.is_empty() => {
             Reason { code: "undeclared", text: format!("no longer declared: {removed}") }
         }
-        ActionKind::Update => Reason { code: "source-changed", text: format!("{from} {declares} {set}") },
+        ActionKind::Update => {
+            let text = if set.is_empty() { String::new() } else { format!("{from} {declares} {set}") };
+            Reason { code: "source-changed", text: and_overrides(text) }
+        }
     }
 }

@@ -6,10 +6,12 @@ use crate::api::*;
 use crate::engine::check;
 use crate::engine::code::{Code, Severity};
 use crate::engine::diff::Declaration;
+use crate::engine::field::{Field, FieldKind};
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::plan::{Finding, Note};
+use crate::engine::promote::Meaning;
 use crate::engine::record::Writer;
-use crate::engine::resolve::{Asker, Binding, Replacements, resolve_key};
+use crate::engine::resolve::{Asker, Binding, Replacements, resolve_key, resolve_variable};
 use crate::engine::world::Inventory;
 use std::collections::BTreeSet;
 
@@ -42,13 +44,18 @@ impl Draft<'_> {
         for declaration in declarations {
             let Item::Integration(integration, _) = &declaration.item else { continue };
             let sources = self.input.promotions.get(&declaration.writer).and_then(|p| p.get(&id.name));
-            let writers = BTreeSet::from([declaration.writer.clone()]);
+            let of_this = BTreeSet::from([declaration.writer.clone()]);
             let mut problems: Vec<_> = no_definition(declaration).into_iter().collect();
             for variable in &integration.spec.connections {
+                let binding = sources.and_then(|s| s.get(&variable.name));
+                let source = binding.and_then(|b| b.connection.as_ref());
+                // What counts is what it will mean here, whoever decides that.
+                let (variable, writers) = match binding.map(|b| &b.meaning) {
+                    Some(Meaning::OwnSource(variable)) => (variable, None),
+                    Some(Meaning::Declared) | None => (variable, Some(&of_this)),
+                };
                 let Some(key) = variable.stable_key() else { continue };
-                let of_source = sources.and_then(|s| s.get(&variable.name));
-                let source = of_source.and_then(|b| b.connection.as_ref());
-                let asker = Asker { writers: Some(&writers), source_binding: source.map(|c| &c.spec) };
+                let asker = Asker { writers, source_binding: source.map(|c| &c.spec), ..Asker::default() };
                 let resolution = resolve_key(key, connections, replacements, asker);
                 if let Some(bound) = resolution.connection() {
                     weighed.bound.insert(variable.name.clone(), bound.clone());
@@ -57,9 +64,14 @@ impl Draft<'_> {
                     // What its own source binds is the tenant's own business: it is said, and not blocked.
                     let is_sync = declaration.writer != Writer::Source;
                     let source = source.map(AsRef::as_ref);
-                    let bound = (key, &resolution.binding, of_source.is_some_and(|b| b.overridden));
+                    let bound = (key, &resolution.binding, binding.is_some_and(|b| b.overridden));
                     let source = (source, declaration.from.as_str());
                     is_sync.then(|| self.obstacle(id, variable, bound, source, connections, &mut weighed.findings))?
+                });
+                let problem = problem.or_else(|| {
+                    let moves = declaration.writer != Writer::Source && writers.is_some();
+                    let to = resolution.connection().filter(|_| moves)?;
+                    self.waits(id, variable, to, connections, replacements)
                 });
                 problems.extend(problem);
             }
@@ -71,6 +83,36 @@ impl Draft<'_> {
             weighed.problems.extend(problems);
         }
         weighed
+    }
+
+    /// A variable that works, and would move to a connection that does not: a working binding waits for a
+    /// working one.
+    fn waits(
+        &self,
+        id: &ObjectId,
+        variable: &Variable,
+        to: &Object<ConnectionSpec>,
+        connections: &Inventory,
+        replacements: &Replacements,
+    ) -> Option<(Code, String, String)> {
+        let lacks = check::missing_inputs(&to.spec, connections);
+        if lacks.is_empty() {
+            return None;
+        }
+        let tenant = self.input.tenant;
+        let live = self.input.live.integrations.get(&id.name)?;
+        let live = live.spec.connections.iter().find(|v| v.name == variable.name)?;
+        // What nobody wrote is the target's own, and stays anyway.
+        let field = Field::named(FieldKind::Variable, &variable.name);
+        self.input.live.record(tenant, id)?.wrote(&field)?;
+        let from = resolve_variable(tenant, &id.name, live, connections, replacements);
+        let from = from.connection().filter(|from| from.name() != to.name())?;
+        check::missing_inputs(&from.spec, connections).is_empty().then(|| {
+            let (name, from, to_key) = (&variable.name, &from.spec.stable_key, &to.spec.stable_key);
+            let lacks = lacks.join(", ");
+            let text = format!("{name:?} works with {from} and would move to {to_key}, which lacks {lacks}");
+            (Code::BindingWaits, text, format!("complete Connection/{}; it moves by itself then", to.name()))
+        })
     }
 
     /// A connection that a variable needs and that is held back as a whole.

@@ -8,8 +8,8 @@ use crate::engine::item::{Item, ObjectId};
 use crate::engine::resolve::Replacements;
 use crate::engine::world::Inventory;
 
-/// What the changes of a plan ask of people.
-pub(super) fn notes(actions: &[Action], after: &Inventory) -> Vec<Note> {
+/// What the changes of a plan ask of people. `live` is the tenant as it is.
+pub(super) fn notes(actions: &[Action], live: &Inventory, after: &Inventory) -> Vec<Note> {
     let mut notes = Vec::new();
     for action in actions {
         let Some(Item::Connection(connection)) = &action.change.after else { continue };
@@ -27,7 +27,7 @@ pub(super) fn notes(actions: &[Action], after: &Inventory) -> Vec<Note> {
             }
         }
         if created {
-            notes.extend(consent(connection, after));
+            notes.extend(consent(connection, after).filter(|_| !takes_over(&connection.spec, live)));
         } else if action.needs_approval.iter().any(|a| a.code == crate::engine::code::Code::CredentialRedirect)
             && is_oauth(connection, after)
         {
@@ -44,6 +44,22 @@ pub(super) fn notes(actions: &[Action], after: &Inventory) -> Vec<Note> {
         }
     }
     notes
+}
+
+/// Whether a connection takes the place of one whose credentials serve it as they are: a place that answers for
+/// older keys answers with it, and nobody signs in again.
+fn takes_over(newer: &ConnectionSpec, live: &Inventory) -> bool {
+    let secrets = |spec: &ConnectionSpec| {
+        let secret = |(name, input): (&String, &Input)| match input {
+            Input::SecretRef(secret) => Some((name.clone(), secret.clone())),
+            _ => None,
+        };
+        spec.inputs.iter().filter_map(secret).collect::<Vec<_>>()
+    };
+    newer.replaces.iter().filter_map(|older| live.connection(older)).any(|older| {
+        let of_customers = newer.credentials != Credentials::OrganizationGlobal;
+        older.spec.is_same_kind_as(newer) && (of_customers || secrets(&older.spec) == secrets(newer))
+    })
 }
 
 /// Customers who would have to sign in again, were a replacement that differs to answer.
@@ -70,7 +86,7 @@ pub fn of_connection(connection: &Object<ConnectionSpec>, inventory: &Inventory)
         Input::SecretRef(reference) => Some(supply_secret(connection, reference)),
         _ => None,
     });
-    secrets.chain(consent(connection, inventory)).collect()
+    secrets.chain(consent(connection, inventory).filter(|_| !takes_over(&connection.spec, inventory))).collect()
 }
 
 fn supply_secret(connection: &Object<ConnectionSpec>, reference: &SecretKeyRef) -> Note {

@@ -1,6 +1,7 @@
 //! What one tenant is planned from.
 
 use super::reading::Reading;
+use super::removal::LetGo;
 use crate::engine::check;
 use crate::engine::diff::{Declaration, Standing};
 use crate::engine::item::ObjectId;
@@ -17,6 +18,17 @@ pub struct WriterState {
     pub reading: Reading,
     /// Whether what it no longer declares is removed.
     pub prunes: bool,
+    /// Whether that holds of connections without a deletionPolicy too.
+    pub deletes_connections: bool,
+    /// What the plan takes away in the tenant that it copies.
+    pub let_go: Arc<LetGo>,
+}
+
+impl WriterState {
+    /// Of a writer that removes nothing.
+    pub fn read(reading: Reading) -> Self {
+        WriterState { reading, prunes: false, deletes_connections: false, let_go: Arc::default() }
+    }
 }
 
 /// Everything that one tenant is planned from.

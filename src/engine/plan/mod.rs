@@ -6,6 +6,7 @@ pub mod by_hand;
 mod digest;
 mod input;
 mod model;
+mod overrides;
 mod reading;
 mod removal;
 mod tenant;
@@ -25,7 +26,7 @@ use super::record::Writer;
 use super::resolve::Replacements;
 use super::syncs::{self, Order};
 use super::world::{Inventory, Sync, View, World};
-use crate::api::{AllowedAction, ConnectionSpec, Kind, Object, matches};
+use crate::api::{AllowedAction, ConnectionSpec, Kind, Object, Override, matches};
 use input::{Input, WriterState};
 use reading::Reading;
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +39,33 @@ use tenant::{Planned, plan_tenant};
 /// narrows is the business of [`super::narrowing`], and a part of [`super::closure`]; here
 /// `scope.integrations` is only written down.
 pub fn plan(world: &World, scope: &Scope) -> Plan {
+    let mut plan = plan_all(world, scope);
+    count_suspended(world, scope, &mut plan);
+    plan
+}
+
+/// Counts what each suspended sync would do: the actions that would be its own if it wrote.
+fn count_suspended(world: &World, scope: &Scope, plan: &mut Plan) {
+    let is_suspended = |sync: &&Sync| sync.spec.is_suspended() && scope.carries(&sync.writer);
+    let suspended: Vec<&Sync> = world.syncs.iter().filter(is_suspended).collect();
+    if suspended.is_empty() {
+        return;
+    }
+    let mut resumed = world.clone();
+    for sync in resumed.syncs.iter_mut().filter(|sync| sync.spec.is_suspended()) {
+        Arc::make_mut(&mut sync.spec).suspend = None;
+    }
+    let would = plan_all(&resumed, scope);
+    for target in &mut plan.targets {
+        let actions = would.targets.iter().filter(|t| t.tenant == target.tenant).flat_map(|t| &t.actions);
+        for sync in suspended.iter().filter(|sync| sync.spec.to.contains(&target.tenant)) {
+            let waiting = actions.clone().filter(|action| action.writers.contains(&sync.writer)).count();
+            target.suspended_syncs.insert(sync.writer.to_string(), waiting);
+        }
+    }
+}
+
+fn plan_all(world: &World, scope: &Scope) -> Plan {
     let order = syncs::order(world);
     let elsewhere = Elsewhere::of(world);
     let concerned = concerned(&order, scope);
@@ -86,6 +114,7 @@ pub fn plan(world: &World, scope: &Scope) -> Plan {
         let mut result = plan_tenant(&input);
         removal::mark(&mut result.target, live.len(), view.recent, view.spec.approval(), &emptied);
         result.target.digests = digest::of_writers(&result.target.actions);
+        result.target.suspended = view.spec.is_suspended();
         if in_scope {
             findings.append(&mut result.findings);
             targets.insert(name, std::mem::replace(&mut result.target, unreachable(name, "")));
@@ -164,6 +193,8 @@ fn unreachable(tenant: &str, why: &str) -> Target {
         state: State::Unreachable,
         why: Some(why.to_string()),
         digests: BTreeMap::new(),
+        suspended: false,
+        suspended_syncs: BTreeMap::new(),
         actions: Vec::new(),
         notes: Vec::new(),
         concerned: BTreeMap::new(),
@@ -180,13 +211,15 @@ fn declare_source(input: &mut Input<'_>, emptied: &mut BTreeSet<Writer>) {
             extent: Extent::Whole,
             from: input.tenant.to_string(),
             after: BTreeSet::new(),
+            overrides: None,
         };
         input.declare(declaration.item.id(), declaration);
     }
     if input.declared.is_empty() && reading.is_whole() && has_written(input, &Writer::Source) {
         emptied.insert(Writer::Source);
     }
-    input.writers.insert(Writer::Source, WriterState { reading, prunes: false });
+    let prunes = input.view.spec.source_prunes();
+    input.writers.insert(Writer::Source, WriterState { prunes, ..WriterState::read(reading) });
 }
 
 /// Whether something that is there was written for somebody.
@@ -205,26 +238,45 @@ fn declare_sync(
     findings: &mut Vec<Finding>,
 ) {
     let from = sync.spec.from.as_str();
-    let prunes = sync.spec.prunes();
     let carried = order.into.get(input.tenant).is_some_and(|syncs| syncs.iter().any(|s| std::ptr::eq(*s, sync)));
     if !carried || !scope.carries(&sync.writer) {
-        input.writers.insert(sync.writer.clone(), WriterState { reading: Reading::broken(), prunes });
+        input.writers.insert(sync.writer.clone(), WriterState::read(Reading::broken()));
         return;
     }
     let reading = planned.get(from).map_or_else(Reading::broken, |source| source.reading.clone());
     input.reading.rests_on(&reading);
-    input.writers.insert(sync.writer.clone(), WriterState { reading: reading.clone(), prunes });
+    input.writers.insert(
+        sync.writer.clone(),
+        WriterState {
+            reading: reading.clone(),
+            prunes: sync.spec.prunes(),
+            deletes_connections: sync.spec.deletes_connections(),
+            let_go: planned.get(from).map(|source| source.let_go.clone()).unwrap_or_default(),
+        },
+    );
     let Some(source) = planned.get(from) else { return };
     input.upstream.push(source.after.clone());
     let target = as_its_own_source_has_it(input);
     let to = Replacements::of(input.tenant, &target);
     let promotion = promote(
         sync,
-        Side { tenant: from, inventory: &source.after, replacements: &source.replacements },
-        Side { tenant: input.tenant, inventory: &target, replacements: &to },
+        Side { tenant: from, inventory: &source.after, replacements: &source.replacements, own_source: None },
+        Side {
+            tenant: input.tenant,
+            inventory: &target,
+            replacements: &to,
+            own_source: input.view.source.as_ref().and_then(View::inventory).map(AsRef::as_ref),
+        },
         &|id| source.made_by.get(id).cloned(),
     );
-    findings.extend(sync_findings(sync, input.tenant, &source.after, &reading, &promotion));
+    let of_sync = sync_findings(sync, input.tenant, &source.after, &reading, &promotion, input.world);
+    let is_wrong = of_sync.iter().any(|f| f.severity == Severity::Error);
+    findings.extend(of_sync);
+    if is_wrong {
+        // What it says of this tenant is not what was meant: it writes nothing there, and stops nothing.
+        input.writers.insert(sync.writer.clone(), WriterState::read(Reading::broken()));
+        return;
+    }
     if promotion.selected == 0 && reading.is_whole() && has_written(input, &sync.writer) {
         emptied.insert(sync.writer.clone());
     }
@@ -297,6 +349,7 @@ fn sync_findings(
     source: &Inventory,
     reading: &Reading,
     promotion: &Promotion,
+    world: &World,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let from = &sync.spec.from;
@@ -322,22 +375,18 @@ fn sync_findings(
         let text = format!("{}: {text}", sync.writer);
         findings.push(Finding::of_sync(code, &sync.writer, Some(tenant), text, fix).at_path(&["spec", "integrations"]));
     }
-    for (position, o) in sync.spec.overrides.iter().enumerate() {
-        if o.tenant == tenant && !promotion.matched.contains(&position) {
-            let what = match (&o.integration, &o.variable, &o.input) {
-                (Some(integration), Some(variable), _) => format!("variable {variable:?} of {integration}"),
-                (_, _, Some(input)) => format!("input {input} of {}", o.stable_key),
-                _ => o.stable_key.clone(),
-            };
-            findings.push(Finding::of_sync(
-                Code::OverrideMatchesNothing,
-                &sync.writer,
-                Some(tenant),
-                format!("override {} ({what}) matches nothing that the sync writes", position + 1),
-                "correct it, or take it away; an input is overridden only where connections is Create or Mirror",
-            ));
-        }
+    for (first, second) in &promotion.doubled {
+        let what = sync.spec.overrides.get(*second).and_then(Override::changes);
+        let what = what.map_or_else(|| "nothing".to_string(), |what| what.to_string());
+        findings.push(Finding::of_sync(
+            Code::OverrideTwice,
+            &sync.writer,
+            Some(tenant),
+            format!("overrides {} and {} both change {what}", first + 1, second + 1),
+            format!("keep one of them; until then {} writes nothing to {tenant}", sync.writer),
+        ));
     }
+    findings.extend(overrides::findings(sync, tenant, source, reading, promotion, world));
     findings
 }
 
@@ -391,8 +440,9 @@ impl Plan {
                     Note::Held { .. } => counts.held += 1,
                     Note::Drift { .. } => counts.drift += 1,
                     Note::ByHand { .. } => counts.by_hand += 1,
+                    Note::Overridden { .. } => {}
                 }
-                unreached |= matches!(note, Note::Blocked { .. } | Note::Drift { left: true, ignored: false, .. });
+                unreached |= note.is_unreached();
             }
         }
         let wrong = self.findings.iter().any(|f| f.severity == Severity::Error)

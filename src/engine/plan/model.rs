@@ -68,6 +68,12 @@ pub struct Target {
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// Whether the tenant is suspended: its actions wait.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
+    /// The suspended syncs into it, and how many actions of each wait. None of them is among `actions`.
+    #[serde(rename = "suspendedSyncs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub suspended_syncs: BTreeMap<String, usize>,
     /// One per writer, over its actions.
     pub digests: BTreeMap<String, Digest>,
     /// In the order in which they are carried out.
@@ -149,9 +155,25 @@ pub struct Action {
     /// Where a person would look for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<At>,
+    /// The overrides that give changed fields their values. In no digest: the values are.
+    #[serde(skip)]
+    pub overrides: Vec<OverrideOf>,
     /// What a place needs to carry it out.
     #[serde(skip)]
     pub change: Change,
+}
+
+/// The override of a sync that gives a field its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverrideOf {
+    /// The field.
+    pub field: Field<'static>,
+    /// The sync.
+    pub writer: Writer,
+    /// The position of the override in the sync.
+    pub position: usize,
+    /// Why it is there.
+    pub reason: String,
 }
 
 /// What a place needs to carry out an action.
@@ -313,6 +335,21 @@ pub enum Note {
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<Json>,
     },
+    /// Wanted by a sync, and declared otherwise by the target's own source, which goes before it.
+    Overridden {
+        /// Which object.
+        object: ObjectId,
+        /// Which field.
+        path: Vec<String>,
+        /// Who decides: the target's own source.
+        by: Writer,
+        /// The sync that wants another value.
+        writer: Writer,
+        /// The value that holds.
+        from: Json,
+        /// The value that the sync declares.
+        to: Json,
+    },
     /// Changed by others since we wrote it.
     Drift {
         /// Which object.
@@ -348,11 +385,24 @@ pub enum Note {
 }
 
 impl Note {
+    /// Whether something declared is not reached: it is blocked, has drifted and is left so, or is a variable
+    /// that means something else there.
+    pub fn is_unreached(&self) -> bool {
+        matches!(self, Note::Blocked { .. } | Note::Drift { left: true, ignored: false, .. }) || self.is_held_variable()
+    }
+
+    /// Whether it is a variable that the target binds otherwise than is declared.
+    pub fn is_held_variable(&self) -> bool {
+        matches!(self, Note::Held { object, path, .. }
+            if object.kind == Kind::Integration && path.len() == 2 && path.first().is_some_and(|p| p == "connections"))
+    }
+
     /// The object that it is about.
     pub fn object(&self) -> &ObjectId {
         match self {
             Note::Blocked { object, .. }
             | Note::Held { object, .. }
+            | Note::Overridden { object, .. }
             | Note::Drift { object, .. }
             | Note::ByHand { object, .. } => object,
         }
@@ -451,6 +501,16 @@ pub struct Counts {
 }
 
 impl Plan {
+    /// Whether nothing may be written: no action is left but those of suspended tenants.
+    pub fn writes_nothing(&self) -> bool {
+        self.targets.iter().all(|target| target.suspended || target.actions.is_empty())
+    }
+
+    /// The exit code of an apply that this plan comes after: what suspended tenants wait with is none.
+    pub fn exit_of_apply(&self) -> u8 {
+        if self.exit == 2 && self.writes_nothing() { 0 } else { self.exit }
+    }
+
     /// Whether no action is left.
     pub fn is_empty(&self) -> bool {
         self.targets.iter().all(|target| target.actions.is_empty())

@@ -1,4 +1,4 @@
-//! Removal: an object goes only where a sync prunes, the tenant allows it, we made it, nobody changed
+//! Removal: an object goes only where its writer prunes, the tenant allows it, we made it, nobody changed
 //! it since, and nothing uses it.
 
 use super::digest;
@@ -14,7 +14,7 @@ use crate::engine::item::{Item, ObjectId};
 use crate::engine::record::{Record, Writer};
 use crate::engine::resolve::Replacements;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Adds the deletes of what no writer declares any more; integrations first, since they use connections.
@@ -27,22 +27,28 @@ pub(super) fn remove(draft: &mut Draft<'_>) {
         .filter(|(id, record)| record.tenant == input.tenant && !input.declared.contains_key(*id))
         .filter_map(|(id, record)| Some((id, record.as_ref(), input.live.get(id)?)))
         .collect();
-    let (connections, integrations): (Vec<_>, Vec<_>) =
-        undeclared.into_iter().partition(|(id, ..)| id.kind == Kind::Connection);
-    for (id, record, live) in integrations {
-        consider(draft, id, record, live, &BTreeMap::new());
+    // Users first: integrations use connections, and connections components.
+    let of = |wanted: &dyn Fn(Kind) -> bool| undeclared.iter().filter(|(id, ..)| wanted(id.kind)).collect::<Vec<_>>();
+    for (id, record, live) in of(&|kind| !matches!(kind, Kind::Connection | Kind::Component)) {
+        consider(draft, id, record, live.clone(), &BTreeMap::new());
     }
-    if !connections.is_empty() {
-        let in_use = in_use(draft);
-        for (id, record, live) in connections {
-            consider(draft, id, record, live, &in_use);
-        }
+    let connections = of(&|kind| kind == Kind::Connection);
+    let used = if connections.is_empty() { BTreeMap::new() } else { in_use(draft) };
+    for (id, record, live) in connections {
+        consider(draft, id, record, live.clone(), &used);
+    }
+    let components = of(&|kind| kind == Kind::Component);
+    let used = if components.is_empty() { BTreeMap::new() } else { components_in_use(draft) };
+    for (id, record, live) in components {
+        consider(draft, id, record, live.clone(), &used);
     }
 }
 
 fn consider(draft: &mut Draft<'_>, id: &ObjectId, record: &Record, live: Item, in_use: &BTreeMap<String, String>) {
-    let Some(writers) = stopped(draft, id, record) else { return };
-    match obstacle(draft, id, record, &live, in_use) {
+    let writers: BTreeSet<Writer> = record.writers().into_iter().cloned().collect();
+    let Some(whoever_stays) = stopped(draft, id, &writers) else { return };
+    let why = whoever_stays.or_else(|| obstacle(draft, id, record, &live, &writers, in_use));
+    match why {
         None => delete(draft, id, live, record, writers),
         Some(why) => draft.notes.push(Note::Held {
             object: id.clone(),
@@ -55,16 +61,25 @@ fn consider(draft: &mut Draft<'_>, id: &ObjectId, record: &Record, live: Item, i
     }
 }
 
-/// The writers of an object, where all of them have stopped declaring it and prune.
-fn stopped(draft: &mut Draft<'_>, id: &ObjectId, record: &Record) -> Option<BTreeSet<Writer>> {
+/// Whether the writers of an object have stopped declaring it, and why it stays where one of them does not
+/// remove it; `None` where that cannot be known, or none has stopped.
+fn stopped(draft: &mut Draft<'_>, id: &ObjectId, writers: &BTreeSet<Writer>) -> Option<Option<String>> {
     let input = draft.input;
-    let writers: BTreeSet<Writer> = record.writers().into_iter().cloned().collect();
-    for gone in writers.iter().filter(|w| input.standing(w, id) == Standing::Gone) {
-        draft.orphaned.entry(gone.clone()).or_default().insert(id.clone());
+    let standing: Vec<(&Writer, Standing)> = writers.iter().map(|w| (w, input.standing(w, id))).collect();
+    for (gone, _) in standing.iter().filter(|(_, standing)| *standing == Standing::Gone) {
+        draft.orphaned.entry((*gone).clone()).or_default().insert(id.clone());
     }
-    let prunes =
-        |w: &Writer| input.standing(w, id) == Standing::Stopped && input.writers.get(w).is_some_and(|s| s.prunes);
-    (!writers.is_empty() && writers.iter().all(prunes)).then_some(writers)
+    let any = |wanted: Standing| standing.iter().any(|(_, standing)| *standing == wanted);
+    if any(Standing::Unsure) || !any(Standing::Stopped) {
+        return None;
+    }
+    let prunes = |w: &Writer| input.writers.get(w).is_some_and(|state| state.prunes);
+    Some(standing.into_iter().find_map(|(writer, standing)| match standing {
+        Standing::Stopped | Standing::Unsure if prunes(writer) => None,
+        Standing::Stopped | Standing::Unsure => Some(format!("{writer} does not prune")),
+        Standing::Gone => Some(format!("{writer}, which is gone, wrote it too")),
+        Standing::Lasting => Some(format!("{writer} wrote it too")),
+    }))
 }
 
 /// What keeps an object from being removed.
@@ -73,6 +88,7 @@ fn obstacle(
     id: &ObjectId,
     record: &Record,
     live: &Item,
+    writers: &BTreeSet<Writer>,
     in_use: &BTreeMap<String, String>,
 ) -> Option<String> {
     let input = draft.input;
@@ -95,10 +111,15 @@ fn obstacle(
     if let Some((field, _)) = changed {
         return Some(format!("{field} was changed since we wrote it"));
     }
+    // Its own policy counts; where it has none, that of the syncs that made it.
+    let of_syncs = || writers.iter().all(|w| input.writers.get(w).is_some_and(|state| state.deletes_connections));
+    let may_be_deleted = |c: &ConnectionSpec| c.may_be_deleted() || (c.deletion_policy.is_none() && of_syncs());
     match live {
-        Item::Connection(c) if !c.spec.may_be_deleted() => Some("its deletionPolicy is not Delete".to_string()),
+        Item::Connection(c) if !may_be_deleted(&c.spec) => Some("its deletionPolicy is not Delete".to_string()),
         Item::Connection(_) => in_use.get(&id.name).map(|user| format!("{user} uses it")),
         Item::CustomerCredentials(c) if c.spec.is_of_customer() => Some("the customer supplied it".to_string()),
+        // What it says of secrets and endpoints holds as long as there is a connection of it.
+        Item::Component(_) => in_use.get(&id.name).map(|user| format!("{user} is of it")),
         _ => None,
     }
 }
@@ -128,11 +149,42 @@ fn in_use(draft: &Draft<'_>) -> BTreeMap<String, String> {
     draft.after.connections.keys().filter_map(|name| Some((name.clone(), user(name)?))).collect()
 }
 
+/// What is of each component, by the component's name: of the tenant as it will be, and of what is declared
+/// for it, written or not.
+fn components_in_use(draft: &Draft<'_>) -> BTreeMap<String, String> {
+    let mut used = BTreeMap::new();
+    let declared = draft.input.declared.values().flatten().map(|d| d.item.clone());
+    for item in draft.after.items().chain(declared) {
+        for component in components_of(&item) {
+            used.entry(component).or_insert_with(|| item.id().to_string());
+        }
+    }
+    used
+}
+
+/// The names of the components that a connection, or an integration's own connections, are of.
+fn components_of(item: &Item) -> Vec<String> {
+    let name = |component: &ComponentRef| names::of_component(&component.key, component.is_public());
+    match item {
+        Item::Connection(c) => vec![name(&c.spec.component)],
+        Item::Integration(i, _) => {
+            let own = |v: &Variable| if let Means::Own(own) = &v.means { Some(name(&own.component)) } else { None };
+            i.spec.connections.iter().filter_map(own).collect()
+        }
+        Item::Component(_) | Item::CustomerCredentials(_) => Vec::new(),
+    }
+}
+
 fn delete(draft: &mut Draft<'_>, id: &ObjectId, live: Item, record: &Record, writers: BTreeSet<Writer>) {
-    let after = match &live {
+    let mut after = match &live {
         Item::Connection(connection) => actions_that_let_go(draft, connection),
+        Item::Component(component) => {
+            let was_of_it = |a: &&Action| a.change.before.iter().flat_map(components_of).any(|c| c == component.name());
+            draft.actions.iter().filter(was_of_it).map(|a| a.id.clone()).collect()
+        }
         _ => BTreeSet::new(),
     };
+    after.extend(writers.iter().filter_map(|w| draft.input.writers.get(w)).flat_map(|w| w.let_go.of(&live)));
     let names: Vec<String> = writers.iter().map(ToString::to_string).collect();
     let mut action = Action {
         id: format!("{}/{id}", draft.input.tenant),
@@ -145,6 +197,7 @@ fn delete(draft: &mut Draft<'_>, id: &ObjectId, live: Item, record: &Record, wri
         impact: Impact::default(),
         needs_approval: Vec::new(),
         at: None,
+        overrides: Vec::new(),
         change: Change {
             object: id.clone(),
             before: Some(live),
@@ -175,6 +228,50 @@ fn lost(draft: &Draft<'_>, live: &Item, record: &Record) -> Vec<FieldChange> {
         FieldChange { field: field.into_owned(), op: Op::Remove, from: Some(from), to: None, by: None }
     });
     taken.collect()
+}
+
+/// What a plan takes away in one tenant, and the actions that do: what copies the tenant waits for them.
+#[derive(Debug, Default)]
+pub struct LetGo(HashMap<ObjectId, BTreeSet<String>>);
+
+impl LetGo {
+    /// By these actions.
+    pub fn by(actions: &[Action]) -> Self {
+        let mut let_go = LetGo::default();
+        for action in actions {
+            let mut gone: Vec<ObjectId> = Vec::new();
+            if action.action == ActionKind::Delete {
+                gone.push(action.change.object.clone());
+            }
+            let after = named(action.change.after.as_ref());
+            // A connection that an integration no longer uses is carried no longer.
+            let dropped = named(action.change.before.as_ref()).into_iter().filter(|key| !after.contains(key));
+            gone.extend(dropped.map(|key| ObjectId::new(Kind::Connection, names::of_stable_key(key))));
+            for id in gone {
+                let_go.0.entry(id).or_default().insert(action.id.clone());
+            }
+        }
+        let_go
+    }
+
+    /// The actions that take away what stands behind an object that is removed here.
+    fn of<'s>(&'s self, item: &Item) -> impl Iterator<Item = String> + use<'s> {
+        let older = match item {
+            Item::Connection(connection) => connection.spec.replaces.clone(),
+            _ => Vec::new(),
+        };
+        let older = older.into_iter().map(|key| ObjectId::new(Kind::Connection, names::of_stable_key(&key)));
+        let ids: Vec<ObjectId> = std::iter::once(item.id()).chain(older).collect();
+        ids.into_iter().filter_map(|id| self.0.get(&id)).flatten().cloned()
+    }
+}
+
+/// The stable keys that an integration names.
+fn named(item: Option<&Item>) -> BTreeSet<&str> {
+    match item {
+        Some(Item::Integration(i, _)) => i.spec.connections.iter().filter_map(Variable::stable_key).collect(),
+        _ => BTreeSet::new(),
+    }
 }
 
 /// The actions after which integrations no longer use a connection: they must come first.

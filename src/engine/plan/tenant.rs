@@ -30,6 +30,8 @@ pub struct Planned {
     pub findings: Vec<Finding>,
     /// The action that makes an object, by object.
     pub made_by: HashMap<ObjectId, String>,
+    /// What is taken away there.
+    pub let_go: Arc<removal::LetGo>,
     /// Who answers for which key there.
     pub replacements: Replacements,
     /// What of it cannot be known.
@@ -268,19 +270,23 @@ impl<'a> Draft<'a> {
             elsewhere: input.elsewhere,
         };
         self.findings.extend(check::tenant(&tenant));
-        self.notes.extend(by_hand::notes(&self.actions, &after));
+        self.notes.extend(by_hand::notes(&self.actions, input.live, &after));
         self.notes.extend(by_hand::of_replacements(&replacements, &bindings, &after));
         let target = Target {
             tenant: input.tenant.to_string(),
             state: State::Read,
             why: None,
+            suspended: false,
+            suspended_syncs: BTreeMap::new(),
             digests: BTreeMap::new(),
             concerned: self.notes.iter().map(|note| (note.object().clone(), concerned(input, note.object()))).collect(),
             actions: self.actions,
             notes: self.notes,
         };
+        let let_go = removal::LetGo::by(&target.actions);
         Planned {
             target,
+            let_go: Arc::new(let_go),
             after,
             findings: self.findings,
             made_by: self.made_by,

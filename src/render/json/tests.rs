@@ -6,6 +6,7 @@ use crate::engine::canonical::{Digest, Json};
 use crate::engine::field::{Field, FieldKind, FieldValue};
 use crate::engine::item::ObjectId;
 use crate::engine::plan::{ActionKind, At, FieldChange, Note, Op, Plan, Scope};
+use crate::engine::record::Writer;
 use crate::render::sample;
 use std::collections::BTreeSet;
 
@@ -79,6 +80,8 @@ fn every_form() -> Plan {
     for writer in ["source", "adopt", "promote/us-prod"] {
         target.digests.insert(writer.into(), Digest::of(b"x"));
     }
+    target.suspended = true;
+    target.suspended_syncs.insert("sync/us-to-eu".into(), 3);
     let object = ObjectId::new(Kind::Connection, "x");
     target.notes.extend([
         Note::Held {
@@ -88,6 +91,14 @@ fn every_form() -> Plan {
             text: Some("it stays".into()),
             from: None,
             to: None,
+        },
+        Note::Overridden {
+            object: object.clone(),
+            path: vec!["title".into()],
+            by: Writer::Source,
+            writer: Writer::Sync("us-to-eu".into()),
+            from: Value::from("EU").into(),
+            to: Value::from("US").into(),
         },
         Note::Drift {
             object,
@@ -121,13 +132,19 @@ fn the_sample_has_every_form() {
     for form in ["set", "remove", "record", "forget", "release"] {
         assert!(text.contains(&format!("\"op\":\"{form}\"")), "{form}");
     }
-    for form in ["blocked", "held", "drift", "byHand"] {
+    for form in ["blocked", "held", "overridden", "drift", "byHand"] {
         assert!(text.contains(&format!("\"note\":\"{form}\"")), "{form}");
     }
     for form in ["create", "update", "adopt", "delete"] {
         assert!(text.contains(&format!("\"action\":\"{form}\"")), "{form}");
     }
-    for form in ["\"state\":\"unreachable\"", "\"severity\":\"warning\"", "\"severity\":\"error\"", "\"at\":{"] {
+    for form in [
+        "\"state\":\"unreachable\"",
+        "\"severity\":\"warning\"",
+        "\"severity\":\"error\"",
+        "\"at\":{",
+        "\"suspendedSyncs\":{",
+    ] {
         assert!(text.contains(form), "{form}");
     }
 }

@@ -1,6 +1,6 @@
 //! The status, and the list of what is done by hand, as Markdown.
 
-use super::{Cell, Status, Todo};
+use super::{Cell, Status, SyncState, Todo};
 use crate::render::findings;
 use crate::render::invocation::Invocation;
 use crate::render::markdown::{Comment, escape as md, row, rule};
@@ -61,10 +61,12 @@ impl Status {
 }
 
 fn tenant(line: &super::TenantLine) -> String {
-    let state = match (&line.unreachable, line.summary.as_str()) {
-        (Some(why), _) => format!("❌ unreachable: {}", md(why)),
-        (None, "") => "✅".to_string(),
-        (None, summary) => md(summary),
+    let state = match (&line.unreachable, line.summary.as_str(), line.state) {
+        (Some(why), ..) => format!("❌ unreachable: {}", md(why)),
+        (None, _, SyncState::Unknown) => "not planned".to_string(),
+        (None, "", SyncState::InSync) => "✅".to_string(),
+        (None, "", SyncState::Differs) => "⚠️".to_string(),
+        (None, summary, _) => md(summary),
     };
     let bound = format!("{}/{}", line.bound, line.variables);
     let numbers = [line.connections.to_string(), line.integrations.to_string(), bound, line.customers.to_string()];

@@ -11,8 +11,9 @@ use super::escape::and;
 use super::plan_text::passed_over;
 use super::ranked::{self, Ranked};
 use super::tally::Tally;
+use crate::engine::code::Severity;
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, Finding, Note, Plan, by_hand, outcome};
+use crate::engine::plan::{Action, Finding, Note, Plan, State, by_hand, outcome};
 use crate::engine::world::World;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,8 @@ pub struct Status {
     /// What was read and has no part in it, in sentences.
     #[serde(skip)]
     pub passed_over: Vec<String>,
+    /// Whether every tenant is as it is declared.
+    pub state: SyncState,
     /// One per tenant, by name.
     pub tenants: Vec<TenantLine>,
     /// Every component that has connections, by name.
@@ -65,8 +68,22 @@ pub struct TenantLine {
     pub variables: usize,
     /// How many customers have credentials.
     pub customers: usize,
-    /// What is to be done; empty: it is as declared.
+    /// What is to be done and what is worth knowing.
     pub summary: String,
+    /// Whether it is as it is declared.
+    pub state: SyncState,
+}
+
+/// Whether something is as it is declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SyncState {
+    /// It is.
+    InSync,
+    /// Something differs.
+    Differs,
+    /// It cannot be read, or was not planned.
+    Unknown,
 }
 
 /// A component and the connections to it.
@@ -143,10 +160,12 @@ impl Status {
     pub fn of(world: &World, plan: &Plan) -> Self {
         let after = outcome(world, plan);
         let targets = ranked::targets(plan);
+        let tenants: Vec<TenantLine> = world.tenants.keys().map(|tenant| line(world, tenant, &targets)).collect();
         Status {
             schema: "stablekey.dev/status/v1",
             passed_over: passed_over(plan),
-            tenants: world.tenants.keys().map(|tenant| line(world, tenant, &targets)).collect(),
+            state: state(plan, &targets, &tenants),
+            tenants,
             components: components(world),
             matrix: Matrix::of(world, &after, plan),
             out_of_sync: targets.iter().flat_map(out_of_sync).collect(),
@@ -154,6 +173,16 @@ impl Status {
             todo: todo(world, plan),
         }
     }
+}
+
+/// Of all tenants that were planned.
+fn state(plan: &Plan, targets: &[Ranked<'_>], tenants: &[TenantLine]) -> SyncState {
+    let is_wrong = |f: &&Finding| f.severity != Severity::Warning;
+    if targets.iter().any(Ranked::differs) || ranked::of_no_target(plan).iter().any(is_wrong) {
+        return SyncState::Differs;
+    }
+    let planned = |line: &&TenantLine| targets.iter().any(|t| t.target.tenant == line.tenant);
+    tenants.iter().filter(planned).map(|line| line.state).max().unwrap_or(SyncState::Unknown)
 }
 
 fn line(world: &World, tenant: &str, targets: &[Ranked<'_>]) -> TenantLine {
@@ -169,11 +198,18 @@ fn line(world: &World, tenant: &str, targets: &[Ranked<'_>]) -> TenantLine {
         bound: 0,
         variables: 0,
         customers: 0,
-        summary: ranked.map(|r| Tally::of(r).sentence()).unwrap_or_default(),
+        summary: ranked.map(summary).unwrap_or_default(),
+        state: match ranked {
+            Some(ranked) if ranked.target.state == State::Unreachable => SyncState::Unknown,
+            Some(ranked) if ranked.differs() => SyncState::Differs,
+            Some(_) => SyncState::InSync,
+            None => SyncState::Unknown,
+        },
     };
     let Some(scene) = Scene::of(world, tenant) else {
         let why = ranked.and_then(|r| r.target.why.clone());
         line.unreachable = Some(why.unwrap_or_else(|| "it cannot be read".to_string()));
+        line.state = SyncState::Unknown;
         return line;
     };
     let inventory = scene.inventory;
@@ -186,6 +222,12 @@ fn line(world: &World, tenant: &str, targets: &[Ranked<'_>]) -> TenantLine {
         line.bound += bound;
     }
     line
+}
+
+fn summary(ranked: &Ranked<'_>) -> String {
+    let tally = Tally { suspended: 0, ..Tally::of(ranked) }.sentence();
+    let parts: Vec<String> = ranked.suspended().into_iter().chain(Some(tally).filter(|t| !t.is_empty())).collect();
+    parts.join("; ")
 }
 
 fn components(world: &World) -> Vec<ComponentLine> {
@@ -214,6 +256,11 @@ fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
             all.push(one(object, What::Blocked, text.clone()));
         }
     }
+    let held = |held: &ranked::Held<'_>, has: &str| {
+        let text = held.text.map_or_else(|| format!("{}: {} {has}", and(&held.fields), held.by), str::to_string);
+        one(held.object, What::Held, text)
+    };
+    all.extend(ranked.held_variables.iter().map(|h| held(h, "has its own binding")));
     all.extend(ranked.needs_approval.iter().map(|a| {
         let why: Vec<&str> = a.needs_approval.iter().map(|n| n.why.as_str()).collect();
         one(&a.change.object, What::NeedsApproval, why.join("; "))
@@ -224,11 +271,7 @@ fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
     all.extend(ranked.creates.iter().map(|a| action(a, What::Create)));
     all.extend(ranked.deletes.iter().map(|a| action(a, What::Delete)));
     all.extend(ranked.adopts.iter().map(|a| action(a, What::Adopt)));
-    all.extend(ranked.held.iter().map(|held| {
-        let text =
-            held.text.map_or_else(|| format!("{}: {} has its own value", and(&held.fields), held.by), str::to_string);
-        one(held.object, What::Held, text)
-    }));
+    all.extend(ranked.held.iter().map(|h| held(h, "has its own value")));
     all
 }
 

@@ -1,7 +1,7 @@
 //! The status for a terminal.
 
-use super::{Cell, Matrix, Status, TenantLine, What};
-use crate::render::escape::{self, count, thousands};
+use super::{Cell, Matrix, Status, SyncState, TenantLine, What};
+use crate::render::escape::{self, and, count, thousands};
 use crate::render::findings;
 use crate::render::invocation::Invocation;
 use crate::render::page::{Page, Span, command, faint, plain, strong, width};
@@ -50,10 +50,14 @@ impl Status {
                 page.labelled(2, name, columns, &[Span::new(Tone::Bad, format!("✗ unreachable: {why}"))]);
                 continue;
             }
-            let is_well = tenant.summary.is_empty();
-            let mark = if is_well { Span::new(Tone::Good, "✓ ") } else { Span::new(Tone::Careful, "! ") };
-            page.labelled(2, name, columns, &[mark, plain(facts(tenant))]);
-            if !is_well {
+            let mark = match tenant.state {
+                SyncState::Unknown => plain("· "),
+                SyncState::InSync if tenant.summary.is_empty() => Span::new(Tone::Good, "✓ "),
+                SyncState::InSync | SyncState::Differs => Span::new(Tone::Careful, "! "),
+            };
+            let not_planned = if tenant.state == SyncState::Unknown { ", not planned" } else { "" };
+            page.labelled(2, name, columns, &[mark, plain(facts(tenant)), plain(not_planned)]);
+            if !tenant.summary.is_empty() {
                 page.wrap(columns + 6, columns + 6, &[Span::new(Tone::Careful, &tenant.summary)]);
             }
         }
@@ -77,8 +81,8 @@ impl Status {
 
     fn out_of_sync(&self, page: &mut Page) {
         page.gap();
+        self.whether_in_sync(page);
         if self.out_of_sync.is_empty() {
-            page.line(0, &[Span::new(Tone::Good, "✓"), plain(" in sync: nothing differs from what is declared")]);
             return;
         }
         page.line(0, &[strong("out of sync")]);
@@ -94,6 +98,39 @@ impl Status {
             page.labelled(2, plain(&item.tenant), columns, &spans);
         }
         more(page, self.out_of_sync.len());
+    }
+}
+
+impl Status {
+    /// Says that nothing differs only of tenants that were read and planned whole.
+    fn whether_in_sync(&self, page: &mut Page) {
+        let unread: Vec<&str> =
+            self.tenants.iter().filter(|t| t.unreachable.is_some()).map(|t| t.tenant.as_str()).collect();
+        let planned: Vec<&TenantLine> = self.tenants.iter().filter(|t| t.state != SyncState::Unknown).collect();
+        let of_which = if planned.len() == self.tenants.len() {
+            String::new()
+        } else {
+            let names: Vec<&str> = planned.iter().map(|t| t.tenant.as_str()).collect();
+            format!(" for {}", and(&names))
+        };
+        match self.state {
+            SyncState::InSync => {
+                let text = format!(" in sync: nothing differs from what is declared{of_which}");
+                page.line(0, &[Span::new(Tone::Good, "✓"), plain(text)]);
+            }
+            SyncState::Differs if self.out_of_sync.is_empty() => {
+                page.line(0, &[strong("out of sync"), plain(": see the checks")]);
+            }
+            SyncState::Differs => {}
+            SyncState::Unknown => {
+                let why = if unread.is_empty() {
+                    "no tenant was planned".to_string()
+                } else {
+                    format!("{} cannot be read", and(&unread))
+                };
+                page.line(0, &[Span::new(Tone::Bad, "? unknown"), plain(format!(": {why}"))]);
+            }
+        }
     }
 }
 

@@ -56,7 +56,7 @@ fn plan(world: &World, evil: &str) -> Plan {
                     path.push(evil.to_string());
                     by.push_str(evil);
                 }
-                Note::Drift { path, .. } => path.push(evil.to_string()),
+                Note::Drift { path, .. } | Note::Overridden { path, .. } => path.push(evil.to_string()),
                 Note::ByHand { text, object, .. } => {
                     text.push_str(evil);
                     object.name.push_str(evil);

@@ -45,6 +45,43 @@ fn drift_is_told_and_left_or_put_right() {
     assert_eq!(field(&stage.eu, "connection/crm", SCOPES), "theirs for good");
 }
 
+/// "suspend: … planned and reported, never written".
+#[test]
+fn what_is_suspended_is_planned_and_reported_and_never_written() {
+    let (stage, _syncer) = settled("suspended");
+    let message = |word: &str| {
+        until_field(&stage.us, SYNC, ".status.targets[0].state", "Suspended");
+        until("it says how many wait", || field(&stage.us, SYNC, ".status.targets[0].message").contains(word));
+        assert_eq!(field(&stage.eu, "connection/crm", SCOPES), "api");
+    };
+    let of_sync = |suspend: bool| {
+        let mut sync = sync("Apply");
+        sync["spec"]["suspend"] = json!(suspend);
+        stage.in_us(&[sync]);
+    };
+    // The sync: a part of it is due at once, and then all of it.
+    of_sync(true);
+    message("nothing waits");
+    stage.in_us(&[connection("crm", "api refresh")]);
+    message("1 action waits");
+    // It is still a writer: nothing that it wrote goes.
+    kubectl(&stage.us, &["delete", "integration/lead"]);
+    looked_again(&stage, SYNC, "1");
+    kubectl(&stage.eu, &["get", "integration/lead"]);
+    stage.in_us(&[integration("lead", &["crm"])]);
+    // The target, as its own Tenant says.
+    stage.in_eu(&[tenant("eu", json!({"acceptFrom": ["us"], "suspend": true}))]);
+    until_ready(&stage.us, "tenant/eu", "Suspended");
+    of_sync(false);
+    message("eu is suspended; 1 action waits");
+    stage.in_us(&[connection("crm", "all")]);
+    looked_again(&stage, SYNC, "2");
+    message("1 action waits");
+    stage.in_eu(&[tenant("eu", json!({"acceptFrom": ["us"]}))]);
+    until_field(&stage.eu, "connection/crm", SCOPES, "all");
+    stands(&stage, "InSync");
+}
+
 #[test]
 fn what_was_deleted_there_is_made_again() {
     let (stage, _syncer) = settled("made-again");

@@ -1,0 +1,177 @@
+//! The overrides of a sync in one of its targets: which field of which object each of them decides.
+
+use super::field::{Field, FieldKind};
+use super::item::{Item, ObjectId};
+use crate::api::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What overrides decide of one object that a sync declares.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Fields whose value an override gives.
+    pub decided: BTreeMap<Field<'static>, Decision>,
+    /// Fields that the sync leaves alone.
+    pub keeps: BTreeSet<Field<'static>>,
+}
+
+/// The override that decides a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Its position in the sync.
+    pub position: usize,
+    /// Why it is there.
+    pub reason: String,
+}
+
+impl Overrides {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.decided.is_empty() && self.keeps.is_empty()
+    }
+
+    /// Whether the sync leaves a field alone.
+    pub fn leaves_alone(&self, field: &Field<'_>) -> bool {
+        // A set of owned names is one of borrowed names too.
+        let keeps: &BTreeSet<Field<'_>> = &self.keeps;
+        keeps.contains(field)
+    }
+
+    /// The override that gives a field its value.
+    pub fn decision<'a>(&'a self, field: &Field<'a>) -> Option<&'a Decision> {
+        let decided: &BTreeMap<Field<'_>, Decision> = &self.decided;
+        decided.get(field)
+    }
+}
+
+/// The overrides of a sync that hold in one tenant.
+#[derive(Debug)]
+pub struct Here<'a> {
+    spec: &'a TenantSyncSpec,
+    /// Positions, by object and by field as it is written below spec.
+    by_object: BTreeMap<ObjectId, BTreeMap<String, usize>>,
+    /// Pairs of positions that change the same.
+    pub doubled: Vec<(usize, usize)>,
+}
+
+impl<'a> Here<'a> {
+    /// Of a sync in a tenant.
+    pub fn of(spec: &'a TenantSyncSpec, tenant: &str) -> Self {
+        let mut here = Here { spec, by_object: BTreeMap::new(), doubled: Vec::new() };
+        for (position, o) in spec.overrides.iter().enumerate().filter(|(_, o)| o.tenant == tenant) {
+            let Some((object, field)) = o.changes().and_then(place) else { continue };
+            let of_object = here.by_object.entry(object).or_default();
+            match of_object.get(&field) {
+                Some(first) => here.doubled.push((*first, position)),
+                None => drop(of_object.insert(field, position)),
+            }
+        }
+        here
+    }
+
+    /// Whether one of them changes something of an object.
+    pub fn concerns(&self, id: &ObjectId) -> bool {
+        self.by_object.contains_key(id)
+    }
+
+    fn on(&self, id: &ObjectId) -> impl Iterator<Item = (&str, Decision, &'a Override)> {
+        let of_object = self.by_object.get(id).into_iter().flatten();
+        of_object.filter_map(|(field, position)| {
+            let o = self.spec.overrides.get(*position)?;
+            Some((field.as_str(), Decision { position: *position, reason: o.reason.clone() }, o))
+        })
+    }
+
+    /// The stable key that a variable of an integration means instead.
+    pub fn variable(&self, integration: &ObjectId, variable: &str) -> Option<(Decision, &'a str)> {
+        let mut on_it = self.on(integration).filter(|(.., o)| o.variable.as_deref() == Some(variable));
+        on_it.find_map(|(_, decision, o)| Some((decision, o.stable_key.as_deref()?)))
+    }
+
+    /// Changes a connection to what they say: the fields that they decide.
+    pub fn changed(&self, id: &ObjectId, spec: &mut ConnectionSpec) -> Vec<(Field<'static>, Decision)> {
+        let mut decided = Vec::new();
+        for (_, decision, o) in self.on(id) {
+            if o.stable_key.as_ref() != Some(&spec.stable_key) {
+                continue;
+            }
+            let field = match (&o.input, o.field.as_deref(), &o.value, &o.secret_ref) {
+                (Some(input), None, Some(value), None) => {
+                    spec.inputs.insert(input.clone(), Input::value(value));
+                    Field::named(FieldKind::Input, input).into_owned()
+                }
+                (Some(input), None, None, Some(secret)) => {
+                    spec.inputs.insert(input.clone(), Input::SecretRef(secret.clone()));
+                    Field::named(FieldKind::Input, input).into_owned()
+                }
+                (None, Some("title"), Some(value), None) => {
+                    spec.title = Some(value.clone());
+                    Field::of(FieldKind::Title)
+                }
+                (None, Some("description"), Some(value), None) => {
+                    spec.description = Some(value.clone());
+                    Field::of(FieldKind::Description)
+                }
+                (None, Some("embeddedWorkflows"), Some(value), None) => {
+                    spec.embedded_workflows = Some(value == "true");
+                    Field::of(FieldKind::EmbeddedWorkflows)
+                }
+                _ => continue,
+            };
+            decided.push((field, decision));
+        }
+        decided
+    }
+
+    /// The fields of an object that are left alone in the tenant, which has `theirs` where the source has
+    /// `ours`. The positions of those that name something go to `matched`.
+    pub fn kept(
+        &self,
+        id: &ObjectId,
+        ours: &Item,
+        theirs: Option<&Item>,
+        matched: &mut Vec<usize>,
+    ) -> BTreeSet<Field<'static>> {
+        let mut kept = BTreeSet::new();
+        for (field, decision, _) in self.on(id).filter(|(.., o)| o.keep.is_some()) {
+            let Some(field) = field_of(id.kind, field) else { continue };
+            let is_there = |item: &Item| item.written(&field).is_some();
+            if field.name.is_empty() || is_there(ours) || theirs.is_some_and(is_there) {
+                matched.push(decision.position);
+                kept.insert(field);
+            }
+        }
+        kept
+    }
+}
+
+/// The object and the field that an override is about.
+fn place(changes: Overridden<'_>) -> Option<(ObjectId, String)> {
+    let connection = |key: &str| ObjectId::new(Kind::Connection, names::of_stable_key(key));
+    Some(match changes {
+        Overridden::Input { stable_key, input } => (connection(stable_key), format!("inputs.{input}")),
+        Overridden::Field { stable_key, field } => (connection(stable_key), field.to_string()),
+        Overridden::Variable { integration, variable } => {
+            (ObjectId::new(Kind::Integration, integration), format!("connections.{variable}"))
+        }
+        Overridden::Kept { object, field } => (ObjectId::parse(object)?, field.to_string()),
+    })
+}
+
+/// A field that a sync can leave alone, as people write it. What never changes cannot be left alone: the
+/// object would be another.
+fn field_of(kind: Kind, text: &str) -> Option<Field<'static>> {
+    let named = |kind: FieldKind, prefix: &str| {
+        let name = text.strip_prefix(prefix).filter(|name| !name.is_empty())?;
+        Some(Field::named(kind, name).into_owned())
+    };
+    match (kind, text) {
+        (Kind::Connection | Kind::Integration, "title") => Some(Field::of(FieldKind::Title)),
+        (Kind::Connection, "description") => Some(Field::of(FieldKind::Description)),
+        (Kind::Connection, "embeddedWorkflows") => Some(Field::of(FieldKind::EmbeddedWorkflows)),
+        (Kind::Connection, "replaces") => Some(Field::of(FieldKind::Replaces)),
+        (Kind::Integration, "definition") => Some(Field::of(FieldKind::Definition)),
+        (Kind::Connection, _) => named(FieldKind::Input, "inputs."),
+        (Kind::Integration, _) => named(FieldKind::Variable, "connections."),
+        _ => None,
+    }
+}

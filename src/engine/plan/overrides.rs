@@ -1,0 +1,133 @@
+//! SK0122, SK0148: overrides that match nothing, each at its line, with what was probably meant. Such a sync writes
+//! nothing to the tenant: without the override it would bind or send to what was not meant.
+
+use super::model::Finding;
+use super::reading::Reading;
+use crate::api::*;
+use crate::engine::code::{Code, Severity};
+use crate::engine::near_miss::meant;
+use crate::engine::promote::Promotion;
+use crate::engine::world::{Inventory, Sync, World};
+use std::collections::BTreeSet;
+
+/// What is wrong with the overrides of a sync for one of its targets.
+pub(super) fn findings(
+    sync: &Sync,
+    tenant: &str,
+    source: &Inventory,
+    reading: &Reading,
+    promotion: &Promotion,
+    world: &World,
+) -> Vec<Finding> {
+    let missing = missing_keys(source, promotion);
+    let mut findings = Vec::new();
+    for (position, o) in sync.spec.overrides.iter().enumerate() {
+        let wrong = |code: Code, text: String, fix: String| {
+            let at = position.to_string();
+            let text = format!("override {}: {text}", position + 1);
+            Finding::of_sync(code, &sync.writer, Some(tenant), text, fix).at_path(&["spec", "overrides", &at])
+        };
+        if o.tenant != tenant {
+            findings.extend(
+                unknown_tenant(sync, tenant, o, world)
+                    .map(|(text, fix)| wrong(Code::OverrideMatchesNothing, text, fix)),
+            );
+            continue;
+        }
+        let doubled = promotion.doubled.iter().any(|(_, second)| *second == position);
+        if !doubled && !promotion.matched.contains(&position) {
+            // What cannot be read may be what it names, unless it is plain what was meant; of a key that the source
+            // lacks it is said there.
+            let of_missing = |key: &String| o.variable.is_none() && missing.contains(key.as_str());
+            if o.stable_key.as_ref().is_some_and(of_missing) {
+                continue;
+            }
+            let (text, near) = nothing(sync, o, source);
+            if reading.is_whole() || near.is_some() {
+                let until = format!("until then {} writes nothing to {tenant}", sync.writer);
+                let fix = near.map_or(format!("correct it, or take it out; {until}"), |near| {
+                    format!("did you mean {near}? {until}")
+                });
+                findings.push(wrong(Code::OverrideMatchesNothing, text, fix));
+            }
+        } else if let Some((text, near)) = unknown_input(o, source) {
+            let severity = if near.is_some() { Severity::Error } else { Severity::Warning };
+            let fix = near
+                .map_or("correct it, or add it to the Component".to_string(), |near| format!("did you mean {near}?"));
+            findings.push(wrong(Code::NameUnknown, text, fix).of_severity(severity));
+        }
+    }
+    findings
+}
+
+/// The keys that integrations of the sync name and that the source does not have.
+fn missing_keys<'s>(source: &'s Inventory, promotion: &Promotion) -> BTreeSet<&'s str> {
+    let mut missing = BTreeSet::new();
+    for (name, variables) in &promotion.bindings {
+        let Some(integration) = source.integrations.get(name) else { continue };
+        let unbound = |v: &&Variable| variables.get(&v.name).is_some_and(|binding| binding.connection.is_none());
+        missing.extend(integration.spec.connections.iter().filter(unbound).filter_map(Variable::stable_key));
+    }
+    missing
+}
+
+/// An override for a tenant that is nowhere. It is said of the target that was meant, or of each where none is
+/// near: without it each of them would get what was not meant.
+fn unknown_tenant(sync: &Sync, tenant: &str, o: &Override, world: &World) -> Option<(String, String)> {
+    if world.tenants.contains_key(&o.tenant) || sync.spec.to.contains(&o.tenant) {
+        return None;
+    }
+    let near = meant(&o.tenant, sync.spec.to.iter().map(String::as_str));
+    if near.is_some_and(|near| near != tenant) {
+        return None;
+    }
+    let text = format!("it is for tenant {}, which is not there", o.tenant);
+    let fix = near.map_or_else(
+        || format!("{} copies to {}; correct it, or take it out", sync.writer, sync.spec.to.join(", ")),
+        |near| format!("did you mean {near}?"),
+    );
+    Some((text, fix))
+}
+
+/// What an override names that is not there, and what was probably meant.
+fn nothing<'s>(sync: &Sync, o: &Override, source: &'s Inventory) -> (String, Option<&'s str>) {
+    let from = &sync.spec.from;
+    let carried = || source.integrations.keys().map(String::as_str).filter(|name| sync.spec.selects(name));
+    let keys = || source.connections.values().map(|c| c.spec.stable_key.as_str());
+    match (&o.integration, &o.variable, &o.stable_key, &o.object) {
+        (Some(integration), Some(variable), ..) => match source.integrations.get(integration) {
+            Some(there) if sync.spec.selects(integration) => {
+                let names = there.spec.connections.iter().map(|v| v.name.as_str());
+                (format!("{integration} has no variable {variable:?} with a stable key"), meant(variable, names))
+            }
+            Some(_) => (format!("the sync does not carry integration {integration}"), None),
+            None => (format!("{from} has no integration {integration}"), meant(integration, carried())),
+        },
+        (_, _, Some(key), _) if source.connection(key).is_none() => {
+            (format!("{from} has no connection {key}"), meant(key, keys()))
+        }
+        (_, _, Some(key), _) if sync.spec.connection_mode() == ConnectionMode::Match => {
+            (format!("the sync writes no connection, since connections is Match ({key})"), None)
+        }
+        (_, _, Some(key), _) => (format!("no integration of the sync uses {key}"), None),
+        (_, _, _, Some(object)) => {
+            let name = object.split_once('/').map_or(object.as_str(), |(_, name)| name);
+            let near = meant(name, carried().chain(source.connections.keys().map(String::as_str)));
+            (format!("the sync writes no {} of {object}", o.field.as_deref().unwrap_or("field")), near)
+        }
+        _ => ("it changes nothing".to_string(), None),
+    }
+}
+
+/// An input that an override gives and that neither the connection nor its type has.
+fn unknown_input(o: &Override, source: &Inventory) -> Option<(String, Option<String>)> {
+    let (key, input) = (o.stable_key.as_ref()?, o.input.as_ref()?);
+    let connection = source.connection(key)?;
+    let known: BTreeSet<&str> =
+        source.types_of(&connection.spec).into_iter().flat_map(|t| t.inputs.keys()).map(String::as_str).collect();
+    if known.is_empty() || known.contains(input.as_str()) || connection.spec.inputs.contains_key(input) {
+        return None;
+    }
+    let near = meant(input, known).map(str::to_string);
+    Some((format!("input {input} of type {} is not there", connection.spec.type_), near))
+}
