@@ -194,7 +194,7 @@ fn by_hand(page: &mut Page, ranked: &Ranked<'_>) {
     let columns = ranked.by_hand.iter().map(|todo| width(&todo.whom())).max().unwrap_or(0);
     page.line(2, &[strong("by hand")]);
     cut(page, &ranked.by_hand, "to do by hand", |page, todo| {
-        page.labelled(4, plain(todo.whom()), columns, &[plain(todo.text)]);
+        page.labelled(4, plain(todo.whom()), columns, &[plain(&todo.text)]);
     });
 }
 

@@ -5,8 +5,9 @@ use super::value::words_beside;
 use crate::engine::canonical::Json;
 use crate::engine::code::{Code, Severity};
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, ActionKind, Finding, Note, Plan, State, Target};
+use crate::engine::plan::{Action, ActionKind, Finding, Note, Plan, SecretNeed, State, Target};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One tenant's part of a plan, sorted for people.
@@ -42,7 +43,7 @@ pub(super) struct ByHand<'a> {
     pub object: &'a ObjectId,
     pub who: &'a str,
     pub count: usize,
-    pub text: &'a str,
+    pub text: Cow<'a, str>,
 }
 
 impl ByHand<'_> {
@@ -178,11 +179,24 @@ fn held(target: &Target) -> Vec<Held<'_>> {
     by_object.into_iter().map(|((object, by, text), fields)| Held { object, fields, by, text }).collect()
 }
 
+/// What people must do; a Secret that several connections need, once.
 fn by_hand(target: &Target) -> Vec<ByHand<'_>> {
     let mut seen = BTreeSet::new();
+    let mut needs: BTreeMap<&str, SecretNeed> = BTreeMap::new();
+    for note in &target.notes {
+        if let Note::ByHand { secret: Some(need), .. } = note {
+            needs.entry(&need.name).or_insert_with(|| need.clone()).take_in(need);
+        }
+    }
     let todo = target.notes.iter().filter_map(|note| match note {
-        Note::ByHand { object, who, count, text } => Some(ByHand { object, who, count: *count, text }),
+        Note::ByHand { who, count, secret: Some(need), object, .. } => {
+            let text = needs.remove(need.name.as_str())?.to_string().into();
+            Some(ByHand { object, who, count: *count, text })
+        }
+        Note::ByHand { object, who, count, text, secret: None } => {
+            Some(ByHand { object, who, count: *count, text: text.as_str().into() })
+        }
         _ => None,
     });
-    todo.filter(|todo| seen.insert((todo.object, todo.who, todo.text))).collect()
+    todo.filter(|todo| seen.insert((todo.object, todo.who, todo.text.clone()))).collect()
 }
