@@ -79,7 +79,10 @@ fn target(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
     page.wrap(0, 4, &[strong(tenant), plain("  "), faint(Tally::of(ranked).sentence())]);
     if ranked.target.state == State::Unreachable {
         let why = ranked.target.why.as_deref().unwrap_or("it cannot be read");
-        page.wrap(2, 6, &[Span::new(Tone::Bad, "✗ unreachable"), plain(format!("  {why}"))]);
+        let at = ranked.at.map(|at| faint(format!("  {at}")));
+        let head = [Span::new(Tone::Bad, "✗ unreachable")].into_iter().chain(at).collect::<Vec<_>>();
+        page.wrap(2, 6, &head);
+        page.wrap(6, 6, &[plain(why)]);
         page.wrap(6, 6, &[plain(format!("→ nothing is planned in {tenant} until it can be read; the others go on"))]);
         return;
     }

@@ -5,7 +5,7 @@ use super::value::words_beside;
 use crate::engine::canonical::Json;
 use crate::engine::code::{Code, Severity};
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, ActionKind, Finding, Note, Plan, SecretNeed, State, Target};
+use crate::engine::plan::{Action, ActionKind, At, Finding, Note, Plan, SecretNeed, State, Target};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug)]
 pub(super) struct Ranked<'a> {
     pub target: &'a Target,
+    /// Where it is said where the tenant is, where it cannot be read.
+    pub at: Option<&'a At>,
     pub errors: Vec<&'a Finding>,
     pub blocked: Vec<&'a Note>,
     pub unreached: Vec<&'a Finding>,
@@ -82,8 +84,11 @@ impl<'a> Ranked<'a> {
             let plain = move |a: &&Action| a.action == kind && a.needs_approval.is_empty();
             target.actions.iter().filter(plain).collect::<Vec<_>>()
         };
+        let unreachable =
+            plan.findings.iter().find(|f| f.tenant.as_ref() == Some(&target.tenant) && is_said_by_state(f, target));
         Ranked {
             target,
+            at: unreachable.and_then(|finding| finding.at.as_ref()),
             errors: here(Severity::Error).into_iter().filter(|f| !is_said_by_state(f, target)).collect(),
             blocked: target.notes.iter().filter(|n| matches!(n, Note::Blocked { .. })).collect(),
             unreached: here(Severity::Unreached),
