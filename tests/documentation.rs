@@ -87,6 +87,54 @@ fn names_that_say_secret_are_those_of_the_code() {
     assert_eq!(listed("Names that end "), sensitive::EXEMPT_ENDINGS);
 }
 
+/// The files below a folder that end so.
+fn files_below(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![repository(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.to_string_lossy().ends_with(ending) {
+                found.push(entry);
+            }
+        }
+    }
+    found
+}
+
+/// Neither a document nor a message sends anybody to a command that is not built yet.
+#[test]
+fn commands_that_are_named_are_there() {
+    let output = support::stablekey(&repository("."), &["--help"]).output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // A description that goes on begins further to the right.
+    let commands: Vec<&str> =
+        commands.filter(|line| !line.starts_with("    ")).filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.contains(&"plan") && commands.contains(&"controller"), "{commands:?}");
+    let planned = ["promote", "forget", "revert", "rename-key", "doctor"];
+    for path in documents().into_iter().chain(files_below("src", ".rs")).chain(files_below("manifests", ".md")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let is_code = path.extension().is_some_and(|e| e == "rs");
+        let spans = text
+            .lines()
+            .filter(|line| line.matches('`').count() % 2 == 0)
+            .flat_map(|line| line.split('`').skip(1).step_by(2));
+        for span in spans {
+            let mut words = span.split_whitespace();
+            let named = match (words.next(), words.next()) {
+                (Some("stablekey"), Some(word)) => Some(word),
+                // In code it may be a function.
+                (Some(word), None) if !is_code => planned.contains(&word).then_some(word),
+                _ => None,
+            };
+            let Some(word) = named.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())) else { continue };
+            assert!(commands.contains(&word), "{}: `{span}`: there is no command {word}", path.display());
+        }
+    }
+}
+
 #[test]
 fn links_lead_somewhere() {
     for path in documents().into_iter().chain([repository("CHANGELOG.md")]) {

@@ -4,7 +4,7 @@ use super::Failure;
 use super::output::Output;
 use crate::api::{self, Kind};
 use crate::engine::item::ObjectId;
-use crate::engine::near_miss::near_misses;
+use crate::engine::near_miss::{are_alike, listed, near_misses};
 use crate::manifest::Problem;
 use crate::tenant::Snapshot;
 use crate::tenant::project::Project;
@@ -39,7 +39,7 @@ pub fn object(names: Names<'_>, typed: &str, output: &mut Output) -> Result<Obje
     };
     let Some(kind) = Kind::typed(kind).filter(|kind| kind.in_tenant()) else {
         let near = near_misses(kind, Kind::ALL.into_iter().filter(|k| k.in_tenant()).map(Kind::as_str));
-        let help = match near.first().filter(|near| crate::engine::near_miss::are_alike(kind, near)) {
+        let help = match near.first().filter(|near| are_alike(kind, near)) {
             Some(near) => format!("did you mean {near}/{name}?"),
             None => format!("the kind is {KINDS}"),
         };
@@ -81,7 +81,7 @@ pub fn find(names: Names<'_>, named: ObjectId, output: &mut Output) -> Result<Ob
         [] if there.is_empty() => {
             format!("it has no {} at all: is this the right tenant, and the right root?", named.kind)
         }
-        [] => format!("it has {}", there.join(", ")),
+        [] => format!("it has {}", listed(&there)),
         near => format!("did you mean {}?", near.join(" or ")),
     };
     Err(Failure::new(message, help))

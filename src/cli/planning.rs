@@ -5,6 +5,7 @@ use crate::api::{Kind, TenantSyncSpec};
 use crate::engine::code::{Code, Severity};
 use crate::engine::item::ObjectId;
 use crate::engine::narrowing::plan_narrowed;
+use crate::engine::near_miss::{listed, near_misses};
 use crate::engine::plan::{Action, ActionKind, At, Finding, Note, OverrideOf, Plan, Scope, Skipped};
 use crate::engine::record::Writer;
 use crate::engine::world::{Sync, World};
@@ -161,10 +162,10 @@ pub fn known<'a>(what: &str, name: &str, there: impl Iterator<Item = &'a String>
     if there.contains(&name) {
         return Ok(());
     }
-    let near = crate::engine::near_miss::near_misses(name, there.iter().copied());
+    let near = near_misses(name, there.iter().copied());
     let help = match (near.as_slice(), there.as_slice()) {
         (_, []) => format!("there is no {what} at all: is this the right root?"),
-        ([], there) => format!("there is {}", there.join(", ")),
+        ([], there) => format!("there is {}", listed(there)),
         (near, _) => format!("did you mean {}?", near.join(" or ")),
     };
     Err(Failure::new(format!("there is no {what} {name}"), help))
@@ -201,6 +202,11 @@ fn locate(project: &Project, syncs: &[Sync], plan: &mut Plan) {
     for finding in plan.findings.iter_mut().filter(|f| f.at.is_none()) {
         if let Some(id) = &finding.object {
             finding.at = project.at(finding.tenant.as_deref(), id, &finding.path);
+        }
+        // Where a tenant is said to be is where that can be corrected.
+        if let (Code::TenantUnreachable, Some(tenant)) = (finding.code, &finding.tenant) {
+            let place = ["spec", "place"].map(str::to_string);
+            finding.at = project.at(None, &ObjectId::new(Kind::Tenant, tenant), &place);
         }
     }
 }

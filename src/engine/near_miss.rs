@@ -44,13 +44,52 @@ pub fn are_alike(a: &str, b: &str) -> bool {
     strsim::jaro_winkler(&fold(a), &fold(b)) >= MUCH_ALIKE
 }
 
+/// What there is instead of a name that nothing has: what may have been meant first, then all, or the first of
+/// many. `there are eu, us`; `did you mean eu-prod? there are default, eu-prod and 12 more`.
+pub fn what_there_is<'a>(name: &str, there: impl IntoIterator<Item = &'a str>) -> String {
+    let mut there: Vec<&str> = there.into_iter().collect();
+    there.sort_unstable();
+    there.dedup();
+    let near: Vec<&str> =
+        near_misses(name, there.iter().copied()).into_iter().filter(|near| are_alike(name, near)).collect();
+    let all = match there.len() {
+        0 => "there is none".to_string(),
+        1 => format!("there is {}", listed(&there)),
+        _ => format!("there are {}", listed(&there)),
+    };
+    if near.is_empty() || near.len() == there.len() {
+        all
+    } else {
+        format!("did you mean {}? {all}", near.join(" or "))
+    }
+}
+
+/// Names, or the first of more than a person reads, and how many more there are.
+pub fn listed(names: &[&str]) -> String {
+    const READ: usize = 10;
+    match names.len().checked_sub(READ).filter(|more| *more > 0) {
+        None => names.join(", "),
+        Some(more) => format!("{} and {more} more", names.get(..READ).unwrap_or(names).join(", ")),
+    }
+}
+
 fn fold(key: &str) -> String {
     key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{are_alike, is_same_folded, meant, near_misses};
+    use super::{are_alike, is_same_folded, meant, near_misses, what_there_is};
+
+    #[test]
+    fn what_there_is_is_said_with_what_was_meant() {
+        assert_eq!(what_there_is("asia", ["us", "eu"]), "there are eu, us");
+        assert_eq!(what_there_is("eu-prd", ["eu"]), "there is eu");
+        assert_eq!(what_there_is("eu-prood", ["us-dev", "eu-prod"]), "did you mean eu-prod? there are eu-prod, us-dev");
+        assert_eq!(what_there_is("a", []), "there is none");
+        let many: Vec<String> = (0..30).map(|n| format!("n{n:02}")).collect();
+        assert!(what_there_is("x", many.iter().map(String::as_str)).ends_with("n09 and 20 more"));
+    }
 
     #[test]
     fn the_likeliest_come_first_and_at_most_three() {

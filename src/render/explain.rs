@@ -8,7 +8,7 @@ use super::style::Tone;
 use crate::api::*;
 use crate::engine::bindings::Bindings;
 use crate::engine::item::ObjectId;
-use crate::engine::near_miss::{are_alike, near_misses};
+use crate::engine::near_miss::{are_alike, near_misses, what_there_is};
 use crate::engine::world::{Inventory, Sync, View, World};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +20,7 @@ pub(super) const SCHEMA: &str = "stablekey.dev/explanation/v1";
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExplainError {
     /// No such tenant.
-    #[error("there is no tenant {0}; there are {1}")]
+    #[error("there is no tenant {0}; {1}")]
     NoTenant(String, String),
     /// It was not read.
     #[error("{0} cannot be read, so nothing is known of its bindings: {1}")]
@@ -81,8 +81,8 @@ pub enum ExplainError {
 
 impl ExplainError {
     pub(super) fn no_tenant(world: &World, tenant: &str) -> Self {
-        let names: Vec<&str> = world.tenants.keys().map(String::as_str).collect();
-        ExplainError::NoTenant(tenant.to_string(), names.join(", "))
+        let there = what_there_is(tenant, world.tenants.keys().map(String::as_str));
+        ExplainError::NoTenant(tenant.to_string(), there)
     }
 
     pub(super) fn unreachable(world: &World, tenant: &str) -> Self {

@@ -138,7 +138,7 @@ fn items(ranked: &Ranked<'_>) -> Vec<String> {
     if !ranked.by_hand.is_empty() {
         items.push("\n**By hand**\n\n".to_string());
     }
-    items.extend(ranked.by_hand.iter().map(|todo| format!("- [ ] {}: {}\n", md(&todo.whom()), md(todo.text))));
+    items.extend(ranked.by_hand.iter().map(|todo| format!("- [ ] {}: {}\n", md(&todo.whom()), md(&todo.text))));
     items
 }
 

@@ -102,7 +102,10 @@ fn target(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
     page.wrap(0, 4, &head);
     if ranked.target.state == State::Unreachable {
         let why = ranked.target.why.as_deref().unwrap_or("it cannot be read");
-        page.wrap(2, 6, &[Span::new(Tone::Bad, "✗ unreachable"), plain(format!("  {why}"))]);
+        let at = ranked.at.map(|at| faint(format!("  {at}")));
+        let head = [Span::new(Tone::Bad, "✗ unreachable")].into_iter().chain(at).collect::<Vec<_>>();
+        page.wrap(2, 6, &head);
+        page.wrap(6, 6, &[plain(why)]);
         page.wrap(6, 6, &[plain(format!("→ nothing is planned in {tenant} until it can be read; the others go on"))]);
         // What is said of it although it was not read: of the syncs into it, and of its source.
         for found in [&ranked.errors, &ranked.unreached, &ranked.warnings] {
@@ -245,7 +248,7 @@ fn by_hand(page: &mut Page, ranked: &Ranked<'_>) {
     let columns = ranked.by_hand.iter().map(|todo| width(&todo.whom())).max().unwrap_or(0);
     page.line(2, &[strong("by hand")]);
     cut(page, &ranked.by_hand, "to do by hand", |page, todo| {
-        page.labelled(4, plain(todo.whom()), columns, &[plain(todo.text)]);
+        page.labelled(4, plain(todo.whom()), columns, &[plain(&todo.text)]);
     });
 }
 

@@ -5,15 +5,18 @@ use super::value::words_beside;
 use crate::engine::canonical::Json;
 use crate::engine::code::{Code, Severity};
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, ActionKind, Finding, Note, Plan, State, Target};
+use crate::engine::plan::{Action, ActionKind, At, Finding, Note, Plan, SecretNeed, State, Target};
 use crate::engine::record::Writer;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One tenant's part of a plan, sorted for people.
 #[derive(Debug)]
 pub(super) struct Ranked<'a> {
     pub target: &'a Target,
+    /// Where it is said where the tenant is, where it cannot be read.
+    pub at: Option<&'a At>,
     pub errors: Vec<&'a Finding>,
     pub blocked: Vec<&'a Note>,
     pub unreached: Vec<&'a Finding>,
@@ -57,7 +60,7 @@ pub(super) struct ByHand<'a> {
     pub object: &'a ObjectId,
     pub who: &'a str,
     pub count: usize,
-    pub text: &'a str,
+    pub text: Cow<'a, str>,
 }
 
 impl ByHand<'_> {
@@ -96,8 +99,11 @@ impl<'a> Ranked<'a> {
             let plain = move |a: &&Action| a.action == kind && a.needs_approval.is_empty();
             target.actions.iter().filter(plain).collect::<Vec<_>>()
         };
+        let unreachable =
+            plan.findings.iter().find(|f| f.tenant.as_ref() == Some(&target.tenant) && is_said_by_state(f, target));
         Ranked {
             target,
+            at: unreachable.and_then(|finding| finding.at.as_ref()),
             errors: here(Severity::Error).into_iter().filter(|f| !is_said_by_state(f, target)).collect(),
             blocked: target.notes.iter().filter(|n| matches!(n, Note::Blocked { .. })).collect(),
             unreached: here(Severity::Unreached),
@@ -239,11 +245,24 @@ fn overridden(target: &Target) -> Vec<Overridden<'_>> {
     by_object.into_iter().map(|((object, writer), fields)| Overridden { object, fields, writer }).collect()
 }
 
+/// What people must do; a Secret that several connections need, once.
 fn by_hand(target: &Target) -> Vec<ByHand<'_>> {
     let mut seen = BTreeSet::new();
+    let mut needs: BTreeMap<&str, SecretNeed> = BTreeMap::new();
+    for note in &target.notes {
+        if let Note::ByHand { secret: Some(need), .. } = note {
+            needs.entry(&need.name).or_insert_with(|| need.clone()).take_in(need);
+        }
+    }
     let todo = target.notes.iter().filter_map(|note| match note {
-        Note::ByHand { object, who, count, text } => Some(ByHand { object, who, count: *count, text }),
+        Note::ByHand { who, count, secret: Some(need), object, .. } => {
+            let text = needs.remove(need.name.as_str())?.to_string().into();
+            Some(ByHand { object, who, count: *count, text })
+        }
+        Note::ByHand { object, who, count, text, secret: None } => {
+            Some(ByHand { object, who, count: *count, text: text.as_str().into() })
+        }
         _ => None,
     });
-    todo.filter(|todo| seen.insert((todo.object, todo.who, todo.text))).collect()
+    todo.filter(|todo| seen.insert((todo.object, todo.who, todo.text.clone()))).collect()
 }

@@ -240,3 +240,28 @@ fn it_is_a_plugin_of_kubectl() {
     assert_eq!(answer.code, 2);
     drop(run(stage.eu.kubectl().args(["get", "stablekey"])));
 }
+
+/// "A wrong name fails": a namespace that is not there is never an empty tenant, nor one that lacks connections.
+#[test]
+fn a_namespace_or_a_context_that_is_not_there_is_told_with_those_that_are() {
+    let stage = Stage::with_a_source("absent");
+    let name = stage.eu.name().to_string();
+    let wrong = format!("{name}x");
+    stage.edit_tenants(&format!("namespace: {name},"), &format!("namespace: {wrong},"));
+    for command in ["plan", "status"] {
+        let answer = stage.run(&[command]);
+        assert_eq!(answer.code, 1, "{}", answer.words());
+        let told = format!("namespace {wrong} does not exist; did you mean {name}");
+        assert!(answer.words().contains(&told), "{}", answer.words());
+        assert!(!answer.words().contains("make a Connection"), "{}", answer.words());
+    }
+    stage.edit_tenants("context: eu", "context: eu-prd");
+    let answer = stage.run(&["plan"]);
+    assert_eq!(answer.code, 1, "{}", answer.words());
+    assert!(answer.words().contains("there is no context eu-prd in the kubeconfig; there is eu"), "{}", answer.words());
+    // One that is there and empty is empty.
+    stage.edit_tenants("context: eu-prd", "context: eu");
+    stage.edit_tenants(&wrong, "default");
+    let answer = stage.run(&["plan"]);
+    assert_eq!(answer.code, 3, "it accepts no sync: {}", answer.words());
+}

@@ -86,3 +86,23 @@ fn credentials_that_are_revoked_are_told() {
         assert!(std::time::Instant::now() < deadline, "still accepted");
     }
 }
+
+/// Who may not read namespaces is told so, where it is a namespace that is missing; one that holds nothing stays
+/// what it was to them: empty.
+#[test]
+fn an_account_that_may_not_read_namespaces_is_not_told_that_one_is_missing() {
+    let mut stage = Stage::with_a_source("unknown");
+    as_one_who_may(
+        &mut stage,
+        &[("get,list,create,patch,delete", KINDS), ("get,list,create,patch,delete", "configmaps")],
+    );
+    stage.kubectl(&["delete", "tenant", "eu"]);
+    let empty = stage.run(&["plan"]);
+    assert_eq!(empty.code, 3, "it accepts no sync: {}", empty.words());
+    assert!(!empty.words().contains("does not exist"), "{}", empty.words());
+    let name = stage.eu.name().to_string();
+    stage.edit_tenants(&format!("namespace: {name},"), &format!("namespace: {name}x,"));
+    let wrong = stage.run(&["plan"]);
+    assert_eq!(wrong.code, 1, "{}", wrong.words());
+    assert!(wrong.words().contains("not allowed"), "{}", wrong.words());
+}

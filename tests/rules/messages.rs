@@ -4,6 +4,7 @@
 use crate::fixtures::*;
 use stablekey::api::{ComponentRef, DeletionPolicy};
 use stablekey::engine::code::Code;
+use stablekey::render::{self, Invocation, Style};
 
 /// Never a value as JSON where words should stand.
 #[test]
@@ -105,4 +106,31 @@ fn a_delete_shows_what_the_targets_people_had_added() {
         .applied()
         .tenant("us", |t| t.without("Integration/i").integration("j"));
     assert!(untouched.plan().action("eu/Integration/i").is_delete().action.fields.is_empty());
+}
+
+/// A Secret that several connections, or several inputs, need is one manual step, with every key that it must
+/// opt in for.
+#[test]
+fn one_secret_is_one_thing_to_supply() {
+    let w = world()
+        .tenant("us", |t| {
+            let t = ["crm", "chat", "mail"]
+                .into_iter()
+                .fold(t, |t, key| t.connection(key, "a/b").secret("clientSecret", "app").secret("clientId", "app"));
+            t.integration("i").binds("A", "crm").binds("B", "chat").binds("C", "mail")
+        })
+        .tenant("eu", |t| t.accepts("us"))
+        .sync("s", "us", "eu")
+        .mirror();
+    let plan = w.plan();
+    assert_eq!(plan.by_hand("eu/Connection/crm").len(), 1, "{plan}");
+    let text = render::plan_text(&plan.plan, &Invocation::default(), Style { width: 500, ..Style::default() });
+    let supply = "supply Secret app with keys clientId, clientSecret (label stablekey.dev/for: connections, \
+                  annotation stablekey.dev/keys: chat,crm,mail)";
+    assert_eq!(text.matches("supply Secret").count(), 1, "{text}");
+    assert!(text.contains(supply), "{text}");
+    let status = render::Status::of(&w.world, &plan.plan);
+    let todo: Vec<(&str, &str, usize)> =
+        status.todo.iter().map(|t| (t.tenant.as_str(), t.text.as_str(), t.objects.len())).collect();
+    assert_eq!(todo, [("eu", supply, 3), ("us", supply, 3)]);
 }

@@ -7,6 +7,10 @@ use crate::engine::field::FieldKind;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::resolve::Replacements;
 use crate::engine::world::Inventory;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Who supplies Secrets.
+pub const PLATFORM_TEAM: &str = "platform team";
 
 /// What the changes of a plan ask of people. `live` is the tenant as it is.
 pub(super) fn notes(actions: &[Action], live: &Inventory, after: &Inventory) -> Vec<Note> {
@@ -21,11 +25,7 @@ pub(super) fn notes(actions: &[Action], live: &Inventory, after: &Inventory) -> 
                     .iter()
                     .any(|c| c.op == Op::Set && c.field.kind == FieldKind::Input && c.field.name == name)
         };
-        for (name, input) in &connection.spec.inputs {
-            if let (Input::SecretRef(reference), true) = (input, touched(name)) {
-                notes.push(supply_secret(connection, reference));
-            }
-        }
+        notes.extend(supply_secrets(connection, &|name| touched(name)));
         if created {
             notes.extend(consent(connection, after).filter(|_| !takes_over(&connection.spec, live)));
         } else if action.needs_approval.iter().any(|a| a.code == crate::engine::code::Code::CredentialRedirect)
@@ -40,6 +40,7 @@ pub(super) fn notes(actions: &[Action], live: &Inventory, after: &Inventory) -> 
                 },
                 count: action.impact.customers.max(1),
                 text: format!("sign in again for {}: its endpoint changes", connection.spec.stable_key),
+                secret: None,
             });
         }
     }
@@ -75,6 +76,7 @@ pub(super) fn of_replacements(replacements: &Replacements, bindings: &Bindings<'
             "sign in again, if {} is to take the place of {older}: it is of another kind",
             newer.spec.stable_key
         ),
+        secret: None,
     });
     notes.collect()
 }
@@ -82,53 +84,46 @@ pub(super) fn of_replacements(replacements: &Replacements, bindings: &Bindings<'
 /// Everything that a person must do for a connection as it is, whether it was done already or not:
 /// a directory cannot tell.
 pub fn of_connection(connection: &Object<ConnectionSpec>, inventory: &Inventory) -> Vec<Note> {
-    let secrets = connection.spec.inputs.values().filter_map(|input| match input {
-        Input::SecretRef(reference) => Some(supply_secret(connection, reference)),
-        _ => None,
-    });
-    secrets.chain(consent(connection, inventory).filter(|_| !takes_over(&connection.spec, inventory))).collect()
+    let consent = consent(connection, inventory).filter(|_| !takes_over(&connection.spec, inventory));
+    supply_secrets(connection, &|_| true).into_iter().chain(consent).collect()
 }
 
-fn supply_secret(connection: &Object<ConnectionSpec>, reference: &SecretKeyRef) -> Note {
-    Note::ByHand {
-        object: ObjectId::new(Kind::Connection, connection.name()),
-        who: "platform team",
-        count: 1,
-        text: format!(
-            "supply Secret {} with key {} (label stablekey.dev/for: connections, annotation stablekey.dev/keys: {})",
-            reference.name, reference.key, connection.spec.stable_key
-        ),
+/// The Secrets that inputs of a connection name, each once.
+fn supply_secrets(connection: &Object<ConnectionSpec>, is_meant: &dyn Fn(&str) -> bool) -> Vec<Note> {
+    let mut by_name: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (name, input) in &connection.spec.inputs {
+        if let (Input::SecretRef(reference), true) = (input, is_meant(name)) {
+            by_name.entry(&reference.name).or_default().insert(reference.key.clone());
+        }
     }
+    let stable_keys = BTreeSet::from([connection.spec.stable_key.clone()]);
+    let needs = by_name.into_iter().map(|(name, keys)| {
+        let need = SecretNeed { name: name.to_string(), keys, stable_keys: stable_keys.clone() };
+        Note::ByHand {
+            object: ObjectId::new(Kind::Connection, connection.name()),
+            who: PLATFORM_TEAM,
+            count: 1,
+            text: need.to_string(),
+            secret: Some(need),
+        }
+    });
+    needs.collect()
 }
 
 fn consent(connection: &Object<ConnectionSpec>, inventory: &Inventory) -> Option<Note> {
     let key = &connection.spec.stable_key;
     let object = ObjectId::new(Kind::Connection, connection.name());
     let oauth = is_oauth(connection, inventory);
-    Some(match connection.spec.credentials {
-        Credentials::Customer if oauth => {
-            Note::ByHand { object, who: "customers", count: 1, text: format!("each customer signs in to {key}") }
+    let (who, text) = match connection.spec.credentials {
+        Credentials::Customer if oauth => ("customers", format!("each customer signs in to {key}")),
+        Credentials::Customer => ("customers", format!("each customer supplies their own values for {key}")),
+        Credentials::OrganizationGlobal if oauth => ("organization", format!("sign in once for {key} (ConsentNeeded)")),
+        Credentials::OrganizationCustomer if oauth => {
+            ("organization", format!("sign in for each customer of {key} (ConsentNeeded)"))
         }
-        Credentials::Customer => Note::ByHand {
-            object,
-            who: "customers",
-            count: 1,
-            text: format!("each customer supplies their own values for {key}"),
-        },
-        Credentials::OrganizationGlobal if oauth => Note::ByHand {
-            object,
-            who: "organization",
-            count: 1,
-            text: format!("sign in once for {key} (ConsentNeeded)"),
-        },
-        Credentials::OrganizationCustomer if oauth => Note::ByHand {
-            object,
-            who: "organization",
-            count: 1,
-            text: format!("sign in for each customer of {key} (ConsentNeeded)"),
-        },
         _ => return None,
-    })
+    };
+    Some(Note::ByHand { object, who, count: 1, text, secret: None })
 }
 
 fn is_oauth(connection: &Object<ConnectionSpec>, inventory: &Inventory) -> bool {

@@ -381,7 +381,43 @@ pub enum Note {
         count: usize,
         /// What.
         text: String,
+        /// The Secret to supply, where that is it: several connections may need one.
+        #[serde(skip)]
+        secret: Option<SecretNeed>,
     },
+}
+
+/// A Secret that somebody must supply.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretNeed {
+    /// Its name.
+    pub name: String,
+    /// Its keys that are needed.
+    pub keys: BTreeSet<String>,
+    /// The stable keys that need it: those that it must opt in for.
+    pub stable_keys: BTreeSet<String>,
+}
+
+impl SecretNeed {
+    /// Takes in what another connection needs of the same Secret.
+    pub fn take_in(&mut self, other: &SecretNeed) {
+        self.keys.extend(other.keys.iter().cloned());
+        self.stable_keys.extend(other.stable_keys.iter().cloned());
+    }
+}
+
+impl std::fmt::Display for SecretNeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let join = |names: &BTreeSet<String>, by: &str| names.iter().map(String::as_str).collect::<Vec<_>>().join(by);
+        write!(
+            f,
+            "supply Secret {} with {} {} (label stablekey.dev/for: connections, annotation stablekey.dev/keys: {})",
+            self.name,
+            if self.keys.len() == 1 { "key" } else { "keys" },
+            join(&self.keys, ", "),
+            join(&self.stable_keys, ",")
+        )
+    }
 }
 
 impl Note {

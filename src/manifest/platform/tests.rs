@@ -215,7 +215,8 @@ fn what_is_no_answer_says_what_to_do() {
         "{\"data\": {\"components\": null}}",
         &wrong,
     ];
-    let said: Vec<String> = cases.iter().map(|case| read_answer(case.as_bytes()).unwrap_err().to_string()).collect();
+    let error = |case: &&str| read_answer(case.as_bytes()).unwrap_err();
+    let said: Vec<String> = cases.iter().map(error).map(|error| format!("{error}\n  {}", error.help())).collect();
     insta::assert_snapshot!(said.join("\n"));
     assert!(!said.join("").contains(CANARY));
 }

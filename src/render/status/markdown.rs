@@ -74,5 +74,6 @@ fn tenant(line: &super::TenantLine) -> String {
 }
 
 fn todo(todo: &Todo) -> String {
-    format!("- [ ] {}: {} ({}, {})\n", md(&todo.tenant), md(&todo.text), md(&todo.who), md(&todo.object.to_string()))
+    let objects: Vec<String> = todo.objects.iter().map(ToString::to_string).collect();
+    format!("- [ ] {}: {} ({}, {})\n", md(&todo.tenant), md(&todo.text), md(&todo.who), md(&objects.join(", ")))
 }

@@ -13,7 +13,7 @@ use super::ranked::{self, Ranked};
 use super::tally::Tally;
 use crate::engine::code::Severity;
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, Finding, Note, Plan, State, by_hand, outcome};
+use crate::engine::plan::{Action, Finding, Note, Plan, SecretNeed, State, by_hand, outcome};
 use crate::engine::world::World;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,8 +147,8 @@ impl What {
 pub struct Todo {
     /// Where.
     pub tenant: String,
-    /// For which object.
-    pub object: ObjectId,
+    /// For which objects: several connections may need one Secret.
+    pub objects: Vec<ObjectId>,
     /// Who.
     pub who: String,
     /// What.
@@ -282,14 +282,27 @@ fn todo(world: &World, plan: &Plan) -> Vec<Todo> {
         let notes = inventory.connections.values().flat_map(|c| by_hand::of_connection(c, inventory));
         notes.map(move |note| (name, note))
     });
-    let all: BTreeSet<Todo> = planned
-        .chain(live)
-        .filter_map(|(tenant, note)| match note {
-            Note::ByHand { object, who, text, .. } => {
-                Some(Todo { tenant: tenant.to_string(), object, who: who.to_string(), text })
+    let mut all: BTreeSet<Todo> = BTreeSet::new();
+    let mut secrets: BTreeMap<(&str, String), (BTreeSet<ObjectId>, SecretNeed)> = BTreeMap::new();
+    for (tenant, note) in planned.chain(live) {
+        match note {
+            Note::ByHand { object, secret: Some(need), .. } => {
+                let none = || (BTreeSet::new(), need.clone());
+                let (objects, needed) = secrets.entry((tenant, need.name.clone())).or_insert_with(none);
+                objects.insert(object);
+                needed.take_in(&need);
             }
-            _ => None,
-        })
-        .collect();
+            Note::ByHand { object, who, text, .. } => {
+                all.insert(Todo { tenant: tenant.to_string(), objects: vec![object], who: who.to_string(), text });
+            }
+            _ => {}
+        }
+    }
+    all.extend(secrets.into_iter().map(|((tenant, _), (objects, need))| Todo {
+        tenant: tenant.to_string(),
+        objects: objects.into_iter().collect(),
+        who: by_hand::PLATFORM_TEAM.to_string(),
+        text: need.to_string(),
+    }));
     all.into_iter().collect()
 }

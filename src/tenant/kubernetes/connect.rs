@@ -2,8 +2,10 @@
 
 use super::server::Server;
 use crate::api::{self, KubernetesPlace};
+use crate::engine::near_miss::what_there_is;
+use crate::io_error::{self, Words};
 use kube::Config;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -61,18 +63,7 @@ impl Servers {
 
     fn connect(&self, context: Option<&str>) -> Result<Server, String> {
         let runtime = self.runtime()?;
-        let config = runtime.block_on(async {
-            match context {
-                Some(context) => {
-                    let options =
-                        KubeConfigOptions { context: Some(context.to_string()), ..KubeConfigOptions::default() };
-                    Config::from_kubeconfig(&options).await.map_err(|error| format!("context {context}: {error}"))
-                }
-                None => Config::infer()
-                    .await
-                    .map_err(|error| format!("there is neither a current context nor an in-cluster account: {error}")),
-            }
-        })?;
+        let config = runtime.block_on(configured(context))?;
         let name = context.map_or_else(|| config.cluster_url.to_string(), str::to_string);
         self.server(config, &name, runtime)
     }
@@ -93,6 +84,74 @@ impl Servers {
     }
 }
 
+/// What a context of the usual kubeconfig files says; without one the current context, or the account of the Pod.
+async fn configured(context: Option<&str>) -> Result<Config, String> {
+    let options = KubeConfigOptions { context: context.map(str::to_string), ..KubeConfigOptions::default() };
+    let found = match Kubeconfig::read() {
+        Ok(kubeconfig) => match check_context(&kubeconfig, context) {
+            Ok(()) => Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| unusable(&error)),
+            Err(why) => Err(why),
+        },
+        Err(error) => Err(unusable(&error)),
+    };
+    match (context, found) {
+        (_, Ok(config)) => Ok(config),
+        (Some(_), Err(why)) => Err(why),
+        (None, Err(why)) => {
+            Config::incluster().map_err(|_| format!("{why}; and there is no in-cluster account, since this is no Pod"))
+        }
+    }
+}
+
+/// Whether a kubeconfig has a context, and what that names; else what it has.
+fn check_context(kubeconfig: &Kubeconfig, wanted: Option<&str>) -> Result<(), String> {
+    let names = || kubeconfig.contexts.iter().map(|context| context.name.as_str());
+    let name = match wanted.or(kubeconfig.current_context.as_deref()).filter(|name| !name.is_empty()) {
+        Some(name) => name,
+        None => {
+            return Err(format!(
+                "no context is the current one; {}: name one in the Tenant (kubeconfig: {{context: …}}), or kubectl \
+                 config use-context",
+                what_there_is("", names())
+            ));
+        }
+    };
+    let Some(context) = kubeconfig.contexts.iter().find(|context| context.name == name) else {
+        return Err(format!("there is no context {name} in the kubeconfig; {}", what_there_is(name, names())));
+    };
+    let context = context.context.as_ref();
+    let cluster = context.map(|context| context.cluster.as_str()).unwrap_or_default();
+    let clusters = || kubeconfig.clusters.iter().map(|cluster| cluster.name.as_str());
+    if !clusters().any(|there| there == cluster) {
+        let there = what_there_is(cluster, clusters());
+        return Err(format!("context {name} of the kubeconfig names cluster {cluster:?}, which is not in it; {there}"));
+    }
+    let users = || kubeconfig.auth_infos.iter().map(|user| user.name.as_str());
+    match context.and_then(|context| context.user.as_deref()).filter(|user| !user.is_empty()) {
+        Some(user) if !users().any(|there| there == user) => {
+            let there = what_there_is(user, users());
+            Err(format!("context {name} of the kubeconfig names user {user:?}, which is not in it; {there}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Why a kubeconfig cannot be used. What is in it is not shown: it holds credentials.
+fn unusable(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::FindPath => "there is no kubeconfig: set KUBECONFIG, or write ~/.kube/config".to_string(),
+        KubeconfigError::ReadConfig(error, path) if error.kind() == std::io::ErrorKind::NotFound => {
+            format!("there is no kubeconfig {}: set KUBECONFIG, or write it", path.display())
+        }
+        KubeconfigError::ReadConfig(error, path) => {
+            let Words { why, help } = io_error::reading(path, error);
+            format!("the kubeconfig {} cannot be read: {why}; {help}", path.display())
+        }
+        KubeconfigError::Parse(_) => "the kubeconfig cannot be parsed: kubectl config view says where".to_string(),
+        other => format!("the kubeconfig cannot be used: {other}"),
+    }
+}
+
 /// A client that leaves it to [`Server`] what is asked again, and how long is waited.
 pub fn client(mut config: Config, patience: Duration) -> Result<kube::Client, kube::Error> {
     config.default_retry = false;
@@ -100,4 +159,41 @@ pub fn client(mut config: Config, patience: Duration) -> Result<kube::Client, ku
     config.read_timeout = None;
     config.write_timeout = None;
     kube::Client::try_from(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kubeconfig(current: &str) -> Kubeconfig {
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: \"{current}\"\n\
+             contexts:\n- {{name: eu, context: {{cluster: eu-1, user: me}}}}\n- {{name: us, context: {{cluster: us-1, user: me}}}}\n\
+             - {{name: old, context: {{cluster: gone, user: me}}}}\n- {{name: lost, context: {{cluster: eu-1, user: nobody}}}}\n\
+             clusters:\n- {{name: eu-1, cluster: {{server: \"https://eu\"}}}}\n- {{name: us-1, cluster: {{server: \"https://us\"}}}}\n\
+             users:\n- {{name: me, user: {{token: CANARY}}}}\n"
+        );
+        Kubeconfig::from_yaml(&text).unwrap()
+    }
+
+    /// "namespaces and contexts that are not there (with those that are)".
+    #[test]
+    fn a_context_that_is_not_there_is_told_with_those_that_are() {
+        let why = |current: &str, wanted: Option<&str>| check_context(&kubeconfig(current), wanted).unwrap_err();
+        assert_eq!(
+            why("eu", Some("eu-prd")),
+            "there is no context eu-prd in the kubeconfig; did you mean eu? there are eu, lost, old, us"
+        );
+        assert!(why("gone", None).contains("there is no context gone"), "{}", why("gone", None));
+        assert!(why("", None).starts_with("no context is the current one; there are eu,"), "{}", why("", None));
+        assert!(why("eu", Some("old")).contains("names cluster \"gone\", which is not in it; there are eu-1, us-1"));
+        assert!(why("eu", Some("lost")).contains("names user \"nobody\", which is not in it; there is me"));
+        assert!(check_context(&kubeconfig("eu"), None).is_ok() && check_context(&kubeconfig(""), Some("us")).is_ok());
+    }
+
+    #[test]
+    fn a_kubeconfig_that_cannot_be_parsed_is_not_shown() {
+        let error = Kubeconfig::from_yaml("users: [{name: me, user: {token: CANARY}}").unwrap_err();
+        assert!(!unusable(&error).contains("CANARY"), "{}", unusable(&error));
+    }
 }

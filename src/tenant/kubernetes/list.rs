@@ -4,16 +4,18 @@ use super::config_maps::{self, ConfigMap};
 use super::live::{self, Live, Reading, Version};
 use super::managed::Entries;
 use super::mirror::{Defined, Heard, Mirror, News};
-use super::pages::{Listing, list};
-use super::paths::Paths;
+use super::pages::{Listing, PAGE, list};
+use super::paths::{ALL_NAMESPACES, Paths};
 use super::server::{Ask, Server, Trouble};
 use super::trouble::{Doing, of_place};
 use crate::api::*;
 use crate::engine::item::{Item, ObjectId};
+use crate::engine::near_miss::what_there_is;
 use crate::engine::world::Inventory;
 use crate::manifest::definition;
 use crate::tenant::PlaceError;
 use http::StatusCode;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +59,37 @@ pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, PlaceE
     mirror.hear(Heard::Items(Kind::CustomerCredentials, News::All(credentials.items)));
     mirror.hear(Heard::Items(Kind::Integration, News::All(integrations.items)));
     Ok(mirror.into_contents())
+}
+
+/// Why a namespace in which nothing was found is none at all, with those that there are. `None` where it is
+/// there, or where that is not for us to know: most accounts may not read namespaces.
+pub async fn absence(server: &Server, paths: &Paths) -> Option<String> {
+    let trouble = server.ask(&Ask::get(paths.itself())).await.err()?;
+    if !is_absent(&trouble) {
+        return None;
+    }
+    let there = match server.ask(&Ask::get(format!("{ALL_NAMESPACES}?limit={PAGE}"))).await {
+        Ok(bytes) => what_there_is(paths.namespace(), names(&bytes).iter().map(String::as_str)),
+        Err(trouble) if trouble.code() == Some(StatusCode::FORBIDDEN) => {
+            "which there are this account may not list (kubectl get namespaces)".to_string()
+        }
+        Err(_) => "kubectl get namespaces shows which there are".to_string(),
+    };
+    Some(format!("namespace {} does not exist; {there}", paths.namespace()))
+}
+
+/// The names of a list of namespaces, without those of Kubernetes itself.
+fn names(list: &[u8]) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Names {
+        items: Vec<Named>,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        metadata: Meta,
+    }
+    let items = serde_json::from_slice::<Names>(list).map(|list| list.items).unwrap_or_default();
+    items.into_iter().map(|item| item.metadata.name).filter(|name| !name.starts_with("kube-")).collect()
 }
 
 /// The objects of a kind that lies in tenants.

@@ -103,6 +103,14 @@ impl ClusterPlace {
         Ok(contents)
     }
 
+    /// An error where the namespace itself is not there.
+    fn checked(&self) -> Result<(), PlaceError> {
+        match self.server.wait(list::absence(&self.server, &self.paths)) {
+            Some(why) => Err(PlaceError::Failed { what: self.server.name().to_string(), why }),
+            None => Ok(()),
+        }
+    }
+
     fn last_read(&self) -> std::sync::MutexGuard<'_, Option<Read>> {
         self.read.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -119,7 +127,19 @@ impl ClusterPlace {
 
 impl Place for ClusterPlace {
     fn snapshot(&self) -> Result<Snapshot, PlaceError> {
-        let contents = self.contents()?;
+        let contents = match self.contents() {
+            // A list of a namespace that is not there is empty.
+            Ok(contents) if contents.inventory.is_empty() && contents.own.is_empty() => {
+                self.checked()?;
+                contents
+            }
+            // Nobody has a right in a namespace that is not there.
+            Err(forbidden @ PlaceError::Forbidden { .. }) => {
+                self.checked()?;
+                return Err(forbidden);
+            }
+            other => other?,
+        };
         Ok(Snapshot { inventory: contents.inventory, own: contents.own, ..Snapshot::default() })
     }
 

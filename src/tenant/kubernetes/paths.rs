@@ -3,6 +3,9 @@
 use crate::api::{API_VERSION, Kind};
 use crate::engine::item::ObjectId;
 
+/// Every namespace.
+pub const ALL_NAMESPACES: &str = "/api/v1/namespaces";
+
 /// The paths of one namespace.
 #[derive(Clone, Debug)]
 pub struct Paths {
@@ -18,6 +21,11 @@ impl Paths {
     /// The namespace.
     pub fn namespace(&self) -> &str {
         &self.namespace
+    }
+
+    /// The namespace itself.
+    pub fn itself(&self) -> String {
+        format!("{ALL_NAMESPACES}/{}", self.namespace)
     }
 
     /// All objects of a kind of ours.
