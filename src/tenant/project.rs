@@ -79,7 +79,7 @@ pub fn open(given: &Given, stdin: &mut dyn Read) -> Project {
         servers: given.servers.clone(),
     };
     let mut reading = read_paths(&given.root, paths, stdin);
-    reading.extend(sources::read_outside(given));
+    reading.extend(sources::read_outside(&given.root, &given.sources));
     let mut project = Project {
         root: given.root.clone(),
         other_kinds: reading.other_kinds,

@@ -1,6 +1,5 @@
 //! Sources that a person gives on the command line: they are read wherever they lie.
 
-use super::project::Given;
 use crate::manifest::{Reading, read_folder};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -12,9 +11,9 @@ pub fn located(root: &Path, sources: &BTreeMap<String, PathBuf>) -> BTreeMap<Str
 }
 
 /// What lies outside the root. No link in it may lead out of it.
-pub fn read_outside(given: &Given) -> Reading {
+pub fn read_outside(root: &Path, sources: &BTreeMap<String, PathBuf>) -> Reading {
     let mut reading = Reading::default();
-    for path in given.sources.values().filter(|path| path.is_dir() && below(&given.root, path).is_none()) {
+    for path in sources.values().filter(|path| path.is_dir() && below(root, path).is_none()) {
         reading.extend(read_folder(path, path, &[]));
     }
     reading
