@@ -20,8 +20,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Do what the plan shows, read back, and prove that nothing is left
 ///
-/// Asks for a typed yes on a terminal. Elsewhere give --plan, --approve or --yes. Ctrl-C finishes the
-/// write in hand and says what is done and what is not. The exit code is that of the plan after it.
+/// Shows the plan and asks for a typed yes on a terminal. Elsewhere give --plan, --approve or --yes.
+/// Ctrl-C finishes the write in hand and says what is done and what is not. What a crash leaves is
+/// finished by the same --approve or --plan: approvals are kept in your state folder until the receipt
+/// ($XDG_STATE_HOME or ~/.local/state; nowhere where CI is set). The exit code is that of the plan after it.
 #[derive(Debug, Args)]
 pub struct Apply {
     #[command(flatten)]
@@ -30,10 +32,11 @@ pub struct Apply {
     narrowing: Narrowing,
     #[command(flatten)]
     format: FormatOption,
-    /// Do what this plan file shows; whatever else is to be done voids it
+    /// Do what this plan file shows, with the sources that it was planned with; whatever else is to be done
+    /// voids it
     #[arg(long, value_name = "FILE", conflicts_with_all = ["yes", "approve", "tenants", "integrations", "syncs"])]
     plan: Option<PathBuf>,
-    /// Do what needs no approval, without asking
+    /// Do what needs no approval, without asking; an approval that was kept is not used
     #[arg(long)]
     yes: bool,
     /// Do the actions of this writer's digest, as the plan shows it (repeatable, or comma-separated)

@@ -79,7 +79,7 @@ pub struct Narrowing {
     /// Only this integration and the connections that it uses (repeatable)
     #[arg(long = "integration", value_name = "NAME")]
     pub integrations: Vec<String>,
-    /// Only this sync; FROM:TO adds one that is not written down (repeatable)
+    /// Only this sync, and what it depends on; FROM:TO adds one that is not written down (repeatable)
     #[arg(long = "sync", value_name = "NAME|FROM:TO")]
     pub syncs: Vec<String>,
 }

@@ -172,3 +172,34 @@ fn why(outcome: &Outcome) -> String {
         Outcome::Interrupted => "interrupted before it".to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// "A full disk still reports what was done": also where it can neither be recorded nor read back.
+    #[test]
+    fn what_was_done_is_told_whatever_failed_after_it() {
+        let full = PlaceError::Failed { what: "eu/stablekey.lock".into(), why: "No space left on device".into() };
+        let outcomes = vec![
+            ("eu/Connection/a".to_string(), Outcome::Done),
+            ("eu/Connection/b".to_string(), Outcome::Failed(full.clone())),
+        ];
+        let report = Report { outcomes, unsettled: vec![("eu".to_string(), full)] };
+        let applied = Applied { report: &report, after: Err("root is no folder") };
+        let text = applied.text(&Invocation::default(), Style { colour: false, width: 100 });
+        for told in [
+            "✓ eu/Connection/a\n",
+            "✗ eu/Connection/b: eu/stablekey.lock: No space left on device\n",
+            "✗ eu: what was done there is done, but could not be recorded: eu/stablekey.lock: No space left on device\n",
+            "1 done, 1 not done. What is left is not known: root is no folder\n",
+        ] {
+            assert!(text.contains(told), "{told}\n{text}");
+        }
+        assert!(applied.markdown().contains("could not be recorded"));
+        let json: Value = serde_json::from_str(&applied.json().unwrap()).unwrap();
+        assert_eq!(json["exit"], 1);
+        assert_eq!(json["outcomes"].as_array().map(Vec::len), Some(2));
+        assert_eq!(json["unsettled"][0]["tenant"], "eu");
+    }
+}
