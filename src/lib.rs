@@ -2,11 +2,12 @@
 //!
 //! The map of the crate, from the bottom up; an import points down this list only:
 //!
+//! - [`text`]: what is shown of texts of others, and how wide it is. [`io_error`]: what the system says of a
+//!   file, in words.
 //! - [`api`]: the custom resources, a file a kind. They read files and clusters alike.
 //! - [`manifest`]: YAML in and out, with errors that say what to do, and edits in place; exported
 //!   platform definitions. [`engine`]: the pure middle, from what was read to a plan. [`secret`]: the
-//!   type that cannot be printed. [`text`]: what is shown of texts of others, and how wide it is.
-//!   [`io_error`]: what the system says of a file, in words.
+//!   type that cannot be printed.
 //! - [`tenant`]: places, where a tenant's resources are: one trait, a file a kind of place.
 //! - [`apply`]: carries out a plan and proves it done. [`render`]: plans, status and explanations as
 //!   text, JSON and Markdown.

@@ -133,3 +133,93 @@ fn a_problem_of_a_file_is_told_once() {
     let (json, _) = shown(us_eu.path(), 200, &["plan", ".", "-o", "json"]);
     assert!(json[json.find("\n{").unwrap()..].contains(what), "{json}");
 }
+
+/// "A title does not move the cursor": what stands in YAML, in a file's name or in a definition is written and
+/// shown so that everybody sees what there is.
+#[test]
+fn no_mark_that_deceives_is_shown_or_written() {
+    let evil = "pay\u{202e}gnp.exe\u{1b}[2J\u{200b}";
+    let root = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let head = |kind: &str, name: &str| {
+        format!("apiVersion: stablekey.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: ")
+    };
+    let quoted = "\"pay\\u202egnp.exe\\e[2J\\u200b\"";
+    let place = |tenant: &str, more: &str| {
+        format!("{}{{place: {{directory: {{path: {tenant}}}}}{more}}}\n", head("Tenant", tenant))
+    };
+    write("tenants.yaml", &[place("dev", ""), place("prod", ", acceptFrom: [dev]")].join("---\n"));
+    write(
+        "sync.yaml",
+        &format!("{}{{from: dev, to: [prod], integrations: ['*'], connections: Mirror}}\n", head("TenantSync", "up")),
+    );
+    let spec = format!(
+        "{{stableKey: crm, title: {quoted}, component: {{key: a}}, type: b, credentials: Customer, inputs: {{note: {{value: {quoted}}}}}}}\n"
+    );
+    write("dev/crm.yaml", &format!("{}{spec}", head("Connection", "crm")));
+    let spec = format!(
+        "{{title: {quoted}, connections: [{{name: {quoted}, stableKey: crm}}, {{name: X, stableKey: gone}}]}}\n"
+    );
+    write("dev/i.yaml", &format!("{}{spec}", head("Integration", "i")));
+    write(&format!("dev/{evil}.yaml"), "a: [\n");
+    fs::create_dir(root.path().join("prod")).unwrap();
+    let check = |told: &str, what: &dyn std::fmt::Debug| {
+        let dangerous = told.chars().find(|c| *c != '\n' && stablekey::text::is_dangerous(*c));
+        assert_eq!(dangerous, None, "{what:?}: {told:?}");
+    };
+    let commands: [&[&str]; 9] = [
+        &["validate"],
+        &["plan"],
+        &["plan", "-o", "json"],
+        &["plan", "-o", "markdown"],
+        &["status"],
+        &["explain", "dev"],
+        &["explain", "dev", "i"],
+        &["explain", "dev", evil],
+        &["adopt", "dev", evil],
+    ];
+    for arguments in commands {
+        check(&shown(root.path(), 100, arguments).0, &arguments);
+    }
+    fs::remove_file(root.path().join(format!("dev/{evil}.yaml"))).unwrap();
+    write(
+        "dev/i.yaml",
+        &format!(
+            "{}{{title: {quoted}, connections: [{{name: {quoted}, stableKey: crm}}]}}\n",
+            head("Integration", "i")
+        ),
+    );
+    let (told, code) = shown(root.path(), 100, &["apply", "--yes"]);
+    assert_eq!(code, 0, "{told}");
+    // Its progress is a line that is drawn over.
+    check(&told.replace("\r\u{1b}[2K", "\n"), &"apply");
+    let written = fs::read_to_string(root.path().join("prod/connections/crm.yaml")).unwrap();
+    check(&written, &"prod/connections/crm.yaml");
+    assert!(written.contains("\\u202e") && written.contains("\\u200b"), "{written}");
+    // An edit of it, and of what stands beside it, too.
+    write(
+        "dev/crm.yaml",
+        &fs::read_to_string(root.path().join("dev/crm.yaml")).unwrap().replace("pay\\u202e", "PAY\\u202e"),
+    );
+    assert_eq!(shown(root.path(), 100, &["apply", "--yes"]).1, 0);
+    let written = fs::read_to_string(root.path().join("prod/connections/crm.yaml")).unwrap();
+    check(&written, &"edited");
+    assert!(written.contains("PAY"), "{written}");
+    let definition = format!(
+        "definitionVersion: 7\nname: {quoted}\ndescription: x\nrequiredConfigVars:\n  - key: {quoted}\n    stableKey: a\n    dataType: connection\n    \
+         connection:\n      component: {{key: salesforce, version: LATEST, isPublic: true}}\n      key: oauth2\nflows: []\n"
+    );
+    write("exported.yml", &definition);
+    let (told, code) = shown(root.path(), 100, &["import", "--root", "new", "--reusable", "all", "exported.yml"]);
+    assert_eq!(code, 0, "{told}");
+    check(&told, &"import");
+    for (path, bytes) in support::files(&root.path().join("new")) {
+        if !path.ends_with(".definition") {
+            check(&String::from_utf8(bytes).unwrap(), &path);
+        }
+    }
+}

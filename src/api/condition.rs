@@ -1,5 +1,6 @@
 //! Conditions, as every Kubernetes user knows them.
 
+use crate::text;
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// The longest message that a condition may have, in bytes.
@@ -40,7 +41,8 @@ pub fn conditions(before: &[Condition], verdicts: Vec<Verdict>, generation: i64,
             None => "Unknown",
         };
         let since = before.iter().find(|c| c.type_ == verdict.type_ && c.status == status);
-        let mut message = verdict.message;
+        // kubectl shows it as it is.
+        let mut message = text::lines(&verdict.message).into_owned();
         let end = LONGEST.min(message.len());
         message.truncate((0..=end).rev().find(|end| message.is_char_boundary(*end)).unwrap_or(0));
         Condition {
@@ -79,5 +81,11 @@ mod tests {
     fn a_message_is_cut_where_a_character_ends() {
         let said = conditions(&[], vec![Verdict::new("Ready", true, "x", "ü".repeat(40_000))], 1, &at(0));
         assert_eq!(said[0].message.len(), LONGEST);
+    }
+
+    #[test]
+    fn a_message_has_nothing_that_a_terminal_obeys() {
+        let said = conditions(&[], vec![Verdict::new("Ready", true, "x", "a\u{1b}[31mb\u{202e}c\nd")], 1, &at(0));
+        assert_eq!(said[0].message, "a\\u{1b}[31mb\\u{202e}c\nd");
     }
 }

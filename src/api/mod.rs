@@ -1,6 +1,6 @@
 //! The custom resources: what people write, what a cluster keeps. A file a kind.
 //!
-//! The same types read files and clusters. They depend on nothing else of this crate.
+//! The same types read files and clusters. They depend on nothing else of this crate but `text`.
 
 mod component;
 mod condition;

@@ -217,7 +217,7 @@ impl Events {
             type_: Some(importance.to_string()),
             reason: Some(cut(&transition.reason, LONGEST_WORD).to_string()),
             action: Some(cut(transition.action, LONGEST_WORD).to_string()),
-            note: Some(cut(&transition.note, LONGEST_NOTE).to_string()),
+            note: Some(cut(&crate::text::lines(&transition.note), LONGEST_NOTE).to_string()),
             regarding: Some(transition.object.clone()),
             reporting_controller: Some(self.role.controller().to_string()),
             reporting_instance: Some(self.instance.to_string()),
