@@ -5,23 +5,32 @@ use super::field::{Field, FieldKind};
 use super::item::{Item, ObjectId};
 use super::overrides::{Here, Overrides};
 use super::parallel;
-use super::record::Writer;
+use super::record::{Record, Writer};
 use super::resolve::{Asker, Binding, Replacements, resolve_key, resolve_variable};
 use super::world::{Inventory, Sync};
 use crate::api::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A tenant as a sync sees it.
+/// The tenant that a sync copies.
 #[derive(Clone, Copy)]
-pub struct Side<'a> {
+pub struct SourceSide<'a> {
     /// Its name.
     pub tenant: &'a str,
-    /// Its resources: of the source as they will be, of the target as they are or its own source has them.
+    /// Its resources, as they will be.
     pub inventory: &'a Inventory,
     /// Who replaces which key there.
     pub replacements: &'a Replacements,
-    /// Of the target: what its own source declares, which goes before what a sync declares.
+}
+
+/// A tenant that a sync copies to.
+#[derive(Clone, Copy)]
+pub struct TargetSide<'a> {
+    /// Its name.
+    pub tenant: &'a str,
+    /// Its resources, as they are or its own source has them.
+    pub inventory: &'a Inventory,
+    /// What its own source declares, which goes before what a sync declares.
     pub own_source: Option<&'a Inventory>,
 }
 
@@ -62,12 +71,21 @@ pub enum Meaning {
 
 /// Carries the integrations that a sync selects, and the connections that they use, to a target.
 /// `made_by` names the actions that make an object of the source.
-pub fn promote(sync: &Sync, from: Side<'_>, to: Side<'_>, made_by: &dyn Fn(&ObjectId) -> Option<String>) -> Promotion {
+pub fn promote(
+    sync: &Sync,
+    from: SourceSide<'_>,
+    to: TargetSide<'_>,
+    made_by: &dyn Fn(&ObjectId) -> Option<String>,
+) -> Promotion {
     let here = Here::of(&sync.spec, to.tenant);
+    // What syncs brought there does not count, else what a sync declares would depend on what it, or another,
+    // declared before.
+    let own = Replacements::among(to.tenant, to.inventory, |connection| to.is_own(connection));
     let mut promotion = Promotion { doubled: here.doubled.clone(), ..Promotion::default() };
     let selected: Vec<_> = from.inventory.integrations.values().filter(|i| sync.spec.selects(i.name())).collect();
     promotion.selected = selected.len();
-    let carried = parallel::map(from.inventory.len(), &selected, |integration| carry(&here, integration, from, to));
+    let carried =
+        parallel::map(from.inventory.len(), &selected, |integration| carry(&here, integration, from, to, &own));
     let mut connections: Vec<Arc<Object<ConnectionSpec>>> = Vec::new();
     let declare = |id: ObjectId, item: Item, extent: Extent, overrides: Overrides| {
         let declaration = Declaration {
@@ -119,7 +137,13 @@ struct Carried {
     matched: Vec<usize>,
 }
 
-fn carry(here: &Here<'_>, integration: &Arc<Object<IntegrationSpec>>, from: Side<'_>, to: Side<'_>) -> Carried {
+fn carry(
+    here: &Here<'_>,
+    integration: &Arc<Object<IntegrationSpec>>,
+    from: SourceSide<'_>,
+    to: TargetSide<'_>,
+    own: &Replacements,
+) -> Carried {
     let name = integration.name();
     let id = ObjectId::new(Kind::Integration, name);
     let mut on_its_way = Carried {
@@ -157,7 +181,7 @@ fn carry(here: &Here<'_>, integration: &Arc<Object<IntegrationSpec>>, from: Side
         };
         let overridden = is_overridden || means.is_some_and(|key| variable.stable_key() != Some(key));
         let binding = SourceBinding { connection, overridden, meaning: meaning.clone() };
-        on_its_way.connections.extend(means.and_then(|key| carried(key, &binding, from, to)));
+        on_its_way.connections.extend(means.and_then(|key| carried(key, &binding, from, to, own)));
         on_its_way.bindings.insert(variable.name.clone(), binding);
     }
     if !integration.metadata.labels.is_empty() || !integration.metadata.annotations.is_empty() {
@@ -167,24 +191,29 @@ fn carry(here: &Here<'_>, integration: &Arc<Object<IntegrationSpec>>, from: Side
 }
 
 /// What a variable of an integration will mean in the target.
-fn meaning(integration: &str, variable: &Variable, to: Side<'_>) -> Meaning {
+fn meaning(integration: &str, variable: &Variable, to: TargetSide<'_>) -> Meaning {
     let own = to.own_source.and_then(|source| source.integrations.get(integration));
     let own = own.and_then(|i| i.spec.connections.iter().find(|v| v.name == variable.name));
     own.map_or(Meaning::Declared, |own| Meaning::OwnSource(own.clone()))
 }
 
 /// The source's connection that stands behind a key of the target: the one that the target would
-/// bind, where the source has it. What syncs brought there does not count, else what a sync declares
-/// would depend on what it declared before.
-fn carried(key: &str, binding: &SourceBinding, from: Side<'_>, to: Side<'_>) -> Option<Arc<Object<ConnectionSpec>>> {
+/// bind, of its `own`, where the source has it.
+fn carried(
+    key: &str,
+    binding: &SourceBinding,
+    from: SourceSide<'_>,
+    to: TargetSide<'_>,
+    own: &Replacements,
+) -> Option<Arc<Object<ConnectionSpec>>> {
     let source = binding.connection.as_ref().filter(|_| !binding.overridden);
     let asker = Asker { writers: None, source_binding: source.map(|c| &c.spec), ignores_readiness: true };
     let with_that_key = |key: &str| from.inventory.connection(key).cloned();
-    match resolve_key(key, to.inventory, to.replacements, asker).binding {
+    match resolve_key(key, to.inventory, own, asker).binding {
         Binding::Bound(theirs) if theirs.spec.stable_key == key && source.is_some_and(|s| s.spec.stable_key == key) => {
             source.cloned()
         }
-        Binding::Bound(theirs) if to.is_own(&theirs) => {
+        Binding::Bound(theirs) => {
             let own = &theirs.spec;
             // A replacement that differs from what the target has under the key would not answer there.
             let answers = |s: &&Arc<Object<ConnectionSpec>>| s.spec.stable_key == key || s.spec.is_same_kind_as(own);
@@ -198,11 +227,15 @@ fn carried(key: &str, binding: &SourceBinding, from: Side<'_>, to: Side<'_>) -> 
     }
 }
 
-impl Side<'_> {
-    /// Whether a connection is the tenant's own: no sync made it.
+impl TargetSide<'_> {
+    /// Whether a connection is the tenant's own: its source declares it, or it was not made for writers of ours.
+    /// What the source declared before says nothing: the record forgets it once a sync declares the same.
     fn is_own(&self, connection: &Object<ConnectionSpec>) -> bool {
+        let declared = self.own_source.is_some_and(|source| source.connections.contains_key(connection.name()));
         let record = self.inventory.record(self.tenant, &ObjectId::new(Kind::Connection, connection.name()));
-        !record.is_some_and(|r| r.made && r.fields.values().all(|wrote| wrote.writers.iter().all(Writer::is_sync)))
+        let is_ours = |w: &Writer| w.is_sync() || *w == Writer::Source;
+        let of_ours = |r: &Arc<Record>| r.made && r.fields.values().all(|wrote| wrote.writers.iter().all(is_ours));
+        declared || !record.is_some_and(of_ours)
     }
 }
 

@@ -158,9 +158,15 @@ pub struct Asker<'a> {
 impl Replacements {
     /// Of a tenant.
     pub fn of(tenant: &str, inventory: &Inventory) -> Self {
-        let own = inventory.connections.values().cloned().map(ByKey).collect();
+        Replacements::among(tenant, inventory, |_| true)
+    }
+
+    /// Of those connections of a tenant that count.
+    pub fn among(tenant: &str, inventory: &Inventory, counts: impl Fn(&Object<ConnectionSpec>) -> bool) -> Self {
+        let counting: Vec<_> = inventory.connections.values().filter(|connection| counts(connection)).collect();
+        let own = counting.iter().map(|connection| ByKey((*connection).clone())).collect();
         let mut replacements = Replacements { own, ..Replacements::default() };
-        for connection in inventory.connections.values() {
+        for connection in counting {
             replacements.add(tenant, connection, inventory);
         }
         replacements
@@ -202,6 +208,11 @@ impl Replacements {
     /// The connection with exactly this stable key.
     fn own(&self, key: &str) -> Option<&Arc<Object<ConnectionSpec>>> {
         self.own.get(key).map(|ByKey(connection)| connection)
+    }
+
+    /// Whether nothing replaces anything.
+    pub fn is_empty(&self) -> bool {
+        self.by_older.is_empty()
     }
 
     /// Older keys that two or more connections replace, with the connections' keys.

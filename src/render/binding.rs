@@ -2,7 +2,7 @@
 
 use crate::api::*;
 use crate::engine::check::{Elsewhere, how_to_mend_missing, missing_inputs};
-use crate::engine::promote::{Meaning, Promotion, Side, SourceBinding, promote};
+use crate::engine::promote::{Meaning, Promotion, SourceBinding, SourceSide, TargetSide, promote};
 use crate::engine::record::Writer;
 use crate::engine::resolve::{Asker, Binding, Replacements, Resolution, Rule, WhyNot, resolve_key, resolve_variable};
 use crate::engine::syncs;
@@ -362,8 +362,8 @@ pub(super) fn promised(world: &World, tenant: &str, only: Option<&str>) -> Vec<P
         }
         let promotion = promote(
             narrowed.as_ref().unwrap_or(sync),
-            Side { tenant: from.tenant, inventory: from.inventory, replacements: &from.replacements, own_source: None },
-            Side { tenant: to.tenant, inventory: to.inventory, replacements: &to.replacements, own_source },
+            SourceSide { tenant: from.tenant, inventory: from.inventory, replacements: &from.replacements },
+            TargetSide { tenant: to.tenant, inventory: to.inventory, own_source },
             &|_| None,
         );
         all.extend(of_promotion(&sync.writer, promotion));

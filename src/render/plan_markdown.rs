@@ -6,7 +6,7 @@ use super::escape::{count, shorten};
 use super::findings::item as finding;
 use super::invocation::Invocation;
 use super::markdown::{Comment, command, escape as md, fence, row, rule};
-use super::plan_text::{digests_to_approve, next, passed_over};
+use super::plan_text::{as_far_as, digests_to_approve, next, passed_over};
 use super::ranked::{self, Held, Overridden, Ranked};
 use super::tally::Tally;
 use super::value;
@@ -27,7 +27,8 @@ pub fn plan_markdown(plan: &Plan, typed: &Invocation) -> String {
     if plan.exit == 0 && ranked::of_no_target(plan).is_empty() && targets.iter().all(Ranked::is_quiet) {
         let rest = tally.sentence();
         let rest = if rest.is_empty() { String::new() } else { format!(" ({rest})") };
-        return format!("{head}✅ Nothing to do: everything is as declared{rest}.\n");
+        let as_far_as = md(&as_far_as(&plan.scope));
+        return format!("{head}✅ Nothing to do: everything is as declared{as_far_as}{rest}.\n");
     }
     let closing: String = next(plan, &tally, typed).iter().map(|next| format!("\n{}\n", md(&next.line()))).collect();
     let mut comment = Comment::new(closing, &typed.plan());

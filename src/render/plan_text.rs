@@ -9,7 +9,7 @@ use super::ranked::{self, Ranked};
 use super::style::{Style, Tone};
 use super::tally::Tally;
 use crate::engine::canonical::Digest;
-use crate::engine::plan::{Action, Note, Plan, State};
+use crate::engine::plan::{Action, Note, Plan, Scope, State};
 use std::collections::BTreeSet;
 
 /// Lists of what needs no decision are cut here: JSON has every item.
@@ -58,6 +58,7 @@ fn as_declared(plan: &Plan, tally: &Tally, typed: &Invocation) -> String {
         2..=6 => format!("{} are as declared", and(&names)),
         many => format!("all {} tenants are as declared", thousands(many)),
     };
+    let who = format!("{who}{}", as_far_as(&plan.scope));
     let rest = Tally { adopt: 0, ..*tally }.sentence();
     if rest.is_empty() { format!("{who}.") } else { format!("{who} ({rest}; {} shows them).", typed.status()) }
 }
@@ -71,6 +72,17 @@ pub(super) fn passed_over(plan: &Plan) -> Vec<String> {
     let others = plan.skipped.other_kinds;
     let others = (others > 0).then(|| format!("{} of other kinds passed over", count(others, "document", "documents")));
     clusters.into_iter().chain(others).collect()
+}
+
+/// What a plan that was narrowed speaks for: of the rest of its tenants it knows nothing.
+pub(super) fn as_far_as(scope: &Scope) -> String {
+    let named = |what: &str, names: &BTreeSet<String>| {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        (!names.is_empty()).then(|| format!("{what} {}", and(&names)))
+    };
+    let parts: Vec<String> =
+        named("integration", &scope.integrations).into_iter().chain(named("sync", &scope.syncs)).collect();
+    if parts.is_empty() { String::new() } else { format!(", as far as {} goes", parts.join(" and ")) }
 }
 
 /// The tenants where nothing is to be done, in a line; with what is worth knowing there.

@@ -13,8 +13,8 @@ fn it_answers_whether_it_is_alive_and_ready_and_what_it_counts() {
     let alive = replica.get("/healthz");
     assert_eq!((alive.code, alive.body.as_str()), (200, "alive\n"));
     // Before that it says what it waits for.
-    until("it is ready", || replica.get("/readyz").code == 200);
-    assert_eq!(replica.get("/readyz").body, "syncer: leads\n");
+    until("it is ready", || replica.get("/readyz").body == "syncer: leads\n");
+    assert_eq!(replica.get("/readyz").code, 200);
     let metrics = replica.get("/metrics");
     assert_eq!(metrics.code, 200);
     assert!(metrics.content.starts_with("application/openmetrics-text; version=1.0.0"), "{metrics:?}");

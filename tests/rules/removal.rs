@@ -240,6 +240,19 @@ fn nothing_goes_that_a_declared_integration_would_use() {
     w.applied().plan().is_empty();
 }
 
+/// Nor what one of two syncs that differ would use.
+#[test]
+fn nothing_goes_that_one_of_two_syncs_that_differ_would_use() {
+    let w = dropped()
+        .tenant("us", |t| t.edit("Integration/other").binds("CRM", "crm"))
+        .tenant("ap", |t| t.connection("crm-2", "http/basic").integration("other").binds("CRM", "crm-2"))
+        .tenant("eu", |t| t.accepts("ap").connection("crm-2", "http/basic"))
+        .sync("s2", "ap", "eu");
+    w.plan().finding(Code::WriterConflict);
+    assert!(w.plan().holds(X, "").contains("Integration/other"));
+    w.applied().plan().is_empty();
+}
+
 /// "(through `replaces` too)".
 #[test]
 fn nothing_goes_that_is_in_use_through_replaces() {

@@ -46,6 +46,9 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
 
 /// Bindings that would move to a replacement, were it complete.
 fn waiting(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
+    if tenant.replacements.is_empty() {
+        return;
+    }
     let mut waits: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let mut of_customers: BTreeMap<String, usize> = BTreeMap::new();
     for row in &tenant.bindings.rows {

@@ -14,6 +14,7 @@ use crate::engine::record::Writer;
 use crate::engine::resolve::{Asker, Binding, Replacements, resolve_key, resolve_variable};
 use crate::engine::world::Inventory;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What is declared of an integration, once its variables are bound.
 #[derive(Default)]
@@ -29,6 +30,8 @@ pub(super) struct Weighed {
     pub findings: Vec<Finding>,
     /// What its variables will be bound to, which decided that.
     pub bound: BoundVariables,
+    /// What any of its writers would bind a variable to.
+    pub wanted: Vec<Arc<Object<ConnectionSpec>>>,
 }
 
 impl Draft<'_> {
@@ -59,6 +62,7 @@ impl Draft<'_> {
                 let resolution = resolve_key(key, connections, replacements, asker);
                 if let Some(bound) = resolution.connection() {
                     weighed.bound.insert(variable.name.clone(), bound.clone());
+                    weighed.wanted.push(bound.clone());
                 }
                 let problem = self.held_back(variable, key, &resolution.binding, connections).or_else(|| {
                     // What its own source binds is the tenant's own business: it is said, and not blocked.

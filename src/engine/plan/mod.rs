@@ -21,9 +21,8 @@ use super::diff::{Declaration, Difference, Extent, Sides, Standing, difference};
 use super::field::{Field, FieldKind};
 use super::item::{Item, ObjectId};
 use super::near_miss::{are_alike, near_misses};
-use super::promote::{Promotion, Side, promote};
+use super::promote::{Promotion, SourceSide, TargetSide, promote};
 use super::record::Writer;
-use super::resolve::Replacements;
 use super::syncs::{self, Order};
 use super::world::{Inventory, Sync, View, World};
 use crate::api::{AllowedAction, ConnectionSpec, Kind, Object, Override, matches};
@@ -257,14 +256,12 @@ fn declare_sync(
     let Some(source) = planned.get(from) else { return };
     input.upstream.push(source.after.clone());
     let target = as_its_own_source_has_it(input);
-    let to = Replacements::of(input.tenant, &target);
     let promotion = promote(
         sync,
-        Side { tenant: from, inventory: &source.after, replacements: &source.replacements, own_source: None },
-        Side {
+        SourceSide { tenant: from, inventory: &source.after, replacements: &source.replacements },
+        TargetSide {
             tenant: input.tenant,
             inventory: &target,
-            replacements: &to,
             own_source: input.view.source.as_ref().and_then(View::inventory).map(AsRef::as_ref),
         },
         &|id| source.made_by.get(id).cloned(),

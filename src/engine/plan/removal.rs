@@ -138,7 +138,7 @@ fn may_use_any(draft: &Draft<'_>) -> Option<ObjectId> {
 fn in_use(draft: &Draft<'_>) -> BTreeMap<String, String> {
     let replacements = Replacements::of(draft.input.tenant, &draft.after);
     let bindings = Bindings::of(draft.input.tenant, &draft.after, &replacements);
-    let bound = draft.wanted.iter().flat_map(|(id, variables)| variables.values().map(move |c| (c.name(), id)));
+    let bound = draft.wanted.iter().flat_map(|(id, wanted)| wanted.iter().map(move |c| (c.name(), id)));
     let wanted: BTreeMap<&str, &ObjectId> = bound.collect();
     let user = |connection: &String| {
         let integration = bindings.users(connection).next().map(|row| format!("Integration/{}", row.integration));

@@ -47,8 +47,8 @@ pub(super) struct Draft<'a> {
     pub made_by: HashMap<ObjectId, String>,
     /// What writers that are gone wrote, by writer.
     pub orphaned: BTreeMap<Writer, BTreeSet<ObjectId>>,
-    /// What the variables of declared integrations, written or not, are bound to.
-    pub wanted: Vec<(ObjectId, BoundVariables)>,
+    /// What the variables of declared integrations, written or not, would be bound to.
+    pub wanted: Vec<(ObjectId, Vec<Arc<Object<ConnectionSpec>>>)>,
     /// The actions after which a stable key has an answer.
     pub answered_by: HashMap<String, Vec<String>>,
     /// Objects that are not what their writers want: what needs them is held back.
@@ -97,7 +97,7 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
         if !settled {
             draft.object(id, &weighed.kept, &weighed.blocked, &|| decided_by(&weighed.bound));
         }
-        draft.wanted.push((id.clone(), weighed.bound));
+        draft.wanted.push((id.clone(), weighed.wanted));
     }
     removal::remove(&mut draft);
     // Where nothing was written since, the same connections answer for the same keys.

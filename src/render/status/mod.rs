@@ -13,7 +13,7 @@ use super::ranked::{self, Ranked};
 use super::tally::Tally;
 use crate::engine::code::Severity;
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, Finding, Note, Plan, SecretNeed, State, by_hand, outcome};
+use crate::engine::plan::{Action, Finding, Note, Plan, Scope, SecretNeed, State, by_hand, outcome};
 use crate::engine::world::World;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +41,8 @@ pub struct Status {
     pub findings: Vec<Finding>,
     /// What a person must do, whether it was done already or not where that cannot be known.
     pub todo: Vec<Todo>,
+    /// What it was narrowed to.
+    pub scope: Scope,
 }
 
 /// One tenant in a line.
@@ -171,6 +173,7 @@ impl Status {
             out_of_sync: targets.iter().flat_map(out_of_sync).collect(),
             findings: plan.findings.clone(),
             todo: todo(world, plan),
+            scope: plan.scope.clone(),
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::render::escape::{self, and, count, thousands};
 use crate::render::findings;
 use crate::render::invocation::Invocation;
 use crate::render::page::{Page, Span, command, faint, plain, strong, width};
+use crate::render::plan_text::as_far_as;
 use crate::render::style::{Style, Tone};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use std::collections::BTreeSet;
@@ -115,7 +116,8 @@ impl Status {
         };
         match self.state {
             SyncState::InSync => {
-                let text = format!(" in sync: nothing differs from what is declared{of_which}");
+                let as_far_as = as_far_as(&self.scope);
+                let text = format!(" in sync: nothing differs from what is declared{of_which}{as_far_as}");
                 page.line(0, &[Span::new(Tone::Good, "✓"), plain(text)]);
             }
             SyncState::Differs if self.out_of_sync.is_empty() => {
