@@ -187,7 +187,7 @@ mod tests {
         ];
         let report = Report { outcomes, unsettled: vec![("eu".to_string(), full)] };
         let applied = Applied { report: &report, after: Err("root is no folder") };
-        let text = applied.text(&Invocation::default(), Style { colour: false, width: 100 });
+        let text = applied.text(&Invocation::default(), Style { width: 1_000, ..Style::default() });
         for told in [
             "✓ eu/Connection/a\n",
             "✗ eu/Connection/b: eu/stablekey.lock: No space left on device\n",
