@@ -31,7 +31,12 @@ impl Validate {
             _ => PathBuf::from("."),
         };
         let given = Given { root, paths: self.paths, ..Given::default() };
+        let from_pipe = given.paths.iter().any(|path| path.as_os_str() == "-");
         let project = open(&given, &mut std::io::stdin().lock());
+        if from_pipe && project.objects() == 0 && project.other_kinds == 0 && project.problems.is_empty() {
+            let help = "look at what should have written to the pipe: it failed, or wrote elsewhere";
+            return Err(Failure::new("nothing came through standard input", help));
+        }
         let planned = planning::make(&project, &Scope::default())?;
         let mut findings = planned.plan.findings;
         // What is wrong in files is said of each file, with its line.
