@@ -77,6 +77,15 @@ impl Kind {
         Kind::ALL.into_iter().find(is_named)
     }
 
+    /// The name in what a person types where only this kind can be meant: `lead-router` or
+    /// `integration/lead-router`.
+    pub fn name_in(self, typed: &str) -> &str {
+        match typed.split_once('/') {
+            Some((kind, name)) if Kind::typed(kind) == Some(self) => name,
+            _ => typed,
+        }
+    }
+
     /// From `kind:`; `None` where it is no kind of ours.
     pub fn parse(text: &str) -> Option<Kind> {
         Kind::ALL.into_iter().find(|kind| kind.as_str() == text)
@@ -110,6 +119,8 @@ mod tests {
             let crd = serde_json::to_value(crate::api::crd(kind)).unwrap();
             assert_eq!(crd["spec"]["names"]["shortNames"][0], kind.short(), "the CRD's");
         }
+        assert_eq!(Kind::Integration.name_in("intg/lead-router"), "lead-router");
+        assert_eq!(Kind::Integration.name_in("conn/lead-router"), "conn/lead-router");
         for text in ["", "connectio", "stablekey.dev", "Secret"] {
             assert_eq!(Kind::typed(text), None, "{text}");
         }

@@ -59,7 +59,8 @@ impl Explain {
         let text = match &self.integration {
             Some(integration) => {
                 let (flow, step) = (self.flow.as_deref(), self.step.as_deref());
-                let explained = explain_integration(&world, &self.name, integration, flow, step).map_err(wrong)?;
+                let (tenant, integration) = (Kind::Tenant.name_in(&self.name), Kind::Integration.name_in(integration));
+                let explained = explain_integration(&world, tenant, integration, flow, step).map_err(wrong)?;
                 form.of(&explained, || explained.text(form.style), || explained.markdown())?
             }
             None => {

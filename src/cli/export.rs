@@ -48,6 +48,7 @@ impl Export {
                 ));
             }
         };
+        let name = Kind::Integration.name_in(&name).to_string();
         planning::known("tenant", &tenant, project.tenants.keys())?;
         let world = project.world();
         let live = project.tenants.get(&tenant).map(|tenant| tenant.live.as_ref());

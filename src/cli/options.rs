@@ -330,9 +330,14 @@ impl Narrowing {
     /// As the plan writes it down.
     pub fn scope(&self) -> Scope {
         Scope {
-            tenants: self.tenants.iter().cloned().collect(),
-            integrations: self.integrations.iter().cloned().collect(),
-            syncs: self.syncs.iter().cloned().collect(),
+            tenants: self.tenants.iter().map(|name| Kind::Tenant.name_in(name).to_string()).collect(),
+            integrations: self.integrations.iter().map(|name| Kind::Integration.name_in(name).to_string()).collect(),
+            // A plan calls it by its writer: sync/us-to-eu.
+            syncs: self
+                .syncs
+                .iter()
+                .map(|name| Kind::TenantSync.name_in(name.strip_prefix("sync/").unwrap_or(name)).to_string())
+                .collect(),
         }
     }
 }

@@ -188,7 +188,7 @@ impl Question {
 
 /// Whether both lead to the same terminal, pipe or file.
 fn is_one_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
-    let file = |fd: BorrowedFd<'_>| Some(File::from(fd.try_clone_to_owned().ok()?).metadata().ok()?);
+    let file = |fd: BorrowedFd<'_>| File::from(fd.try_clone_to_owned().ok()?).metadata().ok();
     let key = |fd| file(fd).map(|metadata| (metadata.dev(), metadata.ino()));
     key(one).is_some_and(|one| key(other) == Some(one))
 }

@@ -32,7 +32,14 @@ impl Validate {
             }
             _ => {
                 let given = Given { root: PathBuf::from("."), paths: self.paths, ..Given::default() };
-                open(&given, &mut std::io::stdin().lock())
+                let from_pipe = given.paths.iter().any(|path| path.as_os_str() == "-");
+                let project = open(&given, &mut std::io::stdin().lock());
+                let is_empty = project.problems.iter().all(|problem| problem.file == "-" && problem.line == 0);
+                if from_pipe && is_empty && project.objects() == 0 && project.other_kinds == 0 {
+                    let help = "look at what should have written to the pipe: it failed, or wrote elsewhere";
+                    return Err(Failure::new("nothing came through standard input", help));
+                }
+                project
             }
         };
         let planned = planning::make(&project, &Scope::default())?;

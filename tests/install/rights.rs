@@ -112,7 +112,7 @@ fn nobody_approves_its_own_plans_or_raises_its_rights() {
 }
 
 /// A tenant's namespace gives a syncer elsewhere what it gives itself, and no more than the Role for the
-/// command line, watching apart.
+/// command line, watching apart, and the ConfigMaps in which the operator keeps approvals.
 #[test]
 fn the_roles_are_in_step() {
     let objects = kustomized(&crate::renderings::ALL);
@@ -138,5 +138,7 @@ fn the_roles_are_in_step() {
     includes(&of("stablekey-syncer"), &of("stablekey-target"), "");
     includes(&of("stablekey-target"), &of("stablekey-source"), "");
     let printed: Value = serde_saphyr::from_str(&stablekey::tenant::kubernetes::role("ns")).unwrap();
-    includes(&allowed(&printed), &of("stablekey-target"), "watch");
+    let mut of_command_line = allowed(&printed);
+    of_command_line.push(("configmaps".to_string(), "delete".to_string()));
+    includes(&of_command_line, &of("stablekey-target"), "watch");
 }

@@ -434,7 +434,7 @@ impl<'a, 't> Draft<'a, 't> {
     /// By how much this document indents a block: as it does the last of its top, by two where it has none.
     fn step(&self) -> usize {
         let tree = self.tree();
-        let steps = tree.entries(self.root).iter().filter_map(|entry| {
+        let mut steps = tree.entries(self.root).iter().filter_map(|entry| {
             let first = match &tree.node(entry.value).kind {
                 NodeKind::Map { entries, flow: false, .. } => entries.first()?,
                 _ => return None,
@@ -442,7 +442,7 @@ impl<'a, 't> Draft<'a, 't> {
             let column = |entry: &Entry| self.layout.column(tree.node(entry.key).span().start);
             column(first).checked_sub(column(entry)).filter(|step| (1..=8).contains(step))
         });
-        steps.last().unwrap_or(2)
+        steps.next_back().unwrap_or(2)
     }
 
     fn style(&self, spread: bool) -> Style<'a> {
