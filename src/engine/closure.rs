@@ -264,7 +264,11 @@ impl Plan {
         self.findings.retain(|finding| {
             !matches!(
                 finding.code,
-                Code::TooManyChanges | Code::SourceEmpty | Code::SyncMatchesNothing | Code::OverrideMatchesNothing
+                Code::TooManyChanges
+                    | Code::SourceEmpty
+                    | Code::SyncMatchesNothing
+                    | Code::IntegrationMissing
+                    | Code::OverrideMatchesNothing
             )
         });
         self.settle();

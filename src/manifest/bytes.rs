@@ -5,11 +5,11 @@ use super::problem::Problem;
 use super::source::position;
 
 /// The text of a file, or what is wrong with its bytes, beside them.
-pub fn to_text(path: &str, bytes: Vec<u8>) -> Result<String, (Problem, Vec<u8>)> {
+pub fn to_text(path: &str, bytes: Vec<u8>) -> Result<String, Box<(Problem, Vec<u8>)>> {
     if let Some(encoding) = other_encoding(&bytes) {
         let help = format!("save it as UTF-8: iconv -f {encoding} -t UTF-8 {path}");
         let message = format!("the file is {encoding}, and only UTF-8 is read");
-        return Err((Problem::of_file(path, message, help), bytes));
+        return Err(Box::new((Problem::of_file(path, message, help), bytes)));
     }
     String::from_utf8(bytes).map_err(|error| {
         let bad = error.utf8_error().valid_up_to();
@@ -21,7 +21,7 @@ pub fn to_text(path: &str, bytes: Vec<u8>) -> Result<String, (Problem, Vec<u8>)>
             "save the file as UTF-8; if it is no text, keep it out of this folder or name it otherwise",
         );
         (problem.line, problem.column) = (place.line, place.column);
-        (problem, error.into_bytes())
+        Box::new((problem, error.into_bytes()))
     })
 }
 

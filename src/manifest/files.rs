@@ -116,7 +116,10 @@ pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Vec<(PathBuf, Read
     for found in files {
         match found {
             Ok(file) => all.push(file),
-            Err((path, problem)) => readings.push((path, Reading::of_problem(problem, true))),
+            Err(wrong) => {
+                let (path, problem) = *wrong;
+                readings.push((path, Reading::of_problem(problem, true)));
+            }
         }
     }
     all.sort_by(|a, b| a.path.cmp(&b.path));
@@ -127,7 +130,7 @@ pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Vec<(PathBuf, Read
 }
 
 /// A file to read, or a path that cannot be.
-type Named = Result<FoundFile, (PathBuf, Problem)>;
+type Named = Result<FoundFile, Box<(PathBuf, Problem)>>;
 
 fn named(path: &Path, files: &mut Vec<Named>) -> Result<(), Problem> {
     let metadata = fs::metadata(path).map_err(|error| {
@@ -143,25 +146,25 @@ fn named(path: &Path, files: &mut Vec<Named>) -> Result<(), Problem> {
     }
     let found = find(path, &|_, _| false);
     files.extend(found.files.into_iter().map(Ok));
-    files.extend(found.unreadable.into_iter().map(Err));
-    files.extend(found.strange.into_iter().map(|path| Err((path.clone(), strange(&path)))));
+    files.extend(found.unreadable.into_iter().map(|unreadable| Err(Box::new(unreadable))));
+    files.extend(found.strange.into_iter().map(|path| Err(Box::new((path.clone(), strange(&path))))));
     files.extend(found.links.into_iter().filter_map(|link| named_link(link).transpose()));
     Ok(())
 }
 
 /// A link in a folder that a person named.
-fn named_link(link: PathBuf) -> Result<Option<FoundFile>, (PathBuf, Problem)> {
+fn named_link(link: PathBuf) -> Result<Option<FoundFile>, Box<(PathBuf, Problem)>> {
     let wrong = |message: &str, help: &str| Problem::of_file(shown(&link), message, help);
     let problem = match fs::metadata(&link) {
         Ok(metadata) if metadata.is_file() => {
             let is_read = link.file_name().is_some_and(|name| is_manifest(name.as_encoded_bytes()));
-            return Ok(is_read.then(|| FoundFile { path: link, size: metadata.len() }));
+            return Ok(is_read.then_some(FoundFile { path: link, size: metadata.len() }));
         }
         Ok(metadata) if metadata.is_dir() => wrong("this link leads to a folder", "name that folder itself"),
         Ok(_) => strange(&link),
         Err(_) => dangling(&link),
     };
-    Err((link, problem))
+    Err(Box::new((link, problem)))
 }
 
 /// A FIFO, a device or a socket.

@@ -146,7 +146,10 @@ impl Reading {
 pub fn read_bytes(path: &str, bytes: Vec<u8>) -> Reading {
     match super::bytes::to_text(path, bytes) {
         Ok(text) => read_text(path, text),
-        Err((problem, bytes)) => Reading::of_problem(problem, sniff::names_us(&bytes)),
+        Err(wrong) => {
+            let (problem, bytes) = *wrong;
+            Reading::of_problem(problem, sniff::names_us(&bytes))
+        }
     }
 }
 

@@ -240,6 +240,33 @@ fn nothing_goes_that_a_declared_integration_would_use() {
     w.applied().plan().is_empty();
 }
 
+/// Nor what declared credentials are for, could they be written: their secrets are secrets because of it.
+#[test]
+fn nothing_goes_that_declared_credentials_are_for() {
+    let w = world()
+        .tenant("eu", |t| {
+            t.allows_delete()
+                .approval(100, 100)
+                .source_prunes()
+                .component("http/basic")
+                .has_secret("pin")
+                .declares()
+                .connection("crm", "http/basic")
+                .per_customer("pin")
+                .deletion(DeletionPolicy::Delete)
+                .connection("other", "http/basic")
+                .place()
+        })
+        .applied()
+        .tenant("eu", |t| {
+            t.declares().without("Connection/crm").customer("Acme", "crm").input("pin", "CANARY").place()
+        });
+    let plan = w.plan();
+    plan.blocks("eu/CustomerCredentials/acme-crm", Code::SecretLiteral);
+    assert!(plan.holds(X, "").contains("CustomerCredentials/acme-crm uses it"), "{plan}");
+    plan.done().plan().is_empty();
+}
+
 /// Nor what one of two syncs that differ would use.
 #[test]
 fn nothing_goes_that_one_of_two_syncs_that_differ_would_use() {

@@ -12,7 +12,7 @@ use crate::engine::diff::Standing;
 use crate::engine::field::{Field, FieldKind};
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::record::{Record, Writer};
-use crate::engine::resolve::Replacements;
+use crate::engine::resolve::{Replacements, resolve_credentials};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -139,7 +139,20 @@ fn in_use(draft: &Draft<'_>) -> BTreeMap<String, String> {
     let replacements = Replacements::of(draft.input.tenant, &draft.after);
     let bindings = Bindings::of(draft.input.tenant, &draft.after, &replacements);
     let bound = draft.wanted.iter().flat_map(|(id, wanted)| wanted.iter().map(move |c| (c.name(), id)));
-    let wanted: BTreeMap<&str, &ObjectId> = bound.collect();
+    let mut wanted: BTreeMap<&str, &ObjectId> = bound.collect();
+    // Credentials that are declared and held back would be for it too: what it says of secrets holds for them.
+    let declared = draft.input.declared.iter().filter(|(id, _)| id.kind == Kind::CustomerCredentials);
+    let declared: Vec<(String, &ObjectId)> = declared
+        .flat_map(|(id, declarations)| declarations.iter().map(move |d| (id, d)))
+        .filter_map(|(id, d)| match &d.item {
+            Item::CustomerCredentials(c) => {
+                let meant = resolve_credentials(draft.input.tenant, c, &draft.after, &replacements);
+                Some((meant.connection()?.name().to_string(), id))
+            }
+            _ => None,
+        })
+        .collect();
+    wanted.extend(declared.iter().map(|(connection, id)| (connection.as_str(), *id)));
     let user = |connection: &String| {
         let integration = bindings.users(connection).next().map(|row| format!("Integration/{}", row.integration));
         integration
