@@ -198,7 +198,9 @@ pub fn read_file(path: &Path) -> Reading {
         // A plan file that lies below the root may be larger than what is read, and holds no document.
         Ok(_) if is_plan(path) => return Reading { other_kinds: 1, files: 1, ..Reading::default() },
         Ok(metadata) if metadata.len() > limits::FILE_BYTES => {
-            return Reading::of_problem(too_large(&name), may_be_ours(path));
+            let mut reading = Reading::of_problem(too_large(&name), true);
+            reading.unparsed.iter_mut().for_each(|unparsed| unparsed.unsearched = true);
+            return reading;
         }
         Ok(_) => {}
     }
@@ -232,7 +234,7 @@ fn read_stream(name: &str, stream: &mut dyn Read) -> Reading {
 }
 
 /// Whether our group's name occurs in a file that is too large to be read. What cannot be looked into may.
-fn may_be_ours(path: &Path) -> bool {
+pub fn may_be_ours(path: &Path) -> bool {
     let Ok(mut file) = File::open(path) else { return true };
     let mut part = vec![0; 1 << 20];
     let mut kept = 0;

@@ -30,7 +30,9 @@ mod words;
 mod write;
 
 pub use edit::{Edit, EditError, append_document, edit, remove_document};
-pub use files::{Found, FoundFile, dangling, find, is_manifest, read_file, read_files, read_paths, shown, strange};
+pub use files::{
+    Found, FoundFile, dangling, find, is_manifest, may_be_ours, read_file, read_files, read_paths, shown, strange,
+};
 pub use locate::{locate, problem, text_at};
 pub use problem::{Excerpt, Problem};
 pub use read::{Document, Invalid, Reading, Unparsed, read_bytes, read_text};

@@ -46,6 +46,8 @@ pub struct Unparsed {
     /// Whether it may hold anything of ours, wherever it lies: what surely is somebody else's is nobody's
     /// business outside tenants' folders.
     pub ours: bool,
+    /// Whether it is too large to be read: what it holds can only be searched, by [`super::may_be_ours`].
+    pub unsearched: bool,
 }
 
 /// What was read.
@@ -72,8 +74,9 @@ impl Reading {
     pub fn extend(&mut self, other: Reading) {
         self.documents.extend(other.documents);
         self.invalid.extend(other.invalid);
-        for Unparsed { file, problems, ours } in other.unparsed {
+        for Unparsed { file, problems, ours, unsearched } in other.unparsed {
             self.unparsed_as(file, problems, ours);
+            self.unparsed.last_mut().into_iter().for_each(|last| last.unsearched |= unsearched);
         }
         self.blank.extend(other.blank);
         self.other_kinds += other.other_kinds;
@@ -101,7 +104,7 @@ impl Reading {
                 unparsed.problems.extend(problems);
                 unparsed.ours |= ours;
             }
-            None => self.unparsed.push(Unparsed { file, problems, ours }),
+            None => self.unparsed.push(Unparsed { file, problems, ours, unsearched: false }),
         }
     }
 
@@ -136,7 +139,7 @@ impl Reading {
     pub(super) fn of_problem(problem: Problem, ours: bool) -> Self {
         Reading {
             files: 1,
-            unparsed: vec![Unparsed { file: problem.file.clone(), problems: vec![problem], ours }],
+            unparsed: vec![Unparsed { file: problem.file.clone(), problems: vec![problem], ours, unsearched: false }],
             ..Reading::default()
         }
     }

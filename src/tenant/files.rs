@@ -133,6 +133,10 @@ impl Sorted {
         let linked: BTreeSet<&String> = sorted.folders.values().flat_map(|read| read.shared.keys()).collect();
         outside.retain(|(path, _)| !linked.contains(&shown(path)));
         sorted.outside.extend(merged(outside));
+        let is_ours = |unparsed: &Unparsed| {
+            unparsed.ours && (!unparsed.unsearched || crate::manifest::may_be_ours(Path::new(&unparsed.file)))
+        };
+        sorted.outside.unparsed.retain(is_ours);
         let all = sorted.folders.values().map(|read| &read.reading).chain([&sorted.outside]);
         sorted.other_kinds = all.map(|reading| reading.other_kinds).sum();
         sorted
@@ -164,7 +168,12 @@ impl Sorted {
                 Some(found) => found.unreadable.push((path, problem)),
                 None => {
                     let file = shown(&path);
-                    self.outside.unparsed.push(Unparsed { file, problems: vec![problem], ours: true });
+                    self.outside.unparsed.push(Unparsed {
+                        file,
+                        problems: vec![problem],
+                        ours: true,
+                        unsearched: false,
+                    });
                 }
             }
         }

@@ -142,7 +142,7 @@ impl Layout {
                 "the file is empty: what it held is unknown",
                 "restore it, or remove it where nothing should be there",
             );
-            out.reading.unparsed.push(Unparsed { file, problems: vec![problem], ours: true });
+            out.reading.unparsed.push(Unparsed { file, problems: vec![problem], ours: true, unsearched: false });
         }
         out
     }
@@ -238,7 +238,12 @@ impl Followed<'_> {
     }
 
     fn unknown(&mut self, path: &Path, problem: Problem) {
-        self.out.reading.unparsed.push(Unparsed { file: shown(path), problems: vec![problem], ours: true });
+        self.out.reading.unparsed.push(Unparsed {
+            file: shown(path),
+            problems: vec![problem],
+            ours: true,
+            unsearched: false,
+        });
     }
 }
 

@@ -154,7 +154,7 @@ impl Project {
     fn outside(&mut self, sorted: &Sorted, folders_unknown: bool) {
         let outside = &sorted.outside;
         // A file that may hold a Tenant leaves unknown whose each document is.
-        self.unread = outside.unparsed.iter().filter(|unparsed| unparsed.ours).map(|u| u.file.clone()).collect();
+        self.unread = outside.unparsed.iter().map(|unparsed| unparsed.file.clone()).collect();
         let unknown = folders_unknown || !self.unread.is_empty();
         for document in outside.documents.iter().filter(|_| !unknown) {
             let kind = document.resource.kind();
@@ -165,7 +165,7 @@ impl Project {
         for invalid in &outside.invalid {
             self.own_problems.extend(invalid.problems.iter().cloned());
         }
-        for unparsed in outside.unparsed.iter().filter(|unparsed| unparsed.ours) {
+        for unparsed in &outside.unparsed {
             self.own_problems.extend(unparsed.problems.iter().cloned());
         }
     }
