@@ -110,20 +110,33 @@ impl Import {
     }
 
     fn destination(&self, project: &Project) -> Result<Destination, Failure> {
+        if let Some(file) = project.unread.first() {
+            let message = format!("{file} cannot be read, and could hold Tenants: whose each folder is, is not known");
+            let wrong = Failure::new(message, "mend it, then import again; nothing was written");
+            return Err(Failure { problems: project.problems.clone(), ..wrong });
+        }
         let has_tenants = !project.tenants.contains_key(UNNAMED);
         match &self.tenant {
             Some(name) => match project.tenants.get(name) {
                 Some(tenant) => {
                     let Some(place) = tenant.place.as_ref().and_then(TenantPlace::folder) else {
+                        if let Err(why) = &tenant.live {
+                            let wrong = Failure::new(format!("{name} is not written to: {why}"), "mend that first");
+                            return Err(Failure { problems: project.problems.clone(), ..wrong });
+                        }
                         let message = format!("the place of {name} is no folder");
                         return Err(Failure::new(message, "import into a directory tenant"));
                     };
                     Ok(Destination { place: place.clone(), new_tenant: None })
                 }
-                None if crate::api::names::is_object_name(name) => Ok(Destination {
-                    place: DirectoryPlace::new(name, self.root.root.join(name)),
-                    new_tenant: Some(name.clone()),
-                }),
+                None if crate::api::names::is_object_name(name) => {
+                    let folder = self.root.root.join(name);
+                    if folder.is_symlink() {
+                        let message = format!("{} is a link, perhaps into another tenant's folder", folder.display());
+                        return Err(Failure::new(message, "give the tenant another name, or remove the link"));
+                    }
+                    Ok(Destination { place: DirectoryPlace::new(name, folder), new_tenant: Some(name.clone()) })
+                }
                 None => Err(Failure::new(
                     format!("{name} cannot be the name of a tenant"),
                     "use lower-case letters, digits and -",

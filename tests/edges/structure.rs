@@ -145,3 +145,17 @@ fn what_is_ignored_is_not_read_and_nothing_of_a_tenant_is_ignored() {
         assert_eq!(actions(&root.plan_json()), Vec::<String>::new(), "{line}");
     }
 }
+
+/// An import writes into no folder of which it is not known whose it is.
+#[test]
+fn an_import_writes_into_no_folder_that_may_be_anothers() {
+    let with = |root: Root| root.with("in.yml", &definition("Wave", "7", "chat-main"));
+    let linked = with(Root::base()).link("prod", "new");
+    linked.run(&["import", "--tenant", "new", "in.yml"]).exits(1).says("is a link");
+    assert!(!linked.has("prod/integrations"));
+    let broken = with(Root::base()).with("more.yaml", "# stablekey.dev\na: [\n");
+    broken.run(&["import", "--tenant", "new", "in.yml"]).exits(1).says("more.yaml cannot be read");
+    let twice = with(Root::base()).with("more.yaml", TENANTS.split("---\n").nth(1).unwrap());
+    twice.run(&["import", "--tenant", "prod", "in.yml"]).exits(1).says("its Tenant is there 2 times");
+    assert!(!twice.has("prod/integrations") && !broken.has("new"));
+}
