@@ -9,7 +9,7 @@ use crate::render::Invocation;
 use crate::tenant::PlaceError;
 use clap::Args;
 
-/// Take live values over, as if Stablekey had written them
+/// Take ownership of live values, so that the next apply may change them
 ///
 /// Only the record is written. From then on what is taken over is not drift: the next plan changes it
 /// to what its writers declare, where they declare anything else.

@@ -13,8 +13,8 @@ use std::path::PathBuf;
 /// Check files: shapes, bounds, references
 ///
 /// Reads files and folders (`-` is standard input), says everything that is wrong at once, with file,
-/// line and what to do, and checks every reference. Files in which no Tenant stands are taken as one
-/// tenant. Exit codes: 0 all is well, 1 something is wrong, 3 a binding is missing.
+/// line and what to do, and checks every reference. One folder alone is a root, with a Tenant somewhere
+/// below it; files in which no Tenant stands, named one by one, are taken as one tenant. Exit codes: 0 all is well, 1 something is wrong, 3 a binding is missing.
 #[derive(Debug, Args)]
 pub struct Validate {
     /// Files and folders; `-` is standard input

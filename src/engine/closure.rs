@@ -135,9 +135,8 @@ impl Index {
     fn objects(&self, world: &World, keys: &BTreeSet<String>, integrations: BTreeSet<String>) -> BTreeSet<ObjectId> {
         let views = world.tenants.values().flat_map(|view| [Some(&view.live), view.source.as_ref()]);
         let inventories: Vec<_> = views.flatten().filter_map(View::inventory).collect();
-        let theirs = keys.iter().flat_map(|name| inventories.iter().filter_map(|i| i.connections.get(name)));
-        let components = theirs.map(|c| &c.spec.component).map(|c| names::of_component(&c.key, c.is_public()));
-        let components: BTreeSet<String> = components.collect();
+        // All of them: which name was meant by one that is not there is known only beside all others.
+        let components: BTreeSet<String> = inventories.iter().flat_map(|i| i.components.keys().cloned()).collect();
         let credentials = keys.iter().filter_map(|key| self.credentials.get(key)).flatten().cloned();
         let of = |kind: Kind| move |name: String| ObjectId { kind, name };
         (components.into_iter().map(of(Kind::Component)))

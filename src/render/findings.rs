@@ -42,7 +42,16 @@ impl<'a> Findings<'a> {
         page.gap();
         let tone =
             if self.number(Severity::Error) + self.number(Severity::Unreached) > 0 { Tone::Bad } else { Tone::Good };
-        let mark = if tone == Tone::Good { "✓ " } else { "✗ " };
+        let nothing = self.documents == 0 && tone == Tone::Good;
+        let tone = if nothing { Tone::Careful } else { tone };
+        // Where no document of ours was read, nothing was found to be right.
+        let mark = if nothing {
+            "! "
+        } else if tone == Tone::Good {
+            "✓ "
+        } else {
+            "✗ "
+        };
         page.wrap(0, 2, &[Span::new(tone, mark), plain(self.sentence())]);
         page.finish()
     }

@@ -204,6 +204,12 @@ fn drifted(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
 }
 
 fn adopts(page: &mut Page, actions: &[&Action]) {
+    let (forgotten, actions): (Vec<&Action>, Vec<&Action>) =
+        actions.iter().partition(|action| action.reason.code == "undeclared");
+    cut(page, &forgotten, "adopts", |page, action| {
+        let object = strong(action.change.object.to_string());
+        page.wrap(2, 6, &[faint("= adopt"), plain("  "), object, plain(format!("  {}", action.reason.text))]);
+    });
     if actions.is_empty() {
         return;
     }

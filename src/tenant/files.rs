@@ -64,6 +64,11 @@ impl Files {
         (tenants, syncs)
     }
 
+    /// Whether all of the root was looked at.
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+
     /// All of them as one tenant's.
     pub fn of_one(self, layout: &Layout, folder: &Folder) -> FolderReading {
         layout.complete(folder, merged(self.readings), self.found)

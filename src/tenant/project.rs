@@ -10,6 +10,7 @@ use super::structure::{self, Declared, Standing, Structure};
 use super::{PlaceError, Snapshot, TenantPlace};
 use crate::api::*;
 use crate::engine::item::ObjectId;
+use crate::engine::near_miss::meant;
 use crate::engine::plan::{At, DefinitionFrom};
 use crate::engine::record::Writer;
 use crate::engine::world::{Sync, TenantView, View, World};
@@ -106,8 +107,15 @@ impl Project {
     fn unnamed(&mut self, files: Files, syncs: Vec<Declared<TenantSyncSpec>>) {
         self.origins = syncs.into_iter().map(|s| (ObjectId::new(Kind::TenantSync, s.name), s.origin)).collect();
         let layout = Layout::of_one(UNNAMED, &self.root);
-        let read = files.of_one(&layout, &layout.folders()[0].clone());
+        let whole = files.is_whole();
+        let mut read = files.of_one(&layout, &layout.folders()[0].clone());
         self.other_kinds = read.reading.other_kinds;
+        if whole {
+            // Whose each document is says a Tenant, and there is none: only what may hold one is worth a word.
+            read.reading.documents.clear();
+            read.reading.invalid.clear();
+            read.reading.unparsed.retain(|unparsed| unparsed.ours);
+        }
         let tenant =
             ProjectTenant { spec: TenantSpec::default(), place: None, live: Ok(gather(read.reading)), source: None };
         self.tenants.insert(UNNAMED.to_string(), tenant);
@@ -126,7 +134,7 @@ impl Project {
         let layout = Arc::new(layout);
         let mut sorted = Sorted::of(&layout, files);
         self.own_problems.append(&mut sorted.problems);
-        self.outside(&sorted, folders_unknown);
+        self.outside(&layout, &sorted, folders_unknown);
         self.other_kinds = sorted.other_kinds;
         self.passed_over = sorted.passed_over;
         let shared = sorted.shared();
@@ -151,11 +159,12 @@ impl Project {
     }
 
     /// What lies in no tenant's folder and is linked into none.
-    fn outside(&mut self, sorted: &Sorted, folders_unknown: bool) {
+    fn outside(&mut self, layout: &Layout, sorted: &Sorted, folders_unknown: bool) {
         let outside = &sorted.outside;
         // A file that may hold a Tenant leaves unknown whose each document is.
         self.unread = outside.unparsed.iter().map(|unparsed| unparsed.file.clone()).collect();
-        let unknown = folders_unknown || !self.unread.is_empty();
+        let is_missing = |folder: &Folder| folder.role == Role::Place && !folder.path.exists();
+        let unknown = folders_unknown || !self.unread.is_empty() || layout.folders().iter().any(is_missing);
         for document in outside.documents.iter().filter(|_| !unknown) {
             let kind = document.resource.kind();
             let message = format!("{kind}/{} lies outside every tenant's folders", document.resource.metadata().name);
@@ -332,8 +341,15 @@ fn missing(folder: &Path) -> String {
     if folder.exists() {
         return format!("{} is no folder", folder.display());
     }
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let beside = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(beside).into_iter().flatten().flatten().filter(|entry| entry.path().is_dir());
+    let folders: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
     let folder = folder.display();
-    format!(
-        "its folder {folder} is not there, and what it held is unknown: restore it, or where it should be empty: mkdir -p {folder}"
-    )
+    match meant(&name, folders.iter().map(String::as_str)) {
+        Some(near) => format!("its folder {folder} is not there; did you mean {near}?"),
+        None => format!(
+            "its folder {folder} is not there, and what it held is unknown: restore it, or where it should be empty: mkdir -p {folder}"
+        ),
+    }
 }

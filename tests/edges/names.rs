@@ -161,3 +161,41 @@ fn a_typo_in_a_sources_connection_is_told_where_it_stands() {
     said.exits(3).says("did you mean caht-main?").says("correct it in dev");
     said.does_not_say("SK0122").does_not_say("→ make a Connection");
 }
+
+/// A name that is surely wrong is held back wherever it would go: what is wrong in dev does not reach prod.
+#[test]
+fn a_misspelt_name_does_not_reach_a_target() {
+    for (file, from, to) in [
+        ("dev/connections/chat-main.yaml", "scopes:", "scope:"),
+        ("dev/connections/chat-main.yaml", "type: oauth2", "type: outh2"),
+        ("dev/connections/chat-main.yaml", "{key: chat}", "{key: chatt}"),
+    ] {
+        // Also where the target knows no component.
+        let root = Root::base().without("prod/components").with("prod/note.yaml", "# nothing\n").apply();
+        let before = root.read("prod/connections/chat-main.yaml");
+        let root = root.edit(file, from, to);
+        root.plan().exits(1).says("blocked Connection/chat-main SK0148").says("correct it in dev");
+        root.run(&["apply", "--yes"]).exits(1);
+        assert_eq!(root.read("prod/connections/chat-main.yaml"), before);
+    }
+    let more = "  definition: {file: greet.definition}\n";
+    let root = Root::base()
+        .with("dev/integrations/greet.yaml", &integration("greet", "chat-main", more))
+        .with("dev/integrations/greet.definition", &definition("Greet", "7", "chat-main"))
+        .apply()
+        .edit("dev/integrations/greet.yaml", "name: Chat", "name: Caht");
+    root.plan().exits(1).says("did you mean it where you list \"Caht\"?").says("blocked Integration/greet SK0148");
+    root.run(&["apply", "--yes"]).exits(1);
+    assert!(root.read("prod/integrations/greet.yaml").contains("name: Chat"));
+}
+
+/// A typo in a sync's tenant makes no sync "gone"; one in a folder's path names the folder that is there.
+#[test]
+fn a_typo_in_a_tenant_or_a_path_has_no_cascade() {
+    let root = Root::applied().edit("syncs.yaml", "to: [prod]", "to: [prd]");
+    root.plan().exits(1).says("did you mean prod?").does_not_say("SK0128");
+    let root = Root::applied().edit("tenants.yaml", "path: prod}", "path: prd}");
+    root.plan().exits(1).says("did you mean prod?").does_not_say("mkdir").does_not_say("outside every tenant");
+    let root = Root::applied().with("tenants.yaml", "");
+    root.plan().exits(1).says("tenants.yaml").says("the file is empty").does_not_say("there twice");
+}

@@ -3,8 +3,9 @@
 
 use super::Tenant;
 use crate::api::*;
-use crate::engine::code::Code;
+use crate::engine::code::{Code, Severity};
 use crate::engine::item::ObjectId;
+use crate::engine::near_miss::meant;
 use crate::engine::plan::Finding;
 
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
@@ -32,16 +33,35 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
             ));
         }
     }
-    for (integration, uses) in &tenant.inventory.uses {
-        let Some(object) = tenant.inventory.integrations.get(integration) else { continue };
-        for variable in uses.variables.keys().filter(|name| !object.spec.connections.iter().any(|v| v.name == **name)) {
-            findings.push(Finding::of(
-                Code::VariableUndeclared,
-                tenant.name,
-                ObjectId::new(Kind::Integration, integration),
-                format!("the definition uses connection variable {variable:?}, which connections does not list"),
-                "add it to connections, with a stableKey or as its own",
-            ));
+    for (name, uses) in &tenant.inventory.uses {
+        let Some(object) = tenant.inventory.integrations.get(name) else { continue };
+        let misspelt = misspelt_variables(object, uses);
+        for variable in unlisted(object, uses) {
+            let meant = misspelt.iter().find(|(other, _)| *other == variable).map(|(_, meant)| *meant);
+            let (severity, fix) = match meant {
+                Some(meant) => (Severity::Error, format!("did you mean it where you list {meant:?}?")),
+                None => (Severity::Warning, "add it to connections, with a stableKey or as its own".to_string()),
+            };
+            let text = format!("the definition uses connection variable {variable:?}, which connections does not list");
+            let object = ObjectId::new(Kind::Integration, name);
+            let mut path = vec!["spec", "connections"];
+            path.extend(meant);
+            let finding = Finding::of(Code::VariableUndeclared, tenant.name, object, text, fix);
+            findings.push(finding.at_path(&path).of_severity(severity));
         }
     }
+}
+
+/// The variables that a definition uses and an integration does not list.
+fn unlisted<'u>(integration: &Object<IntegrationSpec>, uses: &'u Uses) -> Vec<&'u str> {
+    let is_listed = |name: &str| integration.spec.connections.iter().any(|v| v.name == name);
+    uses.variables.keys().map(String::as_str).filter(|name| !is_listed(name)).collect()
+}
+
+/// Those of them that were surely meant by a variable that is listed and that the definition does not know.
+pub fn misspelt_variables<'u>(integration: &'u Object<IntegrationSpec>, uses: &'u Uses) -> Vec<(&'u str, &'u str)> {
+    let listed = integration.spec.connections.iter().map(|v| v.name.as_str());
+    let unknown: Vec<&str> = listed.filter(|name| !uses.variables.contains_key(*name)).collect();
+    let of = |variable: &'u str| Some((variable, meant(variable, unknown.iter().copied())?));
+    unlisted(integration, uses).into_iter().filter_map(of).collect()
 }

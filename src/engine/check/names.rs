@@ -4,63 +4,105 @@
 use super::Tenant;
 use crate::api::*;
 use crate::engine::code::{Code, Severity};
-use crate::engine::item::ObjectId;
+use crate::engine::item::{Item, ObjectId};
 use crate::engine::near_miss::meant;
 use crate::engine::plan::Finding;
 use crate::engine::record::Writer;
+use crate::engine::world::Inventory;
 
 /// On a Component that was made of what definitions use: it lists what was seen, not what there is.
 const INFERRED: &str = "stablekey.dev/inferred";
 
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
-    if tenant.inventory.components.is_empty() {
-        return;
-    }
-    let own = tenant.inventory.connections.iter().filter(|(name, _)| !is_brought(tenant, Kind::Connection, name));
-    for (name, connection) in own {
-        let names = Names { tenant, object: ObjectId::new(Kind::Connection, name) };
-        let spec = &connection.spec;
-        let Some(type_) = names.type_(&spec.component, &spec.type_, &["spec"], findings) else { continue };
-        let test =
-            spec.test.iter().flat_map(|test| test.inputs.keys()).map(|input| (vec!["spec", "test", "inputs"], input));
-        let inputs = spec.inputs.keys().map(|input| (vec!["spec", "inputs"], input));
-        for (mut path, input) in inputs.chain(test) {
-            path.push(input);
-            names.input(type_, input, &path, findings);
+    let inventory = tenant.inventory;
+    let connections = inventory.connections.values().cloned().map(Item::Connection);
+    let integrations =
+        inventory.integrations.iter().map(|(name, i)| Item::Integration(i.clone(), inventory.uses.get(name).cloned()));
+    for item in connections.chain(integrations).filter(|item| !is_brought(tenant, &item.id())) {
+        for Wrong { text, near, path, only_warns } in wrong_names(&item, inventory) {
+            let severity = if near.is_some() && !only_warns { Severity::Error } else { Severity::Warning };
+            let fix = match near {
+                Some(near) => format!("did you mean {near}?"),
+                None if path.last().is_some_and(|last| last == "key") => {
+                    "correct it, or write a Component for it".to_string()
+                }
+                None => "correct it, or add it to the Component".to_string(),
+            };
+            let text = format!("{text} is not there: no Component of {} has it", tenant.name);
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            let finding = Finding::of(Code::NameUnknown, tenant.name, item.id(), text, fix);
+            findings.push(finding.at_path(&path).of_severity(severity));
         }
     }
-    let own = tenant.inventory.integrations.iter().filter(|(name, _)| !is_brought(tenant, Kind::Integration, name));
-    for (name, integration) in own {
-        let names = Names { tenant, object: ObjectId::new(Kind::Integration, name) };
-        for variable in &integration.spec.connections {
-            if let Means::Own(own) = &variable.means {
-                names.type_(&own.component, &own.type_, &["spec", "connections", &variable.name, "own"], findings);
+}
+
+/// The first name of an object that is surely a mistake, in words: whoever declares it is held back.
+pub fn surely_wrong(item: &Item, inventory: &Inventory) -> Option<String> {
+    let wrong = wrong_names(item, inventory).into_iter().find(|wrong| wrong.near.is_some() && !wrong.only_warns);
+    let named =
+        wrong.map(|wrong| format!("{} is not there; did you mean {}?", wrong.text, wrong.near.unwrap_or_default()));
+    named.or_else(|| match item {
+        Item::Integration(integration, Some(uses)) => {
+            let (variable, meant) = super::components::misspelt_variables(integration, uses).into_iter().next()?;
+            Some(format!(
+                "the definition uses variable {variable:?}; connections lists {meant:?}, which it does not use"
+            ))
+        }
+        _ => None,
+    })
+}
+
+/// A name that names nothing.
+struct Wrong {
+    text: String,
+    near: Option<String>,
+    path: Vec<String>,
+    only_warns: bool,
+}
+
+fn wrong_names(item: &Item, inventory: &Inventory) -> Vec<Wrong> {
+    let mut names = Names { inventory, found: Vec::new() };
+    match item {
+        _ if inventory.components.is_empty() => {}
+        Item::Connection(connection) => {
+            let spec = &connection.spec;
+            if let Some(type_) = names.type_(&spec.component, &spec.type_, &["spec"]) {
+                let test = spec.test.iter().flat_map(|test| test.inputs.keys());
+                let test = test.map(|input| (vec!["spec", "test", "inputs"], input));
+                let inputs = spec.inputs.keys().map(|input| (vec!["spec", "inputs"], input));
+                for (mut path, input) in inputs.chain(test) {
+                    path.push(input);
+                    names.input(type_, input, &path);
+                }
             }
         }
+        Item::Integration(integration, _) => {
+            for variable in &integration.spec.connections {
+                if let Means::Own(own) = &variable.means {
+                    names.type_(&own.component, &own.type_, &["spec", "connections", &variable.name, "own"]);
+                }
+            }
+        }
+        Item::Component(_) | Item::CustomerCredentials(_) => {}
     }
+    names.found
 }
 
 /// Whether syncs made an object: what a sync brings is checked at its source.
-fn is_brought(tenant: &Tenant<'_>, kind: Kind, name: &str) -> bool {
-    let record = tenant.inventory.record(tenant.name, &ObjectId::new(kind, name));
+fn is_brought(tenant: &Tenant<'_>, id: &ObjectId) -> bool {
+    let record = tenant.inventory.record(tenant.name, id);
     record.is_some_and(|r| r.made && r.fields.values().all(|wrote| wrote.writers.iter().all(Writer::is_sync)))
 }
 
-struct Names<'t> {
-    tenant: &'t Tenant<'t>,
-    object: ObjectId,
+struct Names<'i> {
+    inventory: &'i Inventory,
+    found: Vec<Wrong>,
 }
 
-impl<'t> Names<'t> {
+impl<'i> Names<'i> {
     /// The type, where component and type are there.
-    fn type_(
-        &self,
-        component: &ComponentRef,
-        type_: &str,
-        at: &[&str],
-        findings: &mut Vec<Finding>,
-    ) -> Option<&'t ConnectionType> {
-        let inventory = self.tenant.inventory;
+    fn type_(&mut self, component: &ComponentRef, type_: &str, at: &[&str]) -> Option<&'i ConnectionType> {
+        let inventory = self.inventory;
         let path = |last: &'static [&'static str]| at.iter().copied().chain(last.iter().copied()).collect::<Vec<_>>();
         let Some(known) = inventory.component(component) else {
             let other = inventory.components.values().find(|c| c.spec.key == component.key).map(|c| {
@@ -69,7 +111,7 @@ impl<'t> Names<'t> {
             });
             let keys = inventory.components.values().map(|c| c.spec.key.as_str());
             let near = other.or_else(|| meant(&component.key, keys).map(str::to_string));
-            self.unknown(&format!("component {component}"), near, false, &path(&["component", "key"]), findings);
+            self.unknown(format!("component {component}"), near, false, &path(&["component", "key"]));
             return None;
         };
         let object = inventory.components.get(&names::of_component(&component.key, component.is_public()));
@@ -77,29 +119,21 @@ impl<'t> Names<'t> {
         let found = known.connection_type(type_);
         if found.is_none() && !known.types.is_empty() {
             let near = meant(type_, known.types.iter().map(|t| t.key.as_str())).map(str::to_string);
-            let what = format!("type {type_} of component {component}");
-            self.unknown(&what, near, inferred, &path(&["type"]), findings);
+            self.unknown(format!("type {type_} of component {component}"), near, inferred, &path(&["type"]));
         }
         found.filter(|_| !inferred)
     }
 
-    fn input(&self, type_: &ConnectionType, input: &str, path: &[&str], findings: &mut Vec<Finding>) {
+    fn input(&mut self, type_: &ConnectionType, input: &str, path: &[&str]) {
         if type_.inputs.is_empty() || type_.inputs.contains_key(input) {
             return;
         }
         let near = meant(input, type_.inputs.keys().map(String::as_str)).map(str::to_string);
-        self.unknown(&format!("input {input} of type {}", type_.key), near, false, path, findings);
+        self.unknown(format!("input {input} of type {}", type_.key), near, false, path);
     }
 
-    fn unknown(&self, what: &str, near: Option<String>, only_warns: bool, path: &[&str], findings: &mut Vec<Finding>) {
-        let severity = if near.is_some() && !only_warns { Severity::Error } else { Severity::Warning };
-        let fix = match near {
-            Some(near) => format!("did you mean {near}?"),
-            None if path.ends_with(&["key"]) => "correct it, or write a Component for it".to_string(),
-            None => "correct it, or add it to the Component".to_string(),
-        };
-        let text = format!("{what} is not there: no Component of {} has it", self.tenant.name);
-        let finding = Finding::of(Code::NameUnknown, self.tenant.name, self.object.clone(), text, fix);
-        findings.push(finding.at_path(path).of_severity(severity));
+    fn unknown(&mut self, text: String, near: Option<String>, only_warns: bool, path: &[&str]) {
+        let path = path.iter().map(ToString::to_string).collect();
+        self.found.push(Wrong { text, near, path, only_warns });
     }
 }

@@ -284,6 +284,10 @@ fn reason(
         ActionKind::Create => {
             Reason { code: "absent", text: and_overrides(format!("{tenant} lacks it; {from} {has} it")) }
         }
+        ActionKind::Adopt if changes.iter().all(|c| matches!(c.op, Op::Forget | Op::Release)) => {
+            let fields = changes.iter().map(|c| c.field.to_string()).collect::<Vec<_>>().join(", ");
+            Reason { code: "undeclared", text: format!("no longer declared: {fields}; what is there stays") }
+        }
         ActionKind::Adopt => {
             Reason { code: "as-declared", text: format!("it is as {from} {declares} it: only recorded") }
         }

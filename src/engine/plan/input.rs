@@ -46,7 +46,7 @@ pub struct Input<'a> {
     /// Every writer that exists for this tenant.
     pub writers: BTreeMap<Writer, WriterState>,
     /// The sources of its syncs, as they will be.
-    pub upstream: Vec<Arc<Inventory>>,
+    pub upstream: BTreeMap<String, Arc<Inventory>>,
     /// What of the tenant, and of what feeds it, cannot be known.
     pub reading: Reading,
     /// The connections that other tenants have under a key: for suggestions.
@@ -77,10 +77,18 @@ impl<'a> Input<'a> {
         }
         match self.writers.get(writer) {
             None if self.world.stopped.contains(writer) || !self.world.unread.is_empty() => Standing::Unsure,
+            // It is there, and names a tenant that is not: this one may be meant.
+            None if self.names_nobody(writer) => Standing::Unsure,
             None => Standing::Gone,
             Some(state) if !state.reading.knows(id) => Standing::Unsure,
             Some(_) => Standing::Stopped,
         }
+    }
+
+    fn names_nobody(&self, writer: &Writer) -> bool {
+        let of_writer = self.world.syncs.iter().filter(|sync| sync.writer == *writer);
+        let mut tenants = of_writer.flat_map(|sync| sync.spec.to.iter().chain([&sync.spec.from]));
+        tenants.any(|tenant| !self.world.tenants.contains_key(tenant))
     }
 
     /// The id of an action on an object.

@@ -94,7 +94,7 @@ fn plan_all(world: &World, scope: &Scope) -> Plan {
             declared: BTreeMap::new(),
             promotions: BTreeMap::new(),
             writers: BTreeMap::new(),
-            upstream: Vec::new(),
+            upstream: BTreeMap::new(),
             reading: Reading::of(&view.live),
             elsewhere: &elsewhere,
             world,
@@ -254,7 +254,7 @@ fn declare_sync(
         },
     );
     let Some(source) = planned.get(from) else { return };
-    input.upstream.push(source.after.clone());
+    input.upstream.insert(from.to_string(), source.after.clone());
     let target = as_its_own_source_has_it(input);
     let promotion = promote(
         sync,

@@ -123,11 +123,15 @@ fn nothing<'s>(sync: &Sync, o: &Override, source: &'s Inventory) -> (String, Opt
 fn unknown_input(o: &Override, source: &Inventory) -> Option<(String, Option<String>)> {
     let (key, input) = (o.stable_key.as_ref()?, o.input.as_ref()?);
     let connection = source.connection(key)?;
-    let known: BTreeSet<&str> =
-        source.types_of(&connection.spec).into_iter().flat_map(|t| t.inputs.keys()).map(String::as_str).collect();
-    if known.is_empty() || known.contains(input.as_str()) || connection.spec.inputs.contains_key(input) {
+    let of_types = source.types_of(&connection.spec).into_iter().flat_map(|t| t.inputs.keys());
+    let of_types: BTreeSet<&str> = of_types.map(String::as_str).collect();
+    if of_types.contains(input.as_str()) || connection.spec.inputs.contains_key(input) {
         return None;
     }
+    let known = of_types.iter().copied().chain(connection.spec.inputs.keys().map(String::as_str));
     let near = meant(input, known).map(str::to_string);
+    if of_types.is_empty() && near.is_none() {
+        return None;
+    }
     Some((format!("input {input} of type {} is not there", connection.spec.type_), near))
 }

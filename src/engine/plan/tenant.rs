@@ -169,6 +169,14 @@ impl<'a> Draft<'a> {
             self.blocked(id, Code::ObjectInvalid, why, mend);
             return true;
         }
+        for declaration in declarations {
+            let theirs = self.input.upstream.get(&declaration.from).filter(|_| declaration.writer != Writer::Source);
+            if let Some(why) = check::surely_wrong(&declaration.item, theirs.unwrap_or(&self.after)) {
+                let fix = format!("correct it in {}; until then the object is left as it is", declaration.from);
+                self.blocked(id, Code::NameUnknown, why, fix);
+                return true;
+            }
+        }
         // What a customer supplied is theirs: we only read it.
         let of_customer = |item: &Item| matches!(item, Item::CustomerCredentials(c) if c.spec.is_of_customer());
         if live.is_some_and(of_customer) || declarations.iter().any(|d| of_customer(&d.item)) {
@@ -239,7 +247,7 @@ impl<'a> Draft<'a> {
 
     /// Secrets written as values, as far as the tenant or one that it copies knows the type.
     pub(super) fn secret_literals<'i>(&self, item: &'i Item) -> Vec<&'i str> {
-        let known: Vec<&Inventory> = self.input.upstream.iter().chain([&self.after]).map(AsRef::as_ref).collect();
+        let known: Vec<&Inventory> = self.input.upstream.values().chain([&self.after]).map(AsRef::as_ref).collect();
         check::secret_literals(item, &known)
     }
 
