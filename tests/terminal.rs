@@ -103,7 +103,7 @@ fn wide_characters_are_counted_as_wide() {
          spec: {{title: {title}, typ: oauth2, stableKey: crm, component: {{key: crm}}, type: a, credentials: Customer}}\n"
     );
     fs::write(root.path().join("crm.yaml"), manifest).unwrap();
-    let (text, code) = shown(root.path(), 60, &["validate"]);
+    let (text, code) = shown(root.path(), 60, &["validate", "crm.yaml"]);
     assert_eq!(code, 1, "{text}");
     assert_eq!(too_wide(&text, 60), Vec::<&str>::new(), "{text}");
     let marked = text.lines().position(|line| line.contains("^^^")).unwrap();

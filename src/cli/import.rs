@@ -3,9 +3,9 @@
 use super::Failure;
 use super::options::RootOption;
 use super::output::Output;
-use crate::api::{IntegrationSpec, Object};
+use crate::api::{IntegrationSpec, Kind, Object};
 use crate::engine::edit;
-use crate::engine::item::Item;
+use crate::engine::item::{Item, ObjectId};
 use crate::engine::world::Inventory;
 use crate::manifest::import::{
     Existing, File, Import as Imported, Reusable, files, plan_import, report, tenant_document,
@@ -94,6 +94,11 @@ impl Import {
             true => destination.place.snapshot().map(|s| s.inventory).map_err(|e| refused(&e))?,
             false => Arc::default(),
         };
+        if let Some(file) = inventory.unparsed.first() {
+            let message = format!("{file} cannot be read, and could hold what is imported: nothing was written");
+            let problems = project.problems.clone();
+            return Err(Failure { problems, ..Failure::new(message, "mend it, then import again") });
+        }
         let existing = ExistingObjects::of(&inventory);
         let files_in: Vec<File<'_>> = definitions.iter().map(|d| File { name: &d.name, bytes: &d.bytes }).collect();
         let imported = match &answer {
@@ -129,8 +134,16 @@ impl Import {
                     };
                     Ok(Destination { place: place.clone(), new_tenant: None })
                 }
+                None if project.origins.contains_key(&ObjectId::new(Kind::Tenant, name)) => Err(Failure::new(
+                    format!("Tenant/{name} is there already, for clusters only"),
+                    "give the tenant of these files another name",
+                )),
                 None if crate::api::names::is_object_name(name) => {
                     let folder = self.root.root.join(name);
+                    if let Some(owner) = project.owner(&folder) {
+                        let message = format!("{} is a folder of tenant {owner}", folder.display());
+                        return Err(Failure::new(message, format!("import into {owner}, or give another name")));
+                    }
                     if folder.is_symlink() {
                         let message = format!("{} is a link, perhaps into another tenant's folder", folder.display());
                         return Err(Failure::new(message, "give the tenant another name, or remove the link"));

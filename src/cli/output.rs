@@ -145,8 +145,9 @@ impl Output {
 
     /// Shows text on standard error, where the result goes elsewhere.
     pub fn show_aside(&mut self, text: impl FnOnce(Style) -> String) {
+        // A page escapes what it shows; what is left are its own colours.
         let text = text(self.aside_style());
-        self.note(text.trim_end());
+        let _ = writeln!(std::io::stderr().lock(), "{}", text.trim_end());
     }
 
     /// Asks for a typed yes.

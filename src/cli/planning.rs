@@ -41,7 +41,8 @@ pub fn again(project: &Project, scope: &Scope) -> Planned {
     add_unwritten_syncs(&mut world, scope);
     let mut plan = plan_narrowed(&world, scope);
     add_what_would_be_missing(&world, scope, &mut plan);
-    plan.skipped = Skipped { other_kinds: project.other_kinds, for_clusters: project.for_clusters };
+    plan.skipped =
+        Skipped { other_kinds: project.other_kinds, for_clusters: project.for_clusters, links: project.passed_over };
     plan.findings.extend(project.own_problems.iter().map(finding));
     plan.findings.sort_by_key(|f| f.severity);
     locate(project, &world.syncs, &mut plan);

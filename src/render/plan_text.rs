@@ -71,7 +71,9 @@ pub(super) fn passed_over(plan: &Plan) -> Vec<String> {
     });
     let others = plan.skipped.other_kinds;
     let others = (others > 0).then(|| format!("{} of other kinds passed over", count(others, "document", "documents")));
-    clusters.into_iter().chain(others).collect()
+    let links = plan.skipped.links;
+    let links = (links > 0).then(|| format!("{} outside tenants' folders not followed", count(links, "link", "links")));
+    clusters.into_iter().chain(others).chain(links).collect()
 }
 
 /// What a plan that was narrowed speaks for: of the rest of its tenants it knows nothing.

@@ -375,6 +375,12 @@ impl DirectorySession<'_> {
         let text = manifest::edit(&origin.file.text, origin.range.clone(), origin.item, &edits)
             .map_err(|error| PlaceError::Refused { object: id.clone(), why: format!("{}: {error}", path.display()) })?;
         self.write(&path, text.as_bytes())?;
+        if let Some(named) = named.as_ref().filter(|named| !self.side_files.is_only_of(named, id)) {
+            if definition.is_some() {
+                // It names another file now.
+                self.side_files.forget(named, id);
+            }
+        }
         let dropped = |field: &FieldChange| field.op == Op::Remove && field.field.kind == FieldKind::Definition;
         match named.filter(|_| fields.iter().any(dropped)) {
             Some(named) => self.let_go(&named, id),
@@ -456,7 +462,7 @@ impl Session for DirectorySession<'_> {
 fn edit(change: &FieldChange, after: &Item) -> Option<Edit> {
     let path = change.field.document_path();
     match (change.op, change.field.kind) {
-        (Op::Set | Op::Remove, FieldKind::Definition) if change.op == Op::Set => None,
+        (Op::Set, FieldKind::Definition) => None,
         (Op::Set, FieldKind::Variable) => {
             let Item::Integration(integration, _) = after else { return None };
             let variable = integration.spec.connections.iter().find(|v| v.name == change.field.name)?;

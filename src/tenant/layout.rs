@@ -132,7 +132,13 @@ impl Layout {
 
     /// Adds to what was read of a folder's own files what its links lead to, and what cannot be read.
     pub fn complete(&self, folder: &Folder, reading: Reading, found: Found) -> FolderReading {
-        let mut followed = Followed { layout: self, folder, seen: BTreeSet::new(), out: FolderReading::default() };
+        let mut followed = Followed {
+            layout: self,
+            folder,
+            seen: BTreeSet::new(),
+            files: BTreeSet::new(),
+            out: FolderReading::default(),
+        };
         followed.out.reading = reading;
         followed.take(found, None);
         let Followed { mut out, .. } = followed;
@@ -175,8 +181,10 @@ impl Layout {
 struct Followed<'a> {
     layout: &'a Layout,
     folder: &'a Folder,
-    /// Files and folders elsewhere that links led to before.
+    /// Where links led to before, by real path.
     seen: BTreeSet<PathBuf>,
+    /// Files elsewhere that were read.
+    files: BTreeSet<PathBuf>,
     out: FolderReading,
 }
 
@@ -186,8 +194,10 @@ impl Followed<'_> {
         found.unreadable.into_iter().for_each(|(path, problem)| self.unknown(&path, problem));
         found.strange.iter().for_each(|path| self.unknown(path, strange(path)));
         if let Some(link) = link {
-            let reading = manifest::read_files(&found.files);
-            found.files.iter().for_each(|file| drop(self.out.shared.insert(shown(&file.path), shown(link))));
+            let new: Vec<FoundFile> =
+                found.files.into_iter().filter(|file| self.files.insert(file.path.clone())).collect();
+            let reading = manifest::read_files(&new);
+            new.iter().for_each(|file| drop(self.out.shared.insert(shown(&file.path), shown(link))));
             reading.into_iter().for_each(|read| self.out.reading.extend(read));
         }
         for path in found.links {
@@ -201,8 +211,8 @@ impl Followed<'_> {
             return self.wrong(path, "this link leads out of the root", "copy what it names below the root");
         };
         match self.layout.owner(&target) {
-            // Its own file counts under its own name already.
-            Some(owner) if owner == self.folder && !hidden => return,
+            // Its own file counts under its own name already, where that is one that is read.
+            Some(owner) if owner == self.folder && !hidden && (real.is_dir() || is_read(&target)) => return,
             Some(owner) if owner.tenant != self.folder.tenant => {
                 let message = format!("this link leads into the folder of tenant {}", owner.tenant);
                 let help =
@@ -216,15 +226,16 @@ impl Followed<'_> {
             let message = format!("this link leads to a folder that holds the folder of tenant {}", around.tenant);
             return self.wrong(path, &message, "link the files that are meant, each by itself");
         }
-        if !self.seen.insert(target.clone()) {
-            return;
-        }
-        // What lies behind a hidden name, as mounted files do, is known by the link's.
-        let at = if hidden { path.to_path_buf() } else { target };
+        // What lies behind a hidden name, as mounted files do, or behind one that is not read is known by the link's.
+        let at = if hidden || real.is_file() && !is_read(&target) { path.to_path_buf() } else { target.clone() };
         match fs::metadata(&real) {
-            Ok(metadata) if metadata.is_dir() => self.take(manifest::find(&at, &|_, _| false), Some(link)),
+            Ok(metadata) if metadata.is_dir() => {
+                if self.seen.insert(target) {
+                    self.take(manifest::find(&at, &|_, _| false), Some(link));
+                }
+            }
             Ok(metadata) if metadata.is_file() => {
-                if path.file_name().is_some_and(|name| manifest::is_manifest(name.as_encoded_bytes())) {
+                if is_read(path) && self.seen.insert(target) {
                     let files = vec![FoundFile { path: at, size: metadata.len() }];
                     self.take(Found { files, ..Found::default() }, Some(link));
                 }
@@ -245,6 +256,11 @@ impl Followed<'_> {
             unsearched: false,
         });
     }
+}
+
+/// Whether a file of this name is read.
+fn is_read(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| manifest::is_manifest(name.as_encoded_bytes()))
 }
 
 /// The same path without `.`.

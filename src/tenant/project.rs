@@ -51,6 +51,8 @@ pub struct Project {
     pub unread: BTreeSet<String>,
     /// Whether no Tenant stands in any file that was read.
     pub has_no_tenant: bool,
+    /// Whose each folder is.
+    layout: Arc<Layout>,
     /// Where each Tenant and TenantSync stands.
     pub origins: BTreeMap<ObjectId, Origin>,
 }
@@ -93,12 +95,14 @@ pub fn open(given: &Given, stdin: &mut dyn Read) -> Project {
         let structure = structure::decide(given, tenants, syncs);
         project.fill(given, structure, files);
     }
-    let rest = project.snapshots().flat_map(|s| &s.problems).cloned().collect::<Vec<_>>();
-    for problems in [&mut project.own_problems.clone(), &mut rest.clone()] {
-        problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-        problems.retain(|problem| !project.problems.contains(problem));
-        project.problems.append(problems);
-    }
+    let key = |problem: &Problem| (problem.file.clone(), problem.line, problem.column, problem.message.clone());
+    let mut own = std::mem::take(&mut project.own_problems);
+    let mut rest: Vec<Problem> = project.snapshots().flat_map(|s| &s.problems).cloned().collect();
+    own.sort_by_key(key);
+    rest.sort_by_key(key);
+    let mut seen = BTreeSet::new();
+    project.problems = own.iter().chain(&rest).filter(|problem| seen.insert(key(problem))).cloned().collect();
+    project.own_problems = own;
     project
 }
 
@@ -132,6 +136,7 @@ impl Project {
             tenant.spec.source.iter_mut().for_each(|source| source.prune = None);
         }
         let layout = Arc::new(layout);
+        self.layout = Arc::clone(&layout);
         let mut sorted = Sorted::of(&layout, files);
         self.own_problems.append(&mut sorted.problems);
         self.outside(&layout, &sorted, folders_unknown);
@@ -235,6 +240,13 @@ impl Project {
             live.into_iter().chain(source.filter(|source| !is_live(source)))
         };
         self.tenants.values().flat_map(of_tenant)
+    }
+
+    /// The tenant whose folder this path is, lies in or holds.
+    pub fn owner(&self, path: &Path) -> Option<&str> {
+        let path = self.layout.locate_given(path);
+        let meets = |folder: &&Folder| path.starts_with(&folder.path) || folder.path.starts_with(&path);
+        self.layout.folders().iter().find(meets).map(|folder| folder.tenant.as_str())
     }
 
     /// How many resources were read.

@@ -160,10 +160,10 @@ impl Structure {
             [] => Some("its Tenant lies inside a tenant's folder".to_string()),
             [one] => one.tenant.spec.is_none().then(|| format!("its Tenant is invalid ({})", at(&one.tenant.origin))),
             several => {
-                for (position, one) in several.iter().enumerate() {
-                    let others = several.iter().enumerate().filter(|(other, _)| *other != position);
-                    let others: Vec<String> = others.map(|(_, other)| at(&other.tenant.origin)).collect();
-                    let message = format!("Tenant/{name} is there twice: also at {}", others.join(", "));
+                let all: Vec<String> = several.iter().take(FEW).map(|one| at(&one.tenant.origin)).collect();
+                for (position, one) in several.iter().enumerate().take(MOST) {
+                    let others = others(&all, position, several.len());
+                    let message = format!("Tenant/{name} is there twice: also at {others}");
                     self.wrong(
                         &one.tenant.origin,
                         Kind::Tenant,
@@ -261,10 +261,10 @@ impl Structure {
         for (name, mut syncs) in by_name {
             let writer = Writer::Sync(name.clone());
             if syncs.len() > 1 {
-                for (position, sync) in syncs.iter().enumerate() {
-                    let others = syncs.iter().enumerate().filter(|(other, _)| *other != position);
-                    let others: Vec<String> = others.map(|(_, other)| at(&other.origin)).collect();
-                    let message = format!("TenantSync/{name} is there twice: also at {}", others.join(", "));
+                let all: Vec<String> = syncs.iter().take(FEW).map(|one| at(&one.origin)).collect();
+                for (position, sync) in syncs.iter().enumerate().take(MOST) {
+                    let others = others(&all, position, syncs.len());
+                    let message = format!("TenantSync/{name} is there twice: also at {others}");
                     let help = "keep one of them: until then neither holds";
                     self.problems.push(problem(&sync.origin, Kind::TenantSync, NAME, message, help));
                 }
@@ -305,6 +305,21 @@ fn is_for_clusters(spec: &TenantSpec) -> bool {
         None => true,
         Some(Place::Kubernetes(place)) => matches!(place.kubeconfig, Some(Kubeconfig::SecretRef(_))),
         Some(Place::Directory(_)) => false,
+    }
+}
+
+/// How many of the other documents of one name are named, and of how many the first are complained of: all of
+/// each would be a square of them.
+const FEW: usize = 4;
+const MOST: usize = 100;
+
+/// Where a name stands too.
+fn others(all: &[String], this: usize, count: usize) -> String {
+    let shown = all.iter().enumerate().filter(|(other, _)| *other != this).map(|(_, at)| at.as_str());
+    let shown = shown.take(FEW - 1).collect::<Vec<_>>();
+    match count.saturating_sub(1 + shown.len()) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

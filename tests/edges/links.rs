@@ -105,3 +105,21 @@ fn files_behind_a_hidden_name_are_read_through_their_links() {
         .link("..data/chat-main.yaml", "dev/connections/chat-main.yaml");
     assert_eq!(actions(&root.plan_json()), ["create prod/Connection/chat-main", "create prod/Integration/greet"]);
 }
+
+/// A link counts by its own name where that of its file is not read: production is not deleted through it.
+#[test]
+fn a_link_to_a_file_of_another_name_is_read() {
+    let root = Root::applied().link("greet.tmpl", "dev/integrations/greet2.yaml");
+    std::fs::rename(root.path().join("dev/integrations/greet.yaml"), root.path().join("dev/integrations/greet.tmpl"))
+        .unwrap();
+    root.plan().exits(0);
+    assert_eq!(actions(&root.plan_json()), Vec::<String>::new());
+    // Two links to one file outside, one of which has no name that is read, and its folder too.
+    let root = Root::base()
+        .without("dev/connections/chat-main.yaml")
+        .with("shared/chat-main.yaml", &connection("chat-main"))
+        .link("../shared/chat-main.yaml", "dev/a")
+        .link("../shared/chat-main.yaml", "dev/b.yaml")
+        .link("../shared", "dev/c");
+    root.plan().exits(2).does_not_say("twice");
+}

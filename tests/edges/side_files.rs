@@ -63,6 +63,9 @@ fn a_shared_definition_is_replaced_by_a_new_name() {
 fn two_integrations_on_one_file_settle() {
     let root = shared().edit("dev/integrations/both.definition", "name: Both", "name: Changed").apply();
     root.plan().exits(0);
+    // Nobody's file is left.
+    let definitions = root.files("prod/integrations").into_keys().filter(|file| file.ends_with(".definition"));
+    assert_eq!(definitions.count(), 2);
     let again = root.files("prod");
     let root = root.apply();
     assert_eq!(root.files("prod"), again);

@@ -151,7 +151,7 @@ fn what_is_ignored_is_not_read_and_nothing_of_a_tenant_is_ignored() {
 fn an_import_writes_into_no_folder_that_may_be_anothers() {
     let with = |root: Root| root.with("in.yml", &definition("Wave", "7", "chat-main"));
     let linked = with(Root::base()).link("prod", "new");
-    linked.run(&["import", "--tenant", "new", "in.yml"]).exits(1).says("is a link");
+    linked.run(&["import", "--tenant", "new", "in.yml"]).exits(1).says("is a folder of tenant prod");
     assert!(!linked.has("prod/integrations"));
     let broken = with(Root::base()).with("more.yaml", "# stablekey.dev\na: [\n");
     broken.run(&["import", "--tenant", "new", "in.yml"]).exits(1).says("more.yaml cannot be read");

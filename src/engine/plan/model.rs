@@ -52,6 +52,9 @@ pub struct Skipped {
     /// Tenants and TenantSyncs that have a meaning in a cluster only.
     #[serde(skip_serializing_if = "is_none")]
     pub for_clusters: usize,
+    /// Links, FIFOs and devices outside tenants' folders.
+    #[serde(skip)]
+    pub links: usize,
 }
 
 fn is_none(number: &usize) -> bool {

@@ -43,7 +43,11 @@ pub(super) fn findings(
                 continue;
             }
             let (text, near) = nothing(sync, o, source);
-            if reading.is_whole() || near.is_some() {
+            // An integration that is read and lacks the variable lacks it, whatever else cannot be read.
+            let is_read = |name: &String| source.integrations.contains_key(name);
+            let certain = o.integration.as_ref().is_some_and(is_read)
+                || o.variable.is_none() && sync.spec.connection_mode() == ConnectionMode::Match;
+            if reading.is_whole() || near.is_some() || certain {
                 let until = format!("until then {} writes nothing to {tenant}", sync.writer);
                 let fix = near.map_or(format!("correct it, or take it out; {until}"), |near| {
                     format!("did you mean {near}? {until}")
