@@ -375,11 +375,10 @@ impl DirectorySession<'_> {
         let text = manifest::edit(&origin.file.text, origin.range.clone(), origin.item, &edits)
             .map_err(|error| PlaceError::Refused { object: id.clone(), why: format!("{}: {error}", path.display()) })?;
         self.write(&path, text.as_bytes())?;
-        if let Some(named) = named.as_ref().filter(|named| !self.side_files.is_only_of(named, id)) {
-            if definition.is_some() {
-                // It names another file now.
-                self.side_files.forget(named, id);
-            }
+        let left = named.as_ref().filter(|named| definition.is_some() && !self.side_files.is_only_of(named, id));
+        if let Some(named) = left {
+            // It names another file now.
+            self.side_files.forget(named, id);
         }
         let dropped = |field: &FieldChange| field.op == Op::Remove && field.field.kind == FieldKind::Definition;
         match named.filter(|_| fields.iter().any(dropped)) {
