@@ -17,6 +17,16 @@ pub struct Uses {
     /// What the definition is, where it is of a version that is not read: who uses what is then unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
+    /// Whether it is of an older version: it crosses as it is, and which connections it uses is unknown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_older: bool,
+}
+
+impl Uses {
+    /// Whether the definition may use connections that nothing here knows of.
+    pub fn may_use_more(&self) -> bool {
+        self.unread.is_some() || self.is_older
+    }
 }
 
 /// One place where a variable is used.

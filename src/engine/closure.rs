@@ -189,6 +189,7 @@ pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) 
                 syncs: world.syncs.clone(),
                 stopped: world.stopped.clone(),
                 unread: world.unread.clone(),
+                misnamed: Some(world.misnamed.clone().unwrap_or_else(|| syncs::misnamed(world))),
             };
             plan(&small, scope)
         }
@@ -234,6 +235,10 @@ fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>) -> Inventory {
     let mut part =
         Inventory { invalid: whole.invalid.clone(), unparsed: whole.unparsed.clone(), ..Inventory::default() };
     part.read_only.clone_from(&whole.read_only);
+    // One that may use any connection may use one of this part.
+    let unknown = whole.uses.iter().filter(|(_, uses)| uses.may_use_more());
+    let unknown = unknown.map(|(name, _)| ObjectId::new(Kind::Integration, name)).filter(|id| !wanted.contains(id));
+    part.invalid.extend(unknown.map(|id| (id, "which connections it uses is unknown".to_string())));
     for id in wanted {
         if let Some(item) = whole.get(id) {
             part.insert(item);

@@ -68,8 +68,8 @@ impl Plan {
         self.settle();
     }
 
-    /// Leaves out the objects that two writers want differently, which a plan of one of them does not
-    /// see; and says so.
+    /// Leaves out the objects that two writers want differently, or one takes away and another keeps, which a
+    /// plan of one of them does not see; and says so.
     fn leave_conflicts(&mut self, all: &Plan) {
         let is_conflict = |finding: &&Finding| finding.code == Code::WriterConflict;
         let object = |f: &Finding| Some((f.tenant.clone()?, f.object.clone()?));
@@ -83,6 +83,11 @@ impl Plan {
                 out.insert(action.id.clone());
             }
         }
+        // What another sync declares, or may declare, stays.
+        let whole: BTreeMap<&str, ActionKind> = all.actions().map(|(_, a)| (a.id.as_str(), a.action)).collect();
+        let is_delete = |a: &&Action| a.action == ActionKind::Delete;
+        let deletes = self.actions().map(|(_, a)| a).filter(is_delete).map(|a| a.id.clone());
+        out.extend(deletes.filter(|id| whole.get(id.as_str()) != Some(&ActionKind::Delete)));
         loop {
             let rests = |action: &&Action| !out.contains(&action.id) && !action.after.is_disjoint(&out);
             let more: Vec<String> = self.actions().map(|(_, a)| a).filter(rests).map(|a| a.id.clone()).collect();

@@ -3,7 +3,8 @@
 use super::code::Code;
 use super::near_miss::meant;
 use super::plan::Finding;
-use super::world::{Sync, View, World};
+use super::world::{Inventory, Misnamed, Sync, View, World};
+use crate::api::{Kind, matches};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The syncs that can be carried out and the order of the tenants.
@@ -78,6 +79,40 @@ pub fn order(world: &World) -> Order<'_> {
         order.tenants.push(ready);
     }
     order
+}
+
+/// The syncs that name an integration, or match some, where nothing of that name is in the tenant that they copy
+/// and nothing that they wrote in the other: what such a name was meant to keep is not known.
+pub fn misnamed(world: &World) -> Misnamed {
+    let mut misnamed = Misnamed::new();
+    for sync in &world.syncs {
+        let Some(from) = world.tenants.get(&sync.spec.from) else { continue };
+        let views = [Some(&from.live), from.source.as_ref()];
+        let there: Vec<&Inventory> = views.into_iter().flatten().filter_map(View::inventory).map(AsRef::as_ref).collect();
+        let is_there = |name: &str| there.iter().any(|inventory| has_integration(inventory, name));
+        let strange: Vec<&String> = sync.spec.integrations.iter().filter(|name| !is_there(name)).collect();
+        if strange.is_empty() {
+            continue;
+        }
+        for to in &sync.spec.to {
+            let Some(target) = world.tenants.get(to).and_then(|view| view.live.inventory()) else { continue };
+            let written = || target.records.iter().filter(|(id, record)| {
+                id.kind == Kind::Integration && record.tenant == *to && record.writers().contains(&sync.writer)
+            });
+            let is_written = |name: &String| written().any(|(id, _)| matches(name, &id.name));
+            if let Some(name) = strange.iter().find(|name| !is_written(name)) {
+                misnamed.insert((sync.writer.clone(), to.clone()), (*name).clone());
+            }
+        }
+    }
+    misnamed
+}
+
+fn has_integration(inventory: &Inventory, name: &str) -> bool {
+    if !name.contains('*') {
+        return inventory.integrations.contains_key(name);
+    }
+    inventory.integrations.keys().any(|there| matches(name, there))
 }
 
 fn unknown(world: &World, sync: &Sync, tenant: &str, from: Option<&str>) -> Finding {

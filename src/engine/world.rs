@@ -18,10 +18,39 @@ pub struct World {
     pub tenants: BTreeMap<String, TenantView>,
     /// In the order of their writers.
     pub syncs: Vec<Sync>,
-    /// Writers that are there and cannot be read, or do not hold: nothing that they declared stops.
-    pub stopped: BTreeSet<Writer>,
+    /// Writers that are there and cannot be read, or do not hold: nothing that they declared stops, and where
+    /// they may write nothing is removed.
+    pub stopped: BTreeMap<Writer, Targets>,
     /// Files outside all tenants that cannot be read: any of them could hold a Tenant or a sync.
     pub unread: BTreeSet<String>,
+    /// Where this is a part of another world: the syncs that name an integration which is nowhere there, each
+    /// with its target and the name. Else that is looked up here.
+    pub misnamed: Option<Misnamed>,
+}
+
+/// Names of integrations in syncs that are nowhere, by sync and target.
+pub type Misnamed = BTreeMap<(Writer, String), String>;
+
+/// The tenants that a writer which does not hold may write to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Targets {
+    /// None here: it is for others to carry out.
+    None,
+    /// Any: what it says of that cannot be read.
+    Unknown,
+    /// These.
+    Named(BTreeSet<String>),
+}
+
+impl Targets {
+    /// Whether it may write in a tenant.
+    pub fn includes(&self, tenant: &str) -> bool {
+        match self {
+            Targets::None => false,
+            Targets::Unknown => true,
+            Targets::Named(tenants) => tenants.contains(tenant),
+        }
+    }
 }
 
 /// One tenant as it was read.

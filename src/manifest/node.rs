@@ -145,12 +145,22 @@ impl<'t> Tree<'t> {
         }
     }
 
+    /// Whether it is a map.
+    pub fn is_map(&self, id: Id) -> bool {
+        matches!(self.resolve(id).kind, NodeKind::Map { .. })
+    }
+
+    /// The items of a list; `None` where it is no list.
+    pub fn list(&self, id: Id) -> Option<&[Id]> {
+        match &self.resolve(id).kind {
+            NodeKind::List { items, .. } => Some(items),
+            _ => None,
+        }
+    }
+
     /// The items of a list; none where it is no list.
     pub fn items(&self, id: Id) -> &[Id] {
-        match &self.resolve(id).kind {
-            NodeKind::List { items, .. } => items,
-            _ => &[],
-        }
+        self.list(id).unwrap_or_default()
     }
 
     /// The entry of a map under this key.

@@ -93,11 +93,12 @@ impl Reading {
         all
     }
 
-    /// Notes what is wrong with a file that may be ours, beside what was noted before.
-    pub(super) fn unparsed(&mut self, file: String, problems: Vec<Problem>) {
-        self.unparsed_as(file, problems, true);
+    /// Whether no document of any kind was found.
+    fn holds_nothing(&self) -> bool {
+        self.documents.is_empty() && self.invalid.is_empty() && self.unparsed.is_empty() && self.other_kinds == 0
     }
 
+    /// Notes what is wrong with a file, beside what was noted before.
     fn unparsed_as(&mut self, file: String, problems: Vec<Problem>, ours: bool) {
         match self.unparsed.iter_mut().rev().find(|unparsed| unparsed.file == file) {
             Some(unparsed) => {
@@ -181,6 +182,11 @@ pub fn read_text(path: &str, text: String) -> Reading {
     for part in super::threads::in_parts(&slices, |slice| slice.range.len(), read) {
         reading.extend(part);
     }
+    // Comments are somebody's words; `---`, `null` and `{}` alone are what is left of a file.
+    let says_nothing = reading.holds_nothing() && !file.text.lines().any(|line| line.trim_start().starts_with('#'));
+    if says_nothing {
+        reading.blank.push(path.to_string());
+    }
     reading.tell_so_many(path);
     reading
 }
@@ -212,6 +218,7 @@ impl Reader<'_> {
         match node::parse(text) {
             Ok(None) => {}
             Ok(Some(tree)) if tree.is_null(tree.root) => {}
+            Ok(Some(tree)) if tree.is_map(tree.root) && tree.entries(tree.root).is_empty() => {}
             Ok(Some(tree)) => {
                 let origin = Origin {
                     file: Arc::clone(self.file),
@@ -233,6 +240,9 @@ impl Reader<'_> {
 
     fn document(&mut self, found: &Found<'_, '_>) {
         let Found { tree, id, .. } = *found;
+        if let Some((key, words)) = unclear(tree, id) {
+            return self.unreadable(found, &key, words);
+        }
         let text_of = |key: &str| tree.get(id, key).and_then(|value| tree.scalar(value));
         let (api_version, kind) = (text_of("apiVersion"), text_of("kind"));
         let group = api_version.map(|text| text.split('/').next().unwrap_or(""));
@@ -267,9 +277,13 @@ impl Reader<'_> {
     /// A document of ours of which the object is not known: the file could hold anything.
     fn unreadable(&mut self, found: &Found<'_, '_>, key: &str, (message, help): (String, String)) {
         let at = find(found.tree, found.id, &[key]).unwrap_or_else(|| head(found));
+        let at = first_line_of(found.tree.text, at);
         let spans = mask::spans(found.tree, found.id, Some(schema::of_any()));
         let problem = Problem::at(self.file, found.tree.text, found.first_line, at, &spans, (message, help));
-        self.reading.unparsed(self.file.path.clone(), vec![problem]);
+        let text = found.tree.text;
+        // What is no resource at all is somebody else's, unless it says otherwise.
+        let ours = found.tree.get(found.id, "apiVersion").is_some() || sniff::could_be_ours(text);
+        self.reading.unparsed_as(self.file.path.clone(), vec![problem], ours);
     }
 
     fn object(&mut self, found: &Found<'_, '_>, kind: Kind) {
@@ -358,6 +372,68 @@ fn violations(tree: &Tree<'_>, id: Id, resource: &Resource) -> Vec<Finding> {
         Finding { at: first_line_of(tree.text, at), message: format!("{}: {message}", violation.path.join(".")), help }
     };
     rules::violations(resource).into_iter().map(finding).collect()
+}
+
+/// Why a document is no resource of any kind, though it may have been one of ours, and the key where that shows.
+/// What is left of a file (the text of a link, a pointer to large-file storage, half a document) parses as well.
+fn unclear(tree: &Tree<'_>, id: Id) -> Option<(String, (String, String))> {
+    let whole = |message: &str, help: &str| Some((String::new(), (message.to_string(), help.to_string())));
+    if let Some(items) = tree.list(id) {
+        let is_patch = |item: &Id| tree.get(*item, "op").is_some() && tree.get(*item, "path").is_some();
+        let is_resource = |item: &Id| key_like(tree, *item, "apiVersion").is_some() || key_like(tree, *item, "kind").is_some();
+        return match items.iter().any(|item| is_resource(item) && !is_patch(item)) {
+            true => whole("this is a list of resources, and no resource", "write each as a document of its own, after `---`"),
+            false => None,
+        };
+    }
+    if !tree.is_map(id) {
+        return whole(
+            "this is a text and no resource: what the file held is unknown",
+            "restore the file, for example from Git; a link or a pointer to a large file may have been checked out as its text",
+        );
+    }
+    let is_map = |key: &str| tree.get(id, key).is_some_and(|value| tree.is_map(value));
+    let is_resource = is_map("metadata") || is_map("spec") || key_like(tree, id, "apiVersion").is_some();
+    for name in ["apiVersion", "kind"].into_iter().filter(|_| is_resource) {
+        match key_like(tree, id, name) {
+            Some((key, _)) if key != name => {
+                let words = (format!("`{}` is not `{name}`", shown(key)), format!("write `{name}`"));
+                return Some((key.to_string(), words));
+            }
+            Some((_, value)) if tree.scalar(value).is_none() && !tree.is_null(value) => {
+                let words = (format!("{name} is no text"), format!("write `{name}: …`"));
+                return Some((name.to_string(), words));
+            }
+            _ => {}
+        }
+    }
+    let text_of = |key: &str| tree.get(id, key).and_then(|value| tree.scalar(value));
+    let (version, kind) = (text_of("apiVersion"), text_of("kind"));
+    let near = |kind: &str| nearest(kind, Kind::ALL.map(Kind::as_str).into_iter());
+    let of_ours = |item: &Id| {
+        let version = tree.get(*item, "apiVersion").and_then(|value| tree.scalar(value));
+        version.is_some_and(|version| version.starts_with(GROUP) || sniff::is_nearly_ours(version, None))
+    };
+    let items = tree.get(id, "items").and_then(|items| tree.list(items)).unwrap_or_default();
+    match (version, kind) {
+        (None, Some(kind)) if Kind::parse(kind).is_none() && near(kind).is_some() => {
+            Some(("kind".to_string(), unknown_kind(kind)))
+        }
+        (None, kind) if is_map("metadata") && is_map("spec") && kind.is_none_or(|kind| Kind::parse(kind).is_none()) => {
+            whole("the document has no apiVersion", "add `apiVersion: …`, as every resource has it")
+        }
+        (_, kind) if items.iter().any(of_ours) && !kind.is_some_and(|kind| kind.ends_with("List")) => {
+            let words = ("this holds resources of ours, and is no List".to_string(), "write `kind: List`".to_string());
+            Some(("kind".to_string(), words))
+        }
+        _ => None,
+    }
+}
+
+/// The entry of a map whose key is this one, or this one in another case.
+fn key_like<'t>(tree: &'t Tree<'_>, id: Id, name: &str) -> Option<(&'t str, Id)> {
+    let keys = || tree.entries(id).iter().filter_map(|entry| Some((tree.scalar(entry.key)?, entry.value)));
+    keys().find(|(key, _)| *key == name).or_else(|| keys().find(|(key, _)| key.eq_ignore_ascii_case(name)))
 }
 
 fn nearly_ours(version: &str) -> (String, String) {

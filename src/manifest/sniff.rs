@@ -12,7 +12,7 @@ pub fn is_nearly_ours(version: &str, kind: Option<&str>) -> bool {
     match version.split_once('/') {
         Some((GROUP, _)) => false,
         Some((group, _)) => is_near(group),
-        None => is_near(version) || version != "v1" && kind.is_some_and(|kind| Kind::parse(kind).is_some()),
+        None => is_near(version) || kind.is_some_and(|kind| Kind::parse(kind).is_some()),
     }
 }
 
@@ -81,6 +81,9 @@ pub fn is_foreign(text: &str) -> bool {
                 } else if let Some(value) = line.strip_prefix("kind:") {
                     kind = Some(value.trim());
                     is_list |= value.trim().ends_with("List");
+                } else if line.starts_with("items:") && names_us(text.as_bytes()) {
+                    // A list of ours whose own kind is misspelt.
+                    return false;
                 }
             }
             _ => return false,
@@ -127,6 +130,7 @@ mod tests {
             "apiVersion: stablekey.dev/v1alpha1\n",
             "apiVersion: stablekey.dev/v2\n",
             "apiVersion: v1\nkind: List\nitems:\n- a\n",
+            "apiVersion: v1\nkind: Lst\nitems:\n- apiVersion: stablekey.dev/v1alpha1\n",
             "{apiVersion: v1}",
             "\"apiVersion\": v1\n",
             "  apiVersion: v1\n",
@@ -156,6 +160,7 @@ mod tests {
             assert!(!is_nearly_ours(version, Some("Connection")), "{version}");
         }
         assert!(is_nearly_ours("v1alpha1", Some("Connection")) && is_nearly_ours("stablekey.dev", None));
+        assert!(is_nearly_ours("v1", Some("Integration")));
         assert!(!is_nearly_ours("v1", Some("Secret")) && !is_nearly_ours("v2", Some("Thing")));
     }
 

@@ -145,7 +145,7 @@ impl Layout {
         for file in std::mem::take(&mut out.reading.blank) {
             let problem = Problem::of_file(
                 &file,
-                "the file is empty: what it held is unknown",
+                "the file is empty, or holds no document: what it held is unknown",
                 "restore it, or remove it where nothing should be there",
             );
             out.reading.unparsed.push(Unparsed { file, problems: vec![problem], ours: true, unsearched: false });

@@ -31,10 +31,14 @@ pub struct LockError {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lines(BTreeMap<ObjectId, Vec<Record>>);
 
-/// The lines of a file. An empty file has none.
+/// The lines of a file. One that is empty was cut off: it has no first line either.
 pub fn read(text: &str) -> Result<Lines, LockError> {
     let mut lines = Lines::default();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim().is_empty() {
+        let why = "the file is empty: restore it from Git, or remove it where nothing was ever applied here";
+        return Err(LockError { line: 1, why });
+    }
     for (position, line) in text.lines().enumerate() {
         let fail = |why| Err(LockError { line: position + 1, why });
         if ["<<<<<<<", "|||||||", "=======", ">>>>>>>"].iter().any(|mark| line.starts_with(mark)) {
@@ -168,7 +172,7 @@ mod tests {
              Integration/lead-router eu-prod made title=0123456789abcdef@sync/us-to-eu\n"
         );
         assert_eq!(read(&text).unwrap().records("eu-prod", &Inventory::default()), records);
-        assert_eq!(read(""), Ok(Lines::default()));
+        assert_eq!(read(VERSION), Ok(Lines::default()));
     }
 
     /// As manifests are read, whatever wrote the file last.
@@ -184,6 +188,7 @@ mod tests {
     fn what_cannot_be_read_names_its_line() {
         let line = |text: &str| read(text).unwrap_err().line;
         assert_eq!(line("something else\n"), 1);
+        assert_eq!((line(""), line(" \n")), (1, 1));
         assert_eq!(line("stablekey.lock v1\nnonsense\n"), 2);
         assert_eq!(line("stablekey.lock v1\nstablekey.lock v2\n"), 2);
         for mark in ["<<<<<<< ours", "||||||| base", "=======", ">>>>>>> theirs"] {

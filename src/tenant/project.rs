@@ -13,7 +13,7 @@ use crate::engine::item::ObjectId;
 use crate::engine::near_miss::meant;
 use crate::engine::plan::{At, DefinitionFrom};
 use crate::engine::record::Writer;
-use crate::engine::world::{Sync, TenantView, View, World};
+use crate::engine::world::{Targets, Sync, TenantView, View, World};
 use crate::manifest::{Origin, Problem, locate, problem};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -46,7 +46,7 @@ pub struct Project {
     /// How many Tenants and TenantSyncs are for clusters only.
     pub for_clusters: usize,
     /// Syncs that are there and do not hold.
-    pub stopped: BTreeSet<Writer>,
+    pub stopped: BTreeMap<Writer, Targets>,
     /// Files outside tenants' folders that cannot be read and may be ours.
     pub unread: BTreeSet<String>,
     /// Whether no Tenant stands in any file that was read.
@@ -323,6 +323,7 @@ impl Project {
             syncs: self.syncs.clone(),
             stopped: self.stopped.clone(),
             unread: self.unread.clone(),
+            misnamed: None,
         }
     }
 

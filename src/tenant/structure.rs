@@ -6,9 +6,9 @@ use super::project::Given;
 use crate::api::*;
 use crate::engine::item::ObjectId;
 use crate::engine::record::Writer;
-use crate::engine::world::Sync;
+use crate::engine::world::{Targets, Sync};
 use crate::manifest::{Origin, Problem, locate, problem, text_at};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ pub struct Structure {
     /// The syncs that hold.
     pub syncs: Vec<Sync>,
     /// Syncs that are there and do not hold: they are still writers, and nothing that they declared stops.
-    pub stopped: BTreeSet<Writer>,
+    pub stopped: BTreeMap<Writer, Targets>,
     /// How many Tenants and TenantSyncs are for clusters only.
     pub for_clusters: usize,
     /// Whose each folder is.
@@ -256,7 +256,8 @@ impl Structure {
             let message = format!("TenantSync/{} lies inside a folder of tenant {owner}: it does not hold", sync.name);
             let help = "move it out, for example to syncs.yaml beside the tenants' folders";
             self.wrong(&sync.origin, Kind::TenantSync, &["kind"], message, help);
-            self.stopped.insert(Writer::Sync(sync.name));
+            // Whoever may write in one tenant's folder says nothing of others.
+            self.stopped.entry(Writer::Sync(sync.name)).or_insert(Targets::None);
         }
         for (name, mut syncs) in by_name {
             let writer = Writer::Sync(name.clone());
@@ -268,16 +269,19 @@ impl Structure {
                     let help = "keep one of them: until then neither holds";
                     self.problems.push(problem(&sync.origin, Kind::TenantSync, NAME, message, help));
                 }
-                self.stopped.insert(writer);
+                let targets = |sync: &Declared<TenantSyncSpec>| sync.spec.as_ref().map(|spec| spec.to.clone());
+                let into: Option<Vec<_>> = syncs.iter().map(targets).collect();
+                let reach = into.map_or(Targets::Unknown, |into| Targets::Named(into.into_iter().flatten().collect()));
+                self.stopped.insert(writer, reach);
                 continue;
             }
             let Some(Declared { origin, spec, .. }) = syncs.pop() else { continue };
             self.origins.insert(ObjectId::new(Kind::TenantSync, &name), origin);
             match spec {
-                None => drop(self.stopped.insert(writer)),
+                None => drop(self.stopped.insert(writer, Targets::Unknown)),
                 Some(spec) if self.names_one_for_clusters(&spec) => {
                     self.for_clusters += 1;
-                    self.stopped.insert(writer);
+                    self.stopped.insert(writer, Targets::None);
                 }
                 Some(spec) => {
                     self.stopped.remove(&writer);

@@ -168,5 +168,143 @@ fn a_connection_that_an_unreadable_integration_may_use_stays() {
         .without("dev/connections/chat-main.yaml");
     let plan = root.plan_json();
     assert_eq!(actions(&plan), ["delete prod/Integration/greet"], "{plan:#}");
-    root.plan().exits(1).says("Integration/theirs cannot be read and may use it");
+    root.plan().exits(1).says("Integration/theirs may use it: what it uses cannot be read");
+}
+
+/// What is left of a file parses as well: the text of a link, a pointer to a large file, an encrypted file, half
+/// a document.
+#[test]
+fn a_file_that_holds_no_resource_removes_nothing() {
+    let greet = "dev/integrations/greet.yaml";
+    let ours = integration("greet", "chat-main", "");
+    let item = ours.trim_end().replace('\n', "\n    ");
+    for (text, why) in [
+        ("../dev/integrations/greet.yaml", "a text and no resource"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0a1b\nsize 120\n", "a text and no resource"),
+        ("$ANSIBLE_VAULT;1.1;AES256\n3834376539\n", "a text and no resource"),
+        ("<<<<<<< HEAD\n", "a text and no resource"),
+        ("null\n", "holds no document"),
+        ("---\n", "holds no document"),
+        ("{}\n", "holds no document"),
+        (&format!("- {}", ours.trim_end().replace('\n', "\n  ")), "a list of resources"),
+        (&format!("apiVersion: v1\nkind: Lst\nitems:\n  - {item}\n"), "`kind: List`"),
+        ("kind: Integratoin\nmetadata: {name: greet}\n", "did you mean `Integration`"),
+        ("apiVersion:\nkind: Integration\nmetadata: {name: greet}\n", "has no apiVersion"),
+        ("apiVersion: v1\nkind: Integration\nmetadata: {name: greet}\n", "apiVersion: stablekey.dev/v1alpha1"),
+        ("metadata: {name: greet}\nspec: {title: Greet}\n", "has no apiVersion"),
+        ("Kind: Integration\nmetadata: {name: greet}\n", "`Kind` is not `kind`"),
+        ("apiversion: stablekey.dev/v1alpha1\nkind: Integration\nmetadata: {name: greet}\n", "is not `apiVersion`"),
+        ("apiVersion: [stablekey.dev/v1alpha1]\nkind: Integration\nmetadata: {name: greet}\n", "apiVersion is no text"),
+    ] {
+        removes_nothing(&Root::applied().with(greet, text), why);
+    }
+    // What is surely somebody else's is passed over, wherever it lies.
+    for theirs in [
+        "- op: replace\n  path: /spec/title\n  value: x\n",
+        "resources: [a.yaml]\n",
+        "replicas: 2\nimage: {tag: x}\n",
+        "# nothing here yet\n",
+        "---\n# nothing here either\n",
+        "- hosts: all\n  tasks: []\n",
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: x}\nspec:\n  healthChecks:\n  - apiVersion: stablekey.dev/v1alpha1\n    kind: Integration\n    name: greet\n",
+    ] {
+        Root::applied().with("dev/theirs.yaml", theirs).plan().exits(0);
+    }
+}
+
+/// A second sync into prod, from a tenant of its own that declares greet too.
+fn with_a_second_sync(spec: &str) -> Root {
+    let tenant = "---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: side}\nspec: {place: {directory: {path: side}}}\n";
+    let second = format!("apiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nmetadata: {{name: second}}\nspec: {spec}\n");
+    Root::applied()
+        .with("tenants.yaml", &format!("{}{tenant}", TENANTS.replace("acceptFrom: [dev]", "acceptFrom: [dev, side]")))
+        .with("second.yaml", &second)
+        .with("side/connections/chat-main.yaml", &connection("chat-main"))
+        .with("side/integrations/greet.yaml", &integration("greet", "chat-main", ""))
+        .without("dev/integrations/greet.yaml")
+        .with("dev/integrations/other.yaml", &integration("other", "chat-main", ""))
+}
+
+#[track_caller]
+fn stays(root: &Root, why: &str) {
+    root.plan().says(why);
+    root.run(&["apply", "--yes"]);
+    assert!(root.has("prod/integrations/greet.yaml"), "{}", root.plan().all);
+}
+
+/// "Only a writer that was read whole in this plan can stop declaring": neither does its silence let another
+/// writer remove what it may declare.
+#[test]
+fn what_another_writer_may_declare_stays() {
+    let goes = with_a_second_sync("{from: side, to: [prod], integrations: [\"x*\"]}");
+    goes.run(&["apply", "--yes"]);
+    assert!(!goes.has("prod/integrations/greet.yaml"), "the test's subject works");
+    stays(&with_a_second_sync("{from: side, to: [prod], integrations: [\"*\"], suspend: true}"), "is suspended");
+    stays(&with_a_second_sync("{from: side, to: [prod], integrations: \"*\"}"), "cannot be read, and may declare it");
+    stays(&with_a_second_sync("{from: sied, to: [prod], integrations: [\"*\"]}"), "may declare it");
+    stays(&with_a_second_sync("{from: side, to: [prd], integrations: [\"*\"]}"), "may declare it");
+    let overridden = "{from: side, to: [prod], integrations: [\"*\"], overrides: [{tenant: prod, stableKey: chat-man, input: scopes, value: x, reason: r}]}";
+    stays(&with_a_second_sync(overridden), "may declare it");
+    let whole = "{from: side, to: [prod], integrations: [\"*\"]}";
+    stays(&with_a_second_sync(whole).with("side/broken.yaml", "a: [\n"), "side/broken.yaml");
+    let twice = with_a_second_sync(whole);
+    let text = twice.read("second.yaml");
+    stays(&twice.with("third.yaml", &text), "may declare it");
+    // Its own source, whose document of it is invalid.
+    let own = with_a_second_sync("{from: side, to: [dev], integrations: [\"x\"]}")
+        .edit("tenants.yaml", "place: {directory: {path: prod}}", "place: {directory: {path: prod}}\n  source: {path: own}")
+        .with("own/integrations/greet.yaml", &integration("greet", "chat-main", "    - {name: 5}\n"));
+    stays(&own, "own/integrations/greet.yaml");
+}
+
+/// A sync that is out of scope is asked all the same.
+#[test]
+fn a_narrowed_plan_removes_nothing_that_another_sync_keeps() {
+    for more in ["", ", suspend: true"] {
+        let root = with_a_second_sync(&format!("{{from: side, to: [prod], integrations: [\"*\"]{more}}}"));
+        root.run(&["apply", "--yes", "--sync", "up"]);
+        assert!(root.has("prod/integrations/greet.yaml"));
+    }
+}
+
+/// "A wrong name never switches a rule off": a sync that names what is nowhere removes nothing.
+#[test]
+fn a_sync_that_names_nothing_removes_nothing() {
+    for (entry, why) in [("greeet", "greeet, which no integration has"), ("gret*", "gret*, which no integration has")] {
+        let root = Root::applied().with("dev/integrations/other.yaml", &integration("other", "chat-main", ""));
+        let root = root.edit("syncs.yaml", "[\"*\"]", &format!("[other, \"{entry}\"]"));
+        stays(&root, why);
+    }
+    // One that is gone where it is copied from, and was written, is no wrong name.
+    let root = Root::applied()
+        .with("dev/integrations/other.yaml", &integration("other", "chat-main", ""))
+        .edit("syncs.yaml", "[\"*\"]", "[other, greet]")
+        .without("dev/integrations/greet.yaml");
+    root.run(&["apply", "--yes"]);
+    assert!(!root.has("prod/integrations/greet.yaml"));
+}
+
+/// What an older definition uses is unknown: no connection goes that it may use.
+#[test]
+fn an_older_definition_may_use_any_connection() {
+    for version in ["6", "null", "2"] {
+        let root = Root::applied()
+            .edit("dev/connections/chat-main.yaml", "spec:", "spec:\n  deletionPolicy: Delete")
+            .edit("syncs.yaml", "prune: true", "prune: true, connectionDeletion: Delete")
+            .with("prod/integrations/old.definition", &definition("Old", version, "chat-main"))
+            .with("prod/integrations/old.yaml", &integration("old", "other", "  definition: {file: old.definition}\n"))
+            .with("prod/connections/other.yaml", &connection("other"))
+            .with("dev/integrations/new.yaml", &integration("new", "other", ""))
+            .with("dev/connections/other.yaml", &connection("other"))
+            .without("dev/integrations/greet.yaml");
+        root.run(&["apply", "--yes"]).says("may use it");
+        assert!(root.has("prod/connections/chat-main.yaml"), "{version}");
+    }
+}
+
+/// An emptied lock file is no lock file.
+#[test]
+fn an_emptied_lock_stops_its_tenant() {
+    let root = Root::applied().with("prod/stablekey.lock", "");
+    root.plan().exits(1).says("the file is empty: restore it");
 }

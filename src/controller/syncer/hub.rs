@@ -14,7 +14,7 @@ use crate::api::*;
 use crate::engine::closure::Index;
 use crate::engine::item::ObjectId;
 use crate::engine::record::Writer;
-use crate::engine::world::{Sync, TenantView, World};
+use crate::engine::world::{Targets, Sync, TenantView, World};
 use crate::tenant::kubernetes::watch::{Follower, Following, Tell, Told};
 use crate::tenant::kubernetes::{Live, News, Paths, Reading, list};
 use std::collections::{BTreeMap, BTreeSet};
@@ -171,9 +171,10 @@ impl Hub {
             syncs: self.syncs.iter().filter_map(sync).collect(),
             // One that cannot be read is there all the same: it does not stop declaring.
             stopped: (self.syncs.iter().filter(|(_, live)| live.read.is_err()))
-                .map(|(name, _)| Writer::Sync(name.clone()))
+                .map(|(name, _)| (Writer::Sync(name.clone()), Targets::Unknown))
                 .collect(),
             unread: BTreeSet::new(),
+            misnamed: None,
         }
     }
 

@@ -7,8 +7,9 @@ use crate::engine::diff::{Declaration, Standing};
 use crate::engine::item::ObjectId;
 use crate::engine::promote::{Promotion, SourceBinding};
 use crate::engine::record::Writer;
-use crate::engine::world::{Inventory, TenantView, View, World};
-use std::collections::BTreeMap;
+use crate::engine::world::{Inventory, Misnamed, Sync, TenantView, View, World};
+use crate::api::{ConnectionMode, Kind, TenantSyncSpec};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is known of a writer while one tenant is planned.
@@ -22,12 +23,39 @@ pub struct WriterState {
     pub deletes_connections: bool,
     /// What the plan takes away in the tenant that it copies.
     pub let_go: Arc<LetGo>,
+    /// What it may declare once it is read, resumed or corrected, beside what it declares now.
+    pub withheld: Withheld,
+    /// Whether it may declare connections, or integrations only.
+    pub writes_connections: bool,
+    /// Why it removes nothing, though it was read.
+    pub removes_not: Option<String>,
+}
+
+/// What of a writer is not known, or does not count now: it is not gone.
+#[derive(Clone, Debug)]
+pub enum Withheld {
+    /// What its reading does not know.
+    AsRead,
+    /// Nothing: it is only not asked.
+    Nothing,
+    /// Anything that it can write, and why.
+    Anything(&'static str),
+    /// These objects, and why.
+    These(BTreeSet<ObjectId>, &'static str),
 }
 
 impl WriterState {
     /// Of a writer that removes nothing.
     pub fn read(reading: Reading) -> Self {
-        WriterState { reading, prunes: false, deletes_connections: false, let_go: Arc::default() }
+        WriterState {
+            reading,
+            prunes: false,
+            deletes_connections: false,
+            let_go: Arc::default(),
+            withheld: Withheld::AsRead,
+            writes_connections: true,
+            removes_not: None,
+        }
     }
 }
 
@@ -53,6 +81,8 @@ pub struct Input<'a> {
     pub elsewhere: &'a check::Elsewhere<'a>,
     /// Where writers are told that are there and do not hold, and files that could hold any.
     pub world: &'a World,
+    /// Syncs that name an integration which is nowhere.
+    pub misnamed: &'a Misnamed,
 }
 
 impl<'a> Input<'a> {
@@ -76,13 +106,46 @@ impl<'a> Input<'a> {
             return Standing::Lasting;
         }
         match self.writers.get(writer) {
-            None if self.world.stopped.contains(writer) || !self.world.unread.is_empty() => Standing::Unsure,
+            None if self.world.stopped.contains_key(writer) || !self.world.unread.is_empty() => Standing::Unsure,
             // It is there, and names a tenant that is not: this one may be meant.
             None if self.names_nobody(writer) => Standing::Unsure,
             None => Standing::Gone,
             Some(state) if !state.reading.knows(id) => Standing::Unsure,
             Some(_) => Standing::Stopped,
         }
+    }
+
+    /// The writer that may declare an object though it does not now, and why that is not known: the object stays.
+    pub fn may_be_declared(&self, id: &ObjectId) -> Option<String> {
+        let crosses = |connections: bool| match id.kind {
+            Kind::Connection => connections,
+            kind => kind == Kind::Integration,
+        };
+        let stopped = self.world.stopped.iter().filter(|(_, reach)| crosses(true) && reach.includes(self.tenant));
+        let stopped = stopped.map(|(writer, _)| (writer, "cannot be read"));
+        let misdirected = self.world.syncs.iter().filter(|sync| self.may_be_meant_by(sync));
+        let misdirected = misdirected.filter(|sync| crosses(writes_connections(&sync.spec)));
+        let misdirected = misdirected.map(|sync| (&sync.writer, "names a tenant that is not there"));
+        let withheld = self.writers.iter().filter_map(|(writer, state)| {
+            let can = *writer == Writer::Source || crosses(state.writes_connections);
+            match &state.withheld {
+                Withheld::AsRead if can && !state.reading.knows(id) => Some((writer, "cannot be read whole")),
+                Withheld::Anything(why) if can => Some((writer, *why)),
+                Withheld::These(ids, why) if ids.contains(id) => Some((writer, *why)),
+                _ => None,
+            }
+        });
+        let (writer, why) = stopped.chain(misdirected).chain(withheld).next()?;
+        Some(format!("{writer} {why}, and may declare it"))
+    }
+
+    /// Whether a sync names a tenant that is not there, in whose place this one may be meant.
+    fn may_be_meant_by(&self, sync: &Sync) -> bool {
+        let spec = &sync.spec;
+        let accepts = |from: &String| self.view.spec.accept_from.contains(from) || !self.world.tenants.contains_key(from);
+        let unknown = |to: &String| !self.world.tenants.contains_key(to);
+        let into = spec.to.iter().any(|to| to == self.tenant);
+        accepts(&spec.from) && (into && unknown(&spec.from) || !into && spec.to.iter().any(unknown))
     }
 
     fn names_nobody(&self, writer: &Writer) -> bool {
@@ -95,6 +158,11 @@ impl<'a> Input<'a> {
     pub fn action_id(&self, id: &ObjectId) -> String {
         format!("{}/{id}", self.tenant)
     }
+}
+
+/// Whether a sync writes connections, or integrations only.
+pub fn writes_connections(spec: &TenantSyncSpec) -> bool {
+    spec.connection_mode() != ConnectionMode::Match
 }
 
 /// The tenant as it is. A file of its source that cannot be read could hold anything, as one of its

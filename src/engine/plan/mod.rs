@@ -23,10 +23,11 @@ use super::item::{Item, ObjectId};
 use super::near_miss::{are_alike, near_misses};
 use super::promote::{Promotion, SourceSide, TargetSide, promote};
 use super::record::Writer;
+use super::resolve::Replacements;
 use super::syncs::{self, Order};
 use super::world::{Inventory, Sync, View, World};
 use crate::api::{AllowedAction, ConnectionSpec, Kind, Object, Override, matches};
-use input::{Input, WriterState};
+use input::{Input, Withheld, WriterState, writes_connections};
 use reading::Reading;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -66,6 +67,7 @@ fn count_suspended(world: &World, scope: &Scope, plan: &mut Plan) {
 
 fn plan_all(world: &World, scope: &Scope) -> Plan {
     let order = syncs::order(world);
+    let misnamed = world.misnamed.clone().unwrap_or_else(|| syncs::misnamed(world));
     let elsewhere = Elsewhere::of(world);
     let concerned = concerned(&order, scope);
     let syncs = in_order_of_writers(world);
@@ -98,6 +100,7 @@ fn plan_all(world: &World, scope: &Scope) -> Plan {
             reading: Reading::of(&view.live),
             elsewhere: &elsewhere,
             world,
+            misnamed: &misnamed,
         };
         if let Some(source) = &view.source {
             input.reading.rests_on(&Reading::of(source));
@@ -238,46 +241,93 @@ fn declare_sync(
 ) {
     let from = sync.spec.from.as_str();
     let carried = order.into.get(input.tenant).is_some_and(|syncs| syncs.iter().any(|s| std::ptr::eq(*s, sync)));
+    let of_this = |reading: Reading, withheld: Withheld| WriterState {
+        withheld,
+        writes_connections: writes_connections(&sync.spec),
+        ..WriterState::read(reading)
+    };
     if !carried || !scope.carries(&sync.writer) {
-        input.writers.insert(sync.writer.clone(), WriterState::read(Reading::broken()));
+        let withheld = match scope.carries(&sync.writer) {
+            true => withheld(sync, input, planned),
+            // What all syncs keep is seen where the plan is narrowed.
+            false => Withheld::Nothing,
+        };
+        input.writers.insert(sync.writer.clone(), of_this(Reading::broken(), withheld));
         return;
     }
-    let reading = planned.get(from).map_or_else(Reading::broken, |source| source.reading.clone());
+    let Some(source) = planned.get(from) else {
+        input.reading.rests_on(&Reading::broken());
+        let withheld = Withheld::Anything("copies a tenant that cannot be read");
+        input.writers.insert(sync.writer.clone(), of_this(Reading::broken(), withheld));
+        return;
+    };
+    let reading = source.reading.clone();
     input.reading.rests_on(&reading);
-    input.writers.insert(
-        sync.writer.clone(),
-        WriterState {
-            reading: reading.clone(),
-            prunes: sync.spec.prunes(),
-            deletes_connections: sync.spec.deletes_connections(),
-            let_go: planned.get(from).map(|source| source.let_go.clone()).unwrap_or_default(),
-        },
-    );
-    let Some(source) = planned.get(from) else { return };
+    let misnamed = input.misnamed.get(&(sync.writer.clone(), input.tenant.to_string()));
+    let state = WriterState {
+        prunes: sync.spec.prunes(),
+        deletes_connections: sync.spec.deletes_connections(),
+        let_go: source.let_go.clone(),
+        removes_not: misnamed.map(|name| format!("{} names {name}, which no integration has", sync.writer)),
+        ..of_this(reading.clone(), Withheld::AsRead)
+    };
+    input.writers.insert(sync.writer.clone(), state);
     input.upstream.insert(from.to_string(), source.after.clone());
-    let target = as_its_own_source_has_it(input);
-    let promotion = promote(
-        sync,
-        SourceSide { tenant: from, inventory: &source.after, replacements: &source.replacements },
-        TargetSide {
-            tenant: input.tenant,
-            inventory: &target,
-            own_source: input.view.source.as_ref().and_then(View::inventory).map(AsRef::as_ref),
-        },
-        &|id| source.made_by.get(id).cloned(),
-    );
+    let from_it = SourceSide { tenant: from, inventory: &source.after, replacements: &source.replacements };
+    let promotion = promoted(sync, from_it, input, &|id| source.made_by.get(id).cloned());
     let of_sync = sync_findings(sync, input.tenant, &source.after, &reading, &promotion, input.world);
     let is_wrong = of_sync.iter().any(|f| f.severity == Severity::Error);
     findings.extend(of_sync);
     if is_wrong {
         // What it says of this tenant is not what was meant: it writes nothing there, and stops nothing.
-        input.writers.insert(sync.writer.clone(), WriterState::read(Reading::broken()));
+        let declared = promotion.declarations.into_iter().map(|(id, _)| id).collect();
+        let withheld = Withheld::These(declared, "writes nothing here until its errors are corrected");
+        input.writers.insert(sync.writer.clone(), of_this(Reading::broken(), withheld));
         return;
     }
     if promotion.selected == 0 && reading.is_whole() && has_written(input, &sync.writer) {
         emptied.insert(sync.writer.clone());
     }
     input.add(&sync.writer, promotion);
+}
+
+/// What a sync declares in the tenant.
+fn promoted(
+    sync: &Sync,
+    from: SourceSide<'_>,
+    input: &Input<'_>,
+    made_by: &dyn Fn(&ObjectId) -> Option<String>,
+) -> Promotion {
+    let target = as_its_own_source_has_it(input);
+    let to = TargetSide {
+        tenant: input.tenant,
+        inventory: &target,
+        own_source: input.view.source.as_ref().and_then(View::inventory).map(AsRef::as_ref),
+    };
+    promote(sync, from, to, made_by)
+}
+
+/// What a sync that is not carried out would declare here: it is suspended, or part of a circle. One that the
+/// tenant does not accept declares nothing in it.
+fn withheld(sync: &Sync, input: &Input<'_>, planned: &BTreeMap<&str, Planned>) -> Withheld {
+    let from = &sync.spec.from;
+    if !input.view.spec.accept_from.contains(from) {
+        return Withheld::Nothing;
+    }
+    if !sync.spec.is_suspended() {
+        return Withheld::Anything("is not carried out");
+    }
+    let source = planned.get(from.as_str()).map(|source| source.after.clone());
+    let source = source.or_else(|| input.world.tenants.get(from)?.live.inventory().cloned());
+    let Some(source) = source.filter(|source| source.unparsed.is_empty()) else {
+        return Withheld::Anything("is suspended, and copies a tenant that cannot be read");
+    };
+    let replacements = Replacements::of(from, &source);
+    let from = SourceSide { tenant: from, inventory: &source, replacements: &replacements };
+    let mut ids: BTreeSet<ObjectId> =
+        promoted(sync, from, input, &|_| None).declarations.into_iter().map(|(id, _)| id).collect();
+    ids.extend(source.invalid.keys().cloned());
+    Withheld::These(ids, "is suspended")
 }
 
 /// How many names a message lists.

@@ -27,7 +27,7 @@ impl Reading {
         match view.inventory() {
             None => Reading::broken(),
             Some(inventory) => {
-                let unread = inventory.uses.iter().filter(|(_, uses)| uses.unread.is_some());
+                let unread = inventory.uses.iter().filter(|(_, uses)| uses.may_use_more());
                 let unread = unread.map(|(name, _)| ObjectId::new(Kind::Integration, name));
                 Reading {
                     broken: !inventory.unparsed.is_empty(),

@@ -47,7 +47,11 @@ pub(super) fn remove(draft: &mut Draft<'_>) {
 fn consider(draft: &mut Draft<'_>, id: &ObjectId, record: &Record, live: Item, in_use: &BTreeMap<String, String>) {
     let writers: BTreeSet<Writer> = record.writers().into_iter().cloned().collect();
     let Some(whoever_stays) = stopped(draft, id, &writers) else { return };
-    let why = whoever_stays.or_else(|| obstacle(draft, id, record, &live, &writers, in_use));
+    let waits = || writers.iter().find_map(|w| draft.input.writers.get(w)?.removes_not.clone());
+    let why = whoever_stays
+        .or_else(|| draft.input.may_be_declared(id))
+        .or_else(waits)
+        .or_else(|| obstacle(draft, id, record, &live, &writers, in_use));
     match why {
         None => delete(draft, id, live, record, writers),
         Some(why) => draft.notes.push(Note::Held {
@@ -99,7 +103,7 @@ fn obstacle(
         return Some(why.clone());
     }
     if let (Kind::Connection, Some(user)) = (id.kind, may_use_any(draft)) {
-        return Some(format!("{user} cannot be read and may use it"));
+        return Some(format!("{user} may use it: what it uses cannot be read"));
     }
     if !record.made {
         return Some("others made it".to_string());
@@ -128,7 +132,7 @@ fn obstacle(
 fn may_use_any(draft: &Draft<'_>) -> Option<ObjectId> {
     let invalid = draft.after.invalid.keys();
     let users = |id: &&ObjectId| matches!(id.kind, Kind::Integration | Kind::CustomerCredentials);
-    let unread = draft.after.uses.iter().filter(|(_, uses)| uses.unread.is_some()).map(|(name, _)| name);
+    let unread = draft.after.uses.iter().filter(|(_, uses)| uses.may_use_more()).map(|(name, _)| name);
     let unread = unread.map(|name| ObjectId::new(Kind::Integration, name));
     invalid.filter(users).cloned().chain(unread).next()
 }

@@ -104,8 +104,13 @@ pub fn read(bytes: &[u8]) -> Result<Definition, DefinitionError> {
         Format::Older { .. } | Format::Unread { .. } | Format::Workflow => (Vec::new(), steps::Found::default()),
     };
     let description = root.text_of("description").map(str::trim).filter(|text| !text.is_empty()).map(String::from);
-    let uses =
-        Uses { digest: digest(bytes), variables: found.uses, flows: steps::flow_names(root), unread: format.unread() };
+    let uses = Uses {
+        digest: digest(bytes),
+        variables: found.uses,
+        flows: steps::flow_names(root),
+        unread: format.unread(),
+        is_older: matches!(format, Format::Older { .. }),
+    };
     if tree.exhausted() {
         return Err(DefinitionError::TooManyNodes);
     }
