@@ -35,6 +35,10 @@ impl Adopt {
         let snapshot = tenant.live.as_ref().map_err(|why| Failure::new(why.clone(), "mend that first"))?;
         let names = naming::Names { project: &project, tenant: &self.tenant, snapshot };
         let id = naming::object(names, &self.object, output)?;
+        if tenant.spec.is_suspended() {
+            let message = format!("{} is suspended: nothing is written there", self.tenant);
+            return Err(Failure::new(message, format!("take suspend out of Tenant {} first", self.tenant)));
+        }
         if !tenant.spec.allows(AllowedAction::Update) {
             let message = format!("the policy of {} does not allow Update", self.tenant);
             return Err(Failure::new(message, "adopting is allowed wherever Update is: add it to policy.actions"));

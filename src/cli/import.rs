@@ -6,6 +6,8 @@ use super::output::Output;
 use crate::api::{IntegrationSpec, Kind, Object};
 use crate::engine::edit;
 use crate::engine::item::{Item, ObjectId};
+use crate::engine::near_miss::meant;
+use crate::engine::record::Writer;
 use crate::engine::world::Inventory;
 use crate::manifest::import::{
     Existing, File, Import as Imported, Reusable, files, plan_import, report, tenant_document,
@@ -99,6 +101,11 @@ impl Import {
             let problems = project.problems.clone();
             return Err(Failure { problems, ..Failure::new(message, "mend it, then import again") });
         }
+        if let Some(name) = &destination.new_tenant
+            && let Some(near) = meant(name, project.tenants.keys().map(String::as_str))
+        {
+            output.note(&format!("Tenant/{name} is new here; there is {near} too, which it is not."));
+        }
         let existing = ExistingObjects::of(&inventory);
         let files_in: Vec<File<'_>> = definitions.iter().map(|d| File { name: &d.name, bytes: &d.bytes }).collect();
         let imported = match &answer {
@@ -132,6 +139,15 @@ impl Import {
                         let message = format!("the place of {name} is no folder");
                         return Err(Failure::new(message, "import into a directory tenant"));
                     };
+                    if let (false, Some(other)) = (place.folder().exists(), copied_to(project, name)) {
+                        let message = format!("the folder of {name} is not there, and {other} was copied from it");
+                        let help = format!(
+                            "restore {} first: what an import made there would be all that {name} has, and syncs would \
+                             remove the rest elsewhere",
+                            place.folder().display()
+                        );
+                        return Err(Failure::new(message, help));
+                    }
                     Ok(Destination { place: place.clone(), new_tenant: None })
                 }
                 None if project.origins.contains_key(&ObjectId::new(Kind::Tenant, name)) => Err(Failure::new(
@@ -196,6 +212,18 @@ impl Import {
         }
         Ok(())
     }
+}
+
+/// A tenant in which something is recorded that was copied from this one.
+fn copied_to<'p>(project: &'p Project, from: &str) -> Option<&'p str> {
+    let of_it = |writer: &Writer| match writer {
+        Writer::Promote(other) => other == from,
+        Writer::Sync(_) => project.syncs.iter().any(|sync| sync.writer == *writer && sync.spec.from == from),
+        Writer::Source | Writer::Adopt => false,
+    };
+    let was_copied_to = |inventory: &Inventory| inventory.records.values().any(|r| r.writers().into_iter().any(of_it));
+    let mut read = project.tenants.iter().filter_map(|(name, tenant)| Some((name, tenant.live.as_ref().ok()?)));
+    read.find(|(_, live)| was_copied_to(&live.inventory)).map(|(name, _)| name.as_str())
 }
 
 struct Destination {

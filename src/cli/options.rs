@@ -90,7 +90,7 @@ impl RootArgument {
         let root = self.root.display().to_string();
         let sources = self.sources.iter().flat_map(|(t, p)| ["--source".to_string(), format!("{t}={}", p.display())]);
         let narrowed = narrowing.arguments().chain(sources).collect();
-        Invocation { root: (root != ".").then_some(root), narrowed, is_apply: false }
+        Invocation { root: (root != ".").then_some(root), narrowed, ..Invocation::default() }
     }
 
     /// Reads the project.

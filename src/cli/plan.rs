@@ -43,7 +43,8 @@ impl PlanCommand {
         }
         output.problems(&project.problems);
         output.roles(roles.iter().map(String::as_str));
-        let typed = self.root.invocation(&self.narrowing);
+        let plan_file = self.out.as_ref().filter(|path| *path != Path::new("-")).map(|path| path.display().to_string());
+        let typed = Invocation { plan_file, ..self.root.invocation(&self.narrowing) };
         let approvals = KeptApprovals::of(&project);
         let kept = approvals.all(&project);
         approvals.warn(&project, output);

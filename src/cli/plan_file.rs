@@ -6,10 +6,11 @@ use super::output::Output;
 use crate::apply::covered;
 use crate::engine::item::ObjectId;
 use crate::engine::plan::{PLAN_SCHEMA, Plan, Scope};
-use crate::manifest::limits;
+use crate::manifest::{self, limits};
 use crate::render::{self, Layout};
 use crate::tenant::disk::{self, RealDisk};
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -36,7 +37,18 @@ pub fn save(plan: &Plan, sources: &BTreeMap<String, String>, path: &Path, output
     if path == Path::new("-") {
         return output.result(&text);
     }
+    if is_something_else(path) {
+        let message = format!("{} is there and is no plan: it is not replaced", path.display());
+        return Err(Failure::new(message, "name a new file"));
+    }
     disk::write_privately(&RealDisk, path, text.as_bytes()).map_err(|error| Failure::writing(path, &error))
+}
+
+/// Whether a manifest is there, named by mistake.
+fn is_something_else(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| manifest::is_manifest(name.as_encoded_bytes()))
+        && path.symlink_metadata().is_ok_and(|there| there.is_file() && there.len() > 0)
+        && !manifest::begins_as_plan(path)
 }
 
 /// What apply reads of it.
@@ -55,15 +67,18 @@ pub struct PlanFile {
 #[derive(Deserialize)]
 struct Parsed {
     schema: String,
+    #[serde(default)]
     scope: ParsedScope,
     #[serde(default)]
     sources: BTreeMap<String, String>,
     #[serde(default)]
     resumptions: BTreeSet<String>,
+    #[serde(default)]
     targets: Vec<ParsedTarget>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct ParsedScope {
     tenants: BTreeSet<String>,
     integrations: BTreeSet<String>,
@@ -72,6 +87,7 @@ struct ParsedScope {
 
 #[derive(Deserialize)]
 struct ParsedTarget {
+    #[serde(default)]
     actions: Vec<ParsedAction>,
 }
 
@@ -101,8 +117,13 @@ impl PlanFile {
         }
         let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
         // Only what is asked of it is held: the rest of a large plan is passed over.
-        let parsed: Parsed = serde_json::from_reader(BufReader::new(file.take(limits::PLAN_FILE_BYTES)))
-            .map_err(|error| wrong(error.to_string()))?;
+        let parsed: Parsed =
+            serde_json::from_reader(BufReader::new(file.take(limits::PLAN_FILE_BYTES))).map_err(|error| {
+                wrong(match error.classify() {
+                    Category::Data => "it does not have the shape of one".to_string(),
+                    _ => error.to_string(),
+                })
+            })?;
         if parsed.schema != PLAN_SCHEMA {
             return Err(wrong(format!("its schema is {}, not {PLAN_SCHEMA}", parsed.schema)));
         }

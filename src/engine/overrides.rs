@@ -1,17 +1,18 @@
 //! The overrides of a sync in one of its targets: which field of which object each of them decides.
 
+use super::canonical::Json;
 use super::field::{Field, FieldKind};
 use super::item::{Item, ObjectId};
 use crate::api::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What overrides decide of one object that a sync declares.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// Fields whose value an override gives.
     pub decided: BTreeMap<Field<'static>, Decision>,
-    /// Fields that the sync leaves alone.
-    pub keeps: BTreeSet<Field<'static>>,
+    /// Fields that the sync leaves alone, each with the value that its source has.
+    pub keeps: BTreeMap<Field<'static>, Option<Json>>,
 }
 
 /// The override that decides a field.
@@ -31,9 +32,9 @@ impl Overrides {
 
     /// Whether the sync leaves a field alone.
     pub fn leaves_alone(&self, field: &Field<'_>) -> bool {
-        // A set of owned names is one of borrowed names too.
-        let keeps: &BTreeSet<Field<'_>> = &self.keeps;
-        keeps.contains(field)
+        // A map of owned names is one of borrowed names too.
+        let keeps: &BTreeMap<Field<'_>, Option<Json>> = &self.keeps;
+        keeps.contains_key(field)
     }
 
     /// The override that gives a field its value.
@@ -130,14 +131,15 @@ impl<'a> Here<'a> {
         ours: &Item,
         theirs: Option<&Item>,
         matched: &mut Vec<usize>,
-    ) -> BTreeSet<Field<'static>> {
-        let mut kept = BTreeSet::new();
+    ) -> BTreeMap<Field<'static>, Option<Json>> {
+        let mut kept = BTreeMap::new();
         for (field, decision, _) in self.on(id).filter(|(.., o)| o.keep.is_some()) {
             let Some(field) = field_of(id.kind, field) else { continue };
             let is_there = |item: &Item| item.written(&field).is_some();
             if field.name.is_empty() || is_there(ours) || theirs.is_some_and(is_there) {
                 matched.push(decision.position);
-                kept.insert(field);
+                let value = ours.written(&field).map(|value| value.to_json());
+                kept.insert(field, value);
             }
         }
         kept

@@ -101,7 +101,7 @@ pub fn promote(
     for (integration, carried) in selected.iter().zip(carried) {
         let name = integration.name();
         let item = Item::Integration(carried.integration, from.inventory.uses.get(name).cloned());
-        let item = carried.overrides.keeps.iter().fold(item, |item, field| item.with(field, None));
+        let item = carried.overrides.keeps.keys().fold(item, |item, field| item.with(field, None));
         let id = ObjectId::new(Kind::Integration, name);
         promotion.declarations.push(declare(id, item, Extent::Crossing, carried.overrides));
         promotion.bindings.insert(name.to_string(), carried.bindings);
@@ -268,5 +268,5 @@ fn crossing(
     overrides.keeps = here.kept(&id, &ours, theirs, &mut kept);
     matched.extend(kept);
     let item = Item::Connection(Arc::new(Object::new(connection.name(), spec)));
-    (overrides.keeps.iter().fold(item, |item, field| item.with(field, None)), overrides)
+    (overrides.keeps.keys().fold(item, |item, field| item.with(field, None)), overrides)
 }

@@ -1,6 +1,7 @@
 //! Syncs as a graph of tenants: which can be carried out, and in which order tenants are planned.
 
 use super::code::Code;
+use super::item::ObjectId;
 use super::near_miss::meant;
 use super::plan::Finding;
 use super::world::{Inventory, Misnamed, Sync, View, World};
@@ -31,8 +32,15 @@ pub fn order(world: &World) -> Order<'_> {
         for to in sync.spec.to.iter().collect::<BTreeSet<_>>() {
             if world.tenants.contains_key(to) {
                 // One that is suspended writes nothing: it closes no ring.
-                if !sync.spec.is_suspended() {
+                if sync.spec.is_suspended() {
+                    continue;
+                }
+                let target = &world.tenants[to];
+                if target.spec.accept_from.iter().any(|t| t == from) {
                     edges.push((from, to, sync));
+                } else if matches!(target.live, View::Read(_)) {
+                    // What a tenant that cannot be read accepts is not known.
+                    order.findings.push(not_accepted(sync, from, to, &target.spec.accept_from));
                 }
             } else {
                 order.findings.push(unknown(world, sync, to, Some(from)));
@@ -56,21 +64,10 @@ pub fn order(world: &World) -> Order<'_> {
     let mut waits: BTreeMap<&str, BTreeSet<&str>> =
         world.tenants.keys().map(|t| (t.as_str(), BTreeSet::new())).collect();
     for (from, to, sync) in kept {
-        let accepted = &world.tenants[to].spec.accept_from;
-        if accepted.iter().any(|t| t == from) {
-            waits.entry(to).or_default().insert(from);
-            order.into.entry(to).or_default().push(sync);
-        } else if matches!(world.tenants[to].live, View::Read(_)) {
-            // What a tenant that cannot be read accepts is not known.
-            order.findings.push(Finding::of_sync(
-                Code::SyncNotAccepted,
-                &sync.writer,
-                Some(to),
-                format!("{to} does not accept syncs from {from}"),
-                format!("if it should, add {from} to acceptFrom of Tenant {to}"),
-            ));
-        }
+        waits.entry(to).or_default().insert(from);
+        order.into.entry(to).or_default().push(sync);
     }
+    order.findings.extend(strangers(world));
     while let Some(ready) = waits.iter().find(|(_, on)| on.is_empty()).map(|(t, _)| *t) {
         waits.remove(ready);
         waits.values_mut().for_each(|on| {
@@ -88,7 +85,8 @@ pub fn misnamed(world: &World) -> Misnamed {
     for sync in &world.syncs {
         let Some(from) = world.tenants.get(&sync.spec.from) else { continue };
         let views = [Some(&from.live), from.source.as_ref()];
-        let there: Vec<&Inventory> = views.into_iter().flatten().filter_map(View::inventory).map(AsRef::as_ref).collect();
+        let there: Vec<&Inventory> =
+            views.into_iter().flatten().filter_map(View::inventory).map(AsRef::as_ref).collect();
         let is_there = |name: &str| there.iter().any(|inventory| has_integration(inventory, name));
         let strange: Vec<&String> = sync.spec.integrations.iter().filter(|name| !is_there(name)).collect();
         if strange.is_empty() {
@@ -96,9 +94,11 @@ pub fn misnamed(world: &World) -> Misnamed {
         }
         for to in &sync.spec.to {
             let Some(target) = world.tenants.get(to).and_then(|view| view.live.inventory()) else { continue };
-            let written = || target.records.iter().filter(|(id, record)| {
-                id.kind == Kind::Integration && record.tenant == *to && record.writers().contains(&sync.writer)
-            });
+            let written = || {
+                target.records.iter().filter(|(id, record)| {
+                    id.kind == Kind::Integration && record.tenant == *to && record.writers().contains(&sync.writer)
+                })
+            };
             let is_written = |name: &String| written().any(|(id, _)| matches(name, &id.name));
             if let Some(name) = strange.iter().find(|name| !is_written(name)) {
                 misnamed.insert((sync.writer.clone(), to.clone()), (*name).clone());
@@ -106,6 +106,33 @@ pub fn misnamed(world: &World) -> Misnamed {
         }
     }
     misnamed
+}
+
+fn not_accepted(sync: &Sync, from: &str, to: &str, accepted: &[String]) -> Finding {
+    let text = format!("{to} does not accept syncs from {from}");
+    let fix = match accepted.iter().find(|name| meant(name, [from]).is_some()) {
+        Some(near) => format!("acceptFrom of Tenant {to} names {near}: did you mean {from}?"),
+        None => format!("if it should, add {from} to acceptFrom of Tenant {to}"),
+    };
+    Finding::of_sync(Code::SyncNotAccepted, &sync.writer, Some(to), text, fix)
+}
+
+/// Tenants from which syncs are accepted and that are not there, though one of nearly that name is. (One in a
+/// cluster may accept what another hub brings.)
+fn strangers(world: &World) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, view) in &world.tenants {
+        for from in view.spec.accept_from.iter().filter(|from| !world.tenants.contains_key(*from)) {
+            let others = world.tenants.keys().filter(|other| *other != name).map(String::as_str);
+            if let Some(near) = meant(from, others) {
+                let id = ObjectId::new(Kind::Tenant, name);
+                let text = format!("acceptFrom names tenant {from}, which is not there");
+                let finding = Finding::of(Code::NameUnknown, name, id, text, format!("did you mean {near}?"));
+                findings.push(finding.at_path(&["spec", "acceptFrom"]));
+            }
+        }
+    }
+    findings
 }
 
 fn has_integration(inventory: &Inventory, name: &str) -> bool {

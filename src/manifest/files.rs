@@ -212,10 +212,14 @@ pub fn read_file(path: &Path) -> Reading {
 
 /// Whether this is a plan as JSON, by its name and how it begins.
 fn is_plan(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "json") && begins_as_plan(path)
+}
+
+/// Whether a file begins as a plan does.
+pub fn begins_as_plan(path: &Path) -> bool {
     let mut head = Vec::new();
-    path.extension().is_some_and(|extension| extension == "json")
-        && File::open(path).and_then(|file| file.take(sniff::HEAD).read_to_end(&mut head)).is_ok()
-        && sniff::is_plan(&head)
+    let read = File::open(path).and_then(|file| file.take(sniff::HEAD).read_to_end(&mut head));
+    read.is_ok() && sniff::is_plan(&head)
 }
 
 /// Reads a stream to its end, but no more than a file may hold.

@@ -31,7 +31,8 @@ mod write;
 
 pub use edit::{Edit, EditError, append_document, edit, remove_document};
 pub use files::{
-    Found, FoundFile, dangling, find, is_manifest, may_be_ours, read_file, read_files, read_paths, shown, strange,
+    Found, FoundFile, begins_as_plan, dangling, find, is_manifest, may_be_ours, read_file, read_files, read_paths,
+    shown, strange,
 };
 pub use locate::{locate, problem, text_at};
 pub use problem::{Excerpt, Problem};

@@ -79,10 +79,11 @@ impl Problem {
         let number = self.line.to_string();
         let margin = " ".repeat(number.len() + 1);
         let mut lines = vec![format!("error: {}", text::wrapped(&self.message, columns, "error: ".len()))];
+        let file: String = self.file.chars().map(printable).collect();
         if self.line == 0 {
-            lines.push(format!("{margin}--> {}", self.file));
+            lines.push(format!("{margin}--> {file}"));
         } else {
-            lines.push(format!("{margin}--> {}:{}:{}", self.file, self.line, self.column));
+            lines.push(format!("{margin}--> {file}:{}:{}", self.line, self.column));
             if let Some(excerpt) = &self.excerpt {
                 let excerpt = excerpt.within(columns.saturating_sub(margin.len() + " | ".len()));
                 let (indent, carets) = excerpt.marked();

@@ -364,7 +364,9 @@ fn violations(tree: &Tree<'_>, id: Id, resource: &Resource) -> Vec<Finding> {
     let finding = |violation: rules::Violation| {
         let path: Vec<&str> = violation.path.iter().map(String::as_str).collect();
         let at = find(tree, id, &path).unwrap_or_else(|| tree.node(id).span());
-        let (message, help) = match violation.message.split_once(": ") {
+        // A colon within braces is part of an example.
+        let colon = violation.message.split_once(": ").filter(|(message, _)| !message.contains('{'));
+        let (message, help) = match colon {
             Some((message, help)) if help.contains(' ') => (message.to_string(), help.to_string()),
             Some((message, one)) => (message.to_string(), format!("write {one}")),
             None => (violation.message.clone(), "write it as the message says".to_string()),
@@ -380,9 +382,13 @@ fn unclear(tree: &Tree<'_>, id: Id) -> Option<(String, (String, String))> {
     let whole = |message: &str, help: &str| Some((String::new(), (message.to_string(), help.to_string())));
     if let Some(items) = tree.list(id) {
         let is_patch = |item: &Id| tree.get(*item, "op").is_some() && tree.get(*item, "path").is_some();
-        let is_resource = |item: &Id| key_like(tree, *item, "apiVersion").is_some() || key_like(tree, *item, "kind").is_some();
+        let is_resource =
+            |item: &Id| key_like(tree, *item, "apiVersion").is_some() || key_like(tree, *item, "kind").is_some();
         return match items.iter().any(|item| is_resource(item) && !is_patch(item)) {
-            true => whole("this is a list of resources, and no resource", "write each as a document of its own, after `---`"),
+            true => whole(
+                "this is a list of resources, and no resource",
+                "write each as a document of its own, after `---`",
+            ),
             false => None,
         };
     }

@@ -62,12 +62,12 @@ pub enum ExplainError {
         near: Vec<String>,
     },
     /// No step of this name uses a connection.
-    #[error("no step like that of {integration} uses a connection{}", hint(near))]
+    #[error("no step like that of {integration} uses a connection; {there}")]
     NoStep {
         /// Where it was looked for.
         integration: String,
-        /// What may have been meant.
-        near: Vec<String>,
+        /// What there is.
+        there: String,
     },
     /// No such key.
     #[error("no tenant has or names stable key {key}{}", hint(near))]
@@ -184,7 +184,7 @@ pub fn explain_integration(
         if bindings.is_empty() {
             return Err(ExplainError::NoStep {
                 integration: integration.to_string(),
-                near: near_places(&known, flow, step),
+                there: what_uses_one(&known, flow, step),
             });
         }
     }
@@ -212,16 +212,14 @@ fn is_named(typed: &str, name: &str) -> bool {
     typed.to_lowercase() == name.to_lowercase()
 }
 
-fn near_places(known: &[Used], flow: Option<&str>, step: Option<&str>) -> Vec<String> {
+fn what_uses_one(known: &[Used], flow: Option<&str>, step: Option<&str>) -> String {
     let steps = known.iter().filter_map(|used| match used {
         Used::Step { flow, step } => Some((flow.as_str(), step.as_str())),
         Used::DataSource { .. } => None,
     });
     let (flows, steps): (BTreeSet<&str>, BTreeSet<&str>) = steps.unzip();
-    let near_flow = flow
-        .filter(|f| !flows.iter().any(|known| is_named(f, known)))
-        .map(|f| owned(near_misses(f, flows.iter().copied())));
-    near_flow.or_else(|| step.map(|s| owned(near_misses(s, steps.iter().copied())))).unwrap_or_default()
+    let of_flow = flow.filter(|f| !flows.iter().any(|known| is_named(f, known)));
+    of_flow.map_or_else(|| what_there_is(step.unwrap_or_default(), steps), |flow| what_there_is(flow, flows))
 }
 
 pub(super) fn owned(names: Vec<&str>) -> Vec<String> {

@@ -11,6 +11,8 @@ pub struct Invocation {
     pub narrowed: Vec<String>,
     /// Whether `apply` is what was typed: then nobody needs to be told to type it.
     pub is_apply: bool,
+    /// The plan file that was written: the plan itself says to what it is narrowed.
+    pub plan_file: Option<String>,
 }
 
 impl Invocation {
@@ -21,7 +23,13 @@ impl Invocation {
 
     /// `stablekey apply …`.
     pub fn apply(&self) -> String {
-        self.over_root("apply", &[])
+        match &self.plan_file {
+            None => self.over_root("apply", &[]),
+            Some(file) => {
+                let file = ["--plan".to_string(), file.clone()];
+                Invocation { narrowed: Vec::new(), ..self.clone() }.over_root("apply", &file)
+            }
+        }
     }
 
     /// `stablekey apply … --approve DIGEST`.
@@ -69,9 +77,11 @@ mod tests {
     #[test]
     fn commands_can_be_pasted() {
         let narrowed = vec!["--integration".to_string(), "lead router".to_string()];
-        let typed = Invocation { root: Some("examples/us-eu".into()), narrowed, is_apply: false };
+        let typed = Invocation { root: Some("examples/us-eu".into()), narrowed, ..Invocation::default() };
         assert_eq!(typed.apply(), "stablekey apply examples/us-eu --integration 'lead router'");
         assert_eq!(typed.status(), "stablekey status examples/us-eu");
+        let written = Invocation { plan_file: Some("p.json".into()), ..typed.clone() };
+        assert_eq!(written.apply(), "stablekey apply examples/us-eu --plan p.json");
         let object = ObjectId::new(Kind::Connection, "it's");
         assert_eq!(
             typed.adopt("eu-prod", &object),

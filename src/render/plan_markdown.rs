@@ -159,8 +159,7 @@ fn held(held: &Held<'_>, mark: &str) -> String {
 
 fn overridden(overridden: &Overridden<'_>) -> String {
     let (object, fields) = (md(&overridden.object.to_string()), md(&overridden.fields.join(", ")));
-    let writer = md(&overridden.writer.to_string());
-    format!("- **overridden** {object}: {fields} by {writer}; its own source goes before it\n")
+    format!("- **overridden** {object}: {fields} {}\n", md(&overridden.by()))
 }
 
 fn adopts(actions: &[&Action]) -> Option<String> {

@@ -243,7 +243,7 @@ fn held_variables(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
 fn overridden(page: &mut Page, ranked: &Ranked<'_>) {
     cut(page, &ranked.overridden, "overridden", |page, overridden| {
         let (object, fields) = (overridden.object.to_string(), and(&overridden.fields));
-        let what = format!("  {fields} by {}: its own source goes before it", overridden.writer);
+        let what = format!("  {fields} {}", overridden.by());
         page.wrap(2, 6, &[faint("· overridden"), plain("  "), strong(object), plain(what)]);
     });
 }

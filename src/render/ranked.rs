@@ -45,13 +45,15 @@ pub(super) struct Held<'a> {
     pub text: Option<&'a str>,
 }
 
-/// The fields of one object that a sync wants otherwise than the target's own source.
+/// The fields of one object that a sync wants otherwise than the target's own source, or than its override says.
 #[derive(Debug)]
 pub(super) struct Overridden<'a> {
     pub object: &'a ObjectId,
     pub fields: Vec<String>,
     /// The sync.
     pub writer: &'a Writer,
+    /// Whether an override of the sync leaves them alone; else the tenant's own source decides.
+    pub is_left_alone: bool,
 }
 
 /// Something that a person must do.
@@ -141,7 +143,8 @@ impl<'a> Ranked<'a> {
     pub fn differs(&self) -> bool {
         let held = self.held.len() + self.held_variables.len() + self.ignored + self.drifted.len();
         let in_the_way = self.errors.len() + self.unreached.len() + self.blocked.len();
-        held + in_the_way + self.target.actions.len() + self.waiting() > 0
+        let orphaned = self.warnings.iter().filter(|warning| warning.code == Code::WriterGone).count();
+        held + in_the_way + orphaned + self.target.actions.len() + self.waiting() > 0
     }
 
     /// Whether there is nothing that anybody must do or know now.
@@ -182,6 +185,16 @@ pub struct Drifted<'a> {
     pub fields: Vec<String>,
     /// Who changed them, as far as that is known.
     pub by: BTreeSet<&'a str>,
+}
+
+impl Overridden<'_> {
+    /// Who decides, and that it is decided.
+    pub fn by(&self) -> String {
+        match self.is_left_alone {
+            true => format!("by an override of {}, which leaves it alone", self.writer),
+            false => format!("by {}: its own source goes before it", self.writer),
+        }
+    }
 }
 
 impl Drifted<'_> {
@@ -236,13 +249,15 @@ fn held(target: &Target, variables: bool) -> Vec<Held<'_>> {
 }
 
 fn overridden(target: &Target) -> Vec<Overridden<'_>> {
-    let mut by_object: BTreeMap<(&ObjectId, &Writer), Vec<String>> = BTreeMap::new();
+    let mut by_object: BTreeMap<(&ObjectId, &Writer, bool), Vec<String>> = BTreeMap::new();
     for note in &target.notes {
-        if let Note::Overridden { object, path, writer, from, to, .. } = note {
-            by_object.entry((object, writer)).or_default().push(both(path, Some(from), Some(to)));
+        if let Note::Overridden { object, path, by, writer, from, to } = note {
+            let of_object = by_object.entry((object, writer, by == writer)).or_default();
+            of_object.push(both(path, Some(from), Some(to)));
         }
     }
-    by_object.into_iter().map(|((object, writer), fields)| Overridden { object, fields, writer }).collect()
+    let one = |((object, writer, is_left_alone), fields)| Overridden { object, fields, writer, is_left_alone };
+    by_object.into_iter().map(one).collect()
 }
 
 /// What people must do; a Secret that several connections need, once.

@@ -108,7 +108,7 @@ impl Tally {
                 part(self.suspended, "suspended"),
             ]),
             join(vec![
-                part(self.overridden, "overridden by its own source"),
+                part(self.overridden, "overridden"),
                 part(self.by_hand, "to do by hand"),
                 (self.warnings > 0).then(|| count(self.warnings, "warning", "warnings")),
             ]),

@@ -15,6 +15,8 @@ pub enum Role {
     Place,
     /// What it declares.
     Source,
+    /// What it would declare, had a person not named another folder.
+    Unused,
 }
 
 /// A folder of a tenant.

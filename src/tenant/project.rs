@@ -13,7 +13,7 @@ use crate::engine::item::ObjectId;
 use crate::engine::near_miss::meant;
 use crate::engine::plan::{At, DefinitionFrom};
 use crate::engine::record::Writer;
-use crate::engine::world::{Targets, Sync, TenantView, View, World};
+use crate::engine::world::{Sync, Targets, TenantView, View, World};
 use crate::manifest::{Origin, Problem, locate, problem};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;

@@ -6,7 +6,7 @@ use super::project::Given;
 use crate::api::*;
 use crate::engine::item::ObjectId;
 use crate::engine::record::Writer;
-use crate::engine::world::{Targets, Sync};
+use crate::engine::world::{Sync, Targets};
 use crate::manifest::{Origin, Problem, locate, problem, text_at};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -99,14 +99,20 @@ impl Layout {
         };
         let mut claims = Vec::new();
         claims.extend(place.map(|path| Claim { role: Role::Place, at: PLACE, located: self.locate(&path) }));
+        let source = match &tenant.spec {
+            Some(spec) => spec.source.as_ref().map(|source| source.path.clone()),
+            None => path_at(SOURCE),
+        };
+        let source = source.map(|path| self.locate(&path));
         if let Some(path) = given.sources.get(&tenant.name) {
-            claims.push(Claim { role: Role::Source, at: NAME, located: Ok(self.locate_given(path)) });
+            let path = self.locate_given(path);
+            // Its own source is its folder all the same, and declares nothing now.
+            let lies_apart = |own: &PathBuf| !own.starts_with(&path) && !path.starts_with(own);
+            let own = source.filter(|own| own.as_ref().is_ok_and(lies_apart));
+            claims.extend(own.map(|located| Claim { role: Role::Unused, at: SOURCE, located }));
+            claims.push(Claim { role: Role::Source, at: NAME, located: Ok(path) });
         } else {
-            let source = match &tenant.spec {
-                Some(spec) => spec.source.as_ref().map(|source| source.path.clone()),
-                None => path_at(SOURCE),
-            };
-            claims.extend(source.map(|path| Claim { role: Role::Source, at: SOURCE, located: self.locate(&path) }));
+            claims.extend(source.map(|located| Claim { role: Role::Source, at: SOURCE, located }));
         }
         Claimant { tenant, claims, misplaced: None }
     }
@@ -198,6 +204,8 @@ impl Structure {
                     Err(why) => {
                         self.wrong(&tenant.origin, Kind::Tenant, at, why.to_string(), BELOW);
                         standing.stopped.get_or_insert(why.to_string());
+                        // Which documents are its own is not known.
+                        self.folders_unknown = true;
                     }
                 }
             }

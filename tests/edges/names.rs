@@ -199,3 +199,86 @@ fn a_typo_in_a_tenant_or_a_path_has_no_cascade() {
     let root = Root::applied().with("tenants.yaml", "");
     root.plan().exits(1).says("tenants.yaml").says("the file is empty").does_not_say("there twice");
 }
+
+/// An override for a tenant to which the sync does not copy, and an input that nobody offers: "an override that
+/// names nothing: always an error", which "holds back what that sync writes there".
+#[test]
+fn an_override_of_another_tenant_or_of_no_input_is_an_error() {
+    for (entry, why) in [
+        ("{tenant: dev, stableKey: chat-main, input: scopes, value: x, reason: r}", "to which sync/up does not copy"),
+        ("{tenant: prod, stableKey: chat-main, input: colour, value: x, reason: r}", "input colour of type oauth2"),
+    ] {
+        let root = Root::base().edit("syncs.yaml", "prune: true", &format!("prune: true, overrides: [{entry}]"));
+        root.plan().exits(1).says(why).does_not_say("warning  TenantSync");
+        root.run(&["apply", "--yes"]).exits(1);
+        assert!(!root.has("prod/connections/chat-main.yaml"));
+    }
+}
+
+/// A tenant in `acceptFrom` that is not there.
+#[test]
+fn a_misspelt_tenant_in_accept_from_is_named_at_its_line() {
+    let root = Root::base().edit("tenants.yaml", "acceptFrom: [dev]", "acceptFrom: [dve]");
+    root.plan().exits(1).says("acceptFrom names tenant dve").says("did you mean dev?").says("tenants.yaml:11");
+}
+
+/// "A sync counts against others (cycle, conflict) only where it is accepted."
+#[test]
+fn a_sync_that_is_not_accepted_closes_no_circle() {
+    let back = "apiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nmetadata: {name: back}\nspec: {from: prod, to: [dev], integrations: [\"*\"]}\n";
+    let root = Root::base().with("back.yaml", back);
+    root.plan().exits(3).says("dev does not accept syncs from prod").does_not_say("SK0109");
+    root.run(&["apply", "--yes"]).exits(3);
+    assert!(root.has("prod/integrations/greet.yaml"));
+}
+
+/// Nothing is written to a suspended tenant, by no command.
+#[test]
+fn nothing_is_adopted_in_a_suspended_tenant() {
+    let root = Root::applied().edit("tenants.yaml", "acceptFrom: [dev]", "acceptFrom: [dev]\n  suspend: true");
+    let lock = root.read("prod/stablekey.lock");
+    root.run(&["adopt", "prod", "Connection/chat-main"]).exits(1).says("prod is suspended");
+    assert_eq!(root.read("prod/stablekey.lock"), lock);
+}
+
+/// A new tenant whose name is nearly that of another is made, and said to be new.
+#[test]
+fn an_import_into_a_new_tenant_says_that_it_is_new() {
+    let root = Root::base().with("exports/greet.yml", &definition("Greet", "7", "chat-main"));
+    root.run(&["import", "--tenant", "dve", "exports/greet.yml"])
+        .exits(0)
+        .says("Tenant/dve is new here; there is dev too");
+}
+
+/// "A wrong name never switches a rule off": where what describes a component cannot be read, its values may be
+/// secrets.
+#[test]
+fn values_of_a_component_that_cannot_be_read_may_be_secrets() {
+    let secret = |root: Root| {
+        root.edit(
+            "dev/connections/chat-main.yaml",
+            "clientSecret: {secretRef: {name: chat, key: clientSecret}}",
+            "clientSecret: {value: CANARY}",
+        )
+        .edit("dev/connections/chat-main.yaml", "clientSecret: {value: CANARY}", "pin: {value: CANARY}")
+    };
+    let described = COMPONENT.replace("scopes: {}", "scopes: {}\n        pin: {secret: true}");
+    let held = |root: &Root| {
+        let plan = root.plan();
+        assert_eq!(plan.code, 1, "{}", plan.all);
+        plan.does_not_say("CANARY");
+        root.run(&["apply", "--yes"]).does_not_say("CANARY");
+        let written = root.files("prod").values().any(|bytes| String::from_utf8_lossy(bytes).contains("CANARY"));
+        assert!(!written, "{}", plan.all);
+    };
+    for dev in [
+        described.replace("- key: oauth2", "- key: oauth2\n      bogus: 1"),
+        described.replace("kind: Component", "kind: [Component"),
+        format!("{described}---\n{described}"),
+        described.replace("stablekey.dev", "stabelkey.dev"),
+    ] {
+        let root = secret(Root::applied().without("prod/components/chat.yaml").with("dev/components/chat.yaml", &dev));
+        let other = COMPONENT.replace("chat", "mail");
+        held(&root.with("dev/components/mail.yaml", &other));
+    }
+}

@@ -159,3 +159,17 @@ fn an_import_writes_into_no_folder_that_may_be_anothers() {
     twice.run(&["import", "--tenant", "prod", "in.yml"]).exits(1).says("its Tenant is there 2 times");
     assert!(!twice.has("prod/integrations") && !broken.has("new"));
 }
+
+/// Where `--source` names another folder, the tenant's own source is its folder all the same.
+#[test]
+fn documents_of_a_source_that_is_not_asked_are_nobody_elses() {
+    let root = Root::base()
+        .edit(
+            "tenants.yaml",
+            "place: {directory: {path: prod}}",
+            "place: {directory: {path: prod}}\n  source: {path: own}",
+        )
+        .with("own/components/chat.yaml", COMPONENT)
+        .with("other/components/chat.yaml", COMPONENT);
+    root.run(&["plan", "--source", "prod=other"]).does_not_say("lies outside").exits(2);
+}

@@ -215,7 +215,8 @@ fn a_file_that_holds_no_resource_removes_nothing() {
 /// A second sync into prod, from a tenant of its own that declares greet too.
 fn with_a_second_sync(spec: &str) -> Root {
     let tenant = "---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: side}\nspec: {place: {directory: {path: side}}}\n";
-    let second = format!("apiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nmetadata: {{name: second}}\nspec: {spec}\n");
+    let second =
+        format!("apiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nmetadata: {{name: second}}\nspec: {spec}\n");
     Root::applied()
         .with("tenants.yaml", &format!("{}{tenant}", TENANTS.replace("acceptFrom: [dev]", "acceptFrom: [dev, side]")))
         .with("second.yaml", &second)
@@ -252,7 +253,11 @@ fn what_another_writer_may_declare_stays() {
     stays(&twice.with("third.yaml", &text), "may declare it");
     // Its own source, whose document of it is invalid.
     let own = with_a_second_sync("{from: side, to: [dev], integrations: [\"x\"]}")
-        .edit("tenants.yaml", "place: {directory: {path: prod}}", "place: {directory: {path: prod}}\n  source: {path: own}")
+        .edit(
+            "tenants.yaml",
+            "place: {directory: {path: prod}}",
+            "place: {directory: {path: prod}}\n  source: {path: own}",
+        )
         .with("own/integrations/greet.yaml", &integration("greet", "chat-main", "    - {name: 5}\n"));
     stays(&own, "own/integrations/greet.yaml");
 }
@@ -307,4 +312,16 @@ fn an_older_definition_may_use_any_connection() {
 fn an_emptied_lock_stops_its_tenant() {
     let root = Root::applied().with("prod/stablekey.lock", "");
     root.plan().exits(1).says("the file is empty: restore it");
+}
+
+/// A tenant whose folder is gone is not made anew by an import: what it had before would be removed elsewhere.
+#[test]
+fn an_import_makes_no_folder_anew_that_was_copied_from() {
+    let root = Root::applied().with("exports/new.yml", &definition("New", "7", "chat-main")).without("dev");
+    root.run(&["import", "--tenant", "dev", "exports/new.yml"]).exits(1).says("prod was copied from it");
+    assert!(!root.has("dev"));
+    // One that nobody copied yet is made.
+    let root = Root::base().with("exports/new.yml", &definition("New", "7", "chat-main")).without("dev");
+    root.run(&["import", "--tenant", "dev", "exports/new.yml"]).exits(0);
+    assert!(root.has("dev/integrations/new.yaml"));
 }

@@ -14,7 +14,7 @@ use crate::api::*;
 use crate::engine::closure::Index;
 use crate::engine::item::ObjectId;
 use crate::engine::record::Writer;
-use crate::engine::world::{Targets, Sync, TenantView, World};
+use crate::engine::world::{Sync, Targets, TenantView, World};
 use crate::tenant::kubernetes::watch::{Follower, Following, Tell, Told};
 use crate::tenant::kubernetes::{Live, News, Paths, Reading, list};
 use std::collections::{BTreeMap, BTreeSet};

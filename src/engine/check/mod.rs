@@ -20,7 +20,7 @@ use super::world::{Inventory, World};
 pub use inputs::missing_inputs;
 pub use missing::{Elsewhere, how_to_mend_missing};
 pub use names::surely_wrong;
-pub use secrets::secret_literals;
+pub use secrets::{secret_literals, unread_type};
 
 /// A tenant as the checks see it: as it will be after the plan.
 pub struct Tenant<'a> {

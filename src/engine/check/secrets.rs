@@ -4,7 +4,7 @@
 use super::Tenant;
 use crate::api::*;
 use crate::engine::code::Code;
-use crate::engine::item::Item;
+use crate::engine::item::{Item, ObjectId};
 use crate::engine::plan::Finding;
 use crate::engine::world::Inventory;
 
@@ -14,7 +14,8 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
         let literals = secret_literals(&item, &[tenant.inventory]);
         if !literals.is_empty() {
             let text = format!("{} is a secret and is written as a value", literals.join(", "));
-            findings.push(Finding::of(Code::SecretLiteral, tenant.name, item.id(), text, rules::SECRET_LITERAL));
+            let finding = Finding::of(Code::SecretLiteral, tenant.name, item.id(), text, rules::SECRET_LITERAL);
+            findings.push(finding.at_path(&["spec", "inputs", literals[0]]));
         }
     }
 }
@@ -37,6 +38,33 @@ pub fn secret_literals<'a>(item: &'a Item, known: &[&Inventory]) -> Vec<&'a str>
     literals.sort_unstable();
     literals.dedup();
     literals
+}
+
+/// What cannot be read and would say which inputs of an object that are written as values are secrets: the
+/// Component itself, or a file that may hold it in a tenant which describes components.
+pub fn unread_type(item: &Item, known: &[&Inventory]) -> Option<String> {
+    let connection = |inventory: &Inventory| match item {
+        Item::Connection(c) => c.spec.inputs.values().any(is_value).then(|| c.spec.component.clone()),
+        Item::CustomerCredentials(c) if c.spec.inputs.values().any(is_value) => {
+            inventory.connection(&c.spec.connection).map(|c| c.spec.component.clone())
+        }
+        _ => None,
+    };
+    let is_known = |inventory: &&Inventory| connection(inventory).is_some_and(|c| inventory.component(&c).is_some());
+    let is_somewhere = known.iter().any(is_known);
+    known.iter().filter(|inventory| !is_known(inventory)).find_map(|inventory| {
+        let component = connection(inventory)?;
+        let id = ObjectId::new(Kind::Component, names::of_component(&component.key, component.is_public()));
+        if inventory.invalid.contains_key(&id) {
+            return Some(format!("{id} cannot be read"));
+        }
+        let file = inventory.unparsed.first().filter(|_| !is_somewhere && !inventory.components.is_empty())?;
+        Some(format!("{file} cannot be read and may describe component {component}"))
+    })
+}
+
+fn is_value(input: &Input) -> bool {
+    matches!(input, Input::Value(_))
 }
 
 fn types_of<'a>(item: &Item, inventory: &'a Inventory) -> Vec<&'a ConnectionType> {

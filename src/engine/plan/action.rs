@@ -3,9 +3,8 @@
 
 use super::digest;
 use super::model::*;
-use super::tenant::Draft;
+use super::tenant::{Draft, overridden};
 use crate::api::*;
-use crate::engine::canonical::Json;
 use crate::engine::check::missing_inputs;
 use crate::engine::code::Code;
 use crate::engine::diff::{self, Declaration, Drifted, Held, Overridden};
@@ -54,20 +53,7 @@ impl Draft<'_> {
             });
         }
         for Overridden { field, own, declared, writer } in fields.overridden {
-            // Whatever is a secret on one side is treated as one on the other.
-            let is_secret = [&own, &declared].into_iter().any(|value| value.value().get("secretRef").is_some());
-            let shown = |value: Json| match value.value().get("value") {
-                Some(_) if is_secret => json!({"hidden": true}).into(),
-                _ => value,
-            };
-            self.notes.push(Note::Overridden {
-                object: id.clone(),
-                path: field.path(),
-                by: Writer::Source,
-                writer,
-                from: shown(own),
-                to: shown(declared),
-            });
+            self.notes.push(overridden(id, &field, &Writer::Source, &writer, own, declared));
         }
         for writer in fields.orphaned {
             self.orphaned.entry(writer).or_default().insert(id.clone());

@@ -2,13 +2,13 @@
 
 use super::reading::Reading;
 use super::removal::LetGo;
+use crate::api::{ConnectionMode, Kind, TenantSyncSpec};
 use crate::engine::check;
 use crate::engine::diff::{Declaration, Standing};
 use crate::engine::item::ObjectId;
 use crate::engine::promote::{Promotion, SourceBinding};
 use crate::engine::record::Writer;
 use crate::engine::world::{Inventory, Misnamed, Sync, TenantView, View, World};
-use crate::api::{ConnectionMode, Kind, TenantSyncSpec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -142,7 +142,8 @@ impl<'a> Input<'a> {
     /// Whether a sync names a tenant that is not there, in whose place this one may be meant.
     fn may_be_meant_by(&self, sync: &Sync) -> bool {
         let spec = &sync.spec;
-        let accepts = |from: &String| self.view.spec.accept_from.contains(from) || !self.world.tenants.contains_key(from);
+        let accepts =
+            |from: &String| self.view.spec.accept_from.contains(from) || !self.world.tenants.contains_key(from);
         let unknown = |to: &String| !self.world.tenants.contains_key(to);
         let into = spec.to.iter().any(|to| to == self.tenant);
         accepts(&spec.from) && (into && unknown(&spec.from) || !into && spec.to.iter().any(unknown))

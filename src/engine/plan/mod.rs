@@ -111,7 +111,9 @@ fn plan_all(world: &World, scope: &Scope) -> Plan {
             for &sync in syncs.iter().filter(|s| s.spec.to.iter().any(|to| to == name)) {
                 declare_sync(&order, scope, &planned, sync, &mut input, &mut emptied, &mut findings);
             }
-            findings.extend(emptied.iter().map(|writer| emptied_finding(writer, name)));
+            let prunes = |writer| input.writers.get(writer).is_some_and(|state| state.prunes);
+            findings.extend(emptied.iter().map(|writer| emptied_finding(writer, name, prunes(writer))));
+            findings.extend(unheld_findings(world, name));
         }
         let mut result = plan_tenant(&input);
         removal::mark(&mut result.target, live.len(), view.recent, view.spec.approval(), &emptied);
@@ -425,26 +427,30 @@ fn sync_findings(
     for (first, second) in &promotion.doubled {
         let what = sync.spec.overrides.get(*second).and_then(Override::changes);
         let what = what.map_or_else(|| "nothing".to_string(), |what| what.to_string());
-        findings.push(Finding::of_sync(
-            Code::OverrideTwice,
-            &sync.writer,
-            Some(tenant),
-            format!("overrides {} and {} both change {what}", first + 1, second + 1),
-            format!("keep one of them; until then {} writes nothing to {tenant}", sync.writer),
-        ));
+        let text = format!("overrides {} and {} both change {what}", first + 1, second + 1);
+        let fix = format!("keep one of them; until then {} writes nothing to {tenant}", sync.writer);
+        let finding = Finding::of_sync(Code::OverrideTwice, &sync.writer, Some(tenant), text, fix);
+        findings.push(finding.at_path(&["spec", "overrides", &second.to_string()]));
     }
     findings.extend(overrides::findings(sync, tenant, source, reading, promotion, world));
     findings
 }
 
-fn emptied_finding(writer: &Writer, tenant: &str) -> Finding {
-    Finding::of_sync(
-        Code::SourceEmpty,
-        writer,
-        Some(tenant),
-        format!("{writer} declared something in {tenant} before and declares nothing now"),
-        "if that is meant, approve what it removes; else look for what went missing in its source",
-    )
+fn emptied_finding(writer: &Writer, tenant: &str, prunes: bool) -> Finding {
+    let text = format!("{writer} declared something in {tenant} before and declares nothing now");
+    let meant = if prunes { "approve what it removes" } else { "nothing goes, since it does not prune" };
+    let fix = format!("if that is meant, {meant}; else look for what went missing in its source");
+    Finding::of_sync(Code::SourceEmpty, writer, Some(tenant), text, fix)
+}
+
+/// A sync that does not hold and may copy to a tenant: what it declares there is unknown.
+fn unheld_findings(world: &World, tenant: &str) -> Vec<Finding> {
+    let into_it = world.stopped.iter().filter(|(_, targets)| targets.includes(tenant));
+    let finding = |(writer, _): (&Writer, _)| {
+        let text = format!("{writer} does not hold: what it would declare in {tenant} is unknown");
+        Finding::of_sync(Code::ObjectInvalid, writer, Some(tenant), text, "correct its document")
+    };
+    into_it.map(finding).map(|finding| finding.of_severity(Severity::Warning)).collect()
 }
 
 fn assemble(scope: &Scope, targets: Vec<Target>, mut findings: Vec<Finding>) -> Plan {

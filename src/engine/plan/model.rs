@@ -338,13 +338,14 @@ pub enum Note {
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<Json>,
     },
-    /// Wanted by a sync, and declared otherwise by the target's own source, which goes before it.
+    /// Wanted by a sync, and declared otherwise by the target's own source, which goes before it, or left alone
+    /// by an override.
     Overridden {
         /// Which object.
         object: ObjectId,
         /// Which field.
         path: Vec<String>,
-        /// Who decides: the target's own source.
+        /// Who decides: the target's own source, or the sync itself by an override.
         by: Writer,
         /// The sync that wants another value.
         writer: Writer,

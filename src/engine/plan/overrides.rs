@@ -4,7 +4,7 @@
 use super::model::Finding;
 use super::reading::Reading;
 use crate::api::*;
-use crate::engine::code::{Code, Severity};
+use crate::engine::code::Code;
 use crate::engine::near_miss::meant;
 use crate::engine::promote::Promotion;
 use crate::engine::world::{Inventory, Sync, World};
@@ -55,10 +55,9 @@ pub(super) fn findings(
                 findings.push(wrong(Code::OverrideMatchesNothing, text, fix));
             }
         } else if let Some((text, near)) = unknown_input(o, source) {
-            let severity = if near.is_some() { Severity::Error } else { Severity::Warning };
             let fix = near
                 .map_or("correct it, or add it to the Component".to_string(), |near| format!("did you mean {near}?"));
-            findings.push(wrong(Code::NameUnknown, text, fix).of_severity(severity));
+            findings.push(wrong(Code::NameUnknown, text, fix));
         }
     }
     findings
@@ -75,17 +74,20 @@ fn missing_keys<'s>(source: &'s Inventory, promotion: &Promotion) -> BTreeSet<&'
     missing
 }
 
-/// An override for a tenant that is nowhere. It is said of the target that was meant, or of each where none is
-/// near: without it each of them would get what was not meant.
+/// An override for a tenant that the sync does not copy to. It is said of the target that was meant, or of each
+/// where none is near: without it each of them would get what was not meant.
 fn unknown_tenant(sync: &Sync, tenant: &str, o: &Override, world: &World) -> Option<(String, String)> {
-    if world.tenants.contains_key(&o.tenant) || sync.spec.to.contains(&o.tenant) {
+    if sync.spec.to.contains(&o.tenant) {
         return None;
     }
     let near = meant(&o.tenant, sync.spec.to.iter().map(String::as_str));
     if near.is_some_and(|near| near != tenant) {
         return None;
     }
-    let text = format!("it is for tenant {}, which is not there", o.tenant);
+    let text = match world.tenants.contains_key(&o.tenant) {
+        true => format!("it is for tenant {}, to which {} does not copy", o.tenant, sync.writer),
+        false => format!("it is for tenant {}, which is not there", o.tenant),
+    };
     let fix = near.map_or_else(
         || format!("{} copies to {}; correct it, or take it out", sync.writer, sync.spec.to.join(", ")),
         |near| format!("did you mean {near}?"),

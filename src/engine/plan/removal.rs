@@ -234,13 +234,14 @@ fn delete(draft: &mut Draft<'_>, id: &ObjectId, live: Item, record: &Record, wri
 /// What goes with an object though we never wrote it: what the target's people added, which nothing brings back.
 fn lost(draft: &Draft<'_>, live: &Item, record: &Record) -> Vec<FieldChange> {
     let secrets = draft.secret_literals(live);
+    let is_unknown = draft.unread_type(live).is_some();
     // That it may be deleted is why it is.
     let is_theirs = |field: &Field<'_>| {
         record.wrote(field).is_none() && field.kind != FieldKind::DeletionPolicy && !field.kind.is_immutable()
     };
     let fields = live.fields(true).into_iter().filter(|(field, _)| is_theirs(field));
     let taken = fields.map(|(field, value)| {
-        let is_secret = field.is_input() && secrets.contains(&field.name.as_ref());
+        let is_secret = field.is_input() && (is_unknown || secrets.contains(&field.name.as_ref()));
         let from = if is_secret { json!({"hidden": true}).into() } else { value.to_json() };
         FieldChange { field: field.into_owned(), op: Op::Remove, from: Some(from), to: None, by: None }
     });

@@ -6,6 +6,7 @@ use super::reading::Reading;
 use super::{by_hand, removal};
 use crate::api::*;
 use crate::engine::bindings::{Bindings, affected};
+use crate::engine::canonical::Json;
 use crate::engine::check;
 use crate::engine::code::Code;
 use crate::engine::diff::{self, Declaration, Difference, Extent, Sides, Standing};
@@ -123,6 +124,7 @@ impl<'a> Draft<'a> {
         if declarations.is_empty() || self.is_held_back(id, live.as_ref(), declarations) {
             return;
         }
+        self.left_alone(id, live.as_ref(), declarations);
         match self.difference(id, live.as_ref(), declarations, blocked) {
             None => {}
             Some(Difference::Conflict { field, writers }) => self.conflict(id, &field, &writers, declarations),
@@ -155,6 +157,7 @@ impl<'a> Draft<'a> {
         let live = self.input.live.get(id).filter(|_| matches!(id.kind, Kind::Connection | Kind::Integration));
         live.is_some()
             && !self.after.invalid.contains_key(id)
+            && declarations.iter().all(|d| d.overrides.as_ref().is_none_or(|o| o.keeps.is_empty()))
             && declarations.iter().all(|d| self.secret_literals(&d.item).is_empty())
             && match self.difference(id, live.as_ref(), declarations, &BTreeSet::new()) {
                 None => true,
@@ -192,22 +195,63 @@ impl<'a> Draft<'a> {
             });
             return true;
         }
-        let literals: BTreeSet<String> =
-            declarations.iter().flat_map(|d| self.secret_literals(&d.item)).map(str::to_string).collect();
+        self.has_secret_literals(id, declarations) || self.may_have_secret_literals(id, declarations)
+    }
+
+    fn has_secret_literals(&mut self, id: &ObjectId, declarations: &[Declaration]) -> bool {
+        let of = |d: &Declaration| self.secret_literals(&d.item).into_iter().map(str::to_string).collect::<Vec<_>>();
+        let literals: BTreeSet<String> = declarations.iter().flat_map(of).collect();
         if literals.is_empty() {
             return false;
         }
+        let tenant = self.input.tenant;
         let literals = literals.into_iter().collect::<Vec<_>>().join(", ");
         let text = format!("{literals} is a secret and is written as a value");
-        self.findings.push(Finding::of(
-            Code::SecretLiteral,
-            self.input.tenant,
-            id.clone(),
-            text.clone(),
-            rules::SECRET_LITERAL,
-        ));
-        self.blocked(id, Code::SecretLiteral, text, rules::SECRET_LITERAL);
+        let froms: BTreeSet<&str> =
+            declarations.iter().map(|d| d.from.as_str()).filter(|from| *from != tenant).collect();
+        let fix = match froms.first() {
+            Some(from) => format!("in {from}: {}", rules::SECRET_LITERAL),
+            None => rules::SECRET_LITERAL.to_string(),
+        };
+        // Where the mistake stands it is said already, if its type is known there.
+        let is_said = declarations.iter().all(|d| {
+            let theirs = self.input.upstream.get(&d.from).filter(|_| d.from != tenant);
+            theirs.is_some_and(|theirs| !check::secret_literals(&d.item, &[theirs]).is_empty())
+        });
+        if !is_said {
+            self.findings.push(Finding::of(Code::SecretLiteral, tenant, id.clone(), text.clone(), fix.clone()));
+        }
+        self.blocked(id, Code::SecretLiteral, text, fix);
         true
+    }
+
+    /// A value whose type cannot be read, though somebody describes it: it may be a secret.
+    fn may_have_secret_literals(&mut self, id: &ObjectId, declarations: &[Declaration]) -> bool {
+        let Some(why) = declarations.iter().find_map(|d| self.unread_type(&d.item)) else { return false };
+        let text = format!("{why}: which of its inputs are secrets is unknown");
+        self.blocked(id, Code::ObjectInvalid, text, "mend that first; until then the object is left as it is");
+        true
+    }
+
+    /// What cannot be read and would say which values of an object are secrets.
+    pub(super) fn unread_type(&self, item: &Item) -> Option<String> {
+        let known: Vec<&Inventory> = self.input.upstream.values().chain([&self.after]).map(AsRef::as_ref).collect();
+        check::unread_type(item, &known)
+    }
+
+    /// What a sync leaves alone, because an override says so.
+    fn left_alone(&mut self, id: &ObjectId, live: Option<&Item>, declarations: &[Declaration]) {
+        let Some(live) = live else { return };
+        for declaration in declarations {
+            let keeps = declaration.overrides.iter().flat_map(|overrides| &overrides.keeps);
+            for (field, theirs) in keeps {
+                let ours = live.written(field).map(|value| value.to_json());
+                if ours != *theirs {
+                    let (from, to) = (ours.unwrap_or(Value::Null.into()), theirs.clone().unwrap_or(Value::Null.into()));
+                    self.notes.push(overridden(id, field, &declaration.writer, &declaration.writer, from, to));
+                }
+            }
+        }
     }
 
     pub(super) fn blocked(&mut self, id: &ObjectId, code: Code, text: impl Into<String>, mend: impl Into<String>) {
@@ -338,6 +382,31 @@ fn taken(field: &Field<'_>, live: Option<&Item>, declared: Option<&Item>) -> Str
             declared.spec.kind_in_words()
         ),
         _ => format!("{field} is another there than declared, and it never changes"),
+    }
+}
+
+/// That a sync wants a field otherwise than `by` decides. Whatever is a secret on one side is treated as one on
+/// the other.
+pub(super) fn overridden(
+    object: &ObjectId,
+    field: &Field<'_>,
+    by: &Writer,
+    writer: &Writer,
+    from: Json,
+    to: Json,
+) -> Note {
+    let is_secret = [&from, &to].into_iter().any(|value| value.value().get("secretRef").is_some());
+    let shown = |value: Json| match value.value().get("value") {
+        Some(_) if is_secret => json!({"hidden": true}).into(),
+        _ => value,
+    };
+    Note::Overridden {
+        object: object.clone(),
+        path: field.path(),
+        by: by.clone(),
+        writer: writer.clone(),
+        from: shown(from),
+        to: shown(to),
     }
 }
 

@@ -37,6 +37,9 @@ pub struct Status {
     pub matrix: Matrix,
     /// What differs from what is declared, worst first.
     pub out_of_sync: Vec<OutOfSync>,
+    /// How many fields a sync wants otherwise than overrides or the tenants' own sources decide.
+    #[serde(skip)]
+    pub overridden: usize,
     /// What the checks say.
     pub findings: Vec<Finding>,
     /// What a person must do, whether it was done already or not where that cannot be known.
@@ -171,6 +174,7 @@ impl Status {
             components: components(world),
             matrix: Matrix::of(world, &after, plan),
             out_of_sync: targets.iter().flat_map(out_of_sync).collect(),
+            overridden: targets.iter().map(|ranked| Tally::of(ranked).overridden).sum(),
             findings: plan.findings.clone(),
             todo: todo(world, plan),
             scope: plan.scope.clone(),

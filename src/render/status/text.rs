@@ -117,11 +117,20 @@ impl Status {
         match self.state {
             SyncState::InSync => {
                 let as_far_as = as_far_as(&self.scope);
-                let text = format!(" in sync: nothing differs from what is declared{of_which}{as_far_as}");
-                page.line(0, &[Span::new(Tone::Good, "✓"), plain(text)]);
+                let but = match self.overridden {
+                    0 => String::new(),
+                    1 => ", but for 1 field that is decided otherwise".to_string(),
+                    many => format!(", but for {} fields that are decided otherwise", thousands(many)),
+                };
+                let text = format!("nothing differs from what is declared{of_which}{as_far_as}{but}");
+                match but.is_empty() {
+                    true => page.line(0, &[Span::new(Tone::Good, "✓"), plain(format!(" in sync: {text}"))]),
+                    false => page.wrap(0, 2, &[plain(format!("nothing to do: {text}"))]),
+                }
             }
             SyncState::Differs if self.out_of_sync.is_empty() => {
-                page.line(0, &[strong("out of sync"), plain(": see the checks")]);
+                let see = if self.findings.is_empty() { "what is suspended waits" } else { "see the checks" };
+                page.line(0, &[strong("out of sync"), plain(format!(": {see}"))]);
             }
             SyncState::Differs => {}
             SyncState::Unknown => {
