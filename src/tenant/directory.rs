@@ -128,7 +128,7 @@ impl DirectoryPlace {
         let read = self.layout.read(&folder.cloned().unwrap_or_else(alone));
         let side_files = SideFiles::of(&read.reading);
         let other_kinds = read.reading.other_kinds;
-        let mut snapshot = gather(read.reading);
+        let mut snapshot = gather(read.reading, &self.layout, &self.tenant);
         snapshot.other_kinds = other_kinds;
         let (mut snapshot, are_merged) = self
             .recorded(snapshot)
@@ -165,7 +165,7 @@ impl Place for DirectoryPlace {
         if let Ok(Some((origin, Resource::Integration(object)))) = find(&manifest, &id)
             && let Some(Definition::File(file)) = &object.spec.definition
         {
-            return read_definition(&beside(&origin, file));
+            return read_definition(&self.layout, &self.tenant, &beside(&origin, file));
         }
         let snapshot = self.read()?;
         let nothing = || PlaceError::Refused { object: id.clone(), why: "it has no definition file".to_string() };
@@ -173,7 +173,7 @@ impl Place for DirectoryPlace {
         let (Some(Definition::File(file)), Some(origin)) = (&object.spec.definition, snapshot.origins.get(&id)) else {
             return Err(nothing());
         };
-        read_definition(&beside(origin, file))
+        read_definition(&self.layout, &self.tenant, &beside(origin, file))
     }
 
     fn begin<'a>(&'a self, coming: &[&Change]) -> Result<Box<dyn Session + 'a>, PlaceError> {
@@ -482,10 +482,11 @@ fn find(path: &Path, id: &ObjectId) -> Result<Option<(Origin, Resource)>, PlaceE
 }
 
 /// The bytes of a definition.
-pub fn read_definition(path: &Path) -> Result<Vec<u8>, PlaceError> {
+pub fn read_definition(layout: &Layout, tenant: &str, path: &Path) -> Result<Vec<u8>, PlaceError> {
     let failed = |why: String| PlaceError::Failed { what: path.display().to_string(), why };
     let limit = u64::try_from(manifest::definition::MAX_BYTES).unwrap_or(u64::MAX);
-    disk::read(path, limit)
+    let real = layout.side_file(tenant, path).map_err(|why| failed(why.to_string()))?;
+    disk::read(&real, limit)
         .map_err(|e| failed(io_error::reading(path, &e).why))?
         .ok_or_else(|| failed("it is not there".to_string()))
 }

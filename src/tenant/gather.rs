@@ -2,6 +2,7 @@
 
 use super::Snapshot;
 use super::disk;
+use super::layout::Layout;
 use crate::api::*;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::world::Inventory;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 /// Indexes documents; what is there twice is an error on all, and held back. Reads the definitions
 /// that stand beside them.
-pub fn gather(found: Reading) -> Snapshot {
+pub fn gather(found: Reading, layout: &Layout, tenant: &str) -> Snapshot {
     let mut inventory = Inventory::default();
     let mut origins: BTreeMap<ObjectId, Origin> = BTreeMap::new();
     let mut problems: Vec<Problem> = Vec::new();
@@ -48,7 +49,9 @@ pub fn gather(found: Reading) -> Snapshot {
             item => inventory.insert(item),
         }
     }
-    for ((id, object), read) in integrations.iter().zip(definitions(&integrations, &origins)) {
+    for ((id, object), read) in
+        integrations.iter().zip(definitions(&integrations, &origins, &|path| layout.side_file(tenant, path)))
+    {
         let uses = match read {
             Ok(uses) => uses,
             Err(problem) => {
@@ -115,14 +118,18 @@ fn twice_problems(id: &ObjectId, places: &[Origin]) -> Vec<Problem> {
         .collect()
 }
 
+/// Where a file beside a manifest really is, or why it is not read.
+type RealPath<'a> = dyn Fn(&Path) -> Result<PathBuf, &'static str> + Sync + 'a;
+
 /// The uses that each integration's definition shows, in the order of `integrations`.
 fn definitions(
     integrations: &[(ObjectId, Arc<Object<IntegrationSpec>>)],
     origins: &BTreeMap<ObjectId, Origin>,
+    real: &RealPath<'_>,
 ) -> Vec<Result<Option<Arc<Uses>>, Problem>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = integrations.len().div_ceil(threads).max(16);
-    let read = |(id, object): &(ObjectId, Arc<Object<IntegrationSpec>>)| read_uses(object, origins.get(id));
+    let read = |(id, object): &(ObjectId, Arc<Object<IntegrationSpec>>)| read_uses(object, origins.get(id), real);
     std::thread::scope(|scope| {
         let parts: Vec<_> = integrations
             .chunks(share)
@@ -137,12 +144,20 @@ fn definitions(
     })
 }
 
-fn read_uses(object: &Object<IntegrationSpec>, origin: Option<&Origin>) -> Result<Option<Arc<Uses>>, Problem> {
+fn read_uses(
+    object: &Object<IntegrationSpec>,
+    origin: Option<&Origin>,
+    real: &RealPath<'_>,
+) -> Result<Option<Arc<Uses>>, Problem> {
     let (Some(Definition::File(file)), Some(origin)) = (&object.spec.definition, origin) else { return Ok(None) };
-    let path = beside(origin, file);
+    let named = beside(origin, file);
     let wrong = |message: String, help: &str| {
         problem(origin, Kind::Integration, &["spec", "definition", "file"], message, help)
     };
+    let path = real(&named).map_err(|why| {
+        let message = format!("definition {} cannot be read: {why}", named.display());
+        wrong(message, "put the exported definition itself beside this manifest")
+    })?;
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
     match disk::read(&path, limit) {
         Ok(Some(bytes)) => definition::uses(&bytes).map(|uses| Some(Arc::new(uses))).map_err(|error| {

@@ -155,6 +155,22 @@ impl Layout {
         out
     }
 
+    /// A file that a document of a tenant names beside itself, without a link: one may lead to a file that no
+    /// other tenant has, as mounted files do.
+    pub fn side_file(&self, tenant: &str, path: &Path) -> Result<PathBuf, &'static str> {
+        if !path.is_symlink() {
+            return Ok(path.to_path_buf());
+        }
+        let Ok(real) = fs::canonicalize(path) else { return Err("this link leads nowhere") };
+        let own = self.folders.iter().filter(|folder| folder.tenant == tenant);
+        let target = own.filter_map(|folder| self.shown(&real, folder)).map(|(target, _)| target).next();
+        let Some(target) = target else { return Err("this link leads out of the root") };
+        match self.owner(&target) {
+            Some(owner) if owner.tenant != tenant => Err("this link leads into the folder of another tenant"),
+            _ => Ok(real),
+        }
+    }
+
     /// A folder that a person named: one below the root as every other, one elsewhere as it was given.
     pub fn locate_given(&self, path: &Path) -> PathBuf {
         let real = fs::canonicalize(path).ok();

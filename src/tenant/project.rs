@@ -120,8 +120,12 @@ impl Project {
             read.reading.invalid.clear();
             read.reading.unparsed.retain(|unparsed| unparsed.ours);
         }
-        let tenant =
-            ProjectTenant { spec: TenantSpec::default(), place: None, live: Ok(gather(read.reading)), source: None };
+        let tenant = ProjectTenant {
+            spec: TenantSpec::default(),
+            place: None,
+            live: Ok(gather(read.reading, &layout, UNNAMED)),
+            source: None,
+        };
         self.tenants.insert(UNNAMED.to_string(), tenant);
     }
 
@@ -144,7 +148,11 @@ impl Project {
         self.passed_over = sorted.passed_over;
         let shared = sorted.shared();
         let mut read = |folder: &Folder| -> Snapshot {
-            let mut snapshot = sorted.folders.remove(&folder.path).map(|read| gather(read.reading)).unwrap_or_default();
+            let mut snapshot = sorted
+                .folders
+                .remove(&folder.path)
+                .map(|read| gather(read.reading, &layout, &folder.tenant))
+                .unwrap_or_default();
             shared.mark(&mut snapshot);
             snapshot
         };
@@ -274,7 +282,7 @@ impl Project {
             return Err(missing());
         };
         match &object.spec.definition {
-            Some(Definition::File(file)) => read_definition(&beside(origin, file)),
+            Some(Definition::File(file)) => read_definition(&self.layout, &from.tenant, &beside(origin, file)),
             _ => Err(missing()),
         }
     }

@@ -123,3 +123,39 @@ fn a_link_to_a_file_of_another_name_is_read() {
         .link("../shared", "dev/c");
     root.plan().exits(2).does_not_say("twice");
 }
+
+/// A definition may be a link, as mounted files are; never into another tenant's folder or out of the root, and
+/// never written through.
+#[test]
+fn a_linked_definition_is_read_and_never_written_through() {
+    let root = || {
+        Root::base().edit("dev/integrations/greet.yaml", "spec:\n", "spec:\n  definition: {file: greet.definition}\n")
+    };
+    let theirs = definition("Greet", "7", "chat-main");
+    let ok = root()
+        .with("shared/greet.definition", &theirs)
+        .link("../../shared/greet.definition", "dev/integrations/greet.definition");
+    ok.plan().exits(2);
+    ok.run(&["apply", "--yes"]).exits(0);
+    assert_eq!(ok.read("prod/integrations/greet.definition"), theirs);
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("g.definition"), &theirs).unwrap();
+    let out = outside.path().join("g.definition").display().to_string();
+    root().link(&out, "dev/integrations/greet.definition").plan().exits(1).says("leads out of the root");
+    root().link("nowhere", "dev/integrations/greet.definition").plan().exits(1).says("leads nowhere");
+    let into = root()
+        .with("prod/more/g.definition", &theirs)
+        .link("../../prod/more/g.definition", "dev/integrations/greet.definition");
+    into.plan().exits(1).says("leads into the folder of another tenant");
+    // A target whose own is a link gets a file of its own.
+    let linked = Root::base()
+        .edit("dev/integrations/greet.yaml", "spec:\n", "spec:\n  definition: {file: greet.definition}\n")
+        .with("dev/integrations/greet.definition", &theirs)
+        .apply()
+        .with("shared/greet.definition", &theirs)
+        .without("prod/integrations/greet.definition")
+        .link("../../shared/greet.definition", "prod/integrations/greet.definition")
+        .with("dev/integrations/greet.definition", &theirs.replace("name: F", "name: G"));
+    linked.run(&["apply", "--yes"]).exits(0);
+    assert_eq!(linked.read("shared/greet.definition"), theirs);
+}

@@ -282,3 +282,19 @@ fn values_of_a_component_that_cannot_be_read_may_be_secrets() {
         held(&root.with("dev/components/mail.yaml", &other));
     }
 }
+
+/// What an override leaves alone is said where it differs: "never 'in sync' beside a difference".
+#[test]
+fn what_an_override_leaves_alone_is_in_the_plan() {
+    let keep = "{tenant: prod, object: Connection/chat-main, field: title, keep: true, reason: theirs}";
+    let root = Root::applied().edit("syncs.yaml", "prune: true", &format!("prune: true, overrides: [{keep}]"));
+    root.run(&["apply", "--yes"]);
+    root.run(&["status"]).exits(0).says("✓ in sync");
+    let root = root.edit("dev/connections/chat-main.yaml", "title: Chat", "title: Other");
+    root.plan()
+        .exits(0)
+        .says("prod 1 overridden")
+        .says("title (Chat; declared: Other)")
+        .says("which leaves it alone");
+    root.run(&["status"]).exits(0).says("but for 1 field that is decided otherwise").does_not_say("✓ in sync");
+}
