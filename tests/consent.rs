@@ -685,3 +685,26 @@ fn a_link_with_the_name_of_a_temporary_file_is_not_followed() {
     assert_eq!(fs::read_to_string(&victim).unwrap(), "theirs");
     assert!(Path::new(&ground.path("prod/stablekey.lock")).is_file());
 }
+
+/// A plan file that shows something else than its digests stand for is no consent, and it replaces no manifest.
+#[test]
+fn a_plan_file_that_was_edited_is_refused() {
+    let ground = Ground::redirected();
+    assert_eq!(ground.run(&["plan", "--out", "../plan.json"]).status.code(), Some(2));
+    let file = ground.around.path().join("plan.json");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("evil.example", "chat.example")).unwrap();
+    let told = ground.apply(&["--plan", "../plan.json"], 1);
+    assert!(told.contains("shows other values of prod/Connection/chat"), "{told}");
+    fs::write(&file, text).unwrap();
+    assert!(ground.apply(&["--plan", "../plan.json"], 0).contains("✓ prod/Connection/chat"));
+    for (text, why) in [("[]", "does not have the shape"), ("{\"schema\": \"stablekey.dev/plan/v9\"}", "its schema is")]
+    {
+        fs::write(&file, text).unwrap();
+        assert!(ground.apply(&["--plan", "../plan.json"], 1).contains(why));
+    }
+    let tenants = fs::read(ground.root().join("tenants.yaml")).unwrap();
+    let output = ground.run(&["plan", "--out", "tenants.yaml"]);
+    assert!(said(&output).contains("is there and is no plan"), "{output:?}");
+    assert_eq!(fs::read(ground.root().join("tenants.yaml")).unwrap(), tenants);
+}

@@ -79,7 +79,10 @@ impl Apply {
             return Ok(planned.plan.exit_of_apply());
         }
         let consent = match file {
-            Some(file) => Consent::PlanFile(file.covers),
+            Some(file) => {
+                file.shows(&planned.plan)?;
+                Consent::PlanFile(file.covers)
+            }
             None => match self.consent(output, &planned, &approved_before, &typed)? {
                 Some(consent) => consent,
                 None => {

@@ -10,9 +10,11 @@ use crate::manifest::{self, limits};
 use crate::render::{self, Layout};
 use crate::tenant::disk::{self, RealDisk};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::error::Category;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{BufReader, Read};
 use std::path::Path;
 
@@ -60,6 +62,8 @@ pub struct PlanFile {
     pub sources: BTreeMap<String, String>,
     /// The digests that it covers.
     pub covers: BTreeSet<String>,
+    /// The fields that it shows of each action, hashed, by digest.
+    shown: BTreeMap<String, u64>,
     /// The integrations that its actions name: an apply may have removed them since.
     pub integrations: BTreeSet<String>,
 }
@@ -95,9 +99,44 @@ struct ParsedTarget {
 struct ParsedAction {
     id: String,
     digest: String,
+    #[serde(default, deserialize_with = "hashed")]
+    fields: u64,
+}
+
+/// A hash of the fields that are shown, so that those of a large plan are not held.
+fn hashed<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    Value::deserialize(from).map(hash_of)
+}
+
+fn hash_of(mut fields: Value) -> u64 {
+    for field in fields.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        // Who else holds it is not consented to.
+        field.remove("by");
+    }
+    let mut hasher = DefaultHasher::new();
+    fields.to_string().hash(&mut hasher);
+    hasher.finish()
 }
 
 impl PlanFile {
+    /// Refuses a file that shows something else than what its digests stand for: whoever read it did not see what
+    /// would be done.
+    pub fn shows(&self, plan: &Plan) -> Result<(), Failure> {
+        for (_, action) in plan.actions() {
+            let Some(shown) = self.shown.get(&action.digest.to_string()) else { continue };
+            let fields = serde_json::to_value(&action.fields).unwrap_or_default();
+            if hash_of(fields) != *shown {
+                let message =
+                    format!("the plan file was edited: it shows other values of {} than would be written", action.id);
+                return Err(Failure::new(
+                    message,
+                    "make a new one with `stablekey plan --out FILE`, and read it again",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Reads one.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let wrong = |why: String| {
@@ -136,6 +175,7 @@ impl PlanFile {
             integrations: integrations.collect(),
             scope: Scope { tenants, integrations: narrowed, syncs },
             sources: parsed.sources,
+            shown: actions.iter().map(|action| (action.digest.clone(), action.fields)).collect(),
             covers: actions.into_iter().map(|action| action.digest).chain(parsed.resumptions).collect(),
         })
     }

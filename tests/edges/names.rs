@@ -291,10 +291,6 @@ fn what_an_override_leaves_alone_is_in_the_plan() {
     root.run(&["apply", "--yes"]);
     root.run(&["status"]).exits(0).says("✓ in sync");
     let root = root.edit("dev/connections/chat-main.yaml", "title: Chat", "title: Other");
-    root.plan()
-        .exits(0)
-        .says("prod 1 overridden")
-        .says("title (Chat; declared: Other)")
-        .says("which leaves it alone");
+    root.plan().exits(0).says("prod 1 overridden").says("title (Chat; declared: Other)").says("which leaves it alone");
     root.run(&["status"]).exits(0).says("but for 1 field that is decided otherwise").does_not_say("✓ in sync");
 }
