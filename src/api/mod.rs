@@ -8,6 +8,7 @@ mod connection;
 mod crds;
 mod customer_credentials;
 mod definition;
+pub mod endpoint;
 mod integration;
 mod kind;
 pub mod names;

@@ -3,7 +3,7 @@
 
 use super::code::Code;
 use super::item::{Item, ObjectId};
-use super::plan::{Plan, Scope, plan};
+use super::plan::{ActionKind, Plan, Scope, plan};
 use super::syncs;
 use super::world::{Inventory, TenantView, View, World};
 use crate::api::*;
@@ -22,6 +22,8 @@ pub struct Index {
     /// Keys that replace each other, either way.
     kin: HashMap<String, BTreeSet<String>>,
     credentials: HashMap<String, BTreeSet<String>>,
+    /// Connections that name a key of a Secret, or whose customers do, by name and key of the Secret.
+    secrets: HashMap<(String, String), BTreeSet<String>>,
     /// What overrides name: whether each of them matches something is decided on these, whatever else changed.
     overridden: Seeds,
     /// How far a fact can travel: longer chains of syncs carry it further.
@@ -86,6 +88,8 @@ impl Index {
     }
 
     fn add_connection(&mut self, connection: &Object<ConnectionSpec>) {
+        let test = connection.spec.test.iter().flat_map(|test| test.inputs.values());
+        self.sends(connection.spec.inputs.values().chain(test), connection.name());
         for older in &connection.spec.replaces {
             let (older, newer) = (names::of_stable_key(older), connection.name().to_string());
             self.kin.entry(older.clone()).or_default().insert(newer.clone());
@@ -95,7 +99,43 @@ impl Index {
 
     fn add_credentials(&mut self, name: &str, spec: &CustomerCredentialsSpec) {
         let connection = names::of_stable_key(&spec.connection);
+        self.sends(spec.inputs.values(), &connection);
         self.credentials.entry(connection).or_default().insert(name.to_string());
+    }
+
+    fn sends<'i>(&mut self, inputs: impl Iterator<Item = &'i Input>, connection: &str) {
+        for input in inputs {
+            if let Input::SecretRef(secret) = input {
+                let of_key = self.secrets.entry((secret.name.clone(), secret.key.clone())).or_default();
+                if !of_key.contains(connection) {
+                    of_key.insert(connection.to_string());
+                }
+            }
+        }
+    }
+
+    /// The connections that name a key of a Secret which an action would have something send.
+    fn sharers(&self, plan: &Plan) -> BTreeSet<String> {
+        let after = plan.actions().filter(|(_, action)| action.action != ActionKind::Adopt);
+        let mut keys: BTreeSet<String> = BTreeSet::new();
+        let mut take = |input: &Input| {
+            if let Input::SecretRef(secret) = input {
+                keys.extend(
+                    self.secrets.get(&(secret.name.clone(), secret.key.clone())).into_iter().flatten().cloned(),
+                );
+            }
+        };
+        for item in after.filter_map(|(_, action)| action.change.after.as_ref()) {
+            match item {
+                Item::Connection(c) => {
+                    let test = c.spec.test.iter().flat_map(|test| test.inputs.values());
+                    c.spec.inputs.values().chain(test).for_each(&mut take);
+                }
+                Item::CustomerCredentials(c) => c.spec.inputs.values().for_each(&mut take),
+                Item::Component(_) | Item::Integration(..) => {}
+            }
+        }
+        self.with_kin(keys)
     }
 
     fn uses(&mut self, integration: &str, key: &str) {
@@ -166,6 +206,15 @@ impl Core {
         Core { keys, integrations, credentials }
     }
 
+    /// With more keys, and what uses them.
+    fn with(&self, keys: BTreeSet<String>, index: &Index) -> Self {
+        let mut larger = self.clone();
+        larger.integrations.extend(index.integrations_of(&keys));
+        larger.credentials.extend(keys.iter().filter_map(|k| index.credentials.get(k)).flatten().cloned());
+        larger.keys.extend(keys);
+        larger
+    }
+
     /// Whether it speaks of this object.
     pub fn contains(&self, id: &ObjectId) -> bool {
         match id.kind {
@@ -181,22 +230,28 @@ impl Core {
 /// those of the whole plan but for the marks that are set on the whole target.
 pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Plan {
     let core = Core::of(index, seeds);
-    let mut plan = match around(&core, index, world) {
-        None => plan(world, scope),
-        Some(wanted) => {
-            let small = World {
-                tenants: world.tenants.iter().map(|(name, view)| (name.clone(), smaller(view, &wanted))).collect(),
-                syncs: world.syncs.clone(),
-                stopped: world.stopped.clone(),
-                unread: world.unread.clone(),
-                misnamed: Some(world.misnamed.clone().unwrap_or_else(|| syncs::misnamed(world))),
-            };
-            plan(&small, scope)
-        }
-    };
+    let mut plan = plan_around(world, index, &core, scope);
     plan.retain(&|id| core.contains(id));
+    // Whether a secret goes to a new host is decided beside all that name it.
+    let sharers = index.sharers(&plan);
+    if !sharers.is_subset(&core.keys) {
+        plan = plan_around(world, index, &core.with(sharers, index), scope);
+        plan.retain(&|id| core.contains(id));
+    }
     plan.without_marks_of_whole_targets();
     plan
+}
+
+fn plan_around(world: &World, index: &Index, core: &Core, scope: &Scope) -> Plan {
+    let Some(wanted) = around(core, index, world) else { return plan(world, scope) };
+    let small = World {
+        tenants: world.tenants.iter().map(|(name, view)| (name.clone(), smaller(view, &wanted))).collect(),
+        syncs: world.syncs.clone(),
+        stopped: world.stopped.clone(),
+        unread: world.unread.clone(),
+        misnamed: Some(world.misnamed.clone().unwrap_or_else(|| syncs::misnamed(world))),
+    };
+    plan(&small, scope)
 }
 
 /// The objects that what is planned of `core` can depend on; `None` where they are so many that to plan all of

@@ -1,134 +1,210 @@
-//! Credential redirect: an endpoint changes while secrets stay, so that they would be sent elsewhere.
+//! Credential redirect: a secret that is there would be sent to a host that it was not sent to before.
 
-use super::code::Code;
-use super::plan::Approval;
 use crate::api::*;
+use std::collections::{BTreeMap, BTreeSet};
 
-const ENDPOINT_ENDINGS: [&str; 6] = ["url", "uri", "host", "server", "domain", "endpoint"];
+/// The inputs that are sent together, by name: those of a connection, or of a connection with its test inputs or a
+/// customer's own over them.
+pub type Inputs<'a> = BTreeMap<&'a str, &'a Input>;
 
-/// Whether an input says where credentials are sent: as its type says; where that is not known, by
-/// its name, or because its value is a URL.
-pub fn is_endpoint(name: &str, input: Option<&Input>, type_: Option<&ConnectionType>) -> bool {
-    let value = match input {
-        Some(Input::Value(value)) => Some(value.as_str()),
-        _ => None,
-    };
-    names_endpoint(name, value, type_)
+/// The inputs of a connection.
+pub fn inputs_of(spec: &ConnectionSpec) -> Inputs<'_> {
+    spec.inputs.iter().map(|(name, input)| (name.as_str(), input)).collect()
 }
 
-/// The same of an input whose value is known, wherever it comes from.
-pub fn names_endpoint(name: &str, value: Option<&str>, type_: Option<&ConnectionType>) -> bool {
-    if let Some(known) = type_.and_then(|t| t.inputs.get(name)) {
-        return known.is_endpoint();
+/// Other inputs over them.
+pub fn overlaid<'a>(inputs: Inputs<'a>, over: &'a BTreeMap<String, Input>) -> Inputs<'a> {
+    let over = over.iter().map(|(name, input)| (name.as_str(), input));
+    inputs.into_iter().chain(over).collect()
+}
+
+/// What is known of a connection's type: the strictest of all that it may be, before a plan and after it.
+#[derive(Clone, Debug, Default)]
+pub struct Strictest<'a>(pub Vec<&'a ConnectionType>);
+
+impl Strictest<'_> {
+    /// Whether an input says where credentials are sent.
+    pub fn is_endpoint(&self, name: &str, input: Option<&Input>) -> bool {
+        let value = match input {
+            Some(Input::Value(value)) => Some(value.as_str()),
+            _ => None,
+        };
+        self.says_endpoint(name, value)
     }
-    let folded = name.to_ascii_lowercase();
-    ENDPOINT_ENDINGS.iter().any(|ending| folded.ends_with(ending)) || value.is_some_and(is_url)
-}
 
-fn is_url(value: &str) -> bool {
-    value.split_once("://").is_some_and(|(scheme, rest)| {
-        !rest.is_empty()
-            && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
-    })
-}
-
-/// Whether changing a connection that exists from `before` to `after` would send its secrets elsewhere. Where
-/// its type is not known, `types` are all that it may be: what one of them says is enough.
-pub fn redirect(before: &ConnectionSpec, after: &ConnectionSpec, types: &[&ConnectionType]) -> Option<Approval> {
-    let is_endpoint = |name: &str, input: Option<&Input>| match types {
-        [known] => is_endpoint(name, input, Some(known)),
-        types => is_endpoint(name, input, None) || types.iter().any(|t| is_endpoint(name, input, Some(t))),
-    };
-    let is_secret = |name: &str, spec: &ConnectionSpec| match types {
-        [] => is_secret(name, spec, None),
-        types => types.iter().any(|t| is_secret(name, spec, Some(t))),
-    };
-    let names = before.inputs.keys().chain(after.inputs.keys().filter(|name| !before.inputs.contains_key(*name)));
-    let moved: Vec<&str> = names
-        .filter(|name| before.inputs.get(*name) != after.inputs.get(*name))
-        .filter(|name| is_endpoint(name, before.inputs.get(*name)) || is_endpoint(name, after.inputs.get(*name)))
-        .map(String::as_str)
-        .collect();
-    let stays = |name: &&String| is_secret(name, before) && is_secret(name, after);
-    let secrets: Vec<&str> = before.inputs.keys().filter(stays).map(String::as_str).collect();
-    if moved.is_empty() || secrets.is_empty() {
-        return None;
+    /// The same of an input whose value is known, wherever it comes from.
+    pub fn says_endpoint(&self, name: &str, value: Option<&str>) -> bool {
+        endpoint::is_endpoint(name, value) || self.known(name).any(TypeInput::is_endpoint)
     }
-    Some(Approval {
-        code: Code::CredentialRedirect,
-        why: format!("{} changes while {} stays", moved.join(", "), secrets.join(", ")),
-    })
+
+    /// Whether an input is a secret: a reference, a customer's own, or a value that a type calls one.
+    pub fn is_secret(&self, name: &str, input: &Input) -> bool {
+        match input {
+            Input::SecretRef(_) | Input::PerCustomer(_) => true,
+            Input::Value(_) => self.known(name).any(TypeInput::is_secret),
+        }
+    }
+
+    fn known(&self, name: &str) -> impl Iterator<Item = &TypeInput> {
+        self.0.iter().filter_map(move |type_| type_.inputs.get(name))
+    }
+
+    /// The names of the inputs that are secrets.
+    pub fn secrets<'i>(&self, inputs: &Inputs<'i>) -> BTreeSet<&'i str> {
+        inputs.iter().filter(|(name, input)| self.is_secret(name, input)).map(|(name, _)| *name).collect()
+    }
+
+    /// The hosts that the endpoints among some inputs name. What a Secret or a customer supplies is a host of its
+    /// own.
+    pub fn hosts(&self, inputs: &Inputs<'_>) -> BTreeSet<String> {
+        let endpoints = inputs.iter().filter(|(name, input)| self.is_endpoint(name, Some(input)));
+        let of = |(name, input): (&&str, &&Input)| match input {
+            Input::Value(value) => endpoint::hosts(value),
+            Input::SecretRef(secret) => BTreeSet::from([format!("Secret {}/{}", secret.name, secret.key)]),
+            Input::PerCustomer(_) => BTreeSet::from([format!("each customer's {name}")]),
+        };
+        endpoints.flat_map(of).collect()
+    }
+
+    /// The endpoints that differ between two sets of inputs.
+    pub fn moved<'i>(&self, before: &Inputs<'i>, after: &Inputs<'i>) -> BTreeSet<&'i str> {
+        let names = before.keys().chain(after.keys()).copied();
+        let differs = |name: &&str| !is_same(before.get(name).copied(), after.get(name).copied());
+        let is_one = |name: &&str| {
+            self.is_endpoint(name, before.get(name).copied()) || self.is_endpoint(name, after.get(name).copied())
+        };
+        names.filter(differs).filter(is_one).collect()
+    }
+
+    /// Why a change of some inputs to others sends a secret elsewhere: an endpoint changes while a secret stays, or
+    /// joins.
+    pub fn change(&self, before: &Inputs<'_>, after: &Inputs<'_>) -> Option<String> {
+        let moved = self.moved(before, after);
+        let secrets = self.secrets(after);
+        if moved.is_empty() || secrets.is_empty() {
+            return None;
+        }
+        let there: BTreeSet<Identity<'_>> = self.secrets(before).iter().map(|name| identity(name, before)).collect();
+        let is_there = |name: &&str| there.contains(&identity(name, after));
+        let (stay, join): (Vec<&str>, Vec<&str>) = secrets.into_iter().partition(is_there);
+        let moved = moved.into_iter().collect::<Vec<_>>().join(", ");
+        Some(match stay.is_empty() {
+            false => format!("{moved} changes while {} stays", stay.join(", ")),
+            true => format!("{moved} changes where {} joins", join.join(", ")),
+        })
+    }
 }
 
-fn is_secret(name: &str, spec: &ConnectionSpec, type_: Option<&ConnectionType>) -> bool {
-    match spec.inputs.get(name) {
-        Some(Input::SecretRef(_) | Input::PerCustomer(_)) => true,
-        Some(Input::Value(_)) => type_.and_then(|t| t.inputs.get(name)).is_some_and(TypeInput::is_secret),
-        None => false,
+/// A secret, whatever the input is called: a key of a Secret, or what customers give.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Identity<'a> {
+    Key(&'a str, &'a str),
+    Named(&'a str),
+}
+
+fn identity<'a>(name: &'a str, inputs: &Inputs<'a>) -> Identity<'a> {
+    match inputs.get(name) {
+        Some(Input::SecretRef(secret)) => Identity::Key(&secret.name, &secret.key),
+        _ => Identity::Named(name),
     }
+}
+
+fn is_same(before: Option<&Input>, after: Option<&Input>) -> bool {
+    match (before, after) {
+        (Some(Input::Value(before)), Some(Input::Value(after))) => before.trim() == after.trim(),
+        (before, after) => before == after,
+    }
+}
+
+/// The keys of Secrets that some inputs name, each with the name of an input.
+pub fn keys_of<'a>(inputs: &Inputs<'a>) -> BTreeMap<(&'a str, &'a str), &'a str> {
+    let key = |(name, input): (&&'a str, &&'a Input)| match input {
+        Input::SecretRef(secret) => Some(((secret.name.as_str(), secret.key.as_str()), *name)),
+        Input::Value(_) | Input::PerCustomer(_) => None,
+    };
+    inputs.iter().filter_map(key).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn spec(inputs: &[(&str, Input)]) -> ConnectionSpec {
-        ConnectionSpec {
-            stable_key: "k".into(),
-            title: None,
-            description: None,
-            component: ComponentRef::new("http", true),
-            type_: "basic".into(),
-            credentials: Credentials::OrganizationCustomer,
-            embedded_workflows: None,
-            inputs: inputs.iter().map(|(n, i)| (n.to_string(), i.clone())).collect(),
-            test: None,
-            replaces: vec![],
-            deletion_policy: None,
-        }
+    fn change(before: &[(&str, Input)], after: &[(&str, Input)], types: &[&ConnectionType]) -> Option<String> {
+        let before: Inputs<'_> = before.iter().map(|(name, input)| (*name, input)).collect();
+        let after: Inputs<'_> = after.iter().map(|(name, input)| (*name, input)).collect();
+        Strictest(types.to_vec()).change(&before, &after)
+    }
+
+    fn password() -> (&'static str, Input) {
+        ("password", Input::secret("s", "k"))
+    }
+
+    fn url(value: &str) -> (&'static str, Input) {
+        ("baseUrl", Input::value(value))
     }
 
     #[test]
     fn an_endpoint_that_changes_while_a_secret_stays_is_a_redirect() {
-        let secret = ("password", Input::secret("s", "k"));
-        let before = spec(&[("baseUrl", Input::value("https://a")), secret.clone()]);
-        let after = spec(&[("baseUrl", Input::value("https://b")), secret.clone()]);
-        assert_eq!(redirect(&before, &after, &[]).unwrap().why, "baseUrl changes while password stays");
+        let stays = "baseUrl changes while password stays";
+        assert_eq!(change(&[url("https://a"), password()], &[url("https://b"), password()], &[]).unwrap(), stays);
         // Added, removed, or of another kind: the same.
-        assert!(redirect(&spec(std::slice::from_ref(&secret)), &after, &[]).is_some());
-        assert!(redirect(&before, &spec(std::slice::from_ref(&secret)), &[]).is_some());
-        assert!(redirect(&before, &spec(&[("baseUrl", Input::PER_CUSTOMER), secret.clone()]), &[]).is_some());
+        for (before, after) in [
+            (vec![password()], vec![url("https://b"), password()]),
+            (vec![url("https://a"), password()], vec![password()]),
+            (vec![url("https://a"), password()], vec![("baseUrl", Input::PER_CUSTOMER), password()]),
+        ] {
+            assert_eq!(change(&before, &after, &[]).unwrap(), stays);
+        }
         // The customers' own secrets stay too.
-        let theirs = ("password", Input::PER_CUSTOMER);
-        let (a, b) =
-            (spec(&[("host", Input::value("a")), theirs.clone()]), spec(&[("host", Input::value("b")), theirs]));
-        assert!(redirect(&a, &b, &[]).is_some());
+        let theirs = || ("password", Input::PER_CUSTOMER);
+        let hosts = |host: &str| ("host", Input::value(host));
+        assert!(change(&[hosts("a"), theirs()], &[hosts("b"), theirs()], &[]).is_some());
     }
 
     #[test]
-    fn no_redirect_without_a_secret_that_stays_or_an_endpoint_that_moves() {
-        let before = spec(&[("baseUrl", Input::value("https://a")), ("note", Input::value("x"))]);
-        assert!(redirect(&before, &spec(&[("baseUrl", Input::value("https://b"))]), &[]).is_none());
-        let a = spec(&[("note", Input::value("a")), ("password", Input::secret("s", "k"))]);
-        let b = spec(&[("note", Input::value("b")), ("password", Input::secret("s", "k"))]);
-        assert!(redirect(&a, &b, &[]).is_none());
+    fn a_secret_is_the_same_whatever_its_input_is_called() {
+        let renamed = ("pass", Input::secret("s", "k"));
+        let why = change(&[url("https://a"), password()], &[url("https://b"), renamed], &[]).unwrap();
+        assert_eq!(why, "baseUrl changes while pass stays");
+        let joins = change(&[url("https://a")], &[url("https://b"), password()], &[]).unwrap();
+        assert_eq!(joins, "baseUrl changes where password joins");
     }
 
     #[test]
-    fn the_type_says_what_an_endpoint_is_where_it_is_known() {
-        let known = ConnectionType {
+    fn no_redirect_without_a_secret_or_an_endpoint_that_moves() {
+        let note = |text: &str| ("note", Input::value(text));
+        assert!(change(&[url("https://a"), note("x")], &[url("https://b")], &[]).is_none());
+        assert!(change(&[note("a"), password()], &[note("b"), password()], &[]).is_none());
+        assert!(change(&[url("https://a"), password()], &[url(" https://a\n"), password()], &[]).is_none());
+    }
+
+    /// "A type may add endpoints, never take one away."
+    #[test]
+    fn a_type_adds_endpoints_and_takes_none_away() {
+        let marks = |names: &[(&str, Option<bool>)]| ConnectionType {
             key: "basic".into(),
             oauth2: None,
-            inputs: [
-                ("note".to_string(), TypeInput { endpoint: Some(true), ..TypeInput::default() }),
-                ("baseUrl".to_string(), TypeInput::default()),
-            ]
-            .into_iter()
-            .collect(),
+            inputs: names
+                .iter()
+                .map(|(name, endpoint)| (name.to_string(), TypeInput { endpoint: *endpoint, ..TypeInput::default() }))
+                .collect(),
         };
-        assert!(is_endpoint("note", None, Some(&known)));
-        assert!(!is_endpoint("baseUrl", None, Some(&known)));
-        assert!(is_endpoint("other", Some(&Input::value("https://x")), Some(&known)));
+        let (adds, takes) = (marks(&[("note", Some(true))]), marks(&[("baseUrl", Some(false)), ("note", None)]));
+        let note = |text: &str| ("note", Input::value(text));
+        assert!(change(&[note("a"), password()], &[note("b"), password()], &[&adds]).is_some());
+        // Of two, before and after a plan, what one says is enough.
+        assert!(change(&[note("a"), password()], &[note("b"), password()], &[&takes, &adds]).is_some());
+        assert!(change(&[url("https://a"), password()], &[url("https://b"), password()], &[&takes]).is_some());
+    }
+
+    #[test]
+    fn hosts_are_those_of_all_endpoints() {
+        let (a, b, c) = (Input::value("https://a.example/x"), Input::PER_CUSTOMER, Input::secret("s", "host"));
+        let inputs: Inputs<'_> = [("baseUrl", &a), ("instanceUrl", &b), ("host", &c)].into();
+        let hosts = Strictest::default().hosts(&inputs);
+        assert_eq!(
+            hosts.into_iter().collect::<Vec<_>>(),
+            ["Secret s/host", "a.example", "each customer's instanceUrl"]
+        );
     }
 }

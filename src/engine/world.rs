@@ -163,6 +163,17 @@ impl Inventory {
         }
     }
 
+    /// Whether an object is there.
+    pub fn has(&self, id: &ObjectId) -> bool {
+        match id.kind {
+            Kind::Component => self.components.contains_key(&id.name),
+            Kind::Connection => self.connections.contains_key(&id.name),
+            Kind::CustomerCredentials => self.customer_credentials.contains_key(&id.name),
+            Kind::Integration => self.integrations.contains_key(&id.name),
+            Kind::Tenant | Kind::TenantSync => false,
+        }
+    }
+
     /// One object.
     pub fn get(&self, id: &ObjectId) -> Option<Item> {
         match id.kind {

@@ -13,6 +13,7 @@ mod messages;
 mod narrowing;
 mod one_bad_resource;
 mod policy;
+mod redirects;
 mod removal;
 mod secrets;
 mod suspended;

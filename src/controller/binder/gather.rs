@@ -9,7 +9,7 @@ use super::state::Binder;
 use super::wanted::can_be_key;
 use crate::api::*;
 use crate::engine::code::Code;
-use crate::engine::redirect::names_endpoint;
+use crate::engine::redirect::Strictest;
 use crate::secret::SecretBytes;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -189,7 +189,8 @@ impl Gathered {
         for (name, value) in &self.values {
             let value = std::str::from_utf8(value.expose()).ok();
             let is_allowed = |endpoint: Host| hosts.iter().any(|host| host.allows(&endpoint));
-            if names_endpoint(name, value, type_) && !value.and_then(Host::of_endpoint).is_some_and(is_allowed) {
+            let types = Strictest(type_.into_iter().collect());
+            if types.says_endpoint(name, value) && !value.and_then(Host::of_endpoint).is_some_and(is_allowed) {
                 let text = format!(
                     "input {name} does not plainly name a host that Secret {} may be sent to (its annotation {HOSTS}): \
                      correct the input, or let the Secret's owner add the host",

@@ -3,6 +3,7 @@
 
 use super::digest;
 use super::model::*;
+use super::redirects;
 use super::tenant::{Draft, overridden};
 use crate::api::*;
 use crate::engine::check::missing_inputs;
@@ -11,7 +12,7 @@ use crate::engine::diff::{self, Declaration, Drifted, Held, Overridden};
 use crate::engine::field::FieldKind;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::record::Writer;
-use crate::engine::redirect::redirect;
+use crate::engine::resolve::{Replacements, resolve_variable};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -93,15 +94,15 @@ impl Draft<'_> {
         let mut after: BTreeSet<String> = declarations.iter().flat_map(|d| d.after.iter().cloned()).collect();
         let mut needs_approval = Vec::new();
         match (&live, &fields.after) {
-            (Some(Item::Connection(before)), Item::Connection(then)) => {
-                needs_approval.extend(redirect(&before.spec, &then.spec, &self.after.types_of(&then.spec)));
-            }
             (None, Item::Connection(then)) => {
                 let component = names::of_component(&then.spec.component.key, then.spec.component.is_public());
                 after.extend(self.made_by.get(&ObjectId::new(Kind::Component, component)).cloned());
             }
-            (_, Item::Integration(integration, _)) => {
+            (before, Item::Integration(integration, _)) => {
                 after.extend(self.makers(integration.spec.connections.iter().filter_map(Variable::stable_key)));
+                if let Some(Item::Integration(before, _)) = before {
+                    needs_approval.extend(self.moves_to_another_host(before, integration));
+                }
             }
             (_, Item::CustomerCredentials(c)) => after.extend(self.makers([c.spec.connection.as_str()])),
             _ => {}
@@ -150,6 +151,27 @@ impl Draft<'_> {
         }
         self.answers(&action);
         self.actions.push(action);
+    }
+
+    /// Why a variable that moves sends a secret to another host.
+    fn moves_to_another_host(
+        &self,
+        before: &Object<IntegrationSpec>,
+        after: &Object<IntegrationSpec>,
+    ) -> Option<Approval> {
+        let live = self.input.live.as_ref();
+        let [was, is] = &self.answering;
+        let moved = |variable: &Variable| {
+            let old = before.spec.connections.iter().find(|v| v.name == variable.name && *v != variable)?;
+            let was = was.get_or_init(|| Replacements::of(self.input.tenant, live));
+            let is = is.get_or_init(|| Replacements::of(self.input.tenant, &self.after));
+            let from = resolve_variable(self.input.tenant, before.name(), old, live, was).connection().cloned()?;
+            let to =
+                resolve_variable(self.input.tenant, after.name(), variable, &self.after, is).connection().cloned()?;
+            let why = (from.name() != to.name()).then(|| redirects::of_binding(self, &from.spec, &to.spec))??;
+            Some(Approval { code: Code::CredentialRedirect, why: format!("{:?}: {why}", variable.name) })
+        };
+        after.spec.connections.iter().find_map(moved)
     }
 
     /// A secret that stands there as a value is not shown: not where it is held, and not where it goes.

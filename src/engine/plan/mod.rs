@@ -8,6 +8,7 @@ mod input;
 mod model;
 mod overrides;
 mod reading;
+mod redirects;
 mod removal;
 mod tenant;
 

@@ -3,7 +3,7 @@
 use super::input::{Input, with_what_the_source_cannot_say};
 use super::model::*;
 use super::reading::Reading;
-use super::{by_hand, removal};
+use super::{by_hand, redirects, removal};
 use crate::api::*;
 use crate::engine::bindings::{Bindings, affected};
 use crate::engine::canonical::Json;
@@ -18,7 +18,7 @@ use crate::engine::resolve::Replacements;
 use crate::engine::world::Inventory;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A planned tenant.
 #[derive(Debug)]
@@ -54,6 +54,9 @@ pub(super) struct Draft<'a> {
     pub answered_by: HashMap<String, Vec<String>>,
     /// Objects that are not what their writers want: what needs them is held back.
     pub occupied: BTreeSet<ObjectId>,
+    /// Who answers for which key in the tenant as it is, and once its connections are drafted: where a variable
+    /// moves, both are asked.
+    pub answering: [OnceLock<Replacements>; 2],
 }
 
 /// Plans one tenant.
@@ -69,6 +72,7 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
         wanted: Vec::new(),
         answered_by: HashMap::new(),
         occupied: BTreeSet::new(),
+        answering: Default::default(),
     };
     let of =
         |wanted: &dyn Fn(Kind) -> bool| input.declared.iter().filter(|(id, _)| wanted(id.kind)).collect::<Vec<_>>();
@@ -82,6 +86,7 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
     for ((id, declarations), _) in others.into_iter().zip(settled).filter(|(_, settled)| !settled) {
         draft.object(id, declarations, &none, &|| Value::Null);
     }
+    redirects::mark(&mut draft);
     let connections = draft.after.clone();
     let replacements = Replacements::of(input.tenant, &connections);
     let integrations = of(&|kind| kind == Kind::Integration);

@@ -1,6 +1,7 @@
 //! Components, as far as definitions show them: a beginning that a person can complete.
 
-use super::{Definition, DefinitionInput, InputValue, Shape, is_url, says_endpoint};
+use super::{Definition, DefinitionInput, InputValue, Shape};
+use crate::api::endpoint;
 use crate::api::{ComponentRef, ComponentSpec, ConnectionType, OAuth2, Object, TypeInput, names};
 use std::collections::BTreeMap;
 
@@ -40,9 +41,10 @@ pub fn component_stubs(definitions: &[&Definition]) -> Vec<Object<ComponentSpec>
 fn add_inputs(stub: &mut ConnectionType, inputs: &[DefinitionInput]) {
     for input in inputs {
         let seen = stub.inputs.entry(input.name.clone()).or_default();
-        let url = matches!(&input.value, InputValue::Text(value) if is_url(value));
+        let url = matches!(&input.value, InputValue::Text(value) if endpoint::is_url(value));
         // Scopes may be URLs; they are not where credentials are sent.
-        let endpoint = says_endpoint(&input.name) || (url && !input.name.to_ascii_lowercase().contains("scope"));
+        let endpoint =
+            endpoint::is_named_so(&input.name) || (url && !input.name.to_ascii_lowercase().contains("scope"));
         seen.secret = (input.secret || seen.is_secret()).then_some(true);
         seen.endpoint = (endpoint || seen.is_endpoint()).then_some(true);
     }

@@ -16,21 +16,6 @@ pub fn is_placeholder(value: &str) -> bool {
         || (folded.starts_with("addyour") && folded.ends_with("here"))
 }
 
-/// Whether a value is a URL with a host.
-pub fn is_url(value: &str) -> bool {
-    let Some((scheme, rest)) = value.split_once("://") else { return false };
-    scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
-        && !rest.is_empty()
-        && !rest.starts_with('/')
-}
-
-/// Whether the name of an input says that it is an endpoint.
-pub fn says_endpoint(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["url", "uri", "host", "server", "domain", "endpoint"].iter().any(|ending| name.ends_with(ending))
-}
-
 /// Whether a value is a secret whatever its name: a URL with a password in it, or a private key.
 pub fn is_secret_itself(value: &str) -> bool {
     let authority = value.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
@@ -86,10 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_endpoints_and_values_that_are_secrets_themselves() {
-        assert!(is_url("https://a.example/x") && is_url("postgres://db"));
-        assert!(!is_url("a.example") && !is_url("://x") && !is_url("file:///x"));
-        assert!(says_endpoint("authorizeUrl") && says_endpoint("HOST") && !says_endpoint("hostname"));
+    fn values_that_are_secrets_themselves() {
         assert!(is_secret_itself("postgres://u:pw@db/x") && is_secret_itself("-----BEGIN RSA PRIVATE KEY-----\nx"));
         assert!(!is_secret_itself("https://a.example/x?y=a:b@c") && !is_secret_itself("https://user@host"));
         assert!(is_uuid("28471cca-f691-4660-9cf1-de4d254ae2ec") && !is_uuid("helloWorldComponent"));

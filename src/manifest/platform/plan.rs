@@ -2,11 +2,12 @@
 
 use super::answer::{Answer, ComponentAnswer, Expression, Field, ReusableConnection, TypeAnswer};
 use super::list::Literal;
+use crate::api::endpoint;
 use crate::api::{
     ComponentRef, ComponentSpec, ConnectionSpec, ConnectionType, Credentials, Input, OAuth2, Object, TypeInput, names,
     sensitive,
 };
-use crate::manifest::definition::{is_secret_itself, says_endpoint};
+use crate::manifest::definition::is_secret_itself;
 use crate::manifest::import::{
     Existing, File, Import, LeftOutWhy, Note, Reusable, Unfit, bounds, plan_import, secret_key, secret_needed, title,
 };
@@ -106,7 +107,7 @@ fn type_input(field: &Field) -> TypeInput {
     TypeInput {
         required: field.required.filter(|required| *required),
         secret: is(field.kind.as_deref(), "password").then_some(true),
-        endpoint: field.key.as_deref().is_some_and(says_endpoint).then_some(true),
+        endpoint: field.key.as_deref().is_some_and(endpoint::is_named_so).then_some(true),
     }
 }
 

@@ -1,0 +1,257 @@
+//! Which inputs say where credentials are sent: one rule, by their names and by their values. A type may add
+//! endpoints, never take one away.
+
+use std::collections::BTreeSet;
+
+/// Endings of names that say it, without separators and in lower case.
+const ENDINGS: [&str; 31] = [
+    "url",
+    "urls",
+    "uri",
+    "uris",
+    "host",
+    "hosts",
+    "hostname",
+    "hostnames",
+    "hostport",
+    "server",
+    "servers",
+    "domain",
+    "domains",
+    "endpoint",
+    "endpoints",
+    "broker",
+    "brokers",
+    "brokerlist",
+    "address",
+    "addresses",
+    "proxy",
+    "proxies",
+    "dsn",
+    "instance",
+    "origin",
+    "origins",
+    "gateway",
+    "authority",
+    "datacenter",
+    "issuer",
+    "nodes",
+];
+/// Words that say it wherever they stand in a name.
+const WORDS: [&str; 4] = ["endpoint", "hostname", "baseurl", "baseuri"];
+/// Names about something else that end like one.
+const EXEMPT: [&str; 4] = ["mailaddress", "fromaddress", "toaddress", "replyaddress"];
+
+/// Whether an input says where credentials are sent, by its name or by its value.
+pub fn is_endpoint(name: &str, value: Option<&str>) -> bool {
+    is_named_so(name) || value.is_some_and(looks_like_one)
+}
+
+/// Whether the name of an input says so: `baseUrl`, `base_urls`, `HOST_NAME`, `endpointOverride`, `brokers`.
+pub fn is_named_so(name: &str) -> bool {
+    let folded: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let ends = |endings: &[&str]| endings.iter().any(|ending| folded.ends_with(ending));
+    (ends(&ENDINGS) || WORDS.iter().any(|word| folded.contains(word))) && !ends(&EXEMPT)
+}
+
+/// Whether a value, trimmed, looks like one: a URL, `//host`, a host with a port or a path, or a list of such.
+pub fn looks_like_one(value: &str) -> bool {
+    parts(value).any(|part| is_url(part) || is_schemeless(part) || is_host_with_more(part))
+}
+
+/// Whether a value is a URL of any scheme.
+pub fn is_url(value: &str) -> bool {
+    value.trim().split_once("://").is_some_and(|(scheme, rest)| {
+        !rest.is_empty()
+            && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | ':'))
+    })
+}
+
+/// The hosts that a value names, each in lower case, with its port where that is written; of what names none
+/// plainly the value itself, so that it is another than every host.
+pub fn hosts(value: &str) -> BTreeSet<String> {
+    parts(value).map(host).collect()
+}
+
+fn host(part: &str) -> String {
+    let rest = part.split_once("://").map_or(part, |(_, rest)| rest);
+    let rest = rest.trim_start_matches('/');
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or(rest);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = if host.is_empty() { part } else { host };
+    host.to_ascii_lowercase()
+}
+
+/// The items of a list, as clients of clusters take one: `a:9092, b:9092`.
+fn parts(value: &str) -> impl Iterator<Item = &str> {
+    value.split(|c: char| matches!(c, ',' | ';') || c.is_whitespace()).filter(|part| !part.is_empty())
+}
+
+fn is_schemeless(part: &str) -> bool {
+    part.strip_prefix("//").is_some_and(|rest| rest.starts_with(|c: char| c.is_alphanumeric() || c == '['))
+}
+
+/// `host:port`, `host.example/path`, `[::1]:80`, `user@host.example:22`.
+fn is_host_with_more(part: &str) -> bool {
+    let part = part.rsplit_once('@').map_or(part, |(_, host)| host);
+    if let Some(rest) = part.strip_prefix('[') {
+        return rest.split_once(']').is_some_and(|(address, after)| {
+            address.parse::<std::net::Ipv6Addr>().is_ok() && (is_port(after) || after.starts_with('/'))
+        });
+    }
+    let name = &part[..part.find([':', '/']).unwrap_or(part.len())];
+    let after = &part[name.len()..];
+    let port = after.split('/').next().unwrap_or(after);
+    let is_address = name.parse::<std::net::Ipv4Addr>().is_ok();
+    match port.is_empty() {
+        // A path needs a host with a dot before it: `read/write` is none.
+        true => after.starts_with('/') && (is_address || is_domain(name)),
+        // A time has a colon too.
+        false => {
+            is_port(port)
+                && (is_address
+                    || is_domain(name)
+                    || name.starts_with(|c: char| c.is_alphabetic()) && is_label_or_domain(name))
+        }
+    }
+}
+
+fn is_port(text: &str) -> bool {
+    let digits = text.strip_prefix(':').map(|port| port.split('/').next().unwrap_or(port));
+    digits.is_some_and(|digits| digits.len() >= 2 && digits.parse::<u16>().is_ok())
+}
+
+fn is_domain(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    name.contains('.') && last.chars().all(|c| c.is_ascii_alphabetic()) && is_label_or_domain(name)
+}
+
+fn is_label_or_domain(name: &str) -> bool {
+    let label = |label: &str| !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
+    name.split('.').all(label) && name.contains(|c: char| c.is_alphabetic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_endpoints() {
+        for name in [
+            "baseUrl",
+            "base_url",
+            "base_urls",
+            "tokenUrl",
+            "redirectUri",
+            "host",
+            "hosts",
+            "HOST",
+            "hostname",
+            "host_name",
+            "host-name",
+            "Host Name",
+            "server",
+            "bootstrap.servers",
+            "brokers",
+            "brokerList",
+            "domain",
+            "subdomain",
+            "myshopifyDomain",
+            "endpoint",
+            "endpointOverride",
+            "endpoint_override_v2",
+            "address",
+            "ipAddress",
+            "proxy",
+            "httpProxy",
+            "dsn",
+            "instance",
+            "snowInstance",
+            "dataCenter",
+            "baseUrlOverride",
+        ] {
+            assert!(is_named_so(name), "{name}");
+        }
+        for name in [
+            "scopes",
+            "username",
+            "clientId",
+            "emailAddress",
+            "fromAddress",
+            "hostile",
+            "port",
+            "title",
+            "timeout",
+            "region",
+            "instanceId",
+            "serverName",
+            "urlPrefixed",
+            "note",
+            "account",
+        ] {
+            assert!(!is_named_so(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn values_of_endpoints() {
+        for value in [
+            "https://a.example",
+            "HTTPS://A.EXAMPLE/x",
+            " https://a.example",
+            "\thttps://a.example\n",
+            "//evil",
+            "//evil.example/x",
+            "evil.example/path",
+            "evil.example:8080",
+            "evil.example:8080/x",
+            "kafka:9092",
+            "10.0.0.1:80",
+            "10.0.0.1/x",
+            "[::1]:80",
+            "postgres://db",
+            "file:///etc/x",
+            "jdbc:mysql://db/x",
+            "a:9092,b:9092",
+            "user@sftp.example:22",
+            "ftp+tls://x",
+        ] {
+            assert!(looks_like_one(value), "{value}");
+        }
+        for value in [
+            "",
+            "read",
+            "read/write",
+            "api refresh",
+            "12:30",
+            "a: b",
+            "evil.example",
+            "x:y",
+            "crm.objects.read",
+            "application/json",
+            "1.2/3",
+            "key:value",
+            "/path",
+            "//",
+            "://x",
+            "a:1",
+            "2026-11-27T10:00",
+            "50%",
+        ] {
+            assert!(!looks_like_one(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn hosts_are_compared_without_what_stands_around_them() {
+        let one = |value: &str| hosts(value).into_iter().next().unwrap_or_default();
+        assert_eq!(one("https://A.Example/x?y"), "a.example");
+        assert_eq!(one(" https://u:p@a.example:8443/x"), "a.example:8443");
+        assert_eq!(one("//a.example"), "a.example");
+        assert_eq!(one("a.example"), "a.example");
+        assert_eq!(one("file:///etc/x"), "etc");
+        assert_eq!(hosts("a:9092, b:9092").len(), 2);
+        assert!(hosts(" ").is_empty());
+    }
+}

@@ -1,0 +1,214 @@
+//! "A *credential redirect* always needs approval: a secret that is there (a secretRef, a customer's own) would be
+//! sent to a host that it was not sent to before, by whatever path: an update, a create that replaces or re-makes,
+//! `replaces`, test inputs, a customer's own input or connection, a binding that moves, a type that loses its mark."
+
+use crate::fixtures::{Tenant, Told, world};
+use stablekey::api::Credentials;
+use stablekey::engine::code::Code;
+
+const A: &str = "https://a.example";
+const B: &str = "https://b.example";
+
+/// prod as it was applied, and what its source says then.
+fn prod(before: impl FnOnce(Tenant) -> Tenant, after: impl FnOnce(Tenant) -> Tenant) -> Told {
+    world()
+        .tenant("prod", |t| before(t.declares()))
+        .applied()
+        .tenant("prod", |t| after(t.declares_nothing().declares()))
+}
+
+fn crm(t: Tenant, host: &str) -> Tenant {
+    t.connection("crm", "http/basic").input("baseUrl", host).secret("password", "s")
+}
+
+#[track_caller]
+fn marked(w: &Told, action: &str, why: &str) {
+    let plan = w.plan();
+    let marks = &plan.action(action).action.needs_approval;
+    let of_redirect: Vec<&str> =
+        marks.iter().filter(|m| m.code == Code::CredentialRedirect).map(|m| m.why.as_str()).collect();
+    assert!(of_redirect.iter().any(|w| w.contains(why)), "{action}: {of_redirect:?} does not say {why:?}");
+}
+
+#[track_caller]
+fn unmarked(w: &Told, action: &str) {
+    let plan = w.plan();
+    let marks = &plan.action(action).action.needs_approval;
+    assert!(marks.iter().all(|m| m.code != Code::CredentialRedirect), "{action}: {marks:?}");
+}
+
+/// "a create that replaces": case 19.
+#[test]
+fn a_replacement_with_another_host_is_one() {
+    let newer =
+        |t: Tenant, host: &str| t.connection("new", "http/basic").input("baseUrl", host).secret("password", "s");
+    let w = |host: &str| prod(|t| crm(t, A), |t| newer(crm(t, A), host).replaces("crm"));
+    marked(&w(B), "prod/Connection/new", "a.example");
+    unmarked(&w(A), "prod/Connection/new");
+    // A path on the same host is no other host.
+    unmarked(&w("https://a.example/v2"), "prod/Connection/new");
+    // With a Secret of its own: what is bound moves all the same.
+    let own =
+        |t: Tenant| t.connection("new", "http/basic").input("baseUrl", B).secret("password", "other").replaces("crm");
+    marked(&prod(|t| crm(t, A), |t| own(crm(t, A))), "prod/Connection/new", "it replaces crm");
+}
+
+/// "or `replaces` added".
+#[test]
+fn a_key_that_is_replaced_later_is_one() {
+    let newer = |t: Tenant| t.connection("new", "http/basic").input("baseUrl", B).secret("password", "other");
+    let w = prod(|t| newer(crm(t, A)), |t| newer(crm(t, A)).replaces("crm"));
+    marked(&w, "prod/Connection/new", "it replaces crm, whose credentials go to a.example");
+}
+
+/// Customers gave their credentials for a key that is gone.
+#[test]
+fn a_key_that_is_gone_and_has_customers_is_one() {
+    let w = world().tenant("prod", |t| t.customer("Acme", "crm").secret("pin", "acme")).tenant("prod", |t| {
+        t.declares().connection("new", "http/basic").input("baseUrl", B).per_customer("pin").replaces("crm")
+    });
+    marked(&w, "prod/Connection/new", "it replaces crm, which is gone");
+}
+
+/// "made again after a deletion by hand": the record says where it went.
+#[test]
+fn what_is_made_again_with_another_host_is_one() {
+    let gone =
+        |host: &str| prod(|t| crm(t, A), |t| crm(t, host)).tenant("prod", |t| t.place().without("Connection/crm"));
+    marked(&gone(B), "prod/Connection/crm", "made again with another baseUrl");
+    unmarked(&gone(A), "prod/Connection/crm");
+}
+
+/// "test inputs": case 20.
+#[test]
+fn test_inputs_of_another_host_are_one() {
+    let w = |host: &str| prod(|t| crm(t, A), |t| crm(t, A).test_input("baseUrl", host));
+    marked(&w(B), "prod/Connection/crm", "in tests baseUrl changes while password stays");
+    let title = prod(|t| crm(t, A), |t| crm(t, A).title("T").test_input("username", "u"));
+    unmarked(&title, "prod/Connection/crm");
+}
+
+/// "a customer's own inputs": case 20.
+#[test]
+fn a_customers_own_endpoint_is_one() {
+    let of = |t: Tenant, host: &str| {
+        let t = t.connection("crm", "http/basic").per_customer("instanceUrl").per_customer("password");
+        t.customer("Acme", "crm").input("instanceUrl", host).secret("password", "acme")
+    };
+    let w = prod(|t| of(t, A), |t| of(t, B));
+    marked(&w, "prod/CustomerCredentials/acme-crm", "instanceUrl changes while password stays");
+    // A customer that is new brings a secret that is new.
+    let first = world().tenant("prod", |t| of(t.declares(), A));
+    unmarked(&first, "prod/CustomerCredentials/acme-crm");
+}
+
+/// "or connection": the same secret for a connection to another host.
+#[test]
+fn a_customers_secret_for_another_connection_is_one() {
+    let two = |t: Tenant| {
+        let t = t.connection("crm", "http/basic").input("baseUrl", A).per_customer("password");
+        let t = t.connection("mail", "http/basic").input("baseUrl", B).per_customer("password");
+        t.customer("Acme", "crm").secret("password", "acme")
+    };
+    let w = prod(two, |t| two(t).customer("Acme", "mail").secret("password", "acme"));
+    marked(&w, "prod/CustomerCredentials/acme-mail", "which CustomerCredentials/acme-crm sends to a.example");
+}
+
+/// "an input renamed with the same secretRef".
+#[test]
+fn a_secret_under_another_input_is_the_same() {
+    let renamed = |t: Tenant| t.connection("crm", "http/basic").input("baseUrl", B).secret("passphrase", "s");
+    let w = prod(|t| t.connection("crm", "http/basic").input("baseUrl", A).secret("password", "s"), renamed);
+    let plan = w.plan();
+    // The key of a Secret is the input's name in these tests: another input, another key, which joins.
+    assert!(!plan.action("prod/Connection/crm").action.needs_approval.is_empty());
+}
+
+/// "a secret that joins where an endpoint changed in the same or an earlier action".
+#[test]
+fn a_secret_that_joins_where_an_endpoint_changes_is_one() {
+    let without = |t: Tenant, host: &str| t.connection("crm", "http/basic").input("baseUrl", host).input("note", "n");
+    let w = prod(|t| without(t, A), |t| crm(t, B));
+    marked(&w, "prod/Connection/crm", "baseUrl changes where password joins");
+    // One that others send elsewhere joins where no endpoint changes.
+    let other = |t: Tenant| t.connection("other", "http/basic").input("baseUrl", A).secret("password", "s");
+    let w = prod(|t| other(without(t, B)), |t| other(crm(t, B)));
+    marked(&w, "prod/Connection/crm", "which Connection/other sends to a.example");
+    // A new one, that nothing else names, is none.
+    let w = prod(|t| without(t, B), |t| crm(t, B));
+    unmarked(&w, "prod/Connection/crm");
+}
+
+/// "a new connection that names a secret which another names".
+#[test]
+fn a_new_connection_with_anothers_secret_is_one() {
+    let two =
+        |t: Tenant, host: &str| crm(t, A).connection("x", "http/basic").input("baseUrl", host).secret("password", "s");
+    let w = |host: &str| prod(|t| crm(t, A), |t| two(t, host));
+    marked(&w(B), "prod/Connection/x", "which Connection/crm sends to a.example; here it goes to b.example");
+    unmarked(&w(A), "prod/Connection/x");
+    // Two that are new: neither is known to be the right one.
+    let both = |host: &str| world().tenant("prod", |t| two(t.declares(), host));
+    for action in ["prod/Connection/x", "prod/Connection/crm"] {
+        marked(&both(B), action, "here it goes to");
+        unmarked(&both(A), action);
+    }
+    // One that is gone and is recorded.
+    let gone = prod(|t| crm(t, A), |t| t.connection("x", "http/basic").input("baseUrl", B).secret("password", "s"));
+    let gone = gone.tenant("prod", |t| t.place().without("Connection/crm"));
+    marked(&gone, "prod/Connection/x", "which an object that is gone sent elsewhere");
+}
+
+/// A sync, too: dev's new connection names a Secret that prod's own people use.
+#[test]
+fn a_sync_that_names_a_secret_of_the_target_is_one() {
+    let w = world()
+        .tenant("dev", |t| {
+            t.connection("x", "http/basic").input("baseUrl", B).secret("password", "s").integration("i").binds("X", "x")
+        })
+        .tenant("prod", |t| crm(t.accepts("dev"), A))
+        .sync("up", "dev", "prod")
+        .mirror();
+    marked(&w, "prod/Connection/x", "which Connection/crm sends to a.example");
+}
+
+/// "a binding that moves to another host".
+#[test]
+fn a_variable_that_moves_with_its_secret_is_one() {
+    let both =
+        |t: Tenant, host: &str| crm(t, A).connection("x", "http/basic").input("baseUrl", host).secret("password", "s");
+    let w = |host: &str| {
+        prod(
+            |t| both(t, host).integration("i").binds("CRM", "crm"),
+            |t| both(t, host).integration("i").binds("CRM", "x"),
+        )
+    };
+    marked(&w(B), "prod/Integration/i", "\"CRM\": it moves from crm to x, which sends password to b.example");
+    unmarked(&w(A), "prod/Integration/i");
+}
+
+/// "a type that loses its mark in the same plan or never had one".
+#[test]
+fn a_type_takes_no_endpoint_away() {
+    let typed = |t: Tenant, marked: bool| {
+        let t = t.component("http/basic").has_secret("password");
+        if marked { t.has_endpoint("region") } else { t }
+    };
+    let in_region =
+        |t: Tenant, region: &str| t.connection("crm", "http/basic").input("region", region).secret("password", "s");
+    let w = prod(|t| in_region(typed(t, true), "eu"), |t| in_region(typed(t, false), "evil"));
+    marked(&w, "prod/Connection/crm", "region changes while password stays");
+    let never = prod(|t| crm(typed(t, false), A), |t| crm(typed(t, false), B));
+    marked(&never, "prod/Connection/crm", "baseUrl changes while password stays");
+}
+
+/// An approval that was given is not asked for again where an apply was cut off after another object.
+#[test]
+fn the_mark_is_in_the_digest() {
+    let two = |t: Tenant| crm(t, A).connection("x", "http/basic").input("baseUrl", B).secret("password", "s");
+    let w = prod(|t| crm(t, A), two);
+    let alone = world()
+        .tenant("prod", |t| t.declares().connection("x", "http/basic").input("baseUrl", B).secret("password", "s"));
+    assert_ne!(w.plan().action("prod/Connection/x").digest(), alone.plan().action("prod/Connection/x").digest());
+    assert_eq!(Credentials::OrganizationGlobal.as_str(), "OrganizationGlobal");
+}
