@@ -123,20 +123,20 @@ impl<'a> Here<'a> {
         decided
     }
 
-    /// The fields of an object that are left alone in the tenant, which has `theirs` where the source has
+    /// The fields of an object that are left alone in the tenant, which has or declares `theirs` where the source has
     /// `ours`. The positions of those that name something go to `matched`.
     pub fn kept(
         &self,
         id: &ObjectId,
         ours: &Item,
-        theirs: Option<&Item>,
+        theirs: &[Item],
         matched: &mut Vec<usize>,
     ) -> BTreeMap<Field<'static>, Option<Json>> {
         let mut kept = BTreeMap::new();
         for (field, decision, _) in self.on(id).filter(|(.., o)| o.keep.is_some()) {
             let Some(field) = field_of(id.kind, field) else { continue };
             let is_there = |item: &Item| item.written(&field).is_some();
-            if field.name.is_empty() || is_there(ours) || theirs.is_some_and(is_there) {
+            if field.name.is_empty() || is_there(ours) || theirs.iter().any(is_there) {
                 matched.push(decision.position);
                 let value = ours.written(&field).map(|value| value.to_json());
                 kept.insert(field, value);

@@ -118,8 +118,10 @@ pub fn promote(
             ConnectionMode::Mirror => Extent::Crossing,
         };
         let id = ObjectId::new(Kind::Connection, connection.name());
-        let theirs = to.inventory.connections.get(connection.name()).cloned().map(Item::Connection);
-        let (item, overrides) = crossing(&connection, &here, theirs.as_ref(), &mut promotion.matched);
+        let own = to.own_source.and_then(|source| source.connections.get(connection.name()));
+        let theirs = [to.inventory.connections.get(connection.name()), own].into_iter().flatten();
+        let theirs: Vec<Item> = theirs.cloned().map(Item::Connection).collect();
+        let (item, overrides) = crossing(&connection, &here, &theirs, &mut promotion.matched);
         promotion.declarations.push(declare(id, item, extent, overrides));
     }
     promotion
@@ -154,9 +156,11 @@ fn carry(
         matched: Vec::new(),
     };
     if here.concerns(&id) {
-        let theirs = to.inventory.integrations.get(name).map(|i| Item::Integration(i.clone(), None));
+        let own = to.own_source.and_then(|source| source.integrations.get(name));
+        let theirs = [to.inventory.integrations.get(name), own].into_iter().flatten();
+        let theirs: Vec<Item> = theirs.map(|i| Item::Integration(i.clone(), None)).collect();
         let ours = Item::Integration(integration.clone(), None);
-        on_its_way.overrides.keeps = here.kept(&id, &ours, theirs.as_ref(), &mut on_its_way.matched);
+        on_its_way.overrides.keeps = here.kept(&id, &ours, &theirs, &mut on_its_way.matched);
     }
     for (place, variable) in integration.spec.connections.iter().enumerate() {
         if on_its_way.overrides.leaves_alone(&Field::named(FieldKind::Variable, &variable.name)) {
@@ -240,11 +244,11 @@ impl TargetSide<'_> {
 }
 
 /// A connection as a sync carries it: spec only, without test inputs and deletionPolicy, with the
-/// target's overrides. `theirs` is what the target has under its name.
+/// target's overrides. `theirs` is what the target has and declares under its name.
 fn crossing(
     connection: &Arc<Object<ConnectionSpec>>,
     here: &Here<'_>,
-    theirs: Option<&Item>,
+    theirs: &[Item],
     matched: &mut BTreeSet<usize>,
 ) -> (Item, Overrides) {
     let id = ObjectId::new(Kind::Connection, connection.name());

@@ -121,7 +121,7 @@ impl Binder {
             problem::verdict(kind::READY, &problems, ("Complete", format!("{well}{}", own.soon())))
         };
         let credentials = if own.soon.is_empty() { "Supplied" } else { "ExpiringSoon" };
-        let supplied = format!("every Secret that its inputs name can be used{}", own.soon());
+        let supplied = format!("every Secret that its inputs name can be used{}{}", own.soon(), own.unpinned());
         let mut conditions =
             vec![ready, problem::verdict(kind::CREDENTIALS, &own.of_credentials(), (credentials, supplied))];
         let pending_test = test.is_some_and(|(_, slot)| slot.is_pending());

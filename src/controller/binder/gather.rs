@@ -12,7 +12,7 @@ use crate::engine::code::Code;
 use crate::engine::redirect::Strictest;
 use crate::secret::SecretBytes;
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// How long before it expires a Secret is said to expire soon.
@@ -48,6 +48,8 @@ pub(super) struct Gathered {
     pub expires: Option<(Timestamp, String)>,
     /// Secrets that expire soon, and when.
     pub soon: Vec<String>,
+    /// Secrets that may be sent anywhere though endpoints stand beside them, with the hosts to pin each to.
+    pub unpinned: Vec<String>,
     /// When time alone may change this.
     pub look_again: Option<Timestamp>,
 }
@@ -73,6 +75,11 @@ impl Gathered {
     /// What expires soon, as an end to a sentence.
     pub fn soon(&self) -> String {
         self.soon.iter().map(|soon| format!("; {soon}: supply a new one before")).collect()
+    }
+
+    /// Which Secrets should be pinned, as an end to a sentence.
+    pub fn unpinned(&self) -> String {
+        self.unpinned.iter().map(|unpinned| format!("; {unpinned}")).collect()
     }
 }
 
@@ -107,7 +114,7 @@ impl Binder {
         if question.whole && type_.is_some_and(|t| t.oauth2 == Some(OAuth2::AuthorizationCode)) {
             consent(question, &mut found);
         }
-        let mut pinned = Vec::new();
+        let (mut pinned, mut unpinned) = (Vec::new(), Vec::new());
         for (secret, inputs) in &references {
             let Some(source) = self.sources.get(*secret) else {
                 found.credentials.extend(missing(secret, inputs, question, type_));
@@ -117,11 +124,19 @@ impl Binder {
                 found.credentials.push(problem);
                 continue;
             }
-            if let Pins::Only(hosts) = &source.pins {
-                pinned.push((source, hosts));
+            match &source.pins {
+                Pins::Only(hosts) => pinned.push((source, hosts)),
+                Pins::Anywhere => unpinned.push(*secret),
+                Pins::Unreadable => {}
             }
             for (input, key) in inputs {
                 match source.data.get(*key) {
+                    Some(value) if value.expose().trim_ascii().is_empty() => {
+                        found.credentials.push(Problem::new(
+                            Code::SecretKeyMissing,
+                            format!("input {input} needs key {key} of Secret {secret}, which is empty: supply it"),
+                        ));
+                    }
                     Some(value) => drop(found.values.insert((*input).to_string(), value.clone())),
                     None => found.credentials.push(Problem::new(
                         Code::SecretKeyMissing,
@@ -133,6 +148,7 @@ impl Binder {
         for (source, hosts) in pinned {
             found.hold_to(source, hosts, type_);
         }
+        found.warn_of(&unpinned, &question.inputs, type_);
         found
     }
 
@@ -184,6 +200,24 @@ impl Binder {
 }
 
 impl Gathered {
+    /// A Secret that may be sent anywhere, beside endpoints: whoever owns it should pin it to their hosts. Only what
+    /// stands in the open is said.
+    fn warn_of(&mut self, unpinned: &[&str], inputs: &Inputs<'_>, type_: Option<&ConnectionType>) {
+        let types = Strictest(type_.into_iter().collect());
+        let host = |(name, input): (&&str, &&Input)| match input {
+            Input::Value(value) if types.says_endpoint(name, Some(value)) => Host::of_endpoint(value),
+            _ => None,
+        };
+        let hosts: BTreeSet<String> = inputs.iter().filter_map(host).map(|host| host.to_string()).collect();
+        if hosts.is_empty() {
+            return;
+        }
+        let hosts = hosts.into_iter().collect::<Vec<_>>().join(",");
+        let one =
+            |name: &&str| format!("Secret {name} may be sent anywhere: pin it with annotation {HOSTS}: \"{hosts}\"");
+        self.unpinned.extend(unpinned.iter().map(one));
+    }
+
     /// Every endpoint must name one of the hosts that a Secret is pinned to.
     fn hold_to(&mut self, source: &SourceSecret, hosts: &[Host], type_: Option<&ConnectionType>) {
         for (name, value) in &self.values {

@@ -51,6 +51,16 @@ impl Host {
     }
 }
 
+impl std::fmt::Display for Host {
+    /// As a Secret's annotation names it; the default port of a scheme is left out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.port {
+            Some(port) if !PORTS.iter().any(|(_, default)| *default == port) => write!(f, "{}:{port}", self.name),
+            _ => f.write_str(&self.name),
+        }
+    }
+}
+
 /// `name`, `name:port`, `[v6]` or `[v6]:port`, and nothing else.
 fn host(text: &str) -> Option<Host> {
     let (name, port) = match text.strip_prefix('[') {
