@@ -268,3 +268,24 @@ fn a_component_lists_each_type_once() {
     );
     assert!(file_errors(&of(json!([{"key": "a"}, {"key": "a"}]))).iter().any(|e| e.contains("listed twice")));
 }
+
+/// "URLs with user:password and private keys are refused in inputs, test inputs, overrides and customer credentials, in
+/// files and by CEL."
+#[test]
+fn a_value_that_is_a_secret_itself_is_refused() {
+    let says = "a URL with a password in it";
+    for value in ["https://svc:CANARY@chat.example", " amqp://u:p@h/", "-----BEGIN PRIVATE KEY-----\nMII"] {
+        bad(&connection("Customer", json!({"baseUrl": {"value": value}})), Kind::Connection, says);
+        let mut test = connection("Customer", json!({}));
+        test["spec"]["test"] = json!({"inputs": {"baseUrl": {"value": value}}});
+        bad(&test, Kind::Connection, says);
+        let credentials = json!({"customer": "Acme", "connection": "crm", "inputs": {"baseUrl": {"value": value}}});
+        bad(&document(Kind::CustomerCredentials, "acme-crm", credentials), Kind::CustomerCredentials, says);
+        let o = json!({"tenant": "eu", "stableKey": "crm", "input": "baseUrl", "value": value, "reason": "r"});
+        let sync = json!({"from": "us", "to": ["eu"], "integrations": ["*"], "overrides": [o]});
+        bad(&document(Kind::TenantSync, "s", sync), Kind::TenantSync, says);
+    }
+    for value in ["https://chat.example/x?y=a:b@c", "https://u:{{password}}@h", "https://user@host", "plain"] {
+        good(&connection("Customer", json!({"baseUrl": {"value": value}})), Kind::Connection);
+    }
+}

@@ -42,6 +42,7 @@ use std::collections::BTreeMap;
     validation = immutable("self.credentials == oldSelf.credentials", ".credentials", "whose credentials they are never changes: make a new Connection with another stable key"),
     validation = Rule::new("!has(self.inputs) || self.credentials != 'OrganizationGlobal' || self.inputs.all(k, !has(self.inputs[k].perCustomer))").message(rules::GLOBAL_PER_CUSTOMER).field_path(".inputs"),
     validation = literals(),
+    validation = secret_values(),
     validation = short_names(),
 )]
 pub struct ConnectionSpec {
@@ -98,6 +99,12 @@ pub(super) fn literals() -> Rule {
         .message(rules::SECRET_LITERAL)
 }
 
+/// No literal that is a secret whatever its name.
+pub(super) fn secret_values() -> Rule {
+    let secret = sensitive::cel_is_secret_itself("self.inputs[k].value");
+    on_inputs(&format!("!has(self.inputs[k].value) || !{secret}")).message(rules::SECRET_VALUE)
+}
+
 pub(super) fn short_names() -> Rule {
     on_inputs(&format!("size(k) <= {}", names::MAX_INPUT)).message(rules::INPUT_NAME)
 }
@@ -116,6 +123,7 @@ fn on_inputs(holds: &str) -> Rule {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = literals(),
+    validation = secret_values(),
     validation = short_names(),
     validation = none_per_customer(rules::TEST_PER_CUSTOMER),
 )]

@@ -29,6 +29,7 @@ use std::collections::BTreeMap;
 #[x_kube(
     validation = connection::none_per_customer(rules::CUSTOMER_PER_CUSTOMER),
     validation = connection::literals(),
+    validation = connection::secret_values(),
     validation = connection::short_names(),
 )]
 pub struct CustomerCredentialsSpec {

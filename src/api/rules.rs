@@ -8,6 +8,9 @@ pub const GLOBAL_PER_CUSTOMER: &str = "an OrganizationGlobal connection has one 
 /// A literal where the name says secret.
 pub const SECRET_LITERAL: &str =
     "a secret is always a reference: write secretRef: {name: …, key: …} instead of a value";
+/// A literal that is a secret whatever its name.
+pub const SECRET_VALUE: &str =
+    "a URL with a password in it, or a private key, is a secret: write secretRef: {name: …, key: …} instead of a value";
 /// Per-customer test inputs.
 pub const TEST_PER_CUSTOMER: &str = "test inputs are what the test runner uses: give each a value or a secretRef";
 /// Per-customer inputs in a customer's own credentials.
@@ -104,6 +107,48 @@ pub fn violations(resource: &Resource) -> Vec<Violation> {
     found
 }
 
+/// On an object: inputs whose values look like secrets and are none, comma-separated.
+pub const NOT_SECRET: &str = "stablekey.dev/not-secret";
+
+/// What only files are held to: a value that has the shape of a well-known service's token, unless an annotation
+/// says that it is none.
+pub fn in_files(resource: &Resource) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let honest = resource.metadata().annotations.get(NOT_SECRET).map(String::as_str).unwrap_or_default();
+    let is_honest = |name: &str| honest.split(',').any(|named| named.trim() == name);
+    let mut look = |name: &str, value: &str, path: &[&str]| {
+        if let Some(what) = sensitive::looks_like_token(value).filter(|_| !is_honest(name)) {
+            let message = format!(
+                "{name} looks like {what}: write a secretRef instead; if it is no secret, annotate {NOT_SECRET}: {name}"
+            );
+            found.push(Violation { showable: false, ..Violation::new(path, message) });
+        }
+    };
+    let mut inputs = |inputs: &std::collections::BTreeMap<String, Input>, at: &[&str]| {
+        for (name, input) in inputs {
+            if let Input::Value(value) = input {
+                look(name, value, &at.iter().copied().chain([name.as_str()]).collect::<Vec<_>>());
+            }
+        }
+    };
+    match resource {
+        Resource::Connection(c) => {
+            inputs(&c.spec.inputs, &["spec", "inputs"]);
+            c.spec.test.iter().for_each(|test| inputs(&test.inputs, &["spec", "test", "inputs"]));
+        }
+        Resource::CustomerCredentials(c) => inputs(&c.spec.inputs, &["spec", "inputs"]),
+        Resource::TenantSync(s) => {
+            for (position, o) in s.spec.overrides.iter().enumerate() {
+                if let (Some(input), Some(value)) = (&o.input, &o.value) {
+                    look(input, value, &["spec", "overrides", &position.to_string(), "value"]);
+                }
+            }
+        }
+        Resource::Tenant(_) | Resource::Component(_) | Resource::Integration(_) => {}
+    }
+    found
+}
+
 fn connection(c: &Object<ConnectionSpec>, found: &mut Vec<Violation>) {
     let key = &c.spec.stable_key;
     if names::is_stable_key(key) && !names::is_of_stable_key(c.name(), key) {
@@ -133,6 +178,9 @@ fn inputs(
         match (input, per_customer) {
             (Input::Value(_), _) if sensitive::is_sensitive(name) => {
                 found.push(Violation { showable: false, ..Violation::new(&path(), SECRET_LITERAL) });
+            }
+            (Input::Value(value), _) if sensitive::is_secret_itself(value) => {
+                found.push(Violation { showable: false, ..Violation::new(&path(), SECRET_VALUE) });
             }
             (Input::PerCustomer(_), Some(message)) => found.push(Violation::new(&path(), message)),
             _ => {}
@@ -188,6 +236,9 @@ fn sync(s: &Object<TenantSyncSpec>, found: &mut Vec<Violation>) {
         }
         if o.value.is_some() && o.input.as_deref().is_some_and(sensitive::is_sensitive) {
             wrong(Some("value"), SECRET_LITERAL);
+        }
+        if o.input.is_some() && o.value.as_deref().is_some_and(sensitive::is_secret_itself) {
+            wrong(Some("value"), SECRET_VALUE);
         }
         let field = o.field.as_deref().filter(|_| o.object.is_none());
         if field.is_some_and(|field| !["title", "description", "embeddedWorkflows"].contains(&field)) {

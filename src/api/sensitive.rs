@@ -1,5 +1,8 @@
 //! Which input names say "secret". One closed list, for files and for the cluster's CEL rule.
 
+use regex_lite::Regex;
+use std::sync::LazyLock;
+
 /// Words that make an input's name sensitive, whatever stands around them. Between the words of
 /// one entry `-`, `_`, a blank or a dot may stand.
 pub const WORDS: [&[&str]; 17] = [
@@ -49,9 +52,116 @@ pub fn cel_is_sensitive(variable: &str) -> String {
     format!("({variable}.matches('(?i)({words})') && !{variable}.matches('(?i)({endings})$'))")
 }
 
+/// A URL with a user and a password in it; a template or a variable in the password's place is none.
+const WITH_PASSWORD: &str = r"^\s*[A-Za-z][A-Za-z0-9+.:-]*://[^/?#\s:@]*:[^{$/?#\s@][^/?#\s]*@";
+/// A private key as PEM.
+const PRIVATE_KEY: &str = "-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----";
+
+/// Whether a value is a secret whatever its name: a URL with a password in it, or a private key.
+pub fn is_secret_itself(value: &str) -> bool {
+    static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| patterns(&[WITH_PASSWORD, PRIVATE_KEY]));
+    // Most values are neither.
+    (value.contains("://") && value.contains('@') || value.contains("-----"))
+        && PATTERNS.iter().any(|pattern| pattern.is_match(value))
+}
+
+/// The same as [`is_secret_itself`], as a CEL expression over the string `variable`.
+pub fn cel_is_secret_itself(variable: &str) -> String {
+    let quoted = |pattern: &str| pattern.replace('\\', "\\\\");
+    format!("({variable}.matches('{}') || {variable}.matches('{PRIVATE_KEY}'))", quoted(WITH_PASSWORD))
+}
+
+/// Tokens of well-known services: whose they are, texts of which one is in each, and their shape.
+const TOKENS: [(&str, &[&str], &str); 11] = [
+    (
+        "a GitHub token",
+        &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"],
+        r"\b(gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{50,})",
+    ),
+    ("a GitLab token", &["glpat-"], r"\bglpat-[A-Za-z0-9_-]{20}"),
+    ("a Slack token", &["xox"], r"\bxox[abeprs]-[A-Za-z0-9-]{10,}"),
+    ("an AWS access key", &["AKIA", "ASIA"], r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"),
+    ("a Stripe key", &["k_live_", "k_test_"], r"\b[rs]k_(live|test)_[A-Za-z0-9]{16,}"),
+    ("a Google API key", &["AIza"], r"\bAIza[A-Za-z0-9_-]{35}"),
+    ("a SendGrid key", &["SG."], r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+    ("an npm token", &["npm_"], r"\bnpm_[A-Za-z0-9]{36}"),
+    ("a JSON web token", &["eyJ"], r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+"),
+    ("an OpenAI key", &["sk-"], r"\bsk-(proj-)?[A-Za-z0-9_-]{32,}"),
+    ("a Shopify token", &["shpat_", "shpca_", "shppa_", "shpss_"], r"\bshp(at|ca|pa|ss)_[A-Fa-f0-9]{32}"),
+];
+
+/// What token a value looks like, in words.
+pub fn looks_like_token(value: &str) -> Option<&'static str> {
+    static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| patterns(&TOKENS.map(|(.., pattern)| pattern)));
+    let found = TOKENS.iter().zip(PATTERNS.iter()).find(|((_, marks, _), pattern)| {
+        // Most values have none of the marks, and cost nothing.
+        marks.iter().any(|mark| value.contains(mark)) && pattern.is_match(value)
+    });
+    found.map(|((words, ..), _)| *words)
+}
+
+/// The patterns are constants, each tried in a test: one that is none would match nothing.
+fn patterns(texts: &[&str]) -> Vec<Regex> {
+    texts.iter().filter_map(|text| Regex::new(text).ok()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn some_values_are_secrets_whatever_their_names() {
+        for value in [
+            "postgres://u:pw@db/x",
+            "https://svc:CANARY@chat.example",
+            " amqp://u:p@h:5672/",
+            "jdbc:mysql://u:p@h/x",
+            "https://:pw@h",
+            "-----BEGIN RSA PRIVATE KEY-----\nx",
+            "x\n-----BEGIN PRIVATE KEY-----",
+        ] {
+            assert!(is_secret_itself(value), "{value}");
+        }
+        for value in [
+            "https://a.example/x?y=a:b@c",
+            "https://user@host",
+            "https://u:{{password}}@h",
+            "https://u:$PW@h",
+            "https://a.example:8080/@team",
+            "plain",
+            "a:b@c",
+            "-----BEGIN PUBLIC KEY-----",
+            "https://h/a:b@c",
+        ] {
+            assert!(!is_secret_itself(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn tokens_of_well_known_services() {
+        let a = |count: usize| "a1B2".repeat(20)[..count].to_string();
+        for value in [
+            format!("ghp_{}", a(36)),
+            format!("github_pat_{}", a(60)),
+            format!("glpat-{}", a(20)),
+            "xoxb-1234567890-abc".to_string(),
+            "AKIAIOSFODNN7EXAMPLE".to_string(),
+            format!("sk_live_{}", a(24)),
+            format!("AIza{}", a(35)),
+            format!("SG.{}.{}", a(22), a(43)),
+            format!("npm_{}", a(36)),
+            format!("eyJ{}.eyJ{}.{}", a(20), a(20), a(20)),
+            format!("Bearer sk-proj-{}", a(40)),
+            format!("shpat_{}", "0a".repeat(16)),
+        ] {
+            assert!(looks_like_token(&value).is_some(), "{value}");
+        }
+        for value in
+            ["https://a.example/authorize", "api refresh_token offline_access", "ghp_short", "AKIA", "risk-free"]
+        {
+            assert!(looks_like_token(value).is_none(), "{value}");
+        }
+    }
 
     #[test]
     fn names_that_say_secret_are_sensitive() {

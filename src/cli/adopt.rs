@@ -3,8 +3,9 @@
 use super::options::RootOption;
 use super::output::Output;
 use super::{Failure, naming, planning};
-use crate::api::AllowedAction;
+use crate::api::{AllowedAction, rules};
 use crate::engine::adopt;
+use crate::engine::check;
 use crate::render::Invocation;
 use crate::tenant::PlaceError;
 use clap::Args;
@@ -42,6 +43,13 @@ impl Adopt {
         if !tenant.spec.allows(AllowedAction::Update) {
             let message = format!("the policy of {} does not allow Update", self.tenant);
             return Err(Failure::new(message, "adopting is allowed wherever Update is: add it to policy.actions"));
+        }
+        let inventory = &snapshot.inventory;
+        let item = inventory.get(&id);
+        let literals = item.as_ref().map(|item| check::secret_literals(item, &[inventory])).unwrap_or_default();
+        if !literals.is_empty() {
+            let message = format!("SK0120: {} of {id} is a secret and is written as a value", literals.join(", "));
+            return Err(Failure::new(message, rules::SECRET_LITERAL));
         }
         let Some(action) = adopt::adopt(&self.tenant, &snapshot.inventory, &id) else {
             output.result(&format!("{}/{id} is recorded as it is already.", self.tenant))?;

@@ -373,7 +373,7 @@ fn violations(tree: &Tree<'_>, id: Id, resource: &Resource) -> Vec<Finding> {
         };
         Finding { at: first_line_of(tree.text, at), message: format!("{}: {message}", violation.path.join(".")), help }
     };
-    rules::violations(resource).into_iter().map(finding).collect()
+    rules::violations(resource).into_iter().chain(rules::in_files(resource)).map(finding).collect()
 }
 
 /// Why a document is no resource of any kind, though it may have been one of ours, and the key where that shows.

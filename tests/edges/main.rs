@@ -8,6 +8,7 @@ mod support;
 
 mod links;
 mod names;
+mod secrets;
 mod side_files;
 mod structure;
 mod unread;

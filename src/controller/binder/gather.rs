@@ -148,7 +148,7 @@ impl Binder {
         for (source, hosts) in pinned {
             found.hold_to(source, hosts, type_);
         }
-        found.warn_of(&unpinned, &question.inputs, type_);
+        found.warn_of(&unpinned, &question.connection.spec, type_);
         found
     }
 
@@ -200,15 +200,15 @@ impl Binder {
 }
 
 impl Gathered {
-    /// A Secret that may be sent anywhere, beside endpoints: whoever owns it should pin it to their hosts. Only what
-    /// stands in the open is said.
-    fn warn_of(&mut self, unpinned: &[&str], inputs: &Inputs<'_>, type_: Option<&ConnectionType>) {
+    /// A Secret that may be sent anywhere, beside endpoints: whoever owns it should pin it to their hosts. Only URLs
+    /// that stand in the connection itself are said, never what a Secret or a customer supplies.
+    fn warn_of(&mut self, unpinned: &[&str], connection: &ConnectionSpec, type_: Option<&ConnectionType>) {
         let types = Strictest(type_.into_iter().collect());
-        let host = |(name, input): (&&str, &&Input)| match input {
-            Input::Value(value) if types.says_endpoint(name, Some(value)) => Host::of_endpoint(value),
+        let host = |(name, input): (&String, &Input)| match input {
+            Input::Value(value) if endpoint::is_url(value) && !types.is_secret(name, input) => Host::of_endpoint(value),
             _ => None,
         };
-        let hosts: BTreeSet<String> = inputs.iter().filter_map(host).map(|host| host.to_string()).collect();
+        let hosts: BTreeSet<String> = connection.inputs.iter().filter_map(host).map(|host| host.to_string()).collect();
         if hosts.is_empty() {
             return;
         }

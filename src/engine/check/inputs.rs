@@ -36,10 +36,19 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Whether an input has a value: one that is blank has none.
+pub fn is_given(input: Option<&Input>) -> bool {
+    match input {
+        None => false,
+        Some(Input::Value(value)) => !value.trim().is_empty(),
+        Some(Input::SecretRef(_) | Input::PerCustomer(_)) => true,
+    }
+}
+
 /// The inputs that a connection's type requires and that it lacks; none where the type is not known.
 pub fn missing_inputs<'a>(connection: &ConnectionSpec, inventory: &'a Inventory) -> Vec<&'a str> {
     let Some(type_) = inventory.connection_type(connection) else { return Vec::new() };
     let required =
-        type_.inputs.iter().filter(|(name, input)| input.is_required() && !connection.inputs.contains_key(*name));
+        type_.inputs.iter().filter(|(name, input)| input.is_required() && !is_given(connection.inputs.get(*name)));
     required.map(|(name, _)| name.as_str()).collect()
 }

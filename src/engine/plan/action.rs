@@ -6,6 +6,7 @@ use super::model::*;
 use super::redirects;
 use super::tenant::{Draft, overridden};
 use crate::api::*;
+use crate::engine::canonical::Json;
 use crate::engine::check::missing_inputs;
 use crate::engine::code::Code;
 use crate::engine::diff::{self, Declaration, Drifted, Held, Overridden};
@@ -177,6 +178,30 @@ impl Draft<'_> {
     /// A secret that stands there as a value is not shown: not where it is held, and not where it goes.
     fn hide_secrets(&self, fields: &mut diff::Fields, live: Option<&Item>) {
         let Some(live) = live else { return };
+        // Whatever is a secret on one side is treated as one on the other.
+        let is_secret = |value: &Option<Json>| value.as_ref().is_some_and(|v| v.value().get("secretRef").is_some());
+        let hide = |value: &mut Option<Json>| {
+            if value.as_ref().is_some_and(|v| v.value().get("value").is_some()) {
+                *value = Some(json!({"hidden": true}).into());
+            }
+        };
+        for change in fields.changes.iter_mut().filter(|change| change.field.is_input()) {
+            match (is_secret(&change.from), is_secret(&change.to)) {
+                (true, false) => hide(&mut change.to),
+                (false, true) => hide(&mut change.from),
+                _ => {}
+            }
+        }
+        let sides = fields.held.iter_mut().map(|held| &mut held.sides);
+        for both in sides.chain(fields.drifted.iter_mut().map(|drifted| &mut drifted.sides)) {
+            let declared_secret = both.declared.value().get("secretRef").is_some();
+            if both.field.is_input() && declared_secret {
+                hide(&mut both.live);
+            }
+            if both.field.is_input() && is_secret(&both.live) && both.declared.value().get("value").is_some() {
+                both.declared = json!({"hidden": true}).into();
+            }
+        }
         let changed = fields.changes.iter_mut().map(|c| (&c.field, &mut c.from));
         let held = fields.held.iter_mut().map(|h| &mut h.sides);
         let drifted = fields.drifted.iter_mut().map(|d| &mut d.sides);

@@ -20,7 +20,7 @@ pub use encoding::to_utf8;
 pub use error::DefinitionError;
 pub use secrets::{Emptied, EmptiedPlace, empty_secrets};
 pub use stubs::component_stubs;
-pub use text::{is_placeholder, is_secret_itself};
+pub use text::is_placeholder;
 pub use variables::{ConnectionVariable, DefinitionInput, InputValue, Shape};
 
 use crate::api::{ComponentRef, Uses};

@@ -202,7 +202,7 @@ impl<'t> Search<'t> {
             return;
         }
         if let Some(written) = literal.text() {
-            if secret || text::is_secret_itself(written) {
+            if secret || sensitive::is_secret_itself(written) {
                 self.add(literal, place());
             }
             return;

@@ -16,17 +16,6 @@ pub fn is_placeholder(value: &str) -> bool {
         || (folded.starts_with("addyour") && folded.ends_with("here"))
 }
 
-/// Whether a value is a secret whatever its name: a URL with a password in it, or a private key.
-pub fn is_secret_itself(value: &str) -> bool {
-    let authority = value.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
-    let user = authority.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
-    let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
-    // A template or a variable in its place is none.
-    password.is_some_and(|password| !password.is_empty() && !password.starts_with(['{', '$']))
-        && !value.trim().contains(char::is_whitespace)
-        || (value.trim_start().starts_with("-----BEGIN ") && value.contains("PRIVATE KEY-----"))
-}
-
 /// Whether a key is a UUID.
 pub fn is_uuid(key: &str) -> bool {
     let lengths = [8, 4, 4, 4, 12];
@@ -71,9 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_are_secrets_themselves() {
-        assert!(is_secret_itself("postgres://u:pw@db/x") && is_secret_itself("-----BEGIN RSA PRIVATE KEY-----\nx"));
-        assert!(!is_secret_itself("https://a.example/x?y=a:b@c") && !is_secret_itself("https://user@host"));
+    fn uuids_and_expressions() {
         assert!(is_uuid("28471cca-f691-4660-9cf1-de4d254ae2ec") && !is_uuid("helloWorldComponent"));
         assert!(is_one_expression("{{ configVars.key }}") && !is_one_expression("Bearer {{x}}"));
         assert!(!is_one_expression("{{ x || \"s3cr3t\" }}"));

@@ -214,7 +214,7 @@ fn value(input: View<'_>, secret: bool) -> InputValue {
         InputValue::Empty
     } else if text::is_placeholder(written) {
         InputValue::Placeholder
-    } else if secret || text::is_secret_itself(written) {
+    } else if secret || sensitive::is_secret_itself(written) {
         InputValue::Secret(Secret::new(written.to_string()))
     } else if input.text_of("type") == Some("template") {
         InputValue::Refers

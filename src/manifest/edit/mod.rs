@@ -209,7 +209,7 @@ fn check(old: &str, new: &str, item: Option<u32>, edits: &[Edit]) -> Result<(), 
     for edit in edits {
         document.apply(edit)?;
     }
-    let holds = expected == Value::of(&new_tree, new_tree.root) && cut(new).len() == cut(old).len().max(1);
+    let holds = expected.says_the_same(&Value::of(&new_tree, new_tree.root)) && cut(new).len() == cut(old).len().max(1);
     if holds { Ok(()) } else { Err(EditError::Unfaithful) }
 }
 

@@ -63,6 +63,24 @@ impl Value {
         }
     }
 
+    /// Whether both say the same: the order of keys says nothing.
+    pub fn says_the_same(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Map(ours), Value::Map(theirs)) => {
+                let same = |(key, value): &(String, Value)| {
+                    let mut of_key = theirs.iter().filter(|(name, _)| name == key);
+                    let found = of_key.next().is_some_and(|(_, other)| value.says_the_same(other));
+                    found && of_key.next().is_none()
+                };
+                ours.len() == theirs.len() && (ours.iter().all(same) || self == other)
+            }
+            (Value::List(ours), Value::List(theirs)) => {
+                ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| a.says_the_same(b))
+            }
+            _ => self == other,
+        }
+    }
+
     /// The value under a key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         match self {

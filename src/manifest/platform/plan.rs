@@ -3,11 +3,11 @@
 use super::answer::{Answer, ComponentAnswer, Expression, Field, ReusableConnection, TypeAnswer};
 use super::list::Literal;
 use crate::api::endpoint;
+use crate::api::sensitive::is_secret_itself;
 use crate::api::{
     ComponentRef, ComponentSpec, ConnectionSpec, ConnectionType, Credentials, Input, OAuth2, Object, TypeInput, names,
     sensitive,
 };
-use crate::manifest::definition::is_secret_itself;
 use crate::manifest::import::{
     Existing, File, Import, LeftOutWhy, Note, Reusable, Unfit, bounds, plan_import, secret_key, secret_needed, title,
 };
