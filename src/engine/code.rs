@@ -100,6 +100,7 @@ codes! {
     IntegrationMissing = "SK0149", Unreached, "a sync names an integration that its source does not have";
     OverrideTwice = "SK0156", Error, "two overrides of a sync change the same in one tenant";
     BindingWaits = "SK0157", Unreached, "a variable is not moved from a connection that is complete to one that is not";
+    CustomersSignIn = "SK0158", Warning, "customers would have to sign in, or give their values, again";
 }
 
 impl Code {

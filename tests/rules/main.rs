@@ -6,6 +6,7 @@
 
 mod approval_digests;
 mod checks;
+mod customers;
 mod exit_codes;
 mod fixtures;
 mod keys;

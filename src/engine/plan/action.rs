@@ -3,8 +3,8 @@
 
 use super::digest;
 use super::model::*;
-use super::redirects;
 use super::tenant::{Draft, overridden};
+use super::{customers, redirects};
 use crate::api::*;
 use crate::engine::canonical::Json;
 use crate::engine::check::missing_inputs;
@@ -95,6 +95,9 @@ impl Draft<'_> {
         let mut after: BTreeSet<String> = declarations.iter().flat_map(|d| d.after.iter().cloned()).collect();
         let mut needs_approval = Vec::new();
         match (&live, &fields.after) {
+            (Some(Item::Connection(before)), Item::Connection(then)) => {
+                needs_approval.extend(customers::of_connection(self, &before.spec, &then.spec));
+            }
             (None, Item::Connection(then)) => {
                 let component = names::of_component(&then.spec.component.key, then.spec.component.is_public());
                 after.extend(self.made_by.get(&ObjectId::new(Kind::Component, component)).cloned());
@@ -102,7 +105,7 @@ impl Draft<'_> {
             (before, Item::Integration(integration, _)) => {
                 after.extend(self.makers(integration.spec.connections.iter().filter_map(Variable::stable_key)));
                 if let Some(Item::Integration(before, _)) = before {
-                    needs_approval.extend(self.moves_to_another_host(before, integration));
+                    needs_approval.extend(self.moves(before, integration));
                 }
             }
             (_, Item::CustomerCredentials(c)) => after.extend(self.makers([c.spec.connection.as_str()])),
@@ -154,12 +157,9 @@ impl Draft<'_> {
         self.actions.push(action);
     }
 
-    /// Why a variable that moves sends a secret to another host.
-    fn moves_to_another_host(
-        &self,
-        before: &Object<IntegrationSpec>,
-        after: &Object<IntegrationSpec>,
-    ) -> Option<Approval> {
+    /// Why a variable that moves needs approval: it sends a secret to another host, or customers must give theirs
+    /// again.
+    fn moves(&self, before: &Object<IntegrationSpec>, after: &Object<IntegrationSpec>) -> Vec<Approval> {
         let live = self.input.live.as_ref();
         let [was, is] = &self.answering;
         let moved = |variable: &Variable| {
@@ -169,10 +169,18 @@ impl Draft<'_> {
             let from = resolve_variable(self.input.tenant, before.name(), old, live, was).connection().cloned()?;
             let to =
                 resolve_variable(self.input.tenant, after.name(), variable, &self.after, is).connection().cloned()?;
-            let why = (from.name() != to.name()).then(|| redirects::of_binding(self, &from.spec, &to.spec))??;
-            Some(Approval { code: Code::CredentialRedirect, why: format!("{:?}: {why}", variable.name) })
+            if from.name() == to.name() {
+                return None;
+            }
+            let redirect = redirects::of_binding(self, &from.spec, &to.spec);
+            let redirect = redirect
+                .map(|why| Approval { code: Code::CredentialRedirect, why: format!("{:?}: {why}", variable.name) });
+            Some(redirect.into_iter().chain(customers::of_binding(self, &from.spec, &to.spec)).collect::<Vec<_>>())
         };
-        after.spec.connections.iter().find_map(moved)
+        let mut marks: Vec<Approval> = after.spec.connections.iter().filter_map(moved).flatten().collect();
+        marks.sort_by_key(|mark| mark.code);
+        marks.dedup_by_key(|mark| mark.code);
+        marks
     }
 
     /// A secret that stands there as a value is not shown: not where it is held, and not where it goes.

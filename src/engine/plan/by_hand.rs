@@ -3,6 +3,7 @@
 use super::model::*;
 use crate::api::*;
 use crate::engine::bindings::Bindings;
+use crate::engine::code::Code;
 use crate::engine::field::FieldKind;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::resolve::Replacements;
@@ -28,7 +29,10 @@ pub(super) fn notes(actions: &[Action], live: &Inventory, after: &Inventory) -> 
         notes.extend(supply_secrets(connection, &|name| touched(name)));
         if created {
             notes.extend(consent(connection, after).filter(|_| !takes_over(&connection.spec, live)));
-        } else if action.needs_approval.iter().any(|a| a.code == crate::engine::code::Code::CredentialRedirect)
+        } else if action
+            .needs_approval
+            .iter()
+            .any(|a| matches!(a.code, Code::CredentialRedirect | Code::CustomersSignIn))
             && is_oauth(connection, after)
         {
             notes.push(Note::ByHand {
@@ -39,7 +43,7 @@ pub(super) fn notes(actions: &[Action], live: &Inventory, after: &Inventory) -> 
                     "customers"
                 },
                 count: action.impact.customers.max(1),
-                text: format!("sign in again for {}: its endpoint changes", connection.spec.stable_key),
+                text: format!("sign in again for {}: what they signed in to changes", connection.spec.stable_key),
                 secret: None,
             });
         }

@@ -3,6 +3,7 @@
 mod action;
 mod blocked;
 pub mod by_hand;
+mod customers;
 mod digest;
 mod input;
 mod model;
