@@ -129,6 +129,24 @@ fn of_connections() -> Vec<Case> {
             bad: literals().into_iter().map(connection).collect(),
         },
         Case {
+            name: "value",
+            kind: Connection,
+            at: "spec.inputs",
+            says: rules::SECRET_VALUE,
+            before: None,
+            good: no_secret_values().into_iter().map(connection).collect(),
+            bad: secret_values().into_iter().map(connection).collect(),
+        },
+        Case {
+            name: "test-value",
+            kind: Connection,
+            at: "spec.test.inputs",
+            says: rules::SECRET_VALUE,
+            before: None,
+            good: no_secret_values().into_iter().map(tested).collect(),
+            bad: secret_values().into_iter().map(tested).collect(),
+        },
+        Case {
             name: "name",
             kind: Connection,
             at: "spec.inputs",
@@ -241,7 +259,25 @@ fn of_customer_credentials() -> Vec<Case> {
             no_literals().into_iter().map(of).collect(),
             literals().into_iter().map(of).collect(),
         ),
+        case(
+            "customers-value",
+            "spec.inputs",
+            rules::SECRET_VALUE,
+            no_secret_values().into_iter().map(of).collect(),
+            secret_values().into_iter().map(of).collect(),
+        ),
     ]
+}
+
+/// URLs with a password in them, and private keys.
+fn secret_values() -> Vec<Value> {
+    let values = [format!("https://svc:{SECRET}@chat.example"), format!("-----BEGIN PRIVATE KEY-----{SECRET}")];
+    values.into_iter().map(|value| json!({"url": {"value": value}})).collect()
+}
+
+fn no_secret_values() -> Vec<Value> {
+    let values = ["https://chat.example/x?y=a:b@c", "https://u:{{password}}@h", "https://user@host"];
+    values.into_iter().map(|value| json!({"url": {"value": value}})).collect()
 }
 
 fn of_integrations() -> Vec<Case> {
@@ -360,6 +396,13 @@ fn of_syncs() -> Vec<Case> {
             rules::SECRET_LITERAL,
             vec![overriding(json!({"input": "tokenUrl", "value": "https://eu.example"}))],
             vec![overriding(json!({"input": "clientSecret", "value": SECRET}))],
+        ),
+        case(
+            "override-value",
+            "spec.overrides[0].value",
+            rules::SECRET_VALUE,
+            vec![overriding(json!({"input": "url", "value": "https://eu.example"}))],
+            vec![overriding(json!({"input": "url", "value": format!("https://svc:{SECRET}@eu.example")}))],
         ),
         case(
             "override-field",
