@@ -106,8 +106,35 @@ pub fn append_document(text: &str, yaml: &str) -> String {
         return yaml;
     }
     let end = if text.ends_with(['\n', '\r']) { "" } else { newline };
-    let mark = if yaml.starts_with("---") { String::new() } else { format!("---{newline}") };
-    format!("{text}{end}{mark}{yaml}")
+    let mark = |yaml: &str| if yaml.starts_with("---") { String::new() } else { format!("---{newline}") };
+    if !end.is_empty() && ends_in_text(text) {
+        // A line break would become part of the text that the file ends with: the new document goes first.
+        let before = if yaml.ends_with(['\n', '\r']) { "" } else { newline };
+        return format!("{yaml}{before}{}{text}", mark(text));
+    }
+    format!("{text}{end}{}{yaml}", mark(&yaml))
+}
+
+/// Whether a file ends with a text after `|` or `>` that keeps its line break: one more would become part of it.
+/// Readers differ about what it says without one.
+fn ends_in_text(text: &str) -> bool {
+    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let mut deepest = usize::MAX;
+    for line in text.lines().rev().filter(|line| !line.trim().is_empty()) {
+        if indent(line) >= deepest {
+            continue;
+        }
+        let is_first = deepest == usize::MAX;
+        deepest = indent(line);
+        let header = line.split_whitespace().last().filter(|_| !is_first).unwrap_or_default();
+        if header.starts_with(['|', '>']) {
+            return !header.contains('-');
+        }
+        if deepest == 0 {
+            break;
+        }
+    }
+    false
 }
 
 /// The file without one document, or without one `item` of a list; `None` where nothing is left.
@@ -123,15 +150,40 @@ pub fn remove_document(text: &str, range: Range<usize>, item: Option<u32>) -> Re
     {
         return Ok(Some([before, &new, after].concat()));
     }
-    let left = [before, after].concat();
     let kept: Vec<&str> =
         slices.iter().filter(|s| s.range != range).filter_map(|s| text.get(s.range.clone())).collect();
+    let (head, tail) = if kept.is_empty() { ("", "") } else { comments_around(old) };
+    // What stands above the first document of a file, as a licence does, is not its own.
+    let head = if before.trim().is_empty() { head } else { "" };
+    let left = [before, head, tail, after].concat();
     let still: Vec<&str> = cut(&left).into_iter().filter_map(|slice| left.get(slice.range)).collect();
-    match kept == still {
+    let is_kept = |(kept, still): (&&str, &&str)| {
+        let more = still.strip_prefix(kept).or_else(|| still.strip_suffix(kept));
+        more.is_some_and(|more| more.lines().all(|line| line.trim().is_empty() || line.starts_with('#')))
+    };
+    match kept.len() == still.len() && kept.iter().zip(&still).all(is_kept) {
         true if kept.is_empty() => Ok(None),
         true => Ok(Some(left)),
         false => Err(EditError::Unfaithful),
     }
+}
+
+/// The comments at the left edge before and after what a document says.
+fn comments_around(text: &str) -> (&str, &str) {
+    let is_comment = |line: &str| line.starts_with('#') || line.trim().is_empty();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let count = |mut lines: Box<dyn Iterator<Item = &&str> + '_>| {
+        lines.by_ref().take_while(|line| is_comment(line)).map(|line| line.len()).sum::<usize>()
+    };
+    let above = text.get(..count(Box::new(lines.iter()))).unwrap_or_default();
+    // What stands right above a document is about it; a licence is about the file.
+    let folded = above.to_ascii_lowercase();
+    let is_licence = ["copyright", "licen", "spdx"].iter().any(|word| folded.contains(word));
+    let to_blank = above.split_inclusive('\n').rev().skip_while(|line| !line.trim().is_empty());
+    let head = if is_licence { above.len() } else { to_blank.map(str::len).sum() };
+    let tail = count(Box::new(lines.iter().rev())).min(text.len() - head);
+    let tail = text.get(text.len() - tail..).unwrap_or_default();
+    (text.get(..head).unwrap_or_default(), if tail.trim().is_empty() { "" } else { tail })
 }
 
 impl Edit {

@@ -439,3 +439,36 @@ fn what_would_not_be_seen_is_written_as_an_escape() {
         &format!("{}  note: \"a\\nb\\u200b\"\n", title("x")),
     );
 }
+
+/// "comments and licence headers survive the deletion of a neighbour".
+#[test]
+fn comments_survive_the_deletion_of_a_neighbour() {
+    let removed = |text: &str, position: usize| {
+        let range = cut(text)[position].range.clone();
+        super::remove_document(text, range, None).unwrap().unwrap()
+    };
+    let text = "# Copyright\n\na: 1\n# about b\n---\nb: 2\n# the end\n";
+    assert_eq!(removed(text, 0), "# Copyright\n\n# about b\n---\nb: 2\n# the end\n");
+    assert_eq!(removed(text, 1), "# Copyright\n\na: 1\n# about b\n# the end\n");
+    // What looks like a comment inside a text is none.
+    let text = "a: |\n  x\n  # y\n---\nb: 2\n";
+    assert_eq!(removed(text, 0), "---\nb: 2\n");
+    assert_eq!(removed("# c\n---\na: 1\n---\nb: 2\n", 0), "# c\n---\nb: 2\n");
+    assert_eq!(
+        removed("# SPDX-License-Identifier: X\na: 1\n---\nb: 2\n", 0),
+        "# SPDX-License-Identifier: X\n---\nb: 2\n"
+    );
+}
+
+/// "a document appended after a `|` or `>` text without a final line break leaves that text as it was".
+#[test]
+fn a_document_after_a_text_without_a_line_break_leaves_it_as_it_was() {
+    for (text, whole) in [
+        ("a: |\n  x", "b: 1\n---\na: |\n  x"),
+        ("---\na: >\n  x", "b: 1\n---\na: >\n  x"),
+        ("a: |-\n  x", "a: |-\n  x\n---\nb: 1\n"),
+        ("a: x", "a: x\n---\nb: 1\n"),
+    ] {
+        assert_eq!(super::append_document(text, "b: 1\n"), whole, "{text}");
+    }
+}
