@@ -261,7 +261,9 @@ pub fn may_be_ours(path: &Path) -> bool {
 
 /// Whether a file of this name is read.
 pub fn is_manifest(name: &[u8]) -> bool {
-    [b".yaml".as_slice(), b".yml", b".json"].iter().any(|ending| name.ends_with(ending))
+    let ends =
+        |ending: &&[u8]| name.len() >= ending.len() && name[name.len() - ending.len()..].eq_ignore_ascii_case(ending);
+    [b".yaml".as_slice(), b".yml", b".json"].iter().any(ends)
 }
 
 fn cannot_read(path: &Path, error: &io::Error) -> (String, String) {

@@ -219,6 +219,7 @@ impl Reader<'_> {
             Ok(None) => {}
             Ok(Some(tree)) if tree.is_null(tree.root) => {}
             Ok(Some(tree)) if tree.is_map(tree.root) && tree.entries(tree.root).is_empty() => {}
+            Ok(Some(tree)) if tree.list(tree.root).is_some_and(<[_]>::is_empty) => {}
             Ok(Some(tree)) => {
                 let origin = Origin {
                     file: Arc::clone(self.file),

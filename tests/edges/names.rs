@@ -294,3 +294,11 @@ fn what_an_override_leaves_alone_is_in_the_plan() {
     root.plan().exits(0).says("prod 1 overridden").says("title (Chat; declared: Other)").says("which leaves it alone");
     root.run(&["status"]).exits(0).says("but for 1 field that is decided otherwise").does_not_say("✓ in sync");
 }
+
+/// A key of another spelling than the connection's: the typo stands in the source, and is said there.
+#[test]
+fn a_key_with_another_separator_is_corrected_where_it_stands() {
+    let root = Root::base().with("dev/integrations/greet.yaml", &integration("greet", "chat_main", ""));
+    let root = root.with("dev/integrations/other.yaml", &integration("other", "chat-main", ""));
+    root.plan().exits(3).says("correct it in dev").does_not_say("which is held back");
+}

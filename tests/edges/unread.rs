@@ -186,6 +186,7 @@ fn a_file_that_holds_no_resource_removes_nothing() {
         ("null\n", "holds no document"),
         ("---\n", "holds no document"),
         ("{}\n", "holds no document"),
+        ("[]\n", "holds no document"),
         (&format!("- {}", ours.trim_end().replace('\n', "\n  ")), "a list of resources"),
         (&format!("apiVersion: v1\nkind: Lst\nitems:\n  - {item}\n"), "`kind: List`"),
         ("kind: Integratoin\nmetadata: {name: greet}\n", "did you mean `Integration`"),
@@ -210,6 +211,15 @@ fn a_file_that_holds_no_resource_removes_nothing() {
     ] {
         Root::applied().with("dev/theirs.yaml", theirs).plan().exits(0);
     }
+}
+
+/// A file whose ending is written in another case is read as what it is.
+#[test]
+fn the_case_of_an_ending_says_nothing() {
+    let greet = "dev/integrations/greet.yaml";
+    let root = Root::applied();
+    std::fs::rename(root.path().join(greet), root.path().join("dev/integrations/greet.YAML")).unwrap();
+    root.plan().exits(0);
 }
 
 /// A second sync into prod, from a tenant of its own that declares greet too.

@@ -144,6 +144,13 @@ impl Draft<'_> {
         Some((code, text, "mend that first".to_string()))
     }
 
+    /// Whether a connection with exactly this stable key is declared.
+    fn is_declared(&self, key: &str) -> bool {
+        let declared = self.input.declared.get(&connection_of(key)).into_iter().flatten();
+        let is_it = |d: &Declaration| matches!(&d.item, Item::Connection(c) if c.spec.stable_key == key);
+        declared.into_iter().any(is_it)
+    }
+
     /// Why an object that is declared is not made: what is said of it already.
     fn why_held_back(&self, id: &ObjectId) -> String {
         let note = self.notes.iter().find_map(|note| match note {
@@ -173,7 +180,7 @@ impl Draft<'_> {
         let name = &variable.name;
         match binding {
             Binding::Own => None,
-            Binding::Missing if self.input.declared.contains_key(&connection_of(key)) => {
+            Binding::Missing if self.is_declared(key) => {
                 let id = connection_of(key);
                 let why = self.why_held_back(&id);
                 let text = format!("{name:?} needs {id}, which is held back{why}");

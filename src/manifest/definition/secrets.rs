@@ -13,7 +13,7 @@
 use super::tree::{Tree, View};
 use super::{DefinitionError, MAX_DEPTH, encoding, parse, steps, text, to_utf8, variables};
 use crate::api::sensitive;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// From which length on a secret is looked for in the rest of the file. Shorter ones are found in
@@ -73,6 +73,60 @@ pub enum EmptiedPlace {
     Copy,
 }
 
+impl EmptiedPlace {
+    /// Whether a value is only the name of what it belongs to.
+    fn is_named(&self, value: &str) -> bool {
+        let name = match self {
+            EmptiedPlace::Connection { input, .. }
+            | EmptiedPlace::Step { input, .. }
+            | EmptiedPlace::DataSource { input, .. } => input,
+            EmptiedPlace::Default { variable } => variable,
+            EmptiedPlace::EndpointKey { .. } | EmptiedPlace::Copy => return false,
+        };
+        let folded = |text: &str| -> String {
+            text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+        };
+        !folded(value).is_empty() && folded(value) == folded(name)
+    }
+}
+
+/// The keys under which structure stands, not what somebody typed into an input.
+const STRUCTURAL: [&str; 12] = [
+    "key",
+    "name",
+    "label",
+    "dataType",
+    "type",
+    "stableKey",
+    "action",
+    "component",
+    "useScopedConfigVar",
+    "flow",
+    "collectionType",
+    "definitionType",
+];
+
+/// Those of some texts that are keys, or values of structure, outside of what inputs hold.
+fn structure<'t>(view: View<'t>, texts: &BTreeSet<&'t str>, words: &mut BTreeSet<&'t str>, depth: usize) {
+    if depth == 0 {
+        return;
+    }
+    for item in view.items() {
+        structure(item, texts, words, depth - 1);
+    }
+    for (key, value) in view.entries() {
+        let key = key.text().unwrap_or_default();
+        words.extend(texts.get(key.trim()));
+        if STRUCTURAL.contains(&key) {
+            words.extend(value.text().and_then(|text| texts.get(text.trim())));
+        }
+        // What an input holds, somebody typed.
+        if !matches!(key, "inputs" | "defaultValue") {
+            structure(value, texts, words, depth - 1);
+        }
+    }
+}
+
 impl fmt::Display for EmptiedPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -97,6 +151,7 @@ pub fn empty_secrets(bytes: &[u8]) -> Result<(Vec<u8>, Vec<Emptied>), Definition
     if tree.exhausted() {
         return Err(DefinitionError::TooManyNodes);
     }
+    found.words_of_structure(tree.root());
     found.copies(&tree)?;
     let mut kept = String::with_capacity(text.len());
     let mut at = 0;
@@ -254,8 +309,23 @@ impl<'t> Search<'t> {
         if scalar.is_null() || written.is_empty() {
             return;
         }
-        let emptied = Emptied { line: scalar.line(), place, placeholder: text::is_placeholder(written) };
+        let placeholder = text::is_placeholder(written) || place.is_named(written);
+        let emptied = Emptied { line: scalar.line(), place, placeholder };
         self.found.entry(scalar.start()).or_insert(Target { scalar, emptied });
+    }
+
+    /// What is also a word of the definition's structure (a key, the name of a component, a step or a type) only
+    /// keeps a place: its copies are no secrets, and structure is never emptied.
+    fn words_of_structure(&mut self, root: View<'t>) {
+        let texts: BTreeSet<&str> = self.telling().into_keys().collect();
+        if texts.is_empty() {
+            return;
+        }
+        let mut words = BTreeSet::new();
+        structure(root, &texts, &mut words, MAX_DEPTH);
+        for target in self.found.values_mut() {
+            target.emptied.placeholder |= target.scalar.text().is_some_and(|text| words.contains(text.trim()));
+        }
     }
 
     /// Secrets long enough to mean nothing else, each with its line.

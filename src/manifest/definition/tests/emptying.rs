@@ -146,11 +146,12 @@ fn what_is_emptied_in_each_of_our_definitions() {
     insta::assert_snapshot!(lines.join("\n"));
 }
 
-/// It cannot be told from a secret that stands a second time, in a key: nothing is written, and no text of it shown.
+/// A value that is its input's own name keeps a place, and the key stays.
 #[test]
-fn a_placeholder_that_is_its_inputs_own_name_is_refused() {
-    let error = empty_secrets(&super::named("placeholder-is-its-key.yml").1).unwrap_err();
-    assert_eq!(error, DefinitionError::SecretElsewhere { line: 29, secret_line: 31 });
+fn a_value_that_is_its_inputs_own_name_is_a_placeholder() {
+    let (kept, emptied) = empty_secrets(&super::named("placeholder-is-its-key.yml").1).unwrap();
+    assert!(String::from_utf8(kept).unwrap().contains("clientSecret:"));
+    assert_eq!(emptied.iter().map(|e| (e.line, e.placeholder)).collect::<Vec<_>>(), [(31, true)]);
 }
 
 #[test]
@@ -160,4 +161,28 @@ fn utf_16_comes_back_as_utf_8() {
     let (bytes, emptied) = empty_secrets(&[b"\xFF\xFE", wide.as_slice()].concat()).unwrap();
     assert_eq!(String::from_utf8(bytes).unwrap(), text.replace("hunter2", "\"\""));
     assert_eq!(emptied[0].line, 10);
+}
+
+/// "by place and type, never by equality with words of the structure; a value equal to its own name … is none".
+#[test]
+fn words_of_the_structure_are_no_secrets() {
+    let definition = |secret: &str| {
+        format!(
+            "definitionVersion: 7\nname: C\nrequiredConfigVars:\n  - key: Chat\n    dataType: connection\n    connection: \
+             {{key: oauth2, component: {{key: microsoft-teams, isPublic: true, version: 1}}}}\n    inputs: {{clientSecret: \
+             {{type: value, value: {secret}}}}}\nflows: []\n"
+        )
+    };
+    for secret in ["microsoft-teams", "clientSecret", "client_secret", "definitionVersion"] {
+        let (kept, emptied) = empty_secrets(definition(secret).as_bytes()).unwrap();
+        let kept = String::from_utf8(kept).unwrap();
+        assert_eq!(kept, definition("\"\""), "{secret}");
+        assert!(emptied.len() == 1 && emptied[0].placeholder, "{secret}: {emptied:?}");
+    }
+    // A secret that stands in two inputs is one in both, whatever the keys are there.
+    let twice = definition("s3cr3t-s3cr3t").replace("flows: []", "flows:\n  - name: F\n    steps:\n      - {name: S, action: {key: x, component: {key: y, isPublic: true, version: 1}}, inputs: {body: {type: complex, value: [{name: {type: value, value: key}, type: complex, value: {key: s3cr3t-s3cr3t}}]}}}");
+    match empty_secrets(twice.as_bytes()) {
+        Ok((kept, _)) => assert!(!String::from_utf8(kept).unwrap().contains("s3cr3t")),
+        Err(error) => assert!(error.to_string().contains("line"), "{error}"),
+    }
 }
