@@ -259,11 +259,16 @@ impl<'d> Senders<'d> {
                 others.map(|other| (*other, inventory)).collect::<Vec<_>>()
             };
             let mut there = others(&self.live, self.draft.input.live);
-            if there.is_empty() {
+            let is_live = !there.is_empty();
+            if !is_live {
                 there = others(&self.declared, &self.draft.after);
             }
             let known: BTreeSet<String> =
                 there.iter().flat_map(|(other, inventory)| self.hosts_of(*other, inventory)).collect();
+            if !is_live && known.is_empty() {
+                // What is new too sends it nowhere that is known.
+                there.clear();
+            }
             let new: Vec<&String> = hosts.difference(&known).collect();
             if let (Some((other, _)), false) = (there.first(), new.is_empty()) {
                 let (secret, key) = key;
