@@ -28,6 +28,10 @@ pub struct Adopt {
 impl Adopt {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
         let project = self.root.open()?;
+        if self.tenant.contains('/') && project.tenants.contains_key(&self.object) {
+            let message = format!("{} is a tenant, and stands second", self.object);
+            return Err(Failure::new(message, format!("stablekey adopt {} {}", self.object, self.tenant)));
+        }
         planning::known("tenant", &self.tenant, project.tenants.keys())?;
         let tenant = project.tenants.get(&self.tenant);
         let Some((tenant, place)) = tenant.and_then(|t| Some((t, t.place.as_ref()?))) else {

@@ -41,7 +41,8 @@ pub fn plan_text(plan: &Plan, typed: &Invocation, style: Style) -> String {
         target(&mut page, ranked, typed);
     }
     page.gap();
-    quiet_tenants(&mut page, &quiet);
+    let all_read = plan.targets.iter().all(|target| target.state != State::Unreachable);
+    quiet_tenants(&mut page, &quiet, all_read);
     page.gap();
     page.wrap(0, 0, &[strong(format!("{}.", tally.sentence()))]);
     for Next { lead, command: typed, tail } in next(plan, &tally, typed) {
@@ -88,16 +89,20 @@ pub(super) fn as_far_as(scope: &Scope) -> String {
 }
 
 /// The tenants where nothing is to be done, in a line; with what is worth knowing there.
-fn quiet_tenants(page: &mut Page, quiet: &[&Ranked<'_>]) {
+/// Beside a tenant that cannot be read that is only as far as is known.
+fn quiet_tenants(page: &mut Page, quiet: &[&Ranked<'_>], all_read: bool) {
     let (plain_ones, others): (Vec<&Ranked<'_>>, Vec<_>) =
         quiet.iter().copied().partition(|t| Tally::of(t) == Tally::default());
-    let good = Span::new(Tone::Good, "✓ ");
+    let (good, known) = match all_read {
+        true => (Span::new(Tone::Good, "✓ "), ""),
+        false => (plain("· "), ", as far as is known"),
+    };
     if !plain_ones.is_empty() {
         let names: Vec<&str> = plain_ones.iter().map(|t| t.target.tenant.as_str()).collect();
-        page.wrap(0, 2, &[good.clone(), plain(format!("{}: nothing to do", and(&names)))]);
+        page.wrap(0, 2, &[good.clone(), plain(format!("{}: nothing to do{known}", and(&names)))]);
     }
     for other in others {
-        let text = format!("{}: nothing to do", other.target.tenant);
+        let text = format!("{}: nothing to do{known}", other.target.tenant);
         page.wrap(0, 2, &[good.clone(), plain(text), faint(format!(" ({})", Tally::of(other).sentence()))]);
     }
 }

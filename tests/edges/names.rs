@@ -302,3 +302,11 @@ fn a_key_with_another_separator_is_corrected_where_it_stands() {
     let root = root.with("dev/integrations/other.yaml", &integration("other", "chat-main", ""));
     root.plan().exits(3).says("correct it in dev").does_not_say("which is held back");
 }
+
+/// "nothing is green beside a difference": a sync to a tenant that is not there is said where it may be meant.
+#[test]
+fn a_tenant_that_a_lost_sync_may_mean_is_not_green() {
+    let root = Root::applied().edit("tenants.yaml", "metadata: {name: prod}", "metadata: {name: prod2}");
+    root.plan().exits(1).says("did you mean prod2?").says("what it would declare in prod2 is unknown");
+    root.run(&["adopt", "Connection/chat-main", "dev"]).exits(1).says("stablekey adopt dev Connection/chat-main");
+}

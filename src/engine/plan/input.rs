@@ -140,7 +140,7 @@ impl<'a> Input<'a> {
     }
 
     /// Whether a sync names a tenant that is not there, in whose place this one may be meant.
-    fn may_be_meant_by(&self, sync: &Sync) -> bool {
+    pub fn may_be_meant_by(&self, sync: &Sync) -> bool {
         let spec = &sync.spec;
         let accepts =
             |from: &String| self.view.spec.accept_from.contains(from) || !self.world.tenants.contains_key(from);

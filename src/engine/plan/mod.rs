@@ -115,7 +115,7 @@ fn plan_all(world: &World, scope: &Scope) -> Plan {
             }
             let prunes = |writer| input.writers.get(writer).is_some_and(|state| state.prunes);
             findings.extend(emptied.iter().map(|writer| emptied_finding(writer, name, prunes(writer))));
-            findings.extend(unheld_findings(world, name));
+            findings.extend(unheld_findings(&input));
         }
         let mut result = plan_tenant(&input);
         removal::mark(&mut result.target, live.len(), view.recent, view.spec.approval(), &emptied);
@@ -445,14 +445,18 @@ fn emptied_finding(writer: &Writer, tenant: &str, prunes: bool) -> Finding {
     Finding::of_sync(Code::SourceEmpty, writer, Some(tenant), text, fix)
 }
 
-/// A sync that does not hold and may copy to a tenant: what it declares there is unknown.
-fn unheld_findings(world: &World, tenant: &str) -> Vec<Finding> {
-    let into_it = world.stopped.iter().filter(|(_, targets)| targets.includes(tenant));
-    let finding = |(writer, _): (&Writer, _)| {
+/// A sync that does not hold, or names a tenant that is not there, and may copy to this one: what it declares here
+/// is unknown.
+fn unheld_findings(input: &Input<'_>) -> Vec<Finding> {
+    let tenant = input.tenant;
+    let stopped = input.world.stopped.iter().filter(|(_, targets)| targets.includes(tenant));
+    let misdirected = input.world.syncs.iter().filter(|sync| input.may_be_meant_by(sync)).map(|sync| &sync.writer);
+    let finding = |writer: &Writer| {
         let text = format!("{writer} does not hold: what it would declare in {tenant} is unknown");
-        Finding::of_sync(Code::ObjectInvalid, writer, Some(tenant), text, "correct its document")
+        let finding = Finding::of_sync(Code::ObjectInvalid, writer, Some(tenant), text, "correct its document");
+        finding.of_severity(Severity::Warning)
     };
-    into_it.map(finding).map(|finding| finding.of_severity(Severity::Warning)).collect()
+    stopped.map(|(writer, _)| writer).chain(misdirected).map(finding).collect()
 }
 
 fn assemble(scope: &Scope, targets: Vec<Target>, mut findings: Vec<Finding>) -> Plan {
