@@ -142,6 +142,22 @@ fn key_of(input: &Input) -> Option<(&str, &str)> {
     }
 }
 
+/// The keys of Secrets that something begins to name.
+fn joining<'d>(draft: &'d Draft<'d>) -> BTreeSet<(&'d str, &'d str)> {
+    let sender = |item: &'d Option<Item>| match item {
+        Some(Item::Connection(c)) => Some(Sender::Connection(c)),
+        Some(Item::CustomerCredentials(c)) => Some(Sender::Credentials(c)),
+        _ => None,
+    };
+    let mut joining = BTreeSet::new();
+    for action in draft.actions.iter().filter(|action| action.action != ActionKind::Adopt) {
+        let Some(after) = sender(&action.change.after) else { continue };
+        let had = sender(&action.change.before).map(Sender::keys).unwrap_or_default();
+        joining.extend(after.keys().into_iter().filter(|key| !had.contains(key)));
+    }
+    joining
+}
+
 /// The connection that a stable key means.
 fn meant<'i>(key: &str, inventory: &'i Inventory) -> Option<&'i Object<ConnectionSpec>> {
     let replacing = || inventory.connections.values().find(|c| c.spec.replaces.iter().any(|older| older == key));
@@ -152,11 +168,16 @@ impl<'d> Senders<'d> {
     fn of(draft: &'d Draft<'d>) -> Self {
         let mut senders = Senders { draft, live: HashMap::new(), declared: HashMap::new(), gone: Vec::new() };
         let (live, after) = (draft.input.live.as_ref(), draft.after.as_ref());
+        // Most plans have no secret join anything: then who else names it is nobody's business.
+        let joining = joining(draft);
+        if joining.is_empty() {
+            return senders;
+        }
         for (inventory, by_key) in [(live, &mut senders.live), (after, &mut senders.declared)] {
             let connections = inventory.connections.values().map(|c| Sender::Connection(c));
             let credentials = inventory.customer_credentials.values().map(|c| Sender::Credentials(c));
             for sender in connections.chain(credentials) {
-                for key in sender.keys() {
+                for key in sender.keys().into_iter().filter(|key| joining.contains(key)) {
                     by_key.entry(key).or_default().push(sender);
                 }
             }
