@@ -696,6 +696,31 @@ fn a_plan_file_that_was_edited_is_refused() {
     fs::write(&file, text.replace("evil.example", "chat.example")).unwrap();
     let told = ground.apply(&["--plan", "../plan.json"], 1);
     assert!(told.contains("shows other values of prod/Connection/chat"), "{told}");
+    // A digest that is moved to where nobody reads it covers nothing, and of two entries neither is believed.
+    let edited = |edit: &dyn Fn(&mut Value)| {
+        let mut plan: Value = serde_json::from_str(&text).unwrap();
+        edit(&mut plan);
+        fs::write(&file, plan.to_string()).unwrap();
+        ground.apply(&["--plan", "../plan.json"], 1)
+    };
+    let prod = |plan: &Value| plan["targets"].as_array().unwrap().iter().position(|t| t["tenant"] == "prod").unwrap();
+    let hidden = edited(&|plan| {
+        let at = prod(plan);
+        let action = plan["targets"][at]["actions"].as_array_mut().unwrap().remove(0);
+        plan["resumptions"] = serde_json::json!([action["digest"]]);
+    });
+    assert!(hidden.contains("shows other values of prod/Connection/chat"), "{hidden}");
+    let twice = edited(&|plan| {
+        let at = prod(plan);
+        let actions = plan["targets"][at]["actions"].as_array_mut().unwrap();
+        actions.insert(0, actions[0].clone());
+    });
+    assert!(twice.contains("it shows prod/Connection/chat twice"), "{twice}");
+    let harmless = edited(&|plan| {
+        let at = prod(plan);
+        plan["targets"][at]["actions"][0]["needsApproval"] = serde_json::json!([]);
+    });
+    assert!(harmless.contains("shows other values"), "{harmless}");
     fs::write(&file, text).unwrap();
     assert!(ground.apply(&["--plan", "../plan.json"], 0).contains("✓ prod/Connection/chat"));
     for (text, why) in [("[]", "does not have the shape"), ("{\"schema\": \"stablekey.dev/plan/v9\"}", "its schema is")]

@@ -6,7 +6,7 @@
 mod console;
 mod support;
 
-use stablekey::api::sensitive;
+use stablekey::api::{endpoint, sensitive};
 use stablekey::engine::code::{Code, Severity};
 use std::fs;
 use std::path::PathBuf;
@@ -85,6 +85,9 @@ fn names_that_say_secret_are_those_of_the_code() {
     };
     assert_eq!(listed("Words: "), sensitive::WORDS.map(|words| words.join(" ")));
     assert_eq!(listed("Names that end "), sensitive::EXEMPT_ENDINGS);
+    assert_eq!(listed("Endpoint endings: "), endpoint::ENDINGS);
+    assert_eq!(listed("Endpoint words, "), endpoint::WORDS);
+    assert_eq!(listed("No endpoints, "), endpoint::EXEMPT);
 }
 
 /// The files below a folder that end so.

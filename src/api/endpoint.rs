@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 /// Endings of names that say it, without separators and in lower case.
-const ENDINGS: [&str; 31] = [
+pub const ENDINGS: [&str; 31] = [
     "url",
     "urls",
     "uri",
@@ -38,9 +38,9 @@ const ENDINGS: [&str; 31] = [
     "nodes",
 ];
 /// Words that say it wherever they stand in a name.
-const WORDS: [&str; 4] = ["endpoint", "hostname", "baseurl", "baseuri"];
+pub const WORDS: [&str; 4] = ["endpoint", "hostname", "baseurl", "baseuri"];
 /// Names about something else that end like one.
-const EXEMPT: [&str; 4] = ["mailaddress", "fromaddress", "toaddress", "replyaddress"];
+pub const EXEMPT: [&str; 4] = ["mailaddress", "fromaddress", "toaddress", "replyaddress"];
 
 /// Whether an input says where credentials are sent, by its name or by its value.
 pub fn is_endpoint(name: &str, value: Option<&str>) -> bool {
@@ -56,7 +56,7 @@ pub fn is_named_so(name: &str) -> bool {
 
 /// Whether a value, trimmed, looks like one: a URL, `//host`, a host with a port or a path, or a list of such.
 pub fn looks_like_one(value: &str) -> bool {
-    parts(value).any(|part| is_url(part) || is_schemeless(part) || is_host_with_more(part))
+    parts(value).any(|part| is_url(part) || is_schemeless(part) || is_short_url(part) || is_host_with_more(part))
 }
 
 /// Whether a value is a URL of any scheme.
@@ -68,19 +68,30 @@ pub fn is_url(value: &str) -> bool {
     })
 }
 
-/// The hosts that a value names, each in lower case, with its port where that is written; of what names none
-/// plainly the value itself, so that it is another than every host.
+/// What stands for a host that a value does not name plainly: it may be any, and says nothing of the value.
+pub const UNCLEAR: &str = "a host that is not plain";
+
+/// The hosts that a value names, each in lower case, with its port where that is not the scheme's own; plain http
+/// is another than https.
 pub fn hosts(value: &str) -> BTreeSet<String> {
-    parts(value).map(host).collect()
+    parts(value).map(|part| host(part).unwrap_or_else(|| UNCLEAR.to_string())).collect()
 }
 
-fn host(part: &str) -> String {
-    let rest = part.split_once("://").map_or(part, |(_, rest)| rest);
+fn host(part: &str) -> Option<String> {
+    let (scheme, rest) = part.split_once("://").unwrap_or(("", part));
     let rest = rest.trim_start_matches('/');
     let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or(rest);
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let host = if host.is_empty() { part } else { host };
-    host.to_ascii_lowercase()
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_ascii_lowercase();
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
+    if host.is_empty() || !host.chars().all(is_plain) {
+        return None;
+    }
+    let is = |other: &str| scheme.eq_ignore_ascii_case(other);
+    Some(match () {
+        () if is("http") => format!("http://{}", host.strip_suffix(":80").unwrap_or(&host)),
+        () if is("https") => host.strip_suffix(":443").unwrap_or(&host).to_string(),
+        () => host,
+    })
 }
 
 /// The items of a list, as clients of clusters take one: `a:9092, b:9092`.
@@ -89,7 +100,16 @@ fn parts(value: &str) -> impl Iterator<Item = &str> {
 }
 
 fn is_schemeless(part: &str) -> bool {
-    part.strip_prefix("//").is_some_and(|rest| rest.starts_with(|c: char| c.is_alphanumeric() || c == '['))
+    part.strip_prefix("//")
+        .or_else(|| part.strip_prefix(r"\\"))
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_alphanumeric() || c == '['))
+}
+
+/// `https:host`, as some readers take it, and `file:/x`.
+fn is_short_url(part: &str) -> bool {
+    let schemes = ["http", "https", "ws", "wss", "ftp", "sftp", "file"];
+    let scheme = part.split_once(':').filter(|(_, rest)| !rest.is_empty()).map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known)))
 }
 
 /// `host:port`, `host.example/path`, `[::1]:80`, `user@host.example:22`.
@@ -100,13 +120,12 @@ fn is_host_with_more(part: &str) -> bool {
             address.parse::<std::net::Ipv6Addr>().is_ok() && (is_port(after) || after.starts_with('/'))
         });
     }
-    let name = &part[..part.find([':', '/']).unwrap_or(part.len())];
-    let after = &part[name.len()..];
-    let port = after.split('/').next().unwrap_or(after);
+    let (name, after) = part.split_at(part.find([':', '/', '?', '#']).unwrap_or(part.len()));
+    let port = after.split(['/', '?', '#']).next().unwrap_or(after);
     let is_address = name.parse::<std::net::Ipv4Addr>().is_ok();
     match port.is_empty() {
         // A path needs a host with a dot before it: `read/write` is none.
-        true => after.starts_with('/') && (is_address || is_domain(name)),
+        true => !after.is_empty() && (is_address || is_domain(name)),
         // A time has a colon too.
         false => {
             is_port(port)
@@ -118,7 +137,7 @@ fn is_host_with_more(part: &str) -> bool {
 }
 
 fn is_port(text: &str) -> bool {
-    let digits = text.strip_prefix(':').map(|port| port.split('/').next().unwrap_or(port));
+    let digits = text.strip_prefix(':').map(|port| port.split(['/', '?', '#']).next().unwrap_or(port));
     digits.is_some_and(|digits| digits.len() >= 2 && digits.parse::<u16>().is_ok())
 }
 
@@ -215,6 +234,11 @@ mod tests {
             "jdbc:mysql://db/x",
             "a:9092,b:9092",
             "user@sftp.example:22",
+            "evil.example?x=y",
+            "evil.example:443?x",
+            "https:evil.example",
+            "file:/etc/x",
+            r"\\host\share",
             "ftp+tls://x",
         ] {
             assert!(looks_like_one(value), "{value}");
@@ -251,6 +275,11 @@ mod tests {
         assert_eq!(one("//a.example"), "a.example");
         assert_eq!(one("a.example"), "a.example");
         assert_eq!(one("file:///etc/x"), "etc");
+        assert_eq!(one("https://a.example:443"), "a.example");
+        assert_eq!(one("http://a.example:80/x"), "http://a.example");
+        // What names none plainly may be any, and is not shown.
+        assert_eq!(hosts("Server=x;Password=pw").into_iter().collect::<Vec<_>>(), [UNCLEAR]);
+        assert_eq!(one("https://u:pw@/x"), UNCLEAR);
         assert_eq!(hosts("a:9092, b:9092").len(), 2);
         assert!(hosts(" ").is_empty());
     }

@@ -55,21 +55,24 @@ pub fn cel_is_sensitive(variable: &str) -> String {
 /// A URL with a user and a password in it; a template or a variable in the password's place is none. Short, since
 /// a cluster reckons what each character costs.
 const WITH_PASSWORD: &str = r"://[^/?#:@]*:[^{$/?#@][^/?#\s]*@";
-/// A private key as PEM.
-const PRIVATE_KEY: &str = "PRIVATE KEY-----";
+/// Both are in a private key as PEM or as PGP writes it.
+const PRIVATE_KEY: [&str; 2] = ["PRIVATE KEY", "-----"];
 
 /// Whether a value is a secret whatever its name: a URL with a password in it, or a private key.
 pub fn is_secret_itself(value: &str) -> bool {
     static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(WITH_PASSWORD).ok());
     // Most values are neither, and cost nothing.
     let is_url = value.contains("://") && value.contains('@');
-    value.contains(PRIVATE_KEY) || is_url && PATTERN.as_ref().is_some_and(|pattern| pattern.is_match(value))
+    PRIVATE_KEY.iter().all(|part| value.contains(part))
+        || is_url && PATTERN.as_ref().is_some_and(|pattern| pattern.is_match(value))
 }
 
 /// The same as [`is_secret_itself`], as a CEL expression over the string `variable`.
 pub fn cel_is_secret_itself(variable: &str) -> String {
     let quoted = |pattern: &str| pattern.replace('\\', "\\\\");
-    format!("({variable}.matches('{}') || {variable}.contains('{PRIVATE_KEY}'))", quoted(WITH_PASSWORD))
+    let [key, dashes] = PRIVATE_KEY;
+    let is_key = format!("{variable}.contains('{key}') && {variable}.contains('{dashes}')");
+    format!("({variable}.matches('{}') || {is_key})", quoted(WITH_PASSWORD))
 }
 
 /// Tokens of well-known services: whose they are, texts of which one is in each, and their shape.
@@ -120,6 +123,7 @@ mod tests {
             "https://:pw@h",
             "-----BEGIN RSA PRIVATE KEY-----\nx",
             "x\n-----BEGIN PRIVATE KEY-----",
+            "-----BEGIN PGP PRIVATE KEY BLOCK-----",
         ] {
             assert!(is_secret_itself(value), "{value}");
         }

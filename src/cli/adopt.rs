@@ -51,6 +51,10 @@ impl Adopt {
         let inventory = &snapshot.inventory;
         let item = inventory.get(&id);
         let literals = item.as_ref().map(|item| check::secret_literals(item, &[inventory])).unwrap_or_default();
+        if let Some(why) = item.as_ref().and_then(|item| check::unread_type(item, &[inventory])) {
+            let message = format!("{why}: which inputs of {id} are secrets is unknown");
+            return Err(Failure::new(message, "correct that first"));
+        }
         if !literals.is_empty() {
             let message = format!("SK0120: {} of {id} is a secret and is written as a value", literals.join(", "));
             return Err(Failure::new(message, rules::SECRET_LITERAL));

@@ -5,7 +5,7 @@ use super::Failure;
 use super::output::Output;
 use crate::apply::covered;
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{PLAN_SCHEMA, Plan, Scope};
+use crate::engine::plan::{Action, PLAN_SCHEMA, Plan, Scope};
 use crate::manifest::{self, limits};
 use crate::render::{self, Layout};
 use crate::tenant::disk::{self, RealDisk};
@@ -17,6 +17,8 @@ use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{BufReader, Read};
 use std::path::Path;
+
+const OURS: &str = "this is a mistake of ours: report it";
 
 /// What is written.
 #[derive(Serialize)]
@@ -33,9 +35,8 @@ struct Written<'a> {
 /// given beside what is written down, by tenant, as seen from the root.
 pub fn save(plan: &Plan, sources: &BTreeMap<String, String>, path: &Path, output: &mut Output) -> Result<(), Failure> {
     let resumptions = plan.actions().flat_map(|(_, action)| covered(action).into_iter().skip(1)).collect();
-    let text = render::json(&Written { plan, sources, resumptions }, Layout::Pretty).map_err(|error| {
-        Failure::new(format!("the plan has no JSON form: {error}"), "this is a mistake of ours: report it")
-    })?;
+    let text = render::json(&Written { plan, sources, resumptions }, Layout::Pretty)
+        .map_err(|error| Failure::new(format!("the plan has no JSON form: {error}"), OURS))?;
     if path == Path::new("-") {
         return output.result(&text);
     }
@@ -62,8 +63,8 @@ pub struct PlanFile {
     pub sources: BTreeMap<String, String>,
     /// The digests that it covers.
     pub covers: BTreeSet<String>,
-    /// The fields that it shows of each action, hashed, by digest.
-    shown: BTreeMap<String, u64>,
+    /// What it shows of each action, by the action's id.
+    shown: BTreeMap<String, ShownAction>,
     /// The integrations that its actions name: an apply may have removed them since.
     pub integrations: BTreeSet<String>,
 }
@@ -92,46 +93,86 @@ struct ParsedScope {
 #[derive(Deserialize)]
 struct ParsedTarget {
     #[serde(default)]
-    actions: Vec<ParsedAction>,
+    actions: Vec<ShownAction>,
 }
 
-#[derive(Deserialize)]
-struct ParsedAction {
+/// What a person reads of an action.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownAction {
     id: String,
     digest: String,
-    #[serde(default, deserialize_with = "hashed")]
-    fields: u64,
+    #[serde(default)]
+    action: String,
+    #[serde(default)]
+    writers: BTreeSet<String>,
+    #[serde(default)]
+    needs_approval: Vec<ShownMark>,
+    #[serde(default)]
+    fields: ShownFields,
 }
 
-/// A hash of the fields that are shown, so that those of a large plan are not held.
-fn hashed<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-    Value::deserialize(from).map(hash_of)
+#[derive(Debug, Deserialize)]
+struct ShownMark {
+    code: String,
 }
 
-fn hash_of(mut fields: Value) -> u64 {
-    for field in fields.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
-        // Who else holds it is not consented to.
-        field.remove("by");
+/// Hashes of the fields that are shown, so that those of a large plan are not held.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct ShownFields {
+    whole: u64,
+    /// What each field becomes, however far the change has come.
+    becomes: BTreeSet<u64>,
+}
+
+impl<'de> Deserialize<'de> for ShownFields {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let fields = Vec::<Value>::deserialize(from)?;
+        let of = |field: &Value, parts: &[&str]| -> Vec<Option<String>> {
+            parts.iter().map(|part| field.get(part).map(ToString::to_string)).collect()
+        };
+        let hash = |value: &dyn Fn(&mut DefaultHasher)| {
+            let mut hasher = DefaultHasher::new();
+            value(&mut hasher);
+            hasher.finish()
+        };
+        // Who else holds a field is not consented to.
+        let whole = hash(&|hasher| fields.iter().for_each(|f| of(f, &["path", "op", "from", "to"]).hash(hasher)));
+        let becomes = fields.iter().map(|field| hash(&|hasher| of(field, &["path", "to"]).hash(hasher))).collect();
+        Ok(ShownFields { whole, becomes })
     }
-    let mut hasher = DefaultHasher::new();
-    fields.to_string().hash(&mut hasher);
-    hasher.finish()
+}
+
+impl ShownAction {
+    /// As a plan file would show it.
+    fn of(action: &Action) -> Result<Self, serde_json::Error> {
+        serde_json::from_value(serde_json::to_value(action)?)
+    }
+
+    /// Whether whoever read this knows what `planned` does: this action, or what is left of it.
+    fn tells_of(&self, planned: &ShownAction) -> bool {
+        let codes: BTreeSet<&str> = self.needs_approval.iter().map(|mark| mark.code.as_str()).collect();
+        let same_fields = match self.digest == planned.digest {
+            true => self.action == planned.action && self.fields == planned.fields,
+            false => self.fields.becomes.is_superset(&planned.fields.becomes),
+        };
+        same_fields
+            && self.writers.is_superset(&planned.writers)
+            && planned.needs_approval.iter().all(|mark| codes.contains(mark.code.as_str()))
+    }
 }
 
 impl PlanFile {
     /// Refuses a file that shows something else than what its digests stand for: whoever read it did not see what
     /// would be done.
     pub fn shows(&self, plan: &Plan) -> Result<(), Failure> {
-        for (_, action) in plan.actions() {
-            let Some(shown) = self.shown.get(&action.digest.to_string()) else { continue };
-            let fields = serde_json::to_value(&action.fields).unwrap_or_default();
-            if hash_of(fields) != *shown {
+        for (_, action) in plan.actions().filter(|(_, action)| self.covers.contains(&action.digest.to_string())) {
+            let planned = ShownAction::of(action).map_err(|e| Failure::new(e.to_string(), OURS))?;
+            if !self.shown.get(&action.id).is_some_and(|shown| shown.tells_of(&planned)) {
                 let message =
                     format!("the plan file was edited: it shows other values of {} than would be written", action.id);
-                return Err(Failure::new(
-                    message,
-                    "make a new one with `stablekey plan --out FILE`, and read it again",
-                ));
+                let help = "make a new one with `stablekey plan --out FILE`, and read it again";
+                return Err(Failure::new(message, help));
             }
         }
         Ok(())
@@ -166,17 +207,25 @@ impl PlanFile {
         if parsed.schema != PLAN_SCHEMA {
             return Err(wrong(format!("its schema is {}, not {PLAN_SCHEMA}", parsed.schema)));
         }
-        let actions: Vec<ParsedAction> = parsed.targets.into_iter().flat_map(|target| target.actions).collect();
+        let actions: Vec<ShownAction> = parsed.targets.into_iter().flat_map(|target| target.actions).collect();
         let object = |id: &str| ObjectId::parse(id.split_once('/')?.1);
         let integrations = actions.iter().filter_map(|action| object(&action.id));
         let integrations = integrations.filter(|id| id.kind == crate::api::Kind::Integration).map(|id| id.name);
         let ParsedScope { tenants, integrations: narrowed, syncs } = parsed.scope;
+        let integrations = integrations.collect();
+        let mut shown: BTreeMap<String, ShownAction> = BTreeMap::new();
+        let covers: BTreeSet<String> = actions.iter().map(|a| a.digest.clone()).chain(parsed.resumptions).collect();
+        for action in actions {
+            if let Some(twice) = shown.insert(action.id.clone(), action) {
+                return Err(wrong(format!("it shows {} twice", twice.id)));
+            }
+        }
         Ok(PlanFile {
-            integrations: integrations.collect(),
+            integrations,
             scope: Scope { tenants, integrations: narrowed, syncs },
             sources: parsed.sources,
-            shown: actions.iter().map(|action| (action.digest.clone(), action.fields)).collect(),
-            covers: actions.into_iter().map(|action| action.digest).chain(parsed.resumptions).collect(),
+            covers,
+            shown,
         })
     }
 }

@@ -3,9 +3,9 @@
 
 use super::code::Code;
 use super::item::{Item, ObjectId};
-use super::plan::{ActionKind, Plan, Scope, plan};
+use super::plan::{Plan, Scope, concerned_keys, plan};
 use super::syncs;
-use super::world::{Inventory, TenantView, View, World};
+use super::world::{Inventory, Misnamed, TenantView, View, World};
 use crate::api::*;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -114,28 +114,9 @@ impl Index {
         }
     }
 
-    /// The connections that name a key of a Secret which an action would have something send.
-    fn sharers(&self, plan: &Plan) -> BTreeSet<String> {
-        let after = plan.actions().filter(|(_, action)| action.action != ActionKind::Adopt);
-        let mut keys: BTreeSet<String> = BTreeSet::new();
-        let mut take = |input: &Input| {
-            if let Input::SecretRef(secret) = input {
-                keys.extend(
-                    self.secrets.get(&(secret.name.clone(), secret.key.clone())).into_iter().flatten().cloned(),
-                );
-            }
-        };
-        for item in after.filter_map(|(_, action)| action.change.after.as_ref()) {
-            match item {
-                Item::Connection(c) => {
-                    let test = c.spec.test.iter().flat_map(|test| test.inputs.values());
-                    c.spec.inputs.values().chain(test).for_each(&mut take);
-                }
-                Item::CustomerCredentials(c) => c.spec.inputs.values().for_each(&mut take),
-                Item::Component(_) | Item::Integration(..) => {}
-            }
-        }
-        self.with_kin(keys)
+    /// The connections that name one of these keys of Secrets.
+    fn sharers(&self, keys: &BTreeSet<(String, String)>) -> BTreeSet<String> {
+        self.with_kin(keys.iter().filter_map(|key| self.secrets.get(key)).flatten().cloned().collect())
     }
 
     fn uses(&mut self, integration: &str, key: &str) {
@@ -230,26 +211,32 @@ impl Core {
 /// those of the whole plan but for the marks that are set on the whole target.
 pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) -> Plan {
     let core = Core::of(index, seeds);
-    let mut plan = plan_around(world, index, &core, scope);
+    let misnamed = world.misnamed.clone().unwrap_or_else(|| syncs::misnamed(world));
+    let (mut all, mut with_gone) = (core.clone(), false);
+    // Whether a secret goes to a new host is decided beside all that name it, and beside the records of what is gone.
+    let mut plan = loop {
+        let mut plan = plan_around(world, index, &all, scope, &misnamed, with_gone);
+        plan.retain(&|id| all.contains(id));
+        let keys: BTreeSet<_> = plan.actions().flat_map(|(_, action)| concerned_keys(action)).collect();
+        let sharers = index.sharers(&keys);
+        if keys.is_empty() || with_gone && sharers.is_subset(&all.keys) {
+            break plan;
+        }
+        (all, with_gone) = (all.with(sharers, index), true);
+    };
     plan.retain(&|id| core.contains(id));
-    // Whether a secret goes to a new host is decided beside all that name it.
-    let sharers = index.sharers(&plan);
-    if !sharers.is_subset(&core.keys) {
-        plan = plan_around(world, index, &core.with(sharers, index), scope);
-        plan.retain(&|id| core.contains(id));
-    }
     plan.without_marks_of_whole_targets();
     plan
 }
 
-fn plan_around(world: &World, index: &Index, core: &Core, scope: &Scope) -> Plan {
+fn plan_around(world: &World, index: &Index, core: &Core, scope: &Scope, misnamed: &Misnamed, with_gone: bool) -> Plan {
     let Some(wanted) = around(core, index, world) else { return plan(world, scope) };
     let small = World {
-        tenants: world.tenants.iter().map(|(name, view)| (name.clone(), smaller(view, &wanted))).collect(),
+        tenants: world.tenants.iter().map(|(name, view)| (name.clone(), smaller(view, &wanted, with_gone))).collect(),
         syncs: world.syncs.clone(),
         stopped: world.stopped.clone(),
         unread: world.unread.clone(),
-        misnamed: Some(world.misnamed.clone().unwrap_or_else(|| syncs::misnamed(world))),
+        misnamed: Some(misnamed.clone()),
     };
     plan(&small, scope)
 }
@@ -277,16 +264,16 @@ fn around(core: &Core, index: &Index, world: &World) -> Option<BTreeSet<ObjectId
     Some(index.objects(world, &keys, integrations))
 }
 
-fn smaller(view: &TenantView, wanted: &BTreeSet<ObjectId>) -> TenantView {
+fn smaller(view: &TenantView, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> TenantView {
     let shrink = |view: &View| match view {
         View::Unreachable(why) => View::Unreachable(why.clone()),
-        View::Read(inventory) => View::Read(Arc::new(part(inventory, wanted))),
+        View::Read(inventory) => View::Read(Arc::new(part(inventory, wanted, with_gone))),
     };
     let source = view.source.as_ref().map(shrink);
     TenantView { spec: view.spec.clone(), live: shrink(&view.live), source, recent: view.recent }
 }
 
-fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>) -> Inventory {
+fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> Inventory {
     let mut part =
         Inventory { invalid: whole.invalid.clone(), unparsed: whole.unparsed.clone(), ..Inventory::default() };
     part.read_only.clone_from(&whole.read_only);
@@ -294,6 +281,10 @@ fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>) -> Inventory {
     let unknown = whole.uses.iter().filter(|(_, uses)| uses.may_use_more());
     let unknown = unknown.map(|(name, _)| ObjectId::new(Kind::Integration, name)).filter(|id| !wanted.contains(id));
     part.invalid.extend(unknown.map(|id| (id, "which connections it uses is unknown".to_string())));
+    if with_gone {
+        let is_gone = |(id, _): &(&ObjectId, _)| !whole.has(id) && id.kind != Kind::Component;
+        part.records.extend(whole.records.iter().filter(is_gone).map(|(id, record)| (id.clone(), record.clone())));
+    }
     for id in wanted {
         if let Some(item) = whole.get(id) {
             part.insert(item);

@@ -55,7 +55,7 @@ codes! {
     ComponentNotServed = "SK0104", Warning, "a step of one component uses a connection of another";
     InputMissing = "SK0105", Warning, "a connection lacks an input that its type requires";
     PerCustomerOnGlobal = "SK0106", Error, "a global connection has per-customer inputs";
-    CredentialRedirect = "SK0107", Warning, "an endpoint changes while secrets stay: credentials would be sent elsewhere";
+    CredentialRedirect = "SK0107", Warning, "a secret that is there would be sent to a host that it was not sent to before";
     WriterConflict = "SK0108", Error, "two writers want different values";
     SyncRing = "SK0109", Error, "syncs form a ring of tenants";
     SyncMatchesNothing = "SK0110", Warning, "a sync matches no integration of its source";

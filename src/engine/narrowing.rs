@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// hides other actions, it never makes an action safer.
 pub fn plan_narrowed(world: &World, scope: &Scope) -> Plan {
     let mut narrowed = plan(world, scope);
+    let is_narrowed = !scope.syncs.is_empty() || !scope.integrations.is_empty();
     if !scope.syncs.is_empty() {
         let all_syncs = plan(world, &Scope { syncs: BTreeSet::new(), ..scope.clone() });
         narrowed.leave_conflicts(&all_syncs);
@@ -26,6 +27,10 @@ pub fn plan_narrowed(world: &World, scope: &Scope) -> Plan {
         let seeds = Seeds { keys: BTreeSet::new(), integrations: scope.integrations.clone() };
         let core = Core::of(&Index::of(world), &seeds);
         narrowed.retain(&|id| core.contains(id));
+    }
+    if is_narrowed && !narrowed.is_empty() {
+        let whole = plan(world, &Scope { syncs: BTreeSet::new(), integrations: BTreeSet::new(), ..scope.clone() });
+        narrowed.leave_evidence(&whole);
     }
     narrowed
 }
@@ -99,6 +104,20 @@ impl Plan {
         self.keep_actions(&|action| !out.contains(&action.id));
         self.findings.extend(found.into_iter().filter(|f| !self.findings.contains(f)).collect::<Vec<_>>());
         self.findings.sort_by_key(|finding| finding.severity);
+        self.settle();
+    }
+
+    /// Leaves out what the whole plan does only after a credential redirect that is out of scope: once it is done,
+    /// that redirect would look harmless.
+    fn leave_evidence(&mut self, whole: &Plan) {
+        let is_redirect = |action: &&Action| action.needs_approval.iter().any(|a| a.code == Code::CredentialRedirect);
+        let redirects: BTreeSet<&str> =
+            whole.actions().map(|(_, a)| a).filter(is_redirect).map(|a| a.id.as_str()).collect();
+        let here: BTreeSet<String> = self.actions().map(|(_, a)| a.id.clone()).collect();
+        let waits =
+            |action: &&Action| action.after.iter().any(|id| redirects.contains(id.as_str()) && !here.contains(id));
+        let out: BTreeSet<&str> = whole.actions().map(|(_, a)| a).filter(waits).map(|a| a.id.as_str()).collect();
+        self.keep_actions(&|action| !out.contains(action.id.as_str()));
         self.settle();
     }
 

@@ -18,6 +18,20 @@ pub fn overlaid<'a>(inputs: Inputs<'a>, over: &'a BTreeMap<String, Input>) -> In
     inputs.into_iter().chain(over).collect()
 }
 
+/// What a connection sends in tests: its test inputs over the others.
+pub fn with_test(spec: &ConnectionSpec) -> Inputs<'_> {
+    let inputs = inputs_of(spec);
+    match &spec.test {
+        Some(test) => overlaid(inputs, &test.inputs),
+        None => inputs,
+    }
+}
+
+/// The hosts that are none of those that are known. One that is not plain is none of any.
+pub fn new_hosts<'h>(hosts: &'h BTreeSet<String>, known: &BTreeSet<String>) -> Vec<&'h String> {
+    hosts.iter().filter(|host| !known.contains(*host) || *host == endpoint::UNCLEAR).collect()
+}
+
 /// What is known of a connection's type: the strictest of all that it may be, before a plan and after it.
 #[derive(Clone, Debug, Default)]
 pub struct Strictest<'a>(pub Vec<&'a ConnectionType>);
@@ -37,11 +51,15 @@ impl Strictest<'_> {
         endpoint::is_endpoint(name, value) || self.known(name).any(TypeInput::is_endpoint)
     }
 
-    /// Whether an input is a secret: a reference, a customer's own, or a value that a type calls one.
+    /// Whether an input is a secret: a reference, a customer's own, or a value that a type or a name calls one.
     pub fn is_secret(&self, name: &str, input: &Input) -> bool {
         match input {
             Input::SecretRef(_) | Input::PerCustomer(_) => true,
-            Input::Value(_) => self.known(name).any(TypeInput::is_secret),
+            Input::Value(value) => {
+                sensitive::is_sensitive(name)
+                    || sensitive::is_secret_itself(value)
+                    || self.known(name).any(TypeInput::is_secret)
+            }
         }
     }
 
@@ -55,10 +73,11 @@ impl Strictest<'_> {
     }
 
     /// The hosts that the endpoints among some inputs name. What a Secret or a customer supplies is a host of its
-    /// own.
+    /// own, and of a value that is a secret nothing is said.
     pub fn hosts(&self, inputs: &Inputs<'_>) -> BTreeSet<String> {
         let endpoints = inputs.iter().filter(|(name, input)| self.is_endpoint(name, Some(input)));
         let of = |(name, input): (&&str, &&Input)| match input {
+            Input::Value(_) if self.is_secret(name, input) => BTreeSet::from([endpoint::UNCLEAR.to_string()]),
             Input::Value(value) => endpoint::hosts(value),
             Input::SecretRef(secret) => BTreeSet::from([format!("Secret {}/{}", secret.name, secret.key)]),
             Input::PerCustomer(_) => BTreeSet::from([format!("each customer's {name}")]),
@@ -109,7 +128,8 @@ fn identity<'a>(name: &'a str, inputs: &Inputs<'a>) -> Identity<'a> {
     }
 }
 
-fn is_same(before: Option<&Input>, after: Option<&Input>) -> bool {
+/// Whether an input says the same before and after.
+pub fn is_same(before: Option<&Input>, after: Option<&Input>) -> bool {
     match (before, after) {
         (Some(Input::Value(before)), Some(Input::Value(after))) => before.trim() == after.trim(),
         (before, after) => before == after,

@@ -8,7 +8,7 @@ use super::shape::{Finding, check};
 use super::source::{Origin, SourceFile, first_line_of};
 use super::words::nearest;
 use super::{limits, mask, schema, sniff, syntax, typed};
-use crate::api::{API_VERSION, GROUP, Kind, Object, Resource, rules};
+use crate::api::{API_VERSION, GROUP, Kind, Object, Resource, names, rules};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -295,6 +295,9 @@ impl Reader<'_> {
             let help = format!("write `metadata: {{name: …}}`, the name of this {kind}");
             return self.unreadable(found, "metadata", ("metadata.name is missing".into(), help));
         };
+        // Which object a name means that no object can have, or that kubectl reads otherwise, is not known.
+        let unclear_name = !names::is_object_name(name)
+            || metadata.and_then(|id| tree.get(id, "name")).is_some_and(|id| tree.plain(id).is_some());
         let schema = schema::of(kind);
         let mut checked = check(tree, id, schema, found.first_line);
         let resource = resource(kind, tree, id);
@@ -328,12 +331,11 @@ impl Reader<'_> {
                 let spans = mask::spans(tree, id, Some(schema));
                 let problem =
                     |f: Finding| Problem::at(self.file, tree.text, found.first_line, f.at, &spans, (f.message, f.help));
-                self.reading.invalid.push(Invalid {
-                    kind,
-                    name: shown(name),
-                    problems: checked.findings.into_iter().map(problem).collect(),
-                    origin: found.origin.clone(),
-                });
+                let problems = checked.findings.into_iter().map(problem).collect();
+                if unclear_name {
+                    return self.reading.unparsed_as(self.file.path.clone(), problems, true);
+                }
+                self.reading.invalid.push(Invalid { kind, name: shown(name), problems, origin: found.origin.clone() });
             }
         }
     }
@@ -418,10 +420,16 @@ fn unclear(tree: &Tree<'_>, id: Id) -> Option<(String, (String, String))> {
     let (version, kind) = (text_of("apiVersion"), text_of("kind"));
     let near = |kind: &str| nearest(kind, Kind::ALL.map(Kind::as_str).into_iter());
     let of_ours = |item: &Id| {
-        let version = tree.get(*item, "apiVersion").and_then(|value| tree.scalar(value));
-        version.is_some_and(|version| version.starts_with(GROUP) || sniff::is_nearly_ours(version, None))
+        let text_of = |key: &str| tree.get(*item, key).and_then(|value| tree.scalar(value));
+        let ours = |version: &str| version.starts_with(GROUP) || sniff::is_nearly_ours(version, text_of("kind"));
+        // A reference has no more than a name.
+        let is_whole = ["metadata", "spec"].iter().any(|key| tree.get(*item, key).is_some());
+        is_whole && text_of("apiVersion").is_some_and(ours)
     };
-    let items = tree.get(id, "items").and_then(|items| tree.list(items)).unwrap_or_default();
+    let holds_ours = |value: Id| tree.list(value).is_some_and(|items| items.iter().any(of_ours));
+    let group = version.map(|version| version.split('/').next().unwrap_or(""));
+    let is_list = kind.is_some_and(|kind| kind.ends_with("List"))
+        && (version == Some("v1") && kind == Some("List") || group == Some(GROUP));
     match (version, kind) {
         (None, Some(kind)) if Kind::parse(kind).is_none() && near(kind).is_some() => {
             Some(("kind".to_string(), unknown_kind(kind)))
@@ -429,8 +437,9 @@ fn unclear(tree: &Tree<'_>, id: Id) -> Option<(String, (String, String))> {
         (None, kind) if is_map("metadata") && is_map("spec") && kind.is_none_or(|kind| Kind::parse(kind).is_none()) => {
             whole("the document has no apiVersion", "add `apiVersion: …`, as every resource has it")
         }
-        (_, kind) if items.iter().any(of_ours) && !kind.is_some_and(|kind| kind.ends_with("List")) => {
-            let words = ("this holds resources of ours, and is no List".to_string(), "write `kind: List`".to_string());
+        _ if !is_list && tree.entries(id).iter().any(|entry| holds_ours(entry.value)) => {
+            let help = "write each as a document of its own, or all as items of `apiVersion: v1` and `kind: List`";
+            let words = ("this holds resources of ours, and is no List".to_string(), help.to_string());
             Some(("kind".to_string(), words))
         }
         _ => None,

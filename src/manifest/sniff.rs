@@ -11,7 +11,11 @@ const NEAR: usize = 2;
 pub fn is_nearly_ours(version: &str, kind: Option<&str>) -> bool {
     match version.split_once('/') {
         Some((GROUP, _)) => false,
-        Some((group, _)) => is_near(group),
+        // A group that is somebody's own and begins as ours does, with one of our kinds, is a slip too.
+        Some((group, _)) => {
+            let begins = || group.to_ascii_lowercase().starts_with("stablekey");
+            is_near(group) || kind.is_some_and(|kind| Kind::parse(kind).is_some()) && begins()
+        }
         None => is_near(version) || kind.is_some_and(|kind| Kind::parse(kind).is_some()),
     }
 }
@@ -63,6 +67,10 @@ pub fn is_foreign(text: &str) -> bool {
     let mut api_version = None;
     let mut kind = None;
     let mut is_list = false;
+    // What names us may hold something of ours.
+    if names_us(text.as_bytes()) {
+        return false;
+    }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (number, line) in text.split(['\n', '\r']).enumerate() {
         match line.as_bytes().first() {
@@ -81,9 +89,6 @@ pub fn is_foreign(text: &str) -> bool {
                 } else if let Some(value) = line.strip_prefix("kind:") {
                     kind = Some(value.trim());
                     is_list |= value.trim().ends_with("List");
-                } else if line.starts_with("items:") && names_us(text.as_bytes()) {
-                    // A list of ours whose own kind is misspelt.
-                    return false;
                 }
             }
             _ => return false,
@@ -160,7 +165,8 @@ mod tests {
             assert!(!is_nearly_ours(version, Some("Connection")), "{version}");
         }
         assert!(is_nearly_ours("v1alpha1", Some("Connection")) && is_nearly_ours("stablekey.dev", None));
-        assert!(is_nearly_ours("v1", Some("Integration")));
+        assert!(is_nearly_ours("v1", Some("Integration")) && is_nearly_ours("stablekey/v1alpha1", Some("Connection")));
+        assert!(!is_nearly_ours("stablekeys.example/v1", Some("Deployment")));
         assert!(!is_nearly_ours("v1", Some("Secret")) && !is_nearly_ours("v2", Some("Thing")));
     }
 

@@ -9,7 +9,7 @@ use crate::engine::world::Inventory;
 use crate::io_error::{self, Words};
 use crate::manifest::definition::{self, MAX_BYTES};
 use crate::manifest::limits;
-use crate::manifest::{Origin, Problem, Reading, locate, problem};
+use crate::manifest::{Origin, Problem, Reading, locate, problem, text_at};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +27,10 @@ pub fn gather(found: Reading, layout: &Layout, tenant: &str) -> Snapshot {
         let more = invalid.problems.len().saturating_sub(1);
         let why = if more == 0 { why } else { format!("{why} (and {more} more)") };
         problems.extend(invalid.problems);
+        // One whose name is not that of its key may mean either.
+        if let Some(meant) = named_by_key(invalid.kind, &invalid.origin).filter(|meant| *meant != id) {
+            inventory.invalid.entry(meant).or_insert_with(|| why.clone());
+        }
         inventory.invalid.insert(id.clone(), why);
         if let Some(before) = origins.insert(id.clone(), invalid.origin.clone()) {
             twice.entry(id).or_insert_with(|| vec![before]).push(invalid.origin);
@@ -74,6 +78,19 @@ pub fn gather(found: Reading, layout: &Layout, tenant: &str) -> Snapshot {
     let invalid: Vec<ObjectId> = inventory.invalid.keys().cloned().collect();
     invalid.iter().for_each(|id| inventory.remove(id));
     Snapshot { inventory: Arc::new(inventory), origins: Arc::new(origins), problems, ..Snapshot::default() }
+}
+
+/// The object that a document means by its stable key, or its component's key.
+fn named_by_key(kind: Kind, origin: &Origin) -> Option<ObjectId> {
+    let name = match kind {
+        Kind::Connection => names::of_stable_key(&text_at(origin, &["spec", "stableKey"])?),
+        Kind::Component => {
+            let is_public = text_at(origin, &["spec", "public"]).is_none_or(|public| public != "false");
+            names::of_component(&text_at(origin, &["spec", "key"])?, is_public)
+        }
+        _ => return None,
+    };
+    Some(ObjectId::new(kind, name))
 }
 
 fn item(resource: Resource) -> Option<Item> {

@@ -335,3 +335,79 @@ fn an_import_makes_no_folder_anew_that_was_copied_from() {
     root.run(&["import", "--tenant", "dev", "exports/new.yml"]).exits(0);
     assert!(root.has("dev/integrations/new.yaml"));
 }
+
+/// "A document of ours whose kind or name cannot be read counts as a file that cannot be parsed": so does a name that
+/// no object can have, or that kubectl reads otherwise.
+#[test]
+fn a_name_that_no_object_can_have_removes_nothing() {
+    let greet = "dev/integrations/greet.yaml";
+    let long = "g".repeat(300);
+    for name in ["Greet", "greet_x", "\"greet \"", "../../evil", "12", "yes", &long] {
+        let root = Root::applied().edit(greet, "name: greet}", &format!("name: {name}}}"));
+        removes_nothing(&root, greet);
+    }
+    // In the target nothing is made beside it.
+    let file = "prod/integrations/greet.yaml";
+    let root = Root::applied();
+    let text = root.read(file);
+    let root = root.with(file, &text.replace("name: greet", "name: Greet"));
+    root.run(&["apply", "--yes"]).exits(1);
+    assert_eq!(root.read(file).matches("kind: Integration").count(), 1);
+    // A connection whose name is not that of its key may mean either.
+    let root = Root::applied()
+        .edit("syncs.yaml", "prune: true", "prune: true, connectionDeletion: Delete")
+        .without("dev/integrations/greet.yaml")
+        .with("dev/integrations/other.yaml", &integration("other", "other", ""))
+        .with("dev/connections/other.yaml", &connection("other"))
+        .edit("dev/connections/chat-main.yaml", "name: chat-main}", "name: chat-mian}");
+    root.run(&["apply", "--yes"]).exits(1);
+    assert!(root.has("prod/connections/chat-main.yaml"));
+}
+
+/// Documents of ours in what is no `v1` List.
+#[test]
+fn documents_in_a_wrapper_remove_nothing() {
+    let ours = integration("greet", "chat-main", "");
+    let items = ours.trim_end().replace('\n', "\n    ");
+    for (head, list) in [
+        ("kind: List\n", "items"),
+        ("apiVersion: v2\nkind: List\n", "items"),
+        ("apiVersion: v1\nkind: ConfigMapList\n", "items"),
+        ("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n", "resources"),
+        ("apiVersion: example.dev/v1\nkind: BundleList\nmetadata: {name: b}\n", "items"),
+    ] {
+        let text = format!("{head}{list}:\n  - {items}\n");
+        removes_nothing(&Root::applied().with("dev/integrations/greet.yaml", &text), "holds resources of ours");
+    }
+    let list = format!("apiVersion: v1\nkind: List\nitems:\n  - {items}\n");
+    Root::applied().with("dev/integrations/greet.yaml", &list).plan().exits(0);
+}
+
+/// What is replaced stays while its replacement needs approval, or cannot be written: a second `--yes` sends nothing
+/// elsewhere either.
+#[test]
+fn what_is_replaced_stays_until_its_replacement_is_there() {
+    let with = |host: &str| {
+        Root::base()
+            .edit("syncs.yaml", "prune: true", "prune: true, connectionDeletion: Delete")
+            .apply()
+            .without("dev/connections/chat-main.yaml")
+            .with(
+                "dev/connections/new.yaml",
+                &connection("new")
+                    .replace("https://chat.example", host)
+                    .replace("title: Chat\n", "title: Chat\n  replaces: [chat-main]\n"),
+            )
+    };
+    let root = with("https://evil.example");
+    for _ in 0..2 {
+        root.run(&["apply", "--yes"]).exits(2).says("needs approval");
+        assert!(root.has("prod/connections/chat-main.yaml") && !root.has("prod/connections/new.yaml"));
+    }
+    let root = with("https://chat.example").with("prod/connections/new.yaml/x", "");
+    root.run(&["apply", "--yes"]).exits(1);
+    assert!(root.has("prod/connections/chat-main.yaml"));
+    let root = with("https://chat.example");
+    root.run(&["apply", "--yes"]).exits(0);
+    assert!(root.has("prod/connections/new.yaml"));
+}

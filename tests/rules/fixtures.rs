@@ -418,6 +418,13 @@ impl Tenant {
         })
     }
 
+    pub fn test_secret(self, name: &str, secret: &str) -> Self {
+        self.spec(|s| {
+            let test = s.test.get_or_insert_with(Default::default);
+            test.inputs.insert(name.to_string(), Input::secret(secret, name));
+        })
+    }
+
     pub fn title(mut self, title: &str) -> Self {
         let id = self.id();
         if id.kind == Kind::Integration {

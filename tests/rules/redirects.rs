@@ -215,3 +215,103 @@ fn the_mark_is_in_the_digest() {
     assert_ne!(w.plan().action("prod/Connection/x").digest(), alone.plan().action("prod/Connection/x").digest());
     assert_eq!(Credentials::OrganizationGlobal.as_str(), "OrganizationGlobal");
 }
+
+fn secret(t: Tenant, key: &str, host: &str) -> Tenant {
+    t.connection(key, "http/basic").input("baseUrl", host).secret("password", "s")
+}
+
+/// A secret that only tests use: production's endpoint moves under it.
+#[test]
+fn an_endpoint_that_moves_under_a_secret_of_tests_is_one() {
+    let of = |t: Tenant, host: &str| {
+        let mut t = t.connection("crm", "http/basic").input("baseUrl", host).test_input("username", "u");
+        t = t.test_secret("password", "s");
+        t
+    };
+    marked(&prod(|t| of(t, A), |t| of(t, B)), "prod/Connection/crm", "in tests baseUrl changes while password stays");
+}
+
+/// Two that are new vouch for nothing that a record speaks against.
+#[test]
+fn two_new_ones_are_no_witnesses_against_a_record() {
+    let gone = prod(|t| crm(t, A), |t| secret(secret(t, "x", B), "y", B));
+    let gone = gone.tenant("prod", |t| t.place().without("Connection/crm"));
+    for action in ["prod/Connection/x", "prod/Connection/y"] {
+        marked(&gone, action, "which an object that is gone sent elsewhere");
+    }
+}
+
+/// Of several endpoints all must be as they were.
+#[test]
+fn one_endpoint_that_stays_excuses_no_other() {
+    let two = |t: Tenant, key: &str, token: &str| secret(t, key, A).input("tokenUrl", token);
+    let w = |token: &str| {
+        let w = prod(|t| two(t, "crm", A), |t| two(t, "x", token));
+        w.tenant("prod", |t| t.place().without("Connection/crm"))
+    };
+    marked(&w(B), "prod/Connection/x", "which an object that is gone sent elsewhere");
+    unmarked(&w(A), "prod/Connection/x");
+}
+
+/// Test inputs of what is made again.
+#[test]
+fn what_is_made_again_with_another_host_in_tests_is_one() {
+    let of = |t: Tenant, host: &str| crm(t, A).test_input("baseUrl", host);
+    let w = |host: &str| prod(|t| of(t, A), |t| of(t, host)).tenant("prod", |t| t.place().without("Connection/crm"));
+    marked(&w(B), "prod/Connection/crm", "made again with another baseUrl");
+    unmarked(&w(A), "prod/Connection/crm");
+}
+
+/// Where nothing was recorded of what was made, that is what is said.
+#[test]
+fn what_is_made_again_and_was_not_recorded_is_unknown() {
+    let w = world()
+        .tenant("us", |t| crm(t, A).integration("i").binds("CRM", "crm"))
+        .tenant("eu", |t| t.accepts("us"))
+        .sync("s", "us", "eu")
+        .create()
+        .applied()
+        .tenant("eu", |t| t.place().without("Connection/crm"));
+    marked(&w, "eu/Connection/crm", "where its secrets went is not recorded");
+}
+
+/// Credentials that wait for their connection.
+#[test]
+fn credentials_that_wait_for_a_key_are_sent_nowhere_unasked() {
+    let w = world()
+        .tenant("prod", |t| t.customer("Acme", "crm").secret("pin", "acme"))
+        .tenant("prod", |t| t.declares().connection("crm", "http/basic").input("baseUrl", B).per_customer("pin"));
+    marked(&w, "prod/Connection/crm", "credentials of its customers are there already");
+}
+
+/// A secret that stands only in a customer's credentials.
+#[test]
+fn an_endpoint_that_moves_under_customers_secrets_is_one() {
+    let of = |t: Tenant, host: &str| {
+        let t = t.connection("crm", "http/basic").input("baseUrl", host).credentials(Credentials::OrganizationCustomer);
+        t.customer("Acme", "crm").secret("pin", "acme")
+    };
+    marked(&prod(|t| of(t, A), |t| of(t, B)), "prod/Connection/crm", "baseUrl changes while pin stays");
+}
+
+/// "`--yes` leaves what needs approval undone", and nothing is done that would make it look harmless: what is
+/// replaced stays while its replacement waits, and so does whatever shows where a secret went.
+#[test]
+fn what_shows_where_a_secret_went_stays_until_that_is_decided() {
+    let pruned = |t: Tenant| t.allows_delete().declares();
+    let before = |t: Tenant| crm(pruned(t), A).deletion(stablekey::api::DeletionPolicy::Delete).integration("i");
+    let w = |then: fn(Tenant) -> Tenant| {
+        world()
+            .tenant("prod", |t| before(t).binds("CRM", "crm"))
+            .applied()
+            .tenant("prod", |t| then(t.source_prunes().declares_nothing().declares().integration("other")))
+    };
+    let replaced = w(|t| secret(t, "new", B).replaces("crm"));
+    let plan = replaced.plan();
+    plan.action("prod/Connection/crm").is_delete().waits_for("prod/Connection/new");
+    let shared = w(|t| secret(t, "new", B));
+    shared.plan().action("prod/Connection/crm").is_delete().waits_for("prod/Connection/new");
+    // To the same host nothing is hidden.
+    let same = w(|t| secret(t, "new", A));
+    assert!(!same.plan().action("prod/Connection/crm").action.after.contains("prod/Connection/new"));
+}

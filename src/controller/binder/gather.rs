@@ -212,18 +212,20 @@ impl Gathered {
         if hosts.is_empty() {
             return;
         }
-        let hosts = hosts.into_iter().collect::<Vec<_>>().join(",");
+        // A condition has room for a few.
+        const FEW: usize = 4;
+        let hosts = hosts.into_iter().take(FEW).collect::<Vec<_>>().join(",");
         let one =
             |name: &&str| format!("Secret {name} may be sent anywhere: pin it with annotation {HOSTS}: \"{hosts}\"");
-        self.unpinned.extend(unpinned.iter().map(one));
+        self.unpinned.extend(unpinned.iter().take(FEW).map(one));
     }
 
     /// Every endpoint must name one of the hosts that a Secret is pinned to.
     fn hold_to(&mut self, source: &SourceSecret, hosts: &[Host], type_: Option<&ConnectionType>) {
+        let types = Strictest(type_.into_iter().collect());
         for (name, value) in &self.values {
             let value = std::str::from_utf8(value.expose()).ok();
             let is_allowed = |endpoint: Host| hosts.iter().any(|host| host.allows(&endpoint));
-            let types = Strictest(type_.into_iter().collect());
             if types.says_endpoint(name, value) && !value.and_then(Host::of_endpoint).is_some_and(is_allowed) {
                 let text = format!(
                     "input {name} does not plainly name a host that Secret {} may be sent to (its annotation {HOSTS}): \

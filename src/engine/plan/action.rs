@@ -177,9 +177,13 @@ impl Draft<'_> {
                 .map(|why| Approval { code: Code::CredentialRedirect, why: format!("{:?}: {why}", variable.name) });
             Some(redirect.into_iter().chain(customers::of_binding(self, &from.spec, &to.spec)).collect::<Vec<_>>())
         };
-        let mut marks: Vec<Approval> = after.spec.connections.iter().filter_map(moved).flatten().collect();
-        marks.sort_by_key(|mark| mark.code);
-        marks.dedup_by_key(|mark| mark.code);
+        let mut marks: Vec<Approval> = Vec::new();
+        for mark in after.spec.connections.iter().filter_map(moved).flatten() {
+            match marks.iter_mut().find(|there| there.code == mark.code) {
+                Some(there) => there.why = format!("{}; {}", there.why, mark.why),
+                None => marks.push(mark),
+            }
+        }
         marks
     }
 

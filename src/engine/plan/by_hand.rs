@@ -29,12 +29,7 @@ pub(super) fn notes(actions: &[Action], live: &Inventory, after: &Inventory) -> 
         notes.extend(supply_secrets(connection, &|name| touched(name)));
         if created {
             notes.extend(consent(connection, after).filter(|_| !takes_over(&connection.spec, live)));
-        } else if action
-            .needs_approval
-            .iter()
-            .any(|a| matches!(a.code, Code::CredentialRedirect | Code::CustomersSignIn))
-            && is_oauth(connection, after)
-        {
+        } else if asks_to_sign_in(action) && is_oauth(connection, after) {
             notes.push(Note::ByHand {
                 object: ObjectId::new(Kind::Connection, connection.name()),
                 who: if connection.spec.credentials == Credentials::OrganizationGlobal {
@@ -49,6 +44,16 @@ pub(super) fn notes(actions: &[Action], live: &Inventory, after: &Inventory) -> 
         }
     }
     notes
+}
+
+/// Whether what somebody signed in to changes: what customers did, or an endpoint beside secrets.
+fn asks_to_sign_in(action: &Action) -> bool {
+    let moves = |c: &FieldChange| c.field.kind == FieldKind::Input && endpoint::is_named_so(&c.field.name);
+    action.needs_approval.iter().any(|approval| match approval.code {
+        Code::CustomersSignIn => true,
+        Code::CredentialRedirect => action.fields.iter().any(moves),
+        _ => false,
+    })
 }
 
 /// Whether a connection takes the place of one whose credentials serve it as they are: a place that answers for

@@ -1,54 +1,60 @@
 //! Marks actions after which customers must sign in, or supply their values, again: with the count.
 
 use super::model::*;
+use super::redirects::strictest;
 use super::tenant::Draft;
 use crate::api::*;
 use crate::engine::code::Code;
-use crate::engine::redirect::{Strictest, inputs_of};
+use crate::engine::redirect::{inputs_of, is_same};
 use crate::engine::world::Inventory;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+
+/// Customers, by the key that they gave their credentials for.
+pub(super) type Gave = HashMap<String, BTreeSet<String>>;
+
+/// The names of inputs, without separators, that decide what a customer signed in to.
+const CLIENT: [&str; 6] = ["clientid", "clientsecret", "consumerkey", "consumersecret", "appid", "audience"];
 
 /// A change of what customers signed in to: its endpoints, its scopes, its client.
 pub(super) fn of_connection(draft: &Draft<'_>, before: &ConnectionSpec, then: &ConnectionSpec) -> Option<Approval> {
     if then.credentials == Credentials::OrganizationGlobal {
         return None;
     }
-    let known = draft.input.upstream.values().chain([draft.input.live, &draft.after]);
-    let types = Strictest(known.flat_map(|inventory| inventory.types_of(then)).collect());
+    let types = strictest(draft, then);
     if !types.0.iter().any(|t| t.oauth2 == Some(OAuth2::AuthorizationCode)) {
         return None;
     }
     let (was, is) = (inputs_of(before), inputs_of(then));
-    let differs = |name: &&str| was.get(name) != is.get(name);
+    let differs = |name: &&str| !is_same(was.get(name).copied(), is.get(name).copied());
     let decides = |name: &&str| {
         let folded: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
         folded.contains("scope")
-            || folded.contains("client")
+            || CLIENT.contains(&folded.as_str())
             || types.is_endpoint(name, was.get(name).copied())
             || types.is_endpoint(name, is.get(name).copied())
     };
     let changed: BTreeSet<&str> = was.keys().chain(is.keys()).copied().filter(differs).filter(decides).collect();
-    let customers = customers_of(draft.input.live, &then.stable_key);
+    if changed.is_empty() {
+        return None;
+    }
+    let gave = draft.gave[0].get_or_init(|| gave(draft.input.live));
+    let customers = of_key(gave, draft.input.live, &then.stable_key).len();
     let changed = changed.into_iter().collect::<Vec<_>>().join(", ");
-    (!changed.is_empty() && !customers.is_empty()).then(|| {
-        mark(format!("{} must sign in to {} again: {changed} changes", count(customers.len()), then.stable_key))
-    })
+    (customers > 0)
+        .then(|| mark(format!("{} must sign in to {} again: {changed} changes", count(customers), then.stable_key)))
 }
 
 /// A variable that moves to a connection for which customers of the old one have given nothing.
 pub(super) fn of_binding(draft: &Draft<'_>, from: &ConnectionSpec, to: &ConnectionSpec) -> Option<Approval> {
-    let gave = customers_of(draft.input.live, &from.stable_key);
-    let have = customers_of(&draft.after, &to.stable_key);
-    let left = gave.difference(&have).count();
-    let are_asked = to.credentials != Credentials::OrganizationGlobal;
-    (left > 0 && are_asked).then(|| {
-        mark(format!(
-            "{} of {} must sign in to {}, or give their values again",
-            count(left),
-            from.stable_key,
-            to.stable_key
-        ))
-    })
+    if to.credentials == Credentials::OrganizationGlobal {
+        return None;
+    }
+    let (live, after) = (draft.input.live, &draft.after);
+    let before = of_key(draft.gave[0].get_or_init(|| gave(live)), live, &from.stable_key);
+    let then = of_key(draft.gave[1].get_or_init(|| gave(after)), after, &to.stable_key);
+    let left = before.difference(&then).count();
+    let (from, to) = (&from.stable_key, &to.stable_key);
+    (left > 0).then(|| mark(format!("{} of {from} must sign in to {to}, or give their values again", count(left))))
 }
 
 fn mark(why: String) -> Approval {
@@ -59,10 +65,17 @@ fn count(customers: usize) -> String {
     if customers == 1 { "1 customer".to_string() } else { format!("{customers} customers") }
 }
 
+fn gave(inventory: &Inventory) -> Gave {
+    let mut gave = Gave::new();
+    for credentials in inventory.customer_credentials.values() {
+        let CustomerCredentialsSpec { connection, customer, .. } = &credentials.spec;
+        gave.entry(connection.clone()).or_default().insert(customer.clone());
+    }
+    gave
+}
+
 /// The customers who gave credentials for a key, or for an older one that it answers for.
-fn customers_of<'i>(inventory: &'i Inventory, key: &str) -> BTreeSet<&'i str> {
-    let older = inventory.connection(key).map(|c| c.spec.replaces.as_slice()).unwrap_or_default();
-    let all = inventory.customer_credentials.values();
-    let of_key = all.filter(|c| c.spec.connection == key || older.contains(&c.spec.connection));
-    of_key.map(|c| c.spec.customer.as_str()).collect()
+fn of_key<'g>(gave: &'g Gave, inventory: &Inventory, key: &str) -> BTreeSet<&'g str> {
+    let older = inventory.connection(key).into_iter().flat_map(|c| c.spec.replaces.iter().map(String::as_str));
+    std::iter::once(key).chain(older).filter_map(|key| gave.get(key)).flatten().map(String::as_str).collect()
 }

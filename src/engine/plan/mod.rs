@@ -15,6 +15,7 @@ mod tenant;
 
 pub use digest::of_writers as digests;
 pub use model::*;
+pub use redirects::concerned_keys;
 pub use removal::is_too_many;
 
 use super::check::{self, Elsewhere};
@@ -323,7 +324,9 @@ fn withheld(sync: &Sync, input: &Input<'_>, planned: &BTreeMap<&str, Planned>) -
     }
     let source = planned.get(from.as_str()).map(|source| source.after.clone());
     let source = source.or_else(|| input.world.tenants.get(from)?.live.inventory().cloned());
-    let Some(source) = source.filter(|source| source.unparsed.is_empty()) else {
+    let is_read =
+        |source: &Arc<Inventory>| source.unparsed.is_empty() && !source.uses.values().any(|uses| uses.may_use_more());
+    let Some(source) = source.filter(is_read) else {
         return Withheld::Anything("is suspended, and copies a tenant that cannot be read");
     };
     let replacements = Replacements::of(from, &source);

@@ -5,96 +5,97 @@ use super::digest;
 use super::model::*;
 use super::tenant::Draft;
 use crate::api::*;
+use crate::engine::canonical::FieldHash;
 use crate::engine::code::Code;
 use crate::engine::field::{Field, FieldKind, FieldValue};
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::record::Record;
-use crate::engine::redirect::{Inputs, Strictest, inputs_of, keys_of, overlaid};
+use crate::engine::redirect::{Inputs, Strictest, inputs_of, keys_of, new_hosts, overlaid, with_test};
 use crate::engine::world::Inventory;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
 
-/// Marks what was drafted of connections and customer credentials.
+/// A key of a Secret: the Secret's name, and the key in it.
+pub(super) type SecretKey = (String, String);
+
+/// Marks what was drafted of connections and customer credentials. What would take away the evidence, because it
+/// ends that a secret is named, comes after.
 pub(super) fn mark(draft: &mut Draft<'_>) {
-    let writes = |action: &&Action| matches!(action.action, ActionKind::Create | ActionKind::Update);
-    let sends =
-        |action: &&Action| !matches!(action.change.after, None | Some(Item::Component(_) | Item::Integration(..)));
-    if !draft.actions.iter().any(|action| writes(&action) && sends(&action)) {
-        return;
-    }
-    let senders = Senders::of(draft);
-    let marks: Vec<Option<String>> = draft
-        .actions
-        .iter()
-        .map(|action| {
-            let action = Some(action).filter(writes)?;
-            let why = match (&action.change.before, action.change.after.as_ref()?) {
-                (before, Item::Connection(then)) => {
-                    let before = match before {
-                        Some(Item::Connection(before)) => Some(before.as_ref()),
-                        _ => None,
-                    };
-                    senders.of_connection(before, then)
-                }
-                (before, Item::CustomerCredentials(then)) => {
-                    let before = match before {
-                        Some(Item::CustomerCredentials(before)) => Some(before.as_ref()),
-                        _ => None,
-                    };
-                    senders.of_credentials(before, then)
-                }
-                _ => Vec::new(),
-            };
-            (!why.is_empty()).then(|| why.join("; "))
-        })
-        .collect();
+    let marks: Vec<Option<String>> = {
+        let senders = Senders::of(draft);
+        draft.actions.iter().map(|action| senders.of_action(action)).collect()
+    };
     let input = draft.input;
     for (action, why) in draft.actions.iter_mut().zip(marks) {
         let Some(why) = why else { continue };
+        // The record comes before what is created: cut off between the two, the rest looks harmless.
+        let unmarked = digest::of_action(action, &Value::Null);
         action.needs_approval.push(Approval { code: Code::CredentialRedirect, why });
         let recorded = input.live.record(input.tenant, &action.change.object).map(AsRef::as_ref);
         // Nothing else decides what a connection or credentials are.
         action.digest = digest::of_action(action, &Value::Null);
         action.change.resumptions = digest::resumptions(action, recorded, &Value::Null);
+        action.change.resumptions.extend((action.action == ActionKind::Create).then_some(unmarked));
+        let keys = named_by(action.change.after.as_ref());
+        draft.redirects.push((action.id.clone(), keys));
+    }
+    let redirects = &draft.redirects;
+    for action in draft.actions.iter_mut().filter(|_| !redirects.is_empty()) {
+        let kept = named_by(action.change.after.as_ref());
+        let ended: BTreeSet<SecretKey> =
+            named_by(action.change.before.as_ref()).into_iter().filter(|key| !kept.contains(key)).collect();
+        let waits = waits_for(redirects, &ended).filter(|id| **id != action.id);
+        let waits: Vec<String> = waits.cloned().collect();
+        action.after.extend(waits);
+    }
+}
+
+/// The marked actions that name one of these keys: what ends that others name it would make them look harmless.
+pub(super) fn waits_for<'r>(
+    redirects: &'r [(String, BTreeSet<SecretKey>)],
+    ended: &BTreeSet<SecretKey>,
+) -> impl Iterator<Item = &'r String> {
+    redirects.iter().filter(|(_, keys)| !keys.is_disjoint(ended)).map(|(id, _)| id)
+}
+
+/// The keys of Secrets that an object names.
+pub(super) fn named_by(item: Option<&Item>) -> BTreeSet<SecretKey> {
+    let keys = item.and_then(Sender::of_item).map(Sender::keys).unwrap_or_default();
+    keys.into_iter().map(|(secret, key)| (secret.to_string(), key.to_string())).collect()
+}
+
+/// The keys of Secrets that an action begins or ends to name: who else names them decides about it.
+pub fn concerned_keys(action: &Action) -> BTreeSet<SecretKey> {
+    let (before, after) = (named_by(action.change.before.as_ref()), named_by(action.change.after.as_ref()));
+    match action.action {
+        ActionKind::Adopt => BTreeSet::new(),
+        _ => before.symmetric_difference(&after).cloned().collect(),
     }
 }
 
 /// Why a variable that moves from one connection to another sends a secret of both elsewhere.
 pub(super) fn of_binding(draft: &Draft<'_>, from: &ConnectionSpec, to: &ConnectionSpec) -> Option<String> {
-    let types = strictest(draft, from).0.into_iter().chain(strictest(draft, to).0).collect();
-    let types = Strictest(types);
+    let types = Strictest(strictest(draft, from).0.into_iter().chain(strictest(draft, to).0).collect());
     let (before, after) = (inputs_of(from), inputs_of(to));
     let (had, has) = (keys_of(&before), keys_of(&after));
     let shared = has.iter().find(|(key, _)| had.contains_key(*key))?.1;
-    let (old, new) = (types.hosts(&before), types.hosts(&after));
-    let elsewhere: Vec<&String> = new.difference(&old).collect();
+    let (known, hosts) = (types.hosts(&before), types.hosts(&after));
+    let elsewhere = new_hosts(&hosts, &known);
     (!elsewhere.is_empty()).then(|| {
-        format!(
-            "it moves from {} to {}, which sends {shared} to {}",
-            from.stable_key,
-            to.stable_key,
-            listed(&elsewhere)
-        )
+        let (from, to) = (&from.stable_key, &to.stable_key);
+        format!("it moves from {from} to {to}, which sends {shared} to {}", listed(elsewhere))
     })
 }
 
 /// All that a connection's type may be: in the tenant before and after, and in what it copies.
-fn strictest<'d>(draft: &'d Draft<'_>, spec: &ConnectionSpec) -> Strictest<'d> {
+pub(super) fn strictest<'d>(draft: &'d Draft<'_>, spec: &ConnectionSpec) -> Strictest<'d> {
     let known = draft.input.upstream.values().chain([draft.input.live, &draft.after]);
     let mut types: Vec<&ConnectionType> = known.flat_map(|inventory| inventory.types_of(spec)).collect();
     types.dedup_by(|a, b| std::ptr::eq(*a, *b));
     Strictest(types)
-}
-
-/// Which objects of a tenant name which keys of Secrets, as it is and as it will be.
-struct Senders<'d> {
-    draft: &'d Draft<'d>,
-    /// By name and key of a Secret: live and declared objects.
-    live: HashMap<(&'d str, &'d str), Vec<Sender<'d>>>,
-    declared: HashMap<(&'d str, &'d str), Vec<Sender<'d>>>,
-    /// Records of objects that are gone.
-    gone: Vec<&'d Record>,
 }
 
 /// An object whose inputs are sent together.
@@ -105,6 +106,14 @@ enum Sender<'d> {
 }
 
 impl<'d> Sender<'d> {
+    fn of_item(item: &'d Item) -> Option<Self> {
+        match item {
+            Item::Connection(c) => Some(Sender::Connection(c)),
+            Item::CustomerCredentials(c) => Some(Sender::Credentials(c)),
+            Item::Component(_) | Item::Integration(..) => None,
+        }
+    }
+
     fn id(self) -> ObjectId {
         match self {
             Sender::Connection(c) => ObjectId::new(Kind::Connection, c.name()),
@@ -112,26 +121,14 @@ impl<'d> Sender<'d> {
         }
     }
 
-    /// All that it may send, production and test together.
-    fn inputs(self, inventory: &'d Inventory) -> Inputs<'d> {
-        match self {
-            Sender::Connection(c) => inputs_of(&c.spec),
-            Sender::Credentials(c) => {
-                let connection = meant(&c.spec.connection, inventory);
-                overlaid(connection.map(|c| inputs_of(&c.spec)).unwrap_or_default(), &c.spec.inputs)
-            }
-        }
-    }
-
+    /// The keys of Secrets that it names, in production and in tests.
     fn keys(self) -> Vec<(&'d str, &'d str)> {
-        let keys = |inputs: &'d BTreeMap<String, Input>| inputs.values().filter_map(key_of).collect::<Vec<_>>();
-        match self {
-            Sender::Connection(c) => {
-                let test = c.spec.test.iter().flat_map(|test| keys(&test.inputs));
-                keys(&c.spec.inputs).into_iter().chain(test).collect()
-            }
-            Sender::Credentials(c) => keys(&c.spec.inputs),
-        }
+        let (inputs, test) = match self {
+            Sender::Connection(c) => (&c.spec.inputs, c.spec.test.as_ref()),
+            Sender::Credentials(c) => (&c.spec.inputs, None),
+        };
+        let test = test.into_iter().flat_map(|test| test.inputs.values());
+        inputs.values().chain(test).filter_map(key_of).collect()
     }
 }
 
@@ -142,83 +139,180 @@ fn key_of(input: &Input) -> Option<(&str, &str)> {
     }
 }
 
-/// The keys of Secrets that something begins to name.
-fn joining<'d>(draft: &'d Draft<'d>) -> BTreeSet<(&'d str, &'d str)> {
-    let sender = |item: &'d Option<Item>| match item {
-        Some(Item::Connection(c)) => Some(Sender::Connection(c)),
-        Some(Item::CustomerCredentials(c)) => Some(Sender::Credentials(c)),
-        _ => None,
-    };
-    let mut joining = BTreeSet::new();
-    for action in draft.actions.iter().filter(|action| action.action != ActionKind::Adopt) {
-        let Some(after) = sender(&action.change.after) else { continue };
-        let had = sender(&action.change.before).map(Sender::keys).unwrap_or_default();
-        joining.extend(after.keys().into_iter().filter(|key| !had.contains(key)));
+/// A tenant as it is, or as it will be.
+struct Side<'d> {
+    inventory: &'d Inventory,
+    /// Who names a key of a Secret that joins something.
+    naming: HashMap<(&'d str, &'d str), Vec<Sender<'d>>>,
+    /// What each key is sent to, once that is asked.
+    sent: RefCell<HashMap<SecretKey, Rc<Sent>>>,
+    /// Connections by the older keys that they replace.
+    replacing: OnceCell<HashMap<&'d str, &'d Object<ConnectionSpec>>>,
+    /// Customer credentials by the key that they are for.
+    customers: OnceCell<HashMap<&'d str, Vec<&'d Object<CustomerCredentialsSpec>>>>,
+}
+
+/// Where the objects of a side send a key of a Secret.
+#[derive(Default)]
+struct Sent {
+    members: HashMap<ObjectId, BTreeSet<String>>,
+    /// How many of them send it to each host.
+    hosts: HashMap<String, usize>,
+}
+
+impl Sent {
+    /// The first other object that names the key, and where the others send it.
+    fn by_others(&self, own: &ObjectId) -> Option<(&ObjectId, BTreeSet<String>)> {
+        let mine = self.members.get(own);
+        let first = self.members.keys().filter(|id| *id != own).min()?;
+        let is_theirs =
+            |(host, count): &(&String, &usize)| **count > usize::from(mine.is_some_and(|m| m.contains(*host)));
+        Some((first, self.hosts.iter().filter(is_theirs).map(|(host, _)| host.clone()).collect()))
     }
-    joining
 }
 
-/// The connection that a stable key means.
-fn meant<'i>(key: &str, inventory: &'i Inventory) -> Option<&'i Object<ConnectionSpec>> {
-    let replacing = || inventory.connections.values().find(|c| c.spec.replaces.iter().any(|older| older == key));
-    inventory.connection(key).or_else(replacing).map(Arc::as_ref)
-}
-
-impl<'d> Senders<'d> {
-    fn of(draft: &'d Draft<'d>) -> Self {
-        let mut senders = Senders { draft, live: HashMap::new(), declared: HashMap::new(), gone: Vec::new() };
-        let (live, after) = (draft.input.live.as_ref(), draft.after.as_ref());
+impl<'d> Side<'d> {
+    fn of(inventory: &'d Inventory, joining: &BTreeSet<(&str, &str)>) -> Self {
+        let mut naming: HashMap<_, Vec<Sender<'d>>> = HashMap::new();
         // Most plans have no secret join anything: then who else names it is nobody's business.
-        let joining = joining(draft);
-        if joining.is_empty() {
-            return senders;
-        }
-        for (inventory, by_key) in [(live, &mut senders.live), (after, &mut senders.declared)] {
+        if !joining.is_empty() {
             let connections = inventory.connections.values().map(|c| Sender::Connection(c));
             let credentials = inventory.customer_credentials.values().map(|c| Sender::Credentials(c));
             for sender in connections.chain(credentials) {
                 for key in sender.keys().into_iter().filter(|key| joining.contains(key)) {
-                    by_key.entry(key).or_default().push(sender);
+                    naming.entry(key).or_default().push(sender);
                 }
             }
         }
-        let is_gone = |(id, record): &(&ObjectId, &Arc<Record>)| {
-            record.tenant == draft.input.tenant && !live.has(id) && !after.has(id)
-        };
-        senders.gone = live.records.iter().filter(is_gone).map(|(_, record)| record.as_ref()).collect();
-        senders
+        let (replacing, customers) = (OnceCell::new(), OnceCell::new());
+        Side { inventory, naming, sent: RefCell::default(), replacing, customers }
     }
 
-    fn of_connection(&self, before: Option<&Object<ConnectionSpec>>, then: &Object<ConnectionSpec>) -> Vec<String> {
+    /// The connection that a stable key means.
+    fn connection(&self, key: &str) -> Option<&'d Object<ConnectionSpec>> {
+        let replacing = || {
+            self.replacing.get_or_init(|| {
+                let older = |c: &'d Arc<Object<ConnectionSpec>>| {
+                    c.spec.replaces.iter().map(move |key| (key.as_str(), c.as_ref()))
+                };
+                self.inventory.connections.values().flat_map(older).collect()
+            })
+        };
+        self.inventory.connection(key).map(Arc::as_ref).or_else(|| replacing().get(key).copied())
+    }
+
+    /// The credentials that customers gave for exactly this key.
+    fn customers(&self, key: &str) -> &[&'d Object<CustomerCredentialsSpec>] {
+        let all = self.customers.get_or_init(|| {
+            let mut by_key: HashMap<&str, Vec<_>> = HashMap::new();
+            for credentials in self.inventory.customer_credentials.values() {
+                by_key.entry(credentials.spec.connection.as_str()).or_default().push(credentials.as_ref());
+            }
+            by_key
+        });
+        all.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// What an object sends in production.
+    fn inputs(&self, sender: Sender<'d>) -> Inputs<'d> {
+        match sender {
+            Sender::Connection(c) => inputs_of(&c.spec),
+            Sender::Credentials(c) => {
+                let connection = self.connection(&c.spec.connection).map(|c| inputs_of(&c.spec));
+                overlaid(connection.unwrap_or_default(), &c.spec.inputs)
+            }
+        }
+    }
+}
+
+/// What sends which secrets where in a tenant, before and after.
+struct Senders<'d> {
+    draft: &'d Draft<'d>,
+    live: Side<'d>,
+    declared: Side<'d>,
+    /// Records of objects that are gone, by the hashes of what their inputs were.
+    gone: HashMap<FieldHash, Vec<&'d Record>>,
+}
+
+impl<'d> Senders<'d> {
+    fn of(draft: &'d Draft<'d>) -> Self {
+        let (live, after) = (draft.input.live.as_ref(), draft.after.as_ref());
+        let mut joining: BTreeSet<(&str, &str)> = BTreeSet::new();
+        for action in draft.actions.iter().filter(|action| action.action != ActionKind::Adopt) {
+            let Some(then) = action.change.after.as_ref().and_then(Sender::of_item) else { continue };
+            let had = action.change.before.as_ref().and_then(Sender::of_item).map(Sender::keys).unwrap_or_default();
+            joining.extend(then.keys().into_iter().filter(|key| !had.contains(key)));
+        }
+        let mut gone: HashMap<_, Vec<&Record>> = HashMap::new();
+        if !joining.is_empty() {
+            let is_gone =
+                |(id, record): &(&ObjectId, &Arc<Record>)| record.tenant == draft.input.tenant && !live.has(id);
+            for (_, record) in live.records.iter().filter(is_gone) {
+                for (_, wrote) in record.fields.iter().filter(|(field, _)| field.is_input()) {
+                    gone.entry(wrote.hash).or_default().push(record);
+                }
+            }
+        }
+        Senders { draft, live: Side::of(live, &joining), declared: Side::of(after, &joining), gone }
+    }
+
+    fn of_action(&self, action: &'d Action) -> Option<String> {
+        if !matches!(action.action, ActionKind::Create | ActionKind::Update) {
+            return None;
+        }
+        let before = action.change.before.as_ref().and_then(Sender::of_item);
+        let mut why = match (before, action.change.after.as_ref().and_then(Sender::of_item)?) {
+            (before, Sender::Connection(then)) => {
+                let before = if let Some(Sender::Connection(before)) = before { Some(before) } else { None };
+                self.of_connection(before, then)
+            }
+            (before, Sender::Credentials(then)) => {
+                let before = if let Some(Sender::Credentials(before)) = before { Some(before) } else { None };
+                self.of_credentials(before, then)
+            }
+        };
+        why.dedup();
+        (!why.is_empty()).then(|| why.join("; "))
+    }
+
+    fn of_connection(
+        &self,
+        before: Option<&'d Object<ConnectionSpec>>,
+        then: &'d Object<ConnectionSpec>,
+    ) -> Vec<String> {
         let types = strictest(self.draft, &then.spec);
-        let after = inputs_of(&then.spec);
+        let (production, test) = (inputs_of(&then.spec), with_test(&then.spec));
         let mut why = Vec::new();
         match before {
             Some(before) => {
-                why.extend(types.change(&inputs_of(&before.spec), &after));
-                why.extend(of_test(&types, &before.spec, &then.spec));
+                let change = types.change(&inputs_of(&before.spec), &production);
+                why.extend(change.clone().or_else(|| self.of_customers(&types, before, then)));
+                let in_tests = types.change(&with_test(&before.spec), &test);
+                // The same endpoints move in tests where production moves.
+                why.extend(in_tests.filter(|_| change.is_none()).map(|why| format!("in tests {why}")));
             }
-            None => why.extend(self.made_again(Sender::Connection(then), &types, &after)),
+            None => {
+                why.extend(self.made_again(Sender::Connection(then), &types, &production, &test));
+                why.extend(self.of_waiting_customers(then, &types));
+            }
         }
         if why.is_empty() {
             let had = before.map(|before| Sender::Connection(before).keys()).unwrap_or_default();
-            let test = then.spec.test.as_ref().map(|test| overlaid(inputs_of(&then.spec), &test.inputs));
-            for inputs in [Some(after), test].into_iter().flatten() {
-                why.extend(self.of_others(Sender::Connection(then), &types, &inputs, &had));
-            }
+            let of_others = |inputs| self.of_others(Sender::Connection(then), &types, inputs, &had);
+            why.extend(of_others(&production).or_else(|| of_others(&test)));
         }
         why.extend(self.of_replaces(before, then, &types));
-        why.dedup();
         why
     }
 
     fn of_credentials(
         &self,
-        before: Option<&Object<CustomerCredentialsSpec>>,
-        then: &Object<CustomerCredentialsSpec>,
+        before: Option<&'d Object<CustomerCredentialsSpec>>,
+        then: &'d Object<CustomerCredentialsSpec>,
     ) -> Vec<String> {
-        let after = Sender::Credentials(then).inputs(&self.draft.after);
-        let connection = meant(&then.spec.connection, &self.draft.after);
+        let sender = Sender::Credentials(then);
+        let after = self.declared.inputs(sender);
+        let connection = self.declared.connection(&then.spec.connection);
         let types = connection.map(|c| strictest(self.draft, &c.spec)).unwrap_or_default();
         let mut why = Vec::new();
         match before {
@@ -227,38 +321,65 @@ impl<'d> Senders<'d> {
                 let of_connection = connection.map(|c| inputs_of(&c.spec)).unwrap_or_default();
                 why.extend(types.change(&overlaid(of_connection, &before.spec.inputs), &after));
             }
-            None => why.extend(self.made_again(Sender::Credentials(then), &types, &after)),
+            None => why.extend(self.made_again(sender, &types, &after, &after)),
         }
         if why.is_empty() {
             let had = before.map(|before| Sender::Credentials(before).keys()).unwrap_or_default();
-            why.extend(self.of_others(Sender::Credentials(then), &types, &after, &had));
+            why.extend(self.of_others(sender, &types, &after, &had));
         }
         why
     }
 
+    /// A secret that only customers give: the connection's endpoints move under it.
+    fn of_customers(
+        &self,
+        types: &Strictest<'_>,
+        before: &'d Object<ConnectionSpec>,
+        then: &'d Object<ConnectionSpec>,
+    ) -> Option<String> {
+        let keys = std::iter::once(&then.spec.stable_key).chain(&then.spec.replaces);
+        let mut customers = keys.flat_map(|key| self.live.customers(key));
+        let over = |spec: &'d ConnectionSpec, theirs: &'d Object<CustomerCredentialsSpec>| {
+            overlaid(inputs_of(spec), &theirs.spec.inputs)
+        };
+        customers.find_map(|theirs| types.change(&over(&before.spec, theirs), &over(&then.spec, theirs)))
+    }
+
+    /// Customers gave their credentials for a key that nothing answers: where those went is not known.
+    fn of_waiting_customers(&self, then: &Object<ConnectionSpec>, types: &Strictest<'_>) -> Option<String> {
+        let hosts = types.hosts(&inputs_of(&then.spec));
+        let waiting = self.live.customers(&then.spec.stable_key).len();
+        let is_answered = self.live.connection(&then.spec.stable_key).is_some();
+        let id = ObjectId::new(Kind::Connection, then.name());
+        let is_recorded = self.draft.input.live.record(self.draft.input.tenant, &id).is_some();
+        // What the record says is judged by it.
+        (waiting > 0 && !hosts.is_empty() && !is_answered && !is_recorded).then(|| {
+            format!("credentials of its customers are there already, and would go to {}", listed(hosts.iter()))
+        })
+    }
+
     /// What we wrote before somebody took the object away: its secrets were sent where the record says.
-    fn made_again(&self, sender: Sender<'_>, types: &Strictest<'_>, after: &Inputs<'_>) -> Option<String> {
+    fn made_again(
+        &self,
+        sender: Sender<'_>,
+        types: &Strictest<'_>,
+        production: &Inputs<'_>,
+        test: &Inputs<'_>,
+    ) -> Option<String> {
         let input = self.draft.input;
         let record = input.live.record(input.tenant, &sender.id())?;
-        let secrets = types.secrets(after);
-        let wrote = |name: &str| record.wrote(&Field::named(FieldKind::Input, name)).map(|wrote| wrote.hash);
-        let moved = |(name, input): &(&&str, &&Input)| {
-            types.is_endpoint(name, Some(input)) && wrote(name) != Some(FieldValue::Input(input).hash())
-        };
-        let mut moved: BTreeSet<&str> = after.iter().filter(moved).map(|(name, _)| *name).collect();
-        let recorded = record.fields.keys().filter(|field| field.kind == FieldKind::Input).map(|field| &field.name);
-        let gone = recorded.map(AsRef::as_ref).filter(|name: &&str| !after.contains_key(name));
-        moved.extend(gone.filter(|name| types.is_endpoint(name, None)));
-        // Only what the record knows can be another than before; what it made and did not write is unknown.
-        let is_known = record.made || !record.fields.is_empty();
-        (is_known && !moved.is_empty() && !secrets.is_empty()).then(|| {
-            let list = |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(", ");
-            format!(
-                "it is made again with another {} than was written before, and {} goes there",
-                list(&moved),
-                list(&secrets)
-            )
-        })
+        if !record.made && record.fields.is_empty() {
+            return None;
+        }
+        if !record.fields.keys().any(Field::is_input) {
+            let sends = !types.hosts(production).is_empty() && !types.secrets(production).is_empty();
+            let why = "it was made before and is gone, and where its secrets went is not recorded";
+            return sends.then(|| why.to_string());
+        }
+        let of_production = || moved_since(record, types, production, &[FieldKind::Input]);
+        let of_test = || moved_since(record, types, test, &[FieldKind::TestInput, FieldKind::Input]);
+        let (moved, secrets) = of_production().or_else(of_test)?;
+        Some(format!("it is made again with another {moved} than was written before, and {secrets} goes there"))
     }
 
     /// A key of a Secret that joins, and that others name: it would be sent where they do not send it.
@@ -275,68 +396,68 @@ impl<'d> Senders<'d> {
             return None;
         }
         for (key, name) in keys_of(inputs).into_iter().filter(|(key, _)| !had.contains(key)) {
-            let others = |by_key: &HashMap<(&str, &str), Vec<Sender<'d>>>, inventory: &'d Inventory| {
-                let others = by_key.get(&key).into_iter().flatten().filter(|other| other.id() != id);
-                others.map(|other| (*other, inventory)).collect::<Vec<_>>()
-            };
-            let mut there = others(&self.live, self.draft.input.live);
-            let is_live = !there.is_empty();
-            if !is_live {
-                there = others(&self.declared, &self.draft.after);
-            }
-            let known: BTreeSet<String> =
-                there.iter().flat_map(|(other, inventory)| self.hosts_of(*other, inventory)).collect();
-            if !is_live && known.is_empty() {
-                // What is new too sends it nowhere that is known.
-                there.clear();
-            }
-            let new: Vec<&String> = hosts.difference(&known).collect();
-            if let (Some((other, _)), false) = (there.first(), new.is_empty()) {
-                let (secret, key) = key;
+            let (secret, of_it) = key;
+            let live = self.sent(&self.live, key);
+            let theirs = live.by_others(&id);
+            // What is new too vouches for nothing that a record speaks against.
+            if theirs.is_none() && self.was_sent_elsewhere(inputs, name, types) {
                 return Some(format!(
-                    "{name} names {key} of Secret {secret}, which {} sends to {}; here it goes to {}",
-                    other.id(),
-                    listed(&known.iter().collect::<Vec<_>>()),
-                    listed(&new)
+                    "{name} names {of_it} of Secret {secret}, which an object that is gone sent elsewhere"
                 ));
             }
-            if there.is_empty() && self.was_sent_elsewhere(inputs, name, types) {
-                let (secret, key) = key;
+            let declared = self.sent(&self.declared, key);
+            // What is new too and sends it nowhere that is known is nothing to compare with.
+            let theirs = theirs.or_else(|| declared.by_others(&id).filter(|(_, known)| !known.is_empty()));
+            let Some((other, known)) = theirs else { continue };
+            let new = new_hosts(&hosts, &known);
+            if !new.is_empty() {
+                let (known, new) = (listed(known.iter()), listed(new));
                 return Some(format!(
-                    "{name} names {key} of Secret {secret}, which an object that is gone sent elsewhere"
+                    "{name} names {of_it} of Secret {secret}, which {other} sends to {known}; here it goes to {new}"
                 ));
             }
         }
         None
     }
 
-    fn hosts_of(&self, sender: Sender<'d>, inventory: &'d Inventory) -> BTreeSet<String> {
+    /// Where the objects of a side send a key.
+    fn sent(&self, side: &Side<'d>, key: (&str, &str)) -> Rc<Sent> {
+        let naming: &HashMap<(&str, &str), Vec<Sender<'d>>> = &side.naming;
+        let Some(naming) = naming.get(&key) else { return Rc::default() };
+        let key = (key.0.to_string(), key.1.to_string());
+        if let Some(sent) = side.sent.borrow().get(&key) {
+            return Rc::clone(sent);
+        }
+        let mut sent = Sent::default();
+        for sender in naming {
+            let hosts = self.hosts_of(side, *sender);
+            hosts.iter().for_each(|host| *sent.hosts.entry(host.clone()).or_default() += 1);
+            sent.members.insert(sender.id(), hosts);
+        }
+        let sent = Rc::new(sent);
+        side.sent.borrow_mut().insert(key, Rc::clone(&sent));
+        sent
+    }
+
+    /// The hosts that an object sends its secrets to, in production and in tests.
+    fn hosts_of(&self, side: &Side<'d>, sender: Sender<'d>) -> BTreeSet<String> {
         let spec = match sender {
             Sender::Connection(c) => Some(&c.spec),
-            Sender::Credentials(c) => meant(&c.spec.connection, inventory).map(|c| &c.spec),
+            Sender::Credentials(c) => side.connection(&c.spec.connection).map(|c| &c.spec),
         };
         let types = spec.map(|spec| strictest(self.draft, spec)).unwrap_or_default();
-        let mut hosts = types.hosts(&sender.inputs(inventory));
-        if let Sender::Connection(Object { spec: ConnectionSpec { test: Some(test), .. }, .. }) = sender {
-            hosts.extend(types.hosts(&overlaid(sender.inputs(inventory), &test.inputs)));
+        let mut hosts = types.hosts(&side.inputs(sender));
+        if let Sender::Connection(c) = sender {
+            hosts.extend(types.hosts(&with_test(&c.spec)));
         }
         hosts
     }
 
-    /// Whether an object that is gone named the same secret beside no endpoint of these.
+    /// Whether objects that are gone named the same secret, and none of them beside all of these endpoints.
     fn was_sent_elsewhere(&self, inputs: &Inputs<'_>, secret: &str, types: &Strictest<'_>) -> bool {
-        let hash = |name: &str| inputs.get(name).map(|input| FieldValue::Input(input).hash());
-        let of_inputs = |record: &'d Record| {
-            let inputs = record.fields.iter().filter(|(field, _)| field.is_input());
-            inputs.map(|(_, wrote)| wrote.hash).collect::<BTreeSet<_>>()
-        };
-        let mut named = self.gone.iter().map(|record| of_inputs(record));
-        let endpoints: Vec<&str> =
-            inputs.iter().filter(|(name, input)| types.is_endpoint(name, Some(input))).map(|(name, _)| *name).collect();
-        named.any(|wrote| {
-            let has = |name: &str| hash(name).is_some_and(|hash| wrote.contains(&hash));
-            has(secret) && !endpoints.iter().any(|name| has(name))
-        })
+        let Some(input) = inputs.get(secret) else { return false };
+        let named = self.gone.get(&FieldValue::Input(input).hash()).map_or(&[][..], Vec::as_slice);
+        !named.is_empty() && !named.iter().any(|record| sent_there(record, types, inputs))
     }
 
     /// An older key that begins to be answered: what is bound to it, and what its customers gave, goes to the newer
@@ -350,37 +471,32 @@ impl<'d> Senders<'d> {
         let had = before.map(|before| before.spec.replaces.as_slice()).unwrap_or_default();
         let inputs = inputs_of(&then.spec);
         let hosts = types.hosts(&inputs);
-        if hosts.is_empty() || types.secrets(&inputs).is_empty() {
+        if hosts.is_empty() {
             return None;
         }
         for older in then.spec.replaces.iter().filter(|older| !had.contains(older)) {
-            let live = self.draft.input.live.as_ref();
-            let of_key = |c: &&Arc<Object<CustomerCredentialsSpec>>| c.spec.connection == *older;
-            match meant(older, live).filter(|answering| answering.name() != then.name()) {
+            let customers = self.live.customers(older);
+            match self.live.connection(older).filter(|answering| answering.name() != then.name()) {
                 Some(answering) if answering.spec.is_same_kind_as(&then.spec) => {
-                    let known = self.hosts_of(Sender::Connection(answering), live);
-                    let new: Vec<&String> = hosts.difference(&known).collect();
-                    if !new.is_empty() {
-                        let known = listed(&known.iter().collect::<Vec<_>>());
+                    let known = self.hosts_of(&self.live, Sender::Connection(answering));
+                    let new = new_hosts(&hosts, &known);
+                    let sends = !types.secrets(&inputs).is_empty() || !customers.is_empty();
+                    if sends && !new.is_empty() {
+                        let (known, new) = (listed(known.iter()), listed(new));
                         return Some(format!(
-                            "it replaces {older}, whose credentials go to {known}; what is bound to it goes to {}",
-                            listed(&new)
+                            "it replaces {older}, whose credentials go to {known}; what is bound to it goes to {new}"
                         ));
                     }
                 }
                 Some(_) => {}
-                None if live.customer_credentials.values().any(|c| of_key(&c)) => {
-                    let record = live
-                        .record(self.draft.input.tenant, &ObjectId::new(Kind::Connection, names::of_stable_key(older)));
-                    let hash = |input: &Input| FieldValue::Input(input).hash();
-                    let wrote = |input: &&Input| {
-                        record.is_some_and(|record| record.fields.values().any(|wrote| wrote.hash == hash(input)))
-                    };
-                    let endpoints = inputs.iter().filter(|(name, input)| types.is_endpoint(name, Some(input)));
-                    if !endpoints.into_iter().any(|(_, input)| wrote(input)) {
+                None if !customers.is_empty() => {
+                    let input = self.draft.input;
+                    let id = ObjectId::new(Kind::Connection, names::of_stable_key(older));
+                    let record = input.live.record(input.tenant, &id);
+                    if !record.is_some_and(|record| sent_there(record, types, &inputs)) {
                         return Some(format!(
                             "it replaces {older}, which is gone, and its customers' credentials go to {}",
-                            listed(&hosts.iter().collect::<Vec<_>>())
+                            listed(hosts.iter())
                         ));
                     }
                 }
@@ -391,24 +507,42 @@ impl<'d> Senders<'d> {
     }
 }
 
-/// Test inputs over those of production: where these send secrets is known.
-fn of_test(types: &Strictest<'_>, before: &ConnectionSpec, then: &ConnectionSpec) -> Option<String> {
-    if before.test == then.test {
-        return None;
-    }
-    fn whole(spec: &ConnectionSpec) -> Inputs<'_> {
-        let inputs = inputs_of(spec);
-        spec.test.as_ref().map_or(inputs.clone(), |test| overlaid(inputs, &test.inputs))
-    }
-    types.change(&whole(before), &whole(then)).map(|why| format!("in tests {why}"))
+/// Whether all of these endpoints are as a record says that they were.
+fn sent_there(record: &Record, types: &Strictest<'_>, inputs: &Inputs<'_>) -> bool {
+    let mut endpoints = inputs.iter().filter(|(name, input)| types.is_endpoint(name, Some(input)));
+    endpoints.all(|(name, input)| is_as_recorded(record, name, input, &[FieldKind::Input, FieldKind::TestInput]))
 }
 
-fn listed(names: &[&String]) -> String {
+fn is_as_recorded(record: &Record, name: &str, input: &Input, kinds: &[FieldKind]) -> bool {
+    let wrote = kinds.iter().find_map(|kind| record.wrote(&Field::named(*kind, name)));
+    wrote.is_some_and(|wrote| wrote.hash == FieldValue::Input(input).hash())
+}
+
+/// The endpoints that are others than a record says, and the secrets that would go there; of several kinds of fields
+/// the first that is recorded counts.
+fn moved_since(
+    record: &Record,
+    types: &Strictest<'_>,
+    inputs: &Inputs<'_>,
+    kinds: &[FieldKind],
+) -> Option<(String, String)> {
+    let moved = |(name, input): &(&&str, &&Input)| {
+        types.is_endpoint(name, Some(input)) && !is_as_recorded(record, name, input, kinds)
+    };
+    let mut moved: BTreeSet<&str> = inputs.iter().filter(moved).map(|(name, _)| *name).collect();
+    let recorded = record.fields.keys().filter(|field| kinds.contains(&field.kind)).map(|field| field.name.as_ref());
+    moved.extend(recorded.filter(|name| !inputs.contains_key(name) && types.is_endpoint(name, None)));
+    let secrets = types.secrets(inputs);
+    let list = |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(", ");
+    (!moved.is_empty() && !secrets.is_empty()).then(|| (list(&moved), list(&secrets)))
+}
+
+fn listed<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
     const FEW: usize = 3;
-    if names.is_empty() {
-        return "no host".to_string();
+    let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+    match names.len().checked_sub(FEW).filter(|more| *more > 0) {
+        _ if names.is_empty() => "no host".to_string(),
+        None => names.join(", "),
+        Some(more) => format!("{} and {more} more", names.get(..FEW).unwrap_or(&names).join(", ")),
     }
-    let more = names.len().saturating_sub(FEW);
-    let shown = names.iter().take(FEW).map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-    if more > 0 { format!("{shown} and {more} more") } else { shown }
 }

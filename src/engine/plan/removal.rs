@@ -1,9 +1,9 @@
 //! Removal: an object goes only where its writer prunes, the tenant allows it, we made it, nobody changed
 //! it since, and nothing uses it.
 
-use super::digest;
 use super::model::*;
 use super::tenant::Draft;
+use super::{digest, redirects};
 use crate::api::*;
 use crate::engine::bindings::Bindings;
 use crate::engine::canonical::Digest;
@@ -194,7 +194,11 @@ fn components_of(item: &Item) -> Vec<String> {
 
 fn delete(draft: &mut Draft<'_>, id: &ObjectId, live: Item, record: &Record, writers: BTreeSet<Writer>) {
     let mut after = match &live {
-        Item::Connection(connection) => actions_that_let_go(draft, connection),
+        Item::Connection(connection) => {
+            let mut after = actions_that_let_go(draft, connection);
+            after.extend(actions_that_replace(draft, connection));
+            after
+        }
         Item::Component(component) => {
             let was_of_it = |a: &&Action| a.change.before.iter().flat_map(components_of).any(|c| c == component.name());
             draft.actions.iter().filter(was_of_it).map(|a| a.id.clone()).collect()
@@ -202,6 +206,7 @@ fn delete(draft: &mut Draft<'_>, id: &ObjectId, live: Item, record: &Record, wri
         _ => BTreeSet::new(),
     };
     after.extend(writers.iter().filter_map(|w| draft.input.writers.get(w)).flat_map(|w| w.let_go.of(&live)));
+    after.extend(redirects::waits_for(&draft.redirects, &redirects::named_by(Some(&live))).cloned());
     let names: Vec<String> = writers.iter().map(ToString::to_string).collect();
     let mut action = Action {
         id: format!("{}/{id}", draft.input.tenant),
@@ -290,6 +295,17 @@ fn named(item: Option<&Item>) -> BTreeSet<&str> {
         Some(Item::Integration(i, _)) => i.spec.connections.iter().filter_map(Variable::stable_key).collect(),
         _ => BTreeSet::new(),
     }
+}
+
+/// The actions on connections that stand in for this one: while one of them waits, or fails, this one stays.
+fn actions_that_replace(draft: &Draft<'_>, connection: &Object<ConnectionSpec>) -> Vec<String> {
+    let keys = || std::iter::once(&connection.spec.stable_key).chain(&connection.spec.replaces);
+    let replaces = |action: &&Action| match &action.change.after {
+        Some(Item::Connection(newer)) => newer.spec.replaces.iter().any(|older| keys().any(|key| key == older)),
+        _ => false,
+    };
+    let writes = draft.actions.iter().filter(|action| action.action != ActionKind::Adopt);
+    writes.filter(replaces).map(|action| action.id.clone()).collect()
 }
 
 /// The actions after which integrations no longer use a connection: they must come first.

@@ -3,7 +3,7 @@
 use super::input::{Input, with_what_the_source_cannot_say};
 use super::model::*;
 use super::reading::Reading;
-use super::{by_hand, redirects, removal};
+use super::{by_hand, customers, redirects, removal};
 use crate::api::*;
 use crate::engine::bindings::{Bindings, affected};
 use crate::engine::canonical::Json;
@@ -57,6 +57,10 @@ pub(super) struct Draft<'a> {
     /// Who answers for which key in the tenant as it is, and once its connections are drafted: where a variable
     /// moves, both are asked.
     pub answering: [OnceLock<Replacements>; 2],
+    /// The actions that send a secret to a new host, with the keys of Secrets that they name.
+    pub redirects: Vec<(String, BTreeSet<redirects::SecretKey>)>,
+    /// Customers who gave credentials, by the key that they gave them for: before, and once credentials are drafted.
+    pub gave: [OnceLock<customers::Gave>; 2],
 }
 
 /// Plans one tenant.
@@ -73,6 +77,8 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
         answered_by: HashMap::new(),
         occupied: BTreeSet::new(),
         answering: Default::default(),
+        redirects: Vec::new(),
+        gave: Default::default(),
     };
     let of =
         |wanted: &dyn Fn(Kind) -> bool| input.declared.iter().filter(|(id, _)| wanted(id.kind)).collect::<Vec<_>>();
