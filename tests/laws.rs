@@ -38,12 +38,15 @@ fn whole(world: &World) -> Plan {
 /// A plan in a few lines.
 fn brief(plan: &Plan) -> String {
     let mut lines = Vec::new();
-    for (target, action) in plan.actions() {
+    for (_, action) in plan.actions() {
         let fields: Vec<String> = action.fields.iter().map(|c| format!("{:?} {}", c.op, c.field)).collect();
         let fields = fields.join(", ");
         lines.push(format!("{} {}: {fields}; after {:?}", action.action.as_str(), action.id, action.after));
+    }
+    for target in &plan.targets {
         lines.extend(target.notes.iter().map(|note| format!("  {}: {note:?}", target.tenant)));
     }
+    lines.extend(plan.findings.iter().map(|finding| format!("  {} {}", finding.code, finding.text)));
     lines.dedup();
     lines.join("\n")
 }
@@ -200,8 +203,9 @@ fn closure_equals_whole(world: &World, dice: &mut Dice) -> Result<(), TestCaseEr
         plan.actions().map(|(_, a)| (a.id.clone(), serde_json::to_string_pretty(a).unwrap())).collect()
     };
     let (of_part, of_whole) = (by_id(&part), by_id(&whole));
+    let story = || format!("{seeds:?}\n{}\nwhole\n{}\npart\n{}", told(world), brief(&whole), brief(&part));
     for (id, action) in &of_part {
-        prop_assert_eq!(Some(action), of_whole.get(id), "{}", id);
+        prop_assert_eq!(Some(action), of_whole.get(id), "{}\n{}", id, story());
     }
     let is_seed = |id: &ObjectId| match id.kind {
         Kind::Integration => seeds.integrations.contains(&id.name),
@@ -209,7 +213,7 @@ fn closure_equals_whole(world: &World, dice: &mut Dice) -> Result<(), TestCaseEr
         _ => false,
     };
     for (_, action) in whole.actions().filter(|(_, a)| is_seed(&a.change.object)) {
-        prop_assert!(of_part.contains_key(&action.id), "{} is not in the closure of {seeds:?}", action.id);
+        prop_assert!(of_part.contains_key(&action.id), "{} is not in the closure of {}", action.id, story());
     }
     Ok(())
 }

@@ -254,10 +254,13 @@ fn around(core: &Core, index: &Index, world: &World) -> Option<BTreeSet<ObjectId
         keys.extend(index.keys_of(&integrations));
         integrations.extend(index.integrations_of(&keys));
     }
+    // An override matches where what it names crosses, and an integration crosses with all that it uses.
     let overridden = index.with_kin(index.overridden.keys.clone());
-    integrations.extend(index.integrations_of(&overridden));
-    integrations.extend(index.overridden.integrations.iter().cloned());
+    let mut named = index.integrations_of(&overridden);
+    named.extend(index.overridden.integrations.iter().cloned());
     keys.extend(overridden);
+    keys.extend(index.keys_of(&named));
+    integrations.extend(named);
     if keys.len() + integrations.len() >= MANY.max(largest / 8) {
         return None;
     }

@@ -246,3 +246,70 @@ fn what_others_did_meanwhile_is_not_covered() {
     let more = cut(&plan, X).tenant("prod", |t| t.declares().edit("Connection/crm").input("scopes", "more"));
     assert!(!covers(plan.action(X), more.plan().action(X)));
 }
+
+/// A create that was cut off after its record, whose record does not say where its secrets go: under `Create`, and
+/// of a customer's credentials whose host is their connection's.
+#[test]
+fn the_rest_of_a_create_that_is_not_recorded_needs_no_new_approval() {
+    let w = world()
+        .tenant("us", |t| {
+            t.connection("crm", "http/basic")
+                .input("host", "a")
+                .secret("password", "s")
+                .integration("i")
+                .binds("V", "crm")
+        })
+        .tenant("eu", |t| t.accepts("us"))
+        .sync("s", "us", "eu")
+        .create();
+    let made = |w: &Told, id: &str| {
+        let plan = w.plan();
+        assert!(plan.action(id).action.needs_approval.is_empty(), "{plan}");
+        let rest = cut(&plan, id).plan();
+        rest.action(id).needs_approval(Code::CredentialRedirect);
+        assert!(covers(plan.action(id), rest.action(id)), "{plan}\n{rest}");
+    };
+    made(&w, "eu/Connection/crm");
+    let w = world().tenant("prod", |t| {
+        let t = t.connection("crm", "http/basic").input("host", "a").per_customer("pin");
+        t.declares().customer("Acme", "crm").secret("pin", "acme")
+    });
+    made(&w, "prod/CustomerCredentials/acme-crm");
+}
+
+/// One that replaces another that is made beside it: whichever comes first, it is asked.
+#[test]
+fn the_rest_of_a_replacement_beside_what_it_replaces_needs_no_new_approval() {
+    let w = world().tenant("prod", |t| {
+        let t = t.declares().connection("crm", "http/basic").input("host", "a");
+        t.connection("new", "http/basic").input("host", "b").secret("password", "s").replaces("crm")
+    });
+    let plan = w.plan();
+    plan.action("prod/Connection/new").needs_approval(Code::CredentialRedirect);
+    let mut half = w.clone();
+    let made = plan.action(X).action.change.clone();
+    let view = half.world.tenants.get_mut("prod").unwrap();
+    let View::Read(inventory) = &mut view.live else { panic!() };
+    let inventory = Arc::make_mut(inventory);
+    inventory.records.insert(made.object.clone(), made.record.clone().unwrap());
+    inventory.insert(made.after.clone().unwrap());
+    let rest = half.plan();
+    assert!(covers(plan.action("prod/Connection/new"), rest.action("prod/Connection/new")), "{plan}\n{rest}");
+}
+
+/// A value that is not shown is covered: another value is another action.
+#[test]
+fn a_value_that_is_not_shown_is_covered() {
+    let w = |value: &str| {
+        world()
+            .tenant("prod", |t| t.declares().connection("crm", "http/basic").secret("region", "s"))
+            .applied()
+            .tenant("prod", |t| t.declares().edit("Connection/crm").input("region", value))
+    };
+    let plan = w("a").plan();
+    let shown = plan.action(X).action.fields.iter().find(|c| c.field.is_input()).unwrap().to.clone().unwrap();
+    assert_eq!(shown.value()["hidden"], true);
+    assert_ne!(digest(&w("a"), X), digest(&w("b"), X));
+    let rest = cut(&plan, X).plan();
+    assert!(covers(plan.action(X), rest.action(X).is_adopt()), "{plan}\n{rest}");
+}

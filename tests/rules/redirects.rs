@@ -315,3 +315,18 @@ fn what_shows_where_a_secret_went_stays_until_that_is_decided() {
     let same = w(|t| secret(t, "new", A));
     assert!(!same.plan().action("prod/Connection/crm").action.after.contains("prod/Connection/new"));
 }
+
+/// A key that a newer connection answered is answered by its own again: its customers' credentials move.
+#[test]
+fn a_key_that_gets_its_own_connection_back_moves_its_customers() {
+    let w = |host: &str| {
+        world()
+            .tenant("prod", |t| {
+                let t = t.connection("new", "http/basic").input("baseUrl", A).per_customer("pin").replaces("crm");
+                t.customer("Acme", "crm").secret("pin", "acme")
+            })
+            .tenant("prod", |t| t.declares().connection("crm", "http/basic").input("baseUrl", host).per_customer("pin"))
+    };
+    marked(&w(B), "prod/Connection/crm", "new answers them until now; they would go to b.example");
+    unmarked(&w(A), "prod/Connection/crm");
+}

@@ -1,7 +1,7 @@
 //! Digests: what an approval covers.
 
 use super::model::*;
-use crate::engine::canonical::{self, Digest};
+use crate::engine::canonical::{self, Digest, Json};
 use crate::engine::field::{Field, FieldKind};
 use crate::engine::item::Item;
 use crate::engine::record::Record;
@@ -49,9 +49,15 @@ fn digest(action: &Action, kind: ActionKind, fields: &[FieldChange], before: Opt
     let marks: BTreeSet<&str> =
         action.needs_approval.iter().filter(|a| !a.code.is_of_whole_target()).map(|a| a.code.as_str()).collect();
     let marks = if kind == ActionKind::Adopt { BTreeSet::new() } else { marks };
+    // A value that is not shown is covered all the same.
+    let is_hidden = |to: &Json| to.value().get("hidden").is_some();
+    let then = |c: &FieldChange| match &c.to {
+        Some(to) if is_hidden(to) => action.change.after.as_ref()?.value(&c.field).map(|value| value.to_json()),
+        to => to.clone(),
+    };
     let fields: Vec<Value> = fields
         .iter()
-        .map(|c| json!({"path": c.field.path(), "op": c.op, "from": c.from, "to": c.to, "by": c.by}))
+        .map(|c| json!({"path": c.field.path(), "op": c.op, "from": c.from, "to": then(c), "by": c.by}))
         .collect();
     let covered = json!({
         "id": action.id,

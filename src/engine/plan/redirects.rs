@@ -24,15 +24,24 @@ pub(super) type SecretKey = (String, String);
 /// Marks what was drafted of connections and customer credentials. What would take away the evidence, because it
 /// ends that a secret is named, comes after.
 pub(super) fn mark(draft: &mut Draft<'_>) {
-    let marks: Vec<Option<String>> = {
+    let marks: Vec<(Option<String>, bool)> = {
         let senders = Senders::of(draft);
-        draft.actions.iter().map(|action| senders.of_action(action)).collect()
+        let of_action = |action| (senders.of_action(action), senders.is_unclear_halfway(action));
+        draft.actions.iter().map(of_action).collect()
     };
     let input = draft.input;
-    for (action, why) in draft.actions.iter_mut().zip(marks) {
-        let Some(why) = why else { continue };
-        // The record comes before what is created: cut off between the two, the rest looks harmless.
+    for (action, (why, is_unclear_halfway)) in draft.actions.iter_mut().zip(marks) {
+        // The record comes before what is created: cut off between the two, the rest looks harmless, or, where the
+        // record says no fields, unclear.
         let unmarked = digest::of_action(action, &Value::Null);
+        let Some(why) = why else {
+            if is_unclear_halfway {
+                action.needs_approval.push(Approval { code: Code::CredentialRedirect, why: String::new() });
+                action.change.resumptions.push(digest::of_action(action, &Value::Null));
+                action.needs_approval.pop();
+            }
+            continue;
+        };
         action.needs_approval.push(Approval { code: Code::CredentialRedirect, why });
         let recorded = input.live.record(input.tenant, &action.change.object).map(AsRef::as_ref);
         // Nothing else decides what a connection or credentials are.
@@ -275,6 +284,20 @@ impl<'d> Senders<'d> {
         (!why.is_empty()).then(|| why.join("; "))
     }
 
+    /// Whether what is created would be marked once its record is there and it is not: the record does not say all
+    /// of where its secrets go.
+    fn is_unclear_halfway(&self, action: &'d Action) -> bool {
+        let (ActionKind::Create, Some(record)) = (action.action, action.change.record.as_deref()) else { return false };
+        match action.change.after.as_ref().and_then(Sender::of_item) {
+            Some(Sender::Connection(then)) => {
+                let types = strictest(self.draft, &then.spec);
+                made_again(record, &types, &inputs_of(&then.spec), &with_test(&then.spec)).is_some()
+            }
+            Some(Sender::Credentials(then)) => self.credentials_made_again(record, then).is_some(),
+            None => false,
+        }
+    }
+
     fn of_connection(
         &self,
         before: Option<&'d Object<ConnectionSpec>>,
@@ -292,7 +315,8 @@ impl<'d> Senders<'d> {
                 why.extend(in_tests.filter(|_| change.is_none()).map(|why| format!("in tests {why}")));
             }
             None => {
-                why.extend(self.made_again(Sender::Connection(then), &types, &production, &test));
+                let record = self.record_of(&Sender::Connection(then).id());
+                why.extend(record.and_then(|record| made_again(record, &types, &production, &test)));
                 why.extend(self.of_waiting_customers(then, &types));
             }
         }
@@ -321,7 +345,10 @@ impl<'d> Senders<'d> {
                 let of_connection = connection.map(|c| inputs_of(&c.spec)).unwrap_or_default();
                 why.extend(types.change(&overlaid(of_connection, &before.spec.inputs), &after));
             }
-            None => why.extend(self.made_again(sender, &types, &after, &after)),
+            None => {
+                let record = self.record_of(&sender.id());
+                why.extend(record.and_then(|record| self.credentials_made_again(record, then)));
+            }
         }
         if why.is_empty() {
             let had = before.map(|before| Sender::Credentials(before).keys()).unwrap_or_default();
@@ -345,41 +372,42 @@ impl<'d> Senders<'d> {
         customers.find_map(|theirs| types.change(&over(&before.spec, theirs), &over(&then.spec, theirs)))
     }
 
-    /// Customers gave their credentials for a key that nothing answers: where those went is not known.
+    /// Customers gave their credentials for a key that nothing answers, so that where those went is not known, or
+    /// that another connection answers until now.
     fn of_waiting_customers(&self, then: &Object<ConnectionSpec>, types: &Strictest<'_>) -> Option<String> {
         let hosts = types.hosts(&inputs_of(&then.spec));
-        let waiting = self.live.customers(&then.spec.stable_key).len();
-        let is_answered = self.live.connection(&then.spec.stable_key).is_some();
-        let id = ObjectId::new(Kind::Connection, then.name());
-        let is_recorded = self.draft.input.live.record(self.draft.input.tenant, &id).is_some();
+        if self.live.customers(&then.spec.stable_key).is_empty() || hosts.is_empty() {
+            return None;
+        }
+        let answering = self.live.connection(&then.spec.stable_key);
+        let known = answering.map(|answering| self.hosts_of(&self.live, Sender::Connection(answering)));
+        let is_recorded = self.record_of(&ObjectId::new(Kind::Connection, then.name())).is_some();
         // What the record says is judged by it.
-        (waiting > 0 && !hosts.is_empty() && !is_answered && !is_recorded).then(|| {
-            format!("credentials of its customers are there already, and would go to {}", listed(hosts.iter()))
+        let is_unclear = answering.is_some() || !is_recorded;
+        let new = new_hosts(&hosts, known.as_ref().unwrap_or(&BTreeSet::new()));
+        (is_unclear && !new.is_empty()).then(|| {
+            let answered = answering.map(|answering| format!(", and {} answers them until now", answering.name()));
+            let answered = answered.unwrap_or_default();
+            format!("credentials of its customers are there already{answered}; they would go to {}", listed(new))
         })
     }
 
-    /// What we wrote before somebody took the object away: its secrets were sent where the record says.
-    fn made_again(
-        &self,
-        sender: Sender<'_>,
-        types: &Strictest<'_>,
-        production: &Inputs<'_>,
-        test: &Inputs<'_>,
-    ) -> Option<String> {
-        let input = self.draft.input;
-        let record = input.live.record(input.tenant, &sender.id())?;
-        if !record.made && record.fields.is_empty() {
-            return None;
-        }
-        if !record.fields.keys().any(Field::is_input) {
-            let sends = !types.hosts(production).is_empty() && !types.secrets(production).is_empty();
-            let why = "it was made before and is gone, and where its secrets went is not recorded";
-            return sends.then(|| why.to_string());
-        }
-        let of_production = || moved_since(record, types, production, &[FieldKind::Input]);
-        let of_test = || moved_since(record, types, test, &[FieldKind::TestInput, FieldKind::Input]);
-        let (moved, secrets) = of_production().or_else(of_test)?;
-        Some(format!("it is made again with another {moved} than was written before, and {secrets} goes there"))
+    /// The same of credentials, whose endpoints are their connection's too.
+    fn credentials_made_again(&self, record: &Record, then: &'d Object<CustomerCredentialsSpec>) -> Option<String> {
+        let connection = self.declared.connection(&then.spec.connection);
+        let types = connection.map(|c| strictest(self.draft, &c.spec)).unwrap_or_default();
+        let own = overlaid(Inputs::new(), &then.spec.inputs);
+        made_again(record, &types, &own, &own).or_else(|| {
+            let inherited = connection.map(|c| inputs_of(&c.spec)).unwrap_or_default();
+            let inherited = inherited.into_iter().filter(|(name, _)| !own.contains_key(name)).collect();
+            let is_known = types.hosts(&inherited).is_empty() || types.secrets(&own).is_empty();
+            (is_written(record) && !is_known).then(|| UNRECORDED.to_string())
+        })
+    }
+
+    /// What was written before somebody took the object away.
+    fn record_of(&self, id: &ObjectId) -> Option<&'d Record> {
+        self.draft.input.live.record(self.draft.input.tenant, id).map(Arc::as_ref)
     }
 
     /// A key of a Secret that joins, and that others name: it would be sent where they do not send it.
@@ -476,7 +504,10 @@ impl<'d> Senders<'d> {
         }
         for older in then.spec.replaces.iter().filter(|older| !had.contains(older)) {
             let customers = self.live.customers(older);
-            match self.live.connection(older).filter(|answering| answering.name() != then.name()) {
+            // One that is made beside it may be there first.
+            let answering = self.live.connection(older);
+            let answering = answering.or_else(|| self.declared.inventory.connection(older).map(Arc::as_ref));
+            match answering.filter(|answering| answering.name() != then.name()) {
                 Some(answering) if answering.spec.is_same_kind_as(&then.spec) => {
                     let known = self.hosts_of(&self.live, Sender::Connection(answering));
                     let new = new_hosts(&hosts, &known);
@@ -490,9 +521,7 @@ impl<'d> Senders<'d> {
                 }
                 Some(_) => {}
                 None if !customers.is_empty() => {
-                    let input = self.draft.input;
-                    let id = ObjectId::new(Kind::Connection, names::of_stable_key(older));
-                    let record = input.live.record(input.tenant, &id);
+                    let record = self.record_of(&ObjectId::new(Kind::Connection, names::of_stable_key(older)));
                     if !record.is_some_and(|record| sent_there(record, types, &inputs)) {
                         return Some(format!(
                             "it replaces {older}, which is gone, and its customers' credentials go to {}",
@@ -505,6 +534,28 @@ impl<'d> Senders<'d> {
         }
         None
     }
+}
+
+const UNRECORDED: &str = "it was made before and is gone, and where its secrets went is not recorded";
+
+/// Whether a record says that something was written.
+fn is_written(record: &Record) -> bool {
+    record.made || !record.fields.is_empty()
+}
+
+/// What we wrote before somebody took the object away: its secrets were sent where the record says.
+fn made_again(record: &Record, types: &Strictest<'_>, production: &Inputs<'_>, test: &Inputs<'_>) -> Option<String> {
+    if !is_written(record) {
+        return None;
+    }
+    if !record.fields.keys().any(Field::is_input) {
+        let sends = !types.hosts(production).is_empty() && !types.secrets(production).is_empty();
+        return sends.then(|| UNRECORDED.to_string());
+    }
+    let of_production = || moved_since(record, types, production, &[FieldKind::Input]);
+    let of_test = || moved_since(record, types, test, &[FieldKind::TestInput, FieldKind::Input]);
+    let (moved, secrets) = of_production().or_else(of_test)?;
+    Some(format!("it is made again with another {moved} than was written before, and {secrets} goes there"))
 }
 
 /// Whether all of these endpoints are as a record says that they were.
