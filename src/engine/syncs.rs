@@ -88,7 +88,9 @@ pub fn misnamed(world: &World) -> Misnamed {
         let there: Vec<&Inventory> =
             views.into_iter().flatten().filter_map(View::inventory).map(AsRef::as_ref).collect();
         let is_there = |name: &str| there.iter().any(|inventory| has_integration(inventory, name));
-        let strange: Vec<&String> = sync.spec.integrations.iter().filter(|name| !is_there(name)).collect();
+        // A star alone is no name that could be another.
+        let names = sync.spec.integrations.iter().filter(|name| *name != "*");
+        let strange: Vec<&String> = names.filter(|name| !is_there(name)).collect();
         if strange.is_empty() {
             continue;
         }

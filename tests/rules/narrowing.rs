@@ -261,3 +261,24 @@ fn narrowed_to_a_sync_sources_bring_only_what_it_needs() {
     assert_eq!(plan.ids(), ["eu/Connection/crm", "eu/Integration/i", "us/Connection/crm"]);
     plan.action("eu/Connection/crm").waits_for("us/Connection/crm");
 }
+
+/// "The same actions as in the whole plan": an override of another integration matches as it does there.
+#[test]
+fn an_override_matches_in_a_closure_as_in_the_whole() {
+    let w = world()
+        .tenant("us", |t| {
+            let t = t.declares().connection("crm", "http/basic").integration("i").title("T").binds("CRM", "crm");
+            t.integration("k").title("K")
+        })
+        .tenant("eu", |t| t.accepts("us"))
+        .tenant("ap", |t| t.accepts("eu"))
+        .sync("s", "us", "eu")
+        .mirror()
+        .sync("t", "eu", "ap")
+        .mirror()
+        .keeping("ap", "Integration/i", "title");
+    let whole = w.plan();
+    let part = closure(&w, "k");
+    let action = part.actions().map(|(_, action)| action).find(|action| action.id == "ap/Integration/k").unwrap();
+    assert_eq!(action.digest, whole.action("ap/Integration/k").action.digest);
+}

@@ -4,9 +4,11 @@
 use crate::fixtures::{Told, world};
 use stablekey::api::*;
 use stablekey::engine::code::Code;
+use stablekey::engine::world::View;
 
 const X: &str = "eu/Connection/crm";
 const I: &str = "eu/Integration/i";
+const I_NAME: &str = "Integration/i";
 
 /// What us had and eu got: an integration and its connection, which eu lets go.
 fn carried() -> Told {
@@ -438,4 +440,16 @@ fn a_connection_goes_after_those_that_let_go_of_it() {
     w.plan().action(I).is_update();
     w.plan().action(X).is_delete().waits_for(I);
     w.applied().plan().is_empty();
+}
+
+/// "Any prefix of an apply ends in the same state": a star is no name that could be another, also once nothing of
+/// what it matched is left.
+#[test]
+fn a_star_that_matches_nothing_is_no_misspelt_name() {
+    let emptied = dropped().tenant("us", |t| t.without("Integration/other"));
+    emptied.plan().action(X).is_delete();
+    let mut half = emptied.tenant("eu", |t| t.without(I_NAME).without("Integration/other"));
+    let View::Read(eu) = &mut half.world.tenants.get_mut("eu").unwrap().live else { panic!() };
+    std::sync::Arc::make_mut(eu).records.retain(|id, _| id.kind != Kind::Integration);
+    half.plan().action(X).is_delete();
 }
