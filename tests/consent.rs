@@ -733,3 +733,15 @@ fn a_plan_file_that_was_edited_is_refused() {
     assert!(said(&output).contains("is there and is no plan"), "{output:?}");
     assert_eq!(fs::read(ground.root().join("tenants.yaml")).unwrap(), tenants);
 }
+
+/// A plan file of another folder is no consent here, and nothing to do is no success.
+#[test]
+fn a_plan_of_another_folder_is_refused() {
+    let (ground, other) = (Ground::redirected(), Ground::new());
+    assert_eq!(ground.run(&["plan", "--out", "../plan.json"]).status.code(), Some(2));
+    let file = ground.around.path().join("plan.json");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(other.around.path().join("plan.json"), text.replace("prod/Connection", "live/Connection")).unwrap();
+    let told = other.apply(&["--plan", "../plan.json"], 1);
+    assert!(told.contains("the plan is of tenant live"), "{told}");
+}

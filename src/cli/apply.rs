@@ -57,7 +57,10 @@ impl Apply {
         };
         let project = self.root.open()?;
         let planned = match &file {
-            Some(file) => planning::make_from_file(&project, &scope, &file.integrations)?,
+            Some(file) => {
+                file.is_of(&project)?;
+                planning::make_from_file(&project, &scope, &file.integrations)?
+            }
             None => planning::make(&project, &scope)?,
         };
         let kept = KeptApprovals::of(&project);
@@ -71,7 +74,7 @@ impl Apply {
             output.result(&plan::show(&planned, &approved_before, &typed, Format::Text, output.style())?)?;
         }
         if planned.plan.writes_nothing() {
-            forget(&kept, &planned.plan)?;
+            forget(&kept, &planned.plan, &typed)?;
             if !text || file.is_some() {
                 let shown = plan::show(&planned, &approved_before, &typed, self.format.output, output.style())?;
                 output.result(&shown)?;
@@ -104,7 +107,7 @@ impl Apply {
             if let Refusal::Place(error) = &refusal {
                 output.roles(error.role());
             }
-            refused(&refusal)
+            refused(&refusal, &typed)
         })?;
         // From here on something may be written: whatever fails now, what was done is told.
         let done = apply::done(&planned.plan, &report);
@@ -117,7 +120,7 @@ impl Apply {
         let applied = Applied { report: &report, after: read_back };
         let told = self.tell(&applied, &typed, output);
         if let Ok((_, plan)) = &after {
-            forget(&kept, plan)?;
+            forget(&kept, plan, &typed)?;
         }
         kept.warn_of_troubles(output);
         output.roles(report.errors().filter_map(PlaceError::role));
@@ -183,8 +186,8 @@ fn digest(text: &str) -> Result<String, String> {
 }
 
 /// Forgets what was approved and is done.
-fn forget(kept: &KeptApprovals, plan: &Plan) -> Result<(), Failure> {
-    apply::forget_approvals(kept.as_approvals(), plan).map_err(|error| refused(&error.into()))
+fn forget(kept: &KeptApprovals, plan: &Plan, typed: &Invocation) -> Result<(), Failure> {
+    apply::forget_approvals(kept.as_approvals(), plan).map_err(|error| refused(&error.into(), typed))
 }
 
 fn exit(report: &Report, after: u8) -> u8 {
@@ -192,11 +195,11 @@ fn exit(report: &Report, after: u8) -> u8 {
     if failed || !report.unsettled.is_empty() { 1 } else { after }
 }
 
-fn refused(refusal: &Refusal) -> Failure {
+fn refused(refusal: &Refusal, typed: &Invocation) -> Failure {
     let help = match refusal {
-        Refusal::Void { .. } => "nothing was written: plan again and look at what is new",
-        Refusal::UnknownDigest { .. } => "nothing was written",
-        Refusal::Place(_) => "mend that, then apply again: what was done stays done",
+        Refusal::Void { .. } => format!("nothing was written: look at what is new: {}", typed.plan()),
+        Refusal::UnknownDigest { .. } => format!("nothing was written: {} shows the digests of now", typed.plan()),
+        Refusal::Place(_) => "mend that, then apply again: what was done stays done".to_string(),
     };
     Failure::new(refusal.to_string(), help)
 }

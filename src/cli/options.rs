@@ -274,7 +274,10 @@ pub fn with_tenants(mut project: Project) -> Result<Project, Failure> {
         };
         Failure::new(format!("no Tenant stands in {root} or below it"), help)
     } else if project.tenants.is_empty() {
-        let message = format!("no Tenant in {root} has its place in files: {} are for clusters", project.for_clusters);
+        let count = project.for_clusters;
+        let message = format!(
+            "no Tenant in {root} has its place in files: {count} of its Tenants and TenantSyncs are for clusters"
+        );
         Failure::new(message, "apply them there with kubectl; a Tenant for files has place: {directory: {path: …}}")
     } else {
         return Ok(project);

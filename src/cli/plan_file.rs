@@ -9,6 +9,7 @@ use crate::engine::plan::{Action, PLAN_SCHEMA, Plan, Scope};
 use crate::manifest::{self, limits};
 use crate::render::{self, Layout};
 use crate::tenant::disk::{self, RealDisk};
+use crate::tenant::project::Project;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::error::Category;
@@ -176,6 +177,20 @@ impl PlanFile {
             }
         }
         Ok(())
+    }
+
+    /// Refuses a file that was made of another folder: there is nothing of it here.
+    pub fn is_of(&self, project: &Project) -> Result<(), Failure> {
+        let is_here = |tenant: &&str| project.tenants.contains_key(*tenant);
+        let tenants: BTreeSet<&str> = self.shown.keys().filter_map(|id| Some(id.split_once('/')?.0)).collect();
+        match tenants.iter().find(|tenant| !is_here(tenant)) {
+            None => Ok(()),
+            Some(stranger) => {
+                let root = project.root.display();
+                let message = format!("the plan is of tenant {stranger}, and {root} has no tenant of that name");
+                Err(Failure::new(message, "give the folder that was planned: stablekey apply ROOT --plan FILE"))
+            }
+        }
     }
 
     /// Reads one.

@@ -290,6 +290,10 @@ pub struct SyncLine {
     pub to: Vec<String>,
     /// Whether it writes connections too: `Match` does not.
     pub connections: ConnectionMode,
+    /// Whether it takes away what its source has no more.
+    pub prune: bool,
+    /// Whether it waits.
+    pub suspend: bool,
     /// The integrations that it carries, or their patterns.
     pub integrations: Vec<String>,
 }
@@ -301,6 +305,8 @@ impl SyncLine {
             from: sync.spec.from.clone(),
             to: sync.spec.to.clone(),
             connections: sync.spec.connection_mode(),
+            prune: sync.spec.prunes(),
+            suspend: sync.spec.is_suspended(),
             integrations: integrations.to_vec(),
         }
     }
@@ -310,11 +316,13 @@ impl std::fmt::Display for SyncLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let does = match self.connections {
             ConnectionMode::Match => "and writes no connection",
-            ConnectionMode::Create => "and makes connections that are lacking",
+            ConnectionMode::Create => "and makes connections that are lacking, which it never changes or compares",
             ConnectionMode::Mirror => "and keeps connections the same",
         };
+        let prunes = if self.prune { "; what it brought and is gone there, it takes away" } else { "" };
+        let waits = if self.suspend { " (suspended: it waits)" } else { "" };
         let (what, to) = (and(&self.integrations), and(&self.to));
-        write!(f, "{} carries {what} from {} to {to}, {does}", self.writer, self.from)
+        write!(f, "{}{waits} carries {what} from {} to {to}, {does}{prunes}", self.writer, self.from)
     }
 }
 

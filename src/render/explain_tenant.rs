@@ -32,6 +32,8 @@ pub struct TenantExplanation {
     /// Where its resources are, as its Tenant says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
+    /// Whether nothing is written to it for now.
+    pub suspend: bool,
     /// The tenants whose syncs it takes.
     pub accept_from: Vec<String>,
     /// Its connections, by stable key.
@@ -107,6 +109,7 @@ pub fn explain_tenant(world: &World, tenant: &str) -> Result<TenantExplanation, 
         region: view.spec.region.clone(),
         environment: view.spec.environment.clone(),
         place: view.spec.place.clone(),
+        suspend: view.spec.is_suspended(),
         accept_from: view.spec.accept_from.clone(),
         connections: connections.collect(),
         integrations: integrations.collect(),
@@ -191,6 +194,7 @@ impl TenantExplanation {
                 _ => format!("in namespace {}", place.namespace),
             },
         }));
+        facts.extend(self.suspend.then(|| "suspended: nothing is written to it".to_string()));
         if facts.is_empty() { vec!["a tenant".to_string()] } else { facts }
     }
 

@@ -170,6 +170,9 @@ fn blocked(page: &mut Page, note: &Note) {
 }
 
 fn approve(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
+    if ranked.target.suspended {
+        return;
+    }
     for (writer, digest) in digests_to_approve(ranked) {
         page.wrap(4, 6, &[plain(format!("to approve all that {writer} does in {}:", ranked.target.tenant))]);
         page.line(6, &[command(typed.approve(digest))]);
@@ -307,6 +310,13 @@ pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<Next> 
         let tenants = if suspended.len() == 1 { "Tenant" } else { "Tenants" };
         let text = format!("Next: nothing to apply until suspend is taken out of {tenants} {}", and(&suspended));
         lines.push(Next::new(text, String::new(), ""));
+    }
+    let waiting = plan.targets.iter().flat_map(|target| &target.suspended_syncs).filter(|(_, count)| **count > 0);
+    let waiting: BTreeSet<&str> = waiting.map(|(sync, _)| sync.as_str()).collect();
+    if let (false, Some(sync)) = (waiting.is_empty(), waiting.first()) {
+        let waiting = and(&waiting.iter().collect::<Vec<_>>());
+        let lead = format!("{waiting} waits: to see what it would do, take suspend out of {sync}, then");
+        lines.push(Next::new(lead, typed.plan(), ""));
     }
     if !plan.writes_nothing() && !typed.is_apply {
         let tail = match tally.needs_approval {

@@ -81,7 +81,11 @@ fn stopped(draft: &mut Draft<'_>, id: &ObjectId, writers: &BTreeSet<Writer>) -> 
     Some(standing.into_iter().find_map(|(writer, standing)| match standing {
         Standing::Stopped | Standing::Unsure if prunes(writer) => None,
         Standing::Stopped | Standing::Unsure => Some(format!("{writer} does not prune")),
-        Standing::Gone => Some(format!("{writer}, which is gone, wrote it too")),
+        Standing::Gone => {
+            let is_there = input.world.syncs.iter().any(|sync| sync.writer == *writer);
+            let how = if is_there { "which no longer goes here" } else { "which is gone" };
+            Some(format!("{writer}, {how}, wrote it too"))
+        }
         Standing::Lasting => Some(format!("{writer} wrote it too")),
     }))
 }

@@ -371,7 +371,19 @@ fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &Input<'_>) ->
         Some(Place::Kubernetes(_)) => "away their annotation stablekey.dev/wrote",
         _ => "their lines out of stablekey.lock",
     };
-    let text = format!("{writer} is gone; what it wrote stays in {}: {}", input.tenant, names.join(", "));
+    let names = names.join(", ");
+    if let Some(sync) = input.world.syncs.iter().find(|sync| sync.writer == *writer) {
+        let to = sync.spec.to.join(", ");
+        let text =
+            format!("{writer} goes to {to} and no longer to {}; what it wrote there stays: {names}", input.tenant);
+        let mend = format!(
+            "if that is a mistake, put {} back into to of {writer}; else let a source or another sync declare these, \
+             which then takes them over; or take {record}: they are then the tenant's own",
+            input.tenant
+        );
+        return Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, mend);
+    }
+    let text = format!("{writer} is gone; what it wrote stays in {}: {names}", input.tenant);
     let mend = format!(
         "if it was renamed, give it its old name back; else let a source or another sync declare these, which then \
          takes them over; or take {record}: they are then the tenant's own"

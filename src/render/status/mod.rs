@@ -284,7 +284,9 @@ fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
 
 fn todo(world: &World, plan: &Plan) -> Vec<Todo> {
     let planned = plan.targets.iter().flat_map(|t| t.notes.iter().map(move |note| (t.tenant.as_str(), note.clone())));
+    let is_asked = |name: &str| plan.scope.tenants.is_empty() || plan.scope.tenants.contains(name);
     let live = world.tenants.iter().filter_map(|(name, view)| Some((name.as_str(), view.live.inventory()?)));
+    let live = live.filter(|(name, _)| is_asked(name));
     let live = live.flat_map(|(name, inventory)| {
         let notes = inventory.connections.values().flat_map(|c| by_hand::of_connection(c, inventory));
         notes.map(move |note| (name, note))
