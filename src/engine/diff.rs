@@ -3,6 +3,7 @@
 
 use super::canonical::Json;
 use super::field::{Field, FieldValue};
+use super::hashes::Hashes;
 use super::item::Item;
 use super::overrides::Overrides;
 use super::plan::{FieldChange, Op};
@@ -80,6 +81,8 @@ pub struct Sides<'a> {
     pub standing: &'a dyn Fn(&Writer) -> Standing,
     /// Who else holds a field, where the place knows.
     pub holder: &'a dyn Fn(&Field<'_>) -> Option<String>,
+    /// Of values that many objects share.
+    pub hashes: &'a Hashes,
 }
 
 /// What is to be done with one object.
@@ -357,7 +360,7 @@ fn create(sides: &Sides<'_>, declared: &DeclaredFields<'_>) -> Option<Fields> {
             fields.after = fields.after.with(field, Some(d.item));
         }
         if !d.writers.is_empty() {
-            let wrote = Wrote { hash: d.value.hash(), writers: d.writers.clone() };
+            let wrote = Wrote { hash: sides.hashes.hash(field.kind, &d.value), writers: d.writers.clone() };
             record.fields.insert(field.clone().into_owned(), wrote);
         }
     }
@@ -402,7 +405,8 @@ fn declared_field(
     out: &mut Fields,
 ) {
     let now = before.or(field.kind.absent());
-    let to_record = || Wrote { hash: d.value.hash(), writers: writers_of(sides, field, d, wrote) };
+    let hash = |value: FieldValue<'_>| sides.hashes.hash(field.kind, &value);
+    let to_record = || Wrote { hash: hash(d.value), writers: writers_of(sides, field, d, wrote) };
     if now.is_some_and(|now| now.is(&d.value)) {
         let follows = to_record();
         if wrote != Some(&follows) {
@@ -412,7 +416,7 @@ fn declared_field(
         }
         return;
     }
-    let as_recorded = wrote.is_some_and(|wrote| now.is_some_and(|now| now.hash() == wrote.hash));
+    let as_recorded = wrote.is_some_and(|wrote| now.is_some_and(|now| hash(now) == wrote.hash));
     // What its own source declared, and cannot be asked about now, is not a sync's to change.
     let of_source = |wrote: &Wrote| wrote.writers.contains(&Writer::Source);
     if d.crossing && wrote.is_some_and(of_source) && (sides.standing)(&Writer::Source) == Standing::Unsure {

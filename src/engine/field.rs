@@ -317,9 +317,14 @@ impl FieldValue<'_> {
 
     /// The hash that the record keeps.
     pub fn hash(&self) -> FieldHash {
+        FieldHash::of(&self.canonical())
+    }
+
+    /// Canonical JSON.
+    pub fn canonical(&self) -> String {
         let mut text = String::with_capacity(64);
         self.write_canonical(&mut text);
-        FieldHash::of(&text)
+        text
     }
 }
 

@@ -12,6 +12,7 @@ pub mod code;
 pub mod diff;
 pub mod edit;
 pub mod field;
+pub mod hashes;
 pub mod item;
 pub mod narrowing;
 pub mod near_miss;

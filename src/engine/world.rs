@@ -133,10 +133,15 @@ impl Inventory {
 
     /// What is known of a component.
     pub fn component(&self, reference: &ComponentRef) -> Option<&ComponentSpec> {
+        Some(&self.component_object(reference)?.spec)
+    }
+
+    /// The resource of a component.
+    pub fn component_object(&self, reference: &ComponentRef) -> Option<&Object<ComponentSpec>> {
         let key = &reference.key;
         let named = self.components.get(key).filter(|_| reference.is_public());
         let object = named.or_else(|| self.components.get(&names::of_component(key, reference.is_public())))?;
-        (object.spec.key == reference.key).then_some(&object.spec)
+        (object.spec.key == reference.key).then_some(object.as_ref())
     }
 
     /// What is known of a connection's type.
@@ -147,20 +152,16 @@ impl Inventory {
     /// The types that a connection may be of: its own where that is known. Where its type names nothing, every
     /// type of its component, and where its component names nothing, of the one that was probably meant: a wrong
     /// name switches no rule off.
-    pub fn types_of(&self, connection: &ConnectionSpec) -> Vec<&ConnectionType> {
-        match self.component(&connection.component) {
-            Some(component) => match component.connection_type(&connection.type_) {
-                Some(known) => vec![known],
-                None => component.types.iter().collect(),
-            },
-            None => {
-                let key = &connection.component.key;
-                let keys = self.components.values().map(|c| c.spec.key.as_str());
-                let near = near_miss::meant(key, keys);
-                let all = self.components.values().filter(|c| c.spec.key == *key || near == Some(c.spec.key.as_str()));
-                all.flat_map(|component| &component.spec.types).collect()
-            }
-        }
+    pub fn types_of(&self, connection: &ConnectionSpec) -> impl Iterator<Item = &ConnectionType> {
+        let known = self.component(&connection.component).map(|component| {
+            component.connection_type(&connection.type_).map_or(component.types.as_slice(), std::slice::from_ref)
+        });
+        let key = &connection.component.key;
+        let is_unknown = known.is_none() && !self.components.is_empty();
+        let near = is_unknown.then(|| near_miss::meant(key, self.components.values().map(|c| c.spec.key.as_str())));
+        let meant = move |c: &&Arc<Object<ComponentSpec>>| c.spec.key == *key || near == Some(Some(&c.spec.key));
+        let others = is_unknown.then(|| self.components.values().filter(meant).flat_map(|c| &c.spec.types));
+        known.unwrap_or_default().iter().chain(others.into_iter().flatten())
     }
 
     /// Whether an object is there.

@@ -18,8 +18,12 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     let connections = inventory.connections.values().cloned().map(Item::Connection);
     let integrations =
         inventory.integrations.iter().map(|(name, i)| Item::Integration(i.clone(), inventory.uses.get(name).cloned()));
-    for item in connections.chain(integrations).filter(|item| !is_brought(tenant, &item.id())) {
-        for Wrong { text, near, path, only_warns } in wrong_names(&item, inventory) {
+    for item in connections.chain(integrations) {
+        let wrong = wrong_names(&item, inventory);
+        if wrong.is_empty() || is_brought(tenant, &item.id()) {
+            continue;
+        }
+        for Wrong { text, near, path, only_warns } in wrong {
             let severity = if near.is_some() && !only_warns { Severity::Error } else { Severity::Warning };
             let fix = match near {
                 Some(near) => format!("did you mean {near}?"),
@@ -67,13 +71,9 @@ fn wrong_names(item: &Item, inventory: &Inventory) -> Vec<Wrong> {
         Item::Connection(connection) => {
             let spec = &connection.spec;
             if let Some(type_) = names.type_(&spec.component, &spec.type_, &["spec"]) {
+                spec.inputs.keys().for_each(|input| names.input(type_, input, &["spec", "inputs"]));
                 let test = spec.test.iter().flat_map(|test| test.inputs.keys());
-                let test = test.map(|input| (vec!["spec", "test", "inputs"], input));
-                let inputs = spec.inputs.keys().map(|input| (vec!["spec", "inputs"], input));
-                for (mut path, input) in inputs.chain(test) {
-                    path.push(input);
-                    names.input(type_, input, &path);
-                }
+                test.for_each(|input| names.input(type_, input, &["spec", "test", "inputs"]));
             }
         }
         Item::Integration(integration, _) => {
@@ -104,7 +104,7 @@ impl<'i> Names<'i> {
     fn type_(&mut self, component: &ComponentRef, type_: &str, at: &[&str]) -> Option<&'i ConnectionType> {
         let inventory = self.inventory;
         let path = |last: &'static [&'static str]| at.iter().copied().chain(last.iter().copied()).collect::<Vec<_>>();
-        let Some(known) = inventory.component(component) else {
+        let Some(object) = inventory.component_object(component) else {
             let other = inventory.components.values().find(|c| c.spec.key == component.key).map(|c| {
                 let public = if c.spec.is_public() { "true" } else { "false" };
                 format!("{} with public: {public}", c.spec.key)
@@ -114,8 +114,8 @@ impl<'i> Names<'i> {
             self.unknown(format!("component {component}"), near, false, &path(&["component", "key"]));
             return None;
         };
-        let object = inventory.components.get(&names::of_component(&component.key, component.is_public()));
-        let inferred = object.is_some_and(|c| c.metadata.annotations.get(INFERRED).is_some_and(|v| v == "true"));
+        let known = &object.spec;
+        let inferred = object.metadata.annotations.get(INFERRED).is_some_and(|v| v == "true");
         let found = known.connection_type(type_);
         if found.is_none() && !known.types.is_empty() {
             let near = meant(type_, known.types.iter().map(|t| t.key.as_str())).map(str::to_string);
@@ -124,12 +124,12 @@ impl<'i> Names<'i> {
         found.filter(|_| !inferred)
     }
 
-    fn input(&mut self, type_: &ConnectionType, input: &str, path: &[&str]) {
+    fn input(&mut self, type_: &ConnectionType, input: &str, at: &[&str]) {
         if type_.inputs.is_empty() || type_.inputs.contains_key(input) {
             return;
         }
         let near = meant(input, type_.inputs.keys().map(String::as_str)).map(str::to_string);
-        self.unknown(format!("input {input} of type {}", type_.key), near, false, path);
+        self.unknown(format!("input {input} of type {}", type_.key), near, false, &[at, &[input]].concat());
     }
 
     fn unknown(&mut self, text: String, near: Option<String>, only_warns: bool, path: &[&str]) {

@@ -67,11 +67,9 @@ fn is_value(input: &Input) -> bool {
     matches!(input, Input::Value(_))
 }
 
-fn types_of<'a>(item: &Item, inventory: &'a Inventory) -> Vec<&'a ConnectionType> {
-    if inventory.components.is_empty() {
-        return Vec::new();
-    }
+fn types_of<'a>(item: &'a Item, inventory: &'a Inventory) -> impl Iterator<Item = &'a ConnectionType> {
     let connection = match item {
+        _ if inventory.components.is_empty() => None,
         Item::Connection(connection) => Some(connection),
         Item::CustomerCredentials(c) => {
             let key = &c.spec.connection;
@@ -80,5 +78,5 @@ fn types_of<'a>(item: &Item, inventory: &'a Inventory) -> Vec<&'a ConnectionType
         }
         Item::Component(_) | Item::Integration(..) => None,
     };
-    connection.map_or_else(Vec::new, |connection| inventory.types_of(&connection.spec))
+    connection.into_iter().flat_map(|connection| inventory.types_of(&connection.spec))
 }

@@ -22,6 +22,7 @@ use super::check::{self, Elsewhere};
 use super::code::{Code, Severity};
 use super::diff::{Declaration, Difference, Extent, Sides, Standing, difference};
 use super::field::{Field, FieldKind};
+use super::hashes::Hashes;
 use super::item::{Item, ObjectId};
 use super::near_miss::{are_alike, near_misses};
 use super::promote::{Promotion, SourceSide, TargetSide, promote};
@@ -390,6 +391,7 @@ fn as_it_will_be(input: &Input<'_>, live: &Arc<Object<ConnectionSpec>>) -> Optio
         drift: input.view.spec.drift(),
         standing: &|writer| input.standing(writer, &id),
         holder: &|field| input.live.holder(&id, field),
+        hashes: &Hashes::default(),
     };
     match difference(&sides)? {
         Difference::Fields(fields) => Some(live.with(&Field::of(FieldKind::Replaces), Some(&fields.after))),

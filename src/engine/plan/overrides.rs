@@ -129,7 +129,7 @@ fn nothing<'s>(sync: &Sync, o: &Override, source: &'s Inventory) -> (String, Opt
 fn unknown_input(o: &Override, source: &Inventory) -> Option<(String, Option<String>)> {
     let (key, input) = (o.stable_key.as_ref()?, o.input.as_ref()?);
     let connection = source.connection(key)?;
-    let of_types = source.types_of(&connection.spec).into_iter().flat_map(|t| t.inputs.keys());
+    let of_types = source.types_of(&connection.spec).flat_map(|t| t.inputs.keys());
     let of_types: BTreeSet<&str> = of_types.map(String::as_str).collect();
     if of_types.contains(input.as_str()) || connection.spec.inputs.contains_key(input) {
         return None;

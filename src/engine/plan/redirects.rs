@@ -31,17 +31,17 @@ pub(super) fn mark(draft: &mut Draft<'_>) {
     };
     let input = draft.input;
     for (action, (why, is_unclear_halfway)) in draft.actions.iter_mut().zip(marks) {
-        // The record comes before what is created: cut off between the two, the rest looks harmless, or, where the
-        // record says no fields, unclear.
-        let unmarked = digest::of_action(action, &Value::Null);
         let Some(why) = why else {
             if is_unclear_halfway {
+                // Cut off there, the rest looks as if its secrets had gone somewhere.
                 action.needs_approval.push(Approval { code: Code::CredentialRedirect, why: String::new() });
                 action.change.resumptions.push(digest::of_action(action, &Value::Null));
                 action.needs_approval.pop();
             }
             continue;
         };
+        // The record comes before what is created: cut off between the two, the rest looks harmless.
+        let unmarked = digest::of_action(action, &Value::Null);
         action.needs_approval.push(Approval { code: Code::CredentialRedirect, why });
         let recorded = input.live.record(input.tenant, &action.change.object).map(AsRef::as_ref);
         // Nothing else decides what a connection or credentials are.
@@ -72,8 +72,8 @@ pub(super) fn waits_for<'r>(
 
 /// The keys of Secrets that an object names.
 pub(super) fn named_by(item: Option<&Item>) -> BTreeSet<SecretKey> {
-    let keys = item.and_then(Sender::of_item).map(Sender::keys).unwrap_or_default();
-    keys.into_iter().map(|(secret, key)| (secret.to_string(), key.to_string())).collect()
+    let keys = item.and_then(Sender::of_item).into_iter().flat_map(Sender::keys);
+    keys.map(|(secret, key)| (secret.to_string(), key.to_string())).collect()
 }
 
 /// The keys of Secrets that an action begins or ends to name: who else names them decides about it.
@@ -131,13 +131,13 @@ impl<'d> Sender<'d> {
     }
 
     /// The keys of Secrets that it names, in production and in tests.
-    fn keys(self) -> Vec<(&'d str, &'d str)> {
+    fn keys(self) -> impl Iterator<Item = (&'d str, &'d str)> {
         let (inputs, test) = match self {
             Sender::Connection(c) => (&c.spec.inputs, c.spec.test.as_ref()),
             Sender::Credentials(c) => (&c.spec.inputs, None),
         };
         let test = test.into_iter().flat_map(|test| test.inputs.values());
-        inputs.values().chain(test).filter_map(key_of).collect()
+        inputs.values().chain(test).filter_map(key_of)
     }
 }
 
@@ -188,7 +188,7 @@ impl<'d> Side<'d> {
             let connections = inventory.connections.values().map(|c| Sender::Connection(c));
             let credentials = inventory.customer_credentials.values().map(|c| Sender::Credentials(c));
             for sender in connections.chain(credentials) {
-                for key in sender.keys().into_iter().filter(|key| joining.contains(key)) {
+                for key in sender.keys().filter(|key| joining.contains(key)) {
                     naming.entry(key).or_default().push(sender);
                 }
             }
@@ -249,8 +249,9 @@ impl<'d> Senders<'d> {
         let mut joining: BTreeSet<(&str, &str)> = BTreeSet::new();
         for action in draft.actions.iter().filter(|action| action.action != ActionKind::Adopt) {
             let Some(then) = action.change.after.as_ref().and_then(Sender::of_item) else { continue };
-            let had = action.change.before.as_ref().and_then(Sender::of_item).map(Sender::keys).unwrap_or_default();
-            joining.extend(then.keys().into_iter().filter(|key| !had.contains(key)));
+            let before = action.change.before.as_ref().and_then(Sender::of_item);
+            let had: Vec<_> = before.into_iter().flat_map(Sender::keys).collect();
+            joining.extend(then.keys().filter(|key| !had.contains(key)));
         }
         let mut gone: HashMap<_, Vec<&Record>> = HashMap::new();
         if !joining.is_empty() {
@@ -321,7 +322,7 @@ impl<'d> Senders<'d> {
             }
         }
         if why.is_empty() {
-            let had = before.map(|before| Sender::Connection(before).keys()).unwrap_or_default();
+            let had: Vec<_> = before.into_iter().flat_map(|before| Sender::Connection(before).keys()).collect();
             let of_others = |inputs| self.of_others(Sender::Connection(then), &types, inputs, &had);
             why.extend(of_others(&production).or_else(|| of_others(&test)));
         }
@@ -351,7 +352,7 @@ impl<'d> Senders<'d> {
             }
         }
         if why.is_empty() {
-            let had = before.map(|before| Sender::Credentials(before).keys()).unwrap_or_default();
+            let had: Vec<_> = before.into_iter().flat_map(|before| Sender::Credentials(before).keys()).collect();
             why.extend(self.of_others(sender, &types, &after, &had));
         }
         why

@@ -11,6 +11,7 @@ use crate::engine::check;
 use crate::engine::code::Code;
 use crate::engine::diff::{self, Declaration, Difference, Extent, Sides, Standing};
 use crate::engine::field::{Field, FieldKind};
+use crate::engine::hashes::Hashes;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::parallel;
 use crate::engine::record::Writer;
@@ -57,6 +58,8 @@ pub(super) struct Draft<'a> {
     /// Who answers for which key in the tenant as it is, and once its connections are drafted: where a variable
     /// moves, both are asked.
     pub answering: [OnceLock<Replacements>; 2],
+    /// Of values that many objects share.
+    hashes: Hashes,
     /// The actions that send a secret to a new host, with the keys of Secrets that they name.
     pub redirects: Vec<(String, BTreeSet<redirects::SecretKey>)>,
     /// Customers who gave credentials, by the key that they gave them for: before, and once credentials are drafted.
@@ -78,6 +81,7 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
         occupied: BTreeSet::new(),
         answering: Default::default(),
         redirects: Vec::new(),
+        hashes: Hashes::of(input.live),
         gave: Default::default(),
     };
     let of =
@@ -160,6 +164,7 @@ impl<'a> Draft<'a> {
             drift: input.view.spec.drift(),
             standing: &|writer| if blocked.contains(writer) { Standing::Unsure } else { input.standing(writer, id) },
             holder: &|field| input.live.holder(id, field),
+            hashes: &self.hashes,
         })
     }
 
