@@ -49,6 +49,18 @@ pub fn of_text(text: &str) -> String {
     name
 }
 
+/// Whether [`of_text`] leaves letters or digits of a text out, so that another text may get the same name.
+pub fn loses_letters(text: &str) -> bool {
+    text.chars().any(|c| c.is_alphanumeric() && !c.is_ascii()) || text.trim().chars().count() > MAX
+}
+
+/// A name with an ending, none longer than a name may be.
+pub fn with_ending(name: &str, ending: &str) -> String {
+    let room = MAX.saturating_sub(ending.len() + 1);
+    let cut: String = name.chars().take(room).collect();
+    format!("{}-{ending}", cut.trim_end_matches('-'))
+}
+
 /// The name of the Component with this key; `.private` is added where it is not public.
 pub fn of_component(key: &str, public: bool) -> String {
     let mut name = of_text(key);

@@ -183,7 +183,7 @@ mod tests {
         for file in
             ["shared-own.yml", "reusable-one.yml", "code-native.yaml", "version-none-mapping.yaml", "json-pretty.json"]
         {
-            let (original, spec, definition) = imported(file, &Reusable::None);
+            let (original, spec, definition) = imported(file, &Reusable::none());
             let exported = export(&spec, &definition, &|v| Ok(v.stable_key().unwrap().to_string())).unwrap();
             assert_eq!(exported, definition::empty_secrets(&original).unwrap().0, "{file}");
         }
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn reusable_connections_are_bound_with_the_tenants_keys() {
-        let (_, spec, definition) = imported("shared-own.yml", &Reusable::All);
+        let (_, spec, definition) = imported("shared-own.yml", &Reusable::all());
         let exported = export(&spec, &definition, &|v| Ok(format!("{}-eu", v.stable_key().unwrap()))).unwrap();
         let read = definition::read(&exported).unwrap();
         assert!(
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named_and_nothing_is_written() {
-        let (_, spec, definition) = imported("code-native.yaml", &Reusable::None);
+        let (_, spec, definition) = imported("code-native.yaml", &Reusable::none());
         let error =
             export(&spec, &definition, &|v| Err(format!("{} is not in eu-prod", v.stable_key().unwrap()))).unwrap_err();
         assert_eq!(

@@ -3,17 +3,18 @@
 use super::Failure;
 use super::options::RootOption;
 use super::output::Output;
-use crate::api::{IntegrationSpec, Kind, Object};
+use crate::api::{IntegrationSpec, Kind, Object, names};
 use crate::engine::edit;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::near_miss::meant;
 use crate::engine::record::Writer;
 use crate::engine::world::Inventory;
 use crate::manifest::import::{
-    Existing, File, Import as Imported, Reusable, files, plan_import, report, tenant_document,
+    Elsewhere, Existing, File, Import as Imported, Reusable, files, plan_import, report, tenant_document,
 };
 use crate::manifest::limits;
 use crate::manifest::platform::{QUERY, plan_tenant, read_answer};
+use crate::render::Invocation;
 use crate::tenant::TenantPlace;
 use crate::tenant::directory::DirectoryPlace;
 use crate::tenant::disk::{self, RealDisk};
@@ -45,8 +46,8 @@ pub struct Import {
     /// The tenant to write into; made where it is not there
     #[arg(long)]
     tenant: Option<String>,
-    /// Make a reusable Connection of this variable, or of `all` (repeatable)
-    #[arg(long, value_name = "VARIABLE|all")]
+    /// Make a reusable Connection of this variable, with this stable key; or of `all` (repeatable)
+    #[arg(long, value_name = "VARIABLE[=KEY]|all")]
     reusable: Vec<String>,
     /// Print the GraphQL query whose answer can be imported
     #[arg(long)]
@@ -67,11 +68,7 @@ impl Import {
         }
         let inputs = read_inputs(&self.files)?;
         let (answers, definitions): (Vec<_>, Vec<_>) = inputs.into_iter().partition(is_answer);
-        let reusable = match self.reusable.as_slice() {
-            [] => Reusable::None,
-            names if names.iter().any(|n| n == "all") => Reusable::All,
-            names => Reusable::Names(names.iter().cloned().collect()),
-        };
+        let reusable = reusable(&self.reusable)?;
         // What cannot be read leaves nothing behind.
         let answer = match answers.as_slice() {
             [] => None,
@@ -106,7 +103,8 @@ impl Import {
         {
             output.note(&format!("Tenant/{name} is new here; there is {near} too, which it is not."));
         }
-        let existing = ExistingObjects::of(&inventory);
+        let elsewhere = self.elsewhere(&project, destination.place.tenant(), output);
+        let existing = ExistingObjects::of(&inventory, &elsewhere);
         let files_in: Vec<File<'_>> = definitions.iter().map(|d| File { name: &d.name, bytes: &d.bytes }).collect();
         let imported = match &answer {
             None => plan_import(&files_in, &reusable, &existing.borrow()),
@@ -117,8 +115,38 @@ impl Import {
         }
         let listed =
             files(&imported).map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?;
-        output.folded(&report(&imported, &listed, &destination.place.folder().display().to_string()))?;
+        let mut text = report(&imported, &listed, &destination.place.folder().display().to_string());
+        let typed = Invocation { root: self.root.typed(), ..Invocation::default() };
+        // A folder without tenants is no project yet.
+        let has_status = !imported.is_empty() && destination.place.tenant() != UNNAMED;
+        if imported.has_errors() {
+            text.push_str("Next: mend the errors, and import again\n");
+        } else if has_status {
+            text.push_str(&format!("Next: {}\n", typed.status()));
+        }
+        output.folded(&text)?;
         Ok(u8::from(imported.has_errors()))
+    }
+
+    /// What the other tenants have: the same connection has the same key there.
+    fn elsewhere(&self, project: &Project, into: &str, output: &mut Output) -> Vec<Elsewhere> {
+        let mut elsewhere = Vec::new();
+        for (name, tenant) in project.tenants.iter().filter(|(name, _)| *name != into) {
+            let source = tenant.source.as_ref().map(|source| source.as_ref().map(|read| &read.inventory));
+            let sides = std::iter::once(tenant.live.as_ref().map(|read| &read.inventory)).chain(source);
+            let mut there = Elsewhere { tenant: name.clone(), ..Elsewhere::default() };
+            for side in sides {
+                match side {
+                    Ok(inventory) => {
+                        there.integrations.extend(inventory.integrations.values().map(|o| (**o).clone()));
+                        there.connections.extend(inventory.connections.values().map(|o| (**o).clone()));
+                    }
+                    Err(why) => output.note(&format!("Which keys {name} has is not known: {why}")),
+                }
+            }
+            elsewhere.push(there);
+        }
+        elsewhere
     }
 
     fn destination(&self, project: &Project) -> Result<Destination, Failure> {
@@ -214,6 +242,29 @@ impl Import {
     }
 }
 
+/// Which variables become reusable, as they were named: `all`, `Variable`, `Variable=key`.
+fn reusable(asked: &[String]) -> Result<Reusable, Failure> {
+    let mut reusable = Reusable::none();
+    for asked in asked {
+        match asked.rsplit_once('=') {
+            _ if asked == "all" => reusable.all = true,
+            Some((variable, key)) if names::is_stable_key(key) => {
+                reusable.names.insert(variable.to_string(), Some(key.to_string()));
+            }
+            Some((_, key)) => {
+                return Err(Failure::new(
+                    format!("--reusable {asked:?}: {key:?} cannot be a stable key"),
+                    "a stable key has letters, digits, - and _ only, and begins and ends with a letter or digit",
+                ));
+            }
+            None => {
+                reusable.names.insert(asked.clone(), None);
+            }
+        }
+    }
+    Ok(reusable)
+}
+
 /// A tenant in which something is recorded that was copied from this one.
 fn copied_to<'p>(project: &'p Project, from: &str) -> Option<&'p str> {
     let of_it = |writer: &Writer| match writer {
@@ -232,15 +283,17 @@ struct Destination {
 }
 
 /// What is in the tenant already, as the import asks for it.
-struct ExistingObjects {
+struct ExistingObjects<'e> {
+    elsewhere: &'e [Elsewhere],
     integrations: Vec<Object<IntegrationSpec>>,
     components: Vec<Object<crate::api::ComponentSpec>>,
     connections: Vec<Object<crate::api::ConnectionSpec>>,
 }
 
-impl ExistingObjects {
-    fn of(inventory: &Inventory) -> Self {
+impl<'e> ExistingObjects<'e> {
+    fn of(inventory: &Inventory, elsewhere: &'e [Elsewhere]) -> Self {
         ExistingObjects {
+            elsewhere,
             integrations: inventory.integrations.values().map(|o| (**o).clone()).collect(),
             components: inventory.components.values().map(|o| (**o).clone()).collect(),
             connections: inventory.connections.values().map(|o| (**o).clone()).collect(),
@@ -248,7 +301,12 @@ impl ExistingObjects {
     }
 
     fn borrow(&self) -> Existing<'_> {
-        Existing { integrations: &self.integrations, components: &self.components, connections: &self.connections }
+        Existing {
+            integrations: &self.integrations,
+            components: &self.components,
+            connections: &self.connections,
+            elsewhere: self.elsewhere,
+        }
     }
 }
 

@@ -101,6 +101,8 @@ codes! {
     OverrideTwice = "SK0156", Error, "two overrides of a sync change the same in one tenant";
     BindingWaits = "SK0157", Unreached, "a variable is not moved from a connection that is complete to one that is not";
     CustomersSignIn = "SK0158", Warning, "customers would have to sign in, or give their values, again";
+    NameMeansOther = "SK0159", Warning, "integrations of one name have other titles in other tenants";
+    KeyMeansOther = "SK0160", Warning, "connections of one stable key are other accounts or apps in other tenants";
 }
 
 impl Code {

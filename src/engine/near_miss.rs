@@ -10,8 +10,9 @@ const MUCH_ALIKE: f64 = 0.8;
 /// At most three of `candidates` that `key` may have been meant to be, the likeliest first.
 pub fn near_misses<'a>(key: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = fold(key);
+    let may_be = |candidate: &&str| *candidate != key && !differ_by_ending(key, candidate);
     let mut ranked: Vec<(f64, &str)> =
-        candidates.into_iter().filter(|c| *c != key).map(|c| (strsim::jaro_winkler(&wanted, &fold(c)), c)).collect();
+        candidates.into_iter().filter(may_be).map(|c| (strsim::jaro_winkler(&wanted, &fold(c)), c)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     ranked.dedup_by(|a, b| a.1 == b.1);
     ranked.retain(|(alike, _)| *alike >= ALIKE);
@@ -28,7 +29,7 @@ pub fn meant<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> O
         // Of a short name a letter is much.
         (distance <= 1 + folded.len() / 8 && distance * 3 <= folded.len().max(1)).then_some(distance)
     };
-    let near = candidates.into_iter().filter(|candidate| *candidate != name);
+    let near = candidates.into_iter().filter(|candidate| *candidate != name && !differ_by_ending(name, candidate));
     near.filter_map(|candidate| Some((distance(candidate)?, candidate))).min().map(|(_, candidate)| candidate)
 }
 
@@ -39,7 +40,7 @@ pub fn is_same_folded(a: &str, b: &str) -> bool {
 
 /// Whether two keys look so much alike that one may have been meant for the other, whatever they connect to.
 pub fn are_alike(a: &str, b: &str) -> bool {
-    strsim::jaro_winkler(&fold(a), &fold(b)) >= MUCH_ALIKE
+    !differ_by_ending(a, b) && strsim::jaro_winkler(&fold(a), &fold(b)) >= MUCH_ALIKE
 }
 
 /// What there is instead of a name that nothing has: what may have been meant first, then all, or the first of
@@ -69,6 +70,22 @@ pub fn listed(names: &[&str]) -> String {
         None => names.join(", "),
         Some(more) => format!("{} and {more} more", names.get(..READ).unwrap_or(names).join(", ")),
     }
+}
+
+/// Whether two names have endings that an import made, and not the same: they were made of different things.
+fn differ_by_ending(a: &str, b: &str) -> bool {
+    match (ending(a), ending(b)) {
+        (Some(a), Some(b)) => a != b,
+        _ => false,
+    }
+}
+
+/// Six hexadecimal digits behind the last `-`.
+fn ending(name: &str) -> Option<&str> {
+    const LENGTH: usize = 6;
+    let (_, ending) = name.rsplit_once('-')?;
+    let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    (ending.len() == LENGTH && ending.bytes().all(is_hex)).then_some(ending)
 }
 
 fn fold(key: &str) -> String {
@@ -101,6 +118,14 @@ mod tests {
         assert!(are_alike("salesforce-oauth", "Salesforce_OAuth2"));
         assert!(are_alike("crm", "crn"));
         assert!(!are_alike("crm", "warehouse"));
+    }
+
+    #[test]
+    fn endings_that_differ_say_different_things() {
+        assert!(!are_alike("chat-oauth2-9e6e09", "chat-oauth2-7da1dc"));
+        assert!(near_misses("chat-oauth2-9e6e09", ["chat-oauth2-7da1dc"]).is_empty());
+        assert_eq!(near_misses("chat-oauth2-9e6e09", ["chat-oauth2"]), ["chat-oauth2"]);
+        assert!(are_alike("chat-decade", "chat-decades"));
     }
 
     #[test]

@@ -123,6 +123,11 @@ impl<'a> Here<'a> {
         decided
     }
 
+    /// Whether an override decides a field of an object, as people write it.
+    pub fn decides(&self, id: &ObjectId, field: &str) -> bool {
+        self.by_object.get(id).is_some_and(|fields| fields.contains_key(field))
+    }
+
     /// The fields of an object that are left alone in the tenant, which has or declares `theirs` where the source has
     /// `ours`. The positions of those that name something go to `matched`.
     pub fn kept(

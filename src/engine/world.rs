@@ -164,6 +164,12 @@ impl Inventory {
         known.unwrap_or_default().iter().chain(others.into_iter().flatten())
     }
 
+    /// Whether syncs made an object of a tenant: what a sync brings is checked at its source.
+    pub fn is_brought(&self, tenant: &str, id: &ObjectId) -> bool {
+        let by_syncs = |record: &Record| record.fields.values().all(|wrote| wrote.writers.iter().all(Writer::is_sync));
+        self.record(tenant, id).is_some_and(|record| record.made && by_syncs(record))
+    }
+
     /// Whether an object is there.
     pub fn has(&self, id: &ObjectId) -> bool {
         match id.kind {

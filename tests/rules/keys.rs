@@ -364,3 +364,36 @@ fn of_replacements_that_follow_each_other_the_newest_that_works_answers() {
         assert_eq!(means(&chain(incomplete), "prod", "i", "CRM"), meant, "{incomplete:?}");
     }
 }
+
+/// "Checks: same name, other title; same key, other global identity": between tenants that a sync joins, of what no
+/// sync brought and nobody decided by an override.
+#[test]
+fn what_has_one_name_and_is_another_thing_is_said() {
+    let told = |title: &str, app: &str| {
+        world()
+            .tenant("us", |t| {
+                t.connection("crm", "http/basic")
+                    .input("clientId", "us-app")
+                    .integration("i")
+                    .title("Leads")
+                    .binds("V", "crm")
+            })
+            .tenant("eu", |t| {
+                let t = t.accepts("us").connection("crm", "http/basic").input("clientId", app);
+                t.integration("i").title(title).binds("V", "crm")
+            })
+            .sync("s", "us", "eu")
+    };
+    let w = told("Stock", "eu-app");
+    assert!(w.plan().finding(Code::NameMeansOther).text.contains("i is \"Stock\" here and \"Leads\" in us"));
+    let found = w.plan().finding(Code::KeyMeansOther).clone();
+    assert!(found.text.contains("clientId of crm is eu-app here and us-app in us"), "{}", found.text);
+    told("Leads", "us-app").plan().finds_no(Code::NameMeansOther).finds_no(Code::KeyMeansOther);
+    let decided =
+        w.overriding_input("eu", "crm", "clientId", "eu-app").keeping("eu", "Integration/i", "title").mirror();
+    decided.plan().finds_no(Code::NameMeansOther).finds_no(Code::KeyMeansOther);
+    // What the sync itself brought is its source's.
+    let brought =
+        told("Leads", "us-app").mirror().applied().tenant("us", |t| t.edit("Connection/crm").input("clientId", "new"));
+    brought.plan().finds_no(Code::KeyMeansOther);
+}

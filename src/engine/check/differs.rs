@@ -1,11 +1,14 @@
-//! SK0103: the same stable key has another component or type in another tenant.
+//! What has one name in two tenants and is not the same. SK0103: a stable key of another component or type; SK0160:
+//! of another app or account; SK0159: an integration of another title. What a sync brought is its source's.
 
 use crate::api::*;
 use crate::engine::code::Code;
 use crate::engine::item::ObjectId;
+use crate::engine::overrides::Here;
 use crate::engine::parallel;
 use crate::engine::plan::Finding;
-use crate::engine::world::Inventory;
+use crate::engine::world::{Inventory, Sync};
+use std::collections::BTreeMap;
 
 pub(super) fn check(tenants: &[(&str, &Inventory)]) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -32,4 +35,78 @@ pub(super) fn check(tenants: &[(&str, &Inventory)]) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// What a sync would take for the same and is not, seen from its target.
+pub(super) fn of_sync(sync: &Sync, tenants: &[(&str, &Inventory)]) -> Vec<Finding> {
+    let of = |name: &str| tenants.iter().find(|(tenant, _)| *tenant == name).map(|(_, inventory)| *inventory);
+    let Some(from) = of(&sync.spec.from).filter(|_| !sync.spec.is_suspended()) else { return Vec::new() };
+    let mut findings = Vec::new();
+    for (tenant, here) in sync.spec.to.iter().filter_map(|to| Some((to.as_str(), of(to)?))) {
+        let is_own = |kind: Kind, name: &str| !here.is_brought(tenant, &ObjectId::new(kind, name));
+        let selected = from.integrations.iter().filter(|(name, _)| sync.spec.selects(name));
+        for (name, theirs) in selected.filter(|(name, _)| is_own(Kind::Integration, name)) {
+            findings.extend(here.integrations.get(name).and_then(|ours| other_title(sync, tenant, name, ours, theirs)));
+        }
+        for (name, theirs) in from.connections.iter().filter(|(name, _)| is_own(Kind::Connection, name)) {
+            findings.extend(here.connections.get(name).and_then(|ours| other_identity(sync, tenant, ours, theirs)));
+        }
+    }
+    findings
+}
+
+fn other_title(
+    sync: &Sync,
+    tenant: &str,
+    name: &str,
+    ours: &Object<IntegrationSpec>,
+    theirs: &Object<IntegrationSpec>,
+) -> Option<Finding> {
+    let (title, their_title) = (ours.spec.title.as_deref()?, theirs.spec.title.as_deref()?);
+    let id = ObjectId::new(Kind::Integration, name);
+    if title.trim() == their_title.trim() || is_overridden(sync, tenant, &id, "title") {
+        return None;
+    }
+    let text = format!("{name} is {title:?} here and {their_title:?} in {}", sync.spec.from);
+    let fix = "if they are two integrations, give one of them another name, or the sync makes one of them the other; if \
+               they are one, give them one title, or keep this one by an override";
+    Some(Finding::of(Code::NameMeansOther, tenant, id, text, fix).at_path(&["spec", "title"]))
+}
+
+fn other_identity(
+    sync: &Sync,
+    tenant: &str,
+    ours: &Object<ConnectionSpec>,
+    theirs: &Object<ConnectionSpec>,
+) -> Option<Finding> {
+    let (here, there) = (identities(&ours.spec), identities(&theirs.spec));
+    let id = ObjectId::new(Kind::Connection, ours.name());
+    let both = here.iter().filter_map(|(input, value)| Some((*input, *value, *there.get(input)?)));
+    let (input, value, their_value) = both
+        .filter(|(_, value, their_value)| value != their_value)
+        .find(|(input, ..)| !is_overridden(sync, tenant, &id, &format!("inputs.{input}")))?;
+    let (key, from) = (&ours.spec.stable_key, &sync.spec.from);
+    let text = format!("{input} of {key} is {value} here and {their_value} in {from}");
+    let fix = "if each tenant has its own, say so in an override of the sync; if these are two connections, give one of \
+               them another stable key, or the sync binds integrations to the wrong one";
+    Some(Finding::of(Code::KeyMeansOther, tenant, id, text, fix).at_path(&["spec", "inputs", input]))
+}
+
+/// Whether a person decided about a field.
+fn is_overridden(sync: &Sync, tenant: &str, id: &ObjectId, field: &str) -> bool {
+    Here::of(&sync.spec, tenant).decides(id, field)
+}
+
+/// The inputs that say which app or account a connection is.
+fn identities(spec: &ConnectionSpec) -> BTreeMap<&str, &str> {
+    const SAY_WHO: [&str; 6] = ["clientid", "appid", "account", "accountid", "accountname", "applicationid"];
+    let says_who = |name: &str| {
+        let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+        SAY_WHO.contains(&letters.to_ascii_lowercase().as_str())
+    };
+    let values = spec.inputs.iter().filter_map(|(name, input)| match input {
+        Input::Value(value) if says_who(name) => Some((name.as_str(), value.trim())),
+        _ => None,
+    });
+    values.collect()
 }

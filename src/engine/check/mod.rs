@@ -15,7 +15,7 @@ use super::bindings::Bindings;
 use super::parallel;
 use super::plan::Finding;
 use super::resolve::Replacements;
-use super::world::{Inventory, World};
+use super::world::{Inventory, Sync, World};
 
 pub use inputs::missing_inputs;
 pub use missing::{Elsewhere, how_to_mend_missing};
@@ -59,8 +59,10 @@ pub fn tenant(tenant: &Tenant<'_>) -> Vec<Finding> {
 }
 
 /// Everything that the checks say across tenants.
-pub fn across(tenants: &[(&str, &Inventory)]) -> Vec<Finding> {
-    differs::check(tenants)
+pub fn across(tenants: &[(&str, &Inventory)], syncs: &[Sync]) -> Vec<Finding> {
+    let mut findings = differs::check(tenants);
+    findings.extend(syncs.iter().flat_map(|sync| differs::of_sync(sync, tenants)));
+    findings
 }
 
 impl<'a> Elsewhere<'a> {

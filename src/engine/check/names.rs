@@ -4,10 +4,9 @@
 use super::Tenant;
 use crate::api::*;
 use crate::engine::code::{Code, Severity};
-use crate::engine::item::{Item, ObjectId};
+use crate::engine::item::Item;
 use crate::engine::near_miss::meant;
 use crate::engine::plan::Finding;
-use crate::engine::record::Writer;
 use crate::engine::world::Inventory;
 
 /// On a Component that was made of what definitions use: it lists what was seen, not what there is.
@@ -20,7 +19,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
         inventory.integrations.iter().map(|(name, i)| Item::Integration(i.clone(), inventory.uses.get(name).cloned()));
     for item in connections.chain(integrations) {
         let wrong = wrong_names(&item, inventory);
-        if wrong.is_empty() || is_brought(tenant, &item.id()) {
+        if wrong.is_empty() || inventory.is_brought(tenant.name, &item.id()) {
             continue;
         }
         for Wrong { text, near, path, only_warns } in wrong {
@@ -86,12 +85,6 @@ fn wrong_names(item: &Item, inventory: &Inventory) -> Vec<Wrong> {
         Item::Component(_) | Item::CustomerCredentials(_) => {}
     }
     names.found
-}
-
-/// Whether syncs made an object: what a sync brings is checked at its source.
-fn is_brought(tenant: &Tenant<'_>, id: &ObjectId) -> bool {
-    let record = tenant.inventory.record(tenant.name, id);
-    record.is_some_and(|r| r.made && r.fields.values().all(|wrote| wrote.writers.iter().all(Writer::is_sync)))
 }
 
 struct Names<'i> {

@@ -130,7 +130,7 @@ fn plan_all(world: &World, scope: &Scope) -> Plan {
         planned.insert(name, result);
     }
     let inventories: Vec<(&str, &Inventory)> = planned.iter().map(|(name, p)| (*name, p.after.as_ref())).collect();
-    findings.extend(check::across(&inventories));
+    findings.extend(check::across(&inventories, &world.syncs));
     findings.retain(|f| f.tenant.as_deref().is_none_or(|tenant| concerned.contains(tenant)) && is_of_scope(f, scope));
     assemble(scope, targets.into_values().collect(), findings)
 }

@@ -17,7 +17,8 @@ pub(crate) use reusable::{secret_key, secret_needed};
 
 use super::definition::{self, Definition, Format, Shape};
 use crate::api::{self, ComponentSpec, ConnectionSpec, IntegrationSpec, Object, Variable, names};
-use reusable::Connections;
+use reusable::{Fulfilled, Wish};
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A file to import, by the name that messages call it.
@@ -31,14 +32,42 @@ pub struct File<'a> {
 
 /// Which variables that are the integration's own become reusable connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Reusable {
-    /// None: they stay the integration's own.
-    #[default]
-    None,
+pub struct Reusable {
     /// Every one.
-    All,
-    /// Those of these names.
-    Names(BTreeSet<String>),
+    pub all: bool,
+    /// Those of these names, each with the stable key that a person chose for it.
+    pub names: BTreeMap<String, Option<String>>,
+}
+
+impl Reusable {
+    /// None: they stay the integration's own.
+    pub fn none() -> Self {
+        Reusable::default()
+    }
+
+    /// Every one.
+    pub fn all() -> Self {
+        Reusable { all: true, ..Reusable::default() }
+    }
+
+    fn is_asked(&self, variable: &str) -> bool {
+        self.all || self.names.contains_key(variable)
+    }
+
+    fn chosen(&self, variable: &str) -> Option<&str> {
+        self.names.get(variable)?.as_deref()
+    }
+}
+
+/// What another tenant of the root has: whatever is the same there has the same names here.
+#[derive(Clone, Debug, Default)]
+pub struct Elsewhere {
+    /// The tenant.
+    pub tenant: String,
+    /// Its integrations.
+    pub integrations: Vec<Object<IntegrationSpec>>,
+    /// Its connections.
+    pub connections: Vec<Object<ConnectionSpec>>,
 }
 
 /// What is in the tenant already. Nothing of it is rewritten but an integration that is imported again.
@@ -50,6 +79,8 @@ pub struct Existing<'a> {
     pub components: &'a [Object<ComponentSpec>],
     /// Its connections.
     pub connections: &'a [Object<ConnectionSpec>],
+    /// What the other tenants have.
+    pub elsewhere: &'a [Elsewhere],
 }
 
 /// What an import makes, and what a person should know and do.
@@ -108,17 +139,30 @@ pub fn plan_import(files: &[File<'_>], reusable: &Reusable, existing: &Existing<
     let mut notes = Vec::new();
     let read: Vec<Read<'_>> = files.iter().filter_map(|file| read(file, &mut notes)).collect();
     check_names(reusable, &read, &mut notes);
-    let mut connections = Connections::new(existing.connections);
-    let mut integrations = Vec::new();
-    let mut taken = BTreeMap::new();
-    for file in &read {
-        let (name, before) = name(file, existing, &mut taken, &mut notes);
-        let mut integration = Integration { file, name: &name, before, reusable, notes: &mut notes };
-        let variables = integration.variables(&mut connections);
-        integrations.push((name, before, variables));
+    let named = integration_names(&read, existing, &mut notes);
+    let mut wishes = Vec::new();
+    let mut decided: Vec<Vec<Decided>> = Vec::new();
+    for (file, (name, before)) in read.iter().zip(&named) {
+        let mut integration = Integration { file, name, before: *before, reusable, notes: &mut notes };
+        decided.push(integration.variables(&mut wishes));
+        integration.tell_what_went(existing.connections);
     }
-    let Connections { made, .. } = connections;
-    let connections: Vec<_> = made.into_iter().map(|made| made.object).collect();
+    let Fulfilled { keys, made: connections } = reusable::fulfil(&wishes, existing, &mut notes);
+    let bound = |decided: Decided| match decided {
+        Decided::Is(variable) => variable,
+        Decided::Wish(position) => {
+            let wish = &wishes[position];
+            match keys.get(position).and_then(Option::as_deref) {
+                Some(key) => Variable::bound(&wish.variable.name, key),
+                None => Variable::own(&wish.variable.name, wish.component.clone(), wish.type_),
+            }
+        }
+    };
+    let variables: Vec<Vec<Variable>> = decided.into_iter().map(|all| all.into_iter().map(bound).collect()).collect();
+    let own = variables.iter().flatten().filter(|variable| matches!(variable.means, api::Means::Own(_)));
+    notes.extend(Note::private(own.map(|variable| variable.name.as_str())));
+    let integrations: Vec<_> =
+        named.into_iter().zip(variables).map(|((name, before), variables)| (name, before, variables)).collect();
     for (file, (name, ..)) in read.iter().zip(&integrations) {
         ask_types(file, name, &connections, existing, &mut notes);
     }
@@ -193,43 +237,66 @@ pub(crate) fn title(text: &str) -> String {
 }
 
 fn check_names(reusable: &Reusable, read: &[Read<'_>], notes: &mut Vec<Note>) {
-    let Reusable::Names(wanted) = reusable else { return };
     let known: BTreeSet<&str> =
         read.iter().flat_map(|file| &file.definition.variables).map(|variable| variable.name.as_str()).collect();
-    for name in wanted.iter().filter(|name| !known.contains(name.as_str())) {
+    for name in reusable.names.keys().filter(|name| !known.contains(name.as_str())) {
         let known = known.iter().map(ToString::to_string).collect();
         notes.push(Note::NoSuchVariable { name: name.clone(), known });
     }
 }
 
-/// The integration's name: its title's, that of the one imported before, or one with a number.
-fn name<'e>(
-    file: &Read<'_>,
+/// The integrations' names, each with the one of that title that is there: its name, or that of the same title in
+/// another tenant, or the title's own. Where the title's name is not its alone, with an ending made of the title.
+fn integration_names<'e>(
+    read: &[Read<'_>],
     existing: &Existing<'e>,
-    taken: &mut BTreeMap<String, String>,
     notes: &mut Vec<Note>,
-) -> (String, Option<&'e Object<IntegrationSpec>>) {
-    let title = title(&file.definition.name);
-    let again = existing
-        .integrations
-        .iter()
-        .find(|there| there.spec.title.as_deref() == Some(title.as_str()) && !taken.contains_key(there.name()));
-    if let Some(there) = again {
-        taken.insert(there.name().to_string(), file.file.to_string());
-        notes.push(Note::Again { file: file.file.to_string(), name: there.name().to_string() });
-        return (there.name().to_string(), Some(there));
+) -> Vec<(String, Option<&'e Object<IntegrationSpec>>)> {
+    let titles: Vec<String> = read.iter().map(|file| title(&file.definition.name)).collect();
+    let of_title = |there: &Object<IntegrationSpec>, title: &str| there.spec.title.as_deref() == Some(title);
+    let mut taken: BTreeMap<String, &str> = BTreeMap::new();
+    let mut named: Vec<Option<(String, Option<&'e Object<IntegrationSpec>>)>> = vec![None; read.len()];
+    for (position, file) in read.iter().enumerate() {
+        let again =
+            |there: &&Object<IntegrationSpec>| of_title(there, &titles[position]) && !taken.contains_key(there.name());
+        if let Some(there) = existing.integrations.iter().find(again) {
+            taken.insert(there.name().to_string(), file.file);
+            notes.push(Note::Again { file: file.file.to_string(), name: there.name().to_string() });
+            named[position] = Some((there.name().to_string(), Some(there)));
+        }
     }
-    let wanted = names::of_text(&title);
-    let base = if wanted.is_empty() { "integration".to_string() } else { wanted.clone() };
-    let is_there = |name: &str| existing.integrations.iter().any(|there| there.name() == name);
-    let name =
-        numbered(&base).find(|name| !taken.contains_key(name) && !is_there(name)).unwrap_or_else(|| base.clone());
-    if name != wanted {
-        let by = taken.get(&base).cloned();
-        notes.push(Note::Renamed { file: file.file.to_string(), title, name: name.clone(), by });
+    for (position, file) in read.iter().enumerate() {
+        if named[position].is_some() {
+            continue;
+        }
+        let title = &titles[position];
+        let wanted = names::of_text(title);
+        let elsewhere = || existing.elsewhere.iter().flat_map(|tenant| &tenant.integrations);
+        let is_here = |name: &str| existing.integrations.iter().any(|there| there.name() == name);
+        let is_free = |name: &String| !taken.contains_key(name) && !is_here(name);
+        let meets = is_here(&wanted)
+            || titles.iter().enumerate().any(|(other, text)| other != position && names::of_text(text) == wanted)
+            || elsewhere().any(|there| there.name() == wanted && !of_title(there, title));
+        let base = if wanted.is_empty() { "integration" } else { &wanted };
+        let theirs = elsewhere().filter(|there| of_title(there, title)).map(|there| there.name().to_string()).min();
+        let plain = (!wanted.is_empty() && !meets && !names::loses_letters(title)).then(|| wanted.clone());
+        let with_ending = names::with_ending(base, &ending(title));
+        let candidates = theirs.into_iter().chain(plain).chain([with_ending.clone()]);
+        let name = candidates.chain(numbered(&with_ending)).find(is_free).unwrap_or_else(|| base.to_string());
+        if name != wanted {
+            let by = taken.get(&wanted).map(ToString::to_string);
+            notes.push(Note::Renamed { file: file.file.to_string(), title: title.clone(), name: name.clone(), by });
+        }
+        taken.insert(name.clone(), file.file);
+        named[position] = Some((name, None));
     }
-    taken.insert(name.clone(), file.file.to_string());
-    (name, None)
+    named.into_iter().flatten().collect()
+}
+
+/// A few letters made of a text, the same on every machine.
+fn ending(text: &str) -> String {
+    const LENGTH: usize = 3;
+    Sha256::digest(text.as_bytes()).iter().take(LENGTH).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A name, then the same with -2, -3 and so on, none longer than a name may be.
@@ -276,21 +343,28 @@ struct Integration<'a, 'n> {
     notes: &'n mut Vec<Note>,
 }
 
+/// What a variable is.
+enum Decided {
+    Is(Variable),
+    /// The position of the wish that decides it.
+    Wish(usize),
+}
+
 impl<'a> Integration<'a, '_> {
-    fn variables(&mut self, connections: &mut Connections<'a>) -> Vec<Variable> {
+    fn variables(&mut self, wishes: &mut Vec<Wish<'a>>) -> Vec<Decided> {
         let file = self.file;
         if let (Format::Older { .. }, Some(before)) = (file.definition.format, self.before) {
             // Its connections are not read: what was bound stays.
-            return before.spec.connections.clone();
+            return before.spec.connections.iter().cloned().map(Decided::Is).collect();
         }
-        file.definition.variables.iter().filter_map(|variable| self.variable(variable, connections)).collect()
+        file.definition.variables.iter().filter_map(|variable| self.variable(variable, wishes)).collect()
     }
 
     fn variable(
         &mut self,
         variable: &'a definition::ConnectionVariable,
-        connections: &mut Connections<'a>,
-    ) -> Option<Variable> {
+        wishes: &mut Vec<Wish<'a>>,
+    ) -> Option<Decided> {
         let name = &variable.name;
         if name.chars().count() > bounds::STRING {
             self.notes.push(Note::NameTooLong { file: self.file.file.to_string(), line: variable.line });
@@ -298,7 +372,7 @@ impl<'a> Integration<'a, '_> {
         }
         match &variable.shape {
             Shape::Reusable { stable_key } if names::is_stable_key(stable_key) => {
-                Some(Variable::bound(name, stable_key))
+                Some(Decided::Is(Variable::bound(name, stable_key)))
             }
             Shape::Reusable { stable_key } => {
                 self.notes.push(Note::KeyNotOurs {
@@ -311,21 +385,18 @@ impl<'a> Integration<'a, '_> {
             }
             Shape::Own { component, type_, inputs } => {
                 if let Some(key) = self.bound_before(name) {
-                    return Some(Variable::bound(name, key));
+                    return Some(Decided::Is(Variable::bound(name, key)));
                 }
-                let own = || Some(Variable::own(name, component.clone(), type_));
-                if !self.is_asked(name) {
-                    return own();
+                if !self.reusable.is_asked(name) {
+                    return Some(Decided::Is(Variable::own(name, component.clone(), type_)));
                 }
                 if self.file.definition.is_own_component(component) {
                     self.notes.push(Note::OwnComponent { integration: self.name.to_string(), variable: name.clone() });
-                    return own();
+                    return Some(Decided::Is(Variable::own(name, component.clone(), type_)));
                 }
-                let wish = reusable::Wish { integration: self.name, variable, component, type_, inputs };
-                match connections.make_or_share(&wish, self.notes) {
-                    Some(key) => Some(Variable::bound(name, key)),
-                    None => own(),
-                }
+                let (integration, chosen) = (self.name.to_string(), self.reusable.chosen(name));
+                wishes.push(Wish { integration, variable, component, type_, inputs, chosen });
+                Some(Decided::Wish(wishes.len() - 1))
             }
         }
     }
@@ -336,11 +407,27 @@ impl<'a> Integration<'a, '_> {
         before.stable_key()
     }
 
-    fn is_asked(&self, variable: &str) -> bool {
-        match self.reusable {
-            Reusable::None => false,
-            Reusable::All => true,
-            Reusable::Names(names) => names.contains(variable),
+    /// Variables that a person bound and that the definition has no more: a name that changed reads so.
+    fn tell_what_went(&mut self, connections: &[Object<ConnectionSpec>]) {
+        let (Some(before), file) = (self.before, self.file) else { return };
+        if matches!(file.definition.format, Format::Older { .. }) {
+            return;
+        }
+        let now = &file.definition.variables;
+        let is_there = |name: &str| now.iter().any(|variable| variable.name == name);
+        let is_new = |name: &str| !before.spec.connections.iter().any(|variable| variable.name == name);
+        let bound = before.spec.connections.iter().filter_map(|v| Some((v.name.as_str(), v.stable_key()?)));
+        for (variable, key) in bound.filter(|(name, _)| !is_there(name)) {
+            let bound_to = connections.iter().find(|c| c.spec.stable_key == key).map(|c| &c.spec);
+            // Of another component or type it cannot be that.
+            let may_be = |variable: &&definition::ConnectionVariable| match (&variable.shape, bound_to) {
+                (Shape::Own { component, type_, .. }, Some(to)) => to.component.is(component) && to.type_ == *type_,
+                _ => true,
+            };
+            let new = now.iter().filter(|v| is_new(&v.name)).filter(may_be);
+            let new: Vec<String> = new.map(|v| v.name.clone()).collect();
+            let (integration, variable) = (self.name.to_string(), variable.to_string());
+            self.notes.push(Note::BoundVariableGone { integration, variable, key: key.to_string(), new });
         }
     }
 }

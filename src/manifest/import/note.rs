@@ -66,8 +66,14 @@ pub enum Note {
     Differs { key: String },
     /// The integration was there.
     Again { file: String, name: String },
-    /// The suggested key was taken.
-    KeyTaken { integration: String, variable: String, wanted: String, key: String },
+    /// The suggested key is not the connection's alone, here or in another tenant.
+    KeyTaken { integration: String, variable: String, wanted: String, key: String, elsewhere: Option<String> },
+    /// The key that a person chose is another connection's.
+    ChosenTaken { integration: String, variable: String, key: String },
+    /// A variable that was bound is not in the definition any more; those that are new.
+    BoundVariableGone { integration: String, variable: String, key: String, new: Vec<String> },
+    /// How many variables stay the integrations' own, and one of them.
+    Private { count: usize, one: String },
     /// Two integrations share a connection.
     Shared { integration: String, variable: String, key: String },
     /// The connection is for the component that the integration's own code makes.
@@ -149,6 +155,13 @@ impl fmt::Display for Unfit {
 }
 
 impl Note {
+    /// What stays the integrations' own.
+    pub(super) fn private<'n>(variables: impl Iterator<Item = &'n str>) -> Option<Note> {
+        let mut variables = variables.peekable();
+        let one = variables.peek()?.to_string();
+        Some(Note::Private { count: variables.count(), one })
+    }
+
     /// How much it asks.
     pub fn level(&self) -> Level {
         use Note::*;
@@ -162,6 +175,7 @@ impl Note {
             | KeyNotOurs { .. }
             | TooManyInputs { .. }
             | ComponentLeftOut { .. }
+            | ChosenTaken { .. }
             | Incomplete { .. } => Level::Error,
             SecretEmptied { emptied, .. } if emptied.placeholder => Level::Information,
             WhichType { .. }
@@ -170,6 +184,7 @@ impl Note {
             | LeftOut { .. }
             | Reconnect { .. }
             | NotActive { .. }
+            | BoundVariableGone { .. }
             | TypesNotListed { .. } => Level::ByHand,
             Skipped { .. } => Level::Skipped,
             OlderVersion { .. }
@@ -179,6 +194,7 @@ impl Note {
             | KeyTaken { .. }
             | Shared { .. }
             | OwnComponent { .. }
+            | Private { .. }
             | Converted { .. }
             | Customers { .. }
             | AllCustomers { .. } => Level::Information,
@@ -322,12 +338,38 @@ impl fmt::Display for Note {
                 f,
                 "{file}: the integration {name} is there already: its definition is replaced; variables that you bound to a stable key stay bound"
             ),
-            KeyTaken { integration, variable, wanted, key } => {
-                write!(
-                    f,
-                    "{integration}: {variable:?} gets the key {key}, because {wanted} is taken by a connection that differs"
-                )
+            KeyTaken { integration, variable, wanted, key, elsewhere: Some(tenant) } => write!(
+                f,
+                "{integration}: {variable:?} gets the key {key}, because {wanted} is another connection in {tenant}; if it is the same, import with --reusable \"{variable}={wanted}\""
+            ),
+            KeyTaken { integration, variable, wanted, key, elsewhere: None } if wanted.is_empty() => {
+                write!(f, "{integration}: {variable:?} gets the key {key}: its component and type make none")
             }
+            KeyTaken { integration, variable, wanted, key, elsewhere: None } => write!(
+                f,
+                "{integration}: {variable:?} gets the key {key}, because another connection would be {wanted} too; to choose, --reusable \"{variable}=KEY\""
+            ),
+            ChosenTaken { integration, variable, key } => write!(
+                f,
+                "{integration}: {variable:?} cannot be {key}: that is a connection that differs; it stays the integration's own; choose another key"
+            ),
+            BoundVariableGone { integration, variable, key, new } => {
+                write!(f, "{integration}: {variable:?}, which is bound to {key}, is not in the definition any more")?;
+                match new.as_slice() {
+                    [] => f.write_str("; if another variable means the same, bind it so"),
+                    new => {
+                        let new: Vec<String> = new.iter().map(|name| format!("{name:?}")).collect();
+                        write!(f, "; new is {}: if it is that, bind it to {key}", new.join(", "))
+                    }
+                }
+            }
+            Private { count: 1, one } => {
+                write!(f, "1 connection stays its integration's own; to share it, --reusable \"{one}\"")
+            }
+            Private { count, one } => write!(
+                f,
+                "{count} connections stay their integrations' own; to share one, --reusable \"{one}\", or --reusable all"
+            ),
             Shared { integration, variable, key } => {
                 write!(f, "{integration}: {variable:?} shares the connection {key}: all global values agree")
             }

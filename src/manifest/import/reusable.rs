@@ -1,128 +1,231 @@
 //! The reusable connections that an import makes of an integration's own: whose credentials they
 //! are, what becomes of each input, and which stable key they get.
 
-use super::{LeftOutWhy, Note, bounds, numbered, title};
+use super::{Existing, LeftOutWhy, Note, bounds, ending, numbered, title};
+use crate::api::names::with_ending;
 use crate::api::{ComponentRef, ConnectionSpec, Credentials, Input, Object, names};
 use crate::manifest::definition::{ConnectionVariable, DefinitionInput, InputValue};
-use std::collections::BTreeMap;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A variable that shall become a reusable connection.
-pub(super) struct Wish<'w, 'd> {
-    pub integration: &'w str,
+pub(super) struct Wish<'d> {
+    pub integration: String,
     pub variable: &'d ConnectionVariable,
     pub component: &'d ComponentRef,
     pub type_: &'d str,
     pub inputs: &'d [DefinitionInput],
+    /// The stable key that a person chose.
+    pub chosen: Option<&'d str>,
 }
 
-/// A connection that this import makes.
-pub(super) struct Made<'d> {
-    pub object: Object<ConnectionSpec>,
-    inputs: &'d [DefinitionInput],
-    integrations: Vec<String>,
+/// Wishes that one connection fulfils.
+struct Group<'w, 'd> {
+    wishes: Vec<&'w Wish<'d>>,
+    key: Option<Key>,
 }
 
-/// The connections of the tenant: those there are, and those made so far.
-pub(super) struct Connections<'d> {
-    existing: &'d [Object<ConnectionSpec>],
-    pub made: Vec<Made<'d>>,
-    /// By integration, the existing connections that it shares.
-    shared: Vec<(String, String)>,
+/// The stable key of a group.
+enum Key {
+    /// Of a connection that is there.
+    There(String),
+    /// Of one that is made.
+    New(String),
+    /// None can be had: said in a note.
+    None,
 }
 
-/// Whether a connection of a wanted name is there.
-enum There {
-    No,
-    MayShare(String),
-    Taken,
-}
-
-impl<'d> Connections<'d> {
-    pub fn new(existing: &'d [Object<ConnectionSpec>]) -> Self {
-        Connections { existing, made: Vec::new(), shared: Vec::new() }
+impl Key {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Key::There(key) | Key::New(key) => Some(key),
+            Key::None => None,
+        }
     }
+}
 
-    /// The stable key that the variable is bound to: of a new connection, or of one that another
-    /// integration has with the same global values. `None` where none can be made: said in a note.
-    pub fn make_or_share(&mut self, wish: &Wish<'_, 'd>, notes: &mut Vec<Note>) -> Option<String> {
-        let variable = wish.variable.name.clone();
+/// What wishes become.
+pub(super) struct Fulfilled {
+    /// The stable key of each wish, in their order; `None`: it stays the integration's own.
+    pub keys: Vec<Option<String>>,
+    /// The connections that are made.
+    pub made: Vec<Object<ConnectionSpec>>,
+}
+
+/// Decides which connections are made and under which keys. A key follows from the connection itself and from what
+/// the tenants of the root have, never from the order of what is imported.
+pub(super) fn fulfil(wishes: &[Wish<'_>], existing: &Existing<'_>, notes: &mut Vec<Note>) -> Fulfilled {
+    let mut groups: Vec<Group<'_, '_>> = Vec::new();
+    for wish in wishes {
         if wish.inputs.len() > bounds::INPUTS {
-            let integration = wish.integration.to_string();
+            let (integration, variable) = (wish.integration.clone(), wish.variable.name.clone());
             notes.push(Note::TooManyInputs { integration, variable, count: wish.inputs.len() });
-            return None;
+            continue;
         }
-        let suggested = wish.suggested_key();
-        let of_variable = names::of_text(&wish.variable.name);
-        let base = [&suggested, &of_variable].into_iter().find(|key| !key.is_empty()).cloned();
-        let base = base.unwrap_or_else(|| "connection".to_string());
-        let candidates = [suggested.clone(), of_variable].into_iter().chain(numbered(&base));
-        for key in candidates.filter(|key| !key.is_empty()) {
-            match self.there(&key, wish) {
-                There::Taken => continue,
-                There::MayShare(key) => {
-                    self.share(&key, wish);
-                    let integration = wish.integration.to_string();
-                    notes.push(Note::Shared { integration, variable, key: key.clone() });
-                    notes.push(wish.reconnect(&key));
-                    return Some(key);
-                }
-                There::No => {
-                    if key != suggested {
-                        let integration = wish.integration.to_string();
-                        notes.push(Note::KeyTaken {
-                            integration,
-                            variable,
-                            wanted: suggested.clone(),
-                            key: key.clone(),
-                        });
-                    }
-                    self.make(&key, wish, notes);
-                    notes.push(wish.reconnect(&key));
-                    return Some(key);
-                }
-            }
+        match groups.iter_mut().find(|group| group.takes(wish)) {
+            Some(group) => group.wishes.push(wish),
+            None => groups.push(Group { wishes: vec![wish], key: None }),
         }
-        None
     }
-
-    fn there(&self, key: &str, wish: &Wish<'_, '_>) -> There {
-        let name = names::of_stable_key(key);
-        if let Some(made) = self.made.iter().find(|made| made.object.name() == name) {
-            let fits = made.fits(wish) && !made.integrations.iter().any(|other| other == wish.integration);
-            return if fits { There::MayShare(made.object.spec.stable_key.clone()) } else { There::Taken };
+    chosen_keys(&mut groups, existing, notes);
+    keys_that_are_there(&mut groups, existing);
+    new_keys(&mut groups, existing, notes);
+    let key_of = |wish: &Wish<'_>| {
+        let group = groups.iter().find(|group| group.wishes.iter().any(|other| std::ptr::eq(*other, wish)))?;
+        group.key.as_ref()?.text().map(str::to_string)
+    };
+    let keys = wishes.iter().map(key_of).collect();
+    let mut made = Vec::new();
+    for group in &groups {
+        let (Some(key), Some(head)) = (&group.key, group.wishes.first()) else { continue };
+        if let Key::New(key) = key {
+            made.push(head.make(key, notes));
         }
-        let answers = |there: &&Object<ConnectionSpec>| {
-            there.name() == name || there.spec.replaces.iter().any(|older| names::of_stable_key(older) == name)
+        let Some(text) = key.text() else { continue };
+        for (position, wish) in group.wishes.iter().enumerate() {
+            if position > 0 || matches!(key, Key::There(_)) {
+                let (integration, variable) = (wish.integration.clone(), wish.variable.name.clone());
+                notes.push(Note::Shared { integration, variable, key: text.to_string() });
+            }
+            notes.push(wish.reconnect(text));
+        }
+    }
+    Fulfilled { keys, made }
+}
+
+/// Keys that a person chose: of a connection that is there, where it is of the same kind, else of a new one.
+fn chosen_keys(groups: &mut [Group<'_, '_>], existing: &Existing<'_>, notes: &mut Vec<Note>) {
+    for position in 0..groups.len() {
+        let Some((chosen, head)) = groups[position].wishes.first().and_then(|head| Some((head.chosen?, *head))) else {
+            continue;
         };
-        match self.existing.iter().find(answers) {
-            None => There::No,
-            Some(there) => {
-                let key = &there.spec.stable_key;
-                let used = self.shared.iter().any(|(by, other)| by == wish.integration && other == key);
-                let fits = there.name() == name && wish.is_like(&there.spec);
-                if fits && !used { There::MayShare(key.clone()) } else { There::Taken }
+        let is_taken =
+            groups.iter().filter_map(|group| group.key.as_ref()?.text()).any(|key| is_same_name(key, chosen));
+        groups[position].key = Some(match here(existing, chosen) {
+            Some(there) if !is_taken && there.spec.stable_key == chosen && head.is_kind_of(&there.spec) => {
+                Key::There(chosen.to_string())
             }
-        }
+            None if !is_taken => Key::New(chosen.to_string()),
+            _ => {
+                let (integration, variable) = (head.integration.clone(), head.variable.name.clone());
+                notes.push(Note::ChosenTaken { integration, variable, key: chosen.to_string() });
+                Key::None
+            }
+        });
     }
+}
 
-    fn share(&mut self, key: &str, wish: &Wish<'_, '_>) {
-        match self.made.iter_mut().find(|made| made.object.spec.stable_key == key) {
-            Some(made) => made.integrations.push(wish.integration.to_string()),
-            None => self.shared.push((wish.integration.to_string(), key.to_string())),
-        }
+/// Keys of what is the same here already, or in another tenant.
+fn keys_that_are_there(groups: &mut [Group<'_, '_>], existing: &Existing<'_>) {
+    for position in 0..groups.len() {
+        let group = &groups[position];
+        let (None, Some(head)) = (&group.key, group.wishes.first()) else { continue };
+        let is_free = |key: &str| !groups.iter().filter_map(|g| g.key.as_ref()?.text()).any(|k| is_same_name(k, key));
+        // What has another name and another title is another thing, however alike it is.
+        let is_meant = |there: &&Object<ConnectionSpec>| {
+            let key = &there.spec.stable_key;
+            let suggested = head.suggested_key();
+            let title = head.variable.name.as_str();
+            *key == suggested
+                || *key == with_ending(&suggested, &head.identity(""))
+                || there.spec.title.as_deref() == Some(title)
+        };
+        let found = existing.connections.iter().filter(is_meant).find(|there| head.is_like(&there.spec, false));
+        let elsewhere = || {
+            let connections = existing.elsewhere.iter().flat_map(|tenant| &tenant.connections);
+            let same = connections.filter(|there| head.is_like(&there.spec, true));
+            let keys = same.filter(|there| here(existing, &there.spec.stable_key).is_none());
+            keys.min_by_key(|there| (there.spec.title.as_deref() != Some(&head.variable.name), &there.spec.stable_key))
+        };
+        let key = match found.filter(|there| is_free(&there.spec.stable_key)) {
+            Some(there) => Some(Key::There(there.spec.stable_key.clone())),
+            None => elsewhere().map(|there| &there.spec.stable_key).filter(|key| is_free(key)).cloned().map(Key::New),
+        };
+        groups[position].key = key;
     }
+}
 
-    fn make(&mut self, key: &str, wish: &Wish<'_, 'd>, notes: &mut Vec<Note>) {
+/// Keys of what is nowhere yet: component and type, and where that is not its alone, with an ending made of what it
+/// is.
+fn new_keys(groups: &mut [Group<'_, '_>], existing: &Existing<'_>, notes: &mut Vec<Note>) {
+    let open: Vec<usize> = (0..groups.len()).filter(|position| groups[*position].key.is_none()).collect();
+    let suggested: Vec<String> =
+        groups.iter().filter_map(|group| Some(group.wishes.first()?.suggested_key())).collect();
+    for position in open.iter().copied() {
+        let Some(head) = groups[position].wishes.first().copied() else { continue };
+        let wanted = &suggested[position];
+        let is_taken = |key: &str| {
+            here(existing, key).is_some()
+                || groups.iter().filter_map(|g| g.key.as_ref()?.text()).any(|other| is_same_name(other, key))
+        };
+        let other = existing.elsewhere.iter().find(|tenant| answering(&tenant.connections, wanted).is_some());
+        let meets = open.iter().any(|other| *other != position && is_same_name(&suggested[*other], wanted));
+        let base = if wanted.is_empty() { "connection" } else { wanted };
+        let integrations: BTreeSet<&str> =
+            groups[position].wishes.iter().map(|wish| wish.integration.as_str()).collect();
+        let of_integrations = integrations.into_iter().collect::<Vec<_>>().join("\n");
+        let plain = (!wanted.is_empty() && !meets && other.is_none()).then(|| wanted.clone());
+        let endings = [String::new(), of_integrations].map(|more| with_ending(base, &head.identity(&more)));
+        let key = plain.into_iter().chain(endings).chain(numbered(base)).find(|key| !is_taken(key));
+        let Some(key) = key else { continue };
+        if key != *wanted {
+            let (integration, variable) = (head.integration.clone(), head.variable.name.clone());
+            let (wanted, elsewhere) = (wanted.clone(), other.map(|tenant| tenant.tenant.clone()));
+            notes.push(Note::KeyTaken { integration, variable, wanted, key: key.clone(), elsewhere });
+        }
+        groups[position].key = Some(Key::New(key));
+    }
+}
+
+/// What answers for a key in this tenant.
+fn here<'e>(existing: &Existing<'e>, key: &str) -> Option<&'e Object<ConnectionSpec>> {
+    answering(existing.connections, key)
+}
+
+fn answering<'e>(connections: &'e [Object<ConnectionSpec>], key: &str) -> Option<&'e Object<ConnectionSpec>> {
+    let name = names::of_stable_key(key);
+    connections.iter().find(|there| {
+        there.name() == name || there.spec.replaces.iter().any(|older| names::of_stable_key(older) == name)
+    })
+}
+
+fn is_same_name(key: &str, other: &str) -> bool {
+    names::of_stable_key(key) == names::of_stable_key(other)
+}
+
+impl<'d> Group<'_, 'd> {
+    /// Whether another integration's wish is the same connection: all global values agree.
+    fn takes(&self, wish: &Wish<'d>) -> bool {
+        let Some(head) = self.wishes.first() else { return false };
+        let agrees = |ours: &DefinitionInput| {
+            let theirs = wish.inputs.iter().find(|theirs| theirs.name == ours.name);
+            theirs.is_some_and(|theirs| {
+                ours.of_organization == theirs.of_organization
+                    && (!ours.of_organization || ours.value.agrees_with(&theirs.value))
+            })
+        };
+        head.component.is(wish.component)
+            && head.type_ == wish.type_
+            && head.credentials() == wish.credentials()
+            && head.chosen == wish.chosen
+            && head.inputs.len() == wish.inputs.len()
+            && head.inputs.iter().all(agrees)
+            && !self.wishes.iter().any(|other| other.integration == wish.integration)
+    }
+}
+
+impl Wish<'_> {
+    fn make(&self, key: &str, notes: &mut Vec<Note>) -> Object<ConnectionSpec> {
         let name = names::of_stable_key(key);
         let mut inputs = BTreeMap::new();
-        for input in wish.inputs {
-            match wish.becomes(&name, input) {
+        for input in self.inputs {
+            match self.becomes(&name, input) {
                 Ok(becomes) => drop(inputs.insert(input.name.clone(), becomes)),
                 Err(why) => notes.push(Note::LeftOut {
                     key: key.to_string(),
                     input: input.name.clone(),
                     secret: input.secret,
-                    credentials: wish.credentials(),
+                    credentials: self.credentials(),
                     why,
                 }),
             }
@@ -130,23 +233,20 @@ impl<'d> Connections<'d> {
         notes.extend(secret_needed(key, &inputs));
         let spec = ConnectionSpec {
             stable_key: key.to_string(),
-            title: Some(title(&wish.variable.name)),
+            title: Some(title(&self.variable.name)),
             description: None,
-            component: wish.component.clone(),
-            type_: wish.type_.to_string(),
-            credentials: wish.credentials(),
+            component: self.component.clone(),
+            type_: self.type_.to_string(),
+            credentials: self.credentials(),
             embedded_workflows: None,
             inputs,
             test: None,
             replaces: Vec::new(),
             deletion_policy: None,
         };
-        let integrations = vec![wish.integration.to_string()];
-        self.made.push(Made { object: Object::new(name, spec), inputs: wish.inputs, integrations });
+        Object::new(name, spec)
     }
-}
 
-impl Wish<'_, '_> {
     /// Never global unasked: we cannot know that one set serves all customers.
     fn credentials(&self) -> Credentials {
         if self.variable.visible_to_customer { Credentials::Customer } else { Credentials::OrganizationCustomer }
@@ -156,9 +256,23 @@ impl Wish<'_, '_> {
         names::of_text(&format!("{}-{}", self.component.key, self.type_))
     }
 
+    /// A few letters made of what the connection is: component, type, variable, whose credentials, global values.
+    /// Of a secret, that it is one.
+    fn identity(&self, more: &str) -> String {
+        let value = |input: &DefinitionInput| match self.becomes("", input) {
+            Ok(becomes) => json!(becomes),
+            Err(_) => json!(null),
+        };
+        let inputs: BTreeMap<&str, _> = self.inputs.iter().map(|i| (i.name.as_str(), value(i))).collect();
+        let inputs: Vec<_> = inputs.into_iter().collect();
+        let component = (&self.component.key, self.component.is_public());
+        let what = json!([component, self.type_, self.variable.name, self.credentials(), inputs, more]);
+        ending(&what.to_string())
+    }
+
     fn reconnect(&self, key: &str) -> Note {
         Note::Reconnect {
-            integration: self.integration.to_string(),
+            integration: self.integration.clone(),
             variable: self.variable.name.clone(),
             key: key.to_string(),
             credentials: self.credentials(),
@@ -180,37 +294,24 @@ impl Wish<'_, '_> {
         }
     }
 
-    /// Whether a connection of the tenant is what this one would be. A secret there cannot be
-    /// compared, so nothing with a secret of ours is shared; what we would leave out, people may have filled in.
-    fn is_like(&self, there: &ConnectionSpec) -> bool {
-        let same_kind =
-            there.component.is(self.component) && there.type_ == self.type_ && there.credentials == self.credentials();
+    fn is_kind_of(&self, there: &ConnectionSpec) -> bool {
+        there.component.is(self.component) && there.type_ == self.type_ && there.credentials == self.credentials()
+    }
+
+    /// Whether a connection is what this one would be. A secret there cannot be compared: in the same tenant nothing
+    /// with a secret of ours is shared; in another it is another secret in any case. What we would leave out, people
+    /// may have filled in.
+    fn is_like(&self, there: &ConnectionSpec, in_another_tenant: bool) -> bool {
         let fits = |input: &DefinitionInput| match (self.becomes("", input), there.inputs.get(&input.name)) {
+            (Ok(Input::SecretRef(_)), Some(Input::SecretRef(_))) => in_another_tenant,
             (Ok(Input::SecretRef(_)), _) => false,
             (Ok(ours), Some(theirs)) => ours == *theirs,
             (Ok(_), None) => false,
             (Err(_), _) => true,
         };
-        same_kind
+        self.is_kind_of(there)
             && self.inputs.iter().all(fits)
             && there.inputs.keys().all(|name| self.inputs.iter().any(|i| i.name == *name))
-    }
-}
-
-impl Made<'_> {
-    /// Whether another integration's wish is the same connection: all global values agree.
-    fn fits(&self, wish: &Wish<'_, '_>) -> bool {
-        let spec = &self.object.spec;
-        let same_kind =
-            spec.component.is(wish.component) && spec.type_ == wish.type_ && spec.credentials == wish.credentials();
-        let agrees = |ours: &DefinitionInput| {
-            let theirs = wish.inputs.iter().find(|theirs| theirs.name == ours.name);
-            theirs.is_some_and(|theirs| {
-                ours.of_organization == theirs.of_organization
-                    && (!ours.of_organization || ours.value.agrees_with(&theirs.value))
-            })
-        };
-        same_kind && self.inputs.len() == wish.inputs.len() && self.inputs.iter().all(agrees)
     }
 }
 

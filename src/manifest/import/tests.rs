@@ -25,7 +25,7 @@ const OURS: &str = "{tokenUrl: {value: 'https://a.example/token', meta: {orgOnly
 #[test]
 fn without_being_asked_connections_stay_the_integrations_own() {
     for (file, bytes) in all() {
-        let import = plan_import(&[File { name: &file, bytes: &bytes }], &Reusable::None, &Existing::default());
+        let import = plan_import(&[File { name: &file, bytes: &bytes }], &Reusable::none(), &Existing::default());
         assert!(import.connections.is_empty() && !import.has_errors(), "{file}: {:?}", import.notes);
         let integration = &import.integrations[0];
         assert_eq!(integration.definition, definition::empty_secrets(&bytes).unwrap().0);
@@ -36,7 +36,7 @@ fn without_being_asked_connections_stay_the_integrations_own() {
 fn whatever_is_made_keeps_the_rules() {
     let files = all();
     let files: Vec<File> = files.iter().map(|(name, bytes)| File { name, bytes }).collect();
-    for reusable in [Reusable::None, Reusable::All] {
+    for reusable in [Reusable::none(), Reusable::all()] {
         let import = plan_import(&files, &reusable, &Existing::default());
         let components = import.components.iter().cloned().map(Resource::Component);
         let connections = import.connections.iter().cloned().map(Resource::Connection);
@@ -60,7 +60,7 @@ fn whatever_is_made_keeps_the_rules() {
 fn an_input_becomes_what_the_definition_says_of_it() {
     let inputs = "{tokenUrl: {value: 'https://a.example/token', meta: {orgOnly: true}}, clientSecret: {value: hunter2, meta: {orgOnly: true}}, \
         clientId: {value: REDACTED, meta: {orgOnly: true}}, scopes: {value: '', meta: {orgOnly: true}}, instance: {value: 'x'}, password: {value: y}}";
-    let import = import(&[("a.yml", &integration("A", "Acme", inputs))], &Reusable::All);
+    let import = import(&[("a.yml", &integration("A", "Acme", inputs))], &Reusable::all());
     let connection = &import.connections[0];
     assert_eq!((connection.name(), connection.spec.stable_key.as_str()), ("acme-oauth2", "acme-oauth2"));
     assert_eq!(connection.spec.credentials, Credentials::Customer);
@@ -84,7 +84,7 @@ fn an_input_becomes_what_the_definition_says_of_it() {
 #[test]
 fn what_the_customer_does_not_see_is_supplied_per_customer_by_us() {
     let (name, bytes) = named("organization-only.yml");
-    let import = plan_import(&[File { name: &name, bytes: &bytes }], &Reusable::All, &Existing::default());
+    let import = plan_import(&[File { name: &name, bytes: &bytes }], &Reusable::all(), &Existing::default());
     assert_eq!(import.connections[0].spec.credentials, Credentials::OrganizationCustomer);
     assert_eq!(keys(&import), ["parcel-queue-keypair"]);
 }
@@ -92,8 +92,12 @@ fn what_the_customer_does_not_see_is_supplied_per_customer_by_us() {
 #[test]
 fn only_the_named_variables_become_reusable() {
     let (name, bytes) = named("two-own.yml");
-    let names = ["Granary Connection".to_string(), "Grannary".to_string()].into();
-    let import = plan_import(&[File { name: &name, bytes: &bytes }], &Reusable::Names(names), &Existing::default());
+    let names = ["Granary Connection", "Grannary"].map(|name| (name.to_string(), None)).into();
+    let import = plan_import(
+        &[File { name: &name, bytes: &bytes }],
+        &Reusable { names, ..Reusable::none() },
+        &Existing::default(),
+    );
     assert_eq!(keys(&import), ["granary-oauth2"]);
     let means: Vec<bool> =
         import.integrations[0].object.spec.connections.iter().map(|v| matches!(v.means, Means::Own(_))).collect();
@@ -110,9 +114,13 @@ fn two_variables_of_one_integration_never_share() {
     let one = integration("A", "First", OURS);
     let second = one.lines().skip(3).take(4).collect::<Vec<_>>().join("\n").replace("First", "Second");
     let both = one.replace("flows:", &format!("{second}\nflows:"));
-    let import = import(&[("a.yml", &both)], &Reusable::All);
-    assert_eq!(keys(&import), ["acme-oauth2", "second"]);
-    assert!(import.notes.iter().any(|n| matches!(n, Note::KeyTaken { key, .. } if key == "second")));
+    let import = import(&[("a.yml", &both)], &Reusable::all());
+    let keys = keys(&import);
+    assert!(
+        keys.len() == 2 && keys[0] != keys[1] && keys.iter().all(|key| key.starts_with("acme-oauth2-")),
+        "{keys:?}"
+    );
+    assert!(import.notes.iter().any(|n| matches!(n, Note::KeyTaken { key, .. } if key == keys[1])));
 }
 
 #[test]
@@ -124,7 +132,7 @@ fn two_integrations_share_only_where_all_global_values_agree() {
         integration("D", "Acme", &format!("{{clientSecret: {{value: {value}, meta: {{orgOnly: true}}}}}}"))
     };
     let all = |files: &[(&str, &str)]| {
-        let import = import(files, &Reusable::All);
+        let import = import(files, &Reusable::all());
         let bound: Vec<String> = import
             .integrations
             .iter()
@@ -133,22 +141,28 @@ fn two_integrations_share_only_where_all_global_values_agree() {
         bound
     };
     assert_eq!(all(&[("a", &a), ("b", &customers_differ)]), ["acme-oauth2", "acme-oauth2"]);
-    assert_eq!(all(&[("a", &a), ("c", &globals_differ)]), ["acme-oauth2", "acme"]);
+    // Where two would have one name, each has an ending of its own, whatever the order.
+    let differ = |files: &[(&str, &str)]| {
+        let keys = all(files);
+        let different: BTreeSet<&String> = keys.iter().collect();
+        assert!(different.len() == files.len() && keys.iter().all(|key| key.starts_with("acme-oauth2-")), "{keys:?}");
+        keys
+    };
+    let mut there_and_back = differ(&[("a", &a), ("c", &globals_differ)]);
+    there_and_back.reverse();
+    assert_eq!(differ(&[("a", &globals_differ), ("c", &a)]), there_and_back);
     assert_eq!(all(&[("a", &secret("one-secret")), ("b", &secret("one-secret"))]), ["acme-oauth2", "acme-oauth2"]);
-    assert_eq!(all(&[("a", &secret("one-secret")), ("b", &secret("two-secret"))]), ["acme-oauth2", "acme"]);
-    assert_eq!(
-        all(&[("a", &secret("one-secret")), ("b", &secret("two-secret")), ("c", &secret("three"))]),
-        ["acme-oauth2", "acme", "acme-oauth2-2"]
-    );
+    differ(&[("a", &secret("one-secret")), ("b", &secret("two-secret"))]);
+    differ(&[("a", &secret("one-secret")), ("b", &secret("two-secret")), ("c", &secret("three"))]);
 }
 
 #[test]
 fn connections_of_the_tenant_are_shared_or_left_alone() {
     let text = integration("A", "Acme", OURS);
-    let first = import(&[("a", &text)], &Reusable::All);
+    let first = import(&[("a", &text)], &Reusable::all());
     let file = [File { name: "b", bytes: text.as_bytes() }];
     let existing = Existing { connections: &first.connections, ..Existing::default() };
-    let shared = plan_import(&file, &Reusable::All, &existing);
+    let shared = plan_import(&file, &Reusable::all(), &existing);
     assert_eq!(
         (keys(&shared), shared.integrations[0].object.spec.connections[0].stable_key()),
         (vec![], Some("acme-oauth2"))
@@ -156,20 +170,20 @@ fn connections_of_the_tenant_are_shared_or_left_alone() {
     let mut other = first.connections.clone();
     other[0].spec.credentials = Credentials::OrganizationGlobal;
     let existing = Existing { connections: &other, ..Existing::default() };
-    assert_eq!(keys(&plan_import(&file, &Reusable::All, &existing)), ["acme"]);
+    assert!(keys(&plan_import(&file, &Reusable::all(), &existing))[0].starts_with("acme-oauth2-"));
 }
 
 #[test]
-fn names_that_meet_get_a_number() {
+fn names_that_meet_or_lose_letters_get_an_ending() {
     let files = [
         ("a", integration("Lead Router", "C", "{}")),
         ("b", integration("lead router", "C", "{}")),
         ("c", integration("日本", "C", "{}")),
     ];
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    let import = import(&files, &Reusable::None);
+    let import = import(&files, &Reusable::none());
     let names: Vec<&str> = import.integrations.iter().map(|i| i.object.name()).collect();
-    assert_eq!(names, ["lead-router", "lead-router-2", "integration"]);
+    assert_eq!(names, ["lead-router-a7da2b", "lead-router-bed8b9", "integration-cf2abf"]);
     let said: Vec<String> = import.notes.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(said.join("\n"));
 }
@@ -177,12 +191,12 @@ fn names_that_meet_get_a_number() {
 #[test]
 fn an_integration_imported_again_keeps_the_bindings_that_people_made() {
     let text = integration("A", "Acme", OURS);
-    let mut there = import(&[("a", &text)], &Reusable::None).integrations.remove(0).object;
+    let mut there = import(&[("a", &text)], &Reusable::none()).integrations.remove(0).object;
     there.spec.connections = vec![Variable::bound("Acme", "acme-eu")];
     there.metadata.labels.insert("team".into(), "crm".into());
     let there = [there];
     let existing = Existing { integrations: &there, ..Existing::default() };
-    let again = plan_import(&[File { name: "a", bytes: text.as_bytes() }], &Reusable::All, &existing);
+    let again = plan_import(&[File { name: "a", bytes: text.as_bytes() }], &Reusable::all(), &existing);
     assert_eq!(again.integrations[0].object, there[0]);
     assert!(again.integrations[0].again && again.connections.is_empty());
 }
@@ -190,7 +204,7 @@ fn an_integration_imported_again_keeps_the_bindings_that_people_made() {
 #[test]
 fn a_binding_without_a_type_asks_for_it() {
     let (name, bytes) = named("reusable-one.yml");
-    let import = plan_import(&[File { name: &name, bytes: &bytes }], &Reusable::All, &Existing::default());
+    let import = plan_import(&[File { name: &name, bytes: &bytes }], &Reusable::all(), &Existing::default());
     assert!(import.connections.is_empty());
     assert_eq!(
         import.integrations[0].object.spec.connections,
@@ -210,7 +224,7 @@ fn what_cannot_be_imported_holds_back_only_itself() {
         "      []\n",
     );
     let workflow = "definitionVersion: 1\ndefinitionType: workflow\nname: W\nflow: {}\n";
-    let import = import(&[("a.yml", "name: [\n"), ("b.yml", workflow), ("c.yml", &key)], &Reusable::None);
+    let import = import(&[("a.yml", "name: [\n"), ("b.yml", workflow), ("c.yml", &key)], &Reusable::none());
     assert_eq!(import.integrations.len(), 1);
     assert!(import.integrations[0].object.spec.connections.is_empty() && import.has_errors());
     let said: Vec<String> = import.notes.iter().map(ToString::to_string).collect();
@@ -221,11 +235,11 @@ fn what_cannot_be_imported_holds_back_only_itself() {
 fn components_that_are_there_stay_as_they_are() {
     let text = integration("A", "Acme", "{}");
     let files = [File { name: "a", bytes: text.as_bytes() }];
-    let mut there = plan_import(&files, &Reusable::None, &Existing::default()).components;
+    let mut there = plan_import(&files, &Reusable::none(), &Existing::default()).components;
     assert_eq!(there.len(), 1);
     there[0].spec.types[0].key = "other".into();
     let existing = Existing { components: &there, ..Existing::default() };
-    let import = plan_import(&files, &Reusable::None, &existing);
+    let import = plan_import(&files, &Reusable::none(), &existing);
     assert!(import.components.is_empty());
     assert_eq!(
         import.notes[0].to_string(),
@@ -243,7 +257,7 @@ fn a_canary_is_in_nothing_that_leaves() {
     let bad = good.replace("name: A", &format!("name: A\nname: {CANARY}"));
     let remaining = good.replace("flows:", &format!("# {CANARY}3\nflows:"));
     for text in [good, bad, remaining] {
-        for reusable in [Reusable::None, Reusable::All] {
+        for reusable in [Reusable::none(), Reusable::all()] {
             let import = import(&[("a.yml", &text)], &reusable);
             let files = super::files(&import).unwrap();
             let bytes: Vec<u8> = files.iter().flat_map(|file| file.bytes.clone()).collect();
@@ -257,7 +271,7 @@ fn a_canary_is_in_nothing_that_leaves() {
 #[test]
 fn endpoint_keys_and_step_secrets_are_named() {
     let text = definition("  []\n", "      - name: S\n        inputs: {apiKey: {value: hunter2}}\n");
-    let import = import(&[("a.yml", &text)], &Reusable::None);
+    let import = import(&[("a.yml", &text)], &Reusable::none());
     assert!(import.notes.iter().any(
         |n| matches!(n, Note::SecretEmptied { emptied, .. } if matches!(emptied.place, EmptiedPlace::Step { .. }))
     ));
@@ -266,10 +280,10 @@ fn endpoint_keys_and_step_secrets_are_named() {
 #[test]
 fn the_report_of_definitions() {
     for (name, files, reusable) in [
-        ("shared", &["two-own.yml", "shared-own.yml", "version-none-mapping.yaml"][..], Reusable::All),
-        ("placeholders", &["placeholders.yaml"], Reusable::None),
-        ("code_native", &["code-native.yaml", "reusable-one.yml"], Reusable::All),
-        ("own", &["connections-own.yml", "inputs.yml", "secrets.yml"], Reusable::All),
+        ("shared", &["two-own.yml", "shared-own.yml", "version-none-mapping.yaml"][..], Reusable::all()),
+        ("placeholders", &["placeholders.yaml"], Reusable::none()),
+        ("code_native", &["code-native.yaml", "reusable-one.yml"], Reusable::all()),
+        ("own", &["connections-own.yml", "inputs.yml", "secrets.yml"], Reusable::all()),
     ] {
         let files: Vec<(String, Vec<u8>)> = files.iter().map(|file| named(file)).collect();
         let files: Vec<File> = files.iter().map(|(name, bytes)| File { name, bytes }).collect();
@@ -293,4 +307,90 @@ fn a_tenant_is_added_behind_what_is_there() {
         tenant_document("# mine\r\na: 1", "x", "x").unwrap(),
         format!("# mine\r\na: 1\r\n---\r\n{}", tenant_document("", "x", "x").unwrap().replace('\n', "\r\n"))
     );
+}
+
+/// An import into one tenant beside what another has.
+fn beside(files: &[(&str, &str)], tenant: &str, there: &Import, reusable: &Reusable) -> Import {
+    let files: Vec<File> = files.iter().map(|(name, text)| File { name, bytes: text.as_bytes() }).collect();
+    let integrations = there.integrations.iter().map(|i| i.object.clone()).collect();
+    let elsewhere = [Elsewhere { tenant: tenant.into(), integrations, connections: there.connections.clone() }];
+    plan_import(&files, reusable, &Existing { elsewhere: &elsewhere, ..Existing::default() })
+}
+
+fn key_of(import: &Import, title: &str) -> String {
+    let integration = import.integrations.iter().find(|i| i.object.spec.title.as_deref() == Some(title)).unwrap();
+    integration.object.spec.connections[0].stable_key().unwrap().to_string()
+}
+
+/// "A function of the thing itself": one connection has one key in every tenant, and one key means one connection.
+#[test]
+fn one_connection_has_one_key_in_every_tenant() {
+    let billing = integration("Billing", "Chat", OURS);
+    let alerts = integration("Alerts", "Chat", &OURS.replace("ID", "OTHER"));
+    let us = import(&[("alerts", &alerts), ("billing", &billing)], &Reusable::all());
+    let eu = beside(&[("billing", &billing)], "us", &us, &Reusable::all());
+    assert_eq!(key_of(&eu, "Billing"), key_of(&us, "Billing"));
+    assert_ne!(key_of(&us, "Alerts"), key_of(&us, "Billing"));
+    // The other way round.
+    let eu = import(&[("billing", &billing)], &Reusable::all());
+    let us = beside(&[("alerts", &alerts), ("billing", &billing)], "eu", &eu, &Reusable::all());
+    assert_eq!(key_of(&us, "Billing"), key_of(&eu, "Billing"));
+    assert_ne!(key_of(&us, "Alerts"), key_of(&us, "Billing"));
+    // A key that means something else there is not used again, and that is said.
+    let us = beside(&[("alerts", &alerts)], "eu", &eu, &Reusable::all());
+    assert_ne!(key_of(&us, "Alerts"), "acme-oauth2");
+    let said = us.notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    assert!(said.contains("acme-oauth2 is another connection in eu"), "{said}");
+}
+
+/// The same of integrations, by their titles.
+#[test]
+fn one_integration_has_one_name_in_every_tenant() {
+    let (stock, customers) = (integration("库存", "C", "{}"), integration("客户", "C", "{}"));
+    let us = import(&[("a", &customers), ("b", &stock)], &Reusable::none());
+    let eu = import(&[("a", &stock)], &Reusable::none());
+    assert_eq!(eu.integrations[0].object.name(), us.integrations[1].object.name());
+    assert_ne!(us.integrations[0].object.name(), us.integrations[1].object.name());
+    let (plain, dotted) = (integration("Order sync", "C", "{}"), integration("Order.sync", "C", "{}"));
+    let us = import(&[("a", &plain)], &Reusable::none());
+    let eu = beside(&[("a", &dotted), ("b", &plain)], "us", &us, &Reusable::none());
+    assert_eq!(eu.integrations[1].object.name(), "order-sync");
+    assert!(eu.integrations[0].object.name().starts_with("order-sync-"));
+}
+
+/// `--reusable "Variable=key"`.
+#[test]
+fn a_person_chooses_a_key() {
+    let choose =
+        |key: &str| Reusable { names: [("Chat".to_string(), Some(key.to_string()))].into(), ..Reusable::none() };
+    let text = integration("A", "Chat", OURS);
+    assert_eq!(key_of(&import(&[("a", &text)], &choose("team-chat")), "A"), "team-chat");
+    // One key for two that differ is one too many.
+    let other = integration("B", "Chat", &OURS.replace("ID", "OTHER"));
+    let both = import(&[("a", &text), ("b", &other)], &choose("team-chat"));
+    assert!(both.has_errors() && keys(&both) == ["team-chat"]);
+    // One that is there is used, where it is of the same kind.
+    let mut there = import(&[("a", &text)], &choose("team-chat")).connections;
+    let files = [File { name: "b", bytes: other.as_bytes() }];
+    let again = |there: &[Object<ConnectionSpec>]| {
+        plan_import(&files, &choose("team-chat"), &Existing { connections: there, ..Existing::default() })
+    };
+    assert!(keys(&again(&there)).is_empty() && key_of(&again(&there), "B") == "team-chat");
+    there[0].spec.type_ = "basic".into();
+    assert!(again(&there).has_errors());
+}
+
+/// "Renamed and vanished variables are named; nothing bound is dropped silently."
+#[test]
+fn a_bound_variable_that_went_is_named() {
+    let before = integration("A", "Chat", OURS);
+    let mut there = import(&[("a", &before)], &Reusable::none()).integrations.remove(0).object;
+    there.spec.connections = vec![Variable::bound("Chat", "chat-main")];
+    let there = [there];
+    let after = integration("A", "Team chat", OURS);
+    let files = [File { name: "a", bytes: after.as_bytes() }];
+    let again = plan_import(&files, &Reusable::none(), &Existing { integrations: &there, ..Existing::default() });
+    let said = again.notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    assert!(said.contains("\"Chat\", which is bound to chat-main, is not in the definition any more"), "{said}");
+    assert!(said.contains("new is \"Team chat\": if it is that, bind it to chat-main"), "{said}");
 }

@@ -27,8 +27,7 @@ pub fn plan_tenant(answer: &Answer, files: &[File<'_>], reusable: &Reusable, exi
     let (new_components, all_components) = beside(components, existing.components, |_| {});
     let differs = |key: &str| notes.push(Note::Differs { key: key.to_string() });
     let (new_connections, all_connections) = beside(connections, existing.connections, differs);
-    let there =
-        Existing { integrations: existing.integrations, components: &all_components, connections: &all_connections };
+    let there = Existing { components: &all_components, connections: &all_connections, ..*existing };
     let mut import = plan_import(files, reusable, &there);
     import.components.extend(new_components);
     import.components.sort_by(|a, b| a.name().cmp(b.name()));

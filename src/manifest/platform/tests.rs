@@ -15,7 +15,7 @@ fn plan(answer: &Value) -> Import {
 }
 
 fn plan_text(answer: &str) -> Import {
-    plan_tenant(&read_answer(answer.as_bytes()).unwrap(), &[], &Reusable::None, &Existing::default())
+    plan_tenant(&read_answer(answer.as_bytes()).unwrap(), &[], &Reusable::none(), &Existing::default())
 }
 
 /// A connection of acme/oauth2 with this key, managedBy, variableScope and inputs.
@@ -228,19 +228,25 @@ fn definitions_bind_to_what_the_tenant_has() {
     let text = answer(vec![connection("orchard-api-key", "org", "org", json!([]))]).to_string();
     // The definition's steps are of this component.
     let read = read_answer(text.replace("\"acme\"", "\"orchard\"").as_bytes()).unwrap();
-    let import = plan_tenant(&read, &file, &Reusable::None, &Existing::default());
+    let import = plan_tenant(&read, &file, &Reusable::none(), &Existing::default());
     assert!(!import.notes.iter().any(|note| matches!(note, Note::WhichType { .. })));
     assert_eq!(import.components.iter().filter(|c| c.spec.key == "orchard").count(), 1);
     let again = plan_tenant(
         &read,
         &file,
-        &Reusable::None,
-        &Existing { connections: &import.connections, components: &import.components, integrations: &[] },
+        &Reusable::none(),
+        &Existing {
+            connections: &import.connections,
+            components: &import.components,
+            integrations: &[],
+            elsewhere: &[],
+        },
     );
     assert!(again.connections.is_empty() && again.components.is_empty());
     let mut changed = import.connections.clone();
     changed[0].spec.title = Some("Ours".into());
-    let differs = plan_tenant(&read, &[], &Reusable::None, &Existing { connections: &changed, ..Existing::default() });
+    let differs =
+        plan_tenant(&read, &[], &Reusable::none(), &Existing { connections: &changed, ..Existing::default() });
     assert!(differs.notes.contains(&Note::Differs { key: "orchard-api-key".into() }) && differs.connections.is_empty());
 }
 
@@ -256,7 +262,7 @@ fn a_canary_in_every_value_leaves_only_where_it_is_known_to_be_none() {
                     let input = json!([{"name": name, "value": value, "hasValue": has, "meta": meta(scope)}]);
                     let text = answer(vec![connection("k", "org", "customer", input)]).to_string();
                     let read = read_answer(text.as_bytes()).unwrap();
-                    let import = plan_tenant(&read, &[], &Reusable::None, &Existing::default());
+                    let import = plan_tenant(&read, &[], &Reusable::none(), &Existing::default());
                     let files = files(&import).unwrap();
                     let bytes: Vec<u8> = files.iter().flat_map(|file| file.bytes.clone()).collect();
                     let said: String = import.notes.iter().map(ToString::to_string).collect();
@@ -316,7 +322,7 @@ proptest! {
         text.splice(at..end, with.bytes());
         text.extend(tail.iter().take(8));
         if let Ok(read) = read_answer(&text) {
-            plan_tenant(&read, &[], &Reusable::None, &Existing::default());
+            plan_tenant(&read, &[], &Reusable::none(), &Existing::default());
         }
     }
 }
