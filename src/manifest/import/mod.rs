@@ -245,17 +245,16 @@ fn check_names(reusable: &Reusable, read: &[Read<'_>], notes: &mut Vec<Note>) {
     }
 }
 
+/// An integration's name, and the one of its title that is there.
+type Named<'e> = (String, Option<&'e Object<IntegrationSpec>>);
+
 /// The integrations' names, each with the one of that title that is there: its name, or that of the same title in
 /// another tenant, or the title's own. Where the title's name is not its alone, with an ending made of the title.
-fn integration_names<'e>(
-    read: &[Read<'_>],
-    existing: &Existing<'e>,
-    notes: &mut Vec<Note>,
-) -> Vec<(String, Option<&'e Object<IntegrationSpec>>)> {
+fn integration_names<'e>(read: &[Read<'_>], existing: &Existing<'e>, notes: &mut Vec<Note>) -> Vec<Named<'e>> {
     let titles: Vec<String> = read.iter().map(|file| title(&file.definition.name)).collect();
     let of_title = |there: &Object<IntegrationSpec>, title: &str| there.spec.title.as_deref() == Some(title);
     let mut taken: BTreeMap<String, &str> = BTreeMap::new();
-    let mut named: Vec<Option<(String, Option<&'e Object<IntegrationSpec>>)>> = vec![None; read.len()];
+    let mut named: Vec<Option<Named<'e>>> = vec![None; read.len()];
     for (position, file) in read.iter().enumerate() {
         let again =
             |there: &&Object<IntegrationSpec>| of_title(there, &titles[position]) && !taken.contains_key(there.name());
