@@ -10,6 +10,15 @@ use std::collections::BTreeMap;
 pub struct Uses {
     /// SHA-256 of the definition's bytes, in hex.
     pub digest: String,
+    /// SHA-256 of what it says, whatever its form, in hex; empty where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub value: String,
+    /// The same without the versions of components.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub versionless: String,
+    /// Its settings, flows and steps, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
     /// By variable name (the definition's display key), in the definition's order.
     pub variables: BTreeMap<String, Vec<Use>>,
     /// Names of the flows, in order.
@@ -22,11 +31,65 @@ pub struct Uses {
     pub is_older: bool,
 }
 
+/// A part of a definition: a setting, a flow or a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// What it is: `step New lead › Score lead (code/runCode)`.
+    pub what: String,
+    /// Of what it says.
+    pub digest: String,
+    /// Of what it says but for the versions of components.
+    pub versionless: String,
+}
+
 impl Uses {
+    /// Whether another definition says the same, whatever its form.
+    pub fn says_the_same(&self, other: &Uses) -> bool {
+        self.digest == other.digest || (!self.value.is_empty() && self.value == other.value)
+    }
+
+    /// Whether nothing but versions of components differs.
+    pub fn says_the_same_but_for_versions(&self, other: &Uses) -> bool {
+        self.says_the_same(other) || (!self.versionless.is_empty() && self.versionless == other.versionless)
+    }
+
+    /// What came, went and changed from this definition to another, a line each: `+ step New lead › Score lead
+    /// (code/runCode)`.
+    pub fn changes_to(&self, other: &Uses) -> Vec<String> {
+        let (before, after) = (numbered(&self.parts), numbered(&other.parts));
+        let mut lines = Vec::new();
+        for (what, part) in &before {
+            match after.get(what) {
+                None => lines.push(format!("- {}", part.what)),
+                Some(then) if then.versionless != part.versionless => lines.push(format!("~ {}", part.what)),
+                Some(then) if then.digest != part.digest => {
+                    lines.push(format!("~ {}: version of a component", part.what))
+                }
+                Some(_) => {}
+            }
+        }
+        lines.extend(
+            after.iter().filter(|(what, _)| !before.contains_key(*what)).map(|(_, part)| format!("+ {}", part.what)),
+        );
+        lines
+    }
+
     /// Whether the definition may use connections that nothing here knows of.
     pub fn may_use_more(&self) -> bool {
         self.unread.is_some() || self.is_older
     }
+}
+
+/// Parts by what they are, and which of that name.
+fn numbered(parts: &[Part]) -> BTreeMap<(&str, usize), &Part> {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut numbered = BTreeMap::new();
+    for part in parts {
+        let count = seen.entry(&part.what).or_default();
+        *count += 1;
+        numbered.insert((part.what.as_str(), *count), part);
+    }
+    numbered
 }
 
 /// One place where a variable is used.

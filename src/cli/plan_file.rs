@@ -138,7 +138,8 @@ impl<'de> Deserialize<'de> for ShownFields {
             hasher.finish()
         };
         // Who else holds a field is not consented to.
-        let whole = hash(&|hasher| fields.iter().for_each(|f| of(f, &["path", "op", "from", "to"]).hash(hasher)));
+        let whole =
+            hash(&|hasher| fields.iter().for_each(|f| of(f, &["path", "op", "from", "to", "parts"]).hash(hasher)));
         let becomes = fields.iter().map(|field| hash(&|hasher| of(field, &["path", "to"]).hash(hasher))).collect();
         Ok(ShownFields { whole, becomes })
     }

@@ -18,7 +18,7 @@ pub fn adopt(tenant: &str, inventory: &Inventory, id: &ObjectId) -> Option<Actio
         let field = field.into_owned();
         let hash = value.hash();
         let wrote = record.fields.get(&field);
-        if wrote.is_some_and(|wrote| wrote.hash == hash) {
+        if wrote.is_some_and(|wrote| value.is_recorded_as(wrote.hash)) {
             continue;
         }
         let writers = wrote.map_or_else(|| BTreeSet::from([Writer::Adopt]).into(), |wrote| wrote.writers.clone());
@@ -27,6 +27,7 @@ pub fn adopt(tenant: &str, inventory: &Inventory, id: &ObjectId) -> Option<Actio
             op: Op::Record,
             from: None,
             to: Some(value.to_json()),
+            parts: Vec::new(),
             by: None,
         });
         record.fields.insert(field, Wrote { hash, writers });

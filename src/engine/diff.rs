@@ -2,7 +2,7 @@
 //! table of the design, row by row.
 
 use super::canonical::Json;
-use super::field::{Field, FieldValue};
+use super::field::{Field, FieldKind, FieldValue};
 use super::hashes::Hashes;
 use super::item::Item;
 use super::overrides::Overrides;
@@ -113,11 +113,18 @@ pub struct Both {
     pub live: Option<Json>,
     /// Its value as it is declared.
     pub declared: Json,
+    /// What of a definition would come, go and change.
+    pub parts: Vec<String>,
 }
 
 impl Both {
     fn of(field: &Field<'_>, live: Option<FieldValue<'_>>, declared: FieldValue<'_>) -> Self {
-        Both { field: field.clone().into_owned(), live: live.map(|v| v.to_json()), declared: declared.to_json() }
+        Both {
+            field: field.clone().into_owned(),
+            live: live.map(|v| v.to_json()),
+            declared: declared.to_json(),
+            parts: live.map(|live| live.parts_to(&declared)).unwrap_or_default(),
+        }
     }
 }
 
@@ -405,8 +412,12 @@ fn declared_field(
     out: &mut Fields,
 ) {
     let now = before.or(field.kind.absent());
-    let hash = |value: FieldValue<'_>| sides.hashes.hash(field.kind, &value);
-    let to_record = || Wrote { hash: hash(d.value), writers: writers_of(sides, field, d, wrote) };
+    let to_record = || {
+        // What an older record says in its own way is as good.
+        let is_said = |wrote: &&Wrote| field.kind == FieldKind::Definition && d.value.is_recorded_as(wrote.hash);
+        let hash = wrote.filter(is_said).map_or_else(|| sides.hashes.hash(field.kind, &d.value), |wrote| wrote.hash);
+        Wrote { hash, writers: writers_of(sides, field, d, wrote) }
+    };
     if now.is_some_and(|now| now.is(&d.value)) {
         let follows = to_record();
         if wrote != Some(&follows) {
@@ -416,7 +427,7 @@ fn declared_field(
         }
         return;
     }
-    let as_recorded = wrote.is_some_and(|wrote| now.is_some_and(|now| hash(now) == wrote.hash));
+    let as_recorded = wrote.is_some_and(|wrote| now.is_some_and(|now| now.is_recorded_as(wrote.hash)));
     // What its own source declared, and cannot be asked about now, is not a sync's to change.
     let of_source = |wrote: &Wrote| wrote.writers.contains(&Writer::Source);
     if d.crossing && wrote.is_some_and(of_source) && (sides.standing)(&Writer::Source) == Standing::Unsure {
@@ -499,7 +510,7 @@ fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrot
         out.record(field, Wrote { hash: wrote.hash, writers });
     } else {
         let holder = (sides.holder)(field);
-        let as_recorded = now.is_some_and(|now| now.hash() == wrote.hash);
+        let as_recorded = now.is_some_and(|now| now.is_recorded_as(wrote.hash));
         let theirs = now.is_some_and(is_secret_ref) && stopped.iter().all(Writer::is_sync);
         let op = match holder {
             Some(_) => Op::Release,
@@ -533,6 +544,7 @@ fn change(field: &Field<'_>, op: Op, from: Option<FieldValue<'_>>, to: Option<Fi
         op,
         from: from.map(|v| v.to_json()),
         to: to.map(|v| v.to_json()),
+        parts: from.zip(to).map(|(from, to)| from.parts_to(&to)).unwrap_or_default(),
         by: None,
     }
 }

@@ -22,6 +22,7 @@ pub fn write(
         op,
         from: from.and_then(|i| i.written(field)).map(|v| v.to_json()),
         to: to.and_then(|i| i.written(field)).map(|v| v.to_json()),
+        parts: Vec::new(),
         by: None,
     };
     let mut fields = Vec::new();

@@ -2,7 +2,7 @@
 //! field, and so is a variable.
 
 use super::canonical::{self, FieldHash, Json};
-use crate::api::{ComponentRef, ConnectionType, Definition, Input, Means, Variable};
+use crate::api::{ComponentRef, ConnectionType, Definition, Input, Means, Uses, Variable};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
@@ -226,8 +226,8 @@ pub enum FieldValue<'a> {
     Texts(&'a [String]),
     Types(&'a [ConnectionType]),
     Variable(&'a Variable),
-    /// The digest of an integration's definition, whatever file or ConfigMap holds it.
-    Definition(&'a str),
+    /// An integration's definition, whatever file or ConfigMap holds it.
+    Definition(&'a Uses),
     /// Where a definition is that was not read: a file that stayed in Git, or a ConfigMap that is not there.
     Reference(&'a Definition),
 }
@@ -236,9 +236,8 @@ impl FieldValue<'_> {
     /// Whether both mean the same: absent `public` is true.
     pub fn is(&self, other: &FieldValue<'_>) -> bool {
         match (self, other) {
-            (FieldValue::Text(a), FieldValue::Text(b)) | (FieldValue::Definition(a), FieldValue::Definition(b)) => {
-                a == b
-            }
+            (FieldValue::Text(a), FieldValue::Text(b)) => a == b,
+            (FieldValue::Definition(a), FieldValue::Definition(b)) => a.says_the_same(b),
             (FieldValue::Bool(a), FieldValue::Bool(b)) => a == b,
             (FieldValue::Reference(a), FieldValue::Reference(b)) => a == b,
             (FieldValue::Input(a), FieldValue::Input(b)) => a == b,
@@ -307,17 +306,34 @@ impl FieldValue<'_> {
                     out.push_str("}}");
                 }
             },
-            FieldValue::Definition(digest) => {
-                out.push_str("{\"sha256\":");
-                canonical::write_text(digest, out);
-                out.push('}');
-            }
+            FieldValue::Definition(uses) => write_digest(&uses.digest, out),
         }
     }
 
     /// The hash that the record keeps.
     pub fn hash(&self) -> FieldHash {
-        FieldHash::of(&self.canonical())
+        match self {
+            FieldValue::Definition(uses) if !uses.value.is_empty() => of_digest(&uses.value),
+            _ => FieldHash::of(&self.canonical()),
+        }
+    }
+
+    /// Whether a record with this hash speaks of this value. Of a definition an older record has the hash of its bytes.
+    pub fn is_recorded_as(&self, hash: FieldHash) -> bool {
+        match self {
+            FieldValue::Definition(uses) => {
+                [&uses.value, &uses.digest].into_iter().any(|digest| of_digest(digest) == hash)
+            }
+            _ => self.hash() == hash,
+        }
+    }
+
+    /// What of a definition came, went and changed; nothing of other values.
+    pub fn parts_to(&self, other: &FieldValue<'_>) -> Vec<String> {
+        match (self, other) {
+            (FieldValue::Definition(before), FieldValue::Definition(after)) => before.changes_to(after),
+            _ => Vec::new(),
+        }
     }
 
     /// Canonical JSON.
@@ -326,6 +342,18 @@ impl FieldValue<'_> {
         self.write_canonical(&mut text);
         text
     }
+}
+
+fn write_digest(digest: &str, out: &mut String) {
+    out.push_str("{\"sha256\":");
+    canonical::write_text(digest, out);
+    out.push('}');
+}
+
+fn of_digest(digest: &str) -> FieldHash {
+    let mut text = String::with_capacity(80);
+    write_digest(digest, &mut text);
+    FieldHash::of(&text)
 }
 
 fn write_component(component: &ComponentRef, out: &mut String) {

@@ -121,7 +121,27 @@ fn name(change: &FieldChange) -> String {
     shorten(&name, 2 * WIDEST).into_owned()
 }
 
+/// What of a definition comes, goes and changes, a line each.
+pub(super) fn parts<T: AsRef<str>>(page: &mut Page, indent: usize, parts: &[T]) {
+    for part in parts.iter().take(MOST_FIELDS).map(AsRef::as_ref) {
+        let tone = match part.chars().next() {
+            Some('+') => Tone::Good,
+            Some('-') => Tone::Bad,
+            _ => Tone::Careful,
+        };
+        page.wrap(indent, indent + 2, &[Span::new(tone, shorten(part, 2 * value::MOST))]);
+    }
+    if let Some(more) = parts.len().checked_sub(MOST_FIELDS).filter(|more| *more > 0) {
+        page.line(indent, &[faint(format!("… and {more} more; --output json lists them all"))]);
+    }
+}
+
 fn field(page: &mut Page, change: &FieldChange, columns: usize) {
+    values_of(page, change, columns);
+    parts(page, 8, &change.parts);
+}
+
+fn values_of(page: &mut Page, change: &FieldChange, columns: usize) {
     let label = || plain(name(change));
     match change::shown(change) {
         Shown::Values { from, to } => page.labelled(6, label(), columns, &values(from, to)),

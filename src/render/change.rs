@@ -136,7 +136,7 @@ mod tests {
 
     fn set(from: Value, to: Value) -> FieldChange {
         let field = Field::named(FieldKind::Input, "x").into_owned();
-        FieldChange { field, op: Op::Set, from: Some(from.into()), to: Some(to.into()), by: None }
+        FieldChange { field, op: Op::Set, from: Some(from.into()), to: Some(to.into()), parts: Vec::new(), by: None }
     }
 
     #[test]

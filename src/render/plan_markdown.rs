@@ -16,6 +16,7 @@ use crate::engine::plan::{Action, ActionKind, FieldChange, Note, Op, Plan, State
 use similar::ChangeTag;
 
 /// Values are cut after so many characters: a comment is no place for more.
+const MOST_PARTS: usize = 24;
 const MOST: usize = 600;
 
 /// The plan as Markdown, at most 65,536 characters long.
@@ -128,6 +129,7 @@ fn items(ranked: &Ranked<'_>) -> Vec<String> {
     for drifted in &ranked.drifted {
         let (object, fields) = (md(&drifted.object.to_string()), md(&drifted.fields.join(", ")));
         items.push(format!("- ≠ **drifted** {object}: {fields} changed there{} and is left so\n", md(&drifted.by())));
+        items.extend(drifted.parts.iter().take(MOST_PARTS).map(|part| format!("  - {}\n", md(part))));
     }
     for actions in [&ranked.needs_approval, &ranked.updates, &ranked.creates, &ranked.deletes] {
         items.extend(actions.iter().map(|a| action(a)));
@@ -211,5 +213,11 @@ fn field(change: &FieldChange, kind: ActionKind) -> Vec<String> {
     let line =
         |sign: char, value, other| format!("{sign} {name}: {}", shorten(&value::words_beside(value, other), MOST));
     let removed = from.as_ref().map(|v| line('-', v, to.as_ref()));
-    removed.into_iter().chain(to.as_ref().map(|v| line('+', v, from.as_ref()))).collect()
+    let values = removed.into_iter().chain(to.as_ref().map(|v| line('+', v, from.as_ref())));
+    let more =
+        change.parts.len().checked_sub(MOST_PARTS).filter(|more| *more > 0).map(|more| format!("  … and {more} more"));
+    values
+        .chain(change.parts.iter().take(MOST_PARTS).map(|part| shorten(part, MOST).into_owned()))
+        .chain(more)
+        .collect()
 }

@@ -202,6 +202,10 @@ fn drifted(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
         let head = [Span::new(Tone::Careful, "≠ drifted"), plain("  "), strong(object.to_string())];
         page.wrap(2, 6, &head);
         page.wrap(6, 6, &[plain(format!("{} changed in {tenant}{by} after we wrote it, and is left so", and(fields)))]);
+        if !drifted.parts.is_empty() {
+            page.wrap(6, 8, &[plain("to be as declared, the definition changes:")]);
+            action_text::parts(page, 8, &drifted.parts);
+        }
         let adopt = typed.adopt(tenant, object);
         page.wrap(
             6,

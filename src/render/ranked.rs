@@ -183,6 +183,8 @@ pub struct Drifted<'a> {
     pub object: &'a ObjectId,
     /// Its fields, with both values.
     pub fields: Vec<String>,
+    /// What of its definition would come, go and change to be as declared.
+    pub parts: Vec<&'a String>,
     /// Who changed them, as far as that is known.
     pub by: BTreeSet<&'a str>,
 }
@@ -214,10 +216,11 @@ fn drifted(target: &Target) -> Vec<Drifted<'_>> {
     let mut by_object: BTreeMap<&ObjectId, Drifted<'_>> = BTreeMap::new();
     for note in &target.notes {
         // What is put right is an update and shown there; what is ignored is not wanted.
-        if let Note::Drift { object, path, left: true, ignored: false, from, to, by } = note {
-            let none = || Drifted { object, fields: Vec::new(), by: BTreeSet::new() };
+        if let Note::Drift { object, path, left: true, ignored: false, from, to, parts, by } = note {
+            let none = || Drifted { object, fields: Vec::new(), parts: Vec::new(), by: BTreeSet::new() };
             let drifted = by_object.entry(object).or_insert_with(none);
             drifted.fields.push(both(path, from.as_ref(), to.as_ref()));
+            drifted.parts.extend(parts);
             drifted.by.extend(by.as_deref());
         }
     }

@@ -183,7 +183,14 @@ fn every_operation_is_said() {
     let change =
         |name: &'static str, op, from: Option<serde_json::Value>, to: Option<serde_json::Value>, by: Option<&str>| {
             let field = Field::named(FieldKind::Input, name).into_owned();
-            FieldChange { field, op, from: from.map(Into::into), to: to.map(Into::into), by: by.map(str::to_string) }
+            FieldChange {
+                field,
+                op,
+                from: from.map(Into::into),
+                to: to.map(Into::into),
+                parts: Vec::new(),
+                by: by.map(str::to_string),
+            }
         };
     let long =
         |what: &str| format!("Leads from the website, the fair and the {what}, without those that a partner brought");

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod definitions;
 mod links;
 mod names;
 mod secrets;

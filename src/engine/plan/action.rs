@@ -51,6 +51,7 @@ impl Draft<'_> {
                 by,
                 from: sides.live,
                 to: Some(sides.declared),
+                parts: sides.parts,
                 ignored,
             });
         }

@@ -373,7 +373,7 @@ fn its_source_let_go_of_replaces(input: &Input<'_>, live: &Item) -> bool {
     let wrote = input.live.record(input.tenant, &id).and_then(|r| r.fields.get(&field));
     wrote.is_some_and(|wrote| {
         wrote.writers.iter().all(|w| w.is_sync() || input.standing(w, &id) == Standing::Stopped)
-            && live.written(&field).is_some_and(|now| now.hash() == wrote.hash)
+            && live.written(&field).is_some_and(|now| now.is_recorded_as(wrote.hash))
     })
 }
 

@@ -233,6 +233,9 @@ pub struct FieldChange {
     /// Its value then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Json>,
+    /// What of a definition comes, goes and changes: `+ step New lead › Score lead (code/runCode)`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<String>,
     /// Who else holds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -371,6 +374,9 @@ pub enum Note {
         /// Its value as it is declared.
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<Json>,
+        /// What of a definition would come, go and change to be as it is declared.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        parts: Vec<String>,
         /// Whether nobody wants to hear of it.
         #[serde(skip)]
         ignored: bool,

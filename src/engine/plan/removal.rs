@@ -115,7 +115,8 @@ fn obstacle(
     if !input.view.spec.allows(AllowedAction::Delete) {
         return Some("policy.actions of the tenant has no Delete".to_string());
     }
-    let changed = record.fields.iter().find(|(field, wrote)| live.value(field).map(|v| v.hash()) != Some(wrote.hash));
+    let changed =
+        record.fields.iter().find(|(field, wrote)| !live.value(field).is_some_and(|v| v.is_recorded_as(wrote.hash)));
     if let Some((field, _)) = changed {
         return Some(format!("{field} was changed since we wrote it"));
     }
@@ -252,7 +253,14 @@ fn lost(draft: &Draft<'_>, live: &Item, record: &Record) -> Vec<FieldChange> {
     let taken = fields.map(|(field, value)| {
         let is_secret = field.is_input() && (is_unknown || secrets.contains(&field.name.as_ref()));
         let from = if is_secret { json!({"hidden": true}).into() } else { value.to_json() };
-        FieldChange { field: field.into_owned(), op: Op::Remove, from: Some(from), to: None, by: None }
+        FieldChange {
+            field: field.into_owned(),
+            op: Op::Remove,
+            from: Some(from),
+            to: None,
+            parts: Vec::new(),
+            by: None,
+        }
     });
     taken.collect()
 }

@@ -10,6 +10,7 @@ mod steps;
 mod stubs;
 mod text;
 mod tree;
+mod value;
 mod variables;
 
 #[cfg(test)]
@@ -35,7 +36,7 @@ pub const MAX_DEPTH: usize = 200;
 /// How many values it may have.
 pub const MAX_NODES: usize = 1_000_000;
 /// How many values readers may visit, aliases unfolded.
-const MAX_VISITS: usize = 8 * MAX_NODES;
+const MAX_VISITS: usize = 16 * MAX_NODES;
 /// The version of the platform's definitions that we read in full.
 pub const CURRENT_VERSION: u64 = 7;
 
@@ -104,8 +105,12 @@ pub fn read(bytes: &[u8]) -> Result<Definition, DefinitionError> {
         Format::Older { .. } | Format::Unread { .. } | Format::Workflow => (Vec::new(), steps::Found::default()),
     };
     let description = root.text_of("description").map(str::trim).filter(|text| !text.is_empty()).map(String::from);
+    let said = value::read(root);
     let uses = Uses {
         digest: digest(bytes),
+        value: said.value,
+        versionless: said.versionless,
+        parts: said.parts,
         variables: found.uses,
         flows: steps::flow_names(root),
         unread: format.unread(),

@@ -39,6 +39,7 @@ fn every_form() -> Plan {
     };
     let (value, secret) = (Input::value("api"), Input::secret("app", "clientSecret"));
     let in_git = crate::api::Definition::File("a.definition".into());
+    let uses = crate::api::Uses { digest: "0123".into(), ..Default::default() };
     let values = [
         FieldValue::Text("t"),
         FieldValue::Bool(true),
@@ -50,7 +51,7 @@ fn every_form() -> Plan {
         FieldValue::Types(&slack.spec.types),
         FieldValue::Variable(&own),
         FieldValue::Variable(&bound),
-        FieldValue::Definition("0123"),
+        FieldValue::Definition(&uses),
         FieldValue::Reference(&in_git),
     ]
     .map(|v| v.to_json());
@@ -63,6 +64,7 @@ fn every_form() -> Plan {
             op,
             from: from.cloned(),
             to: to.cloned(),
+            parts: Vec::new(),
             by: by.map(str::to_string),
         };
         action.fields.extend([
@@ -107,6 +109,7 @@ fn every_form() -> Plan {
             by: Some("kubectl-edit".into()),
             from: None,
             to: Some(Value::from("x").into()),
+            parts: Vec::new(),
             ignored: true,
         },
     ]);

@@ -161,7 +161,8 @@ mod tests {
             resource_version: "7".into(),
             held_besides: vec![Field::of(FieldKind::Type), input("gone")],
         };
-        let gone = FieldChange { field: input("gone"), op: Op::Remove, from: None, to: None, by: None };
+        let gone =
+            FieldChange { field: input("gone"), op: Op::Remove, from: None, to: None, parts: Vec::new(), by: None };
         let body = of_update(&item, &[gone], Some(&record), &version, None).unwrap();
         assert_eq!(body["spec"], json!({"inputs": {"url": {"value": "https://x"}}, "type": "oauth2"}));
         assert_eq!(body["metadata"]["uid"], "u");

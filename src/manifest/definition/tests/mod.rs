@@ -3,6 +3,7 @@ mod corpus;
 mod emptying;
 mod laws;
 mod reading;
+mod saying;
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,161 @@
+//! What a definition says, whatever its form: the order of keys, quoting, comments and the defaults that the platform
+//! writes into what it gives back are no difference.
+
+use super::steps;
+use super::tree::View;
+use super::{MAX_DEPTH, digest};
+use crate::api::Part;
+
+/// What the platform writes where nothing was said.
+const DEFAULTS: [(&str, &str); 1] = [("endpointType", "\"flow_specific\"")];
+/// Empty values say what their absence says.
+const EMPTY: [&str; 4] = ["null", "\"\"", "{}", "[]"];
+
+/// Digests of what a definition says.
+pub(super) struct Said {
+    /// All of it.
+    pub value: String,
+    /// All but the versions of components.
+    pub versionless: String,
+    /// By part, in the definition's order: settings, flows, steps.
+    pub parts: Vec<Part>,
+}
+
+pub(super) fn read(root: View<'_>) -> Said {
+    let mut parts = Vec::new();
+    for (key, value) in root.entries() {
+        let name = key.text().unwrap_or_default();
+        let is_default = DEFAULTS.contains(&(name, text(value, &[]).whole.as_str()));
+        if !matches!(name, "flows" | "steps" | "trigger" | "name") && !is_default {
+            add(&mut parts, name.to_string(), &text(value, &[]));
+        }
+    }
+    for flow in root.get("flows").into_iter().flat_map(View::items) {
+        let name = flow.text_of("name").unwrap_or_default();
+        add(&mut parts, format!("flow {name}"), &text(flow, &["steps", "branches", "trigger"]));
+    }
+    steps::for_each_step(root, &mut |step| {
+        let action = step.view.get("action");
+        let component = action.and_then(|a| a.get("component")).and_then(|c| c.text_of("key"));
+        let names = component.into_iter().chain(action.and_then(|a| a.text_of("key")));
+        let does = names.collect::<Vec<_>>().join("/");
+        let does = if does.is_empty() { does } else { format!(" ({does})") };
+        let flow = if step.flow.is_empty() { String::new() } else { format!("{} › ", step.flow) };
+        let what = format!("step {flow}{}{does}", step.name);
+        add(&mut parts, what, &text(step.view, &["steps", "branches"]));
+    });
+    let all = text(root, &[]);
+    Said { value: digest(all.whole.as_bytes()), versionless: digest(all.versionless.as_bytes()), parts }
+}
+
+/// A part that says something.
+fn add(parts: &mut Vec<Part>, what: String, said: &Texts) {
+    const LENGTH: usize = 16;
+    if EMPTY.contains(&said.whole.as_str()) {
+        return;
+    }
+    let short = |text: &str| digest(text.as_bytes()).chars().take(LENGTH).collect();
+    parts.push(Part { what, digest: short(&said.whole), versionless: short(&said.versionless) });
+}
+
+/// Canonical texts of a value: with the versions of components, and without.
+struct Texts {
+    whole: String,
+    versionless: String,
+}
+
+fn text(view: View<'_>, without: &[&str]) -> Texts {
+    let mut texts = Texts { whole: String::new(), versionless: String::new() };
+    texts.write(view, Place::Outside(without), MAX_DEPTH);
+    texts
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy)]
+enum Place<'k> {
+    /// Outermost, without these keys.
+    Outside(&'k [&'k str]),
+    /// Under the key `component`.
+    Component,
+    Elsewhere,
+}
+
+impl Texts {
+    fn push(&mut self, text: &str) {
+        self.whole.push_str(text);
+        self.versionless.push_str(text);
+    }
+
+    fn write(&mut self, view: View<'_>, place: Place<'_>, depth: usize) {
+        if depth == 0 {
+            return;
+        }
+        if view.is_mapping() {
+            self.write_mapping(view, place, depth);
+        } else if view.is_sequence() {
+            self.push("[");
+            for (position, item) in view.items().enumerate() {
+                self.push(if position > 0 { "," } else { "" });
+                self.write(item, Place::Elsewhere, depth - 1);
+            }
+            self.push("]");
+        } else {
+            self.push(&scalar(view));
+        }
+    }
+
+    fn write_mapping(&mut self, view: View<'_>, place: Place<'_>, depth: usize) {
+        let mut entries: Vec<(&str, View<'_>)> =
+            view.entries().map(|(key, value)| (key.text().unwrap_or_default(), value)).collect();
+        entries.sort_by_key(|(key, _)| *key);
+        if let Place::Outside(without) = place {
+            entries.retain(|(key, _)| !without.contains(key));
+        }
+        self.push("{");
+        let mut is_first = true;
+        for (key, value) in entries {
+            let (whole, versionless) = (self.whole.len(), self.versionless.len());
+            self.push(if is_first { "" } else { "," });
+            self.push(&quoted(key));
+            self.push(":");
+            let begins = self.whole.len();
+            self.write(value, if key == "component" { Place::Component } else { Place::Elsewhere }, depth - 1);
+            let said = self.whole.get(begins..).unwrap_or_default();
+            let is_default = matches!(place, Place::Outside(_)) && DEFAULTS.contains(&(key, said));
+            if EMPTY.contains(&said) || is_default {
+                self.whole.truncate(whole);
+                self.versionless.truncate(versionless);
+                continue;
+            }
+            if key == "version" && matches!(place, Place::Component) {
+                self.versionless.truncate(versionless);
+                // What follows is set off by a comma in both.
+            }
+            is_first = false;
+        }
+        self.push("}");
+    }
+}
+
+/// A scalar, in one form for all that mean the same.
+fn scalar(view: View<'_>) -> String {
+    let text = view.text().unwrap_or_default();
+    if !view.is_plain() {
+        return quoted(text);
+    }
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => "null".to_string(),
+        "true" | "True" | "TRUE" => "true".to_string(),
+        "false" | "False" | "FALSE" => "false".to_string(),
+        _ if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.')) => quoted(text),
+        _ => match (text.parse::<i128>(), text.parse::<f64>()) {
+            (Ok(number), _) => number.to_string(),
+            (_, Ok(number)) if number.is_finite() => format!("{number:?}"),
+            _ => quoted(text),
+        },
+    }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

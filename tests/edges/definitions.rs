@@ -1,0 +1,65 @@
+//! "Definitions are compared as values."
+
+use crate::world::*;
+use sha2::{Digest, Sha256};
+
+const FILE: &str = "definition: {file: greet.definition}\n";
+
+fn hex(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What the platform gives back of a definition.
+fn read_back(version: &str) -> String {
+    format!(
+        "definitionVersion: 7\ndocumentation: ''\nendpointType: flow_specific\nflows:\n- name: F\n  steps:\n  - action:\n      \
+         component:\n        isPublic: true\n        key: chat\n        version: {version}\n      key: x\n    inputs:\n      \
+         connection:\n        type: configVar\n        value: Chat\n    isTrigger: true\n    name: S\nname: greet\n\
+         requiredConfigVars:\n- dataType: connection\n  key: Chat\n  useScopedConfigVar: chat-main\n"
+    )
+}
+
+fn applied() -> Root {
+    Root::base()
+        .edit("dev/integrations/greet.yaml", "spec:\n", &format!("spec:\n  {FILE}"))
+        .with("dev/integrations/greet.definition", &definition("greet", "7", "chat-main"))
+        .apply()
+}
+
+/// Case 09: "no difference (key order, injected empty defaults)", and what comes next is a change, not drift.
+#[test]
+fn what_a_platform_gives_back_is_no_difference() {
+    let root = applied().with("prod/integrations/greet.definition", &read_back("1"));
+    root.plan().exits(0).says("Nothing to do");
+    root.run(&["status"]).says("in sync");
+    let step = "      - {name: T, action: {key: runCode, component: {key: code, isPublic: true}}}\n";
+    let newer = format!("{}{step}", definition("greet", "7", "chat-main"));
+    let root = root.with("dev/integrations/greet.definition", &newer);
+    root.plan().exits(2).says("~ update").says("+ step F › T (code/runCode)");
+    for (form, says) in [("json", "+ step F › T (code/runCode)"), ("markdown", "+ step F › T (code/runCode)")] {
+        root.run(&["plan", "-o", form]).says(says);
+    }
+    root.run(&["apply", "--yes"]).exits(0).says("no action is left");
+}
+
+/// "the component's version as a difference of its own".
+#[test]
+fn the_version_of_a_component_is_said_to_be_one() {
+    let root = applied().with("prod/integrations/greet.definition", &read_back("2"));
+    root.plan().exits(3).says("drifted").says("~ step F › S (chat/x): version of a component");
+}
+
+/// "The records of today go on fitting": of the bytes of a definition.
+#[test]
+fn a_record_of_a_definitions_bytes_fits() {
+    let root = applied();
+    let lock = root.read("prod/stablekey.lock");
+    let at = lock.find(" definition=").unwrap() + " definition=".len();
+    let (hash, bytes) = (lock[at..at + 16].to_string(), root.read("prod/integrations/greet.definition"));
+    let older = hex(&format!("{{\"sha256\":\"{}\"}}", hex(&bytes)))[..16].to_string();
+    assert_ne!(hash, older);
+    let root = root.edit("prod/stablekey.lock", &hash, &older);
+    root.plan().exits(0).says("Nothing to do");
+    let root = root.edit("dev/integrations/greet.definition", "name: S,", "name: Begin,");
+    root.plan().exits(2).says("~ update").says("- step F › S (chat/x)").says("+ step F › Begin (chat/x)");
+}
