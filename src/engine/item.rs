@@ -322,7 +322,7 @@ fn origin_text(origin: Origin) -> &'static str {
 
 fn definition_value<'a>(definition: &'a Definition, uses: Option<&'a Uses>) -> FieldValue<'a> {
     // What was read is known by what it says, wherever it is.
-    uses.map_or(FieldValue::Reference(definition), |uses| FieldValue::Definition(uses))
+    uses.map_or(FieldValue::Reference(definition), FieldValue::Definition)
 }
 
 fn connection_fields<'a>(spec: &'a ConnectionSpec, whole: bool, out: &mut Vec<(Field<'a>, FieldValue<'a>)>) {
