@@ -48,6 +48,9 @@ pub struct TenantSyncSpec {
     /// declared. Absent is read as false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
+    /// Whether another version of a component in a definition is no difference. Absent is read as false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignore_component_versions: Option<bool>,
     /// Whether `prune` may also delete a connection that the sync made and that has no deletionPolicy of its
     /// own in the target. Absent is read as Retain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -302,6 +305,11 @@ impl TenantSyncSpec {
     /// Whether what is no longer declared is removed.
     pub fn prunes(&self) -> bool {
         self.prune.unwrap_or(false)
+    }
+
+    /// Whether another version of a component is no difference.
+    pub fn ignores_component_versions(&self) -> bool {
+        self.ignore_component_versions.unwrap_or(false)
     }
 
     /// Whether nothing is written for it.

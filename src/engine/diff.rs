@@ -1,7 +1,7 @@
 //! One object: what its writers declare against what is live and what the record says. The record's
 //! table of the design, row by row.
 
-use super::canonical::Json;
+use super::canonical::{FieldHash, Json};
 use super::field::{Field, FieldKind, FieldValue};
 use super::hashes::Hashes;
 use super::item::Item;
@@ -26,6 +26,8 @@ pub struct Declaration {
     pub from: String,
     /// Actions that make what it copies.
     pub after: BTreeSet<String>,
+    /// Whether another version of a component in a definition is no difference.
+    pub ignores_versions: bool,
     /// What overrides of the sync decide of it.
     pub overrides: Option<Arc<Overrides>>,
 }
@@ -246,6 +248,24 @@ struct Declared<'a> {
     crossing: bool,
     /// An override gives it, for this tenant.
     by_override: bool,
+    /// To all who want it another version of a component is no difference.
+    ignores_versions: bool,
+}
+
+impl Declared<'_> {
+    /// Whether this is what is wanted.
+    fn is(&self, now: &FieldValue<'_>) -> bool {
+        now.is(&self.value) || self.ignores_versions && now.is_but_for_versions(&self.value)
+    }
+
+    /// What is recorded of it; an older record in its own way is as good.
+    fn hash(&self, sides: &Sides<'_>, field: &Field<'_>, wrote: Option<&Wrote>) -> FieldHash {
+        if let Some(hash) = self.value.hash_without_versions().filter(|_| self.ignores_versions) {
+            return hash;
+        }
+        let is_said = |wrote: &&Wrote| field.kind == FieldKind::Definition && self.value.is_recorded_as(wrote.hash);
+        wrote.filter(is_said).map_or_else(|| sides.hashes.hash(field.kind, &self.value), |wrote| wrote.hash)
+    }
 }
 
 struct Conflict {
@@ -275,7 +295,11 @@ fn merge<'a>(sides: &Sides<'a>) -> Result<(DeclaredFields<'a>, Vec<Overridden>),
                 Err(at) => {
                     let by_override = is_override();
                     let (item, writers) = (&declaration.item, writers.clone());
-                    merged.insert(at, (field, Declared { value, item, writers, crossing, by_override }));
+                    let ignores_versions = declaration.ignores_versions;
+                    merged.insert(
+                        at,
+                        (field, Declared { value, item, writers, crossing, by_override, ignores_versions }),
+                    );
                     continue;
                 }
             };
@@ -283,6 +307,7 @@ fn merge<'a>(sides: &Sides<'a>) -> Result<(DeclaredFields<'a>, Vec<Overridden>),
                 other if other.value.is(&value) => {
                     Arc::make_mut(&mut other.writers).extend(writers.iter().cloned());
                     other.crossing &= crossing;
+                    other.ignores_versions &= declaration.ignores_versions;
                     other.by_override |= is_override();
                 }
                 other if crossing && gives_way(value, other, sides.live, &field) => {}
@@ -367,7 +392,7 @@ fn create(sides: &Sides<'_>, declared: &DeclaredFields<'_>) -> Option<Fields> {
             fields.after = fields.after.with(field, Some(d.item));
         }
         if !d.writers.is_empty() {
-            let wrote = Wrote { hash: sides.hashes.hash(field.kind, &d.value), writers: d.writers.clone() };
+            let wrote = Wrote { hash: d.hash(sides, field, None), writers: d.writers.clone() };
             record.fields.insert(field.clone().into_owned(), wrote);
         }
     }
@@ -412,13 +437,8 @@ fn declared_field(
     out: &mut Fields,
 ) {
     let now = before.or(field.kind.absent());
-    let to_record = || {
-        // What an older record says in its own way is as good.
-        let is_said = |wrote: &&Wrote| field.kind == FieldKind::Definition && d.value.is_recorded_as(wrote.hash);
-        let hash = wrote.filter(is_said).map_or_else(|| sides.hashes.hash(field.kind, &d.value), |wrote| wrote.hash);
-        Wrote { hash, writers: writers_of(sides, field, d, wrote) }
-    };
-    if now.is_some_and(|now| now.is(&d.value)) {
+    let to_record = || Wrote { hash: d.hash(sides, field, wrote), writers: writers_of(sides, field, d, wrote) };
+    if now.is_some_and(|now| d.is(&now)) {
         let follows = to_record();
         if wrote != Some(&follows) {
             out.changes.push(change(field, Op::Record, None, Some(d.value)));

@@ -318,13 +318,30 @@ impl FieldValue<'_> {
         }
     }
 
-    /// Whether a record with this hash speaks of this value. Of a definition an older record has the hash of its bytes.
+    /// Whether a record with this hash speaks of this value. Of a definition an older record has the hash of its bytes, one of a sync that ignores
+    /// versions of components, of all but those.
     pub fn is_recorded_as(&self, hash: FieldHash) -> bool {
         match self {
             FieldValue::Definition(uses) => {
-                [&uses.value, &uses.digest].into_iter().any(|digest| of_digest(digest) == hash)
+                [&uses.value, &uses.digest, &uses.versionless].into_iter().any(|digest| of_digest(digest) == hash)
             }
             _ => self.hash() == hash,
+        }
+    }
+
+    /// The same but for the versions of components in a definition.
+    pub fn is_but_for_versions(&self, other: &FieldValue<'_>) -> bool {
+        match (self, other) {
+            (FieldValue::Definition(a), FieldValue::Definition(b)) => a.says_the_same_but_for_versions(b),
+            _ => false,
+        }
+    }
+
+    /// The hash that the record keeps where versions of components are no difference.
+    pub fn hash_without_versions(&self) -> Option<FieldHash> {
+        match self {
+            FieldValue::Definition(uses) if !uses.versionless.is_empty() => Some(of_digest(&uses.versionless)),
+            _ => None,
         }
     }
 

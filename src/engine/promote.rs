@@ -94,6 +94,7 @@ pub fn promote(
             extent,
             from: from.tenant.to_string(),
             after: made_by(&id).into_iter().collect(),
+            ignores_versions: sync.spec.ignores_component_versions(),
             overrides: (!overrides.is_empty()).then(|| overrides.into()),
         };
         (id, declaration)

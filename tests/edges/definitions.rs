@@ -63,3 +63,24 @@ fn a_record_of_a_definitions_bytes_fits() {
     let root = root.edit("dev/integrations/greet.definition", "name: S,", "name: Begin,");
     root.plan().exits(2).says("~ update").says("- step F › S (chat/x)").says("+ step F › Begin (chat/x)");
 }
+
+/// "component versions are one that a sync can leave out (`ignoreComponentVersions`)".
+#[test]
+fn a_sync_can_leave_versions_of_components_out() {
+    let mirror = "connections: Mirror";
+    let root = applied().edit("syncs.yaml", mirror, "connections: Mirror, ignoreComponentVersions: true");
+    root.run(&["apply", "--yes"]).exits(0);
+    let root = root.with("prod/integrations/greet.definition", &read_back("2"));
+    root.plan().exits(0).says("Nothing to do");
+    let newer = definition("greet", "7", "chat-main").replace("name: S,", "name: Begin,");
+    let root = root.with("dev/integrations/greet.definition", &newer);
+    root.plan().exits(2).says("~ update").says("+ step F › Begin (chat/x)");
+    root.run(&["apply", "--yes"]).exits(0).says("no action is left");
+    // Taken out again, a version is a difference again.
+    let root = root.edit("syncs.yaml", ", ignoreComponentVersions: true", "");
+    root.plan().exits(0);
+    root.edit("dev/integrations/greet.definition", "version: 1", "version: 3")
+        .plan()
+        .exits(2)
+        .says("version of a component");
+}

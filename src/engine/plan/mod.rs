@@ -219,6 +219,7 @@ fn declare_source(input: &mut Input<'_>, emptied: &mut BTreeSet<Writer>) {
             extent: Extent::Whole,
             from: input.tenant.to_string(),
             after: BTreeSet::new(),
+            ignores_versions: false,
             overrides: None,
         };
         input.declare(declaration.item.id(), declaration);
