@@ -19,6 +19,9 @@ pub struct Uses {
     /// Its settings, flows and steps, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
+    /// Secrets that it does not hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_empty: Vec<LeftEmpty>,
     /// By variable name (the definition's display key), in the definition's order.
     pub variables: BTreeMap<String, Vec<Use>>,
     /// Names of the flows, in order.
@@ -40,6 +43,16 @@ pub struct Part {
     pub digest: String,
     /// Of what it says but for the versions of components.
     pub versionless: String,
+}
+
+/// A secret that a definition does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftEmpty {
+    /// The connection variable that it is of; `None`: it is of a step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variable: Option<String>,
+    /// What it is, in words: `connection "Chat", input clientSecret`.
+    pub what: String,
 }
 
 impl Uses {

@@ -92,6 +92,11 @@ impl Export {
             }
             _ => output.bytes(&exported)?,
         }
+        let left_empty = definition::uses(&exported).map(|uses| uses.left_empty).unwrap_or_default();
+        if !left_empty.is_empty() {
+            let left: Vec<&str> = left_empty.iter().map(|left| left.what.as_str()).collect();
+            output.note(&format!("To fill in on the platform, once it is imported there: {}.", left.join("; ")));
+        }
         Ok(0)
     }
 }

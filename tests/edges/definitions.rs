@@ -84,3 +84,27 @@ fn a_sync_can_leave_versions_of_components_out() {
         .exits(2)
         .says("version of a component");
 }
+
+/// Case 10: "emptied inputs stay on the manual list until filled, and `export` names them".
+#[test]
+fn what_import_emptied_stays_on_the_list() {
+    let own = "  - key: Chat\n    dataType: connection\n    connection: {key: oauth2, component: {key: chat, isPublic: true}}\n    \
+               inputs: {clientSecret: {type: value, value: CANARY-1234, meta: {orgOnly: true}}}\n";
+    let text =
+        definition("greet", "7", "x").replace("  - {key: Chat, dataType: connection, useScopedConfigVar: x}\n", own);
+    let root = Root::empty().with("exported/greet.yml", &text);
+    root.run(&["import", "--root", "ours", "--tenant", "us", "exported/greet.yml"]).exits(0).does_not_say("CANARY");
+    let says = "fill in on the platform, once it is imported there: connection \"Chat\", input clientSecret";
+    root.run(&["status", "ours", "--todo"]).says(says);
+    let exported = root.run(&["export", "--root", "ours", "us", "greet"]);
+    exported.exits(0).says("input clientSecret").does_not_say("CANARY");
+    // Bound to a reusable connection it has nothing to fill in.
+    let file = "ours/us/integrations/greet.yaml";
+    let bound = root.read(file);
+    let at = bound.find("    own:").unwrap();
+    let end = bound.find("  definition:").unwrap();
+    root.write(file, &format!("{}    stableKey: chat-main\n{}", &bound[..at], &bound[end..]));
+    root.write("ours/us/connections/chat-main.yaml", &connection("chat-main"));
+    root.run(&["export", "--root", "ours", "us", "greet"]).exits(0).does_not_say("input clientSecret");
+    root.run(&["status", "ours", "--todo"]).does_not_say("input clientSecret");
+}

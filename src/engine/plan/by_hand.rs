@@ -46,6 +46,21 @@ pub(super) fn notes(actions: &[Action], live: &Inventory, after: &Inventory) -> 
     notes
 }
 
+/// Secrets that an integration's definition does not hold, but for those of variables that are bound to a reusable
+/// connection.
+pub fn of_definition(integration: &Object<IntegrationSpec>, uses: &Uses) -> Option<Note> {
+    let bound = |name: &str| integration.spec.connections.iter().any(|v| v.name == name && v.stable_key().is_some());
+    let left = uses.left_empty.iter().filter(|left| !left.variable.as_deref().is_some_and(bound));
+    let left: Vec<&str> = left.map(|left| left.what.as_str()).collect();
+    (!left.is_empty()).then(|| Note::ByHand {
+        object: ObjectId::new(Kind::Integration, integration.name()),
+        who: PLATFORM_TEAM,
+        count: left.len(),
+        text: format!("fill in on the platform, once it is imported there: {}", left.join("; ")),
+        secret: None,
+    })
+}
+
 /// Whether what somebody signed in to changes: what customers did, or an endpoint beside secrets.
 fn asks_to_sign_in(action: &Action) -> bool {
     let moves = |c: &FieldChange| c.field.kind == FieldKind::Input && endpoint::is_named_so(&c.field.name);

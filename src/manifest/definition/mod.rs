@@ -5,6 +5,7 @@
 mod bind;
 mod encoding;
 mod error;
+mod left_empty;
 mod secrets;
 mod steps;
 mod stubs;
@@ -111,6 +112,7 @@ pub fn read(bytes: &[u8]) -> Result<Definition, DefinitionError> {
         value: said.value,
         versionless: said.versionless,
         parts: said.parts,
+        left_empty: left_empty::read(root),
         variables: found.uses,
         flows: steps::flow_names(root),
         unread: format.unread(),

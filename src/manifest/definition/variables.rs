@@ -98,7 +98,7 @@ pub(super) fn connections<'t>(root: View<'t>) -> impl Iterator<Item = View<'t>> 
     root.get("requiredConfigVars").into_iter().flat_map(View::items).filter(|entry| is_connection(*entry))
 }
 
-fn is_connection(entry: View<'_>) -> bool {
+pub(super) fn is_connection(entry: View<'_>) -> bool {
     let given = |key| entry.get(key).is_some_and(|value| !value.is_null());
     entry.text_of("dataType") == Some("connection") || given("connection") || given("useScopedConfigVar")
 }

@@ -289,7 +289,11 @@ fn todo(world: &World, plan: &Plan) -> Vec<Todo> {
     let live = live.filter(|(name, _)| is_asked(name));
     let live = live.flat_map(|(name, inventory)| {
         let notes = inventory.connections.values().flat_map(|c| by_hand::of_connection(c, inventory));
-        notes.map(move |note| (name, note))
+        let definitions = inventory
+            .uses
+            .iter()
+            .filter_map(|(name, uses)| by_hand::of_definition(inventory.integrations.get(name)?, uses));
+        notes.chain(definitions).map(move |note| (name, note))
     });
     let mut all: BTreeSet<Todo> = BTreeSet::new();
     let mut secrets: BTreeMap<(&str, String), (BTreeSet<ObjectId>, SecretNeed)> = BTreeMap::new();

@@ -1,0 +1,40 @@
+//! Secrets that a definition does not hold: whoever gives it back to a platform must fill them in there.
+
+use super::secrets::EmptiedPlace;
+use super::steps;
+use super::tree::View;
+use super::variables::{self, is_secret_input, literal};
+use crate::api::LeftEmpty;
+
+/// The inputs that are secret by name or type and empty, in the definition's order: those of connections of its own,
+/// and of steps.
+pub(super) fn read(root: View<'_>) -> Vec<LeftEmpty> {
+    let mut found = Vec::new();
+    let entries = steps::config_variables(root).filter(|(_, entry)| variables::is_connection(*entry));
+    for (variable, entry) in entries.filter(|(_, entry)| entry.text_of("useScopedConfigVar").is_none()) {
+        for input in empty_inputs(entry) {
+            let place = EmptiedPlace::Connection { variable: variable.to_string(), input };
+            found.push(LeftEmpty { variable: Some(variable.to_string()), what: place.to_string() });
+        }
+    }
+    steps::for_each_step(root, &mut |step| {
+        for input in empty_inputs(step.view) {
+            let place = EmptiedPlace::Step { flow: step.flow.to_string(), step: step.name.to_string(), input };
+            found.push(LeftEmpty { variable: None, what: place.to_string() });
+        }
+    });
+    found
+}
+
+fn empty_inputs(of: View<'_>) -> Vec<String> {
+    let inputs = of.get("inputs").into_iter().flat_map(View::entries);
+    let named = inputs.filter_map(|(name, input)| Some((name.text()?, input)));
+    // Where nothing stands at all, nothing was emptied.
+    let is_empty = |input: View<'_>| {
+        literal(input).is_some_and(|value| !value.is_null() && value.text().is_some_and(|text| text.trim().is_empty()))
+    };
+    named
+        .filter(|(name, input)| is_secret_input(name, *input) && is_empty(*input))
+        .map(|(name, _)| name.to_string())
+        .collect()
+}
