@@ -14,8 +14,8 @@ use stablekey::tenant::project::{Given, Project, open};
 use stablekey::tenant::{Place, PlaceError};
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::TempDir;
 
@@ -23,13 +23,25 @@ use tempfile::TempDir;
 struct Failing {
     steps: AtomicUsize,
     cut: usize,
+    /// Files that are written and not on the disk: a cut takes half of each away.
+    staged: Mutex<Vec<PathBuf>>,
 }
 
 impl Failing {
+    fn after(cut: usize) -> Self {
+        Failing { steps: AtomicUsize::new(0), cut, staged: Mutex::default() }
+    }
+
     fn step(&self) -> Step {
         match self.steps.fetch_add(1, Ordering::SeqCst) {
             now if now < self.cut => Step::Whole,
-            now if now == self.cut => Step::Cut,
+            now if now == self.cut => {
+                for path in self.staged.lock().unwrap().drain(..) {
+                    let bytes = std::fs::read(&path).unwrap_or_default();
+                    let _ = std::fs::write(&path, &bytes[..bytes.len() / 2]);
+                }
+                Step::Cut
+            }
             _ => Step::Dark,
         }
     }
@@ -63,7 +75,30 @@ impl Disk for Failing {
         }
     }
 
+    fn stage(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let step = self.step();
+        if step == Step::Dark {
+            return Err(dark());
+        }
+        RealDisk.stage(path, bytes)?;
+        if step == Step::Whole {
+            self.staged.lock().unwrap().push(path.to_path_buf());
+            return Ok(());
+        }
+        std::fs::write(path, &bytes[..bytes.len() / 2]).and(Err(dark()))
+    }
+
+    fn sync_staged(&self, folder: &Path) -> io::Result<()> {
+        if self.step() != Step::Whole {
+            return Err(dark());
+        }
+        self.staged.lock().unwrap().clear();
+        RealDisk.sync_staged(folder)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        // What is not on the disk has no place yet: else a cut would leave half a file under its name.
+        assert!(!self.staged.lock().unwrap().contains(&from.to_path_buf()), "{} is not on the disk", from.display());
         if self.step() == Step::Whole { RealDisk.rename(from, to) } else { Err(dark()) }
     }
 
@@ -160,7 +195,7 @@ fn every_cut_of(example: &str, prepare: &dyn Fn(&Ground)) {
     };
     let clean = fresh();
     let old = content(clean.root());
-    let disk = Arc::new(Failing { steps: AtomicUsize::new(0), cut: usize::MAX });
+    let disk = Arc::new(Failing::after(usize::MAX));
     let first = planned(clean.root());
     assert!(!first.is_empty(), "there is something to do");
     let report = clean.run(disk.clone(), &first, &Consent::All).unwrap();
@@ -176,7 +211,7 @@ fn every_cut_of(example: &str, prepare: &dyn Fn(&Ground)) {
         let path = ground.root();
         let first = planned(path);
         let consent = consents(&first)[cut.1].clone();
-        let failing = Arc::new(Failing { steps: AtomicUsize::new(0), cut: cut.0 });
+        let failing = Arc::new(Failing::after(cut.0));
         // "whatever fails after the first write is in the report"
         let report = ground.run(failing, &first, &consent);
         if content(path) != old {

@@ -10,7 +10,7 @@ use crate::api::{Definition, IntegrationSpec, Object, Resource};
 use crate::engine::canonical::{Digest, Json};
 use crate::engine::field::FieldKind;
 use crate::engine::item::{Item, ObjectId};
-use crate::engine::plan::{Action, ActionKind, Change, FieldChange, Op};
+use crate::engine::plan::{Action, ActionKind, Change, DefinitionFrom, FieldChange, Op};
 use crate::engine::record::Record;
 use crate::engine::world::Inventory;
 use crate::io_error::{self, Words};
@@ -18,12 +18,15 @@ use crate::manifest::{self, Edit, Origin, Problem, to_yaml};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where earlier versions kept what was approved. Whoever may change the tree may write it, so it is
 /// never read.
 const APPROVED: &str = "stablekey.approved";
+/// How many new files are brought to the disk together.
+const TOGETHER: usize = 2_048;
 /// The largest lock file that we read, in bytes.
 const LOCK_BYTES: u64 = 256_000_000;
 
@@ -204,6 +207,7 @@ impl Place for DirectoryPlace {
             unreadable: !snapshot.inventory.unparsed.is_empty(),
             read_only: snapshot.inventory.read_only.clone(),
             side_files,
+            staged: None,
             files: snapshot.origins.iter().map(|(id, origin)| (id.clone(), PathBuf::from(&origin.file.path))).collect(),
         }))
     }
@@ -235,9 +239,55 @@ struct DirectorySession<'a> {
     read_only: BTreeMap<ObjectId, String>,
     /// Which definition file is whose.
     side_files: SideFiles,
+    /// New files that are written and not yet in their places; `None`: each goes there at once.
+    staged: Option<Vec<Staged>>,
+}
+
+/// A new file that waits to be put in its place.
+struct Staged {
+    temporary: PathBuf,
+    path: PathBuf,
+    id: ObjectId,
 }
 
 impl DirectorySession<'_> {
+    /// Puts what was staged in its place, and gives back what could not be.
+    fn place_staged(&mut self) -> Vec<(ObjectId, PlaceError)> {
+        let Some(staged) = self.staged.take().filter(|staged| !staged.is_empty()) else { return Vec::new() };
+        let disk = self.place.disk.as_ref();
+        // One error of the disk is the error of each.
+        let again = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
+        let synced = disk.sync_staged(&self.place.folder);
+        let mut failed = Vec::new();
+        let mut placed: BTreeMap<PathBuf, Vec<ObjectId>> = BTreeMap::new();
+        for Staged { temporary, path, id } in staged {
+            match synced.as_ref().map_err(again).and_then(|()| disk.rename(&temporary, &path)) {
+                Ok(()) => placed.entry(path.parent().map(Path::to_path_buf).unwrap_or_default()).or_default().push(id),
+                Err(error) => {
+                    // Where it cannot be taken away, the next run does it.
+                    let _ = disk.remove(&temporary);
+                    self.files.remove(&id);
+                    self.records.remove(&id);
+                    failed.push((id, self.place.failed(&path)(error)));
+                }
+            }
+        }
+        for (folder, ids) in placed {
+            if let Err(error) = disk.sync_folder(&folder) {
+                failed.extend(ids.into_iter().map(|id| (id, self.place.failed(&folder)(again(&error)))));
+            }
+        }
+        failed
+    }
+
+    /// Writes a file that is not there yet, at once or with others.
+    fn write_first(&mut self, path: &Path, bytes: &[u8], id: &ObjectId) -> Result<(), PlaceError> {
+        let Some(staged) = &mut self.staged else { return self.write(path, bytes) };
+        let temporary = disk::stage(self.place.disk.as_ref(), path, bytes).map_err(self.place.failed(path))?;
+        staged.push(Staged { temporary, path: path.to_path_buf(), id: id.clone() });
+        Ok(())
+    }
+
     /// Records come before the objects that are created: a run that is killed between the two leaves
     /// a record of nothing, never an object that nobody knows we made. All of them at once, with the
     /// first change: an apply that is refused writes nothing.
@@ -336,7 +386,11 @@ impl DirectorySession<'_> {
         let refused = |why: String| PlaceError::Refused { object: id.clone(), why };
         let yaml = to_yaml(&resource).map_err(|error| refused(error.to_string()))?;
         let text = match disk::read(&path, manifest::limits::FILE_BYTES).map_err(self.place.failed(&path))? {
-            None => yaml,
+            None => {
+                self.write_first(&path, yaml.as_bytes(), id)?;
+                self.files.insert(id.clone(), path);
+                return Ok(());
+            }
             Some(bytes) => {
                 let there =
                     String::from_utf8(bytes).map_err(|_| refused(format!("{} is not UTF-8", path.display())))?;
@@ -441,6 +495,40 @@ impl Session for DirectorySession<'_> {
             None => drop(self.records.remove(&change.object)),
         }
         Ok(())
+    }
+
+    fn apply_all(
+        &mut self,
+        actions: &[&Action],
+        bytes: &(dyn Fn(&DefinitionFrom) -> Result<Vec<u8>, PlaceError> + Sync),
+        stop: &dyn Fn() -> bool,
+        done: &mut dyn FnMut(usize, Result<(), PlaceError>),
+    ) {
+        let mut first = 0;
+        // New files go to the disk together; whatever changes or removes one comes by itself.
+        for run in actions.chunk_by(|a, b| (a.action == ActionKind::Create) == (b.action == ActionKind::Create)) {
+            let creates = run.first().is_some_and(|action| action.action == ActionKind::Create);
+            for share in run.chunks(if creates { TOGETHER } else { 1 }) {
+                self.staged = creates.then(Vec::new);
+                let mut results = Vec::new();
+                for action in share.iter().take_while(|_| !stop()) {
+                    let definition = action.change.definition.as_ref().map(bytes).transpose();
+                    results.push(definition.and_then(|definition| self.apply(action, definition.as_deref())));
+                }
+                for (id, error) in self.place_staged() {
+                    let at = share.iter().position(|action| action.change.object == id);
+                    if let Some(result) = at.and_then(|at| results.get_mut(at)) {
+                        *result = Err(error);
+                    }
+                }
+                let is_whole = results.len() == share.len();
+                results.into_iter().enumerate().for_each(|(at, result)| done(first + at, result));
+                if !is_whole {
+                    return;
+                }
+                first += share.len();
+            }
+        }
     }
 
     fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, PlaceError> {

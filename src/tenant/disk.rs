@@ -1,5 +1,6 @@
 //! Files, written so that each is old or new whatever happens: temporary file, fsync, rename, fsync
-//! of the folder. A trait, so that tests can cut the power after any step.
+//! of the folder. Of many new ones all are written, then brought to the disk at once, then renamed. A trait, so that
+//! tests can cut the power after any step.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -15,6 +16,14 @@ pub trait Disk: Send + Sync {
     fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
     /// The same where no file is yet, for its owner's eyes only.
     fn write_new_privately(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Writes a new file, which may not be on the disk before [`Disk::sync_staged`].
+    fn stage(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.write_new(path, bytes)
+    }
+    /// Brings all that was staged in a folder to the disk.
+    fn sync_staged(&self, _folder: &Path) -> io::Result<()> {
+        Ok(())
+    }
     /// Puts a file in the place of another.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Takes a file away.
@@ -31,16 +40,18 @@ pub struct RealDisk;
 
 impl Disk for RealDisk {
     fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = match File::create_new(path) {
-            // What a killed run left, or a link that somebody laid there, which is never followed.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                fs::remove_file(path)?;
-                File::create_new(path)?
-            }
-            other => other?,
-        };
-        file.write_all(bytes)?;
-        file.sync_all()
+        written(path, bytes)?.sync_all()
+    }
+
+    // Elsewhere each file is brought to the disk by itself.
+    #[cfg(target_os = "linux")]
+    fn stage(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        written(path, bytes).map(drop)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn sync_staged(&self, folder: &Path) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(File::open(folder)?)?)
     }
 
     fn write_new_privately(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -65,6 +76,32 @@ impl Disk for RealDisk {
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
     }
+}
+
+/// A new file with these bytes, not yet on the disk.
+fn written(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let mut file = match File::create_new(path) {
+        // What a killed run left, or a link that somebody laid there, which is never followed.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(path)?;
+            File::create_new(path)?
+        }
+        other => other?,
+    };
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
+/// Writes a file that is not there yet under a temporary name, and gives that back. [`Disk::sync_staged`] and
+/// [`Disk::rename`] make it what it should be.
+pub fn stage(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+    let (folder, name) = parts(path)?;
+    if !folder.is_dir() {
+        disk.create_folder(folder)?;
+    }
+    let temporary = folder.join(format!("{TEMPORARY}{}", name.to_string_lossy()));
+    disk.stage(&temporary, bytes)?;
+    Ok(temporary)
 }
 
 /// Writes a file whole or not at all, keeping the permissions of one that is there.
