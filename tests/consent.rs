@@ -734,6 +734,56 @@ fn a_plan_file_that_was_edited_is_refused() {
     assert_eq!(fs::read(ground.root().join("tenants.yaml")).unwrap(), tenants);
 }
 
+/// What is left of an action is never another kind of action, whatever a file calls its rest.
+#[test]
+fn a_delete_that_is_shown_as_an_update_is_refused() {
+    let ground = Ground::redirected();
+    ground.run(&["apply", "--yes"]);
+    assert_eq!(ground.run(&["plan", "--out", "../plan.json"]).status.code(), Some(2));
+    let file = ground.around.path().join("plan.json");
+    let mut plan: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let mut digests = Vec::new();
+    for target in plan["targets"].as_array_mut().unwrap() {
+        for action in target["actions"].as_array_mut().unwrap() {
+            digests.push(action["digest"].clone());
+            action["digest"] = format!("sha256:{}", "0".repeat(64)).into();
+            action["action"] = "adopt".into();
+        }
+    }
+    plan["resumptions"] = digests.into();
+    fs::write(&file, plan.to_string()).unwrap();
+    let told = ground.apply(&["--plan", "../plan.json"], 1);
+    assert!(told.contains("it is another action"), "{told}");
+}
+
+/// A create that was cut off between its record and the object, and whose record does not say where its secrets go,
+/// is finished by the same plan file.
+#[test]
+fn a_plan_file_finishes_a_create_that_is_not_recorded() {
+    let ground = Ground::redirected();
+    let file = ground.around.path().join("plan.json");
+    ground.write("made/tenants.yaml", &(tenant("us", "") + &tenant("eu", "\n  acceptFrom: [us]")));
+    ground.write(
+        "made/syncs.yaml",
+        "apiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nmetadata: {name: s}\nspec: {from: us, to: [eu], integrations: [\"*\"], connections: Create}\n",
+    );
+    ground.write(
+        "made/us/crm.yaml",
+        "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\nmetadata: {name: crm}\nspec:\n  stableKey: crm\n  component: {key: http}\n  type: basic\n  credentials: OrganizationGlobal\n  inputs:\n    host: {value: a.example}\n    password: {secretRef: {name: s, key: password}}\n---\napiVersion: stablekey.dev/v1alpha1\nkind: Integration\nmetadata: {name: i}\nspec: {connections: [{name: V, stableKey: crm}]}\n",
+    );
+    let run = |arguments: &[&str]| stablekey(&ground.path("made"), arguments).output().unwrap();
+    fs::create_dir_all(ground.path("made/eu")).unwrap();
+    let plan = run(&["plan", "--out", file.to_str().unwrap()]);
+    assert_eq!(plan.status.code(), Some(2), "{}", said(&plan));
+    let apply = || run(&["apply", "--plan", file.to_str().unwrap()]);
+    assert_eq!(apply().status.code(), Some(0));
+    // The record is there, the object is not.
+    fs::remove_file(ground.path("made/eu/connections/crm.yaml")).unwrap();
+    let again = apply();
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+    assert!(said(&again).contains("✓ eu/Connection/crm"), "{}", said(&again));
+}
+
 /// A plan file of another folder is no consent here, and nothing to do is no success.
 #[test]
 fn a_plan_of_another_folder_is_refused() {

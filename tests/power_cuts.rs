@@ -15,8 +15,8 @@ use stablekey::tenant::{Place, PlaceError};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
 /// A disk that does so many steps and no more. The step in hand may be half done.

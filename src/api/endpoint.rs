@@ -71,16 +71,25 @@ pub fn is_url(value: &str) -> bool {
 /// What stands for a host that a value does not name plainly: it may be any, and says nothing of the value.
 pub const UNCLEAR: &str = "a host that is not plain";
 
-/// The hosts that a value names, each in lower case, with its port where that is not the scheme's own; plain http
-/// is another than https.
+/// Schemes that send what anybody on the way can read.
+const IN_CLEAR: [&str; 4] = ["ws", "ftp", "telnet", "ldap"];
+
+/// The hosts that a value names, each in lower case, with its port where that is not the scheme's own; plain http,
+/// and every other scheme that sends in clear, is another than https.
 pub fn hosts(value: &str) -> BTreeSet<String> {
     parts(value).map(|part| host(part).unwrap_or_else(|| UNCLEAR.to_string())).collect()
 }
 
 fn host(part: &str) -> Option<String> {
     let (scheme, rest) = part.split_once("://").unwrap_or(("", part));
-    let rest = rest.trim_start_matches('/');
-    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or(rest);
+    // One reader takes what is before a backslash for the host, another what is behind it; of `\\host\share` all
+    // take the same.
+    let rest = match rest.strip_prefix(r"\\") {
+        Some(share) if scheme.is_empty() && !share.contains('@') => share.split('\\').next().unwrap_or(share),
+        _ if rest.contains('\\') => return None,
+        _ => rest.trim_start_matches('/'),
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_ascii_lowercase();
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
     if host.is_empty() || !host.chars().all(is_plain) {
@@ -89,7 +98,8 @@ fn host(part: &str) -> Option<String> {
     let is = |other: &str| scheme.eq_ignore_ascii_case(other);
     Some(match () {
         () if is("http") => format!("http://{}", host.strip_suffix(":80").unwrap_or(&host)),
-        () if is("https") => host.strip_suffix(":443").unwrap_or(&host).to_string(),
+        () if is("https") || is("wss") => host.strip_suffix(":443").unwrap_or(&host).to_string(),
+        () if IN_CLEAR.iter().any(|scheme| is(scheme)) => format!("{}://{host}", scheme.to_ascii_lowercase()),
         () => host,
     })
 }
@@ -211,6 +221,19 @@ mod tests {
         ] {
             assert!(!is_named_so(name), "{name}");
         }
+    }
+
+    /// Readers of URLs differ in what is the host beside a backslash; what is sent in clear is another place.
+    #[test]
+    fn hosts_that_are_not_plain_and_schemes_in_clear() {
+        let one = |value: &str| hosts(value).into_iter().next().unwrap();
+        assert_eq!(one(r"https://a.example\@evil.example/"), UNCLEAR);
+        assert_eq!(one(r"https://a.example\x"), UNCLEAR);
+        assert_eq!(one(r"\\host\share"), "host");
+        for scheme in ["http", "ws", "ftp"] {
+            assert_ne!(one(&format!("{scheme}://a.example")), one("https://a.example"), "{scheme}");
+        }
+        assert_eq!(one("wss://a.example:443"), one("https://a.example"));
     }
 
     #[test]

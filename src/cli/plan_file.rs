@@ -151,16 +151,31 @@ impl ShownAction {
         serde_json::from_value(serde_json::to_value(action)?)
     }
 
-    /// Whether whoever read this knows what `planned` does: this action, or what is left of it.
-    fn tells_of(&self, planned: &ShownAction) -> bool {
-        let codes: BTreeSet<&str> = self.needs_approval.iter().map(|mark| mark.code.as_str()).collect();
-        let same_fields = match self.digest == planned.digest {
-            true => self.action == planned.action && self.fields == planned.fields,
+    /// What of a planned action whoever read this did not read; `None`: this action was read, or what is left of it.
+    fn hides(&self, planned: &ShownAction) -> Option<&'static str> {
+        let is_whole = self.digest == planned.digest;
+        let same_kind = self.action == planned.action;
+        // What is left of an action is never more than it: only the record, or what it was already.
+        let is_rest = planned.action == "adopt" || same_kind && planned.action != "delete";
+        let same_fields = match is_whole {
+            true => self.fields == planned.fields,
             false => self.fields.becomes.is_superset(&planned.fields.becomes),
         };
-        same_fields
-            && self.writers.is_superset(&planned.writers)
-            && planned.needs_approval.iter().all(|mark| codes.contains(mark.code.as_str()))
+        // A create that was cut off after its record is marked where its record does not say where secrets go. Its
+        // fields were all read.
+        let is_create_left = !is_whole && same_kind && planned.action == "create" && self.fields == planned.fields;
+        let codes: BTreeSet<&str> = self.needs_approval.iter().map(|mark| mark.code.as_str()).collect();
+        let marks = planned.needs_approval.iter().all(|mark| codes.contains(mark.code.as_str()));
+        if !(if is_whole { same_kind } else { is_rest }) {
+            return Some("it is another action");
+        }
+        if !same_fields {
+            return Some("its fields differ");
+        }
+        if !self.writers.is_superset(&planned.writers) {
+            return Some("its writers differ");
+        }
+        (!marks && !is_create_left).then_some("what needs approval differs")
     }
 }
 
@@ -170,9 +185,12 @@ impl PlanFile {
     pub fn shows(&self, plan: &Plan) -> Result<(), Failure> {
         for (_, action) in plan.actions().filter(|(_, action)| self.covers.contains(&action.digest.to_string())) {
             let planned = ShownAction::of(action).map_err(|e| Failure::new(e.to_string(), OURS))?;
-            if !self.shown.get(&action.id).is_some_and(|shown| shown.tells_of(&planned)) {
-                let message =
-                    format!("the plan file was edited: it shows other values of {} than would be written", action.id);
+            let hides = self.shown.get(&action.id).map_or(Some("it does not show it"), |shown| shown.hides(&planned));
+            if let Some(what) = hides {
+                let message = format!(
+                    "the plan file was edited: it shows other values of {} than would be written ({what})",
+                    action.id
+                );
                 let help = "make a new one with `stablekey plan --out FILE`, and read it again";
                 return Err(Failure::new(message, help));
             }

@@ -165,6 +165,12 @@ fn carry(
     }
     for (place, variable) in integration.spec.connections.iter().enumerate() {
         if on_its_way.overrides.leaves_alone(&Field::named(FieldKind::Variable, &variable.name)) {
+            // What the variable means there is used as before, and crosses as before.
+            let theirs = to.inventory.integrations.get(name).map(|there| there.spec.connections.as_slice());
+            let theirs = theirs.unwrap_or_default().iter().find(|there| there.name == variable.name);
+            let binding = SourceBinding { connection: None, overridden: true, meaning: Meaning::Declared };
+            let key = theirs.and_then(Variable::stable_key);
+            on_its_way.connections.extend(key.and_then(|key| carried(key, &binding, from, to, own)));
             continue;
         }
         let connection =

@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// customer's own over them.
 pub type Inputs<'a> = BTreeMap<&'a str, &'a Input>;
 
+/// How hosts that customers give are called.
+pub const EACH_CUSTOMERS: &str = "each customer's ";
+
 /// The inputs of a connection.
 pub fn inputs_of(spec: &ConnectionSpec) -> Inputs<'_> {
     spec.inputs.iter().map(|(name, input)| (name.as_str(), input)).collect()
@@ -80,7 +83,7 @@ impl Strictest<'_> {
             Input::Value(_) if self.is_secret(name, input) => BTreeSet::from([endpoint::UNCLEAR.to_string()]),
             Input::Value(value) => endpoint::hosts(value),
             Input::SecretRef(secret) => BTreeSet::from([format!("Secret {}/{}", secret.name, secret.key)]),
-            Input::PerCustomer(_) => BTreeSet::from([format!("each customer's {name}")]),
+            Input::PerCustomer(_) => BTreeSet::from([format!("{EACH_CUSTOMERS}{name}")]),
         };
         endpoints.flat_map(of).collect()
     }

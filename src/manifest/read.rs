@@ -280,10 +280,13 @@ impl Reader<'_> {
         let at = find(found.tree, found.id, &[key]).unwrap_or_else(|| head(found));
         let at = first_line_of(found.tree.text, at);
         let spans = mask::spans(found.tree, found.id, Some(schema::of_any()));
+        let is_wrapper = message == WRAPPED;
         let problem = Problem::at(self.file, found.tree.text, found.first_line, at, &spans, (message, help));
         let text = found.tree.text;
         // What is no resource at all is somebody else's, unless it says otherwise.
         let ours = found.tree.get(found.id, "apiVersion").is_some() || sniff::could_be_ours(text);
+        // Outside tenants' folders what merely holds ours (values of a chart, a template) is read by its own tool.
+        let ours = ours && !is_wrapper;
         self.reading.unparsed_as(self.file.path.clone(), vec![problem], ours);
     }
 
@@ -379,6 +382,8 @@ fn violations(tree: &Tree<'_>, id: Id, resource: &Resource) -> Vec<Finding> {
     rules::violations(resource).into_iter().chain(rules::in_files(resource)).map(finding).collect()
 }
 
+const WRAPPED: &str = "this holds resources of ours, and is no List";
+
 /// Why a document is no resource of any kind, though it may have been one of ours, and the key where that shows.
 /// What is left of a file (the text of a link, a pointer to large-file storage, half a document) parses as well.
 fn unclear(tree: &Tree<'_>, id: Id) -> Option<(String, (String, String))> {
@@ -439,7 +444,7 @@ fn unclear(tree: &Tree<'_>, id: Id) -> Option<(String, (String, String))> {
         }
         _ if !is_list && tree.entries(id).iter().any(|entry| holds_ours(entry.value)) => {
             let help = "write each as a document of its own, or all as items of `apiVersion: v1` and `kind: List`";
-            let words = ("this holds resources of ours, and is no List".to_string(), help.to_string());
+            let words = (WRAPPED.to_string(), help.to_string());
             Some(("kind".to_string(), words))
         }
         _ => None,

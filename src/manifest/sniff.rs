@@ -11,10 +11,10 @@ const NEAR: usize = 2;
 pub fn is_nearly_ours(version: &str, kind: Option<&str>) -> bool {
     match version.split_once('/') {
         Some((GROUP, _)) => false,
-        // A group that is somebody's own and begins as ours does, with one of our kinds, is a slip too.
+        // Our group cut short or with another ending, and one of our kinds: `stablekey/v1alpha1`, `stablekey.io/v1`.
         Some((group, _)) => {
-            let begins = || group.to_ascii_lowercase().starts_with("stablekey");
-            is_near(group) || kind.is_some_and(|kind| Kind::parse(kind).is_some()) && begins()
+            let is_ours = || group.split('.').next().is_some_and(|first| first.eq_ignore_ascii_case("stablekey"));
+            is_near(group) || kind.is_some_and(|kind| Kind::parse(kind).is_some()) && is_ours()
         }
         None => is_near(version) || kind.is_some_and(|kind| Kind::parse(kind).is_some()),
     }

@@ -16,8 +16,9 @@ use crate::engine::plan::{Action, ActionKind, FieldChange, Note, Op, Plan, State
 use similar::ChangeTag;
 
 /// Values are cut after so many characters: a comment is no place for more.
-const MOST_PARTS: usize = 24;
 const MOST: usize = 600;
+/// Parts of a definition are listed up to so many.
+const MOST_PARTS: usize = 24;
 
 /// The plan as Markdown, at most 65,536 characters long.
 pub fn plan_markdown(plan: &Plan, typed: &Invocation) -> String {
@@ -98,6 +99,7 @@ fn mark(ranked: &Ranked<'_>) -> &'static str {
         () if !ranked.target.actions.is_empty() => "✏️",
         () if !ranked.warnings.is_empty() => "⚠️",
         () if ranked.differs() => "ℹ️",
+        () if !ranked.target.known => "❔",
         () => "✅",
     }
 }
@@ -129,7 +131,9 @@ fn items(ranked: &Ranked<'_>) -> Vec<String> {
     for drifted in &ranked.drifted {
         let (object, fields) = (md(&drifted.object.to_string()), md(&drifted.fields.join(", ")));
         items.push(format!("- ≠ **drifted** {object}: {fields} changed there{} and is left so\n", md(&drifted.by())));
-        items.extend(drifted.parts.iter().take(MOST_PARTS).map(|part| format!("  - {}\n", md(part))));
+        items.extend(drifted.parts.iter().take(MOST_PARTS).map(|part| format!("  - {}\n", md(&shorten(part, MOST)))));
+        let more = drifted.parts.len().checked_sub(MOST_PARTS).filter(|more| *more > 0);
+        items.extend(more.map(|more| format!("  - … and {more} more\n")));
     }
     for actions in [&ranked.needs_approval, &ranked.updates, &ranked.creates, &ranked.deletes] {
         items.extend(actions.iter().map(|a| action(a)));

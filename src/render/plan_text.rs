@@ -42,7 +42,9 @@ pub fn plan_text(plan: &Plan, typed: &Invocation, style: Style) -> String {
     }
     page.gap();
     let all_read = plan.targets.iter().all(|target| target.state != State::Unreachable);
-    quiet_tenants(&mut page, &quiet, all_read);
+    let (known, unknown): (Vec<&Ranked<'_>>, Vec<_>) = quiet.iter().partition(|t| all_read && t.target.known);
+    quiet_tenants(&mut page, &known, true);
+    quiet_tenants(&mut page, &unknown, false);
     page.gap();
     page.wrap(0, 0, &[strong(format!("{}.", tally.sentence()))]);
     for Next { lead, command: typed, tail } in next(plan, &tally, typed) {
@@ -89,7 +91,7 @@ pub(super) fn as_far_as(scope: &Scope) -> String {
 }
 
 /// The tenants where nothing is to be done, in a line; with what is worth knowing there.
-/// Beside a tenant that cannot be read that is only as far as is known.
+/// Where not all that is declared for them could be read that is only as far as is known.
 fn quiet_tenants(page: &mut Page, quiet: &[&Ranked<'_>], all_read: bool) {
     let (plain_ones, others): (Vec<&Ranked<'_>>, Vec<_>) =
         quiet.iter().copied().partition(|t| Tally::of(t) == Tally::default());
@@ -317,13 +319,17 @@ pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<Next> 
     }
     let waiting = plan.targets.iter().flat_map(|target| &target.suspended_syncs).filter(|(_, count)| **count > 0);
     let waiting: BTreeSet<&str> = waiting.map(|(sync, _)| sync.as_str()).collect();
-    if let (false, Some(sync)) = (waiting.is_empty(), waiting.first()) {
-        let waiting = and(&waiting.iter().collect::<Vec<_>>());
-        let lead = format!("{waiting} waits: to see what it would do, take suspend out of {sync}, then");
+    if !waiting.is_empty() {
+        let syncs = and(&waiting.iter().collect::<Vec<_>>());
+        let waits =
+            if waiting.len() == 1 { "waits: to see what it would do" } else { "wait: to see what they would do" };
+        let lead = format!("{syncs} {waits}, take suspend out of {syncs}, then");
         lines.push(Next::new(lead, typed.plan(), ""));
     }
     if !plan.writes_nothing() && !typed.is_apply {
         let tail = match tally.needs_approval {
+            // The file is the consent.
+            _ if typed.plan_file.is_some() => "  (it does what the file shows, and asks nothing)",
             0 => "  (it asks before it writes)",
             _ => "  (it asks before what needs approval)",
         };

@@ -411,3 +411,21 @@ fn what_is_replaced_stays_until_its_replacement_is_there() {
     root.run(&["apply", "--yes"]).exits(0);
     assert!(root.has("prod/connections/new.yaml"));
 }
+
+/// "Nothing is green beside …": where a document of the source cannot be used, what it declares is not known.
+#[test]
+fn a_target_is_not_green_beside_an_object_that_its_source_cannot_say() {
+    let root = Root::applied().edit("dev/connections/chat-main.yaml", "credentials:", "credential:");
+    root.plan().exits(1).says("· prod: nothing to do, as far as is known").does_not_say("✓ prod");
+    root.run(&["status"]).does_not_say("prod  ✓").says("not all that is declared for it could be read");
+}
+
+/// Outside tenants' folders what merely holds resources of ours (values of a chart, a template) is its own tool's.
+#[test]
+fn what_holds_ours_outside_tenants_is_passed_over() {
+    let ours = connection("x").replace('\n', "\n    ");
+    let root = Root::applied().with("chart/values.yaml", &format!("extraObjects:\n  - {ours}"));
+    root.plan().exits(0);
+    let inside = Root::applied().with("prod/values.yaml", &format!("extraObjects:\n  - {ours}"));
+    inside.plan().exits(1).says("SK0124");
+}

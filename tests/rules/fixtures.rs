@@ -591,6 +591,13 @@ impl Tenant {
         self
     }
 
+    pub fn for_connection(mut self, key: &str) -> Self {
+        let name = self.id().name;
+        let object = self.inventory().customer_credentials.get_mut(&name).unwrap();
+        Arc::make_mut(object).spec.connection = key.to_string();
+        self
+    }
+
     pub fn of_customer(mut self, customer: &str) -> Self {
         let name = self.id().name;
         let object = self.inventory().customer_credentials.get_mut(&name).unwrap();

@@ -330,3 +330,26 @@ fn a_key_that_gets_its_own_connection_back_moves_its_customers() {
     marked(&w(B), "prod/Connection/crm", "new answers them until now; they would go to b.example");
     unmarked(&w(A), "prod/Connection/crm");
 }
+
+/// "A customer's own input or connection": credentials that move to another connection go to its hosts.
+#[test]
+fn credentials_that_move_to_another_connection_are_one() {
+    let w = |host: &str| {
+        let both = |t: Tenant, key: &str| {
+            let t = t.connection("crm", "http/basic").input("baseUrl", A).per_customer("pin");
+            let t = t.connection("other", "http/basic").input("baseUrl", host).per_customer("pin");
+            t.customer("Acme", "crm").secret("pin", "acme").for_connection(key)
+        };
+        prod(|t| both(t, "crm"), |t| both(t, "other"))
+    };
+    marked(&w(B), "prod/CustomerCredentials/acme-crm", "baseUrl changes while pin stays");
+    unmarked(&w(A), "prod/CustomerCredentials/acme-crm");
+}
+
+/// Hosts that customers give are those of one connection's customers.
+#[test]
+fn the_customers_of_another_connection_are_others() {
+    let of = |t: Tenant, key: &str| t.connection(key, "http/basic").per_customer("host").secret("password", "s");
+    let w = prod(|t| of(t, "crm"), |t| of(of(t, "crm"), "x"));
+    marked(&w, "prod/Connection/x", "each customer's host");
+}

@@ -523,3 +523,21 @@ fn a_working_binding_waits_for_a_working_one() {
     w.clone().tenant("eu", |t| t.edit("Connection/crm").without_input("host")).plan().blocks_nothing();
     w.tenant("us", |t| t.integration("j").binds("CRM", "crm-2")).plan().action("eu/Integration/j").is_create();
 }
+
+/// "The sync leaves it alone there": a binding that is left alone is used as before, and its connection crosses as
+/// before.
+#[test]
+fn the_connection_behind_a_binding_that_is_left_alone_goes_on_crossing() {
+    let w = world()
+        .tenant("us", |t| t.connection("crm", "http/basic").input("region", "a").integration("i").binds("V", "crm"))
+        .tenant("eu", |t| t.accepts("us").allows_delete())
+        .sync("s", "us", "eu")
+        .mirror()
+        .prune()
+        .applied()
+        .keeping("eu", "Integration/i", "connections.V")
+        .tenant("us", |t| t.edit("Connection/crm").input("region", "b"));
+    let plan = w.plan();
+    plan.action("eu/Connection/crm").is_update().sets("inputs.region");
+    plan.holds_nothing();
+}

@@ -115,6 +115,7 @@ impl TargetState {
             why: Some(format!("there is no Tenant {target} in this namespace")),
             suspended: false,
             suspended_syncs: BTreeMap::new(),
+            known: true,
             digests: BTreeMap::new(),
             actions: Vec::new(),
             notes: Vec::new(),

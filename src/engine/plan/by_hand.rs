@@ -3,6 +3,7 @@
 use super::model::*;
 use crate::api::*;
 use crate::engine::bindings::Bindings;
+use crate::engine::canonical::Json;
 use crate::engine::code::Code;
 use crate::engine::field::FieldKind;
 use crate::engine::item::{Item, ObjectId};
@@ -63,7 +64,13 @@ pub fn of_definition(integration: &Object<IntegrationSpec>, uses: &Uses) -> Opti
 
 /// Whether what somebody signed in to changes: what customers did, or an endpoint beside secrets.
 fn asks_to_sign_in(action: &Action) -> bool {
-    let moves = |c: &FieldChange| c.field.kind == FieldKind::Input && endpoint::is_named_so(&c.field.name);
+    let is_input = |c: &FieldChange| c.field.kind == FieldKind::Input;
+    let value =
+        |json: &Option<Json>| json.as_ref().and_then(|json| Some(json.value().get("value")?.as_str()?.to_string()));
+    let moves = |c: &FieldChange| {
+        let values = [value(&c.from), value(&c.to)];
+        is_input(c) && values.iter().any(|value| endpoint::is_endpoint(&c.field.name, value.as_deref()))
+    };
     action.needs_approval.iter().any(|approval| match approval.code {
         Code::CustomersSignIn => true,
         Code::CredentialRedirect => action.fields.iter().any(moves),

@@ -203,6 +203,7 @@ fn unreachable(tenant: &str, why: &str) -> Target {
         digests: BTreeMap::new(),
         suspended: false,
         suspended_syncs: BTreeMap::new(),
+        known: false,
         actions: Vec::new(),
         notes: Vec::new(),
         concerned: BTreeMap::new(),

@@ -83,6 +83,9 @@ pub struct Target {
     pub actions: Vec<Action>,
     /// What is not an action, and why.
     pub notes: Vec<Note>,
+    /// Whether all that is declared for it is known: it, its source and what syncs copy into it were read whole.
+    #[serde(skip)]
+    pub known: bool,
     /// Who declares, or wrote, the objects that the notes are about.
     #[serde(skip)]
     pub concerned: BTreeMap<ObjectId, BTreeSet<Writer>>,

@@ -10,7 +10,7 @@ use crate::engine::code::Code;
 use crate::engine::field::{Field, FieldKind, FieldValue};
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::record::Record;
-use crate::engine::redirect::{Inputs, Strictest, inputs_of, keys_of, new_hosts, overlaid, with_test};
+use crate::engine::redirect::{EACH_CUSTOMERS, Inputs, Strictest, inputs_of, keys_of, new_hosts, overlaid, with_test};
 use crate::engine::world::Inventory;
 use serde_json::Value;
 use std::cell::{OnceCell, RefCell};
@@ -165,6 +165,8 @@ struct Side<'d> {
 #[derive(Default)]
 struct Sent {
     members: HashMap<ObjectId, BTreeSet<String>>,
+    /// The first two by name: one of them is another than any.
+    first_two: Vec<ObjectId>,
     /// How many of them send it to each host.
     hosts: HashMap<String, usize>,
 }
@@ -173,7 +175,7 @@ impl Sent {
     /// The first other object that names the key, and where the others send it.
     fn by_others(&self, own: &ObjectId) -> Option<(&ObjectId, BTreeSet<String>)> {
         let mine = self.members.get(own);
-        let first = self.members.keys().filter(|id| *id != own).min()?;
+        let first = self.first_two.iter().find(|id| *id != own)?;
         let is_theirs =
             |(host, count): &(&String, &usize)| **count > usize::from(mine.is_some_and(|m| m.contains(*host)));
         Some((first, self.hosts.iter().filter(is_theirs).map(|(host, _)| host.clone()).collect()))
@@ -343,8 +345,13 @@ impl<'d> Senders<'d> {
         match before {
             // What the connection itself changes is marked there.
             Some(before) => {
-                let of_connection = connection.map(|c| inputs_of(&c.spec)).unwrap_or_default();
-                why.extend(types.change(&overlaid(of_connection, &before.spec.inputs), &after));
+                let moves = before.spec.connection != then.spec.connection;
+                let of_connection = || connection.map(|c| inputs_of(&c.spec)).unwrap_or_default();
+                let sent = match moves {
+                    true => self.live.inputs(Sender::Credentials(before)),
+                    false => overlaid(of_connection(), &before.spec.inputs),
+                };
+                why.extend(types.change(&sent, &after));
             }
             None => {
                 let record = self.record_of(&sender.id());
@@ -437,7 +444,9 @@ impl<'d> Senders<'d> {
             let declared = self.sent(&self.declared, key);
             // What is new too and sends it nowhere that is known is nothing to compare with.
             let theirs = theirs.or_else(|| declared.by_others(&id).filter(|(_, known)| !known.is_empty()));
-            let Some((other, known)) = theirs else { continue };
+            let Some((other, mut known)) = theirs else { continue };
+            // The customers of another connection are others.
+            known.retain(|host| !host.starts_with(EACH_CUSTOMERS));
             let new = new_hosts(&hosts, &known);
             if !new.is_empty() {
                 let (known, new) = (listed(known.iter()), listed(new));
@@ -463,6 +472,9 @@ impl<'d> Senders<'d> {
             hosts.iter().for_each(|host| *sent.hosts.entry(host.clone()).or_default() += 1);
             sent.members.insert(sender.id(), hosts);
         }
+        let mut ids: Vec<&ObjectId> = sent.members.keys().collect();
+        ids.sort_unstable();
+        sent.first_two = ids.into_iter().take(2).cloned().collect();
         let sent = Rc::new(sent);
         side.sent.borrow_mut().insert(key, Rc::clone(&sent));
         sent

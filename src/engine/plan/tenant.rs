@@ -346,6 +346,7 @@ impl<'a> Draft<'a> {
             why: None,
             suspended: false,
             suspended_syncs: BTreeMap::new(),
+            known: input.reading.is_whole(),
             digests: BTreeMap::new(),
             concerned: self.notes.iter().map(|note| (note.object().clone(), concerned(input, note.object()))).collect(),
             actions: self.actions,

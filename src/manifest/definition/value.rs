@@ -8,7 +8,7 @@ use crate::api::Part;
 
 /// What the platform writes where nothing was said.
 const DEFAULTS: [(&str, &str); 1] = [("endpointType", "\"flow_specific\"")];
-/// Empty values say what their absence says.
+/// Empty settings say what their absence says; what somebody typed into an input may be empty and is something.
 const EMPTY: [&str; 4] = ["null", "\"\"", "{}", "[]"];
 
 /// Digests of what a definition says.
@@ -26,7 +26,7 @@ pub(super) fn read(root: View<'_>) -> Said {
     for (key, value) in root.entries() {
         let name = key.text().unwrap_or_default();
         let is_default = DEFAULTS.contains(&(name, text(value, &[]).whole.as_str()));
-        if !matches!(name, "flows" | "steps" | "trigger" | "name") && !is_default {
+        if !matches!(name, "flows" | "steps" | "trigger") && !is_default {
             add(&mut parts, name.to_string(), &text(value, &[]));
         }
     }
@@ -44,7 +44,7 @@ pub(super) fn read(root: View<'_>) -> Said {
         let what = format!("step {flow}{}{does}", step.name);
         add(&mut parts, what, &text(step.view, &["steps", "branches"]));
     });
-    let all = text(root, &[]);
+    let all = all(root);
     Said { value: digest(all.whole.as_bytes()), versionless: digest(all.versionless.as_bytes()), parts }
 }
 
@@ -70,14 +70,39 @@ fn text(view: View<'_>, without: &[&str]) -> Texts {
     texts
 }
 
+/// The whole definition.
+fn all(root: View<'_>) -> Texts {
+    let mut texts = Texts { whole: String::new(), versionless: String::new() };
+    texts.write(root, Place::Root, MAX_DEPTH);
+    texts
+}
+
 /// Where a value stands.
 #[derive(Clone, Copy)]
 enum Place<'k> {
-    /// Outermost, without these keys.
+    /// The definition itself: what is a default there is one nowhere else.
+    Root,
+    /// Outermost of a part, without these keys.
     Outside(&'k [&'k str]),
-    /// Under the key `component`.
+    /// What an action, a connection or a data source is of.
     Component,
+    /// Under a key that has a component.
+    HasComponent,
+    /// What somebody typed: an empty text is one.
+    Typed,
     Elsewhere,
+}
+
+impl Place<'_> {
+    /// Where the value of a key stands.
+    fn below(self, key: &str) -> Place<'static> {
+        match (self, key) {
+            (Place::Typed, _) | (_, "inputs") => Place::Typed,
+            (Place::HasComponent, "component") => Place::Component,
+            (_, "action" | "connection" | "dataSource") => Place::HasComponent,
+            _ => Place::Elsewhere,
+        }
+    }
 }
 
 impl Texts {
@@ -94,9 +119,10 @@ impl Texts {
             self.write_mapping(view, place, depth);
         } else if view.is_sequence() {
             self.push("[");
+            let place = if matches!(place, Place::Typed) { Place::Typed } else { Place::Elsewhere };
             for (position, item) in view.items().enumerate() {
                 self.push(if position > 0 { "," } else { "" });
-                self.write(item, Place::Elsewhere, depth - 1);
+                self.write(item, place, depth - 1);
             }
             self.push("]");
         } else {
@@ -119,10 +145,11 @@ impl Texts {
             self.push(&quoted(key));
             self.push(":");
             let begins = self.whole.len();
-            self.write(value, if key == "component" { Place::Component } else { Place::Elsewhere }, depth - 1);
+            self.write(value, place.below(key), depth - 1);
             let said = self.whole.get(begins..).unwrap_or_default();
-            let is_default = matches!(place, Place::Outside(_)) && DEFAULTS.contains(&(key, said));
-            if EMPTY.contains(&said) || is_default {
+            let is_default = matches!(place, Place::Root) && DEFAULTS.contains(&(key, said));
+            let is_empty = if matches!(place, Place::Typed) { said == "null" } else { EMPTY.contains(&said) };
+            if is_empty || is_default {
                 self.whole.truncate(whole);
                 self.versionless.truncate(versionless);
                 continue;

@@ -63,7 +63,7 @@ impl Status {
 fn tenant(line: &super::TenantLine) -> String {
     let state = match (&line.unreachable, line.summary.as_str(), line.state) {
         (Some(why), ..) => format!("❌ unreachable: {}", md(why)),
-        (None, _, SyncState::Unknown) => "not planned".to_string(),
+        (None, "", SyncState::Unknown) => "not planned".to_string(),
         (None, "", SyncState::InSync) => "✅".to_string(),
         (None, "", SyncState::Differs) => "⚠️".to_string(),
         (None, summary, _) => md(summary),

@@ -209,10 +209,13 @@ fn line(world: &World, tenant: &str, targets: &[Ranked<'_>]) -> TenantLine {
         state: match ranked {
             Some(ranked) if ranked.target.state == State::Unreachable => SyncState::Unknown,
             Some(ranked) if ranked.differs() => SyncState::Differs,
-            Some(_) => SyncState::InSync,
-            None => SyncState::Unknown,
+            Some(ranked) if ranked.target.known => SyncState::InSync,
+            Some(_) | None => SyncState::Unknown,
         },
     };
+    if ranked.is_some() && line.state == SyncState::Unknown && line.summary.is_empty() {
+        line.summary = "not all that is declared for it could be read".to_string();
+    }
     let Some(scene) = Scene::of(world, tenant) else {
         let why = ranked.and_then(|r| r.target.why.clone());
         line.unreachable = Some(why.unwrap_or_else(|| "it cannot be read".to_string()));

@@ -56,7 +56,8 @@ impl Status {
                 SyncState::InSync if tenant.summary.is_empty() => Span::new(Tone::Good, "✓ "),
                 SyncState::InSync | SyncState::Differs => Span::new(Tone::Careful, "! "),
             };
-            let not_planned = if tenant.state == SyncState::Unknown { ", not planned" } else { "" };
+            let is_planned = tenant.state != SyncState::Unknown || !tenant.summary.is_empty();
+            let not_planned = if is_planned { "" } else { ", not planned" };
             page.labelled(2, name, columns, &[mark, plain(facts(tenant)), plain(not_planned)]);
             if !tenant.summary.is_empty() {
                 page.wrap(columns + 6, columns + 6, &[Span::new(Tone::Careful, &tenant.summary)]);

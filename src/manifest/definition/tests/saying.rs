@@ -63,8 +63,13 @@ fn whatever_says_something_is_one() {
         ("useScopedConfigVar: chat-main", "useScopedConfigVar: chat"),
         ("version: 1", "version: 2"),
         ("name: Greet", "name: Greet\nendpointType: instance_specific"),
+        ("name: Greet", "name: Greets"),
+        // An empty text in an input is one, and what is a default of the whole is none of a flow.
+        ("value: Chat}", "value: Chat}, text: {type: value, value: ''}"),
+        ("  - name: F", "  - name: F\n    endpointType: flow_specific"),
     ] {
-        assert!(!of(V7).says_the_same(&of(&V7.replace(was, is))), "{is}");
+        let changed = of(&V7.replace(was, is));
+        assert!(!of(V7).says_the_same(&changed) && !of(V7).changes_to(&changed).is_empty(), "{is}");
     }
 }
 
@@ -74,6 +79,10 @@ fn the_version_of_a_component_is_a_difference_of_its_own() {
     let written = of(V7);
     assert!(!written.says_the_same(&newer) && written.says_the_same_but_for_versions(&newer));
     assert_eq!(written.changes_to(&newer), ["~ step F › S (chat/x): version of a component"]);
+    // What somebody typed into an input called component is no component.
+    let typed =
+        |version: &str| of(&V7.replace("value: Chat}", &format!("value: Chat}}, component: {{version: {version}}}")));
+    assert!(!typed("1").says_the_same_but_for_versions(&typed("2")));
     // Only of components: the definition's own version is no component's.
     assert!(!written.says_the_same_but_for_versions(&of(&V7.replace("value: Chat", "value: Chats"))));
 }
