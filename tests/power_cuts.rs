@@ -88,6 +88,10 @@ impl Disk for Failing {
         std::fs::write(path, &bytes[..bytes.len() / 2]).and(Err(dark()))
     }
 
+    fn many(&self) -> usize {
+        2
+    }
+
     fn sync_staged(&self, folder: &Path) -> io::Result<()> {
         if self.step() != Step::Whole {
             return Err(dark());

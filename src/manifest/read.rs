@@ -280,13 +280,13 @@ impl Reader<'_> {
         let at = find(found.tree, found.id, &[key]).unwrap_or_else(|| head(found));
         let at = first_line_of(found.tree.text, at);
         let spans = mask::spans(found.tree, found.id, Some(schema::of_any()));
-        let is_wrapper = message == WRAPPED;
+        let is_others_elsewhere = ELSEWHERE_OTHERS.contains(&message.as_str());
         let problem = Problem::at(self.file, found.tree.text, found.first_line, at, &spans, (message, help));
         let text = found.tree.text;
         // What is no resource at all is somebody else's, unless it says otherwise.
         let ours = found.tree.get(found.id, "apiVersion").is_some() || sniff::could_be_ours(text);
         // Outside tenants' folders what merely holds ours (values of a chart, a template) is read by its own tool.
-        let ours = ours && !is_wrapper;
+        let ours = ours && !is_others_elsewhere;
         self.reading.unparsed_as(self.file.path.clone(), vec![problem], ours);
     }
 
@@ -383,6 +383,12 @@ fn violations(tree: &Tree<'_>, id: Id, resource: &Resource) -> Vec<Finding> {
 }
 
 const WRAPPED: &str = "this holds resources of ours, and is no List";
+const NO_KIND: &str = "the document has no kind";
+const ENCRYPTED: &str = "the document is encrypted: what it holds is unknown";
+const TEMPLATE: &str = "this is a template and no resource: what it makes is unknown";
+const NO_RESOURCE: &str = "this is no resource: what the file held is unknown";
+/// What within a tenant's folder may have been anything, and elsewhere is somebody else's.
+const ELSEWHERE_OTHERS: [&str; 5] = [WRAPPED, NO_KIND, ENCRYPTED, TEMPLATE, NO_RESOURCE];
 
 /// Why a document is no resource of any kind, though it may have been one of ours, and the key where that shows.
 /// What is left of a file (the text of a link, a pointer to large-file storage, half a document) parses as well.
@@ -435,6 +441,35 @@ fn unclear(tree: &Tree<'_>, id: Id) -> Option<(String, (String, String))> {
     let group = version.map(|version| version.split('/').next().unwrap_or(""));
     let is_list = kind.is_some_and(|kind| kind.ends_with("List"))
         && (version == Some("v1") && kind == Some("List") || group == Some(GROUP));
+    let has = |name: &str| tree.get(id, name).is_some();
+    let restore = "restore the file, for example from Git";
+    let is_encrypted = |text: Option<&str>| text.is_some_and(|text| text.starts_with("ENC["));
+    if is_map("sops") || is_encrypted(version) || is_encrypted(kind) {
+        return whole(ENCRYPTED, "keep resources in clear, and secrets in Secrets that they name");
+    }
+    let entries = tree.entries(id);
+    if entries.iter().any(|entry| tree.scalar(entry.key).is_none()) {
+        return whole(TEMPLATE, "write what it makes into the folder");
+    }
+    // A chart has an apiVersion and no kind too.
+    let is_chart = has("name") && has("version");
+    if key_like(tree, id, "apiVersion").is_some()
+        && version != Some(API_VERSION)
+        && !is_chart
+        && kind.is_none_or(|kind| kind.trim().is_empty())
+    {
+        return whole(NO_KIND, restore);
+    }
+    // What a server or a tool said instead: `404: Not Found`, `Error: …`, `{"message": …}`.
+    let is_answer = |key: &str| {
+        ["error", "message"].iter().any(|word| key.eq_ignore_ascii_case(word))
+            || key.bytes().all(|b| b.is_ascii_digit())
+    };
+    let is_flat = entries.iter().all(|entry| tree.scalar(entry.value).is_some());
+    let tells = entries.iter().filter_map(|entry| tree.scalar(entry.key)).any(is_answer);
+    if is_flat && tells && !has("apiVersion") && !has("kind") {
+        return whole(NO_RESOURCE, restore);
+    }
     match (version, kind) {
         (None, Some(kind)) if Kind::parse(kind).is_none() && near(kind).is_some() => {
             Some(("kind".to_string(), unknown_kind(kind)))

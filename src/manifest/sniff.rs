@@ -62,7 +62,7 @@ pub fn could_be_ours(text: &str) -> bool {
 /// parsing can tell.
 ///
 /// Sure is: every line at the left edge is plain (so that the outermost map stands there, unquoted),
-/// and exactly one of them is `apiVersion:`, of another group.
+/// and exactly one of them is `apiVersion:`, of another group, beside a kind.
 pub fn is_foreign(text: &str) -> bool {
     let mut api_version = None;
     let mut kind = None;
@@ -94,15 +94,18 @@ pub fn is_foreign(text: &str) -> bool {
             _ => return false,
         }
     }
-    api_version.is_some_and(|value| {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'/');
-        let group = value.split('/').next().unwrap_or("");
-        !value.is_empty()
-            && value.bytes().all(plain)
-            && group != GROUP
-            && !is_nearly_ours(value, kind)
-            && !(is_list && value == "v1")
-    })
+    // Half a document has an apiVersion and no kind.
+    let has_kind = kind.is_some_and(|kind| kind.bytes().next().is_some_and(|b| b.is_ascii_alphabetic()));
+    has_kind
+        && api_version.is_some_and(|value| {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'/');
+            let group = value.split('/').next().unwrap_or("");
+            !value.is_empty()
+                && value.bytes().all(plain)
+                && group != GROUP
+                && !is_nearly_ours(value, kind)
+                && !(is_list && value == "v1")
+        })
 }
 
 /// How much of a file tells whether it is a plan.

@@ -25,7 +25,7 @@ use std::sync::Arc;
 /// Where earlier versions kept what was approved. Whoever may change the tree may write it, so it is
 /// never read.
 const APPROVED: &str = "stablekey.approved";
-/// How many new files are brought to the disk together.
+/// How many new files are brought to the disk together at most.
 const TOGETHER: usize = 2_048;
 /// The largest lock file that we read, in bytes.
 const LOCK_BYTES: u64 = 256_000_000;
@@ -507,7 +507,8 @@ impl Session for DirectorySession<'_> {
         let mut first = 0;
         // New files go to the disk together; whatever changes or removes one comes by itself.
         for run in actions.chunk_by(|a, b| (a.action == ActionKind::Create) == (b.action == ActionKind::Create)) {
-            let creates = run.first().is_some_and(|action| action.action == ActionKind::Create);
+            let is_worth = run.len() >= self.place.disk.many();
+            let creates = is_worth && run.first().is_some_and(|action| action.action == ActionKind::Create);
             for share in run.chunks(if creates { TOGETHER } else { 1 }) {
                 self.staged = creates.then(Vec::new);
                 let mut results = Vec::new();

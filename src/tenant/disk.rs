@@ -20,6 +20,10 @@ pub trait Disk: Send + Sync {
     fn stage(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.write_new(path, bytes)
     }
+    /// From how many new files on it pays to stage them: few are quick one by one, and each is told of when it is there.
+    fn many(&self) -> usize {
+        512
+    }
     /// Brings all that was staged in a folder to the disk.
     fn sync_staged(&self, _folder: &Path) -> io::Result<()> {
         Ok(())

@@ -429,3 +429,36 @@ fn what_holds_ours_outside_tenants_is_passed_over() {
     let inside = Root::applied().with("prod/values.yaml", &format!("extraObjects:\n  - {ours}"));
     inside.plan().exits(1).says("SK0124");
 }
+
+/// "A document of ours whose kind or name cannot be read counts as a file that cannot be parsed": also what parses
+/// and is no resource of any kind.
+#[test]
+fn what_is_no_resource_of_any_kind_is_unread() {
+    for text in [
+        "apiVersion: stablek\n",
+        "apiVersion:\n",
+        "apiVersion: ENC[AES256_GCM,data:x]\nkind: ENC[AES256_GCM,data:y]\nmetadata:\n  name: ENC[x]\nsops:\n  version: 3\n",
+        "{\"data\":\"ENC[x]\",\"sops\":{\"version\":\"3\"}}\n",
+        "{{ .Files.Get \"greet\" }}\n",
+        "404: Not Found\n",
+        "Error: template failed\n",
+        "{\"message\":\"Not Found\"}\n",
+    ] {
+        let root = Root::applied()
+            .with("dev/integrations/other.yaml", &integration("other", "chat-main", ""))
+            .apply()
+            .with("dev/integrations/greet.yaml", text);
+        root.run(&["apply", "--yes"]).exits(1).says("SK0124");
+        assert!(root.has("prod/integrations/greet.yaml"), "{text}");
+    }
+}
+
+/// Elsewhere it is somebody else's.
+#[test]
+fn what_is_no_resource_outside_tenants_is_passed_over() {
+    let root = Root::applied()
+        .with("grafana/sources.yaml", "apiVersion: 1\ndatasources: []\n")
+        .with("chart/Chart.yaml", "apiVersion: v2\nname: a\nversion: 1.0.0\n")
+        .with("settings.yaml", "level: debug\n");
+    root.plan().exits(0);
+}
