@@ -8,8 +8,9 @@ use crate::engine::narrowing::plan_narrowed;
 use crate::engine::near_miss::{listed, near_misses};
 use crate::engine::plan::{Action, ActionKind, At, Finding, Note, OverrideOf, Plan, Scope, Skipped};
 use crate::engine::record::Writer;
-use crate::engine::world::{Sync, World};
+use crate::engine::world::{ReadOnly, Sync, View, World};
 use crate::manifest::Problem;
+use crate::tenant::directory;
 use crate::tenant::project::{Project, UNNAMED};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -40,6 +41,9 @@ pub fn again(project: &Project, scope: &Scope) -> Planned {
     let mut world = project.world();
     add_unwritten_syncs(&mut world, scope);
     let mut plan = plan_narrowed(&world, scope);
+    if mark_what_is_edited_by_hand(project, &plan, &mut world) {
+        plan = plan_narrowed(&world, scope);
+    }
     add_what_would_be_missing(&world, scope, &mut plan);
     plan.skipped =
         Skipped { other_kinds: project.other_kinds, for_clusters: project.for_clusters, links: project.passed_over };
@@ -48,6 +52,22 @@ pub fn again(project: &Project, scope: &Scope) -> Planned {
     locate(project, &world.syncs, &mut plan);
     plan.settle();
     Planned { world, plan }
+}
+
+/// Notes in the world which objects' files only a person should change as the plan wants, so that it is said before
+/// an apply fails there; whether there are any.
+fn mark_what_is_edited_by_hand(project: &Project, plan: &Plan, world: &mut World) -> bool {
+    let mut is_any = false;
+    for target in &plan.targets {
+        let Some(origins) = project.origins_of_folder(&target.tenant) else { continue };
+        let by_hand = directory::by_hand(&target.actions, origins);
+        let tenant = world.tenants.get_mut(&target.tenant).filter(|_| !by_hand.is_empty());
+        let Some(View::Read(live)) = tenant.map(|tenant| &mut tenant.live) else { continue };
+        let by_hand = by_hand.into_iter().map(|(id, why)| (id, ReadOnly::ByHand(why)));
+        Arc::make_mut(live).read_only.extend(by_hand);
+        is_any = true;
+    }
+    is_any
 }
 
 /// Asks the places whether they would take what is planned; what they would refuse becomes a finding.

@@ -103,6 +103,7 @@ codes! {
     CustomersSignIn = "SK0158", Warning, "customers would have to sign in, or give their values, again";
     NameMeansOther = "SK0159", Warning, "integrations of one name have other titles in other tenants";
     KeyMeansOther = "SK0160", Warning, "connections of one stable key are other accounts or apps in other tenants";
+    EditByHand = "SK0161", Unreached, "the object's document is written in a way that only a person should change";
 }
 
 impl Code {

@@ -119,8 +119,25 @@ pub struct Inventory {
     pub invalid: BTreeMap<ObjectId, String>,
     /// Files that could hold anything.
     pub unparsed: BTreeSet<String>,
-    /// Objects that are never written, though they count, and why: their file is not the tenant's alone.
-    pub read_only: BTreeMap<ObjectId, String>,
+    /// Objects that are not written, though they count, and why.
+    pub read_only: BTreeMap<ObjectId, ReadOnly>,
+}
+
+/// Why an object that counts is not written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadOnly {
+    /// Its file is not the tenant's alone.
+    Shared(String),
+    /// It is written in a way that only a person should change.
+    ByHand(String),
+}
+
+impl std::fmt::Display for ReadOnly {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ReadOnly::Shared(why) | ReadOnly::ByHand(why) => f.write_str(why),
+        }
+    }
 }
 
 impl Inventory {

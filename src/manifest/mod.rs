@@ -29,7 +29,7 @@ mod typed;
 mod words;
 mod write;
 
-pub use edit::{Edit, EditError, append_document, edit, remove_document};
+pub use edit::{Edit, EditError, Rewrite, Rewritten, What, append_document, rewrite};
 pub use files::{
     Found, FoundFile, begins_as_plan, dangling, find, is_manifest, may_be_ours, read_file, read_files, read_paths,
     shown, strange,
@@ -38,6 +38,7 @@ pub use locate::{locate, problem, text_at};
 pub use problem::{Excerpt, Problem};
 pub use read::{Document, Invalid, Reading, Unparsed, read_bytes, read_text};
 pub use source::{Origin, Position, SourceFile};
+pub(crate) use threads::in_parts;
 pub use write::{WriteError, to_yaml};
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ fn written(path: &Path, bytes: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
-/// Writes a file that is not there yet under a temporary name, and gives that back. [`Disk::sync_staged`] and
+/// Writes a file under a temporary name, and gives that back. [`Disk::sync_staged`] and
 /// [`Disk::rename`] make it what it should be.
 pub fn stage(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     let (folder, name) = parts(path)?;
@@ -105,6 +105,7 @@ pub fn stage(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<PathBuf> 
     }
     let temporary = folder.join(format!("{TEMPORARY}{}", name.to_string_lossy()));
     disk.stage(&temporary, bytes)?;
+    keep_permissions(path, &temporary)?;
     Ok(temporary)
 }
 
@@ -116,11 +117,14 @@ pub fn write_atomically(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Resul
     }
     let temporary = folder.join(format!("{TEMPORARY}{}", name.to_string_lossy()));
     disk.write_new(&temporary, bytes)?;
-    if let Ok(metadata) = fs::metadata(path) {
-        fs::set_permissions(&temporary, metadata.permissions())?;
-    }
+    keep_permissions(path, &temporary)?;
     disk.rename(&temporary, path)?;
     disk.sync_folder(folder)
+}
+
+/// Gives a file the permissions of the one that it will replace.
+fn keep_permissions(path: &Path, temporary: &Path) -> io::Result<()> {
+    fs::metadata(path).map_or(Ok(()), |metadata| fs::set_permissions(temporary, metadata.permissions()))
 }
 
 /// A file's folder and its name there.

@@ -6,6 +6,7 @@ use super::layout::{Folder, FolderReading, Layout, normal};
 use super::project::Given;
 use super::structure::Declared;
 use crate::api::*;
+use crate::engine::world::ReadOnly;
 use crate::manifest::{Document, Found, FoundFile, Problem, Reading, Unparsed, find, read_files, read_paths, shown};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -209,7 +210,8 @@ impl Shared {
         }
         let why = |file: &String| {
             let links = self.by_file.get(file)?;
-            Some(format!("its file {file} lies outside the tenant's folder and is shared by {}", links.join(", ")))
+            let links = links.join(", ");
+            Some(ReadOnly::Shared(format!("its file {file} lies outside the tenant's folder and is shared by {links}")))
         };
         let of = snapshot.origins.iter().filter_map(|(id, origin)| Some((id.clone(), why(&origin.file.path)?)));
         let read_only: BTreeMap<_, _> = of.collect();

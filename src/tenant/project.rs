@@ -302,6 +302,13 @@ impl Project {
         self.tenants.get(tenant)?.place.as_ref().map(TenantPlace::as_place)
     }
 
+    /// Where the objects of a tenant stand in its folder; `None` where it has none.
+    pub fn origins_of_folder(&self, tenant: &str) -> Option<&BTreeMap<ObjectId, Origin>> {
+        let tenant = self.tenants.get(tenant)?;
+        tenant.place.as_ref()?.folder()?;
+        Some(&tenant.live.as_ref().ok()?.origins)
+    }
+
     /// The bytes of a definition, where they are those that were planned.
     pub fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, PlaceError> {
         let bytes = self.definition_at(from)?;

@@ -7,6 +7,7 @@
 mod support;
 
 mod definitions;
+mod edits;
 mod links;
 mod names;
 mod secrets;

@@ -14,6 +14,7 @@ use crate::engine::field::FieldKind;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::record::Writer;
 use crate::engine::resolve::{Replacements, resolve_variable};
+use crate::engine::world::ReadOnly;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -89,8 +90,17 @@ impl Draft<'_> {
             );
         }
         if let (Some(why), true) = (input.live.read_only.get(id), kind == ActionKind::Update) {
-            let fix = "copy the file into the tenant's folder in place of the link, or change the shared file itself";
-            return self.blocked(id, Code::FileShared, why.clone(), fix);
+            let (code, fix) = match why {
+                ReadOnly::Shared(_) => (
+                    Code::FileShared,
+                    "copy the file into the tenant's folder in place of the link, or change the shared file itself",
+                ),
+                ReadOnly::ByHand(_) => (
+                    Code::EditByHand,
+                    "write what is declared there by hand, or the document in a plainer way; then plan again",
+                ),
+            };
+            return self.blocked(id, code, why.to_string(), fix);
         }
         let changes = fields.changes;
         let mut after: BTreeSet<String> = declarations.iter().flat_map(|d| d.after.iter().cloned()).collect();

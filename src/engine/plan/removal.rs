@@ -104,7 +104,7 @@ fn obstacle(
         return Some(format!("nothing is removed while {file} cannot be read"));
     }
     if let Some(why) = input.live.read_only.get(id) {
-        return Some(why.clone());
+        return Some(why.to_string());
     }
     if let (Kind::Connection, Some(user)) = (id.kind, may_use_any(draft)) {
         return Some(format!("{user} may use it: what it uses cannot be read"));

@@ -6,6 +6,7 @@
 mod layout;
 mod removal;
 mod render;
+mod rewrite;
 mod splice;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,9 @@ use super::cut::cut;
 use super::locate;
 use super::node::{self, NodeKind, Tree};
 use granit_parser::ScalarStyle;
+pub use rewrite::{Rewrite, Rewritten, What, rewrite};
 use splice::{Draft, Splice};
+#[cfg(test)]
 use std::ops::Range;
 use value::Value;
 
@@ -73,20 +76,12 @@ pub enum EditError {
 const EMPTIED: [&str; 6] = ["inputs", "test", "connections", "replaces", "labels", "annotations"];
 
 /// Changes one document of a file: the document in `range` of `text` (for an element of a `List`,
-/// that of the list, and which `item`). Returns the whole file. Ranges of documents before it stay
-/// good, those behind it move: edit from the last to the first.
-pub fn edit(text: &str, range: Range<usize>, item: Option<u32>, edits: &[Edit]) -> Result<String, EditError> {
-    let (Some(before), Some(old), Some(after)) =
-        (text.get(..range.start), text.get(range.clone()), text.get(range.end..))
-    else {
-        return Err(EditError::Unreadable);
-    };
-    let mut new = old.to_string();
-    for edit in edits {
-        new = one(&new, item, edit).map_err(|why| why.at(edit.path()))?;
-    }
-    check(old, &new, item, edits)?;
-    Ok([before, &new, after].concat())
+/// that of the list, and which `item`). Returns the whole file.
+#[cfg(test)]
+fn edit(text: &str, range: Range<usize>, item: Option<u32>, edits: &[Edit]) -> Result<String, EditError> {
+    let rewritten = rewrite(text, &[Rewrite { range, item, what: What::Edit(edits.to_vec()) }]);
+    rewritten.results.into_iter().collect::<Result<(), _>>()?;
+    rewritten.text.ok_or(EditError::Unreadable)
 }
 
 /// A JSON document as YAML, its keys in their order, what is invisible in its texts escaped. `None` where it
@@ -138,34 +133,10 @@ fn ends_in_text(text: &str) -> bool {
 }
 
 /// The file without one document, or without one `item` of a list; `None` where nothing is left.
-pub fn remove_document(text: &str, range: Range<usize>, item: Option<u32>) -> Result<Option<String>, EditError> {
-    let (Some(before), Some(old), Some(after)) =
-        (text.get(..range.start), text.get(range.clone()), text.get(range.end..))
-    else {
-        return Err(EditError::Unreadable);
-    };
-    let slices = cut(text);
-    if let Some(item) = item
-        && let Some(new) = without_item(old, item)?
-    {
-        return Ok(Some([before, &new, after].concat()));
-    }
-    let kept: Vec<&str> =
-        slices.iter().filter(|s| s.range != range).filter_map(|s| text.get(s.range.clone())).collect();
-    let (head, tail) = if kept.is_empty() { ("", "") } else { comments_around(old) };
-    // What stands above the first document of a file, as a licence does, is not its own.
-    let head = if before.trim().is_empty() { head } else { "" };
-    let left = [before, head, tail, after].concat();
-    let still: Vec<&str> = cut(&left).into_iter().filter_map(|slice| left.get(slice.range)).collect();
-    let is_kept = |(kept, still): (&&str, &&str)| {
-        let more = still.strip_prefix(kept).or_else(|| still.strip_suffix(kept));
-        more.is_some_and(|more| more.lines().all(|line| line.trim().is_empty() || line.starts_with('#')))
-    };
-    match kept.len() == still.len() && kept.iter().zip(&still).all(is_kept) {
-        true if kept.is_empty() => Ok(None),
-        true => Ok(Some(left)),
-        false => Err(EditError::Unfaithful),
-    }
+#[cfg(test)]
+fn remove_document(text: &str, range: Range<usize>, item: Option<u32>) -> Result<Option<String>, EditError> {
+    let rewritten = rewrite(text, &[Rewrite { range, item, what: What::Remove }]);
+    rewritten.results.into_iter().collect::<Result<(), _>>().map(|()| rewritten.text)
 }
 
 /// The comments at the left edge before and after what a document says.
@@ -211,7 +182,6 @@ impl EditError {
 fn one(text: &str, item: Option<u32>, edit: &Edit) -> Result<String, EditError> {
     /// More changes than any value of ours has parts.
     const ENOUGH: usize = 1_000;
-    let path: Vec<&str> = edit.path().iter().map(String::as_str).collect();
     let mut text = text.to_string();
     for _ in 0..ENOUGH {
         let change = {
@@ -222,10 +192,7 @@ fn one(text: &str, item: Option<u32>, edit: &Edit) -> Result<String, EditError> 
                 newline: newline(&text),
                 json: is_json(&tree),
             };
-            match edit {
-                Edit::Set { value, .. } => draft.set(&path, &Value::of_json(value))?,
-                Edit::Remove { .. } => draft.remove(&path)?,
-            }
+            draft.next(edit)?
         };
         if change.is_empty() {
             return Ok(text);
@@ -235,31 +202,31 @@ fn one(text: &str, item: Option<u32>, edit: &Edit) -> Result<String, EditError> 
     Err(EditError::Layout)
 }
 
+/// A text with parts of it replaced. What is inserted at one place keeps its order.
 fn spliced(text: &str, mut splices: Vec<Splice>) -> Result<String, EditError> {
-    // From the last to the first, so that offsets stay good; what is inserted at one place keeps its order.
-    splices.reverse();
-    splices.sort_by_key(|splice| std::cmp::Reverse(splice.at.start));
-    let mut text = text.to_string();
-    for Splice { at, with } in splices {
-        if text.get(at.clone()).is_none() {
-            return Err(EditError::Layout);
-        }
-        text.replace_range(at, &with);
+    splices.sort_by_key(|splice| splice.at.start);
+    let mut new = String::with_capacity(text.len());
+    let mut at = 0;
+    for splice in splices {
+        new.push_str(text.get(at..splice.at.start).ok_or(EditError::Layout)?);
+        new.push_str(&splice.with);
+        at = splice.at.end;
     }
-    Ok(text)
+    new.push_str(text.get(at..).ok_or(EditError::Layout)?);
+    Ok(new)
 }
 
-/// The law: the new text says what the old one said, with the edits applied, and nothing else.
-fn check(old: &str, new: &str, item: Option<u32>, edits: &[Edit]) -> Result<(), EditError> {
+/// The law: the new text says what the old one said, with the edits of each item applied, and nothing else.
+fn check(old: &str, new: &str, edits: &[(Option<u32>, &[Edit])]) -> Result<(), EditError> {
     let (old_tree, new_tree) = (parse(old)?, parse(new).map_err(|_| EditError::Unfaithful)?);
     let mut expected = Value::of(&old_tree, old_tree.root);
-    let document = match item {
-        None => Some(&mut expected),
-        Some(item) => item_of(&mut expected, item),
-    };
-    let document = document.ok_or(EditError::Unreadable)?;
-    for edit in edits {
-        document.apply(edit)?;
+    for (item, edits) in edits {
+        let document = match item {
+            None => Some(&mut expected),
+            Some(item) => item_of(&mut expected, *item),
+        };
+        let document = document.ok_or(EditError::Unreadable)?;
+        edits.iter().try_for_each(|edit| document.apply(edit))?;
     }
     let holds = expected.says_the_same(&Value::of(&new_tree, new_tree.root)) && cut(new).len() == cut(old).len().max(1);
     if holds { Ok(()) } else { Err(EditError::Unfaithful) }

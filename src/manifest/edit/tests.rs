@@ -3,6 +3,7 @@ use serde_json::json;
 
 mod definitions;
 mod laws;
+mod rewriting;
 
 fn path(path: &str) -> Vec<String> {
     path.split('/').map(str::to_string).collect()

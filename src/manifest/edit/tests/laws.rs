@@ -216,7 +216,9 @@ proptest! {
         let before = format!("first: 1{newline}---{newline}");
         let after = format!("---{newline}last: [ 1 ]{newline}");
         let (whole, range) = if bom { (text.clone(), 0..text.len()) } else {
-            (format!("{before}{text}{after}"), before.len()..before.len() + text.len())
+            // A document begins with its mark.
+            let mark = format!("---{newline}").len();
+            (format!("{before}{text}{after}"), before.len() - mark..before.len() + text.len())
         };
         let _ = end;
         let edited = edit(&whole, range.clone(), item, &edits);

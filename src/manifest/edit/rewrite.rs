@@ -1,0 +1,285 @@
+//! All changes to one file at once: it is cut and each of its documents parsed as often as what changes in it asks
+//! for, however many objects it holds.
+
+use super::layout::Layout;
+use super::splice::{Draft, Splice};
+use super::value::Value;
+use super::{Edit, EditError, check, comments_around, is_json, newline, one, parse, spliced, without_item};
+use crate::manifest::cut::cut;
+use crate::manifest::locate;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+/// What is to become of one object of a file.
+#[derive(Clone, Debug)]
+pub struct Rewrite {
+    /// Its document in the text; for an element of a `List`, that of the list.
+    pub range: Range<usize>,
+    /// Which element of the list it is.
+    pub item: Option<u32>,
+    /// What is done.
+    pub what: What,
+}
+
+/// What is done with an object.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// Its document is edited.
+    Edit(Vec<Edit>),
+    /// It is taken out of the file.
+    Remove,
+}
+
+/// A file after its changes.
+#[derive(Debug)]
+pub struct Rewritten {
+    /// All of it; `None` where nothing is left.
+    pub text: Option<String>,
+    /// What became of each change, in their order. One that could not be made left nothing behind.
+    pub results: Vec<Result<(), EditError>>,
+}
+
+/// Makes several changes to one file. Each is made whole or not at all.
+pub fn rewrite(text: &str, changes: &[Rewrite]) -> Rewritten {
+    let mut results: Vec<Result<(), EditError>> = changes.iter().map(|_| Ok(())).collect();
+    let mut by_document: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (index, change) in changes.iter().enumerate() {
+        by_document.entry(change.range.start).or_default().push(index);
+    }
+    let slices: Vec<Range<usize>> = cut(text).into_iter().map(|slice| slice.range).collect();
+    let mut fates: Vec<Fate> = slices.iter().map(|_| Fate::Kept).collect();
+    for indices in by_document.values() {
+        let range = changes[indices[0]].range.clone();
+        let Ok(at) = slices.binary_search_by_key(&range.start, |slice| slice.start) else {
+            indices.iter().for_each(|index| results[*index] = Err(EditError::Unreadable));
+            continue;
+        };
+        if slices[at] != range {
+            indices.iter().for_each(|index| results[*index] = Err(EditError::Unreadable));
+            continue;
+        }
+        let of_it: Vec<&Rewrite> = indices.iter().map(|index| &changes[*index]).collect();
+        let (fate, outcomes) = document(&text[range], &of_it);
+        fates[at] = fate;
+        indices.iter().zip(outcomes).for_each(|(index, outcome)| results[*index] = outcome);
+    }
+    let file = File { text, slices: &slices };
+    let text = file.assembled(&fates).unwrap_or_else(|| {
+        // One of those that go would take another with it, or change it: they go one by one.
+        let gone: Vec<usize> = (0..fates.len()).filter(|at| matches!(fates[*at], Fate::Gone)).collect();
+        gone.iter().for_each(|at| fates[*at] = Fate::Kept);
+        let mut left = file.assembled(&fates).unwrap_or_else(|| Some(text.to_string()));
+        for at in gone {
+            fates[at] = Fate::Gone;
+            match file.assembled(&fates) {
+                Some(text) => left = text,
+                None => {
+                    fates[at] = Fate::Kept;
+                    let of_it = by_document.get(&slices[at].start).into_iter().flatten();
+                    of_it.for_each(|index| results[*index] = Err(EditError::Unfaithful));
+                }
+            }
+        }
+        left
+    });
+    Rewritten { text, results }
+}
+
+/// What becomes of a document.
+enum Fate {
+    Kept,
+    Edited(String),
+    Gone,
+}
+
+/// A file, cut.
+struct File<'t> {
+    text: &'t str,
+    slices: &'t [Range<usize>],
+}
+
+impl File<'_> {
+    /// The file after its documents met their fates, `Some(None)` where nothing is left; `None` where one that stays
+    /// would no longer be as it is.
+    fn assembled(&self, fates: &[Fate]) -> Option<Option<String>> {
+        let mut left = String::with_capacity(self.text.len());
+        let mut kept: Vec<&str> = Vec::new();
+        let mut at = 0;
+        let is_nothing = fates.iter().all(|fate| matches!(fate, Fate::Gone));
+        if is_nothing && !fates.is_empty() {
+            return Some(None);
+        }
+        for (slice, fate) in self.slices.iter().zip(fates) {
+            left.push_str(&self.text[at..slice.start]);
+            at = slice.end;
+            let old = &self.text[slice.clone()];
+            match fate {
+                Fate::Kept => {
+                    kept.push(old);
+                    left.push_str(old);
+                }
+                Fate::Edited(new) => {
+                    kept.push(new);
+                    left.push_str(new);
+                }
+                Fate::Gone => {
+                    let (head, tail) = comments_around(old);
+                    // What stands above the first document of a file, as a licence does, is not its own.
+                    if left.trim().is_empty() {
+                        left.push_str(head);
+                    }
+                    left.push_str(tail);
+                }
+            }
+        }
+        left.push_str(&self.text[at..]);
+        let still: Vec<&str> = cut(&left).into_iter().filter_map(|slice| left.get(slice.range)).collect();
+        let is_kept = |(kept, still): (&&str, &&str)| {
+            let more = still.strip_prefix(kept).or_else(|| still.strip_suffix(kept));
+            more.is_some_and(|more| more.lines().all(|line| line.trim().is_empty() || line.starts_with('#')))
+        };
+        let holds = kept.len() == still.len() && kept.iter().zip(&still).all(is_kept);
+        holds.then_some(Some(left))
+    }
+}
+
+/// One document after the changes that concern it, and what became of each.
+fn document(old: &str, changes: &[&Rewrite]) -> (Fate, Vec<Result<(), EditError>>) {
+    if let [Rewrite { item: None, what, .. }] = changes {
+        return match what {
+            What::Remove => (Fate::Gone, vec![Ok(())]),
+            What::Edit(edits) => match edited(old, None, edits) {
+                Ok(new) => (Fate::Edited(new), vec![Ok(())]),
+                Err(error) => (Fate::Kept, vec![Err(error)]),
+            },
+        };
+    }
+    let mut results: Vec<Result<(), EditError>> = changes.iter().map(|_| Ok(())).collect();
+    let edits: Vec<(usize, u32, &[Edit])> = changes
+        .iter()
+        .enumerate()
+        .filter_map(|(index, change)| match (&change.what, change.item) {
+            (What::Edit(edits), Some(item)) => Some((index, item, edits.as_slice())),
+            _ => None,
+        })
+        .collect();
+    let mut text = items(old, &edits, &mut results);
+    // From the last to the first, so that the places of the others stay.
+    let mut removed: Vec<(u32, usize)> = changes
+        .iter()
+        .enumerate()
+        .filter_map(|(index, change)| matches!(change.what, What::Remove).then_some((change.item?, index)))
+        .collect();
+    removed.sort_unstable();
+    for (item, index) in removed.into_iter().rev() {
+        match without_item(&text, item) {
+            Ok(Some(new)) => text = new,
+            Ok(None) => return (Fate::Gone, results),
+            Err(error) => results[index] = Err(error),
+        }
+    }
+    for (index, change) in changes.iter().enumerate().filter(|(_, change)| change.item.is_none()) {
+        // A document that is one object has one change.
+        let _ = change;
+        results[index] = Err(EditError::Unreadable);
+    }
+    (Fate::Edited(text), results)
+}
+
+/// A document with its edits made.
+fn edited(old: &str, item: Option<u32>, edits: &[Edit]) -> Result<String, EditError> {
+    let mut new = old.to_string();
+    for edit in edits {
+        new = one(&new, item, edit).map_err(|why| why.at(edit.path()))?;
+    }
+    check(old, &new, &[(item, edits)])?;
+    Ok(new)
+}
+
+/// A list with the edits of several of its items made, all on one tree at a time; those that cannot be made leave
+/// their item as it is.
+fn items(old: &str, edits: &[(usize, u32, &[Edit])], results: &mut [Result<(), EditError>]) -> String {
+    let mut dropped: BTreeSet<usize> = BTreeSet::new();
+    loop {
+        let active: Vec<&(usize, u32, &[Edit])> = edits.iter().filter(|(index, ..)| !dropped.contains(index)).collect();
+        match together(old, &active) {
+            Ok(new) => {
+                let made: Vec<(Option<u32>, &[Edit])> = active.iter().map(|(_, item, e)| (Some(*item), *e)).collect();
+                if check(old, &new, &made).is_ok() {
+                    return new;
+                }
+                break;
+            }
+            Err(failed) if failed.is_empty() => break,
+            Err(failed) => {
+                for (index, error) in failed {
+                    dropped.insert(index);
+                    results[index] = Err(error);
+                }
+            }
+        }
+    }
+    // Something that only shows in the whole: each by itself, so that one holds back no other.
+    let mut text = old.to_string();
+    for (index, item, edits) in edits.iter().filter(|(index, ..)| !dropped.contains(index)) {
+        match edited(&text, Some(*item), edits) {
+            Ok(new) => text = new,
+            Err(error) => results[*index] = Err(error),
+        }
+    }
+    text
+}
+
+/// The next change of every item on one tree, until none is left; or what cannot be made. An empty list of those
+/// means that the changes get in each other's way.
+fn together(old: &str, edits: &[&(usize, u32, &[Edit])]) -> Result<String, Vec<(usize, EditError)>> {
+    /// More rounds than any item has changes.
+    const ENOUGH: usize = 10_000;
+    let mut text = old.to_string();
+    let mut at: Vec<usize> = vec![0; edits.len()];
+    for _ in 0..ENOUGH {
+        let mut splices: Vec<Splice> = Vec::new();
+        let mut failed = Vec::new();
+        {
+            let Ok(tree) = parse(&text) else { return Err(Vec::new()) };
+            for ((index, item, edits), at) in edits.iter().zip(&mut at) {
+                let Some(root) = locate::root(&tree, Some(*item)) else {
+                    failed.push((*index, EditError::Unreadable));
+                    continue;
+                };
+                let layout = Layout { tree: &tree };
+                let draft = Draft { layout, root, newline: newline(&text), json: is_json(&tree) };
+                while let Some(edit) = edits.get(*at) {
+                    match draft.next(edit) {
+                        Ok(change) if change.is_empty() => *at += 1,
+                        Ok(mut change) => {
+                            splices.append(&mut change);
+                            break;
+                        }
+                        Err(why) => {
+                            failed.push((*index, why.at(edit.path())));
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        match (failed.is_empty(), splices.is_empty()) {
+            (false, _) => return Err(failed),
+            (true, true) => return Ok(text),
+            (true, false) => text = spliced(&text, splices).map_err(|_| Vec::new())?,
+        }
+    }
+    Err(Vec::new())
+}
+
+impl Draft<'_, '_> {
+    /// The next change towards what an edit asks for; none where that is there.
+    pub(super) fn next(&self, edit: &Edit) -> Result<Vec<Splice>, EditError> {
+        let path: Vec<&str> = edit.path().iter().map(String::as_str).collect();
+        match edit {
+            Edit::Set { value, .. } => self.set(&path, &Value::of_json(value)),
+            Edit::Remove { .. } => self.remove(&path),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Several changes to one file are what each of them is alone.
+
+use super::super::*;
+use crate::manifest::cut::cut;
+use proptest::prelude::*;
+use serde_json::json;
+
+/// A file of these documents; of a list, its items.
+fn file(is_list: bool, count: usize) -> String {
+    let body = |n: usize, pad: &str| {
+        format!(
+            "{pad}kind: Connection # {n}\n{pad}spec:\n{pad}  title: T{n}\n{pad}  inputs:\n{pad}    a: {{value: x{n}}}\n"
+        )
+    };
+    match is_list {
+        false => (0..count).map(|n| format!("---\n{}", body(n, ""))).collect(),
+        true => {
+            let item = |n: usize| {
+                let item = body(n, "    ");
+                format!("  - {}", item.trim_start())
+            };
+            format!("kind: List\nitems:\n{}", (0..count).map(item).collect::<String>())
+        }
+    }
+}
+
+fn change(text: &str, is_list: bool, at: usize, what: What) -> Rewrite {
+    match is_list {
+        false => Rewrite { range: cut(text)[at].range.clone(), item: None, what },
+        true => Rewrite { range: cut(text)[0].range.clone(), item: Some(u32::try_from(at).unwrap()), what },
+    }
+}
+
+fn set(path: &[&str], value: serde_json::Value) -> Edit {
+    Edit::Set { path: path.iter().map(ToString::to_string).collect(), value }
+}
+
+fn whats() -> impl Strategy<Value = Option<What>> {
+    let edits = |kind: u8| match kind {
+        0 => vec![set(&["spec", "title"], json!("New"))],
+        1 => vec![set(&["spec", "inputs", "b"], json!({"value": "y"})), set(&["spec", "title"], json!("Both"))],
+        2 => vec![Edit::Remove { path: ["spec", "inputs", "a"].map(String::from).to_vec() }],
+        // Leads through a text.
+        _ => vec![set(&["spec", "title", "deeper"], json!("no"))],
+    };
+    prop_oneof![
+        1 => Just(None),
+        3 => (0_u8..4).prop_map(move |kind| Some(What::Edit(edits(kind)))),
+        1 => Just(Some(What::Remove)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn all_at_once_are_one_by_one(is_list: bool, whats in proptest::collection::vec(whats(), 1..7)) {
+        let text = file(is_list, whats.len());
+        let changes: Vec<Rewrite> = whats
+            .iter()
+            .enumerate()
+            .filter_map(|(at, what)| Some(change(&text, is_list, at, what.clone()?)))
+            .collect();
+        let at_once = rewrite(&text, &changes);
+        // From the last to the first the places of the others stay; edits before removals.
+        let mut one_by_one = Some(text.clone());
+        let mut results: Vec<Result<(), EditError>> = changes.iter().map(|_| Ok(())).collect();
+        let asked: Vec<(usize, What)> =
+            whats.iter().enumerate().filter_map(|(at, what)| Some((at, what.clone()?))).collect();
+        for removes in [false, true] {
+            for (index, (at, what)) in asked.iter().enumerate().rev() {
+                let Some(now) = one_by_one.clone() else { continue };
+                if matches!(what, What::Remove) != removes {
+                    continue;
+                }
+                let Rewritten { text, results: of_one } = rewrite(&now, &[change(&now, is_list, *at, what.clone())]);
+                one_by_one = text;
+                results[index] = of_one.into_iter().next().unwrap();
+            }
+        }
+        prop_assert_eq!(at_once.text, one_by_one);
+        prop_assert_eq!(at_once.results, results);
+    }
+}
+
+#[test]
+fn what_cannot_be_changed_holds_back_no_neighbour() {
+    let text = "kind: Connection\nspec: &s\n  title: A\n---\nkind: Connection\nspec:\n  title: B\n";
+    let to_c = |at| change(text, false, at, What::Edit(vec![set(&["spec", "title"], json!("C"))]));
+    let Rewritten { text: new, results } = rewrite(text, &[to_c(0), to_c(1)]);
+    assert_eq!(new.as_deref(), Some(text.replace("title: B", "title: C").as_str()));
+    assert!(
+        matches!(&results[0], Err(EditError::At { path, why }) if path == "spec.title" && **why == EditError::Shared)
+    );
+    assert_eq!(results[1], Ok(()));
+}
+
+#[test]
+fn of_a_file_of_which_all_goes_nothing_is_left() {
+    let text = file(false, 3);
+    let all: Vec<Rewrite> = (0..3).map(|at| change(&text, false, at, What::Remove)).collect();
+    assert!(rewrite(&text, &all).text.is_none());
+    let but_one = rewrite(&text, &all[1..]);
+    assert_eq!(but_one.text.unwrap(), file(false, 1));
+}

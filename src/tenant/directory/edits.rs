@@ -1,0 +1,94 @@
+//! What an action means for the lines of its file.
+
+use crate::api::{Definition, IntegrationSpec, Kind, Object, Resource};
+use crate::engine::canonical::Json;
+use crate::engine::field::FieldKind;
+use crate::engine::item::{Item, ObjectId};
+use crate::engine::plan::{Action, ActionKind, FieldChange, Op};
+use crate::manifest::{self, Edit, EditError, Origin, Rewrite, SourceFile, What};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What is asked of a document.
+pub(super) struct Asked {
+    pub edits: Vec<Edit>,
+    /// Whether it names no definition any more.
+    pub drops_definition: bool,
+}
+
+/// The edits that make an update; `definition` is the file that it is to name.
+pub(super) fn asked(action: &Action, after: &Item, definition: Option<&str>) -> Asked {
+    let mut edits: Vec<Edit> = action.fields.iter().filter_map(|field| edit(field, after)).collect();
+    edits.extend(definition.map(|file| Edit::Set {
+        path: vec!["spec".to_string(), "definition".to_string()],
+        value: json!({"file": file}),
+    }));
+    let drops = |field: &FieldChange| field.op == Op::Remove && field.field.kind == FieldKind::Definition;
+    Asked { edits, drops_definition: action.fields.iter().any(drops) }
+}
+
+/// The edit that makes a field's change; none where only the record changes.
+fn edit(change: &FieldChange, after: &Item) -> Option<Edit> {
+    let path = change.field.document_path();
+    match (change.op, change.field.kind) {
+        (Op::Set, FieldKind::Definition) => None,
+        (Op::Set, FieldKind::Variable) => {
+            let Item::Integration(integration, _) = after else { return None };
+            let variable = integration.spec.connections.iter().find(|v| v.name == change.field.name)?;
+            Some(Edit::Set { path, value: serde_json::to_value(variable).ok()? })
+        }
+        (Op::Set, _) => Some(Edit::Set { path, value: change.to.as_ref().map_or(Value::Null, Json::value) }),
+        (Op::Remove, _) => Some(Edit::Remove { path }),
+        (Op::Record | Op::Forget | Op::Release, _) => None,
+    }
+}
+
+/// The definition file that a resource names.
+pub(super) fn definition_of(resource: &Resource) -> Option<&str> {
+    match resource {
+        Resource::Integration(Object {
+            spec: IntegrationSpec { definition: Some(Definition::File(file)), .. },
+            ..
+        }) => Some(file),
+        _ => None,
+    }
+}
+
+/// Which of some actions only a person can make, because of how their documents are written, and why. Nothing is
+/// read and nothing written.
+pub fn by_hand<'a>(
+    actions: impl IntoIterator<Item = &'a Action>,
+    origins: &BTreeMap<ObjectId, Origin>,
+) -> Vec<(ObjectId, String)> {
+    let mut of_file: BTreeMap<&str, (&Arc<SourceFile>, Vec<(&ObjectId, Rewrite)>)> = BTreeMap::new();
+    for action in actions {
+        let id = &action.change.object;
+        let Some(origin) = origins.get(id) else { continue };
+        let what = match (action.action, &action.change.before, &action.change.after) {
+            (ActionKind::Delete, ..) => What::Remove,
+            (ActionKind::Update, Some(before), Some(after)) => {
+                let names_none = id.kind == Kind::Integration && definition_of(&before.to_resource()).is_none();
+                let brings = action.change.definition.as_ref().filter(|_| names_none);
+                What::Edit(asked(action, after, brings.map(|_| "its.definition")).edits)
+            }
+            _ => continue,
+        };
+        let rewrite = Rewrite { range: origin.range.clone(), item: origin.item, what };
+        of_file.entry(&origin.file.path).or_insert_with(|| (&origin.file, Vec::new())).1.push((id, rewrite));
+    }
+    let files: Vec<_> = of_file.into_iter().collect();
+    let size = |(_, (file, _)): &(&str, (&Arc<SourceFile>, Vec<(&ObjectId, Rewrite)>))| file.text.len();
+    let refused = manifest::in_parts(&files, size, |files| {
+        let of = |(path, (file, changes)): &(&str, (&Arc<SourceFile>, Vec<(&ObjectId, Rewrite)>))| {
+            let rewrites: Vec<Rewrite> = changes.iter().map(|(_, rewrite)| rewrite.clone()).collect();
+            let results = manifest::rewrite(&file.text, &rewrites).results;
+            let why = |(change, result): (&(&ObjectId, Rewrite), Result<(), EditError>)| {
+                Some((change.0.clone(), format!("{path}: {}", result.err()?)))
+            };
+            changes.iter().zip(results).filter_map(why).collect::<Vec<_>>()
+        };
+        files.iter().flat_map(of).collect::<Vec<_>>()
+    });
+    refused.into_iter().flatten().collect()
+}
