@@ -42,7 +42,7 @@ crds:
 	cp crds/*.yaml $(CHART)/crds/
 	cp $(filter-out %/kustomization.yaml,$(wildcard manifests/policies/*.yaml)) $(CHART)/policies/
 
-# Measures, prints ratios and writes docs/benchmarks.md. `make bench ONLY=engine` (or files) measures
+# Measures, prints ratios and writes docs/benchmarks.md. `make bench ONLY=engine` (or files, writes) measures
 # one group and writes nothing.
 bench: control-plane
 	cargo build --release

@@ -14,6 +14,7 @@ mod measure;
 mod operator;
 mod peers;
 mod report;
+mod writes;
 
 use report::{Figure, Machine};
 use std::error::Error;
@@ -29,9 +30,10 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 type Measure = fn(&mut Machine) -> Outcome<Vec<Figure>>;
 
 /// The groups of figures, by the name that asks for them.
-const GROUPS: [(&str, Measure); 5] = [
+const GROUPS: [(&str, Measure); 6] = [
     ("engine", engine::figures),
     ("files", files::figures),
+    ("writes", writes::figures),
     ("hostile", hostile::figures),
     ("clusters", clusters::figures),
     ("operator", operator::figures),

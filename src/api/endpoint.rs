@@ -39,6 +39,31 @@ pub const ENDINGS: [&str; 31] = [
 ];
 /// Words that say it wherever they stand in a name.
 pub const WORDS: [&str; 4] = ["endpoint", "hostname", "baseurl", "baseuri"];
+/// What may stand behind a name that says it: `url2`, `hostOverride`, `baseUrlDefault`, `domainName`.
+pub const QUALIFIERS: [&str; 22] = [
+    "name",
+    "value",
+    "override",
+    "overrides",
+    "default",
+    "fallback",
+    "primary",
+    "secondary",
+    "backup",
+    "alternate",
+    "alternative",
+    "custom",
+    "prod",
+    "production",
+    "live",
+    "staging",
+    "sandbox",
+    "test",
+    "dev",
+    "internal",
+    "external",
+    "public",
+];
 /// Names about something else that end like one.
 pub const EXEMPT: [&str; 4] = ["mailaddress", "fromaddress", "toaddress", "replyaddress"];
 
@@ -50,8 +75,20 @@ pub fn is_endpoint(name: &str, value: Option<&str>) -> bool {
 /// Whether the name of an input says so: `baseUrl`, `base_urls`, `HOST_NAME`, `endpointOverride`, `brokers`.
 pub fn is_named_so(name: &str) -> bool {
     let folded: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let folded = unqualified(&folded);
     let ends = |endings: &[&str]| endings.iter().any(|ending| folded.ends_with(ending));
     (ends(&ENDINGS) || WORDS.iter().any(|word| folded.contains(word))) && !ends(&EXEMPT)
+}
+
+/// A name without the numbers and the words behind it that say which one it is.
+fn unqualified(name: &str) -> &str {
+    let counted = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let counted = if counted.len() < name.len() { counted.strip_suffix('v').unwrap_or(counted) } else { counted };
+    match QUALIFIERS.iter().find_map(|word| counted.strip_suffix(word)) {
+        Some(rest) => unqualified(rest),
+        None if counted.len() < name.len() => unqualified(counted),
+        None => name,
+    }
 }
 
 /// Whether a value, trimmed, looks like one: a URL, `//host`, a host with a port or a path, or a list of such.
@@ -199,6 +236,16 @@ mod tests {
             "snowInstance",
             "dataCenter",
             "baseUrlOverride",
+            "url2",
+            "host1",
+            "hostOverride",
+            "server_2",
+            "serverName",
+            "domainName",
+            "instance_name",
+            "base_url_v2",
+            "hostTest1",
+            "brokersProd",
         ] {
             assert!(is_named_so(name), "{name}");
         }
@@ -214,7 +261,11 @@ mod tests {
             "timeout",
             "region",
             "instanceId",
-            "serverName",
+            "emailAddress2",
+            "name",
+            "username2",
+            "2",
+            "test",
             "urlPrefixed",
             "note",
             "account",

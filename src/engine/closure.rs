@@ -1,7 +1,9 @@
 //! The closure of a change: a key and the integrations that use it, planned by the same functions on
 //! a smaller world, with the same actions as in the whole plan.
 
+use super::canonical::FieldHash;
 use super::code::Code;
+use super::field::{FieldKind, FieldValue};
 use super::item::{Item, ObjectId};
 use super::plan::{Plan, Scope, concerned_keys, plan};
 use super::syncs;
@@ -24,6 +26,8 @@ pub struct Index {
     credentials: HashMap<String, BTreeSet<String>>,
     /// Connections that name a key of a Secret, or whose customers do, by name and key of the Secret.
     secrets: HashMap<(String, String), BTreeSet<String>>,
+    /// Connections that named a key of a Secret once, or whose customers did, by the hash that records keep of it.
+    left: HashMap<FieldHash, BTreeSet<String>>,
     /// What overrides name: whether each of them matches something is decided on these, whatever else changed.
     overridden: Seeds,
     /// How far a fact can travel: longer chains of syncs carry it further.
@@ -68,6 +72,19 @@ impl Index {
         inventory.integrations.iter().for_each(|(name, integration)| self.add_integration(name, &integration.spec));
         inventory.connections.values().for_each(|connection| self.add_connection(connection));
         inventory.customer_credentials.iter().for_each(|(name, c)| self.add_credentials(name, &c.spec));
+        for (id, record) in &inventory.records {
+            for field in record.fields.keys().filter(|field| field.kind == FieldKind::Sent) {
+                let connection = match id.kind {
+                    Kind::CustomerCredentials => {
+                        inventory.customer_credentials.get(&id.name).map(|c| &c.spec.connection)
+                    }
+                    _ => Some(&id.name),
+                };
+                if let (Some(key), Some(connection)) = (FieldHash::parse(&field.name), connection) {
+                    self.left.entry(key).or_default().insert(names::of_stable_key(connection));
+                }
+            }
+        }
     }
 
     /// Takes in one object as it is now. What it was before stays in too: a closure that is larger than it
@@ -116,7 +133,10 @@ impl Index {
 
     /// The connections that name one of these keys of Secrets.
     fn sharers(&self, keys: &BTreeSet<(String, String)>) -> BTreeSet<String> {
-        self.with_kin(keys.iter().filter_map(|key| self.secrets.get(key)).flatten().cloned().collect())
+        let left = keys.iter().filter(|_| !self.left.is_empty());
+        let left = left.filter_map(|(name, key)| self.left.get(&FieldValue::Input(&Input::secret(name, key)).hash()));
+        let named = keys.iter().filter_map(|key| self.secrets.get(key));
+        self.with_kin(named.chain(left).flatten().cloned().collect())
     }
 
     fn uses(&mut self, integration: &str, key: &str) {

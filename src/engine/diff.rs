@@ -516,6 +516,9 @@ impl Fields {
 }
 
 fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrote: &Wrote, out: &mut Fields) {
+    if field.kind == FieldKind::Sent {
+        return;
+    }
     let standings = wrote.writers.iter().map(|w| (w, standing_on(sides, w, field)));
     let (stopped, lasting): (Vec<_>, Vec<_>) = standings.partition(|(_, standing)| *standing == Standing::Stopped);
     out.orphaned.extend(lasting.iter().filter(|(_, s)| *s == Standing::Gone).map(|(w, _)| (*w).clone()));

@@ -1,7 +1,7 @@
 //! The record: what we wrote to an object, and for whom.
 
 use super::canonical::FieldHash;
-use super::field::Field;
+use super::field::{Field, FieldKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -100,6 +100,11 @@ impl Record {
         fields.get(field)
     }
 
+    /// What we wrote, of the fields that the object itself has.
+    pub fn of_object(&self) -> impl Iterator<Item = (&Field<'static>, &Wrote)> {
+        self.fields.iter().filter(|(field, _)| field.kind != FieldKind::Sent)
+    }
+
     /// Everybody for whom something was written.
     pub fn writers(&self) -> BTreeSet<&Writer> {
         self.fields.values().flat_map(|wrote| wrote.writers.iter()).collect()
@@ -142,7 +147,6 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::field::FieldKind;
 
     #[test]
     fn a_record_is_one_line_and_back() {

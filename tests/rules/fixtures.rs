@@ -521,6 +521,10 @@ impl Tenant {
         self.type_input(name, TypeInput { endpoint: Some(true), ..TypeInput::default() })
     }
 
+    pub fn has_input(self, name: &str) -> Self {
+        self.type_input(name, TypeInput::default())
+    }
+
     pub fn integration(self, name: &str) -> Self {
         let spec = IntegrationSpec { title: None, connections: Vec::new(), definition: None };
         self.put(Item::Integration(Arc::new(Object::new(name, spec)), None))

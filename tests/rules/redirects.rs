@@ -353,3 +353,124 @@ fn the_customers_of_another_connection_are_others() {
     let w = prod(|t| of(t, "crm"), |t| of(of(t, "crm"), "x"));
     marked(&w, "prod/Connection/x", "each customer's host");
 }
+
+/// "Test inputs": a key that only production used, or only tests, beside the other's host.
+#[test]
+fn a_key_that_crosses_between_production_and_tests_is_one() {
+    let of = |t: Tenant, password: &str, in_tests: Option<&str>| {
+        let t = t.connection("crm", "http/basic").input("baseUrl", A).secret("password", password);
+        let t = t.test_input("baseUrl", B).test_input("username", "u");
+        match in_tests {
+            Some(name) => t.test_secret("password", name),
+            None => t,
+        }
+    };
+    let both = |t: Tenant| of(t, "s", Some("t"));
+    marked(&prod(both, |t| of(t, "s", Some("s"))), "prod/Connection/crm", "in tests password, which goes to a.example");
+    // Where tests have none of their own any more they send production's.
+    marked(&prod(both, |t| of(t, "s", None)), "prod/Connection/crm", "in tests password, which goes to a.example");
+    marked(&prod(both, |t| of(t, "t", Some("t"))), "prod/Connection/crm", "password, which goes to b.example");
+    unmarked(&prod(both, |t| both(t).title("T")), "prod/Connection/crm");
+    // What was sent to both goes to both.
+    let everywhere = |t: Tenant| of(t, "s", None);
+    unmarked(&prod(everywhere, |t| everywhere(t).title("T")), "prod/Connection/crm");
+    unmarked(&prod(everywhere, |t| of(t, "s", Some("t"))), "prod/Connection/crm");
+}
+
+/// "A customer's own input": one who comes later, with a host beside a secret of ours.
+#[test]
+fn a_customer_who_comes_later_with_a_host_is_one() {
+    let of = |t: Tenant| {
+        let t = t.connection("crm", "http/basic").credentials(Credentials::OrganizationCustomer);
+        let t = t.per_customer("instanceUrl").secret("password", "s");
+        t.customer("Acme", "crm").input("instanceUrl", A)
+    };
+    let w = |host: &str| prod(of, |t| of(t).customer("Evil", "crm").input("instanceUrl", host));
+    marked(&w(B), "prod/CustomerCredentials/evil-crm", "password of crm would go to b.example");
+    unmarked(&w(A), "prod/CustomerCredentials/evil-crm");
+    // With the connection itself it is all new.
+    let first = world().tenant("prod", |t| of(t.declares()));
+    unmarked(&first, "prod/CustomerCredentials/acme-crm");
+}
+
+/// "A type that loses its mark": the change that would then move the host asks nobody, so this one does.
+#[test]
+fn a_type_that_loses_its_mark_is_one() {
+    let of = |t: Tenant, marked: bool| {
+        let t = t.component("http/basic").has_secret("password").has_input("region");
+        let t = if marked { t.has_endpoint("region") } else { t };
+        t.connection("crm", "http/basic").input("region", "eu").secret("password", "s")
+    };
+    let w = prod(|t| of(t, true), |t| of(t, false));
+    marked(
+        &w,
+        "prod/Component/http",
+        "its type says no longer that region is where credentials go: crm sends password",
+    );
+    unmarked(&prod(|t| of(t, false), |t| of(t, true)), "prod/Component/http");
+    // One by its name stays one.
+    let by_name = |t: Tenant, marked: bool| {
+        let t = t.component("http/basic").has_secret("password").has_input("baseUrl");
+        crm(if marked { t.has_endpoint("baseUrl") } else { t }, A)
+    };
+    unmarked(&prod(|t| by_name(t, true), |t| by_name(t, false)), "prod/Component/http");
+}
+
+/// "A secret that joins a connection whose endpoint changes in the same or an earlier action": over several applies,
+/// of which each alone looks harmless.
+#[test]
+fn a_secret_that_is_dropped_and_joins_again_is_known() {
+    let without = |t: Tenant, host: &str| t.connection("crm", "http/basic").input("baseUrl", host).input("note", "n");
+    let then =
+        |w: Told, tell: fn(Tenant) -> Tenant| w.applied().tenant("prod", |t| tell(t.declares_nothing().declares()));
+    let dropped = prod(|t| crm(t, A), |t| without(t, A));
+    unmarked(&dropped, "prod/Connection/crm");
+    let moved = then(dropped.clone(), |t| t.connection("crm", "http/basic").input("baseUrl", B).input("note", "n"));
+    unmarked(&moved, "prod/Connection/crm");
+    marked(&then(moved.clone(), |t| crm(t, B)), "prod/Connection/crm", "names it no longer sent elsewhere");
+    // Under another input, and by another connection.
+    let other = then(moved.clone(), |t| {
+        let t = t.connection("crm", "http/basic").input("baseUrl", B).input("note", "n");
+        t.connection("x", "http/basic").input("baseUrl", B).secret("password", "s")
+    });
+    marked(&other, "prod/Connection/x", "names it no longer sent elsewhere");
+    // To where it went before it may go again, and that it went there is then said by the connection itself.
+    let back = then(moved, |t| t.connection("crm", "http/basic").input("baseUrl", A).input("note", "n"));
+    let back = then(back, |t| crm(t, A));
+    unmarked(&back, "prod/Connection/crm");
+    let settled = back.applied();
+    settled.plan().is_empty();
+    assert!(!settled.record("prod/Connection/crm").unwrap().encode().contains("sent."));
+    // A new secret is none.
+    let new = then(dropped, |t| t.connection("crm", "http/basic").input("baseUrl", A).secret("password", "new"));
+    unmarked(&new, "prod/Connection/crm");
+}
+
+/// The same where somebody takes it away by hand.
+#[test]
+fn a_secret_that_others_took_away_is_known() {
+    let w = prod(|t| crm(t, A), |t| t.connection("crm", "http/basic").input("baseUrl", B).input("note", "n"));
+    let mut w = w.tenant("prod", |t| t.drift(stablekey::api::Drift::Detect));
+    w.edit_live("prod", |live| {
+        let connection = std::sync::Arc::make_mut(live.connections.get_mut("crm").unwrap());
+        connection.spec.inputs.remove("password");
+    });
+    let moved = w.applied();
+    let again = moved.tenant("prod", |t| crm(t.declares_nothing().declares(), B));
+    marked(&again, "prod/Connection/crm", "names it no longer sent elsewhere");
+}
+
+/// A component that names no host sends to its own.
+#[test]
+fn a_component_without_endpoints_has_a_host_of_its_own() {
+    let slack = |t: Tenant, key: &str| t.connection(key, "slack/token").secret("password", "s");
+    marked(&prod(|t| crm(t, A), |t| slack(crm(t, A), "x")), "prod/Connection/x", "here it goes to slack's own host");
+    marked(&prod(|t| slack(t, "x"), |t| crm(slack(t, "x"), A)), "prod/Connection/crm", "sends to slack's own host");
+    unmarked(&prod(|t| slack(t, "x"), |t| slack(slack(t, "x"), "y")), "prod/Connection/y");
+    let other = |t: Tenant, key: &str| t.connection(key, "mail/token").secret("password", "s");
+    marked(&prod(|t| slack(t, "x"), |t| other(slack(t, "x"), "y")), "prod/Connection/y", "mail's own host");
+    // A variable that moves between the two takes the secret along.
+    let both = |t: Tenant| other(slack(t, "x"), "y");
+    let w = prod(|t| both(t).integration("i").binds("V", "x"), |t| both(t).integration("i").binds("V", "y"));
+    marked(&w, "prod/Integration/i", "mail's own host");
+}

@@ -1,7 +1,7 @@
 //! Marks actions after which customers must sign in, or supply their values, again: with the count.
 
 use super::model::*;
-use super::redirects::strictest;
+use super::senders::strictest;
 use super::tenant::Draft;
 use crate::api::*;
 use crate::engine::code::Code;

@@ -11,6 +11,8 @@ mod overrides;
 mod reading;
 mod redirects;
 mod removal;
+mod senders;
+mod sent_before;
 mod tenant;
 
 pub use digest::of_writers as digests;

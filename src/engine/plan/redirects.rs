@@ -3,32 +3,33 @@
 
 use super::digest;
 use super::model::*;
+use super::senders::{SecretKey, Sender, Side, goes_to, is_own_host, named_by, strictest};
+use super::sent_before::{SentBefore, UNRECORDED, is_written, made_again, remembered, sent_there};
 use super::tenant::Draft;
 use crate::api::*;
 use crate::engine::canonical::FieldHash;
 use crate::engine::code::Code;
-use crate::engine::field::{Field, FieldKind, FieldValue};
+use crate::engine::field::FieldValue;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::record::Record;
 use crate::engine::redirect::{EACH_CUSTOMERS, Inputs, Strictest, inputs_of, keys_of, new_hosts, overlaid, with_test};
 use crate::engine::world::Inventory;
 use serde_json::Value;
-use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
-use std::rc::Rc;
 use std::sync::Arc;
-
-/// A key of a Secret: the Secret's name, and the key in it.
-pub(super) type SecretKey = (String, String);
 
 /// Marks what was drafted of connections and customer credentials. What would take away the evidence, because it
 /// ends that a secret is named, comes after.
 pub(super) fn mark(draft: &mut Draft<'_>) {
-    let marks: Vec<(Option<String>, bool)> = {
+    let (marks, records): (Vec<(Option<String>, bool)>, Vec<Option<Record>>) = {
         let senders = Senders::of(draft);
         let of_action = |action| (senders.of_action(action), senders.is_unclear_halfway(action));
-        draft.actions.iter().map(of_action).collect()
+        let actions = || draft.actions.iter();
+        (actions().map(of_action).collect(), actions().map(|action| senders.remembered(action)).collect())
     };
+    for (action, record) in draft.actions.iter_mut().zip(records).filter_map(|(a, record)| Some((a, record?))) {
+        action.change.record = Some(Arc::new(record));
+    }
     let input = draft.input;
     for (action, (why, is_unclear_halfway)) in draft.actions.iter_mut().zip(marks) {
         let Some(why) = why else {
@@ -49,31 +50,31 @@ pub(super) fn mark(draft: &mut Draft<'_>) {
         action.change.resumptions = digest::resumptions(action, recorded, &Value::Null);
         action.change.resumptions.extend((action.action == ActionKind::Create).then_some(unmarked));
         let keys = named_by(action.change.after.as_ref());
-        draft.redirects.push((action.id.clone(), keys));
+        draft.redirects.add(&action.id, keys);
     }
     let redirects = &draft.redirects;
-    for action in draft.actions.iter_mut().filter(|_| !redirects.is_empty()) {
+    for action in draft.actions.iter_mut().filter(|_| !redirects.0.is_empty()) {
         let kept = named_by(action.change.after.as_ref());
         let ended: BTreeSet<SecretKey> =
             named_by(action.change.before.as_ref()).into_iter().filter(|key| !kept.contains(key)).collect();
-        let waits = waits_for(redirects, &ended).filter(|id| **id != action.id);
-        let waits: Vec<String> = waits.cloned().collect();
+        let waits: Vec<String> = redirects.of(&ended).filter(|id| **id != action.id).cloned().collect();
         action.after.extend(waits);
     }
 }
 
-/// The marked actions that name one of these keys: what ends that others name it would make them look harmless.
-pub(super) fn waits_for<'r>(
-    redirects: &'r [(String, BTreeSet<SecretKey>)],
-    ended: &BTreeSet<SecretKey>,
-) -> impl Iterator<Item = &'r String> {
-    redirects.iter().filter(|(_, keys)| !keys.is_disjoint(ended)).map(|(id, _)| id)
-}
+/// The marked actions by the keys of Secrets that they name.
+#[derive(Debug, Default)]
+pub(super) struct Redirects(HashMap<SecretKey, Vec<String>>);
 
-/// The keys of Secrets that an object names.
-pub(super) fn named_by(item: Option<&Item>) -> BTreeSet<SecretKey> {
-    let keys = item.and_then(Sender::of_item).into_iter().flat_map(Sender::keys);
-    keys.map(|(secret, key)| (secret.to_string(), key.to_string())).collect()
+impl Redirects {
+    fn add(&mut self, action: &str, keys: BTreeSet<SecretKey>) {
+        keys.into_iter().for_each(|key| self.0.entry(key).or_default().push(action.to_string()));
+    }
+
+    /// The marked actions that name one of these keys: what ends that others name it would make them look harmless.
+    pub(super) fn of<'r>(&'r self, ended: &'r BTreeSet<SecretKey>) -> impl Iterator<Item = &'r String> {
+        ended.iter().filter_map(|key| self.0.get(key)).flatten()
+    }
 }
 
 /// The keys of Secrets that an action begins or ends to name: who else names them decides about it.
@@ -91,7 +92,7 @@ pub(super) fn of_binding(draft: &Draft<'_>, from: &ConnectionSpec, to: &Connecti
     let (before, after) = (inputs_of(from), inputs_of(to));
     let (had, has) = (keys_of(&before), keys_of(&after));
     let shared = has.iter().find(|(key, _)| had.contains_key(*key))?.1;
-    let (known, hosts) = (types.hosts(&before), types.hosts(&after));
+    let (known, hosts) = (goes_to(&types, &before, &from.component), goes_to(&types, &after, &to.component));
     let elsewhere = new_hosts(&hosts, &known);
     (!elsewhere.is_empty()).then(|| {
         let (from, to) = (&from.stable_key, &to.stable_key);
@@ -99,178 +100,51 @@ pub(super) fn of_binding(draft: &Draft<'_>, from: &ConnectionSpec, to: &Connecti
     })
 }
 
-/// All that a connection's type may be: in the tenant before and after, and in what it copies.
-pub(super) fn strictest<'d>(draft: &'d Draft<'_>, spec: &ConnectionSpec) -> Strictest<'d> {
-    let known = draft.input.upstream.values().chain([draft.input.live, &draft.after]);
-    let mut types: Vec<&ConnectionType> = known.flat_map(|inventory| inventory.types_of(spec)).collect();
-    types.dedup_by(|a, b| std::ptr::eq(*a, *b));
-    Strictest(types)
-}
-
-/// An object whose inputs are sent together.
-#[derive(Clone, Copy)]
-enum Sender<'d> {
-    Connection(&'d Object<ConnectionSpec>),
-    Credentials(&'d Object<CustomerCredentialsSpec>),
-}
-
-impl<'d> Sender<'d> {
-    fn of_item(item: &'d Item) -> Option<Self> {
-        match item {
-            Item::Connection(c) => Some(Sender::Connection(c)),
-            Item::CustomerCredentials(c) => Some(Sender::Credentials(c)),
-            Item::Component(_) | Item::Integration(..) => None,
-        }
-    }
-
-    fn id(self) -> ObjectId {
-        match self {
-            Sender::Connection(c) => ObjectId::new(Kind::Connection, c.name()),
-            Sender::Credentials(c) => ObjectId::new(Kind::CustomerCredentials, c.name()),
-        }
-    }
-
-    /// The keys of Secrets that it names, in production and in tests.
-    fn keys(self) -> impl Iterator<Item = (&'d str, &'d str)> {
-        let (inputs, test) = match self {
-            Sender::Connection(c) => (&c.spec.inputs, c.spec.test.as_ref()),
-            Sender::Credentials(c) => (&c.spec.inputs, None),
-        };
-        let test = test.into_iter().flat_map(|test| test.inputs.values());
-        inputs.values().chain(test).filter_map(key_of)
-    }
-}
-
-fn key_of(input: &Input) -> Option<(&str, &str)> {
-    match input {
-        Input::SecretRef(secret) => Some((&secret.name, &secret.key)),
-        Input::Value(_) | Input::PerCustomer(_) => None,
-    }
-}
-
-/// A tenant as it is, or as it will be.
-struct Side<'d> {
-    inventory: &'d Inventory,
-    /// Who names a key of a Secret that joins something.
-    naming: HashMap<(&'d str, &'d str), Vec<Sender<'d>>>,
-    /// What each key is sent to, once that is asked.
-    sent: RefCell<HashMap<SecretKey, Rc<Sent>>>,
-    /// Connections by the older keys that they replace.
-    replacing: OnceCell<HashMap<&'d str, &'d Object<ConnectionSpec>>>,
-    /// Customer credentials by the key that they are for.
-    customers: OnceCell<HashMap<&'d str, Vec<&'d Object<CustomerCredentialsSpec>>>>,
-}
-
-/// Where the objects of a side send a key of a Secret.
-#[derive(Default)]
-struct Sent {
-    members: HashMap<ObjectId, BTreeSet<String>>,
-    /// The first two by name: one of them is another than any.
-    first_two: Vec<ObjectId>,
-    /// How many of them send it to each host.
-    hosts: HashMap<String, usize>,
-}
-
-impl Sent {
-    /// The first other object that names the key, and where the others send it.
-    fn by_others(&self, own: &ObjectId) -> Option<(&ObjectId, BTreeSet<String>)> {
-        let mine = self.members.get(own);
-        let first = self.first_two.iter().find(|id| *id != own)?;
-        let is_theirs =
-            |(host, count): &(&String, &usize)| **count > usize::from(mine.is_some_and(|m| m.contains(*host)));
-        Some((first, self.hosts.iter().filter(is_theirs).map(|(host, _)| host.clone()).collect()))
-    }
-}
-
-impl<'d> Side<'d> {
-    fn of(inventory: &'d Inventory, joining: &BTreeSet<(&str, &str)>) -> Self {
-        let mut naming: HashMap<_, Vec<Sender<'d>>> = HashMap::new();
-        // Most plans have no secret join anything: then who else names it is nobody's business.
-        if !joining.is_empty() {
-            let connections = inventory.connections.values().map(|c| Sender::Connection(c));
-            let credentials = inventory.customer_credentials.values().map(|c| Sender::Credentials(c));
-            for sender in connections.chain(credentials) {
-                for key in sender.keys().filter(|key| joining.contains(key)) {
-                    naming.entry(key).or_default().push(sender);
-                }
-            }
-        }
-        let (replacing, customers) = (OnceCell::new(), OnceCell::new());
-        Side { inventory, naming, sent: RefCell::default(), replacing, customers }
-    }
-
-    /// The connection that a stable key means.
-    fn connection(&self, key: &str) -> Option<&'d Object<ConnectionSpec>> {
-        let replacing = || {
-            self.replacing.get_or_init(|| {
-                let older = |c: &'d Arc<Object<ConnectionSpec>>| {
-                    c.spec.replaces.iter().map(move |key| (key.as_str(), c.as_ref()))
-                };
-                self.inventory.connections.values().flat_map(older).collect()
-            })
-        };
-        self.inventory.connection(key).map(Arc::as_ref).or_else(|| replacing().get(key).copied())
-    }
-
-    /// The credentials that customers gave for exactly this key.
-    fn customers(&self, key: &str) -> &[&'d Object<CustomerCredentialsSpec>] {
-        let all = self.customers.get_or_init(|| {
-            let mut by_key: HashMap<&str, Vec<_>> = HashMap::new();
-            for credentials in self.inventory.customer_credentials.values() {
-                by_key.entry(credentials.spec.connection.as_str()).or_default().push(credentials.as_ref());
-            }
-            by_key
-        });
-        all.get(key).map_or(&[], Vec::as_slice)
-    }
-
-    /// What an object sends in production.
-    fn inputs(&self, sender: Sender<'d>) -> Inputs<'d> {
-        match sender {
-            Sender::Connection(c) => inputs_of(&c.spec),
-            Sender::Credentials(c) => {
-                let connection = self.connection(&c.spec.connection).map(|c| inputs_of(&c.spec));
-                overlaid(connection.unwrap_or_default(), &c.spec.inputs)
-            }
-        }
-    }
-}
-
 /// What sends which secrets where in a tenant, before and after.
 struct Senders<'d> {
     draft: &'d Draft<'d>,
     live: Side<'d>,
     declared: Side<'d>,
-    /// Records of objects that are gone, by the hashes of what their inputs were.
-    gone: HashMap<FieldHash, Vec<&'d Record>>,
+    sent_before: SentBefore<'d>,
 }
 
 impl<'d> Senders<'d> {
     fn of(draft: &'d Draft<'d>) -> Self {
         let (live, after) = (draft.input.live.as_ref(), draft.after.as_ref());
         let mut joining: BTreeSet<(&str, &str)> = BTreeSet::new();
+        let mut hashes: BTreeSet<FieldHash> = BTreeSet::new();
         for action in draft.actions.iter().filter(|action| action.action != ActionKind::Adopt) {
             let Some(then) = action.change.after.as_ref().and_then(Sender::of_item) else { continue };
             let before = action.change.before.as_ref().and_then(Sender::of_item);
-            let had: Vec<_> = before.into_iter().flat_map(Sender::keys).collect();
-            joining.extend(then.keys().filter(|key| !had.contains(key)));
-        }
-        let mut gone: HashMap<_, Vec<&Record>> = HashMap::new();
-        if !joining.is_empty() {
-            let is_gone =
-                |(id, record): &(&ObjectId, &Arc<Record>)| record.tenant == draft.input.tenant && !live.has(id);
-            for (_, record) in live.records.iter().filter(is_gone) {
-                for (_, wrote) in record.fields.iter().filter(|(field, _)| field.is_input()) {
-                    gone.entry(wrote.hash).or_default().push(record);
-                }
+            let had: BTreeSet<_> = before.into_iter().flat_map(Sender::keys).collect();
+            for (key, input) in then.keys().zip(then.secret_inputs()).filter(|(key, _)| !had.contains(key)) {
+                joining.insert(key);
+                hashes.insert(FieldValue::Input(input).hash());
             }
         }
-        Senders { draft, live: Side::of(live, &joining), declared: Side::of(after, &joining), gone }
+        let sent_before = SentBefore::of(live, draft.input.tenant, &hashes);
+        let side = |inventory| Side::of(draft, inventory, &joining);
+        Senders { draft, live: side(live), declared: side(after), sent_before }
+    }
+
+    /// The record of an action with what must not be forgotten of where secrets went; `None` where it is that already.
+    fn remembered(&self, action: &'d Action) -> Option<Record> {
+        let record = action.change.record.as_deref()?;
+        let then = action.change.after.as_ref().and_then(Sender::of_item)?;
+        let before = action.change.before.as_ref().and_then(Sender::of_item);
+        let recorded = self.record_of(&action.change.object)?;
+        let spec = || before.map_or_else(|| self.declared.spec_of(then), |before| self.live.spec_of(before));
+        let types = || spec().map(|spec| strictest(self.draft, spec)).unwrap_or_default();
+        let hosts = || before.map(|before| self.live.hosts_of(before)).unwrap_or_default();
+        remembered(before, &hosts, then, &types, recorded, record)
     }
 
     fn of_action(&self, action: &'d Action) -> Option<String> {
         if !matches!(action.action, ActionKind::Create | ActionKind::Update) {
             return None;
+        }
+        if let Some(Item::Component(then)) = &action.change.after {
+            return self.of_component(then);
         }
         let before = action.change.before.as_ref().and_then(Sender::of_item);
         let mut why = match (before, action.change.after.as_ref().and_then(Sender::of_item)?) {
@@ -292,10 +166,7 @@ impl<'d> Senders<'d> {
     fn is_unclear_halfway(&self, action: &'d Action) -> bool {
         let (ActionKind::Create, Some(record)) = (action.action, action.change.record.as_deref()) else { return false };
         match action.change.after.as_ref().and_then(Sender::of_item) {
-            Some(Sender::Connection(then)) => {
-                let types = strictest(self.draft, &then.spec);
-                made_again(record, &types, &inputs_of(&then.spec), &with_test(&then.spec)).is_some()
-            }
+            Some(Sender::Connection(then)) => self.connection_made_again(record, then).is_some(),
             Some(Sender::Credentials(then)) => self.credentials_made_again(record, then).is_some(),
             None => false,
         }
@@ -316,16 +187,20 @@ impl<'d> Senders<'d> {
                 let in_tests = types.change(&with_test(&before.spec), &test);
                 // The same endpoints move in tests where production moves.
                 why.extend(in_tests.filter(|_| change.is_none()).map(|why| format!("in tests {why}")));
+                if why.is_empty() {
+                    why.extend(between_production_and_tests(&types, &before.spec, &then.spec));
+                }
             }
             None => {
                 let record = self.record_of(&Sender::Connection(then).id());
-                why.extend(record.and_then(|record| made_again(record, &types, &production, &test)));
+                why.extend(record.and_then(|record| self.connection_made_again(record, then)));
                 why.extend(self.of_waiting_customers(then, &types));
             }
         }
         if why.is_empty() {
             let had: Vec<_> = before.into_iter().flat_map(|before| Sender::Connection(before).keys()).collect();
-            let of_others = |inputs| self.of_others(Sender::Connection(then), &types, inputs, &had);
+            let of_others =
+                |inputs| self.of_others(Sender::Connection(then), &types, inputs, &had, &then.spec.component);
             why.extend(of_others(&production).or_else(|| of_others(&test)));
         }
         why.extend(self.of_replaces(before, then, &types));
@@ -358,11 +233,68 @@ impl<'d> Senders<'d> {
                 why.extend(record.and_then(|record| self.credentials_made_again(record, then)));
             }
         }
-        if why.is_empty() {
+        if why.is_empty()
+            && let Some(connection) = connection
+        {
             let had: Vec<_> = before.into_iter().flat_map(|before| Sender::Credentials(before).keys()).collect();
-            why.extend(self.of_others(sender, &types, &after, &had));
+            why.extend(self.of_others(sender, &types, &after, &had, &connection.spec.component));
+            why.extend(before.is_none().then(|| self.of_new_customer(then, connection, &types)).flatten());
         }
         why
+    }
+
+    /// A customer who comes with a host of their own, to which secrets of ours would be sent.
+    fn of_new_customer(
+        &self,
+        then: &'d Object<CustomerCredentialsSpec>,
+        connection: &'d Object<ConnectionSpec>,
+        types: &Strictest<'_>,
+    ) -> Option<String> {
+        let own: Inputs<'_> = overlaid(Inputs::new(), &then.spec.inputs);
+        let hosts = types.hosts(&own);
+        // What is new with its connection was sent nowhere yet.
+        let live = self.live.connection(&then.spec.connection).filter(|_| !hosts.is_empty())?;
+        let inputs = inputs_of(&connection.spec);
+        let ours = keys_of(&inputs).into_values().filter(|name| !own.contains_key(name));
+        let ours: Vec<&str> = ours.filter(|name| live.spec.inputs.contains_key(*name)).collect();
+        let mut known = self.live.hosts_of(Sender::Connection(live));
+        known.extend(self.live.given(&then.spec.connection).iter().cloned());
+        let new = new_hosts(&hosts, &known);
+        (!ours.is_empty() && !new.is_empty()).then(|| {
+            format!("{} of {} would go to {}, a host of this customer", ours.join(", "), connection.name(), listed(new))
+        })
+    }
+
+    /// A type that no longer says of an input that credentials are sent there: the next change of it would be no
+    /// redirect any more.
+    fn of_component(&self, then: &Object<ComponentSpec>) -> Option<String> {
+        let (live, after) = (self.draft.input.live.as_ref(), self.draft.after.as_ref());
+        let name = |component: &ComponentRef| names::of_component(&component.key, component.is_public());
+        let mut of_it = live.connections.values().filter(|c| name(&c.spec.component) == then.name());
+        of_it.find_map(|connection| {
+            let of = |inventory: &'d Inventory| Strictest(inventory.types_of(&connection.spec).collect());
+            let (before, now) = (of(live), of(after));
+            let is_lost = |(input, value): &(&str, &Input)| {
+                before.is_endpoint(input, Some(value)) && !now.is_endpoint(input, Some(value))
+            };
+            let inputs = with_test(&connection.spec);
+            let customers = self.live.customers(&connection.spec.stable_key);
+            let given = customers.iter().flat_map(|c| c.spec.inputs.iter().map(|(name, input)| (name.as_str(), input)));
+            let all = || inputs.iter().map(|(name, input)| (*name, *input)).chain(given.clone());
+            let (lost, _) = all().find(is_lost)?;
+            let secrets: Inputs<'_> = all().collect();
+            let secrets = before.secrets(&secrets).into_iter().filter(|name| *name != lost).collect::<Vec<_>>();
+            (!secrets.is_empty()).then(|| {
+                let (key, secrets) = (&connection.spec.stable_key, secrets.join(", "));
+                format!("its type says no longer that {lost} is where credentials go: {key} sends {secrets} there")
+            })
+        })
+    }
+
+    fn connection_made_again(&self, record: &Record, then: &'d Object<ConnectionSpec>) -> Option<String> {
+        let types = strictest(self.draft, &then.spec);
+        let hosts = self.declared.hosts_of(Sender::Connection(then));
+        made_again(record, &types, &inputs_of(&then.spec), &with_test(&then.spec), &hosts)
     }
 
     /// A secret that only customers give: the connection's endpoints move under it.
@@ -383,12 +315,12 @@ impl<'d> Senders<'d> {
     /// Customers gave their credentials for a key that nothing answers, so that where those went is not known, or
     /// that another connection answers until now.
     fn of_waiting_customers(&self, then: &Object<ConnectionSpec>, types: &Strictest<'_>) -> Option<String> {
-        let hosts = types.hosts(&inputs_of(&then.spec));
-        if self.live.customers(&then.spec.stable_key).is_empty() || hosts.is_empty() {
+        if self.live.customers(&then.spec.stable_key).is_empty() {
             return None;
         }
+        let hosts = goes_to(types, &inputs_of(&then.spec), &then.spec.component);
         let answering = self.live.connection(&then.spec.stable_key);
-        let known = answering.map(|answering| self.hosts_of(&self.live, Sender::Connection(answering)));
+        let known = answering.map(|answering| self.live.hosts_of(Sender::Connection(answering)));
         let is_recorded = self.record_of(&ObjectId::new(Kind::Connection, then.name())).is_some();
         // What the record says is judged by it.
         let is_unclear = answering.is_some() || !is_recorded;
@@ -405,7 +337,8 @@ impl<'d> Senders<'d> {
         let connection = self.declared.connection(&then.spec.connection);
         let types = connection.map(|c| strictest(self.draft, &c.spec)).unwrap_or_default();
         let own = overlaid(Inputs::new(), &then.spec.inputs);
-        made_again(record, &types, &own, &own).or_else(|| {
+        let hosts = self.declared.hosts_of(Sender::Credentials(then));
+        made_again(record, &types, &own, &own, &hosts).or_else(|| {
             let inherited = connection.map(|c| inputs_of(&c.spec)).unwrap_or_default();
             let inherited = inherited.into_iter().filter(|(name, _)| !own.contains_key(name)).collect();
             let is_known = types.hosts(&inherited).is_empty() || types.secrets(&own).is_empty();
@@ -421,29 +354,30 @@ impl<'d> Senders<'d> {
     /// A key of a Secret that joins, and that others name: it would be sent where they do not send it.
     fn of_others(
         &self,
-        sender: Sender<'_>,
+        sender: Sender<'d>,
         types: &Strictest<'_>,
         inputs: &Inputs<'_>,
         had: &[(&str, &str)],
+        component: &ComponentRef,
     ) -> Option<String> {
         let id = sender.id();
-        let hosts = types.hosts(inputs);
-        if hosts.is_empty() {
-            return None;
-        }
-        for (key, name) in keys_of(inputs).into_iter().filter(|(key, _)| !had.contains(key)) {
+        let hosts = goes_to(types, inputs, component);
+        // What customers inherit joins with their connection.
+        let own: BTreeSet<_> = sender.keys().collect();
+        let joins = |(key, _): &((&str, &str), &str)| own.contains(key) && !had.contains(key);
+        for (key, name) in keys_of(inputs).into_iter().filter(joins) {
             let (secret, of_it) = key;
-            let live = self.sent(&self.live, key);
+            let live = self.live.sent(key);
             let theirs = live.by_others(&id);
             // What is new too vouches for nothing that a record speaks against.
-            if theirs.is_none() && self.was_sent_elsewhere(inputs, name, types) {
-                return Some(format!(
-                    "{name} names {of_it} of Secret {secret}, which an object that is gone sent elsewhere"
-                ));
+            let before = || self.sent_before.elsewhere(inputs, name, types, &self.declared.hosts_of(sender));
+            if let (None, Some(who)) = (&theirs, theirs.is_none().then(before).flatten()) {
+                return Some(format!("{name} names {of_it} of Secret {secret}, which {who}"));
             }
-            let declared = self.sent(&self.declared, key);
+            let declared = self.declared.sent(key);
             // What is new too and sends it nowhere that is known is nothing to compare with.
-            let theirs = theirs.or_else(|| declared.by_others(&id).filter(|(_, known)| !known.is_empty()));
+            let is_known = |known: &BTreeSet<String>| known.iter().any(|host| !is_own_host(host));
+            let theirs = theirs.or_else(|| declared.by_others(&id).filter(|(_, known)| is_known(known)));
             let Some((other, mut known)) = theirs else { continue };
             // The customers of another connection are others.
             known.retain(|host| !host.starts_with(EACH_CUSTOMERS));
@@ -458,49 +392,6 @@ impl<'d> Senders<'d> {
         None
     }
 
-    /// Where the objects of a side send a key.
-    fn sent(&self, side: &Side<'d>, key: (&str, &str)) -> Rc<Sent> {
-        let naming: &HashMap<(&str, &str), Vec<Sender<'d>>> = &side.naming;
-        let Some(naming) = naming.get(&key) else { return Rc::default() };
-        let key = (key.0.to_string(), key.1.to_string());
-        if let Some(sent) = side.sent.borrow().get(&key) {
-            return Rc::clone(sent);
-        }
-        let mut sent = Sent::default();
-        for sender in naming {
-            let hosts = self.hosts_of(side, *sender);
-            hosts.iter().for_each(|host| *sent.hosts.entry(host.clone()).or_default() += 1);
-            sent.members.insert(sender.id(), hosts);
-        }
-        let mut ids: Vec<&ObjectId> = sent.members.keys().collect();
-        ids.sort_unstable();
-        sent.first_two = ids.into_iter().take(2).cloned().collect();
-        let sent = Rc::new(sent);
-        side.sent.borrow_mut().insert(key, Rc::clone(&sent));
-        sent
-    }
-
-    /// The hosts that an object sends its secrets to, in production and in tests.
-    fn hosts_of(&self, side: &Side<'d>, sender: Sender<'d>) -> BTreeSet<String> {
-        let spec = match sender {
-            Sender::Connection(c) => Some(&c.spec),
-            Sender::Credentials(c) => side.connection(&c.spec.connection).map(|c| &c.spec),
-        };
-        let types = spec.map(|spec| strictest(self.draft, spec)).unwrap_or_default();
-        let mut hosts = types.hosts(&side.inputs(sender));
-        if let Sender::Connection(c) = sender {
-            hosts.extend(types.hosts(&with_test(&c.spec)));
-        }
-        hosts
-    }
-
-    /// Whether objects that are gone named the same secret, and none of them beside all of these endpoints.
-    fn was_sent_elsewhere(&self, inputs: &Inputs<'_>, secret: &str, types: &Strictest<'_>) -> bool {
-        let Some(input) = inputs.get(secret) else { return false };
-        let named = self.gone.get(&FieldValue::Input(input).hash()).map_or(&[][..], Vec::as_slice);
-        !named.is_empty() && !named.iter().any(|record| sent_there(record, types, inputs))
-    }
-
     /// An older key that begins to be answered: what is bound to it, and what its customers gave, goes to the newer
     /// connection's hosts.
     fn of_replaces(
@@ -511,18 +402,15 @@ impl<'d> Senders<'d> {
     ) -> Option<String> {
         let had = before.map(|before| before.spec.replaces.as_slice()).unwrap_or_default();
         let inputs = inputs_of(&then.spec);
-        let hosts = types.hosts(&inputs);
-        if hosts.is_empty() {
-            return None;
-        }
+        let hosts = goes_to(types, &inputs, &then.spec.component);
         for older in then.spec.replaces.iter().filter(|older| !had.contains(older)) {
             let customers = self.live.customers(older);
             // One that is made beside it may be there first.
             let answering = self.live.connection(older);
-            let answering = answering.or_else(|| self.declared.inventory.connection(older).map(Arc::as_ref));
+            let answering = answering.or_else(|| self.declared.named(older));
             match answering.filter(|answering| answering.name() != then.name()) {
                 Some(answering) if answering.spec.is_same_kind_as(&then.spec) => {
-                    let known = self.hosts_of(&self.live, Sender::Connection(answering));
+                    let known = self.live.hosts_of(Sender::Connection(answering));
                     let new = new_hosts(&hosts, &known);
                     let sends = !types.secrets(&inputs).is_empty() || !customers.is_empty();
                     if sends && !new.is_empty() {
@@ -549,56 +437,28 @@ impl<'d> Senders<'d> {
     }
 }
 
-const UNRECORDED: &str = "it was made before and is gone, and where its secrets went is not recorded";
-
-/// Whether a record says that something was written.
-fn is_written(record: &Record) -> bool {
-    record.made || !record.fields.is_empty()
-}
-
-/// What we wrote before somebody took the object away: its secrets were sent where the record says.
-fn made_again(record: &Record, types: &Strictest<'_>, production: &Inputs<'_>, test: &Inputs<'_>) -> Option<String> {
-    if !is_written(record) {
-        return None;
-    }
-    if !record.fields.keys().any(Field::is_input) {
-        let sends = !types.hosts(production).is_empty() && !types.secrets(production).is_empty();
-        return sends.then(|| UNRECORDED.to_string());
-    }
-    let of_production = || moved_since(record, types, production, &[FieldKind::Input]);
-    let of_test = || moved_since(record, types, test, &[FieldKind::TestInput, FieldKind::Input]);
-    let (moved, secrets) = of_production().or_else(of_test)?;
-    Some(format!("it is made again with another {moved} than was written before, and {secrets} goes there"))
-}
-
-/// Whether all of these endpoints are as a record says that they were.
-fn sent_there(record: &Record, types: &Strictest<'_>, inputs: &Inputs<'_>) -> bool {
-    let mut endpoints = inputs.iter().filter(|(name, input)| types.is_endpoint(name, Some(input)));
-    endpoints.all(|(name, input)| is_as_recorded(record, name, input, &[FieldKind::Input, FieldKind::TestInput]))
-}
-
-fn is_as_recorded(record: &Record, name: &str, input: &Input, kinds: &[FieldKind]) -> bool {
-    let wrote = kinds.iter().find_map(|kind| record.wrote(&Field::named(*kind, name)));
-    wrote.is_some_and(|wrote| wrote.hash == FieldValue::Input(input).hash())
-}
-
-/// The endpoints that are others than a record says, and the secrets that would go there; of several kinds of fields
-/// the first that is recorded counts.
-fn moved_since(
-    record: &Record,
+/// Why a key of a Secret that only production or only tests used goes to the hosts of the other too.
+fn between_production_and_tests(
     types: &Strictest<'_>,
-    inputs: &Inputs<'_>,
-    kinds: &[FieldKind],
-) -> Option<(String, String)> {
-    let moved = |(name, input): &(&&str, &&Input)| {
-        types.is_endpoint(name, Some(input)) && !is_as_recorded(record, name, input, kinds)
-    };
-    let mut moved: BTreeSet<&str> = inputs.iter().filter(moved).map(|(name, _)| *name).collect();
-    let recorded = record.fields.keys().filter(|field| kinds.contains(&field.kind)).map(|field| field.name.as_ref());
-    moved.extend(recorded.filter(|name| !inputs.contains_key(name) && types.is_endpoint(name, None)));
-    let secrets = types.secrets(inputs);
-    let list = |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(", ");
-    (!moved.is_empty() && !secrets.is_empty()).then(|| (list(&moved), list(&secrets)))
+    before: &ConnectionSpec,
+    then: &ConnectionSpec,
+) -> Option<String> {
+    let of = |spec| [inputs_of(spec), with_test(spec)];
+    let had = of(before).map(|inputs| (keys_of(&inputs).into_keys().collect::<BTreeSet<_>>(), inputs));
+    of(then).iter().zip(["", "in tests "]).find_map(|(inputs, place)| {
+        let hosts = goes_to(types, inputs, &then.component);
+        keys_of(inputs).into_iter().find_map(|(key, name)| {
+            let with_it = || had.iter().filter(|(keys, _)| keys.contains(&key)).map(|(_, inputs)| inputs);
+            // The same endpoints are no new ones, whatever host they name.
+            if with_it().next().is_none() || with_it().any(|had| types.moved(had, inputs).is_empty()) {
+                return None;
+            }
+            let known = with_it().flat_map(|inputs| goes_to(types, inputs, &before.component)).collect();
+            let new = new_hosts(&hosts, &known);
+            let (known, is_new) = (listed(known.iter()), !new.is_empty());
+            is_new.then(|| format!("{place}{name}, which goes to {known}, goes to {}", listed(new)))
+        })
+    })
 }
 
 fn listed<'n>(names: impl IntoIterator<Item = &'n String>) -> String {

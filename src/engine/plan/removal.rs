@@ -3,7 +3,7 @@
 
 use super::model::*;
 use super::tenant::Draft;
-use super::{digest, redirects};
+use super::{digest, senders};
 use crate::api::*;
 use crate::engine::bindings::Bindings;
 use crate::engine::canonical::Digest;
@@ -116,7 +116,7 @@ fn obstacle(
         return Some("policy.actions of the tenant has no Delete".to_string());
     }
     let changed =
-        record.fields.iter().find(|(field, wrote)| !live.value(field).is_some_and(|v| v.is_recorded_as(wrote.hash)));
+        record.of_object().find(|(field, wrote)| !live.value(field).is_some_and(|v| v.is_recorded_as(wrote.hash)));
     if let Some((field, _)) = changed {
         return Some(format!("{field} was changed since we wrote it"));
     }
@@ -211,7 +211,7 @@ fn delete(draft: &mut Draft<'_>, id: &ObjectId, live: Item, record: &Record, wri
         _ => BTreeSet::new(),
     };
     after.extend(writers.iter().filter_map(|w| draft.input.writers.get(w)).flat_map(|w| w.let_go.of(&live)));
-    after.extend(redirects::waits_for(&draft.redirects, &redirects::named_by(Some(&live))).cloned());
+    after.extend(draft.redirects.of(&senders::named_by(Some(&live))).cloned());
     let names: Vec<String> = writers.iter().map(ToString::to_string).collect();
     let mut action = Action {
         id: format!("{}/{id}", draft.input.tenant),

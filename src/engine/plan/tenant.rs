@@ -60,8 +60,8 @@ pub(super) struct Draft<'a> {
     pub answering: [OnceLock<Replacements>; 2],
     /// Of values that many objects share.
     hashes: Hashes,
-    /// The actions that send a secret to a new host, with the keys of Secrets that they name.
-    pub redirects: Vec<(String, BTreeSet<redirects::SecretKey>)>,
+    /// The actions that send a secret to a new host, by the keys of Secrets that they name.
+    pub redirects: redirects::Redirects,
     /// Customers who gave credentials, by the key that they gave them for: before, and once credentials are drafted.
     pub gave: [OnceLock<customers::Gave>; 2],
 }
@@ -80,7 +80,7 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
         answered_by: HashMap::new(),
         occupied: BTreeSet::new(),
         answering: Default::default(),
-        redirects: Vec::new(),
+        redirects: redirects::Redirects::default(),
         hashes: Hashes::of(input.live),
         gave: Default::default(),
     };

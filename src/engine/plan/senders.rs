@@ -1,0 +1,253 @@
+//! What sends which keys of Secrets where: the connections and customer credentials of a tenant, as it is and as it
+//! will be.
+
+use super::tenant::Draft;
+use crate::api::*;
+use crate::engine::field::{Field, FieldKind};
+use crate::engine::item::{Item, ObjectId};
+use crate::engine::redirect::{Inputs, Strictest, inputs_of, overlaid, with_test};
+use crate::engine::world::Inventory;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A key of a Secret: the Secret's name, and the key in it.
+pub(super) type SecretKey = (String, String);
+
+/// How the host of a component is called that no input names.
+const OWN: &str = "'s own host";
+
+/// All that a connection's type may be: in the tenant before and after, and in what it copies.
+pub(super) fn strictest<'d>(draft: &'d Draft<'_>, spec: &ConnectionSpec) -> Strictest<'d> {
+    let known = draft.input.upstream.values().chain([draft.input.live, &draft.after]);
+    let mut types: Vec<&ConnectionType> = known.flat_map(|inventory| inventory.types_of(spec)).collect();
+    types.dedup_by(|a, b| std::ptr::eq(*a, *b));
+    Strictest(types)
+}
+
+/// The hosts that some inputs of a connection go to: those that its endpoints name, and where none does, wherever
+/// its component sends them.
+pub(super) fn goes_to(types: &Strictest<'_>, inputs: &Inputs<'_>, component: &ComponentRef) -> BTreeSet<String> {
+    let hosts = types.hosts(inputs);
+    if hosts.is_empty() { BTreeSet::from([format!("{component}{OWN}")]) } else { hosts }
+}
+
+/// Whether a host is one that no input names.
+pub(super) fn is_own_host(host: &str) -> bool {
+    host.ends_with(OWN)
+}
+
+/// The keys of Secrets that an object names.
+pub(super) fn named_by(item: Option<&Item>) -> BTreeSet<SecretKey> {
+    let keys = item.and_then(Sender::of_item).into_iter().flat_map(Sender::keys);
+    keys.map(|(secret, key)| (secret.to_string(), key.to_string())).collect()
+}
+
+/// An object whose inputs are sent together.
+#[derive(Clone, Copy)]
+pub(super) enum Sender<'d> {
+    Connection(&'d Object<ConnectionSpec>),
+    Credentials(&'d Object<CustomerCredentialsSpec>),
+}
+
+impl<'d> Sender<'d> {
+    pub(super) fn of_item(item: &'d Item) -> Option<Self> {
+        match item {
+            Item::Connection(c) => Some(Sender::Connection(c)),
+            Item::CustomerCredentials(c) => Some(Sender::Credentials(c)),
+            Item::Component(_) | Item::Integration(..) => None,
+        }
+    }
+
+    pub(super) fn id(self) -> ObjectId {
+        match self {
+            Sender::Connection(c) => ObjectId::new(Kind::Connection, c.name()),
+            Sender::Credentials(c) => ObjectId::new(Kind::CustomerCredentials, c.name()),
+        }
+    }
+
+    /// An input, or a test input.
+    pub(super) fn input(self, field: &Field<'_>) -> Option<&'d Input> {
+        let name = field.name.as_ref();
+        match (self, field.kind) {
+            (Sender::Connection(c), FieldKind::Input) => c.spec.inputs.get(name),
+            (Sender::Connection(c), FieldKind::TestInput) => c.spec.test.as_ref()?.inputs.get(name),
+            (Sender::Credentials(c), FieldKind::Input) => c.spec.inputs.get(name),
+            _ => None,
+        }
+    }
+
+    /// The inputs that name keys of Secrets, in production and in tests.
+    pub(super) fn secret_inputs(self) -> impl Iterator<Item = &'d Input> {
+        let (inputs, test) = match self {
+            Sender::Connection(c) => (&c.spec.inputs, c.spec.test.as_ref()),
+            Sender::Credentials(c) => (&c.spec.inputs, None),
+        };
+        let test = test.into_iter().flat_map(|test| test.inputs.values());
+        inputs.values().chain(test).filter(|input| matches!(input, Input::SecretRef(_)))
+    }
+
+    /// The keys of Secrets that it names, in production and in tests.
+    pub(super) fn keys(self) -> impl Iterator<Item = (&'d str, &'d str)> {
+        self.secret_inputs().filter_map(|input| match input {
+            Input::SecretRef(secret) => Some((secret.name.as_str(), secret.key.as_str())),
+            Input::Value(_) | Input::PerCustomer(_) => None,
+        })
+    }
+}
+
+/// A tenant as it is, or as it will be.
+pub(super) struct Side<'d> {
+    draft: &'d Draft<'d>,
+    inventory: &'d Inventory,
+    /// Who names a key of a Secret that joins something.
+    naming: HashMap<(&'d str, &'d str), Vec<Sender<'d>>>,
+    /// What each key is sent to, once that is asked.
+    sent: RefCell<HashMap<SecretKey, Rc<Sent>>>,
+    /// The hosts that the customers of a key give, once that is asked.
+    given: RefCell<HashMap<&'d str, Rc<BTreeSet<String>>>>,
+    /// Connections by the older keys that they replace.
+    replacing: OnceCell<HashMap<&'d str, &'d Object<ConnectionSpec>>>,
+    /// Customer credentials by the key that they are for.
+    customers: OnceCell<HashMap<&'d str, Vec<&'d Object<CustomerCredentialsSpec>>>>,
+}
+
+/// Where the objects of a side send a key of a Secret.
+#[derive(Default)]
+pub(super) struct Sent {
+    members: HashMap<ObjectId, BTreeSet<String>>,
+    /// The first two by name: one of them is another than any.
+    first_two: Vec<ObjectId>,
+    /// How many of them send it to each host.
+    hosts: HashMap<String, usize>,
+}
+
+impl Sent {
+    /// The first other object that names the key, and where the others send it.
+    pub(super) fn by_others(&self, own: &ObjectId) -> Option<(&ObjectId, BTreeSet<String>)> {
+        let mine = self.members.get(own);
+        let first = self.first_two.iter().find(|id| *id != own)?;
+        let is_theirs =
+            |(host, count): &(&String, &usize)| **count > usize::from(mine.is_some_and(|m| m.contains(*host)));
+        Some((first, self.hosts.iter().filter(is_theirs).map(|(host, _)| host.clone()).collect()))
+    }
+}
+
+impl<'d> Side<'d> {
+    pub(super) fn of(draft: &'d Draft<'d>, inventory: &'d Inventory, joining: &BTreeSet<(&str, &str)>) -> Self {
+        let mut naming: HashMap<_, Vec<Sender<'d>>> = HashMap::new();
+        // Most plans have no secret join anything: then who else names it is nobody's business.
+        if !joining.is_empty() {
+            let connections = inventory.connections.values().map(|c| Sender::Connection(c));
+            let credentials = inventory.customer_credentials.values().map(|c| Sender::Credentials(c));
+            for sender in connections.chain(credentials) {
+                for key in sender.keys().filter(|key| joining.contains(key)) {
+                    naming.entry(key).or_default().push(sender);
+                }
+            }
+        }
+        Side {
+            draft,
+            inventory,
+            naming,
+            sent: RefCell::default(),
+            given: RefCell::default(),
+            replacing: OnceCell::new(),
+            customers: OnceCell::new(),
+        }
+    }
+
+    /// The connection that a stable key means.
+    pub(super) fn connection(&self, key: &str) -> Option<&'d Object<ConnectionSpec>> {
+        let replacing = || {
+            self.replacing.get_or_init(|| {
+                let older = |c: &'d Arc<Object<ConnectionSpec>>| {
+                    c.spec.replaces.iter().map(move |key| (key.as_str(), c.as_ref()))
+                };
+                self.inventory.connections.values().flat_map(older).collect()
+            })
+        };
+        self.inventory.connection(key).map(Arc::as_ref).or_else(|| replacing().get(key).copied())
+    }
+
+    /// The connection with exactly this stable key.
+    pub(super) fn named(&self, key: &str) -> Option<&'d Object<ConnectionSpec>> {
+        self.inventory.connection(key).map(Arc::as_ref)
+    }
+
+    /// The credentials that customers gave for exactly this key.
+    pub(super) fn customers(&self, key: &str) -> &[&'d Object<CustomerCredentialsSpec>] {
+        let all = self.customers.get_or_init(|| {
+            let mut by_key: HashMap<&str, Vec<_>> = HashMap::new();
+            for credentials in self.inventory.customer_credentials.values() {
+                by_key.entry(credentials.spec.connection.as_str()).or_default().push(credentials.as_ref());
+            }
+            by_key
+        });
+        all.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// What an object sends in production.
+    pub(super) fn inputs(&self, sender: Sender<'d>) -> Inputs<'d> {
+        match sender {
+            Sender::Connection(c) => inputs_of(&c.spec),
+            Sender::Credentials(c) => {
+                let connection = self.connection(&c.spec.connection).map(|c| inputs_of(&c.spec));
+                overlaid(connection.unwrap_or_default(), &c.spec.inputs)
+            }
+        }
+    }
+
+    /// Where the objects of this side send a key.
+    pub(super) fn sent(&self, key: (&str, &str)) -> Rc<Sent> {
+        let naming: &HashMap<(&str, &str), Vec<Sender<'d>>> = &self.naming;
+        let Some(naming) = naming.get(&key) else { return Rc::default() };
+        let key = (key.0.to_string(), key.1.to_string());
+        if let Some(sent) = self.sent.borrow().get(&key) {
+            return Rc::clone(sent);
+        }
+        let mut sent = Sent::default();
+        for sender in naming {
+            let hosts = self.hosts_of(*sender);
+            hosts.iter().for_each(|host| *sent.hosts.entry(host.clone()).or_default() += 1);
+            sent.members.insert(sender.id(), hosts);
+        }
+        let mut ids: Vec<&ObjectId> = sent.members.keys().collect();
+        ids.sort_unstable();
+        sent.first_two = ids.into_iter().take(2).cloned().collect();
+        let sent = Rc::new(sent);
+        self.sent.borrow_mut().insert(key, Rc::clone(&sent));
+        sent
+    }
+
+    /// The hosts that the customers of a key give, of all of them.
+    pub(super) fn given(&self, key: &'d str) -> Rc<BTreeSet<String>> {
+        if let Some(given) = self.given.borrow().get(key) {
+            return Rc::clone(given);
+        }
+        let customers = self.customers(key).iter().flat_map(|c| self.hosts_of(Sender::Credentials(c)));
+        let given: Rc<BTreeSet<String>> = Rc::new(customers.collect());
+        self.given.borrow_mut().insert(key, Rc::clone(&given));
+        given
+    }
+
+    /// The connection whose type says what an object's inputs are.
+    pub(super) fn spec_of(&self, sender: Sender<'d>) -> Option<&'d ConnectionSpec> {
+        match sender {
+            Sender::Connection(c) => Some(&c.spec),
+            Sender::Credentials(c) => self.connection(&c.spec.connection).map(|c| &c.spec),
+        }
+    }
+
+    /// The hosts that an object sends its secrets to, in production and in tests.
+    pub(super) fn hosts_of(&self, sender: Sender<'d>) -> BTreeSet<String> {
+        let Some(spec) = self.spec_of(sender) else { return Strictest::default().hosts(&self.inputs(sender)) };
+        let types = strictest(self.draft, spec);
+        let mut hosts = goes_to(&types, &self.inputs(sender), &spec.component);
+        if let (Sender::Connection(c), Some(_)) = (sender, &spec.test) {
+            hosts.extend(goes_to(&types, &with_test(&c.spec), &spec.component));
+        }
+        hosts
+    }
+}
