@@ -496,7 +496,7 @@ fn digest_view(digesting: &mut Digesting, view: Option<&View>) {
     match view.and_then(View::inventory) {
         Some(inventory) => {
             let items = inventory.items().map(|item| (item.id().to_string(), item)).collect();
-            digesting.object(items, |digesting, item| digesting.value(&item.to_json()));
+            digesting.object(items, |digesting, item| digesting.written(|text| item.write_json(text)));
         }
         None => digesting.value(&Value::Null),
     }

@@ -3,41 +3,52 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
 /// Writes `value` in canonical form.
 pub fn write(value: &Value, out: &mut String) {
     match value {
-        Value::Array(items) => {
-            out.push('[');
-            for (position, item) in items.iter().enumerate() {
-                if position > 0 {
-                    out.push(',');
-                }
-                write(item, out);
-            }
-            out.push(']');
-        }
+        Value::Array(items) => write_list(items.iter(), out, write),
         Value::Object(map) => {
             // Sorted here: another crate's feature can make serde_json keep insertion order.
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_unstable_by_key(|(key, _)| key.as_str());
-            out.push('{');
-            for (position, (key, item)) in entries.into_iter().enumerate() {
-                if position > 0 {
-                    out.push(',');
-                }
-                write_text(key, out);
-                out.push(':');
-                write(item, out);
-            }
-            out.push('}');
+            let mut entries: Vec<_> = map.iter().map(|(key, item)| (key.as_str(), item)).collect();
+            entries.sort_unstable_by_key(|(key, _)| *key);
+            write_object(entries.into_iter(), out, write);
         }
         Value::String(text) => write_text(text, out),
         Value::Null | Value::Bool(_) | Value::Number(_) => out.push_str(&value.to_string()),
     }
+}
+
+/// Writes entries, which come sorted by their keys, as an object.
+pub fn write_object<'k, V>(
+    entries: impl Iterator<Item = (&'k str, V)>,
+    out: &mut String,
+    mut value: impl FnMut(V, &mut String),
+) {
+    out.push('{');
+    for (position, (key, entry)) in entries.enumerate() {
+        if position > 0 {
+            out.push(',');
+        }
+        write_text(key, out);
+        out.push(':');
+        value(entry, out);
+    }
+    out.push('}');
+}
+
+/// Writes `items` as a list.
+pub fn write_list<V>(items: impl Iterator<Item = V>, out: &mut String, mut item: impl FnMut(V, &mut String)) {
+    out.push('[');
+    for (position, value) in items.enumerate() {
+        if position > 0 {
+            out.push(',');
+        }
+        item(value, out);
+    }
+    out.push(']');
 }
 
 /// Writes `text` as a JSON string.
@@ -75,6 +86,11 @@ impl Json {
         Json(text.into())
     }
 
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
     /// As a tree.
     pub fn value(&self) -> Value {
         serde_json::from_str(&self.0).unwrap_or(Value::Null)
@@ -89,8 +105,9 @@ impl From<Value> for Json {
 
 impl Serialize for Json {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let raw: &RawValue = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
-        raw.serialize(to)
+        // As a tree, so that it is laid out as what is around it.
+        let value: Value = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
+        value.serialize(to)
     }
 }
 
@@ -144,6 +161,11 @@ impl Digesting {
     /// A value that is whole.
     pub fn value(&mut self, value: &Value) {
         self.take(|text| write(value, text));
+    }
+
+    /// Takes in what `write` writes in canonical form.
+    pub fn written(&mut self, write: impl FnOnce(&mut String)) {
+        self.take(write);
     }
 
     /// The digest of all that came.
@@ -240,7 +262,8 @@ mod tests {
             let json = Json::from(value.clone());
             assert_eq!(json.value(), value);
             assert_eq!(serde_json::to_value(&json).unwrap(), value, "a tree has no text in it");
-            assert_eq!(serde_json::to_string(&json).unwrap(), to_string(&value).unwrap());
+            assert_eq!(json.text(), to_string(&value).unwrap());
+            assert_eq!(to_string(&json).unwrap(), json.text());
         }
     }
 

@@ -1,5 +1,6 @@
 //! One resource of a tenant, of any kind, as a set of fields.
 
+use super::canonical::{self, Json};
 use super::field::{Field, FieldKind, FieldValue};
 use crate::api::*;
 use serde_json::Value;
@@ -295,6 +296,18 @@ impl Item {
         let fields: serde_json::Map<String, Value> =
             self.fields(true).into_iter().map(|(field, value)| (field.encode(), value.to_json().value())).collect();
         Value::Object(fields)
+    }
+}
+
+impl Item {
+    /// The same as [`Item::to_json`], as its canonical text.
+    pub fn write_json(&self, out: &mut String) {
+        let fields = self.fields(true).into_iter();
+        let mut fields: Vec<(String, Json)> = fields.map(|(field, value)| (field.encode(), value.to_json())).collect();
+        fields.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        canonical::write_object(fields.iter().map(|(name, value)| (name.as_str(), value)), out, |value, out| {
+            out.push_str(value.text());
+        });
     }
 }
 

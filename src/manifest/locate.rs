@@ -10,9 +10,31 @@ use std::ops::Range;
 /// The place of a field, given as a path below the document: names of fields, and for items of lists
 /// their position or their `name`. Where it is not written, its nearest ancestor that is.
 pub fn locate(origin: &Origin, path: &[&str]) -> Option<Position> {
+    if let (true, None, Some(at)) = (path.is_empty(), origin.item, first_key(origin.text())) {
+        return Some(origin.position(at));
+    }
     let tree = node::parse(origin.text()).ok()??;
     let at = nearest(&tree, root(&tree, origin.item)?, path)?;
     Some(origin.position(at.start))
+}
+
+/// Where a document begins with a plain key, as most do: that is seen without parsing it.
+fn first_key(text: &str) -> Option<usize> {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let rest = line.strip_prefix('\u{feff}').unwrap_or(line);
+        let rest = rest.trim_start_matches(' ');
+        let start = at + line.len() - rest.len();
+        at += line.len();
+        let is_nothing = |text: &str| text.trim().is_empty() || text.trim_start().starts_with('#');
+        match rest.strip_prefix("---") {
+            Some(after) if is_nothing(after) => {}
+            Some(_) => return None,
+            None if is_nothing(rest) || rest.starts_with('%') => {}
+            None => return rest.starts_with(|c: char| c.is_ascii_alphabetic()).then_some(start),
+        }
+    }
+    None
 }
 
 fn nearest(tree: &Tree<'_>, root: Id, path: &[&str]) -> Option<Range<usize>> {

@@ -209,6 +209,7 @@ impl Place for DirectoryPlace {
             unreadable: !snapshot.inventory.unparsed.is_empty(),
             read_only: snapshot.inventory.read_only.iter().map(|(id, why)| (id.clone(), why.to_string())).collect(),
             side_files,
+            within: BTreeSet::new(),
             files: snapshot.origins.iter().map(|(id, origin)| (id.clone(), PathBuf::from(&origin.file.path))).collect(),
         }))
     }

@@ -61,7 +61,7 @@ items:
 fn many_objects_of_one_file_are_changed_at_once() {
     let names = ["a", "b", "c", "d"];
     let all = |text: fn(&str) -> String| names.map(text).join("---\n");
-    let mut root = Root::base().without("dev/integrations/greet.yaml");
+    let root = Root::base().without("dev/integrations/greet.yaml");
     root.write("dev/integrations/all.yaml", &all(|name| integration(name, "chat-main", "")));
     let root = root.apply();
     for name in names {

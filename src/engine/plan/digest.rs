@@ -50,25 +50,41 @@ fn digest(action: &Action, kind: ActionKind, fields: &[FieldChange], before: Opt
         action.needs_approval.iter().filter(|a| !a.code.is_of_whole_target()).map(|a| a.code.as_str()).collect();
     let marks = if kind == ActionKind::Adopt { BTreeSet::new() } else { marks };
     // A value that is not shown is covered all the same.
-    let is_hidden = |to: &Json| to.value().get("hidden").is_some();
+    let is_hidden = |to: &Json| to.text().contains("\"hidden\"") && to.value().get("hidden").is_some();
     let then = |c: &FieldChange| match &c.to {
         Some(to) if is_hidden(to) => action.change.after.as_ref()?.value(&c.field).map(|value| value.to_json()),
         to => to.clone(),
     };
-    let fields: Vec<Value> = fields
-        .iter()
-        .map(|c| json!({"path": c.field.path(), "op": c.op, "from": c.from, "to": then(c), "by": c.by}))
-        .collect();
-    let covered = json!({
-        "id": action.id,
-        "action": kind,
-        "fields": fields,
-        "before": before.map(Item::to_json),
-        "decided": decided,
-        "needsApproval": marks,
-    });
-    let mut text = String::new();
-    canonical::write(&covered, &mut text);
+    let json = |value: Option<&Json>, out: &mut String| out.push_str(value.map_or("null", Json::text));
+    let field = |c: &FieldChange, out: &mut String| {
+        out.push_str("{\"by\":");
+        canonical::write(&json!(c.by), out);
+        out.push_str(",\"from\":");
+        json(c.from.as_ref(), out);
+        out.push_str(",\"op\":");
+        canonical::write(&json!(c.op), out);
+        out.push_str(",\"path\":");
+        canonical::write_list(c.field.path().iter(), out, |part, out| canonical::write_text(part, out));
+        out.push_str(",\"to\":");
+        json(then(c).as_ref(), out);
+        out.push('}');
+    };
+    let mut text = String::from("{\"action\":");
+    canonical::write(&json!(kind), &mut text);
+    text.push_str(",\"before\":");
+    match before {
+        Some(before) => before.write_json(&mut text),
+        None => text.push_str("null"),
+    }
+    text.push_str(",\"decided\":");
+    canonical::write(decided, &mut text);
+    text.push_str(",\"fields\":");
+    canonical::write_list(fields.iter(), &mut text, field);
+    text.push_str(",\"id\":");
+    canonical::write_text(&action.id, &mut text);
+    text.push_str(",\"needsApproval\":");
+    canonical::write_list(marks.iter(), &mut text, |mark, out| canonical::write_text(mark, out));
+    text.push('}');
     Digest::of(text.as_bytes())
 }
 

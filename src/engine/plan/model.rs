@@ -16,20 +16,21 @@ pub const PLAN_SCHEMA: &str = "stablekey.dev/plan/v1";
 /// The ordered changes that take live to declared, with reasons.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
-    /// [`PLAN_SCHEMA`].
-    pub schema: &'static str,
-    /// What it was narrowed to; empty lists mean all.
-    pub scope: Scope,
-    /// One per tenant, by name.
-    pub targets: Vec<Target>,
-    /// What the checks say, worst first.
-    pub findings: Vec<Finding>,
-    /// What was passed over while reading.
-    pub skipped: Skipped,
+    // In the order of their names, as JSON has them: a large plan is then written as it comes.
     /// Sums.
     pub counts: Counts,
     /// The exit code.
     pub exit: u8,
+    /// What the checks say, worst first.
+    pub findings: Vec<Finding>,
+    /// [`PLAN_SCHEMA`].
+    pub schema: &'static str,
+    /// What it was narrowed to; empty lists mean all.
+    pub scope: Scope,
+    /// What was passed over while reading.
+    pub skipped: Skipped,
+    /// One per tenant, by name.
+    pub targets: Vec<Target>,
 }
 
 /// What a plan is narrowed to.
@@ -64,25 +65,26 @@ fn is_none(number: &usize) -> bool {
 /// What happens in one tenant.
 #[derive(Clone, Debug, Serialize)]
 pub struct Target {
-    /// Its name.
-    pub tenant: String,
+    // In the order of their names, as JSON has them.
+    /// In the order in which they are carried out.
+    pub actions: Vec<Action>,
+    /// One per writer, over its actions.
+    pub digests: BTreeMap<String, Digest>,
+    /// What is not an action, and why.
+    pub notes: Vec<Note>,
     /// Whether it could be read.
     pub state: State,
-    /// Why not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
     /// Whether the tenant is suspended: its actions wait.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
     /// The suspended syncs into it, and how many actions of each wait. None of them is among `actions`.
     #[serde(rename = "suspendedSyncs", skip_serializing_if = "BTreeMap::is_empty")]
     pub suspended_syncs: BTreeMap<String, usize>,
-    /// One per writer, over its actions.
-    pub digests: BTreeMap<String, Digest>,
-    /// In the order in which they are carried out.
-    pub actions: Vec<Action>,
-    /// What is not an action, and why.
-    pub notes: Vec<Note>,
+    /// Its name.
+    pub tenant: String,
+    /// Why it could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     /// Whether all that is declared for it is known: it, its source and what syncs copy into it were read whole.
     #[serde(skip)]
     pub known: bool,

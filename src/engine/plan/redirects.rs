@@ -15,17 +15,18 @@ use crate::engine::record::Record;
 use crate::engine::redirect::{EACH_CUSTOMERS, Inputs, Strictest, inputs_of, keys_of, new_hosts, overlaid, with_test};
 use crate::engine::world::Inventory;
 use serde_json::Value;
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Marks what was drafted of connections and customer credentials. What would take away the evidence, because it
 /// ends that a secret is named, comes after.
 pub(super) fn mark(draft: &mut Draft<'_>) {
-    let (marks, records): (Vec<(Option<String>, bool)>, Vec<Option<Record>>) = {
+    let (marks, records): (Vec<_>, Vec<_>) = {
         let senders = Senders::of(draft);
-        let of_action = |action| (senders.of_action(action), senders.is_unclear_halfway(action));
-        let actions = || draft.actions.iter();
-        (actions().map(of_action).collect(), actions().map(|action| senders.remembered(action)).collect())
+        let mark = |action| (senders.of_action(action), senders.is_unclear_halfway(action));
+        draft.actions.iter().map(|action| (mark(action), senders.remembered(action))).unzip()
     };
     for (action, record) in draft.actions.iter_mut().zip(records).filter_map(|(a, record)| Some((a, record?))) {
         action.change.record = Some(Arc::new(record));
@@ -293,8 +294,9 @@ impl<'d> Senders<'d> {
 
     fn connection_made_again(&self, record: &Record, then: &'d Object<ConnectionSpec>) -> Option<String> {
         let types = strictest(self.draft, &then.spec);
-        let hosts = self.declared.hosts_of(Sender::Connection(then));
-        made_again(record, &types, &inputs_of(&then.spec), &with_test(&then.spec), &hosts)
+        let test = then.spec.test.as_ref().map(|_| with_test(&then.spec));
+        let hosts = || self.declared.hosts_of(Sender::Connection(then));
+        made_again(record, &types, &inputs_of(&then.spec), test.as_ref(), &hosts)
     }
 
     /// A secret that only customers give: the connection's endpoints move under it.
@@ -337,8 +339,8 @@ impl<'d> Senders<'d> {
         let connection = self.declared.connection(&then.spec.connection);
         let types = connection.map(|c| strictest(self.draft, &c.spec)).unwrap_or_default();
         let own = overlaid(Inputs::new(), &then.spec.inputs);
-        let hosts = self.declared.hosts_of(Sender::Credentials(then));
-        made_again(record, &types, &own, &own, &hosts).or_else(|| {
+        let hosts = || self.declared.hosts_of(Sender::Credentials(then));
+        made_again(record, &types, &own, None, &hosts).or_else(|| {
             let inherited = connection.map(|c| inputs_of(&c.spec)).unwrap_or_default();
             let inherited = inherited.into_iter().filter(|(name, _)| !own.contains_key(name)).collect();
             let is_known = types.hosts(&inherited).is_empty() || types.secrets(&own).is_empty();
@@ -361,27 +363,31 @@ impl<'d> Senders<'d> {
         component: &ComponentRef,
     ) -> Option<String> {
         let id = sender.id();
-        let hosts = goes_to(types, inputs, component);
+        let hosts = OnceCell::new();
         // What customers inherit joins with their connection.
         let own: BTreeSet<_> = sender.keys().collect();
         let joins = |(key, _): &((&str, &str), &str)| own.contains(key) && !had.contains(key);
         for (key, name) in keys_of(inputs).into_iter().filter(joins) {
             let (secret, of_it) = key;
-            let live = self.live.sent(key);
+            let sent = |side: &Side<'d>| match side.is_named_by_others(key, sender) {
+                true => side.sent(key),
+                false => Rc::default(),
+            };
+            let live = sent(&self.live);
             let theirs = live.by_others(&id);
             // What is new too vouches for nothing that a record speaks against.
-            let before = || self.sent_before.elsewhere(inputs, name, types, &self.declared.hosts_of(sender));
+            let before = || self.sent_before.elsewhere(inputs, name, types, &|| self.declared.hosts_of(sender));
             if let (None, Some(who)) = (&theirs, theirs.is_none().then(before).flatten()) {
                 return Some(format!("{name} names {of_it} of Secret {secret}, which {who}"));
             }
-            let declared = self.declared.sent(key);
+            let declared = sent(&self.declared);
             // What is new too and sends it nowhere that is known is nothing to compare with.
             let is_known = |known: &BTreeSet<String>| known.iter().any(|host| !is_own_host(host));
             let theirs = theirs.or_else(|| declared.by_others(&id).filter(|(_, known)| is_known(known)));
             let Some((other, mut known)) = theirs else { continue };
             // The customers of another connection are others.
             known.retain(|host| !host.starts_with(EACH_CUSTOMERS));
-            let new = new_hosts(&hosts, &known);
+            let new = new_hosts(hosts.get_or_init(|| goes_to(types, inputs, component)), &known);
             if !new.is_empty() {
                 let (known, new) = (listed(known.iter()), listed(new));
                 return Some(format!(
@@ -401,6 +407,9 @@ impl<'d> Senders<'d> {
         types: &Strictest<'_>,
     ) -> Option<String> {
         let had = before.map(|before| before.spec.replaces.as_slice()).unwrap_or_default();
+        if then.spec.replaces.is_empty() {
+            return None;
+        }
         let inputs = inputs_of(&then.spec);
         let hosts = goes_to(types, &inputs, &then.spec.component);
         for older in then.spec.replaces.iter().filter(|older| !had.contains(older)) {

@@ -67,6 +67,14 @@ impl<'d> Sender<'d> {
         }
     }
 
+    fn is(self, other: Sender<'_>) -> bool {
+        match (self, other) {
+            (Sender::Connection(a), Sender::Connection(b)) => a.name() == b.name(),
+            (Sender::Credentials(a), Sender::Credentials(b)) => a.name() == b.name(),
+            _ => false,
+        }
+    }
+
     /// An input, or a test input.
     pub(super) fn input(self, field: &Field<'_>) -> Option<&'d Input> {
         let name = field.name.as_ref();
@@ -197,6 +205,12 @@ impl<'d> Side<'d> {
                 overlaid(connection.unwrap_or_default(), &c.spec.inputs)
             }
         }
+    }
+
+    /// Whether anything else names a key.
+    pub(super) fn is_named_by_others(&self, key: (&str, &str), own: Sender<'_>) -> bool {
+        let naming: &HashMap<(&str, &str), Vec<Sender<'d>>> = &self.naming;
+        naming.get(&key).is_some_and(|naming| naming.iter().any(|sender| !sender.is(own)))
     }
 
     /// Where the objects of this side send a key.

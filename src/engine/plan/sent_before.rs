@@ -23,8 +23,8 @@ pub(super) fn made_again(
     record: &Record,
     types: &Strictest<'_>,
     production: &Inputs<'_>,
-    test: &Inputs<'_>,
-    hosts: &BTreeSet<String>,
+    test: Option<&Inputs<'_>>,
+    hosts: &dyn Fn() -> BTreeSet<String>,
 ) -> Option<String> {
     if !is_written(record) {
         return None;
@@ -34,13 +34,16 @@ pub(super) fn made_again(
         return sends.then(|| UNRECORDED.to_string());
     }
     let of_production = || moved_since(record, types, production, &[FieldKind::Input]);
-    let of_test = || moved_since(record, types, test, &[FieldKind::TestInput, FieldKind::Input]);
+    let of_test = || moved_since(record, types, test?, &[FieldKind::TestInput, FieldKind::Input]);
     if let Some((moved, secrets)) = of_production().or_else(of_test) {
         return Some(format!(
             "it is made again with another {moved} than was written before, and {secrets} goes there"
         ));
     }
-    let hosts = of_hosts(hosts);
+    if !record.fields.keys().any(|field| field.kind == FieldKind::Sent) {
+        return None;
+    }
+    let hosts = of_hosts(&hosts());
     let named = production.iter().filter(|(_, input)| matches!(input, Input::SecretRef(_)));
     let mut left = named.filter_map(|(name, input)| Some((name, record.wrote(&left(hash_of(input)))?)));
     let (name, _) = left.find(|(_, wrote)| wrote.hash != hosts)?;
@@ -188,8 +191,11 @@ impl<'d> SentBefore<'d> {
         inputs: &Inputs<'_>,
         secret: &str,
         types: &Strictest<'_>,
-        hosts: &BTreeSet<String>,
+        hosts: &dyn Fn() -> BTreeSet<String>,
     ) -> Option<&'static str> {
+        if self.named.is_empty() && self.left.is_empty() {
+            return None;
+        }
         let key = hash_of(inputs.get(secret)?);
         let named = self.named.get(&key).map_or(&[][..], Vec::as_slice);
         // Those of one endpoint are few where all of those of a secret are many.
@@ -203,9 +209,8 @@ impl<'d> SentBefore<'d> {
             return None;
         }
         let left = self.left.get(&key);
-        let hosts = of_hosts(hosts);
         match (named.is_empty(), left) {
-            (_, Some(left)) if left.contains(&hosts) => None,
+            (_, Some(left)) if left.contains(&of_hosts(&hosts())) => None,
             (false, _) => Some("an object that is gone sent elsewhere"),
             (true, Some(_)) => Some("an object that names it no longer sent elsewhere"),
             (true, None) => None,

@@ -8,6 +8,7 @@ use crate::engine::item::ObjectId;
 use crate::engine::plan::{ActionKind, At, FieldChange, Note, Op, Plan, Scope};
 use crate::engine::record::Writer;
 use crate::render::sample;
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 fn validator() -> jsonschema::Validator {
@@ -186,4 +187,32 @@ fn pretty_and_compact_say_the_same() {
     assert!(pretty.starts_with("{\n  \"counts\": {\n    \"adopt\":") && pretty.ends_with("}\n"));
     let (a, b): (Value, Value) = (serde_json::from_str(&compact).unwrap(), serde_json::from_str(&pretty).unwrap());
     assert_eq!(a, b);
+}
+
+/// Written as it comes or not, the text is what a tree with sorted keys would give, blank for blank.
+#[test]
+fn the_keys_of_every_object_are_sorted() {
+    let plan = every_form();
+    let pretty = json(&plan, Layout::Pretty).unwrap();
+    // A tree of serde_json sorts its keys.
+    let tree: Value = serde_json::from_str(&pretty).unwrap();
+    assert_eq!(pretty, format!("{}\n", serde_json::to_string_pretty(&tree).unwrap()));
+    for odd in [r#"{}"#, r#"[]"#, r#"{"b":{},"a":[[],{"d":1,"c":"\"x"}]}"#, r#""x""#, r#"{"a":1,"A":2,"":3}"#] {
+        let tree: Value = serde_json::from_str(odd).unwrap();
+        let expected = format!("{}\n", serde_json::to_string_pretty(&tree).unwrap());
+        assert_eq!(json(&tree, Layout::Pretty).unwrap(), expected, "{odd}");
+    }
+    #[derive(Serialize)]
+    struct Unsorted<'a> {
+        b: Vec<Unsorted<'a>>,
+        #[serde(rename = "a\u{202e}")]
+        a: &'a str,
+    }
+    let inner = || Unsorted { b: Vec::new(), a: "\u{202e}" };
+    let text = json(&Unsorted { b: vec![inner(), inner()], a: "2" }, Layout::Pretty).unwrap();
+    assert!(
+        text.starts_with("{\n  \"a\\u202e\": \"2\",\n  \"b\": [\n    {\n      \"a\\u202e\": \"\\u202e\",\n"),
+        "{text}"
+    );
+    assert!(text.ends_with("      \"b\": []\n    }\n  ]\n}\n"), "{text}");
 }

@@ -61,7 +61,7 @@ pub fn by_hand<'a>(
     actions: impl IntoIterator<Item = &'a Action>,
     origins: &BTreeMap<ObjectId, Origin>,
 ) -> Vec<(ObjectId, String)> {
-    let mut of_file: BTreeMap<&str, (&Arc<SourceFile>, Vec<(&ObjectId, Rewrite)>)> = BTreeMap::new();
+    let mut of_file: BTreeMap<&str, Changes<'a>> = BTreeMap::new();
     for action in actions {
         let id = &action.change.object;
         let Some(origin) = origins.get(id) else { continue };
@@ -74,21 +74,31 @@ pub fn by_hand<'a>(
             }
             _ => continue,
         };
-        let rewrite = Rewrite { range: origin.range.clone(), item: origin.item, what };
-        of_file.entry(&origin.file.path).or_insert_with(|| (&origin.file, Vec::new())).1.push((id, rewrite));
+        let file = of_file.entry(&origin.file.path);
+        let file = file.or_insert_with(|| Changes { file: Arc::clone(&origin.file), ids: Vec::new(), all: Vec::new() });
+        file.ids.push(id);
+        file.all.push(Rewrite { range: origin.range.clone(), item: origin.item, what });
     }
-    let files: Vec<_> = of_file.into_iter().collect();
-    let size = |(_, (file, _)): &(&str, (&Arc<SourceFile>, Vec<(&ObjectId, Rewrite)>))| file.text.len();
-    let refused = manifest::in_parts(&files, size, |files| {
-        let of = |(path, (file, changes)): &(&str, (&Arc<SourceFile>, Vec<(&ObjectId, Rewrite)>))| {
-            let rewrites: Vec<Rewrite> = changes.iter().map(|(_, rewrite)| rewrite.clone()).collect();
-            let results = manifest::rewrite(&file.text, &rewrites).results;
-            let why = |(change, result): (&(&ObjectId, Rewrite), Result<(), EditError>)| {
-                Some((change.0.clone(), format!("{path}: {}", result.err()?)))
-            };
-            changes.iter().zip(results).filter_map(why).collect::<Vec<_>>()
-        };
-        files.iter().flat_map(of).collect::<Vec<_>>()
+    let files: Vec<Changes<'a>> = of_file.into_values().collect();
+    let refused = manifest::in_parts(&files, |changes| changes.file.text.len(), |files| {
+        files.iter().flat_map(Changes::refused).collect::<Vec<_>>()
     });
     refused.into_iter().flatten().collect()
+}
+
+/// What some actions mean for one file.
+struct Changes<'a> {
+    file: Arc<SourceFile>,
+    ids: Vec<&'a ObjectId>,
+    all: Vec<Rewrite>,
+}
+
+impl Changes<'_> {
+    fn refused(&self) -> Vec<(ObjectId, String)> {
+        let results = manifest::rewrite(&self.file.text, &self.all).results;
+        let why = |(id, result): (&&ObjectId, Result<(), EditError>)| {
+            Some(((*id).clone(), format!("{}: {}", self.file.path, result.err()?)))
+        };
+        self.ids.iter().zip(results).filter_map(why).collect()
+    }
 }

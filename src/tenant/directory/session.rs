@@ -11,7 +11,7 @@ use crate::manifest::{self, Origin, Rewrite, Rewritten, SourceFile, What, to_yam
 use crate::tenant::gather::beside;
 use crate::tenant::side_files::SideFiles;
 use crate::tenant::{PlaceError, Session, disk, lock_file};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,6 +43,8 @@ pub(super) struct DirectorySession<'a> {
     pub read_only: BTreeMap<ObjectId, String>,
     /// Which definition file is whose.
     pub side_files: SideFiles,
+    /// Folders that were seen to lie in the tenant's.
+    pub within: BTreeSet<PathBuf>,
 }
 
 /// A change of an object that is there, until its file is written.
@@ -105,8 +107,13 @@ impl DirectorySession<'_> {
     }
 
     /// Refuses a path that leads out of the tenant's folder through a link.
-    fn within(&self, id: &ObjectId, path: &Path) -> Result<(), PlaceError> {
-        let there = path.ancestors().find(|ancestor| std::fs::symlink_metadata(ancestor).is_ok());
+    fn within(&mut self, id: &ObjectId, path: &Path) -> Result<(), PlaceError> {
+        let is_there = |path: &Path| std::fs::symlink_metadata(path).is_ok();
+        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        if !is_there(path) && self.within.contains(&folder) {
+            return Ok(());
+        }
+        let there = path.ancestors().find(|ancestor| is_there(ancestor));
         let real = |path: &Path| std::fs::canonicalize(path).map_err(self.place.failed(path));
         if let Some(there) = there
             && !real(there)?.starts_with(real(&self.place.folder)?)
@@ -114,6 +121,7 @@ impl DirectorySession<'_> {
             let why = format!("{} is, or lies behind, a link that leads out of the tenant's folder", there.display());
             return Err(PlaceError::Refused { object: id.clone(), why });
         }
+        self.within.insert(folder);
         Ok(())
     }
 
