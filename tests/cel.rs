@@ -285,6 +285,17 @@ fn a_value_that_is_a_secret_itself_is_refused() {
         let sync = json!({"from": "us", "to": ["eu"], "integrations": ["*"], "overrides": [o]});
         bad(&document(Kind::TenantSync, "s", sync), Kind::TenantSync, says);
     }
+    // Where people write words, too: they are shown everywhere.
+    let secret = "see https://svc:CANARY@chat.example";
+    for field in ["title", "description"] {
+        let mut with = connection("Customer", json!({}));
+        with["spec"][field] = json!(secret);
+        bad(&with, Kind::Connection, says);
+        let o = json!({"tenant": "eu", "stableKey": "crm", "field": field, "value": secret, "reason": "r"});
+        let sync = json!({"from": "us", "to": ["eu"], "integrations": ["*"], "overrides": [o]});
+        bad(&document(Kind::TenantSync, "s", sync), Kind::TenantSync, says);
+    }
+    bad(&document(Kind::Integration, "i", json!({"title": secret, "connections": []})), Kind::Integration, says);
     for value in ["https://chat.example/x?y=a:b@c", "https://u:{{password}}@h", "https://user@host", "plain"] {
         good(&connection("Customer", json!({"baseUrl": {"value": value}})), Kind::Connection);
     }

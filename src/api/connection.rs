@@ -44,6 +44,8 @@ use std::collections::BTreeMap;
     validation = literals(),
     validation = secret_values(),
     validation = short_names(),
+    validation = rules::no_secret_text("title"),
+    validation = rules::no_secret_text("description"),
 )]
 pub struct ConnectionSpec {
     /// The name by which integrations find the connection. The same in every tenant. Never changes.

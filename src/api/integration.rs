@@ -1,7 +1,7 @@
 //! Integration: what each connection variable of an integration means.
 
 use super::union::exactly_one;
-use super::{ComponentRef, Condition, names};
+use super::{ComponentRef, Condition, names, rules};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::no_secret_text("title"))]
 pub struct IntegrationSpec {
     /// What people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,6 +11,9 @@ pub const SECRET_LITERAL: &str =
 /// A literal that is a secret whatever its name.
 pub const SECRET_VALUE: &str =
     "a URL with a password in it, or a private key, is a secret: write secretRef: {name: …, key: …} instead of a value";
+/// The same where people write words.
+pub const SECRET_TEXT: &str =
+    "a URL with a password in it, or a private key, is a secret, and texts are shown to everybody: take it out";
 /// Per-customer test inputs.
 pub const TEST_PER_CUSTOMER: &str = "test inputs are what the test runner uses: give each a value or a secretRef";
 /// Per-customer inputs in a customer's own credentials.
@@ -157,11 +160,28 @@ fn connection(c: &Object<ConnectionSpec>, found: &mut Vec<Violation>) {
             format!("the name must be the stable key in lower case with _ as -: {}", names::of_stable_key(key)),
         ));
     }
+    texts(&[("title", c.spec.title.as_ref()), ("description", c.spec.description.as_ref())], found);
     let per_customer = (c.spec.credentials == Credentials::OrganizationGlobal).then_some(GLOBAL_PER_CUSTOMER);
     inputs(&c.spec.inputs, &["spec", "inputs"], per_customer, found);
     if let Some(test) = &c.spec.test {
         inputs(&test.inputs, &["spec", "test", "inputs"], Some(TEST_PER_CUSTOMER), found);
     }
+}
+
+/// A rule that a text of a spec is no secret itself.
+pub(super) fn no_secret_text(field: &str) -> kube::core::Rule {
+    let secret = sensitive::cel_is_secret_itself(&format!("self.{field}"));
+    kube::core::Rule::new(format!("!has(self.{field}) || !{secret}"))
+        .message(SECRET_TEXT)
+        .field_path(format!(".{field}"))
+}
+
+/// Texts that are shown wherever an object is.
+fn texts(texts: &[(&str, Option<&String>)], found: &mut Vec<Violation>) {
+    let secret = texts.iter().filter(|(_, text)| text.is_some_and(|text| sensitive::is_secret_itself(text)));
+    found.extend(
+        secret.map(|(field, _)| Violation { showable: false, ..Violation::new(&["spec", field], SECRET_TEXT) }),
+    );
 }
 
 fn inputs(
@@ -205,6 +225,7 @@ fn component(c: &Object<ComponentSpec>, found: &mut Vec<Violation>) {
 }
 
 fn integration(i: &Object<IntegrationSpec>, found: &mut Vec<Violation>) {
+    texts(&[("title", i.spec.title.as_ref())], found);
     for (position, duplicate) in duplicates(i.spec.connections.iter().map(|v| v.name.as_str())) {
         found.push(Violation::new(
             &["spec", "connections", &position.to_string()],
@@ -237,8 +258,8 @@ fn sync(s: &Object<TenantSyncSpec>, found: &mut Vec<Violation>) {
         if o.value.is_some() && o.input.as_deref().is_some_and(sensitive::is_sensitive) {
             wrong(Some("value"), SECRET_LITERAL);
         }
-        if o.input.is_some() && o.value.as_deref().is_some_and(sensitive::is_secret_itself) {
-            wrong(Some("value"), SECRET_VALUE);
+        if o.value.as_deref().is_some_and(sensitive::is_secret_itself) {
+            wrong(Some("value"), if o.input.is_some() { SECRET_VALUE } else { SECRET_TEXT });
         }
         let field = o.field.as_deref().filter(|_| o.object.is_none());
         if field.is_some_and(|field| !["title", "description", "embeddedWorkflows"].contains(&field)) {

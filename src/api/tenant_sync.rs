@@ -93,6 +93,7 @@ pub enum SyncMode {
     validation = Rule::new(rules::cel_override_shape()).message(rules::OVERRIDE_SHAPE),
     validation = Rule::new(format!("!has(self.input) || !has(self.value) || !{}", sensitive::cel_is_sensitive("self.input"))).message(rules::SECRET_LITERAL).field_path(".value"),
     validation = Rule::new(format!("!has(self.input) || !has(self.value) || !{}", sensitive::cel_is_secret_itself("self.value"))).message(rules::SECRET_VALUE).field_path(".value"),
+    validation = Rule::new(format!("has(self.input) || !has(self.value) || !{}", sensitive::cel_is_secret_itself("self.value"))).message(rules::SECRET_TEXT).field_path(".value"),
     validation = Rule::new("!has(self.field) || has(self.object) || self.field in ['title', 'description', 'embeddedWorkflows']").message(rules::OVERRIDE_FIELD).field_path(".field"),
     validation = Rule::new("!has(self.field) || !has(self.value) || self.field != 'embeddedWorkflows' || self.value in ['true', 'false']").message(rules::OVERRIDE_EMBEDDED).field_path(".value"),
     validation = Rule::new("!has(self.field) || !has(self.value) || self.field != 'title' || size(self.value) <= 253").message(rules::OVERRIDE_TITLE).field_path(".value"),

@@ -104,7 +104,8 @@ impl Import {
             output.note(&format!("Tenant/{name} is new here; there is {near} too, which it is not."));
         }
         let elsewhere = self.elsewhere(&project, destination.place.tenant(), output);
-        let existing = ExistingObjects::of(&inventory, &elsewhere);
+        let is_all = answer.is_some() || self.files.iter().any(|file| file.is_dir());
+        let existing = ExistingObjects { is_all, ..ExistingObjects::of(&inventory, &elsewhere) };
         let files_in: Vec<File<'_>> = definitions.iter().map(|d| File { name: &d.name, bytes: &d.bytes }).collect();
         let imported = match &answer {
             None => plan_import(&files_in, &reusable, &existing.borrow()),
@@ -284,6 +285,7 @@ struct Destination {
 
 /// What is in the tenant already, as the import asks for it.
 struct ExistingObjects<'e> {
+    is_all: bool,
     elsewhere: &'e [Elsewhere],
     integrations: Vec<Object<IntegrationSpec>>,
     components: Vec<Object<crate::api::ComponentSpec>>,
@@ -293,6 +295,7 @@ struct ExistingObjects<'e> {
 impl<'e> ExistingObjects<'e> {
     fn of(inventory: &Inventory, elsewhere: &'e [Elsewhere]) -> Self {
         ExistingObjects {
+            is_all: false,
             elsewhere,
             integrations: inventory.integrations.values().map(|o| (**o).clone()).collect(),
             components: inventory.components.values().map(|o| (**o).clone()).collect(),
@@ -306,6 +309,7 @@ impl<'e> ExistingObjects<'e> {
             components: &self.components,
             connections: &self.connections,
             elsewhere: self.elsewhere,
+            is_all: self.is_all,
         }
     }
 }

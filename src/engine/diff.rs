@@ -148,6 +148,8 @@ pub struct Overridden {
     pub own: Json,
     /// Its value as the sync declares it.
     pub declared: Json,
+    /// What of a definition would come, go and change.
+    pub parts: Vec<String>,
     /// The sync.
     pub writer: Writer,
 }
@@ -314,6 +316,7 @@ fn merge<'a>(sides: &Sides<'a>) -> Result<(DeclaredFields<'a>, Vec<Overridden>),
                 other if crossing && !other.crossing => overridden.push(Overridden {
                     own: other.value.to_json(),
                     declared: value.to_json(),
+                    parts: other.value.parts_to(&value),
                     writer: declaration.writer.clone(),
                     field: field.into_owned(),
                 }),
@@ -338,6 +341,7 @@ fn another_kind(declaration: &Declaration, sides: &Sides<'_>) -> Option<Overridd
             (!decided.is(&value)).then(|| Overridden {
                 own: decided.to_json(),
                 declared: value.to_json(),
+                parts: Vec::new(),
                 writer: declaration.writer.clone(),
                 field: field.into_owned(),
             })

@@ -1,6 +1,5 @@
 //! The overrides of a sync in one of its targets: which field of which object each of them decides.
 
-use super::canonical::Json;
 use super::field::{Field, FieldKind};
 use super::item::{Item, ObjectId};
 use crate::api::*;
@@ -11,8 +10,8 @@ use std::collections::BTreeMap;
 pub struct Overrides {
     /// Fields whose value an override gives.
     pub decided: BTreeMap<Field<'static>, Decision>,
-    /// Fields that the sync leaves alone, each with the value that its source has.
-    pub keeps: BTreeMap<Field<'static>, Option<Json>>,
+    /// Fields that the sync leaves alone, each with the object as its source has it.
+    pub keeps: BTreeMap<Field<'static>, Item>,
 }
 
 /// The override that decides a field.
@@ -33,7 +32,7 @@ impl Overrides {
     /// Whether the sync leaves a field alone.
     pub fn leaves_alone(&self, field: &Field<'_>) -> bool {
         // A map of owned names is one of borrowed names too.
-        let keeps: &BTreeMap<Field<'_>, Option<Json>> = &self.keeps;
+        let keeps: &BTreeMap<Field<'_>, Item> = &self.keeps;
         keeps.contains_key(field)
     }
 
@@ -136,15 +135,14 @@ impl<'a> Here<'a> {
         ours: &Item,
         theirs: &[Item],
         matched: &mut Vec<usize>,
-    ) -> BTreeMap<Field<'static>, Option<Json>> {
+    ) -> BTreeMap<Field<'static>, Item> {
         let mut kept = BTreeMap::new();
         for (field, decision, _) in self.on(id).filter(|(.., o)| o.keep.is_some()) {
             let Some(field) = field_of(id.kind, field) else { continue };
             let is_there = |item: &Item| item.written(&field).is_some();
             if field.name.is_empty() || is_there(ours) || theirs.iter().any(is_there) {
                 matched.push(decision.position);
-                let value = ours.written(&field).map(|value| value.to_json());
-                kept.insert(field, value);
+                kept.insert(field, ours.clone());
             }
         }
         kept

@@ -160,7 +160,7 @@ fn carry(
         let own = to.own_source.and_then(|source| source.integrations.get(name));
         let theirs = [to.inventory.integrations.get(name), own].into_iter().flatten();
         let theirs: Vec<Item> = theirs.map(|i| Item::Integration(i.clone(), None)).collect();
-        let ours = Item::Integration(integration.clone(), None);
+        let ours = Item::Integration(integration.clone(), from.inventory.uses.get(name).cloned());
         on_its_way.overrides.keeps = here.kept(&id, &ours, &theirs, &mut on_its_way.matched);
     }
     for (place, variable) in integration.spec.connections.iter().enumerate() {

@@ -131,22 +131,33 @@ fn items(ranked: &Ranked<'_>) -> Vec<String> {
     for drifted in &ranked.drifted {
         let (object, fields) = (md(&drifted.object.to_string()), md(&drifted.fields.join(", ")));
         items.push(format!("- ≠ **drifted** {object}: {fields} changed there{} and is left so\n", md(&drifted.by())));
-        items.extend(drifted.parts.iter().take(MOST_PARTS).map(|part| format!("  - {}\n", md(&shorten(part, MOST)))));
-        let more = drifted.parts.len().checked_sub(MOST_PARTS).filter(|more| *more > 0);
-        items.extend(more.map(|more| format!("  - … and {more} more\n")));
+        items.extend(parts(&drifted.parts));
     }
     for actions in [&ranked.needs_approval, &ranked.updates, &ranked.creates, &ranked.deletes] {
         items.extend(actions.iter().map(|a| action(a)));
     }
     items.extend(adopts(&ranked.adopts));
-    items.extend(ranked.held.iter().map(|h| held(h, "")));
-    items.extend(ranked.overridden.iter().map(overridden));
+    for kept in &ranked.held {
+        items.push(held(kept, ""));
+        items.extend(parts(&kept.parts));
+    }
+    for decided in &ranked.overridden {
+        items.push(overridden(decided));
+        items.extend(parts(&decided.parts));
+    }
     items.extend(ranked.warnings.iter().map(|f| finding(f)));
     if !ranked.by_hand.is_empty() {
         items.push("\n**By hand**\n\n".to_string());
     }
     items.extend(ranked.by_hand.iter().map(|todo| format!("- [ ] {}: {}\n", md(&todo.whom()), md(&todo.text))));
     items
+}
+
+/// What of a definition differs from what is declared, below an item.
+fn parts(parts: &[&String]) -> Vec<String> {
+    let more = parts.len().checked_sub(MOST_PARTS).filter(|more| *more > 0);
+    let first = parts.iter().take(MOST_PARTS).map(|part| format!("  - {}\n", md(&shorten(part, MOST))));
+    first.chain(more.map(|more| format!("  - … and {more} more\n"))).collect()
 }
 
 fn blocked(note: &Note) -> String {

@@ -204,10 +204,7 @@ fn drifted(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
         let head = [Span::new(Tone::Careful, "≠ drifted"), plain("  "), strong(object.to_string())];
         page.wrap(2, 6, &head);
         page.wrap(6, 6, &[plain(format!("{} changed in {tenant}{by} after we wrote it, and is left so", and(fields)))]);
-        if !drifted.parts.is_empty() {
-            page.wrap(6, 8, &[plain("to be as declared, the definition changes:")]);
-            action_text::parts(page, 8, &drifted.parts);
-        }
+        would_change(page, &drifted.parts);
         let adopt = typed.adopt(tenant, object);
         page.wrap(
             6,
@@ -259,6 +256,7 @@ fn overridden(page: &mut Page, ranked: &Ranked<'_>) {
         let (object, fields) = (overridden.object.to_string(), and(&overridden.fields));
         let what = format!("  {fields} {}", overridden.by());
         page.wrap(2, 6, &[faint("· overridden"), plain("  "), strong(object), plain(what)]);
+        would_change(page, &overridden.parts);
     });
 }
 
@@ -271,7 +269,16 @@ fn held(page: &mut Page, ranked: &Ranked<'_>) {
         };
         let object = held.object.to_string();
         page.wrap(2, 6, &[faint("· held"), plain("  "), strong(object), plain(format!("  {what}"))]);
+        would_change(page, &held.parts);
     });
+}
+
+/// What of a definition differs from what is declared.
+fn would_change(page: &mut Page, parts: &[&String]) {
+    if !parts.is_empty() {
+        page.wrap(6, 8, &[plain("to be as declared, the definition would change:")]);
+        action_text::parts(page, 8, parts);
+    }
 }
 
 fn by_hand(page: &mut Page, ranked: &Ranked<'_>) {

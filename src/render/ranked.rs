@@ -41,6 +41,8 @@ pub(super) struct Ranked<'a> {
 pub(super) struct Held<'a> {
     pub object: &'a ObjectId,
     pub fields: Vec<String>,
+    /// What of its definition would come, go and change to be as declared.
+    pub parts: Vec<&'a String>,
     pub by: &'a str,
     pub text: Option<&'a str>,
 }
@@ -50,6 +52,8 @@ pub(super) struct Held<'a> {
 pub(super) struct Overridden<'a> {
     pub object: &'a ObjectId,
     pub fields: Vec<String>,
+    /// What of its definition would come, go and change to be as declared.
+    pub parts: Vec<&'a String>,
     /// The sync.
     pub writer: &'a Writer,
     /// Whether an override of the sync leaves them alone; else the tenant's own source decides.
@@ -241,25 +245,34 @@ fn both(path: &[String], live: Option<&Json>, declared: Option<&Json>) -> String
 
 /// What is held: variables, or all else.
 fn held(target: &Target, variables: bool) -> Vec<Held<'_>> {
-    let mut by_object: BTreeMap<(&ObjectId, &str, Option<&str>), Vec<String>> = BTreeMap::new();
+    let mut by_object: BTreeMap<(&ObjectId, &str, Option<&str>), (Vec<String>, Vec<&String>)> = BTreeMap::new();
     for note in target.notes.iter().filter(|note| note.is_held_variable() == variables) {
-        if let Note::Held { object, path, by, text, from, to } = note {
-            let fields = by_object.entry((object, by.as_str(), text.as_deref())).or_default();
-            fields.extend((!path.is_empty()).then(|| both(path, from.as_ref(), to.as_ref())));
+        if let Note::Held { object, path, by, text, from, to, parts } = note {
+            let of_object = by_object.entry((object, by.as_str(), text.as_deref())).or_default();
+            of_object.0.extend((!path.is_empty()).then(|| both(path, from.as_ref(), to.as_ref())));
+            of_object.1.extend(parts);
         }
     }
-    by_object.into_iter().map(|((object, by, text), fields)| Held { object, fields, by, text }).collect()
+    let one = |((object, by, text), (fields, parts))| Held { object, fields, parts, by, text };
+    by_object.into_iter().map(one).collect()
 }
 
 fn overridden(target: &Target) -> Vec<Overridden<'_>> {
-    let mut by_object: BTreeMap<(&ObjectId, &Writer, bool), Vec<String>> = BTreeMap::new();
+    let mut by_object: BTreeMap<(&ObjectId, &Writer, bool), (Vec<String>, Vec<&String>)> = BTreeMap::new();
     for note in &target.notes {
-        if let Note::Overridden { object, path, by, writer, from, to } = note {
+        if let Note::Overridden { object, path, by, writer, from, to, parts } = note {
             let of_object = by_object.entry((object, writer, by == writer)).or_default();
-            of_object.push(both(path, Some(from), Some(to)));
+            of_object.0.push(both(path, Some(from), Some(to)));
+            of_object.1.extend(parts);
         }
     }
-    let one = |((object, writer, is_left_alone), fields)| Overridden { object, fields, writer, is_left_alone };
+    let one = |((object, writer, is_left_alone), (fields, parts))| Overridden {
+        object,
+        fields,
+        parts,
+        writer,
+        is_left_alone,
+    };
     by_object.into_iter().map(one).collect()
 }
 

@@ -108,3 +108,26 @@ fn what_import_emptied_stays_on_the_list() {
     root.run(&["export", "--root", "ours", "us", "greet"]).exits(0).does_not_say("input clientSecret");
     root.run(&["status", "ours", "--todo"]).does_not_say("input clientSecret");
 }
+
+/// "… never two hashes alone": of what is the tenant's own, and of what an override leaves alone, too.
+#[test]
+fn what_of_a_definition_stays_is_said() {
+    let keep =
+        "overrides: [{tenant: prod, object: Integration/greet, field: definition, keep: true, reason: pilot}]}\n";
+    let newer = definition("greet", "7", "chat-main").replace("name: S,", "name: T,");
+    let kept = applied()
+        .edit("syncs.yaml", "prune: true}\n", &format!("prune: true, {keep}"))
+        .with("dev/integrations/greet.definition", &newer);
+    // The same of both is no difference.
+    applied().edit("syncs.yaml", "prune: true}\n", &format!("prune: true, {keep}")).plan().does_not_say("overridden");
+    for (form, says) in [("text", "+ step F › T (chat/x)"), ("json", "+ step F › T"), ("markdown", "+ step F › T")]
+    {
+        kept.run(&["plan", "-o", form]).exits(0).says(says);
+    }
+    let own = Root::base()
+        .with("prod/integrations/greet.yaml", &integration("greet", "chat-main", &format!("  {FILE}")))
+        .with("prod/integrations/greet.definition", &definition("greet", "7", "chat-main"))
+        .edit("dev/integrations/greet.yaml", "spec:\n", &format!("spec:\n  {FILE}"))
+        .with("dev/integrations/greet.definition", &newer);
+    own.plan().says("· held Integration/greet").says("+ step F › T (chat/x)");
+}

@@ -138,6 +138,28 @@ fn of_connections() -> Vec<Case> {
             bad: secret_values().into_iter().map(connection).collect(),
         },
         Case {
+            name: "title",
+            kind: Connection,
+            at: "spec.title",
+            says: rules::SECRET_TEXT,
+            before: None,
+            good: vec![with(connection(json!({})), "title", json!("https://chat.example"))],
+            bad: vec![with(connection(json!({})), "title", json!(format!("https://svc:{SECRET}@chat.example")))],
+        },
+        Case {
+            name: "description",
+            kind: Connection,
+            at: "spec.description",
+            says: rules::SECRET_TEXT,
+            before: None,
+            good: vec![with(connection(json!({})), "description", json!("-----BEGIN PUBLIC KEY-----"))],
+            bad: vec![with(
+                connection(json!({})),
+                "description",
+                json!(format!("-----BEGIN PRIVATE KEY-----{SECRET}")),
+            )],
+        },
+        Case {
             name: "test-value",
             kind: Connection,
             at: "spec.test.inputs",
@@ -286,6 +308,15 @@ fn of_integrations() -> Vec<Case> {
     let definition = |definition: Value| json!({"definition": definition});
     vec![
         Case {
+            name: "integration-title",
+            kind: Integration,
+            at: "spec.title",
+            says: rules::SECRET_TEXT,
+            before: None,
+            good: vec![json!({"title": "https://chat.example"})],
+            bad: vec![json!({"title": format!("https://svc:{SECRET}@chat.example")})],
+        },
+        Case {
             name: "one-meaning",
             kind: Integration,
             at: "spec.connections[1]",
@@ -403,6 +434,13 @@ fn of_syncs() -> Vec<Case> {
             rules::SECRET_VALUE,
             vec![overriding(json!({"input": "url", "value": "https://eu.example"}))],
             vec![overriding(json!({"input": "url", "value": format!("https://svc:{SECRET}@eu.example")}))],
+        ),
+        case(
+            "override-text",
+            "spec.overrides[0].value",
+            rules::SECRET_TEXT,
+            vec![overriding(json!({"field": "title", "value": "https://eu.example"}))],
+            vec![overriding(json!({"field": "title", "value": format!("https://svc:{SECRET}@eu.example")}))],
         ),
         case(
             "override-field",

@@ -41,6 +41,7 @@ impl Draft<'_> {
                 text: None,
                 from: sides.live,
                 to: Some(sides.declared),
+                parts: sides.parts,
             });
         }
         let ignored = input.view.spec.drift() == Drift::Ignore;
@@ -56,8 +57,8 @@ impl Draft<'_> {
                 ignored,
             });
         }
-        for Overridden { field, own, declared, writer } in fields.overridden {
-            self.notes.push(overridden(id, &field, &Writer::Source, &writer, own, declared));
+        for Overridden { field, own, declared, parts, writer } in fields.overridden {
+            self.notes.push(overridden(id, &field, (&Writer::Source, &writer), (own, declared), parts));
         }
         for writer in fields.orphaned {
             self.orphaned.entry(writer).or_default().insert(id.clone());

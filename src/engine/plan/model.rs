@@ -345,6 +345,9 @@ pub enum Note {
         /// Its value as it is declared.
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<Json>,
+        /// What of a definition would come, go and change to be as it is declared.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        parts: Vec<String>,
     },
     /// Wanted by a sync, and declared otherwise by the target's own source, which goes before it, or left alone
     /// by an override.
@@ -361,6 +364,9 @@ pub enum Note {
         from: Json,
         /// The value that the sync declares.
         to: Json,
+        /// What of a definition would come, go and change.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        parts: Vec<String>,
     },
     /// Changed by others since we wrote it.
     Drift {

@@ -61,6 +61,7 @@ fn consider(draft: &mut Draft<'_>, id: &ObjectId, record: &Record, live: Item, i
             text: Some(format!("no longer declared; it stays: {why}")),
             from: None,
             to: None,
+            parts: Vec::new(),
         }),
     }
 }

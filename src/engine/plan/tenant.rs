@@ -10,7 +10,7 @@ use crate::engine::canonical::Json;
 use crate::engine::check;
 use crate::engine::code::Code;
 use crate::engine::diff::{self, Declaration, Difference, Extent, Sides, Standing};
-use crate::engine::field::{Field, FieldKind};
+use crate::engine::field::{Field, FieldKind, FieldValue};
 use crate::engine::hashes::Hashes;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::parallel;
@@ -208,6 +208,7 @@ impl<'a> Draft<'a> {
                 text: Some(text),
                 from: None,
                 to: None,
+                parts: Vec::new(),
             });
             return true;
         }
@@ -261,10 +262,16 @@ impl<'a> Draft<'a> {
         for declaration in declarations {
             let keeps = declaration.overrides.iter().flat_map(|overrides| &overrides.keeps);
             for (field, theirs) in keeps {
-                let ours = live.written(field).map(|value| value.to_json());
-                if ours != *theirs {
-                    let (from, to) = (ours.unwrap_or(Value::Null.into()), theirs.clone().unwrap_or(Value::Null.into()));
-                    self.notes.push(overridden(id, field, &declaration.writer, &declaration.writer, from, to));
+                let (ours, theirs) = (live.written(field), theirs.written(field));
+                let is_same = match (&ours, &theirs) {
+                    (Some(ours), Some(theirs)) => ours.is(theirs),
+                    (ours, theirs) => ours.is_none() && theirs.is_none(),
+                };
+                if !is_same {
+                    let json = |value: Option<FieldValue<'_>>| value.map_or(Value::Null.into(), |v| v.to_json());
+                    let parts = ours.zip(theirs).map(|(ours, theirs)| ours.parts_to(&theirs)).unwrap_or_default();
+                    let by = &declaration.writer;
+                    self.notes.push(overridden(id, field, (by, by), (json(ours), json(theirs)), parts));
                 }
             }
         }
@@ -419,10 +426,9 @@ fn taken(field: &Field<'_>, live: Option<&Item>, declared: Option<&Item>) -> Str
 pub(super) fn overridden(
     object: &ObjectId,
     field: &Field<'_>,
-    by: &Writer,
-    writer: &Writer,
-    from: Json,
-    to: Json,
+    (by, writer): (&Writer, &Writer),
+    (from, to): (Json, Json),
+    parts: Vec<String>,
 ) -> Note {
     let is_secret = [&from, &to].into_iter().any(|value| value.value().get("secretRef").is_some());
     let shown = |value: Json| match value.value().get("value") {
@@ -436,6 +442,7 @@ pub(super) fn overridden(
         writer: writer.clone(),
         from: shown(from),
         to: shown(to),
+        parts,
     }
 }
 

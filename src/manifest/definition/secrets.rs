@@ -257,6 +257,10 @@ impl<'t> Search<'t> {
             return;
         }
         if let Some(written) = literal.text() {
+            // Older formats write a reference so, and whoever types one into a value means it.
+            if text::is_one_expression(written) {
+                return;
+            }
             if secret || sensitive::is_secret_itself(written) {
                 self.add(literal, place());
             }

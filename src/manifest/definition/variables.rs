@@ -209,7 +209,9 @@ fn value(input: View<'_>, secret: bool) -> InputValue {
     let Some(literal) = literal(input) else {
         return if input.is_mapping() && input.get("value").is_some() { InputValue::Refers } else { InputValue::Empty };
     };
-    let Some(written) = literal.text() else { return InputValue::Refers };
+    let Some(written) = literal.text().filter(|text| !text::is_one_expression(text)) else {
+        return InputValue::Refers;
+    };
     if literal.is_null() || written.trim().is_empty() {
         InputValue::Empty
     } else if text::is_placeholder(written) {

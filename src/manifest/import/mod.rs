@@ -6,6 +6,7 @@ mod files;
 mod note;
 mod report;
 mod reusable;
+mod vanished;
 
 #[cfg(test)]
 mod tests;
@@ -14,12 +15,14 @@ pub use files::{ImportedFile, files, tenant_document};
 pub use note::{LeftOutWhy, Level, Note, Unfit};
 pub use report::report;
 pub(crate) use reusable::{secret_key, secret_needed};
+pub(crate) use vanished::connections as vanished_connections;
 
 use super::definition::{self, Definition, Format, Shape};
 use crate::api::{self, ComponentSpec, ConnectionSpec, IntegrationSpec, Object, Variable, names};
 use reusable::{Fulfilled, Wish};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use vanished::Now;
 
 /// A file to import, by the name that messages call it.
 #[derive(Clone, Copy)]
@@ -81,6 +84,8 @@ pub struct Existing<'a> {
     pub connections: &'a [Object<ConnectionSpec>],
     /// What the other tenants have.
     pub elsewhere: &'a [Elsewhere],
+    /// Whether what is imported is all that the tenant has: what is not among it is gone.
+    pub is_all: bool,
 }
 
 /// What an import makes, and what a person should know and do.
@@ -165,6 +170,13 @@ pub fn plan_import(files: &[File<'_>], reusable: &Reusable, existing: &Existing<
         named.into_iter().zip(variables).map(|((name, before), variables)| (name, before, variables)).collect();
     for (file, (name, ..)) in read.iter().zip(&integrations) {
         ask_types(file, name, &connections, existing, &mut notes);
+    }
+    // What could not be read may be anything.
+    if existing.is_all && !read.is_empty() && read.len() == files.len() {
+        let titles: Vec<&str> = read.iter().map(|file| file.definition.name.as_str()).collect();
+        let now = Now { integrations: &integrations, titles: &titles, connections: &connections };
+        notes.extend(vanished::integrations(existing, &now));
+        notes.extend(vanished::unused(existing, &now));
     }
     let definitions: Vec<&Definition> = read.iter().map(|file| &file.definition).collect();
     let components = components::new_ones(&definitions, existing.components, &mut notes);

@@ -72,6 +72,12 @@ pub enum Note {
     ChosenTaken { integration: String, variable: String, key: String },
     /// A variable that was bound is not in the definition any more; those that are new.
     BoundVariableGone { integration: String, variable: String, key: String, new: Vec<String> },
+    /// An integration that was imported before is not among what was imported; one that it may have become.
+    IntegrationGone { name: String, title: String, near: Option<String> },
+    /// No integration is bound to a connection any more; one that it may have become.
+    ConnectionUnused { key: String, near: Option<String> },
+    /// The platform does not have a connection of the folder; one that it may have become.
+    ConnectionGone { key: String, near: Option<String> },
     /// How many variables stay the integrations' own, and one of them.
     Private { count: usize, one: String },
     /// Two integrations share a connection.
@@ -185,6 +191,8 @@ impl Note {
             | Reconnect { .. }
             | NotActive { .. }
             | BoundVariableGone { .. }
+            | IntegrationGone { .. }
+            | ConnectionGone { .. }
             | TypesNotListed { .. } => Level::ByHand,
             Skipped { .. } => Level::Skipped,
             OlderVersion { .. }
@@ -194,6 +202,7 @@ impl Note {
             | KeyTaken { .. }
             | Shared { .. }
             | OwnComponent { .. }
+            | ConnectionUnused { .. }
             | Private { .. }
             | Converted { .. }
             | Customers { .. }
@@ -362,6 +371,27 @@ impl fmt::Display for Note {
                         write!(f, "; new is {}: if it is that, bind it to {key}", new.join(", "))
                     }
                 }
+            }
+            IntegrationGone { name, title, near } => {
+                write!(f, "integration {name} ({title:?}) is not among what was imported, and stays")?;
+                match near {
+                    Some(near) => write!(f, "; new is {near}: if it is that, move its bindings there, and")?,
+                    None => f.write_str("; if it is gone on the platform,")?,
+                }
+                write!(f, " remove integrations/{name}.yaml and its definition")
+            }
+            ConnectionUnused { key, near: Some(near) } => {
+                write!(f, "connection {key}: no integration is bound to it any more; one is bound to {near} now")
+            }
+            ConnectionUnused { key, near: None } => {
+                write!(f, "connection {key}: no integration is bound to it any more")
+            }
+            ConnectionGone { key, near } => {
+                write!(f, "connection {key} is not on the platform, and stays: make it there")?;
+                if let Some(near) = near {
+                    write!(f, ", or bind what uses it to {near}, which is new and of the same component and type,")?;
+                }
+                write!(f, " or, if nothing uses it, remove connections/{}.yaml", names::of_stable_key(key))
             }
             Private { count: 1, one } => {
                 write!(f, "1 connection stays its integration's own; to share it, --reusable \"{one}\"")

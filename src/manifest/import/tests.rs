@@ -394,3 +394,83 @@ fn a_bound_variable_that_went_is_named() {
     assert!(said.contains("\"Chat\", which is bound to chat-main, is not in the definition any more"), "{said}");
     assert!(said.contains("new is \"Team chat\": if it is that, bind it to chat-main"), "{said}");
 }
+
+/// "Re-import: renamed and vanished variables, integrations and connections are named, with the nearest of the same
+/// component and type".
+#[test]
+fn what_vanished_is_named_where_all_was_imported() {
+    let files = |all: &[(&str, &str)]| {
+        let of = |(name, title): &(&str, &str)| (name.to_string(), integration(title, "Chat", OURS));
+        all.iter().map(of).collect::<Vec<_>>()
+    };
+    let read = |all: &[(String, String)], existing: &Existing<'_>| {
+        let files: Vec<File<'_>> = all.iter().map(|(name, text)| File { name, bytes: text.as_bytes() }).collect();
+        plan_import(&files, &Reusable::none(), existing)
+    };
+    let first = read(&files(&[("a", "Alarms"), ("b", "Bills")]), &Existing::default());
+    let mut there: Vec<_> = first.integrations.into_iter().map(|imported| imported.object).collect();
+    there[0].spec.connections = vec![Variable::bound("Chat", "chat-main")];
+    let connection = |key: &str| {
+        let (component, type_) = match &import(&[("a", &integration("A", "Chat", OURS))], &Reusable::none())
+            .integrations[0]
+            .object
+            .spec
+            .connections[0]
+            .means
+        {
+            api::Means::Own(own) => (own.component.clone(), own.type_.clone()),
+            api::Means::StableKey(_) => panic!(),
+        };
+        let spec = ConnectionSpec {
+            stable_key: key.into(),
+            title: None,
+            description: None,
+            component,
+            type_,
+            credentials: Credentials::Customer,
+            embedded_workflows: None,
+            inputs: BTreeMap::new(),
+            test: None,
+            replaces: Vec::new(),
+            deletion_policy: None,
+        };
+        Object::new(key, spec)
+    };
+    let connections = [connection("chat-main"), connection("never-used")];
+    let existing = Existing { integrations: &there, connections: &connections, is_all: true, ..Existing::default() };
+    let said = |import: Import| {
+        let told = |note: &&Note| {
+            matches!(note, Note::IntegrationGone { .. } | Note::ConnectionUnused { .. } | Note::ConnectionGone { .. })
+        };
+        import.notes.iter().filter(told).map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(said(read(&files(&[("a", "Alarms"), ("b", "Bills")]), &existing)), Vec::<String>::new());
+    // Renamed, and gone.
+    assert_eq!(
+        said(read(&files(&[("a", "Alarms of today"), ("b", "Bills")]), &existing)),
+        [
+            "integration alarms (\"Alarms\") is not among what was imported, and stays; new is alarms-of-today: if it is that, \
+             move its bindings there, and remove integrations/alarms.yaml and its definition"
+        ]
+    );
+    assert_eq!(
+        said(read(&files(&[("b", "Bills")]), &existing)),
+        ["integration alarms (\"Alarms\") is not among what was imported, and stays; if it is gone on the platform, \
+             remove integrations/alarms.yaml and its definition"]
+    );
+    // One file is not all; nor is a folder of which something cannot be read.
+    let one = Existing { is_all: false, ..existing };
+    assert_eq!(said(read(&files(&[("b", "Bills")]), &one)), Vec::<String>::new());
+    let broken = [files(&[("b", "Bills")]), vec![("c".to_string(), "[".to_string())]].concat();
+    assert_eq!(said(read(&broken, &existing)), Vec::<String>::new());
+    // What the platform binds elsewhere now.
+    let own = "connection: {key: oauth2, component: {key: acme, isPublic: true}}";
+    let rebound = integration("Alarms", "Chat", "{}").replace(own, "useScopedConfigVar: chat-new");
+    let rebound = vec![("a".to_string(), rebound), files(&[("b", "Bills")]).remove(0)];
+    let connections = [connection("chat-main"), connection("chat-new")];
+    let existing = Existing { connections: &connections, ..existing };
+    assert_eq!(
+        said(read(&rebound, &existing)),
+        ["connection chat-main: no integration is bound to it any more; one is bound to chat-new now"]
+    );
+}

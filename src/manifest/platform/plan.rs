@@ -10,6 +10,7 @@ use crate::api::{
 };
 use crate::manifest::import::{
     Existing, File, Import, LeftOutWhy, Note, Reusable, Unfit, bounds, plan_import, secret_key, secret_needed, title,
+    vanished_connections,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +28,10 @@ pub fn plan_tenant(answer: &Answer, files: &[File<'_>], reusable: &Reusable, exi
     let (new_components, all_components) = beside(components, existing.components, |_| {});
     let differs = |key: &str| notes.push(Note::Differs { key: key.to_string() });
     let (new_connections, all_connections) = beside(connections, existing.connections, differs);
+    if answer.incomplete.is_empty() {
+        let there = answer.connections.iter().filter_map(|found| found.stable_key.as_deref()).collect();
+        notes.extend(vanished_connections(existing.connections, &there, &new_connections));
+    }
     let there = Existing { components: &all_components, connections: &all_connections, ..*existing };
     let mut import = plan_import(files, reusable, &there);
     import.components.extend(new_components);

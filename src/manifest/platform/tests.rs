@@ -240,6 +240,7 @@ fn definitions_bind_to_what_the_tenant_has() {
             components: &import.components,
             integrations: &[],
             elsewhere: &[],
+            is_all: false,
         },
     );
     assert!(again.connections.is_empty() && again.components.is_empty());
@@ -248,6 +249,19 @@ fn definitions_bind_to_what_the_tenant_has() {
     let differs =
         plan_tenant(&read, &[], &Reusable::none(), &Existing { connections: &changed, ..Existing::default() });
     assert!(differs.notes.contains(&Note::Differs { key: "orchard-api-key".into() }) && differs.connections.is_empty());
+    // One that the platform does not have any more, and one that it may have become.
+    let other = answer(vec![connection("orchard-new", "org", "org", json!([]))]).to_string();
+    let other = read_answer(other.replace("\"acme\"", "\"orchard\"").as_bytes()).unwrap();
+    let existing = Existing { connections: &import.connections, ..Existing::default() };
+    let gone = plan_tenant(&other, &[], &Reusable::none(), &existing);
+    let is_told =
+        |near: Option<&str>| Note::ConnectionGone { key: "orchard-api-key".into(), near: near.map(str::to_string) };
+    assert!(gone.notes.contains(&is_told(Some("orchard-new"))), "{:?}", gone.notes);
+    // A page that is missing may hold it.
+    let mut cut: Value = serde_json::from_str(&text).unwrap();
+    cut["data"]["scopedConfigVariables"] = json!({"nodes": [], "pageInfo": {"hasNextPage": true, "endCursor": "x"}});
+    let cut = plan_tenant(&read_answer(cut.to_string().as_bytes()).unwrap(), &[], &Reusable::none(), &existing);
+    assert!(!cut.notes.iter().any(|note| matches!(note, Note::ConnectionGone { .. })), "{:?}", cut.notes);
 }
 
 #[test]

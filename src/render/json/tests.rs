@@ -94,6 +94,7 @@ fn every_form() -> Plan {
             text: Some("it stays".into()),
             from: None,
             to: None,
+            parts: vec!["+ step F › S (chat/x)".into()],
         },
         Note::Overridden {
             object: object.clone(),
@@ -102,6 +103,7 @@ fn every_form() -> Plan {
             writer: Writer::Sync("us-to-eu".into()),
             from: Value::from("EU").into(),
             to: Value::from("US").into(),
+            parts: vec!["- flow F".into()],
         },
         Note::Drift {
             object,

@@ -80,9 +80,11 @@ pub fn by_hand<'a>(
         file.all.push(Rewrite { range: origin.range.clone(), item: origin.item, what });
     }
     let files: Vec<Changes<'a>> = of_file.into_values().collect();
-    let refused = manifest::in_parts(&files, |changes| changes.file.text.len(), |files| {
-        files.iter().flat_map(Changes::refused).collect::<Vec<_>>()
-    });
+    let refused = manifest::in_parts(
+        &files,
+        |changes| changes.file.text.len(),
+        |files| files.iter().flat_map(Changes::refused).collect::<Vec<_>>(),
+    );
     refused.into_iter().flatten().collect()
 }
 

@@ -154,6 +154,25 @@ fn a_value_that_is_its_inputs_own_name_is_a_placeholder() {
     assert_eq!(emptied.iter().map(|e| (e.line, e.placeholder)).collect::<Vec<_>>(), [(31, true)]);
 }
 
+/// "old formats empty the value, not the reference", and "a `{{template}}` … is none".
+#[test]
+fn a_reference_is_no_secret_in_any_format() {
+    let old = |token: &str| {
+        format!(
+            "name: Old\nrequiredConfigVars:\n  api_key: \"{{{{ x }}}}\"\nsteps:\n  - name: S\n    action: {{componentKey: http, \
+             key: get}}\n    inputs:\n      token: {token}\n      password: {{configVar: api_key}}\n      secret: {{type: \
+             configVar, value: api_key}}\n      passphrase: {{type: reference, value: s.results.token}}\n"
+        )
+    };
+    for reference in ["\"{{$api_key}}\"", "{value: \"{{ configVars.api_key }}\"}", "{type: value, value: \"{{#a.b}}\"}"]
+    {
+        let (kept, emptied) = empty_secrets(old(reference).as_bytes()).unwrap();
+        assert_eq!((String::from_utf8(kept).unwrap(), emptied), (old(reference), vec![]), "{reference}");
+    }
+    let (kept, emptied) = empty_secrets(old("{value: s3cr3t}").as_bytes()).unwrap();
+    assert_eq!((String::from_utf8(kept).unwrap(), emptied.len()), (old("{value: \"\"}"), 1));
+}
+
 #[test]
 fn utf_16_comes_back_as_utf_8() {
     let text = with_inputs("      password: {value: hunter2}\n");

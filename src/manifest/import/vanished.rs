@@ -1,0 +1,83 @@
+//! What was imported before and is not there any more: integrations, and connections that nothing uses now or that the
+//! platform has no longer. Nothing of it is removed; it is named, with what it may have become.
+
+use super::{Existing, Note};
+use crate::api::{ConnectionSpec, IntegrationSpec, Object, Variable};
+use crate::engine::near_miss::near_misses;
+use std::collections::BTreeSet;
+
+/// What is known after an import of all that a tenant has.
+pub(super) struct Now<'a> {
+    /// The integrations, with what their variables mean.
+    pub integrations: &'a [(String, Option<&'a Object<IntegrationSpec>>, Vec<Variable>)],
+    /// Their titles.
+    pub titles: &'a [&'a str],
+    /// Connections that are new.
+    pub connections: &'a [Object<ConnectionSpec>],
+}
+
+/// Integrations that an earlier import made and this one did not meet.
+pub(super) fn integrations(existing: &Existing<'_>, now: &Now<'_>) -> Vec<Note> {
+    let is_met = |there: &Object<IntegrationSpec>| now.integrations.iter().any(|(name, ..)| name == there.name());
+    let new = || now.integrations.iter().zip(now.titles).filter(|((_, before, _), _)| before.is_none());
+    // One without a definition was never imported.
+    let gone = existing.integrations.iter().filter(|there| there.spec.definition.is_some() && !is_met(there));
+    let note = |there: &Object<IntegrationSpec>| {
+        let names: BTreeSet<&str> = there.spec.connections.iter().map(|variable| variable.name.as_str()).collect();
+        let has_them = |variables: &[Variable]| {
+            !names.is_empty() && variables.iter().map(|v| v.name.as_str()).collect::<BTreeSet<_>>() == names
+        };
+        let alike = new().find(|((_, _, variables), _)| has_them(variables)).map(|((name, ..), _)| name.clone());
+        let title = there.spec.title.as_deref().unwrap_or(there.name());
+        let near = || {
+            let near = near_misses(title, new().map(|(_, title)| *title)).into_iter().next()?;
+            new().find(|(_, title)| **title == near).map(|((name, ..), _)| name.clone())
+        };
+        Note::IntegrationGone { name: there.name().to_string(), title: title.to_string(), near: alike.or_else(near) }
+    };
+    gone.map(note).collect()
+}
+
+/// Connections that an integration was bound to before this import, and none is now.
+pub(super) fn unused(existing: &Existing<'_>, now: &Now<'_>) -> Vec<Note> {
+    let before: BTreeSet<&str> = existing.integrations.iter().flat_map(|there| keys(&there.spec.connections)).collect();
+    let is_met = |there: &Object<IntegrationSpec>| now.integrations.iter().any(|(name, ..)| name == there.name());
+    let stay = existing.integrations.iter().filter(|there| !is_met(there)).map(|there| &there.spec.connections);
+    let imported = now.integrations.iter().map(|(.., variables)| variables);
+    let after: BTreeSet<&str> = stay.chain(imported).flat_map(|variables| keys(variables)).collect();
+    let answers = |connection: &ConnectionSpec, keys: &BTreeSet<&str>| {
+        std::iter::once(&connection.stable_key).chain(&connection.replaces).any(|key| keys.contains(key.as_str()))
+    };
+    let gone = existing.connections.iter().filter(|c| answers(&c.spec, &before) && !answers(&c.spec, &after));
+    let all = || existing.connections.iter().chain(now.connections);
+    let note = |gone: &Object<ConnectionSpec>| {
+        let is_new = |c: &&Object<ConnectionSpec>| {
+            answers(&c.spec, &after) && !answers(&c.spec, &before) && is_alike(&c.spec, &gone.spec)
+        };
+        let near = all().find(is_new).map(|c| c.spec.stable_key.clone());
+        Note::ConnectionUnused { key: gone.spec.stable_key.clone(), near }
+    };
+    gone.map(note).collect()
+}
+
+/// Connections of the folder that the platform does not have, where its answer holds all.
+pub(crate) fn connections(
+    existing: &[Object<ConnectionSpec>],
+    there: &BTreeSet<&str>,
+    new: &[Object<ConnectionSpec>],
+) -> Vec<Note> {
+    let gone = existing.iter().filter(|c| !there.contains(c.spec.stable_key.as_str()));
+    let note = |gone: &Object<ConnectionSpec>| {
+        let near = new.iter().find(|c| is_alike(&c.spec, &gone.spec)).map(|c| c.spec.stable_key.clone());
+        Note::ConnectionGone { key: gone.spec.stable_key.clone(), near }
+    };
+    gone.map(note).collect()
+}
+
+fn keys(variables: &[Variable]) -> impl Iterator<Item = &str> {
+    variables.iter().filter_map(Variable::stable_key)
+}
+
+fn is_alike(one: &ConnectionSpec, other: &ConnectionSpec) -> bool {
+    one.component.is(&other.component) && one.type_ == other.type_
+}
