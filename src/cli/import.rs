@@ -104,7 +104,7 @@ impl Import {
             output.note(&format!("Tenant/{name} is new here; there is {near} too, which it is not."));
         }
         let elsewhere = self.elsewhere(&project, destination.place.tenant(), output);
-        let is_all = answer.is_some() || self.files.iter().any(|file| file.is_dir());
+        let is_all = self.files.iter().any(|file| file.is_dir());
         let existing = ExistingObjects { is_all, ..ExistingObjects::of(&inventory, &elsewhere) };
         let files_in: Vec<File<'_>> = definitions.iter().map(|d| File { name: &d.name, bytes: &d.bytes }).collect();
         let imported = match &answer {

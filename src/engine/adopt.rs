@@ -1,6 +1,7 @@
 //! Adoption by hand: live values are recorded as if we had written them.
 
-use super::canonical::Digest;
+use super::canonical::{Digest, FieldHash};
+use super::diff::is_secret_ref;
 use super::item::{Item, ObjectId};
 use super::plan::{Action, ActionKind, Change, FieldChange, Impact, Op, Reason};
 use super::record::{Record, Writer, Wrote};
@@ -30,6 +31,9 @@ pub fn adopt(tenant: &str, inventory: &Inventory, id: &ObjectId) -> Option<Actio
             parts: Vec::new(),
             by: None,
         });
+        // Where the one before was sent is not known here.
+        let was = wrote.map(|wrote| wrote.hash).filter(|_| field.is_input() && is_secret_ref(value));
+        record.sent.extend(was.map(|was| (was, FieldHash::UNKNOWN)));
         record.fields.insert(field, Wrote { hash, writers });
     }
     (!fields.is_empty()).then(|| action(tenant, id, live, record, fields))
@@ -55,6 +59,7 @@ fn action(tenant: &str, id: &ObjectId, live: Item, record: Record, fields: Vec<F
             record: Some(record.into()),
             definition: None,
             resumptions: Vec::new(),
+            left: Default::default(),
         },
     }
 }

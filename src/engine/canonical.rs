@@ -218,6 +218,9 @@ impl FieldHash {
         FieldHash(first)
     }
 
+    /// Of nothing that there is.
+    pub const UNKNOWN: FieldHash = FieldHash([0; 8]);
+
     /// From 16 hex digits.
     pub fn parse(text: &str) -> Option<Self> {
         let number = u64::from_str_radix(text, 16).ok()?;

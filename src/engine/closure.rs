@@ -3,7 +3,7 @@
 
 use super::canonical::FieldHash;
 use super::code::Code;
-use super::field::{FieldKind, FieldValue};
+use super::field::FieldValue;
 use super::item::{Item, ObjectId};
 use super::plan::{Plan, Scope, concerned_keys, plan};
 use super::syncs;
@@ -73,15 +73,15 @@ impl Index {
         inventory.connections.values().for_each(|connection| self.add_connection(connection));
         inventory.customer_credentials.iter().for_each(|(name, c)| self.add_credentials(name, &c.spec));
         for (id, record) in &inventory.records {
-            for field in record.fields.keys().filter(|field| field.kind == FieldKind::Sent) {
+            for key in record.sent.keys() {
                 let connection = match id.kind {
                     Kind::CustomerCredentials => {
                         inventory.customer_credentials.get(&id.name).map(|c| &c.spec.connection)
                     }
                     _ => Some(&id.name),
                 };
-                if let (Some(key), Some(connection)) = (FieldHash::parse(&field.name), connection) {
-                    self.left.entry(key).or_default().insert(names::of_stable_key(connection));
+                if let Some(connection) = connection {
+                    self.left.entry(*key).or_default().insert(names::of_stable_key(connection));
                 }
             }
         }

@@ -370,7 +370,8 @@ fn gives_way(value: FieldValue<'_>, other: &Declared<'_>, live: Option<&Item>, f
     is_secret_ref(value) && is_secret_ref(other.value) && (there || !other.crossing)
 }
 
-fn is_secret_ref(value: FieldValue<'_>) -> bool {
+/// Whether a value is a reference to a secret.
+pub(super) fn is_secret_ref(value: FieldValue<'_>) -> bool {
     matches!(value, FieldValue::Input(Input::SecretRef(_)))
 }
 
@@ -520,9 +521,6 @@ impl Fields {
 }
 
 fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrote: &Wrote, out: &mut Fields) {
-    if field.kind == FieldKind::Sent {
-        return;
-    }
     let standings = wrote.writers.iter().map(|w| (w, standing_on(sides, w, field)));
     let (stopped, lasting): (Vec<_>, Vec<_>) = standings.partition(|(_, standing)| *standing == Standing::Stopped);
     out.orphaned.extend(lasting.iter().filter(|(_, s)| *s == Standing::Gone).map(|(w, _)| (*w).clone()));

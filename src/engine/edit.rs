@@ -59,6 +59,7 @@ pub fn write(
             record: inventory.record(tenant, &id).cloned(),
             definition: None,
             resumptions: Vec::new(),
+            left: Default::default(),
         },
     })
 }

@@ -32,13 +32,11 @@ pub enum FieldKind {
     Definition,
     Label,
     Annotation,
-    /// No part of an object, only of its record: where a key of a Secret was sent that is no longer named.
-    Sent,
 }
 
 impl FieldKind {
     /// Every kind of field, in order.
-    pub const ALL: [FieldKind; 22] = [
+    pub const ALL: [FieldKind; 21] = [
         FieldKind::StableKey,
         FieldKind::Key,
         FieldKind::Customer,
@@ -60,7 +58,6 @@ impl FieldKind {
         FieldKind::Definition,
         FieldKind::Label,
         FieldKind::Annotation,
-        FieldKind::Sent,
     ];
 
     /// The path below `spec` (or, for labels and annotations, below the document), and whether a
@@ -88,7 +85,6 @@ impl FieldKind {
             FieldKind::Definition => (&["definition"], false),
             FieldKind::Label => (&["metadata", "labels"], true),
             FieldKind::Annotation => (&["metadata", "annotations"], true),
-            FieldKind::Sent => (&["sent"], true),
         }
     }
 

@@ -3,16 +3,22 @@
 use super::canonical::FieldHash;
 use super::field::{FieldKind, FieldValue};
 use super::world::Inventory;
-use std::collections::HashMap;
+use crate::api::Input;
+use std::collections::{HashMap, HashSet};
 
 /// Hashes by canonical text. Without one, a value is hashed when it is asked for.
 #[derive(Debug, Default)]
 pub struct Hashes(HashMap<String, FieldHash>);
 
 impl Hashes {
-    /// Of the components, types and credentials that the connections of an inventory have.
+    /// Of the components, types and credentials that the connections of an inventory have, and of what several have
+    /// as inputs.
     pub fn of(inventory: &Inventory) -> Self {
         let mut hashes = Hashes::default();
+        let mut seen: HashSet<&str> = HashSet::new();
+        for value in [FieldValue::Bool(true), FieldValue::Bool(false), FieldValue::Input(&Input::PER_CUSTOMER)] {
+            hashes.add(&value);
+        }
         for component in inventory.components.values() {
             component.spec.types.iter().for_each(|type_| hashes.add(&FieldValue::Text(&type_.key)));
         }
@@ -23,6 +29,13 @@ impl Hashes {
                 [FieldValue::Component(&spec.component), FieldValue::Text(&spec.type_), FieldValue::Text(credentials)]
             {
                 hashes.add(&value);
+            }
+            for input in spec.inputs.values() {
+                if let Input::Value(value) = input
+                    && !seen.insert(value)
+                {
+                    hashes.add(&FieldValue::Input(input));
+                }
             }
         }
         hashes
@@ -35,7 +48,11 @@ impl Hashes {
     /// The hash of a value of a field.
     pub fn hash(&self, kind: FieldKind, value: &FieldValue<'_>) -> FieldHash {
         match kind {
-            FieldKind::Component | FieldKind::Type | FieldKind::Credentials => {
+            FieldKind::Component
+            | FieldKind::Type
+            | FieldKind::Credentials
+            | FieldKind::EmbeddedWorkflows
+            | FieldKind::Input => {
                 let text = value.canonical();
                 self.0.get(&text).copied().unwrap_or_else(|| FieldHash::of(&text))
             }

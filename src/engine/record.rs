@@ -1,7 +1,7 @@
 //! The record: what we wrote to an object, and for whom.
 
 use super::canonical::FieldHash;
-use super::field::{Field, FieldKind};
+use super::field::Field;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -63,7 +63,13 @@ pub struct Record {
     pub made: bool,
     /// What we wrote, by field.
     pub fields: BTreeMap<Field<'static>, Wrote>,
+    /// Where keys of Secrets were sent that we wrote once and that are not among the fields any more: the hash of
+    /// the reference, and a hash over the hosts ([`FieldHash::UNKNOWN`] where those are not known).
+    pub sent: BTreeMap<FieldHash, FieldHash>,
 }
+
+/// How an entry of [`Record::sent`] begins where fields are written.
+const SENT: &str = "sent.";
 
 /// What we wrote to one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +96,7 @@ impl Record {
 
     /// Whether it says nothing at all: it need not be kept.
     pub fn is_empty(&self) -> bool {
-        !self.made && self.fields.is_empty()
+        !self.made && self.fields.is_empty() && self.sent.is_empty()
     }
 
     /// What we wrote to a field.
@@ -98,11 +104,6 @@ impl Record {
         // A map of owned names is one of borrowed names too: nothing has to be made to look one up.
         let fields: &BTreeMap<Field<'_>, Wrote> = &self.fields;
         fields.get(field)
-    }
-
-    /// What we wrote, of the fields that the object itself has.
-    pub fn of_object(&self) -> impl Iterator<Item = (&Field<'static>, &Wrote)> {
-        self.fields.iter().filter(|(field, _)| field.kind != FieldKind::Sent)
     }
 
     /// Everybody for whom something was written.
@@ -116,7 +117,15 @@ impl Record {
         for (field, wrote) in &self.fields {
             line.push_str(&format!(" {}={}", field.encode(), wrote.encode()));
         }
+        for (path, sent) in self.encoded_sent() {
+            line.push_str(&format!(" {path}={sent}"));
+        }
         line
+    }
+
+    /// What was sent where, in the way of fields; nobody's, since it is of no field.
+    pub fn encoded_sent(&self) -> impl Iterator<Item = (String, String)> {
+        self.sent.iter().map(|(key, hosts)| (format!("{SENT}{key}"), format!("{hosts}@-")))
     }
 
     /// From what [`Record::encode`] wrote; `None` for anything else.
@@ -128,11 +137,15 @@ impl Record {
             "-" => false,
             _ => return None,
         };
-        let mut fields = BTreeMap::new();
+        let (mut fields, mut sent) = (BTreeMap::new(), BTreeMap::new());
         let mut before: Option<(&str, Arc<BTreeSet<Writer>>)> = None;
         for word in words {
             let (path, rest) = word.split_once('=')?;
             let (hash, text) = rest.split_once('@')?;
+            if let Some(key) = path.strip_prefix(SENT) {
+                sent.insert(FieldHash::parse(key)?, FieldHash::parse(hash)?);
+                continue;
+            }
             let writers = match &before {
                 Some((same, writers)) if *same == text => writers.clone(),
                 _ => Arc::new(text.split(',').map(Writer::parse).collect::<Option<_>>()?),
@@ -140,13 +153,14 @@ impl Record {
             before = Some((text, writers.clone()));
             fields.insert(Field::decode(path)?, Wrote { hash: FieldHash::parse(hash)?, writers });
         }
-        Some(Record { tenant, made, fields })
+        Some(Record { tenant, made, fields, sent })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::field::FieldKind;
 
     #[test]
     fn a_record_is_one_line_and_back() {
@@ -154,13 +168,17 @@ mod tests {
             hash: FieldHash::of("\"x\""),
             writers: Arc::new([Writer::Source, Writer::Sync("us-to-eu".into())].into()),
         };
-        let mut record = Record { tenant: "eu-prod".into(), made: true, fields: BTreeMap::new() };
+        let mut record = Record { tenant: "eu-prod".into(), made: true, ..Record::default() };
         record.fields.insert(Field::named(FieldKind::Variable, "Salesforce Connection").into_owned(), wrote.clone());
         record.fields.insert(Field::of(FieldKind::Title), wrote);
         let line = record.encode();
         assert!(line.starts_with("eu-prod made title="), "{line}");
         assert!(line.contains("connections.Salesforce%20Connection="), "{line}");
         assert!(line.ends_with("@source,sync/us-to-eu"), "{line}");
+        assert_eq!(Record::decode(&line), Some(record.clone()));
+        record.sent.insert(FieldHash::of("a"), FieldHash::UNKNOWN);
+        let line = record.encode();
+        assert!(line.ends_with("=0000000000000000@-"), "{line}");
         assert_eq!(Record::decode(&line), Some(record));
         for bad in ["", "eu-prod", "eu-prod maybe", "eu-prod made x", "eu-prod made title=12@source"] {
             assert_eq!(Record::decode(bad), None, "{bad}");

@@ -6,6 +6,7 @@ use super::scalar::Plain;
 use super::schema::{Schema, Shape};
 use super::source::first_line_of;
 use super::words::is_identifier;
+use crate::api::sensitive;
 use std::ops::Range;
 
 /// Every scalar of the tree, and whether it may be shown. `root` is what `schema` describes; whatever
@@ -28,6 +29,10 @@ fn collect(tree: &Tree<'_>, id: Id, schema: Option<&Schema>, private: bool, out:
                 Some(Shape::Int { .. }) => tree.plain(id) == Some(Plain::Int),
                 _ => false,
             };
+            // What is a secret itself is one wherever somebody writes it.
+            let is_secret =
+                |text: &str| sensitive::is_secret_itself(text) || sensitive::looks_like_token(text).is_some();
+            let open = open && !tree.scalar(id).is_some_and(is_secret);
             // A text that goes on may go on with a line that lost its colon: it is shown as far as its first line.
             let span = node.span();
             let shown_to = if open { first_line_of(tree.text, span.clone()).end } else { span.start };

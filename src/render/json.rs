@@ -96,7 +96,8 @@ impl Sorted {
     /// Puts the entries of an object in the order of their keys.
     fn sort(&self, entries: &[Entry]) {
         let mut text = self.text.0.borrow_mut();
-        let key = |entry: &Entry| text.get(entry.key.clone()).map(<[u8]>::to_vec);
+        // Without its quotes: what ends a key comes before whatever goes on.
+        let key = |entry: &Entry| text.get(entry.key.start + 1..entry.key.end.saturating_sub(1)).map(<[u8]>::to_vec);
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
         if entries.is_sorted_by_key(key) {
             return;

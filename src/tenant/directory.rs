@@ -189,12 +189,14 @@ impl Place for DirectoryPlace {
             Err(TryLockError::Error(error)) => return Err(self.failed(&self.folder)(error)),
         }
         let ReadFolder { snapshot, side_files, are_merged } = self.read_all()?;
+        let within = std::fs::canonicalize(&self.folder);
         let folders: BTreeSet<PathBuf> = snapshot
             .origins
             .values()
             .filter_map(|origin| Path::new(&origin.file.path).parent().map(Path::to_path_buf))
             .filter(|folder| folder.starts_with(&self.folder))
             .chain([self.folder.clone()])
+            .chain(side_files.folders().filter(|folder| within.as_ref().is_ok_and(|within| folder.starts_with(within))))
             .chain(crate::api::Kind::ALL.map(|kind| self.folder.join(kind.plural())))
             .collect();
         disk::sweep(self.disk.as_ref(), &folders).map_err(self.failed(&self.folder))?;

@@ -1,6 +1,7 @@
 //! `stablekey.lock`: the records of a directory tenant, one sorted line per object, so that Git
 //! merges it.
 
+use crate::engine::canonical::FieldHash;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::record::{Record, Wrote};
 use crate::engine::world::Inventory;
@@ -95,8 +96,13 @@ fn merged(records: Vec<Record>, tenant: &str, live: Option<&Item>) -> Record {
     let mut merged = Record {
         tenant: lines.first().map(|line| line.tenant.clone()).unwrap_or_default(),
         made: lines.iter().all(|line| line.made),
-        fields: BTreeMap::new(),
+        ..Record::default()
     };
+    for (key, hosts) in lines.iter().flat_map(|line| &line.sent) {
+        // Two sides that know of different hosts: neither is all.
+        let known = merged.sent.entry(*key).or_insert(*hosts);
+        *known = if *known == *hosts { *hosts } else { FieldHash::UNKNOWN };
+    }
     for (field, wrote) in lines.into_iter().flat_map(|line| line.fields) {
         let fits = |wrote: &Wrote| live.and_then(|live| live.value(&field)).is_some_and(|v| v.hash() == wrote.hash);
         match merged.fields.get_mut(&field) {
@@ -154,7 +160,6 @@ pub fn write(records: &BTreeMap<ObjectId, Arc<Record>>) -> String {
 mod tests {
     use super::*;
     use crate::api::{IntegrationSpec, Kind, Object};
-    use crate::engine::canonical::FieldHash;
     use crate::engine::field::{Field, FieldKind};
 
     #[test]

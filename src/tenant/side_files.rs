@@ -43,6 +43,11 @@ impl SideFiles {
         files
     }
 
+    /// The folders that they lie in.
+    pub fn folders(&self) -> impl Iterator<Item = PathBuf> {
+        self.named_by.keys().filter_map(|file| Some(file.parent()?.to_path_buf()))
+    }
+
     fn add(&mut self, origin: &Origin, file: &str, integration: &str) {
         self.name(&beside(origin, file), &ObjectId::new(Kind::Integration, integration));
     }

@@ -340,8 +340,10 @@ fn a_cluster_with_older_definitions_says_so() {
     cluster.install_crds().unwrap();
     let older = run(cluster.kubectl().args(["get", "crd", "connections.stablekey.dev", "-o", "json"])).unwrap();
     let mut older: serde_json::Value = serde_json::from_str(&older).unwrap();
-    let spec = older.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties").unwrap();
-    spec.as_object_mut().unwrap().remove("title");
+    let spec = older.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec").unwrap();
+    spec["properties"].as_object_mut().unwrap().remove("title");
+    let rules = spec["x-kubernetes-validations"].as_array_mut().unwrap();
+    rules.retain(|rule| !rule["rule"].as_str().unwrap().contains("self.title"));
     older["metadata"].as_object_mut().unwrap().remove("managedFields");
     run_with_input(cluster.kubectl().args(["replace", "-f", "-"]), &older.to_string()).unwrap();
     accept_from_us(&cluster);

@@ -418,6 +418,11 @@ impl Tenant {
         })
     }
 
+    /// A key of a Secret under an input of another name.
+    pub fn secret_key(self, name: &str, secret: &str, key: &str) -> Self {
+        self.spec(|s| drop(s.inputs.insert(name.to_string(), Input::secret(secret, key))))
+    }
+
     pub fn test_secret(self, name: &str, secret: &str) -> Self {
         self.spec(|s| {
             let test = s.test.get_or_insert_with(Default::default);

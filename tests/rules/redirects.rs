@@ -3,7 +3,7 @@
 //! `replaces`, test inputs, a customer's own input or connection, a binding that moves, a type that loses its mark."
 
 use crate::fixtures::{Tenant, Told, world};
-use stablekey::api::Credentials;
+use stablekey::api::{Credentials, Drift};
 use stablekey::engine::code::Code;
 
 const A: &str = "https://a.example";
@@ -473,4 +473,208 @@ fn a_component_without_endpoints_has_a_host_of_its_own() {
     let both = |t: Tenant| other(slack(t, "x"), "y");
     let w = prod(|t| both(t).integration("i").binds("V", "x"), |t| both(t).integration("i").binds("V", "y"));
     marked(&w, "prod/Integration/i", "mail's own host");
+}
+
+/// "An input renamed with the same secretRef", together with a customer who brings a host.
+#[test]
+fn a_new_customer_beside_a_renamed_input_is_one() {
+    let of = |t: Tenant, input: &str| {
+        let t = t.connection("crm", "http/basic").credentials(Credentials::OrganizationCustomer);
+        t.per_customer("instanceUrl").secret_key(input, "s", "k")
+    };
+    let w = prod(|t| of(t, "password"), |t| of(t, "pass").customer("Evil", "crm").input("instanceUrl", B));
+    marked(&w, "prod/CustomerCredentials/evil-crm", "pass of crm would go to b.example");
+    // Two inputs of one key, of which the customer gives one.
+    let two = |t: Tenant| of(t, "a").secret_key("z", "s", "k");
+    let w = prod(two, |t| two(t).customer("Evil", "crm").input("instanceUrl", B).secret("z", "own"));
+    marked(&w, "prod/CustomerCredentials/evil-crm", "a of crm would go to b.example");
+}
+
+/// A component's own host is one that is remembered too.
+#[test]
+fn what_is_gone_went_to_the_host_of_its_component() {
+    let of = |t: Tenant, key: &str, type_: &str| t.connection(key, type_).secret("password", "s");
+    let gone = |then: fn(Tenant) -> Tenant| {
+        prod(|t| of(t, "x", "slack/token"), then).tenant("prod", |t| t.place().without("Connection/x"))
+    };
+    let again = gone(|t| t.connection("x", "mail/token").secret("password", "s"));
+    marked(&again, "prod/Connection/x", "it is made again for mail, and password goes there");
+    let other = gone(|t| t.connection("y", "mail/token").secret("password", "s"));
+    marked(&other, "prod/Connection/y", "which an object that is gone sent elsewhere");
+    unmarked(&gone(|t| t.connection("x", "slack/token").secret("password", "s")), "prod/Connection/x");
+    unmarked(&gone(|t| t.connection("y", "slack/token").secret("password", "s")), "prod/Connection/y");
+}
+
+/// A key that was replaced by hand was sent where its object stood.
+#[test]
+fn a_secret_that_others_replaced_is_known() {
+    let with = |t: Tenant, key: &str, host: &str| {
+        t.connection("crm", "http/basic").input("baseUrl", host).secret_key("password", "s", key)
+    };
+    let replaced = |key: &'static str, drift| {
+        let mut w = prod(|t| with(t, "k1", A), move |t| with(t, key, A)).tenant("prod", |t| t.drift(drift));
+        w.edit_live("prod", |live| {
+            let connection = std::sync::Arc::make_mut(live.connections.get_mut("crm").unwrap());
+            connection.spec.inputs.insert("password".into(), stablekey::api::Input::secret("s", "k3"));
+        });
+        w
+    };
+    let other = |t: Tenant, key: &str| {
+        let t = with(t, key, A);
+        t.connection("x", "http/basic").input("baseUrl", B).secret_key("password", "s", "k1")
+    };
+    for (key, drift) in [("k3", Drift::Detect), ("k2", Drift::Correct)] {
+        let settled = replaced(key, drift).applied();
+        let w = settled.tenant("prod", |t| other(t.declares_nothing().declares(), key));
+        marked(&w, "prod/Connection/x", "which an object that names it no longer sent elsewhere");
+    }
+    // Where it has drifted and is left so, too.
+    let w = replaced("k1", Drift::Detect).tenant("prod", |t| other(t.declares_nothing().declares(), "k1"));
+    marked(&w, "prod/Connection/x", "which an object that names it no longer sent elsewhere");
+}
+
+/// What a sync wrote, nobody declares any more, and then somebody takes away by hand, is not forgotten.
+#[test]
+fn a_secret_that_a_sync_let_go_of_is_known() {
+    let dev = |t: Tenant, host: &str, has: bool| {
+        let t = t.connection("crm", "http/basic").input("baseUrl", host).input("note", "n");
+        let t = if has { t.secret("password", "s") } else { t };
+        t.integration("i").binds("CRM", "crm")
+    };
+    let w = world().tenant("dev", |t| dev(t, A, true)).tenant("prod", |t| t.accepts("dev"));
+    let w = w.sync("up", "dev", "prod").mirror().applied();
+    let edit = |w: Told, host: &str, has: bool| {
+        w.tenant("dev", |t| dev(t.place().without("Connection/crm").without("Integration/i"), host, has))
+    };
+    let mut dropped = edit(w, A, false).applied();
+    assert!(dropped.record("prod/Connection/crm").unwrap().encode().contains(" sent."));
+    dropped.plan().is_empty();
+    dropped.edit_live("prod", |live| {
+        let connection = std::sync::Arc::make_mut(live.connections.get_mut("crm").unwrap());
+        connection.spec.inputs.remove("password");
+    });
+    let moved = edit(dropped, B, false);
+    unmarked(&moved, "prod/Connection/crm");
+    let back = edit(moved.applied(), B, true);
+    marked(&back, "prod/Connection/crm", "which an object that names it no longer sent elsewhere");
+}
+
+/// Two connections that swap their secrets: both are asked about, and neither waits for the other.
+#[test]
+fn two_that_swap_their_secrets_make_no_ring() {
+    let two = |t: Tenant, first: &str, second: &str| {
+        let t = t.connection("a", "http/basic").input("baseUrl", A).secret_key("password", "s", first);
+        t.connection("b", "http/basic").input("baseUrl", B).secret_key("password", "s", second)
+    };
+    let w = prod(|t| two(t, "k1", "k2"), |t| two(t, "k2", "k1"));
+    marked(&w, "prod/Connection/a", "here it goes to a.example");
+    marked(&w, "prod/Connection/b", "here it goes to b.example");
+    let plan = w.plan();
+    for (action, other) in [("prod/Connection/a", "prod/Connection/b"), ("prod/Connection/b", "prod/Connection/a")] {
+        assert!(!plan.action(action).action.after.contains(other), "{plan}");
+    }
+    // One of them alone leaves what shows where the other's went.
+    let one = prod(|t| two(t, "k1", "k2"), |t| two(t, "k2", "k2"));
+    let one = one.applied().tenant("prod", |t| two(t.declares_nothing().declares(), "k2", "k1"));
+    marked(&one, "prod/Connection/b", "which an object that names it no longer sent elsewhere");
+}
+
+/// "By whatever path": what we deleted and make again, under its key or another, is judged by where its secret went.
+#[test]
+fn what_we_deleted_is_not_forgotten() {
+    let pruned = |t: Tenant| t.allows_delete().source_prunes().declares().approval(100, 1000);
+    let of = |t: Tenant, key: &str, host: &str| {
+        let t = t.connection(key, "http/basic").input("baseUrl", host).secret("password", "s");
+        t.deletion(stablekey::api::DeletionPolicy::Delete)
+    };
+    let gone = world()
+        .tenant("prod", |t| of(pruned(t), "crm", A).integration("other"))
+        .applied()
+        .tenant("prod", |t| pruned(t.declares_nothing()).integration("other"));
+    gone.plan().action("prod/Connection/crm").is_delete();
+    let gone = gone.applied();
+    gone.plan().is_empty();
+    let then = |key: &'static str, host: &'static str| {
+        gone.clone().tenant("prod", |t| of(pruned(t.declares_nothing()).integration("other"), key, host))
+    };
+    for key in ["crm", "x"] {
+        let action = format!("prod/Connection/{key}");
+        marked(&then(key, B), &action, "which an object that names it no longer sent elsewhere");
+        unmarked(&then(key, A), &action);
+    }
+}
+
+/// A deletion after which a newer connection answers for the key: customers' credentials go to its hosts.
+#[test]
+fn a_deletion_that_moves_customers_is_one() {
+    let w = |host: &'static str| {
+        let old = |t: Tenant| {
+            let t = t.allows_delete().source_prunes().declares().connection("crm", "http/basic").input("baseUrl", A);
+            let t = t.credentials(Credentials::OrganizationCustomer).per_customer("pin");
+            t.deletion(stablekey::api::DeletionPolicy::Delete)
+        };
+        let new = move |t: Tenant| {
+            let t = t.connection("new", "http/basic").input("baseUrl", host).per_customer("pin").replaces("crm");
+            t.credentials(Credentials::OrganizationCustomer)
+        };
+        world()
+            .tenant("prod", |t| new(old(t)))
+            .applied()
+            .tenant("prod", |t| t.place().customer("Acme", "crm").secret("pin", "acme"))
+            .tenant("prod", |t| new(t.declares_nothing().allows_delete().source_prunes().declares()))
+    };
+    marked(&w(B), "prod/Connection/crm", "new answers its customers then; their credentials would go to b.example");
+    unmarked(&w(A), "prod/Connection/crm");
+}
+
+/// "Unread is unknown, never empty": what cannot be read may name the secret.
+#[test]
+fn beside_what_cannot_be_read_a_secret_that_joins_is_one() {
+    let without = |t: Tenant| t.connection("crm", "http/basic").input("baseUrl", A).input("note", "n");
+    let w = |unread: fn(Tenant) -> Tenant| prod(without, |t| crm(t, A)).tenant("prod", |t| unread(t.place()));
+    marked(
+        &w(|t| t.invalid("Connection/own")),
+        "prod/Connection/crm",
+        "Connection/own, which is invalid, may send elsewhere",
+    );
+    marked(&w(|t| t.unparsed("own.yaml")), "prod/Connection/crm", "own.yaml, which cannot be read, may send elsewhere");
+    unmarked(&w(|t| t.invalid("Integration/own")), "prod/Connection/crm");
+    // Nor is it known what a customer gave.
+    let new = world()
+        .tenant("prod", |t| t.invalid("CustomerCredentials/acme-crm"))
+        .tenant("prod", |t| t.declares().connection("crm", "http/basic").input("baseUrl", B).per_customer("pin"));
+    marked(&new, "prod/Connection/crm", "CustomerCredentials/acme-crm cannot be read");
+}
+
+/// "A type that loses its mark", of an input that has no value yet, and under a key that is replaced.
+#[test]
+fn a_mark_that_is_lost_before_it_is_needed_is_one() {
+    let of = |t: Tenant, marked: bool| {
+        let t = t.component("http/basic").has_secret("password").has_input("gw");
+        crm(if marked { t.has_endpoint("gw") } else { t }, A)
+    };
+    marked(
+        &prod(|t| of(t, true), |t| of(t, false)),
+        "prod/Component/http",
+        "no longer that gw is where credentials go",
+    );
+    let of = |t: Tenant, marked: bool| {
+        let t = t.component("http/basic").has_input("region");
+        let t = if marked { t.has_endpoint("region") } else { t };
+        let t = t.connection("new", "http/basic").input("region", "eu").replaces("crm");
+        t.customer("Acme", "crm").secret("pin", "acme")
+    };
+    marked(&prod(|t| of(t, true), |t| of(t, false)), "prod/Component/http", "sends pin there");
+}
+
+/// A secret that joins beside an endpoint that the target keeps: what declares both means another host.
+#[test]
+fn a_secret_beside_a_kept_endpoint_is_one() {
+    let w = |host: &str| {
+        world()
+            .tenant("prod", |t| t.connection("crm", "http/basic").input("baseUrl", host).input("note", "n"))
+            .tenant("prod", |t| crm(t.declares(), A))
+    };
+    marked(&w(B), "prod/Connection/crm", "password joins beside a baseUrl of the target's own");
+    unmarked(&w(A), "prod/Connection/crm");
 }

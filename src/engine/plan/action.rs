@@ -153,6 +153,7 @@ impl Draft<'_> {
                 record: Some(fields.record.clone()).filter(|r| !r.is_empty()),
                 definition,
                 resumptions: Vec::new(),
+                left: Default::default(),
             },
         };
         let decided = decided();

@@ -20,6 +20,7 @@ pub use model::*;
 pub use redirects::concerned_keys;
 pub use removal::is_too_many;
 
+use super::canonical::FieldHash;
 use super::check::{self, Elsewhere};
 use super::code::{Code, Severity};
 use super::diff::{Declaration, Difference, Extent, Sides, Standing, difference};
@@ -28,7 +29,7 @@ use super::hashes::Hashes;
 use super::item::{Item, ObjectId};
 use super::near_miss::{are_alike, near_misses};
 use super::promote::{Promotion, SourceSide, TargetSide, promote};
-use super::record::Writer;
+use super::record::{Record, Writer};
 use super::resolve::Replacements;
 use super::syncs::{self, Order};
 use super::world::{Inventory, Sync, View, World};
@@ -181,8 +182,22 @@ pub fn outcome(world: &World, plan: &Plan) -> World {
             Some(record) => drop(inventory.records.insert(change.object.clone(), record.clone())),
             None => drop(inventory.records.remove(&change.object)),
         }
+        let of_tenant = ObjectId::new(Kind::Tenant, &target.tenant);
+        keep_left(&mut inventory.records, &of_tenant, &change.left);
     }
     world
+}
+
+/// Notes in the tenant's own record what is to be known of an object that goes.
+pub fn keep_left(
+    records: &mut BTreeMap<ObjectId, Arc<Record>>,
+    tenant: &ObjectId,
+    left: &BTreeMap<FieldHash, FieldHash>,
+) {
+    if !left.is_empty() {
+        let record = records.entry(tenant.clone()).or_insert_with(|| Arc::new(Record::of(&tenant.name)));
+        Arc::make_mut(record).sent.extend(left);
+    }
 }
 
 impl Scope {

@@ -1,7 +1,7 @@
 //! The plan: what it consists of, and its JSON form (schema `stablekey.dev/plan/v1`).
 
 use crate::api::Kind;
-use crate::engine::canonical::{Digest, Json};
+use crate::engine::canonical::{Digest, FieldHash, Json};
 use crate::engine::code::{Code, Severity};
 use crate::engine::field::Field;
 use crate::engine::item::{Item, ObjectId};
@@ -200,6 +200,8 @@ pub struct Change {
     /// What of this action may be left after it was cut off half-way: digests that an approval of
     /// this action covers too.
     pub resumptions: Vec<Digest>,
+    /// What the tenant's own record keeps of an object that goes: where it sent its secrets ([`Record::sent`]).
+    pub left: BTreeMap<FieldHash, FieldHash>,
 }
 
 /// Where the bytes of a definition come from.

@@ -4,7 +4,7 @@
 use super::digest;
 use super::model::*;
 use super::senders::{SecretKey, Sender, Side, goes_to, is_own_host, named_by, strictest};
-use super::sent_before::{SentBefore, UNRECORDED, is_written, made_again, remembered, sent_there};
+use super::sent_before::{At, Sending, SentBefore, UNRECORDED, is_written, made_again, remembered, sent_there};
 use super::tenant::Draft;
 use crate::api::*;
 use crate::engine::canonical::FieldHash;
@@ -20,8 +20,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Marks what was drafted of connections and customer credentials. What would take away the evidence, because it
-/// ends that a secret is named, comes after.
+/// Marks what was drafted of connections and customer credentials.
 pub(super) fn mark(draft: &mut Draft<'_>) {
     let (marks, records): (Vec<_>, Vec<_>) = {
         let senders = Senders::of(draft);
@@ -52,14 +51,6 @@ pub(super) fn mark(draft: &mut Draft<'_>) {
         action.change.resumptions.extend((action.action == ActionKind::Create).then_some(unmarked));
         let keys = named_by(action.change.after.as_ref());
         draft.redirects.add(&action.id, keys);
-    }
-    let redirects = &draft.redirects;
-    for action in draft.actions.iter_mut().filter(|_| !redirects.0.is_empty()) {
-        let kept = named_by(action.change.after.as_ref());
-        let ended: BTreeSet<SecretKey> =
-            named_by(action.change.before.as_ref()).into_iter().filter(|key| !kept.contains(key)).collect();
-        let waits: Vec<String> = redirects.of(&ended).filter(|id| **id != action.id).cloned().collect();
-        action.after.extend(waits);
     }
 }
 
@@ -101,6 +92,28 @@ pub(super) fn of_binding(draft: &Draft<'_>, from: &ConnectionSpec, to: &Connecti
     })
 }
 
+/// A connection that goes, so that one which replaces it answers for its key: what its customers gave goes to the
+/// other's hosts from then on.
+pub(super) fn of_removal(draft: &Draft<'_>, live: &Item) -> Option<Approval> {
+    let Item::Connection(gone) = live else { return None };
+    let key = &gone.spec.stable_key;
+    let customers = draft.input.live.customer_credentials.values().filter(|c| c.spec.connection == *key).count();
+    if customers == 0 {
+        return None;
+    }
+    let replaces = |c: &&Arc<Object<ConnectionSpec>>| {
+        c.name() != gone.name() && c.spec.replaces.contains(key) && c.spec.is_same_kind_as(&gone.spec)
+    };
+    let newer = draft.after.connections.values().find(replaces)?;
+    let hosts = |spec: &ConnectionSpec| goes_to(&strictest(draft, spec), &inputs_of(spec), &spec.component);
+    let (known, then) = (hosts(&gone.spec), hosts(&newer.spec));
+    let new = new_hosts(&then, &known);
+    (!new.is_empty()).then(|| Approval {
+        code: Code::CredentialRedirect,
+        why: format!("{} answers its customers then; their credentials would go to {}", newer.name(), listed(new)),
+    })
+}
+
 /// What sends which secrets where in a tenant, before and after.
 struct Senders<'d> {
     draft: &'d Draft<'d>,
@@ -136,8 +149,10 @@ impl<'d> Senders<'d> {
         let recorded = self.record_of(&action.change.object)?;
         let spec = || before.map_or_else(|| self.declared.spec_of(then), |before| self.live.spec_of(before));
         let types = || spec().map(|spec| strictest(self.draft, spec)).unwrap_or_default();
-        let hosts = || before.map(|before| self.live.hosts_of(before)).unwrap_or_default();
-        remembered(before, &hosts, then, &types, recorded, record)
+        let hosts_then = || self.declared.hosts_of(then);
+        let hosts_before = || before.map(|before| self.live.hosts_of(before)).unwrap_or_default();
+        let before = before.map(|sender| At { sender, hosts: &hosts_before });
+        remembered(before.as_ref(), &At { sender: then, hosts: &hosts_then }, &types, recorded, record)
     }
 
     fn of_action(&self, action: &'d Action) -> Option<String> {
@@ -190,6 +205,7 @@ impl<'d> Senders<'d> {
                 why.extend(in_tests.filter(|_| change.is_none()).map(|why| format!("in tests {why}")));
                 if why.is_empty() {
                     why.extend(between_production_and_tests(&types, &before.spec, &then.spec));
+                    why.extend(self.of_held_endpoint(before, then, &types));
                 }
             }
             None => {
@@ -255,9 +271,13 @@ impl<'d> Senders<'d> {
         let hosts = types.hosts(&own);
         // What is new with its connection was sent nowhere yet.
         let live = self.live.connection(&then.spec.connection).filter(|_| !hosts.is_empty())?;
-        let inputs = inputs_of(&connection.spec);
-        let ours = keys_of(&inputs).into_values().filter(|name| !own.contains_key(name));
-        let ours: Vec<&str> = ours.filter(|name| live.spec.inputs.contains_key(*name)).collect();
+        // A key is the same whatever its input is called.
+        let there: BTreeSet<(&str, &str)> = Sender::Connection(live).keys().collect();
+        let is_ours = |(name, input): &(&String, &Input)| {
+            let is_there = |key: &SecretKeyRef| there.contains(&(key.name.as_str(), key.key.as_str()));
+            matches!(input, Input::SecretRef(key) if is_there(key)) && !own.contains_key(name.as_str())
+        };
+        let ours: Vec<&str> = connection.spec.inputs.iter().filter(is_ours).map(|(name, _)| name.as_str()).collect();
         let mut known = self.live.hosts_of(Sender::Connection(live));
         known.extend(self.live.given(&then.spec.connection).iter().cloned());
         let new = new_hosts(&hosts, &known);
@@ -279,10 +299,15 @@ impl<'d> Senders<'d> {
                 before.is_endpoint(input, Some(value)) && !now.is_endpoint(input, Some(value))
             };
             let inputs = with_test(&connection.spec);
-            let customers = self.live.customers(&connection.spec.stable_key);
-            let given = customers.iter().flat_map(|c| c.spec.inputs.iter().map(|(name, input)| (name.as_str(), input)));
+            let keys = std::iter::once(&connection.spec.stable_key).chain(&connection.spec.replaces);
+            let customers = keys.flat_map(|key| self.live.customers(key));
+            let given = customers.flat_map(|c| c.spec.inputs.iter().map(|(name, input)| (name.as_str(), input)));
             let all = || inputs.iter().map(|(name, input)| (*name, *input)).chain(given.clone());
-            let (lost, _) = all().find(is_lost)?;
+            // One that has no value yet would get one unasked.
+            let marked = before.0.iter().flat_map(|type_| &type_.inputs).filter(|(_, input)| input.is_endpoint());
+            let mut unset = marked.map(|(name, _)| name.as_str()).filter(|name| !inputs.contains_key(name));
+            let lost = all().find(is_lost).map(|(lost, _)| lost);
+            let lost = lost.or_else(|| unset.find(|name| !now.is_endpoint(name, None)))?;
             let secrets: Inputs<'_> = all().collect();
             let secrets = before.secrets(&secrets).into_iter().filter(|name| *name != lost).collect::<Vec<_>>();
             (!secrets.is_empty()).then(|| {
@@ -296,7 +321,35 @@ impl<'d> Senders<'d> {
         let types = strictest(self.draft, &then.spec);
         let test = then.spec.test.as_ref().map(|_| with_test(&then.spec));
         let hosts = || self.declared.hosts_of(Sender::Connection(then));
-        made_again(record, &types, &inputs_of(&then.spec), test.as_ref(), &hosts)
+        let sent = Sending { component: &then.spec.component, hosts: &hosts };
+        made_again(record, &types, &inputs_of(&then.spec), test.as_ref(), &sent)
+    }
+
+    /// A secret that joins beside an endpoint of the target's own: what declares both means another host.
+    fn of_held_endpoint(
+        &self,
+        before: &Object<ConnectionSpec>,
+        then: &Object<ConnectionSpec>,
+        types: &Strictest<'_>,
+    ) -> Option<String> {
+        let (had, has) = (inputs_of(&before.spec), inputs_of(&then.spec));
+        let had = keys_of(&had);
+        let joins: Vec<&str> =
+            keys_of(&has).into_iter().filter(|(key, _)| !had.contains_key(key)).map(|(_, n)| n).collect();
+        if joins.is_empty() {
+            return None;
+        }
+        let id = ObjectId::new(Kind::Connection, then.name());
+        let held = self.draft.notes.iter().find_map(|note| match note {
+            Note::Held { object, path, .. } if *object == id => match path.as_slice() {
+                [inputs, name] if inputs == "inputs" => {
+                    types.is_endpoint(name, has.get(name.as_str()).copied()).then_some(name)
+                }
+                _ => None,
+            },
+            _ => None,
+        })?;
+        Some(format!("{} joins beside a {held} of the target's own, which is another than declared", joins.join(", ")))
     }
 
     /// A secret that only customers give: the connection's endpoints move under it.
@@ -318,7 +371,12 @@ impl<'d> Senders<'d> {
     /// that another connection answers until now.
     fn of_waiting_customers(&self, then: &Object<ConnectionSpec>, types: &Strictest<'_>) -> Option<String> {
         if self.live.customers(&then.spec.stable_key).is_empty() {
-            return None;
+            // Credentials that cannot be read may be for this key.
+            let may_be = |id: &&ObjectId| id.kind == Kind::CustomerCredentials;
+            let unread = self.draft.input.live.invalid.keys().find(may_be);
+            let takes = then.spec.inputs.values().any(Input::is_per_customer);
+            let unread = unread.filter(|_| takes && self.live.named(&then.spec.stable_key).is_none())?;
+            return Some(format!("{unread} cannot be read, and may be what a customer gave for it"));
         }
         let hosts = goes_to(types, &inputs_of(&then.spec), &then.spec.component);
         let answering = self.live.connection(&then.spec.stable_key);
@@ -340,7 +398,8 @@ impl<'d> Senders<'d> {
         let types = connection.map(|c| strictest(self.draft, &c.spec)).unwrap_or_default();
         let own = overlaid(Inputs::new(), &then.spec.inputs);
         let hosts = || self.declared.hosts_of(Sender::Credentials(then));
-        made_again(record, &types, &own, None, &hosts).or_else(|| {
+        let sent = Sending { component: &connection?.spec.component, hosts: &hosts };
+        made_again(record, &types, &own, None, &sent).or_else(|| {
             let inherited = connection.map(|c| inputs_of(&c.spec)).unwrap_or_default();
             let inherited = inherited.into_iter().filter(|(name, _)| !own.contains_key(name)).collect();
             let is_known = types.hosts(&inherited).is_empty() || types.secrets(&own).is_empty();
@@ -374,28 +433,46 @@ impl<'d> Senders<'d> {
                 false => Rc::default(),
             };
             let live = sent(&self.live);
-            let theirs = live.by_others(&id);
+            let theirs = live.other(&id).map(|other| (other, &live));
             // What is new too vouches for nothing that a record speaks against.
-            let before = || self.sent_before.elsewhere(inputs, name, types, &|| self.declared.hosts_of(sender));
+            let to_hosts = || self.declared.hosts_of(sender);
+            let sending = Sending { component, hosts: &to_hosts };
+            let before = || self.sent_before.elsewhere(inputs, name, types, &sending);
             if let (None, Some(who)) = (&theirs, theirs.is_none().then(before).flatten()) {
                 return Some(format!("{name} names {of_it} of Secret {secret}, which {who}"));
             }
+            if let (None, Some(unread)) = (&theirs, self.unread()) {
+                return Some(format!("{name} names {of_it} of Secret {secret}, which {unread} may send elsewhere"));
+            }
             let declared = sent(&self.declared);
             // What is new too and sends it nowhere that is known is nothing to compare with.
-            let is_known = |known: &BTreeSet<String>| known.iter().any(|host| !is_own_host(host));
-            let theirs = theirs.or_else(|| declared.by_others(&id).filter(|(_, known)| is_known(known)));
-            let Some((other, mut known)) = theirs else { continue };
+            let is_known = || declared.hosts(&id).any(|host| !is_own_host(host));
+            let of_new = || declared.other(&id).filter(|_| is_known()).map(|other| (other, &declared));
+            let Some((other, sent)) = theirs.or_else(of_new) else { continue };
             // The customers of another connection are others.
-            known.retain(|host| !host.starts_with(EACH_CUSTOMERS));
-            let new = new_hosts(hosts.get_or_init(|| goes_to(types, inputs, component)), &known);
+            let is_new = |host: &&String| {
+                *host == endpoint::UNCLEAR || host.starts_with(EACH_CUSTOMERS) || !sent.goes(&id, host)
+            };
+            let new: Vec<&String> =
+                hosts.get_or_init(|| goes_to(types, inputs, component)).iter().filter(is_new).collect();
             if !new.is_empty() {
-                let (known, new) = (listed(known.iter()), listed(new));
+                let known: BTreeSet<&String> =
+                    sent.hosts(&id).filter(|host| !host.starts_with(EACH_CUSTOMERS)).collect();
+                let (known, new) = (listed(known), listed(new));
                 return Some(format!(
                     "{name} names {of_it} of Secret {secret}, which {other} sends to {known}; here it goes to {new}"
                 ));
             }
         }
         None
+    }
+
+    /// Something of the tenant that cannot be read and may name any Secret.
+    fn unread(&self) -> Option<String> {
+        let live = self.draft.input.live;
+        let names_secrets = |id: &&ObjectId| matches!(id.kind, Kind::Connection | Kind::CustomerCredentials);
+        let invalid = live.invalid.keys().find(names_secrets).map(|id| format!("{id}, which is invalid,"));
+        invalid.or_else(|| live.unparsed.first().map(|file| format!("{file}, which cannot be read,")))
     }
 
     /// An older key that begins to be answered: what is bound to it, and what its customers gave, goes to the newer
@@ -432,7 +509,9 @@ impl<'d> Senders<'d> {
                 Some(_) => {}
                 None if !customers.is_empty() => {
                     let record = self.record_of(&ObjectId::new(Kind::Connection, names::of_stable_key(older)));
-                    if !record.is_some_and(|record| sent_there(record, types, &inputs)) {
+                    let to_hosts = || hosts.clone();
+                    let sending = Sending { component: &then.spec.component, hosts: &to_hosts };
+                    if !record.is_some_and(|record| sent_there(record, types, &inputs, &sending)) {
                         return Some(format!(
                             "it replaces {older}, which is gone, and its customers' credentials go to {}",
                             listed(hosts.iter())

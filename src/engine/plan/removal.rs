@@ -3,7 +3,7 @@
 
 use super::model::*;
 use super::tenant::Draft;
-use super::{digest, senders};
+use super::{digest, redirects, senders, sent_before};
 use crate::api::*;
 use crate::engine::bindings::Bindings;
 use crate::engine::canonical::Digest;
@@ -117,7 +117,7 @@ fn obstacle(
         return Some("policy.actions of the tenant has no Delete".to_string());
     }
     let changed =
-        record.of_object().find(|(field, wrote)| !live.value(field).is_some_and(|v| v.is_recorded_as(wrote.hash)));
+        record.fields.iter().find(|(field, wrote)| !live.value(field).is_some_and(|v| v.is_recorded_as(wrote.hash)));
     if let Some((field, _)) = changed {
         return Some(format!("{field} was changed since we wrote it"));
     }
@@ -213,6 +213,8 @@ fn delete(draft: &mut Draft<'_>, id: &ObjectId, live: Item, record: &Record, wri
     };
     after.extend(writers.iter().filter_map(|w| draft.input.writers.get(w)).flat_map(|w| w.let_go.of(&live)));
     after.extend(draft.redirects.of(&senders::named_by(Some(&live))).cloned());
+    let redirect = redirects::of_removal(draft, &live);
+    let left = sent_before::left_by(draft, &live, record);
     let names: Vec<String> = writers.iter().map(ToString::to_string).collect();
     let mut action = Action {
         id: format!("{}/{id}", draft.input.tenant),
@@ -233,8 +235,10 @@ fn delete(draft: &mut Draft<'_>, id: &ObjectId, live: Item, record: &Record, wri
             record: None,
             definition: None,
             resumptions: Vec::new(),
+            left,
         },
     };
+    action.needs_approval.extend(redirect);
     action.digest = digest::of_action(&action, &Value::Null);
     draft.actions.push(action);
     let inventory = Arc::make_mut(&mut draft.after);

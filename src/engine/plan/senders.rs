@@ -132,13 +132,20 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    /// The first other object that names the key, and where the others send it.
-    pub(super) fn by_others(&self, own: &ObjectId) -> Option<(&ObjectId, BTreeSet<String>)> {
-        let mine = self.members.get(own);
-        let first = self.first_two.iter().find(|id| *id != own)?;
-        let is_theirs =
-            |(host, count): &(&String, &usize)| **count > usize::from(mine.is_some_and(|m| m.contains(*host)));
-        Some((first, self.hosts.iter().filter(is_theirs).map(|(host, _)| host.clone()).collect()))
+    /// The first other object that names the key.
+    pub(super) fn other(&self, own: &ObjectId) -> Option<&ObjectId> {
+        self.first_two.iter().find(|id| *id != own)
+    }
+
+    /// Whether any other object sends the key to a host.
+    pub(super) fn goes(&self, own: &ObjectId, host: &str) -> bool {
+        let mine = self.members.get(own).is_some_and(|mine| mine.contains(host));
+        self.hosts.get(host).is_some_and(|count| *count > usize::from(mine))
+    }
+
+    /// The hosts that others send the key to.
+    pub(super) fn hosts<'s>(&'s self, own: &'s ObjectId) -> impl Iterator<Item = &'s String> {
+        self.hosts.keys().filter(|host| self.goes(own, host))
     }
 }
 

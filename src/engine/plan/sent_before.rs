@@ -1,10 +1,12 @@
 //! What the records of a tenant say of where secrets were sent: by objects that are gone, and by objects that named a
 //! key of a Secret once and no longer do.
 
-use super::senders::Sender;
+use super::senders::{Sender, Side};
+use super::tenant::Draft;
 use crate::api::*;
 use crate::engine::canonical::FieldHash;
 use crate::engine::field::{Field, FieldKind, FieldValue};
+use crate::engine::item::Item;
 use crate::engine::record::{Record, Wrote};
 use crate::engine::redirect::{Inputs, Strictest};
 use crate::engine::world::Inventory;
@@ -24,14 +26,13 @@ pub(super) fn made_again(
     types: &Strictest<'_>,
     production: &Inputs<'_>,
     test: Option<&Inputs<'_>>,
-    hosts: &dyn Fn() -> BTreeSet<String>,
+    sent: &Sending<'_>,
 ) -> Option<String> {
     if !is_written(record) {
         return None;
     }
     if !record.fields.keys().any(Field::is_input) {
-        let sends = !types.hosts(production).is_empty() && !types.secrets(production).is_empty();
-        return sends.then(|| UNRECORDED.to_string());
+        return (!types.secrets(production).is_empty()).then(|| UNRECORDED.to_string());
     }
     let of_production = || moved_since(record, types, production, &[FieldKind::Input]);
     let of_test = || moved_since(record, types, test?, &[FieldKind::TestInput, FieldKind::Input]);
@@ -40,23 +41,45 @@ pub(super) fn made_again(
             "it is made again with another {moved} than was written before, and {secrets} goes there"
         ));
     }
-    if !record.fields.keys().any(|field| field.kind == FieldKind::Sent) {
-        return None;
+    let secrets = types.secrets(production);
+    if !secrets.is_empty() && sent.is_of_another(record) {
+        return Some(format!("it is made again for {}, and {} goes there", sent.component, listed(&secrets)));
     }
-    let hosts = of_hosts(&hosts());
-    let named = production.iter().filter(|(_, input)| matches!(input, Input::SecretRef(_)));
-    let mut left = named.filter_map(|(name, input)| Some((name, record.wrote(&left(hash_of(input)))?)));
-    let (name, _) = left.find(|(_, wrote)| wrote.hash != hosts)?;
+    let named = production.iter().filter(|_| !record.sent.is_empty());
+    let named = named.filter(|(_, input)| matches!(input, Input::SecretRef(_)));
+    let mut left = named.filter_map(|(name, input)| Some((name, record.sent.get(&hash_of(input))?)));
+    let (name, _) = left.find(|(_, hosts)| **hosts != of_hosts(&(sent.hosts)()))?;
     Some(format!("it is made again, and {name} was sent elsewhere by it before"))
 }
 
+/// Where an object sends its secrets: the component that it is of, and the hosts.
+pub(super) struct Sending<'s> {
+    pub component: &'s ComponentRef,
+    pub hosts: &'s dyn Fn() -> BTreeSet<String>,
+}
+
+impl Sending<'_> {
+    /// Whether a record is of an object of another component, which sends to another host where no input names one.
+    fn is_of_another(&self, record: &Record) -> bool {
+        let wrote = record.wrote(&Field::of(FieldKind::Component));
+        wrote.is_some_and(|wrote| wrote.hash != FieldValue::Component(self.component).hash())
+    }
+}
+
+fn listed(names: &BTreeSet<&str>) -> String {
+    names.iter().copied().collect::<Vec<_>>().join(", ")
+}
+
 /// Whether all of these endpoints are as a record says that they were, and it had no other.
-pub(super) fn sent_there(record: &Record, types: &Strictest<'_>, inputs: &Inputs<'_>) -> bool {
-    let mut endpoints = inputs.iter().filter(|(name, input)| types.is_endpoint(name, Some(input)));
+pub(super) fn sent_there(record: &Record, types: &Strictest<'_>, inputs: &Inputs<'_>, sent: &Sending<'_>) -> bool {
+    let mut endpoints = inputs.iter().filter(|(name, input)| types.is_endpoint(name, Some(input))).peekable();
     let kinds = [FieldKind::Input, FieldKind::TestInput];
     let had = record.fields.keys().filter(|field| field.is_input()).map(|field| field.name.as_ref());
     let mut went = had.filter(|name| types.is_endpoint(name, None));
-    endpoints.all(|(name, input)| is_as_recorded(record, name, input, &kinds)) && went.all(|n| inputs.contains_key(n))
+    let is_elsewhere = endpoints.peek().is_none() && sent.is_of_another(record);
+    !is_elsewhere
+        && endpoints.all(|(name, input)| is_as_recorded(record, name, input, &kinds))
+        && went.all(|name| inputs.contains_key(name))
 }
 
 fn is_as_recorded(record: &Record, name: &str, input: &Input, kinds: &[FieldKind]) -> bool {
@@ -79,17 +102,11 @@ fn moved_since(
     let recorded = record.fields.keys().filter(|field| kinds.contains(&field.kind)).map(|field| field.name.as_ref());
     moved.extend(recorded.filter(|name| !inputs.contains_key(name) && types.is_endpoint(name, None)));
     let secrets = types.secrets(inputs);
-    let list = |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(", ");
-    (!moved.is_empty() && !secrets.is_empty()).then(|| (list(&moved), list(&secrets)))
+    (!moved.is_empty() && !secrets.is_empty()).then(|| (listed(&moved), listed(&secrets)))
 }
 
 fn hash_of(input: &Input) -> FieldHash {
     FieldValue::Input(input).hash()
-}
-
-/// The field of a record that says where a key of a Secret was sent by an object that no longer names it.
-fn left(key: FieldHash) -> Field<'static> {
-    Field { kind: FieldKind::Sent, name: key.to_string().into() }
 }
 
 /// A hash over hosts: a record holds no list of them.
@@ -97,65 +114,90 @@ fn of_hosts(hosts: &BTreeSet<String>) -> FieldHash {
     FieldHash::of(&hosts.iter().map(String::as_str).collect::<Vec<_>>().join("\n"))
 }
 
-/// The record of an object with what must not be forgotten: the keys of Secrets that it names no longer, and the
-/// `hosts` that it sent them to. Those that it names again fall out: it says itself where they go. `None` where the
-/// record is so already.
+/// An object before or after an action, and the hosts that it sends its secrets to.
+pub(super) struct At<'a> {
+    pub sender: Sender<'a>,
+    pub hosts: &'a dyn Fn() -> BTreeSet<String>,
+}
+
+/// The record of an object with what must not be forgotten: the keys of Secrets that we wrote and that are not among
+/// its fields any more, and where they are sent, or were. `None` where the record says so already.
 pub(super) fn remembered<'t>(
-    before: Option<Sender<'_>>,
-    hosts: &dyn Fn() -> BTreeSet<String>,
-    then: Sender<'_>,
+    before: Option<&At<'_>>,
+    then: &At<'_>,
     types: &dyn Fn() -> Strictest<'t>,
     recorded: &Record,
     record: &Record,
 ) -> Option<Record> {
-    let left_before = || recorded.fields.iter().filter(|(field, _)| field.kind == FieldKind::Sent);
-    let mut remembered: BTreeMap<Field<'static>, Wrote> =
-        left_before().map(|(field, wrote)| (field.clone(), wrote.clone())).collect();
-    let is_named = |input: &&Input| then.secret_inputs().any(|named| named == *input);
-    for key in before.into_iter().flat_map(Sender::secret_inputs).filter(|input| !is_named(input)).map(hash_of) {
-        let of_it = recorded.fields.values().find(|wrote| wrote.hash == key);
-        let writers = of_it.or(recorded.fields.values().next()).map(|wrote| wrote.writers.clone());
-        let wrote = Wrote { hash: of_hosts(&hosts()), writers: writers.unwrap_or_default() };
-        remembered.insert(left(key), wrote);
+    let mut sent = recorded.sent.clone();
+    let keys = |at: &At<'_>| at.sender.secret_inputs().map(hash_of).collect::<Vec<_>>();
+    let (had, has) = (before.map(keys).unwrap_or_default(), keys(then));
+    let is_in = |record: &Record, key: &FieldHash| record.fields.iter().any(|(f, w)| f.is_input() && w.hash == *key);
+    for key in &had {
+        match has.contains(key) {
+            false => drop(sent.insert(*key, before.map_or(FieldHash::UNKNOWN, |at| of_hosts(&(at.hosts)())))),
+            // What we wrote and nobody declares any more.
+            true if is_in(recorded, key) || sent.contains_key(key) => {
+                sent.insert(*key, of_hosts(&(then.hosts)()));
+            }
+            true => {}
+        }
     }
-    // What others took away by hand was sent where it stood, as far as that is known.
-    let of_before = |field: &Field<'_>| before.and_then(|before| before.input(field));
+    // What others took away or replaced by hand was sent where it stood, as far as that is known.
+    let of_before = |field: &Field<'_>| before.and_then(|at| at.sender.input(field));
     let inputs = || recorded.fields.iter().filter(|(field, _)| field.is_input());
-    let is_there = |field: &Field<'_>| of_before(field).is_some() || then.input(field).is_some();
-    for (field, wrote) in inputs().filter(|(field, _)| !is_there(field)) {
-        let types = types();
-        if !types.is_secret(&field.name, &Input::value("")) {
+    let is_kept = |field: &Field<'_>, wrote: &Wrote| record.wrote(field).is_some_and(|now| now.hash == wrote.hash);
+    for (field, wrote) in inputs() {
+        let key = wrote.hash;
+        let now = [of_before(field), then.sender.input(field)];
+        if is_kept(field, wrote) || had.contains(&key) || has.contains(&key) {
             continue;
         }
+        let is_value = now.iter().flatten().any(|input| hash_of(input) == key);
+        let is_secret = || {
+            now.iter().flatten().any(|input| matches!(input, Input::SecretRef(_)))
+                || types().is_secret(&field.name, &Input::value(""))
+        };
+        if is_value || !is_secret() {
+            continue;
+        }
+        let types = types();
         let is_moved = |(field, wrote): (&Field<'_>, &Wrote)| {
             let now = of_before(field);
             types.is_endpoint(&field.name, now) && now.is_none_or(|now| hash_of(now) != wrote.hash)
         };
-        let hash = if inputs().any(is_moved) { FieldHash::of(UNRECORDED) } else { of_hosts(&hosts()) };
-        remembered.entry(left(wrote.hash)).or_insert_with(|| Wrote { hash, writers: wrote.writers.clone() });
+        let hosts = match before {
+            Some(at) if !inputs().any(is_moved) => of_hosts(&(at.hosts)()),
+            _ => FieldHash::UNKNOWN,
+        };
+        sent.entry(key).or_insert(hosts);
     }
-    if !remembered.is_empty() {
-        then.secret_inputs().for_each(|input| drop(remembered.remove(&left(hash_of(input)))));
+    // What is among the fields says itself where it goes.
+    sent.retain(|key, _| !(has.contains(key) && is_in(record, key)));
+    (sent != record.sent).then(|| Record { sent, ..record.clone() })
+}
+
+/// What is to be known of an object that goes: where it sent the keys of Secrets that it names, or named once.
+pub(super) fn left_by(draft: &Draft<'_>, live: &Item, record: &Record) -> BTreeMap<FieldHash, FieldHash> {
+    let mut left = record.sent.clone();
+    if let Some(sender) = Sender::of_item(live) {
+        let inventory = draft.input.live;
+        let hosts = of_hosts(&Side::of(draft, inventory, &BTreeSet::new()).hosts_of(sender));
+        left.extend(sender.secret_inputs().map(|input| (hash_of(input), hosts)));
     }
-    let of_record = record.fields.keys().filter(|field| field.kind == FieldKind::Sent).count();
-    let is_same =
-        of_record == remembered.len() && remembered.iter().all(|(field, wrote)| record.wrote(field) == Some(wrote));
-    (!is_same).then(|| {
-        let mut record = record.clone();
-        record.fields.retain(|field, _| field.kind != FieldKind::Sent);
-        record.fields.extend(remembered);
-        record
-    })
+    left
 }
 
 /// Where secrets that join something were sent, as the records say.
 #[derive(Default)]
 pub(super) struct SentBefore<'d> {
-    /// Records of objects that are gone and named a secret, by it and by one of their other inputs.
-    gone: HashMap<(FieldHash, &'d str, FieldHash), Vec<&'d Record>>,
+    /// Records of objects that are gone, or name the secret no longer, by it and by one of their other inputs.
+    by_endpoint: HashMap<(FieldHash, &'d str, FieldHash), Vec<&'d Record>>,
     /// All of them, by the secret.
     named: HashMap<FieldHash, Vec<&'d Record>>,
-    /// The hosts to which objects sent a secret that they name no longer.
+    /// The secrets that objects named which are gone.
+    gone: BTreeSet<FieldHash>,
+    /// The hosts to which objects sent a secret that is not among their fields any more.
     left: HashMap<FieldHash, BTreeSet<FieldHash>>,
 }
 
@@ -167,18 +209,26 @@ impl<'d> SentBefore<'d> {
         }
         let of_tenant = live.records.iter().filter(|(_, record)| record.tenant == tenant);
         for (id, record) in of_tenant {
-            for (field, wrote) in record.fields.iter().filter(|(field, _)| field.kind == FieldKind::Sent) {
-                let key = FieldHash::parse(&field.name).filter(|key| joining.contains(key));
-                key.map(|key| before.left.entry(key).or_default().insert(wrote.hash));
+            for (key, hosts) in record.sent.iter().filter(|(key, _)| joining.contains(key)) {
+                before.left.entry(*key).or_default().insert(*hosts);
             }
-            let is_named = |(field, wrote): &(&Field<'_>, &Wrote)| field.is_input() && joining.contains(&wrote.hash);
-            if live.has(id) {
+            let named: BTreeSet<FieldHash> = record
+                .fields
+                .iter()
+                .filter_map(|(field, wrote)| (field.is_input() && joining.contains(&wrote.hash)).then_some(wrote.hash))
+                .collect();
+            if named.is_empty() {
                 continue;
             }
-            for (_, secret) in record.fields.iter().filter(is_named) {
-                before.named.entry(secret.hash).or_default().push(record);
+            // What is there says itself what it names.
+            let item = live.get(id);
+            let names: Vec<FieldHash> =
+                item.iter().filter_map(Sender::of_item).flat_map(Sender::secret_inputs).map(hash_of).collect();
+            for secret in named.into_iter().filter(|secret| !names.contains(secret)) {
+                before.named.entry(secret).or_default().push(record);
+                before.gone.extend(item.is_none().then_some(secret));
                 for (field, wrote) in record.fields.iter().filter(|(field, _)| field.is_input()) {
-                    before.gone.entry((secret.hash, field.name.as_ref(), wrote.hash)).or_default().push(record);
+                    before.by_endpoint.entry((secret, field.name.as_ref(), wrote.hash)).or_default().push(record);
                 }
             }
         }
@@ -191,7 +241,7 @@ impl<'d> SentBefore<'d> {
         inputs: &Inputs<'_>,
         secret: &str,
         types: &Strictest<'_>,
-        hosts: &dyn Fn() -> BTreeSet<String>,
+        sent: &Sending<'_>,
     ) -> Option<&'static str> {
         if self.named.is_empty() && self.left.is_empty() {
             return None;
@@ -200,19 +250,18 @@ impl<'d> SentBefore<'d> {
         let named = self.named.get(&key).map_or(&[][..], Vec::as_slice);
         // Those of one endpoint are few where all of those of a secret are many.
         let endpoint = inputs.iter().find(|(name, input)| types.is_endpoint(name, Some(input)));
-        let gone: &HashMap<(FieldHash, &str, FieldHash), Vec<&'d Record>> = &self.gone;
+        let by_endpoint: &HashMap<(FieldHash, &str, FieldHash), Vec<&'d Record>> = &self.by_endpoint;
         let there = match endpoint {
-            Some((name, input)) => gone.get(&(key, *name, hash_of(input))).map_or(&[][..], Vec::as_slice),
+            Some((name, input)) => by_endpoint.get(&(key, *name, hash_of(input))).map_or(&[][..], Vec::as_slice),
             None => named,
         };
-        if there.iter().any(|record| sent_there(record, types, inputs)) {
+        if there.iter().any(|record| sent_there(record, types, inputs, sent)) {
             return None;
         }
-        let left = self.left.get(&key);
-        match (named.is_empty(), left) {
-            (_, Some(left)) if left.contains(&of_hosts(&hosts())) => None,
-            (false, _) => Some("an object that is gone sent elsewhere"),
-            (true, Some(_)) => Some("an object that names it no longer sent elsewhere"),
+        match (named.is_empty(), self.left.get(&key)) {
+            (_, Some(left)) if left.contains(&of_hosts(&(sent.hosts)())) => None,
+            (false, _) if self.gone.contains(&key) => Some("an object that is gone sent elsewhere"),
+            (false, _) | (true, Some(_)) => Some("an object that names it no longer sent elsewhere"),
             (true, None) => None,
         }
     }

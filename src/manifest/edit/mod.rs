@@ -239,22 +239,30 @@ fn item_of(value: &mut Value, item: u32) -> Option<&mut Value> {
     items.get_mut(usize::try_from(item).ok()?)
 }
 
-/// A list's text without one of its items; `None` where it was the only one.
-fn without_item(text: &str, item: u32) -> Result<Option<String>, EditError> {
+/// A list's text without some of its items, which come in their order; `None` where those were all.
+fn without_items(text: &str, removed: &[u32]) -> Result<Option<String>, EditError> {
     let tree = parse(text)?;
     let items = tree.get(tree.root, "items").ok_or(EditError::Unreadable)?;
-    let index = usize::try_from(item).map_err(|_| EditError::Unreadable)?;
-    if tree.items(items).len() <= 1 {
-        return Ok(None);
+    if removed.is_empty() || tree.items(items).len() <= removed.len() {
+        return Ok((removed.is_empty()).then(|| text.to_string()));
     }
+    let removed: Vec<usize> = removed.iter().filter_map(|item| usize::try_from(*item).ok()).collect();
     let draft =
         Draft { layout: layout::Layout { tree: &tree }, root: tree.root, newline: newline(text), json: is_json(&tree) };
-    let new = spliced(text, draft.remove_element(items, index)?)?;
+    let mut splices = Vec::new();
+    for index in &removed {
+        splices.extend(draft.remove_element(items, *index)?);
+    }
+    let new = spliced(text, splices)?;
     let mut expected = Value::of(&tree, tree.root);
     if let Value::Map(entries) = &mut expected
         && let Some((_, Value::List(items))) = entries.iter_mut().find(|(key, _)| key == "items")
     {
-        items.remove(index);
+        let mut position = 0;
+        items.retain(|_| {
+            position += 1;
+            removed.binary_search(&(position - 1)).is_err()
+        });
     }
     let new_tree = parse(&new).map_err(|_| EditError::Unfaithful)?;
     if expected == Value::of(&new_tree, new_tree.root) { Ok(Some(new)) } else { Err(EditError::Unfaithful) }

@@ -4,7 +4,7 @@
 use super::layout::Layout;
 use super::splice::{Draft, Splice};
 use super::value::Value;
-use super::{Edit, EditError, check, comments_around, is_json, newline, one, parse, spliced, without_item};
+use super::{Edit, EditError, check, comments_around, is_json, newline, one, parse, spliced, without_items};
 use crate::manifest::cut::cut;
 use crate::manifest::locate;
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,21 +68,40 @@ pub fn rewrite(text: &str, changes: &[Rewrite]) -> Rewritten {
         // One of those that go would take another with it, or change it: they go one by one.
         let gone: Vec<usize> = (0..fates.len()).filter(|at| matches!(fates[*at], Fate::Gone)).collect();
         gone.iter().for_each(|at| fates[*at] = Fate::Kept);
-        let mut left = file.assembled(&fates).unwrap_or_else(|| Some(text.to_string()));
+        let mut left = file.assembled(&fates).unwrap_or_else(|| {
+            // Not even the edits alone: nothing is done.
+            fates.iter_mut().for_each(|fate| *fate = Fate::Kept);
+            results.iter_mut().filter(|result| result.is_ok()).for_each(|result| *result = Err(EditError::Unfaithful));
+            Some(text.to_string())
+        });
+        let gone: Vec<usize> = gone
+            .into_iter()
+            .filter(|at| results_of(&by_document, &slices, *at).any(|index| results[index].is_ok()))
+            .collect();
         for at in gone {
             fates[at] = Fate::Gone;
             match file.assembled(&fates) {
                 Some(text) => left = text,
                 None => {
                     fates[at] = Fate::Kept;
-                    let of_it = by_document.get(&slices[at].start).into_iter().flatten();
-                    of_it.for_each(|index| results[*index] = Err(EditError::Unfaithful));
+                    let of_it = results_of(&by_document, &slices, at);
+                    of_it.for_each(|index| results[index] = Err(EditError::Unfaithful));
                 }
             }
         }
         left
     });
     Rewritten { text, results }
+}
+
+/// The changes of a document.
+fn results_of<'m>(
+    by_document: &'m BTreeMap<usize, Vec<usize>>,
+    slices: &[Range<usize>],
+    at: usize,
+) -> impl Iterator<Item = usize> + use<'m> {
+    let start = slices.get(at).map(|slice| slice.start);
+    start.and_then(|start| by_document.get(&start)).into_iter().flatten().copied()
 }
 
 /// What becomes of a document.
@@ -164,24 +183,30 @@ fn document(old: &str, changes: &[&Rewrite]) -> (Fate, Vec<Result<(), EditError>
         })
         .collect();
     let mut text = items(old, &edits, &mut results);
-    // From the last to the first, so that the places of the others stay.
     let mut removed: Vec<(u32, usize)> = changes
         .iter()
         .enumerate()
         .filter_map(|(index, change)| matches!(change.what, What::Remove).then_some((change.item?, index)))
         .collect();
     removed.sort_unstable();
-    for (item, index) in removed.into_iter().rev() {
-        match without_item(&text, item) {
-            Ok(Some(new)) => text = new,
-            Ok(None) => return (Fate::Gone, results),
-            Err(error) => results[index] = Err(error),
+    let items: Vec<u32> = removed.iter().map(|(item, _)| *item).collect();
+    match without_items(&text, &items) {
+        Ok(Some(new)) => text = new,
+        Ok(None) => return (Fate::Gone, results),
+        // One of them cannot go: from the last to the first, so that the places of the others stay.
+        Err(_) => {
+            for (item, index) in removed.into_iter().rev() {
+                match without_items(&text, &[item]) {
+                    Ok(Some(new)) => text = new,
+                    Ok(None) => return (Fate::Gone, results),
+                    Err(error) => results[index] = Err(error),
+                }
+            }
         }
     }
-    for (index, change) in changes.iter().enumerate().filter(|(_, change)| change.item.is_none()) {
-        // A document that is one object has one change.
-        let _ = change;
-        results[index] = Err(EditError::Unreadable);
+    // A document that is one object has one change.
+    for (_, result) in changes.iter().zip(&mut results).filter(|(change, _)| change.item.is_none()) {
+        *result = Err(EditError::Unreadable);
     }
     (Fate::Edited(text), results)
 }

@@ -383,6 +383,14 @@ impl<'a> Integration<'a, '_> {
         }
         match &variable.shape {
             Shape::Reusable { stable_key } if names::is_stable_key(stable_key) => {
+                if let Some(from) = self.bound_before(name).filter(|from| from != stable_key) {
+                    self.notes.push(Note::Rebound {
+                        integration: self.name.to_string(),
+                        variable: name.clone(),
+                        from: from.to_string(),
+                        to: stable_key.clone(),
+                    });
+                }
                 Some(Decided::Is(Variable::bound(name, stable_key)))
             }
             Shape::Reusable { stable_key } => {
@@ -437,8 +445,13 @@ impl<'a> Integration<'a, '_> {
             };
             let new = now.iter().filter(|v| is_new(&v.name)).filter(may_be);
             let new: Vec<String> = new.map(|v| v.name.clone()).collect();
-            let (integration, variable) = (self.name.to_string(), variable.to_string());
-            self.notes.push(Note::BoundVariableGone { integration, variable, key: key.to_string(), new });
+            let is_bound_so = |v: &&definition::ConnectionVariable| matches!(&v.shape, Shape::Reusable { stable_key } if stable_key == key);
+            let renamed = now.iter().filter(|v| is_new(&v.name)).find(is_bound_so).map(|v| v.name.clone());
+            let (integration, variable, key) = (self.name.to_string(), variable.to_string(), key.to_string());
+            self.notes.push(match renamed {
+                Some(to) => Note::BoundVariableRenamed { integration, variable, key, to },
+                None => Note::BoundVariableGone { integration, variable, key, new },
+            });
         }
     }
 }

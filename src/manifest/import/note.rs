@@ -72,6 +72,10 @@ pub enum Note {
     ChosenTaken { integration: String, variable: String, key: String },
     /// A variable that was bound is not in the definition any more; those that are new.
     BoundVariableGone { integration: String, variable: String, key: String, new: Vec<String> },
+    /// A variable that was bound went, and another one of the definition is bound to the same key.
+    BoundVariableRenamed { integration: String, variable: String, key: String, to: String },
+    /// A variable was bound to another key here than the definition binds it to.
+    Rebound { integration: String, variable: String, from: String, to: String },
     /// An integration that was imported before is not among what was imported; one that it may have become.
     IntegrationGone { name: String, title: String, near: Option<String> },
     /// No integration is bound to a connection any more; one that it may have become.
@@ -191,6 +195,7 @@ impl Note {
             | Reconnect { .. }
             | NotActive { .. }
             | BoundVariableGone { .. }
+            | Rebound { .. }
             | IntegrationGone { .. }
             | ConnectionGone { .. }
             | TypesNotListed { .. } => Level::ByHand,
@@ -203,6 +208,7 @@ impl Note {
             | Shared { .. }
             | OwnComponent { .. }
             | ConnectionUnused { .. }
+            | BoundVariableRenamed { .. }
             | Private { .. }
             | Converted { .. }
             | Customers { .. }
@@ -345,7 +351,7 @@ impl fmt::Display for Note {
             ),
             Again { file, name } => write!(
                 f,
-                "{file}: the integration {name} is there already: its definition is replaced; variables that you bound to a stable key stay bound"
+                "{file}: the integration {name} is there already: its definition is replaced; variables of its own that you bound to a stable key stay bound"
             ),
             KeyTaken { integration, variable, wanted, key, elsewhere: Some(tenant) } => write!(
                 f,
@@ -372,6 +378,14 @@ impl fmt::Display for Note {
                     }
                 }
             }
+            BoundVariableRenamed { integration, variable, key, to } => write!(
+                f,
+                "{integration}: {variable:?} is not in the definition any more; {to:?} is bound to {key} in its place"
+            ),
+            Rebound { integration, variable, from, to } => write!(
+                f,
+                "{integration}: {variable:?} was bound to {from}, and is bound to {to} now, as the definition says; to have it otherwise, bind it so on the platform too, or override it in the sync"
+            ),
             IntegrationGone { name, title, near } => {
                 write!(f, "integration {name} ({title:?}) is not among what was imported, and stays")?;
                 match near {

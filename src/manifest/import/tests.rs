@@ -393,6 +393,23 @@ fn a_bound_variable_that_went_is_named() {
     let said = again.notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     assert!(said.contains("\"Chat\", which is bound to chat-main, is not in the definition any more"), "{said}");
     assert!(said.contains("new is \"Team chat\": if it is that, bind it to chat-main"), "{said}");
+    // Bound so by the definition itself.
+    let own = "connection: {key: oauth2, component: {key: acme, isPublic: true}}";
+    let bound = |variable: &str, key: &str| {
+        integration("A", variable, "{}").replace(own, &format!("useScopedConfigVar: {key}"))
+    };
+    let said = |text: &str| {
+        let files = [File { name: "a", bytes: text.as_bytes() }];
+        let again = plan_import(&files, &Reusable::none(), &Existing { integrations: &there, ..Existing::default() });
+        again.notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let renamed = said(&bound("Team chat", "chat-main"));
+    assert!(renamed.contains("\"Team chat\" is bound to chat-main in its place"), "{renamed}");
+    assert!(!renamed.contains("if it is that"), "{renamed}");
+    // "nothing bound is dropped silently"
+    let rebound = said(&bound("Chat", "chat-new"));
+    assert!(rebound.contains("\"Chat\" was bound to chat-main, and is bound to chat-new now"), "{rebound}");
+    assert!(!said(&bound("Chat", "chat-main")).contains("was bound"));
 }
 
 /// "Re-import: renamed and vanished variables, integrations and connections are named, with the nearest of the same

@@ -199,7 +199,14 @@ fn the_keys_of_every_object_are_sorted() {
     // A tree of serde_json sorts its keys.
     let tree: Value = serde_json::from_str(&pretty).unwrap();
     assert_eq!(pretty, format!("{}\n", serde_json::to_string_pretty(&tree).unwrap()));
-    for odd in [r#"{}"#, r#"[]"#, r#"{"b":{},"a":[[],{"d":1,"c":"\"x"}]}"#, r#""x""#, r#"{"a":1,"A":2,"":3}"#] {
+    for odd in [
+        r#"{}"#,
+        r#"[]"#,
+        r#"{"b":{},"a":[[],{"d":1,"c":"\"x"}]}"#,
+        r#""x""#,
+        r#"{"a":1,"A":2,"":3}"#,
+        r#"{"API!":1,"API key":2,"API":3}"#,
+    ] {
         let tree: Value = serde_json::from_str(odd).unwrap();
         let expected = format!("{}\n", serde_json::to_string_pretty(&tree).unwrap());
         assert_eq!(json(&tree, Layout::Pretty).unwrap(), expected, "{odd}");

@@ -2,12 +2,14 @@
 
 use super::DirectoryPlace;
 use super::edits::{self, Asked};
-use super::staging::Staging;
-use crate::api::{Definition, Resource};
+use super::staging::{Seen, Staging};
+use crate::api::{Definition, Kind, Resource, sensitive};
+use crate::engine::canonical::FieldHash;
+use crate::engine::field::Field;
 use crate::engine::item::{Item, ObjectId};
-use crate::engine::plan::{Action, ActionKind, Change, DefinitionFrom};
-use crate::engine::record::Record;
-use crate::manifest::{self, Origin, Rewrite, Rewritten, SourceFile, What, to_yaml};
+use crate::engine::plan::{Action, ActionKind, Change, DefinitionFrom, keep_left};
+use crate::engine::record::{Record, Wrote};
+use crate::manifest::{self, EditError, Origin, Rewrite, Rewritten, What, to_yaml};
 use crate::tenant::gather::beside;
 use crate::tenant::side_files::SideFiles;
 use crate::tenant::{PlaceError, Session, disk, lock_file};
@@ -16,8 +18,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How many changes are brought to the disk together at most.
-const TOGETHER: usize = 2_048;
+/// How many files are brought to the disk together at most.
+const TOGETHER: usize = 16_384;
 
 /// What became of an action.
 type Outcome = Result<(), PlaceError>;
@@ -52,8 +54,8 @@ struct Prepared<'c> {
     /// Which of the actions it is.
     position: usize,
     change: &'c Change,
-    /// What becomes of its document, in which file; `None` where only the record changes.
-    rewrite: Option<(Rewrite, Arc<SourceFile>)>,
+    /// What becomes of its document; `None` where only the record changes.
+    rewrite: Option<Rewrite>,
     /// The definition that it brings, and the file for it.
     definition: Option<(PathBuf, Vec<u8>)>,
     /// Whether that file is another than it named before.
@@ -74,8 +76,10 @@ impl DirectorySession<'_> {
             return Ok(());
         }
         let mut records = self.records.clone();
-        records.append(&mut self.coming);
-        self.write_records(records)
+        records.extend(self.coming.iter().map(|(id, record)| (id.clone(), record.clone())));
+        self.write_records(records)?;
+        self.coming.clear();
+        Ok(())
     }
 
     fn write_records(&mut self, records: BTreeMap<ObjectId, Arc<Record>>) -> Result<(), PlaceError> {
@@ -145,24 +149,31 @@ impl DirectorySession<'_> {
             if let Some(bytes) = definition {
                 let (file, name) =
                     self.side_files.free(&folder, &id.name, &bytes).map_err(self.place.failed(&folder))?;
-                staging.put(&file, &bytes, &[id]).map_err(self.place.failed(&file))?;
+                staging.put(&file, &bytes, &[id], None)?;
                 self.side_files.name(&file, id);
                 integration.spec.definition = Some(Definition::File(name));
             }
         }
         let refused = |why: String| PlaceError::Refused { object: id.clone(), why };
         let yaml = to_yaml(&resource).map_err(|error| refused(error.to_string()))?;
+        let seen = Seen::of(&path);
         match disk::read(&path, manifest::limits::FILE_BYTES).map_err(self.place.failed(&path))? {
-            None => staging.put(&path, yaml.as_bytes(), &[id]).map_err(self.place.failed(&path))?,
+            None => staging.put(&path, yaml.as_bytes(), &[id], None)?,
             Some(bytes) => {
                 let there =
                     String::from_utf8(bytes).map_err(|_| refused(format!("{} is not UTF-8", path.display())))?;
-                self.write(&path, manifest::append_document(&there, &yaml).as_bytes())?;
+                let text = manifest::append_document(&there, &yaml);
+                staging.put(&path, text.as_bytes(), &[id], seen.as_ref())?;
             }
         }
         self.files.insert(id.clone(), path);
         self.record(change);
         Ok(())
+    }
+
+    /// The tenant's own record: what is to be known of objects that are gone.
+    fn of_tenant(&self) -> ObjectId {
+        ObjectId::new(Kind::Tenant, self.place.tenant())
     }
 
     /// What a change that was made leaves recorded.
@@ -171,6 +182,8 @@ impl DirectorySession<'_> {
             Some(record) => drop(self.records.insert(change.object.clone(), record.clone())),
             None => drop(self.records.remove(&change.object)),
         }
+        let of_tenant = self.of_tenant();
+        keep_left(&mut self.records, &of_tenant, &change.left);
     }
 
     /// Makes new objects, and tells of each what became of it.
@@ -180,52 +193,78 @@ impl DirectorySession<'_> {
         for action in actions.iter().take_while(|_| !stop()) {
             results.push(self.create(action, bytes, &mut staging));
         }
-        for (id, error) in staging.place() {
-            self.files.remove(&id);
-            self.records.remove(&id);
-            let at = actions.iter().position(|action| action.change.object == id);
-            if let Some(result) = at.and_then(|at| results.get_mut(at)) {
-                *result = Err(error);
+        let failed = staging.place();
+        for (action, result) in actions.iter().zip(&mut results) {
+            let id = &action.change.object;
+            if let Some(error) = failed.get(id) {
+                self.files.remove(id);
+                self.records.remove(id);
+                *result = Err(error.clone());
             }
         }
         results
     }
 
-    /// Changes, removes or only records objects that are there, file by file.
-    fn change_all(&mut self, actions: &[&Action], bytes: Bytes<'_>, stop: &dyn Fn() -> bool) -> Vec<Outcome> {
-        let actions: Vec<&Action> = actions.iter().take_while(|_| !stop()).copied().collect();
-        let mut results: Vec<Outcome> = actions.iter().map(|_| Ok(())).collect();
-        if let Err(error) = actions.first().map_or(Ok(()), |_| self.announce()) {
-            return actions.iter().map(|_| Err(error.clone())).collect();
+    /// Changes, removes or only records objects that are there, file by file, and tells of each what became of it.
+    /// Whether it was not stopped.
+    fn change_all(
+        &mut self,
+        actions: &[&Action],
+        bytes: Bytes<'_>,
+        stop: &dyn Fn() -> bool,
+        done: &mut dyn FnMut(usize, Outcome),
+    ) -> bool {
+        if actions.is_empty() || stop() {
+            return actions.is_empty();
+        }
+        if let Err(error) = self.announce() {
+            (0..actions.len()).for_each(|position| done(position, Err(error.clone())));
+            return true;
         }
         let mut of_file: BTreeMap<PathBuf, Vec<usize>> = BTreeMap::new();
         for (position, action) in actions.iter().enumerate() {
             match self.files.get(&action.change.object) {
                 Some(path) => of_file.entry(path.clone()).or_default().push(position),
-                None => results[position] = Err(PlaceError::Changed { object: action.change.object.clone() }),
+                None => done(position, Err(PlaceError::Changed { object: action.change.object.clone() })),
             }
         }
-        let mut staging = Staging::of(self.place, of_file.len());
-        let mut made: Vec<Prepared<'_>> = Vec::new();
-        for (path, positions) in of_file {
-            let documents = documents(&path);
-            let mut prepared = Vec::new();
-            for position in positions {
-                match self.prepare(position, actions[position], &documents, bytes) {
-                    Ok(change) => prepared.push(change),
-                    Err(error) => results[position] = Err(error),
+        let files: Vec<(PathBuf, Vec<usize>)> = of_file.into_iter().collect();
+        // Few are quick one by one, and each is told of when it is there.
+        let share = if files.len() >= self.place.disk.many() { TOGETHER } else { 1 };
+        for files in files.chunks(share) {
+            let mut staging = Staging::of(self.place, files.len());
+            let mut results: BTreeMap<usize, Outcome> = BTreeMap::new();
+            let mut made: Vec<Prepared<'_>> = Vec::new();
+            let mut is_stopped = false;
+            for (path, positions) in files {
+                is_stopped = stop();
+                if is_stopped {
+                    break;
                 }
+                let file = FileNow::read(path);
+                let mut prepared = Vec::new();
+                for position in positions {
+                    match self.prepare(*position, actions[*position], &file.documents, bytes) {
+                        Ok(change) => prepared.push(change),
+                        Err(error) => drop(results.insert(*position, Err(error))),
+                    }
+                }
+                made.extend(self.rewrite(path, &file, prepared, &mut staging, &mut results));
             }
-            made.extend(self.rewrite(&path, prepared, &mut staging, &mut results));
-        }
-        let failed: HashMap<ObjectId, PlaceError> = staging.place().into_iter().collect();
-        for prepared in made {
-            match failed.get(&prepared.change.object) {
-                Some(error) => results[prepared.position] = Err(error.clone()),
-                None => results[prepared.position] = self.finish(&prepared),
+            let failed = staging.place();
+            for prepared in made {
+                let outcome = match failed.get(&prepared.change.object) {
+                    Some(error) => Err(error.clone()),
+                    None => self.finish(&prepared),
+                };
+                results.insert(prepared.position, outcome);
+            }
+            results.into_iter().for_each(|(position, outcome)| done(position, outcome));
+            if is_stopped {
+                return false;
             }
         }
-        results
+        true
     }
 
     /// What an action means for its file; an error where the object is not as it was planned, or may not be
@@ -248,10 +287,7 @@ impl DirectorySession<'_> {
         }
         let mut prepared =
             Prepared { position, change, rewrite: None, definition: None, is_renamed: false, left: None };
-        let rewrite = |what: What| {
-            let rewrite = Rewrite { range: origin.range.clone(), item: origin.item, what };
-            Some((rewrite, Arc::clone(&origin.file)))
-        };
+        let rewrite = |what: What| Some(Rewrite { range: origin.range.clone(), item: origin.item, what });
         let named = edits::definition_of(resource).map(|file| beside(origin, file));
         match action.action {
             ActionKind::Adopt => {}
@@ -295,49 +331,47 @@ impl DirectorySession<'_> {
     fn rewrite<'c>(
         &mut self,
         path: &Path,
+        file: &FileNow,
         prepared: Vec<Prepared<'c>>,
         staging: &mut Staging<'_>,
-        results: &mut [Outcome],
+        results: &mut BTreeMap<usize, Outcome>,
     ) -> Vec<Prepared<'c>> {
-        let file = prepared.iter().find_map(|change| change.rewrite.as_ref().map(|(_, file)| Arc::clone(file)));
-        let changes: Vec<Rewrite> =
-            prepared.iter().filter_map(|change| change.rewrite.as_ref().map(|(rewrite, _)| rewrite.clone())).collect();
-        let Rewritten { text, results: outcomes } =
-            manifest::rewrite(file.as_ref().map_or("", |file| file.text.as_str()), &changes);
-        let mut outcomes = outcomes.into_iter();
-        let mut made = Vec::with_capacity(prepared.len());
-        for change in prepared {
-            match change.rewrite.as_ref().and_then(|_| outcomes.next()) {
-                Some(Err(error)) => {
-                    let why = format!("{}: {error}", path.display());
-                    let error = PlaceError::Refused { object: change.change.object.clone(), why };
-                    results[change.position] = Err(error);
+        let (mut text, outcomes) = rewritten(file, &prepared);
+        let count = prepared.len();
+        let mut made = Vec::with_capacity(count);
+        for (change, outcome) in prepared.into_iter().zip(outcomes) {
+            let id = &change.change.object;
+            let refused = |error: EditError| PlaceError::Refused {
+                object: id.clone(),
+                why: format!("{}: {error}", path.display()),
+            };
+            let definition = |(file, bytes): &(PathBuf, Vec<u8>)| staging.put(file, bytes, &[id], None);
+            let put = outcome.map_err(refused).and_then(|()| change.definition.as_ref().map_or(Ok(()), definition));
+            match put {
+                Ok(()) => made.push(change),
+                Err(error) => {
                     self.give_back(&change);
+                    results.insert(change.position, Err(error));
                 }
-                Some(Ok(())) | None => made.push(change),
             }
         }
-        for at in 0..made.len() {
-            let change = &made[at];
-            let Some((file, bytes)) = &change.definition else { continue };
-            if let Err(error) = staging.put(file, bytes, &[&change.change.object]) {
-                results[change.position] = Err(self.place.failed(file)(error));
-                self.give_back(change);
-                made.remove(at);
-                // The others are made without it.
-                return self.rewrite(path, made, staging, results);
-            }
+        if made.len() < count {
+            // The others are made without it.
+            (text, _) = rewritten(file, &made);
         }
         let ids: Vec<&ObjectId> = made.iter().map(|change| &change.change.object).collect();
         let written = match text {
             _ if made.iter().all(|change| change.rewrite.is_none()) => Ok(()),
-            Some(text) => staging.put(path, text.as_bytes(), &ids),
-            None => disk::remove(self.place.disk.as_ref(), path),
+            Some(text) => staging.put(path, text.as_bytes(), &ids, file.seen.as_ref()),
+            None => disk::remove(self.place.disk.as_ref(), path).map_err(self.place.failed(path)),
         };
-        let Err(error) = written.map_err(self.place.failed(path)) else { return made };
+        let Err(error) = written else { return made };
         for change in &made {
-            results[change.position] = Err(error.clone());
+            let object = change.change.object.clone();
+            let error =
+                if let PlaceError::Changed { .. } = error { PlaceError::Changed { object } } else { error.clone() };
             self.give_back(change);
+            results.insert(change.position, Err(error));
         }
         Vec::new()
     }
@@ -368,31 +402,53 @@ impl DirectorySession<'_> {
     }
 }
 
-/// The documents of a file as they are now, by what they are.
-fn documents(path: &Path) -> Documents {
-    let read = manifest::read_file(path).documents.into_iter();
-    let of = |document: manifest::Document| {
-        let id = ObjectId::new(document.resource.kind(), &document.resource.metadata().name);
-        (id, (document.origin, document.resource))
-    };
-    // Of two of one name the first is meant, as everywhere.
-    let mut documents = Documents::new();
-    for (id, document) in read.map(of) {
-        documents.entry(id).or_insert(document);
+/// A file with changes of some of its documents, and which of them can be made.
+fn rewritten(file: &FileNow, changes: &[Prepared<'_>]) -> (Option<String>, Vec<Result<(), EditError>>) {
+    let rewrites: Vec<Rewrite> = changes.iter().filter_map(|change| change.rewrite.clone()).collect();
+    let Rewritten { text, results } = manifest::rewrite(&file.text, &rewrites);
+    let mut results = results.into_iter();
+    let of = |change: &Prepared<'_>| change.rewrite.as_ref().and_then(|_| results.next()).unwrap_or(Ok(()));
+    (text, changes.iter().map(of).collect())
+}
+
+/// A file as it is now.
+struct FileNow {
+    seen: Option<Seen>,
+    text: String,
+    documents: Documents,
+}
+
+impl FileNow {
+    fn read(path: &Path) -> Self {
+        let seen = Seen::of(path);
+        let mut documents = Documents::new();
+        let mut text = String::new();
+        for document in manifest::read_file(path).documents {
+            if text.is_empty() {
+                text.clone_from(&document.origin.file.text);
+            }
+            let id = ObjectId::new(document.resource.kind(), &document.resource.metadata().name);
+            // Of two of one name the first is meant, as everywhere.
+            documents.entry(id).or_insert((document.origin, document.resource));
+        }
+        FileNow { seen, text, documents }
     }
-    documents
 }
 
 impl Session for DirectorySession<'_> {
     fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), PlaceError> {
         let bytes = |_: &Action| Ok(definition.map(<[u8]>::to_vec));
-        let outcomes = match action.action {
-            ActionKind::Create => self.create_all(&[action], &bytes, &|| false),
-            ActionKind::Update | ActionKind::Adopt | ActionKind::Delete => {
-                self.change_all(&[action], &bytes, &|| false)
+        let mut outcome = Ok(());
+        match action.action {
+            ActionKind::Create => {
+                let outcomes = self.create_all(&[action], &bytes, &|| false);
+                outcomes.into_iter().for_each(|of_it| outcome = of_it);
             }
-        };
-        outcomes.into_iter().next().unwrap_or(Ok(()))
+            ActionKind::Update | ActionKind::Adopt | ActionKind::Delete => {
+                self.change_all(&[action], &bytes, &|| false, &mut |_, of_it| outcome = of_it);
+            }
+        }
+        outcome
     }
 
     fn apply_all(
@@ -406,21 +462,21 @@ impl Session for DirectorySession<'_> {
         // New files first: what changes is asked for by file, and no action of these rests on another.
         let (new, others): (Vec<usize>, Vec<usize>) =
             (0..actions.len()).partition(|at| actions[*at].action == ActionKind::Create);
+        let at = |positions: &[usize]| positions.iter().map(|at| actions[*at]).collect::<Vec<&Action>>();
         // Few are quick one by one, and each is told of when it is there.
         let share = if new.len() >= self.place.disk.many() { TOGETHER } else { 1 };
-        let shares = new.chunks(share).map(|share| (share, true)).chain(others.chunks(TOGETHER).map(|s| (s, false)));
-        for (share, is_new) in shares {
-            let of_share: Vec<&Action> = share.iter().map(|at| actions[*at]).collect();
-            let results = match is_new {
-                true => self.create_all(&of_share, &bytes, stop),
-                false => self.change_all(&of_share, &bytes, stop),
-            };
+        for share in new.chunks(share) {
+            let results = self.create_all(&at(share), &bytes, stop);
             let is_whole = results.len() == share.len();
             results.into_iter().zip(share).for_each(|(result, at)| done(*at, result));
             if !is_whole {
                 return;
             }
         }
+        let mut told = |position: usize, outcome: Outcome| {
+            others.get(position).into_iter().for_each(|at| done(*at, outcome.clone()));
+        };
+        self.change_all(&at(&others), &bytes, stop, &mut told);
     }
 
     fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, PlaceError> {
@@ -432,7 +488,18 @@ impl Session for DirectorySession<'_> {
         // A record of nothing live is kept by nobody: whoever still declares the object makes it anew. A
         // file that cannot be read could hold it.
         let unreadable = self.unreadable;
-        self.records.retain(|id, _| unreadable || files.contains_key(id));
+        let of_tenant = self.of_tenant();
+        let is_left = |id: &ObjectId| !unreadable && !files.contains_key(id) && *id != of_tenant;
+        // Where a secret of one that somebody took away was sent is not known: the record has hashes only.
+        let mut left = BTreeMap::new();
+        for (_, record) in self.records.iter().filter(|(id, record)| is_left(id) && record.tenant == of_tenant.name) {
+            left.extend(&record.sent);
+            let is_secret =
+                |(field, _): &(&Field<'_>, &Wrote)| field.is_input() && sensitive::is_sensitive(&field.name);
+            left.extend(record.fields.iter().filter(is_secret).map(|(_, wrote)| (wrote.hash, FieldHash::UNKNOWN)));
+        }
+        self.records.retain(|id, _| !is_left(id));
+        keep_left(&mut self.records, &of_tenant, &left);
         self.write_records(self.records.clone())
     }
 }

@@ -5,7 +5,9 @@ use super::DirectoryPlace;
 use crate::engine::item::ObjectId;
 use crate::tenant::{PlaceError, disk};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Metadata;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Files on their way to the disk.
@@ -19,51 +21,88 @@ pub(super) struct Staging<'a> {
 struct Staged {
     temporary: PathBuf,
     path: PathBuf,
+    /// What it replaces, as it was read.
+    seen: Option<Seen>,
     /// The objects that it is of.
     ids: Vec<ObjectId>,
 }
 
+/// How a file was when it was read: what others write meanwhile is not written over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    inode: u64,
+    length: u64,
+    changed: (i64, i64),
+}
+
+impl Seen {
+    /// A file as it is now; `None` where it is not there.
+    pub fn of(path: &Path) -> Option<Seen> {
+        let of = |metadata: Metadata| Seen {
+            inode: metadata.ino(),
+            length: metadata.len(),
+            changed: (metadata.mtime(), metadata.mtime_nsec()),
+        };
+        std::fs::metadata(path).ok().map(of)
+    }
+
+    fn is_still(&self, path: &Path) -> bool {
+        Seen::of(path).as_ref() == Some(self)
+    }
+}
+
 impl<'a> Staging<'a> {
-    /// For about this many files: few go to their places at once.
+    /// For so many files or more of which each can wait for the others; few go to their places at once.
     pub fn of(place: &'a DirectoryPlace, count: usize) -> Self {
         Staging { place, staged: (count >= place.disk.many()).then(Vec::new) }
     }
 
-    /// Writes a file whole or not at all, at once or with the others.
-    pub fn put(&mut self, path: &Path, bytes: &[u8], ids: &[&ObjectId]) -> io::Result<()> {
+    /// Writes a file whole or not at all, at once or with the others: in place of the one that was `seen`, or of none.
+    pub fn put(&mut self, path: &Path, bytes: &[u8], ids: &[&ObjectId], seen: Option<&Seen>) -> Result<(), PlaceError> {
         let disk = self.place.disk.as_ref();
-        let Some(staged) = &mut self.staged else { return disk::write_atomically(disk, path, bytes) };
-        let temporary = disk::stage(disk, path, bytes)?;
+        let Some(staged) = &mut self.staged else {
+            if let (Some(seen), Some(id)) = (seen, ids.first())
+                && !seen.is_still(path)
+            {
+                return Err(PlaceError::Changed { object: (*id).clone() });
+            }
+            return disk::write_atomically(disk, path, bytes).map_err(self.place.failed(path));
+        };
+        let temporary = disk::stage(disk, path, bytes).map_err(self.place.failed(path))?;
         let ids = ids.iter().map(|id| (*id).clone()).collect();
-        staged.push(Staged { temporary, path: path.to_path_buf(), ids });
+        staged.push(Staged { temporary, path: path.to_path_buf(), seen: seen.cloned(), ids });
         Ok(())
     }
 
     /// Puts what was staged in its place, in its order, and says of which objects that failed.
-    pub fn place(self) -> Vec<(ObjectId, PlaceError)> {
-        let Some(staged) = self.staged.filter(|staged| !staged.is_empty()) else { return Vec::new() };
+    pub fn place(self) -> BTreeMap<ObjectId, PlaceError> {
+        let mut failed: BTreeMap<ObjectId, PlaceError> = BTreeMap::new();
+        let Some(staged) = self.staged.filter(|staged| !staged.is_empty()) else { return failed };
         let disk = self.place.disk.as_ref();
         // One error of the disk is the error of each.
         let again = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
-        let synced = disk.sync_staged(&self.place.folder);
-        let mut failed: BTreeMap<ObjectId, PlaceError> = BTreeMap::new();
+        let synced = devices(&staged).into_iter().try_for_each(|folder| disk.sync_staged(&folder));
         let mut folders: BTreeMap<PathBuf, BTreeSet<ObjectId>> = BTreeMap::new();
-        for Staged { temporary, path, ids } in staged {
+        for Staged { temporary, path, seen, ids } in staged {
             // What it would name is not there.
             let rests_on = ids.iter().find_map(|id| failed.get(id).cloned());
+            let is_changed = || seen.as_ref().is_some_and(|seen| !seen.is_still(&path));
             let placed = match rests_on {
                 Some(error) => Err(error),
+                None if is_changed() => {
+                    // Where it cannot be taken away, the next run does it.
+                    let _ = disk.remove(&temporary);
+                    failed.extend(ids.into_iter().map(|id| (id.clone(), PlaceError::Changed { object: id })));
+                    continue;
+                }
                 None => {
                     let renamed = synced.as_ref().map_err(again).and_then(|()| disk.rename(&temporary, &path));
                     renamed.map_err(self.place.failed(&path))
                 }
             };
             match placed {
-                Ok(()) => {
-                    folders.entry(path.parent().map(Path::to_path_buf).unwrap_or_default()).or_default().extend(ids)
-                }
+                Ok(()) => folders.entry(folder_of(&path).to_path_buf()).or_default().extend(ids),
                 Err(error) => {
-                    // Where it cannot be taken away, the next run does it.
                     let _ = disk.remove(&temporary);
                     failed.extend(ids.into_iter().map(|id| (id, error.clone())));
                 }
@@ -74,6 +113,19 @@ impl<'a> Staging<'a> {
                 failed.extend(ids.into_iter().map(|id| (id, error.clone())));
             }
         }
-        failed.into_iter().collect()
+        failed
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
+/// A folder on each of the disks that files were staged on: a folder below the tenant's may be another disk.
+fn devices(staged: &[Staged]) -> Vec<PathBuf> {
+    let folders: BTreeSet<&Path> = staged.iter().map(|file| folder_of(&file.path)).collect();
+    let device = |folder: &Path| std::fs::metadata(folder).map(|metadata| metadata.dev()).ok();
+    let by_device: BTreeMap<Option<u64>, PathBuf> =
+        folders.into_iter().map(|folder| (device(folder), folder.to_path_buf())).collect();
+    by_device.into_values().collect()
 }

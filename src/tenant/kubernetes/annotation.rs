@@ -5,8 +5,9 @@ use serde_json::{Map, Value, json};
 
 /// The annotation's text.
 pub fn encode(record: &Record) -> String {
-    let fields: Map<String, Value> =
-        record.fields.iter().map(|(field, wrote)| (field.encode(), Value::String(wrote.encode()))).collect();
+    let fields = record.fields.iter().map(|(field, wrote)| (field.encode(), wrote.encode()));
+    let fields = fields.chain(record.encoded_sent()).map(|(path, wrote)| (path, Value::String(wrote)));
+    let fields: Map<String, Value> = fields.collect();
     json!({"tenant": record.tenant, "made": record.made, "fields": fields}).to_string()
 }
 
