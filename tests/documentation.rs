@@ -89,6 +89,7 @@ fn names_that_say_secret_are_those_of_the_code() {
     assert_eq!(listed("Endpoint words, "), endpoint::WORDS);
     assert_eq!(listed("No endpoints, "), endpoint::EXEMPT);
     assert_eq!(listed("Words behind "), endpoint::QUALIFIERS);
+    assert_eq!(listed("As the last word "), endpoint::LAST_WORDS);
 }
 
 /// The files below a folder that end so.

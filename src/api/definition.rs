@@ -84,6 +84,14 @@ impl Uses {
         lines.extend(
             after.iter().filter(|(what, _)| !before.contains_key(*what)).map(|(_, part)| format!("+ {}", part.what)),
         );
+        if lines.is_empty() && !self.says_the_same(other) {
+            // Never two hashes alone.
+            let moved = self.parts.iter().zip(&other.parts).find(|(was, is)| was.what != is.what);
+            lines.push(match moved {
+                Some((was, is)) => format!("~ the order: {} where {} was", is.what, was.what),
+                None => "~ something beside its settings, flows and steps".to_string(),
+            });
+        }
         lines
     }
 

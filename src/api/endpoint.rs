@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 /// Endings of names that say it, without separators and in lower case.
-pub const ENDINGS: [&str; 31] = [
+pub const ENDINGS: [&str; 37] = [
     "url",
     "urls",
     "uri",
@@ -35,12 +35,20 @@ pub const ENDINGS: [&str; 31] = [
     "authority",
     "datacenter",
     "issuer",
+    "node",
     "nodes",
+    "fqdn",
+    "addr",
+    "ipaddr",
+    "apibase",
+    "uribase",
 ];
 /// Words that say it wherever they stand in a name.
 pub const WORDS: [&str; 4] = ["endpoint", "hostname", "baseurl", "baseuri"];
+/// Words that say it as the last of a name; in others they are part of a word.
+pub const LAST_WORDS: [&str; 1] = ["ip"];
 /// What may stand behind a name that says it: `url2`, `hostOverride`, `baseUrlDefault`, `domainName`.
-pub const QUALIFIERS: [&str; 22] = [
+pub const QUALIFIERS: [&str; 28] = [
     "name",
     "value",
     "override",
@@ -63,6 +71,12 @@ pub const QUALIFIERS: [&str; 22] = [
     "internal",
     "external",
     "public",
+    "list",
+    "alias",
+    "eu",
+    "us",
+    "uk",
+    "apac",
 ];
 /// Names about something else that end like one.
 pub const EXEMPT: [&str; 4] = ["mailaddress", "fromaddress", "toaddress", "replyaddress"];
@@ -77,7 +91,23 @@ pub fn is_named_so(name: &str) -> bool {
     let folded: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     let folded = unqualified(&folded);
     let ends = |endings: &[&str]| endings.iter().any(|ending| folded.ends_with(ending));
-    (ends(&ENDINGS) || WORDS.iter().any(|word| folded.contains(word))) && !ends(&EXEMPT)
+    let is_last = || LAST_WORDS.contains(&last_word(name).as_str());
+    (ends(&ENDINGS) || WORDS.iter().any(|word| folded.contains(word)) || is_last()) && !ends(&EXEMPT)
+}
+
+/// The last word of a name in any of its spellings (`serverIp`, `server_ip`), in lower case and without numbers.
+fn last_word(name: &str) -> String {
+    let name = name.trim_end_matches(|c: char| !c.is_ascii_alphabetic());
+    let mut word: Vec<char> = Vec::new();
+    for c in name.chars().rev() {
+        if !c.is_ascii_alphabetic()
+            || word.last().is_some_and(|next| next.is_ascii_uppercase() && c.is_ascii_lowercase())
+        {
+            break;
+        }
+        word.push(c);
+    }
+    word.into_iter().rev().map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// A name without the numbers and the words behind it that say which one it is.
@@ -99,6 +129,8 @@ pub fn looks_like_one(value: &str) -> bool {
 /// Whether a value is a URL of any scheme.
 pub fn is_url(value: &str) -> bool {
     value.trim().split_once("://").is_some_and(|(scheme, rest)| {
+        // What stands before it may be quotes, brackets or a name: `<https://a>`, `url=https://a`.
+        let scheme = scheme.rsplit(['<', '(', '=', '"', '\'', '[', '{']).next().unwrap_or_default();
         !rest.is_empty()
             && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | ':'))
@@ -154,14 +186,21 @@ fn is_schemeless(part: &str) -> bool {
 
 /// `https:host`, as some readers take it, and `file:/x`.
 fn is_short_url(part: &str) -> bool {
-    let schemes = ["http", "https", "ws", "wss", "ftp", "sftp", "file"];
+    let schemes = ["http", "https", "ws", "wss", "ftp", "sftp", "file", "jdbc", "tcp", "tls", "ssl"];
     let scheme = part.split_once(':').filter(|(_, rest)| !rest.is_empty()).map(|(scheme, _)| scheme);
     scheme.is_some_and(|scheme| schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known)))
 }
 
-/// `host:port`, `host.example/path`, `[::1]:80`, `user@host.example:22`.
+/// `host:port`, `host.example/path`, `[::1]:80`, `user@host.example:22`, `user@host:/path`, and the descriptors of
+/// databases: `(HOST=x)`.
 fn is_host_with_more(part: &str) -> bool {
-    let part = part.rsplit_once('@').map_or(part, |(_, host)| host);
+    if part.to_ascii_lowercase().contains("host=") {
+        return true;
+    }
+    let (user, part) = part.rsplit_once('@').map_or((None, part), |(user, host)| (Some(user), host));
+    if user.is_some_and(|user| !user.is_empty()) && part.contains(":/") {
+        return true;
+    }
     if let Some(rest) = part.strip_prefix('[') {
         return rest.split_once(']').is_some_and(|(address, after)| {
             address.parse::<std::net::Ipv6Addr>().is_ok() && (is_port(after) || after.starts_with('/'))
@@ -175,12 +214,16 @@ fn is_host_with_more(part: &str) -> bool {
         true => !after.is_empty() && (is_address || is_domain(name)),
         // A time has a colon too.
         false => {
-            is_port(port)
-                && (is_address
-                    || is_domain(name)
-                    || name.starts_with(|c: char| c.is_alphabetic()) && is_label_or_domain(name))
+            // A word of letters and digits with a port behind it is a host; a time has digits only, or a date before it.
+            is_port(port) && (is_address || is_domain(name) || is_label_or_domain(name) && !begins_as_date(name))
         }
     }
+}
+
+/// `2026-11-27T10`.
+fn begins_as_date(name: &str) -> bool {
+    let is_date = |(at, byte): (usize, &u8)| if matches!(at, 4 | 7) { *byte == b'-' } else { byte.is_ascii_digit() };
+    name.len() >= 10 && name.as_bytes().iter().take(10).enumerate().all(is_date)
 }
 
 fn is_port(text: &str) -> bool {
@@ -189,8 +232,10 @@ fn is_port(text: &str) -> bool {
 }
 
 fn is_domain(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
     let last = name.rsplit('.').next().unwrap_or(name);
-    name.contains('.') && last.chars().all(|c| c.is_ascii_alphabetic()) && is_label_or_domain(name)
+    let is_word = last.chars().all(|c| c.is_ascii_alphabetic()) || last.to_ascii_lowercase().starts_with("xn--");
+    name.contains('.') && is_word && is_label_or_domain(name)
 }
 
 fn is_label_or_domain(name: &str) -> bool {
@@ -246,6 +291,20 @@ mod tests {
             "base_url_v2",
             "hostTest1",
             "brokersProd",
+            "hostList",
+            "serverList",
+            "hostEu",
+            "urlEU",
+            "serverIp",
+            "ip",
+            "IP_2",
+            "ipAddr",
+            "addr",
+            "fqdn",
+            "apiBase",
+            "uri_base",
+            "hostAlias",
+            "node",
         ] {
             assert!(is_named_so(name), "{name}");
         }
@@ -262,6 +321,10 @@ mod tests {
             "region",
             "instanceId",
             "emailAddress2",
+            "zip",
+            "recipientZip",
+            "membership",
+            "status",
             "name",
             "username2",
             "2",
@@ -314,6 +377,15 @@ mod tests {
             "file:/etc/x",
             r"\\host\share",
             "ftp+tls://x",
+            "jdbc:oracle:thin:@db.example:1521:orcl",
+            "(DESCRIPTION=(ADDRESS=(HOST=x)(PORT=1521)))",
+            "tcp:x,1433",
+            "1evil:8080",
+            "evil.xn--p1ai/path",
+            "evil.example./x",
+            "user@host:/path",
+            "url=https://x",
+            "<https://x>",
         ] {
             assert!(looks_like_one(value), "{value}");
         }

@@ -54,7 +54,7 @@ pub fn cel_is_sensitive(variable: &str) -> String {
 
 /// A URL with a user and a password in it; a template or a variable in the password's place is none. Short, since
 /// a cluster reckons what each character costs.
-const WITH_PASSWORD: &str = r"://[^/?#:@]*:[^{$/?#@][^/?#\s]*@";
+const WITH_PASSWORD: &str = r"(//|https?:)[^/?#:\s]*:([^{$/?#@]|\{[^{])[^/?#\s]*@";
 /// Both are in a private key as PEM or as PGP writes it.
 const PRIVATE_KEY: [&str; 2] = ["PRIVATE KEY", "-----"];
 
@@ -62,7 +62,7 @@ const PRIVATE_KEY: [&str; 2] = ["PRIVATE KEY", "-----"];
 pub fn is_secret_itself(value: &str) -> bool {
     static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(WITH_PASSWORD).ok());
     // Most values are neither, and cost nothing.
-    let is_url = value.contains("://") && value.contains('@');
+    let is_url = value.contains('@') && (value.contains("//") || value.contains("http"));
     PRIVATE_KEY.iter().all(|part| value.contains(part))
         || is_url && PATTERN.as_ref().is_some_and(|pattern| pattern.is_match(value))
 }
@@ -121,6 +121,11 @@ mod tests {
             " amqp://u:p@h:5672/",
             "jdbc:mysql://u:p@h/x",
             "https://:pw@h",
+            "postgres://user@tenant:CANARY@db.example/x",
+            "https://svc@corp.example:CANARY@h",
+            "https://u:{CANARY@h",
+            "//u:CANARY@h/x",
+            "https:u:CANARY@h",
             "-----BEGIN RSA PRIVATE KEY-----\nx",
             "x\n-----BEGIN PRIVATE KEY-----",
             "-----BEGIN PGP PRIVATE KEY BLOCK-----",

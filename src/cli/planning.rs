@@ -41,7 +41,8 @@ pub fn again(project: &Project, scope: &Scope) -> Planned {
     let mut world = project.world();
     add_unwritten_syncs(&mut world, scope);
     let mut plan = plan_narrowed(&world, scope);
-    if mark_what_is_edited_by_hand(project, &plan, &mut world) {
+    // What waits because of them may bring others; each round marks more, so it ends.
+    while mark_what_is_edited_by_hand(project, &plan, &mut world) {
         plan = plan_narrowed(&world, scope);
     }
     add_what_would_be_missing(&world, scope, &mut plan);
@@ -60,12 +61,14 @@ fn mark_what_is_edited_by_hand(project: &Project, plan: &Plan, world: &mut World
     let mut is_any = false;
     for target in &plan.targets {
         let Some(origins) = project.origins_of_folder(&target.tenant) else { continue };
-        let by_hand = directory::by_hand(&target.actions, origins);
+        let live = world.tenants.get(&target.tenant).and_then(|tenant| tenant.live.inventory());
+        let by_hand = live.map(|live| directory::by_hand(&target.actions, origins, live)).unwrap_or_default();
         let tenant = world.tenants.get_mut(&target.tenant).filter(|_| !by_hand.is_empty());
         let Some(View::Read(live)) = tenant.map(|tenant| &mut tenant.live) else { continue };
-        let by_hand = by_hand.into_iter().map(|(id, why)| (id, ReadOnly::ByHand(why)));
-        Arc::make_mut(live).read_only.extend(by_hand);
-        is_any = true;
+        let read_only = &mut Arc::make_mut(live).read_only;
+        for (id, why) in by_hand {
+            is_any |= read_only.insert(id, ReadOnly::ByHand(why)).is_none();
+        }
     }
     is_any
 }

@@ -463,6 +463,10 @@ fn declared_field(
     let follows = d.by_override && as_recorded;
     let is_theirs = (now.is_some_and(is_secret_ref) && !follows) || (wrote.is_some() && !as_recorded);
     if d.crossing && is_secret_ref(d.value) && is_theirs {
+        if now.is_none() {
+            // The target's people took it away: it is theirs, and is said.
+            out.held.push(Held { sides: Both::of(field, None, d.value), by: (sides.holder)(field) });
+        }
         return;
     }
     match wrote {

@@ -29,8 +29,8 @@ pub struct Node<'t> {
     end: u32,
     /// What it is.
     pub kind: NodeKind<'t>,
-    /// Whether it has an anchor.
-    pub anchored: bool,
+    /// Whether an alias repeats it: what changes here changes there.
+    pub repeated: bool,
     /// The tag that somebody wrote on it.
     pub tag: Tag,
 }
@@ -229,24 +229,27 @@ impl<'t> Builder<'t> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let kind = NodeKind::Scalar { text, style };
-                let id = self.add(range, kind, anchor, tag.as_deref())?;
+                let id = self.add(range, kind, tag.as_deref())?;
                 self.place(id, anchor)?;
             }
             Event::Alias(anchor) => {
                 let Some(target) = self.anchors.get(&anchor).copied() else {
                     return Err(Fault { at: range.start, kind: FaultKind::AliasOfItself });
                 };
-                let id = self.add(range, NodeKind::Alias(target), 0, None)?;
+                if let Some(node) = usize::try_from(target.0).ok().and_then(|target| self.nodes.get_mut(target)) {
+                    node.repeated = true;
+                }
+                let id = self.add(range, NodeKind::Alias(target), None)?;
                 self.place(id, 0)?;
             }
             Event::MappingStart(style, anchor, tag) => {
                 let kind = NodeKind::Map { entries: Vec::new(), merge: None, flow: style == StructureStyle::Flow };
-                let id = self.add(range, kind, anchor, tag.as_deref())?;
+                let id = self.add(range, kind, tag.as_deref())?;
                 self.open.push(Open { id, anchor, children: Vec::new() });
             }
             Event::SequenceStart(style, anchor, tag) => {
                 let kind = NodeKind::List { items: Vec::new(), flow: style == StructureStyle::Flow };
-                let id = self.add(range, kind, anchor, tag.as_deref())?;
+                let id = self.add(range, kind, tag.as_deref())?;
                 self.open.push(Open { id, anchor, children: Vec::new() });
             }
             Event::MappingEnd | Event::SequenceEnd => self.close(range.end)?,
@@ -255,13 +258,7 @@ impl<'t> Builder<'t> {
         Ok(())
     }
 
-    fn add(
-        &mut self,
-        range: Range<usize>,
-        kind: NodeKind<'t>,
-        anchor: usize,
-        tag: Option<&granit_parser::Tag>,
-    ) -> Result<Id, Fault> {
+    fn add(&mut self, range: Range<usize>, kind: NodeKind<'t>, tag: Option<&granit_parser::Tag>) -> Result<Id, Fault> {
         let at = range.start;
         let (Ok(id), Ok(start), Ok(end)) =
             (u32::try_from(self.nodes.len()), u32::try_from(range.start), u32::try_from(range.end))
@@ -272,7 +269,7 @@ impl<'t> Builder<'t> {
             return Err(Fault { at, kind: FaultKind::TooManyNodes });
         }
         let id = Id(id);
-        self.nodes.push(Node { start, end: end.max(start), kind, anchored: anchor != 0, tag: Tag::of(tag) });
+        self.nodes.push(Node { start, end: end.max(start), kind, repeated: false, tag: Tag::of(tag) });
         Ok(id)
     }
 

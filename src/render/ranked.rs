@@ -243,9 +243,12 @@ fn both(path: &[String], live: Option<&Json>, declared: Option<&Json>) -> String
     }
 }
 
+/// Fields with their values, and what of definitions differs.
+type Differs<'a> = (Vec<String>, Vec<&'a String>);
+
 /// What is held: variables, or all else.
 fn held(target: &Target, variables: bool) -> Vec<Held<'_>> {
-    let mut by_object: BTreeMap<(&ObjectId, &str, Option<&str>), (Vec<String>, Vec<&String>)> = BTreeMap::new();
+    let mut by_object: BTreeMap<(&ObjectId, &str, Option<&str>), Differs<'_>> = BTreeMap::new();
     for note in target.notes.iter().filter(|note| note.is_held_variable() == variables) {
         if let Note::Held { object, path, by, text, from, to, parts } = note {
             let of_object = by_object.entry((object, by.as_str(), text.as_deref())).or_default();
@@ -258,7 +261,7 @@ fn held(target: &Target, variables: bool) -> Vec<Held<'_>> {
 }
 
 fn overridden(target: &Target) -> Vec<Overridden<'_>> {
-    let mut by_object: BTreeMap<(&ObjectId, &Writer, bool), (Vec<String>, Vec<&String>)> = BTreeMap::new();
+    let mut by_object: BTreeMap<(&ObjectId, &Writer, bool), Differs<'_>> = BTreeMap::new();
     for note in &target.notes {
         if let Note::Overridden { object, path, by, writer, from, to, parts } = note {
             let of_object = by_object.entry((object, writer, by == writer)).or_default();

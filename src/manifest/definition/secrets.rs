@@ -261,14 +261,20 @@ impl<'t> Search<'t> {
             if text::is_one_expression(written) {
                 return;
             }
-            if secret || sensitive::is_secret_itself(written) {
+            if secret || sensitive::is_secret_itself(written) || sensitive::looks_like_token(written).is_some() {
                 self.add(literal, place());
             }
             return;
         }
         for item in literal.items() {
-            let name = item.get("name").and_then(|name| name.text().or_else(|| name.text_of("value")));
-            let named = name.is_some_and(|name| is_secret_header(name) || sensitive::is_sensitive(name));
+            // A pair says its name as `name` or as `key`; another map is one of named values.
+            let name = item.get("name").or_else(|| item.get("key").filter(|_| item.get("value").is_some()));
+            let name = name.and_then(|name| name.text().or_else(|| name.text_of("value")));
+            if name.is_none() && item.is_mapping() && item.get("value").is_none() {
+                self.in_value(item, secret, place, depth - 1);
+                continue;
+            }
+            let named = name.is_some_and(|name| text::is_secret_header(name) || sensitive::is_sensitive(name));
             let Some(inner) = variables::literal(item) else { continue };
             if named && inner.is_mapping() {
                 // A pair of expressions: the value is an input of its own.
@@ -385,14 +391,12 @@ fn inputs<'t>(of: View<'t>) -> impl Iterator<Item = (&'t str, View<'t>)> {
     of.get("inputs").into_iter().flat_map(View::entries).filter_map(|(name, input)| Some((name.text()?, input)))
 }
 
-/// A header whose value is a credential, though its name is in no list of ours.
-fn is_secret_header(name: &str) -> bool {
-    ["authorization", "proxy-authorization", "cookie"].iter().any(|header| name.eq_ignore_ascii_case(header))
-}
-
 /// Whether this is a setting rather than a secret: a switch, or how many tokens.
 fn is_setting(name: &str, value: View<'_>) -> bool {
     let Some(text) = value.text() else { return false };
-    let counts = name.to_ascii_lowercase().contains("token") && text.len() <= 12 && text.parse::<f64>().is_ok();
+    let name = name.to_ascii_lowercase();
+    let is_count =
+        ["tokens", "max", "min", "limit", "count", "budget", "number"].iter().any(|word| name.contains(word));
+    let counts = name.contains("token") && is_count && text.len() <= 12 && text.parse::<f64>().is_ok();
     counts || matches!(text, "true" | "false")
 }

@@ -32,6 +32,11 @@ pub fn is_one_expression(value: &str) -> bool {
     inner.is_some_and(|inner| !inner.contains(['{', '}', '"', '\'']))
 }
 
+/// A header whose value is a credential, though its name is in no list of ours; an input of this name is meant for one.
+pub fn is_secret_header(name: &str) -> bool {
+    ["authorization", "proxy-authorization", "cookie"].iter().any(|header| name.eq_ignore_ascii_case(header))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

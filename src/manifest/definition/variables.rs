@@ -186,6 +186,7 @@ pub(super) fn is_secret_input(name: &str, input: View<'_>) -> bool {
     let password = |view: View<'_>, key| view.text_of(key).is_some_and(|kind| kind.eq_ignore_ascii_case("password"));
     let meta = input.get("meta");
     sensitive::is_sensitive(name)
+        || text::is_secret_header(name)
         || meta.is_some_and(|meta| {
             meta.flag("writeOnly") == Some(true) || password(meta, "type") || password(meta, "inputType")
         })
@@ -216,7 +217,7 @@ fn value(input: View<'_>, secret: bool) -> InputValue {
         InputValue::Empty
     } else if text::is_placeholder(written) {
         InputValue::Placeholder
-    } else if secret || sensitive::is_secret_itself(written) {
+    } else if secret || sensitive::is_secret_itself(written) || sensitive::looks_like_token(written).is_some() {
         InputValue::Secret(Secret::new(written.to_string()))
     } else if input.text_of("type") == Some("template") {
         InputValue::Refers

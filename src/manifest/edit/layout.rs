@@ -181,10 +181,10 @@ impl<'t> Layout<'_, 't> {
         }
     }
 
-    /// Whether anything in a node has an anchor or is an alias.
+    /// Whether anything in a node is repeated by an alias, or is one.
     pub fn is_shared(&self, id: Id) -> bool {
         let node = self.tree.node(id);
-        node.anchored
+        node.repeated
             || match &node.kind {
                 NodeKind::Alias(_) => true,
                 NodeKind::Scalar { .. } => false,

@@ -141,7 +141,10 @@ fn remove_document(text: &str, range: Range<usize>, item: Option<u32>) -> Result
 
 /// The comments at the left edge before and after what a document says.
 fn comments_around(text: &str) -> (&str, &str) {
-    let is_comment = |line: &str| line.starts_with('#') || line.trim().is_empty();
+    let is_comment = |line: &str| {
+        let line = line.strip_prefix('\u{feff}').unwrap_or(line);
+        line.starts_with('#') || line.trim().is_empty()
+    };
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let count = |mut lines: Box<dyn Iterator<Item = &&str> + '_>| {
         lines.by_ref().take_while(|line| is_comment(line)).map(|line| line.len()).sum::<usize>()
@@ -166,6 +169,14 @@ impl Edit {
 }
 
 impl EditError {
+    /// The path of the edit, with dots.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            EditError::At { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
     fn at(self, path: &[String]) -> Self {
         match self {
             EditError::At { .. } => self,

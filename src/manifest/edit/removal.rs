@@ -43,7 +43,7 @@ impl Draft<'_, '_> {
 
     pub(super) fn remove_entry(&self, map: Id, entry: &Entry) -> Result<Vec<Splice>> {
         let NodeKind::Map { entries, merge, flow } = &self.tree().node(map).kind else { return Err(EditError::NoMap) };
-        if merge.is_some() || self.tree().node(map).anchored {
+        if merge.is_some() || self.tree().node(map).repeated {
             return Err(EditError::Shared);
         }
         let index = entries.iter().position(|e| e.key == entry.key).ok_or(EditError::Layout)?;
@@ -68,7 +68,7 @@ impl Draft<'_, '_> {
 
     pub(super) fn remove_item(&self, list: Id, index: usize) -> Result<Vec<Splice>> {
         let NodeKind::List { items, flow } = &self.tree().node(list).kind else { return Err(EditError::NoMap) };
-        if self.tree().node(list).anchored {
+        if self.tree().node(list).repeated {
             return Err(EditError::Shared);
         }
         if *flow {

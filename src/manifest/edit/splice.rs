@@ -85,7 +85,7 @@ impl<'a, 't> Draft<'a, 't> {
         let (mut id, mut holder, mut key) = (self.root, Holder::Root, "");
         for (depth, step) in path.iter().enumerate() {
             let node = self.tree().node(id);
-            if node.anchored {
+            if node.repeated {
                 return Err(EditError::Shared);
             }
             let lacks = Found::Lacks { id, holder, key, rest: &path[depth..] };
@@ -116,7 +116,7 @@ impl<'a, 't> Draft<'a, 't> {
         if old == *new {
             return Ok(Vec::new());
         }
-        if self.tree().node(id).anchored || matches!(self.tree().node(id).kind, NodeKind::Alias(_)) {
+        if self.tree().node(id).repeated || matches!(self.tree().node(id).kind, NodeKind::Alias(_)) {
             return Err(EditError::Shared);
         }
         match (&old, new) {
@@ -181,7 +181,7 @@ impl<'a, 't> Draft<'a, 't> {
                     Value::Text(text) => self.text_like(text, *style, in_flow, holder),
                     value => render::flow(value, self.json),
                 };
-                Ok(Splice::new(at, with))
+                Ok(self.beside_its_comment(at, with, is_block(*style)))
             }
             NodeKind::Scalar { .. } => self.fill(holder, in_flow, new),
             NodeKind::Map { flow: true, .. } | NodeKind::List { flow: true, .. } => {
@@ -202,6 +202,25 @@ impl<'a, 't> Draft<'a, 't> {
             }
         }
         render::like(text, if is_block(style) { ScalarStyle::Plain } else { style }, self.json)
+    }
+
+    /// Writes a scalar so that the comment beside the old one stays: of a text below `|` it stands beside that mark.
+    fn beside_its_comment(&self, at: Range<usize>, with: String, was_block: bool) -> Vec<Splice> {
+        let text = self.layout.text();
+        let rest = if was_block { at.start } else { at.end }..self.layout.line_end(at.start);
+        let comment = text.get(rest.clone()).and_then(|rest| Some(&rest[rest.find(" #")? + 1..]));
+        let is_block = with.starts_with(['|', '>']);
+        match comment {
+            Some(comment) if was_block || is_block => {
+                let (head, below) = match with.find(self.newline).filter(|_| is_block) {
+                    Some(end) => with.split_at(end),
+                    None => (with.as_str(), ""),
+                };
+                let end = if was_block { at.end } else { rest.end };
+                Splice::new(at.start..end, format!("{head} {comment}{below}"))
+            }
+            _ => Splice::new(at, with),
+        }
     }
 
     /// Writes a value where nothing stands.
@@ -252,7 +271,7 @@ impl<'a, 't> Draft<'a, 't> {
 
     fn insert_entry(&self, map: Id, key: &str, value: &Value) -> Result<Vec<Splice>> {
         let NodeKind::Map { entries, merge, flow } = &self.tree().node(map).kind else { return Err(EditError::NoMap) };
-        if merge.is_some() || self.tree().node(map).anchored {
+        if merge.is_some() || self.tree().node(map).repeated {
             return Err(EditError::Shared);
         }
         let Some(last) = entries.last() else {
@@ -281,7 +300,7 @@ impl<'a, 't> Draft<'a, 't> {
 
     fn insert_item(&self, list: Id, index: usize, value: &Value) -> Result<Vec<Splice>> {
         let NodeKind::List { items, flow } = &self.tree().node(list).kind else { return Err(EditError::NoMap) };
-        if self.tree().node(list).anchored {
+        if self.tree().node(list).repeated {
             return Err(EditError::Shared);
         }
         let Some(last) = items.last() else { return self.insert_first(list, &Value::List(vec![value.clone()])) };

@@ -436,6 +436,22 @@ impl<'a> Integration<'a, '_> {
         let is_there = |name: &str| now.iter().any(|variable| variable.name == name);
         let is_new = |name: &str| !before.spec.connections.iter().any(|variable| variable.name == name);
         let bound = before.spec.connections.iter().filter_map(|v| Some((v.name.as_str(), v.stable_key()?)));
+        let of = |component: &api::ComponentRef, type_: &str| format!("{component}/{type_}");
+        for (name, key) in bound.clone() {
+            let own = now.iter().find(|variable| variable.name == name).map(|variable| &variable.shape);
+            let to = connections.iter().find(|c| c.spec.stable_key == key).map(|c| &c.spec);
+            if let (Some(Shape::Own { component, type_, .. }), Some(to)) = (own, to)
+                && !(to.component.is(component) && to.type_ == *type_)
+            {
+                self.notes.push(Note::BoundVariableDiffers {
+                    integration: self.name.to_string(),
+                    variable: name.to_string(),
+                    key: key.to_string(),
+                    is: of(component, type_),
+                    was: of(&to.component, &to.type_),
+                });
+            }
+        }
         for (variable, key) in bound.filter(|(name, _)| !is_there(name)) {
             let bound_to = connections.iter().find(|c| c.spec.stable_key == key).map(|c| &c.spec);
             // Of another component or type it cannot be that.

@@ -74,6 +74,8 @@ pub enum Note {
     BoundVariableGone { integration: String, variable: String, key: String, new: Vec<String> },
     /// A variable that was bound went, and another one of the definition is bound to the same key.
     BoundVariableRenamed { integration: String, variable: String, key: String, to: String },
+    /// A bound variable is of another component or type now than what it is bound to.
+    BoundVariableDiffers { integration: String, variable: String, key: String, is: String, was: String },
     /// A variable was bound to another key here than the definition binds it to.
     Rebound { integration: String, variable: String, from: String, to: String },
     /// An integration that was imported before is not among what was imported; one that it may have become.
@@ -196,6 +198,7 @@ impl Note {
             | NotActive { .. }
             | BoundVariableGone { .. }
             | Rebound { .. }
+            | BoundVariableDiffers { .. }
             | IntegrationGone { .. }
             | ConnectionGone { .. }
             | TypesNotListed { .. } => Level::ByHand,
@@ -381,6 +384,10 @@ impl fmt::Display for Note {
             BoundVariableRenamed { integration, variable, key, to } => write!(
                 f,
                 "{integration}: {variable:?} is not in the definition any more; {to:?} is bound to {key} in its place"
+            ),
+            BoundVariableDiffers { integration, variable, key, is, was } => write!(
+                f,
+                "{integration}: {variable:?} is of {is} now, and is bound to {key}, which is of {was}: bind it to a connection of {is}"
             ),
             Rebound { integration, variable, from, to } => write!(
                 f,

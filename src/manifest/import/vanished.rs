@@ -6,10 +6,13 @@ use crate::api::{ConnectionSpec, IntegrationSpec, Object, Variable};
 use crate::engine::near_miss::near_misses;
 use std::collections::BTreeSet;
 
+/// An integration, the one that it replaces, and what its variables mean.
+pub(super) type Imported<'a> = (String, Option<&'a Object<IntegrationSpec>>, Vec<Variable>);
+
 /// What is known after an import of all that a tenant has.
 pub(super) struct Now<'a> {
     /// The integrations, with what their variables mean.
-    pub integrations: &'a [(String, Option<&'a Object<IntegrationSpec>>, Vec<Variable>)],
+    pub integrations: &'a [Imported<'a>],
     /// Their titles.
     pub titles: &'a [&'a str],
     /// Connections that are new.

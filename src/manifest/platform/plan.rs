@@ -326,5 +326,6 @@ fn is_public(name: &str, kind: Option<&str>, value: &str) -> bool {
     known.iter().any(|word| is(kind, word))
         && !sensitive::is_sensitive(name)
         && !is_secret_itself(value)
+        && sensitive::looks_like_token(value).is_none()
         && value.chars().count() <= bounds::VALUE
 }

@@ -5,9 +5,12 @@ use crate::engine::canonical::Json;
 use crate::engine::field::FieldKind;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::plan::{Action, ActionKind, FieldChange, Op};
+use crate::engine::world::Inventory;
 use crate::manifest::{self, Edit, EditError, Origin, Rewrite, SourceFile, What};
+use crate::tenant::gather::beside;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What is asked of a document.
@@ -59,8 +62,17 @@ pub(super) fn definition_of(resource: &Resource) -> Option<&str> {
 /// read and nothing written.
 pub fn by_hand<'a>(
     actions: impl IntoIterator<Item = &'a Action>,
-    origins: &BTreeMap<ObjectId, Origin>,
+    origins: &'a BTreeMap<ObjectId, Origin>,
+    live: &Inventory,
 ) -> Vec<(ObjectId, String)> {
+    // A definition that several name gets a new name for whoever changes it.
+    let mut naming: HashMap<PathBuf, usize> = HashMap::new();
+    for integration in live.integrations.values() {
+        let origin = origins.get(&ObjectId::new(Kind::Integration, integration.name()));
+        if let (Some(origin), Some(Definition::File(file))) = (origin, &integration.spec.definition) {
+            *naming.entry(beside(origin, file)).or_default() += 1;
+        }
+    }
     let mut of_file: BTreeMap<&str, Changes<'a>> = BTreeMap::new();
     for action in actions {
         let id = &action.change.object;
@@ -68,15 +80,17 @@ pub fn by_hand<'a>(
         let what = match (action.action, &action.change.before, &action.change.after) {
             (ActionKind::Delete, ..) => What::Remove,
             (ActionKind::Update, Some(before), Some(after)) => {
-                let names_none = id.kind == Kind::Integration && definition_of(&before.to_resource()).is_none();
-                let brings = action.change.definition.as_ref().filter(|_| names_none);
+                let resource = before.to_resource();
+                let named = definition_of(&resource).map(|file| beside(origin, file));
+                let is_own = named.is_some_and(|named| naming.get(&named).copied().unwrap_or_default() <= 1);
+                let brings = action.change.definition.as_ref().filter(|_| id.kind == Kind::Integration && !is_own);
                 What::Edit(asked(action, after, brings.map(|_| "its.definition")).edits)
             }
             _ => continue,
         };
         let file = of_file.entry(&origin.file.path);
-        let file = file.or_insert_with(|| Changes { file: Arc::clone(&origin.file), ids: Vec::new(), all: Vec::new() });
-        file.ids.push(id);
+        let file = file.or_insert_with(|| Changes { file: Arc::clone(&origin.file), of: Vec::new(), all: Vec::new() });
+        file.of.push((id, origin));
         file.all.push(Rewrite { range: origin.range.clone(), item: origin.item, what });
     }
     let files: Vec<Changes<'a>> = of_file.into_values().collect();
@@ -91,16 +105,19 @@ pub fn by_hand<'a>(
 /// What some actions mean for one file.
 struct Changes<'a> {
     file: Arc<SourceFile>,
-    ids: Vec<&'a ObjectId>,
+    of: Vec<(&'a ObjectId, &'a Origin)>,
     all: Vec<Rewrite>,
 }
 
 impl Changes<'_> {
     fn refused(&self) -> Vec<(ObjectId, String)> {
         let results = manifest::rewrite(&self.file.text, &self.all).results;
-        let why = |(id, result): (&&ObjectId, Result<(), EditError>)| {
-            Some(((*id).clone(), format!("{}: {}", self.file.path, result.err()?)))
+        let why = |((id, origin), result): (&(&ObjectId, &Origin), Result<(), EditError>)| {
+            let error = result.err()?;
+            let path: Vec<&str> = error.path().map(|path| path.split('.').collect()).unwrap_or_default();
+            let line = manifest::locate(origin, &path).map_or(origin.first_line, |at| at.line);
+            Some(((*id).clone(), format!("{}:{line}: {error}", self.file.path)))
         };
-        self.ids.iter().zip(results).filter_map(why).collect()
+        self.of.iter().zip(results).filter_map(why).collect()
     }
 }

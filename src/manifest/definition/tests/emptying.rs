@@ -173,6 +173,42 @@ fn a_reference_is_no_secret_in_any_format() {
     assert_eq!((String::from_utf8(kept).unwrap(), emptied.len()), (old("{value: \"\"}"), 1));
 }
 
+/// "by place and type": in lists of named values and in pairs, by the name of a header, and by a token's own shape.
+#[test]
+fn secrets_in_lists_and_tokens_are_found() {
+    let with = |defaults: &str, input: &str| {
+        format!(
+            "definitionVersion: 7\nname: T\nrequiredConfigVars:\n  - {{key: Form, dataType: jsonForm, defaultValue: {defaults}}}\n\
+             flows:\n  - name: F\n    steps:\n      - {{name: S, action: {{key: x, component: {{key: c, isPublic: true, version: 1}}}}, \
+             inputs: {{{input}}}}}\n"
+        )
+    };
+    let token = format!("ghp_{}", "a".repeat(36));
+    for (defaults, input) in [
+        ("{list: [{token: S3CR3T}]}", "a: {type: value, value: x}"),
+        ("[{key: Authorization, value: Bearer S3CR3T}, {key: Accept, value: plain}]", "a: {type: value, value: x}"),
+        ("x", "a: {type: value, value: [{password: S3CR3T}]}"),
+        ("x", "a: {type: value, value: {items: [{apiKey: S3CR3T}]}}"),
+        ("x", "authorization: {type: value, value: Basic S3CR3T}"),
+        ("x", "token: {type: value, value: \"482913\"}"),
+        ("x", &format!("a: {{type: value, value: {token}}}")),
+    ] {
+        let text = with(defaults, input);
+        let (kept, emptied) = empty_secrets(text.as_bytes()).unwrap();
+        let kept = String::from_utf8(kept).unwrap();
+        assert_eq!(emptied.len(), 1, "{text}");
+        assert!(!kept.contains("S3CR3T") && !kept.contains("482913") && !kept.contains("ghp_"), "{kept}");
+        assert_eq!(kept.contains("value: plain"), defaults.contains("Accept"), "{kept}");
+    }
+    for input in [
+        "maxTokens: {type: value, value: \"4096\"}",
+        "tokenLimit: {type: value, value: \"10\"}",
+        "a: {type: value, value: [{name: x}]}",
+    ] {
+        assert!(empty_secrets(with("x", input).as_bytes()).unwrap().1.is_empty(), "{input}");
+    }
+}
+
 #[test]
 fn utf_16_comes_back_as_utf_8() {
     let text = with_inputs("      password: {value: hunter2}\n");

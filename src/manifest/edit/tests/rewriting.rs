@@ -83,7 +83,7 @@ proptest! {
 
 #[test]
 fn what_cannot_be_changed_holds_back_no_neighbour() {
-    let text = "kind: Connection\nspec: &s\n  title: A\n---\nkind: Connection\nspec:\n  title: B\n";
+    let text = "kind: Connection\nspec: &s\n  title: A\nmore: *s\n---\nkind: Connection\nspec:\n  title: B\n";
     let to_c = |at| change(text, false, at, What::Edit(vec![set(&["spec", "title"], json!("C"))]));
     let Rewritten { text: new, results } = rewrite(text, &[to_c(0), to_c(1)]);
     assert_eq!(new.as_deref(), Some(text.replace("title: B", "title: C").as_str()));
@@ -100,4 +100,44 @@ fn of_a_file_of_which_all_goes_nothing_is_left() {
     assert!(rewrite(&text, &all).text.is_none());
     let but_one = rewrite(&text, &all[1..]);
     assert_eq!(but_one.text.unwrap(), file(false, 1));
+}
+
+fn edited(text: &str, path: &[&str], value: serde_json::Value) -> String {
+    let rewritten = rewrite(text, &[change(text, false, 0, What::Edit(vec![set(path, value)]))]);
+    assert_eq!(rewritten.results, [Ok(())], "{text}");
+    rewritten.text.unwrap()
+}
+
+/// "comments … survive": those beside a value, too, whatever form it gets.
+#[test]
+fn a_comment_beside_a_value_stays() {
+    let of = |value: &str| format!("kind: X\nspec:\n  title: {value}\n  other: y # why\n");
+    let title = |value: &str, new: &str| edited(&of(value), &["spec", "title"], json!(new));
+    assert_eq!(title("a  # in step", "b"), of("b  # in step"));
+    assert_eq!(title("a  # in step", "b\nc"), of("|- # in step\n    b\n    c"));
+    assert_eq!(title("|- # in step\n    b\n    c", "d\ne"), of("|- # in step\n    d\n    e"));
+    assert_eq!(title("|- # in step\n    b\n    c", "d"), of("d # in step"));
+    assert_eq!(title("|-\n    b\n    c", "d"), of("d"));
+    assert_eq!(title("'a #1'", "b\nc"), of("|-\n    b\n    c"));
+}
+
+/// An anchor that nothing repeats shares nothing.
+#[test]
+fn an_anchor_without_an_alias_stops_nothing() {
+    let text = "kind: X\nspec: &s\n  title: &t T\n  list: &l [a]\n";
+    assert_eq!(edited(text, &["spec", "title"], json!("New")), text.replace("&t T", "&t New"));
+    assert_eq!(edited(text, &["spec", "list"], json!(["a", "b"])), text.replace("[a]", "[a, b]"));
+    let rewritten = rewrite(&text.replace("[a]", "[a]\n  other: *t"), &[]);
+    assert!(rewritten.text.is_some());
+}
+
+/// What stands above the first document stays, behind a byte order mark too.
+#[test]
+fn a_licence_behind_a_byte_order_mark_stays() {
+    let documents = file(false, 2);
+    for head in ["# SPDX-License-Identifier: MIT\n\n", "\u{feff}# SPDX-License-Identifier: MIT\n\n"] {
+        let text = format!("{head}{}", documents.trim_start_matches("---\n"));
+        let left = rewrite(&text, &[change(&text, false, 0, What::Remove)]).text.unwrap();
+        assert!(left.starts_with(head), "{left:?}");
+    }
 }
