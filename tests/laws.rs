@@ -175,6 +175,14 @@ fn any_prefix_ends_the_same(world: &World, dice: &mut Dice) -> Result<(), TestCa
     let half = cut_off(world, &first, dice);
     let rest = whole(&half);
     let (ended, should) = (state(&outcome(&half, &rest)), state(&outcome(world, &first)));
+    // Cut off after an object and before its record, the record no longer tells of every key where it was sent.
+    let without_sent = |mut state: State| {
+        state
+            .values_mut()
+            .for_each(|(_, record)| record.iter_mut().for_each(|record| Arc::make_mut(record).sent.clear()));
+        state
+    };
+    let (ended, should) = (without_sent(ended), without_sent(should));
     let differ: Vec<_> = ended.keys().chain(should.keys()).filter(|k| ended.get(k) != should.get(k)).collect();
     let story = format!("{}\nfirst\n{}\nrest\n{}", told(world), brief(&first), brief(&rest));
     prop_assert!(differ.is_empty(), "{differ:?}\n{story}");

@@ -278,7 +278,7 @@ fn record_all(inventory: &mut Inventory, tenant: &str) {
     for item in items {
         let wrote = |hash| Wrote { hash, writers: writers.clone() };
         let fields = item.fields(false).into_iter().map(|(field, value)| (field.into_owned(), wrote(value.hash())));
-        let record = Record { tenant: tenant.into(), made: true, fields: fields.collect() };
+        let record = Record { tenant: tenant.into(), made: true, fields: fields.collect(), ..Record::default() };
         inventory.records.extend(Record::decode(&record.encode()).map(|record| (item.id(), Arc::new(record))));
     }
 }

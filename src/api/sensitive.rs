@@ -54,17 +54,19 @@ pub fn cel_is_sensitive(variable: &str) -> String {
 
 /// A URL with a user and a password in it; a template or a variable in the password's place is none. Short, since
 /// a cluster reckons what each character costs.
-const WITH_PASSWORD: &str = r"(//|https?:)[^/?#:\s]*:([^{$/?#@]|\{[^{])[^/?#\s]*@";
+const WITH_PASSWORD: &str = r"//[^/?#:\s]*:[^{$/?#@][^/?#\s]*@";
+/// Odd forms of the same, which only files are held to: `https:u:pw@h`, and a password that begins with one brace.
+const ODDLY_WITH_PASSWORD: &str = r"(//|https?:)[^/?#:\s]*:([^{$/?#@]|\{[^{])[^/?#\s]*@";
 /// Both are in a private key as PEM or as PGP writes it.
 const PRIVATE_KEY: [&str; 2] = ["PRIVATE KEY", "-----"];
 
 /// Whether a value is a secret whatever its name: a URL with a password in it, or a private key.
 pub fn is_secret_itself(value: &str) -> bool {
-    static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(WITH_PASSWORD).ok());
+    static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| patterns(&[WITH_PASSWORD, ODDLY_WITH_PASSWORD]));
     // Most values are neither, and cost nothing.
     let is_url = value.contains('@') && (value.contains("//") || value.contains("http"));
     PRIVATE_KEY.iter().all(|part| value.contains(part))
-        || is_url && PATTERN.as_ref().is_some_and(|pattern| pattern.is_match(value))
+        || is_url && PATTERNS.iter().any(|pattern| pattern.is_match(value))
 }
 
 /// The same as [`is_secret_itself`], as a CEL expression over the string `variable`.
