@@ -9,9 +9,9 @@ use crate::engine::near_miss::{listed, near_misses};
 use crate::engine::plan::{Action, ActionKind, At, Finding, Note, OverrideOf, Plan, Scope, Skipped};
 use crate::engine::record::Writer;
 use crate::engine::world::{ReadOnly, Sync, View, World};
-use crate::manifest::Problem;
+use crate::manifest::{Origin, Problem};
 use crate::tenant::directory;
-use crate::tenant::project::{Project, UNNAMED};
+use crate::tenant::project::{Project, UNNAMED, at};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -195,42 +195,54 @@ pub fn known<'a>(what: &str, name: &str, there: impl Iterator<Item = &'a String>
     Err(Failure::new(format!("there is no {what} {name}"), help))
 }
 
+/// A part of a document that is looked for.
+type Wanted<'p> = (&'p Origin, Vec<String>);
+
 /// Writes down where a person would look for what the plan speaks of.
 fn locate(project: &Project, syncs: &[Sync], plan: &mut Plan) {
-    for target in &mut plan.targets {
-        for action in &mut target.actions {
-            // Of what is made or goes the whole is meant.
-            let is_of_fields = !matches!(action.action, ActionKind::Create | ActionKind::Delete);
-            let changed = action.fields.first().filter(|_| is_of_fields);
-            let path = changed.map(|c| c.field.document_path()).unwrap_or_default();
-            // Where it is declared is where it can be changed; a delete is declared nowhere.
-            let id = &action.change.object;
-            let first = changed.map(|c| &c.field);
-            let by_override = action.overrides.iter().find(|o| Some(&o.field) == first);
-            if let Some(OverrideOf { writer: Writer::Sync(sync), position, .. }) = by_override {
-                let path = ["spec".to_string(), "overrides".to_string(), position.to_string()];
-                action.at = project.at(None, &ObjectId::new(Kind::TenantSync, sync), &path);
-                continue;
-            }
-            let mut writers = action.writers.iter().filter(|_| action.action != ActionKind::Delete);
-            let declared = writers.find_map(|writer| match writer {
-                Writer::Source => project.declared_at(&target.tenant, id, &path),
-                _ => {
-                    let sync = syncs.iter().find(|s| s.writer == *writer)?;
-                    project.at(Some(&sync.spec.from), id, &path)
-                }
-            });
-            action.at = declared.or_else(|| project.at(Some(&target.tenant), id, &path));
-        }
+    let actions = plan.targets.iter().flat_map(|target| target.actions.iter().map(move |action| (target, action)));
+    let of_actions: Vec<Option<Wanted<'_>>> =
+        actions.map(|(target, action)| where_declared(project, syncs, &target.tenant, action)).collect();
+    let unplaced = |finding: &&Finding| finding.at.is_none();
+    let of_findings: Vec<Option<Wanted<'_>>> =
+        plan.findings.iter().filter(unplaced).map(|finding| where_found(project, finding)).collect();
+    let wanted: Vec<Wanted<'_>> = of_actions.iter().chain(&of_findings).flatten().cloned().collect();
+    let mut found = at(&wanted).into_iter();
+    let mut next = |wanted: &Option<Wanted<'_>>| wanted.as_ref().and_then(|_| found.next());
+    let actions = plan.targets.iter_mut().flat_map(|target| &mut target.actions);
+    actions.zip(&of_actions).for_each(|(action, wanted)| action.at = next(wanted));
+    let findings = plan.findings.iter_mut().filter(|finding| finding.at.is_none());
+    findings.zip(&of_findings).for_each(|(finding, wanted)| finding.at = next(wanted));
+}
+
+/// Where it is declared is where it can be changed; a delete is declared nowhere.
+fn where_declared<'p>(project: &'p Project, syncs: &[Sync], tenant: &str, action: &Action) -> Option<Wanted<'p>> {
+    // Of what is made or goes the whole is meant.
+    let is_of_fields = !matches!(action.action, ActionKind::Create | ActionKind::Delete);
+    let changed = action.fields.first().filter(|_| is_of_fields);
+    let path = changed.map(|c| c.field.document_path()).unwrap_or_default();
+    let id = &action.change.object;
+    let first = changed.map(|c| &c.field);
+    let by_override = action.overrides.iter().find(|o| Some(&o.field) == first);
+    if let Some(OverrideOf { writer: Writer::Sync(sync), position, .. }) = by_override {
+        let path = vec!["spec".to_string(), "overrides".to_string(), position.to_string()];
+        return Some((project.origin(None, &ObjectId::new(Kind::TenantSync, sync))?, path));
     }
-    for finding in plan.findings.iter_mut().filter(|f| f.at.is_none()) {
-        if let Some(id) = &finding.object {
-            finding.at = project.at(finding.tenant.as_deref(), id, &finding.path);
-        }
-        // Where a tenant is said to be is where that can be corrected.
-        if let (Code::TenantUnreachable, Some(tenant)) = (finding.code, &finding.tenant) {
-            let place = ["spec", "place"].map(str::to_string);
-            finding.at = project.at(None, &ObjectId::new(Kind::Tenant, tenant), &place);
-        }
+    let mut writers = action.writers.iter().filter(|_| action.action != ActionKind::Delete);
+    let declared = writers.find_map(|writer| match writer {
+        Writer::Source => project.declared(tenant, id),
+        _ => project.origin(Some(&syncs.iter().find(|s| s.writer == *writer)?.spec.from), id),
+    });
+    Some((declared.or_else(|| project.origin(Some(tenant), id))?, path))
+}
+
+fn where_found<'p>(project: &'p Project, finding: &Finding) -> Option<Wanted<'p>> {
+    // Where a tenant is said to be is where that can be corrected.
+    if let (Code::TenantUnreachable, Some(tenant)) = (finding.code, &finding.tenant)
+        && let Some(origin) = project.origin(None, &ObjectId::new(Kind::Tenant, tenant))
+    {
+        return Some((origin, ["spec", "place"].map(str::to_string).to_vec()));
     }
+    let origin = project.origin(finding.tenant.as_deref(), finding.object.as_ref()?)?;
+    Some((origin, finding.path.clone()))
 }

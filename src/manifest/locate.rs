@@ -2,9 +2,10 @@
 
 use super::node::{self, Id, NodeKind, Tree};
 use super::problem::Problem;
-use super::source::{Origin, Position};
+use super::source::{Origin, Position, line_breaks};
 use super::{mask, schema};
 use crate::api::Kind;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// The place of a field, given as a path below the document: names of fields, and for items of lists
@@ -16,6 +17,40 @@ pub fn locate(origin: &Origin, path: &[&str]) -> Option<Position> {
     let tree = node::parse(origin.text()).ok()??;
     let at = nearest(&tree, root(&tree, origin.item)?, path)?;
     Some(origin.position(at.start))
+}
+
+/// The lines of fields of many documents: a list that holds several of them is parsed once.
+pub fn locate_all(wanted: &[(&Origin, Vec<String>)]) -> Vec<Option<u32>> {
+    let mut lines: Vec<Option<u32>> = vec![None; wanted.len()];
+    let mut lists: BTreeMap<(&str, usize), Vec<usize>> = BTreeMap::new();
+    for (index, (origin, path)) in wanted.iter().enumerate() {
+        match origin.item {
+            Some(_) => lists.entry((&origin.file.path, origin.range.start)).or_default().push(index),
+            None => {
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                lines[index] = locate(origin, &path).map(|at| at.line);
+            }
+        }
+    }
+    for indices in lists.values() {
+        let Some(first) = indices.first().and_then(|index| wanted.get(*index)) else { continue };
+        let Some(tree) = node::parse(first.0.text()).ok().flatten() else { continue };
+        // From the top down, so that each line break is counted once.
+        let offset = |index: &usize| {
+            let (origin, path) = wanted.get(*index)?;
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            Some((*index, nearest(&tree, root(&tree, origin.item)?, &path)?.start))
+        };
+        let mut offsets: Vec<(usize, usize)> = indices.iter().filter_map(offset).collect();
+        offsets.sort_by_key(|(_, offset)| *offset);
+        let (mut at, mut line) = (0, first.0.first_line);
+        for (index, offset) in offsets {
+            line += line_breaks(tree.text.as_bytes().get(at..offset).unwrap_or_default());
+            at = offset;
+            lines[index] = Some(line);
+        }
+    }
+    lines
 }
 
 /// Where a document begins with a plain key, as most do: that is seen without parsing it.

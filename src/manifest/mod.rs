@@ -34,7 +34,7 @@ pub use files::{
     Found, FoundFile, begins_as_plan, dangling, find, is_manifest, may_be_ours, read_file, read_files, read_paths,
     shown, strange,
 };
-pub use locate::{locate, problem, text_at};
+pub use locate::{locate, locate_all, problem, text_at};
 pub use problem::{Excerpt, Problem};
 pub use read::{Document, Invalid, Reading, Unparsed, read_bytes, read_text};
 pub use source::{Origin, Position, SourceFile};

@@ -14,7 +14,7 @@ use crate::engine::near_miss::meant;
 use crate::engine::plan::{At, DefinitionFrom};
 use crate::engine::record::Writer;
 use crate::engine::world::{Sync, Targets, TenantView, View, World};
-use crate::manifest::{Origin, Problem, locate, problem};
+use crate::manifest::{Origin, Problem, locate_all, problem};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -342,26 +342,28 @@ impl Project {
         }
     }
 
-    /// Where a person would look for an object of a place, or for a part of it.
-    pub fn at(&self, tenant: Option<&str>, id: &ObjectId, path: &[String]) -> Option<At> {
+    /// The document in which a person would look for an object of a place.
+    pub fn origin(&self, tenant: Option<&str>, id: &ObjectId) -> Option<&Origin> {
         let live = tenant.and_then(|t| self.tenants.get(t)).and_then(|t| t.live.as_ref().ok());
         let in_place = live.and_then(|s| s.origins.get(id));
-        in_place
-            .or_else(|| self.origins.get(id))
-            .map(|origin| at(origin, path))
-            .or_else(|| self.declared_at(tenant?, id, path))
+        in_place.or_else(|| self.origins.get(id)).or_else(|| self.declared(tenant?, id))
     }
 
-    /// Where a tenant's source declares an object, or a part of it.
-    pub fn declared_at(&self, tenant: &str, id: &ObjectId, path: &[String]) -> Option<At> {
+    /// The document in which a tenant's source declares an object.
+    pub fn declared(&self, tenant: &str, id: &ObjectId) -> Option<&Origin> {
         let source = self.tenants.get(tenant)?.source.as_ref()?.as_ref().ok()?;
-        source.origins.get(id).map(|origin| at(origin, path))
+        source.origins.get(id)
     }
 }
 
-fn at(origin: &Origin, path: &[String]) -> At {
-    let steps: Vec<&str> = path.iter().map(String::as_str).collect();
-    At { file: origin.file.path.clone(), line: locate(origin, &steps).map_or(origin.first_line, |p| p.line) }
+/// Where parts of documents stand, in their order.
+pub fn at(wanted: &[(&Origin, Vec<String>)]) -> Vec<At> {
+    let lines = locate_all(wanted);
+    let of = |((origin, _), line): (&(&Origin, Vec<String>), Option<u32>)| At {
+        file: origin.file.path.clone(),
+        line: line.unwrap_or(origin.first_line),
+    };
+    wanted.iter().zip(lines).map(of).collect()
 }
 
 /// Why a folder that is not there, or is none, says nothing.

@@ -156,6 +156,7 @@ fn a_new_connection_with_anothers_secret_is_one() {
     // Beside a new one that sends it nowhere that is known, there is nothing to compare with.
     let silent = world().tenant("prod", |t| crm(t.declares(), A).connection("x", "http/basic").secret("password", "s"));
     unmarked(&silent, "prod/Connection/crm");
+    unmarked(&silent, "prod/Connection/x");
     // One that is gone and is recorded.
     let gone = prod(|t| crm(t, A), |t| t.connection("x", "http/basic").input("baseUrl", B).secret("password", "s"));
     let gone = gone.tenant("prod", |t| t.place().without("Connection/crm"));

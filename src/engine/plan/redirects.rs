@@ -446,15 +446,16 @@ impl<'d> Senders<'d> {
             }
             let declared = sent(&self.declared);
             // What is new too and sends it nowhere that is known is nothing to compare with.
-            let is_known = || declared.hosts(&id).any(|host| !is_own_host(host));
+            let here = || hosts.get_or_init(|| goes_to(types, inputs, component));
+            let is_known =
+                || declared.hosts(&id).any(|host| !is_own_host(host)) && here().iter().any(|host| !is_own_host(host));
             let of_new = || declared.other(&id).filter(|_| is_known()).map(|other| (other, &declared));
             let Some((other, sent)) = theirs.or_else(of_new) else { continue };
             // The customers of another connection are others.
             let is_new = |host: &&String| {
                 *host == endpoint::UNCLEAR || host.starts_with(EACH_CUSTOMERS) || !sent.goes(&id, host)
             };
-            let new: Vec<&String> =
-                hosts.get_or_init(|| goes_to(types, inputs, component)).iter().filter(is_new).collect();
+            let new: Vec<&String> = here().iter().filter(is_new).collect();
             if !new.is_empty() {
                 let known: BTreeSet<&String> =
                     sent.hosts(&id).filter(|host| !host.starts_with(EACH_CUSTOMERS)).collect();
