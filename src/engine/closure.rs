@@ -300,6 +300,7 @@ fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> Inve
     let mut part =
         Inventory { invalid: whole.invalid.clone(), unparsed: whole.unparsed.clone(), ..Inventory::default() };
     part.read_only.clone_from(&whole.read_only);
+    part.unread.clone_from(&whole.unread);
     // One that may use any connection may use one of this part.
     let unknown = whole.uses.iter().filter(|(_, uses)| uses.may_use_more());
     let unknown = unknown.map(|(name, _)| ObjectId::new(Kind::Integration, name)).filter(|id| !wanted.contains(id));

@@ -119,6 +119,8 @@ pub struct Inventory {
     pub invalid: BTreeMap<ObjectId, String>,
     /// Files that could hold anything.
     pub unparsed: BTreeSet<String>,
+    /// The text of what cannot be used and may name Secrets, by what it is called; `None` where that is unknown too.
+    pub unread: BTreeMap<String, Option<Arc<str>>>,
     /// Objects that are not written, though they count, and why.
     pub read_only: BTreeMap<ObjectId, ReadOnly>,
 }

@@ -32,11 +32,13 @@ pub fn gather(found: Reading, layout: &Layout, tenant: &str) -> Snapshot {
             inventory.invalid.entry(meant).or_insert_with(|| why.clone());
         }
         inventory.invalid.insert(id.clone(), why);
+        cannot_be_used(&mut inventory, &id, &invalid.origin);
         if let Some(before) = origins.insert(id.clone(), invalid.origin.clone()) {
             twice.entry(id).or_insert_with(|| vec![before]).push(invalid.origin);
         }
     }
     for unparsed in found.unparsed {
+        inventory.unread.insert(format!("{}, which cannot be read,", unparsed.file), None);
         inventory.unparsed.insert(unparsed.file);
         problems.extend(unparsed.problems);
     }
@@ -68,6 +70,7 @@ pub fn gather(found: Reading, layout: &Layout, tenant: &str) -> Snapshot {
     }
     for (id, places) in twice {
         problems.extend(twice_problems(&id, &places));
+        places.iter().for_each(|place| cannot_be_used(&mut inventory, &id, place));
         inventory.remove(&id);
         let files: BTreeSet<&str> = places.iter().map(|p| p.file.path.as_str()).collect();
         inventory.invalid.insert(
@@ -78,6 +81,15 @@ pub fn gather(found: Reading, layout: &Layout, tenant: &str) -> Snapshot {
     let invalid: Vec<ObjectId> = inventory.invalid.keys().cloned().collect();
     invalid.iter().for_each(|id| inventory.remove(id));
     Snapshot { inventory: Arc::new(inventory), origins: Arc::new(origins), problems, ..Snapshot::default() }
+}
+
+/// Keeps the text of what may name Secrets and cannot be used.
+fn cannot_be_used(inventory: &mut Inventory, id: &ObjectId, origin: &Origin) {
+    if matches!(id.kind, Kind::Connection | Kind::CustomerCredentials) {
+        let what = format!("{id}, which cannot be used,");
+        let text = inventory.unread.entry(what).or_insert_with(|| Some(Arc::from("")));
+        *text = text.as_ref().map(|text| Arc::from([text.as_ref(), origin.text()].concat()));
+    }
 }
 
 /// The object that a document means by its stable key, or its component's key.

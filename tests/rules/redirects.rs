@@ -632,19 +632,26 @@ fn a_deletion_that_moves_customers_is_one() {
 #[test]
 fn beside_what_cannot_be_read_a_secret_that_joins_is_one() {
     let without = |t: Tenant| t.connection("crm", "http/basic").input("baseUrl", A).input("note", "n");
-    let w = |unread: fn(Tenant) -> Tenant| prod(without, |t| crm(t, A)).tenant("prod", |t| unread(t.place()));
+    let unread = |mut w: Told, what: &str, text: Option<&str>| {
+        w.edit_live("prod", |live| drop(live.unread.insert(what.to_string(), text.map(Into::into))));
+        w
+    };
+    let w = |what: &str, text: Option<&str>| unread(prod(without, |t| crm(t, A)), what, text);
+    let own = "Connection/own, which cannot be used,";
     marked(
-        &w(|t| t.invalid("Connection/own")),
+        &w(own, Some("secretRef: {name: s}")),
         "prod/Connection/crm",
-        "Connection/own, which is invalid, may send elsewhere",
+        "own, which cannot be used, may send elsewhere",
     );
-    marked(&w(|t| t.unparsed("own.yaml")), "prod/Connection/crm", "own.yaml, which cannot be read, may send elsewhere");
-    unmarked(&w(|t| t.invalid("Integration/own")), "prod/Connection/crm");
+    unmarked(&w(own, Some("secretRef: {name: other}")), "prod/Connection/crm");
+    let file = "own.yaml, which cannot be read,";
+    marked(&w(file, None), "prod/Connection/crm", "own.yaml, which cannot be read, may send elsewhere");
     // Nor is it known what a customer gave.
     let new = world()
-        .tenant("prod", |t| t.invalid("CustomerCredentials/acme-crm"))
+        .tenant("prod", |t| t)
         .tenant("prod", |t| t.declares().connection("crm", "http/basic").input("baseUrl", B).per_customer("pin"));
-    marked(&new, "prod/Connection/crm", "CustomerCredentials/acme-crm cannot be read");
+    let theirs = unread(new, "CustomerCredentials/acme, which cannot be used,", Some("connection: crm"));
+    marked(&theirs, "prod/Connection/crm", "may be what a customer gave for it");
 }
 
 /// "A type that loses its mark", of an input that has no value yet, and under a key that is replaced.

@@ -15,7 +15,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         let text = format!("{} needs {}", connection.spec.stable_key, missing.join(", "));
-        let mend = "give each a value, a secretRef, or perCustomer: true";
+        let mend = how_to_give(&connection.spec, &missing, tenant.inventory);
         findings.push(Finding::of(Code::InputMissing, tenant.name, id(), text, mend));
         for row in tenant.bindings.users(name) {
             let text = format!(
@@ -33,6 +33,20 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
                 format!("complete Connection/{name}"),
             ));
         }
+    }
+}
+
+/// What a connection's missing inputs may be: a secret is no value, and one set for all is of no customer.
+fn how_to_give(connection: &ConnectionSpec, missing: &[&str], inventory: &Inventory) -> &'static str {
+    let type_ = inventory.connection_type(connection);
+    let is_secret = |name: &&str| {
+        sensitive::is_sensitive(name) || type_.and_then(|t| t.inputs.get(*name)).is_some_and(TypeInput::is_secret)
+    };
+    match (missing.iter().all(is_secret), connection.credentials == Credentials::OrganizationGlobal) {
+        (true, true) => "give each a secretRef",
+        (true, false) => "give each a secretRef, or perCustomer: true",
+        (false, true) => "give each a value, or a secretRef",
+        (false, false) => "give each a value, a secretRef, or perCustomer: true",
     }
 }
 

@@ -182,8 +182,22 @@ impl<'d> Senders<'d> {
     fn is_unclear_halfway(&self, action: &'d Action) -> bool {
         let (ActionKind::Create, Some(record)) = (action.action, action.change.record.as_deref()) else { return false };
         match action.change.after.as_ref().and_then(Sender::of_item) {
-            Some(Sender::Connection(then)) => self.connection_made_again(record, then).is_some(),
-            Some(Sender::Credentials(then)) => self.credentials_made_again(record, then).is_some(),
+            Some(Sender::Connection(then)) => {
+                // Once another that is new and shares a secret is there, that is what this one is compared with.
+                let sender = Sender::Connection(then);
+                let is_shared = sender.keys().any(|key| self.declared.is_named_by_others(key, sender));
+                is_shared || self.connection_made_again(record, then).is_some()
+            }
+            Some(Sender::Credentials(then)) => {
+                // Once its connection is as declared, a host of this customer is beside secrets of ours.
+                let connection = self.declared.connection(&then.spec.connection);
+                let is_beside_ours = connection.is_some_and(|connection| {
+                    let own = overlaid(Inputs::new(), &then.spec.inputs);
+                    !keys_of(&inputs_of(&connection.spec)).is_empty()
+                        && !strictest(self.draft, &connection.spec).hosts(&own).is_empty()
+                });
+                is_beside_ours || self.credentials_made_again(record, then).is_some()
+            }
             None => false,
         }
     }
@@ -371,12 +385,12 @@ impl<'d> Senders<'d> {
     /// that another connection answers until now.
     fn of_waiting_customers(&self, then: &Object<ConnectionSpec>, types: &Strictest<'_>) -> Option<String> {
         if self.live.customers(&then.spec.stable_key).is_empty() {
-            // Credentials that cannot be read may be for this key.
-            let may_be = |id: &&ObjectId| id.kind == Kind::CustomerCredentials;
-            let unread = self.draft.input.live.invalid.keys().find(may_be);
-            let takes = then.spec.inputs.values().any(Input::is_per_customer);
-            let unread = unread.filter(|_| takes && self.live.named(&then.spec.stable_key).is_none())?;
-            return Some(format!("{unread} cannot be read, and may be what a customer gave for it"));
+            // Credentials that cannot be used may be for this key.
+            let key = &then.spec.stable_key;
+            let takes = then.spec.inputs.values().any(Input::is_per_customer) && self.live.named(key).is_none();
+            let unread =
+                self.unread(key).filter(|what| takes && what.starts_with(Kind::CustomerCredentials.as_str()))?;
+            return Some(format!("{unread} may be what a customer gave for it"));
         }
         let hosts = goes_to(types, &inputs_of(&then.spec), &then.spec.component);
         let answering = self.live.connection(&then.spec.stable_key);
@@ -441,7 +455,7 @@ impl<'d> Senders<'d> {
             if let (None, Some(who)) = (&theirs, theirs.is_none().then(before).flatten()) {
                 return Some(format!("{name} names {of_it} of Secret {secret}, which {who}"));
             }
-            if let (None, Some(unread)) = (&theirs, self.unread()) {
+            if let (None, Some(unread)) = (&theirs, self.unread(secret)) {
                 return Some(format!("{name} names {of_it} of Secret {secret}, which {unread} may send elsewhere"));
             }
             let declared = sent(&self.declared);
@@ -468,12 +482,13 @@ impl<'d> Senders<'d> {
         None
     }
 
-    /// Something of the tenant that cannot be read and may name any Secret.
-    fn unread(&self) -> Option<String> {
-        let live = self.draft.input.live;
-        let names_secrets = |id: &&ObjectId| matches!(id.kind, Kind::Connection | Kind::CustomerCredentials);
-        let invalid = live.invalid.keys().find(names_secrets).map(|id| format!("{id}, which is invalid,"));
-        invalid.or_else(|| live.unparsed.first().map(|file| format!("{file}, which cannot be read,")))
+    /// Something of the tenant that cannot be used and may speak of this.
+    fn unread(&self, word: &str) -> Option<&'d str> {
+        let unread = self.draft.input.live.unread.iter();
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let says = |text: &Arc<str>| text.split(|c| !is_of_name(c)).any(|said| said == word);
+        let mut may = unread.filter(|(_, text)| text.as_ref().is_none_or(says));
+        may.next().map(|(what, _)| what.as_str())
     }
 
     /// An older key that begins to be answered: what is bound to it, and what its customers gave, goes to the newer
