@@ -34,11 +34,28 @@ pub fn json(value: &impl Serialize, layout: Layout) -> Result<String, serde_json
 /// Indented, with sorted keys. A tree of a large plan takes ten times the room of its text: it is written as it comes,
 /// and only where the keys of an object do not come in their order is that put right, in the text.
 fn pretty(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    let text = Text::default();
+    // What doubles as it grows takes up to three times its room for a moment: how long it will be is asked first.
+    let mut length = Length(0);
+    serde_json::to_writer_pretty(&mut length, value)?;
+    let text = Text(Rc::new(RefCell::new(Vec::with_capacity(length.0 + 1))));
     let formatter = Sorted { text: text.clone(), ..Sorted::default() };
     value.serialize(&mut serde_json::Serializer::with_formatter(text.clone(), formatter))?;
     let bytes = text.0.take();
     String::from_utf8(bytes).map_err(serde::ser::Error::custom)
+}
+
+/// How long a text is.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A text that is written and put in order.

@@ -72,3 +72,19 @@ fn an_input_is_added_to_a_type_whatever_the_order_of_keys() {
     let text = root.read("prod/components/chat.yaml");
     assert!(text.contains("zone") && text.contains("alias"), "{text}");
 }
+
+/// "No hash of a literal secret in a record": of one that was written before its type said that it is one, either.
+#[test]
+fn a_hash_of_what_became_a_secret_is_forgotten() {
+    let pin = "    scopes: {value: read}\n    pin: {value: CANARY}\n";
+    let root = Root::base().edit("dev/connections/chat-main.yaml", "    scopes: {value: read}\n", pin).apply();
+    assert!(root.read("prod/stablekey.lock").contains("inputs.pin="));
+    let typed = "        pin: {secret: true}\n        clientSecret";
+    let root = root
+        .edit("dev/components/chat.yaml", "        clientSecret", typed)
+        .edit("prod/components/chat.yaml", "        clientSecret", typed);
+    root.plan().says("no hash of a secret is kept").says("SK0120").does_not_say("CANARY");
+    root.run(&["apply", "--yes"]).does_not_say("CANARY");
+    assert!(!root.read("prod/stablekey.lock").contains("inputs.pin="));
+    root.plan().does_not_say("no hash of a secret is kept");
+}

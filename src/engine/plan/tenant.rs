@@ -3,10 +3,10 @@
 use super::input::{Input, with_what_the_source_cannot_say};
 use super::model::*;
 use super::reading::Reading;
-use super::{by_hand, customers, redirects, removal};
+use super::{by_hand, customers, digest, redirects, removal};
 use crate::api::*;
 use crate::engine::bindings::{Bindings, affected};
-use crate::engine::canonical::Json;
+use crate::engine::canonical::{Digest, Json};
 use crate::engine::check;
 use crate::engine::code::Code;
 use crate::engine::diff::{self, Declaration, Difference, Extent, Sides, Standing};
@@ -14,7 +14,7 @@ use crate::engine::field::{Field, FieldKind, FieldValue};
 use crate::engine::hashes::Hashes;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::parallel;
-use crate::engine::record::Writer;
+use crate::engine::record::{Writer, Wrote};
 use crate::engine::resolve::Replacements;
 use crate::engine::world::Inventory;
 use serde_json::{Value, json};
@@ -239,7 +239,55 @@ impl<'a> Draft<'a> {
             self.findings.push(Finding::of(Code::SecretLiteral, tenant, id.clone(), text.clone(), fix.clone()));
         }
         self.blocked(id, Code::SecretLiteral, text, fix);
+        self.forget_literals(id);
         true
+    }
+
+    /// No hash of a secret stays in a record: what was written before its type said that it is one is forgotten.
+    fn forget_literals(&mut self, id: &ObjectId) {
+        let input = self.input;
+        let Some((live, recorded)) = input.live.get(id).zip(input.live.record(input.tenant, id)) else { return };
+        let secrets: BTreeSet<String> = self.secret_literals(&live).into_iter().map(str::to_string).collect();
+        let is_secret = |field: &&Field<'static>| field.is_input() && secrets.contains(field.name.as_ref());
+        let fields: Vec<Field<'static>> = recorded.fields.keys().filter(is_secret).cloned().collect();
+        if fields.is_empty() || !input.view.spec.allows(AllowedAction::Update) {
+            return;
+        }
+        let mut record = recorded.as_ref().clone();
+        let wrote: Vec<Wrote> = fields.iter().filter_map(|field| record.fields.remove(field)).collect();
+        let forgotten = |field: Field<'static>| FieldChange {
+            field,
+            op: Op::Forget,
+            from: Some(json!({"hidden": true}).into()),
+            to: None,
+            parts: Vec::new(),
+            by: None,
+        };
+        let mut action = Action {
+            id: input.action_id(id),
+            digest: Digest::of(&[]),
+            action: ActionKind::Adopt,
+            writers: wrote.iter().flat_map(|wrote| wrote.writers.iter().cloned()).collect(),
+            reason: Reason { code: "undeclared", text: "no hash of a secret is kept".to_string() },
+            after: BTreeSet::new(),
+            fields: fields.into_iter().map(forgotten).collect(),
+            impact: Impact::default(),
+            needs_approval: Vec::new(),
+            at: None,
+            overrides: Vec::new(),
+            change: Change {
+                object: id.clone(),
+                before: Some(live.clone()),
+                after: Some(live),
+                record: Some(Arc::new(record.clone())).filter(|record| !record.is_empty()),
+                definition: None,
+                resumptions: Vec::new(),
+                left: BTreeMap::new(),
+            },
+        };
+        action.digest = digest::of_action(&action, &Value::Null);
+        Arc::make_mut(&mut self.after).records.insert(id.clone(), Arc::new(record));
+        self.actions.push(action);
     }
 
     /// A value whose type cannot be read, though somebody describes it: it may be a secret.
