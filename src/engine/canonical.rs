@@ -218,6 +218,15 @@ impl FieldHash {
         FieldHash(first)
     }
 
+    /// Writes its 16 hex digits.
+    pub fn write(&self, out: &mut String) {
+        const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+        for byte in self.0 {
+            out.push(DIGITS[usize::from(byte >> 4)]);
+            out.push(DIGITS[usize::from(byte & 15)]);
+        }
+    }
+
     /// Of nothing that there is.
     pub const UNKNOWN: FieldHash = FieldHash([0; 8]);
 

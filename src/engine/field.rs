@@ -164,8 +164,9 @@ impl<'a> Field<'a> {
     /// One word, as the record keeps it: the path with dots, other characters than letters, digits,
     /// `-`, `_` and `/` as `%XX`.
     pub fn encode(&self) -> String {
-        let mut out = String::new();
-        for (position, part) in self.path().iter().enumerate() {
+        let mut out = String::with_capacity(32);
+        let (path, named) = self.kind.path();
+        for (position, part) in path.iter().copied().chain(named.then_some(self.name.as_ref())).enumerate() {
             if position > 0 {
                 out.push('.');
             }

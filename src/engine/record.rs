@@ -83,8 +83,11 @@ pub struct Wrote {
 impl Wrote {
     /// `hash@writer,writer`.
     pub fn encode(&self) -> String {
-        let writers: Vec<String> = self.writers.iter().map(ToString::to_string).collect();
-        format!("{}@{}", self.hash, writers.join(","))
+        format!("{}@{}", self.hash, self.writers())
+    }
+
+    fn writers(&self) -> String {
+        self.writers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
     }
 }
 
@@ -113,9 +116,21 @@ impl Record {
 
     /// One line without the object's name, as `stablekey.lock` keeps it: `tenant made|- path=hash@writers …`.
     pub fn encode(&self) -> String {
-        let mut line = format!("{} {}", self.tenant, if self.made { "made" } else { "-" });
+        let mut line = String::with_capacity(64 * (self.fields.len() + 1));
+        line.push_str(&self.tenant);
+        line.push_str(if self.made { " made" } else { " -" });
+        // Most fields of an object have the same writers.
+        let mut before: Option<(&Arc<BTreeSet<Writer>>, String)> = None;
         for (field, wrote) in &self.fields {
-            line.push_str(&format!(" {}={}", field.encode(), wrote.encode()));
+            if !before.as_ref().is_some_and(|(writers, _)| Arc::ptr_eq(writers, &wrote.writers)) {
+                before = Some((&wrote.writers, wrote.writers()));
+            }
+            line.push(' ');
+            line.push_str(&field.encode());
+            line.push('=');
+            wrote.hash.write(&mut line);
+            line.push('@');
+            line.push_str(before.as_ref().map_or("", |(_, writers)| writers));
         }
         for (path, sent) in self.encoded_sent() {
             line.push_str(&format!(" {path}={sent}"));

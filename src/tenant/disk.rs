@@ -207,8 +207,12 @@ pub fn sweep<'a>(disk: &dyn Disk, folders: impl IntoIterator<Item = &'a PathBuf>
     for folder in folders {
         let Ok(entries) = fs::read_dir(folder) else { continue };
         for entry in entries.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
-                remove(disk, &entry.path())?;
+            if !entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+                continue;
+            }
+            match entry.file_type()?.is_dir() {
+                true => fs::remove_dir_all(entry.path()).and_then(|()| disk.sync_folder(folder))?,
+                false => remove(disk, &entry.path())?,
             }
         }
     }

@@ -80,9 +80,11 @@ fn a_hash_of_what_became_a_secret_is_forgotten() {
     let root = Root::base().edit("dev/connections/chat-main.yaml", "    scopes: {value: read}\n", pin).apply();
     assert!(root.read("prod/stablekey.lock").contains("inputs.pin="));
     let typed = "        pin: {secret: true}\n        clientSecret";
-    let root = root
-        .edit("dev/components/chat.yaml", "        clientSecret", typed)
-        .edit("prod/components/chat.yaml", "        clientSecret", typed);
+    let root = root.edit("dev/components/chat.yaml", "        clientSecret", typed).edit(
+        "prod/components/chat.yaml",
+        "        clientSecret",
+        typed,
+    );
     root.plan().says("no hash of a secret is kept").says("SK0120").does_not_say("CANARY");
     root.run(&["apply", "--yes"]).does_not_say("CANARY");
     assert!(!root.read("prod/stablekey.lock").contains("inputs.pin="));
