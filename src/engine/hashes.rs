@@ -15,24 +15,28 @@ impl Hashes {
     /// as inputs.
     pub fn of(inventory: &Inventory) -> Self {
         let mut hashes = Hashes::default();
-        let mut seen: HashSet<&str> = HashSet::new();
         for value in [FieldValue::Bool(true), FieldValue::Bool(false), FieldValue::Input(&Input::PER_CUSTOMER)] {
             hashes.add(&value);
         }
         for component in inventory.components.values() {
             component.spec.types.iter().for_each(|type_| hashes.add(&FieldValue::Text(&type_.key)));
         }
+        let (mut texts, mut components) = (HashSet::new(), HashSet::new());
+        let (mut once, mut twice) = (HashSet::new(), HashSet::new());
         for connection in inventory.connections.values() {
             let spec = &connection.spec;
-            let credentials = spec.credentials.as_str();
-            for value in
-                [FieldValue::Component(&spec.component), FieldValue::Text(&spec.type_), FieldValue::Text(credentials)]
-            {
-                hashes.add(&value);
+            for text in [spec.type_.as_str(), spec.credentials.as_str()] {
+                if texts.insert(text) {
+                    hashes.add(&FieldValue::Text(text));
+                }
+            }
+            if components.insert((spec.component.key.as_str(), spec.component.public)) {
+                hashes.add(&FieldValue::Component(&spec.component));
             }
             for input in spec.inputs.values() {
                 if let Input::Value(value) = input
-                    && !seen.insert(value)
+                    && !once.insert(value.as_str())
+                    && twice.insert(value.as_str())
                 {
                     hashes.add(&FieldValue::Input(input));
                 }
