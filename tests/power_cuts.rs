@@ -277,3 +277,16 @@ fn removals() {
         std::fs::write(&declared, text).unwrap();
     });
 }
+
+/// A folder that is not there yet comes to its place with all its files.
+#[test]
+fn many_into_a_folder_that_is_new() {
+    every_cut_of("dev-prod", &|ground| {
+        let declared = ground.root().join("declared/prod/connections");
+        let text = std::fs::read_to_string(declared.join("billing-api.yaml")).unwrap();
+        for name in ["many-a", "many-b", "many-c"] {
+            std::fs::write(declared.join(format!("{name}.yaml")), text.replace("billing-api", name)).unwrap();
+        }
+        let _ = std::fs::remove_dir_all(ground.root().join("prod/connections"));
+    });
+}

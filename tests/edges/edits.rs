@@ -90,3 +90,30 @@ fn many_objects_of_one_file_are_changed_at_once() {
     assert_eq!(is.matches("# stays").count(), 3, "{is}");
     assert!(root.has("prod/integrations/b2.yaml"));
 }
+
+/// So many new files that they are brought to the disk together, into a folder that is not there yet.
+#[test]
+fn many_new_objects_are_all_there() {
+    let count = 600;
+    let all: Vec<String> = (0..count).map(|n| connection(&format!("c{n}"))).collect();
+    let tenant = "\
+apiVersion: stablekey.dev/v1alpha1
+kind: Tenant
+metadata: {name: prod}
+spec: {place: {directory: {path: prod}}, source: {path: declared}}
+";
+    let root = Root::empty()
+        .with("tenants.yaml", tenant)
+        .with("prod/README.txt", "ours\n")
+        .with("declared/all.yaml", &all.join("---\n"))
+        .apply();
+    let files = root.files("prod/connections");
+    assert_eq!(files.len(), count);
+    assert!(root.files("prod").keys().all(|name| !name.contains("stablekey-tmp")));
+    root.plan().exits(0);
+    // The next ones come to the folder as it is then.
+    let more: Vec<String> = (0..2 * count).map(|n| connection(&format!("c{n}"))).collect();
+    root.write("declared/all.yaml", &more.join("---\n"));
+    let root = root.apply();
+    assert_eq!(root.files("prod/connections").len(), 2 * count);
+}

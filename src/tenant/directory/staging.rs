@@ -166,7 +166,7 @@ fn folder_of(path: &Path) -> &Path {
 
 /// A folder on each of the disks that files were staged on: a folder below the tenant's may be another disk.
 fn devices(staged: &[Staged]) -> Vec<PathBuf> {
-    let folders: BTreeSet<&Path> = staged.iter().map(|file| folder_of(&file.path)).collect();
+    let folders: BTreeSet<&Path> = staged.iter().map(|file| folder_of(&file.temporary)).collect();
     let device = |folder: &Path| std::fs::metadata(folder).map(|metadata| metadata.dev()).ok();
     let by_device: BTreeMap<Option<u64>, PathBuf> =
         folders.into_iter().map(|folder| (device(folder), folder.to_path_buf())).collect();
