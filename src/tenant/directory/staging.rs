@@ -99,13 +99,13 @@ impl<'a> Staging<'a> {
     }
 
     /// Puts what was staged in its place, in its order, and says of which objects that failed.
-    pub fn place(self) -> BTreeMap<ObjectId, PlaceError> {
+    pub fn place(mut self) -> BTreeMap<ObjectId, PlaceError> {
         let mut failed: BTreeMap<ObjectId, PlaceError> = BTreeMap::new();
-        let Some(staged) = self.staged.as_ref().filter(|staged| !staged.is_empty()) else { return failed };
+        let Some(staged) = self.staged.take().filter(|staged| !staged.is_empty()) else { return failed };
         let disk = self.place.disk.as_ref();
         // One error of the disk is the error of each.
         let again = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
-        let synced = devices(staged).into_iter().try_for_each(|folder| disk.sync_staged(&folder));
+        let synced = devices(&staged).into_iter().try_for_each(|folder| disk.sync_staged(&folder));
         let mut folders: BTreeMap<PathBuf, BTreeSet<ObjectId>> = BTreeMap::new();
         let placed_whole: BTreeSet<&Path> = match &synced {
             Ok(()) => {
@@ -118,7 +118,6 @@ impl<'a> Staging<'a> {
             Err(_) => BTreeSet::new(),
         };
         for Staged { temporary, path, seen, ids } in staged {
-            let ids = ids.clone();
             // What it would name is not there.
             let rests_on = ids.iter().find_map(|id| failed.get(id).cloned());
             let is_changed = || seen.as_ref().is_some_and(|seen| !seen.is_still(&path));
