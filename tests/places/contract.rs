@@ -35,18 +35,18 @@ impl Tenants for Under<'_> {
     }
 }
 
-fn live(harness: &dyn Harness) -> Arc<Inventory> {
+pub fn live(harness: &dyn Harness) -> Arc<Inventory> {
     harness.place().snapshot().unwrap().inventory
 }
 
-fn run(harness: &dyn Harness, plan: &Plan, definitions: &[(&str, Vec<u8>)]) -> Report {
+pub fn run(harness: &dyn Harness, plan: &Plan, definitions: &[(&str, Vec<u8>)]) -> Report {
     let definitions = definitions.iter().map(|(name, bytes)| (name.to_string(), bytes.clone())).collect();
     let tenants = Under { place: harness.place(), definitions };
     apply(&tenants, harness.approvals().as_ref(), plan, &Consent::All, &|| false, &mut |_, _| {}).unwrap()
 }
 
 /// Brings the place to what the source has, and proves that nothing is left.
-fn bring(harness: &dyn Harness, source: &[Item], definitions: &[(&str, Vec<u8>)]) -> Plan {
+pub fn bring(harness: &dyn Harness, source: &[Item], definitions: &[(&str, Vec<u8>)]) -> Plan {
     let plan = planned(source, live(harness));
     let report = run(harness, &plan, definitions);
     assert_eq!(report.undone().collect::<Vec<_>>(), vec![], "everything is done");

@@ -1,13 +1,16 @@
 //! Directories: the contract, and what a Git working tree asks for besides.
 
-use crate::contract::Harness;
-use crate::fixtures::TENANT;
+use crate::contract::{Harness, bring, live, run};
+use crate::fixtures::{TENANT, definition, id, integration, planned};
+use stablekey::api::Kind;
+use stablekey::apply::Outcome;
 use stablekey::engine::item::Item;
+use stablekey::engine::plan::Plan;
 use stablekey::manifest::to_yaml;
-use stablekey::tenant::Place;
 use stablekey::tenant::approvals::{Approvals, StateFolder};
 use stablekey::tenant::directory::DirectoryPlace;
 use stablekey::tenant::project::{Given, open};
+use stablekey::tenant::{Place, PlaceError};
 use std::fs;
 use tempfile::TempDir;
 
@@ -50,3 +53,33 @@ impl Harness for Folder {
 }
 
 crate::contract!(Folder::new());
+
+/// A folder with an integration, whose definition somebody changes after `source` was planned over it.
+fn beside_a_changed_definition(source: &[Item], is_update: bool) {
+    let folder = Folder::new();
+    let (first, second) = (definition("first"), definition("second"));
+    let before = integration("lead-router", &[], Some(&first));
+    bring(&folder, &[before, integration("other", &[], None)], &[("lead-router", first)]);
+    let plan: Plan = planned(source, live(&folder));
+    let path = folder.place.folder().join("integrations/lead-router.definition");
+    let theirs = definition("changed in between");
+    fs::write(&path, &theirs).unwrap();
+    let brings = [("lead-router", second)];
+    let report = run(&folder, &plan, if is_update { &brings } else { &[] });
+    let undone: Vec<_> = report.undone().collect();
+    assert!(matches!(undone.as_slice(), [(_, Outcome::Failed(PlaceError::Changed { .. }))]), "{undone:?}");
+    assert_eq!(fs::read(&path).unwrap(), theirs);
+    assert!(live(&folder).get(&id(Kind::Integration, "lead-router")).is_some());
+}
+
+#[test]
+fn a_definition_that_changed_since_is_not_written_over() {
+    let second = definition("second");
+    let source = [integration("lead-router", &[], Some(&second)), integration("other", &[], None)];
+    beside_a_changed_definition(&source, true);
+}
+
+#[test]
+fn a_definition_that_changed_since_is_not_taken_away() {
+    beside_a_changed_definition(&[integration("other", &[], None)], false);
+}

@@ -129,8 +129,8 @@ pub fn uses(bytes: &[u8]) -> Result<Uses, DefinitionError> {
     read(bytes).map(|definition| definition.uses)
 }
 
-/// SHA-256 of the bytes, in hex.
-fn digest(bytes: &[u8]) -> String {
+/// SHA-256 of a definition's bytes, in hex.
+pub fn digest(bytes: &[u8]) -> String {
     use std::fmt::Write;
     let mut hex = String::with_capacity(64);
     for byte in Sha256::digest(bytes) {

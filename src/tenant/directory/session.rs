@@ -9,6 +9,7 @@ use crate::engine::field::Field;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::plan::{Action, ActionKind, Change, DefinitionFrom, keep_left};
 use crate::engine::record::{Record, Wrote};
+use crate::manifest::definition::{MAX_BYTES, digest};
 use crate::manifest::{self, EditError, Origin, Rewrite, Rewritten, What, to_yaml};
 use crate::tenant::gather::beside;
 use crate::tenant::side_files::SideFiles;
@@ -56,8 +57,8 @@ struct Prepared<'c> {
     change: &'c Change,
     /// What becomes of its document; `None` where only the record changes.
     rewrite: Option<Rewrite>,
-    /// The definition that it brings, and the file for it.
-    definition: Option<(PathBuf, Vec<u8>)>,
+    /// The definition that it brings, the file for it, and that file as it was read.
+    definition: Option<(PathBuf, Vec<u8>, Option<Seen>)>,
     /// Whether that file is another than it named before.
     is_renamed: bool,
     /// The definition file that it named and names no longer.
@@ -289,6 +290,8 @@ impl DirectorySession<'_> {
             Prepared { position, change, rewrite: None, definition: None, is_renamed: false, left: None };
         let rewrite = |what: What| Some(Rewrite { range: origin.range.clone(), item: origin.item, what });
         let named = edits::definition_of(resource).map(|file| beside(origin, file));
+        let own = named.clone().filter(|named| self.side_files.is_only_of(named, id));
+        let seen = own.as_deref().and_then(Seen::of);
         match action.action {
             ActionKind::Adopt => {}
             ActionKind::Delete => {
@@ -298,10 +301,9 @@ impl DirectorySession<'_> {
             ActionKind::Create | ActionKind::Update => {
                 let after = change.after.as_ref().ok_or_else(changed)?;
                 let brings = bytes(action)?.filter(|_| matches!(resource, Resource::Integration(_)));
-                let own = named.as_ref().filter(|named| self.side_files.is_only_of(named, id));
                 let mut new_name = None;
                 if let Some(bytes) = brings {
-                    let path = match own {
+                    let path = match &own {
                         Some(own) => own.clone(),
                         None => {
                             let folder = Path::new(&origin.file.path).parent().unwrap_or(Path::new("")).to_path_buf();
@@ -314,7 +316,7 @@ impl DirectorySession<'_> {
                             path
                         }
                     };
-                    prepared.definition = Some((path, bytes));
+                    prepared.definition = Some((path, bytes, seen));
                 }
                 let Asked { edits, drops_definition } = edits::asked(action, after, new_name.as_deref());
                 if drops_definition {
@@ -323,7 +325,13 @@ impl DirectorySession<'_> {
                 prepared.rewrite = Some(edits).filter(|edits| !edits.is_empty()).and_then(|e| rewrite(What::Edit(e)));
             }
         }
-        Ok(prepared)
+        // What others wrote into its definition meanwhile is neither written over nor taken away.
+        let is_written = |own: &PathBuf| prepared.definition.as_ref().is_some_and(|(path, ..)| path == own);
+        let is_touched = |own: &&PathBuf| prepared.left.as_ref() == Some(*own) || is_written(own);
+        match own.as_ref().filter(is_touched) {
+            Some(own) if !is_as_planned(own, change.before.as_ref()) => Err(changed()),
+            _ => Ok(prepared),
+        }
     }
 
     /// Writes a file with all its changes, and gives back those that were made. A definition comes before the
@@ -345,7 +353,8 @@ impl DirectorySession<'_> {
                 object: id.clone(),
                 why: format!("{}: {error}", path.display()),
             };
-            let definition = |(file, bytes): &(PathBuf, Vec<u8>)| staging.put(file, bytes, &[id], None);
+            let definition =
+                |(file, bytes, seen): &(PathBuf, Vec<u8>, Option<Seen>)| staging.put(file, bytes, &[id], seen.as_ref());
             let put = outcome.map_err(refused).and_then(|()| change.definition.as_ref().map_or(Ok(()), definition));
             match put {
                 Ok(()) => made.push(change),
@@ -363,6 +372,10 @@ impl DirectorySession<'_> {
         let written = match text {
             _ if made.iter().all(|change| change.rewrite.is_none()) => Ok(()),
             Some(text) => staging.put(path, text.as_bytes(), &ids, file.seen.as_ref()),
+            // Somebody may have added to it since.
+            None if file.seen.as_ref().is_some_and(|seen| !seen.is_still(path)) => {
+                Err(PlaceError::Changed { object: self.of_tenant() })
+            }
             None => disk::remove(self.place.disk.as_ref(), path).map_err(self.place.failed(path)),
         };
         let Err(error) = written else { return made };
@@ -378,7 +391,7 @@ impl DirectorySession<'_> {
 
     /// Lets go of the name that was chosen for a definition which was not written.
     fn give_back(&mut self, prepared: &Prepared<'_>) {
-        if let (Some((file, _)), true) = (&prepared.definition, prepared.is_renamed) {
+        if let (Some((file, ..)), true) = (&prepared.definition, prepared.is_renamed) {
             self.side_files.forget(file, &prepared.change.object);
         }
     }
@@ -400,6 +413,14 @@ impl DirectorySession<'_> {
         self.record(prepared.change);
         Ok(())
     }
+}
+
+/// Whether an integration's definition file still holds what the plan saw.
+fn is_as_planned(file: &Path, before: Option<&Item>) -> bool {
+    let Some(Item::Integration(_, Some(uses))) = before else { return true };
+    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
+    let bytes = disk::read(file, limit).ok().flatten();
+    bytes.is_some_and(|bytes| digest(&bytes) == uses.digest)
 }
 
 /// A file with changes of some of its documents, and which of them can be made.

@@ -48,7 +48,8 @@ impl Seen {
         std::fs::metadata(path).ok().map(of)
     }
 
-    fn is_still(&self, path: &Path) -> bool {
+    /// Whether a file is as it was.
+    pub fn is_still(&self, path: &Path) -> bool {
         Seen::of(path).as_ref() == Some(self)
     }
 }
