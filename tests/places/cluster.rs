@@ -1,14 +1,17 @@
 //! Namespaces of a real cluster: the contract, and what only a cluster has.
 
 use crate::contract::Harness;
+use crate::directory::Folder;
 use crate::fixtures::TENANT;
+use crate::transitions::{By, goes_all_ways, is_released};
 use kube::config::Kubeconfig;
+use serde_json::Value;
 use stablekey::engine::item::Item;
 use stablekey::tenant::Place;
 use stablekey::tenant::approvals::Approvals;
 use stablekey::tenant::kubernetes::connect::Servers;
 use stablekey::tenant::kubernetes::{ClusterPlace, ConfigMapApprovals};
-use stablekey_clusters::{Namespace, run_with_input, shared};
+use stablekey_clusters::{Namespace, run, run_with_input, shared};
 use std::collections::BTreeSet;
 
 struct Cluster {
@@ -40,6 +43,29 @@ impl Harness for Cluster {
         let apply = ["apply", "--server-side", "--force-conflicts", "--field-manager=another-hand", "-f", "-"];
         let json = item.to_resource().to_json().unwrap().to_string();
         run_with_input(self.namespace.kubectl().args(apply), &json).unwrap();
+    }
+
+    fn edits(&self, item: &Item) {
+        let id = item.id();
+        let get = run(self.namespace.kubectl().args(["get", id.kind.plural(), &id.name, "-o", "json"])).unwrap();
+        let mut object: Value = serde_json::from_str(&get).unwrap();
+        let edited = item.to_resource().to_json().unwrap();
+        object["spec"] = edited["spec"].clone();
+        object["metadata"]["labels"] = edited["metadata"]["labels"].clone();
+        run_with_input(self.namespace.kubectl().args(["replace", "-f", "-"]), &object.to_string()).unwrap();
+    }
+}
+
+/// The same declarations end in the same objects, step by step; but what a person wrote first, and holds, stays in
+/// a cluster when it is declared no longer, and a folder knows of no such hold.
+#[test]
+fn a_cluster_goes_the_ways_that_a_folder_goes() {
+    for by in [By::Sync, By::Source] {
+        let (there, here) = (goes_all_ways(&Cluster::new(), by), goes_all_ways(&Folder::new(), by));
+        for (step, (there, here)) in there.iter().zip(&here).enumerate() {
+            let differ = there.iter().filter(|(id, is)| here.get(*id) != Some(is) && !is_released(id, step));
+            assert_eq!(differ.collect::<Vec<_>>(), vec![], "step {step}");
+        }
     }
 }
 

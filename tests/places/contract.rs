@@ -15,6 +15,10 @@ use std::sync::Arc;
 pub trait Harness {
     fn place(&self) -> &dyn Place;
     fn by_another_hand(&self, item: &Item);
+    /// The same in an editor: what is not changed stays with whom it is.
+    fn edits(&self, item: &Item) {
+        self.by_another_hand(item);
+    }
     /// What keeps approvals of it.
     fn approvals(&self) -> Box<dyn Approvals + '_>;
 }

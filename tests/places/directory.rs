@@ -14,14 +14,14 @@ use stablekey::tenant::{Place, PlaceError};
 use std::fs;
 use tempfile::TempDir;
 
-struct Folder {
+pub struct Folder {
     place: DirectoryPlace,
     root: TempDir,
     state: TempDir,
 }
 
 impl Folder {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join(TENANT);
         fs::create_dir(&folder).unwrap();

@@ -7,3 +7,4 @@ mod contract;
 mod directory;
 mod fixtures;
 mod remote;
+mod transitions;

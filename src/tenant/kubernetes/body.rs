@@ -23,8 +23,8 @@ pub fn of_create(after: &Item, record: Option<&Record>, definition: Option<&str>
     Some(body)
 }
 
-/// The body that changes an object: what it sets, what we wrote before and is still so, and what we
-/// hold besides.
+/// The body that changes an object: what it sets, what we wrote before and is still so, and all that we hold
+/// as it is: also what leaves the record, so that only what the plan names changes.
 pub fn of_update(
     after: &Item,
     changes: &[FieldChange],
@@ -35,17 +35,36 @@ pub fn of_update(
     let goes =
         |field: &Field<'_>| changes.iter().any(|c| c.field == *field && matches!(c.op, Op::Remove | Op::Release));
     let recorded = record.into_iter().flat_map(|record| &record.fields);
-    // What drifted is another's by now: sending it would only fight over it.
+    // What drifted and another holds is another's by now: sending it would only fight over it.
     let as_recorded = |field: &Field<'_>, hash| after.written(field).is_some_and(|value| value.hash() == hash);
     let mut fields: BTreeSet<Field<'_>> =
         recorded.filter(|(field, wrote)| as_recorded(field, wrote.hash)).map(|(field, _)| field.clone()).collect();
-    fields.extend(version.held_besides.iter().filter(|field| after.written(field).is_some()).cloned());
+    fields.extend(version.held.keys().filter(|field| after.written(field).is_some()).cloned());
     fields.extend(changes.iter().filter(|c| c.op == Op::Set).map(|c| c.field.clone()));
     fields.retain(|field| !goes(field));
     let mut body = document(after, &fields, record, definition)?;
     body["metadata"]["uid"] = json!(version.uid);
     body["metadata"]["resourceVersion"] = json!(version.resource_version);
     Some(body)
+}
+
+/// The merge patch that takes away the maps and lists of which the last goes; `None` where none does. Where others
+/// hold such a map as a map, server-side apply would leave null in its place, which no schema takes.
+pub fn of_emptied(after: &Item, changes: &[FieldChange], version: &Version) -> Option<Value> {
+    let left = after.fields(true);
+    let is_last = |change: &&FieldChange| {
+        let is_one_of_many = matches!(change.field.kind, FieldKind::Input | FieldKind::TestInput | FieldKind::Variable);
+        change.op == Op::Remove && is_one_of_many && !left.iter().any(|(field, _)| field.kind == change.field.kind)
+    };
+    let mut patch = json!({"metadata": {"uid": version.uid, "resourceVersion": version.resource_version}});
+    let mut any = false;
+    for change in changes.iter().filter(is_last) {
+        let path = change.field.document_path();
+        let (_, map) = path.split_last()?;
+        put(&mut patch, map, Value::Null)?;
+        any = true;
+    }
+    any.then_some(patch)
 }
 
 /// A document with these fields of an object, and the record.
@@ -117,6 +136,7 @@ mod tests {
     use super::*;
     use crate::engine::canonical::FieldHash;
     use crate::engine::record::{Writer, Wrote};
+    use crate::engine::world::Holders;
     use std::sync::Arc;
 
     fn connection() -> Item {
@@ -133,6 +153,10 @@ mod tests {
 
     fn wrote(item: &Item, field: &Field<'_>) -> Wrote {
         Wrote { hash: item.written(field).unwrap().hash(), writers: Arc::new([Writer::Source].into()) }
+    }
+
+    fn held(fields: &[Field<'static>]) -> Arc<Holders> {
+        Arc::new(fields.iter().map(|field| (field.clone(), super::super::MANAGER.into())).collect())
     }
 
     #[test]
@@ -159,12 +183,17 @@ mod tests {
         let version = Version {
             uid: "u".into(),
             resource_version: "7".into(),
-            held_besides: vec![Field::of(FieldKind::Type), input("gone")],
+            held: held(&[Field::of(FieldKind::Type), input("gone"), input("theirs"), input("nowhere")]),
         };
         let gone =
             FieldChange { field: input("gone"), op: Op::Remove, from: None, to: None, parts: Vec::new(), by: None };
         let body = of_update(&item, &[gone], Some(&record), &version, None).unwrap();
-        assert_eq!(body["spec"], json!({"inputs": {"url": {"value": "https://x"}}, "type": "oauth2"}));
+        assert_eq!(
+            body["spec"],
+            json!({
+                "inputs": {"url": {"value": "https://x"}, "theirs": {"value": "y"}}, "type": "oauth2",
+            })
+        );
         assert_eq!(body["metadata"]["uid"], "u");
         assert_eq!(body["metadata"]["resourceVersion"], "7");
     }

@@ -3,7 +3,6 @@
 use super::annotation;
 use super::managed::{Entries, Entry};
 use crate::api::*;
-use crate::engine::field::Field;
 use crate::engine::item::Item;
 use crate::engine::record::Record;
 use crate::engine::world::Holders;
@@ -23,8 +22,8 @@ pub struct Version {
     pub uid: String,
     /// Which state of it.
     pub resource_version: String,
-    /// Fields that we hold though no record names them: leaving them out would take them away.
-    pub held_besides: Vec<Field<'static>>,
+    /// The fields that we hold, recorded or not: leaving one out of a write takes it away.
+    pub held: Arc<Holders>,
 }
 
 impl Version {
@@ -103,7 +102,6 @@ pub fn read<S: DeserializeOwned>(json: &str, entries: &Entries, of: Reading) -> 
     let managed = entries.managed(&meta.managed_fields);
     let written = meta.annotations.remove(WROTE).filter(|_| managed.record_is_ours());
     let record = written.and_then(|text| annotation::decode(&text));
-    let held_besides = managed.held_besides(record.as_ref());
     let read = match (meta.deletion_timestamp, spec.map(|spec| serde_json::from_str(spec.get()))) {
         (Some(_), _) => Err(BEING_DELETED.to_string()),
         (None, None) => Err("it has no spec".to_string()),
@@ -116,7 +114,7 @@ pub fn read<S: DeserializeOwned>(json: &str, entries: &Entries, of: Reading) -> 
             spec,
         }),
     };
-    let version = Version { uid: meta.uid, resource_version: meta.resource_version, held_besides };
+    let version = Version { uid: meta.uid, resource_version: meta.resource_version, held: managed.held() };
     let status = status.filter(|_| of == Reading::WithStatus).map(ToOwned::to_owned);
     Some(Live { read, name: meta.name, version, record, others: managed.others(), generation: meta.generation, status })
 }

@@ -3,7 +3,6 @@
 use super::MANAGER;
 use crate::api::WROTE;
 use crate::engine::field::Field;
-use crate::engine::record::Record;
 use crate::engine::world::Holders;
 use serde::Deserialize;
 use serde_json::Value;
@@ -46,25 +45,21 @@ impl Managed {
         self.ours.iter().any(|held| held.record)
     }
 
-    /// The fields that we hold though the record does not name them, in order.
-    pub fn held_besides(&self, record: Option<&Record>) -> Vec<Field<'static>> {
-        let recorded = |field: &Field<'static>| record.is_some_and(|record| record.fields.contains_key(field));
-        let ours = self.ours.iter().flat_map(|held| held.fields.keys());
-        let mut besides: Vec<Field<'static>> = ours.filter(|field| !recorded(field)).cloned().collect();
-        besides.sort();
-        besides.dedup();
-        besides
+    /// The fields that we hold.
+    pub fn held(&self) -> Arc<Holders> {
+        together(&self.ours)
     }
 
     /// The fields that somebody else holds, and who: the last of them.
     pub fn others(&self) -> Arc<Holders> {
-        match self.others.as_slice() {
-            [one] => one.fields.clone(),
-            several => {
-                let fields = several.iter().flat_map(|held| held.fields.as_ref().clone());
-                Arc::new(fields.collect())
-            }
-        }
+        together(&self.others)
+    }
+}
+
+fn together(entries: &[Arc<Held>]) -> Arc<Holders> {
+    match entries {
+        [one] => one.fields.clone(),
+        several => Arc::new(several.iter().flat_map(|held| held.fields.as_ref().clone()).collect()),
     }
 }
 
@@ -162,7 +157,7 @@ mod tests {
         });
         let managed = managed(&json!([{"manager": MANAGER, "fieldsV1": ours}]));
         assert!(managed.record_is_ours());
-        let held: Vec<String> = managed.held_besides(None).iter().map(ToString::to_string).collect();
+        let held: Vec<String> = managed.held().keys().map(ToString::to_string).collect();
         assert_eq!(
             held,
             [
@@ -187,7 +182,7 @@ mod tests {
             {"manager": "a \"tool\"", "fieldsV1": title},
             {"manager": "helm"},
         ]));
-        assert!(managed.held_besides(None).is_empty() && !managed.record_is_ours());
+        assert!(managed.held().is_empty() && !managed.record_is_ours());
         let others = managed.others();
         let holder = |field: &Field<'static>| others.get(field).map(ToString::to_string);
         let url = Field::named(FieldKind::Input, "url").into_owned();

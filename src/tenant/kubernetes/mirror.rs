@@ -274,7 +274,7 @@ mod tests {
     }
 
     fn live(name: &str, revision: &str, read: Result<Item, String>) -> Live<Item> {
-        let version = Version { uid: "u".into(), resource_version: revision.into(), held_besides: vec![] };
+        let version = Version { uid: "u".into(), resource_version: revision.into(), held: Arc::default() };
         Live { read, name: name.into(), version, record: None, others: Arc::default(), generation: 1, status: None }
     }
 
@@ -364,7 +364,7 @@ mod tests {
         let mut mirror = Mirror::default();
         let tenant = |accept: &[&str], revision: &str| {
             let spec: TenantSpec = serde_json::from_value(json!({"acceptFrom": accept})).unwrap();
-            let version = Version { uid: "u".into(), resource_version: revision.into(), held_besides: vec![] };
+            let version = Version { uid: "u".into(), resource_version: revision.into(), held: Arc::default() };
             Heard::Tenants(Box::new(News::Set(Live {
                 read: Ok(Object::new("eu", spec)),
                 name: "eu".into(),

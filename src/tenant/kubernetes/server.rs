@@ -79,6 +79,12 @@ impl Ask {
         Ask { method: Method::PATCH, path, content: "application/apply-patch+yaml", body }
     }
 
+    /// Changes what a JSON merge patch names.
+    pub fn merge(path: impl Into<String>, body: Vec<u8>) -> Self {
+        let path = format!("{}?fieldManager={}", path.into(), super::MANAGER);
+        Ask { method: Method::PATCH, path, content: "application/merge-patch+json", body }
+    }
+
     /// Makes something that is not there.
     pub fn post(path: impl Into<String>, body: Vec<u8>) -> Self {
         Ask { method: Method::POST, path: path.into(), content: "application/json", body }

@@ -12,7 +12,7 @@ use super::trouble::{Doing, of_place};
 use super::{ClusterPlace, Read};
 use crate::api::Kind;
 use crate::engine::item::{Item, ObjectId};
-use crate::engine::plan::{Action, ActionKind, Change, DefinitionFrom};
+use crate::engine::plan::{Action, ActionKind, Change, DefinitionFrom, FieldChange};
 use crate::tenant::{PlaceError, Session};
 use futures_util::stream::{self, StreamExt as _};
 use http::StatusCode;
@@ -194,6 +194,12 @@ impl<'a> Writer<'a> {
             if trouble.code() == Some(StatusCode::NOT_FOUND) && action.action == ActionKind::Delete {
                 return Ok(());
             }
+            if leaves_null(&trouble)
+                && let Some(emptied) = self.empty(change, &action.fields, version.as_ref()).await?
+            {
+                version = Some(emptied);
+                continue;
+            }
             if !is_race(&trouble) {
                 return Err(of_place(trouble, &self.place.server, &self.place.paths, &doing(action)));
             }
@@ -209,6 +215,24 @@ impl<'a> Writer<'a> {
             }
         }
         Err(PlaceError::Changed { object: change.object.clone() })
+    }
+
+    /// Takes away a map of which the last goes, and gives the object as it is then; `None` where none does.
+    async fn empty(
+        &self,
+        change: &Change,
+        fields: &[FieldChange],
+        version: Option<&Version>,
+    ) -> Result<Option<Version>, PlaceError> {
+        let (Some(after), Some(version)) = (&change.after, version) else { return Ok(None) };
+        let Some(patch) = body::of_emptied(after, fields, version) else { return Ok(None) };
+        let ask = Ask::merge(self.place.paths.object(&change.object), body::to_bytes(&patch));
+        let doing = Doing { verb: "patch", resource: change.object.kind.plural(), object: Some(&change.object) };
+        let answer = self.place.server.ask(&ask).await;
+        let answer = answer.map_err(|trouble| of_place(trouble, &self.place.server, &self.place.paths, &doing))?;
+        let text = String::from_utf8_lossy(&answer);
+        let live = live::item(change.object.kind, &text, &self.entries, Reading::Spec);
+        Ok(live.map(|live| live.version))
     }
 
     /// Tells of the object as the server says it is now.
@@ -308,6 +332,12 @@ impl<'a> Writer<'a> {
 
 fn name_of(change: &Change, from: &DefinitionFrom) -> String {
     config_maps::name_of_definition(&change.object.name, &from.digest)
+}
+
+/// Whether the object would have null where a map or a list was.
+fn leaves_null(trouble: &Trouble) -> bool {
+    let Trouble::Refused(refused) = trouble else { return false };
+    refused.code == StatusCode::UNPROCESSABLE_ENTITY && refused.message.contains("in body must be of type")
 }
 
 /// Whether a no may only mean that somebody was faster, and not that the object cannot be so.
