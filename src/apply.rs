@@ -46,6 +46,9 @@ pub enum Consent {
         /// `--yes` beside it.
         safe: bool,
     },
+    /// What is left of approvals that were begun, by the digests that gave them: never more than that, whatever is
+    /// planned now.
+    Begun(BTreeSet<String>),
 }
 
 /// Why nothing was written.
@@ -312,6 +315,14 @@ fn consented(plan: &Plan, consent: &Consent, approvals: &dyn Approvals) -> Resul
             }
             if *safe {
                 consented.approve_safe(plan);
+            }
+            consented.resume(resumed)?;
+        }
+        Consent::Begun(digests) => {
+            let mut resumed = Vec::new();
+            for target in &plan.targets {
+                let kept = approvals.kept(&target.tenant)?.into_iter();
+                resumed.extend(kept.filter(|k| !k.given.is_disjoint(digests)).map(|kept| (target, kept)));
             }
             consented.resume(resumed)?;
         }

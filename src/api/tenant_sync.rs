@@ -223,6 +223,28 @@ pub struct TenantSyncStatus {
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["tenant".into()]))]
     pub targets: Vec<TargetStatus>,
+    /// What was approved and begun, while it stands in the annotation `stablekey.dev/approve`: it is used once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["tenant".into(), "digest".into()]))]
+    pub approvals: Vec<ApprovalStatus>,
+}
+
+/// An approval that was begun.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalStatus {
+    /// The target.
+    #[schemars(length(min = 1, max = 253))]
+    pub tenant: String,
+    /// The digest that was approved.
+    #[schemars(length(min = 1, max = 253))]
+    pub digest: String,
+    /// What of it is not carried out yet: the first 16 bytes of each action's digest, in base64. Absent: nothing;
+    /// the approval is spent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1000000))]
+    pub left: Option<String>,
 }
 
 /// How a sync stands in one target.
@@ -246,6 +268,9 @@ pub struct TargetStatus {
     /// How much there is to do, and what is in the way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<TargetCounts>,
+    /// Where what is to be approved is kept whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_plan: Option<WaitingPlanStatus>,
     /// The first actions; `stablekey plan` shows all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 8192)))]
@@ -254,6 +279,18 @@ pub struct TargetStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 8192)))]
     pub blocked: Vec<String>,
+    /// The first fields that are the target's own, each with who holds it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 8192)))]
+    pub kept: Vec<String>,
+    /// The first fields that others changed since they were written, and that are left so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 8192)))]
+    pub drifted: Vec<String>,
+    /// The first things that are probably not meant so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 8192)))]
+    pub warnings: Vec<String>,
     /// Updates and deletes since the target was last settled or a change was approved: what the share that
     /// needs approval is measured with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -261,6 +298,18 @@ pub struct TargetStatus {
     /// The proof of what was carried out last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<ReceiptStatus>,
+}
+
+/// The plan that waits for approval, as the hub keeps it.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingPlanStatus {
+    /// The ConfigMap of this namespace, key `plan.json.gz`.
+    #[schemars(length(min = 1, max = 253))]
+    pub config_map: String,
+    /// Over its bytes: another content is not shown.
+    #[schemars(length(min = 1, max = 253))]
+    pub digest: String,
 }
 
 /// How much there is to do in a target for a sync.

@@ -252,6 +252,7 @@ pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) 
 fn plan_around(world: &World, index: &Index, core: &Core, scope: &Scope, misnamed: &Misnamed, with_gone: bool) -> Plan {
     let Some(wanted) = around(core, index, world) else { return plan(world, scope) };
     let small = World {
+        waiting: world.waiting.clone(),
         tenants: world.tenants.iter().map(|(name, view)| (name.clone(), smaller(view, &wanted, with_gone))).collect(),
         syncs: world.syncs.clone(),
         stopped: world.stopped.clone(),

@@ -104,6 +104,7 @@ codes! {
     NameMeansOther = "SK0159", Warning, "integrations of one name have other titles in other tenants";
     KeyMeansOther = "SK0160", Warning, "connections of one stable key are other accounts or apps in other tenants";
     EditByHand = "SK0161", Unreached, "the object's document is written in a way that only a person should change";
+    PruneNeedsDelete = "SK0162", Warning, "a writer prunes where the tenant's policy does not allow Delete";
 }
 
 impl Code {

@@ -370,6 +370,15 @@ fn gives_way(value: FieldValue<'_>, other: &Declared<'_>, live: Option<&Item>, f
     is_secret_ref(value) && is_secret_ref(other.value) && (there || !other.crossing)
 }
 
+/// The first field that two syncs want to be different.
+pub fn contradiction(one: &Declaration, other: &Declaration) -> Option<Field<'static>> {
+    one.item.fields(false).into_iter().find_map(|(field, value)| {
+        let theirs = other.item.value(&field)?;
+        let of_target = is_secret_ref(value) && is_secret_ref(theirs);
+        (!of_target && !theirs.is(&value)).then(|| field.into_owned())
+    })
+}
+
 /// Whether a value is a reference to a secret.
 pub(super) fn is_secret_ref(value: FieldValue<'_>) -> bool {
     matches!(value, FieldValue::Input(Input::SecretRef(_)))

@@ -22,7 +22,7 @@ pub struct Order<'a> {
 /// Orders the tenants of a world.
 pub fn order(world: &World) -> Order<'_> {
     let mut order = Order::default();
-    let mut edges: Vec<(&str, &str, &Sync)> = Vec::new();
+    let mut edges: Vec<Edge<'_>> = Vec::new();
     for sync in &world.syncs {
         let from = sync.spec.from.as_str();
         if !world.tenants.contains_key(from) {
@@ -47,11 +47,17 @@ pub fn order(world: &World) -> Order<'_> {
             }
         }
     }
-    let mut downstream: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (from, to, _) in &edges {
-        downstream.entry(from).or_default().insert(to);
+    // One that may not write closes a ring for itself only.
+    let (mut kept, waiting): (Vec<_>, Vec<_>) =
+        edges.into_iter().partition(|(_, _, sync)| !world.waiting.contains(&sync.writer));
+    let mut rings = take_rings(&mut kept, &[]);
+    let writing = kept.clone();
+    for edge in waiting {
+        let mut alone = vec![edge];
+        rings.extend(take_rings(&mut alone, &writing));
+        kept.extend(alone);
     }
-    let (rings, kept): (Vec<_>, Vec<_>) = edges.into_iter().partition(|(from, to, _)| reaches(&downstream, to, from));
+    rings.extend(take_rings(&mut kept, &[]));
     for (from, to, sync) in rings {
         order.findings.push(Finding::of_sync(
             Code::SyncRing,
@@ -161,6 +167,18 @@ fn unknown(world: &World, sync: &Sync, tenant: &str, from: Option<&str>) -> Find
         },
     );
     finding.at_path(&at)
+}
+
+/// A sync from a tenant to another.
+type Edge<'a> = (&'a str, &'a str, &'a Sync);
+
+/// Takes out what is part of a ring, `others` included.
+fn take_rings<'a>(edges: &mut Vec<Edge<'a>>, others: &[Edge<'a>]) -> Vec<Edge<'a>> {
+    let mut downstream: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (from, to, _) in edges.iter().chain(others) {
+        downstream.entry(from).or_default().insert(to);
+    }
+    edges.extract_if(.., |(from, to, _)| reaches(&downstream, to, from)).collect()
 }
 
 fn reaches(downstream: &BTreeMap<&str, BTreeSet<&str>>, start: &str, goal: &str) -> bool {

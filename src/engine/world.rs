@@ -18,6 +18,8 @@ pub struct World {
     pub tenants: BTreeMap<String, TenantView>,
     /// In the order of their writers.
     pub syncs: Vec<Sync>,
+    /// Syncs that may not write now: they wait for an approval that was not given. They count against no other.
+    pub waiting: BTreeSet<Writer>,
     /// Writers that are there and cannot be read, or do not hold: nothing that they declared stops, and where
     /// they may write nothing is removed.
     pub stopped: BTreeMap<Writer, Targets>,

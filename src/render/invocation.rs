@@ -13,16 +13,53 @@ pub struct Invocation {
     pub is_apply: bool,
     /// The plan file that was written: the plan itself says to what it is narrowed.
     pub plan_file: Option<String>,
+    /// The hub that is looked at: what waits there is approved there.
+    pub hub: Option<Hub>,
+}
+
+/// A hub, and which of its syncs a page speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hub {
+    /// The context, where it is not the current one.
+    pub context: Option<String>,
+    /// The namespace.
+    pub namespace: String,
+    /// The sync.
+    pub sync: String,
+    /// Its target.
+    pub tenant: String,
+}
+
+impl Hub {
+    /// `stablekey plan …`.
+    pub fn plan(&self) -> String {
+        let sync = ["--sync".to_string(), self.sync.clone(), "--tenant".to_string(), self.tenant.clone()];
+        words(["plan".to_string()].into_iter().chain(self.at()).chain(sync))
+    }
+
+    /// `stablekey approve …`.
+    pub fn approve(&self) -> String {
+        let sync = [self.sync.clone(), "--tenant".to_string(), self.tenant.clone()];
+        words(["approve".to_string()].into_iter().chain(sync).chain(self.at()))
+    }
+
+    fn at(&self) -> Vec<String> {
+        let context = self.context.iter().flat_map(|context| ["--context".to_string(), context.clone()]);
+        context.chain(["-n".to_string(), self.namespace.clone()]).collect()
+    }
 }
 
 impl Invocation {
     /// `stablekey plan …`.
     pub fn plan(&self) -> String {
-        self.over_root("plan", &[])
+        self.hub.as_ref().map_or_else(|| self.over_root("plan", &[]), Hub::plan)
     }
 
     /// `stablekey apply …`.
     pub fn apply(&self) -> String {
+        if let Some(hub) = &self.hub {
+            return hub.approve();
+        }
         match &self.plan_file {
             None => self.over_root("apply", &[]),
             Some(file) => {
@@ -34,6 +71,9 @@ impl Invocation {
 
     /// `stablekey apply … --approve DIGEST`.
     pub fn approve(&self, digest: impl std::fmt::Display) -> String {
+        if let Some(hub) = &self.hub {
+            return hub.approve();
+        }
         self.over_root("apply", &["--approve".to_string(), digest.to_string()])
     }
 
@@ -88,5 +128,8 @@ mod tests {
             r"stablekey adopt --root examples/us-eu eu-prod 'Connection/it'\''s'"
         );
         assert_eq!(Invocation::default().plan(), "stablekey plan");
+        let hub = Hub { context: None, namespace: "hub".into(), sync: "us-to-eu".into(), tenant: "eu-prod".into() };
+        assert_eq!(hub.plan(), "stablekey plan -n hub --sync us-to-eu --tenant eu-prod");
+        assert_eq!(hub.approve(), "stablekey approve us-to-eu --tenant eu-prod -n hub");
     }
 }

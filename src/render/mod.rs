@@ -26,6 +26,7 @@ mod status;
 mod style;
 mod tally;
 mod value;
+pub mod waiting_plan;
 
 pub use binding::{BindingRow, BindingState, ComponentBrief, ConnectionBrief, ConsideredKey, Used};
 pub use bindings_text::bindings_text;
@@ -33,7 +34,7 @@ pub use explain::*;
 pub use explain_everywhere::{IntegrationEverywhere, IntegrationInTenant, explain_everywhere, is_integration};
 pub use explain_tenant::{ConnectionOfTenant, IntegrationOfTenant, TenantExplanation, explain_tenant};
 pub use findings::Findings;
-pub use invocation::Invocation;
+pub use invocation::{Hub, Invocation};
 pub use json::{Layout, json};
 pub use kept_text::kept_text;
 pub use plan_markdown::plan_markdown;

@@ -334,6 +334,7 @@ impl Project {
             (name.clone(), view)
         });
         World {
+            waiting: BTreeSet::new(),
             tenants: tenants.collect(),
             syncs: self.syncs.clone(),
             stopped: self.stopped.clone(),

@@ -51,7 +51,7 @@ fn killed_after_any_request_and_run_again_the_end_is_the_same() {
         child.kill().unwrap();
         child.wait().unwrap();
         stage.straight();
-        assert_eq!(stage.kubectl(&["get", "configmaps", "-l", "stablekey.dev/approved", "-o", "name"]), "");
+        assert_eq!(stage.kubectl(&["get", "configmaps", "-l", "stablekey.dev/plan", "-o", "name"]), "");
         let again = stage.run(&["apply", "--approve", &digest]);
         assert_eq!(again.code, 0, "killed after request {last} of {requests}: {again:?}");
         assert_eq!(stage.content(), expected, "killed after request {last} of {requests}");

@@ -10,13 +10,13 @@ use stablekey::engine::item::Item;
 use stablekey::tenant::Place;
 use stablekey::tenant::approvals::Approvals;
 use stablekey::tenant::kubernetes::connect::Servers;
-use stablekey::tenant::kubernetes::{ClusterPlace, ConfigMapApprovals};
+use stablekey::tenant::kubernetes::ClusterPlace;
 use stablekey_clusters::{Namespace, run, run_with_input, shared};
-use std::collections::BTreeSet;
 
 struct Cluster {
     place: ClusterPlace,
     namespace: Namespace<'static>,
+    folder: Folder,
 }
 
 impl Cluster {
@@ -26,7 +26,7 @@ impl Cluster {
         let kubeconfig = Kubeconfig::read_from(us.kubeconfig()).unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let server = runtime.block_on(Servers::default().connect_by(kubeconfig, "us")).unwrap();
-        Cluster { place: ClusterPlace::new(TENANT, server, namespace.name()), namespace }
+        Cluster { place: ClusterPlace::new(TENANT, server, namespace.name()), namespace, folder: Folder::new() }
     }
 }
 
@@ -36,7 +36,8 @@ impl Harness for Cluster {
     }
 
     fn approvals(&self) -> Box<dyn Approvals + '_> {
-        Box::new(ConfigMapApprovals::of(&self.place, BTreeSet::from(["sync/s".to_string()])))
+        // Of no place: they are whose who gave them.
+        self.folder.approvals()
     }
 
     fn by_another_hand(&self, item: &Item) {

@@ -97,7 +97,7 @@ impl Hub {
     /// `None` where nothing is done unattended.
     fn plan_part(&self, name: &str, seeds: &Seeds) -> Option<(Plan, (u32, u32))> {
         let target = self.targets.get(name).filter(|target| !target.syncs.apply.is_empty())?;
-        let world = self.world();
+        let world = self.world_of(name);
         let scope = Scope { tenants: [name.to_string()].into(), syncs: target.syncs.unattended(), ..Scope::default() };
         let tenant = world.tenants.get(name).filter(|tenant| !tenant.spec.is_suspended())?;
         let share = tenant.spec.approval();
@@ -113,7 +113,7 @@ impl Hub {
     /// Begins to look at everything in a target.
     fn begin_whole(&mut self, name: &str) {
         let Some(target) = self.targets.get(name) else { return };
-        let (pass, syncs, world) = (self.pass(name, None), target.syncs.clone(), self.world());
+        let (pass, syncs, world) = (self.pass(name, None), target.syncs.clone(), self.world_of(name));
         let (tell, target, span) = (self.tell.clone(), name.to_string(), self.span(name));
         self.tasks.spawn(async move {
             let whole = spawn_blocking(move || {
@@ -153,7 +153,9 @@ impl Hub {
             place,
             sources: self.places.iter().map(source).collect(),
             goes_on: Arc::new(move || leadership.holds() && !stop.is_requested() && answers()),
-            may_keep: self.targets.get(name).is_none_or(|target| !target.keeps_no_approval),
+            approvals: self.approvals.clone(),
+            waiting: self.waiting_plans.clone(),
+            hub: (self.context.clone(), self.paths.clone()),
         }
     }
 
@@ -186,7 +188,7 @@ impl Hub {
             let into = || SyncInto {
                 mode: spec.mode.unwrap_or(SyncMode::Plan),
                 is_suspended: spec.is_suspended(),
-                source_trouble: self.places.trouble(&spec.from),
+                source_trouble: self.why_unread(&spec.from),
                 knows_source: self.tenants.get(&spec.from).is_some_and(|tenant| tenant.read.is_ok()),
             };
             is_into.then(|| (sync.clone(), into()))
@@ -195,7 +197,7 @@ impl Hub {
         self.came(name, &whole.came, LookedAt::Whole);
         let now = Instant::now();
         let Some(target) = self.targets.get_mut(name) else { return };
-        target.judge(name, whole, &syncs, now, &now_in_words());
+        target.judge((self.paths.namespace(), name), whole, &syncs, now, &now_in_words());
         if whole.came.done.is_empty() {
             target.agenda.look_at_everything_by(now + self.context.resync);
         } else {

@@ -11,6 +11,7 @@ use crate::tenant::kubernetes::watch::Told;
 use crate::tenant::kubernetes::{Due, Heard, Live, News, live};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -110,27 +111,22 @@ impl Hub {
         let mut requested: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         for (name, live) in &self.syncs {
             let Ok(sync) = &live.read else { continue };
-            let approved: BTreeSet<String> =
-                sync.metadata.annotations.get(APPROVE).map_or_else(BTreeSet::new, |text| {
-                    text.split(',')
-                        .map(|digest| digest.trim().to_string())
-                        .filter(|digest| !digest.is_empty())
-                        .collect()
-                });
+            let approve = sync.metadata.annotations.get(APPROVE).map_or("", String::as_str);
+            let written = statuses::written::<TenantSyncStatus, _>(live).unwrap_or_default().approvals;
+            self.approvals.observe(name, &live.version.uid, statuses::digests(approve), &written);
             for target in &sync.spec.to {
                 let syncs = wanted.entry(target.clone()).or_default();
                 match sync.spec.mode {
                     Some(SyncMode::Apply) => syncs.apply.insert(name.clone()),
                     Some(SyncMode::Plan) | None => syncs.plan.insert(name.clone()),
                 };
-                if !approved.is_empty() {
-                    syncs.approved.insert(name.clone(), approved.clone());
-                }
                 if let Some(at) = requested_at(&sync.metadata) {
                     requested.entry(target.clone()).or_default().insert(name.clone(), at);
                 }
             }
         }
+        self.approvals.retain(|sync| self.syncs.contains_key(sync));
+        self.drop_waiting_plans();
         for name in self.targets.keys().filter(|name| !wanted.contains_key(*name)) {
             self.context.metrics.forget_tenant(name);
         }
@@ -145,7 +141,12 @@ impl Hub {
                     .filter_map(|(sync, live)| Some((sync, statuses::written::<TenantSyncStatus, _>(live)?)));
                 for (sync, status) in statuses {
                     let of_this = status.targets.iter().filter(|target| target.tenant == name);
-                    of_this.for_each(|status| target.resume(sync, status, now));
+                    for status in of_this {
+                        target.resume(sync, status, now);
+                        if let Some(waiting) = &status.waiting_plan {
+                            self.waiting_plans.resume(sync, &name, status.digest.as_deref(), waiting);
+                        }
+                    }
                 }
             }
             target.syncs = syncs;
@@ -157,6 +158,23 @@ impl Hub {
             }
         }
         self.look_at_everything();
+    }
+
+    /// Plans of syncs that are no more, or lead elsewhere, wait for nobody.
+    fn drop_waiting_plans(&mut self) {
+        let there: BTreeSet<(String, String)> = (self.syncs.iter())
+            .filter_map(|(name, live)| Some((name, live.read.as_ref().ok()?)))
+            .flat_map(|(name, sync)| sync.spec.to.iter().map(|to| (name.clone(), to.clone())))
+            .collect();
+        let unread: BTreeSet<String> =
+            self.syncs.iter().filter(|(_, live)| live.read.is_err()).map(|(name, _)| name.clone()).collect();
+        let (kept, context, paths) = (self.waiting_plans.clone(), self.context.clone(), self.paths.clone());
+        self.tasks.spawn(async move {
+            let is_there = move |sync: &str, to: &str| {
+                unread.contains(sync) || there.contains(&(sync.to_string(), to.to_string()))
+            };
+            let _ = spawn_blocking(move || kept.retain(&context, &paths, is_there)).await;
+        });
     }
 
     fn look_at_everything(&mut self) {

@@ -4,17 +4,19 @@
 use super::super::context::Context;
 use super::super::readiness::Waiting;
 use super::agenda::PassId;
+use super::approvals::Ledger;
 use super::measured::{self, Measured};
 use super::pass::{Came, Whole};
 use super::places::{Meet, Met, Places};
 use super::report;
 use super::statuses::{self, Said};
 use super::targets::TargetState;
+use super::waiting::Kept;
 use crate::api::*;
 use crate::engine::closure::Index;
 use crate::engine::item::ObjectId;
 use crate::engine::record::Writer;
-use crate::engine::world::{Sync, Targets, TenantView, World};
+use crate::engine::world::{Sync, Targets, TenantView, View, World};
 use crate::tenant::kubernetes::watch::{Follower, Following, Tell, Told};
 use crate::tenant::kubernetes::{Live, News, Paths, Reading, list};
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,6 +72,10 @@ pub struct Hub {
     /// How many passes over what changed there were.
     pub(super) passes: u64,
     pub(super) index: Index,
+    /// What was approved of its syncs.
+    pub(super) approvals: Arc<Ledger>,
+    /// What waits for approval.
+    pub(super) waiting_plans: Arc<Kept>,
     /// Something was told since statuses were looked at that they may speak of.
     pub(super) is_to_say: bool,
     /// Statuses that are being written, and when those that failed are written again.
@@ -88,6 +94,7 @@ impl Hub {
         let waiting = context.readiness.waits(context.role.as_str(), format!("its Tenants of namespace {namespace}"));
         let met = tell.clone();
         let meet: Meet = Arc::new(move |told| drop(met.send(Event::Met(told))));
+        let approvals = Arc::new(Ledger::new(context.server.clone(), paths.clone()));
         Hub {
             places: Places::new(context.clone(), paths.clone(), meet),
             context,
@@ -101,6 +108,8 @@ impl Hub {
             targets: BTreeMap::new(),
             passes: 0,
             index: Index::default(),
+            approvals,
+            waiting_plans: Arc::default(),
             is_to_say: true,
             writing: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -166,7 +175,13 @@ impl Hub {
             let spec = Arc::new(live.read.as_ref().ok()?.spec.clone());
             Some(Sync { writer: Writer::Sync(name.clone()), spec })
         };
+        let may_write = |(name, live): (&String, &Live<Object<TenantSyncSpec>>)| {
+            let applies = live.read.as_ref().is_ok_and(|sync| sync.spec.mode == Some(SyncMode::Apply));
+            applies || self.approvals.may_write(name)
+        };
+        let waiting = self.syncs.iter().filter(|sync| !may_write(*sync));
         World {
+            waiting: waiting.map(|(name, _)| Writer::Sync(name.clone())).collect(),
             tenants: self.tenants.iter().filter_map(view).collect(),
             syncs: self.syncs.iter().filter_map(sync).collect(),
             // One that cannot be read is there all the same: it does not stop declaring.
@@ -176,6 +191,23 @@ impl Hub {
             unread: BTreeSet::new(),
             misnamed: None,
         }
+    }
+
+    /// Why a tenant cannot be read, or does not hold.
+    pub(super) fn why_unread(&self, tenant: &str) -> Option<String> {
+        let tenant = self.tenants.get(tenant)?.read.as_ref().ok()?;
+        match self.places.view(tenant)? {
+            (_, View::Unreachable(why)) => Some(why),
+            (_, View::Read(_)) => None,
+        }
+    }
+
+    /// The same, for what is planned in one target: elsewhere only what may be written counts.
+    pub(super) fn world_of(&self, target: &str) -> World {
+        let mut world = self.world();
+        let waiting = &world.waiting;
+        world.syncs.retain(|sync| !waiting.contains(&sync.writer) || sync.spec.to.iter().any(|to| to == target));
+        world
     }
 
     /// Whether Tenants and TenantSyncs were read, and every tenant was looked for: before that one that is

@@ -1,8 +1,9 @@
 //! How a sync stands in a target, in words and numbers: what its status says. Pure.
 
 use super::pass::Failure;
-use crate::api::{ReceiptStatus, SyncMode, TargetCounts, TargetStatus, Verdict};
+use crate::api::{ReceiptStatus, SyncMode, TargetCounts, TargetStatus, Verdict, WaitingPlanStatus};
 use crate::engine::code::{Code, Severity};
+use crate::engine::item::ObjectId;
 use crate::engine::plan::{Action, ActionKind, Finding, Note, State, Target};
 use crate::engine::record::Writer;
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,6 +74,8 @@ impl Standing {
 pub struct Evidence<'a> {
     /// The sync's name.
     pub sync: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
     /// Its mode.
     pub mode: SyncMode,
     /// Whether it writes nothing.
@@ -91,6 +94,10 @@ pub struct Evidence<'a> {
     pub failed: &'a BTreeMap<String, Failure>,
     /// Why an approval that was given does not hold.
     pub void: Option<&'a str>,
+    /// Where what waits is kept.
+    pub waiting_plan: Option<&'a WaitingPlanStatus>,
+    /// What was approved and is carried out.
+    pub spent: Option<&'a BTreeSet<String>>,
     /// What was changed since the target was settled.
     pub changed: usize,
     /// What was carried out last.
@@ -125,7 +132,9 @@ impl Evidence<'_> {
             _ => true,
         };
         let findings = self.findings.iter().filter(here).filter(of_this);
-        findings.filter(move |f| of_sync(f) || f.code == Code::WriterConflict)
+        // What a sync that waits cannot write is told of that one alone.
+        let of_object = |f: &Finding| f.object.as_ref().is_none_or(|id| id.kind != crate::api::Kind::TenantSync);
+        findings.filter(move |f| of_sync(f) || f.code == Code::WriterConflict && of_object(f))
     }
 
     /// What failed of this sync's actions, or of the target as a whole.
@@ -146,9 +155,13 @@ pub fn target(evidence: &Evidence<'_>) -> TargetStatus {
         state: standing.as_str().to_string(),
         message,
         digest: digest.filter(|_| evidence.actions().next().is_some()),
+        waiting_plan: evidence.waiting_plan.cloned(),
         counts: (counts != TargetCounts::default()).then_some(counts),
         actions: evidence.actions().take(FIRST).map(line).collect(),
         blocked: blocked.into_iter().take(FIRST).collect(),
+        kept: kept(evidence),
+        drifted: drifted(evidence),
+        warnings: warnings(evidence),
         changed: i64::try_from(evidence.changed).ok().filter(|changed| *changed > 0),
         receipt: evidence.receipt.clone(),
     }
@@ -188,7 +201,15 @@ fn blocked(evidence: &Evidence<'_>) -> Vec<String> {
         let object = f.object.as_ref().map(ToString::to_string).unwrap_or_default();
         format!("{object}: {} {}; {}", f.code, f.text, f.mend)
     });
-    notes.chain(conflicts).collect()
+    let variables =
+        evidence.target.notes_of(&writer).filter(|note| note.is_held_variable()).filter_map(|note| match note {
+            Note::Held { object, path, by, .. } => {
+                let fix = "bind it as it is declared, take it over (stablekey adopt), or keep it by an override";
+                Some(format!("{}: bound otherwise there, by {by}; {fix}", field_of(object, path)))
+            }
+            _ => None,
+        });
+    notes.chain(conflicts).chain(variables).collect()
 }
 
 fn standing(
@@ -221,16 +242,7 @@ fn standing(
     let waiting =
         if evidence.mode == SyncMode::Plan { actions } else { usize::try_from(counts.needs_approval).unwrap_or(0) };
     if let (true, Some(digest)) = (waiting > 0, digest) {
-        let void = evidence.void.map(|why| format!(" What was approved does not hold: {why}.")).unwrap_or_default();
-        let wait = if waiting == 1 { "1 action awaits".to_string() } else { format!("{waiting} actions await") };
-        return (
-            Standing::AwaitingApproval,
-            Some(format!(
-                "{wait} approval: look first (stablekey plan --tenant {}), then kubectl annotate --overwrite tenantsync {} \
-                 stablekey.dev/approve={digest}.{void}",
-                evidence.target.tenant, evidence.sync
-            )),
-        );
+        return (Standing::AwaitingApproval, Some(asks(evidence, waiting, digest)));
     }
     if actions > 0 {
         return (Standing::Applying, None);
@@ -246,6 +258,55 @@ fn standing(
         return (Standing::Drifted, Some(format!("{objects} {what}")));
     }
     (Standing::InSync, None)
+}
+
+/// What a person who may approve does next: each command can be pasted as it stands, and the digest.
+fn asks(evidence: &Evidence<'_>, waiting: usize, digest: &str) -> String {
+    let Evidence { sync, namespace, target, .. } = evidence;
+    let void = evidence.void.map(|why| format!("; what was approved does not hold: {why}")).unwrap_or_default();
+    let is_spent = evidence.spent.is_some_and(|spent| spent.contains(digest));
+    let spent = if is_spent { "; the same was approved and carried out before, and needs a new approval" } else { "" };
+    let wait = if waiting == 1 { "1 action awaits".to_string() } else { format!("{waiting} actions await") };
+    format!(
+        "{wait} approval{void}{spent}: look first, then approve\n\
+         stablekey plan -n {namespace} --sync {sync} --tenant {}\n\
+         stablekey approve {sync} -n {namespace} --tenant {}\n\
+         {digest}",
+        target.tenant, target.tenant
+    )
+}
+
+/// The fields that the target keeps as its own, each with who holds it.
+fn kept(evidence: &Evidence<'_>) -> Vec<String> {
+    let writer = evidence.writer();
+    let kept = evidence.target.notes_of(&writer).filter_map(|note| match note {
+        Note::Held { object, path, by, .. } => Some(format!("{}: held by {by}", field_of(object, path))),
+        _ => None,
+    });
+    kept.take(FIRST).collect()
+}
+
+/// The fields that others changed since they were written, and that are left so.
+fn drifted(evidence: &Evidence<'_>) -> Vec<String> {
+    let writer = evidence.writer();
+    let drifted = evidence.target.notes_of(&writer).filter_map(|note| match note {
+        Note::Drift { object, path, by, left: true, ignored: false, .. } => {
+            let by = by.as_ref().map(|by| format!(": changed by {by}")).unwrap_or_default();
+            Some(format!("{}{by}", field_of(object, path)))
+        }
+        _ => None,
+    });
+    drifted.take(FIRST).collect()
+}
+
+fn field_of(object: &ObjectId, path: &[String]) -> String {
+    if path.is_empty() { object.to_string() } else { format!("{object} {}", path.join(".")) }
+}
+
+/// What is probably not meant so.
+fn warnings(evidence: &Evidence<'_>) -> Vec<String> {
+    let warnings = evidence.findings().filter(|f| f.severity == Severity::Warning);
+    warnings.map(|f| format!("{} {}; {}", f.code, f.text, f.mend)).take(FIRST).collect()
 }
 
 /// What waits because the sync or the target is suspended.
@@ -293,5 +354,13 @@ pub fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
     } else if !matches!(standing, Standing::InSync | Standing::Suspended) {
         verdicts.push(Verdict::new("Reconciling", true, reason, message));
     }
+    let said = |type_, reason, of: fn(&TargetStatus) -> &Vec<String>| {
+        let all: Vec<String> =
+            targets.iter().flat_map(|t| of(t).iter().map(|text| format!("{}: {text}", t.tenant))).collect();
+        (!all.is_empty()).then(|| Verdict::new(type_, true, reason, all.join("\n")))
+    };
+    verdicts.extend(said("Warnings", "SeeMessage", |target| &target.warnings));
+    verdicts.extend(said("Kept", "TargetsOwn", |target| &target.kept));
+    verdicts.extend(said("Drifted", "ChangedByOthers", |target| &target.drifted));
     verdicts
 }

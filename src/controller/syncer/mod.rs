@@ -17,9 +17,11 @@
 //! | `places`, `followed`, `kubeconfig` | where tenants are, how they are reached, what is known of them |
 //! | `targets`, `agenda`, `guard` | one target: its syncs, what is due, the volume guard |
 //! | `pass`, `narrow` | one pass over one target, on a thread of its own |
+//! | `approvals`, `waiting` | what was approved, and what of it is left; what is to be approved |
 //! | `judge`, `statuses`, `report`, `measured` | what is said: statuses, events, metrics |
 
 mod agenda;
+mod approvals;
 mod dispatch;
 mod followed;
 mod guard;
@@ -34,6 +36,7 @@ mod places;
 mod report;
 mod statuses;
 mod targets;
+mod waiting;
 
 use super::context::Context;
 use hub::Hub;

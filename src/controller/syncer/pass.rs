@@ -1,7 +1,11 @@
 //! One pass over one target: plan, carry out what may be carried out, and tell what came of it. It runs on
 //! a thread of its own, so that a target that does not answer holds up no other.
 
+use super::super::context::Context;
+use super::approvals::{Given, Ledger};
 use super::narrow::leave_out_conflicts;
+use super::waiting::Kept;
+use crate::api::WaitingPlanStatus;
 use crate::apply::{self, Consent, Outcome, Refusal, Report, Tenants};
 use crate::engine::canonical::Digest;
 use crate::engine::item::ObjectId;
@@ -10,7 +14,7 @@ use crate::engine::record::Writer;
 use crate::engine::world::{View, World};
 use crate::tenant::approvals::{Approvals, NotKept};
 use crate::tenant::directory::definition_digest;
-use crate::tenant::kubernetes::{ClusterPlace, ConfigMapApprovals, Paths, Server};
+use crate::tenant::kubernetes::{ClusterPlace, Paths, Server};
 use crate::tenant::{Place, PlaceError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,8 +35,12 @@ pub struct Pass {
     pub sources: BTreeMap<String, Source>,
     /// Asked before each write is begun.
     pub goes_on: GoesOn,
-    /// Whether an approval of before may still be kept beside the target.
-    pub may_keep: bool,
+    /// What was approved.
+    pub approvals: Arc<Ledger>,
+    /// What waits, as the hub keeps it.
+    pub waiting: Arc<Kept>,
+    /// The hub.
+    pub hub: (Context, Paths),
 }
 
 /// Where definitions come from.
@@ -52,8 +60,6 @@ pub struct Syncs {
     pub apply: BTreeSet<String>,
     /// Those that wait for approval.
     pub plan: BTreeSet<String>,
-    /// What was approved, by sync.
-    pub approved: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// What came of carrying out.
@@ -93,8 +99,10 @@ pub struct Whole {
     pub void: BTreeMap<String, String>,
     /// Over what is declared and what is live, where nothing is left to do.
     pub settled: Option<(Digest, Digest)>,
-    /// No approval of before is kept any more.
-    pub keeps_none: bool,
+    /// What is known of the digests that stand in the annotation of each sync.
+    pub given: BTreeMap<String, Given>,
+    /// Where what waits is kept, by sync.
+    pub waiting: BTreeMap<String, WaitingPlanStatus>,
 }
 
 impl Came {
@@ -134,6 +142,11 @@ impl Failure {
 }
 
 impl Syncs {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &String> {
+        self.apply.iter().chain(&self.plan)
+    }
+
     /// The plan of what need not wait is narrowed to these; empty: to none in particular.
     pub fn unattended(&self) -> BTreeSet<String> {
         if self.plan.is_empty() { BTreeSet::new() } else { self.apply.clone() }
@@ -197,11 +210,20 @@ impl Pass {
             let receipt = apply::receipt(Digest::of(b""), world);
             (receipt.declared, receipt.live)
         });
-        let keeps_none =
-            writes && settled.is_some() && self.may_keep && !syncs.approved.is_empty() && self.forget_approvals();
+        if writes && settled.is_some() {
+            // An operator that was killed between its last write and the receipt leaves what was approved.
+            let spent = self.approvals.spend_begun(syncs.all(), &self.target);
+            spent.unwrap_or_else(|error| warn!(tenant = self.target, why = %error, "an approval is kept"));
+        }
+        let given = syncs.all().map(|sync| (sync.clone(), self.approvals.given(sync, &self.target))).collect();
+        let waiting = match came {
+            None if writes => self.waiting.update((&self.hub.0, &self.hub.1), &all, &self.target, syncs),
+            // What was just done is looked at once more before anybody is asked.
+            _ => self.waiting.known(&self.target, syncs),
+        };
         let came = Came { took: begun.elapsed(), ..came.unwrap_or_default() };
         came.log(&self.target);
-        Whole { plan: all, unattended, came, void, settled, keeps_none }
+        Whole { plan: all, unattended, came, void, settled, given, waiting }
     }
 
     /// Whether nothing is left to do, and that is known: of what could not be read nothing is.
@@ -213,54 +235,37 @@ impl Pass {
             && into.into_iter().all(|sync| is_read(&sync.spec.from))
     }
 
-    /// An operator that was killed between its last write and the receipt leaves what was approved. Whether
-    /// nothing is kept any more.
-    fn forget_approvals(&self) -> bool {
-        let Some(place) = &self.place else { return false };
-        let forgotten = ConfigMapApprovals::of(place, BTreeSet::new()).consume(&self.target, &mut |_| false);
-        forgotten.inspect_err(|error| warn!(tenant = self.target, why = %error, "an approval is kept")).is_ok()
-    }
-
     fn target<'p>(&self, plan: &'p Plan) -> Option<&'p Target> {
         plan.targets.iter().find(|target| target.tenant == self.target)
     }
 
     /// Carries out what a person approved; `None` where there is nothing of that kind.
     fn approved(&self, plan: &Plan, syncs: &Syncs, void: &mut BTreeMap<String, String>) -> Option<Came> {
-        let (target, place) = (self.target(plan)?, self.place.as_ref()?);
-        let mut consented = BTreeSet::new();
-        let mut others: BTreeMap<&String, BTreeSet<String>> = BTreeMap::new();
-        for (sync, digests) in &syncs.approved {
+        let target = self.target(plan).filter(|_| self.place.is_some())?;
+        let (mut fresh, mut begun) = (BTreeMap::new(), BTreeMap::new());
+        for sync in syncs.all() {
             let writer = Writer::Sync(sync.clone());
             if !target.actions.iter().any(|action| action.writers.contains(&writer)) {
                 continue;
             }
-            let now = target.digests.get(&writer.to_string()).map(ToString::to_string);
-            let (this, other): (BTreeSet<_>, BTreeSet<_>) =
-                digests.iter().cloned().partition(|digest| Some(digest) == now.as_ref());
-            if this.is_empty() {
-                others.insert(sync, other);
-            }
-            consented.extend(this);
-        }
-        if !others.is_empty() {
-            // What was approved before a crash is kept beside the target until it is done.
-            match ConfigMapApprovals::of(place, BTreeSet::new()).kept(&self.target) {
-                Ok(kept) => {
-                    let is_kept = |digest: &&String| kept.iter().any(|kept| kept.given.contains(*digest));
-                    consented.extend(others.values().flatten().filter(is_kept).cloned())
-                }
-                Err(error) => return Some(self.refused(&Refusal::Place(error))),
+            let given = self.approvals.given(sync, &self.target);
+            let now = target.digests.get(&writer.to_string()).map(ToString::to_string).unwrap_or_default();
+            if given.usable.contains(&now) && !given.begun.contains(&now) {
+                fresh.insert(sync.clone(), now);
+            } else if !given.begun.is_empty() {
+                begun.insert(sync.clone(), given.begun);
             }
         }
-        if consented.is_empty() {
+        // What was begun is looked at next: what is done now changes what is left of it.
+        let (consent, consenting): (_, Vec<String>) = if !fresh.is_empty() {
+            let digests = fresh.values().cloned().collect();
+            (Consent::Digests { digests, safe: false }, fresh.into_keys().collect())
+        } else if !begun.is_empty() {
+            (Consent::Begun(begun.values().flatten().cloned().collect()), begun.into_keys().collect())
+        } else {
             return None;
-        }
-        let consenting = |sync: &&String| syncs.approved.get(*sync).is_some_and(|given| !given.is_disjoint(&consented));
-        let writers = syncs.approved.keys().filter(consenting).map(|s| Writer::Sync(s.clone()).to_string());
-        let approvals = ConfigMapApprovals::of(place, writers.collect());
-        let consenting: Vec<String> = syncs.approved.keys().filter(consenting).cloned().collect();
-        match self.carry_out(plan, &Consent::Digests { digests: consented.clone(), safe: false }, &approvals) {
+        };
+        match self.carry_out(plan, &consent, &self.approvals.of(plan)) {
             Ok(came) => Some(Came { approved: true, ..came }),
             Err(refusal @ Refusal::Place(_)) => Some(self.refused(&refusal)),
             Err(refusal) => {

@@ -219,14 +219,6 @@ impl Places {
         })
     }
 
-    /// Why a tenant cannot be read.
-    pub fn trouble(&self, tenant: &str) -> Option<String> {
-        match self.get(tenant)? {
-            Ok(place) => place.trouble(),
-            Err(refusal) => Some(refusal.why.clone()),
-        }
-    }
-
     /// Whether a tenant is still being read for the first time, and nothing is in the way.
     pub fn is_being_read(&self, tenant: &str) -> bool {
         match self.get(tenant) {

@@ -28,7 +28,8 @@ pub async fn write_status<S: Serialize>(
     }
 }
 
-/// Tells of a Ready that turned, or has another reason: by an event and a line of the log.
+/// Tells of what turned: by an event and a line of the log. Of Ready where it, or its reason, is another; of what
+/// else is said (warnings, what is kept and what drifted, approvals of nothing) where it says something new.
 pub fn tell_transition(
     context: &Context,
     paths: &Paths,
@@ -37,20 +38,31 @@ pub fn tell_transition(
     before: &[Condition],
     now: &[Condition],
 ) {
-    let ready = |conditions: &[Condition]| conditions.iter().find(|c| c.type_ == "Ready").cloned();
-    let (before, Some(now)) = (ready(before), ready(now)) else { return };
-    if before.is_some_and(|before| before.status == now.status && before.reason == now.reason) {
-        return;
+    for condition in now.iter().filter(|now| is_news(before, now)) {
+        let object = reference(paths, id, uid);
+        let importance = match (condition.type_.as_str(), condition.status.as_str(), condition.reason.as_str()) {
+            ("Ready", "True", _) | ("Ready", _, "Applying" | "AwaitingApproval" | "Suspended") => Importance::Normal,
+            ("Kept", ..) => Importance::Normal,
+            _ => Importance::Warning,
+        };
+        let (reason, why) = (&condition.reason, &condition.message);
+        match importance {
+            Importance::Normal => tracing::info!(object = %id, condition = condition.type_, reason, why, "turned"),
+            Importance::Warning => tracing::warn!(object = %id, condition = condition.type_, reason, why, "turned"),
+        }
+        let action = if id.kind == Kind::Tenant { "Follow" } else { "Sync" };
+        let reason = if condition.type_ == "Ready" { reason } else { &condition.type_ };
+        let transition = Transition { object, importance, reason: reason.clone(), action, note: why.clone() };
+        context.events.tell(transition);
     }
-    let object = reference(paths, id, uid);
-    let importance = match (now.status.as_str(), now.reason.as_str()) {
-        ("True", _) | (_, "Applying" | "AwaitingApproval" | "Suspended") => Importance::Normal,
-        _ => Importance::Warning,
-    };
-    match importance {
-        Importance::Normal => tracing::info!(object = %id, reason = now.reason, why = now.message, "turned"),
-        Importance::Warning => tracing::warn!(object = %id, reason = now.reason, why = now.message, "turned"),
+}
+
+fn is_news(before: &[Condition], now: &Condition) -> bool {
+    let before = before.iter().find(|before| before.type_ == now.type_);
+    match now.type_.as_str() {
+        "Ready" => !before.is_some_and(|before| before.status == now.status && before.reason == now.reason),
+        // They say what Ready says.
+        "InSync" | "Reconciling" | "Stalled" => false,
+        _ => !before.is_some_and(|before| before.message == now.message),
     }
-    let action = if id.kind == Kind::Tenant { "Follow" } else { "Sync" };
-    context.events.tell(Transition { object, importance, reason: now.reason, action, note: now.message });
 }

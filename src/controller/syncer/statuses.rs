@@ -1,5 +1,6 @@
 //! The statuses of Tenants and TenantSyncs: what they should say, and whether that is to be written.
 
+use super::approvals::MOST;
 use super::judge;
 use super::places::Places;
 use super::targets::TargetState;
@@ -31,7 +32,8 @@ pub fn of_sync(
     targets: &BTreeMap<String, TargetState>,
     now: &Time,
 ) -> Option<Said<TenantSyncStatus>> {
-    let before: TenantSyncStatus = written(live).unwrap_or_default();
+    // Approvals are written by themselves.
+    let before = TenantSyncStatus { approvals: Vec::new(), ..written(live).unwrap_or_default() };
     let sync = match &live.read {
         Ok(sync) => sync,
         Err(why) => {
@@ -45,17 +47,24 @@ pub fn of_sync(
         }
     };
     let to: BTreeSet<&String> = sync.spec.to.iter().collect();
-    let standing = to.into_iter().map(|to| targets.get(to)?.standing.get(&live.name));
+    let standing = to.iter().map(|to| targets.get(*to)?.standing.get(&live.name));
     let standing: Vec<&(TargetStatus, Option<String>)> = standing.collect::<Option<_>>()?;
     let asked = requested_at(&sync.metadata);
     let answered = asked.is_some() && standing.iter().all(|(_, requested)| *requested == asked);
+    let known = |digest: &str| {
+        let of_this = to.iter().filter_map(|to| targets.get(*to)?.given.get(&live.name));
+        of_this.into_iter().any(|given| given.begun.contains(digest) || given.spent.contains(digest))
+    };
     let targets: Vec<TargetStatus> = standing.into_iter().map(|(status, _)| status.clone()).collect();
-    let verdicts = judge::verdicts(&targets);
+    let given = sync.metadata.annotations.get(APPROVE).map(|text| digests(text)).unwrap_or_default();
+    let mut verdicts = judge::verdicts(&targets);
+    verdicts.extend(stale(&live.name, &given, &targets, known));
     let status = TenantSyncStatus {
         observed_generation: Some(live.generation),
         conditions: conditions(&before.conditions, verdicts, live.generation, now),
         last_handled_reconcile_at: if answered { asked } else { before.last_handled_reconcile_at.clone() },
         targets,
+        approvals: Vec::new(),
     };
     let (then, now) = (before.conditions.clone(), status.conditions.clone());
     (status != before).then(|| said(Kind::TenantSync, live, status, then, now))
@@ -97,6 +106,30 @@ fn unreadable(why: &str) -> Vec<Verdict> {
 
 fn said<S, O>(kind: Kind, live: &Live<O>, status: S, before: Vec<Condition>, now: Vec<Condition>) -> Said<S> {
     Said { id: ObjectId::new(kind, &live.name), uid: live.version.uid.clone(), status, before, now }
+}
+
+/// The digests that an annotation has.
+pub fn digests(annotation: &str) -> BTreeSet<String> {
+    let digests = annotation.split(',').map(|digest| digest.trim().to_string());
+    digests.filter(|digest| !digest.is_empty()).take(MOST).collect()
+}
+
+/// A condition where something was approved that nobody plans: by mistake, or because it changed since.
+fn stale(
+    sync: &str,
+    given: &BTreeSet<String>,
+    targets: &[TargetStatus],
+    known: impl Fn(&str) -> bool,
+) -> Option<Verdict> {
+    let is_current = |digest: &&String| targets.iter().any(|target| target.digest.as_ref() == Some(digest));
+    let stale: Vec<&String> = given.iter().filter(|d| !is_current(d) && !known(d)).collect();
+    let first = stale.first()?;
+    let more = if stale.len() > 1 { format!(" (and {} more)", stale.len() - 1) } else { String::new() };
+    let message = format!(
+        "{first}{more} was approved, and is the digest of nothing that is planned now: something changed since, or it \
+         was mistyped; take it out (kubectl annotate tenantsync {sync} {APPROVE}-), look again, and approve what is shown"
+    );
+    Some(Verdict::new("StaleApproval", true, "MatchesNoPlan", message))
 }
 
 /// The status that is there.

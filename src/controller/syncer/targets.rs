@@ -1,6 +1,7 @@
 //! One target: the syncs into it, what is due, and what is known of how they stand.
 
 use super::agenda::{Agenda, PassId};
+use super::approvals::Given;
 use super::guard::Guard;
 use super::judge::{self, Evidence};
 use super::pass::{Came, Syncs, Whole};
@@ -30,8 +31,8 @@ pub struct TargetState {
     done: Vec<Digest>,
     /// The last receipt, by sync.
     receipts: BTreeMap<String, ReceiptStatus>,
-    /// It is known that no approval is kept beside it.
-    pub keeps_no_approval: bool,
+    /// What is known of the digests in the annotation of each sync.
+    pub given: BTreeMap<String, Given>,
     /// Since when something drifted and is left so.
     drifts_since: Option<SystemTime>,
 }
@@ -87,7 +88,6 @@ impl TargetState {
             let changed = came.done.iter().filter(|(_, kind, _)| changes(kind)).map(|(id, _, _)| id.clone());
             self.guard.changed(changed, now);
         }
-        self.keeps_no_approval &= !came.approved;
         match looked_at {
             LookedAt::Part(pass) => self.agenda.part_done(pass, now_is, now),
             LookedAt::Whole => self.agenda.whole_done(),
@@ -100,8 +100,15 @@ impl TargetState {
     }
 
     /// Takes in what a look at everything found: how each of `syncs` stands.
-    pub fn judge(&mut self, target: &str, whole: &Whole, syncs: &BTreeMap<String, SyncInto>, now: Instant, time: &str) {
-        self.keeps_no_approval |= whole.keeps_none;
+    pub fn judge(
+        &mut self,
+        (namespace, target): (&str, &str),
+        whole: &Whole,
+        syncs: &BTreeMap<String, SyncInto>,
+        now: Instant,
+        time: &str,
+    ) {
+        self.given = whole.given.clone();
         if let Some((declared, live)) = &whole.settled {
             self.guard.settled(now);
             if !self.done.is_empty() {
@@ -126,6 +133,7 @@ impl TargetState {
         let stand = |(sync, into): (&String, &SyncInto)| {
             let evidence = Evidence {
                 sync,
+                namespace,
                 mode: into.mode,
                 is_suspended: into.is_suspended,
                 target: planned,
@@ -135,6 +143,8 @@ impl TargetState {
                 is_unknown: known.is_none() || !into.knows_source,
                 failed: &whole.came.failed,
                 void: whole.void.get(sync).map(String::as_str),
+                waiting_plan: whole.waiting.get(sync),
+                spent: whole.given.get(sync).map(|given| &given.spent),
                 changed: self.guard.count(),
                 receipt: self.receipts.get(sync).cloned(),
             };

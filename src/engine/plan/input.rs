@@ -141,6 +141,9 @@ impl<'a> Input<'a> {
 
     /// Whether a sync names a tenant that is not there, in whose place this one may be meant.
     pub fn may_be_meant_by(&self, sync: &Sync) -> bool {
+        if self.world.waiting.contains(&sync.writer) {
+            return false;
+        }
         let spec = &sync.spec;
         let accepts =
             |from: &String| self.view.spec.accept_from.contains(from) || !self.world.tenants.contains_key(from);

@@ -450,6 +450,13 @@ fn sync_findings(
         let text = format!("{}: {text}", sync.writer);
         findings.push(Finding::of_sync(code, &sync.writer, Some(tenant), text, fix).at_path(&["spec", "integrations"]));
     }
+    if sync.spec.prunes() && world.tenants.get(tenant).is_some_and(|view| !view.spec.allows(AllowedAction::Delete)) {
+        let text = format!("{} prunes, and the policy of {tenant} does not allow Delete: nothing goes", sync.writer);
+        let fix = format!("add Delete to policy.actions of Tenant {tenant}, or take prune out");
+        findings.push(
+            Finding::of_sync(Code::PruneNeedsDelete, &sync.writer, Some(tenant), text, fix).at_path(&["spec", "prune"]),
+        );
+    }
     for (first, second) in &promotion.doubled {
         let what = sync.spec.overrides.get(*second).and_then(Override::changes);
         let what = what.map_or_else(|| "nothing".to_string(), |what| what.to_string());

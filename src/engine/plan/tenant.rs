@@ -18,6 +18,7 @@ use crate::engine::record::{Writer, Wrote};
 use crate::engine::resolve::Replacements;
 use crate::engine::world::Inventory;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
@@ -136,6 +137,8 @@ impl<'a> Draft<'a> {
         decided: &dyn Fn() -> Value,
     ) {
         let live = self.input.live.get(id);
+        let (declarations, blocked) = &self.without_what_contradicts(id, declarations, blocked);
+        let (declarations, blocked) = (declarations.as_ref(), blocked.as_ref());
         if declarations.is_empty() || self.is_held_back(id, live.as_ref(), declarations) {
             return;
         }
@@ -346,6 +349,35 @@ impl<'a> Draft<'a> {
                 froms.into_iter().collect::<Vec<_>>().join(" and ")
             ),
         ));
+    }
+
+    /// Leaves out the declarations of syncs that may not write now and want something else than one that may: that is
+    /// told of them alone. They have not stopped declaring.
+    fn without_what_contradicts<'d>(
+        &mut self,
+        id: &ObjectId,
+        declarations: &'d [Declaration],
+        blocked: &'d BTreeSet<Writer>,
+    ) -> (Cow<'d, [Declaration]>, Cow<'d, BTreeSet<Writer>>) {
+        let waiting = &self.input.world.waiting;
+        let waits = |d: &&Declaration| waiting.contains(&d.writer);
+        let mut left_out = BTreeSet::new();
+        for declaration in declarations.iter().filter(waits) {
+            let others = declarations.iter().filter(|d| d.extent == Extent::Crossing && !waits(d));
+            let contradicted =
+                others.filter_map(|other| Some((diff::contradiction(declaration, other)?, &other.writer)));
+            let Some((field, other)) = contradicted.into_iter().next() else { continue };
+            left_out.insert(declaration.writer.clone());
+            let text = format!("{other} wants another value of {field} of {id}; that is written, and this is not");
+            let mend = "make the values equal where they are declared, or let one of the two leave it alone";
+            let tenant = Some(self.input.tenant);
+            self.findings.push(Finding::of_sync(Code::WriterConflict, &declaration.writer, tenant, text, mend));
+        }
+        if left_out.is_empty() {
+            return (Cow::Borrowed(declarations), Cow::Borrowed(blocked));
+        }
+        let left = declarations.iter().filter(|d| !left_out.contains(&d.writer)).cloned().collect();
+        (Cow::Owned(left), Cow::Owned(left_out.union(blocked).cloned().collect()))
     }
 
     fn occupied(&mut self, id: &ObjectId, field: &Field<'_>, declarations: &[Declaration]) {

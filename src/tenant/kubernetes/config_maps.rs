@@ -1,20 +1,16 @@
-//! ConfigMaps: definitions, and what was approved and is not settled.
+//! ConfigMaps that hold definitions.
 
-use crate::engine::canonical::Digest;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The label of a ConfigMap that holds a definition; its value is `true`.
 pub const DEFINITION: &str = "stablekey.dev/definition";
-/// The label of a ConfigMap that holds what was approved for a tenant; its value is `true`.
-pub const APPROVED: &str = "stablekey.dev/approved";
+/// The label of a ConfigMap that holds a plan that waits for approval; its value is `true`.
+pub const PLAN: &str = "stablekey.dev/plan";
 /// The largest definition that is written: an object of a cluster has room for little more.
 pub const LARGEST: u64 = 900_000;
-/// How many approved digests a ConfigMap holds: it has room for 1 MiB.
-const DIGESTS: usize = 10_000;
 const KEY: &str = "definition";
-const APPROVALS: &str = "digests";
 
 /// A ConfigMap, as far as we read it.
 #[derive(Debug, Deserialize)]
@@ -40,11 +36,6 @@ impl ConfigMap {
         let text = self.data.get(KEY).map(|text| text.as_bytes());
         text.or_else(|| self.binary.get(KEY).map(|bytes| bytes.0.as_slice()))
     }
-
-    /// The digests in it.
-    pub fn approved(&self) -> impl Iterator<Item = &str> {
-        self.data.get(APPROVALS).into_iter().flat_map(|text| text.lines()).filter(|line| !line.is_empty())
-    }
 }
 
 /// The name of the ConfigMap of a definition: of its integration, and of what it says.
@@ -67,23 +58,6 @@ pub fn of_definition(name: &str, bytes: &[u8]) -> Value {
     map
 }
 
-/// The ConfigMaps that keep what was approved, by name: named by what they hold.
-pub fn of_approvals(tenant: &str, digests: &BTreeSet<String>) -> BTreeMap<String, Value> {
-    let digests: Vec<&str> = digests.iter().map(String::as_str).collect();
-    let maps = digests.chunks(DIGESTS).map(|part| {
-        let text = part.join("\n");
-        let digest: String = Digest::of(text.as_bytes()).to_string().chars().skip("sha256:".len()).take(16).collect();
-        let name = format!("stablekey-approved-{digest}");
-        let map = json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": name, "labels": {APPROVED: "true"}, "annotations": {"stablekey.dev/tenant": tenant}},
-            "data": {APPROVALS: text},
-        });
-        (name, map)
-    });
-    maps.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,16 +70,5 @@ mod tests {
             let map: ConfigMap = serde_json::from_value(of_definition(&name, bytes)).unwrap();
             assert_eq!(map.definition(), Some(bytes));
         }
-    }
-
-    #[test]
-    fn many_approvals_take_several_maps_and_none_takes_none() {
-        let digests: BTreeSet<String> = (0..DIGESTS * 2 + 1).map(|n| format!("sha256:{n:064}")).collect();
-        let maps = of_approvals("eu", &digests);
-        assert_eq!(maps.len(), 3);
-        let read: Vec<ConfigMap> = maps.into_values().map(|map| serde_json::from_value(map).unwrap()).collect();
-        let back: BTreeSet<String> = read.iter().flat_map(ConfigMap::approved).map(str::to_string).collect();
-        assert_eq!(back, digests);
-        assert!(of_approvals("eu", &BTreeSet::new()).is_empty());
     }
 }

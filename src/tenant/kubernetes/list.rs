@@ -18,7 +18,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What is in a namespace.
@@ -183,24 +183,6 @@ pub async fn config_map(server: &Server, paths: &Paths, name: &str) -> Result<Op
 /// Whether an object is not there, though its kind is.
 fn is_absent(trouble: &Trouble) -> bool {
     matches!(trouble, Trouble::Refused(refused) if refused.code == StatusCode::NOT_FOUND && refused.is_status)
-}
-
-/// What was approved and is not settled.
-#[derive(Clone, Debug, Default)]
-pub struct Approvals {
-    /// The ConfigMaps that keep it.
-    pub config_maps: BTreeSet<String>,
-    /// The digests in them.
-    pub digests: BTreeSet<String>,
-}
-
-/// Reads what was approved and is not settled.
-pub async fn approvals(server: &Server, paths: &Paths) -> Result<Approvals, PlaceError> {
-    let found = list(server, paths, &config_maps(paths, config_maps::APPROVED, maps)).await?.items;
-    Ok(Approvals {
-        digests: found.iter().flat_map(ConfigMap::approved).map(str::to_string).collect(),
-        config_maps: found.into_iter().map(|map| map.metadata.name).collect(),
-    })
 }
 
 fn maps(items: &[Box<RawValue>]) -> Vec<ConfigMap> {

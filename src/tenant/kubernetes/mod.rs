@@ -1,7 +1,6 @@
 //! Tenants whose place is a namespace of a Kubernetes cluster.
 
 mod annotation;
-mod approvals;
 mod body;
 mod config_maps;
 pub mod connect;
@@ -18,15 +17,15 @@ mod session;
 mod trouble;
 pub mod watch;
 
-pub use approvals::ConfigMapApprovals;
 pub use body::to_bytes;
-pub use config_maps::DEFINITION;
+pub use config_maps::{DEFINITION, PLAN};
 pub use live::{BEING_DELETED, Live, Reading, Version, is_after};
 pub use mirror::{Defined, Due, Heard, Mirror, News};
 pub use pages::{Listing, PAGE};
 pub use paths::Paths;
 pub use role::role;
 pub use server::{Ask, Guard, IN_FLIGHT, Lines, Observer, Refused, Server, Trouble};
+pub use trouble::{Doing, of_place};
 
 use super::{Place, PlaceError, Session, Snapshot};
 use crate::engine::item::ObjectId;

@@ -173,8 +173,9 @@ impl Ground {
         assert!(made.values().all(|count| *count == 1), "{what}: {made:?}");
         let touched = requests.iter().filter(|r| r.writes() && r.name == "theirs" && !r.agent.starts_with("kubectl"));
         assert_eq!(touched.count(), 0, "{what}");
-        let approved = ["get", "configmaps", "-l", "stablekey.dev/approved", "-o", "name"];
-        until("no approval is kept", || kubectl(&self.stage.eu, &approved).is_empty());
+        until("no approval is begun", || field(&self.stage.us, SYNC, ".status.approvals[*].left").is_empty());
+        let waiting = ["get", "configmaps", "-l", "stablekey.dev/plan", "-o", "name"];
+        until("no plan waits", || kubectl(&self.stage.us, &waiting).is_empty());
         self.content()
     }
 }
