@@ -97,8 +97,7 @@ fn config_map(name: &str, labels: Value) -> Value {
 fn of_config_maps_the_syncer_writes_definitions_and_approvals() {
     let namespace = us().namespace("config-maps");
     install(&namespace, &["syncer", "tenant-access/target"]);
-    let (definition, approval) =
-        (json!({"stablekey.dev/definition": "true"}), json!({"stablekey.dev/plan": "true"}));
+    let (definition, approval) = (json!({"stablekey.dev/definition": "true"}), json!({"stablekey.dev/plan": "true"}));
     for account in ["stablekey-syncer", "stablekey-target"].map(|name| Account::new(&namespace, name)) {
         let only = "the syncer writes only ConfigMaps with the label";
         refused(account.apply("", &config_map("any", json!({}))), only);

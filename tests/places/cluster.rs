@@ -9,8 +9,8 @@ use serde_json::Value;
 use stablekey::engine::item::Item;
 use stablekey::tenant::Place;
 use stablekey::tenant::approvals::Approvals;
-use stablekey::tenant::kubernetes::connect::Servers;
 use stablekey::tenant::kubernetes::ClusterPlace;
+use stablekey::tenant::kubernetes::connect::Servers;
 use stablekey_clusters::{Namespace, run, run_with_input, shared};
 
 struct Cluster {

@@ -101,3 +101,125 @@ fn small_changes_add_up_to_a_share_that_needs_approval() {
     until_field(&stage.eu, "connection/c3", ".spec.inputs.scopes.value", "more");
     stands(&stage, "InSync");
 }
+
+fn scopes(stage: &Stage) -> String {
+    field(&stage.eu, "connection/crm", SCOPES)
+}
+
+/// "Bound to the annotation that gave it, and consumed when carried out: what recurs needs a new approval."
+#[test]
+fn a_source_that_goes_back_and_forth_needs_a_new_approval_each_time() {
+    let stage = Stage::new("forth");
+    let _syncer = stage.syncer();
+    stage.in_us(&[connection("crm", "a"), integration("lead", &["crm"]), sync("Plan")]);
+    stands(&stage, "AwaitingApproval");
+    approve(&stage, &target(&stage, "digest"));
+    until_field(&stage.eu, "connection/crm", SCOPES, "a");
+    let mut given = String::new();
+    let mut digests = Vec::new();
+    for wanted in ["b", "a"] {
+        stands(&stage, "InSync");
+        stage.in_us(&[connection("crm", wanted)]);
+        stands(&stage, "AwaitingApproval");
+        digests.push(target(&stage, "digest"));
+        given = format!("{given},{}", target(&stage, "digest"));
+        approve(&stage, &given);
+        until_field(&stage.eu, "connection/crm", SCOPES, wanted);
+    }
+    stands(&stage, "InSync");
+    stage.in_us(&[connection("crm", "b")]);
+    stands(&stage, "AwaitingApproval");
+    assert_eq!(target(&stage, "digest"), digests[0], "the same again");
+    // Old digests, in another order and with another beside them, are no newer by that.
+    approve(&stage, &format!("{},{},sha256:0000", digests[1], digests[0]));
+    looked_again(&stage, SYNC, "once");
+    looked_again(&stage, SYNC, "twice");
+    assert_eq!(scopes(&stage), "a");
+    let message = target(&stage, "message");
+    assert!(message.contains("needs a new approval"), "{message}");
+    assert_eq!(message.lines().last(), Some(digests[0].as_str()), "the digest stands alone on its line");
+    let stale = field(&stage.us, SYNC, ".status.conditions[?(@.type==\"StaleApproval\")].message");
+    assert!(stale.starts_with("sha256:0000 was approved"), "{stale}");
+    // Taken back and given anew, by whoever may approve.
+    kubectl(&stage.us, &["annotate", SYNC, "stablekey.dev/approve-"]);
+    until("it is forgotten", || field(&stage.us, SYNC, ".status.conditions[?(@.type==\"StaleApproval\")]").is_empty());
+    approve(&stage, &digests[0]);
+    until_field(&stage.eu, "connection/crm", SCOPES, "b");
+}
+
+/// "Nothing that an editor of our kinds, ConfigMaps or Secrets can write is consent."
+#[test]
+fn what_an_editor_can_write_is_no_consent() {
+    let stage = Stage::new("forged");
+    let _syncer = stage.syncer();
+    let with_url = |url: &str| {
+        let mut crm = connection("crm", "api");
+        crm["spec"]["inputs"]["tokenUrl"] = json!({"value": url});
+        crm
+    };
+    stage.in_us(&[with_url("https://a.example"), integration("lead", &["crm"]), sync("Apply")]);
+    stands(&stage, "InSync");
+    stage.in_us(&[with_url("https://evil.example")]);
+    stands(&stage, "AwaitingApproval");
+    let digest = target(&stage, "digest");
+    let text = |label: &str| {
+        let metadata =
+            json!({"name": format!("forged-{label}"), "labels": {(format!("stablekey.dev/{label}")): "true"}});
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"digests": digest, "plan": digest}})
+    };
+    for namespace in [&stage.us, &stage.eu] {
+        apply(namespace, &[text("approved"), text("plan")]);
+    }
+    kubectl(&stage.us, &["label", "--overwrite", SYNC, "stablekey.dev/approve=true"]);
+    kubectl(&stage.us, &["annotate", SYNC, &format!("stablekey.dev/requestedAt={digest}")]);
+    until("it was handled", || field(&stage.us, SYNC, ".status.lastHandledReconcileAt") == digest);
+    looked_again(&stage, SYNC, "again");
+    assert_eq!(field(&stage.eu, "connection/crm", ".spec.inputs.tokenUrl.value"), "https://a.example");
+    stands(&stage, "AwaitingApproval");
+
+    // The sync is made again: what was approved of the one before is nothing to it.
+    approve(&stage, &digest);
+    until_field(&stage.eu, "connection/crm", ".spec.inputs.tokenUrl.value", "https://evil.example");
+    stage.in_us(&[with_url("https://a.example")]);
+    stands(&stage, "AwaitingApproval");
+    approve(&stage, &target(&stage, "digest"));
+    until_field(&stage.eu, "connection/crm", ".spec.inputs.tokenUrl.value", "https://a.example");
+    stands(&stage, "InSync");
+    kubectl(&stage.us, &["delete", SYNC]);
+    stage.in_us(&[with_url("https://evil.example"), sync("Apply")]);
+    stands(&stage, "AwaitingApproval");
+    looked_again(&stage, SYNC, "made again");
+    assert_eq!(field(&stage.eu, "connection/crm", ".spec.inputs.tokenUrl.value"), "https://a.example");
+}
+
+/// An approval of one sync is none of another, though both want the same.
+#[test]
+fn two_syncs_are_approved_one_by_one() {
+    let stage = Stage::new("one");
+    let _syncer = stage.syncer();
+    let mut other = sync("Plan");
+    other["metadata"]["name"] = json!("other");
+    other["spec"]["integrations"] = json!(["billing"]);
+    stage.in_us(&[
+        connection("crm", "api"),
+        connection("erp", "api"),
+        integration("lead", &["crm"]),
+        integration("billing", &["erp"]),
+        {
+            let mut first = sync("Plan");
+            first["spec"]["integrations"] = json!(["lead"]);
+            first
+        },
+        other,
+    ]);
+    stands(&stage, "AwaitingApproval");
+    until_field(&stage.us, "tenantsync/other", ".status.targets[0].state", "AwaitingApproval");
+    let digest = target(&stage, "digest");
+    kubectl(&stage.us, &["annotate", "tenantsync/other", &format!("stablekey.dev/approve={digest}")]);
+    looked_again(&stage, "tenantsync/other", "now");
+    assert_eq!(kubectl(&stage.eu, &["get", "connections,integrations", "-o", "name"]), "");
+    approve(&stage, &digest);
+    until_field(&stage.eu, "integration/lead", ".metadata.name", "lead");
+    stands(&stage, "InSync");
+    assert_eq!(field(&stage.eu, "integration/billing", ".metadata.name"), "");
+}

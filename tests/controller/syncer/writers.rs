@@ -51,8 +51,9 @@ fn two_syncs_that_want_the_same_share_it_and_two_that_differ_leave_it_alone() {
     until_state(&stage, "asia-to-eu", "eu", "InSync");
 }
 
+/// "A sync counts against others (cycle, conflict) only where it is accepted and may write."
 #[test]
-fn a_conflict_with_a_sync_that_waits_for_approval_is_a_conflict() {
+fn a_sync_that_waits_makes_no_conflict_for_one_that_may_write() {
     let stage = Stage::new("waits");
     let asia = second_source(&stage);
     let _syncer = stage.syncer();
@@ -61,24 +62,83 @@ fn a_conflict_with_a_sync_that_waits_for_approval_is_a_conflict() {
     stage.in_us(&[named("asia-to-eu", sync("Plan"), json!({"from": "asia"}))]);
     until_state(&stage, "asia-to-eu", "eu", "AwaitingApproval");
     stage.in_us(&[sync("Apply")]);
-    until_field(&stage.eu, "connection/own", SCOPES, "0");
+    until_field(&stage.eu, "connection/crm", SCOPES, "of us");
     for scopes in ["1", "2"] {
         stage.in_us(&[connection("own", scopes), connection("crm", &format!("of us {scopes}"))]);
-        until_field(&stage.eu, "connection/own", SCOPES, scopes);
+        until_field(&stage.eu, "connection/crm", SCOPES, &format!("of us {scopes}"));
     }
-    assert_eq!(field(&stage.eu, "connection/crm", ".metadata.name"), "", "neither's");
-    assert_eq!(field(&stage.eu, "integration/lead", ".metadata.name"), "", "it would not be bound");
-    assert_eq!(field(&stage.eu, "connection/erp", ".metadata.name"), "", "it waits");
-    // An approval of the one carries out the one.
-    apply(&asia, &[connection("crm", "of us 2")]);
-    until_field(&stage.eu, "integration/lead", ".metadata.name", "lead");
-    until_state(&stage, "asia-to-eu", "eu", "AwaitingApproval");
     until_stands(&stage, "eu", "InSync");
+    assert_eq!(field(&stage.eu, "connection/erp", ".metadata.name"), "", "it waits");
+    // The one that waits is told of it.
     looked_again(&stage, "tenantsync/asia-to-eu", "now");
+    let blocked = field(&stage.us, "tenantsync/asia-to-eu", &of_target("eu", "blocked"));
+    assert!(blocked.contains("SK0108 sync/us-to-eu wants another value of inputs.scopes"), "{blocked}");
     let digest = field(&stage.us, "tenantsync/asia-to-eu", &of_target("eu", "digest"));
     kubectl(&stage.us, &["annotate", "tenantsync/asia-to-eu", &format!("stablekey.dev/approve={digest}")]);
     until_field(&stage.eu, "integration/billing", ".metadata.name", "billing");
+    assert_eq!(field(&stage.eu, "connection/crm", SCOPES), "of us 2");
+}
+
+/// The same, of rings.
+#[test]
+fn a_sync_that_waits_closes_no_ring_for_one_that_may_write() {
+    let stage = Stage::new("ring");
+    stage.in_us(&[tenant("us", json!({"acceptFrom": ["eu"]}))]);
+    let _syncer = stage.syncer();
+    stage.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
+    until_stands(&stage, "eu", "InSync");
+    stage.in_us(&[named("back", sync("Plan"), json!({"from": "eu", "to": ["us"]}))]);
+    until_state(&stage, "back", "us", "Invalid");
+    assert!(message(&stage, "back", "us").contains("SK0109"), "{}", message(&stage, "back", "us"));
+    stage.in_us(&[connection("crm", "more")]);
+    until_field(&stage.eu, "connection/crm", SCOPES, "more");
+    until_stands(&stage, "eu", "InSync");
+}
+
+/// "No status says InSync while a change does not cross": a second Tenant without a place in a source's namespace.
+#[test]
+fn a_source_whose_namespace_has_two_tenants_is_not_in_sync() {
+    let stage = Stage::new("second");
+    let asia = second_source(&stage);
+    let _syncer = stage.syncer();
+    apply(&asia, &[connection("crm", "api"), integration("lead", &["crm"])]);
+    stage.in_us(&[named("asia-to-eu", sync("Apply"), json!({"from": "asia"}))]);
     until_state(&stage, "asia-to-eu", "eu", "InSync");
+    apply(&asia, &[tenant("another", json!({}))]);
+    until_state(&stage, "asia-to-eu", "eu", "Unreachable");
+    apply(&asia, &[connection("crm", "more")]);
+    kubectl(&asia, &["delete", "tenant/another"]);
+    until_field(&stage.eu, "connection/crm", SCOPES, "more");
+    until_state(&stage, "asia-to-eu", "eu", "InSync");
+}
+
+/// "Warnings, kept and drifted fields by name are in conditions and events."
+#[test]
+fn what_is_kept_has_drifted_or_is_not_meant_so_is_named() {
+    let stage = Stage::new("named");
+    let _syncer = stage.syncer();
+    stage.in_eu(&[connection("crm", "of eu")]);
+    stage.in_us(&[
+        connection("crm", "api"),
+        connection("erp", "api"),
+        integration("lead", &["crm", "erp"]),
+        named("us-to-eu", sync("Apply"), json!({"integrations": ["*", "billing-*"], "prune": true})),
+    ]);
+    let said =
+        |condition: &str| field(&stage.us, SYNC, &format!(".status.conditions[?(@.type==\"{condition}\")].message"));
+    crate::replica::until("what is kept is named", || said("Kept").contains("Connection/crm inputs.scopes: held by"));
+    let warnings = said("Warnings");
+    assert!(warnings.contains("SK0110") && warnings.contains("billing-* matches no integration"), "{warnings}");
+    assert!(warnings.contains("SK0162") && warnings.contains("does not allow Delete"), "{warnings}");
+    until_field(&stage.eu, "connection/erp", SCOPES, "api");
+    stage.in_eu(&[connection("erp", "by hand")]);
+    crate::replica::until("what drifted is named", || said("Drifted").contains("Connection/erp inputs.scopes"));
+    for reason in ["Kept", "Warnings", "Drifted"] {
+        crate::replica::until("an event tells of it", || {
+            let events = ["get", "events.events.k8s.io", "--field-selector", &format!("reason={reason}"), "-o", "name"];
+            !kubectl(&stage.us, &events).is_empty()
+        });
+    }
 }
 
 #[test]
