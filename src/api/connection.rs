@@ -88,7 +88,7 @@ pub struct ConnectionSpec {
     pub deletion_policy: Option<DeletionPolicy>,
 }
 
-fn immutable(rule: &str, field: &str, message: &str) -> Rule {
+pub(super) fn immutable(rule: &str, field: &str, message: &str) -> Rule {
     Rule::new(rule).message(message).field_path(field).reason(Reason::FieldValueForbidden)
 }
 

@@ -27,16 +27,18 @@ use std::collections::BTreeMap;
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
+    validation = connection::immutable("self.customer == oldSelf.customer", ".customer", "whose they are never changes: make other CustomerCredentials"),
+    validation = connection::immutable("self.connection == oldSelf.connection", ".connection", "what they are for never changes: make other CustomerCredentials"),
     validation = connection::none_per_customer(rules::CUSTOMER_PER_CUSTOMER),
     validation = connection::literals(),
     validation = connection::secret_values(),
     validation = connection::short_names(),
 )]
 pub struct CustomerCredentialsSpec {
-    /// Which customer: any text by which you know them.
+    /// Which customer: any text by which you know them. It never changes.
     #[schemars(length(min = 1, max = 253))]
     pub customer: String,
-    /// The stable key of the connection.
+    /// The stable key of the connection. It never changes.
     #[schemars(regex(pattern = names::STABLE_KEY), length(max = 63))]
     pub connection: String,
     /// Who supplied them: we (Organization), or the customer through the host application (Customer),

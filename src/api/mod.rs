@@ -52,6 +52,12 @@ pub const FOR_BINDING: &str = "binding";
 /// Annotation on a binding Secret: what it is for (`Connection/crm`, `Connection/crm/test`,
 /// `CustomerCredentials/acme-crm`). Held by the binder alone: a copy of the Secret is somebody's.
 pub const BINDING_OF: &str = "stablekey.dev/binding-of";
+/// Annotation on a binding Secret: of which object of that name it is, by uid, and of customer credentials of which
+/// customer and connection, by a hash: what says another is no longer wanted.
+pub const BINDING_ID: &str = "stablekey.dev/binding-id";
+/// Annotation on a binding Secret: the Secrets that its values come from, comma-separated: where one of them opts out,
+/// the copy goes.
+pub const BINDING_FROM: &str = "stablekey.dev/binding-from";
 /// Annotation on a Secret: the stable keys that it may serve, comma-separated; `*` for all.
 pub const KEYS: &str = "stablekey.dev/keys";
 /// Annotation on a Secret: the only hosts that the endpoints of its connections may name.

@@ -223,6 +223,23 @@ impl Replacements {
             .map(|(older, by)| (older.as_str(), by.iter().map(|r| r.connection.spec.stable_key.as_str()).collect()))
     }
 
+    /// Whether a key is one of those that replace each other in a ring.
+    pub fn is_in_ring(&self, key: &str) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut next = vec![key];
+        while let Some(older) = next.pop() {
+            for newer in self.by_older.get(older).into_iter().flatten().map(|r| r.connection.spec.stable_key.as_str()) {
+                if newer == key {
+                    return true;
+                }
+                if seen.insert(newer) {
+                    next.push(newer);
+                }
+            }
+        }
+        false
+    }
+
     /// Keys of connections that replace each other in a ring.
     pub fn rings(&self) -> BTreeSet<String> {
         rings(&self.by_older)

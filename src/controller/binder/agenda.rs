@@ -18,6 +18,8 @@ pub enum Task {
     Object(ObjectId),
     /// To see to the owners of a definition's ConfigMap.
     Definition(String),
+    /// To see what becomes of a binding Secret whose object may be gone.
+    Leftover(String),
     /// To ask whether a Secret is still in the way of a binding: no change of it is watched.
     Obstacle(String),
 }
@@ -28,7 +30,7 @@ impl Task {
         match self {
             Task::Object(id) if id.kind != Kind::Integration => 0,
             Task::Object(_) => 1,
-            Task::Definition(_) | Task::Obstacle(_) => 2,
+            Task::Definition(_) | Task::Leftover(_) | Task::Obstacle(_) => 2,
         }
     }
 }

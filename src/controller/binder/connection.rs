@@ -79,7 +79,7 @@ impl Binder {
 
     fn connection_slot(&self, of: Use, connection: &Connection, found: &mut Gathered) -> Slot {
         let owner = self.owner(&connection.spec, Kind::Connection, connection.name());
-        self.slot(of, connection.name(), &connection.spec.component, owner, found.whole())
+        self.slot((of, connection.name()), connection, owner, found.content())
     }
 
     /// The test credentials: the inputs, the test inputs over them. `None` where there are none.
@@ -150,6 +150,8 @@ impl Binder {
         for older in &spec.replaces {
             let meant = self.meant_by(older);
             let why = meant.considered.iter().find(|c| c.key == spec.stable_key).map(|c| &c.why_not);
+            let in_ring = self.replacements.is_in_ring(older).then_some(&WhyNot::Ring);
+            let why = in_ring.or(why);
             let (code, text) = match why {
                 Some(WhyNot::NotOfThisSync) => {
                     of_sync.push(older.as_str());

@@ -72,8 +72,7 @@ impl Binder {
             found.definition = refused;
         }
         let owner = self.owner(spec, Kind::CustomerCredentials, theirs.name());
-        let values = found.whole();
-        let slot = self.slot(Use::Customer, theirs.name(), &spec.component, owner, values);
+        let slot = self.slot((Use::Customer, theirs.name()), connection, owner, found.content());
         (found, slot)
     }
 
@@ -118,7 +117,8 @@ impl Binder {
     /// The binding Secret that is there for credentials of which the connection is not known.
     fn kept(&self, name: &str) -> Option<BindingRef> {
         let binding = self.bindings.get(&Use::Customer.name_for(name))?;
-        let is_theirs = binding.ours.as_deref() == Some(&Use::Customer.of(name));
+        let is_theirs = binding.ours.as_deref() == Some(&Use::Customer.of(name))
+            && binding.id.as_ref() == Some(&self.id_of(Use::Customer, name));
         is_theirs.then(|| BindingRef { name: binding.name.clone() })
     }
 }

@@ -1,8 +1,9 @@
-//! The ConfigMaps with definitions: each is owned by the Integrations that name it, so that Kubernetes
-//! collects it with the last of them, or once none names it any more.
+//! The ConfigMaps with definitions. One that the syncer made is owned by the Integrations that name it, so that
+//! Kubernetes collects it with the last of them, or once none names it any more. What people made is theirs: it is
+//! never owned, and owners that an older version wrote there are taken back.
 
 use super::MANAGER;
-use super::seen::{Held, RawMeta};
+use super::seen::{Entry, Held, RawMeta};
 use crate::api::*;
 use crate::tenant::kubernetes::{Ask, Paths, is_after, to_bytes};
 use serde::Deserialize;
@@ -23,6 +24,8 @@ pub(super) struct ConfigMap {
     ours: BTreeSet<String>,
     /// Whether somebody else's object owns it.
     is_others: bool,
+    /// Whether our syncer wrote what is in it.
+    is_made_by_us: bool,
 }
 
 #[derive(Deserialize)]
@@ -36,8 +39,9 @@ impl ConfigMap {
         let RawMeta { name, uid, resource_version: revision, owner_references, managed_fields, .. } =
             serde_json::from_str::<Raw>(json).ok()?.metadata;
         let ours = Held::of(&managed_fields).owners;
+        let is_made_by_us = managed_fields.iter().any(Entry::is_the_syncers_content);
         let is_others = owner_references.iter().any(|owner| !ours.contains(&owner.uid));
-        Some(ConfigMap { name, uid, revision, ours, is_others })
+        Some(ConfigMap { name, uid, revision, ours, is_others, is_made_by_us })
     }
 }
 
@@ -111,6 +115,10 @@ impl Definitions {
     pub fn step(&mut self, name: &str, paths: &Paths, sure: bool, rest: std::time::Duration, now: Instant) -> Step {
         let Some(known) = self.maps.get_mut(name) else { return Step::Nothing };
         let nobody = BTreeMap::new();
+        if !known.map.is_made_by_us {
+            let is_owned = !known.map.ours.is_empty();
+            return if is_owned { write(&known.map, paths, &nobody) } else { Step::Nothing };
+        }
         let naming = self.named.get(name).unwrap_or(&nobody);
         if !naming.is_empty() {
             known.unnamed = None;
@@ -159,6 +167,10 @@ mod tests {
     const REST: Duration = Duration::from_secs(600);
 
     fn map(owners: &[(&str, bool)], revision: &str) -> ConfigMap {
+        made_by("stablekey-syncer", owners, revision)
+    }
+
+    fn made_by(manager: &str, owners: &[(&str, bool)], revision: &str) -> ConfigMap {
         let references: Vec<Value> =
             owners.iter().map(|(uid, _)| json!({"kind": "Integration", "name": "i", "uid": uid})).collect();
         let ours = owners.iter().filter(|(_, ours)| *ours);
@@ -166,7 +178,10 @@ mod tests {
         let held = json!({"f:metadata": {"f:ownerReferences": held}});
         let metadata = json!({
             "name": "m", "uid": "u", "resourceVersion": revision, "ownerReferences": references,
-            "managedFields": [{"manager": MANAGER, "operation": "Apply", "fieldsV1": held}],
+            "managedFields": [
+                {"manager": MANAGER, "operation": "Apply", "fieldsV1": held},
+                {"manager": manager, "operation": "Apply", "fieldsV1": {"f:data": {"f:definition": {}}}},
+            ],
         });
         ConfigMap::parse(&json!({"metadata": metadata}).to_string()).unwrap()
     }
@@ -212,6 +227,20 @@ mod tests {
         // Somebody names it again before it is collected.
         definitions.name("a", "ua", None, Some("m"));
         assert_eq!(owners(&step(&mut definitions, now + REST)), ["ua"]);
+    }
+
+    /// "One that people made is never owned or collected": what an older version wrote is taken back.
+    #[test]
+    fn what_people_made_is_theirs() {
+        let (mut definitions, now) = (Definitions::default(), Instant::now());
+        definitions.name("a", "ua", None, Some("m"));
+        definitions.put(made_by("kubectl", &[], "1"));
+        assert!(matches!(step(&mut definitions, now), Step::Nothing));
+        for owner in ["ua", NOBODY] {
+            definitions.gone("m");
+            definitions.put(made_by("kubectl", &[(owner, true)], "2"));
+            assert_eq!(owners(&step(&mut definitions, now)), [""; 0]);
+        }
     }
 
     #[test]

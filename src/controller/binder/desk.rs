@@ -18,7 +18,7 @@ use crate::controller::readiness::Waiting;
 use crate::engine::item::ObjectId;
 use crate::tenant::kubernetes::watch::{Following, Told};
 use crate::tenant::kubernetes::{Live, News, Paths, Trouble};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -50,6 +50,8 @@ pub(super) enum Event {
     Owners(String, Result<Option<Vec<u8>>, Trouble>),
     /// A Secret that was in the way was looked at.
     Obstacle(Wrote),
+    /// A binding Secret of nothing was taken away, or not.
+    Leftover(Wrote),
 }
 
 /// One namespace.
@@ -63,6 +65,8 @@ pub(super) struct Desk {
     pub agenda: Agenda,
     pub passes: HashMap<ObjectId, Pass>,
     pub tally: Tally,
+    /// Binding Secrets of connections that are gone.
+    pub left: BTreeSet<String>,
     /// What is being written.
     pub tasks: JoinSet<()>,
     pub in_flight: usize,
@@ -100,6 +104,7 @@ impl Desk {
             definitions: Definitions::default(),
             agenda: Agenda::default(),
             passes: HashMap::new(),
+            left: BTreeSet::new(),
             tally: Tally::new(context.metrics.clone(), namespace),
             tasks: JoinSet::new(),
             in_flight: 0,
@@ -160,7 +165,7 @@ impl Desk {
     }
 
     /// Whether all that is followed was read: before that, what is missing may only be late.
-    fn is_read(&self) -> bool {
+    pub fn is_read(&self) -> bool {
         self.unread.is_empty()
     }
 
@@ -190,6 +195,7 @@ impl Desk {
             Event::Status(id, answer) => self.status_written(&id, answer),
             Event::Owners(map, answer) => self.owners_written(&map, answer),
             Event::Obstacle(wrote) => self.obstacle_seen(wrote),
+            Event::Leftover(wrote) => self.leftover_written(wrote),
         }
     }
 
@@ -227,6 +233,7 @@ impl Desk {
         (self.known, self.definitions, self.agenda) = Default::default();
         self.passes.clear();
         self.tally.clear();
+        self.left.clear();
         let resources = KINDS.map(Kind::plural).into_iter().chain([SECRETS, DEFINITIONS]);
         let waits = |what: &'static str| {
             (what, self.context.readiness.waits("binder", format!("{what} of namespace {namespace}")))
@@ -251,6 +258,7 @@ impl Desk {
         if self.unread.remove(resource).is_some() && self.is_read() {
             let (namespace, objects) = (self.paths.namespace(), self.binder.inventory().len());
             info!(namespace, objects, "read");
+            self.see_to_leftovers(self.binder.leftovers(), Instant::now());
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::hosts::Host;
 use super::problem::Problem;
-use super::slot::Slot;
+use super::slot::{Content, Slot};
 use super::source::{Pins, SourceSecret};
 use super::state::Binder;
 use super::wanted::can_be_key;
@@ -38,6 +38,8 @@ pub(super) struct Question<'a> {
 pub(super) struct Gathered {
     /// By input.
     pub values: BTreeMap<String, Arc<SecretBytes>>,
+    /// The Secrets that they come from.
+    pub from: BTreeSet<String>,
     /// What is wrong with the definition.
     pub definition: Vec<Problem>,
     /// What is wrong with the credentials.
@@ -66,10 +68,10 @@ impl Gathered {
         found.chain(slot.problem.clone()).collect()
     }
 
-    /// The values, where nothing that is named is missing.
-    pub fn whole(&mut self) -> Option<BTreeMap<String, Arc<SecretBytes>>> {
+    /// What a binding Secret is made of: the values, where nothing that is named is missing.
+    pub fn content(&mut self) -> Content {
         let is_whole = self.definition.is_empty() && self.credentials.is_empty();
-        is_whole.then(|| std::mem::take(&mut self.values))
+        Content { inputs: is_whole.then(|| std::mem::take(&mut self.values)), from: std::mem::take(&mut self.from) }
     }
 
     /// What expires soon, as an end to a sentence.
@@ -114,6 +116,7 @@ impl Binder {
         if question.whole && type_.is_some_and(|t| t.oauth2 == Some(OAuth2::AuthorizationCode)) {
             consent(question, &mut found);
         }
+        let types = Strictest(self.inventory.types_of(&question.connection.spec).collect());
         let (mut pinned, mut unpinned) = (Vec::new(), Vec::new());
         for (secret, inputs) in &references {
             let Some(source) = self.sources.get(*secret) else {
@@ -126,7 +129,10 @@ impl Binder {
             }
             match &source.pins {
                 Pins::Only(hosts) => pinned.push((source, hosts)),
-                Pins::Anywhere => unpinned.push(*secret),
+                Pins::Anywhere => {
+                    found.credentials.extend(sent_by_customers(question, secret, inputs, &types));
+                    unpinned.push(*secret);
+                }
                 Pins::Unreadable => {}
             }
             for (input, key) in inputs {
@@ -137,7 +143,10 @@ impl Binder {
                             format!("input {input} needs key {key} of Secret {secret}, which is empty: supply it"),
                         ));
                     }
-                    Some(value) => drop(found.values.insert((*input).to_string(), value.clone())),
+                    Some(value) => {
+                        found.values.insert((*input).to_string(), value.clone());
+                        found.from.insert((*secret).to_string());
+                    }
                     None => found.credentials.push(Problem::new(
                         Code::SecretKeyMissing,
                         format!("input {input} needs key {key} of Secret {secret}, which has no such key: add it"),
@@ -146,9 +155,9 @@ impl Binder {
             }
         }
         for (source, hosts) in pinned {
-            found.hold_to(source, hosts, type_);
+            found.hold_to(source, hosts, &types);
         }
-        found.warn_of(&unpinned, &question.connection.spec, type_);
+        found.warn_of(&unpinned, &question.connection.spec, &types);
         found
     }
 
@@ -191,7 +200,7 @@ impl Binder {
     }
 
     /// Whether a Secret opted in for a connection: for its key, or for an older one that it answers for.
-    fn serves(&self, source: &SourceSecret, connection: &Arc<Object<ConnectionSpec>>) -> bool {
+    pub(super) fn serves(&self, source: &SourceSecret, connection: &Arc<Object<ConnectionSpec>>) -> bool {
         let answers = |older: &String| self.meant_by(older).connection().is_some_and(|c| c.name() == connection.name());
         source.keys.all
             || source.keys.named.contains(&connection.spec.stable_key)
@@ -202,8 +211,7 @@ impl Binder {
 impl Gathered {
     /// A Secret that may be sent anywhere, beside endpoints: whoever owns it should pin it to their hosts. Only URLs
     /// that stand in the connection itself are said, never what a Secret or a customer supplies.
-    fn warn_of(&mut self, unpinned: &[&str], connection: &ConnectionSpec, type_: Option<&ConnectionType>) {
-        let types = Strictest(type_.into_iter().collect());
+    fn warn_of(&mut self, unpinned: &[&str], connection: &ConnectionSpec, types: &Strictest<'_>) {
         let host = |(name, input): (&String, &Input)| match input {
             Input::Value(value) if endpoint::is_url(value) && !types.is_secret(name, input) => Host::of_endpoint(value),
             _ => None,
@@ -221,21 +229,44 @@ impl Gathered {
     }
 
     /// Every endpoint must name one of the hosts that a Secret is pinned to.
-    fn hold_to(&mut self, source: &SourceSecret, hosts: &[Host], type_: Option<&ConnectionType>) {
-        let types = Strictest(type_.into_iter().collect());
+    fn hold_to(&mut self, source: &SourceSecret, hosts: &[Host], types: &Strictest<'_>) {
         for (name, value) in &self.values {
             let value = std::str::from_utf8(value.expose()).ok();
             let is_allowed = |endpoint: Host| hosts.iter().any(|host| host.allows(&endpoint));
             if types.says_endpoint(name, value) && !value.and_then(Host::of_endpoint).is_some_and(is_allowed) {
                 let text = format!(
-                    "input {name} does not plainly name a host that Secret {} may be sent to (its annotation {HOSTS}): \
-                     correct the input, or let the Secret's owner add the host",
+                    "input {name} does not plainly name, by https, a host that Secret {} may be sent to (its annotation \
+                     {HOSTS}): correct the input, or let the Secret's owner add the host (http://… for plain http)",
                     source.name
                 );
                 self.credentials.push(Problem::new(Code::HostNotPinned, text));
             }
         }
     }
+}
+
+/// A Secret of ours that may be sent anywhere, beside an endpoint that a customer supplies.
+fn sent_by_customers(
+    question: &Question<'_>,
+    secret: &str,
+    inputs: &[(&str, &str)],
+    types: &Strictest<'_>,
+) -> Option<Problem> {
+    let spec = &question.connection.spec;
+    let is_theirs = |name: &str| spec.inputs.get(name).is_some_and(Input::is_per_customer);
+    if inputs.iter().all(|(name, _)| is_theirs(name)) {
+        // What the customer supplied goes where the customer says.
+        return None;
+    }
+    let endpoint = spec
+        .inputs
+        .keys()
+        .find(|name| is_theirs(name) && types.is_endpoint(name, question.inputs.get(name.as_str()).copied()))?;
+    let text = format!(
+        "input {endpoint} is each customer's, and Secret {secret} may be sent anywhere: its owner pins it to the hosts that \
+         customers may name (annotation {HOSTS})"
+    );
+    Some(Problem::new(Code::HostNotPinned, text))
 }
 
 /// An authorization-code connection needs the token that signing in gives.

@@ -5,6 +5,7 @@ use super::definitions::{ConfigMap, named_by};
 use super::desk::Desk;
 use super::due::Due;
 use super::follow::{DEFINITIONS, Heard, SECRETS};
+use super::leftovers::Fate;
 use super::seen::Seen;
 use super::state::{self, Change};
 use crate::api::Kind;
@@ -106,6 +107,7 @@ impl Desk {
         }
         self.due(due, now);
         self.agenda.forget(&Task::Object(id.clone()), now);
+        self.see_to_leftovers(self.binder.bindings_of(id), now);
         self.definition_named(id, "", before, now);
     }
 
@@ -154,6 +156,9 @@ impl Desk {
             return;
         }
         self.change_secret(Change::Secret(seen), now);
+        if self.is_read() && self.binder.fate(&name) != Fate::Stays {
+            self.see_to_leftovers(vec![name.clone()], now);
+        }
         let obstacle = Task::Obstacle(name.clone());
         if self.binder.is_in_the_way(&name) && !self.agenda.is_open(&obstacle) {
             self.agenda.at(obstacle, now + OBSTACLE_AGAIN);

@@ -8,17 +8,26 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// The default ports of the schemes that have one.
 const PORTS: [(&str, u16); 4] = [("https", 443), ("http", 80), ("wss", 443), ("ws", 80)];
 
+/// The schemes by which what is sent can be read on its way.
+const PLAIN: [&str; 2] = ["http", "ws"];
+
 /// A host, in lower case, and perhaps a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Host {
     name: String,
     port: Option<u16>,
+    /// What is sent there can be read on its way; of a pin: that this may be.
+    plain: bool,
 }
 
 impl Host {
-    /// A host as a Secret's annotation names it: `login.example`, or with a port, `login.example:8443`.
+    /// A host as a Secret's annotation names it: `login.example`, or with a port, `login.example:8443`; as
+    /// `http://login.example` also by plain http.
     pub(super) fn pinned(text: &str) -> Option<Host> {
-        host(text)
+        match text.strip_prefix("http://") {
+            Some(plain) => Some(Host { plain: true, ..host(plain)? }),
+            None => host(text),
+        }
     }
 
     /// The host that an endpoint's value names: a URL, or a host, perhaps with a port and a path.
@@ -30,7 +39,8 @@ impl Host {
         let Some((scheme, rest)) = value.split_once("://") else {
             // No scheme: nothing but a host, its port and a path can stand here.
             let (authority, path) = value.split_at(value.find('/').unwrap_or(value.len()));
-            return host(authority).filter(|_| !path.starts_with("//"));
+            let host = host(authority).filter(|_| !path.starts_with("//"))?;
+            return Some(Host { plain: host.port == Some(80), ..host });
         };
         let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
@@ -42,18 +52,25 @@ impl Host {
         if host.port.is_none() {
             host.port = PORTS.iter().find(|(s, _)| s.eq_ignore_ascii_case(scheme)).map(|(_, port)| *port);
         }
+        host.plain = PLAIN.iter().any(|plain| plain.eq_ignore_ascii_case(scheme));
         Some(host)
     }
 
-    /// Whether this pinned host allows an endpoint's: the port counts only where one is pinned.
+    /// Whether this pinned host allows an endpoint's: the port counts only where one is pinned, and plain http only
+    /// where the pin says so.
     pub(super) fn allows(&self, endpoint: &Host) -> bool {
-        self.name == endpoint.name && (self.port.is_none() || self.port == endpoint.port)
+        self.name == endpoint.name
+            && (self.port.is_none() || self.port == endpoint.port)
+            && (self.plain || !endpoint.plain)
     }
 }
 
 impl std::fmt::Display for Host {
     /// As a Secret's annotation names it; the default port of a scheme is left out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.plain {
+            f.write_str("http://")?;
+        }
         match self.port {
             Some(port) if !PORTS.iter().any(|(_, default)| *default == port) => write!(f, "{}:{port}", self.name),
             _ => f.write_str(&self.name),
@@ -80,7 +97,7 @@ fn host(text: &str) -> Option<Host> {
             Some(digits.parse().ok()?)
         }
     };
-    Some(Host { name, port })
+    Some(Host { name, port, plain: false })
 }
 
 fn is_name(name: &str) -> bool {
@@ -128,8 +145,21 @@ mod tests {
         assert!(allows("a.example:443", "https://a.example/x"));
         assert!(!allows("a.example:443", "http://a.example/x"));
         assert!(!allows("a.example:5432", "a.example"));
-        assert!(allows("[::1]:80", "http://[0:0:0:0:0:0:0:1]/"));
+        assert!(allows("http://[::1]:80", "http://[0:0:0:0:0:0:0:1]/"));
         assert!(allows("10.0.0.1", "https://10.0.0.1:9"));
+    }
+
+    /// "A pin holds for https; plain http only where the pin says so."
+    #[test]
+    fn a_pin_means_https() {
+        for plain in
+            ["http://a.example", "HTTP://a.example/x", "ws://a.example", "a.example:80", "http://a.example:443"]
+        {
+            assert!(!allows("a.example", plain), "{plain}");
+            assert!(allows("http://a.example", plain), "{plain}");
+        }
+        assert!(allows("http://a.example", "https://a.example") && allows("a.example", "wss://a.example"));
+        assert_eq!(Host::pinned("http://a.example").map(|host| host.to_string()).as_deref(), Some("http://a.example"));
     }
 
     #[test]
@@ -180,7 +210,18 @@ mod tests {
 
     #[test]
     fn a_pinned_host_is_a_host_and_nothing_else() {
-        for bad in ["", "*", "*.example", "https://a.example", "a.example/", "a b", "user@a.example", "a.example:x"] {
+        for bad in [
+            "",
+            "*",
+            "*.example",
+            "https://a.example",
+            "http://",
+            "http://a.example/",
+            "a.example/",
+            "a b",
+            "user@a.example",
+            "a.example:x",
+        ] {
             assert_eq!(Host::pinned(bad), None, "{bad}");
         }
     }

@@ -12,6 +12,7 @@
 //! | `desk`, `follow`, `hear`, `known` | one namespace: what is told of it, and taken in |
 //! | `agenda` | what is to be looked at, in which order, when again |
 //! | `pass`, `look`, `write` | one object: look, write its binding Secrets, then its status |
+//! | `leftovers` | binding Secrets of objects that are gone |
 //! | `definitions` | the owners of the definitions' ConfigMaps |
 //! | `report`, `tally`, `queues` | events, and what is measured |
 //! | all others | what is found: the pure half |
@@ -40,6 +41,7 @@ mod index;
 mod integration;
 mod kin;
 mod known;
+mod leftovers;
 mod look;
 mod pass;
 mod problem;

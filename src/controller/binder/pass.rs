@@ -56,6 +56,7 @@ impl Desk {
             match task {
                 Task::Object(id) => self.begin_pass(id, now),
                 Task::Definition(map) => self.see_to_owners(map, now),
+                Task::Leftover(secret) => self.look_at_leftover(secret, now),
                 Task::Obstacle(secret) => self.look_at_obstacle(secret, now),
             }
         }

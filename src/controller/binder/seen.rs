@@ -4,7 +4,7 @@ use super::MANAGER;
 use super::fingerprint::{Fingerprint, Hasher, Salt};
 use super::source::SourceSecret;
 use super::wanted::{Owner, TYPE_PREFIX};
-use crate::api::{BINDING_OF, FOR, FOR_BINDING, FOR_CONNECTIONS};
+use crate::api::{BINDING_FROM, BINDING_ID, BINDING_OF, FOR, FOR_BINDING, FOR_CONNECTIONS};
 use crate::secret::SecretBytes;
 use k8s_openapi::ByteString;
 use serde::Deserialize;
@@ -33,6 +33,12 @@ pub struct BindingSecret {
     /// What it is for, where it is ours: it has our label, our type and our annotation, and the annotation
     /// is held by our manager (else it was copied).
     pub ours: Option<String>,
+    /// Of which object of that name it was made; `None`: it does not say.
+    pub id: Option<String>,
+    /// The Secrets that its values come from.
+    pub from: BTreeSet<String>,
+    /// Whether one of its owners is an object of ours, so that it goes with that.
+    pub is_owned: bool,
     /// Whether it has our label, so that a change of it is seen.
     pub watched: bool,
     pub(super) type_: String,
@@ -115,17 +121,32 @@ impl Seen {
         let is_ours = label.as_deref() == Some(FOR_BINDING) && type_.starts_with(TYPE_PREFIX) && held.annotation;
         let ours = annotations.get(BINDING_OF).filter(|_| is_ours).cloned();
         let owners = owner_references.iter().filter(|owner| held.owners.contains(&owner.uid));
-        let owners = owners.map(|o| Owner { kind: o.kind.clone(), name: o.name.clone(), uid: o.uid.clone() });
+        let owners: Vec<_> =
+            owners.map(|o| Owner { kind: o.kind.clone(), name: o.name.clone(), uid: o.uid.clone() }).collect();
+        let id = annotations.get(BINDING_ID).filter(|_| ours.is_some()).cloned();
+        let from = annotations.get(BINDING_FROM).filter(|_| ours.is_some()).map(|text| names(text)).unwrap_or_default();
         let data: Vec<_> = data.filter(|(key, _)| held.data.contains(key)).collect();
         let content = content(
             salt,
             &type_,
-            ours.as_deref().unwrap_or_default(),
-            &owners.collect::<Vec<_>>(),
+            &Made { of: ours.as_deref().unwrap_or_default(), id: id.as_deref().unwrap_or_default(), from: &from },
+            &owners,
             data.iter().map(|(key, value)| (key.as_str(), value.expose())),
         );
         let watched = label.as_deref() == Some(FOR_BINDING);
-        Ok(Seen::Binding(BindingSecret { name, uid, resource_version, ours, watched, type_, content }))
+        let is_owned = !owners.is_empty();
+        Ok(Seen::Binding(BindingSecret {
+            name,
+            uid,
+            resource_version,
+            ours,
+            id,
+            from,
+            is_owned,
+            watched,
+            type_,
+            content,
+        }))
     }
 
     /// Which state of it.
@@ -145,17 +166,31 @@ impl Seen {
     }
 }
 
+/// For what, and of what, a binding Secret was made.
+pub(super) struct Made<'a> {
+    pub of: &'a str,
+    pub id: &'a str,
+    pub from: &'a BTreeSet<String>,
+}
+
+/// The names in a list that an annotation has.
+fn names(text: &str) -> BTreeSet<String> {
+    text.split(',').filter(|name| !name.is_empty()).map(str::to_string).collect()
+}
+
 /// What a binding Secret says, so far as we hold it: two that agree need no write. `data` in order.
 pub(super) fn content<'a>(
     salt: &Salt,
     type_: &str,
-    of: &str,
+    made: &Made<'_>,
     owners: &[Owner],
     data: impl ExactSizeIterator<Item = (&'a str, &'a [u8])>,
 ) -> Fingerprint {
     let mut hasher = Hasher::new(salt);
     hasher.part(type_.as_bytes());
-    hasher.part(of.as_bytes());
+    hasher.part(made.of.as_bytes());
+    hasher.part(made.id.as_bytes());
+    hasher.part(made.from.iter().map(String::as_str).collect::<Vec<_>>().join(",").as_bytes());
     hasher.part(&owners.len().to_le_bytes());
     for owner in owners {
         for part in [&owner.kind, &owner.name, &owner.uid] {
@@ -175,6 +210,15 @@ pub(super) struct Held {
     annotation: bool,
     pub owners: BTreeSet<String>,
     data: BTreeSet<String>,
+}
+
+impl Entry {
+    /// Whether it says that our syncer wrote what is in a ConfigMap.
+    pub fn is_the_syncers_content(&self) -> bool {
+        let holds = |pointer: &str| self.fields_v1.pointer(pointer).is_some();
+        self.manager == crate::tenant::kubernetes::MANAGER
+            && ["/f:data/f:definition", "/f:binaryData/f:definition"].into_iter().any(holds)
+    }
 }
 
 impl Held {

@@ -1,13 +1,15 @@
 //! One binding Secret against what is there: written only where nothing is, or where it is ours already.
 
 use super::problem::Problem;
-use super::seen::{BindingSecret, content};
+use super::seen::{BindingSecret, Made, content};
 use super::state::Binder;
 use super::wanted::{How, Owner, Use, WantedBinding, fits, secret_type, with_kind};
 use crate::api::*;
+use crate::engine::canonical::Digest;
 use crate::engine::code::Code;
+use crate::engine::item::ObjectId;
 use crate::secret::SecretBytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A binding Secret and its place.
@@ -15,7 +17,7 @@ use std::sync::Arc;
 pub(super) struct Slot {
     /// The Secret as it should be; `None` where it cannot be whole: what is there stays as it is.
     pub wanted: Option<WantedBinding>,
-    /// The Secret that is there, ours.
+    /// The Secret that is there, of this very object.
     pub there: Option<BindingRef>,
     /// Why it cannot be written.
     pub problem: Option<Problem>,
@@ -31,43 +33,58 @@ impl Slot {
 /// What is at a name.
 enum There<'a> {
     Nothing,
+    /// Of this very object, or of one that it does not say.
     Ours(&'a BindingSecret),
+    /// Of an earlier object of this name, of another customer, or of another component.
+    Stale(&'a BindingSecret),
     Somebodys,
 }
 
+/// What a binding Secret is to be made of.
+pub(super) struct Content {
+    /// What should be in it, where it can be whole.
+    pub inputs: Option<BTreeMap<String, Arc<SecretBytes>>>,
+    /// The Secrets that these come from.
+    pub from: BTreeSet<String>,
+}
+
 impl Binder {
-    /// The binding Secret of an object. `inputs`: what should be in it, where it can be whole.
+    /// The binding Secret of an object, for a connection.
     pub(super) fn slot(
         &self,
-        of: Use,
-        object: &str,
-        component: &ComponentRef,
+        (of, object): (Use, &str),
+        connection: &Arc<Object<ConnectionSpec>>,
         owner: Option<Owner>,
-        inputs: Option<BTreeMap<String, Arc<SecretBytes>>>,
+        Content { inputs, from }: Content,
     ) -> Slot {
         let (name, purpose) = (of.name_for(object), of.of(object));
+        let component = &connection.spec.component;
         let component = names::of_component(&component.key, component.is_public());
         let problem = |code, text| Slot { problem: Some(Problem::new(code, text)), ..Slot::default() };
-        let there = match self.at(&name, &purpose) {
+        let id = self.id_of(of, object);
+        let there = self.at(&name, &purpose, &id, &component);
+        let stale = match there {
             There::Somebodys => {
                 let text = format!(
                     "Secret {name} is there and is not ours, and is never written over: move it to another name"
                 );
                 return problem(Code::BindingNameTaken, text);
             }
-            There::Ours(there) if there.type_ != secret_type(&component) => {
-                let text = format!(
-                    "Secret {name} was made for another component, and the type of a Secret never changes: \
-                     delete it, and it is made anew"
-                );
-                let there = Some(BindingRef { name });
-                return Slot { there, ..problem(Code::BindingNameTaken, text) };
+            There::Stale(there) => Some(there),
+            There::Ours(there) if self.is_withdrawn(there, connection) => {
+                // Nothing that may no longer be used is left for those who do not look at a status.
+                return Slot { wanted: Some(WantedBinding::that_goes(there)), ..Slot::default() };
             }
-            There::Ours(there) => Some(there),
-            There::Nothing => None,
+            There::Ours(_) | There::Nothing => None,
         };
-        let named = there.map(|_| BindingRef { name: name.clone() });
-        let Some(inputs) = inputs else { return Slot { there: named, ..Slot::default() } };
+        let there = if let There::Ours(there) = there { Some(there) } else { None };
+        // What does not say of which object it is is named once it does.
+        let named = there.filter(|there| there.id.is_some()).map(|_| BindingRef { name: name.clone() });
+        let Some(inputs) = inputs else {
+            // A customer's values are nobody else's.
+            let goes = stale.filter(|_| of == Use::Customer).map(WantedBinding::that_goes);
+            return Slot { there: named, wanted: goes, ..Slot::default() };
+        };
         let data = with_kind(&component, inputs);
         if !fits(&data) {
             let text = format!("Secret {name} would be larger than 1 MiB: make the values smaller");
@@ -76,36 +93,64 @@ impl Binder {
         let content = content(
             &self.salt,
             &secret_type(&component),
-            &purpose,
+            &Made { of: &purpose, id: &id, from: &from },
             owner.as_slice(),
             data.iter().map(|(key, value)| (key.as_str(), value.expose())),
         );
-        let how = match there {
-            None => How::Create,
-            Some(there) if there.content == content => How::AsItIs,
-            Some(there) => How::Update { uid: there.uid.clone(), resource_version: there.resource_version.clone() },
+        let version = |secret: &BindingSecret| (secret.uid.clone(), secret.resource_version.clone());
+        let how = match (there, stale.map(version)) {
+            (_, Some((uid, resource_version))) => How::Replace { uid, resource_version },
+            (None, None) => How::Create,
+            (Some(there), None) if there.content == content => How::AsItIs,
+            (Some(there), None) => {
+                let (uid, resource_version) = version(there);
+                How::Update { uid, resource_version }
+            }
         };
         let refused = self.refused.get(&name).filter(|_| how != How::AsItIs);
         let problem = refused.map(|why| {
             Problem::new(Code::ServerRefuses, format!("the cluster does not let Secret {name} be written: {why}"))
         });
-        let wanted = WantedBinding { name, how, component, of: purpose, owner, data, content };
+        let wanted = WantedBinding { name, how, component, of: purpose, id, from, owner, data, content };
         Slot { wanted: Some(wanted), there: named, problem }
     }
 
-    fn at(&self, name: &str, purpose: &str) -> There<'_> {
+    /// Of which object a binding Secret is: its uid, and of customer credentials whose, and for which key.
+    pub(super) fn id_of(&self, of: Use, object: &str) -> String {
+        let kind = if of == Use::Customer { Kind::CustomerCredentials } else { Kind::Connection };
+        let uid = self.uids.get(&ObjectId::new(kind, object)).cloned().unwrap_or_default();
+        match self.inventory.customer_credentials.get(object).filter(|_| of == Use::Customer) {
+            Some(theirs) => {
+                let whose = format!("{}\0{}", theirs.spec.customer, theirs.spec.connection);
+                let hash = Digest::of(whose.as_bytes()).to_string();
+                format!("{uid}/{}", hash.chars().skip("sha256:".len()).take(16).collect::<String>())
+            }
+            None => uid,
+        }
+    }
+
+    fn at(&self, name: &str, purpose: &str, id: &str, component: &str) -> There<'_> {
         match self.bindings.get(name) {
             _ if self.sources.contains_key(name) => There::Somebodys,
             None => There::Nothing,
-            Some(there) if there.ours.as_deref() == Some(purpose) => There::Ours(there),
+            Some(there) if there.ours.as_deref() == Some(purpose) => {
+                let is_of_it = there.id.as_ref().is_none_or(|of| of == id) && there.type_ == secret_type(component);
+                if is_of_it { There::Ours(there) } else { There::Stale(there) }
+            }
             Some(_) => There::Somebodys,
         }
     }
 
-    /// The owner of a binding Secret: none unless the connection may be deleted.
+    /// Whether a Secret that a copy was made from may no longer be used for the connection.
+    fn is_withdrawn(&self, copy: &BindingSecret, connection: &Arc<Object<ConnectionSpec>>) -> bool {
+        let serves = |name: &String| self.sources.get(name).is_some_and(|source| self.serves(source, connection));
+        !copy.from.iter().all(serves)
+    }
+
+    /// The owner of a binding Secret: customer credentials, which it goes with, and a connection that may be deleted.
     pub(super) fn owner(&self, connection: &ConnectionSpec, kind: Kind, name: &str) -> Option<Owner> {
-        let uid = self.uids.get(&crate::engine::item::ObjectId::new(kind, name))?;
+        let uid = self.uids.get(&ObjectId::new(kind, name))?;
         let owner = Owner { kind: kind.to_string(), name: name.to_string(), uid: uid.clone() };
-        connection.may_be_deleted().then_some(owner)
+        (kind == Kind::CustomerCredentials || connection.may_be_deleted()).then_some(owner)
     }
 }

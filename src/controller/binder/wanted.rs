@@ -2,11 +2,13 @@
 
 use super::base64;
 use super::fingerprint::Fingerprint;
+use super::seen::BindingSecret;
 use crate::api::*;
 use crate::engine::canonical::write_text;
+use crate::engine::item::ObjectId;
 use crate::secret::SecretBytes;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use zeroize::Zeroize as _;
 
@@ -49,6 +51,20 @@ pub enum How {
         /// Which state of it.
         resource_version: String,
     },
+    /// It goes, and is made anew: what is there is of another object, or of another component.
+    Replace {
+        /// Which Secret.
+        uid: String,
+        /// Which state of it.
+        resource_version: String,
+    },
+    /// It goes: what it was copied from may be used no more, or it is of another object.
+    Delete {
+        /// Which Secret.
+        uid: String,
+        /// Which state of it.
+        resource_version: String,
+    },
 }
 
 /// A binding Secret as it should be: type `servicebinding.io/<component>`, keys `type`, `provider` and
@@ -61,6 +77,8 @@ pub struct WantedBinding {
     pub how: How,
     pub(super) component: String,
     pub(super) of: String,
+    pub(super) id: String,
+    pub(super) from: BTreeSet<String>,
     pub(super) owner: Option<Owner>,
     pub(super) data: BTreeMap<String, Arc<SecretBytes>>,
     pub(super) content: Fingerprint,
@@ -83,17 +101,22 @@ impl WantedBinding {
         out.extend(b"{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":");
         text(&self.name, &mut out);
         match &self.how {
-            How::Create => field("resourceVersion", NONE_YET, &mut out),
+            How::Create | How::Replace { .. } => field("resourceVersion", NONE_YET, &mut out),
             How::Update { uid, resource_version } => {
                 field("uid", uid, &mut out);
                 field("resourceVersion", resource_version, &mut out);
             }
-            How::AsItIs => {}
+            How::AsItIs | How::Delete { .. } => {}
         }
         out.extend(b",\"labels\":{");
         pair(FOR, FOR_BINDING, &mut out);
         out.extend(b"},\"annotations\":{");
         pair(BINDING_OF, &self.of, &mut out);
+        field(BINDING_ID, &self.id, &mut out);
+        if !self.from.is_empty() {
+            let from: Vec<&str> = self.from.iter().map(String::as_str).collect();
+            field(BINDING_FROM, &from.join(","), &mut out);
+        }
         out.push(b'}');
         if let Some(owner) = &self.owner {
             out.extend(b",\"ownerReferences\":[{");
@@ -132,6 +155,22 @@ impl WantedBinding {
                 quoted
             },
         )
+    }
+
+    /// What goes, because it is no longer wanted.
+    pub(super) fn that_goes(there: &BindingSecret) -> Self {
+        let how = How::Delete { uid: there.uid.clone(), resource_version: there.resource_version.clone() };
+        WantedBinding {
+            name: there.name.clone(),
+            how,
+            component: String::new(),
+            of: String::new(),
+            id: String::new(),
+            from: BTreeSet::new(),
+            owner: None,
+            data: BTreeMap::new(),
+            content: there.content,
+        }
     }
 
     /// Whether it must be written.
@@ -217,6 +256,16 @@ impl Use {
         let hash: String = Sha256::digest(object).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         let start: String = object.chars().take(200).collect();
         format!("{}-{hash}{suffix}", start.trim_end_matches(['.', '-']))
+    }
+
+    /// The use of which an annotation speaks, and the object.
+    pub(super) fn of_what(annotation: &str) -> Option<(Use, ObjectId)> {
+        let (kind, rest) = annotation.split_once('/')?;
+        if kind == Kind::CustomerCredentials.as_str() {
+            return Some((Use::Customer, ObjectId::new(Kind::CustomerCredentials, rest)));
+        }
+        let (of, name) = rest.strip_suffix("/test").map_or((Use::Production, rest), |name| (Use::Test, name));
+        (kind == Kind::Connection.as_str()).then(|| (of, ObjectId::new(Kind::Connection, name)))
     }
 
     /// What the annotation of the binding Secret for an object says.

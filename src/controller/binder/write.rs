@@ -5,12 +5,12 @@ use super::super::context::Context;
 use super::MANAGER;
 use super::fingerprint::Salt;
 use super::seen::Seen;
-use super::wanted::WantedBinding;
+use super::wanted::{How, WantedBinding};
 use crate::api::Kind;
 use crate::engine::item::ObjectId;
 use crate::secret::SecretBytes;
 use crate::tenant::kubernetes::{Ask, Paths, Trouble, to_bytes};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use zeroize::Zeroize as _;
 
@@ -59,6 +59,13 @@ impl Writer {
 
     /// Writes a binding Secret: where nothing is, or over the one, and the state of it, that was seen.
     pub async fn binding(&self, wanted: &WantedBinding) -> Wrote {
+        if let How::Replace { uid, resource_version } | How::Delete { uid, resource_version } = &wanted.how {
+            let there = self.delete(&wanted.name, uid, resource_version).await;
+            let is_gone = matches!(there, There::Nothing);
+            if !is_gone || matches!(wanted.how, How::Delete { .. }) {
+                return Wrote { name: wanted.name.clone(), there, changed: is_gone };
+            }
+        }
         let mut ask = Ask::apply_by(self.paths.secret(&wanted.name), MANAGER, wanted.body().expose().to_vec());
         let answer = self.ask(&ask).await;
         ask.body.zeroize();
@@ -70,6 +77,18 @@ impl Writer {
             Err(trouble) => unwritten(&trouble, wanted),
         };
         Wrote { name: wanted.name.clone(), there, changed: false }
+    }
+
+    /// Takes away the one, and the state of it, that was seen.
+    async fn delete(&self, name: &str, uid: &str, resource_version: &str) -> There {
+        let preconditions = json!({"uid": uid, "resourceVersion": resource_version});
+        let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions});
+        match self.ask(&Ask::delete(self.paths.secret(name), options.to_string().into_bytes())).await {
+            Ok(_) => There::Nothing,
+            Err(trouble) if is_absent(&trouble) => There::Nothing,
+            Err(trouble) if is_race(&trouble) || matches!(trouble, Trouble::NoAnswer(_)) => self.look(name).await,
+            Err(trouble) => refused_or_unknown(trouble.to_string(), reason(&trouble)),
+        }
     }
 
     fn wrote(&self, wanted: &WantedBinding, answer: Vec<u8>) -> Wrote {
@@ -128,6 +147,10 @@ fn unwritten(trouble: &Trouble, wanted: &WantedBinding) -> There {
     // A policy may quote what it refuses.
     let why =
         if wanted.is_quoted_by(&why) { format!("{reason} (its words are not shown: they quote a value)") } else { why };
+    refused_or_unknown(why, reason)
+}
+
+fn refused_or_unknown(why: String, reason: &'static str) -> There {
     // A namespace that goes away takes all with it: there is nothing to be said.
     let is_refusal =
         matches!(reason, "Forbidden" | "Invalid" | "BadRequest" | "RequestEntityTooLarge" | "InternalError")

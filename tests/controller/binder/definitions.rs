@@ -1,4 +1,5 @@
-//! Definitions' ConfigMaps: each goes with the last integration that names it, or when none does any more.
+//! Definitions' ConfigMaps: each that the syncer made goes with the last integration that names it, or when none does
+//! any more; what people made is theirs.
 
 use super::stage::*;
 use crate::proxy::{Fate, Proxy};
@@ -12,6 +13,14 @@ fn map(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "immutable": true, "metadata": metadata, "data": {"definition": "definitionVersion: 7\n"}})
 }
 
+/// As the syncer writes them.
+fn made_by_the_syncer(stage: &Stage, names: &[&str]) {
+    let maps: Vec<Value> = names.iter().map(|name| map(name)).collect();
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": maps}).to_string();
+    let by = ["apply", "--server-side", "--field-manager=stablekey-syncer", "-f", "-"];
+    stablekey_clusters::run_with_input(stage.here.kubectl().args(by), &list).unwrap();
+}
+
 fn defined(name: &str, map: &str) -> Value {
     with(integration(name, &[]), "/spec/definition", json!({"configMap": {"name": map}}))
 }
@@ -22,11 +31,11 @@ fn a_definition_goes_with_the_last_integration_that_names_it() {
     let _binder = stage.binder_with(&["--resync", "1s"]);
     let owners = |name: &str| stage.field(&format!("configmap/{name}"), ".metadata.ownerReferences[*].name");
     let there = |name: &str| !stage.field(&format!("configmap/{name}"), ".metadata.name").is_empty();
+    made_by_the_syncer(&stage, &["shared", "first", "second"]);
     stage.apply(&[
-        map("shared"),
-        map("first"),
-        map("second"),
         map("kept-by-hand"),
+        map("by-people"),
+        defined("d", "by-people"),
         defined("a", "shared"),
         defined("b", "shared"),
         defined("c", "first"),
@@ -46,6 +55,12 @@ fn a_definition_goes_with_the_last_integration_that_names_it() {
     stage.kubectl("delete integration b");
     until("it is collected", || !there("shared"));
     assert!(there("kept-by-hand") && there("second"));
+    // "People's objects are theirs."
+    assert_eq!(owners("by-people"), "");
+    stage.kubectl("delete integration d");
+    stage.apply(&[defined("e", "second")]);
+    until("it is looked at again", || owners("second") == "c e");
+    assert!(there("by-people"));
     assert_eq!(owners("kept-by-hand"), "");
 }
 
@@ -53,7 +68,8 @@ fn a_definition_goes_with_the_last_integration_that_names_it() {
 fn an_owner_is_written_whatever_the_first_answer_was() {
     for fate in [Fate::CutBefore, Fate::CutAfter, Fate::Say(StatusCode::CONFLICT, None)] {
         let stage = Stage::new("unheard");
-        stage.apply(&[map("heard"), defined("a", "heard")]);
+        made_by_the_syncer(&stage, &["heard"]);
+        stage.apply(&[defined("a", "heard")]);
         let is_first = AtomicBool::new(true);
         let proxy = Proxy::of(stage.here.cluster(), &account(&stage.here, "binder"), move |seen| {
             let is_it = seen.writes() && seen.path.contains("/configmaps/") && is_first.swap(false, Ordering::Relaxed);

@@ -22,11 +22,14 @@ manifests/tenant-access. The first three are given the chart's root, the last th
   verbs: [get, create, patch, delete]
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
 {{- end }}
 
 {{- define "stablekey.rules.syncer" -}}
 {{ include "stablekey.rules.target" . }}
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [delete]
 - apiGroups: [stablekey.dev]
   resources: [tenantsyncs]
   verbs: [list, watch]
@@ -54,7 +57,7 @@ manifests/tenant-access. The first three are given the chart's root, the last th
   verbs: [patch]
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [list, watch, patch]

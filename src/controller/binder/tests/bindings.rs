@@ -13,7 +13,7 @@ fn a_binding_secret_is_in_the_convention() {
     let expected = json!({
         "apiVersion": "v1", "kind": "Secret",
         "metadata": {"name": "crm.binding", "resourceVersion": "1", "labels": {FOR: "binding"},
-                     "annotations": {BINDING_OF: "Connection/crm"}},
+                     "annotations": {BINDING_OF: "Connection/crm", BINDING_ID: "uid-of-crm", BINDING_FROM: "sf-app"}},
         "type": "servicebinding.io/salesforce",
         "data": {"type": base64(b"salesforce"), "provider": base64(b"stablekey"),
                  "baseUrl": base64(b"https://login.example"), "password": base64(CANARY.as_bytes())},
@@ -116,11 +116,61 @@ fn only_what_we_hold_is_compared() {
 fn a_binding_secret_is_kept_while_it_cannot_be_whole() {
     let mut tenant = global();
     tenant.settle();
-    tenant.binder.change(Change::SecretGone("sf-app".into()));
+    tenant.source("sf-app", json!({}), &[("other", "x")]);
     let verdict = tenant.connection("crm");
-    assert_eq!(ready(&verdict.conditions), "False SecretMissing");
+    assert_eq!(ready(&verdict.conditions), "False SecretKeyMissing");
     assert!(verdict.bindings.is_empty());
     assert_eq!(verdict.status.binding, Some(BindingRef { name: "crm.binding".into() }));
+    // Another Secret that it needs, and that nobody supplied yet, is no reason to take away what works.
+    let mut inputs = global_inputs();
+    inputs["token"] = json!({"secretRef": {"name": "later", "key": "token"}});
+    tenant.source("sf-app", json!({}), &[("password", CANARY)]);
+    tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", inputs));
+    let verdict = tenant.connection("crm");
+    assert_eq!(ready(&verdict.conditions), "False SecretMissing");
+    assert!(verdict.bindings.is_empty() && verdict.status.binding.is_some());
+}
+
+/// "Opt-in withdrawn: the copy goes."
+#[test]
+fn what_may_no_longer_be_used_is_left_in_no_copy() {
+    type Withdraw = fn(&mut Namespace);
+    let ways: [Withdraw; 3] = [
+        |tenant| drop(tenant.binder.change(Change::SecretGone("sf-app".into()))),
+        |tenant| drop(tenant.source("sf-app", json!({KEYS: "slack"}), &[("password", CANARY)])),
+        |tenant| drop(tenant.source("sf-app", json!({KEYS: ""}), &[("password", CANARY)])),
+    ];
+    for withdraw in ways {
+        let mut tenant = global();
+        tenant.settle();
+        withdraw(&mut tenant);
+        let verdict = tenant.connection("crm");
+        assert_eq!(verdict.status.binding, None, "what goes is not named");
+        assert!(matches!(&verdict.bindings[0].how, How::Delete { uid, .. } if uid == "uid-of-secret"));
+        assert_eq!(tenant.settle(), ["crm.binding"]);
+        assert_eq!(tenant.settle(), [""; 0]);
+        // Given again, it is there again.
+        tenant.source("sf-app", json!({KEYS: "crm"}), &[("password", CANARY)]);
+        assert_eq!(tenant.settle(), ["crm.binding"]);
+        assert!(tenant.connection("crm").status.binding.is_some());
+    }
+}
+
+/// "A status names only the binding of its own uid."
+#[test]
+fn a_connection_that_is_made_again_does_not_name_the_binding_of_the_one_before() {
+    let mut tenant = global();
+    tenant.settle();
+    tenant.source("sf-app", json!({KEYS: "slack"}), &[("password", CANARY)]);
+    tenant.put_again(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", global_inputs()));
+    let verdict = tenant.connection("crm");
+    assert_eq!((verdict.status.binding, verdict.bindings.len()), (None, 0), "it stays for those who use it");
+    tenant.source("sf-app", json!({KEYS: "crm"}), &[("password", CANARY)]);
+    let verdict = tenant.connection("crm");
+    assert_eq!(verdict.status.binding, None);
+    assert!(matches!(verdict.bindings[0].how, How::Replace { .. }));
+    assert_eq!(tenant.settle(), ["crm.binding"]);
+    assert!(tenant.connection("crm").status.binding.is_some());
 }
 
 /// "It has an ownerReference, with the present uid, only with `deletionPolicy: Delete`."

@@ -116,14 +116,60 @@ fn credentials_for_a_global_connection_are_told_so() {
     assert!(tenant.credentials("a").bindings.is_empty());
 }
 
-/// The binding Secret goes with the credentials that it was made of, only where the connection may go.
+/// "A binding Secret and the status that names it are of one uid, customer and connection."
+#[test]
+fn a_customers_binding_is_never_anothers() {
+    // Another customer under the same name: an object that was made again, or one from before it was immutable.
+    for is_again in [true, false] {
+        let mut tenant = of_customers();
+        tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
+        tenant.settle();
+        assert!(tenant.credentials("a").status.binding.is_some());
+        let second = json!({"customer": "Second", "connection": "crm", "inputs": {}});
+        match is_again {
+            true => tenant.put_again(Kind::CustomerCredentials, "a", second),
+            false => tenant.put(Kind::CustomerCredentials, "a", second),
+        };
+        let verdict = tenant.credentials("a");
+        assert_eq!(verdict.status.binding, None);
+        assert!(matches!(verdict.bindings[0].how, How::Delete { .. }), "Acme's values are not left for Second");
+        tenant.settle();
+        let second = json!({"customer": "Second", "connection": "crm", "inputs": acme_url()});
+        tenant.put(Kind::CustomerCredentials, "a", second);
+        assert_eq!(tenant.settle(), ["a.customer-binding"]);
+        assert!(tenant.credentials("a").status.binding.is_some());
+    }
+    // The same name and customer, another object.
+    let mut tenant = of_customers();
+    tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
+    tenant.settle();
+    tenant.put_again(Kind::CustomerCredentials, "a", acme(acme_url()));
+    assert_eq!(tenant.credentials("a").status.binding, None);
+    assert!(matches!(tenant.credentials("a").bindings[0].how, How::Replace { .. }));
+}
+
+/// "CustomerCredentials deleted: their binding goes with them. Connection deleted: … else it stays and is listed."
+#[test]
+fn what_is_of_nothing_any_more_goes_or_is_told_of() {
+    use super::super::leftovers::Fate;
+    let mut tenant = of_customers();
+    tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
+    tenant.settle();
+    assert_eq!(tenant.binder.fate("a.customer-binding"), Fate::Stays);
+    tenant.gone(Kind::CustomerCredentials, "a");
+    assert!(matches!(tenant.binder.fate("a.customer-binding"), Fate::Goes(wanted) if wanted.is_due()));
+    let mut tenant = global();
+    tenant.settle();
+    tenant.gone(Kind::Connection, "crm");
+    assert_eq!(tenant.binder.fate("crm.binding"), Fate::Left(ObjectId::new(Kind::Connection, "crm")));
+    assert_eq!(tenant.binder.leftovers(), ["crm.binding"]);
+}
+
+/// The binding Secret goes with the credentials that it was made of.
 #[test]
 fn a_customers_binding_secret_is_owned_by_their_credentials() {
     let mut tenant = of_customers();
     tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
-    let mut spec = serde_json::to_value(&tenant.binder.inventory().connections["crm"].spec).unwrap();
-    spec["deletionPolicy"] = json!("Delete");
-    assert!(tenant.put(Kind::Connection, "crm", spec).credentials.contains("a"));
     let body: Value = serde_json::from_slice(tenant.credentials("a").bindings[0].body().expose()).unwrap();
     let owner = json!([{"apiVersion": API_VERSION, "kind": "CustomerCredentials", "name": "a", "uid": "uid-of-a"}]);
     assert_eq!(body["metadata"]["ownerReferences"], owner);

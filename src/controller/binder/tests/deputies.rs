@@ -54,17 +54,18 @@ fn what_is_in_the_way_is_named() {
     assert!(!tenant.binder.is_in_the_way("crm.binding"));
 }
 
-/// The type of a Secret never changes: one that was made for another component is said to be deleted.
+/// The type of a Secret never changes: one that was made for another component is not named, and is made anew.
 #[test]
-fn a_secret_of_another_component_is_not_forced() {
+fn a_secret_of_another_component_is_made_anew() {
     let mut tenant = global();
     tenant.settle();
     let mut spec = basic("crm", "OrganizationGlobal", global_inputs());
     spec["component"] = json!({"key": "hubspot"});
     tenant.put(Kind::Connection, "crm", spec);
     let verdict = tenant.connection("crm");
-    assert_eq!(ready(&verdict.conditions), "False BindingNameTaken");
-    assert!(verdict.bindings.is_empty() && verdict.status.binding.is_some());
+    assert_eq!(ready(&verdict.conditions), "False BindingPending");
+    assert_eq!(verdict.status.binding, None);
+    assert!(matches!(verdict.bindings[0].how, How::Replace { .. }));
 }
 
 /// "a customer's credentials that name a global input": not ready, and nothing is written for them.

@@ -20,6 +20,9 @@ use std::sync::Arc;
 /// The value in every secret place of these tests.
 pub(super) const CANARY: &str = "c4n4ry-7f3a91";
 
+/// The hosts that customers may name.
+pub(super) const ACMES: &str = "acme.example, b.example, x.example";
+
 pub(super) fn now() -> Timestamp {
     "2026-06-01T00:00:00Z".parse().unwrap()
 }
@@ -37,6 +40,14 @@ impl Namespace {
 
     pub fn put(&mut self, kind: Kind, name: &str, spec: Value) -> Due {
         self.put_recorded(kind, name, spec, None)
+    }
+
+    /// The same name, but another object.
+    pub fn put_again(&mut self, kind: Kind, name: &str, spec: Value) -> Due {
+        self.gone(kind, name);
+        self.revision += 1;
+        let uid = format!("uid-{}-of-{name}", self.revision);
+        self.binder.change(Change::There(Live { item: item(kind, name, spec), uid, record: None }))
     }
 
     pub fn put_recorded(&mut self, kind: Kind, name: &str, spec: Value, record: Option<&str>) -> Due {
@@ -80,6 +91,9 @@ impl Namespace {
 
     /// Does what an API server does with the body of a binding Secret, and tells the binder.
     pub fn write(&mut self, wanted: &WantedBinding) -> Due {
+        if matches!(wanted.how, How::Delete { .. }) {
+            return self.binder.change(Change::SecretGone(wanted.name.clone()));
+        }
         self.revision += 1;
         let stored = stored(wanted, MANAGER, self.revision);
         let seen = Seen::parse(stored.to_string().as_bytes(), self.binder.salt()).unwrap();
@@ -203,7 +217,7 @@ pub(super) fn global_inputs() -> Value {
 pub(super) fn of_customers() -> Namespace {
     let mut tenant = Namespace::new();
     tenant.put(Kind::Component, "salesforce", component());
-    tenant.source("sf-app", json!({KEYS: "crm"}), &[("password", CANARY)]);
+    tenant.source("sf-app", json!({KEYS: "crm", HOSTS: ACMES}), &[("password", CANARY)]);
     let inputs = json!({"baseUrl": {"perCustomer": true}, "password": {"secretRef": {"name": "sf-app", "key": "password"}},
                         "note": {"value": "ours"}});
     tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationCustomer", inputs));

@@ -140,3 +140,82 @@ fn bytes_that_are_no_text_are_carried() {
     let body: Value = serde_json::from_slice(tenant.connection("crm").bindings[0].body().expose()).unwrap();
     assert_eq!(body["data"]["password"], base64(&[0xff, 0, 0xfe]));
 }
+
+/// "The new rule (a type may add, never take away; names and values by one list, trimmed; pins mean https)."
+#[test]
+fn no_spelling_of_an_endpoint_sends_a_pinned_secret_elsewhere() {
+    let names = [
+        "hostname",
+        "hosts",
+        "brokers",
+        "address",
+        "host_name",
+        "endpointOverride",
+        "proxy",
+        "dsn",
+        "instance",
+        "tokenUrl",
+        "server",
+        "domain",
+        "issuer",
+        "base_url",
+        "HOST",
+        "bootstrapServers",
+        "gateway",
+        "apiBase",
+    ];
+    let values = [
+        " https://evil.example",
+        "\thttps://evil.example",
+        "//evil.example",
+        "evil.example/path",
+        "evil.example:443",
+        "http://login.example",
+        "HTTP://login.example/x",
+        "ws://login.example",
+        "https://login.example@evil.example",
+    ];
+    let inputs = names.iter().map(|name| (*name, "evil")).chain(values.iter().map(|value| ("setting", *value)));
+    for (name, value) in inputs {
+        let mut tenant = Namespace::new();
+        // The type takes nothing away.
+        let mut component = component();
+        component["types"][0]["inputs"][name] = json!({"endpoint": false});
+        tenant.put(Kind::Component, "salesforce", component);
+        tenant.source("sf-app", json!({HOSTS: "login.example"}), &[("password", CANARY)]);
+        let mut all = global_inputs();
+        all[name] = json!({"value": value});
+        tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", all));
+        let verdict = tenant.connection("crm");
+        assert_eq!(ready(&verdict.conditions), "False HostNotPinned", "{name}: {value:?}");
+        assert!(verdict.bindings.is_empty(), "{name}: {value:?}");
+    }
+}
+
+/// "A secret of ours beside an endpoint that a customer supplies needs a Secret that pins its hosts."
+#[test]
+fn a_customers_endpoint_beside_our_secret_needs_a_pin() {
+    let mut tenant = of_customers();
+    tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
+    assert_eq!(ready(&tenant.connection("crm").conditions), "True Complete");
+    tenant.source("sf-app", json!({KEYS: "crm"}), &[("password", CANARY)]);
+    assert_eq!(ready(&tenant.connection("crm").conditions), "False HostNotPinned");
+    let theirs = tenant.credentials("a");
+    assert_eq!(ready(&theirs.conditions), "False HostNotPinned");
+    assert!(theirs.bindings.is_empty());
+    // A harmless name, whose value turns out to be one.
+    let inputs = json!({"baseUrl": {"value": "https://login.example"}, "note": {"perCustomer": true},
+                        "password": {"secretRef": {"name": "sf-app", "key": "password"}}});
+    tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationCustomer", inputs));
+    tenant.put(Kind::CustomerCredentials, "a", acme(json!({"note": {"value": "a note"}})));
+    assert_eq!(ready(&tenant.credentials("a").conditions), "False BindingPending");
+    tenant.put(Kind::CustomerCredentials, "a", acme(json!({"note": {"value": "https://evil.example"}})));
+    assert_eq!(ready(&tenant.credentials("a").conditions), "False HostNotPinned");
+    // What the customer supplied goes where the customer says.
+    let theirs = json!({"baseUrl": {"perCustomer": true}, "password": {"perCustomer": true}});
+    tenant.put(Kind::Connection, "crm", basic("crm", "Customer", theirs));
+    tenant.source("acmes", json!({KEYS: "crm"}), &[("password", CANARY)]);
+    let given = json!({"baseUrl": {"value": "https://acme.example"}, "password": {"secretRef": {"name": "acmes", "key": "password"}}});
+    tenant.put(Kind::CustomerCredentials, "a", acme(given));
+    assert_eq!(ready(&tenant.credentials("a").conditions), "False BindingPending");
+}
