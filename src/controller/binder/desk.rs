@@ -227,6 +227,7 @@ impl Desk {
         (self.known, self.definitions, self.agenda) = Default::default();
         self.passes.clear();
         self.tally.clear();
+        self.context.metrics.forget_connections(namespace);
         let resources = KINDS.map(Kind::plural).into_iter().chain([SECRETS, DEFINITIONS]);
         let waits = |what: &'static str| {
             (what, self.context.readiness.waits("binder", format!("{what} of namespace {namespace}")))

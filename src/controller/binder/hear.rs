@@ -5,6 +5,7 @@ use super::definitions::{ConfigMap, named_by};
 use super::desk::Desk;
 use super::due::Due;
 use super::follow::{DEFINITIONS, Heard, SECRETS};
+use super::report;
 use super::seen::Seen;
 use super::state::{self, Change};
 use crate::api::Kind;
@@ -98,6 +99,7 @@ impl Desk {
         let due = self.binder.change(Change::Gone(id.clone()));
         match id.kind {
             Kind::Connection => {
+                report::expires(&self.context, &self.paths, &id.name, None);
                 let due = self.binder.tell_of_connection(&id.name, None);
                 self.due(due, now);
             }
