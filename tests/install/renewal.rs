@@ -32,10 +32,23 @@ impl Pod {
         let real = hub.cluster().binaries().join("kubectl");
         let log = folder.path().join("arguments");
         let kubectl = folder.path().join("bin/kubectl");
-        let text = format!("#!/bin/sh\necho \"$*\" >>{}\nexec {} \"$@\"\n", log.display(), real.display());
+        let lies = folder.path().join("lies");
+        let text = format!(
+            "#!/bin/sh\necho \"$*\" >>{log}\nset -- {real} \"$@\"\n[ -x {lies} ] && exec {lies} \"$@\"\nexec \"$@\"\n",
+            log = log.display(),
+            real = real.display(),
+            lies = lies.display()
+        );
         std::fs::write(&kubectl, text).unwrap();
         std::fs::set_permissions(&kubectl, std::fs::Permissions::from_mode(0o755)).unwrap();
         Pod { folder, account: Account::new(hub, "stablekey-token-renewal") }
+    }
+
+    /// From now on a request with these words is answered so, as by a server that is hostile.
+    fn lies(&self, words: &str, answer: &str) {
+        let text = format!("#!/bin/sh\ncase $* in *'{words}'*) printf '{answer}' ;; *) exec \"$@\" ;; esac\n");
+        std::fs::write(self.path("lies"), text).unwrap();
+        std::fs::set_permissions(self.path("lies"), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -95,7 +108,7 @@ fn each_account_that_may_renews_its_own_token_and_nothing_is_told_of_it() {
     let said = pod.run();
     assert!(said.well, "{}", said.all);
     assert_eq!(said.lines[0], format!("eu-prod: renewed the token of {}", target.user));
-    assert!(said.lines[1].ends_with(" is no ServiceAccount: left as it is"), "{}", said.all);
+    assert_eq!(said.lines[1], "of-a-person: its user is no ServiceAccount: left as it is");
     assert_eq!(kubeconfig_in(&hub, "of-a-person"), person);
     let renewed = kubeconfig_in(&hub, "eu-prod");
     let (old, new) = (token_in(&text_of(&target)), token_in(&renewed));
@@ -109,7 +122,7 @@ fn each_account_that_may_renews_its_own_token_and_nothing_is_told_of_it() {
     );
     // Whoever else is on the node sees arguments, and whoever may read logs the log.
     let arguments = std::fs::read_to_string(pod.path("arguments")).unwrap();
-    assert!(arguments.contains("create token stablekey-target --duration 2h"), "{arguments}");
+    assert!(arguments.contains("create token stablekey-target --namespace"), "{arguments}");
     for told in [&said.all, &arguments] {
         assert!(!told.contains(&old) && !told.contains(&new), "{told}");
     }
@@ -136,6 +149,7 @@ fn each_account_that_may_renews_its_own_token_and_nothing_is_told_of_it() {
             ("a-file", &config("{tokenFile: /etc/hostname}".to_string())),
             ("another", &config("{token: t, as: admin}".to_string())),
             ("broken", "{token: CANARY"),
+            ("in-the-open", &text_of(&target).replace("https://", "http://")),
             ("eu-prod", &renewed),
             ("revoked", &evil),
             ("source", &text_of(&source)),
@@ -149,6 +163,7 @@ fn each_account_that_may_renews_its_own_token_and_nothing_is_told_of_it() {
         ("a-file", "the operator would refuse this kubeconfig"),
         ("another", "the operator would refuse this kubeconfig"),
         ("broken", "it is no kubeconfig"),
+        ("in-the-open", "the operator would refuse this kubeconfig"),
         ("eu-prod", "renewed the token of"),
         ("revoked", "not accepted"),
         ("source", "may not renew its own token"),
@@ -160,6 +175,36 @@ fn each_account_that_may_renews_its_own_token_and_nothing_is_told_of_it() {
         );
     }
     assert_eq!(kubeconfig_in(&hub, "source"), text_of(&source));
+}
+
+/// What a server sends becomes a kubeconfig, arguments of a program and lines of a log.
+#[test]
+fn a_server_that_is_hostile_makes_nothing_run_and_nothing_written() {
+    let (hub, there) = (us().namespace("renews"), eu().namespace("hostile"));
+    install(&hub, &["token-renewal/hub"]);
+    install(&there, &["tenant-access/target", "token-renewal/target"]);
+    let target = text_of(&Account::new(&there, "stablekey-target"));
+    let pod = Pod::new(&hub);
+    pod.supply(&hub, &[("eu-prod", &target)]);
+    let ran = pod.path("ran").display().to_string();
+    let exec = r#"x"\n    exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: touch, args: ["#;
+    let lies = [
+        ("create token", format!("{exec}{ran}]}}\\n"), "what its server sent is no token"),
+        ("create token", "a.b.c\\nd.e.f\\n".to_string(), "what its server sent is no token"),
+        ("create token", String::new(), "may not renew its own token"),
+        ("create token", "a.b.c".to_string(), "the new token is not accepted: the old one stays"),
+        ("auth whoami", format!("system:serviceaccount:a:--kubeconfig={ran}"), "its user is no ServiceAccount"),
+        ("auth whoami", "system:serviceaccount:-n:x".to_string(), "its user is no ServiceAccount"),
+        ("auth whoami", "system:serviceaccount:\\033[2J:x".to_string(), "its user is no ServiceAccount"),
+        ("auth whoami", String::new(), "not accepted, or not reached"),
+    ];
+    for (request, answer, words) in lies {
+        pod.lies(request, &answer);
+        let said = pod.run();
+        assert!(said.lines.len() == 1 && said.lines[0].contains(words), "{request} {answer}: {}", said.all);
+        assert!(!said.all.contains('\x1b') && !pod.path("ran").exists(), "{request} {answer}");
+        assert_eq!(kubeconfig_in(&hub, "eu-prod"), target, "{request} {answer}");
+    }
 }
 
 #[test]
