@@ -36,11 +36,17 @@ demo:
 # What is generated from src/api, and the copies for those who install it: Kustomize and Helm read nothing
 # that is not in their folder.
 CHART = manifests/helm/stablekey/files
+RULES = manifests/monitoring/prometheus-rule.yaml
 crds:
 	cargo run --quiet -- crds --dir crds
 	cp crds/*.yaml manifests/crds/
 	cp crds/*.yaml $(CHART)/crds/
 	cp $(filter-out %/kustomization.yaml,$(wildcard manifests/policies/*.yaml)) $(CHART)/policies/
+	cp $(filter-out %/kustomization.yaml,$(wildcard manifests/rbac/*.yaml)) $(CHART)/rbac/
+	cp manifests/alerts/stablekey.yaml $(CHART)/alerts/
+	cp manifests/token-renewal/hub/renew.sh $(CHART)/token-renewal/
+	{ sed '/^spec:$$/q' $(RULES); sed -e '/^#/d' -e 's/^/  /' manifests/alerts/stablekey.yaml; } > $(RULES).new
+	mv $(RULES).new $(RULES)
 
 # Measures, prints ratios and writes docs/benchmarks.md. `make bench ONLY=engine` (or files, writes) measures
 # one group and writes nothing.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 /// Controllers that a test can see the work of. Others need nodes, or make what nobody asked for.
 const CONTROLLERS: &str = "namespace-controller,garbage-collector-controller,resourcequota-controller,\
-                           serviceaccount-controller,root-ca-certificate-publisher-controller,\
+                           clusterrole-aggregation-controller,serviceaccount-controller,root-ca-certificate-publisher-controller,\
                            validatingadmissionpolicy-status-controller";
 
 /// Every request, who made it and what for; bodies are nobody's business.

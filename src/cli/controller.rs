@@ -1,10 +1,12 @@
 //! `stablekey controller`.
 
 use super::Failure;
+use crate::controller::bearer::TokenFile;
 use crate::controller::options::{lease_duration, namespace, request_timeout, resync};
 use crate::controller::{self, Fault, Options, Role, log};
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 use tracing::Level;
 
@@ -61,6 +63,11 @@ pub struct Controller {
         hide_env_values = true
     )]
     listen: SocketAddr,
+    /// A file with the bearer token that /metrics takes [default: it takes none]
+    ///
+    /// It is read at every request. /healthz and /readyz never take a token.
+    #[arg(long, value_name = "FILE", env = "STABLEKEY_METRICS_TOKEN_FILE", hide_env_values = true)]
+    metrics_token_file: Option<PathBuf>,
     /// How often everything is looked at although nothing changed
     #[arg(
         long,
@@ -118,7 +125,7 @@ enum LogLevel {
     Warn,
     /// A line per change
     Info,
-    /// Also what was looked at and needed nothing
+    /// Also what was decided about each object, and why
     Debug,
 }
 
@@ -127,6 +134,7 @@ impl Controller {
         let help = |fault: &Fault| match fault {
             Fault::Cluster(_) => "run it in a cluster, or name one: KUBECONFIG, or kubectl config use-context",
             Fault::Listen { .. } => "give a free one: --listen 0.0.0.0:8081",
+            Fault::MetricsToken { .. } => "write a token to it, or leave out --metrics-token-file",
             Fault::Signals(_) | Fault::Role { .. } | Fault::Mistake => {
                 "start it again; if it goes on, the log says more"
             }
@@ -154,6 +162,7 @@ impl Controller {
             lease_namespace: self.lease_namespace.unwrap_or(first),
             lease_duration: self.lease_duration,
             listen: self.listen,
+            metrics_token: self.metrics_token_file.map(TokenFile::new),
             log_format: match self.log_format {
                 LogFormat::Json => log::Format::Json,
                 LogFormat::Text => log::Format::Text,

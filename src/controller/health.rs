@@ -1,12 +1,13 @@
 //! A small HTTP server for kubelet and Prometheus: `/healthz`, `/readyz` and `/metrics`.
 //!
 //! Whoever can reach the port can ask, so all is bounded: connections, headers, time; a body is never read,
-//! and nothing that is answered is secret.
+//! and nothing that is answered is secret. Metrics can be kept to those who have a token: they name tenants.
 
+use super::bearer::{Denied, TokenFile};
 use super::metrics::Metrics;
 use super::pulse::Pulses;
 use super::readiness::Readiness;
-use http::{Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -40,6 +41,8 @@ pub struct Health {
     pub readiness: Readiness,
     /// What it counts.
     pub metrics: Metrics,
+    /// Who may read that: everybody, where there is no token.
+    pub metrics_token: Option<TokenFile>,
 }
 
 impl Health {
@@ -65,7 +68,7 @@ impl Health {
 
     async fn answer(self, stream: TcpStream) {
         let service = service_fn(|request: Request<_>| {
-            let answer = self.told(request.method(), request.uri().path());
+            let answer = self.told(request.method(), request.uri().path(), request.headers());
             async move { Ok::<_, Infallible>(answer) }
         });
         let mut server = http1::Builder::new();
@@ -74,7 +77,7 @@ impl Health {
         let _ = server.serve_connection(TokioIo::new(stream), service).await;
     }
 
-    fn told(&self, method: &Method, path: &str) -> Response<String> {
+    fn told(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<String> {
         let of = |(well, text): (bool, String)| {
             (if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, TEXT, text)
         };
@@ -84,12 +87,24 @@ impl Health {
             }
             "/healthz" => of(self.pulses.report()),
             "/readyz" => of(self.readiness.report()),
-            "/metrics" => (StatusCode::OK, OPEN_METRICS, self.metrics.text()),
+            "/metrics" => match self.metrics_token.as_ref().map_or(Ok(()), |token| token.admits(headers)) {
+                Ok(()) => (StatusCode::OK, OPEN_METRICS, self.metrics.text()),
+                Err(Denied::Unauthorized) => {
+                    (StatusCode::UNAUTHORIZED, TEXT, "metrics take a bearer token\n".to_string())
+                }
+                Err(Denied::NoToken) => {
+                    let text = "the file of --metrics-token-file holds no token\n".to_string();
+                    (StatusCode::SERVICE_UNAVAILABLE, TEXT, text)
+                }
+            },
             _ => (StatusCode::NOT_FOUND, TEXT, "there is /healthz, /readyz and /metrics\n".to_string()),
         };
         let mut answer = Response::new(text);
         *answer.status_mut() = status;
-        answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content));
+        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content));
+        if status == StatusCode::UNAUTHORIZED {
+            answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         answer
     }
 }
@@ -139,6 +154,29 @@ mod tests {
         let metrics = get(address, "/metrics").await;
         assert!(metrics.contains("content-type: application/openmetrics-text; version=1.0.0"), "{metrics}");
         assert!(metrics.ends_with("# EOF\n"), "{metrics}");
+    }
+
+    #[tokio::test]
+    async fn metrics_can_take_a_token_and_probes_never_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        let health = Health { metrics_token: Some(TokenFile::new(file.clone())), ..Health::default() };
+        let address = listening(health).await;
+        let with =
+            async |header: &str| say(address, &format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{header}\r\n")).await;
+        let answer = with("Authorization: Bearer \r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        std::fs::write(file, "right").unwrap();
+        for header in ["", "Authorization: Bearer wrong\r\n", "Authorization: Basic right\r\n"] {
+            let answer = with(header).await;
+            assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("www-authenticate: Bearer\r\n"), "{answer}");
+            assert!(!answer.contains("stablekey_"), "{answer}");
+        }
+        let answer = with("Authorization: Bearer right\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("# EOF\n"), "{answer}");
+        for probe in ["/healthz", "/readyz"] {
+            assert!(get(address, probe).await.starts_with("HTTP/1.1 200 "), "{probe}");
+        }
     }
 
     #[tokio::test]

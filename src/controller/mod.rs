@@ -12,6 +12,7 @@
 //! Around its work a process has what an operator owes its cluster: [`lease`] (of several replicas one is
 //! active), [`health`], [`metrics`], [`log`], [`events`]. The work is given all of it as a [`Context`].
 
+pub mod bearer;
 pub mod binder;
 pub mod context;
 pub mod events;

@@ -1,5 +1,6 @@
 //! What the operator is told when it starts. What is wrong is refused with what is right.
 
+use super::bearer::TokenFile;
 use super::log;
 use super::role::Role;
 use std::net::SocketAddr;
@@ -26,6 +27,8 @@ pub struct Options {
     pub lease_duration: Duration,
     /// Where health, readiness and metrics are answered.
     pub listen: SocketAddr,
+    /// Who may read the metrics: everybody, where there is no token.
+    pub metrics_token: Option<TokenFile>,
     /// How lines of the log look.
     pub log_format: log::Format,
     /// Which lines are written.
@@ -48,6 +51,7 @@ impl Options {
             lease_namespace = self.lease_namespace,
             lease_duration = ?self.lease_duration,
             listen = %self.listen,
+            metrics_token_file = self.metrics_token.as_ref().map(|file| tracing::field::display(file.path().display())),
             log_format = self.log_format.as_str(),
             log_level = %self.log_level,
             request_timeout = ?self.request_timeout,

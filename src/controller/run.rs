@@ -16,6 +16,7 @@ use crate::api::KubernetesPlace;
 use crate::tenant::kubernetes::Server;
 use crate::tenant::kubernetes::connect::Servers;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -38,6 +39,14 @@ pub enum Fault {
     Listen {
         /// Where.
         address: SocketAddr,
+        /// Why not.
+        why: std::io::Error,
+    },
+    /// Nobody could read the metrics.
+    #[error("the metrics' token cannot be read from {}: {why}", file.display())]
+    MetricsToken {
+        /// Where it should be.
+        file: PathBuf,
         /// Why not.
         why: std::io::Error,
     },
@@ -86,13 +95,16 @@ fn connect(options: &Options) -> Result<(Arc<Servers>, Server, Metrics), Fault> 
 }
 
 async fn serve(options: &Options, servers: &Arc<Servers>, server: &Server, metrics: Metrics) -> Result<(), Fault> {
+    if let Some(file) = &options.metrics_token {
+        file.check().map_err(|why| Fault::MetricsToken { file: file.path().to_path_buf(), why })?;
+    }
     let (stopper, stop) = Stop::new();
     let stopper = Arc::new(stopper);
     let signals = Signals::listen().map_err(Fault::Signals)?;
     let cannot = |why| Fault::Listen { address: options.listen, why };
     let listener = TcpListener::bind(options.listen).await.map_err(cannot)?;
     info!(address = %listener.local_addr().map_err(cannot)?, cluster = server.name(), "answers /healthz, /readyz and /metrics");
-    let health = Health { metrics, ..Health::default() };
+    let health = Health { metrics, metrics_token: options.metrics_token.clone(), ..Health::default() };
     // What is spawned ends with this value.
     let mut besides = JoinSet::new();
     besides.spawn(health.clone().serve(listener));

@@ -20,7 +20,7 @@ fn it_answers_whether_it_is_alive_and_ready_and_what_it_counts() {
     assert!(metrics.content.starts_with("application/openmetrics-text; version=1.0.0"), "{metrics:?}");
     assert!(metrics.body.ends_with("# EOF\n"), "{}", metrics.body);
     let server = shared("us").server();
-    let made = format!("stablekey_api_requests_total{{cluster=\"{server}/\",verb=\"create\",code=\"200\"}}");
+    let made = format!("stablekey_api_requests_total{{target=\"{server}/\",verb=\"create\",code=\"200\"}}");
     assert_eq!(replica.metric(&made), Some(1.0), "{}", metrics.body);
     assert_eq!(replica.get("/else").code, 404);
 }
@@ -85,4 +85,30 @@ fn an_address_that_is_taken_is_an_error() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("cannot be listened on") && said.contains("= help: give a free one"), "{said}");
+}
+
+#[test]
+fn a_token_for_the_metrics_that_is_not_there_is_an_error() {
+    let namespace = shared("us").namespace("house");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let start = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stablekey"));
+        command.args(["controller", "--role", "binder", "--namespace", namespace.name(), "--listen", "127.0.0.1:0"]);
+        command.arg("--metrics-token-file").arg(&file).env("KUBECONFIG", account(&namespace, "binder"));
+        command
+    };
+    let output = start().output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("the metrics' token cannot be read from") && said.contains("= help: write a token"),
+        "{said}"
+    );
+    std::fs::write(&file, "CANARY").unwrap();
+    let mut replica = Replica::by(start());
+    assert_eq!((replica.get("/metrics").code, replica.get("/healthz").code), (401, 200));
+    replica.signal("-TERM");
+    replica.end();
+    assert!(replica.log[0].contains(&file.display().to_string()) && !replica.log.join("").contains("CANARY"));
 }

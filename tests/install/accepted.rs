@@ -24,7 +24,13 @@ fn an_api_server_takes_every_object() {
         accepted(&namespace, &helmed(namespace.name(), &[access]));
     }
     let more = ["nodeSelector.disk=fast", "image.pullSecrets[0].name=registry", "tolerations[0].operator=Exists"];
-    accepted(&namespace, &helmed(namespace.name(), &more));
+    accepted(&namespace, &helmed(namespace.name(), &[&more[..], &crate::chart::ADMINISTRATORS].concat()));
+    let monitoring = ["service", "podMonitor", "prometheusRule"].map(|part| format!("monitoring.{part}.enabled=true"));
+    let mut objects = helmed(namespace.name(), &monitoring.each_ref().map(String::as_str));
+    // Their kinds are the Prometheus Operator's.
+    objects.retain(|_, object| object["apiVersion"] != "monitoring.coreos.com/v1");
+    assert!(objects.contains_key("Service/stablekey-metrics"));
+    accepted(&namespace, &objects);
 }
 
 /// A namespace where only Pods of the level `restricted` may be.
@@ -35,11 +41,12 @@ fn restricted(cluster: &'static Cluster, prefix: &str) -> Namespace<'static> {
     namespace
 }
 
-fn pod(deployment: &Value) -> Value {
-    let template = &deployment["spec"]["template"];
+fn pod(workload: &Value) -> Value {
+    let job = &workload["spec"]["jobTemplate"];
+    let template = if job.is_null() { &workload["spec"]["template"] } else { &job["spec"]["template"] };
     let mut pod =
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": template["metadata"], "spec": template["spec"]});
-    pod["metadata"]["name"] = deployment["metadata"]["name"].clone();
+    pod["metadata"]["name"] = workload["metadata"]["name"].clone();
     pod
 }
 
@@ -52,10 +59,12 @@ fn made(namespace: &Namespace<'_>, pod: &Value) -> Result<String, String> {
 #[test]
 fn its_pods_pass_the_restricted_level() {
     let namespace = restricted(us(), "restricted");
-    let renderings = [kustomized(&["binder", "syncer"]), helmed(namespace.name(), &["crds=false", "policies=false"])];
-    for objects in renderings {
-        for deployment in ["Deployment/stablekey-binder", "Deployment/stablekey-syncer"] {
-            let pod = pod(&objects[deployment]);
+    let helmed = helmed(namespace.name(), &["crds=false", "policies=false", "tokenRenewal.enabled=true"]);
+    for objects in [kustomized(&["binder", "syncer", "token-renewal/hub"]), helmed] {
+        for workload in
+            ["Deployment/stablekey-binder", "Deployment/stablekey-syncer", "CronJob/stablekey-token-renewal"]
+        {
+            let pod = pod(&objects[workload]);
             made(&namespace, &pod).unwrap();
             // That somebody looks, and at each of these.
             let weaker: [(&str, Value); 4] = [
@@ -104,7 +113,7 @@ fn the_chart_is_installed_upgraded_and_uninstalled_and_what_people_made_stays() 
 
     // A second release, of another namespace, leaves out what a cluster has once.
     let second = cluster.namespace("dev");
-    let mut helm = by_helm("install second --set crds=false --set policies=false");
+    let mut helm = by_helm("install second --set crds=false --set policies=false --set clusterRoles=false");
     says(helm.arg(&chart).args(["--namespace", second.name()]));
 
     says(&mut by_helm("uninstall stablekey"));

@@ -1,5 +1,7 @@
 //! manifests/alerts, as Prometheus reads them.
 
+use crate::manifests::documents;
+use crate::renderings::kustomized;
 use crate::tools::{repository, says, tool};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,6 +48,14 @@ fn prometheus_takes_the_rules_and_their_metrics_and_labels_exist() {
             assert!(labels.contains(label), "{metric} has no label {label}");
         }
     }
+}
+
+/// The Prometheus Operator gives Prometheus the groups of a PrometheusRule as they are.
+#[test]
+fn the_prometheus_rule_has_the_same_groups() {
+    let rule = &kustomized(&["monitoring"])["PrometheusRule/stablekey"];
+    let file = std::fs::read_to_string(repository("manifests/alerts/stablekey.yaml")).unwrap();
+    assert_eq!(rule["spec"], documents(&file)[0], "make crds");
 }
 
 #[test]

@@ -28,6 +28,130 @@ fn a_wrong_value_is_refused_with_what_is_right() {
     wrong("syncer.kubeconfigSecrets={*}", "at '/syncer/kubeconfigSecrets/0': '*' does not match pattern");
     wrong("networkPolicy.apiServerPorts=[]", "at '/networkPolicy/apiServerPorts': minItems: got 0, want 1");
     wrong("binder.resources.limits.memory=lots", "'lots' does not match pattern");
+    wrong("image.digest=sha256:abc", "at '/image/digest': 'sha256:abc' does not match pattern");
+    wrong("networkPolicy.apiServerCIDR=[]", "additional properties 'apiServerCIDR' not allowed");
+    wrong("networkPolicy.apiServerCIDRs={10.0.0.1}", "at '/networkPolicy/apiServerCIDRs/0': '10.0.0.1' does not match");
+    wrong("monitoring.podmonitor.enabled=true", "additional properties 'podmonitor' not allowed");
+    wrong("monitoring.tokenSecret.names=a", "additional properties 'names' not allowed");
+    wrong("affinity.nodeAffinities.a=b", "additional properties 'nodeAffinities' not allowed");
+    wrong("tokenRenewal.duration=1d", "at '/tokenRenewal/duration': '1d' does not match pattern");
+    wrong("fullnameOverride=A_b", "at '/fullnameOverride': 'A_b' does not match pattern");
+    wrong("priorityClass=high", "additional properties 'priorityClass' not allowed");
+    // What the operator's selectors and settings rest on is not set beside them.
+    wrong(r#"podLabels={"app.kubernetes.io/name":"x"}"#, "'not' failed");
+    wrong("extraEnv[0].name=STABLEKEY_NAMESPACE,extraEnv[0].value=x", "'not' failed");
+}
+
+#[test]
+fn a_renewal_of_no_secret_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let mut helm = helm(home.path());
+    helm.args(["template", "stablekey"]).arg(repository("manifests/helm/stablekey"));
+    helm.args(["--set", "tokenRenewal.enabled=true", "--set-json", "syncer.kubeconfigSecrets=[]"]);
+    assert!(refuses(&mut helm).contains("there is nothing to renew without syncer.kubeconfigSecrets"));
+}
+
+/// What administrators set.
+pub const ADMINISTRATORS: [&str; 18] = [
+    "fullnameOverride=crm-keys",
+    "nameOverride=keys",
+    "commonLabels.team=crm",
+    "podLabels.cost=low",
+    "podAnnotations.checked=yes-it-is",
+    "priorityClassName=high",
+    "serviceAccount.annotations.role=arn:aws:iam::1:role/x",
+    "extraEnv[0].name=HTTPS_PROXY,extraEnv[0].value=http://proxy",
+    "image.digest=sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+    "networkPolicy.apiServerCIDRs={10.0.0.1/32,2001:db8::/64}",
+    r#"affinity={"nodeAffinity":{"preferredDuringSchedulingIgnoredDuringExecution":[]}}"#,
+    r#"topologySpreadConstraints=[{"maxSkew":2,"topologyKey":"zone","whenUnsatisfiable":"DoNotSchedule"}]"#,
+    "monitoring.service.enabled=true",
+    "monitoring.tokenSecret.name=metrics-token",
+    "monitoring.labels.release=prometheus",
+    "tokenRenewal.enabled=true",
+    "tenantAccess=source",
+    "tenantAccessRenewal=true",
+];
+
+#[test]
+fn what_administrators_set_is_where_it_belongs() {
+    let objects = helmed("home", &ADMINISTRATORS);
+    let deployment = &objects["Deployment/crm-keys-syncer"];
+    assert_eq!(deployment["metadata"]["labels"]["team"], "crm");
+    let (template, pod) = (&deployment["spec"]["template"]["metadata"], &deployment["spec"]["template"]["spec"]);
+    let selector = json!({"app.kubernetes.io/component": "syncer", "app.kubernetes.io/name": "keys"});
+    assert_eq!(deployment["spec"]["selector"]["matchLabels"], selector);
+    for (name, value) in [("team", "crm"), ("cost", "low"), ("app.kubernetes.io/name", "keys")] {
+        assert_eq!(template["labels"][name], value);
+    }
+    // Without the token, whoever goes by annotations would be refused.
+    assert_eq!(template["annotations"], json!({"checked": "yes-it-is"}));
+    assert_eq!(pod["priorityClassName"], "high");
+    assert_eq!(pod["affinity"]["nodeAffinity"], json!({"preferredDuringSchedulingIgnoredDuringExecution": []}));
+    let spread = &pod["topologySpreadConstraints"];
+    assert_eq!((&spread[0]["topologyKey"], &spread[0]["labelSelector"]["matchLabels"]), (&json!("zone"), &selector));
+    assert_eq!(spread[1], Value::Null);
+    let container = &pod["containers"][0];
+    let digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    assert_eq!(container["image"], format!("ghcr.io/stablekey/stablekey@{digest}"));
+    let environment = environment(deployment);
+    let token = json!({"name": "STABLEKEY_METRICS_TOKEN_FILE", "value": "/var/run/stablekey/metrics/token"});
+    assert_eq!((&environment[3], &environment[4]), (&token, &json!({"name": "HTTPS_PROXY", "value": "http://proxy"})));
+    assert_eq!(container["volumeMounts"][0]["mountPath"], "/var/run/stablekey/metrics");
+    let secret = json!({"secretName": "metrics-token", "items": [{"key": "token", "path": "token"}]});
+    assert_eq!(pod["volumes"][0]["secret"], secret);
+    let to = json!([{"ipBlock": {"cidr": "10.0.0.1/32"}}, {"ipBlock": {"cidr": "2001:db8::/64"}}]);
+    for policy in ["crm-keys-binder", "crm-keys-syncer", "stablekey-token-renewal"] {
+        let egress = &objects[&format!("NetworkPolicy/{policy}")]["spec"]["egress"];
+        assert_eq!((&egress[1]["to"], &egress[0]["to"]), (&to, &Value::Null), "{policy}");
+    }
+    assert_eq!(objects["Service/crm-keys-metrics"]["spec"]["selector"], json!({"app.kubernetes.io/name": "keys"}));
+    assert_eq!(objects["Service/crm-keys-metrics"]["metadata"]["labels"]["release"], "prometheus");
+    let account = &objects["ServiceAccount/stablekey-syncer"];
+    assert_eq!(account["metadata"]["annotations"], json!({"role": "arn:aws:iam::1:role/x"}));
+    assert!(objects.contains_key("Role/stablekey-source-token"));
+}
+
+/// The policies know the accounts by their names: another name would switch them off.
+#[test]
+fn whatever_it_is_called_its_accounts_roles_and_leases_keep_their_names() {
+    let of = |values: &[&str]| -> Vec<String> {
+        let objects = helmed("home", &[values, &["tenantAccess=target", "tokenRenewal.enabled=true"]].concat());
+        let kinds = ["ServiceAccount/", "Role/", "RoleBinding/", "ClusterRole/", "ValidatingAdmissionPolicy"];
+        objects.into_keys().filter(|name| kinds.iter().any(|kind| name.starts_with(kind))).collect()
+    };
+    assert_eq!(of(&["nameOverride=a", "fullnameOverride=b"]), of(&[]));
+    let deployments: Vec<String> =
+        helmed("home", &["nameOverride=a"]).into_keys().filter(|name| name.starts_with("Deployment/")).collect();
+    assert_eq!(deployments, ["Deployment/a-binder", "Deployment/a-syncer"]);
+}
+
+#[test]
+fn prometheus_is_given_the_token_that_the_operator_takes() {
+    let values =
+        ["monitoring.podMonitor.enabled=true", "monitoring.tokenSecret.name=t", "monitoring.tokenSecret.key=k"];
+    let endpoint = &helmed("home", &values)["PodMonitor/stablekey"]["spec"]["podMetricsEndpoints"][0];
+    assert_eq!(endpoint["authorization"]["credentials"], json!({"name": "t", "key": "k"}));
+    let open = &helmed("home", &values[..1])["PodMonitor/stablekey"]["spec"]["podMetricsEndpoints"][0];
+    assert_eq!(*open, json!({"port": "http", "path": "/metrics"}));
+}
+
+/// The table of sizes, in the values and in the documentation.
+#[test]
+fn sizes_are_documented_as_they_are() {
+    let values = std::fs::read_to_string(repository("manifests/helm/stablekey/values.yaml")).unwrap();
+    let rows: Vec<&str> = values.lines().filter_map(|line| line.strip_prefix("# | to ")).collect();
+    let documented = std::fs::read_to_string(repository("docs/operator.md")).unwrap();
+    assert_eq!(rows.len(), 3);
+    for row in &rows {
+        let row = row.replace("(the values below)", "(the default)");
+        assert!(documented.contains(&format!("| to {row}")), "docs/operator.md: {row}");
+    }
+    for deployment in ["Deployment/stablekey-binder", "Deployment/stablekey-syncer"] {
+        let container = &helmed("home", &[])[deployment]["spec"]["template"]["spec"]["containers"][0];
+        let of = |which: &str| container["resources"][which]["memory"].as_str().unwrap().to_string();
+        assert!(rows[0].ends_with(&format!("| {} | {} |", of("requests"), of("limits"))), "{deployment}");
+    }
 }
 
 fn environment(deployment: &Value) -> Value {

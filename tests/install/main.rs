@@ -18,8 +18,10 @@ mod installed;
 #[allow(dead_code, reason = "the operator's own tests use more of it")]
 #[path = "../support/manifests.rs"]
 mod manifests;
+mod people;
 mod policies;
 mod renderings;
+mod renewal;
 #[allow(dead_code, reason = "the operator's own tests use more of it")]
 #[path = "../controller/replica.rs"]
 mod replica;

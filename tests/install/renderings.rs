@@ -36,11 +36,22 @@ pub fn helmed_in_order(namespace: &str, values: &[&str]) -> Vec<Value> {
 
 /// The flag for a value: a list is given as JSON.
 pub fn set(value: &str) -> &'static str {
-    if value.contains("=[") { "--set-json" } else { "--set" }
+    if value.contains("=[") || value.contains("={\"") { "--set-json" } else { "--set" }
 }
 
-/// Everything that there is.
-pub const ALL: [&str; 6] = ["crds", "policies", "binder", "syncer", "tenant-access/target", "tenant-access/source"];
+/// Everything that there is, but for what takes the kinds of the Prometheus Operator.
+pub const ALL: [&str; 10] = [
+    "crds",
+    "policies",
+    "rbac",
+    "binder",
+    "syncer",
+    "tenant-access/target",
+    "tenant-access/source",
+    "token-renewal/hub",
+    "token-renewal/target",
+    "token-renewal/source",
+];
 
 #[track_caller]
 fn agree(values: &[&str], folders: &[&str]) {
@@ -50,12 +61,19 @@ fn agree(values: &[&str], folders: &[&str]) {
 
 #[test]
 fn the_chart_and_the_folders_are_the_same() {
-    agree(&[], &["crds", "policies", "binder", "syncer"]);
-    let neither = ["crds=false", "policies=false"];
+    agree(&[], &["crds", "policies", "rbac", "binder", "syncer"]);
+    let neither = ["crds=false", "policies=false", "clusterRoles=false"];
     let with = |more: &'static str| [&neither[..], &more.split(' ').collect::<Vec<_>>()[..]].concat();
     agree(&with("syncer.enabled=false tenantAccess=target"), &["binder", "tenant-access/target"]);
     agree(&with("binder.enabled=false tenantAccess=source"), &["syncer", "tenant-access/source"]);
     agree(&with("syncer.enabled=false binder.enabled=false"), &[]);
+    let renewal = ["tenant-access/target", "token-renewal/target", "token-renewal/hub"];
+    let nothing_else = "syncer.enabled=false binder.enabled=false tenantAccess=target tenantAccessRenewal=true";
+    agree(&[&with(nothing_else)[..], &["tokenRenewal.enabled=true"]].concat(), &renewal);
+    let monitoring = ["service", "podMonitor", "prometheusRule"].map(|part| format!("monitoring.{part}.enabled=true"));
+    let mut values = with("syncer.enabled=false binder.enabled=false");
+    values.extend(monitoring.iter().map(String::as_str));
+    agree(&values, &["monitoring"]);
 }
 
 /// As people write them: `examples/install`.
@@ -68,7 +86,7 @@ fn an_overlay_puts_all_of_it_into_its_namespace() {
 }
 
 #[test]
-fn kinds_and_policies_are_those_of_the_repository() {
+fn what_is_copied_is_as_it_is_in_the_repository() {
     let text = |path: &str| std::fs::read_to_string(repository(path)).unwrap();
     let names = |folder: &str| -> Vec<String> {
         let entries = std::fs::read_dir(repository(folder)).unwrap().map(|entry| entry.unwrap().file_name());
@@ -81,6 +99,8 @@ fn kinds_and_policies_are_those_of_the_repository() {
     for (from, copies) in [
         ("crds", vec!["manifests/crds".to_string(), format!("{chart}/crds")]),
         ("manifests/policies", vec![format!("{chart}/policies")]),
+        ("manifests/rbac", vec![format!("{chart}/rbac")]),
+        ("manifests/alerts", vec![format!("{chart}/alerts")]),
     ] {
         for copy in copies {
             assert_eq!(names(&copy), names(from), "make crds");
@@ -89,6 +109,8 @@ fn kinds_and_policies_are_those_of_the_repository() {
             }
         }
     }
+    let script = |folder: &str| text(&format!("{folder}/renew.sh"));
+    assert!(script("manifests/token-renewal/hub") == script(&format!("{chart}/token-renewal")), "make crds");
 }
 
 #[test]

@@ -36,7 +36,12 @@ fn what_each_account_may_do() {
 #[test]
 fn no_role_of_ours_holds_for_a_whole_cluster_or_has_a_star() {
     for (name, object) in kustomized(&crate::renderings::ALL) {
-        assert!(!name.starts_with("ClusterRole"), "{name}");
+        assert!(!name.starts_with("ClusterRoleBinding"), "{name}");
+        if name.starts_with("ClusterRole/") {
+            // Of people, who are given it in a namespace. Of our kinds alone.
+            let groups = object["rules"].as_array().unwrap().iter().map(|rule| &rule["apiGroups"]);
+            assert!(groups.eq([&json!(["stablekey.dev"])].repeat(object["rules"].as_array().unwrap().len())), "{name}");
+        }
         for rule in object["rules"].as_array().into_iter().flatten() {
             assert!(!rule.to_string().contains('*'), "{name}: {rule}");
             let secrets = rule["resources"].as_array().unwrap().contains(&json!("secrets"));

@@ -61,7 +61,8 @@ pub fn placed(mut objects: Objects, namespace: &str) -> Objects {
 }
 
 pub fn is_namespaced(object: &Value) -> bool {
-    let cluster_wide = ["CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
+    let cluster_wide =
+        ["ClusterRole", "CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
     !cluster_wide.contains(&object["kind"].as_str().unwrap())
 }
 

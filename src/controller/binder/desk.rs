@@ -234,6 +234,7 @@ impl Desk {
         self.passes.clear();
         self.tally.clear();
         self.left.clear();
+        self.context.metrics.forget_connections(namespace);
         let resources = KINDS.map(Kind::plural).into_iter().chain([SECRETS, DEFINITIONS]);
         let waits = |what: &'static str| {
             (what, self.context.readiness.waits("binder", format!("{what} of namespace {namespace}")))

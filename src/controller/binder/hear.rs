@@ -6,6 +6,7 @@ use super::desk::Desk;
 use super::due::Due;
 use super::follow::{DEFINITIONS, Heard, SECRETS};
 use super::leftovers::Fate;
+use super::report;
 use super::seen::Seen;
 use super::state::{self, Change};
 use crate::api::Kind;
@@ -99,6 +100,7 @@ impl Desk {
         let due = self.binder.change(Change::Gone(id.clone()));
         match id.kind {
             Kind::Connection => {
+                report::expires(&self.context, &self.paths, &id.name, None);
                 let due = self.binder.tell_of_connection(&id.name, None);
                 self.due(due, now);
             }

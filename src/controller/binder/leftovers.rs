@@ -85,6 +85,7 @@ impl Desk {
                 });
             }
         }
+        self.context.metrics.left(self.paths.namespace(), self.left.len());
     }
 
     pub fn leftover_written(&mut self, Wrote { name, there, .. }: Wrote) {

@@ -3,7 +3,7 @@
 use super::desk::Desk;
 use super::known::Known;
 use super::problem::kind::READY;
-use super::report::Turn;
+use super::report::{self, Turn};
 use super::verdict::{ConnectionVerdict, CredentialsVerdict, IntegrationVerdict};
 use super::wanted::WantedBinding;
 use crate::api::*;
@@ -37,6 +37,8 @@ impl Desk {
                 if let Some(look) = verdict.as_ref().and_then(|found| unwritten(&found.bindings)).filter(|_| writes) {
                     return Some(look);
                 }
+                let expires = verdict.as_ref().filter(|_| !is_gone).and_then(|found| found.status.expires.as_ref());
+                report::expires(&self.context, &self.paths, &id.name, expires);
                 let due = self.binder.tell_of_connection(&id.name, verdict.as_ref());
                 self.due(due, now);
                 let found = verdict.filter(|_| !is_gone)?;

@@ -68,6 +68,7 @@ impl Desk {
             let is_open =
                 |name: &String| self.agenda.is_open(&Task::Object(ObjectId::new(Kind::Connection, name.clone())));
             if let Some(connection) = self.binder.stale_connections(&id.name).find(is_open) {
+                debug!(object = %id, connection, "waits until the connection was looked at");
                 self.agenda.park(&id.name, &connection);
                 return;
             }
@@ -204,6 +205,7 @@ impl Desk {
             () => Outcome::HeldBack,
         };
         self.context.metrics.reconciled(Role::Binder, id.kind, outcome, pass.began.elapsed());
+        pass.span.in_scope(|| report::decided(id, outcome, &pass.turn, pass.look_again));
         if pass.failed {
             self.agenda.failed(&task, now);
         } else {

@@ -6,10 +6,13 @@ use super::look::ready;
 use super::problem::{PENDING, kind::READY};
 use super::write::action;
 use crate::api::{Condition, Verdict};
+use crate::controller::metrics::Outcome;
 use crate::controller::role::Role;
 use crate::engine::code::Code;
 use crate::engine::item::ObjectId;
 use crate::tenant::kubernetes::Paths;
+use jiff::Timestamp;
+use tracing::debug;
 
 /// What turned with a status.
 #[derive(Debug, Default)]
@@ -63,6 +66,19 @@ impl Turn {
             note: now.message.clone(),
         });
     }
+}
+
+/// Logs what was decided about an object, and why.
+pub(super) fn decided(id: &ObjectId, outcome: Outcome, turn: &Turn, look_again: Option<Timestamp>) {
+    let (reason, why) = turn.now.as_ref().map_or(("", ""), |now| (now.reason.as_str(), now.message.as_str()));
+    let again = look_again.map(tracing::field::display);
+    debug!(object = %id, outcome = outcome.as_str(), ready = turn.is_ready(), reason, why, again, "decided");
+}
+
+/// Measures when the first of a connection's Secrets expires, where one says so in a way that can be read.
+pub(super) fn expires(context: &Context, paths: &Paths, connection: &str, at: Option<&String>) {
+    let at = at.and_then(|text| text.parse::<Timestamp>().ok()).map(Timestamp::as_second);
+    context.metrics.connection_expires(paths.namespace(), connection, at);
 }
 
 /// Counts what could not be done.

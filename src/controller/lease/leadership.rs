@@ -24,6 +24,12 @@ impl Leadership {
         Leadership { until: watch::channel(Some(Instant::now() + ALWAYS)).1 }
     }
 
+    /// Where another leads.
+    #[cfg(test)]
+    pub fn never() -> Self {
+        Leadership { until: watch::channel(None).1 }
+    }
+
     /// Whether we hold the Lease now: asked before each write. It looks at the clock, so that a process
     /// that was stopped for longer than the Lease lasts finds it false at once.
     pub fn holds(&self) -> bool {

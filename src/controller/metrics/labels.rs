@@ -1,4 +1,5 @@
-//! What metrics are told apart by.
+//! What metrics are told apart by. No label has a name that Prometheus gives to a target itself (`job`,
+//! `instance`, `namespace`, `pod`, `container`, `node`, `service`, `endpoint`, `cluster`).
 
 use crate::controller::role::Role;
 use crate::tenant::kubernetes::Ask;
@@ -19,7 +20,17 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const fn as_str(self) -> &'static str {
+    /// A gauge of a namespace.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Unchanged => "unchanged",
+            Outcome::Written => "written",
+            Outcome::HeldBack => "held_back",
+            Outcome::Failed => "failed",
+        }
+
+/// As it stands in metrics and logs.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Outcome::Unchanged => "unchanged",
             Outcome::Written => "written",
@@ -72,26 +83,32 @@ pub struct ByCode {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ByRequest {
-    pub cluster: String,
+    pub target: String,
     pub verb: &'static str,
     pub code: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ByBinding {
-    pub namespace: String,
+    pub tenant_namespace: String,
     pub ready: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ByTarget {
-    pub namespace: String,
+    pub tenant_namespace: String,
     pub state: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ByTenant {
     pub tenant: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByConnection {
+    pub tenant_namespace: String,
+    pub connection: String,
 }
 
 /// A request's verb, as RBAC and audit logs have it.

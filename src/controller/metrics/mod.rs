@@ -1,10 +1,12 @@
 //! What the operator counts and measures, in the text form of OpenMetrics.
 //!
 //! A label is one of a closed list, or a tenant, a namespace or a cluster that the operator was told to
-//! look after: never the name of an object, an input, or anything out of a Secret.
+//! look after, and of connections whose Secrets say when they expire the name: never the name of another
+//! object, an input, or anything out of a Secret.
 
 mod labels;
 mod now;
+mod process;
 
 pub use labels::Outcome;
 
@@ -12,12 +14,12 @@ use super::lease::Leadership;
 use super::role::Role;
 use crate::api::Kind;
 use crate::tenant::kubernetes::Observer;
-use labels::{ByBinding, ByCode, ByDuty, ByOutcome, ByRequest, ByRole, ByTarget, ByVersion, verb};
-use now::Now;
+use labels::{ByCode, ByDuty, ByOutcome, ByRequest, ByRole, ByVersion, verb};
+use now::{Expiry, Now};
+use process::Process;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
@@ -40,8 +42,6 @@ pub struct Metrics {
     failures: Family<ByCode, Counter>,
     waits: Histograms<ByRole>,
     requests: Family<ByRequest, Counter>,
-    bindings: Family<ByBinding, Gauge>,
-    targets: Family<ByTarget, Gauge>,
 }
 
 impl Default for Metrics {
@@ -53,7 +53,9 @@ impl Default for Metrics {
 impl Metrics {
     /// All at zero.
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("stablekey");
+        let mut all = Registry::default();
+        all.register_collector(Box::new(Process::started()));
+        let registry = all.sub_registry_with_prefix("stablekey");
         let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
         let now = Now::default();
         let reconciles = Family::default();
@@ -61,8 +63,6 @@ impl Metrics {
         let failures = Family::default();
         let waits = Histograms::new_with_constructor(histogram);
         let requests = Family::default();
-        let bindings = Family::default();
-        let targets = Family::default();
         let version = ByVersion { version: env!("CARGO_PKG_VERSION") };
         registry.register("build", "The version that runs", Info::new(version));
         registry.register("reconciles", "Objects that were looked at, by what came of it", reconciles.clone());
@@ -74,24 +74,24 @@ impl Metrics {
         registry.register_with_unit("queue_wait", help, Unit::Seconds, waits.clone());
         let help = "Requests to API servers, by the status of the answer; none: there was no answer";
         registry.register("api_requests", help, requests.clone());
-        let help = "Variables of integrations, by whether the connection that they mean is ready";
-        registry.register("bindings", help, bindings.clone());
-        registry.register("targets", "Targets of syncs, by how they stand", targets.clone());
         registry.register_collector(Box::new(now.clone()));
-        let registry = Arc::new(registry);
-        Metrics { registry, now, reconciles, durations, failures, waits, requests, bindings, targets }
+        Metrics { registry: Arc::new(all), now, reconciles, durations, failures, waits, requests }
     }
 
-    /// A role is done by this process, or stood by for.
+    /// A role is done by this process, or stood by for. From here on its queue is measured.
     pub fn runs(&self, role: Role) {
         self.now.change(|now| {
             now.leaders.entry(role).or_default();
+            now.queues.entry(role).or_default();
         });
+        drop(self.waits.get_or_create(&ByRole { role }));
     }
 
-    /// A role is led; what holds is asked of the Lease whenever it is measured.
+    /// A role is led from here on; what holds is asked of the Lease whenever it is measured. What was known when
+    /// it was led before is forgotten.
     pub fn leads(&self, role: Role, leadership: Leadership) {
         self.now.change(|now| {
+            now.forget(role);
             now.leaders.insert(role, Some(leadership));
         });
     }
@@ -100,6 +100,18 @@ impl Metrics {
     pub fn reconciled(&self, role: Role, kind: Kind, outcome: Outcome, took: Duration) {
         self.reconciles.get_or_create(&ByOutcome { role, kind: kind.as_str(), outcome }).inc();
         self.durations.get_or_create(&ByDuty { role, kind: kind.as_str() }).observe(took.as_secs_f64());
+        if outcome != Outcome::Failed {
+            self.now.change(|now| {
+                now.successes.insert(role, SystemTime::now());
+            });
+        }
+    }
+
+    /// All of a tenant was looked at as the target of syncs, and nothing failed.
+    pub fn tenant_succeeded(&self, tenant: &str) {
+        self.now.change(|now| {
+            now.tenant_successes.insert(tenant.to_string(), SystemTime::now());
+        });
     }
 
     /// Something could not be done: `code` is that of a check, or an API server's reason.
@@ -126,35 +138,64 @@ impl Metrics {
         });
     }
 
-    /// A tenant is looked after no more.
+    /// A tenant is the target of no sync any more.
     pub fn forget_tenant(&self, tenant: &str) {
         self.now.change(|now| {
             now.drift.remove(tenant);
+            now.tenant_successes.remove(tenant);
         });
+    }
+
+    /// The token in a tenant's kubeconfig expires at `at`, in seconds since 1970, and should be renewed before
+    /// `renew_before`; `None`: nothing says when, or there is no such kubeconfig any more.
+    pub fn kubeconfig_expires(&self, tenant: &str, expiry: Option<(i64, i64)>) {
+        self.now.change(|now| {
+            match expiry {
+                Some((at, renew_before)) => now.kubeconfigs.insert(tenant.to_string(), Expiry { at, renew_before }),
+                None => now.kubeconfigs.remove(tenant),
+            };
+        });
+    }
+
+    /// The first of a connection's Secrets expires then, in seconds since 1970; `None`: none of them says when.
+    pub fn connection_expires(&self, namespace: &str, connection: &str, at: Option<i64>) {
+        self.now.change(|now| {
+            let connections = now.connections.entry(namespace.to_string()).or_default();
+            match at {
+                Some(at) => connections.insert(connection.to_string(), at),
+                None => connections.remove(connection),
+            };
+        });
+    }
+
+    /// Nothing is known of a namespace's connections any more.
+    pub fn forget_connections(&self, namespace: &str) {
+        self.now.change(|now| drop(now.connections.remove(namespace)));
     }
 
     /// So many variables of a namespace's integrations are bound to a connection that is ready, or not.
     pub fn bindings(&self, namespace: &str, ready: usize, not_ready: usize) {
-        for (ready, count) in [("true", ready), ("false", not_ready)] {
-            let labels = ByBinding { namespace: namespace.to_string(), ready };
-            self.bindings.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
-        }
+        self.now.change(|now| {
+            now.bindings.insert(namespace.to_string(), (ready, not_ready));
+        });
+    }
+
+    /// So many binding Secrets of a namespace are of connections that are gone.
+    pub fn left(&self, namespace: &str, secrets: usize) {
+        self.now.change(|now| drop(now.left.insert(namespace.to_string(), secrets)));
     }
 
     /// So many targets of a namespace's syncs are in each state: of every state there is, also where none is.
     pub fn targets(&self, namespace: &str, states: &BTreeMap<&'static str, usize>) {
-        for (state, count) in states {
-            let labels = ByTarget { namespace: namespace.to_string(), state };
-            self.targets.get_or_create(&labels).set(i64::try_from(*count).unwrap_or(i64::MAX));
-        }
+        self.now.change(|now| drop(now.targets.insert(namespace.to_string(), states.clone())));
     }
 
     /// Counts the requests to a cluster.
     pub fn observer(&self, cluster: &str) -> Observer {
-        let (requests, cluster) = (self.requests.clone(), cluster.to_string());
+        let (requests, target) = (self.requests.clone(), cluster.to_string());
         Arc::new(move |ask, status, _| {
             let code = status.map_or_else(|| "none".to_string(), |status| status.as_u16().to_string());
-            let labels = ByRequest { cluster: cluster.clone(), verb: verb(ask), code };
+            let labels = ByRequest { target: target.clone(), verb: verb(ask), code };
             requests.get_or_create(&labels).inc();
         })
     }
@@ -179,29 +220,38 @@ mod tests {
         for role in Role::ALL {
             metrics.runs(role);
         }
-        metrics.leads(Role::Binder, Leadership::always());
+        for role in Role::ALL {
+            metrics.leads(role, Leadership::always());
+        }
         metrics.reconciled(Role::Binder, Kind::Connection, Outcome::Written, Duration::from_millis(2));
         metrics.failed(Role::Syncer, "SK0111");
         metrics.waited(Role::Binder, Duration::from_millis(3));
         metrics.queue(Role::Binder, 2, Some(Instant::now()));
-        metrics.queue(Role::Syncer, 0, None);
         metrics.drift("eu-prod", 1, Some(SystemTime::now()));
         metrics.drift("us-prod", 0, None);
         metrics.bindings("us-prod", 3, 1);
+        metrics.left("us-prod", 1);
         metrics.targets("us-prod", &BTreeMap::from([("settled", 1), ("unreachable", 0)]));
+        metrics.tenant_succeeded("eu-prod");
+        metrics.kubeconfig_expires("eu-prod", Some((4_102_444_800, 4_101_840_000)));
+        metrics.connection_expires("us-prod", "salesforce-oauth", Some(4_102_444_800));
         let observer = metrics.observer("eu");
         observer(&Ask::get("/api?limit=500"), Some(StatusCode::OK), Duration::ZERO);
         observer(&Ask::put("/api", Vec::new()), None, Duration::ZERO);
         metrics
     }
 
-    /// Without buckets, without the fraction of ages, and in order.
+    /// Without buckets, without the fraction of ages, in order, and without what a system may not measure.
     fn samples(text: &str) -> String {
         let cut = |line: &str| match line.rsplit_once(' ') {
             Some((name, _)) if name.starts_with("stablekey") && name.contains("_seconds") => format!("{name} #"),
             _ => line.to_string(),
         };
-        let lines: Vec<String> = text.lines().filter(|line| !line.contains("_bucket")).map(cut).collect();
+        let lines: Vec<String> = text
+            .lines()
+            .filter(|line| !["_bucket", "process_"].iter().any(|part| line.contains(part)))
+            .map(cut)
+            .collect();
         let mut parts: Vec<Vec<String>> =
             lines.chunk_by(|a, b| a.starts_with('#') == b.starts_with('#')).map(<[String]>::to_vec).collect();
         parts.iter_mut().filter(|part| !part[0].starts_with('#')).for_each(|part| part.sort());
@@ -244,6 +294,70 @@ mod tests {
         assert!((70.0..80.0).contains(&value("stablekey_queue_oldest_seconds{role=\"binder\"}")), "{text}");
         assert!((90.0..100.0).contains(&value("stablekey_drift_age_seconds{tenant=\"eu-prod\"}")), "{text}");
         metrics.forget_tenant("eu-prod");
+        metrics.kubeconfig_expires("eu-prod", None);
         assert!(!metrics.text().contains("eu-prod"));
+    }
+
+    #[test]
+    fn a_queue_is_measured_from_the_start() {
+        let metrics = Metrics::new();
+        metrics.runs(Role::Syncer);
+        let text = metrics.text();
+        for sample in
+            ["depth{role=\"syncer\"} 0", "oldest_seconds{role=\"syncer\"} 0", "wait_seconds_count{role=\"syncer\"} 0"]
+        {
+            assert!(text.contains(&format!("stablekey_queue_{sample}")), "{sample}: {text}");
+        }
+        assert!(!text.contains("binder"), "{text}");
+    }
+
+    #[test]
+    fn a_failure_is_no_success() {
+        let metrics = Metrics::new();
+        metrics.leads(Role::Binder, Leadership::always());
+        metrics.reconciled(Role::Binder, Kind::Connection, Outcome::Failed, Duration::ZERO);
+        let sample = "stablekey_last_success_timestamp_seconds{role=\"binder\"} ";
+        assert!(!metrics.text().contains(sample));
+        metrics.reconciled(Role::Binder, Kind::Connection, Outcome::HeldBack, Duration::ZERO);
+        let text = metrics.text();
+        let at: f64 = text.lines().find_map(|line| line.strip_prefix(sample)).unwrap().parse().unwrap();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+        assert!((now - 10.0..=now).contains(&at), "{at}");
+    }
+
+    #[test]
+    fn who_does_not_lead_shows_nothing_of_what_it_knew() {
+        let metrics = filled();
+        metrics.now.change(|now| now.leaders.values_mut().for_each(|leads| *leads = Some(Leadership::never())));
+        let shown = |metrics: &Metrics| metrics.text().lines().filter(|line| line.contains("-prod\"")).count();
+        assert_eq!(shown(&metrics), 0);
+        let text = metrics.text();
+        assert!(text.contains("stablekey_queue_depth{role=\"binder\"} 0"), "{text}");
+        assert!(text.contains("stablekey_leader{role=\"binder\"} 0"), "{text}");
+        // Nor when it leads again: tenants may be gone by then.
+        for role in Role::ALL {
+            metrics.leads(role, Leadership::always());
+        }
+        assert_eq!(shown(&metrics), 0);
+    }
+
+    #[test]
+    fn a_token_is_expiring_when_it_should_have_been_renewed() {
+        let metrics = filled();
+        assert!(metrics.text().contains("stablekey_kubeconfig_expiring{tenant=\"eu-prod\"} 0"));
+        metrics.kubeconfig_expires("eu-prod", Some((4_102_444_800, 1)));
+        assert!(metrics.text().contains("stablekey_kubeconfig_expiring{tenant=\"eu-prod\"} 1"));
+    }
+
+    #[test]
+    fn no_label_clashes_with_those_that_prometheus_adds() {
+        let added = ["job", "instance", "namespace", "pod", "container", "node", "service", "endpoint", "cluster"];
+        let text = filled().text();
+        for label in added {
+            assert!(
+                ![format!("{{{label}=\""), format!(",{label}=\"")].iter().any(|label| text.contains(label)),
+                "{label}"
+            );
+        }
     }
 }

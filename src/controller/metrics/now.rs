@@ -1,6 +1,6 @@
 //! What is measured when it is asked for, because it changes by itself: ages, and who leads.
 
-use super::labels::{ByRole, ByTenant};
+use super::labels::{ByBinding, ByConnection, ByNamespace, ByRole, ByTarget, ByTenant};
 use crate::controller::lease::Leadership;
 use crate::controller::role::Role;
 use prometheus_client::collector::Collector;
@@ -21,8 +21,29 @@ pub struct Facts {
     pub leaders: BTreeMap<Role, Option<Leadership>>,
     /// How many objects are due, and since when the oldest is.
     pub queues: BTreeMap<Role, (usize, Option<Instant>)>,
+    /// When something was done last, and did not fail.
+    pub successes: BTreeMap<Role, SystemTime>,
+    /// Variables of a namespace's integrations, by whether their connection is ready: ready, and not.
+    pub bindings: BTreeMap<String, (usize, usize)>,
+    /// Binding Secrets in a namespace whose connection is gone.
+    pub left: BTreeMap<String, usize>,
+    /// By namespace and connection, when the first of its Secrets expires.
+    pub connections: BTreeMap<String, BTreeMap<String, i64>>,
+    /// Targets of a namespace's syncs, by how they stand.
+    pub targets: BTreeMap<String, BTreeMap<&'static str, usize>>,
     /// How many objects drifted in a tenant, and since when the oldest did.
     pub drift: BTreeMap<String, (usize, Option<SystemTime>)>,
+    /// When all of a tenant was looked at last, and nothing failed.
+    pub tenant_successes: BTreeMap<String, SystemTime>,
+    /// By tenant, when the token in its kubeconfig expires.
+    pub kubeconfigs: BTreeMap<String, Expiry>,
+}
+
+/// When a token expires, and before when it should be renewed, in seconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub struct Expiry {
+    pub at: i64,
+    pub renew_before: i64,
 }
 
 impl Now {
@@ -34,21 +55,103 @@ impl Now {
 impl Collector for Now {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let facts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        facts.encode_roles(&mut encoder)?;
+        facts.encode_binder(&mut encoder)?;
+        facts.encode_syncer(&mut encoder)
+    }
+}
+
+impl Facts {
+    /// Forgets what only the leader of a role knows.
+    pub fn forget(&mut self, role: Role) {
+        self.queues.entry(role).and_modify(|queue| *queue = (0, None));
+        match role {
+            Role::Binder => {
+                self.bindings.clear();
+                self.left.clear();
+                self.connections.clear();
+            }
+            Role::Syncer => {
+                self.targets.clear();
+                self.drift.clear();
+                self.tenant_successes.clear();
+                self.kubeconfigs.clear();
+            }
+        }
+    }
+
+    fn leads(&self, role: Role) -> bool {
+        self.leaders.get(&role).and_then(Option::as_ref).is_some_and(Leadership::holds)
+    }
+
+    /// Of who led once and stands by now nothing is shown: another knows better.
+    fn known_to<T>(&self, role: Role, facts: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+        let leads = self.leads(role);
+        facts.take_while(move |_| leads)
+    }
+
+    fn encode_roles(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let role = |role: &Role| ByRole { role: *role };
-        let tenant = |tenant: &String| ByTenant { tenant: tenant.clone() };
-        let leads = facts.leaders.iter().map(|(r, l)| (role(r), i64::from(l.as_ref().is_some_and(Leadership::holds))));
-        gauge(&mut encoder, "leader", "Whether this process leads", None, leads)?;
-        let due = facts.queues.iter().map(|(r, (due, _))| (role(r), count(*due)));
-        gauge(&mut encoder, "queue_depth", "Objects that are due", None, due)?;
-        let ages = facts.queues.iter().map(|(r, (_, since))| (role(r), seconds(since.map(|since| since.elapsed()))));
+        let leads = self.leaders.keys().map(|r| (role(r), i64::from(self.leads(*r))));
+        gauge(encoder, "leader", "Whether this process leads", None, leads)?;
+        let queue = |r: &Role| self.queues.get(r).copied().filter(|_| self.leads(*r)).unwrap_or_default();
+        let due = self.queues.keys().map(|r| (role(r), count(queue(r).0)));
+        gauge(encoder, "queue_depth", "Objects that are due", None, due)?;
+        let ages = self.queues.keys().map(|r| (role(r), seconds(queue(r).1.map(|since| since.elapsed()))));
         let help = "For how long the oldest object that is due has waited";
-        gauge(&mut encoder, "queue_oldest", help, Some(Unit::Seconds), ages)?;
-        let drifted = facts.drift.iter().map(|(t, (objects, _))| (tenant(t), count(*objects)));
-        gauge(&mut encoder, "drifted_objects", "Objects that drifted and are left so", None, drifted)?;
+        gauge(encoder, "queue_oldest", help, Some(Unit::Seconds), ages)?;
+        let successes = self.successes.iter().map(|(r, at)| (role(r), since_1970(*at)));
+        let help = "When an object was looked at last without a failure";
+        gauge(encoder, "last_success_timestamp", help, Some(Unit::Seconds), successes)
+    }
+
+    fn encode_binder(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let bindings = self.known_to(Role::Binder, self.bindings.iter()).flat_map(|(namespace, (ready, not_ready))| {
+            let labels = |ready| ByBinding { tenant_namespace: namespace.clone(), ready };
+            [(labels("false"), count(*not_ready)), (labels("true"), count(*ready))]
+        });
+        let help = "Variables of integrations, by whether the connection that they mean is ready";
+        gauge(encoder, "bindings", help, None, bindings)?;
+        let left = self.known_to(Role::Binder, self.left.iter());
+        let left = left.map(|(namespace, left)| (ByNamespace { tenant_namespace: namespace.clone() }, count(*left)));
+        gauge(encoder, "left_binding_secrets", "Binding Secrets whose connection is gone", None, left)?;
+        let expiries = self.known_to(Role::Binder, self.connections.iter()).flat_map(|(namespace, connections)| {
+            connections.iter().map(|(connection, at)| {
+                (ByConnection { tenant_namespace: namespace.clone(), connection: connection.clone() }, *at)
+            })
+        });
+        let help = "When the first of a connection's Secrets expires";
+        gauge(encoder, "connection_expires_timestamp", help, Some(Unit::Seconds), expiries)
+    }
+
+    fn encode_syncer(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let tenant = |tenant: &String| ByTenant { tenant: tenant.clone() };
+        let targets = self.known_to(Role::Syncer, self.targets.iter()).flat_map(|(namespace, states)| {
+            states
+                .iter()
+                .map(|(state, targets)| (ByTarget { tenant_namespace: namespace.clone(), state }, count(*targets)))
+        });
+        gauge(encoder, "targets", "Targets of syncs, by how they stand", None, targets)?;
+        let drifted =
+            self.known_to(Role::Syncer, self.drift.iter()).map(|(t, (objects, _))| (tenant(t), count(*objects)));
+        gauge(encoder, "drifted_objects", "Objects that drifted and are left so", None, drifted)?;
         let age = |since: &Option<SystemTime>| since.map(|since| since.elapsed().unwrap_or_default());
-        let ages = facts.drift.iter().map(|(t, (_, since))| (tenant(t), seconds(age(since))));
+        let ages =
+            self.known_to(Role::Syncer, self.drift.iter()).map(|(t, (_, since))| (tenant(t), seconds(age(since))));
         let help = "For how long the oldest drift of a tenant has been left";
-        gauge(&mut encoder, "drift_age", help, Some(Unit::Seconds), ages)
+        gauge(encoder, "drift_age", help, Some(Unit::Seconds), ages)?;
+        let successes = self.known_to(Role::Syncer, self.tenant_successes.iter());
+        let successes = successes.map(|(t, at)| (tenant(t), since_1970(*at)));
+        let help = "When all of a target was looked at last without a failure";
+        gauge(encoder, "tenant_last_success_timestamp", help, Some(Unit::Seconds), successes)?;
+        let expiries = self.known_to(Role::Syncer, self.kubeconfigs.iter()).map(|(t, expiry)| (tenant(t), expiry.at));
+        let help = "When the token in a tenant's kubeconfig expires";
+        gauge(encoder, "kubeconfig_expires_timestamp", help, Some(Unit::Seconds), expiries)?;
+        let now = since_1970(SystemTime::now()) as i64;
+        let expiring = self.known_to(Role::Syncer, self.kubeconfigs.iter());
+        let expiring = expiring.map(|(t, expiry)| (tenant(t), i64::from(expiry.renew_before <= now)));
+        let help = "Whether the token in a tenant's kubeconfig should have been renewed";
+        gauge(encoder, "kubeconfig_expiring", help, None, expiring)
     }
 }
 
@@ -74,4 +177,8 @@ fn count(count: usize) -> i64 {
 
 fn seconds(age: Option<Duration>) -> f64 {
     age.map_or(0.0, |age| age.as_secs_f64())
+}
+
+fn since_1970(time: SystemTime) -> f64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

@@ -213,6 +213,10 @@ impl Hub {
             _ if held_back => Outcome::HeldBack,
             _ => Outcome::Unchanged,
         };
+        let is_read = target.standing.values().all(|(status, _)| status.state != Standing::Unreachable.as_str());
+        if outcome != Outcome::Failed && is_read {
+            self.context.metrics.tenant_succeeded(name);
+        }
         self.count(&whole.came, outcome);
     }
 

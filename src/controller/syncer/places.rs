@@ -6,6 +6,7 @@ use super::kubeconfig::{self, KubeconfigSecret, fingerprint};
 use crate::api::{Object, SecretKeyRef, TenantSpec};
 use crate::engine::world::View;
 use crate::secret::Secret;
+use crate::tenant::kubernetes::kubeconfig::{TokenExpiry, expiry_of_token};
 use crate::tenant::kubernetes::watch::{self, Follower, Following, Tell, Told};
 use crate::tenant::kubernetes::{Due, Heard, Live, News, Paths, Reading, Server, kubeconfig as vetting};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +59,8 @@ pub struct Places {
     found: BTreeMap<String, Found>,
     /// What each was found by.
     found_by: BTreeMap<String, (Whereabouts, Option<[u8; 32]>)>,
+    /// By tenant, when the token in its kubeconfig expires.
+    expiries: BTreeMap<String, TokenExpiry>,
     epochs: u64,
 }
 
@@ -65,7 +68,7 @@ impl Places {
     /// Of a hub; what is told of them is given to `meet`, and from there to [`Places::hear`].
     pub fn new(context: Context, paths: Paths, meet: Meet) -> Self {
         let (secrets, found, found_by) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Places { context, paths, meet, secrets, found, found_by, epochs: 0 }
+        Places { context, paths, meet, secrets, found, found_by, expiries: BTreeMap::new(), epochs: 0 }
     }
 
     /// Goes to where the Tenants say that they are, and leaves where none is any more.
@@ -76,6 +79,8 @@ impl Places {
             tenants.iter().filter_map(|(name, live)| Some((name.clone(), there(live)?))).collect();
         self.found.retain(|name, _| wanted.contains_key(name));
         self.found_by.retain(|name, _| wanted.contains_key(name));
+        let left = self.expiries.keys().filter(|name| !wanted.contains_key(*name));
+        left.cloned().collect::<Vec<_>>().iter().for_each(|name| self.expires(name, None));
         let secrets = wanted.values().flatten().filter_map(|there| there.kubeconfig.as_ref());
         let secrets: BTreeSet<String> = secrets.map(|secret| secret.name.clone()).collect();
         self.secrets.retain(|name, _| secrets.contains(name));
@@ -93,6 +98,9 @@ impl Places {
             let Some(found) = found else { continue };
             if let Err(refusal) = &found {
                 self.found_by.remove(&name);
+                if refusal.reason != UNREAD {
+                    self.expires(&name, None);
+                }
                 let is_news = !self.found.get(&name).is_some_and(|known| known.as_ref().err() == Some(refusal));
                 if refusal.reason != UNREAD && is_news {
                     warn!(tenant = name, reason = refusal.reason, why = %refusal, "not followed");
@@ -112,6 +120,7 @@ impl Places {
         if self.found.get(name).is_some_and(Result::is_ok) && self.found_by.get(name) == Some(&by) {
             return None;
         }
+        let expiry = kubeconfig.and_then(expiry_of_token);
         let server = match kubeconfig {
             None => self.context.server.clone(),
             Some(kubeconfig) => match self.connect(name, kubeconfig).await {
@@ -119,6 +128,7 @@ impl Places {
                 Err(why) => return Some(Err(Refusal { reason: "KubeconfigRefused", why })),
             },
         };
+        self.expires(name, expiry);
         self.found_by.insert(name.to_string(), by);
         self.epochs += 1;
         let (epoch, paths) = (self.epochs, Paths::of(&there.namespace));
@@ -134,6 +144,21 @@ impl Places {
         let leadership = self.context.leadership.clone();
         let server = server.guarded(Arc::new(move || leadership.holds()));
         Ok(server.observed(self.context.metrics.observer(tenant)))
+    }
+
+    /// From now on the token in a tenant's kubeconfig is known to expire so.
+    fn expires(&mut self, name: &str, expiry: Option<TokenExpiry>) {
+        let seconds = expiry.map(|expiry| (expiry.at.as_second(), expiry.renew_before.as_second()));
+        self.context.metrics.kubeconfig_expires(name, seconds);
+        match expiry {
+            Some(expiry) => drop(self.expiries.insert(name.to_string(), expiry)),
+            None => drop(self.expiries.remove(name)),
+        }
+    }
+
+    /// When the token in the kubeconfig expires by which a tenant was found.
+    pub fn expiry(&self, tenant: &str) -> Option<TokenExpiry> {
+        self.expiries.get(tenant).copied()
     }
 
     /// To whom what happens at this finding of a tenant's place is told.

@@ -8,6 +8,8 @@ use crate::api::*;
 use crate::engine::item::ObjectId;
 use crate::engine::world::View;
 use crate::tenant::kubernetes::Live;
+use crate::tenant::kubernetes::kubeconfig::TokenExpiry;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,7 +75,7 @@ pub fn of_sync(
 /// What the status of a Tenant should be, where it says something else; `None` also while it is being read.
 pub fn of_tenant(live: &Live<Object<TenantSpec>>, places: &Places, now: &Time) -> Option<Said<TenantStatus>> {
     let before: TenantStatus = written(live).unwrap_or_default();
-    let verdicts = match &live.read {
+    let mut verdicts = match &live.read {
         Err(why) => unreadable(why),
         Ok(_) if places.is_being_read(&live.name) => return None,
         Ok(tenant) => match places.get(&live.name)? {
@@ -88,12 +90,26 @@ pub fn of_tenant(live: &Live<Object<TenantSpec>>, places: &Places, now: &Time) -
             },
         },
     };
+    verdicts.extend(places.expiry(&live.name).and_then(|expiry| expiring(expiry, now.0)));
     let status = TenantStatus {
         observed_generation: Some(live.generation),
         conditions: conditions(&before.conditions, verdicts, live.generation, now),
     };
     let (then, now) = (before.conditions.clone(), status.conditions.clone());
     (status != before).then(|| said(Kind::Tenant, live, status, then, now))
+}
+
+/// What is said of a token that should have been renewed.
+fn expiring(expiry: TokenExpiry, now: Timestamp) -> Option<Verdict> {
+    if now < expiry.renew_before {
+        return None;
+    }
+    let (at, renew) = (expiry.at, "write a kubeconfig with a new one to its Secret");
+    let (reason, message) = match expiry.at <= now {
+        true => ("Expired", format!("the token in its kubeconfig expired at {at}: {renew}")),
+        false => ("ExpiringSoon", format!("the token in its kubeconfig expires at {at}: {renew}")),
+    };
+    Some(Verdict::new("CredentialsExpiring", true, reason, message))
 }
 
 fn bad(type_: &'static str, reason: &str, why: &str) -> Vec<Verdict> {
@@ -142,4 +158,24 @@ pub fn requested_at(metadata: &Meta) -> Option<String> {
     let asked = [REQUESTED_AT, FLUX_REQUESTED_AT].map(|name| metadata.annotations.get(name));
     let asked: Vec<&str> = asked.into_iter().flatten().map(String::as_str).collect();
     (!asked.is_empty()).then(|| asked.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_expiring_from_when_it_should_be_renewed_until_it_is() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let expiry = TokenExpiry { at: at(2_000_000_000), renew_before: at(1_999_000_000) };
+        assert_eq!(expiring(expiry, at(1_998_999_999)), None);
+        for (now, reason, words) in [
+            (1_999_000_000, "ExpiringSoon", "expires at 2033-05-18T03:33:20Z: write"),
+            (2_000_000_000, "Expired", "expired at 2033-05-18T03:33:20Z: write"),
+        ] {
+            let said = expiring(expiry, at(now)).unwrap();
+            assert_eq!((said.type_, said.holds, said.reason.as_str()), ("CredentialsExpiring", Some(true), reason));
+            assert!(said.message.contains(words), "{}", said.message);
+        }
+    }
 }

@@ -1,9 +1,16 @@
 //! Kubeconfigs that come from a Secret: whoever may write that Secret decides where the operator
 //! connects to and as whom, so nothing in them may run, read or reach anything of the operator's own.
 
+use crate::secret::Secret;
+use jiff::{SignedDuration, Timestamp};
 use kube::config::{AuthInfo, Cluster, Kubeconfig};
 use secrecy::ExposeSecret as _;
+use serde::Deserialize;
 use std::net::IpAddr;
+use zeroize::Zeroizing;
+
+/// How long before it expires a token should be renewed, at most.
+const RENEWAL: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Why a kubeconfig is not used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +49,63 @@ pub fn vetted(text: &str) -> Result<Kubeconfig, KubeconfigError> {
     let user = config.auth_infos.iter().find(|u| u.name == user_name).and_then(|u| u.auth_info.as_ref());
     vet_user(user.ok_or_else(|| missing("user", &user_name))?)?;
     Ok(config)
+}
+
+/// How long the token of a kubeconfig can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenExpiry {
+    /// Until then.
+    pub at: Timestamp,
+    /// It should be renewed before: a week before it expires, or in the last third of a life that is short.
+    pub renew_before: Timestamp,
+}
+
+/// When the token of a kubeconfig expires, as it says itself; `None` where it has none that says so.
+pub fn expiry_of_token(kubeconfig: &Secret) -> Option<TokenExpiry> {
+    let config = Kubeconfig::from_yaml(kubeconfig.expose()).ok()?;
+    let context = config.contexts.iter().find(|c| Some(&c.name) == config.current_context.as_ref())?;
+    let user = context.context.as_ref()?.user.as_ref()?;
+    let user = config.auth_infos.iter().find(|u| u.name == *user)?.auth_info.as_ref()?;
+    expiry_of_jwt(user.token.as_ref()?.expose_secret())
+}
+
+/// What a token says of its own life: nobody has proven it, and nothing but a warning depends on it.
+#[derive(Deserialize)]
+struct Claims {
+    exp: i64,
+    iat: Option<i64>,
+}
+
+fn expiry_of_jwt(token: &str) -> Option<TokenExpiry> {
+    let mut parts = token.split('.');
+    let (_, claims, _) = (parts.next()?, parts.next()?, parts.next()?);
+    let claims: Claims = serde_json::from_slice(&base64url(claims)?).ok()?;
+    let at = Timestamp::from_second(claims.exp).ok()?;
+    let issued = claims.iat.and_then(|iat| Timestamp::from_second(iat).ok()).filter(|issued| *issued < at);
+    let renewal = issued.map_or(RENEWAL, |issued| (at.duration_since(issued) / 3).min(RENEWAL));
+    Some(TokenExpiry { at, renew_before: at.checked_sub(renewal).unwrap_or(Timestamp::MIN) })
+}
+
+/// Without padding, as it is in tokens.
+fn base64url(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+    let (mut held, mut bits) = (0_u32, 0);
+    for digit in text.bytes() {
+        let value = match digit {
+            b'A'..=b'Z' => digit - b'A',
+            b'a'..=b'z' => digit - b'a' + 26,
+            b'0'..=b'9' => digit - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        (held, bits) = ((held << 6 | u32::from(value)) & 0xffff, bits + 6);
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((held >> bits & 0xff) as u8);
+        }
+    }
+    Some(bytes)
 }
 
 fn refuse(is_there: bool, what: &'static str, why: &'static str) -> Result<(), KubeconfigError> {
@@ -148,6 +212,44 @@ mod tests {
             let error = vetted(&config(cluster, user)).unwrap_err().to_string();
             assert!(error.contains(why), "{cluster} {user}: {error}");
         }
+    }
+
+    /// A token with these claims, and what is said of its life.
+    fn expiry(claims: &str) -> Option<TokenExpiry> {
+        const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let bits: Vec<u8> = claims.bytes().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();
+        let digit = |bits: &[u8]| (0..6).fold(0, |value, at| value << 1 | bits.get(at).copied().unwrap_or(0));
+        let encoded: String = bits.chunks(6).map(|bits| char::from(DIGITS[usize::from(digit(bits))])).collect();
+        expiry_of_token(&Secret::new(config(SERVER, &format!("token: eyJhbGciOiJSUzI1NiJ9.{encoded}.c2ln"))))
+    }
+
+    #[test]
+    fn a_token_says_when_it_expires() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let day = 24 * 60 * 60;
+        for (claims, renew_before) in [
+            (r#"{"exp":2000000000,"iat":1900000000,"sub":"system:serviceaccount:eu-prod:stablekey-target"}"#, 7 * day),
+            (r#"{"exp":2000000000}"#, 7 * day),
+            (r#"{"iat":1999913600,"exp":2000000000}"#, 8 * 60 * 60),
+            (r#"{"iat":2000000001,"exp":2000000000}"#, 7 * day),
+        ] {
+            let right = TokenExpiry { at: at(2_000_000_000), renew_before: at(2_000_000_000 - renew_before) };
+            assert_eq!(expiry(claims), Some(right), "{claims}");
+        }
+        assert_eq!(expiry(r#"{"exp":-9223372036854775808}"#), None);
+    }
+
+    #[test]
+    fn what_says_nothing_of_its_end_has_none() {
+        for claims in ["", "{}", "[1]", r#"{"exp":"tomorrow"}"#, r#"{"exp":1e300}"#, r#"{"exp":9223372036854775807}"#] {
+            assert_eq!(expiry(claims), None, "{claims}");
+        }
+        for user in ["token: opaque", "token: a.b", "token: \"a.ä!.c\"", "token: a.A.c", "username: a, password: b"] {
+            assert_eq!(expiry_of_token(&Secret::new(config(SERVER, user))), None, "{user}");
+        }
+        assert_eq!(expiry_of_token(&Secret::new("{token: CANARY".to_string())), None);
+        let other = config(SERVER, "token: t").replace("user: u", "user: other");
+        assert_eq!(expiry_of_token(&Secret::new(other)), None);
     }
 
     #[test]

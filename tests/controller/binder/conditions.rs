@@ -1,6 +1,7 @@
 //! What is said of connections and customer credentials, where people look for it.
 
 use super::stage::*;
+use crate::replica::until;
 use serde_json::{Value, json};
 use stablekey_clusters::{Cluster, Options, run};
 
@@ -56,7 +57,7 @@ fn what_a_connection_needs_is_said_and_is_enough() {
 #[test]
 fn a_secret_that_expires_is_told_before_and_held_after_by_the_clock_alone() {
     let stage = Stage::new("expires");
-    let _binder = stage.binder();
+    let mut binder = stage.binder_with(&["--log-level", "debug"]);
     let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(3);
     stage.apply(&[
         password("crm", json!({"stablekey.dev/expires": at.to_string()})),
@@ -70,6 +71,19 @@ fn a_secret_that_expires_is_told_before_and_held_after_by_the_clock_alone() {
     stage.apply(&[password("crm", json!({"stablekey.dev/expires": "2999-01-01T00:00:00Z"}))]);
     stage.ready(CRM, "True Complete");
     stage.ready("integration/lead", "True Bound");
+    let labels = format!("{{tenant_namespace=\"{}\",connection=\"crm\"}}", stage.here.name());
+    let metric = format!("stablekey_connection_expires_timestamp_seconds{labels}");
+    assert_eq!(binder.metric(&metric), Some(32_472_144_000.0));
+    assert!(binder.metric("stablekey_last_success_timestamp_seconds{role=\"binder\"}").is_some());
+    // At this level it says what it decided, and why.
+    let decided = binder.says("\"reason\":\"SecretExpired\"");
+    assert_eq!((&decided["message"], &decided["object"]), (&json!("decided"), &json!("Connection/crm")));
+    assert!(decided["why"].as_str().unwrap().starts_with("SK0137 Secret app expired at "), "{decided}");
+    stage.kubectl("delete integration lead");
+    stage.until_field(CRM, ".status.usedByCount", "0");
+    stage.kubectl("delete connection crm");
+    until("it is forgotten", || binder.metric(&metric).is_none());
+    stage.keeps_its_secrets(&mut binder);
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn kubectl_wait_returns_when_every_row_is_bound_and_ready_and_not_before() {
     assert_eq!(rows(&stage), ["salesforce-crm salesforce-crm true Bound", "slack slack true Bound", "- - true Own"]);
     assert_eq!(stage.field("connection/slack", ".status.conditions[?(@.type==\"Ready\")].status"), "True");
     let metric = |ready: &str| {
-        binder.metric(&format!("stablekey_bindings{{namespace=\"{}\",ready=\"{ready}\"}}", stage.here.name()))
+        binder.metric(&format!("stablekey_bindings{{tenant_namespace=\"{}\",ready=\"{ready}\"}}", stage.here.name()))
     };
     assert_eq!((metric("true"), metric("false")), (Some(3.0), Some(0.0)));
     let columns = stage.kubectl("get integrations --no-headers");

@@ -101,6 +101,32 @@ fn one_that_could_run_read_or_reach_something_is_refused_while_running_too() {
     assert!(!said.contains("CANARY"), "{said}");
 }
 
+#[test]
+fn a_token_that_should_have_been_renewed_is_told_until_it_is() {
+    let stage = Stage::new("expiring");
+    let good = target_access(&stage.eu);
+    let mut expired: serde_json::Value = serde_json::from_str(&good).unwrap();
+    // {"iat":1700000000,"exp":1700003600}
+    expired["users"][0]["user"]["token"] =
+        json!("eyJhbGciOiJub25lIn0.eyJpYXQiOjE3MDAwMDAwMDAsImV4cCI6MTcwMDAwMzYwMH0.CANARY");
+    stage.in_us(&[kubeconfig_secret("eu", &expired.to_string())]);
+    let syncer = stage.syncer();
+    stage.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
+    let expiring = |field: &str| format!(".status.conditions[?(@.type==\"CredentialsExpiring\")].{field}");
+    until_field(&stage.us, TENANT, &expiring("reason"), "Expired");
+    let message = field(&stage.us, TENANT, &expiring("message"));
+    assert!(message.starts_with("the token in its kubeconfig expired at 2023-11-14T23:13:20Z: write"), "{message}");
+    let metric = |name: &str| syncer.metric(&format!("stablekey_{name}{{tenant=\"eu\"}}"));
+    assert_eq!(metric("kubeconfig_expires_timestamp_seconds"), Some(1_700_003_600.0));
+    assert_eq!(metric("kubeconfig_expiring"), Some(1.0));
+    assert_eq!(metric("tenant_last_success_timestamp_seconds"), None);
+    stage.in_us(&[kubeconfig_secret("eu", &good)]);
+    until_stands(&stage, "eu", "InSync");
+    until_field(&stage.us, TENANT, &expiring("reason"), "");
+    assert_eq!(metric("kubeconfig_expiring"), Some(0.0));
+    assert!(metric("tenant_last_success_timestamp_seconds").unwrap() > 1_700_003_600.0);
+}
+
 /// "a tenant's kubeconfig swapped while running".
 #[test]
 fn one_that_is_swapped_leads_to_no_other_tenant() {

@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 fn metrics_tell_what_was_done_what_failed_and_how_targets_stand() {
     let stage = Stage::new("metrics");
     let syncer = stage.syncer();
-    let targets = |state: &str| format!("stablekey_targets{{namespace=\"{}\",state=\"{state}\"}}", stage.us.name());
+    let targets =
+        |state: &str| format!("stablekey_targets{{tenant_namespace=\"{}\",state=\"{state}\"}}", stage.us.name());
     let looks = |outcome: &str| {
         syncer
             .metric(&format!("stablekey_reconciles_total{{role=\"syncer\",kind=\"TenantSync\",outcome=\"{outcome}\"}}"))
@@ -24,7 +25,7 @@ fn metrics_tell_what_was_done_what_failed_and_how_targets_stand() {
     assert!(looks("written").unwrap() >= 1.0 && looks("unchanged").unwrap() >= 1.0);
     until("nothing is due", || syncer.metric("stablekey_queue_depth{role=\"syncer\"}") == Some(0.0));
     assert!(syncer.metric("stablekey_queue_wait_seconds_count{role=\"syncer\"}").unwrap() >= 2.0);
-    assert!(syncer.metric("stablekey_api_requests_total{cluster=\"eu\",verb=\"patch\",code=\"200\"}").unwrap() >= 2.0);
+    assert!(syncer.metric("stablekey_api_requests_total{target=\"eu\",verb=\"patch\",code=\"200\"}").unwrap() >= 2.0);
 
     let patch = json!({"spec": {"inputs": {"scopes": {"value": "theirs"}}}}).to_string();
     kubectl(&stage.eu, &["patch", "connection/crm", "--type=merge", "--field-manager=kubectl-edit", "-p", &patch]);

@@ -1,6 +1,48 @@
+{{- /* What Deployments and the like are called, but for their ending. */ -}}
+{{- define "stablekey.fullname" -}}
+{{ .Values.fullnameOverride | default .Values.nameOverride | default "stablekey" }}
+{{- end }}
+
+{{- define "stablekey.app" -}}
+app.kubernetes.io/name: {{ .Values.nameOverride | default "stablekey" }}
+{{- end }}
+
+{{- /* By which pods are found: list of the chart's root and the component. */ -}}
 {{- define "stablekey.selector" -}}
-app.kubernetes.io/component: {{ . }}
-app.kubernetes.io/name: stablekey
+app.kubernetes.io/component: {{ index . 1 }}
+{{ include "stablekey.app" (index . 0) }}
+{{- end }}
+
+{{- /* Labels, with those of everything: list of the chart's root and ours. */ -}}
+{{- define "stablekey.labels" -}}
+{{ merge (fromYaml (index . 1)) (index . 0).Values.commonLabels | toYaml }}
+{{- end }}
+
+{{- define "stablekey.image" -}}
+{{- with .Values.image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- /* Names, and API servers: the egress of a NetworkPolicy. */ -}}
+{{- define "stablekey.egress" -}}
+- ports:
+  - protocol: UDP
+    port: 53
+  - protocol: TCP
+    port: 53
+- ports:
+  {{- range .apiServerPorts }}
+  - protocol: TCP
+    port: {{ . }}
+  {{- end }}
+  {{- with .apiServerCIDRs }}
+  to:
+  {{- range . }}
+  - ipBlock:
+      cidr: {{ quote . }}
+  {{- end }}
+  {{- end }}
 {{- end }}
 
 {{- /* The namespaces that are looked after, as JSON. */ -}}

@@ -1,5 +1,5 @@
 {{- /* What each account may do. Why: manifests/binder/role.yaml, manifests/syncer/role.yaml,
-manifests/tenant-access. The first three are given the chart's root, the last the role's name. */ -}}
+manifests/tenant-access, manifests/token-renewal. They are given the chart's root; lease a role, token an account. */ -}}
 
 {{- define "stablekey.rules.source" -}}
 - apiGroups: [stablekey.dev]
@@ -74,4 +74,18 @@ manifests/tenant-access. The first three are given the chart's root, the last th
   resources: [leases]
   resourceNames: [stablekey-{{ . }}]
   verbs: [get, update]
+{{- end }}
+
+{{- define "stablekey.rules.token" -}}
+- apiGroups: [""]
+  resources: [serviceaccounts/token]
+  resourceNames: [{{ . }}]
+  verbs: [create]
+{{- end }}
+
+{{- define "stablekey.rules.token-renewal" -}}
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: {{ toJson .Values.syncer.kubeconfigSecrets }}
+  verbs: [get, patch]
 {{- end }}

@@ -1,0 +1,229 @@
+//! The script of manifests/token-renewal, as its CronJob runs it, with the accounts of manifests/ on two clusters.
+
+use crate::installed::{Account, apply, eu, install, us};
+use crate::renderings::kustomized;
+use serde_json::json;
+use stablekey_clusters::{Namespace, run};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// What the pod of the CronJob has.
+struct Pod {
+    folder: tempfile::TempDir,
+    account: Account,
+}
+
+struct Said {
+    well: bool,
+    lines: Vec<String>,
+    all: String,
+}
+
+impl Pod {
+    fn new(hub: &Namespace<'static>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let script = &kustomized(&["token-renewal/hub"])["ConfigMap/stablekey-token-renewal"]["data"]["renew.sh"];
+        std::fs::write(folder.path().join("renew.sh"), script.as_str().unwrap()).unwrap();
+        std::fs::create_dir(folder.path().join("kubeconfigs")).unwrap();
+        std::fs::create_dir(folder.path().join("bin")).unwrap();
+        std::fs::create_dir(folder.path().join("tmp")).unwrap();
+        // A kubectl that tells what it was called with.
+        let real = hub.cluster().binaries().join("kubectl");
+        let log = folder.path().join("arguments");
+        let kubectl = folder.path().join("bin/kubectl");
+        let lies = folder.path().join("lies");
+        let text = format!(
+            "#!/bin/sh\necho \"$*\" >>{log}\nset -- {real} \"$@\"\n[ -x {lies} ] && exec {lies} \"$@\"\nexec \"$@\"\n",
+            log = log.display(),
+            real = real.display(),
+            lies = lies.display()
+        );
+        std::fs::write(&kubectl, text).unwrap();
+        std::fs::set_permissions(&kubectl, std::fs::Permissions::from_mode(0o755)).unwrap();
+        Pod { folder, account: Account::new(hub, "stablekey-token-renewal") }
+    }
+
+    /// From now on a request with these words is answered so, as by a server that is hostile.
+    fn lies(&self, words: &str, answer: &str) {
+        let text = format!("#!/bin/sh\ncase $* in *'{words}'*) printf '{answer}' ;; *) exec \"$@\" ;; esac\n");
+        std::fs::write(self.path("lies"), text).unwrap();
+        std::fs::set_permissions(self.path("lies"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Puts kubeconfigs into the Secret, which is mounted.
+    fn supply(&self, hub: &Namespace<'_>, kubeconfigs: &[(&str, &str)]) {
+        for (key, text) in kubeconfigs {
+            std::fs::write(self.path("kubeconfigs").join(key), text).unwrap();
+        }
+        let texts: serde_json::Map<_, _> =
+            kubeconfigs.iter().map(|(key, text)| (key.to_string(), json!(text))).collect();
+        let metadata = json!({"name": "stablekey-kubeconfigs"});
+        apply(hub, &json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": texts}));
+    }
+
+    fn run(&self) -> Said {
+        let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap());
+        let mut sh = Command::new("sh");
+        sh.arg(self.path("renew.sh")).stdin(Stdio::null()).env("PATH", path);
+        sh.env("KUBECONFIG", &self.account.kubeconfig).env("HOME", self.path("tmp")).env("TMPDIR", self.path("tmp"));
+        sh.env("KUBECONFIGS", self.path("kubeconfigs")).env("NAMESPACE", &self.account.namespace);
+        sh.env("SECRET", "stablekey-kubeconfigs").env("DURATION", "2h");
+        let output = sh.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let said = text(&output.stdout);
+        let lines = said.lines().map(str::to_string).collect();
+        Said { well: output.status.success(), lines, all: said + &text(&output.stderr) }
+    }
+}
+
+fn kubeconfig_in(hub: &Namespace<'_>, key: &str) -> String {
+    let template = format!("--output=go-template={{{{index .data {key:?} | base64decode}}}}");
+    run(hub.kubectl().args(["get", "secret", "stablekey-kubeconfigs", &template])).unwrap()
+}
+
+fn token_in(kubeconfig: &str) -> String {
+    let config: serde_json::Value = serde_saphyr::from_str(kubeconfig).unwrap();
+    config["users"][0]["user"]["token"].as_str().unwrap().to_string()
+}
+
+fn text_of(account: &Account) -> String {
+    std::fs::read_to_string(&account.kubeconfig).unwrap()
+}
+
+#[test]
+fn each_account_that_may_renews_its_own_token_and_nothing_is_told_of_it() {
+    let (hub, there) = (us().namespace("renews"), eu().namespace("renewed"));
+    install(&hub, &["token-renewal/hub"]);
+    install(&there, &["tenant-access/target", "tenant-access/source", "token-renewal/target"]);
+    let (target, source) = (Account::new(&there, "stablekey-target"), Account::new(&there, "stablekey-source"));
+    let pod = Pod::new(&hub);
+    let person = std::fs::read_to_string(eu().kubeconfig()).unwrap();
+    pod.supply(&hub, &[("eu-prod", &text_of(&target)), ("of-a-person", &person)]);
+
+    let said = pod.run();
+    assert!(said.well, "{}", said.all);
+    assert_eq!(said.lines[0], format!("eu-prod: renewed the token of {}", target.user));
+    assert_eq!(said.lines[1], "of-a-person: its user is no ServiceAccount: left as it is");
+    assert_eq!(kubeconfig_in(&hub, "of-a-person"), person);
+    let renewed = kubeconfig_in(&hub, "eu-prod");
+    let (old, new) = (token_in(&text_of(&target)), token_in(&renewed));
+    assert_ne!(old, new);
+    let file = pod.path("tmp/renewed");
+    std::fs::write(&file, &renewed).unwrap();
+    let mut who = eu().kubectl_as(&file);
+    assert_eq!(
+        run(who.args(["auth", "whoami", "--output=jsonpath={.status.userInfo.username}"])).unwrap(),
+        target.user
+    );
+    // Whoever else is on the node sees arguments, and whoever may read logs the log.
+    let arguments = std::fs::read_to_string(pod.path("arguments")).unwrap();
+    assert!(arguments.contains("create token stablekey-target --namespace"), "{arguments}");
+    for told in [&said.all, &arguments] {
+        assert!(!told.contains(&old) && !told.contains(&new), "{told}");
+    }
+    let left: Vec<_> = std::fs::read_dir(pod.path("tmp")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| name == "renewed" || name == ".kube"), "{left:?}");
+
+    // What fails for one does not hold up the others.
+    let runs = pod.path("ran");
+    let evil = text_of(&target).replace(&old, "x");
+    let exec = format!(
+        "{{apiVersion: client.authentication.k8s.io/v1, command: touch, args: [{:?}]}}",
+        runs.display().to_string()
+    );
+    let config = |user: String| {
+        let config: serde_json::Value = serde_saphyr::from_str(&evil).unwrap();
+        let mut config = config;
+        config["users"][0]["user"] = serde_saphyr::from_str(&user).unwrap();
+        config.to_string()
+    };
+    pod.supply(
+        &hub,
+        &[
+            ("a-program", &config(format!("{{exec: {exec}}}"))),
+            ("a-file", &config("{tokenFile: /etc/hostname}".to_string())),
+            ("another", &config("{token: t, as: admin}".to_string())),
+            ("broken", "{token: CANARY"),
+            ("in-the-open", &text_of(&target).replace("https://", "http://")),
+            ("eu-prod", &renewed),
+            ("revoked", &evil),
+            ("source", &text_of(&source)),
+        ],
+    );
+    let said = pod.run();
+    assert!(!said.well && !runs.exists(), "{}", said.all);
+    assert!(!said.all.contains("CANARY") && !said.all.contains(&new), "{}", said.all);
+    for (key, words) in [
+        ("a-program", "the operator would refuse this kubeconfig"),
+        ("a-file", "the operator would refuse this kubeconfig"),
+        ("another", "the operator would refuse this kubeconfig"),
+        ("broken", "it is no kubeconfig"),
+        ("in-the-open", "the operator would refuse this kubeconfig"),
+        ("eu-prod", "renewed the token of"),
+        ("revoked", "not accepted"),
+        ("source", "may not renew its own token"),
+    ] {
+        assert!(
+            said.lines.iter().any(|line| line.starts_with(&format!("{key}: ")) && line.contains(words)),
+            "{key}: {}",
+            said.all
+        );
+    }
+    assert_eq!(kubeconfig_in(&hub, "source"), text_of(&source));
+}
+
+/// What a server sends becomes a kubeconfig, arguments of a program and lines of a log.
+#[test]
+fn a_server_that_is_hostile_makes_nothing_run_and_nothing_written() {
+    let (hub, there) = (us().namespace("renews"), eu().namespace("hostile"));
+    install(&hub, &["token-renewal/hub"]);
+    install(&there, &["tenant-access/target", "token-renewal/target"]);
+    let target = text_of(&Account::new(&there, "stablekey-target"));
+    let pod = Pod::new(&hub);
+    pod.supply(&hub, &[("eu-prod", &target)]);
+    let ran = pod.path("ran").display().to_string();
+    let exec = r#"x"\n    exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: touch, args: ["#;
+    let lies = [
+        ("create token", format!("{exec}{ran}]}}\\n"), "what its server sent is no token"),
+        ("create token", "a.b.c\\nd.e.f\\n".to_string(), "what its server sent is no token"),
+        ("create token", String::new(), "may not renew its own token"),
+        ("create token", "a.b.c".to_string(), "the new token is not accepted: the old one stays"),
+        ("auth whoami", format!("system:serviceaccount:a:--kubeconfig={ran}"), "its user is no ServiceAccount"),
+        ("auth whoami", "system:serviceaccount:-n:x".to_string(), "its user is no ServiceAccount"),
+        ("auth whoami", "system:serviceaccount:\\033[2J:x".to_string(), "its user is no ServiceAccount"),
+        ("auth whoami", String::new(), "not accepted, or not reached"),
+    ];
+    for (request, answer, words) in lies {
+        pod.lies(request, &answer);
+        let said = pod.run();
+        assert!(said.lines.len() == 1 && said.lines[0].contains(words), "{request} {answer}: {}", said.all);
+        assert!(!said.all.contains('\x1b') && !pod.path("ran").exists(), "{request} {answer}");
+        assert_eq!(kubeconfig_in(&hub, "eu-prod"), target, "{request} {answer}");
+    }
+}
+
+#[test]
+fn who_renews_reads_and_writes_one_secret() {
+    let (hub, there) = (us().namespace("renewal"), us().namespace("renewable"));
+    install(&hub, &["token-renewal/hub"]);
+    install(&there, &["tenant-access/target", "token-renewal/target", "binder"]);
+    let account = Account::new(&hub, "stablekey-token-renewal");
+    for words in
+        ["get secret other", "get secrets", "create secret generic other", "delete secret stablekey-kubeconfigs"]
+    {
+        let said = crate::tools::refuses(&mut account.kubectl(words));
+        assert!(said.contains("forbidden"), "{words}: {said}");
+    }
+    // Of itself, and of no other.
+    let target = Account::new(&there, "stablekey-target");
+    crate::tools::says(&mut target.kubectl("create token stablekey-target"));
+    for words in ["create token stablekey-binder", "create token default", "get serviceaccounts"] {
+        let said = crate::tools::refuses(&mut target.kubectl(words));
+        assert!(said.contains("forbidden"), "{words}: {said}");
+    }
+}
