@@ -20,16 +20,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// A gauge of a namespace.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Outcome::Unchanged => "unchanged",
-            Outcome::Written => "written",
-            Outcome::HeldBack => "held_back",
-            Outcome::Failed => "failed",
-        }
-
-/// As it stands in metrics and logs.
+    /// As it stands in metrics and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Outcome::Unchanged => "unchanged",
@@ -98,6 +89,11 @@ pub struct ByBinding {
 pub struct ByTarget {
     pub tenant_namespace: String,
     pub state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByNamespace {
+    pub tenant_namespace: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
