@@ -182,7 +182,9 @@ impl Metrics {
 
     /// So many binding Secrets of a namespace are of connections that are gone.
     pub fn left(&self, namespace: &str, secrets: usize) {
-        self.now.change(|now| drop(now.left.insert(namespace.to_string(), secrets)));
+        self.now.change(|now| {
+            now.left.insert(namespace.to_string(), secrets);
+        });
     }
 
     /// So many targets of a namespace's syncs are in each state: of every state there is, also where none is.

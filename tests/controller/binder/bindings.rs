@@ -14,7 +14,7 @@ fn production_each_customer_and_the_test_have_a_secret_of_their_own() {
     let mut binder = stage.binder();
     let test = json!({"inputs": {"baseUrl": {"value": "https://test.example"}, "password": of_secret("app", "test")}});
     stage.apply(&[
-        source("app", "crm,crm-each", json!({}), json!({"password": CANARY, "test": format!("test {CANARY}")})),
+        source("app", "crm,crm-each", pinned(), json!({"password": CANARY, "test": format!("test {CANARY}")})),
         with(global("crm"), "/spec/test", test.clone()),
         with(of_customers("crm-each"), "/spec/test", test),
         customer("acme", "Acme, Inc.", "crm-each", json!({"baseUrl": {"value": "https://acme.example"}})),
@@ -45,9 +45,9 @@ fn production_each_customer_and_the_test_have_a_secret_of_their_own() {
     assert_eq!(stage.field("customercredentials/acme", ".status.binding.name"), "acme.customer-binding");
     let types = stage.kubectl("get secrets -l stablekey.dev/for=binding -o jsonpath={.items[*].type}");
     assert_eq!(types, ["servicebinding.io/salesforce"; 4].join(" "));
-    let owners =
-        stage.kubectl("get secrets -l stablekey.dev/for=binding -o jsonpath={.items[*].metadata.ownerReferences}");
-    assert_eq!(owners, "");
+    let owners = stage
+        .kubectl("get secrets -l stablekey.dev/for=binding -o jsonpath={.items[*].metadata.ownerReferences[*].name}");
+    assert_eq!(owners, "acme", "a customer's goes with their credentials");
     stage.keeps_its_secrets(&mut binder);
 }
 
@@ -56,8 +56,7 @@ fn whatever_changes_is_in_its_secret() {
     let stage = Stage::new("changes");
     let mut binder = stage.binder();
     let test = json!({"inputs": {"password": of_secret("app", "test")}});
-    let secret =
-        |password: &str, test: &str| source("app", "*", json!({}), json!({"password": password, "test": test}));
+    let secret = |password: &str, test: &str| source("app", "*", pinned(), json!({"password": password, "test": test}));
     stage.apply(&[
         secret(CANARY, CANARY),
         with(global("crm"), "/spec/test", test.clone()),
@@ -79,8 +78,9 @@ fn whatever_changes_is_in_its_secret() {
     stage.patch("connection/crm", &json!({"spec": {"inputs": {"baseUrl": {"value": "https://next.example"}}}}));
     stage.until_secret("crm.binding", "baseUrl", "https://next.example");
     stage.until_secret("crm.test-binding", "baseUrl", "https://next.example");
-    stage.patch("customercredentials/acme", &json!({"spec": {"inputs": {"baseUrl": {"value": "https://acme.next"}}}}));
-    stage.until_secret("acme.customer-binding", "baseUrl", "https://acme.next");
+    stage
+        .patch("customercredentials/acme", &json!({"spec": {"inputs": {"baseUrl": {"value": "https://zen.example"}}}}));
+    stage.until_secret("acme.customer-binding", "baseUrl", "https://zen.example");
     // One that was deleted or edited is made as it was.
     stage.kubectl("delete secret crm.binding");
     stage.until_secret("crm.binding", "password", &next);
@@ -171,4 +171,50 @@ fn one_that_is_not_wanted_any_more_stays_and_is_said_to() {
     until("it is said", || stage.events("connection/crm").contains("BindingLeft"));
     assert!(stage.events("connection/crm").contains("crm.test-binding is not wanted any more and stays"));
     assert!(stage.secret("crm.test-binding").is_some());
+}
+
+/// "Never another's, never a stale one named"; "opt-in withdrawn: the copy goes"; "CustomerCredentials deleted: their
+/// binding goes with them"; "connection deleted: … else it stays and is listed as left".
+#[test]
+fn a_copy_is_of_one_object_and_goes_with_what_it_came_from() {
+    let stage = Stage::new("copies");
+    let _binder = stage.binder();
+    let url = |host: &str| json!({"baseUrl": {"value": format!("https://{host}.example")}});
+    stage.apply(&[app(), global("crm"), of_customers("each"), customer("acme", "First", "each", url("acme"))]);
+    stage.until_field("customercredentials/acme", ".status.binding.name", "acme.customer-binding");
+    stage.until_field("connection/crm", ".status.binding.name", "crm.binding");
+    // Whose they are, and what they are for, never changes.
+    for (field, value) in [("customer", "Second"), ("connection", "crm")] {
+        let patch = json!({"spec": {field: value}}).to_string();
+        let refused =
+            stablekey_clusters::run(stage.here.kubectl().args(["patch", "cc/acme", "--type=merge", "-p", &patch]))
+                .unwrap_err();
+        assert!(refused.to_string().contains("never changes"), "{refused}");
+    }
+    // Another's under the same name: nothing of the first is left to them.
+    stage.kubectl("delete cc acme");
+    stage.apply(&[customer("acme", "Second", "each", json!({}))]);
+    stage.ready("customercredentials/acme", "False CustomerInputMissing");
+    until("the first's copy is gone", || stage.secret("acme.customer-binding").is_none());
+    assert_eq!(stage.field("customercredentials/acme", ".status.binding"), "");
+    stage.apply(&[customer("acme", "Second", "each", url("second"))]);
+    stage.until_secret("acme.customer-binding", "baseUrl", "https://second.example");
+    stage.until_field("customercredentials/acme", ".status.binding.name", "acme.customer-binding");
+    // The customer goes, and takes it along.
+    stage.kubectl("delete cc acme");
+    until("it goes with them", || stage.secret("acme.customer-binding").is_none());
+    // The opt-in is withdrawn.
+    stage.kubectl("label secret app stablekey.dev/for-");
+    until("the copy goes", || stage.secret("crm.binding").is_none());
+    stage.until_field("connection/crm", ".status.binding.name", "");
+    stage.kubectl("label secret app stablekey.dev/for=connections");
+    stage.until_secret("crm.binding", "password", CANARY);
+    // The connection is deleted: its copy stays, and is told of.
+    stage.kubectl("delete connection crm");
+    until("it is told of", || {
+        let of_it =
+            "get events.events.k8s.io --field-selector reason=BindingLeft -o jsonpath={.items[*].regarding.name}";
+        stage.kubectl(of_it).contains("crm.binding")
+    });
+    assert!(stage.secret("crm.binding").is_some());
 }

@@ -25,10 +25,10 @@ fn workload(prefix: &str) -> Stage {
     let theirs = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "taken.binding"}, "stringData": {"theirs": "x"}});
     let definition = json!({"configMap": {"name": "lead-1"}});
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "lead-1", "labels": {"stablekey.dev/definition": "true"}}, "data": {"definition": "definitionVersion: 7\n"}});
+    stage.apply_as_the_syncer(&[map]);
     stage.apply(&[
         app(),
         theirs,
-        map,
         with(global("crm"), "/spec/test", test),
         of_customers("crm-each"),
         global("taken"),

@@ -16,9 +16,7 @@ fn map(name: &str) -> Value {
 /// As the syncer writes them.
 fn made_by_the_syncer(stage: &Stage, names: &[&str]) {
     let maps: Vec<Value> = names.iter().map(|name| map(name)).collect();
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": maps}).to_string();
-    let by = ["apply", "--server-side", "--field-manager=stablekey-syncer", "-f", "-"];
-    stablekey_clusters::run_with_input(stage.here.kubectl().args(by), &list).unwrap();
+    stage.apply_as_the_syncer(&maps);
 }
 
 fn defined(name: &str, map: &str) -> Value {

@@ -89,7 +89,7 @@ fn a_cluster_that_comes_back_is_settled_at_once() {
     stage.apply(&[app(), global("crm"), integration("lead", &["crm"])]);
     stage.ready("integration/lead", "True Bound");
     cluster.restart_apiserver().unwrap();
-    stage.apply(&[source("app", "*", json!({}), json!({"password": "next"}))]);
+    stage.apply(&[source("app", "*", pinned(), json!({"password": "next"}))]);
     stage.until_secret("crm.binding", "password", "next");
     stage.ready("integration/lead", "True Bound");
 }

@@ -87,7 +87,7 @@ fn ready_does_not_flap_while_everything_changes_and_while_it_is_started() {
     let (before, then) = (since(), revision());
     for number in 0..5 {
         let next = format!("{CANARY}-{number}");
-        stage.apply(&[source("app", "*", json!({}), json!({"password": next}))]);
+        stage.apply(&[source("app", "*", pinned(), json!({"password": next}))]);
         stage.until_secret("crm.binding", "password", &next);
     }
     let mut again = stage.binder();
@@ -122,7 +122,7 @@ fn an_older_key_means_what_replaces_it_for_customers_and_secrets_too() {
     let _binder = stage.binder();
     let url = json!({"baseUrl": {"value": "https://acme.example"}});
     stage.apply(&[
-        source("app", "sf_old", json!({}), json!({"password": CANARY})),
+        source("app", "sf_old", pinned(), json!({"password": CANARY})),
         integration("lead-router", &["sf_old"]),
         customer("acme", "Acme", "sf_old", url),
     ]);
@@ -142,7 +142,7 @@ fn a_replaces_that_came_by_a_sync_serves_nobody_else() {
     let stage = Stage::new("replaces");
     let mut binder = stage.binder();
     stage.apply(&[
-        source("app", "prod-key", json!({}), json!({"password": CANARY})),
+        source("app", "prod-key", pinned(), json!({"password": CANARY})),
         integration("lead-router", &["prod-key"]),
     ]);
     // As the syncer writes it: the record is held by its manager.

@@ -63,7 +63,7 @@ fn a_change_writes_what_it_must_and_nothing_else() {
     let (stage, binder) = settled();
     let mark = stage.here.cluster().mark().unwrap();
     let next = format!("{CANARY}-2");
-    stage.apply(&[source("app", "*", json!({}), json!({"password": next}))]);
+    stage.apply(&[source("app", "*", pinned(), json!({"password": next}))]);
     for secret in ["crm.binding", "crm.test-binding", "acme.customer-binding"] {
         stage.until_secret(secret, "password", &next);
     }

@@ -14,10 +14,10 @@ fn the_rights_that_its_manifests_give_are_enough_and_none_is_too_many() {
     let theirs = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "taken.binding"}, "stringData": {"theirs": "x"}});
     let labels = json!({"stablekey.dev/definition": "true"});
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "d", "labels": labels}, "data": {"definition": "definitionVersion: 7\n"}});
+    stage.apply_as_the_syncer(&[map]);
     stage.apply(&[
         app(),
         theirs,
-        map,
         global("crm"),
         global("taken"),
         of_customers("each"),
@@ -29,11 +29,16 @@ fn the_rights_that_its_manifests_give_are_enough_and_none_is_too_many() {
     stage.ready("connection/taken", "False BindingNameTaken");
     stage.until_field("configmap/d", ".metadata.ownerReferences[0].name", "lead");
     until("it is said", || !stage.events("integration/lead").is_empty());
+    stage.kubectl("delete cc acme");
+    until("its copy goes", || stage.secret("acme.customer-binding").is_none());
     replica.signal("-TERM");
     assert!(replica.end().success());
     let requests = stage.here.audit().unwrap();
     let asked_for = || requests.iter().filter(|request| request.user == user);
-    assert!(!asked_for().any(|request| request.verb.starts_with("delete")));
+    let deleted = asked_for().filter(|request| request.verb.starts_with("delete"));
+    assert!(
+        deleted.clone().all(|r| r.resource == "secrets" && r.name == "acme.customer-binding") && deleted.count() > 0
+    );
     // Nobody else's Secrets are listed, and every right is used.
     let is_list = |request: &&Request| request.resource == "secrets" && ["list", "watch"].contains(&&*request.verb);
     let lists: Vec<_> = asked_for().filter(is_list).collect();

@@ -67,6 +67,13 @@ impl Stage {
         run_with_input(self.here.kubectl().args(flags), &list).unwrap();
     }
 
+    /// The same, as the syncer writes.
+    pub fn apply_as_the_syncer(&self, objects: &[Value]) {
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
+        let flags = ["apply", "--server-side", "--field-manager=stablekey-syncer", "-f", "-"];
+        run_with_input(self.here.kubectl().args(flags), &list).unwrap();
+    }
+
     /// kubectl, a word each.
     #[track_caller]
     pub fn kubectl(&self, words: &str) -> String {
@@ -226,7 +233,13 @@ pub fn source(name: &str, keys: &str, annotations: Value, data: Value) -> Value 
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
 }
 
+/// The hosts of these tests: a Secret beside an endpoint that customers supply must be pinned.
+pub fn pinned() -> Value {
+    let hosts = "acme.example,zen.example,next.example,login.example,test.example,second.example,new.example";
+    json!({"stablekey.dev/hosts": hosts})
+}
+
 /// Secret `app` with a password, for all keys.
 pub fn app() -> Value {
-    source("app", "*", json!({}), json!({"password": CANARY}))
+    source("app", "*", pinned(), json!({"password": CANARY}))
 }
