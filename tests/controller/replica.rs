@@ -93,6 +93,13 @@ impl Replica {
         text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 
+    /// The most memory that it had, in KiB.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        peak.and_then(|peak| peak.split_whitespace().next()?.parse().ok()).unwrap()
+    }
+
     pub fn leads(&self, role: &str) -> bool {
         self.metric(&format!("stablekey_leader{{role=\"{role}\"}}")).unwrap() == 1.0
     }

@@ -43,6 +43,18 @@ pub enum Fate {
     Swallow,
     /// It is answered, and every watch that is open is cut.
     CutWatches,
+    /// The server is not asked, and this is said: one piece after another, by their number, until there is none.
+    Pieces(StatusCode, Pieces),
+}
+
+/// What somebody sends who is no API server.
+#[derive(Clone)]
+pub struct Pieces(pub Arc<dyn Fn(usize) -> Option<Bytes> + Send + Sync>);
+
+impl std::fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pieces")
+    }
 }
 
 /// A request as it is seen on its way.
@@ -176,6 +188,14 @@ async fn pass(way: Arc<Way>, request: Request<Incoming>) -> Result<Response<Answ
         Fate::Say(status, after) => return Ok(status_of(status, after)),
         Fate::CutBefore => return Err(std::io::Error::other("cut")),
         Fate::Swallow => std::future::pending().await,
+        Fate::Pieces(status, pieces) => {
+            let frames = unfold(0, move |number| {
+                let piece = (pieces.0)(number);
+                async move { piece.map(|piece| (Ok(Frame::data(piece)), number + 1)) }
+            });
+            let answer = Response::builder().status(status).header(header::CONTENT_TYPE, "application/json");
+            return Ok(answer.body(BodyExt::boxed_unsync(StreamBody::new(frames))).unwrap());
+        }
         Fate::Pass | Fate::DoAndSay(_) | Fate::DoAndTell(_) | Fate::CutAfter | Fate::CutWatches => {}
     }
     let bytes = body.collect().await.map_err(std::io::Error::other)?.to_bytes();

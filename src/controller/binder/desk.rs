@@ -206,9 +206,9 @@ impl Desk {
             (live.name, own)
         };
         match told {
-            Told::Heard(News::All(all)) => self.tenants = all.into_iter().map(is_own).collect(),
-            Told::Heard(News::Set(tenant)) => self.tenants.extend([is_own(tenant)]),
-            Told::Heard(News::Gone { name, .. }) => drop(self.tenants.remove(&name)),
+            Told::Heard(News::All(all), _) => self.tenants = all.into_iter().map(is_own).collect(),
+            Told::Heard(News::Set(tenant), _) => self.tenants.extend([is_own(tenant)]),
+            Told::Heard(News::Gone { name, .. }, _) => drop(self.tenants.remove(&name)),
             Told::Lost(resource, error) => return self.lost(resource, &error.to_string()),
             Told::Followed(_) => return,
         }

@@ -6,12 +6,14 @@ use super::seen::Seen;
 use crate::api::{FOR, FOR_BINDING, FOR_CONNECTIONS, Kind, Object, TenantSpec};
 use crate::engine::item::Item;
 use crate::tenant::kubernetes::watch::{Follower, Following, Tell};
-use crate::tenant::kubernetes::{DEFINITION, Listing, Live, News, Paths, Reading, Server, list};
+use crate::tenant::kubernetes::{DEFINITION, Listing, Live, MOST, News, PAGE, Paths, Reading, Server, list};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
 /// Our kinds that the binder looks after.
 pub(super) const KINDS: [Kind; 4] = [Kind::Component, Kind::Connection, Kind::CustomerCredentials, Kind::Integration];
+/// How many definitions are read at once: each may be nearly as large as an object can be.
+const DEFINITIONS_A_PAGE: usize = 20;
 pub(super) const SECRETS: &str = "secrets";
 pub(super) const DEFINITIONS: &str = "configmaps";
 
@@ -52,11 +54,27 @@ fn secrets(paths: &Paths, salt: &Arc<Salt>) -> Listing<Seen> {
     };
     let label = FOR.replace('/', "%2F");
     let selector = format!("&labelSelector={label}+in+%28{FOR_CONNECTIONS}%2C{FOR_BINDING}%29");
-    Listing { path: paths.secrets(), resource: SECRETS, selector, read: Arc::new(read) }
+    Listing {
+        path: paths.secrets(),
+        resource: SECRETS,
+        selector,
+        read: Arc::new(read),
+        most: MOST,
+        page: PAGE,
+        keeps_all: true,
+    }
 }
 
 fn definitions(paths: &Paths) -> Listing<ConfigMap> {
     let selector = format!("&labelSelector={}%3Dtrue", DEFINITION.replace('/', "%2F"));
     let read = |page: &[Box<RawValue>]| page.iter().filter_map(|map| ConfigMap::parse(map.get())).collect();
-    Listing { path: paths.config_maps(), resource: DEFINITIONS, selector, read: Arc::new(read) }
+    Listing {
+        path: paths.config_maps(),
+        resource: DEFINITIONS,
+        selector,
+        read: Arc::new(read),
+        most: MOST,
+        page: DEFINITIONS_A_PAGE,
+        keeps_all: false,
+    }
 }

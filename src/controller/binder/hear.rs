@@ -25,9 +25,9 @@ impl Desk {
     pub fn hear_of_namespace(&mut self, told: Told<Heard>) {
         let now = Instant::now();
         match told {
-            Told::Heard(Heard::Items(kind, news)) => self.hear_of_items(kind, news, now),
-            Told::Heard(Heard::Secrets(news)) => self.hear_of_secrets(news, now),
-            Told::Heard(Heard::Definitions(news)) => self.hear_of_definitions(news, now),
+            Told::Heard(Heard::Items(kind, news), _) => self.hear_of_items(kind, news, now),
+            Told::Heard(Heard::Secrets(news), _) => self.hear_of_secrets(news, now),
+            Told::Heard(Heard::Definitions(news), _) => self.hear_of_definitions(news, now),
             Told::Lost(resource, error) => self.lost(resource, &error.to_string()),
             // It is there again: whatever failed meanwhile need not wait.
             Told::Followed(SERVER) => self.agenda.hurry(now),

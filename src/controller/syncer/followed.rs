@@ -5,7 +5,7 @@ use crate::controller::readiness::Waiting;
 use crate::engine::world::View;
 use crate::tenant::clusters::spec_with_own;
 use crate::tenant::kubernetes::watch::{FOLLOWED, Following, SERVER, Told};
-use crate::tenant::kubernetes::{Due, Heard, Mirror, Paths, Server};
+use crate::tenant::kubernetes::{Due, Heard, MOST, Mirror, Paths, Server};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -89,7 +89,7 @@ pub struct Followed {
     answers: Arc<AtomicBool>,
     /// While it is read for the first time.
     waiting: Option<Waiting>,
-    _following: Following,
+    following: Option<Following>,
 }
 
 impl Followed {
@@ -105,7 +105,7 @@ impl Followed {
             lost: BTreeMap::new(),
             answers: Arc::new(AtomicBool::new(true)),
             waiting: Some(waiting),
-            _following: following,
+            following: Some(following),
         };
         followed.tell_waiting();
         followed
@@ -125,7 +125,7 @@ impl Followed {
     pub fn hear(&mut self, told: Told<Heard>) -> Due {
         let could_be_read = self.trouble().is_none();
         let due = match told {
-            Told::Heard(heard) => self.mirror.hear(heard),
+            Told::Heard(heard, _) => self.mirror.hear(heard),
             Told::Followed(resource) => {
                 self.unread.remove(resource);
                 self.lost.remove(resource);
@@ -136,6 +136,10 @@ impl Followed {
                 Due::Objects(BTreeSet::new())
             }
         };
+        if self.mirror.is_over() {
+            // Whoever sends without end is not listened to.
+            self.following = None;
+        }
         self.answers.store(!self.lost.contains_key(SERVER), Ordering::Relaxed);
         if self.is_being_read() {
             self.tell_waiting();
@@ -153,6 +157,14 @@ impl Followed {
 
     /// Why it cannot be read.
     pub fn trouble(&self) -> Option<String> {
+        if self.mirror.is_over() {
+            return Some(format!(
+                "its namespace {} of {} has more than {MOST} objects: nothing of it is used until the operator is started \
+                 anew, or its way to it changes",
+                self.paths.namespace(),
+                self.server.name()
+            ));
+        }
         // That the server is silent says more than what it is silent about.
         let lost = self.lost.get(SERVER).or_else(|| self.lost.values().next()).cloned();
         let unread = || self.unread.first().map(|resource| format!("its {resource} were not read yet"));

@@ -22,7 +22,7 @@ impl Hub {
     /// Takes in one event.
     pub(super) async fn hear(&mut self, event: Event) {
         // Of single objects no status speaks.
-        self.is_to_say |= !matches!(event, Event::Met(Met::Place { told: Told::Heard(Heard::Items(..)), .. }));
+        self.is_to_say |= !matches!(event, Event::Met(Met::Place { told: Told::Heard(Heard::Items(..), _), .. }));
         match event {
             Event::Tenants(told) => {
                 if self.hear_of_hub("tenants", told, |hub| &mut hub.tenants) {
@@ -77,7 +77,7 @@ impl Hub {
         of: impl Fn(&mut Self) -> &mut BTreeMap<String, Live<Object<S>>>,
     ) -> bool {
         let news = match told {
-            Told::Heard(news) => news,
+            Told::Heard(news, _) => news,
             Told::Followed(_) => return false,
             Told::Lost(_, error) => {
                 warn!(namespace = self.paths.namespace(), resource, why = %error, "cannot be followed");

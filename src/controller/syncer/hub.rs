@@ -17,7 +17,7 @@ use crate::engine::closure::Index;
 use crate::engine::item::ObjectId;
 use crate::engine::record::Writer;
 use crate::engine::world::{Sync, Targets, TenantView, View, World};
-use crate::tenant::kubernetes::watch::{Follower, Following, Tell, Told};
+use crate::tenant::kubernetes::watch::{Follower, Following, Room, Tell, Told};
 use crate::tenant::kubernetes::{Live, News, Paths, Reading, list};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -267,7 +267,7 @@ fn follow(context: &Context, paths: &Paths, tell: &UnboundedSender<Event>) -> Fo
     let tell = tell.clone();
     let tell: Tell<Event> = Arc::new(move |told| {
         let event = match told {
-            Told::Heard(event) => event,
+            Told::Heard(event, _) => event,
             Told::Lost(resource, error) if resource == Kind::Tenant.plural() => {
                 Event::Tenants(Told::Lost(resource, error))
             }
@@ -277,8 +277,11 @@ fn follow(context: &Context, paths: &Paths, tell: &UnboundedSender<Event>) -> Fo
         drop(tell.send(event));
     });
     let mut follower = Follower::new(&context.server, paths, tell);
-    follower.follow(list::objects(paths, Kind::Tenant, Reading::WithStatus), |news| Event::Tenants(Told::Heard(news)));
-    follower
-        .follow(list::objects(paths, Kind::TenantSync, Reading::WithStatus), |news| Event::Syncs(Told::Heard(news)));
+    follower.follow(list::objects(paths, Kind::Tenant, Reading::WithStatus), |news| {
+        Event::Tenants(Told::Heard(news, Room::default()))
+    });
+    follower.follow(list::objects(paths, Kind::TenantSync, Reading::WithStatus), |news| {
+        Event::Syncs(Told::Heard(news, Room::default()))
+    });
     follower.done()
 }

@@ -51,6 +51,9 @@ pub fn listing(paths: &Paths, name: &str) -> Listing<KubeconfigSecret> {
         path: paths.secrets(),
         resource: "secrets",
         selector: format!("&fieldSelector=metadata.name%3D{name}"),
+        most: 1,
+        page: 1,
+        keeps_all: true,
         read: Arc::new(|page: &[Box<RawValue>]| {
             page.iter().filter_map(|secret| KubeconfigSecret::read(secret.get())).collect()
         }),

@@ -7,7 +7,7 @@ use crate::api::{Object, SecretKeyRef, TenantSpec};
 use crate::engine::world::View;
 use crate::secret::Secret;
 use crate::tenant::kubernetes::kubeconfig::{TokenExpiry, expiry_of_token};
-use crate::tenant::kubernetes::watch::{self, Follower, Following, Tell, Told};
+use crate::tenant::kubernetes::watch::{self, Follower, Following, Room, Tell, Told};
 use crate::tenant::kubernetes::{Due, Heard, Live, News, Paths, Reading, Server, kubeconfig as vetting};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -170,7 +170,7 @@ impl Places {
     /// To whom the answers to writes are told.
     pub fn listener(&self, tenant: &str, epoch: u64) -> crate::tenant::kubernetes::Listener {
         let tell = self.teller(tenant, epoch);
-        Arc::new(move |heard| tell(Told::Heard(heard)))
+        Arc::new(move |heard| tell(Told::Heard(heard, Room::default())))
     }
 
     fn follow_secret(&self, name: &str) -> Following {
@@ -199,9 +199,9 @@ impl Places {
     pub fn hear_of_secret(&mut self, secret: &str, told: Told<News<KubeconfigSecret>>) {
         let Some(known) = self.secrets.get_mut(secret) else { return };
         match told {
-            Told::Heard(News::All(all)) => known.read = Some(Ok(all.into_iter().next())),
-            Told::Heard(News::Set(secret)) => known.read = Some(Ok(Some(secret))),
-            Told::Heard(News::Gone { .. }) => known.read = Some(Ok(None)),
+            Told::Heard(News::All(all), _) => known.read = Some(Ok(all.into_iter().next())),
+            Told::Heard(News::Set(secret), _) => known.read = Some(Ok(Some(secret))),
+            Told::Heard(News::Gone { .. }, _) => known.read = Some(Ok(None)),
             // What was read last still holds.
             Told::Lost(_, error) if known.read.is_none() => known.read = Some(Err(error.to_string())),
             Told::Lost(..) | Told::Followed(_) => {}

@@ -4,7 +4,7 @@ use super::config_maps::{self, ConfigMap};
 use super::live::{self, Live, Reading, Version};
 use super::managed::Entries;
 use super::mirror::{Defined, Heard, Mirror, News};
-use super::pages::{Listing, PAGE, list};
+use super::pages::{self, Listing, PAGE, ReadPage, list};
 use super::paths::{ALL_NAMESPACES, Paths};
 use super::server::{Ask, Server, Trouble};
 use super::trouble::{Doing, of_place};
@@ -20,6 +20,11 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// How many Tenants, or TenantSyncs, a namespace has at most.
+const MOST_OF_A_HUB: usize = 5_000;
+/// How many definitions are read at once: each may be nearly as large as an object can be.
+const DEFINITIONS_A_PAGE: usize = 20;
 
 /// What is in a namespace.
 #[derive(Debug, Default)]
@@ -98,7 +103,14 @@ pub fn items(paths: &Paths, kind: Kind, of: Reading) -> Listing<Live<Item>> {
     let read = move |page: &[Box<RawValue>]| {
         page.iter().filter_map(|item| live::item(kind, item.get(), &entries, of)).collect()
     };
-    Listing { path: paths.kind(kind), resource: kind.plural(), selector: String::new(), read: Arc::new(read) }
+    of_kind(paths, kind, Arc::new(read))
+}
+
+fn of_kind<T>(paths: &Paths, kind: Kind, read: ReadPage<T>) -> Listing<T> {
+    // A namespace has one Tenant, or is a hub of some; nobody has more.
+    let most = if matches!(kind, Kind::Tenant | Kind::TenantSync) { MOST_OF_A_HUB } else { pages::MOST };
+    let (path, resource, selector) = (paths.kind(kind), kind.plural(), String::new());
+    Listing { path, resource, selector, read, most, page: PAGE, keeps_all: true }
 }
 
 /// The objects of a kind of ours.
@@ -109,7 +121,7 @@ where
     let entries = Entries::default();
     let read =
         move |page: &[Box<RawValue>]| page.iter().filter_map(|item| live::read(item.get(), &entries, of)).collect();
-    Listing { path: paths.kind(kind), resource: kind.plural(), selector: String::new(), read: Arc::new(read) }
+    of_kind(paths, kind, Arc::new(read))
 }
 
 /// What the definitions say, each with its ConfigMap. One that cannot be read says nothing.
@@ -131,7 +143,8 @@ fn config_maps<T>(
     read: impl Fn(&[Box<RawValue>]) -> Vec<T> + Send + Sync + 'static,
 ) -> Listing<T> {
     let selector = format!("&labelSelector={}%3Dtrue", label.replace('/', "%2F"));
-    Listing { path: paths.config_maps(), resource: "configmaps", selector, read: Arc::new(read) }
+    let (path, resource, read) = (paths.config_maps(), "configmaps", Arc::new(read) as ReadPage<T>);
+    Listing { path, resource, selector, read, most: pages::MOST, page: DEFINITIONS_A_PAGE, keeps_all: false }
 }
 
 /// One object as it is now.

@@ -3,6 +3,7 @@
 
 use super::list::Contents;
 use super::live::{Live, Version, is_after};
+use super::pages::MOST;
 use crate::api::*;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::record::Record;
@@ -62,9 +63,25 @@ pub struct Mirror {
     versions: Arc<BTreeMap<ObjectId, Version>>,
     tenants: BTreeMap<String, (Object<TenantSpec>, Version)>,
     definitions: BTreeMap<String, Arc<Uses>>,
+    /// There is more than is kept: what is known is not all.
+    is_over: bool,
 }
 
 impl Mirror {
+    /// Whether there is more in the namespace than is kept of any: then nothing of it can be relied on, until it is
+    /// listed anew.
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Keeps no more than a namespace may have.
+    fn bound(&mut self) {
+        let is_over = self.versions.len() > MOST || self.definitions.len() > MOST || self.tenants.len() > MOST;
+        if is_over {
+            *self = Mirror { is_over, ..Mirror::default() };
+        }
+    }
+
     /// The resources.
     pub fn inventory(&self) -> &Arc<Inventory> {
         &self.inventory
@@ -88,6 +105,15 @@ impl Mirror {
 
     /// Takes in what is told, and says what has to be looked at because of it.
     pub fn hear(&mut self, heard: Heard) -> Due {
+        if self.is_over {
+            return Due::Objects(BTreeSet::new());
+        }
+        let due = self.take_in(heard);
+        self.bound();
+        if self.is_over { Due::Everything } else { due }
+    }
+
+    fn take_in(&mut self, heard: Heard) -> Due {
         match heard {
             Heard::Items(kind, News::All(all)) => {
                 let gone = self.absent(kind, &all);

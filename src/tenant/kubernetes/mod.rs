@@ -21,7 +21,7 @@ pub use body::to_bytes;
 pub use config_maps::{DEFINITION, PLAN};
 pub use live::{BEING_DELETED, Live, Reading, Version, is_after};
 pub use mirror::{Defined, Due, Heard, Mirror, News};
-pub use pages::{Listing, PAGE};
+pub use pages::{Listing, MOST, PAGE};
 pub use paths::Paths;
 pub use role::role;
 pub use server::{Ask, Guard, IN_FLIGHT, Lines, Observer, Refused, Server, Trouble};

@@ -1,7 +1,7 @@
 //! A list by pages that are all of one moment.
 
 use super::paths::Paths;
-use super::server::{Ask, Server};
+use super::server::{Ask, Server, Trouble};
 use super::trouble::{Doing, of_place};
 use crate::tenant::PlaceError;
 use http::StatusCode;
@@ -9,9 +9,17 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::Instant;
 
 /// How many objects a page has at most.
 pub const PAGE: usize = 500;
+/// How many objects of one kind are read of a namespace, in how many bytes, and by how many pages: what a server sends
+/// is bounded, whoever runs it.
+pub const MOST: usize = 60_000;
+const MOST_BYTES: usize = 128 * 1024 * 1024;
+const MOST_PAGES: usize = 4_000;
+/// How long a list may take at most, in times of what one request may.
+const MOST_TIME: u32 = 20;
 /// How often a list is begun anew, because its continuation was forgotten by the server.
 const BEGINNINGS: usize = 3;
 
@@ -29,6 +37,12 @@ pub struct Listing<T> {
     pub selector: String,
     /// Reads a page.
     pub read: ReadPage<T>,
+    /// How many objects there are at most.
+    pub most: usize,
+    /// How many a page has at most.
+    pub page: usize,
+    /// Whether what is read of them is about as large as they are.
+    pub keeps_all: bool,
 }
 
 /// What a list had.
@@ -67,13 +81,21 @@ pub async fn list<T: Send + 'static>(
     let mut all = Vec::new();
     let mut reading: Option<JoinHandle<Vec<T>>> = None;
     let mut next = String::new();
+    let (mut page, mut pages, mut bytes_read) = (listing.page, 0, 0);
+    let until = Instant::now() + server.patience() * MOST_TIME;
+    let too_much = |what: String| {
+        let doing = Doing { verb: "list", resource: listing.resource, object: None };
+        let why = format!("{} are more than {what}: nothing of it is used", listing.resource);
+        of_place(Trouble::NotAsked(why), server, paths, &doing)
+    };
     loop {
-        let mut ask = format!("{}?limit={PAGE}{}", listing.path, listing.selector);
+        let mut ask = format!("{}?limit={page}{}", listing.path, listing.selector);
         if !next.is_empty() {
             ask.push_str(&format!("&continue={next}"));
         }
         match server.ask(&Ask::get(ask)).await {
             Ok(bytes) => {
+                (pages, bytes_read) = (pages + 1, bytes_read + bytes.len());
                 let Page { metadata, items } = serde_json::from_slice(&bytes).map_err(no_list)?;
                 drop(bytes);
                 let before = {
@@ -84,11 +106,22 @@ pub async fn list<T: Send + 'static>(
                 for page in before.into_iter().chain(done) {
                     all.extend(page.await.map_err(no_list)?);
                 }
+                match () {
+                    () if all.len() > listing.most => return Err(too_much(format!("{} objects", listing.most))),
+                    () if listing.keeps_all && bytes_read > MOST_BYTES => {
+                        return Err(too_much(format!("{} MiB", MOST_BYTES >> 20)));
+                    }
+                    () if pages > MOST_PAGES => return Err(too_much(format!("{MOST_PAGES} pages"))),
+                    () if Instant::now() > until => return Err(too_much("can be read in time".to_string())),
+                    () => {}
+                }
                 if metadata.next.is_empty() {
                     return Ok(Listed { items: all, revision: metadata.resource_version });
                 }
                 next = metadata.next;
             }
+            // Large objects: fewer at a time. What was read goes on where it was.
+            Err(Trouble::TooLarge) if page > 1 => page = (page / 8).max(1),
             Err(trouble) if trouble.code() == Some(StatusCode::GONE) && beginnings < BEGINNINGS => {
                 beginnings += 1;
                 all.clear();

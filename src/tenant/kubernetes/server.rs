@@ -18,6 +18,15 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause that a server may ask for and get.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// The most that is read of an answer, or of one line of an answer that goes on, in bytes: an object of a cluster has at
+/// most half as many, and of a list a smaller page is asked for.
+pub const LARGEST: usize = 8 * 1024 * 1024;
+/// The most that is read of a no, and that is told of its words.
+const LARGEST_NO: usize = 64 * 1024;
+const WORDS: usize = 1024;
+/// How many causes of a no are told.
+const CAUSES: usize = 8;
+
 /// How many writes are in flight at once.
 pub const IN_FLIGHT: usize = 64;
 
@@ -116,6 +125,9 @@ pub enum Trouble {
     /// It was asked and did not answer: a write may have been done.
     #[error("{0}")]
     NoAnswer(String),
+    /// It was asked, only to read, and its answer is larger than is read.
+    #[error("its answer is larger than {} MiB", LARGEST >> 20)]
+    TooLarge,
     /// It said no.
     #[error("{}", said(.0))]
     Refused(Box<Refused>),
@@ -143,9 +155,19 @@ impl Trouble {
     pub fn code(&self) -> Option<StatusCode> {
         match self {
             Trouble::Refused(refused) => Some(refused.code),
-            Trouble::NotAsked(_) | Trouble::NoAnswer(_) => None,
+            Trouble::NotAsked(_) | Trouble::NoAnswer(_) | Trouble::TooLarge => None,
         }
     }
+}
+
+/// What a server says, as it may be told: on one line, escaped, and cut.
+fn words(text: &str) -> String {
+    let text = crate::text::line(text.trim());
+    let mut end = WORDS.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    if end < text.len() { format!("{}… (cut)", &text[..end]) } else { text.into_owned() }
 }
 
 impl Server {
@@ -216,7 +238,7 @@ impl Server {
                 }
             };
             let again = match &trouble {
-                Trouble::NotAsked(_) => false,
+                Trouble::NotAsked(_) | Trouble::TooLarge => false,
                 Trouble::NoAnswer(_) => ask.method == Method::GET,
                 Trouble::Refused(refused) => is_passing(refused),
             };
@@ -251,10 +273,14 @@ impl Server {
 
     async fn once(&self, ask: &Ask) -> Result<Vec<u8>, (Trouble, Option<Duration>)> {
         let body = self.send(ask).await?;
-        whole(body).await.map_err(|error| (Trouble::NoAnswer(chain(&error)), None))
+        whole(body, LARGEST).await.map_err(|broken| match broken {
+            Broken::TooLarge if ask.method == Method::GET => (Trouble::TooLarge, None),
+            Broken::TooLarge => (Trouble::NoAnswer(Trouble::TooLarge.to_string()), None),
+            Broken::Cut(error) => (Trouble::NoAnswer(words(&chain(&error))), None),
+        })
     }
 
-    /// Sends a request once; what a server says no to is read to its end.
+    /// Sends a request once; of a no as much is read as is told.
     async fn send(&self, ask: &Ask) -> Result<Body, (Trouble, Option<Duration>)> {
         let request = Request::builder()
             .method(ask.method.clone())
@@ -269,7 +295,11 @@ impl Server {
         if status.is_success() {
             return Ok(answer.into_body());
         }
-        let body = whole(answer.into_body()).await.map_err(|error| (Trouble::NoAnswer(chain(&error)), None))?;
+        let body = match whole(answer.into_body(), LARGEST_NO).await {
+            Ok(body) => body,
+            Err(Broken::TooLarge) => Vec::new(),
+            Err(Broken::Cut(error)) => return Err((Trouble::NoAnswer(words(&chain(&error))), None)),
+        };
         Err((Trouble::Refused(Box::new(refused(status, &body))), after.map(Duration::from_secs)))
     }
 }
@@ -283,15 +313,24 @@ pub struct Lines {
 }
 
 impl Lines {
+    /// Whether a line has begun and has not ended.
+    pub fn is_within_a_line(&self) -> bool {
+        !self.text.is_empty()
+    }
+
     /// The next line; `None` where the answer has ended. Nothing is lost when it is not waited for to its end.
-    pub async fn next(&mut self) -> Option<Vec<u8>> {
+    pub async fn next(&mut self) -> Option<Result<Vec<u8>, Trouble>> {
         loop {
             if let Some(end) = self.text.iter().skip(self.searched).position(|byte| *byte == b'\n') {
                 let rest = self.text.split_off(self.searched + end + 1);
                 self.searched = 0;
-                return Some(std::mem::replace(&mut self.text, rest));
+                return Some(Ok(std::mem::replace(&mut self.text, rest)));
             }
             self.searched = self.text.len();
+            if self.searched > LARGEST {
+                self.text = Vec::new();
+                return Some(Err(Trouble::TooLarge));
+            }
             match self.body.frame().await? {
                 Ok(frame) => {
                     if let Ok(data) = frame.into_data() {
@@ -305,11 +344,20 @@ impl Lines {
     }
 }
 
+/// Why there is no whole body.
+enum Broken {
+    Cut(kube::Error),
+    TooLarge,
+}
+
 /// All of a body, copied once: lists are large.
-async fn whole(mut body: Body) -> Result<Vec<u8>, kube::Error> {
+async fn whole(mut body: Body, most: usize) -> Result<Vec<u8>, Broken> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame?.into_data() {
+        if let Ok(data) = frame.map_err(Broken::Cut)?.into_data() {
+            if bytes.len() + data.len() > most {
+                return Err(Broken::TooLarge);
+            }
             bytes.extend_from_slice(&data);
         }
     }
@@ -331,23 +379,23 @@ fn refused(code: StatusCode, body: &[u8]) -> Refused {
     let is_status = status.is_some();
     let status = status.unwrap_or_default();
     let cause = |cause: &k8s_openapi::apimachinery::pkg::apis::meta::v1::StatusCause| {
-        let text = cause.message.clone().unwrap_or_default();
+        let text = words(&cause.message.clone().unwrap_or_default());
         match &cause.field {
-            Some(field) => format!("{field}: {text}"),
+            Some(field) => format!("{}: {text}", words(field)),
             None => text,
         }
     };
     let causes = status.details.as_ref().and_then(|d| d.causes.as_ref());
     Refused {
         code,
-        message: status.message.unwrap_or_else(|| String::from_utf8_lossy(body).trim().to_string()),
-        causes: causes.into_iter().flatten().map(cause).collect(),
+        message: words(&status.message.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned())),
+        causes: causes.into_iter().flatten().take(CAUSES).map(cause).collect(),
         is_status,
     }
 }
 
 fn no_answer(error: &kube::Error) -> Trouble {
-    let why = chain(error);
+    let why = words(&chain(error));
     // Nothing was sent where no connection was made, or no credentials could be had.
     let in_full = format!("{error} {error:?}");
     let not_sent = matches!(error, kube::Error::Auth(_) | kube::Error::BuildRequest(_) | kube::Error::HttpError(_))

@@ -23,6 +23,7 @@ pub fn of_place(trouble: Trouble, server: &Server, paths: &Paths, doing: &Doing<
     let failed = |why: String| PlaceError::Failed { what: what.clone(), why };
     let refused = match trouble {
         Trouble::NotAsked(why) => return failed(format!("cannot be reached: {why}")),
+        Trouble::TooLarge => return failed(format!("{}: nothing of it is used", Trouble::TooLarge)),
         Trouble::NoAnswer(why) => {
             return match doing.object.filter(|_| doing.verb != "get") {
                 Some(object) => PlaceError::Unsure { object: object.clone(), why },

@@ -15,8 +15,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// How long a server holds one watch open: it then ends it, and it is opened again.
@@ -33,13 +33,24 @@ const PULSE: Duration = Duration::from_secs(10);
 /// What is told of something that is followed.
 #[derive(Debug)]
 pub enum Told<H> {
-    /// What there is, or what changed.
-    Heard(H),
+    /// What there is, or what changed. It takes room until it is dropped.
+    Heard(H, Room),
     /// This resource cannot be followed for now: what was told of it may be old.
     Lost(&'static str, PlaceError),
     /// It is followed, or again.
     Followed(&'static str),
 }
+
+/// Room for something that was told and is not taken in yet: whoever tells more than is taken in waits.
+#[derive(Debug, Default)]
+pub struct Room {
+    _taken: Option<OwnedSemaphorePermit>,
+}
+
+/// How much of one collection may be told and not taken in.
+const ROOM: usize = 512;
+/// After how many events in a row others are let through.
+const IN_A_ROW: usize = 64;
 
 /// The name under which a server's silence is told.
 pub const SERVER: &str = "server";
@@ -100,6 +111,7 @@ impl<H: 'static> Follower<H> {
             tell: self.tell.clone(),
             reopen: self.reopen.clone(),
             hear,
+            room: Arc::new(Semaphore::new(ROOM)),
         };
         self.tasks.spawn_on(one.run(), self.server.handle());
     }
@@ -146,6 +158,7 @@ struct Follow<T, H, F> {
     tell: Tell<H>,
     reopen: watch::Receiver<()>,
     hear: F,
+    room: Arc<Semaphore>,
 }
 
 /// Why a watch ended.
@@ -191,7 +204,7 @@ impl<T: Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
         loop {
             match pages::list(&self.server, &self.paths, &self.listing).await {
                 Ok(listed) => {
-                    self.told(News::All(listed.items));
+                    self.told(News::All(listed.items)).await;
                     (self.tell)(Told::Followed(resource));
                     pause = PAUSE;
                     self.watch(listed.revision).await;
@@ -205,8 +218,9 @@ impl<T: Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
         }
     }
 
-    fn told(&self, news: News<T>) {
-        (self.tell)(Told::Heard((self.hear)(news)));
+    async fn told(&self, news: News<T>) {
+        let room = Room { _taken: self.room.clone().acquire_owned().await.ok() };
+        (self.tell)(Told::Heard((self.hear)(news), room));
     }
 
     /// Watches from a revision on, until the server has forgotten what was before.
@@ -224,7 +238,8 @@ impl<T: Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 Ended::Failed(trouble) => {
-                    let passes = trouble.code().is_none_or(|code| code.is_server_error() || code.as_u16() == 429);
+                    let passes = !matches!(trouble, Trouble::TooLarge)
+                        && trouble.code().is_none_or(|code| code.is_server_error() || code.as_u16() == 429);
                     // A server that is started anew is gone for a moment: nobody needs to hear of it.
                     if !passes || pause > MOMENT {
                         lost = true;
@@ -259,13 +274,25 @@ impl<T: Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
         let dead = sleep_until(since + HELD_OPEN + self.server.patience());
         tokio::pin!(dead);
         let mut told = false;
+        let mut in_a_row = 0;
         loop {
+            // A line that has begun is soon at its end.
+            let late = if lines.is_within_a_line() { self.server.patience() } else { HELD_OPEN * 2 };
             let line = tokio::select! {
                 line = lines.next() => line,
                 _ = self.reopen.changed() => return Ended::Over(true),
                 () = &mut dead => return Ended::Over(true),
+                () = sleep(late) => return Ended::Failed(Trouble::NoAnswer("a line that does not end".to_string())),
             };
-            let Some(line) = line else { return Ended::Over(told || since.elapsed() > MOMENT) };
+            let line = match line {
+                Some(Ok(line)) => line,
+                Some(Err(trouble)) => return Ended::Failed(trouble),
+                None => return Ended::Over(told || since.elapsed() > MOMENT),
+            };
+            in_a_row += 1;
+            if in_a_row % IN_A_ROW == 0 {
+                yield_now().await;
+            }
             let text = String::from_utf8_lossy(&line);
             let Ok(event) = serde_json::from_str::<Event<'_>>(&text) else { return Ended::Forgotten };
             let Ok(named) = serde_json::from_str::<Named>(event.object.get()) else { return Ended::Forgotten };
@@ -273,11 +300,13 @@ impl<T: Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
             match event.what {
                 "ADDED" | "MODIFIED" => {
                     let objects = [event.object.to_owned()];
-                    (self.listing.read)(&objects).into_iter().for_each(|object| self.told(News::Set(object)));
+                    for object in (self.listing.read)(&objects) {
+                        self.told(News::Set(object)).await;
+                    }
                 }
                 "DELETED" => {
                     let revision = named.metadata.resource_version.clone();
-                    self.told(News::Gone { name: named.metadata.name, revision });
+                    self.told(News::Gone { name: named.metadata.name, revision }).await;
                 }
                 "BOOKMARK" => {}
                 _ if named.code == StatusCode::GONE.as_u16() => return Ended::Forgotten,
