@@ -214,10 +214,10 @@ impl Input {
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyRef {
     /// The Secret's name.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(regex(pattern = names::OBJECT_NAME), length(min = 1, max = 253))]
     pub name: String,
     /// The key in its data.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(regex(pattern = names::DATA_KEY), length(min = 1, max = 253))]
     pub key: String,
 }
 

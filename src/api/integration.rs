@@ -140,7 +140,7 @@ exactly_one! {
 #[serde(rename_all = "camelCase")]
 pub struct ConfigMapRef {
     /// Its name.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(regex(pattern = names::OBJECT_NAME), length(min = 1, max = 253))]
     pub name: String,
 }
 

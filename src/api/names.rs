@@ -8,6 +8,12 @@ pub const MAX_INPUT: usize = 253;
 
 /// What a stable key must match, as a regular expression (RE2).
 pub const STABLE_KEY: &str = "^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$";
+/// A name of a Secret or a ConfigMap, as Kubernetes takes it.
+pub const OBJECT_NAME: &str = "^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$";
+/// A key in their data.
+pub const DATA_KEY: &str = "^[-._a-zA-Z0-9]{1,253}$";
+/// A namespace.
+pub const NAMESPACE: &str = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$";
 
 /// Whether `text` can be a stable key.
 pub fn is_stable_key(text: &str) -> bool {

@@ -73,7 +73,7 @@ pub struct DirectoryPlace {
 #[serde(rename_all = "camelCase")]
 pub struct KubernetesPlace {
     /// The namespace.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(regex(pattern = super::names::NAMESPACE), length(min = 1, max = 63))]
     pub namespace: String,
     /// How to reach the cluster. Absent: the in-cluster account, or the current context.
     #[serde(default, skip_serializing_if = "Option::is_none")]

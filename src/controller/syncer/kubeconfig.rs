@@ -1,7 +1,7 @@
 //! The Secrets with the kubeconfigs of tenants: each is followed by its name, for no more may be read.
 
 use crate::secret::Secret;
-use crate::tenant::kubernetes::{Listing, Paths};
+use crate::tenant::kubernetes::{Listing, Paths, segment};
 use k8s_openapi::ByteString;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -50,7 +50,7 @@ pub fn listing(paths: &Paths, name: &str) -> Listing<KubeconfigSecret> {
     Listing {
         path: paths.secrets(),
         resource: "secrets",
-        selector: format!("&fieldSelector=metadata.name%3D{name}"),
+        selector: format!("&fieldSelector=metadata.name%3D{}", segment(name)),
         most: 1,
         page: 1,
         keeps_all: true,

@@ -123,6 +123,8 @@ fn vet_cluster(cluster: &Cluster) -> Result<(), KubeconfigError> {
         return Err(KubeconfigError::Refused { what: "server", why: "it is no address: write https://…" });
     };
     refuse(server.scheme_str() != Some("https"), "server", "it is not https: anybody could read what is sent")?;
+    let more = !matches!(server.path(), "" | "/") || server.query().is_some();
+    refuse(more, "server", "it has a path or a query: write https://HOST:PORT")?;
     let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
     let address: Option<IpAddr> = host.parse().ok();
     refuse(address.is_some_and(is_link_local), "server", "it is link-local, where clouds hand out credentials")
@@ -202,6 +204,8 @@ mod tests {
             ("server: \"https://x\", insecure-skip-tls-verify: true", "token: t", "insecure-skip-tls-verify"),
             ("server: \"https://x\", proxy-url: \"http://p\"", "token: t", "proxy-url"),
             ("server: \"http://x\"", "token: t", "not https"),
+            ("server: \"https://x/api/v1/namespaces/y/secrets\"", "token: t", "a path or a query"),
+            ("server: \"https://x?y=\"", "token: t", "a path or a query"),
             ("server: \"https://169.254.169.254\"", "token: t", "link-local"),
             ("server: \"https://[fe80::1]\"", "token: t", "link-local"),
             ("server: \"https://[::ffff:169.254.169.254]\"", "token: t", "link-local"),

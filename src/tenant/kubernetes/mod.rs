@@ -22,7 +22,7 @@ pub use config_maps::{DEFINITION, PLAN};
 pub use live::{BEING_DELETED, Live, Reading, Version, is_after};
 pub use mirror::{Defined, Due, Heard, Mirror, News};
 pub use pages::{Listing, MOST, PAGE};
-pub use paths::Paths;
+pub use paths::{Paths, segment};
 pub use role::role;
 pub use server::{Ask, Guard, IN_FLIGHT, Lines, Observer, Refused, Server, Trouble};
 pub use trouble::{Doing, of_place};

@@ -18,6 +18,10 @@ impl Paths {
         Paths { namespace: namespace.to_string() }
     }
 
+    fn segment(&self) -> String {
+        segment(&self.namespace)
+    }
+
     /// The namespace.
     pub fn namespace(&self) -> &str {
         &self.namespace
@@ -25,36 +29,68 @@ impl Paths {
 
     /// The namespace itself.
     pub fn itself(&self) -> String {
-        format!("{ALL_NAMESPACES}/{}", self.namespace)
+        format!("{ALL_NAMESPACES}/{}", self.segment())
     }
 
     /// All objects of a kind of ours.
     pub fn kind(&self, kind: Kind) -> String {
-        format!("/apis/{API_VERSION}/namespaces/{}/{}", self.namespace, kind.plural())
+        format!("/apis/{API_VERSION}/namespaces/{}/{}", self.segment(), kind.plural())
     }
 
     /// One object of ours.
     pub fn object(&self, id: &ObjectId) -> String {
-        format!("{}/{}", self.kind(id.kind), id.name)
+        format!("{}/{}", self.kind(id.kind), segment(&id.name))
     }
 
     /// All ConfigMaps.
     pub fn config_maps(&self) -> String {
-        format!("/api/v1/namespaces/{}/configmaps", self.namespace)
+        format!("/api/v1/namespaces/{}/configmaps", self.segment())
     }
 
     /// All Secrets.
     pub fn secrets(&self) -> String {
-        format!("/api/v1/namespaces/{}/secrets", self.namespace)
+        format!("/api/v1/namespaces/{}/secrets", self.segment())
     }
 
     /// One Secret.
     pub fn secret(&self, name: &str) -> String {
-        format!("{}/{name}", self.secrets())
+        format!("{}/{}", self.secrets(), segment(name))
     }
 
     /// One ConfigMap.
     pub fn config_map(&self, name: &str) -> String {
-        format!("{}/{name}", self.config_maps())
+        format!("{}/{}", self.config_maps(), segment(name))
+    }
+}
+
+/// A name as one part of a path, or of a query: nothing in it leads anywhere else.
+pub fn segment(name: &str) -> String {
+    // A part of dots alone is no name to those who tidy paths.
+    let is_dots = name.chars().all(|c| c == '.');
+    let plain =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') || *byte == b'.' && !is_dots;
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if plain(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_leads_nowhere_else() {
+        let paths = Paths::of("../../../api/v1/namespaces/eu-prod/secrets?");
+        let there = "/api/v1/namespaces/..%2F..%2F..%2Fapi%2Fv1%2Fnamespaces%2Feu-prod%2Fsecrets%3F/configmaps";
+        assert_eq!(paths.config_maps(), there);
+        assert_eq!(Paths::of("..").itself(), "/api/v1/namespaces/%2E%2E");
+        assert_eq!(Paths::of("eu-prod").config_map("a.b-1"), "/api/v1/namespaces/eu-prod/configmaps/a.b-1");
+        assert_eq!(Paths::of("x").secret("a/b#c%2e"), "/api/v1/namespaces/x/secrets/a%2Fb%23c%252e");
     }
 }
