@@ -157,6 +157,14 @@ impl Output {
         let read = std::io::stdin().read_line(&mut answer);
         read.is_ok() && question.accepts(&answer)
     }
+
+    /// Asks for the whole word: a single letter is typed too easily to approve anything by it.
+    pub fn confirm_typed(&mut self, question: &str) -> bool {
+        let _ = write!(std::io::stderr().lock(), "{} ", text::line(question));
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        read.is_ok() && answer.trim().eq_ignore_ascii_case("yes")
+    }
 }
 
 /// What is asked before changes are made.

@@ -43,6 +43,11 @@ impl Hub {
         words(["approve".to_string()].into_iter().chain(sync).chain(self.at()))
     }
 
+    /// `stablekey status …`, of all of the hub.
+    pub fn status(&self) -> String {
+        words(["status".to_string()].into_iter().chain(self.at()))
+    }
+
     fn at(&self) -> Vec<String> {
         let context = self.context.iter().flat_map(|context| ["--context".to_string(), context.clone()]);
         context.chain(["-n".to_string(), self.namespace.clone()]).collect()
@@ -131,5 +136,8 @@ mod tests {
         let hub = Hub { context: None, namespace: "hub".into(), sync: "us-to-eu".into(), tenant: "eu-prod".into() };
         assert_eq!(hub.plan(), "stablekey plan -n hub --sync us-to-eu --tenant eu-prod");
         assert_eq!(hub.approve(), "stablekey approve us-to-eu --tenant eu-prod -n hub");
+        let hub = Hub { context: Some("us 1".into()), ..hub };
+        assert_eq!(hub.approve(), "stablekey approve us-to-eu --tenant eu-prod --context 'us 1' -n hub");
+        assert_eq!(hub.status(), "stablekey status --context 'us 1' -n hub");
     }
 }

@@ -8,15 +8,12 @@ use crate::engine::plan::{Plan, Target};
 use crate::engine::record::Writer;
 use crate::render::waiting_plan::{self, Packed};
 use crate::render::{Hub, Invocation};
-use crate::tenant::kubernetes::{Ask, PLAN, Paths, Trouble, to_bytes};
+use crate::tenant::kubernetes::{Ask, PLAN, PLAN_KEY, Paths, Trouble, to_bytes};
 use k8s_openapi::ByteString;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use tracing::warn;
-
-/// The key of the ConfigMap.
-pub const KEY: &str = "plan.json.gz";
 
 /// By sync and target.
 type Of = (String, String);
@@ -129,7 +126,7 @@ fn write(
             "labels": {PLAN: "true"},
             "annotations": {"stablekey.dev/sync": sync, "stablekey.dev/tenant": target},
         },
-        "binaryData": {KEY: ByteString(bytes)},
+        "binaryData": {PLAN_KEY: ByteString(bytes)},
     });
     context.server.wait(context.server.ask(&Ask::apply(paths.config_map(&name), to_bytes(&body))))?;
     Ok(Some(WaitingPlanStatus { config_map: name, digest }))
