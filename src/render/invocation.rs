@@ -84,13 +84,17 @@ impl Invocation {
 
     /// `stablekey status …`, of everything.
     pub fn status(&self) -> String {
+        if let Some(hub) = &self.hub {
+            return hub.status();
+        }
         Invocation { narrowed: Vec::new(), ..self.clone() }.over_root("status", &[])
     }
 
-    /// `stablekey adopt … TENANT KIND/NAME`.
-    pub fn adopt(&self, tenant: &str, object: &ObjectId) -> String {
+    /// `stablekey adopt … TENANT KIND/NAME`; `None` on a hub, where there is no such command.
+    pub fn adopt(&self, tenant: &str, object: &ObjectId) -> Option<String> {
         let root = self.root.iter().flat_map(|root| ["--root".to_string(), root.clone()]);
-        words(["adopt".to_string()].into_iter().chain(root).chain([tenant.to_string(), object.to_string()]))
+        let typed = ["adopt".to_string()].into_iter().chain(root).chain([tenant.to_string(), object.to_string()]);
+        self.hub.is_none().then(|| words(typed))
     }
 
     fn over_root(&self, command: &str, more: &[String]) -> String {
@@ -129,8 +133,8 @@ mod tests {
         assert_eq!(written.apply(), "stablekey apply examples/us-eu --plan p.json");
         let object = ObjectId::new(Kind::Connection, "it's");
         assert_eq!(
-            typed.adopt("eu-prod", &object),
-            r"stablekey adopt --root examples/us-eu eu-prod 'Connection/it'\''s'"
+            typed.adopt("eu-prod", &object).as_deref(),
+            Some(r"stablekey adopt --root examples/us-eu eu-prod 'Connection/it'\''s'")
         );
         assert_eq!(Invocation::default().plan(), "stablekey plan");
         let hub = Hub { context: None, namespace: "hub".into(), sync: "us-to-eu".into(), tenant: "eu-prod".into() };

@@ -47,6 +47,12 @@ impl Kept {
         syncs.all().filter_map(|sync| Some((sync.clone(), known(sync)?))).collect()
     }
 
+    /// What waits in a target is written again, whatever stands there: a person asked for it.
+    pub fn write_again(&self, target: &str) {
+        let mut state = self.state();
+        state.iter_mut().filter(|((_, of), _)| of == target).for_each(|(_, known)| known.plan.clear());
+    }
+
     /// Keeps what waits in a target, and takes away what does not any more: what the statuses say of it, by sync.
     pub fn update(
         &self,

@@ -5,6 +5,7 @@ mod carries;
 mod counted;
 mod deputies;
 mod gitops;
+mod hub;
 mod keeps;
 mod kubeconfigs;
 mod pulls;
