@@ -23,7 +23,7 @@ const TRIES: usize = 8;
 /// Shows the plans that wait, asks for a typed yes on a terminal, and then sets the annotation
 /// stablekey.dev/approve of the TenantSync, as your own account: it needs the verbs patch and approve on
 /// tenantsyncs. Exactly what was shown is approved; what changes meanwhile is not. Without a terminal give
-/// --digest. Exit codes: 0 approved, or nothing waits; 1 an error, or not approved; others as `stablekey plan` where nothing can be approved.
+/// --digest. Exit codes: 0 approved; 1 an error, or not approved; where nothing waits, those of `plan`.
 #[derive(Debug, Args)]
 pub struct Approve {
     /// The TenantSync
@@ -94,14 +94,14 @@ impl Approve {
         let waits: BTreeSet<&String> =
             parts.iter().filter(|part| part.waiting.is_some()).filter_map(|part| part.target.digest.as_ref()).collect();
         if let Some(digest) = self.digest.iter().find(|digest| !waits.contains(digest)) {
-            let now = waits.iter().map(|digest| format!("\n{digest}")).collect::<String>();
+            let now = waits.iter().map(|digest| format!("\n    {digest}")).collect::<String>();
             let help = if now.is_empty() {
                 "nothing waits for approval there now: stablekey plan shows how it stands".to_string()
             } else {
                 format!("look at what waits now, which has another digest:{now}")
             };
             return Err(Failure::new(
-                format!("nothing was approved: nothing that waits has this digest:\n{digest}"),
+                format!("nothing was approved: nothing that waits has this digest:\n    {digest}"),
                 help,
             ));
         }

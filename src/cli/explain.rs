@@ -1,7 +1,7 @@
 //! `stablekey explain`.
 
 use super::Failure;
-use super::hub::{self, HubOptions, OpenHub};
+use super::hub::{self, HubOptions, OpenHub, OwnContexts};
 use super::options::{FormatOption, Narrowing, RootOption};
 use super::output::{Format, Output};
 use crate::api::Kind;
@@ -49,6 +49,8 @@ pub struct Explain {
     format: FormatOption,
     #[command(flatten)]
     hub: HubOptions,
+    #[command(flatten)]
+    own: OwnContexts,
 }
 
 impl Explain {
@@ -100,7 +102,7 @@ impl Explain {
         let mut hub = OpenHub::open(address, self.root.servers(), output)?;
         let asked = hub.asked(&Narrowing::default())?;
         let mut parts = hub.waiting(&asked, output)?;
-        hub.compare(&self.hub, &mut parts, output)?;
+        hub.compare(&self.own, &mut parts, output)?;
         let explained = HubExplanation::of(&self.name, parts).map_err(|error| hub::no_json(&error))?;
         let style = output.style();
         let form = Form { format: self.format.output, style };

@@ -32,6 +32,11 @@ pub struct HubOptions {
     /// of a folder. No Secret is read
     #[arg(long, short, value_name = "NAMESPACE", value_parser = namespace, conflicts_with = "root")]
     namespace: Option<String>,
+}
+
+/// A person's own contexts, beside a hub.
+#[derive(Debug, Args)]
+pub struct OwnContexts {
     /// Also plan again what goes to this tenant, read with your own context, and show where that differs from
     /// the hub's plan (repeatable)
     #[arg(long = "target", value_name = "TENANT=CONTEXT", requires = "namespace", value_parser = tenant_and_context)]
@@ -44,16 +49,10 @@ impl HubOptions {
         let namespace = self.namespace.clone()?;
         Some(HubAddress { context: self.context.clone(), namespace })
     }
+}
 
-    /// That nothing is to be planned again, where the command does not plan.
-    pub fn has_no_targets(&self, instead: &str) -> Result<(), Failure> {
-        if self.targets.is_empty() {
-            return Ok(());
-        }
-        Err(Failure::new("--target plans again, and status does not plan", format!("use {instead}")))
-    }
-
-    /// The contexts by which tenants are read again.
+impl OwnContexts {
+    /// By tenant.
     fn contexts(&self) -> Result<BTreeMap<String, String>, Failure> {
         let mut contexts = BTreeMap::new();
         for (tenant, context) in &self.targets {
@@ -193,20 +192,22 @@ impl OpenHub {
             let unshown = parts.iter_mut().find_map(|part| self.take_waiting(part).err());
             match unshown {
                 None => return Ok(parts),
-                Some((_, Unshown::Place(error))) => return Err(unread(&error, output)),
+                Some(unfound) if matches!(unfound.why, Unshown::Place(_)) => {
+                    return Err(unshown_plan(&unfound, output));
+                }
                 // The syncer writes the plan, then the status: between the two they differ.
                 Some(_) if read < READS => {
                     std::thread::sleep(PAUSE);
                     self.contents = self.client.read().map_err(|error| unread(&error, output))?;
                 }
-                Some((part, why)) => return Err(unshown_plan(&part, &why)),
+                Some(unfound) => return Err(unshown_plan(&unfound, output)),
             }
         }
         Ok(Vec::new())
     }
 
     /// Reads what waits in a target.
-    fn take_waiting(&self, part: &mut HubPart) -> Result<(), (Unfound, Unshown)> {
+    fn take_waiting(&self, part: &mut HubPart) -> Result<(), Box<Unfound>> {
         let (Some(waiting), Some(digest)) = (&part.target.waiting_plan, &part.target.digest) else { return Ok(()) };
         match self.read_waiting(&waiting.config_map, &waiting.digest, (&part.hub.sync, &part.hub.tenant, digest)) {
             Ok(kept) => part.waiting = Some(kept),
@@ -214,7 +215,7 @@ impl OpenHub {
             Err(Unshown::Unfit(_) | Unshown::Absent) if !part.awaits_approval() => {}
             Err(why) => {
                 let config_map = waiting.config_map.clone();
-                return Err((Unfound { hub: part.hub.clone(), config_map }, why));
+                return Err(Box::new(Unfound { hub: part.hub.clone(), config_map, why }));
             }
         }
         Ok(())
@@ -226,8 +227,8 @@ impl OpenHub {
     }
 
     /// Plans again what was asked for with the contexts that were given, and notes where it differs.
-    pub fn compare(&self, options: &HubOptions, parts: &mut [HubPart], output: &mut Output) -> Result<(), Failure> {
-        let contexts = options.contexts()?;
+    pub fn compare(&self, own: &OwnContexts, parts: &mut [HubPart], output: &mut Output) -> Result<(), Failure> {
+        let contexts = own.contexts()?;
         if contexts.is_empty() {
             return Ok(());
         }
@@ -259,10 +260,11 @@ impl OpenHub {
     }
 }
 
-/// Which plan is not shown.
+/// Which plan is not shown, and why.
 struct Unfound {
     hub: Hub,
     config_map: String,
+    why: Unshown,
 }
 
 /// The targets of a sync.
@@ -285,16 +287,20 @@ fn unread(error: &PlaceError, output: &mut Output) -> Failure {
 }
 
 /// That a plan is not shown, since it is not what the syncer planned.
-fn unshown_plan(part: &Unfound, why: &Unshown) -> Failure {
+fn unshown_plan(part: &Unfound, output: &mut Output) -> Failure {
+    let why = match &part.why {
+        Unshown::Place(error) => return unread(error, output),
+        why => why,
+    };
     let Hub { namespace, sync, tenant, .. } = &part.hub;
     let message = format!(
         "ConfigMap {} of namespace {namespace}, which keeps what {sync} waits with in {tenant}, is not shown: {why}",
         part.config_map
     );
-    let context = part.hub.context.iter().map(|context| format!(" --context {context}")).collect::<String>();
     let help = format!(
         "approve nothing until it is right, and find out who writes ConfigMaps there. To have the syncer write it \
-         again:\nkubectl{context} annotate --overwrite -n {namespace} tenantsync {sync} stablekey.dev/requestedAt=\"$(date +%s)\""
+         again:\n    {}",
+        part.hub.reconcile()
     );
     Failure::new(message, help)
 }

@@ -1,6 +1,6 @@
 //! `stablekey plan`.
 
-use super::hub::{self, HubOptions, OpenHub};
+use super::hub::{self, HubOptions, OpenHub, OwnContexts};
 use super::kept::KeptApprovals;
 use super::options::{FormatOption, Narrowing, RootArgument};
 use super::output::{Format, Output};
@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 /// Show what would be done, and what is missing, before anything is touched
 ///
 /// Compares what is declared (by sources and syncs) with what is live in every tenant. Nothing is
-/// written. With --namespace, and --context, it shows the plans that wait in a hub, as its syncer keeps them there. The schema of `-o json` is docs/plan.schema.json. Exit codes: 0 nothing to do, 1 an error, 2 there are actions, 3 something declared will not
+/// written. With --namespace, and --context, it shows the plans that wait in a hub, as its syncer keeps
+/// them there. The schema of `-o json` is docs/plan.schema.json. Exit codes: 0 nothing to do, 1 an error, 2 there are actions, 3 something declared will not
 /// be reached.
 #[derive(Debug, Args)]
 pub struct PlanCommand {
@@ -28,6 +29,8 @@ pub struct PlanCommand {
     format: FormatOption,
     #[command(flatten)]
     hub: HubOptions,
+    #[command(flatten)]
+    own: OwnContexts,
     /// Also ask each cluster, by a dry run, whether it would take every change: admission policies and
     /// quotas are then in the plan
     #[arg(long, conflicts_with = "namespace")]
@@ -86,7 +89,7 @@ impl PlanCommand {
         let mut hub = OpenHub::open(address, self.root.servers(), output)?;
         let asked = hub.asked(&self.narrowing)?;
         let mut parts = hub.waiting(&asked, output)?;
-        hub.compare(&self.hub, &mut parts, output)?;
+        hub.compare(&self.own, &mut parts, output)?;
         let plan = HubPlan { parts };
         output.result(&match self.format.output {
             Format::Text => plan.text(output.style()),

@@ -48,6 +48,14 @@ impl Hub {
         words(["status".to_string()].into_iter().chain(self.at()))
     }
 
+    /// The command that has the syncer look at the sync now.
+    pub fn reconcile(&self) -> String {
+        let context = self.context.iter().map(|context| format!(" --context {}", quoted(context)));
+        let (context, namespace, sync) = (context.collect::<String>(), quoted(&self.namespace), quoted(&self.sync));
+        let now = r#"stablekey.dev/requestedAt="$(date +%s)""#;
+        format!("kubectl{context} annotate --overwrite -n {namespace} tenantsync {sync} {now}")
+    }
+
     fn at(&self) -> Vec<String> {
         let context = self.context.iter().flat_map(|context| ["--context".to_string(), context.clone()]);
         context.chain(["-n".to_string(), self.namespace.clone()]).collect()
@@ -143,5 +151,9 @@ mod tests {
         let hub = Hub { context: Some("us 1".into()), ..hub };
         assert_eq!(hub.approve(), "stablekey approve us-to-eu --tenant eu-prod --context 'us 1' -n hub");
         assert_eq!(hub.status(), "stablekey status --context 'us 1' -n hub");
+        assert_eq!(
+            hub.reconcile(),
+            r#"kubectl --context 'us 1' annotate --overwrite -n hub tenantsync us-to-eu stablekey.dev/requestedAt="$(date +%s)""#
+        );
     }
 }

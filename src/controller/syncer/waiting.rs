@@ -90,9 +90,11 @@ impl Kept {
 
     /// What is kept for syncs, or targets of theirs, that are no more goes.
     pub fn retain(&self, context: &Context, paths: &Paths, is_there: impl Fn(&str, &str) -> bool) {
-        let gone: Vec<(Of, Known)> = {
+        let gone: BTreeMap<Of, Known> = {
             let mut state = self.state();
-            state.extract_if(.., |(sync, target), _| !is_there(sync, target)).collect()
+            let (there, gone) = std::mem::take(&mut *state).into_iter().partition(|((sync, to), _)| is_there(sync, to));
+            *state = there;
+            gone
         };
         for ((sync, target), known) in gone {
             if let Err(trouble) = remove(context, paths, &known.status.config_map) {
