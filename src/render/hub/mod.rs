@@ -134,3 +134,57 @@ impl HubPart {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::Style;
+    use serde_json::json;
+
+    fn part(state: &str, kept: Option<(usize, &str)>) -> HubPart {
+        let hub = Hub { context: Some("us".into()), namespace: "hub".into(), sync: "s".into(), tenant: "eu".into() };
+        let target = TargetStatus {
+            tenant: "eu".into(),
+            state: state.into(),
+            digest: Some("sha256:00".into()),
+            message: Some("first\nstablekey approve s --tenant eu -n hub".into()),
+            ..TargetStatus::default()
+        };
+        let waiting = kept.map(|(actions, text)| {
+            let kept = json!({
+                "schema": "x", "sync": "s", "tenant": "eu", "digest": "sha256:00", "actions": actions, "shown": 500,
+                "plan": {}, "text": text, "markdown": text,
+            });
+            serde_json::from_str(&kept.to_string()).unwrap()
+        });
+        HubPart { hub, target, is_observed: true, waiting, compared: None }
+    }
+
+    fn text(part: HubPart) -> String {
+        HubPlan { parts: vec![part] }.text(Style::default())
+    }
+
+    #[test]
+    fn a_kept_plan_is_shown_as_it_is_with_commands_for_this_context() {
+        let kept = "eu  2 to create\n  \u{1b}[2Jevil\nNext:\n  stablekey approve s --tenant eu -n hub\n";
+        let shown = text(part("AwaitingApproval", Some((500, kept))));
+        assert!(shown.contains("\n  \\u{1b}[2Jevil\n"), "a terminal obeys none of it: {shown}");
+        assert!(shown.contains("Next:\n  stablekey approve s --tenant eu --context us -n hub\n"), "{shown}");
+        assert!(shown.contains("\n  sha256:00\n") && !shown.contains("Only the first"), "{shown}");
+    }
+
+    #[test]
+    fn where_only_the_first_actions_are_kept_that_is_said() {
+        let shown = text(part("AwaitingApproval", Some((1_234, "x"))));
+        assert!(shown.contains("Only the first 500 of 1,234 actions are kept"), "{shown}");
+        let markdown = HubPlan { parts: vec![part("AwaitingApproval", Some((1_234, "x")))] }.markdown();
+        assert!(markdown.contains("Only the first 500 of 1,234 actions"), "{markdown}");
+    }
+
+    #[test]
+    fn where_nothing_waits_one_line_says_how_it_stands() {
+        let shown = text(part("Blocked", None));
+        assert_eq!(shown, "s → eu  Blocked  first\n  stablekey approve s --tenant eu --context us -n hub\n");
+        assert_eq!(text(HubPart { target: not_planned("eu"), ..part("", None) }).lines().count(), 1);
+    }
+}
