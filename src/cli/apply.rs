@@ -1,7 +1,7 @@
 //! `stablekey apply`.
 
 use super::kept::KeptApprovals;
-use super::options::{FormatOption, Narrowing, RootArgument};
+use super::options::{FormatOption, Narrowing, RootArgument, digest};
 use super::output::{Format, Output, Question};
 use super::plan_file::PlanFile;
 use super::planning::Planned;
@@ -171,17 +171,6 @@ impl Apply {
         let needing = planned.plan.counts.needs_approval;
         let question = Question { changes: planned.plan.actions().count(), needing };
         Ok(output.confirm(&question).then_some(Consent::All))
-    }
-}
-
-/// A digest as a plan shows it.
-fn digest(text: &str) -> Result<String, String> {
-    let digest = text.trim().to_ascii_lowercase();
-    let hex = digest.strip_prefix("sha256:").unwrap_or_default();
-    if hex.len() == 64 && hex.chars().all(|c| c.is_ascii_hexdigit()) {
-        Ok(digest)
-    } else {
-        Err("a digest is sha256: and 64 hexadecimal digits, as the plan shows it".to_string())
     }
 }
 

@@ -1,15 +1,18 @@
 //! `stablekey explain`.
 
 use super::Failure;
-use super::options::{FormatOption, RootOption};
+use super::hub::{self, HubOptions, OpenHub, OwnContexts};
+use super::options::{FormatOption, Narrowing, RootOption};
 use super::output::{Format, Output};
 use crate::api::Kind;
 use crate::engine::plan::{Scope, outcome, plan};
 use crate::engine::world::World;
+use crate::render::hub::HubExplanation;
 use crate::render::{
     self, ExplainError, Layout, Style, explain_everywhere, explain_integration, explain_key, explain_tenant,
     is_integration,
 };
+use crate::tenant::hub::HubAddress;
 use clap::Args;
 use serde::Serialize;
 
@@ -22,6 +25,9 @@ use serde::Serialize;
 ///
 /// Where several things have a name it is the stable key that is explained; write
 /// connection/NAME, integration/NAME or tenant/NAME to say which is meant.
+///
+/// With --namespace, and --context, it shows what the plans that wait in a hub do to a connection or an
+/// integration, target by target.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Explain {
@@ -29,6 +35,7 @@ pub struct Explain {
     #[arg(value_name = "NAME|TENANT")]
     name: String,
     /// The integration to explain in that tenant
+    #[arg(conflicts_with = "namespace")]
     integration: Option<String>,
     #[command(flatten)]
     root: RootOption,
@@ -40,10 +47,17 @@ pub struct Explain {
     step: Option<String>,
     #[command(flatten)]
     format: FormatOption,
+    #[command(flatten)]
+    hub: HubOptions,
+    #[command(flatten)]
+    own: OwnContexts,
 }
 
 impl Explain {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+        if let Some(address) = self.hub.address() {
+            return self.run_on_hub(address, output);
+        }
         let project = self.root.open()?;
         output.problems(&project.problems);
         output.roles(project.roles.iter().map(String::as_str));
@@ -78,6 +92,28 @@ impl Explain {
         output.result(&text)?;
         Ok(u8::from(!project.problems.is_empty()))
     }
+
+    /// Shows what waits in a hub for an object.
+    fn run_on_hub(&self, address: HubAddress, output: &mut Output) -> Result<u8, Failure> {
+        if let Some((kind, _)) = self.name.split_once('/').filter(|(kind, _)| !explains(kind)) {
+            let help = "write Connection/KEY or Integration/NAME; stablekey status shows a hub's tenants";
+            return Err(Failure::new(format!("a hub explains no {kind}"), help));
+        }
+        let mut hub = OpenHub::open(address, self.root.servers(), output)?;
+        let asked = hub.asked(&Narrowing::default())?;
+        let mut parts = hub.waiting(&asked, output)?;
+        hub.compare(&self.own, &mut parts, output)?;
+        let explained = HubExplanation::of(&self.name, parts).map_err(|error| hub::no_json(&error))?;
+        let style = output.style();
+        let form = Form { format: self.format.output, style };
+        output.result(&form.of(&explained.json(), || explained.text(style), || explained.markdown())?)?;
+        Ok(0)
+    }
+}
+
+/// Whether objects of a kind are explained in a hub.
+fn explains(kind: &str) -> bool {
+    matches!(Kind::typed(kind), Some(Kind::Connection | Kind::Integration))
 }
 
 /// What a name may be of.

@@ -2,10 +2,12 @@
 
 mod adopt;
 mod apply;
+mod approve;
 mod controller;
 mod crds;
 mod explain;
 mod export;
+mod hub;
 mod import;
 mod kept;
 mod naming;
@@ -52,6 +54,7 @@ enum Command {
     Apply(apply::Apply),
     Status(status::Status),
     Explain(explain::Explain),
+    Approve(approve::Approve),
     Import(import::Import),
     Export(export::Export),
     Adopt(adopt::Adopt),
@@ -115,6 +118,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Apply(command) => command.run(&mut output),
         Command::Status(command) => command.run(&mut output),
         Command::Explain(command) => command.run(&mut output),
+        Command::Approve(command) => command.run(&mut output),
         Command::Import(command) => command.run(&mut output),
         Command::Export(command) => command.run(&mut output),
         Command::Adopt(command) => command.run(&mut output),

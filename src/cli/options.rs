@@ -28,7 +28,8 @@ pub struct ClusterOptions {
 }
 
 impl ClusterOptions {
-    fn servers(&self) -> Arc<Servers> {
+    /// The API servers of this run.
+    pub fn servers(&self) -> Arc<Servers> {
         self.servers.get_or_init(|| Arc::new(Servers::with_patience(self.request_timeout))).clone()
     }
 }
@@ -91,6 +92,16 @@ impl RootArgument {
         let sources = self.sources.iter().flat_map(|(t, p)| ["--source".to_string(), format!("{t}={}", p.display())]);
         let narrowed = narrowing.arguments().chain(sources).collect();
         Invocation { root: (root != ".").then_some(root), narrowed, ..Invocation::default() }
+    }
+
+    /// The API servers of this run.
+    pub fn servers(&self) -> Arc<Servers> {
+        self.clusters.servers()
+    }
+
+    /// Whether a source was given.
+    pub fn has_sources(&self) -> bool {
+        !self.sources.is_empty()
     }
 
     /// Reads the project.
@@ -239,6 +250,11 @@ fn plain(path: &Path) -> PathBuf {
 }
 
 impl RootOption {
+    /// The API servers of this run.
+    pub fn servers(&self) -> Arc<Servers> {
+        self.clusters.servers()
+    }
+
     /// As the person typed it, where it is not the current folder.
     pub fn typed(&self) -> Option<String> {
         Some(self.root.display().to_string()).filter(|root| root != ".")
@@ -278,7 +294,11 @@ pub fn with_tenants(mut project: Project) -> Result<Project, Failure> {
         let message = format!(
             "no Tenant in {root} has its place in files: {count} of its Tenants and TenantSyncs are for clusters"
         );
-        Failure::new(message, "apply them there with kubectl; a Tenant for files has place: {directory: {path: …}}")
+        Failure::new(
+            message,
+            "apply them there with kubectl, then give --namespace, and --context, to see what waits; a Tenant for \
+             files has place: {directory: {path: …}}",
+        )
     } else {
         return Ok(project);
     };
@@ -342,6 +362,17 @@ impl Narrowing {
                 .map(|name| Kind::TenantSync.name_in(name.strip_prefix("sync/").unwrap_or(name)).to_string())
                 .collect(),
         }
+    }
+}
+
+/// A digest as a plan shows it.
+pub fn digest(text: &str) -> Result<String, String> {
+    let digest = text.trim().to_ascii_lowercase();
+    let hex = digest.strip_prefix("sha256:").unwrap_or_default();
+    if hex.len() == 64 && hex.chars().all(|c| c.is_ascii_hexdigit()) {
+        Ok(digest)
+    } else {
+        Err("a digest is sha256: and 64 hexadecimal digits, as the plan shows it".to_string())
     }
 }
 

@@ -129,7 +129,12 @@ impl Output {
     pub fn failure(&mut self, failure: &Failure) {
         self.problems(&failure.problems);
         let columns = self.error_columns.unwrap_or(usize::MAX);
-        let part = |head: &str, body: &str| format!("{head}{}", text::wrapped(body, columns, head.len()));
+        // What follows the first line is for copying: it stands as it is.
+        let part = |head: &str, body: &str| {
+            let mut lines = body.split('\n');
+            let first = text::wrapped(lines.next().unwrap_or_default(), columns, head.len());
+            format!("{head}{first}{}", lines.map(|line| format!("\n{line}")).collect::<String>())
+        };
         self.note(&format!("{}\n{}", part("error: ", &failure.message), part("  = help: ", &failure.help)));
     }
 
@@ -156,6 +161,14 @@ impl Output {
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer);
         read.is_ok() && question.accepts(&answer)
+    }
+
+    /// Asks for the whole word: a single letter is typed too easily to approve anything by it.
+    pub fn confirm_typed(&mut self, question: &str) -> bool {
+        let _ = write!(std::io::stderr().lock(), "{} ", text::line(question));
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        read.is_ok() && answer.trim().eq_ignore_ascii_case("yes")
     }
 }
 

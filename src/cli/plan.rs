@@ -1,19 +1,23 @@
 //! `stablekey plan`.
 
+use super::hub::{self, HubOptions, OpenHub, OwnContexts};
 use super::kept::KeptApprovals;
 use super::options::{FormatOption, Narrowing, RootArgument};
 use super::output::{Format, Output};
 use super::{Failure, plan_file, planning};
 use crate::engine::plan::Plan;
+use crate::render::hub::HubPlan;
 use crate::render::{self, Invocation, Layout, Style};
 use crate::tenant::approvals::Kept;
+use crate::tenant::hub::HubAddress;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
 /// Show what would be done, and what is missing, before anything is touched
 ///
 /// Compares what is declared (by sources and syncs) with what is live in every tenant. Nothing is
-/// written. The schema of `-o json` is docs/plan.schema.json. Exit codes: 0 nothing to do, 1 an error, 2 there are actions, 3 something declared will not
+/// written. With --namespace, and --context, it shows the plans that wait in a hub, as its syncer keeps
+/// them there. The schema of `-o json` is docs/plan.schema.json. Exit codes: 0 nothing to do, 1 an error, 2 there are actions, 3 something declared will not
 /// be reached.
 #[derive(Debug, Args)]
 pub struct PlanCommand {
@@ -23,18 +27,25 @@ pub struct PlanCommand {
     narrowing: Narrowing,
     #[command(flatten)]
     format: FormatOption,
+    #[command(flatten)]
+    hub: HubOptions,
+    #[command(flatten)]
+    own: OwnContexts,
     /// Also ask each cluster, by a dry run, whether it would take every change: admission policies and
     /// quotas are then in the plan
-    #[arg(long)]
+    #[arg(long, conflicts_with = "namespace")]
     server: bool,
     /// Also write the plan to this file: what `apply --plan` takes as consent. Only a regular file is
     /// replaced; - is standard output, and the plan is then shown on standard error
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "namespace")]
     out: Option<PathBuf>,
 }
 
 impl PlanCommand {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+        if let Some(address) = self.hub.address() {
+            return self.run_on_hub(address, output);
+        }
         let project = self.root.open()?;
         let mut planned = planning::make(&project, &self.narrowing.scope())?;
         let mut roles = project.roles.clone();
@@ -70,6 +81,28 @@ impl PlanCommand {
             plan_file::save(&planned.plan, &self.root.sources_seen_from_root()?, path, output)?;
         }
         Ok(planned.plan.exit)
+    }
+
+    /// Shows what waits in a hub.
+    fn run_on_hub(&self, address: HubAddress, output: &mut Output) -> Result<u8, Failure> {
+        hub::check_options(&self.root, &self.narrowing)?;
+        let mut hub = OpenHub::open(address, self.root.servers(), output)?;
+        let asked = hub.asked(&self.narrowing)?;
+        let mut parts = hub.waiting(&asked, output)?;
+        hub.compare(&self.own, &mut parts, output)?;
+        let plan = HubPlan { parts };
+        output.result(&match self.format.output {
+            Format::Text => plan.text(output.style()),
+            Format::Markdown => plan.markdown(),
+            Format::Json => {
+                let json = plan.json().map_err(|error| hub::no_json(&error))?;
+                render::json(&json, Layout::Pretty).map_err(|error| hub::no_json(&error))?
+            }
+        })?;
+        if self.format.output == Format::Json {
+            plan.asides().iter().for_each(|aside| output.note(aside));
+        }
+        Ok(plan.exit())
     }
 }
 

@@ -1,15 +1,20 @@
 //! `stablekey status`.
 
+use super::hub::{self, HubOptions, OpenHub};
 use super::options::{FormatOption, Narrowing, RootArgument};
 use super::output::{Format, Output};
 use super::{Failure, planning};
+use crate::render::hub::{HubStatus, HubSyncStatus, HubTenantStatus};
 use crate::render::{self, Layout};
+use crate::tenant::hub::HubAddress;
+use crate::tenant::kubernetes::hub::HubTenant;
 use clap::Args;
 
 /// Every tenant at a glance: the page one opens in the morning
 ///
 /// Components and their connections, the matrix of stable keys and tenants, what is out of sync, and
-/// with --todo what people must do by hand. Exit codes are those of `plan`.
+/// with --todo what people must do by hand. With --namespace, and --context, it shows a hub: how each sync
+/// stands in each target, as its syncer says. Exit codes are those of `plan`.
 #[derive(Debug, Args)]
 pub struct Status {
     #[command(flatten)]
@@ -18,13 +23,18 @@ pub struct Status {
     narrowing: Narrowing,
     #[command(flatten)]
     format: FormatOption,
+    #[command(flatten)]
+    hub: HubOptions,
     /// Only what people must do by hand, as a checklist
-    #[arg(long)]
+    #[arg(long, conflicts_with = "namespace")]
     todo: bool,
 }
 
 impl Status {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+        if let Some(address) = self.hub.address() {
+            return self.run_on_hub(address, output);
+        }
         let project = self.root.open()?;
         let planned = planning::make(&project, &self.narrowing.scope())?;
         output.problems(&project.problems);
@@ -42,5 +52,34 @@ impl Status {
             Format::Text => status.text(&typed, output.style()),
         })?;
         Ok(planned.plan.exit)
+    }
+
+    /// Shows how a hub stands.
+    fn run_on_hub(&self, address: HubAddress, output: &mut Output) -> Result<u8, Failure> {
+        hub::check_options(&self.root, &self.narrowing)?;
+        let hub = OpenHub::open(address, self.root.servers(), output)?;
+        let asked = hub.asked(&self.narrowing)?;
+        let syncs = hub.statuses(&asked).into_iter().map(|part| {
+            let mode = hub.contents.syncs.get(&part.hub.sync).map_or("Plan", hub::mode);
+            HubSyncStatus::of(mode, part)
+        });
+        let scope = self.narrowing.scope();
+        let is_asked = |name: &String| scope.tenants.is_empty() || scope.tenants.contains(name);
+        let tenants = hub.contents.tenants.iter().filter(|(name, _)| is_asked(name));
+        let tenants = tenants.map(|(name, tenant)| of_tenant(name, tenant)).collect();
+        let status = HubStatus::of(&hub.address.namespace, tenants, syncs.collect());
+        output.result(&match self.format.output {
+            Format::Json => render::json(&status, Layout::Pretty).map_err(|error| hub::no_json(&error))?,
+            Format::Markdown => status.markdown(),
+            Format::Text => status.text(output.style()),
+        })?;
+        Ok(status.exit())
+    }
+}
+
+fn of_tenant(name: &str, tenant: &HubTenant) -> HubTenantStatus {
+    match &tenant.spec {
+        Ok(spec) => HubTenantStatus::of(name, &tenant.status, spec.region.clone(), spec.environment.clone()),
+        Err(why) => HubTenantStatus::unreadable(name, why),
     }
 }

@@ -76,7 +76,7 @@ codes! {
     ObjectInvalid = "SK0125", Error, "an object is invalid and held back";
     SyncUnknownTenant = "SK0126", Error, "a sync names a tenant that is not there";
     BindingUnknown = "SK0127", Unreached, "whether a variable is bound cannot be known";
-    WriterGone = "SK0128", Warning, "what a writer that is gone once wrote stays";
+    WriterGone = "SK0128", Warning, "what a writer that is not here once wrote stays";
     NotAllowed = "SK0129", Unreached, "the tenant's policy does not allow the action";
     VariableUndeclared = "SK0130", Warning, "the definition uses a connection variable that connections does not list";
     TenantUnreachable = "SK0131", Error, "a tenant cannot be read";

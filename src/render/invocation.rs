@@ -43,6 +43,19 @@ impl Hub {
         words(["approve".to_string()].into_iter().chain(sync).chain(self.at()))
     }
 
+    /// `stablekey status …`, of all of the hub.
+    pub fn status(&self) -> String {
+        words(["status".to_string()].into_iter().chain(self.at()))
+    }
+
+    /// The command that has the syncer look at the sync now.
+    pub fn reconcile(&self) -> String {
+        let context = self.context.iter().map(|context| format!(" --context {}", quoted(context)));
+        let (context, namespace, sync) = (context.collect::<String>(), quoted(&self.namespace), quoted(&self.sync));
+        let now = r#"stablekey.dev/requestedAt="$(date +%s)""#;
+        format!("kubectl{context} annotate --overwrite -n {namespace} tenantsync {sync} {now}")
+    }
+
     fn at(&self) -> Vec<String> {
         let context = self.context.iter().flat_map(|context| ["--context".to_string(), context.clone()]);
         context.chain(["-n".to_string(), self.namespace.clone()]).collect()
@@ -79,13 +92,17 @@ impl Invocation {
 
     /// `stablekey status …`, of everything.
     pub fn status(&self) -> String {
+        if let Some(hub) = &self.hub {
+            return hub.status();
+        }
         Invocation { narrowed: Vec::new(), ..self.clone() }.over_root("status", &[])
     }
 
-    /// `stablekey adopt … TENANT KIND/NAME`.
-    pub fn adopt(&self, tenant: &str, object: &ObjectId) -> String {
+    /// `stablekey adopt … TENANT KIND/NAME`; `None` on a hub, where there is no such command.
+    pub fn adopt(&self, tenant: &str, object: &ObjectId) -> Option<String> {
         let root = self.root.iter().flat_map(|root| ["--root".to_string(), root.clone()]);
-        words(["adopt".to_string()].into_iter().chain(root).chain([tenant.to_string(), object.to_string()]))
+        let typed = ["adopt".to_string()].into_iter().chain(root).chain([tenant.to_string(), object.to_string()]);
+        self.hub.is_none().then(|| words(typed))
     }
 
     fn over_root(&self, command: &str, more: &[String]) -> String {
@@ -124,12 +141,19 @@ mod tests {
         assert_eq!(written.apply(), "stablekey apply examples/us-eu --plan p.json");
         let object = ObjectId::new(Kind::Connection, "it's");
         assert_eq!(
-            typed.adopt("eu-prod", &object),
-            r"stablekey adopt --root examples/us-eu eu-prod 'Connection/it'\''s'"
+            typed.adopt("eu-prod", &object).as_deref(),
+            Some(r"stablekey adopt --root examples/us-eu eu-prod 'Connection/it'\''s'")
         );
         assert_eq!(Invocation::default().plan(), "stablekey plan");
         let hub = Hub { context: None, namespace: "hub".into(), sync: "us-to-eu".into(), tenant: "eu-prod".into() };
         assert_eq!(hub.plan(), "stablekey plan -n hub --sync us-to-eu --tenant eu-prod");
         assert_eq!(hub.approve(), "stablekey approve us-to-eu --tenant eu-prod -n hub");
+        let hub = Hub { context: Some("us 1".into()), ..hub };
+        assert_eq!(hub.approve(), "stablekey approve us-to-eu --tenant eu-prod --context 'us 1' -n hub");
+        assert_eq!(hub.status(), "stablekey status --context 'us 1' -n hub");
+        assert_eq!(
+            hub.reconcile(),
+            r#"kubectl --context 'us 1' annotate --overwrite -n hub tenantsync us-to-eu stablekey.dev/requestedAt="$(date +%s)""#
+        );
     }
 }

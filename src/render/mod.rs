@@ -13,6 +13,7 @@ mod explain_everywhere;
 mod explain_tenant;
 mod explain_text;
 mod findings;
+pub mod hub;
 mod invocation;
 mod json;
 mod kept_text;

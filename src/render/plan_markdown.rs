@@ -32,7 +32,12 @@ pub fn plan_markdown(plan: &Plan, typed: &Invocation) -> String {
         let as_far_as = md(&as_far_as(&plan.scope));
         return format!("{head}✅ Nothing to do: everything is as declared{as_far_as}{rest}.\n");
     }
-    let closing: String = next(plan, &tally, typed).iter().map(|next| format!("\n{}\n", md(&next.line()))).collect();
+    let closing =
+        next(plan, &tally, typed).into_iter().map(|next| match typed.hub.is_some() && !next.command.is_empty() {
+            true => format!("\n{}\n\n{}", md(&next.lead), command(&next.command)),
+            false => format!("\n{}\n", md(&next.line())),
+        });
+    let closing: String = closing.collect();
     let mut comment = Comment::new(closing, &typed.plan());
     comment.add(&format!("{head}**{}.**\n\n", md(&tally.sentence())));
     table(&mut comment, &targets);

@@ -47,8 +47,13 @@ pub fn plan_text(plan: &Plan, typed: &Invocation, style: Style) -> String {
     quiet_tenants(&mut page, &unknown, false);
     page.gap();
     page.wrap(0, 0, &[strong(format!("{}.", tally.sentence()))]);
-    for Next { lead, command: typed, tail } in next(plan, &tally, typed) {
-        page.wrap(0, 2, &[plain(format!("{lead} ")), command(typed), plain(tail)]);
+    for Next { lead, command: next, tail } in next(plan, &tally, typed) {
+        if typed.hub.is_some() && !next.is_empty() {
+            page.wrap(0, 2, &[plain(lead)]);
+            page.line(2, &[command(next)]);
+        } else {
+            page.wrap(0, 2, &[plain(format!("{lead} ")), command(next), plain(tail)]);
+        }
     }
     page.finish()
 }
@@ -205,13 +210,14 @@ fn drifted(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
         page.wrap(2, 6, &head);
         page.wrap(6, 6, &[plain(format!("{} changed in {tenant}{by} after we wrote it, and is left so", and(fields)))]);
         would_change(page, &drifted.parts);
-        let adopt = typed.adopt(tenant, object);
-        page.wrap(
-            6,
-            8,
-            &[plain(format!("→ to put it back: policy.drift: Correct in Tenant {tenant}; or this, and apply:"))],
-        );
-        page.line(10, &[command(adopt)]);
+        let put_back = format!("→ to put it back: policy.drift: Correct in Tenant {tenant}");
+        match typed.adopt(tenant, object) {
+            Some(adopt) => {
+                page.wrap(6, 8, &[plain(format!("{put_back}; or this, and apply:"))]);
+                page.line(10, &[command(adopt)]);
+            }
+            None => page.wrap(6, 8, &[plain(put_back)]),
+        }
         page.wrap(8, 8, &[plain("to keep it: change it where it is declared, or override it in the sync")]);
     });
 }
@@ -243,8 +249,13 @@ fn held_variables(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
         let head = [Span::new(Tone::Bad, "✗ held"), plain("  "), strong(held.object.to_string())];
         page.wrap(2, 6, &head);
         page.wrap(6, 6, &[plain(format!("{}: {} has its own binding, which stays", and(&held.fields), held.by))]);
-        page.wrap(6, 8, &[plain("→ to bind it as it is declared, this, and apply:")]);
-        page.line(10, &[strong(typed.adopt(tenant, held.object))]);
+        match typed.adopt(tenant, held.object) {
+            Some(adopt) => {
+                page.wrap(6, 8, &[plain("→ to bind it as it is declared, this, and apply:")]);
+                page.line(10, &[command(adopt)]);
+            }
+            None => page.wrap(6, 8, &[plain(format!("→ bind it in {tenant} as it is declared"))]),
+        }
         let keep = format!("to keep it: declare it in the source of {tenant}, or override it in the sync (keep: true)");
         page.wrap(8, 8, &[plain(keep)]);
     });

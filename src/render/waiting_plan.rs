@@ -81,8 +81,8 @@ pub fn pack(plan: &Plan, sync: &str, tenant: &str, typed: &Invocation) -> Option
     packed(&first, sync, tenant, typed, all).filter(|first| first.bytes.len() <= LARGEST)
 }
 
-/// The part of a plan that is a sync's.
-fn of_sync(plan: &Plan, sync: &str, tenant: &str) -> Option<Plan> {
+/// The part of a plan that is a sync's; `None` where it does nothing there.
+pub fn of_sync(plan: &Plan, sync: &str, tenant: &str) -> Option<Plan> {
     let writer = Writer::Sync(sync.to_string());
     let mut target = plan.targets.iter().find(|target| target.tenant == tenant)?.clone();
     target.actions.retain(|action| action.writers.contains(&writer));

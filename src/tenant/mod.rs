@@ -6,6 +6,7 @@ pub mod directory;
 pub mod disk;
 mod files;
 pub mod gather;
+pub mod hub;
 mod ignore;
 pub mod kubernetes;
 pub mod layout;

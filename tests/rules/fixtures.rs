@@ -272,6 +272,13 @@ impl Tenant {
         self
     }
 
+    /// Its location is a folder, and no namespace.
+    pub fn in_folder(mut self) -> Self {
+        let folder = DirectoryPlace { path: "folder".to_string() };
+        self.view.spec.place = Some(Place::Directory(folder));
+        self
+    }
+
     pub fn accepts_nobody(mut self) -> Self {
         self.view.spec.accept_from.clear();
         self

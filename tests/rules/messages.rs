@@ -46,7 +46,7 @@ fn a_name_that_another_key_took_says_which() {
 fn what_a_writer_that_is_gone_wrote_is_named_with_what_helps() {
     let w = world()
         .tenant("dev", |t| t.connection("crm", "a/b").integration("i").binds("CRM", "crm"))
-        .tenant("prod", |t| t.accepts("dev"))
+        .tenant("prod", |t| t.accepts("dev").in_folder())
         .sync("up", "dev", "prod")
         .mirror()
         .applied();
@@ -61,6 +61,19 @@ fn what_a_writer_that_is_gone_wrote_is_named_with_what_helps() {
     let mut forgotten = gone;
     forgotten.edit_live("prod", |inventory| inventory.records.clear());
     forgotten.plan().finds_no(Code::WriterGone).is_empty();
+}
+
+/// "A live sync is never called gone": what is in a cluster may be written from a hub that is not read here.
+#[test]
+fn a_writer_that_is_not_known_of_a_tenant_in_a_cluster_is_not_called_gone() {
+    let tenants = world()
+        .tenant("dev", |t| t.connection("crm", "a/b").integration("i").binds("CRM", "crm"))
+        .tenant("prod", |t| t.accepts("dev"));
+    let plan = tenants.sync("up", "dev", "prod").mirror().applied().without_sync("up").plan();
+    let found = plan.finding(Code::WriterGone);
+    assert_eq!(found.text, "sync/up is unknown here; what it wrote stays in prod: Connection/crm, Integration/i");
+    assert!(found.mend.contains("of a hub") && found.mend.contains("stablekey.dev/wrote"), "{}", found.mend);
+    plan.exits(0);
 }
 
 /// "The ordered changes … each with reason, field changes": of a delete, what goes with it that nobody declares.

@@ -262,7 +262,7 @@ fn a_writer_that_is_gone_removes_nothing_and_is_reported() {
     let gone = before.clone().without_sync("s");
     gone.plan().is_empty();
     // "what a vanished writer wrote stays and is reported as orphaned."
-    assert!(gone.plan().finding(Code::WriterGone).text.contains("sync/s is gone"));
+    assert!(gone.plan().finding(Code::WriterGone).text.contains("sync/s is unknown here"));
     gone.plan().exits(0);
     assert_eq!(gone.applied().live("eu").records, before.live("eu").records);
 }

@@ -45,8 +45,12 @@ struct OfSync {
     /// The digests that stand in its annotation.
     standing: BTreeSet<String>,
     /// What is left of each approval that was begun, by target and digest. Nothing left: it is spent.
-    begun: BTreeMap<(String, String), BTreeSet<Short>>,
+    begun: Begun,
+    /// The same, as the status has it.
+    written: Begun,
 }
+
+type Begun = BTreeMap<(String, String), BTreeSet<Short>>;
 
 /// The approvals of a hub. Each is written to the status of its sync before anything is done by it.
 #[derive(Debug)]
@@ -86,7 +90,8 @@ impl Ledger {
         let known = state.entry(sync.to_string()).or_default();
         if known.uid != uid {
             let begun = written.iter().map(|a| ((a.tenant.clone(), a.digest.clone()), unpacked(&a.left)));
-            *known = OfSync { uid: uid.to_string(), begun: begun.collect(), ..OfSync::default() };
+            let begun: Begun = begun.collect();
+            *known = OfSync { uid: uid.to_string(), written: begun.clone(), begun, ..OfSync::default() };
         }
         known.begun.retain(|(_, digest), _| standing.contains(digest));
         known.standing = standing;
@@ -138,17 +143,30 @@ impl Ledger {
         Ok(())
     }
 
+    /// The syncs of which an approval that was taken back stands in the status still: given again it would count as
+    /// spent after a restart.
+    pub fn to_forget(&self) -> Vec<String> {
+        let state = self.state();
+        let stands = |known: &OfSync| known.written.keys().any(|approval| !known.begun.contains_key(approval));
+        state.iter().filter(|(_, known)| stands(known)).map(|(sync, _)| sync.clone()).collect()
+    }
+
+    /// Takes what was taken back out of the status of a sync.
+    pub fn forget(&self, sync: &str) -> Result<(), PlaceError> {
+        self.change(sync, |_| {})
+    }
+
     /// Changes what is known of a sync, once that is written.
     fn change(&self, sync: &str, change: impl FnOnce(&mut OfSync)) -> Result<(), PlaceError> {
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (uid, mut begun) = {
+        let (uid, written, mut begun) = {
             let state = self.state();
             let Some(known) = state.get(sync) else { return Ok(()) };
-            (known.uid.clone(), OfSync { begun: known.begun.clone(), ..OfSync::default() })
+            let begun = OfSync { begun: known.begun.clone(), ..OfSync::default() };
+            (known.uid.clone(), known.written.clone(), begun)
         };
-        let before = begun.begun.clone();
         change(&mut begun);
-        if begun.begun == before {
+        if begun.begun == written {
             return Ok(());
         }
         let approvals: Vec<ApprovalStatus> = begun.begun.iter().map(status).collect();
@@ -162,6 +180,7 @@ impl Ledger {
         let answer = self.server.wait(self.server.ask(&ask));
         answer.map_err(|trouble| of_place(trouble, &self.server, &self.paths, &doing))?;
         if let Some(known) = self.state().get_mut(sync).filter(|known| known.uid == uid) {
+            known.written = begun.begun.clone();
             // What was taken back meanwhile stays so.
             known.begun = begun.begun.into_iter().filter(|((_, digest), _)| known.standing.contains(digest)).collect();
         }
@@ -313,7 +332,9 @@ mod tests {
         ledger.observe("s", "uid", standing(&[1, 2, 3, 4]), &[]);
         assert_eq!(ledger.given("s", "eu").spent, standing(&[1]));
         // Taken back and given anew.
+        assert_eq!(ledger.to_forget(), [""; 0]);
         ledger.observe("s", "uid", standing(&[2]), &status);
+        assert_eq!(ledger.to_forget(), ["s"]);
         ledger.observe("s", "uid", standing(&[1, 2]), &status);
         assert_eq!(ledger.given("s", "eu").usable, standing(&[1, 2]));
     }

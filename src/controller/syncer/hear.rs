@@ -155,6 +155,7 @@ impl Hub {
             if requested != target.requested {
                 target.requested = requested;
                 target.agenda.hurry(now);
+                self.waiting_plans.write_again(&name);
             }
         }
         self.look_at_everything();

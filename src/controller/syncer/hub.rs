@@ -229,12 +229,32 @@ impl Hub {
         self.is_to_say = false;
         let (now, time) = (Instant::now(), Time(k8s_openapi::jiff::Timestamp::now()));
         self.writing.retain(|_, again| again.is_none_or(|again| again > now));
-        let syncs: Vec<_> =
-            self.syncs.values().filter_map(|live| statuses::of_sync(live, &self.targets, &time)).collect();
+        let syncs: Vec<_> = self
+            .syncs
+            .values()
+            .filter_map(|live| statuses::of_sync(live, self.paths.namespace(), &self.targets, &time))
+            .collect();
         let tenants: Vec<_> =
             self.tenants.values().filter_map(|live| statuses::of_tenant(live, &self.places, &time)).collect();
+        self.forget_approvals();
         syncs.into_iter().for_each(|said| self.write_status(said));
         tenants.into_iter().for_each(|said| self.write_status(said));
+    }
+
+    /// Approvals that were taken back go from the statuses: whoever gives one again waits for that.
+    fn forget_approvals(&mut self) {
+        for sync in self.approvals.to_forget() {
+            let approvals = self.approvals.clone();
+            self.tasks.spawn(async move {
+                let forgotten = tokio::task::spawn_blocking({
+                    let sync = sync.clone();
+                    move || approvals.forget(&sync)
+                });
+                if let Ok(Err(error)) = forgotten.await {
+                    warn!(sync, why = %error, "an approval that was taken back stands in its status");
+                }
+            });
+        }
     }
 
     fn write_status<S: serde::Serialize + Send + std::marker::Sync + 'static>(&mut self, said: Said<S>) {

@@ -6,6 +6,7 @@ use crate::engine::code::{Code, Severity};
 use crate::engine::item::ObjectId;
 use crate::engine::plan::{Action, ActionKind, Finding, Note, State, Target};
 use crate::engine::record::Writer;
+use crate::render::Hub;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many actions, and how many that are blocked, a status names.
@@ -262,17 +263,23 @@ fn standing(
 
 /// What a person who may approve does next: each command can be pasted as it stands, and the digest.
 fn asks(evidence: &Evidence<'_>, waiting: usize, digest: &str) -> String {
-    let Evidence { sync, namespace, target, .. } = evidence;
+    let hub = Hub {
+        context: None,
+        namespace: evidence.namespace.to_string(),
+        sync: evidence.sync.to_string(),
+        tenant: evidence.target.tenant.clone(),
+    };
     let void = evidence.void.map(|why| format!("; what was approved does not hold: {why}")).unwrap_or_default();
     let is_spent = evidence.spent.is_some_and(|spent| spent.contains(digest));
     let spent = if is_spent { "; the same was approved and carried out before, and needs a new approval" } else { "" };
     let wait = if waiting == 1 { "1 action awaits".to_string() } else { format!("{waiting} actions await") };
     format!(
         "{wait} approval{void}{spent}: look first, then approve\n\
-         stablekey plan -n {namespace} --sync {sync} --tenant {}\n\
-         stablekey approve {sync} -n {namespace} --tenant {}\n\
+         {}\n\
+         {}\n\
          {digest}",
-        target.tenant, target.tenant
+        hub.plan(),
+        hub.approve()
     )
 }
 

@@ -63,6 +63,6 @@ fn is_news(before: &[Condition], now: &Condition) -> bool {
         "Ready" => !before.is_some_and(|before| before.status == now.status && before.reason == now.reason),
         // They say what Ready says.
         "InSync" | "Reconciling" | "Stalled" => false,
-        _ => !before.is_some_and(|before| before.message == now.message),
+        _ => before.is_none_or(|before| before.message != now.message),
     }
 }

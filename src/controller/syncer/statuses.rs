@@ -31,6 +31,7 @@ pub struct Said<S> {
 /// targets were looked at.
 pub fn of_sync(
     live: &Live<Object<TenantSyncSpec>>,
+    namespace: &str,
     targets: &BTreeMap<String, TargetState>,
     now: &Time,
 ) -> Option<Said<TenantSyncStatus>> {
@@ -60,7 +61,7 @@ pub fn of_sync(
     let targets: Vec<TargetStatus> = standing.into_iter().map(|(status, _)| status.clone()).collect();
     let given = sync.metadata.annotations.get(APPROVE).map(|text| digests(text)).unwrap_or_default();
     let mut verdicts = judge::verdicts(&targets);
-    verdicts.extend(stale(&live.name, &given, &targets, known));
+    verdicts.extend(stale((namespace, &live.name), &given, &targets, known));
     let status = TenantSyncStatus {
         observed_generation: Some(live.generation),
         conditions: conditions(&before.conditions, verdicts, live.generation, now),
@@ -132,7 +133,7 @@ pub fn digests(annotation: &str) -> BTreeSet<String> {
 
 /// A condition where something was approved that nobody plans: by mistake, or because it changed since.
 fn stale(
-    sync: &str,
+    (namespace, sync): (&str, &str),
     given: &BTreeSet<String>,
     targets: &[TargetStatus],
     known: impl Fn(&str) -> bool,
@@ -142,8 +143,12 @@ fn stale(
     let first = stale.first()?;
     let more = if stale.len() > 1 { format!(" (and {} more)", stale.len() - 1) } else { String::new() };
     let message = format!(
-        "{first}{more} was approved, and is the digest of nothing that is planned now: something changed since, or it \
-         was mistyped; take it out (kubectl annotate tenantsync {sync} {APPROVE}-), look again, and approve what is shown"
+        "an approval{more} is of nothing that is planned now: something changed since, or it was mistyped. See what \
+         is planned; then approve that, which takes the other away, or take all approvals back\n\
+         {first}\n\
+         stablekey plan -n {namespace} --sync {sync}\n\
+         stablekey approve {sync} -n {namespace}\n\
+         kubectl annotate -n {namespace} tenantsync {sync} {APPROVE}-"
     );
     Some(Verdict::new("StaleApproval", true, "MatchesNoPlan", message))
 }

@@ -8,15 +8,12 @@ use crate::engine::plan::{Plan, Target};
 use crate::engine::record::Writer;
 use crate::render::waiting_plan::{self, Packed};
 use crate::render::{Hub, Invocation};
-use crate::tenant::kubernetes::{Ask, PLAN, Paths, Trouble, to_bytes};
+use crate::tenant::kubernetes::{Ask, PLAN, PLAN_KEY, Paths, Trouble, to_bytes};
 use k8s_openapi::ByteString;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use tracing::warn;
-
-/// The key of the ConfigMap.
-pub const KEY: &str = "plan.json.gz";
 
 /// By sync and target.
 type Of = (String, String);
@@ -48,6 +45,12 @@ impl Kept {
         let state = self.state();
         let known = |sync: &String| Some(state.get(&(sync.clone(), target.to_string()))?.status.clone());
         syncs.all().filter_map(|sync| Some((sync.clone(), known(sync)?))).collect()
+    }
+
+    /// What waits in a target is written again, whatever stands there: a person asked for it.
+    pub fn write_again(&self, target: &str) {
+        let mut state = self.state();
+        state.iter_mut().filter(|((_, of), _)| of == target).for_each(|(_, known)| known.plan.clear());
     }
 
     /// Keeps what waits in a target, and takes away what does not any more: what the statuses say of it, by sync.
@@ -87,9 +90,11 @@ impl Kept {
 
     /// What is kept for syncs, or targets of theirs, that are no more goes.
     pub fn retain(&self, context: &Context, paths: &Paths, is_there: impl Fn(&str, &str) -> bool) {
-        let gone: Vec<(Of, Known)> = {
+        let gone: BTreeMap<Of, Known> = {
             let mut state = self.state();
-            state.extract_if(.., |(sync, target), _| !is_there(sync, target)).collect()
+            let (there, gone) = std::mem::take(&mut *state).into_iter().partition(|((sync, to), _)| is_there(sync, to));
+            *state = there;
+            gone
         };
         for ((sync, target), known) in gone {
             if let Err(trouble) = remove(context, paths, &known.status.config_map) {
@@ -129,7 +134,7 @@ fn write(
             "labels": {PLAN: "true"},
             "annotations": {"stablekey.dev/sync": sync, "stablekey.dev/tenant": target},
         },
-        "binaryData": {KEY: ByteString(bytes)},
+        "binaryData": {PLAN_KEY: ByteString(bytes)},
     });
     context.server.wait(context.server.ask(&Ask::apply(paths.config_map(&name), to_bytes(&body))))?;
     Ok(Some(WaitingPlanStatus { config_map: name, digest }))

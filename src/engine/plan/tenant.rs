@@ -460,9 +460,11 @@ fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &Input<'_>) ->
     let mut names: Vec<String> = objects.iter().take(NAMED).map(ToString::to_string).collect();
     let more = objects.len().saturating_sub(NAMED);
     names.extend((more > 0).then(|| format!("{more} more")));
-    let record = match &input.view.spec.place {
-        Some(Place::Kubernetes(_)) => "away their annotation stablekey.dev/wrote",
-        _ => "their lines out of stablekey.lock",
+    // Without a place it is the namespace of its Tenant.
+    let is_in_cluster = !matches!(input.view.spec.place, Some(Place::Directory(_)));
+    let record = match is_in_cluster {
+        true => "away their annotation stablekey.dev/wrote",
+        false => "their lines out of stablekey.lock",
     };
     let names = names.join(", ");
     if let Some(sync) = input.world.syncs.iter().find(|sync| sync.writer == *writer) {
@@ -473,6 +475,16 @@ fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &Input<'_>) ->
             "if that is a mistake, put {} back into to of {writer}; else let a source or another sync declare these, \
              which then takes them over; or take {record}: they are then the tenant's own",
             input.tenant
+        );
+        return Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, mend);
+    }
+    // What is in a cluster may be written from other hubs, and other folders, than the one that is read.
+    if is_in_cluster {
+        let text = format!("{writer} is unknown here; what it wrote stays in {}: {names}", input.tenant);
+        let mend = format!(
+            "if it is a sync of a hub, or of another folder, all is well; if it was renamed, give it its old name back; \
+             else let a source or another sync declare these, which then takes them over; or take {record}: they are \
+             then the tenant's own"
         );
         return Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, mend);
     }

@@ -11,6 +11,8 @@ pub const PLAN: &str = "stablekey.dev/plan";
 /// The largest definition that is written: an object of a cluster has room for little more.
 pub const LARGEST: u64 = 900_000;
 const KEY: &str = "definition";
+/// The key of a plan that waits, in its ConfigMap.
+pub const PLAN_KEY: &str = "plan.json.gz";
 
 /// A ConfigMap, as far as we read it.
 #[derive(Debug, Deserialize)]
@@ -35,6 +37,11 @@ impl ConfigMap {
     pub fn definition(&self) -> Option<&[u8]> {
         let text = self.data.get(KEY).map(|text| text.as_bytes());
         text.or_else(|| self.binary.get(KEY).map(|bytes| bytes.0.as_slice()))
+    }
+
+    /// The plan in it, compressed.
+    pub fn plan(&self) -> Option<&[u8]> {
+        self.binary.get(PLAN_KEY).map(|bytes| bytes.0.as_slice())
     }
 }
 

@@ -4,6 +4,7 @@ mod annotation;
 mod body;
 mod config_maps;
 pub mod connect;
+pub mod hub;
 pub mod kubeconfig;
 pub mod list;
 pub mod live;
@@ -18,12 +19,12 @@ mod trouble;
 pub mod watch;
 
 pub use body::to_bytes;
-pub use config_maps::{DEFINITION, PLAN};
+pub use config_maps::{DEFINITION, PLAN, PLAN_KEY};
 pub use live::{BEING_DELETED, Live, Reading, Version, is_after};
 pub use mirror::{Defined, Due, Heard, Mirror, News};
 pub use pages::{Listing, MOST, PAGE};
 pub use paths::{Paths, segment};
-pub use role::role;
+pub use role::{approver_role, hub_role, role};
 pub use server::{Ask, Guard, IN_FLIGHT, Lines, Observer, Refused, Server, Trouble};
 pub use trouble::{Doing, of_place};
 

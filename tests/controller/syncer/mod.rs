@@ -6,6 +6,7 @@ mod counted;
 mod deputies;
 mod gitops;
 mod hostile;
+mod hub;
 mod keeps;
 mod kubeconfigs;
 mod pulls;

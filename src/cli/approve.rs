@@ -1,0 +1,250 @@
+//! `stablekey approve`.
+
+use super::hub::{self, OpenHub};
+use super::options::{ClusterOptions, Narrowing, digest};
+use super::output::Output;
+use super::{Failure, planning};
+use crate::render::Hub;
+use crate::render::hub::{HubPart, HubPlan, exit_of, worst};
+use crate::tenant::hub::HubAddress;
+use crate::tenant::kubernetes::hub::{HubSync, NotSet};
+use clap::Args;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// How long the syncer may take to forget an approval that was taken back.
+const FORGETTING: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(250);
+/// How often the annotation is set again where the syncer wrote to the sync meanwhile.
+const TRIES: usize = 8;
+
+/// Approve what a sync waits with in a hub: it is shown, and you are asked
+///
+/// Shows the plans that wait, asks for a typed yes on a terminal, and then sets the annotation
+/// stablekey.dev/approve of the TenantSync, as your own account: it needs the verbs patch and approve on
+/// tenantsyncs. Exactly what was shown is approved; what changes meanwhile is not. Without a terminal give
+/// --digest. Exit codes: 0 approved; 1 an error, or not approved; where nothing waits, those of `plan`.
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The TenantSync
+    sync: String,
+    /// Only in this target (repeatable)
+    #[arg(long = "tenant", value_name = "TENANT")]
+    tenants: Vec<String>,
+    /// The context of the hub's cluster in your kubeconfig (KUBECONFIG); without it the current one
+    #[arg(long, value_name = "CONTEXT")]
+    context: Option<String>,
+    /// The namespace of the hub
+    #[arg(long, short, value_name = "NAMESPACE", value_parser = hub::namespace)]
+    namespace: String,
+    /// Only what has this digest (repeatable, or comma-separated): it must be what waits
+    #[arg(long, value_name = "DIGEST", value_delimiter = ',', value_parser = digest)]
+    digest: Vec<String>,
+    /// Do not ask: --digest says what was looked at
+    #[arg(long, requires = "digest")]
+    yes: bool,
+    #[command(flatten)]
+    clusters: ClusterOptions,
+}
+
+impl Approve {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+        let sync = hub::sync_in(&self.sync).to_string();
+        let address = HubAddress { context: self.context.clone(), namespace: self.namespace.clone() };
+        let mut hub = OpenHub::open(address, self.clusters.servers(), output)?;
+        let narrowing = Narrowing { tenants: self.tenants.clone(), syncs: vec![sync.clone()], ..Narrowing::default() };
+        planning::known("sync", &sync, hub.contents.syncs.keys())?;
+        let asked = hub.asked(&narrowing)?;
+        let parts = hub.waiting(&asked, output)?;
+        let exit = worst(parts.iter().map(|part| exit_of(&part.target)));
+        let parts = self.of_digests(parts)?;
+        let plan = HubPlan { parts };
+        let shown = approvals(&plan.parts);
+        output.result(&plan.text(output.style()))?;
+        unkept(&plan.parts)?;
+        if shown.is_empty() {
+            output.note("Nothing waits for approval.");
+            return Ok(exit);
+        }
+        let Some(first) = plan.parts.iter().find(|part| part.waiting.is_some()).map(|part| part.hub.clone()) else {
+            return Ok(exit);
+        };
+        if !self.consents(output, &plan)? {
+            output.note("Aborted. Nothing was approved.");
+            return Ok(1);
+        }
+        let standing = Standing { hub: &hub, sync: &sync, wanted: &shown };
+        standing.forget_spent(output)?;
+        standing.set(output)?;
+        let tenants: Vec<&str> = shown.keys().map(String::as_str).collect();
+        let digests = shown.values().cloned().collect::<Vec<_>>().join("\n");
+        output.result(&format!(
+            "Approved what {sync} does in {}:\n{digests}\nThe syncer now carries out exactly that. To see how far it is:\n{}",
+            tenants.join(", "),
+            first.status()
+        ))?;
+        Ok(0)
+    }
+
+    /// Of what waits, that which has the digests that were given.
+    fn of_digests(&self, mut parts: Vec<HubPart>) -> Result<Vec<HubPart>, Failure> {
+        if self.digest.is_empty() {
+            return Ok(parts);
+        }
+        let waits: BTreeSet<&String> =
+            parts.iter().filter(|part| part.waiting.is_some()).filter_map(|part| part.target.digest.as_ref()).collect();
+        if let Some(digest) = self.digest.iter().find(|digest| !waits.contains(digest)) {
+            let now = waits.iter().map(|digest| format!("\n    {digest}")).collect::<String>();
+            let help = if now.is_empty() {
+                "nothing waits for approval there now: stablekey plan shows how it stands".to_string()
+            } else {
+                format!("look at what waits now, which has another digest:{now}")
+            };
+            return Err(Failure::new(
+                format!("nothing was approved: nothing that waits has this digest:\n    {digest}"),
+                help,
+            ));
+        }
+        parts.retain(|part| part.target.digest.as_ref().is_some_and(|digest| self.digest.contains(digest)));
+        Ok(parts)
+    }
+
+    /// Whether the person consents to what was shown.
+    fn consents(&self, output: &mut Output, plan: &HubPlan) -> Result<bool, Failure> {
+        if self.yes || (!self.digest.is_empty() && !output.can_ask()) {
+            return Ok(true);
+        }
+        if !output.can_ask() {
+            return Err(Failure::new(
+                "nothing was approved: there is no terminal to ask on",
+                "give --digest DIGEST: that of the plan which you have looked at",
+            ));
+        }
+        // Consent is only to what was seen.
+        if !output.is_seen() {
+            output.show_aside(|style| plan.text(style));
+        }
+        Ok(output.confirm_typed(&question(&plan.parts)))
+    }
+}
+
+/// What is approved, by target: of what waits and was shown.
+fn approvals(parts: &[HubPart]) -> BTreeMap<String, String> {
+    let shown = parts.iter().filter(|part| part.waiting.is_some());
+    shown.filter_map(|part| Some((part.hub.tenant.clone(), part.target.digest.clone()?))).collect()
+}
+
+/// An error where a plan is asked for that the hub does not keep: nothing is approved that was not seen.
+fn unkept(parts: &[HubPart]) -> Result<(), Failure> {
+    let unkept = parts.iter().find(|part| part.awaits_approval() && part.waiting.is_none());
+    let Some(Hub { tenant, .. }) = unkept.map(|part| &part.hub) else { return Ok(()) };
+    let message =
+        format!("nothing was approved: the hub does not keep the plan that waits in {tenant}, so it cannot be shown");
+    Err(Failure::new(message, "the log of the syncer says why it is not kept"))
+}
+
+/// What a yes does.
+fn question(parts: &[HubPart]) -> String {
+    let waiting: Vec<(&HubPart, usize, usize)> =
+        parts.iter().filter_map(|part| part.waiting.as_ref().map(|w| (part, w.actions, w.shown))).collect();
+    let all: usize = waiting.iter().map(|(_, actions, _)| actions).sum();
+    let shown: usize = waiting.iter().map(|(_, _, shown)| shown).sum();
+    let tenants: Vec<&str> = waiting.iter().map(|(part, _, _)| part.hub.tenant.as_str()).collect();
+    let changes = if all == 1 { "1 change".to_string() } else { format!("{all} changes") };
+    let cut = if shown < all { format!(", of which only {shown} are shown,") } else { String::new() };
+    format!("Approve {changes}{cut} in {}? Type 'yes':", tenants.join(", "))
+}
+
+/// The annotation of a sync, and what is to stand in it.
+struct Standing<'h> {
+    hub: &'h OpenHub,
+    sync: &'h str,
+    /// By target.
+    wanted: &'h BTreeMap<String, String>,
+}
+
+impl Standing<'_> {
+    /// The sync as it is now, in which what was shown must still be what waits.
+    fn now(&self) -> Result<HubSync, Failure> {
+        let Standing { hub, sync, wanted } = self;
+        let now = hub.client.sync(sync).map_err(|error| Failure::new(error.to_string(), "run it again"))?;
+        let now = now.ok_or_else(|| Failure::new(format!("nothing was approved: {sync} is no more"), "look again"))?;
+        let changed = wanted
+            .iter()
+            .find(|(tenant, digest)| now.target(tenant).and_then(|target| target.digest.as_ref()) != Some(*digest));
+        match changed {
+            None => Ok(now),
+            Some((tenant, _)) => Err(Failure::new(
+                format!("nothing was approved: what waits in {tenant} changed since it was shown"),
+                "run it again, and look at what waits now",
+            )),
+        }
+    }
+
+    /// Takes digests out of the annotation that were carried out before, and waits until the syncer has forgotten
+    /// them: what recurs needs a new approval, and that begins with taking the old one back.
+    fn forget_spent(&self, output: &mut Output) -> Result<(), Failure> {
+        let is_spent = |sync: &HubSync| self.wanted.iter().any(|(tenant, digest)| sync.is_spent(tenant, digest));
+        if !is_spent(&self.now()?) {
+            return Ok(());
+        }
+        self.write(output, |now| {
+            let spent: BTreeSet<&String> =
+                self.wanted.iter().filter(|(t, d)| now.is_spent(t, d)).map(|(_, digest)| digest).collect();
+            now.standing.iter().filter(|digest| !spent.contains(digest)).cloned().collect()
+        })?;
+        let until = Instant::now() + FORGETTING;
+        while is_spent(&self.now()?) {
+            if Instant::now() > until {
+                return Err(Failure::new(
+                    "nothing was approved: the same was approved and carried out before, and the syncer has not \
+                     forgotten that yet",
+                    "see whether the syncer runs, then run it again",
+                ));
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    /// Sets the annotation to what was shown, beside what stands in it for other targets.
+    fn set(&self, output: &mut Output) -> Result<(), Failure> {
+        let tenants: BTreeSet<String> = self.wanted.keys().cloned().collect();
+        self.write(output, |now| {
+            now.standing_elsewhere(&tenants).into_iter().chain(self.wanted.values().cloned()).collect()
+        })
+    }
+
+    /// Writes the annotation. Where the sync was written meanwhile, by the syncer most of all, it is looked at again.
+    fn write(&self, output: &mut Output, value: impl Fn(&HubSync) -> BTreeSet<String>) -> Result<(), Failure> {
+        for tries in 1.. {
+            let now = self.now()?;
+            let digests = value(&now);
+            if now.standing == digests {
+                return Ok(());
+            }
+            match self.hub.client.approve(&now, &digests) {
+                Ok(()) => return Ok(()),
+                Err(NotSet::Changed | NotSet::Unsure(_)) if tries < TRIES => {}
+                Err(not_set) => return Err(self.failure(not_set, output)),
+            }
+        }
+        Ok(())
+    }
+
+    fn failure(&self, not_set: NotSet, output: &mut Output) -> Failure {
+        let message = format!("nothing was approved: {not_set}");
+        match not_set {
+            NotSet::Forbidden { role, .. } => {
+                output.roles([role.as_str()]);
+                let namespace = &self.hub.address.namespace;
+                let help = format!(
+                    "ask somebody who has the verbs patch and approve on tenantsyncs.stablekey.dev in namespace \
+                     {namespace} to approve it, or to give them to you"
+                );
+                Failure::new(message, help)
+            }
+            _ => Failure::new(message, "run it again"),
+        }
+    }
+}

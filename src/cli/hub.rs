@@ -1,0 +1,338 @@
+//! A hub from the command line: which one, what waits there, and what a person's own contexts say of it.
+
+use super::options::{Narrowing, RootArgument};
+use super::output::Output;
+use super::{Failure, planning};
+use crate::api::{Kind, SyncMode, TargetStatus};
+use crate::engine::record::Writer;
+use crate::render::hub::{Comparison, HubPart, not_planned};
+use crate::render::waiting_plan::{self, WaitingPlan};
+use crate::render::{self, Hub, Layout};
+use crate::tenant::PlaceError;
+use crate::tenant::hub::{HubAddress, OwnWorld};
+use crate::tenant::kubernetes::connect::Servers;
+use crate::tenant::kubernetes::hub::{HubClient, HubContents, HubSync};
+use clap::Args;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a plan is read that is not what the status says: the syncer writes the one before the other.
+const READS: usize = 3;
+/// How long it is waited in between.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A hub instead of a folder.
+#[derive(Debug, Args)]
+pub struct HubOptions {
+    /// The context of the hub's cluster in your kubeconfig (KUBECONFIG); without it the current one
+    #[arg(long, value_name = "CONTEXT", requires = "namespace")]
+    context: Option<String>,
+    /// The namespace of a hub: its Tenants and TenantSyncs, and the plans that its syncer keeps there, instead
+    /// of a folder. No Secret is read
+    #[arg(long, short, value_name = "NAMESPACE", value_parser = namespace, conflicts_with = "root")]
+    namespace: Option<String>,
+}
+
+/// A person's own contexts, beside a hub.
+#[derive(Debug, Args)]
+pub struct OwnContexts {
+    /// Also plan again what goes to this tenant, read with your own context, and show where that differs from
+    /// the hub's plan (repeatable)
+    #[arg(long = "target", value_name = "TENANT=CONTEXT", requires = "namespace", value_parser = tenant_and_context)]
+    targets: Vec<(String, String)>,
+}
+
+impl HubOptions {
+    /// The hub that was named, if one was.
+    pub fn address(&self) -> Option<HubAddress> {
+        let namespace = self.namespace.clone()?;
+        Some(HubAddress { context: self.context.clone(), namespace })
+    }
+}
+
+impl OwnContexts {
+    /// By tenant.
+    fn contexts(&self) -> Result<BTreeMap<String, String>, Failure> {
+        let mut contexts = BTreeMap::new();
+        for (tenant, context) in &self.targets {
+            let before = contexts.insert(tenant.clone(), context.clone());
+            if before.is_some_and(|before| before != *context) {
+                return Err(Failure::new(format!("--target gives {tenant} two contexts"), "give it one"));
+            }
+        }
+        Ok(contexts)
+    }
+}
+
+/// That what has a meaning in a folder only was given beside a hub.
+pub fn check_options(root: &RootArgument, narrowing: &Narrowing) -> Result<(), Failure> {
+    let help = "leave it away, or give a folder instead of --namespace";
+    if root.has_sources() {
+        return Err(Failure::new("--source is a folder's: a hub has no sources", help));
+    }
+    if !narrowing.integrations.is_empty() {
+        let message = "--integration narrows no plan that waits: it is shown as it would be approved, whole";
+        return Err(Failure::new(message, "narrow by --sync and --tenant; stablekey explain shows one integration"));
+    }
+    if let Some(sync) = narrowing.syncs.iter().find(|sync| sync.contains(':')) {
+        return Err(Failure::new(format!("--sync {sync} adds a sync to a folder, not to a hub"), help));
+    }
+    Ok(())
+}
+
+/// A DNS label: it stands in the paths of requests.
+pub fn namespace(text: &str) -> Result<String, String> {
+    let is_label =
+        crate::api::names::is_object_name(text) && !text.contains('.') && text.len() <= crate::api::names::MAX;
+    if is_label {
+        Ok(text.to_string())
+    } else {
+        Err("a namespace is a name of small letters, digits and -".to_string())
+    }
+}
+
+fn tenant_and_context(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((tenant, context)) if !tenant.is_empty() && !context.is_empty() => {
+            Ok((tenant.to_string(), context.to_string()))
+        }
+        _ => Err("write TENANT=CONTEXT".to_string()),
+    }
+}
+
+/// A hub that was read.
+pub struct OpenHub {
+    /// Where it is.
+    pub address: HubAddress,
+    /// Reads and writes it.
+    pub client: HubClient,
+    /// What stands in it.
+    pub contents: HubContents,
+    servers: Arc<Servers>,
+}
+
+/// The syncs and targets that are asked for.
+#[derive(Debug, Default)]
+pub struct Asked {
+    syncs: BTreeSet<String>,
+    tenants: BTreeSet<String>,
+}
+
+/// Why a plan that waits is not shown.
+#[derive(Debug, thiserror::Error)]
+enum Unshown {
+    #[error("{0}")]
+    Place(PlaceError),
+    #[error("there is none of that name, or no plan in it")]
+    Absent,
+    #[error("{0}")]
+    Unfit(#[from] waiting_plan::Unfit),
+}
+
+impl OpenHub {
+    /// Reads a hub.
+    pub fn open(address: HubAddress, servers: Arc<Servers>, output: &mut Output) -> Result<Self, Failure> {
+        let server = servers.of(&address.location()).map_err(|why| {
+            let help = "name a context of your kubeconfig with --context, or set KUBECONFIG";
+            Failure::new(format!("the hub cannot be asked: {why}"), help)
+        })?;
+        let client = HubClient::new(server, &address.namespace);
+        let contents = client.read().map_err(|error| unread(&error, output))?;
+        Ok(OpenHub { address, client, contents, servers })
+    }
+
+    /// The syncs and targets that were named, which must be there.
+    pub fn asked(&self, narrowing: &Narrowing) -> Result<Asked, Failure> {
+        let scope = narrowing.scope();
+        for sync in &scope.syncs {
+            planning::known("sync", sync, self.contents.syncs.keys())?;
+        }
+        let targets: BTreeSet<&String> = self.contents.syncs.values().flat_map(to).collect();
+        for tenant in &scope.tenants {
+            planning::known("target", tenant, targets.iter().copied())?;
+        }
+        Ok(Asked { syncs: scope.syncs, tenants: scope.tenants })
+    }
+
+    /// How the syncs stand in their targets, without what waits there.
+    pub fn statuses(&self, asked: &Asked) -> Vec<HubPart> {
+        let is_asked = |names: &BTreeSet<String>, name: &String| names.is_empty() || names.contains(name);
+        let syncs = self.contents.syncs.values().filter(|sync| is_asked(&asked.syncs, &sync.name));
+        let parts = syncs.flat_map(|sync| self.targets(sync).into_iter().map(move |target| (sync, target)));
+        let parts = parts.filter(|(_, target)| is_asked(&asked.tenants, &target.tenant));
+        parts.map(|(sync, target)| self.part(sync, target)).collect()
+    }
+
+    fn part(&self, sync: &HubSync, target: TargetStatus) -> HubPart {
+        let hub = Hub {
+            context: self.address.context.clone(),
+            namespace: self.address.namespace.clone(),
+            sync: sync.name.clone(),
+            tenant: target.tenant.clone(),
+        };
+        HubPart { hub, target, is_observed: sync.is_observed, waiting: None, compared: None }
+    }
+
+    /// How a sync stands in each target that it names, or named when it was last planned.
+    fn targets(&self, sync: &HubSync) -> Vec<TargetStatus> {
+        if let Err(why) = &sync.spec {
+            let status =
+                |target: &TargetStatus| TargetStatus { message: Some(why.clone()), ..not_planned(&target.tenant) };
+            return sync.status.targets.iter().map(status).collect();
+        }
+        let names: BTreeSet<&String> = to(sync).collect();
+        names.into_iter().map(|name| sync.target(name).cloned().unwrap_or_else(|| not_planned(name))).collect()
+    }
+
+    /// What waits in the targets that are asked for, each plan as its status says that it is.
+    pub fn waiting(&mut self, asked: &Asked, output: &mut Output) -> Result<Vec<HubPart>, Failure> {
+        for read in 1.. {
+            let mut parts = self.statuses(asked);
+            let unshown = parts.iter_mut().find_map(|part| self.take_waiting(part).err());
+            match unshown {
+                None => return Ok(parts),
+                Some(unfound) if matches!(unfound.why, Unshown::Place(_)) => {
+                    return Err(unshown_plan(&unfound, output));
+                }
+                // The syncer writes the plan, then the status: between the two they differ.
+                Some(_) if read < READS => {
+                    std::thread::sleep(PAUSE);
+                    self.contents = self.client.read().map_err(|error| unread(&error, output))?;
+                }
+                Some(unfound) => return Err(unshown_plan(&unfound, output)),
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Reads what waits in a target.
+    fn take_waiting(&self, part: &mut HubPart) -> Result<(), Box<Unfound>> {
+        let (Some(waiting), Some(digest)) = (&part.target.waiting_plan, &part.target.digest) else { return Ok(()) };
+        match self.read_waiting(&waiting.config_map, &waiting.digest, (&part.hub.sync, &part.hub.tenant, digest)) {
+            Ok(kept) => part.waiting = Some(kept),
+            // Where nobody is asked it may be of what was planned before.
+            Err(Unshown::Unfit(_) | Unshown::Absent) if !part.awaits_approval() => {}
+            Err(why) => {
+                let config_map = waiting.config_map.clone();
+                return Err(Box::new(Unfound { hub: part.hub.clone(), config_map, why }));
+            }
+        }
+        Ok(())
+    }
+
+    fn read_waiting(&self, map: &str, bytes_digest: &str, of: (&str, &str, &str)) -> Result<WaitingPlan, Unshown> {
+        let bytes = self.client.waiting_plan(map).map_err(Unshown::Place)?.ok_or(Unshown::Absent)?;
+        Ok(waiting_plan::unpack(&bytes, bytes_digest, of)?)
+    }
+
+    /// Plans again what was asked for with the contexts that were given, and notes where it differs.
+    pub fn compare(&self, own: &OwnContexts, parts: &mut [HubPart], output: &mut Output) -> Result<(), Failure> {
+        let contexts = own.contexts()?;
+        if contexts.is_empty() {
+            return Ok(());
+        }
+        for tenant in contexts.keys() {
+            planning::known("tenant", tenant, self.contents.tenants.keys())?;
+        }
+        let world = OwnWorld::read(&self.servers, &self.address, &self.contents, &contexts);
+        output.roles(world.roles.iter().map(String::as_str));
+        for part in parts.iter_mut().filter(|part| contexts.contains_key(&part.hub.tenant)) {
+            part.compared = Some(self.compared(&world, part)?);
+        }
+        Ok(())
+    }
+
+    fn compared(&self, world: &OwnWorld, part: &HubPart) -> Result<Comparison, Failure> {
+        let (sync, tenant) = (&part.hub.sync, &part.hub.tenant);
+        let source = self.contents.syncs.get(sync).and_then(|sync| Some(sync.spec.as_ref().ok()?.from.as_str()));
+        if let Some((unread, why)) = world.why_unread(source.into_iter().chain([tenant.as_str()])) {
+            return Ok(Comparison::unread(format!("{unread}: {why}")));
+        }
+        let own = waiting_plan::of_sync(&world.plan(tenant), sync, tenant);
+        let digest = own.as_ref().and_then(|own| {
+            let target = own.targets.first()?;
+            target.digests.get(&Writer::Sync(sync.clone()).to_string()).map(ToString::to_string)
+        });
+        let json = own.map(|own| render::json(&own, Layout::Compact)).transpose().map_err(|error| no_json(&error))?;
+        let own = json.as_deref().zip(digest.as_deref());
+        Comparison::of((part.waiting.as_ref(), part.target.digest.as_deref()), own).map_err(|error| no_json(&error))
+    }
+}
+
+/// Which plan is not shown, and why.
+struct Unfound {
+    hub: Hub,
+    config_map: String,
+    why: Unshown,
+}
+
+/// The targets of a sync.
+fn to(sync: &HubSync) -> impl Iterator<Item = &String> {
+    sync.spec.iter().flat_map(|spec| &spec.to)
+}
+
+/// The mode of a sync, as it is read.
+pub fn mode(sync: &HubSync) -> &'static str {
+    match sync.spec.as_ref().ok().and_then(|spec| spec.mode) {
+        Some(SyncMode::Apply) => "Apply",
+        Some(SyncMode::Plan) | None => "Plan",
+    }
+}
+
+/// That a hub cannot be read, with the Role that would do.
+fn unread(error: &PlaceError, output: &mut Output) -> Failure {
+    output.roles(error.role());
+    Failure::new(format!("the hub cannot be read: {error}"), "check --context and --namespace, and sign in there")
+}
+
+/// That a plan is not shown, since it is not what the syncer planned.
+fn unshown_plan(part: &Unfound, output: &mut Output) -> Failure {
+    let why = match &part.why {
+        Unshown::Place(error) => return unread(error, output),
+        why => why,
+    };
+    let Hub { namespace, sync, tenant, .. } = &part.hub;
+    let message = format!(
+        "ConfigMap {} of namespace {namespace}, which keeps what {sync} waits with in {tenant}, is not shown: {why}",
+        part.config_map
+    );
+    let help = format!(
+        "approve nothing until it is right, and find out who writes ConfigMaps there. To have the syncer write it \
+         again:\n    {}",
+        part.hub.reconcile()
+    );
+    Failure::new(message, help)
+}
+
+/// That a plan has no JSON form.
+pub fn no_json(error: &serde_json::Error) -> Failure {
+    Failure::new(format!("the plan has no JSON form: {error}"), "this is a mistake of ours: report it")
+}
+
+/// The name of a sync in what a person types.
+pub fn sync_in(typed: &str) -> &str {
+    Kind::TenantSync.name_in(typed.strip_prefix("sync/").unwrap_or(typed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_is_one_label_of_a_path() {
+        assert_eq!(namespace("us-prod").as_deref(), Ok("us-prod"));
+        for wrong in ["", "a.b", "../x", "A", "a/b", &"n".repeat(64)] {
+            assert!(namespace(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(tenant_and_context("eu=a=b"), Ok(("eu".to_string(), "a=b".to_string())));
+        assert!(tenant_and_context("eu").is_err() && tenant_and_context("=eu").is_err());
+    }
+
+    #[test]
+    fn a_sync_is_named_as_a_plan_calls_it() {
+        for typed in ["us-to-eu", "sync/us-to-eu", "TenantSync/us-to-eu", "tsync/us-to-eu"] {
+            assert_eq!(sync_in(typed), "us-to-eu");
+        }
+    }
+}

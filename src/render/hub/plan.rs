@@ -1,0 +1,258 @@
+//! The plans that wait in a hub, as text, Markdown and one document of schema `stablekey.dev/plan/v1`.
+
+use super::{HubPart, exit_of, worst};
+use crate::engine::plan::PLAN_SCHEMA;
+use crate::render::markdown::{command as command_block, escape as md};
+use crate::render::page::{Page, plain};
+use crate::render::style::Style;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What waits in a hub, and how the rest stands.
+#[derive(Debug, Default)]
+pub struct HubPlan {
+    /// By sync and target.
+    pub parts: Vec<HubPart>,
+}
+
+impl HubPlan {
+    /// As the statuses say.
+    pub fn exit(&self) -> u8 {
+        let unread = self.parts.iter().filter_map(|part| part.compared.as_ref()?.unread.as_ref()).map(|_| 1);
+        worst(self.parts.iter().map(|part| exit_of(&part.target)).chain(unread))
+    }
+
+    /// For a terminal.
+    pub fn text(&self, style: Style) -> String {
+        let mut page = Page::new(style);
+        if self.parts.is_empty() {
+            page.line(0, &[plain("There is no TenantSync here: nothing is planned.")]);
+        }
+        for part in &self.parts {
+            if part.waiting.is_some() || part.compared.is_some() {
+                page.gap();
+            }
+            part.head(&mut page);
+            if let Some(waiting) = &part.waiting {
+                page.gap();
+                // Escaped as everything on a page is, whoever wrote it.
+                part.with_context(&waiting.text).lines().for_each(|line| page.line(0, &[plain(line)]));
+                part.cut().iter().for_each(|cut| page.wrap(0, 0, &[plain(cut)]));
+                page.gap();
+                part.approve(&mut page);
+            }
+            if let Some(compared) = &part.compared {
+                page.gap();
+                compared.show(&mut page);
+            }
+            if part.waiting.is_some() || part.compared.is_some() {
+                page.gap();
+            }
+        }
+        let mut text = page.finish();
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+        text
+    }
+
+    /// For a comment.
+    pub fn markdown(&self) -> String {
+        let mut out = String::new();
+        for part in &self.parts {
+            let (title, state) = (md(&part.title()), md(&part.target.state));
+            match &part.waiting {
+                Some(waiting) => {
+                    out.push_str(&format!("**{title}**: {state}\n\n{}\n", part.with_context(&waiting.markdown)));
+                    part.cut().iter().for_each(|cut| out.push_str(&format!("\n{}\n", md(cut))));
+                    if let Some(digest) = part.target.digest.as_ref().filter(|_| part.awaits_approval()) {
+                        out.push_str(&format!("\n{}\n{}\n", command_block(digest), command_block(&part.hub.approve())));
+                    }
+                }
+                None => out.push_str(&format!("- **{title}**: {state}: {}\n", md(&part.lines().join(" ")))),
+            }
+            if let Some(compared) = &part.compared {
+                let lines: Vec<String> = compared.lines().iter().map(|line| md(line)).collect();
+                out.push_str(&format!("\n{}\n", lines.join("<br>\n")));
+            }
+        }
+        out
+    }
+
+    /// What JSON of this schema has no room for.
+    pub fn asides(&self) -> Vec<String> {
+        let compared = |part: &HubPart| {
+            let lines = part.compared.as_ref()?.lines();
+            Some(format!("{}: {}", part.title(), lines.join("\n")))
+        };
+        let cut = |part: &HubPart| Some(format!("{}: {}", part.title(), part.cut()?));
+        self.parts.iter().flat_map(|part| [cut(part), compared(part)]).flatten().collect()
+    }
+
+    /// For programs: the one plan as it is kept, or all in one document.
+    pub fn json(&self) -> Result<Value, serde_json::Error> {
+        if let [HubPart { waiting: Some(waiting), .. }] = self.parts.as_slice() {
+            return serde_json::from_str(waiting.plan.get());
+        }
+        let mut merged = Merged::default();
+        for part in &self.parts {
+            merged.syncs.insert(part.hub.sync.clone());
+            match &part.waiting {
+                Some(waiting) => merged.take(serde_json::from_str(waiting.plan.get())?),
+                None => merged.take_status(part),
+            }
+        }
+        Ok(merged.finish(self.exit()))
+    }
+}
+
+/// Several plans as one: a target of several syncs is one target.
+#[derive(Default)]
+struct Merged {
+    targets: BTreeMap<String, Value>,
+    findings: Vec<Value>,
+    syncs: BTreeSet<String>,
+}
+
+impl Merged {
+    fn take(&mut self, mut plan: Value) {
+        for target in list(&mut plan, "targets") {
+            let name = text(&target, "tenant").to_string();
+            match self.targets.get_mut(&name) {
+                Some(known) => join(known, target),
+                None => drop(self.targets.insert(name, target)),
+            }
+        }
+        for finding in list(&mut plan, "findings") {
+            if !self.findings.contains(&finding) {
+                self.findings.push(finding);
+            }
+        }
+    }
+
+    /// What is known of a target in which nothing waits.
+    fn take_status(&mut self, part: &HubPart) {
+        let is_unread = exit_of(&part.target) == 1;
+        let mut target = json!({
+            "tenant": part.hub.tenant, "state": if is_unread { "unreachable" } else { "read" },
+            "digests": {}, "actions": [], "notes": [],
+        });
+        if is_unread {
+            target["why"] = Value::String(part.lines().join(" "));
+        }
+        if part.target.state == "Suspended" {
+            target["suspended"] = Value::Bool(true);
+        }
+        self.targets.entry(part.hub.tenant.clone()).or_insert(target);
+    }
+
+    fn finish(mut self, exit: u8) -> Value {
+        let severity =
+            |finding: &Value| ["error", "unreached", "warning"].iter().position(|s| text(finding, "severity") == *s);
+        self.findings.sort_by_key(severity);
+        json!({
+            "schema": PLAN_SCHEMA,
+            "scope": {"tenants": self.targets.keys().collect::<Vec<_>>(), "integrations": [], "syncs": self.syncs},
+            "skipped": {"otherKinds": 0},
+            "counts": counts(self.targets.values()),
+            "exit": exit,
+            "findings": self.findings,
+            "targets": self.targets.into_values().collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Takes what another sync does in a target into that target. An action that both want is one.
+fn join(target: &mut Value, mut other: Value) {
+    let actions = list(&mut other, "actions");
+    let notes = list(&mut other, "notes");
+    let digests = other.get("digests").and_then(Value::as_object).cloned().unwrap_or_default();
+    if let Some(known) = target.get_mut("digests").and_then(Value::as_object_mut) {
+        known.extend(digests);
+    }
+    if let Some(known) = target.get_mut("actions").and_then(Value::as_array_mut) {
+        let ids: BTreeSet<String> = known.iter().map(|action| text(action, "digest").to_string()).collect();
+        known.extend(actions.into_iter().filter(|action| !ids.contains(text(action, "digest"))));
+    }
+    if let Some(known) = target.get_mut("notes").and_then(Value::as_array_mut) {
+        let new: Vec<Value> = notes.into_iter().filter(|note| !known.contains(note)).collect();
+        known.extend(new);
+    }
+    if text(&other, "state") == "read" && text(target, "state") == "unreachable" {
+        target["state"] = Value::String("read".to_string());
+        target.as_object_mut().map(|target| target.remove("why"));
+    }
+}
+
+/// Sums over all targets, as a plan has them.
+fn counts<'t>(targets: impl Iterator<Item = &'t Value>) -> Map<String, Value> {
+    const ALL: [&str; 9] =
+        ["create", "update", "adopt", "delete", "needsApproval", "blocked", "held", "drift", "byHand"];
+    let mut counts: BTreeMap<&str, u64> = ALL.iter().map(|name| (*name, 0)).collect();
+    let mut one = |name: &str| counts.get_mut(name).into_iter().for_each(|count| *count += 1);
+    for target in targets {
+        let items = |name: &str| target.get(name).and_then(Value::as_array).into_iter().flatten();
+        for action in items("actions") {
+            one(text(action, "action"));
+            let needs = action.get("needsApproval").and_then(Value::as_array).is_some_and(|needs| !needs.is_empty());
+            if needs {
+                one("needsApproval");
+            }
+        }
+        for note in items("notes") {
+            if text(note, "note") != "drift" || note.get("left") == Some(&Value::Bool(true)) {
+                one(text(note, "note"));
+            }
+        }
+    }
+    counts.into_iter().map(|(name, count)| (name.to_string(), count.into())).collect()
+}
+
+fn list(value: &mut Value, name: &str) -> Vec<Value> {
+    match value.get_mut(name).map(Value::take) {
+        Some(Value::Array(items)) => items,
+        _ => Vec::new(),
+    }
+}
+
+fn text<'v>(value: &'v Value, name: &str) -> &'v str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(sync: &str, digests: &[&str]) -> Value {
+        let action = |digest: &&str| {
+            json!({"id": format!("eu/Connection/{digest}"), "digest": digest, "action": "create",
+                "needsApproval": if *digest == "b" { json!([{"code": "SK0107", "why": "x"}]) } else { json!([]) }})
+        };
+        json!({
+            "schema": PLAN_SCHEMA, "exit": 2, "counts": {},
+            "findings": [{"severity": "warning", "text": "of all"}, {"severity": "error", "text": sync}],
+            "targets": [{
+                "tenant": "eu", "state": "read", "digests": {format!("sync/{sync}"): "d"},
+                "actions": digests.iter().map(action).collect::<Vec<_>>(),
+                "notes": [{"note": "drift", "left": true}, {"note": "drift", "left": false}, {"note": "overridden"}],
+            }],
+        })
+    }
+
+    #[test]
+    fn two_syncs_into_one_target_are_one_target() {
+        let mut merged = Merged::default();
+        merged.take(plan("one", &["a", "b"]));
+        merged.take(plan("two", &["b", "c"]));
+        let plan = merged.finish(2);
+        let target = &plan["targets"][0];
+        assert_eq!(plan["targets"].as_array().unwrap().len(), 1);
+        let digests: Vec<&str> = target["actions"].as_array().unwrap().iter().map(|a| text(a, "digest")).collect();
+        assert_eq!(digests, ["a", "b", "c"], "what both want is one action");
+        assert_eq!(target["digests"].as_object().unwrap().len(), 2);
+        assert_eq!(target["notes"].as_array().unwrap().len(), 3);
+        assert_eq!((plan["counts"]["create"].as_u64(), plan["counts"]["needsApproval"].as_u64()), (Some(3), Some(1)));
+        assert_eq!((plan["counts"]["drift"].as_u64(), plan["counts"]["held"].as_u64()), (Some(1), Some(0)));
+        let severities: Vec<&str> = plan["findings"].as_array().unwrap().iter().map(|f| text(f, "severity")).collect();
+        assert_eq!(severities, ["error", "error", "warning"]);
+    }
+}

@@ -1,0 +1,265 @@
+//! A hub at a glance: its Tenants, and how each sync stands in each target.
+
+use super::{HubPart, exit_of, worst};
+use crate::api::{Condition, TargetCounts, TargetStatus, TenantStatus};
+use crate::render::escape::{count, thousands};
+use crate::render::markdown::{command as command_block, escape as md, row, rule};
+use crate::render::page::{Page, Span, command, faint, plain, strong, width};
+use crate::render::style::{Style, Tone};
+use serde::Serialize;
+
+/// The schema of its JSON.
+const SCHEMA: &str = "stablekey.dev/hub-status/v1";
+
+/// What the statuses in a hub say.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HubStatus {
+    schema: &'static str,
+    exit: u8,
+    namespace: String,
+    syncs: Vec<HubSyncStatus>,
+    tenants: Vec<HubTenantStatus>,
+}
+
+/// A Tenant.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HubTenantStatus {
+    tenant: String,
+    ready: Option<bool>,
+    reason: String,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<String>,
+}
+
+/// A sync in one of its targets.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HubSyncStatus {
+    sync: String,
+    mode: String,
+    /// Whether the syncer has reconciled what the sync says now.
+    observed: bool,
+    /// The command to approve what waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approve: Option<String>,
+    /// As the status of the sync says it.
+    #[serde(flatten)]
+    target: TargetStatus,
+    #[serde(skip)]
+    part: HubPart,
+}
+
+impl HubTenantStatus {
+    /// What the status of a Tenant says.
+    pub fn of(tenant: &str, status: &TenantStatus, region: Option<String>, environment: Option<String>) -> Self {
+        let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
+        let not_yet = || "the syncer has not looked for it yet: is it running?".to_string();
+        HubTenantStatus {
+            tenant: tenant.to_string(),
+            ready: ready.and_then(|ready| match ready.status.as_str() {
+                "True" => Some(true),
+                "False" => Some(false),
+                _ => None,
+            }),
+            reason: ready.map_or_else(|| "Unknown".to_string(), |ready: &Condition| ready.reason.clone()),
+            message: ready.map_or_else(not_yet, |ready| ready.message.clone()),
+            region,
+            environment,
+        }
+    }
+
+    /// Of a Tenant that cannot be read.
+    pub fn unreadable(tenant: &str, why: &str) -> Self {
+        let (reason, message) = ("Unreadable".to_string(), why.to_string());
+        let tenant = tenant.to_string();
+        HubTenantStatus { tenant, ready: Some(false), reason, message, region: None, environment: None }
+    }
+}
+
+impl HubSyncStatus {
+    /// Of a sync of this mode.
+    pub fn of(mode: &str, part: HubPart) -> Self {
+        HubSyncStatus {
+            sync: part.hub.sync.clone(),
+            mode: mode.to_string(),
+            observed: part.is_observed,
+            approve: part.awaits_approval().then(|| part.hub.approve()),
+            target: part.target.clone(),
+            part,
+        }
+    }
+}
+
+impl HubStatus {
+    /// Of a hub.
+    pub fn of(namespace: &str, tenants: Vec<HubTenantStatus>, syncs: Vec<HubSyncStatus>) -> Self {
+        let unready = tenants.iter().filter(|tenant| tenant.ready != Some(true)).map(|_| 1);
+        let exit = worst(syncs.iter().map(|sync| exit_of(&sync.target)).chain(unready));
+        HubStatus { schema: SCHEMA, exit, namespace: namespace.to_string(), syncs, tenants }
+    }
+
+    /// As the statuses say.
+    pub fn exit(&self) -> u8 {
+        self.exit
+    }
+
+    /// For a terminal.
+    pub fn text(&self, style: Style) -> String {
+        let mut page = Page::new(style);
+        page.line(0, &[strong("tenants")]);
+        let columns = self.tenants.iter().map(|tenant| width(&tenant.tenant)).max().unwrap_or(0);
+        for tenant in &self.tenants {
+            let (mark, tone) = if tenant.ready == Some(true) { ("✓", Tone::Good) } else { ("✗", Tone::Bad) };
+            let facts: Vec<&str> =
+                [&tenant.region, &tenant.environment].into_iter().flatten().map(String::as_str).collect();
+            let facts = if facts.is_empty() { String::new() } else { format!("{}, ", facts.join(", ")) };
+            let text = format!(" {facts}{}: {}", tenant.reason, tenant.message);
+            page.labelled(2, strong(&tenant.tenant), columns, &[Span::new(tone, mark), plain(text)]);
+        }
+        page.gap();
+        page.line(0, &[strong("syncs")]);
+        if self.syncs.is_empty() {
+            page.line(2, &[plain("there is none")]);
+        }
+        for sync in &self.syncs {
+            sync.show(&mut page);
+        }
+        page.finish()
+    }
+
+    /// For a comment.
+    pub fn markdown(&self) -> String {
+        let mut out = format!("## Stablekey hub {}\n\n", md(&self.namespace));
+        out.push_str(&(row(&["Tenant", "Ready", "Message"].map(str::to_string)) + &rule(3)));
+        for tenant in &self.tenants {
+            let ready = if tenant.ready == Some(true) { "✅" } else { "❌" };
+            out.push_str(&row(&[md(&tenant.tenant), format!("{ready} {}", md(&tenant.reason)), md(&tenant.message)]));
+        }
+        out.push('\n');
+        out.push_str(&(row(&["Sync", "Target", "State", ""].map(str::to_string)) + &rule(4)));
+        for sync in &self.syncs {
+            let said: Vec<String> = sync.said().iter().map(|line| md(line)).collect();
+            let cells = [md(&sync.sync), md(&sync.target.tenant), md(&sync.target.state), said.join("<br>")];
+            out.push_str(&row(&cells));
+        }
+        for sync in self.syncs.iter().filter(|sync| sync.approve.is_some()) {
+            let commands = sync.target.digest.iter().chain(&sync.approve).map(|line| command_block(line));
+            out.push_str(&format!("\n{}:\n\n{}", md(&sync.part.title()), commands.collect::<String>()));
+        }
+        out
+    }
+}
+
+impl HubSyncStatus {
+    /// What there is to say, a line each.
+    fn said(&self) -> Vec<String> {
+        let sums = self.target.counts.as_ref().map(sums).filter(|sums| !sums.is_empty());
+        let asks = self.part.awaits_approval();
+        let message = self.part.lines();
+        // What waits, and how it is approved, stands below.
+        let message = message.into_iter().filter(|_| !asks && self.target.message.is_some());
+        let named =
+            |what: &str, lines: &[String]| lines.iter().map(|line| format!("{what}: {line}")).collect::<Vec<_>>();
+        let target = &self.target;
+        let lists = [("blocked", &target.blocked), ("kept", &target.kept), ("drifted", &target.drifted)];
+        let lists =
+            lists.into_iter().chain([("warning", &target.warnings)]).flat_map(|(what, lines)| named(what, lines));
+        sums.into_iter().chain(message).chain(lists).collect()
+    }
+
+    fn show(&self, page: &mut Page) {
+        let tone = match exit_of(&self.target) {
+            0 => Tone::Good,
+            2 => Tone::Careful,
+            _ => Tone::Bad,
+        };
+        let mode = faint(format!("  mode {}", self.mode));
+        page.wrap(2, 4, &[strong(self.part.title()), plain("  "), Span::new(tone, &self.target.state), mode]);
+        self.said().iter().for_each(|line| page.wrap(4, 6, &[plain(line)]));
+        if let (Some(digest), Some(approve)) = (&self.target.digest, &self.approve) {
+            for line in [&self.part.hub.plan(), approve, digest] {
+                page.line(4, &[command(line)]);
+            }
+        }
+    }
+}
+
+/// `2 to create, 1 of which needs approval; 3 kept`.
+fn sums(counts: &TargetCounts) -> String {
+    let number = |count: i64| usize::try_from(count).unwrap_or(0);
+    let actions = [
+        (counts.create, "to create"),
+        (counts.update, "to update"),
+        (counts.delete, "to delete"),
+        (counts.adopt, "to adopt"),
+        (counts.needs_approval, "needing approval"),
+        (counts.blocked, "blocked"),
+        (counts.drift, "drifted"),
+        (counts.held, "kept by the tenant"),
+    ];
+    let parts = actions.into_iter().filter(|(count, _)| *count > 0);
+    let mut parts: Vec<String> = parts.map(|(count, what)| format!("{} {what}", thousands(number(count)))).collect();
+    parts.extend((counts.by_hand > 0).then(|| count(number(counts.by_hand), "manual step", "manual steps")));
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::invocation::Hub;
+
+    fn part(state: &str, counts: TargetCounts) -> HubPart {
+        let hub =
+            Hub { context: Some("us".into()), namespace: "hub".into(), sync: "us-to-eu".into(), tenant: "eu".into() };
+        let target = TargetStatus {
+            tenant: "eu".into(),
+            state: state.into(),
+            digest: Some("sha256:00".into()),
+            message: Some("1 action awaits approval\nx".into()),
+            counts: Some(counts),
+            kept: vec!["Connection/crm title: held by eu".into()],
+            ..TargetStatus::default()
+        };
+        HubPart { hub, target, is_observed: true, waiting: None, compared: None }
+    }
+
+    #[test]
+    fn a_digest_and_each_command_stand_alone_on_their_lines() {
+        let waits =
+            HubSyncStatus::of("Plan", part("AwaitingApproval", TargetCounts { create: 2, ..Default::default() }));
+        let text = HubStatus::of("hub", Vec::new(), vec![waits]).text(Style::default());
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for line in [
+            "us-to-eu → eu  AwaitingApproval  mode Plan",
+            "2 to create",
+            "kept: Connection/crm title: held by eu",
+            "stablekey plan --context us -n hub --sync us-to-eu --tenant eu",
+            "stablekey approve us-to-eu --tenant eu --context us -n hub",
+            "sha256:00",
+        ] {
+            assert!(lines.contains(&line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_worst_state_is_the_exit_code() {
+        let exit = |states: &[&str]| {
+            let syncs = states.iter().map(|state| HubSyncStatus::of("Apply", part(state, TargetCounts::default())));
+            HubStatus::of("hub", Vec::new(), syncs.collect()).exit()
+        };
+        assert_eq!(exit(&["InSync", "Suspended"]), 0);
+        assert_eq!(exit(&["InSync", "AwaitingApproval"]), 2);
+        assert_eq!(exit(&["Applying", "Blocked"]), 3);
+        assert_eq!(exit(&["Drifted", "NotAccepted", "Unreachable"]), 1);
+        assert_eq!(exit(&["Unheard"]), 1);
+        let blocked = part("AwaitingApproval", TargetCounts { blocked: 1, ..Default::default() });
+        assert_eq!(exit_of(&blocked.target), 3, "what is blocked is reported although something waits");
+        let unready = HubTenantStatus::of("eu", &TenantStatus::default(), None, None);
+        assert_eq!(HubStatus::of("hub", vec![unready], Vec::new()).exit(), 1);
+    }
+}

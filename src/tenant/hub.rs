@@ -1,0 +1,191 @@
+//! The world of a hub as a person's own contexts read it: what its syncer plans on, to be planned again.
+
+use super::clusters::{self, InCluster};
+use super::kubernetes::connect::Servers;
+use super::kubernetes::hub::{HubContents, HubSync, HubTenant};
+use crate::api::*;
+use crate::engine::plan::{Plan, Scope, plan};
+use crate::engine::record::Writer;
+use crate::engine::world::{Sync, Targets, TenantView, View, World};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Where a hub is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HubAddress {
+    /// The context of its cluster; `None`: the current one.
+    pub context: Option<String>,
+    /// Its namespace.
+    pub namespace: String,
+}
+
+/// The world of a hub, as it was read by a person's own contexts.
+#[derive(Debug, Default)]
+pub struct OwnWorld {
+    world: World,
+    /// Roles that would do where a tenant may not be read, as YAML.
+    pub roles: BTreeSet<String>,
+}
+
+impl HubAddress {
+    /// The location that a namespace of its own cluster is.
+    pub fn location(&self) -> KubernetesPlace {
+        let kubeconfig = self.context.clone().map(Kubeconfig::Context);
+        KubernetesPlace { namespace: self.namespace.clone(), kubeconfig }
+    }
+
+    /// Where a tenant is read: by the context that was given for it, or, where it is the hub's own, by the hub's.
+    fn location_of(
+        &self,
+        name: &str,
+        spec: &TenantSpec,
+        contexts: &BTreeMap<String, String>,
+    ) -> Option<KubernetesPlace> {
+        let namespace = match &spec.place {
+            Some(Place::Kubernetes(place)) => place.namespace.clone(),
+            _ => self.namespace.clone(),
+        };
+        if let Some(context) = contexts.get(name) {
+            return Some(KubernetesPlace { namespace, kubeconfig: Some(Kubeconfig::Context(context.clone())) });
+        }
+        let is_own = match &spec.place {
+            None => true,
+            Some(Place::Kubernetes(place)) => place.kubeconfig.is_none() && place.namespace == self.namespace,
+            Some(Place::Directory(_)) => false,
+        };
+        is_own.then(|| self.location())
+    }
+}
+
+impl OwnWorld {
+    /// Reads every tenant of a hub for which there is a context, all at once.
+    pub fn read(
+        servers: &Servers,
+        address: &HubAddress,
+        contents: &HubContents,
+        contexts: &BTreeMap<String, String>,
+    ) -> Self {
+        let specs = contents.tenants.iter().filter_map(|(name, tenant)| Some((name, tenant.spec.as_ref().ok()?)));
+        let located: BTreeMap<String, TenantSpec> = specs
+            .filter_map(|(name, spec)| {
+                let location = address.location_of(name, spec, contexts)?;
+                Some((name.clone(), TenantSpec { place: Some(Place::Kubernetes(location)), ..spec.clone() }))
+            })
+            .collect();
+        let mut read = clusters::read(servers, &located);
+        let roles = read.values().filter_map(|tenant| tenant.role.clone()).collect();
+        let tenants = contents
+            .tenants
+            .iter()
+            .filter_map(|(name, tenant)| Some((name.clone(), view(name, tenant, read.remove(name), &contents.syncs)?)));
+        let world = World { tenants: tenants.collect(), ..syncs(&contents.syncs) };
+        OwnWorld { world, roles }
+    }
+
+    /// What is planned for one target: elsewhere only syncs that may write count.
+    pub fn plan(&self, target: &str) -> Plan {
+        let mut world = self.world.clone();
+        let waiting = &world.waiting;
+        world.syncs.retain(|sync| !waiting.contains(&sync.writer) || sync.spec.to.iter().any(|to| to == target));
+        plan(&world, &Scope { tenants: [target.to_string()].into(), ..Scope::default() })
+    }
+
+    /// Why one of these tenants could not be read: the first, with its name.
+    pub fn why_unread<'t>(&'t self, tenants: impl IntoIterator<Item = &'t str>) -> Option<(&'t str, &'t str)> {
+        tenants.into_iter().find_map(|name| match self.world.tenants.get(name).map(|tenant| &tenant.live) {
+            Some(View::Unreachable(why)) => Some((name, why.as_str())),
+            Some(View::Read(_)) => None,
+            None => Some((name, "there is no such Tenant in the hub")),
+        })
+    }
+}
+
+/// A tenant as it was read, or why it was not; `None` where its Tenant cannot be read.
+fn view(
+    name: &str,
+    tenant: &HubTenant,
+    read: Option<InCluster>,
+    syncs: &BTreeMap<String, HubSync>,
+) -> Option<TenantView> {
+    let spec = tenant.spec.as_ref().ok()?;
+    let (holds, live) = match read {
+        None => (spec.clone(), View::Unreachable(format!("it was not read: give --target {name}=CONTEXT"))),
+        Some(InCluster { spec: holds, live, .. }) => match live {
+            Ok(snapshot) => (holds, View::Read(snapshot.inventory)),
+            Err(why) => (holds, View::Unreachable(why)),
+        },
+    };
+    // What the syncer has changed lately counts where a large share needs approval.
+    let changed = syncs.values().filter_map(|sync| sync.target(name)?.changed).max();
+    let recent = changed.and_then(|changed| usize::try_from(changed).ok()).unwrap_or(0);
+    Some(TenantView { spec: TenantSpec { place: spec.place.clone(), ..holds }, live, source: None, recent })
+}
+
+/// The syncs, and which of them only wait.
+fn syncs(syncs: &BTreeMap<String, HubSync>) -> World {
+    let writer = |name: &String| Writer::Sync(name.clone());
+    let read = syncs.iter().filter_map(|(name, sync)| Some((name, sync.spec.as_ref().ok()?)));
+    let unread = syncs.iter().filter(|(_, sync)| sync.spec.is_err());
+    World {
+        waiting: syncs.iter().filter(|(_, sync)| !may_write(sync)).map(|(name, _)| writer(name)).collect(),
+        syncs: read.map(|(name, spec)| Sync { writer: writer(name), spec: Arc::new(spec.clone()) }).collect(),
+        stopped: unread.map(|(name, _)| (writer(name), Targets::Unknown)).collect(),
+        ..World::default()
+    }
+}
+
+/// Whether the syncer may write for a sync now, as it decides that itself.
+fn may_write(sync: &HubSync) -> bool {
+    let applies = sync.spec.as_ref().is_ok_and(|spec| spec.mode == Some(SyncMode::Apply));
+    let is_spent = |digest: &String| {
+        let of_it = sync.status.approvals.iter().filter(|approval| approval.digest == *digest);
+        let mut left = of_it.map(|approval| approval.left.is_none()).peekable();
+        left.peek().is_some() && left.all(|spent| spent)
+    };
+    applies || !sync.standing.iter().all(is_spent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn location(spec: serde_json::Value, contexts: &[(&str, &str)]) -> Option<(String, Option<String>)> {
+        let address = HubAddress { context: Some("us".into()), namespace: "hub".into() };
+        let contexts = contexts.iter().map(|(tenant, context)| (tenant.to_string(), context.to_string())).collect();
+        let found = address.location_of("eu", &serde_json::from_value(spec).unwrap(), &contexts)?;
+        let context = match found.kubeconfig {
+            Some(Kubeconfig::Context(context)) => Some(context),
+            _ => None,
+        };
+        Some((found.namespace, context))
+    }
+
+    #[test]
+    fn a_tenant_is_read_by_the_context_that_was_given_for_it() {
+        let secret = json!({"name": "ways", "key": "eu"});
+        let far = json!({"place": {"kubernetes": {"namespace": "eu", "kubeconfig": {"secretRef": secret}}}});
+        assert_eq!(location(far.clone(), &[("eu", "eu-1")]), Some(("eu".into(), Some("eu-1".into()))));
+        // No Secret is read for it.
+        assert_eq!(location(far, &[]), None);
+        assert_eq!(location(json!({}), &[]), Some(("hub".into(), Some("us".into()))));
+        assert_eq!(location(json!({"place": {"kubernetes": {"namespace": "hub"}}}), &[]).unwrap().0, "hub");
+        assert_eq!(location(json!({"place": {"kubernetes": {"namespace": "other"}}}), &[]), None);
+        assert_eq!(location(json!({"place": {"directory": {"path": "eu"}}}), &[]), None);
+    }
+
+    #[test]
+    fn a_sync_that_only_waits_counts_against_no_other() {
+        let sync = |mode, standing: &[&str], spent: &[&str]| {
+            let spent = spent.iter().map(|digest| ApprovalStatus { digest: digest.to_string(), ..Default::default() });
+            let mut sync = HubSync::default();
+            sync.spec = Ok(TenantSyncSpec { mode, ..TenantSyncSpec::default() });
+            sync.standing = standing.iter().map(ToString::to_string).collect();
+            sync.status.approvals = spent.collect();
+            sync
+        };
+        assert!(may_write(&sync(Some(SyncMode::Apply), &[], &[])));
+        assert!(!may_write(&sync(Some(SyncMode::Plan), &[], &[])) && !may_write(&sync(None, &["a"], &["a"])));
+        assert!(may_write(&sync(None, &["a", "b"], &["a"])));
+    }
+}

@@ -1,0 +1,319 @@
+//! A hub as a person's own account reads it: its Tenants and TenantSyncs, the plans that wait there, and the one
+//! annotation that a person sets. No Secret is read.
+
+use super::body::to_bytes;
+use super::list::{self, absence, config_map};
+use super::live::{self, Live, Reading};
+use super::pages;
+use super::paths::Paths;
+use super::role::{approver_role, hub_role};
+use super::server::{Ask, Server, Trouble};
+use super::trouble::{Doing, of_place};
+use crate::api::*;
+use crate::engine::item::ObjectId;
+use crate::tenant::PlaceError;
+use http::{Method, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// As whom a person's own writes to a hub are recorded.
+const MANAGER: &str = "stablekey";
+
+/// A namespace with Tenants and TenantSyncs, by the account of whoever runs the command line.
+#[derive(Debug)]
+pub struct HubClient {
+    server: Server,
+    paths: Paths,
+}
+
+/// What stands in a hub.
+#[derive(Debug, Default)]
+pub struct HubContents {
+    /// By name.
+    pub tenants: BTreeMap<String, HubTenant>,
+    /// By name.
+    pub syncs: BTreeMap<String, HubSync>,
+}
+
+/// A Tenant of a hub.
+#[derive(Clone, Debug)]
+pub struct HubTenant {
+    /// What it says, or why it cannot be read.
+    pub spec: Result<TenantSpec, String>,
+    /// What the syncer found.
+    pub status: TenantStatus,
+}
+
+/// A TenantSync of a hub.
+#[derive(Clone, Debug)]
+pub struct HubSync {
+    /// Its name.
+    pub name: String,
+    /// What it says, or why it cannot be read.
+    pub spec: Result<TenantSyncSpec, String>,
+    /// What the syncer found.
+    pub status: TenantSyncStatus,
+    /// Whether the syncer has reconciled what it says now.
+    pub is_observed: bool,
+    /// The digests that stand in its annotation.
+    pub standing: BTreeSet<String>,
+    /// Which state of it this is: a write names it, so that it changes nothing else.
+    resource_version: String,
+}
+
+/// Why the annotation of a sync was not set.
+#[derive(Debug, thiserror::Error)]
+pub enum NotSet {
+    /// Somebody changed the sync meanwhile.
+    #[error("the sync changed meanwhile")]
+    Changed,
+    /// The account may not.
+    #[error("{why}")]
+    Forbidden {
+        /// The words of the server, with who asked for what.
+        why: String,
+        /// The Role that would do, as YAML.
+        role: String,
+    },
+    /// The answer was lost: it may be set.
+    #[error("no answer came: {0}")]
+    Unsure(String),
+    /// The server cannot be asked, or says no.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Default for HubSync {
+    fn default() -> Self {
+        HubSync {
+            name: String::new(),
+            spec: Err(String::new()),
+            status: TenantSyncStatus::default(),
+            is_observed: true,
+            standing: BTreeSet::new(),
+            resource_version: String::new(),
+        }
+    }
+}
+
+impl HubClient {
+    /// The hub in a namespace of a server.
+    pub fn new(server: Server, namespace: &str) -> Self {
+        HubClient { server, paths: Paths::of(namespace) }
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> &str {
+        self.paths.namespace()
+    }
+
+    /// Reads the Tenants and TenantSyncs.
+    pub fn read(&self) -> Result<HubContents, PlaceError> {
+        match self.server.wait(self.lists()) {
+            // A list of a namespace that is not there is empty.
+            Ok(contents) if contents.tenants.is_empty() && contents.syncs.is_empty() => {
+                self.checked()?;
+                Ok(contents)
+            }
+            Err(PlaceError::Forbidden { what, why, .. }) => {
+                self.checked()?;
+                Err(PlaceError::Forbidden { what, why, role: hub_role(self.namespace()) })
+            }
+            other => other,
+        }
+    }
+
+    async fn lists(&self) -> Result<HubContents, PlaceError> {
+        let (tenants, syncs) = (
+            list::objects::<TenantSpec>(&self.paths, Kind::Tenant, Reading::WithStatus),
+            list::objects::<TenantSyncSpec>(&self.paths, Kind::TenantSync, Reading::WithStatus),
+        );
+        let (tenants, syncs) = futures_util::try_join!(
+            pages::list(&self.server, &self.paths, &tenants),
+            pages::list(&self.server, &self.paths, &syncs),
+        )?;
+        let tenants = tenants.items.into_iter().map(|live| (live.name.clone(), HubTenant::of(live)));
+        let syncs = syncs.items.into_iter().map(|live| (live.name.clone(), HubSync::of(live)));
+        Ok(HubContents { tenants: tenants.collect(), syncs: syncs.collect() })
+    }
+
+    /// An error where the namespace itself is not there.
+    fn checked(&self) -> Result<(), PlaceError> {
+        match self.server.wait(absence(&self.server, &self.paths)) {
+            Some(why) => Err(PlaceError::Failed { what: self.server.name().to_string(), why }),
+            None => Ok(()),
+        }
+    }
+
+    /// The bytes of a plan that waits; `None` where there is no such ConfigMap, or none in it.
+    pub fn waiting_plan(&self, config_map_name: &str) -> Result<Option<Vec<u8>>, PlaceError> {
+        // It stands in a path: a status that names something else names nothing.
+        if !names::is_object_name(config_map_name) {
+            return Ok(None);
+        }
+        let map = self.server.wait(config_map(&self.server, &self.paths, config_map_name));
+        match map {
+            Err(PlaceError::Forbidden { what, why, .. }) => {
+                Err(PlaceError::Forbidden { what, why, role: hub_role(self.namespace()) })
+            }
+            map => Ok(map?.and_then(|map| map.plan().map(<[u8]>::to_vec))),
+        }
+    }
+
+    /// A sync as it is now; `None` where there is none.
+    pub fn sync(&self, name: &str) -> Result<Option<HubSync>, PlaceError> {
+        let ask = Ask::get(self.paths.object(&ObjectId::new(Kind::TenantSync, name)));
+        match self.server.wait(self.server.ask(&ask)) {
+            Ok(bytes) => Ok(live::read_whole(&String::from_utf8_lossy(&bytes)).map(HubSync::of)),
+            Err(trouble) if trouble.code() == Some(StatusCode::NOT_FOUND) => Ok(None),
+            Err(trouble) => {
+                let doing = Doing { verb: "get", resource: Kind::TenantSync.plural(), object: None };
+                Err(of_place(trouble, &self.server, &self.paths, &doing))
+            }
+        }
+    }
+
+    /// Sets the digests that stand in the annotation of a sync, if that is as it was read.
+    pub fn approve(&self, sync: &HubSync, digests: &BTreeSet<String>) -> Result<(), NotSet> {
+        let digests: Vec<&str> = digests.iter().map(String::as_str).collect();
+        let value = (!digests.is_empty()).then(|| digests.join(","));
+        let body = json!({"metadata": {
+            "resourceVersion": sync.resource_version,
+            "annotations": {APPROVE: value},
+        }});
+        let path = self.paths.object(&ObjectId::new(Kind::TenantSync, &sync.name));
+        let ask = Ask {
+            method: Method::PATCH,
+            path: format!("{path}?fieldManager={MANAGER}"),
+            content: "application/merge-patch+json",
+            body: to_bytes(&body),
+        };
+        self.server.wait(self.server.ask(&ask)).map(drop).map_err(|trouble| self.not_set(trouble))
+    }
+
+    fn not_set(&self, trouble: Trouble) -> NotSet {
+        match trouble {
+            Trouble::Refused(refused) if refused.code == StatusCode::CONFLICT => NotSet::Changed,
+            Trouble::Refused(refused) if refused.code == StatusCode::FORBIDDEN => {
+                NotSet::Forbidden { why: refused.message.clone(), role: approver_role(self.namespace()) }
+            }
+            Trouble::NoAnswer(why) => NotSet::Unsure(why),
+            other => NotSet::Refused(other.to_string()),
+        }
+    }
+}
+
+impl HubTenant {
+    fn of(live: Live<Object<TenantSpec>>) -> Self {
+        HubTenant { status: status(&live), spec: live.read.map(|tenant| tenant.spec) }
+    }
+}
+
+impl HubSync {
+    fn of(live: Live<Object<TenantSyncSpec>>) -> Self {
+        let status: TenantSyncStatus = status(&live);
+        let annotation = live.read.as_ref().ok().and_then(|sync| sync.metadata.annotations.get(APPROVE));
+        let standing = annotation.map(|text| digests(text)).unwrap_or_default();
+        HubSync {
+            name: live.name,
+            is_observed: status.observed_generation.is_some_and(|observed| observed >= live.generation),
+            spec: live.read.map(|sync| sync.spec),
+            status,
+            standing,
+            resource_version: live.version.resource_version,
+        }
+    }
+
+    /// Whether a digest was approved and carried out in a target, so that it needs a new approval.
+    pub fn is_spent(&self, tenant: &str, digest: &str) -> bool {
+        self.approvals_of(tenant, digest).any(|approval| approval.left.is_none())
+    }
+
+    /// Whether a digest was approved for a target, and a part of it is not carried out yet.
+    pub fn is_begun(&self, tenant: &str, digest: &str) -> bool {
+        self.approvals_of(tenant, digest).any(|approval| approval.left.is_some())
+    }
+
+    fn approvals_of(&self, tenant: &str, digest: &str) -> impl Iterator<Item = &ApprovalStatus> {
+        self.status.approvals.iter().filter(move |approval| approval.tenant == tenant && approval.digest == digest)
+    }
+
+    /// How it stands in a target.
+    pub fn target(&self, tenant: &str) -> Option<&TargetStatus> {
+        self.status.targets.iter().find(|target| target.tenant == tenant)
+    }
+
+    /// What stands in the annotation and is still of use in other targets than these.
+    pub fn standing_elsewhere(&self, tenants: &BTreeSet<String>) -> BTreeSet<String> {
+        let others = || self.status.targets.iter().filter(|target| !tenants.contains(&target.tenant));
+        let is_of_use = |digest: &&String| {
+            others().any(|target| {
+                let is_current = target.digest.as_ref() == Some(*digest) && !self.is_spent(&target.tenant, digest);
+                is_current || self.is_begun(&target.tenant, digest)
+            })
+        };
+        self.standing.iter().filter(is_of_use).cloned().collect()
+    }
+}
+
+/// The digests that an annotation has.
+fn digests(annotation: &str) -> BTreeSet<String> {
+    annotation.split(',').map(str::trim).filter(|digest| !digest.is_empty()).map(str::to_string).collect()
+}
+
+/// What an object's status says; nothing, where that cannot be read.
+fn status<T: DeserializeOwned + Default, O>(live: &Live<O>) -> T {
+    live.status.as_ref().and_then(|status| serde_json::from_str(status.get()).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sync(standing: &str, targets: &[(&str, &str)], approvals: &[(&str, &str, Option<&str>)]) -> HubSync {
+        let target = |(tenant, digest): &(&str, &str)| TargetStatus {
+            tenant: tenant.to_string(),
+            digest: Some(digest.to_string()),
+            ..TargetStatus::default()
+        };
+        let approval = |(tenant, digest, left): &(&str, &str, Option<&str>)| ApprovalStatus {
+            tenant: tenant.to_string(),
+            digest: digest.to_string(),
+            left: left.map(str::to_string),
+        };
+        let status = TenantSyncStatus {
+            targets: targets.iter().map(target).collect(),
+            approvals: approvals.iter().map(approval).collect(),
+            ..TenantSyncStatus::default()
+        };
+        HubSync { status, standing: digests(standing), ..HubSync::default() }
+    }
+
+    /// Other approvals stay while they are of use: current in another target, or begun there.
+    #[test]
+    fn approving_one_target_takes_back_no_other() {
+        let sync = sync(
+            "a, b,c,d,,e",
+            &[("eu", "a"), ("us", "b"), ("ap", "d")],
+            &[("us", "c", Some("AAAA")), ("ap", "d", None), ("eu", "e", Some("AAAA"))],
+        );
+        let kept = sync.standing_elsewhere(&["eu".to_string()].into());
+        // a is of the target that is approved now, d was carried out, e was begun in that target.
+        assert_eq!(kept, ["b".to_string(), "c".to_string()].into());
+        assert!(sync.is_spent("ap", "d") && !sync.is_spent("eu", "d") && !sync.is_spent("us", "c"));
+        assert!(sync.is_begun("us", "c") && !sync.is_begun("ap", "d"));
+    }
+
+    #[test]
+    fn a_sync_is_read_with_what_is_known_of_it() {
+        let json = r#"{"metadata": {"name": "s", "resourceVersion": "7", "generation": 3,
+                "annotations": {"stablekey.dev/approve": "sha256:1,sha256:2"}},
+            "spec": {"from": "us", "to": ["eu"], "integrations": ["*"]},
+            "status": {"observedGeneration": 2, "targets": [{"tenant": "eu", "state": "InSync"}]}}"#;
+        let sync = HubSync::of(live::read_whole(json).unwrap());
+        assert_eq!((sync.name.as_str(), sync.standing.len(), sync.is_observed), ("s", 2, false));
+        assert_eq!(sync.target("eu").unwrap().state, "InSync");
+        assert_eq!(sync.resource_version, "7");
+    }
+}

@@ -1,0 +1,360 @@
+//! A hub from the command line, by the account of a person who may look and approve, and nothing else.
+
+use super::stage::*;
+use crate::replica::until;
+use serde_json::{Value, json};
+use stablekey::tenant::kubernetes::{approver_role, hub_role};
+use stablekey_clusters::{Namespace, run, run_with_input, shared};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Somebody with an account in the hub's namespace.
+struct Person {
+    kubeconfigs: Vec<PathBuf>,
+    user: String,
+    namespace: String,
+}
+
+/// What a command answered.
+struct Answer {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Answer {
+    fn words(&self) -> String {
+        format!("{} {}", self.out, self.err).split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether something stands on a line alone, as it can be pasted.
+    fn has_line(&self, line: &str) -> bool {
+        self.out.lines().chain(self.err.lines()).any(|there| there.trim() == line)
+    }
+}
+
+impl Person {
+    /// Who has this Role, and no other.
+    fn with(namespace: &Namespace<'static>, name: &str, role: &str) -> Self {
+        run_with_input(namespace.kubectl().args(["apply", "-f", "-"]), role).unwrap();
+        let role = role.split("name: ").nth(1).unwrap().split(',').next().unwrap();
+        kubectl(namespace, &["create", "serviceaccount", name]);
+        let account = format!("--serviceaccount={}:{name}", namespace.name());
+        kubectl(namespace, &["create", "rolebinding", name, &format!("--role={role}"), &account]);
+        let token = namespace.cluster().token(namespace.name(), name).unwrap();
+        Person {
+            kubeconfigs: vec![namespace.cluster().kubeconfig_of(&token).unwrap()],
+            user: format!("system:serviceaccount:{}:{name}", namespace.name()),
+            namespace: namespace.name().to_string(),
+        }
+    }
+
+    fn approver(stage: &Stage) -> Self {
+        Person::with(&stage.us, "approver", &approver_role(stage.us.name()))
+    }
+
+    /// Who may do everything in both clusters.
+    fn administrator(stage: &Stage) -> Self {
+        let kubeconfigs = [&stage.us, &stage.eu].map(|namespace| namespace.cluster().kubeconfig().to_path_buf());
+        Person { kubeconfigs: kubeconfigs.into(), user: String::new(), namespace: stage.us.name().to_string() }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stablekey"));
+        let kubeconfig = std::env::join_paths(&self.kubeconfigs).unwrap();
+        command.args(arguments).args(["-n", &self.namespace]).env("KUBECONFIG", kubeconfig).env("NO_COLOR", "1");
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Answer {
+        let output = self.command(arguments).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Answer { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let answer = self.run(&[arguments, &["-o", "json"]].concat());
+        serde_json::from_str(&answer.out).unwrap_or_else(|error| panic!("{error}: {}", answer.words()))
+    }
+}
+
+fn digest(stage: &Stage) -> String {
+    field(&stage.us, SYNC, &of_target("eu", "digest"))
+}
+
+/// A sync that waits: a connection and an integration that eu has not.
+fn waiting(prefix: &str) -> Stage {
+    let stage = Stage::new(prefix);
+    stage.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Plan")]);
+    stage
+}
+
+/// "plan, status and explain show that one, exactly what the digest covers … approve shows, asks, and sets the
+/// annotation as the person's own account".
+#[test]
+fn what_waits_is_shown_explained_and_approved_without_a_right_on_any_secret() {
+    let stage = waiting("hub");
+    let _syncer = stage.syncer();
+    until_stands(&stage, "eu", "AwaitingApproval");
+    let (person, digest, here) = (Person::approver(&stage), digest(&stage), stage.us.name());
+    let mark = stage.us.cluster().mark().unwrap();
+
+    let plan = person.run(&["plan"]);
+    assert_eq!(plan.code, 2, "{}", plan.words());
+    assert!(plan.out.contains("create  Connection/crm") && plan.out.contains("2 to create"), "{}", plan.out);
+    let approve = format!("stablekey approve us-to-eu --tenant eu -n {here}");
+    assert!(plan.has_line(&approve) && plan.has_line(&digest), "{}", plan.out);
+    // The status of the sync prints the same commands, each on its line.
+    let message = field(&stage.us, SYNC, &of_target("eu", "message"));
+    for line in [&approve, &digest, &format!("stablekey plan -n {here} --sync us-to-eu --tenant eu")] {
+        assert!(message.lines().any(|there| there == line), "{line}\n{message}");
+    }
+    let there = person.run(&["plan", "--context", "us", "--sync", "sync/us-to-eu", "--tenant", "eu"]);
+    let approve = format!("stablekey approve us-to-eu --tenant eu --context us -n {here}");
+    assert!(there.has_line(&approve) && !there.out.contains("--tenant eu -n"), "{}", there.out);
+    let json = person.json(&["plan"]);
+    assert_eq!((json["schema"].as_str(), json["exit"].as_u64()), (Some("stablekey.dev/plan/v1"), Some(2)));
+    assert_eq!(json["targets"][0]["digests"]["sync/us-to-eu"], json!(digest));
+    assert!(person.run(&["plan", "-o", "markdown"]).out.contains(&digest));
+
+    let status = person.run(&["status"]);
+    assert_eq!(status.code, 2, "{}", status.words());
+    assert!(status.has_line(&digest) && status.out.contains("us-to-eu → eu  AwaitingApproval"), "{}", status.out);
+    let json = person.json(&["status"]);
+    assert_eq!(json["schema"], "stablekey.dev/hub-status/v1");
+    assert_eq!((&json["syncs"][0]["state"], &json["syncs"][0]["digest"]), (&json!("AwaitingApproval"), &json!(digest)));
+    assert_eq!(json["tenants"][0]["ready"], json!(true));
+    assert!(person.run(&["status", "-o", "markdown"]).out.contains(&approve.replace(" --context us", "")));
+
+    let explained = person.run(&["explain", "Connection/crm"]);
+    assert_eq!(explained.code, 0, "{}", explained.words());
+    assert!(explained.out.contains("create Connection/crm") && explained.out.contains("create Integration/lead"));
+    let explained = person.json(&["explain", "Integration/lead"]);
+    assert_eq!(explained["targets"][0]["actions"][1]["id"], "eu/Integration/lead");
+    assert!(person.run(&["explain", "other"]).out.contains("nothing that waits concerns other"));
+
+    // Nobody approves blind.
+    let blind = person.run(&["approve", "us-to-eu"]);
+    assert_eq!(blind.code, 1);
+    assert!(blind.err.contains("there is no terminal to ask on"), "{}", blind.err);
+    let other = format!("sha256:{}", "0".repeat(64));
+    let wrong = person.run(&["approve", "us-to-eu", "--digest", &other, "--yes"]);
+    assert_eq!(wrong.code, 1);
+    assert!(wrong.has_line(&digest) && wrong.err.contains("nothing that waits has this digest"), "{}", wrong.err);
+    let unknown = person.run(&["approve", "us-to-ue"]);
+    assert!(unknown.code == 1 && unknown.err.contains("did you mean us-to-eu?"), "{}", unknown.err);
+    assert_eq!(field(&stage.us, SYNC, ".metadata.annotations"), "");
+
+    let approved = person.run(&["approve", "us-to-eu", "--tenant", "eu", "--digest", &digest]);
+    assert_eq!(approved.code, 0, "{}", approved.words());
+    assert!(approved.out.contains("create  Connection/crm"), "it is shown: {}", approved.out);
+    assert!(
+        approved.has_line(&digest) && approved.has_line(&format!("stablekey status -n {here}")),
+        "{}",
+        approved.out
+    );
+    until_stands(&stage, "eu", "InSync");
+    assert_eq!(field(&stage.eu, "connection/crm", SCOPES), "api");
+    let managers = run(stage.us.kubectl().args(["get", SYNC, "--show-managed-fields", "-o", "json"])).unwrap();
+    let managers: Value = serde_json::from_str(&managers).unwrap();
+    let managers = managers["metadata"]["managedFields"].as_array().unwrap().clone();
+    assert!(managers.iter().any(|entry| entry["manager"] == "stablekey" && entry.to_string().contains("approve")));
+
+    let again = person.run(&["approve", "us-to-eu"]);
+    assert_eq!(again.code, 0, "{}", again.words());
+    assert!(again.err.contains("Nothing waits for approval"), "{}", again.err);
+    assert_eq!((person.run(&["plan"]).code, person.run(&["status"]).code), (0, 0));
+    let asked = stage.us.cluster().audit_since(mark).unwrap().into_iter().filter(|r| r.user == person.user);
+    let asked: Vec<_> = asked.filter(|r| r.code.to_string() == "403" || r.resource == "secrets").collect();
+    assert!(asked.is_empty(), "{asked:?}");
+}
+
+/// "the waiting plan … is shown only where its digest, computed again from it, is the one in the TenantSync's status:
+/// whoever may write ConfigMaps cannot show an approver another plan".
+#[test]
+fn a_plan_that_somebody_else_wrote_is_not_shown_and_not_approved() {
+    let stage = waiting("forged");
+    let _syncer = stage.syncer();
+    until_stands(&stage, "eu", "AwaitingApproval");
+    let (person, digest) = (Person::approver(&stage), digest(&stage));
+    let name = field(&stage.us, SYNC, &of_target("eu", "waitingPlan.configMap"));
+    let map = format!("configmap/{name}");
+    kubectl(&stage.us, &["patch", &map, "--type=merge", "-p", "{\"binaryData\": {\"plan.json.gz\": \"AAAA\"}}"]);
+    let shown = person.run(&["plan"]);
+    assert_eq!((shown.code, shown.out.as_str()), (1, ""), "{}", shown.words());
+    assert!(shown.words().contains("is not what the syncer wrote there") && shown.err.contains(&name), "{}", shown.err);
+    assert!(shown.words().contains("us-to-eu") && shown.words().contains(" eu,"), "{}", shown.err);
+    let approved = person.run(&["approve", "us-to-eu", "--digest", &digest, "--yes"]);
+    assert_eq!((approved.code, approved.out.as_str()), (1, ""), "{}", approved.words());
+    assert_eq!(field(&stage.us, SYNC, ".metadata.annotations"), "");
+    // What it says to do has the syncer write it again.
+    let command =
+        shown.err.lines().map(str::trim).find(|line| line.starts_with("kubectl annotate --overwrite ")).unwrap();
+    assert!(command.contains(&format!("-n {} ", stage.us.name())) && !command.ends_with('.'), "{command}");
+    kubectl(&stage.us, &["delete", &map]);
+    let gone = person.run(&["explain", "crm"]);
+    assert!(gone.code == 1 && gone.words().contains("there is none of that name"), "{}", gone.words());
+    looked_again(&stage, SYNC, "again");
+    until("it is written again", || person.run(&["plan"]).code == 2);
+}
+
+/// "with the person's own contexts they plan again and say where the two differ".
+#[test]
+fn planned_again_by_ones_own_contexts_it_is_the_same_or_it_differs() {
+    let stage = waiting("again");
+    let syncer = stage.syncer();
+    until_stands(&stage, "eu", "AwaitingApproval");
+    let administrator = Person::administrator(&stage);
+    let same = administrator.run(&["plan", "--context", "us", "--target", "eu=eu"]);
+    assert_eq!(same.code, 2, "{}", same.words());
+    assert!(same.words().contains("with your own contexts: as the hub keeps it."), "{}", same.words());
+    // Whoever may only look at the hub cannot read its tenant.
+    let reader = Person::with(&stage.us, "reader", &hub_role(stage.us.name()));
+    let both = Person { kubeconfigs: [&reader.kubeconfigs[..], &administrator.kubeconfigs[1..]].concat(), ..reader };
+    let unread = both.run(&["plan", "--target", "eu=eu"]);
+    assert_eq!(unread.code, 1, "{}", unread.words());
+    assert!(
+        unread.words().contains("Not planned again: us:") && unread.err.contains("kind: Role"),
+        "{}",
+        unread.words()
+    );
+    let wrong = administrator.run(&["plan", "--target", "eu=ue"]);
+    assert!(wrong.code == 1 && wrong.words().contains("there is no context ue"), "{}", wrong.words());
+    let wrong = administrator.run(&["plan", "--target", "ue=eu"]);
+    assert!(wrong.code == 1 && wrong.err.contains("there is no tenant ue"), "{}", wrong.err);
+
+    drop(syncer);
+    stage.in_us(&[connection("crm", "more"), integration("billing", &["crm"])]);
+    let differs = administrator.run(&["plan", "--target", "eu=eu"]);
+    assert_eq!(differs.code, 2, "{}", differs.words());
+    let words = differs.words();
+    let (hub, own) = words.split_once("only in the hub's plan:").unwrap().1.split_once("only in yours:").unwrap();
+    assert!(hub.contains("create Connection/crm") && hub.contains("inputs.scopes api"), "{hub}");
+    assert!(own.contains("inputs.scopes more") && own.contains("create Integration/billing"), "{own}");
+    let explained = administrator.run(&["explain", "Integration/billing", "--target", "eu=eu"]);
+    assert!(explained.words().contains("create Integration/billing: connections."), "{}", explained.words());
+}
+
+/// "what recurs needs a new approval": the old one is taken back first, and that is waited for.
+#[test]
+fn what_was_carried_out_before_is_approved_again() {
+    let stage = waiting("anew");
+    let mut syncer = stage.syncer();
+    until_stands(&stage, "eu", "AwaitingApproval");
+    let person = Person::approver(&stage);
+    let approve = |digest: &str| {
+        let answer = person.run(&["approve", "us-to-eu", "--digest", digest]);
+        assert_eq!(answer.code, 0, "{}", answer.words());
+    };
+    let waits_with = |scopes: &str| {
+        let before = digest(&stage);
+        stage.in_us(&[connection("crm", scopes)]);
+        until("another plan waits", || !digest(&stage).is_empty() && digest(&stage) != before);
+        digest(&stage)
+    };
+    approve(&digest(&stage));
+    until_stands(&stage, "eu", "InSync");
+    let there = waits_with("more");
+    approve(&there);
+    until_stands(&stage, "eu", "InSync");
+    let back = waits_with("api");
+    // By hand beside the one that was carried out, which stays spent.
+    kubectl(&stage.us, &["annotate", "--overwrite", SYNC, &format!("stablekey.dev/approve={there},{back}")]);
+    until_stands(&stage, "eu", "InSync");
+    assert_eq!(waits_with("more"), there, "the same recurs");
+    until_stands(&stage, "eu", "AwaitingApproval");
+    assert_eq!(field(&stage.eu, "connection/crm", SCOPES), "api");
+    approve(&there);
+    until_field(&stage.eu, "connection/crm", SCOPES, "more");
+    until_stands(&stage, "eu", "InSync");
+    // It was carried out once: neither a restart nor its annotation carries it out again.
+    syncer.signal("-TERM");
+    assert!(syncer.end().success());
+    let _syncer = stage.syncer();
+    until("it is spent", || field(&stage.us, SYNC, ".status.approvals[*].digest") == there);
+    assert_eq!(field(&stage.us, SYNC, ".status.approvals[*].left"), "");
+}
+
+/// "who must have the verb approve".
+#[test]
+fn who_may_not_approve_is_told_who_may() {
+    let guarded = shared("guarded");
+    let policy = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/policies/approve-syncs.yaml");
+    run(guarded.kubectl().args(["apply", "-f", policy])).unwrap();
+    let stage = Stage::on("unasked", guarded, shared("eu"));
+    stage.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Plan")]);
+    let _syncer = stage.syncer();
+    until_stands(&stage, "eu", "AwaitingApproval");
+    let digest = digest(&stage);
+    let refused = |person: &Person, why: &str| {
+        let answer = person.run(&["approve", "us-to-eu", "--digest", &digest]);
+        assert_eq!(answer.code, 1, "{}", answer.words());
+        assert!(answer.words().contains(why), "{}", answer.words());
+        assert!(
+            answer.words().contains("verbs patch and approve") && answer.err.contains("kind: Role"),
+            "{}",
+            answer.err
+        );
+    };
+    let reader = Person::with(&stage.us, "reader", &hub_role(stage.us.name()));
+    refused(&reader, "cannot patch resource \"tenantsyncs\"");
+    let writer = approver_role(stage.us.name()).replace("[patch, approve]", "[patch]").replace("approver", "writer");
+    let writer = Person::with(&stage.us, "writer", &writer);
+    // The policy is in force a moment after it was applied.
+    until("the policy is in force", || {
+        let mut probe = guarded.kubectl_as(&writer.kubeconfigs[0]);
+        probe.args(["-n", stage.us.name(), "annotate", "--dry-run=server", SYNC, "stablekey.dev/approve=probe"]);
+        run(&mut probe).is_err_and(|error| error.to_string().contains("takes the verb approve"))
+    });
+    refused(&writer, "takes the verb approve on tenantsyncs.stablekey.dev");
+    assert_eq!(field(&stage.us, SYNC, ".metadata.annotations"), "");
+    let stranger = Person::with(
+        &stage.us,
+        "stranger",
+        &hub_role(stage.us.name()).replace("tenants, tenantsyncs", "tenants").replace("hub-reader", "stranger"),
+    );
+    let answer = stranger.run(&["plan"]);
+    assert!(answer.code == 1 && answer.err.contains("stablekey-hub-reader"), "{}", answer.words());
+}
+
+/// "shows, asks": on a terminal the whole word.
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_terminal_the_plan_is_shown_and_a_yes_is_typed() {
+    let stage = waiting("typed");
+    let _syncer = stage.syncer();
+    until_stands(&stage, "eu", "AwaitingApproval");
+    let person = Person::approver(&stage);
+    let (shown, code) = typed(person.command(&["approve", "us-to-eu"]), "y\n");
+    assert_eq!(code, 1, "{shown}");
+    assert!(
+        shown.contains("Approve 2 changes in eu? Type 'yes':") && shown.contains("Nothing was approved"),
+        "{shown}"
+    );
+    let (shown, code) = typed(person.command(&["approve", "us-to-eu"]), "yes\n");
+    assert_eq!(code, 0, "{shown}");
+    let (plan, question) = (shown.find("create  Connection/crm").unwrap(), shown.find("Type 'yes':").unwrap());
+    assert!(plan < question, "it is shown first: {shown}");
+    until_stands(&stage, "eu", "InSync");
+}
+
+/// What a command shows on a terminal on which this is typed, and its exit code.
+#[cfg(target_os = "linux")]
+fn typed(mut command: Command, answer: &str) -> (String, i32) {
+    use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+    use std::io::{Read as _, Write as _};
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    let master = openpt(flags).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let terminal = ioctl_tiocgptpeer(&master, flags).unwrap();
+    let ends = || Stdio::from(terminal.try_clone().unwrap());
+    let mut child = command.stdin(ends()).stdout(ends()).stderr(ends()).spawn().unwrap();
+    drop((command, terminal));
+    let mut master = std::fs::File::from(master);
+    master.write_all(answer.as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    let _ = master.read_to_end(&mut bytes);
+    (String::from_utf8_lossy(&bytes).into_owned(), child.wait().unwrap().code().unwrap())
+}
