@@ -302,6 +302,7 @@ fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> Inve
         Inventory { invalid: whole.invalid.clone(), unparsed: whole.unparsed.clone(), ..Inventory::default() };
     part.read_only.clone_from(&whole.read_only);
     part.unread.clone_from(&whole.unread);
+    part.knows_readiness = whole.knows_readiness;
     // One that may use any connection may use one of this part.
     let unknown = whole.uses.iter().filter(|(_, uses)| uses.may_use_more());
     let unknown = unknown.map(|(name, _)| ObjectId::new(Kind::Integration, name)).filter(|id| !wanted.contains(id));
@@ -313,6 +314,9 @@ fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> Inve
     for id in wanted {
         if let Some(item) = whole.get(id) {
             part.insert(item);
+        }
+        if let Some(ready) = whole.readiness.get(&id.name).filter(|_| id.kind == Kind::Connection) {
+            part.readiness.insert(id.name.clone(), *ready);
         }
         if let Some(record) = whole.records.get(id) {
             let mut record = record.clone();

@@ -99,7 +99,7 @@ codes! {
     NameUnknown = "SK0148", Error, "a component, type or input that is named is not there";
     IntegrationMissing = "SK0149", Unreached, "a sync names an integration that its source does not have";
     OverrideTwice = "SK0156", Error, "two overrides of a sync change the same in one tenant";
-    BindingWaits = "SK0157", Unreached, "a variable is not moved from a connection that is complete to one that is not";
+    BindingWaits = "SK0157", Unreached, "a variable is not moved from a connection that works to one that does not";
     CustomersSignIn = "SK0158", Warning, "customers would have to sign in, or give their values, again";
     NameMeansOther = "SK0159", Warning, "integrations of one name have other titles in other tenants";
     KeyMeansOther = "SK0160", Warning, "connections of one stable key are other accounts or apps in other tenants";

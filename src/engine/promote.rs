@@ -218,7 +218,7 @@ fn carried(
     own: &Replacements,
 ) -> Option<Arc<Object<ConnectionSpec>>> {
     let source = binding.connection.as_ref().filter(|_| !binding.overridden);
-    let asker = Asker { writers: None, source_binding: source.map(|c| &c.spec), ignores_readiness: true };
+    let asker = Asker { writers: None, source_binding: source.map(|c| &c.spec), ignores_readiness: true, works: None };
     let with_that_key = |key: &str| from.inventory.connection(key).cloned();
     match resolve_key(key, to.inventory, own, asker).binding {
         Binding::Bound(theirs) if theirs.spec.stable_key == key && source.is_some_and(|s| s.spec.stable_key == key) => {

@@ -1,7 +1,6 @@
 //! Every variable to its connection: bound, own, missing or unknown; by which rule, and what else
 //! was considered.
 
-use super::check::missing_inputs;
 use super::field::{Field, FieldKind};
 use super::item::ObjectId;
 use super::record::{Record, Writer};
@@ -144,7 +143,7 @@ impl Serves {
 }
 
 /// For whom a key is resolved.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Asker<'a> {
     /// Who wrote what asks; empty: the tenant's own people.
     pub writers: Option<&'a BTreeSet<Writer>>,
@@ -153,6 +152,14 @@ pub struct Asker<'a> {
     /// Whether a replacement that is not complete answers as any other: where it is asked what is to be brought,
     /// which must not depend on what is there already.
     pub ignores_readiness: bool,
+    /// Whether a connection works, for who knows better than what was read.
+    pub works: Works<'a>,
+}
+
+impl std::fmt::Debug for Asker<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Asker").field("writers", &self.writers).finish_non_exhaustive()
+    }
 }
 
 impl Replacements {
@@ -318,8 +325,11 @@ pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements
         break;
     }
     if !newer_keys.is_empty() && !asker.ignores_readiness {
-        let is_complete =
-            |key: &str| replacements.own(key).is_some_and(|c| missing_inputs(&c.spec, inventory).is_empty());
+        let works = |connection: &Object<ConnectionSpec>| match asker.works {
+            Some(works) => works(connection),
+            None => inventory.is_usable(connection),
+        };
+        let is_complete = |key: &str| replacements.own(key).is_some_and(|connection| works(connection));
         let chain = || std::iter::once(key).chain(newer_keys.iter().map(String::as_str));
         // The newest that is complete; where none is, there is no working binding that could wait.
         let working = chain().enumerate().filter(|(_, key)| is_complete(key)).map(|(position, _)| position).last();
@@ -354,6 +364,20 @@ pub fn resolve_variable(
     inventory: &Inventory,
     replacements: &Replacements,
 ) -> Resolution {
+    resolve_variable_by((tenant, integration), variable, inventory, replacements, None)
+}
+
+/// Whether a connection works.
+pub type Works<'a> = Option<&'a dyn Fn(&Object<ConnectionSpec>) -> bool>;
+
+/// The same, where somebody knows better than what was read whether a connection works.
+pub fn resolve_variable_by(
+    (tenant, integration): (&str, &str),
+    variable: &Variable,
+    inventory: &Inventory,
+    replacements: &Replacements,
+    works: Works<'_>,
+) -> Resolution {
     match &variable.means {
         Means::Own(_) => Resolution { binding: Binding::Own, rule: Rule::Own, considered: Vec::new() },
         // Who wrote the variable matters only where something is replaced at all.
@@ -363,7 +387,7 @@ pub fn resolve_variable(
         Means::StableKey(key) => {
             let record = inventory.record(tenant, &ObjectId::new(Kind::Integration, integration));
             let wrote = record.and_then(|r| r.wrote(&Field::named(FieldKind::Variable, &variable.name)));
-            let asker = Asker { writers: wrote.map(|w| w.writers.as_ref()), ..Asker::default() };
+            let asker = Asker { writers: wrote.map(|w| w.writers.as_ref()), works, ..Asker::default() };
             resolve_key(key, inventory, replacements, asker)
         }
     }
@@ -376,9 +400,20 @@ pub fn resolve_credentials(
     inventory: &Inventory,
     replacements: &Replacements,
 ) -> Resolution {
+    resolve_credentials_by(tenant, credentials, inventory, replacements, None)
+}
+
+/// The same, where somebody knows better than what was read whether a connection works.
+pub fn resolve_credentials_by(
+    tenant: &str,
+    credentials: &Object<CustomerCredentialsSpec>,
+    inventory: &Inventory,
+    replacements: &Replacements,
+    works: Works<'_>,
+) -> Resolution {
     let record = inventory.record(tenant, &ObjectId::new(Kind::CustomerCredentials, credentials.name()));
     let wrote = record.and_then(|r| r.wrote(&Field::of(FieldKind::ConnectionKey)));
-    let asker = Asker { writers: wrote.map(|w| w.writers.as_ref()), ..Asker::default() };
+    let asker = Asker { writers: wrote.map(|w| w.writers.as_ref()), works, ..Asker::default() };
     resolve_key(&credentials.spec.connection, inventory, replacements, asker)
 }
 

@@ -1,5 +1,6 @@
 //! What the engine is given: every tenant as it was read, and the syncs between them.
 
+use super::check::missing_inputs;
 use super::field::Field;
 use super::item::{Item, ObjectId};
 use super::near_miss;
@@ -117,6 +118,10 @@ pub struct Inventory {
     pub records: BTreeMap<ObjectId, Arc<Record>>,
     /// Who else holds a field, where the place knows (a cluster does).
     pub holders: BTreeMap<ObjectId, Arc<Holders>>,
+    /// Whether a connection can be used there, by its name, where the place says so; see `knows_readiness`.
+    pub readiness: BTreeMap<String, bool>,
+    /// Whether the place says of its connections whether they can be used: one of which it says nothing cannot yet.
+    pub knows_readiness: bool,
     /// Objects that were named but cannot be used (invalid, or there twice), and why.
     pub invalid: BTreeMap<ObjectId, String>,
     /// Files that could hold anything.
@@ -185,6 +190,17 @@ impl Inventory {
         known.unwrap_or_default().iter().chain(others.into_iter().flatten())
     }
 
+    /// Whether a connection works, as far as that is known: its definition is complete, and the place does not say that
+    /// it cannot be used.
+    pub fn is_usable(&self, connection: &Object<ConnectionSpec>) -> bool {
+        !self.is_unready(connection.name()) && missing_inputs(&connection.spec, self).is_empty()
+    }
+
+    /// Whether the place says that a connection cannot be used, or does not say yet that it can.
+    pub fn is_unready(&self, connection: &str) -> bool {
+        self.knows_readiness && self.readiness.get(connection) != Some(&true)
+    }
+
     /// Whether syncs made an object of a tenant: what a sync brings is checked at its source.
     pub fn is_brought(&self, tenant: &str, id: &ObjectId) -> bool {
         let by_syncs = |record: &Record| record.fields.values().all(|wrote| wrote.writers.iter().all(Writer::is_sync));
@@ -245,7 +261,10 @@ impl Inventory {
     pub fn remove(&mut self, id: &ObjectId) {
         match id.kind {
             Kind::Component => drop(self.components.remove(&id.name)),
-            Kind::Connection => drop(self.connections.remove(&id.name)),
+            Kind::Connection => {
+                self.connections.remove(&id.name);
+                self.readiness.remove(&id.name);
+            }
             Kind::CustomerCredentials => drop(self.customer_credentials.remove(&id.name)),
             Kind::Integration => {
                 self.integrations.remove(&id.name);

@@ -59,6 +59,19 @@ impl Binder {
         Some(ConnectionVerdict { status, conditions, bindings: wanted.collect(), look_again })
     }
 
+    /// Whether a connection works: nothing that it needs is in the way, and its binding Secret is there. Time does not
+    /// count: what expires is said of who is bound.
+    pub(super) fn works(&self, connection: &Object<ConnectionSpec>) -> bool {
+        let Some(connection) = self.inventory.connections.get(connection.name()) else { return false };
+        let is_global = connection.spec.credentials == Credentials::OrganizationGlobal;
+        let (inputs, now) = (inputs(&connection.spec), Timestamp::MIN);
+        let mut own = self.gather(&Question { connection, inputs, whole: is_global, now });
+        own.definition.splice(0..0, self.incomplete(connection));
+        let is_whole = own.definition.is_empty() && own.of_credentials().is_empty();
+        let slot = |own: &mut Gathered| self.connection_slot(Use::Production, connection, own);
+        is_whole && (!is_global || slot(&mut own).there.is_some())
+    }
+
     /// What its definition lacks.
     pub(super) fn incomplete(&self, connection: &Object<ConnectionSpec>) -> Vec<Problem> {
         let key = &connection.spec.stable_key;
@@ -177,11 +190,16 @@ impl Binder {
                 ),
                 Some(WhyNot::NotReady) => (
                     Code::BindingWaits,
-                    format!(
-                        "{older} keeps its own connection until this one has all inputs that its type requires: \
-                         give it {}",
-                        missing_inputs(spec, &self.inventory).join(", ")
-                    ),
+                    match missing_inputs(spec, &self.inventory).as_slice() {
+                        [] => format!(
+                            "{older} keeps its own connection until this one is ready: Ready says what it lacks"
+                        ),
+                        lacks => format!(
+                            "{older} keeps its own connection until this one has all inputs that its type requires: \
+                             give it {}",
+                            lacks.join(", ")
+                        ),
+                    },
                 ),
                 None => continue,
             };

@@ -54,7 +54,7 @@ impl Due {
 impl Binder {
     /// Takes a change in, and says what is to be looked at.
     pub fn change(&mut self, change: Change) -> Due {
-        let due = match change {
+        let mut due = match change {
             Change::There(live) => self.object(live.item.id(), Ok(Some(live))),
             Change::Invalid { id, why } => self.object(id, Err(why)),
             Change::Gone(id) => self.object(id, Ok(None)),
@@ -83,8 +83,20 @@ impl Binder {
                 due
             }
         };
+        self.add_kin(&mut due);
         due.connections.iter().for_each(|name| self.forget_told(name));
         due
+    }
+
+    /// Whether a connection works decides about what it replaces, and what replaces it.
+    pub(super) fn add_kin(&self, due: &mut Due) {
+        if self.replacements.is_empty() {
+            return;
+        }
+        let keys = due.connections.iter().filter_map(|name| self.inventory.connections.get(name));
+        let kin = keys.map(|connection| self.kin(&connection.spec.stable_key)).filter(|kin| kin.len() > 1);
+        let kin: BTreeSet<String> = kin.flatten().collect();
+        self.due_to_keys(&kin, due);
     }
 
     /// Whether this state of a Secret was taken in already.

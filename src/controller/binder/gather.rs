@@ -201,7 +201,8 @@ impl Binder {
 
     /// Whether a Secret opted in for a connection: for its key, or for an older one that it answers for.
     pub(super) fn serves(&self, source: &SourceSecret, connection: &Arc<Object<ConnectionSpec>>) -> bool {
-        let answers = |older: &String| self.meant_by(older).connection().is_some_and(|c| c.name() == connection.name());
+        let answers =
+            |older: &String| self.would_mean(older).connection().is_some_and(|c| c.name() == connection.name());
         source.keys.all
             || source.keys.named.contains(&connection.spec.stable_key)
             || (!connection.spec.replaces.is_empty() && source.keys.named.iter().any(answers))

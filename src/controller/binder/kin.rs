@@ -2,7 +2,7 @@
 
 use super::state::Binder;
 use crate::api::*;
-use crate::engine::resolve::{Asker, Resolution, resolve_credentials, resolve_key, resolve_variable};
+use crate::engine::resolve::{Asker, Resolution, resolve_credentials_by, resolve_key, resolve_variable_by};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -25,17 +25,28 @@ impl Binder {
 
     /// What a key means where the tenant's own people name it.
     pub(super) fn meant_by(&self, key: &str) -> Resolution {
-        resolve_key(key, &self.inventory, &self.replacements, Asker::default())
+        let works = |connection: &Object<ConnectionSpec>| self.works(connection);
+        resolve_key(key, &self.inventory, &self.replacements, Asker { works: Some(&works), ..Asker::default() })
+    }
+
+    /// What a key would mean if all worked: for whom a Secret opted in does not depend on what is in it.
+    pub(super) fn would_mean(&self, key: &str) -> Resolution {
+        let asker = Asker { ignores_readiness: true, ..Asker::default() };
+        resolve_key(key, &self.inventory, &self.replacements, asker)
     }
 
     pub(super) fn variable(&self, integration: &str, variable: &Variable) -> Resolution {
-        resolve_variable(&self.tenant, integration, variable, &self.inventory, &self.replacements)
+        let works = |connection: &Object<ConnectionSpec>| self.works(connection);
+        let of = (self.tenant.as_str(), integration);
+        resolve_variable_by(of, variable, &self.inventory, &self.replacements, Some(&works))
     }
 
     /// What customer credentials are for; `None` where there are none of this name.
     pub(super) fn customer_of(&self, credentials: &str) -> Option<Resolution> {
         let credentials = self.inventory.customer_credentials.get(credentials)?;
-        Some(resolve_credentials(&self.tenant, credentials, &self.inventory, &self.replacements))
+        let works = |connection: &Object<ConnectionSpec>| self.works(connection);
+        let works = Some(&works as &dyn Fn(&Object<ConnectionSpec>) -> bool);
+        Some(resolve_credentials_by(&self.tenant, credentials, &self.inventory, &self.replacements, works))
     }
 
     /// The names of the connections that an integration is bound to.

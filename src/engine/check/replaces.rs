@@ -74,11 +74,14 @@ fn waiting(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
             Code::BindingWaits,
             tenant.name,
             ObjectId::new(Kind::Connection, newer.name()),
-            format!(
-                "{key} lacks {}, which its type requires: what it replaces answers on, for {}",
-                missing_inputs(&newer.spec, tenant.inventory).join(", "),
-                who.join(", ")
-            ),
+            match missing_inputs(&newer.spec, tenant.inventory).as_slice() {
+                [] => format!("{key} is not ready there: what it replaces answers on, for {}", who.join(", ")),
+                lacks => format!(
+                    "{key} lacks {}, which its type requires: what it replaces answers on, for {}",
+                    lacks.join(", "),
+                    who.join(", ")
+                ),
+            },
             format!("complete Connection/{}; what waits moves by itself then", newer.name()),
         ));
     }

@@ -99,10 +99,10 @@ impl Draft<'_> {
         connections: &Inventory,
         replacements: &Replacements,
     ) -> Option<(Code, String, String)> {
-        let lacks = check::missing_inputs(&to.spec, connections);
-        if lacks.is_empty() {
+        if connections.is_usable(to) {
             return None;
         }
+        let lacks = check::missing_inputs(&to.spec, connections);
         let tenant = self.input.tenant;
         let live = self.input.live.integrations.get(&id.name)?;
         let live = live.spec.connections.iter().find(|v| v.name == variable.name)?;
@@ -111,11 +111,17 @@ impl Draft<'_> {
         self.input.live.record(tenant, id)?.wrote(&field)?;
         let from = resolve_variable(tenant, &id.name, live, connections, replacements);
         let from = from.connection().filter(|from| from.name() != to.name())?;
-        check::missing_inputs(&from.spec, connections).is_empty().then(|| {
+        connections.is_usable(from).then(|| {
             let (name, from, to_key) = (&variable.name, &from.spec.stable_key, &to.spec.stable_key);
-            let lacks = lacks.join(", ");
-            let text = format!("{name:?} works with {from} and would move to {to_key}, which lacks {lacks}");
-            (Code::BindingWaits, text, format!("complete Connection/{}; it moves by itself then", to.name()))
+            let (why, mend) = match lacks.is_empty() {
+                false => (format!("lacks {}", lacks.join(", ")), format!("complete Connection/{}", to.name())),
+                true => (
+                    "is not ready there".to_string(),
+                    format!("give Connection/{} what its Ready waits for", to.name()),
+                ),
+            };
+            let text = format!("{name:?} works with {from} and would move to {to_key}, which {why}");
+            (Code::BindingWaits, text, format!("{mend}; it moves by itself then"))
         })
     }
 

@@ -61,6 +61,8 @@ pub struct Live<T> {
     pub record: Option<Record>,
     /// The fields that others hold.
     pub others: Arc<Holders>,
+    /// Whether its status says that it is ready; `None`: it says nothing.
+    pub ready: Option<bool>,
     /// How often its spec was changed.
     pub generation: i64,
     /// Its status, where that was asked for.
@@ -115,8 +117,29 @@ pub fn read<S: DeserializeOwned>(json: &str, entries: &Entries, of: Reading) -> 
         }),
     };
     let version = Version { uid: meta.uid, resource_version: meta.resource_version, held: managed.held() };
+    let ready = status.and_then(ready);
     let status = status.filter(|_| of == Reading::WithStatus).map(ToOwned::to_owned);
-    Some(Live { read, name: meta.name, version, record, others: managed.others(), generation: meta.generation, status })
+    let (others, generation) = (managed.others(), meta.generation);
+    Some(Live { read, name: meta.name, version, record, others, ready, generation, status })
+}
+
+/// What the condition Ready of a status says.
+fn ready(status: &RawValue) -> Option<bool> {
+    #[derive(Deserialize)]
+    struct Status<'a> {
+        #[serde(borrow, default)]
+        conditions: Vec<Condition<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Condition<'a> {
+        #[serde(rename = "type", borrow)]
+        type_: std::borrow::Cow<'a, str>,
+        #[serde(borrow)]
+        status: std::borrow::Cow<'a, str>,
+    }
+    let status: Status<'_> = serde_json::from_str(status.get()).ok()?;
+    let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready")?;
+    Some(ready.status == "True")
 }
 
 /// An object of which only the name can be read: it is there, and what it says is unknown.
@@ -136,6 +159,7 @@ fn named<S>(json: &str) -> Option<Live<Object<S>>> {
         version: Version::default(),
         record: None,
         others: Arc::default(),
+        ready: None,
         generation: 0,
         status: None,
     })
@@ -161,8 +185,9 @@ fn category(error: &serde_json::Error) -> &'static str {
 /// One object of a kind that lies in tenants, as an item: an integration without what its definition says.
 pub fn item(kind: Kind, json: &str, entries: &Entries, of: Reading) -> Option<Live<Item>> {
     fn to<S>(live: Live<Object<S>>, make: impl FnOnce(Arc<Object<S>>) -> Item) -> Live<Item> {
-        let Live { read, name, version, record, others, generation, status } = live;
-        Live { read: read.map(|object| make(Arc::new(object))), name, version, record, others, generation, status }
+        let Live { read, name, version, record, others, ready, generation, status } = live;
+        let read = read.map(|object| make(Arc::new(object)));
+        Live { read, name, version, record, others, ready, generation, status }
     }
     match kind {
         Kind::Component => read(json, entries, of).map(|live| to(live, Item::Component)),

@@ -139,16 +139,17 @@ impl Mirror {
     }
 
     fn set(&mut self, kind: Kind, live: Live<Item>) -> Option<ObjectId> {
-        let Live { read, name, version, record, others, .. } = live;
+        let Live { read, name, version, record, others, ready, .. } = live;
         let id = ObjectId::new(kind, name);
         if self.versions.get(&id).is_some_and(|known| known.is_after(&version)) {
             return None;
         }
         let read = read.map(|item| self.with_uses(item));
+        let turned = kind == Kind::Connection && self.turn(&id.name, ready);
         let changed = self.differs(&id, read.as_ref(), record.as_ref(), &others);
         Arc::make_mut(&mut self.versions).insert(id.clone(), version);
         if !changed {
-            return None;
+            return turned.then_some(id);
         }
         let inventory = Arc::make_mut(&mut self.inventory);
         match read {
@@ -170,6 +171,22 @@ impl Mirror {
             true => drop(inventory.holders.remove(&id)),
         }
         Some(id)
+    }
+
+    /// Takes in whether a connection is ready; whether that is news which something may wait for.
+    fn turn(&mut self, connection: &str, ready: Option<bool>) -> bool {
+        if self.inventory.readiness.get(connection).copied() == ready {
+            return false;
+        }
+        let inventory = Arc::make_mut(&mut self.inventory);
+        match ready {
+            Some(ready) => {
+                inventory.knows_readiness = true;
+                inventory.readiness.insert(connection.to_string(), ready);
+            }
+            None => drop(inventory.readiness.remove(connection)),
+        }
+        true
     }
 
     /// Whether anything changed but what counts as bookkeeping: a status, a revision.
@@ -301,7 +318,16 @@ mod tests {
 
     fn live(name: &str, revision: &str, read: Result<Item, String>) -> Live<Item> {
         let version = Version { uid: "u".into(), resource_version: revision.into(), held: Arc::default() };
-        Live { read, name: name.into(), version, record: None, others: Arc::default(), generation: 1, status: None }
+        Live {
+            read,
+            name: name.into(),
+            version,
+            record: None,
+            others: Arc::default(),
+            ready: None,
+            generation: 1,
+            status: None,
+        }
     }
 
     fn integration(name: &str, config_map: &str) -> Live<Item> {
@@ -397,6 +423,7 @@ mod tests {
                 version,
                 record: None,
                 others: Arc::default(),
+                ready: None,
                 generation: 1,
                 status: None,
             })))

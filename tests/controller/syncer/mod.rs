@@ -11,6 +11,7 @@ mod keeps;
 mod kubeconfigs;
 mod pulls;
 mod pushes;
+mod renames;
 mod replicas;
 pub mod stage;
 mod unreachable;

@@ -1,0 +1,63 @@
+//! A key is renamed, end to end: a syncer in the hub, a binder in the target.
+
+use super::stage::*;
+use crate::binder::stage::ARGUMENTS;
+use crate::replica::{Replica, until};
+use serde_json::{Value, json};
+
+fn crm(key: &str, replaces: &[&str]) -> Value {
+    let inputs = json!({
+        "baseUrl": {"value": "https://login.example"},
+        "password": {"secretRef": {"name": "app", "key": "password"}},
+    });
+    let spec = json!({"stableKey": key, "component": {"key": "salesforce"}, "type": "basic",
+                      "credentials": "OrganizationGlobal", "inputs": inputs, "replaces": replaces});
+    json!({"apiVersion": "stablekey.dev/v1alpha1", "kind": "Connection", "metadata": {"name": key}, "spec": spec})
+}
+
+fn secret(keys: &str) -> Value {
+    let annotations = json!({"stablekey.dev/keys": keys, "stablekey.dev/hosts": "login.example"});
+    let metadata = json!({"name": "app", "labels": {"stablekey.dev/for": "connections"}, "annotations": annotations});
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"password": "x"}})
+}
+
+/// "A working binding waits for a working one": no moment is not Ready, and the move happens by itself.
+#[test]
+fn a_renamed_key_takes_no_working_target_down() {
+    let stage = Stage::new("renamed");
+    let _syncer = stage.syncer();
+    let _binder = Replica::start(&stage.eu, &ARGUMENTS);
+    stage.in_eu(&[secret("sf-main")]);
+    stage.in_us(&[crm("sf-main", &[]), integration("lead", &["sf-main"]), sync("Apply")]);
+    until_ready(&stage.eu, "integration/lead", "Bound");
+    until_stands(&stage, "eu", "InSync");
+    let since = || ready(&stage.eu, "integration/lead", "lastTransitionTime");
+    let bound = || field(&stage.eu, "integration/lead", ".status.bindings[0].connection");
+    let first = since();
+
+    let mut moved = integration("lead", &[]);
+    moved["spec"]["connections"] = json!([{"name": "Use of sf-main", "stableKey": "sf-new"}]);
+    stage.in_us(&[crm("sf-new", &["sf-main"]), moved]);
+    until_field(&stage.eu, "connection/sf-new", ".spec.stableKey", "sf-new");
+    until_ready(&stage.eu, "connection/sf-new", "SecretNotForKey");
+    until_stands(&stage, "eu", "Blocked");
+    let message = field(&stage.us, SYNC, &of_target("eu", "message"));
+    assert!(message.contains("SK0157") && message.contains("sf-new, which is not ready there"), "{message}");
+    looked_again(&stage, SYNC, "meanwhile");
+    assert_eq!(
+        (bound().as_str(), field(&stage.eu, "integration/lead", ".spec.connections[0].stableKey").as_str()),
+        ("sf-main", "sf-main")
+    );
+    assert_eq!((ready(&stage.eu, "integration/lead", "status").as_str(), since()), ("True", first.clone()));
+
+    // An hour later the Secret's owner lets it serve the new key.
+    stage.in_eu(&[secret("sf-main,sf-new")]);
+    until("it moved", || bound() == "sf-new");
+    until_stands(&stage, "eu", "InSync");
+    assert_eq!(field(&stage.eu, "integration/lead", ".spec.connections[0].stableKey"), "sf-new");
+    assert_eq!(
+        (ready(&stage.eu, "integration/lead", "status").as_str(), since()),
+        ("True", first),
+        "it never was not ready"
+    );
+}
