@@ -25,12 +25,19 @@ pub(super) const PENDING: &str = "BindingPending";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     pub code: Code,
+    /// The reason that a condition gives: the name of the code, unless the code has several.
+    pub reason: &'static str,
     text: String,
 }
 
 impl Problem {
     pub fn new(code: Code, text: impl Into<String>) -> Self {
-        Problem { code, text: text.into() }
+        Problem { code, reason: code.name(), text: text.into() }
+    }
+
+    /// The same, for a reason of its own.
+    pub fn because(self, reason: &'static str) -> Self {
+        Problem { reason, ..self }
     }
 
     /// Whether time does not mend it: somebody must change an object.
@@ -63,7 +70,7 @@ impl fmt::Display for Problem {
 pub(super) fn verdict(type_: &'static str, problems: &[Problem], well: (&str, String)) -> Verdict {
     match problems.first() {
         None => Verdict::new(type_, true, well.0, well.1),
-        Some(first) => Verdict::new(type_, false, first.code.name(), words(problems)),
+        Some(first) => Verdict::new(type_, false, first.reason, words(problems)),
     }
 }
 
@@ -71,7 +78,7 @@ pub(super) fn verdict(type_: &'static str, problems: &[Problem], well: (&str, St
 /// what waits for somebody's change.
 pub(super) fn progress(problems: &[Problem], pending: bool) -> Option<Verdict> {
     if let Some(first) = problems.iter().find(|problem| problem.is_stalling()) {
-        return Some(Verdict::new(kind::STALLED, true, first.code.name(), first.to_string()));
+        return Some(Verdict::new(kind::STALLED, true, first.reason, first.to_string()));
     }
     pending.then(|| Verdict::new(kind::RECONCILING, true, PENDING, "a binding Secret is about to be written"))
 }

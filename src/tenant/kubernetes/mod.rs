@@ -20,7 +20,7 @@ pub mod watch;
 
 pub use approvals::ConfigMapApprovals;
 pub use body::to_bytes;
-pub use config_maps::DEFINITION;
+pub use config_maps::{ConfigMap, DEFINITION, LARGEST as LARGEST_DEFINITION, name_of_definition, of_definition};
 pub use live::{BEING_DELETED, Live, Reading, Version, is_after};
 pub use mirror::{Defined, Due, Heard, Mirror, News};
 pub use pages::{Listing, PAGE};
