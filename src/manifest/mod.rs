@@ -39,7 +39,7 @@ pub use problem::{Excerpt, Problem};
 pub use read::{Document, Invalid, Reading, Unparsed, read_bytes, read_text};
 pub use source::{Origin, Position, SourceFile};
 pub(crate) use threads::in_parts;
-pub use write::{WriteError, to_yaml};
+pub use write::{WriteError, to_yaml, value_to_yaml};
 
 #[cfg(test)]
 mod tests;

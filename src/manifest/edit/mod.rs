@@ -89,8 +89,18 @@ fn edit(text: &str, range: Range<usize>, item: Option<u32>, edits: &[Edit]) -> R
 pub(super) fn spelled_out(json: &str) -> Option<String> {
     let tree = parse(json).ok()?;
     let Value::Map(entries) = Value::of(&tree, tree.root) else { return None };
+    Some(written(&entries))
+}
+
+/// A map as a YAML document, its keys in this order.
+pub(super) fn document<'v>(entries: impl IntoIterator<Item = (&'v str, &'v serde_json::Value)>) -> String {
+    let entries: Vec<_> = entries.into_iter().map(|(key, value)| (key.to_string(), Value::of_json(value))).collect();
+    written(&entries)
+}
+
+fn written(entries: &[(String, Value)]) -> String {
     let style = render::Style { newline: "\n", json: false, spread: true, step: 2 };
-    Some(format!("{}\n", render::block_map(&entries, 0, style)))
+    format!("{}\n", render::block_map(entries, 0, style))
 }
 
 /// The file with one more document at its end.
