@@ -7,10 +7,11 @@ use super::plan_file::PlanFile;
 use super::planning::Planned;
 use super::{Failure, plan, planning};
 use crate::apply::{self, Consent, Outcome, Refusal, Report};
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Plan, Scope};
 use crate::render::{Applied, Invocation};
-use crate::tenant::PlaceError;
 use crate::tenant::approvals::Kept;
+use crate::tenant::project::Project;
+use crate::tenant::{PlaceError, TenantPlace};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -75,6 +76,7 @@ impl Apply {
         }
         if planned.plan.writes_nothing() {
             forget(&kept, &planned.plan, &typed)?;
+            keep_kustomizations(&project, &scope)?;
             if !text || file.is_some() {
                 let shown = plan::show(&planned, &approved_before, &typed, self.format.output, output.style())?;
                 output.result(&shown)?;
@@ -111,6 +113,7 @@ impl Apply {
         })?;
         // From here on something may be written: whatever fails now, what was done is told.
         let done = apply::done(&planned.plan, &report);
+        let kustomized = keep_kustomizations(&project, &scope);
         // Everything is read anew: both at once would take twice the memory.
         drop((project, planned));
         let after = self.root.open().map(|project| planning::again(&project, &scope));
@@ -125,6 +128,7 @@ impl Apply {
         kept.warn_of_troubles(output);
         output.roles(report.errors().filter_map(PlaceError::role));
         told?;
+        kustomized?;
         Ok(exit(&report, after.map_or(1, |(_, plan)| plan.exit_of_apply())))
     }
 
@@ -183,6 +187,21 @@ fn digest(text: &str) -> Result<String, String> {
     } else {
         Err("a digest is sha256: and 64 hexadecimal digits, as the plan shows it".to_string())
     }
+}
+
+/// Has the kustomizations say what is in the tenants' folders: of those too to which nothing was to be done.
+fn keep_kustomizations(project: &Project, scope: &Scope) -> Result<(), Failure> {
+    let in_scope = |name: &String| scope.tenants.is_empty() || scope.tenants.contains(name);
+    for (_, tenant) in project.tenants.iter().filter(|(name, _)| in_scope(name)) {
+        let folder = tenant.place.as_ref().and_then(TenantPlace::folder);
+        let Some(folder) = folder.filter(|folder| !tenant.spec.is_suspended() && folder.folder().is_dir()) else {
+            continue;
+        };
+        folder.keep_kustomization().map_err(|error| {
+            Failure::new(error.to_string(), "correct that, then apply again: what was done stays done")
+        })?;
+    }
+    Ok(())
 }
 
 /// Forgets what was approved and is done.

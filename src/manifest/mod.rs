@@ -11,6 +11,7 @@ pub mod definition;
 mod edit;
 mod files;
 pub mod import;
+pub mod kustomization;
 pub mod limits;
 mod locate;
 mod mask;

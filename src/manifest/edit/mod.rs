@@ -4,6 +4,7 @@
 //! change more, or less, is not returned.
 
 mod layout;
+mod lists;
 mod removal;
 mod render;
 mod rewrite;
@@ -16,6 +17,7 @@ use super::cut::cut;
 use super::locate;
 use super::node::{self, NodeKind, Tree};
 use granit_parser::ScalarStyle;
+pub use lists::{ListEdit, edit_lists};
 pub use rewrite::{Rewrite, Rewritten, What, rewrite};
 use splice::{Draft, Splice};
 #[cfg(test)]
@@ -101,6 +103,12 @@ pub(super) fn document<'v>(entries: impl IntoIterator<Item = (&'v str, &'v serde
 fn written(entries: &[(String, Value)]) -> String {
     let style = render::Style { newline: "\n", json: false, spread: true, step: 2 };
     format!("{}\n", render::block_map(entries, 0, style))
+}
+
+/// Whether two documents say the same, however each is written.
+pub(super) fn say_the_same(one: &str, other: &str) -> bool {
+    let (Ok(one), Ok(other)) = (parse(one), parse(other)) else { return false };
+    Value::of(&one, one.root).says_the_same(&Value::of(&other, other.root))
 }
 
 /// The file with one more document at its end.
