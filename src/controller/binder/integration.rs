@@ -39,7 +39,8 @@ impl Binder {
             bindings: rows.into_iter().map(|row| row.status).collect(),
             ..IntegrationStatus::default()
         };
-        Some(IntegrationVerdict { status, conditions: vec![ready] })
+        let conditions = std::iter::once(ready).chain(problem::progress(&problems, false)).collect();
+        Some(IntegrationVerdict { status, conditions })
     }
 
     /// Why the definition that an integration names cannot be used.
@@ -53,7 +54,7 @@ impl Binder {
                      apply --server-side --namespace {} -f -",
                     self.namespace
                 );
-                return Some(Problem::new(Code::DefinitionMissing, text).because("DefinitionNotDelivered"));
+                return Some(Problem::new(Code::DefinitionMissing, text).because(problem::NOT_DELIVERED));
             }
         };
         match self.definitions.get(map) {
@@ -66,7 +67,7 @@ impl Binder {
             }
             Some(Readable::No(why)) => {
                 let text = format!("the definition in ConfigMap {map} cannot be read: {why}");
-                Some(Problem::new(Code::DefinitionMissing, text).because("DefinitionUnreadable"))
+                Some(Problem::new(Code::DefinitionMissing, text).because(problem::UNREADABLE))
             }
             Some(Readable::Newer(what)) => {
                 let text = format!(

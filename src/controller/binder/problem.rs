@@ -21,6 +21,10 @@ pub(super) mod kind {
 /// The reason of what will be well as soon as a binding Secret is written.
 pub(super) const PENDING: &str = "BindingPending";
 
+/// The reasons of a definition that somebody must deliver, or export again: both are of one code.
+pub(super) const NOT_DELIVERED: &str = "DefinitionNotDelivered";
+pub(super) const UNREADABLE: &str = "DefinitionUnreadable";
+
 /// Something that is in the way. No value of an input, no content of a Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
@@ -42,21 +46,24 @@ impl Problem {
 
     /// Whether time does not mend it: somebody must change an object.
     fn is_stalling(&self) -> bool {
-        matches!(
-            self.code,
-            Code::InputMissing
-                | Code::PerCustomerOnGlobal
-                | Code::SecretLiteral
-                | Code::ObjectInvalid
-                | Code::CustomerInputNotPerCustomer
-                | Code::CustomerInputMissing
-                | Code::CustomerOnGlobal
-                | Code::CustomerTwice
-                | Code::HostNotPinned
-                | Code::BindingNameTaken
-                | Code::InputNotInBinding
-                | Code::BindingTooLarge
-        )
+        let is_undelivered = [NOT_DELIVERED, UNREADABLE].contains(&self.reason);
+        is_undelivered
+            || matches!(
+                self.code,
+                Code::InputMissing
+                    | Code::PerCustomerOnGlobal
+                    | Code::SecretLiteral
+                    | Code::ObjectInvalid
+                    | Code::CustomerInputNotPerCustomer
+                    | Code::CustomerInputMissing
+                    | Code::CustomerOnGlobal
+                    | Code::CustomerTwice
+                    | Code::HostNotPinned
+                    | Code::BindingNameTaken
+                    | Code::InputNotInBinding
+                    | Code::BindingTooLarge
+                    | Code::DefinitionUnread
+            )
     }
 }
 
