@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Ctrl-C finishes the write in hand and says what is done and what is not. What a crash leaves is
 /// finished by the same --approve or --plan: approvals are kept in your state folder until the receipt
 /// ($XDG_STATE_HOME or ~/.local/state; nowhere where CI is set). The exit code is that of the plan after it.
+/// Where a tenant's folder has a kustomization.yaml, it is kept too: its files and its definitions.
 #[derive(Debug, Args)]
 pub struct Apply {
     #[command(flatten)]

@@ -32,7 +32,7 @@ use std::sync::Arc;
 ///
 /// Writes an Integration for each definition, with the definition beside it, and Components inferred
 /// from use. Connections stay the integration's own unless --reusable names them. Secrets are emptied,
-/// written nowhere, and named, so that you can supply them.
+/// written nowhere, and named, so that you can supply them. A kustomization.yaml in the folder is kept.
 ///
 /// For a tenant as it is today:
 ///   stablekey import --print-query > query.graphql
