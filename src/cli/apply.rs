@@ -7,7 +7,7 @@ use super::plan_file::PlanFile;
 use super::planning::Planned;
 use super::{Failure, plan, planning};
 use crate::apply::{self, Consent, Outcome, Refusal, Report};
-use crate::engine::plan::{Plan, Scope};
+use crate::engine::plan::Plan;
 use crate::render::{Applied, Invocation};
 use crate::tenant::approvals::Kept;
 use crate::tenant::project::Project;
@@ -77,7 +77,7 @@ impl Apply {
         }
         if planned.plan.writes_nothing() {
             forget(&kept, &planned.plan, &typed)?;
-            keep_kustomizations(&project, &scope)?;
+            keep_kustomizations(&project, &planned.plan)?;
             if !text || file.is_some() {
                 let shown = plan::show(&planned, &approved_before, &typed, self.format.output, output.style())?;
                 output.result(&shown)?;
@@ -114,7 +114,7 @@ impl Apply {
         })?;
         // From here on something may be written: whatever fails now, what was done is told.
         let done = apply::done(&planned.plan, &report);
-        let kustomized = keep_kustomizations(&project, &scope);
+        let kustomized = keep_kustomizations(&project, &planned.plan);
         // Everything is read anew: both at once would take twice the memory.
         drop((project, planned));
         let after = self.root.open().map(|project| planning::again(&project, &scope));
@@ -190,10 +190,13 @@ fn digest(text: &str) -> Result<String, String> {
     }
 }
 
-/// Has the kustomizations say what is in the tenants' folders: of those too to which nothing was to be done.
-fn keep_kustomizations(project: &Project, scope: &Scope) -> Result<(), Failure> {
-    let in_scope = |name: &String| scope.tenants.is_empty() || scope.tenants.contains(name);
-    for (_, tenant) in project.tenants.iter().filter(|(name, _)| in_scope(name)) {
+/// Has the kustomizations say what is in the folders of those tenants to which nothing was to be done: the others
+/// were kept as they were written.
+fn keep_kustomizations(project: &Project, plan: &Plan) -> Result<(), Failure> {
+    let scope = &plan.scope.tenants;
+    let is_written = |name: &String| plan.targets.iter().any(|t| t.tenant == *name && !t.actions.is_empty());
+    let is_meant = |name: &String| (scope.is_empty() || scope.contains(name)) && !is_written(name);
+    for (_, tenant) in project.tenants.iter().filter(|(name, _)| is_meant(name)) {
         let folder = tenant.place.as_ref().and_then(TenantPlace::folder);
         let Some(folder) = folder.filter(|folder| !tenant.spec.is_suspended() && folder.folder().is_dir()) else {
             continue;

@@ -99,7 +99,8 @@ pub fn keep(text: &str, wanted: &Wanted) -> Result<Option<String>> {
     };
     let (sets, lists) = {
         let tree = node::parse(&new).ok().flatten().ok_or(EditError::Unreadable)?;
-        let mut needed = Needed { file: &Lists { tree: &tree }, wanted, sets: Vec::new(), lists: Vec::new() };
+        let lists = Lists::of(&tree)?;
+        let mut needed = Needed { file: &lists, wanted, sets: Vec::new(), lists: Vec::new() };
         needed.find()?;
         (needed.sets, needed.lists)
     };
@@ -113,41 +114,45 @@ pub fn keep(text: &str, wanted: &Wanted) -> Result<Option<String>> {
     Ok((new != text).then_some(new))
 }
 
-/// The lists of a kustomization.
+/// What of a kustomization we look at.
 struct Lists<'a, 't> {
     tree: &'a Tree<'t>,
+    /// What `resources` lists, and where.
+    resources: BTreeMap<&'a str, usize>,
+    /// The generators of ConfigMaps, by name.
+    generators: BTreeMap<&'a str, Vec<(usize, Id)>>,
+    /// The patches of definitions, by the name of their target as it is written.
+    patches: BTreeMap<&'a str, Vec<(usize, &'a str)>>,
 }
 
-impl Lists<'_, '_> {
-    /// The items of a list; none where there is no list.
-    fn items(&self, list: &'static str) -> Result<&[Id]> {
-        match self.tree.get(self.tree.root, list) {
-            None => Ok(&[]),
-            Some(id) if self.tree.is_null(id) => Ok(&[]),
-            Some(id) => self.tree.list(id).ok_or(KustomizationError::NoList(list)),
+impl<'a, 't> Lists<'a, 't> {
+    fn of(tree: &'a Tree<'t>) -> Result<Self> {
+        let mut lists =
+            Lists { tree, resources: BTreeMap::new(), generators: BTreeMap::new(), patches: BTreeMap::new() };
+        for (at, id) in items(tree, "resources")?.iter().enumerate() {
+            if let Some(text) = tree.scalar(*id) {
+                lists.resources.insert(plain(text), at);
+            }
         }
-    }
-
-    fn text(&self, id: Id, path: &[&str]) -> Option<&str> {
-        let found = path.iter().try_fold(id, |id, key| self.tree.get(id, key))?;
-        self.tree.scalar(found)
-    }
-
-    /// The texts of a list, with their positions.
-    fn texts(&self, list: &'static str) -> Result<Vec<(usize, &str)>> {
-        let items = self.items(list)?.iter().enumerate();
-        Ok(items.filter_map(|(at, id)| Some((at, self.tree.scalar(*id)?))).collect())
-    }
-
-    /// The generators of this name.
-    fn generators<'s>(&'s self, name: &'s str) -> Result<impl Iterator<Item = (usize, Id)> + 's> {
-        let items = self.items("configMapGenerator")?.iter().copied().enumerate();
-        Ok(items.filter(move |(_, id)| self.text(*id, &["name"]) == Some(name)))
+        for (at, id) in items(tree, "configMapGenerator")?.iter().enumerate() {
+            if let Some(name) = text(tree, *id, &["name"]) {
+                lists.generators.entry(name).or_default().push((at, *id));
+            }
+        }
+        for (at, id) in items(tree, "patches")?.iter().enumerate() {
+            let of = |key: &str| text(tree, *id, &["target", key]);
+            let is_ours = of("kind") == Some(Kind::Integration.as_str()) && of("group").is_none_or(|g| g == GROUP);
+            let patch = text(tree, *id, &["patch"]).filter(|patch| is_ours && patch.contains("/spec/definition"));
+            if let (Some(name), Some(patch)) = (of("name"), patch) {
+                lists.patches.entry(name).or_default().push((at, patch));
+            }
+        }
+        Ok(lists)
     }
 
     /// Whether a generator is one that we keep.
     fn is_ours(&self, generator: Id) -> bool {
-        self.text(generator, &["options", "labels", LABEL]) == Some("true")
+        text(self.tree, generator, &["options", "labels", LABEL]) == Some("true")
     }
 
     /// Whether a generator makes the ConfigMap of a definition.
@@ -155,25 +160,37 @@ impl Lists<'_, '_> {
         let files = self.tree.get(generator, "files").map(|id| self.tree.items(id)).unwrap_or_default();
         let [file] = files else { return false };
         let source = self.tree.scalar(*file).and_then(|text| text.strip_prefix("definition="));
+        let option = |name: &str| text(self.tree, generator, &["options", name]);
         self.is_ours(generator)
             && source.is_some_and(|path| plain(path) == definition)
-            && self.text(generator, &["options", "immutable"]) == Some("true")
-            && self.text(generator, &["options", "disableNameSuffixHash"]) != Some("true")
+            && option("immutable") == Some("true")
+            && option("disableNameSuffixHash") != Some("true")
     }
 
     /// The patches of an integration's definition.
-    fn patches(&self, integration: &str) -> Result<Vec<(usize, &str)>> {
+    fn patches_of(&self, integration: &str) -> Vec<(usize, &'a str)> {
         let target = target_name(integration);
-        let is_it = |id: Id| {
-            let of = |key: &str| self.text(id, &["target", key]);
-            of("kind") == Some(Kind::Integration.as_str())
-                && of("group").is_none_or(|group| group == GROUP)
-                && of("name").is_some_and(|name| name == target || name == integration)
-        };
-        let items = self.items("patches")?.iter().enumerate().filter(|(_, id)| is_it(**id));
-        let patches = items.filter_map(|(at, id)| Some((at, self.text(*id, &["patch"])?)));
-        Ok(patches.filter(|(_, patch)| patch.contains("/spec/definition")).collect())
+        let of = |name: &str| self.patches.get(name).cloned().unwrap_or_default();
+        let mut all = of(&target);
+        if target != integration {
+            all.extend(of(integration));
+        }
+        all
     }
+}
+
+/// The items of a list; none where there is no list.
+fn items<'a>(tree: &'a Tree<'_>, list: &'static str) -> Result<&'a [Id]> {
+    match tree.get(tree.root, list) {
+        None => Ok(&[]),
+        Some(id) if tree.is_null(id) => Ok(&[]),
+        Some(id) => tree.list(id).ok_or(KustomizationError::NoList(list)),
+    }
+}
+
+fn text<'a>(tree: &'a Tree<'_>, id: Id, path: &[&str]) -> Option<&'a str> {
+    let found = path.iter().try_fold(id, |id, key| tree.get(id, key))?;
+    tree.scalar(found)
 }
 
 /// What must change.
@@ -187,23 +204,22 @@ struct Needed<'a, 't> {
 impl Needed<'_, '_> {
     fn find(&mut self) -> Result<()> {
         let (listed, dropped) = self.resources()?;
-        let covers = |path: &str| listed.iter().any(|entry| is_covered(path, entry));
-        let definitions: Vec<(&String, &Defined)> =
-            self.wanted.definitions.iter().filter(|(_, defined)| covers(&defined.manifest)).collect();
+        let is_brought = |(_, defined): &(&String, &Defined)| is_covered(&defined.manifest, &listed);
+        let definitions: Vec<(&String, &Defined)> = self.wanted.definitions.iter().filter(is_brought).collect();
         let mut generators = Vec::new();
         let mut patches = Vec::new();
         for (integration, defined) in &definitions {
             generators.extend(self.generator(integration, &defined.definition)?);
             patches.extend(self.patch(integration)?);
         }
-        let (gone_generators, gone_patches) = self.gone()?;
+        let (gone_generators, gone_patches) = self.gone();
+        let configurations =
+            items(self.file.tree, "configurations")?.iter().filter_map(|id| self.file.tree.scalar(*id));
+        let is_referred = configurations.map(plain).any(|path| path == REFERENCES);
         let references: Vec<Value> =
-            match self.file.texts("configurations")?.iter().any(|(_, t)| plain(t) == REFERENCES) {
-                false if !definitions.is_empty() => vec![json!(REFERENCES)],
-                _ => Vec::new(),
-            };
-        let added: Vec<Value> =
-            listed.into_iter().filter(|path| !self.is_listed(path)).map(|path| json!(path)).collect();
+            (!is_referred && !definitions.is_empty()).then(|| json!(REFERENCES)).into_iter().collect();
+        let is_new = |path: &String| !self.file.resources.contains_key(path.as_str());
+        let added: Vec<Value> = listed.into_iter().filter(is_new).map(|path| json!(path)).collect();
         for (list, gone) in [("resources", dropped), ("configMapGenerator", gone_generators), ("patches", gone_patches)]
         {
             // From the last to the first, so that the places of the others stay.
@@ -220,26 +236,20 @@ impl Needed<'_, '_> {
         Ok(())
     }
 
-    fn is_listed(&self, path: &str) -> bool {
-        self.file.texts("resources").is_ok_and(|texts| texts.iter().any(|(_, text)| plain(text) == path))
-    }
-
     /// What `resources` will list, and which of its items go.
     fn resources(&self) -> Result<(BTreeSet<String>, Vec<usize>)> {
-        let texts = self.file.texts("resources")?;
-        if self.file.items("resources")?.is_empty() {
+        if items(self.file.tree, "resources")?.is_empty() {
             return Ok((self.wanted.files.clone(), Vec::new()));
         }
-        let is_gone = |text: &str| self.wanted.removed.contains(plain(text));
-        let gone: Vec<usize> = texts.iter().filter(|(_, text)| is_gone(text)).map(|(at, _)| *at).collect();
-        let stays = texts.iter().filter(|(_, text)| !is_gone(text));
-        let mut listed: BTreeSet<String> = stays.map(|(_, text)| plain(text).to_string()).collect();
-        for path in &self.wanted.added {
-            // A folder in the list has a kustomization of its own.
-            if !listed.iter().any(|entry| is_covered(path, entry)) {
-                listed.insert(path.clone());
-            }
-        }
+        let there = &self.file.resources;
+        let mut gone: Vec<usize> =
+            self.wanted.removed.iter().filter_map(|path| there.get(path.as_str()).copied()).collect();
+        gone.sort_unstable();
+        let stays = there.keys().map(ToString::to_string).filter(|path| !self.wanted.removed.contains(path));
+        let mut listed: BTreeSet<String> = stays.collect();
+        // A folder in the list has a kustomization of its own.
+        let new: Vec<&String> = self.wanted.added.iter().filter(|path| !is_covered(path, &listed)).collect();
+        listed.extend(new.into_iter().cloned());
         Ok((listed, gone))
     }
 
@@ -249,7 +259,7 @@ impl Needed<'_, '_> {
             return Err(KustomizationError::Path(definition.to_string()));
         }
         let options = self.file.tree.get(self.file.tree.root, "generatorOptions");
-        if options.is_some_and(|id| self.file.text(id, &["disableNameSuffixHash"]) == Some("true")) {
+        if options.is_some_and(|id| text(self.file.tree, id, &["disableNameSuffixHash"]) == Some("true")) {
             return Err(KustomizationError::NoHash);
         }
         let name = name_of_generator(integration);
@@ -258,8 +268,8 @@ impl Needed<'_, '_> {
             "files": [format!("definition={definition}")],
             "options": {"immutable": true, "labels": {LABEL: "true"}},
         });
-        let there = self.file.generators(&name)?.next();
-        match there {
+        let there = self.file.generators.get(name.as_str()).and_then(|all| all.first());
+        match there.copied() {
             None => Ok(Some(generator)),
             Some((_, id)) if self.file.makes(id, definition) => Ok(None),
             Some((_, id)) if !self.file.is_ours(id) => Err(KustomizationError::Generator(name)),
@@ -274,7 +284,7 @@ impl Needed<'_, '_> {
     /// The patch that has an integration name its ConfigMap, where it is to be added.
     fn patch(&self, integration: &str) -> Result<Option<Value>> {
         let patch = patch_of(integration);
-        match self.file.patches(integration)?.as_slice() {
+        match self.file.patches_of(integration).as_slice() {
             [] => {
                 let target =
                     json!({"group": GROUP, "kind": Kind::Integration.as_str(), "name": target_name(integration)});
@@ -286,19 +296,18 @@ impl Needed<'_, '_> {
     }
 
     /// The generators and patches of integrations that have no definition any more.
-    fn gone(&self) -> Result<(Vec<usize>, Vec<usize>)> {
+    fn gone(&self) -> (Vec<usize>, Vec<usize>) {
         let (mut generators, mut patches) = (Vec::new(), Vec::new());
         for integration in &self.wanted.gone {
-            let name = name_of_generator(integration);
-            let of_name = self.file.generators(&name)?;
+            let of_name = self.file.generators.get(name_of_generator(integration).as_str()).into_iter().flatten();
             generators.extend(of_name.filter(|(_, id)| self.file.is_ours(*id)).map(|(at, _)| at));
             let ours = patch_of(integration);
-            let of_it = self.file.patches(integration)?.into_iter();
+            let of_it = self.file.patches_of(integration).into_iter();
             patches.extend(of_it.filter(|(_, patch)| say_the_same(patch, &ours)).map(|(at, _)| at));
         }
         generators.sort_unstable();
         patches.sort_unstable();
-        Ok((generators, patches))
+        (generators, patches)
     }
 }
 
@@ -327,140 +336,11 @@ fn plain(path: &str) -> &str {
     path.trim_start_matches("./").trim_end_matches('/')
 }
 
-/// Whether a file is listed by an entry: itself, or the folder that it lies in.
-fn is_covered(path: &str, entry: &str) -> bool {
-    path == entry || path.strip_prefix(entry).is_some_and(|rest| rest.starts_with('/')) || entry == "."
+/// Whether a file is listed: itself, or a folder that it lies in.
+fn is_covered(path: &str, listed: &BTreeSet<String>) -> bool {
+    let folders = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+    listed.contains(".") || listed.contains(path) || folders.into_iter().any(|folder| listed.contains(folder))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn texts(texts: &[&str]) -> BTreeSet<String> {
-        texts.iter().map(ToString::to_string).collect()
-    }
-
-    /// Integrations with a definition each, in files of their names.
-    fn wanted(integrations: &[&str]) -> Wanted {
-        let manifest = |name: &str| format!("integrations/{name}.yaml");
-        let defined = |name: &&str| {
-            let definition = format!("integrations/{name}.definition");
-            (name.to_string(), Defined { manifest: manifest(name), definition })
-        };
-        let files: BTreeSet<String> = integrations.iter().map(|name| manifest(name)).collect();
-        let added = files.clone();
-        Wanted { files, added, definitions: integrations.iter().map(defined).collect(), ..Wanted::default() }
-    }
-
-    #[track_caller]
-    fn kept(text: &str, wanted: &Wanted) -> String {
-        let new = keep(text, wanted).unwrap().unwrap_or_else(|| text.to_string());
-        assert_eq!(keep(&new, wanted), Ok(None), "a second time:\n{new}");
-        new
-    }
-
-    #[test]
-    fn a_new_one_lists_everything() {
-        let all = Wanted { files: texts(&["connections/crm.yaml", "integrations/lead.yaml"]), ..wanted(&["lead"]) };
-        insta::assert_snapshot!(kept(NEW, &all));
-        assert_eq!(kept("# ours\n", &all), format!("# ours\n{}", kept(NEW, &all)));
-        assert_eq!(keep(NEW, &Wanted::default()), Ok(None));
-    }
-
-    #[test]
-    fn what_people_wrote_stays_and_ours_comes_behind_it() {
-        let text = "\
-# What Flux applies.
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-namespace: us-prod
-resources:
-- tenant.yaml   # the tenant itself
-- integrations/other.yaml
-labels:
-- pairs: {team: crm}
-configMapGenerator:
-- name: theirs
-  literals: [a=b]
-patches:
-- path: theirs.yaml
-- target: {kind: Integration, name: lead}
-  patch: |-
-    - {op: add, path: /metadata/labels, value: {}}
-";
-        let new = kept(text, &wanted(&["lead"]));
-        insta::assert_snapshot!(new);
-        // And goes again.
-        let gone = Wanted { removed: texts(&["integrations/lead.yaml"]), gone: texts(&["lead"]), ..Wanted::default() };
-        let without = kept(&new, &gone);
-        assert_eq!(without, format!("{text}configurations:\n  - {REFERENCES}\n"));
-    }
-
-    #[test]
-    fn a_definition_in_another_file_is_followed() {
-        let text = kept(NEW, &wanted(&["lead"]));
-        let mut moved = wanted(&["lead"]);
-        moved.definitions.get_mut("lead").unwrap().definition = "integrations/lead-2.definition".to_string();
-        let new = kept(&text, &moved);
-        assert_eq!(
-            new,
-            text.replace("definition=integrations/lead.definition", "definition=integrations/lead-2.definition")
-        );
-        let loose = text.replace("immutable: true", "immutable: false");
-        assert_eq!(kept(&loose, &wanted(&["lead"])), text);
-    }
-
-    /// What it does not list is not ours to bring, and a folder that it lists has a kustomization of its own.
-    #[test]
-    fn only_what_is_listed_is_brought() {
-        let other = Wanted { added: BTreeSet::new(), ..wanted(&["lead"]) };
-        assert_eq!(keep("resources: [x.yaml]\n", &other), Ok(None));
-        let folder = kept("resources:\n- ./integrations/\n", &wanted(&["lead"]));
-        assert!(folder.starts_with("resources:\n- ./integrations/\nconfigurations:\n"), "{folder}");
-        assert!(folder.contains("definition=integrations/lead.definition"), "{folder}");
-    }
-
-    /// A name is a regular expression where a patch names its target, and a hash is added to that of a ConfigMap.
-    #[test]
-    fn names_are_written_so_that_they_mean_themselves() {
-        let new = kept(NEW, &wanted(&["a.b"]));
-        assert!(new.contains("name: \"a\\\\.b\"\n") && new.contains("{configMap: {name: \"a.b\"}}"), "{new}");
-        assert_eq!(name_of_generator(&"x".repeat(242)).len(), 242);
-        assert!(name_of_generator(&"x".repeat(253)).len() <= 242);
-        assert_ne!(name_of_generator(&"x".repeat(253)), name_of_generator(&"x".repeat(252)));
-    }
-
-    #[test]
-    fn what_cannot_be_kept_says_what_to_do() {
-        let lead = wanted(&["lead"]);
-        let said = |text: &str, wanted: &Wanted| keep(text, wanted).unwrap_err().to_string();
-        let mut strange = lead.clone();
-        strange.definitions.get_mut("lead").unwrap().definition = "integrations/a=b".to_string();
-        let said = [
-            said("a: 1\n---\nb: 2\n", &lead),
-            said("a: [\n", &lead),
-            said("resources: 7\n", &lead),
-            said("generatorOptions: {disableNameSuffixHash: true}\n", &lead),
-            said("configMapGenerator: [{name: lead, literals: [a=b]}]\n", &lead),
-            said(
-                "patches: [{target: {kind: Integration, name: lead}, patch: '[{\"op\": \"remove\", \"path\": \"/spec/definition\"}]'}]\n",
-                &lead,
-            ),
-            said("a: &r [x.yaml]\nresources: *r\n", &lead),
-            said("", &strange),
-        ];
-        insta::assert_snapshot!(said.join("\n"));
-    }
-
-    /// A patch of ours that somebody wrote in another form is ours all the same.
-    #[test]
-    fn the_same_patch_in_another_form_is_enough() {
-        let text = kept(NEW, &wanted(&["lead"]));
-        let patch =
-            r#"    patch: '[{"op": "replace", "path": "/spec/definition", "value": {"configMap": {"name": "lead"}}}]'"#;
-        let start = text.find("  - patch: |").unwrap();
-        let end = text.find("    target:").unwrap();
-        let other = format!("{}  - {}\n{}", &text[..start], patch.trim_start(), &text[end..]);
-        assert_eq!(keep(&other, &wanted(&["lead"])), Ok(None), "{other}");
-    }
-}
+mod tests;

@@ -4,7 +4,9 @@
 use super::kubernetes::{LARGEST_DEFINITION, name_of_definition, of_definition};
 use super::{PlaceError, Snapshot};
 use crate::api::{ConfigMapRef, Definition, Resource};
+use crate::engine::check;
 use crate::engine::item::{Item, ObjectId};
+use crate::engine::world::Inventory;
 use crate::manifest::{self, Edit, Origin, Problem, Rewrite, What, problem, text_at, to_yaml, value_to_yaml};
 use serde_json::json;
 
@@ -28,12 +30,25 @@ pub fn stream(
     let mut wrong: Vec<Problem> = Vec::new();
     for item in snapshot.inventory.items() {
         let Some(origin) = snapshot.origins.get(&item.id()) else { continue };
+        wrong.extend(secrets(&item, origin, &snapshot.inventory));
         match documents(&item, origin, bytes) {
             Ok(documents) => documents.iter().for_each(|yaml| append(&mut out, yaml)),
             Err(problem) => wrong.push(*problem),
         }
     }
     if wrong.is_empty() { Ok(out) } else { Err(wrong) }
+}
+
+/// Secrets that are written as values: they are refused without being shown, and so is their line.
+fn secrets(item: &Item, origin: &Origin, inventory: &Inventory) -> Vec<Problem> {
+    let problem = |name: &&str| {
+        let line = ["spec", "inputs", name];
+        let line = manifest::locate(origin, &line).map_or(origin.first_line, |at| at.line);
+        let message = format!("{}: input {name} is a secret and is written as a value", item.id());
+        let help = "put it into a Secret and write a secretRef; whoever has the file has the secret: rotate it";
+        Problem { line, ..Problem::of_file(&origin.file.path, message, help) }
+    };
+    check::secret_literals(item, &[inventory]).iter().map(problem).collect()
 }
 
 /// The documents of one object.

@@ -166,11 +166,11 @@ mod tests {
 
     #[test]
     fn many_come_at_once() {
-        let more = [ListEdit::Append { list: "resources", items: vec![json!("x"), json!("y"), json!("z")] }];
-        becomes("resources:\n- w\na: 1\n", &more, "resources:\n- w\n- x\n- y\n- z\na: 1\n");
-        becomes("resources: [w]\n", &more, "resources: [w, x, y, z]\n");
-        becomes("resources: []\n", &more, "resources: [x, y, z]\n");
-        becomes("a: 1\n", &more, "a: 1\nresources:\n  - x\n  - y\n  - z\n");
+        let more = [ListEdit::Append { list: "resources", items: vec![json!("b"), json!("c"), json!("d")] }];
+        becomes("resources:\n- w\na: 1\n", &more, "resources:\n- w\n- b\n- c\n- d\na: 1\n");
+        becomes("resources: [w]\n", &more, "resources: [w, b, c, d]\n");
+        becomes("resources: []\n", &more, "resources: [b, c, d]\n");
+        becomes("a: 1\n", &more, "a: 1\nresources:\n  - b\n  - c\n  - d\n");
     }
 
     #[test]

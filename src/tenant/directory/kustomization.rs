@@ -30,6 +30,8 @@ pub(super) struct Kustomization {
     ever: Vec<Standing>,
     /// What there will be once all that was asked for is done.
     expected: Standing,
+    /// Whether it was said that it cannot be kept.
+    is_told: bool,
 }
 
 impl Kustomization {
@@ -42,7 +44,7 @@ impl Kustomization {
     pub fn of(folder: &Path, snapshot: &Snapshot) -> Option<Self> {
         let path = path_in(folder)?;
         let expected = standing(snapshot);
-        Some(Kustomization { path, ever: vec![expected.clone()], expected })
+        Some(Kustomization { path, ever: vec![expected.clone()], expected, is_told: false })
     }
 
     /// What must stand in it where this is all that there is. `goes` says of a file that held objects whether it
@@ -99,7 +101,9 @@ impl DirectorySession<'_> {
         }
         let goes = |file: &Path| !file.exists() || holds_only(file, &deleted);
         let wanted = kustomization.wanted(&self.place.folder, &kustomization.expected, &goes);
-        self.keep_kustomization(&wanted)
+        let kept = self.keep_kustomization(&wanted);
+        self.kustomization.iter_mut().for_each(|kustomization| kustomization.is_told |= kept.is_err());
+        kept
     }
 
     /// What an action will leave where it stands; one that will fail leaves what there is.
@@ -138,7 +142,9 @@ impl DirectorySession<'_> {
         let Some(kustomization) = &self.kustomization else { return Ok(()) };
         let now = standing(&self.place.read()?);
         let wanted = kustomization.wanted(&self.place.folder, &now, &|file| !file.exists());
-        self.keep_kustomization(&wanted)
+        let is_told = kustomization.is_told;
+        // Once is enough.
+        self.keep_kustomization(&wanted).or_else(|error| if is_told { Ok(()) } else { Err(error) })
     }
 
     fn keep_kustomization(&mut self, wanted: &Wanted) -> Result<(), PlaceError> {
