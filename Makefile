@@ -26,6 +26,7 @@ tools:
 
 # Two clusters with examples/us-eu in them, until Ctrl-C. No Docker.
 clusters: control-plane
+	cargo build --quiet
 	cargo run --quiet --package stablekey-clusters -- us-eu
 
 # The main job on a copy of examples/us-eu: plan, apply, and what it changed.

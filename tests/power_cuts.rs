@@ -187,7 +187,10 @@ fn consents(plan: &Plan) -> [Consent; 2] {
 
 /// Files that people have: without our own bookkeeping and what a cut run leaves.
 fn content(root: &Path) -> BTreeMap<String, Vec<u8>> {
-    let ours = |name: &String| name.contains(TEMPORARY) || name.ends_with("stablekey.lock");
+    // A kustomization says what comes before it is there.
+    let ours = |name: &String| {
+        name.contains(TEMPORARY) || ["stablekey.lock", "kustomization.yaml"].iter().any(|file| name.ends_with(file))
+    };
     support::files(root).into_iter().filter(|(name, _)| !ours(name)).collect()
 }
 
@@ -259,22 +262,39 @@ fn a_source_and_a_sync_into_an_empty_folder() {
     every_cut_of("dev-prod", &|_| {});
 }
 
+/// Everything is in place; then the integration goes from the source, so that what was copied is pruned, another one
+/// comes, and something else changes.
+fn with_something_to_remove(ground: &Ground) {
+    let root = ground.root();
+    let plan = planned(root);
+    ground.run(Arc::new(RealDisk), &plan, &Consent::All).unwrap();
+    for extension in ["yaml", "definition"] {
+        let file = |name: &str| root.join(format!("dev/integrations/{name}.{extension}"));
+        let text = std::fs::read_to_string(file("invoice-sync")).unwrap().replace("invoice-sync", "invoice-copy");
+        std::fs::write(file("invoice-copy"), text).unwrap();
+        std::fs::remove_file(file("invoice-sync")).unwrap();
+    }
+    let declared = root.join("declared/prod/connections/billing-api.yaml");
+    let text = std::fs::read_to_string(&declared).unwrap().replace("title: Billing", "title: Billing (new)");
+    std::fs::write(&declared, text).unwrap();
+}
+
 #[test]
 fn removals() {
+    every_cut_of("dev-prod", &with_something_to_remove);
+}
+
+/// A kustomization lists what comes before it is there: whatever a cut leaves, the next run ends with all of it.
+#[test]
+fn into_a_folder_with_a_kustomization() {
+    let kustomize = |ground: &Ground| {
+        let text = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
+        std::fs::write(ground.root().join("prod/kustomization.yaml"), text).unwrap();
+    };
+    every_cut_of("dev-prod", &kustomize);
     every_cut_of("dev-prod", &|ground| {
-        let root = ground.root();
-        let plan = planned(root);
-        ground.run(Arc::new(RealDisk), &plan, &Consent::All).unwrap();
-        // The integration goes from the source: what was copied is pruned; another one comes.
-        for extension in ["yaml", "definition"] {
-            let file = |name: &str| root.join(format!("dev/integrations/{name}.{extension}"));
-            let text = std::fs::read_to_string(file("invoice-sync")).unwrap().replace("invoice-sync", "invoice-copy");
-            std::fs::write(file("invoice-copy"), text).unwrap();
-            std::fs::remove_file(file("invoice-sync")).unwrap();
-        }
-        let declared = root.join("declared/prod/connections/billing-api.yaml");
-        let text = std::fs::read_to_string(&declared).unwrap().replace("title: Billing", "title: Billing (new)");
-        std::fs::write(&declared, text).unwrap();
+        kustomize(ground);
+        with_something_to_remove(ground);
     });
 }
 

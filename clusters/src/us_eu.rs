@@ -1,12 +1,14 @@
-//! `make clusters`: two clusters with examples/us-eu in them, for a person to try things on.
+//! `make clusters`: two clusters with examples/us-eu in them, for a person to try things on: delivered from a folder,
+//! definitions included, synced once, and then changed in the source.
 
 use crate::authority::write;
 use crate::{Cluster, Error, Options, run, run_with_input};
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/us-eu");
 
@@ -39,17 +41,33 @@ impl Tenant {
         json!({"apiVersion": "stablekey.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": self.name}, "spec": spec})
     }
 
-    /// Puts what the example has of it into its namespace of `cluster`.
-    ///
-    /// kubectl takes what is YAML; exported definitions and locks are passed over.
+    /// Makes its namespace in `cluster`, with what the example has of it.
     fn put_into(&self, cluster: &Cluster) -> Result<(), Error> {
-        let namespace = ["--namespace", self.namespace];
         run(cluster.kubectl().args(["create", "namespace", self.namespace]))?;
-        run_with_input(cluster.kubectl().args(namespace).args(["apply", "-f", "-"]), &self.document(None).to_string())?;
-        let folder = format!("{EXAMPLE}/{}", self.name);
-        run(cluster.kubectl().args(namespace).args(["apply", "--recursive", "-f", &folder]))?;
-        Ok(())
+        self.apply(cluster, &self.document(None).to_string())?;
+        self.deliver(cluster, Path::new(EXAMPLE))
     }
+
+    /// Brings what a folder has of it to its namespace, definitions included.
+    fn deliver(&self, cluster: &Cluster, from: &Path) -> Result<(), Error> {
+        let rendered = run(stablekey()?.args(["render", self.name, "--root"]).arg(from))?;
+        self.apply(cluster, &rendered)
+    }
+
+    fn apply(&self, cluster: &Cluster, manifests: &str) -> Result<(), Error> {
+        let arguments = ["--namespace", self.namespace, "apply", "--server-side", "-f", "-"];
+        run_with_input(cluster.kubectl().args(arguments), manifests).map(drop)
+    }
+}
+
+/// The command line, which is built beside this program.
+fn stablekey() -> Result<Command, Error> {
+    let here = std::env::current_exe().map_err(Error::io("this program"))?;
+    let path = here.with_file_name("stablekey");
+    if path.exists() {
+        return Ok(Command::new(path));
+    }
+    Err(Error::io(format!("{} (`cargo build` makes it)", path.display()))(ErrorKind::NotFound.into()))
 }
 
 /// Runs until SIGINT (Ctrl-C), SIGTERM or SIGHUP; then nothing is left.
@@ -60,11 +78,13 @@ pub fn run_until_stopped() -> Result<(), Error> {
     });
     let (us, eu) = (us?, eu.unwrap_or(Err(Error::Stopped))?);
     let root = write_root(&us)?;
+    sync_once(&us, &eu, &root)?;
+    let files = change_source(&us)?;
     make_hub(&us, &eu)?;
 
     // Until here a signal ends us at once; the supervisors see to the rest.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::io("signals"))?;
-    say(&text(&us, &eu, &root))?;
+    say(&text(&us, &eu, &root, &files))?;
     signals.forever().next();
     Ok(())
 }
@@ -102,6 +122,47 @@ fn make_hub(us: &Cluster, eu: &Cluster) -> Result<(), Error> {
     Ok(())
 }
 
+/// Brings eu-prod to what us-prod says, as far as that needs no approval: from then on it has a record.
+fn sync_once(us: &Cluster, eu: &Cluster, root: &Path) -> Result<(), Error> {
+    let kubeconfigs = [us, eu].map(|cluster| cluster.kubeconfig().display().to_string()).join(":");
+    let mut apply = stablekey()?;
+    apply.arg("apply").arg(root).args(["--sync", "us-to-eu", "--yes"]);
+    apply.env("KUBECONFIG", kubeconfigs).env("XDG_STATE_HOME", us.folder());
+    let output = apply.output().map_err(Error::io("stablekey"))?;
+    // 2 and 3: there is more to do, which waits for an approval or for a person.
+    if matches!(output.status.code(), Some(0 | 2 | 3)) {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Error::io(format!("stablekey apply: {said}"))(ErrorKind::Other.into()))
+}
+
+/// Changes us-prod as a commit would: its lead router becomes that of dev. Gives back the folder, which stands for
+/// the Git repository that the clusters are fed from.
+fn change_source(us: &Cluster) -> Result<PathBuf, Error> {
+    let files = us.folder().join("git");
+    copy(Path::new(EXAMPLE), &files)?;
+    let definition = |tenant: &str| files.join(tenant).join("integrations/lead-router.definition");
+    std::fs::copy(definition("dev"), definition(HUB)).map_err(Error::io("lead-router.definition"))?;
+    TENANTS.iter().filter(|tenant| tenant.name == HUB).try_for_each(|tenant| tenant.deliver(us, &files))?;
+    Ok(files)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+    let failed = || Error::io(from.display().to_string());
+    std::fs::create_dir(to).map_err(failed())?;
+    for entry in std::fs::read_dir(from).map_err(failed())? {
+        let entry = entry.map_err(failed())?;
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to)?;
+        } else {
+            std::fs::copy(entry.path(), to).map_err(failed())?;
+        }
+    }
+    Ok(())
+}
+
 /// A folder to give to stablekey: the tenants by their places in the clusters, and the example's syncs.
 fn write_root(cluster: &Cluster) -> Result<PathBuf, Error> {
     let root = cluster.folder().join("us-eu");
@@ -116,13 +177,14 @@ fn write_root(cluster: &Cluster) -> Result<PathBuf, Error> {
     Ok(root)
 }
 
-fn text(us: &Cluster, eu: &Cluster, root: &std::path::Path) -> String {
-    let (binaries, root) = (us.binaries().display(), root.display());
+fn text(us: &Cluster, eu: &Cluster, root: &Path, files: &Path) -> String {
+    let (binaries, root, files) = (us.binaries().display(), root.display(), files.display());
     let (us, eu) = (us.kubeconfig().display(), eu.kubeconfig().display());
     format!(
         "\
 Two clusters run until Ctrl-C: us, with us-prod in namespace integrations and dev in
-integrations-dev, and eu, with eu-prod in integrations. In another terminal, one of them:
+integrations-dev, and eu, with eu-prod in integrations. us-prod was synced to eu-prod once; since
+then its lead router got another step. In another terminal, one of them:
 
   export KUBECONFIG={us}
   export KUBECONFIG={eu}
@@ -139,6 +201,12 @@ To try:
   kubectl explain connection.spec.inputs
   kubectl --context eu --namespace integrations edit connection warehouse
   stablekey plan {root} --sync us-to-eu
+
+A definition in Git is a file. Change one, and bring it to the cluster:
+
+  edit {files}/us-prod/integrations/order-export.definition
+  stablekey render us-prod --root {files} |
+    kubectl --context us --namespace integrations apply --server-side -f -
 
 And the operator, with the kubeconfig of us; then look at what it says, and approve its plan:
 

@@ -9,8 +9,9 @@ use super::{Failure, plan, planning};
 use crate::apply::{self, Consent, Outcome, Refusal, Report};
 use crate::engine::plan::Plan;
 use crate::render::{Applied, Invocation};
-use crate::tenant::PlaceError;
 use crate::tenant::approvals::Kept;
+use crate::tenant::project::Project;
+use crate::tenant::{PlaceError, TenantPlace};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Ctrl-C finishes the write in hand and says what is done and what is not. What a crash leaves is
 /// finished by the same --approve or --plan: approvals are kept in your state folder until the receipt
 /// ($XDG_STATE_HOME or ~/.local/state; nowhere where CI is set). The exit code is that of the plan after it.
+/// Where a tenant's folder has a kustomization.yaml, it is kept too: its files and its definitions.
 #[derive(Debug, Args)]
 pub struct Apply {
     #[command(flatten)]
@@ -75,6 +77,7 @@ impl Apply {
         }
         if planned.plan.writes_nothing() {
             forget(&kept, &planned.plan, &typed)?;
+            keep_kustomizations(&project, &planned.plan)?;
             if !text || file.is_some() {
                 let shown = plan::show(&planned, &approved_before, &typed, self.format.output, output.style())?;
                 output.result(&shown)?;
@@ -111,6 +114,7 @@ impl Apply {
         })?;
         // From here on something may be written: whatever fails now, what was done is told.
         let done = apply::done(&planned.plan, &report);
+        let kustomized = keep_kustomizations(&project, &planned.plan);
         // Everything is read anew: both at once would take twice the memory.
         drop((project, planned));
         let after = self.root.open().map(|project| planning::again(&project, &scope));
@@ -125,6 +129,7 @@ impl Apply {
         kept.warn_of_troubles(output);
         output.roles(report.errors().filter_map(PlaceError::role));
         told?;
+        kustomized?;
         Ok(exit(&report, after.map_or(1, |(_, plan)| plan.exit_of_apply())))
     }
 
@@ -172,6 +177,24 @@ impl Apply {
         let question = Question { changes: planned.plan.actions().count(), needing };
         Ok(output.confirm(&question).then_some(Consent::All))
     }
+}
+
+/// Has the kustomizations say what is in the folders of those tenants to which nothing was to be done: the others
+/// were kept as they were written.
+fn keep_kustomizations(project: &Project, plan: &Plan) -> Result<(), Failure> {
+    let scope = &plan.scope.tenants;
+    let is_written = |name: &String| plan.targets.iter().any(|t| t.tenant == *name && !t.actions.is_empty());
+    let is_meant = |name: &String| (scope.is_empty() || scope.contains(name)) && !is_written(name);
+    for (_, tenant) in project.tenants.iter().filter(|(name, _)| is_meant(name)) {
+        let folder = tenant.place.as_ref().and_then(TenantPlace::folder);
+        let Some(folder) = folder.filter(|folder| !tenant.spec.is_suspended() && folder.folder().is_dir()) else {
+            continue;
+        };
+        folder.keep_kustomization().map_err(|error| {
+            Failure::new(error.to_string(), "correct that, then apply again: what was done stays done")
+        })?;
+    }
+    Ok(())
 }
 
 /// Forgets what was approved and is done.

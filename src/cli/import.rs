@@ -7,10 +7,12 @@ use crate::api::{IntegrationSpec, Kind, Object, names};
 use crate::engine::edit;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::near_miss::meant;
+use crate::engine::plan::{Action, DefinitionFrom};
 use crate::engine::record::Writer;
 use crate::engine::world::Inventory;
 use crate::manifest::import::{
-    Elsewhere, Existing, File, Import as Imported, Reusable, files, plan_import, report, tenant_document,
+    Elsewhere, Existing, File, Import as Imported, ImportedIntegration, Reusable, files, plan_import, report,
+    tenant_document,
 };
 use crate::manifest::limits;
 use crate::manifest::platform::{QUERY, plan_tenant, read_answer};
@@ -21,6 +23,7 @@ use crate::tenant::disk::{self, RealDisk};
 use crate::tenant::project::{Project, UNNAMED};
 use crate::tenant::{Place as _, PlaceError};
 use clap::Args;
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,7 +32,7 @@ use std::sync::Arc;
 ///
 /// Writes an Integration for each definition, with the definition beside it, and Components inferred
 /// from use. Connections stay the integration's own unless --reusable names them. Secrets are emptied,
-/// written nowhere, and named, so that you can supply them.
+/// written nowhere, and named, so that you can supply them. A kustomization.yaml in the folder is kept.
 ///
 /// For a tenant as it is today:
 ///   stablekey import --print-query > query.graphql
@@ -90,7 +93,7 @@ impl Import {
         let destination = self.destination(&project)?;
         // The folder of a tenant that is new is made with what is written there.
         let inventory = match destination.place.folder().exists() {
-            true => destination.place.snapshot().map(|s| s.inventory).map_err(|e| refused(&e))?,
+            true => destination.place.snapshot().map(|s| s.inventory).map_err(|e| unread(&e))?,
             false => Arc::default(),
         };
         if let Some(file) = inventory.unparsed.first() {
@@ -212,25 +215,42 @@ impl Import {
     }
 
     /// Writes through the place: under its lock, each file whole or not at all, with the comments of
-    /// manifests that are there already.
+    /// manifests that are there already. One that fails holds back no other.
     fn write(&self, imported: &Imported, inventory: &Inventory, destination: &Destination) -> Result<(), Failure> {
         let folder = destination.place.folder();
         std::fs::create_dir_all(folder).map_err(|e| Failure::writing(folder, &e))?;
-        let mut session = destination.place.begin(&[]).map_err(|e| refused(&e))?;
+        let mut session = destination.place.begin(&[]).map_err(|e| unread(&e))?;
         let components = imported.components.iter().map(|c| (Item::Component(Arc::new(c.clone())), None));
         let connections = imported.connections.iter().map(|c| (Item::Connection(Arc::new(c.clone())), None));
-        let integrations = imported
-            .integrations
-            .iter()
-            .map(|i| (Item::Integration(Arc::new(i.object.clone()), None), Some(i.definition.as_slice())));
-        for (item, definition) in components.chain(connections).chain(integrations) {
+        let integrations =
+            imported.integrations.iter().map(|i| (Item::Integration(Arc::new(i.object.clone()), None), Some(i)));
+        let tenant = destination.place.tenant();
+        let write = |(item, with): (Item, Option<&ImportedIntegration>)| {
             let before = inventory.get(&item.id());
-            if let Some(action) = edit::write(destination.place.tenant(), inventory, before, item, definition.is_some())
-            {
-                session.apply(&action, definition).map_err(|e| refused(&e))?;
-            }
+            let mut action = edit::write(tenant, inventory, before, item, with.is_some())?;
+            action.change.definition = with.map(|integration| DefinitionFrom {
+                tenant: tenant.to_string(),
+                source: false,
+                integration: integration.object.name().to_string(),
+                digest: String::new(),
+            });
+            Some(action)
+        };
+        let actions: Vec<Action> = components.chain(connections).chain(integrations).filter_map(write).collect();
+        let definitions: BTreeMap<&str, &[u8]> =
+            imported.integrations.iter().map(|i| (i.object.name(), i.definition.as_slice())).collect();
+        let bytes = |from: &DefinitionFrom| {
+            Ok(definitions.get(from.integration.as_str()).map(|bytes| bytes.to_vec()).unwrap_or_default())
+        };
+        let mut failed = None;
+        let all: Vec<&Action> = actions.iter().collect();
+        session.apply_all(&all, &bytes, &|| false, &mut |_, outcome| {
+            failed = failed.take().or(outcome.err());
+        });
+        let settled = session.settle();
+        if let Some(error) = failed.or(settled.err()) {
+            return Err(refused(&error));
         }
-        session.settle().map_err(|e| refused(&e))?;
         if let Some(name) = &destination.new_tenant {
             let path = self.root.root.join("tenants.yaml");
             let there =
@@ -389,5 +409,9 @@ fn read_input(path: &Path, named: bool, inputs: &mut Vec<Input>, depth: usize) -
 }
 
 fn refused(error: &PlaceError) -> Failure {
-    Failure::new(error.to_string(), "nothing else was written; mend that and import again")
+    Failure::new(error.to_string(), "mend that and import again: what else could be written is")
+}
+
+fn unread(error: &PlaceError) -> Failure {
+    Failure::new(error.to_string(), "nothing was written; mend that and import again")
 }

@@ -16,6 +16,7 @@ mod output;
 mod plan;
 mod plan_file;
 mod planning;
+mod render;
 mod status;
 mod validate;
 
@@ -57,6 +58,7 @@ enum Command {
     Approve(approve::Approve),
     Import(import::Import),
     Export(export::Export),
+    Render(render::Render),
     Adopt(adopt::Adopt),
     Crds(crds::Crds),
     Controller(controller::Controller),
@@ -121,6 +123,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Approve(command) => command.run(&mut output),
         Command::Import(command) => command.run(&mut output),
         Command::Export(command) => command.run(&mut output),
+        Command::Render(command) => command.run(&mut output),
         Command::Adopt(command) => command.run(&mut output),
         Command::Crds(command) => command.run(&mut output),
         Command::Controller(command) => command.run(),

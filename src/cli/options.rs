@@ -265,6 +265,11 @@ impl RootOption {
         read(Given { root: self.root.clone(), servers: Some(self.clusters.servers()), ..Given::default() })
     }
 
+    /// Reads the project and asks no cluster: a tenant in one counts as what its source declares.
+    pub fn open_files(&self) -> Result<Project, Failure> {
+        read(Given { root: self.root.clone(), ..Given::default() })
+    }
+
     /// Reads the project, which may have no Tenant yet.
     pub fn open_new(&self) -> Project {
         let given = Given { root: self.root.clone(), servers: Some(self.clusters.servers()), ..Given::default() };

@@ -11,6 +11,7 @@ pub mod definition;
 mod edit;
 mod files;
 pub mod import;
+pub mod kustomization;
 pub mod limits;
 mod locate;
 mod mask;
@@ -39,7 +40,7 @@ pub use problem::{Excerpt, Problem};
 pub use read::{Document, Invalid, Reading, Unparsed, read_bytes, read_text};
 pub use source::{Origin, Position, SourceFile};
 pub(crate) use threads::in_parts;
-pub use write::{WriteError, to_yaml};
+pub use write::{WriteError, to_yaml, value_to_yaml};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! A resource as a new YAML document.
 
-use super::edit::spelled_out;
+use super::edit::{self, spelled_out};
 use crate::api::{API_VERSION, Kind, Meta, Object, Resource};
 use crate::text;
 use serde::Serialize;
@@ -45,6 +45,11 @@ pub fn to_yaml(resource: &Resource) -> Result<String, WriteError> {
         Resource::Integration(o) => document(Kind::Integration, o),
         Resource::TenantSync(o) => document(Kind::TenantSync, o),
     }
+}
+
+/// A map as a YAML document, its keys in this order, texts of several lines below `|`.
+pub fn value_to_yaml<'v>(entries: impl IntoIterator<Item = (&'v str, &'v serde_json::Value)>) -> String {
+    edit::document(entries)
 }
 
 #[cfg(test)]

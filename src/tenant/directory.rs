@@ -2,6 +2,7 @@
 //! every file is old or new whatever happens, and what a killed run left is finished by the next.
 
 mod edits;
+mod kustomization;
 mod session;
 mod staging;
 
@@ -20,6 +21,7 @@ use crate::engine::record::Record;
 use crate::engine::world::{Inventory, ReadOnly};
 use crate::io_error::{self, Words};
 use crate::manifest::{self, Origin, Problem};
+use kustomization::Kustomization;
 use session::DirectorySession;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
@@ -182,6 +184,18 @@ impl Place for DirectoryPlace {
     }
 
     fn begin<'a>(&'a self, coming: &[&Change]) -> Result<Box<dyn Session + 'a>, PlaceError> {
+        Ok(Box::new(self.take(coming)?))
+    }
+}
+
+impl DirectoryPlace {
+    /// Has the kustomization of the folder, where there is one, say what is in the folder.
+    pub fn keep_kustomization(&self) -> Result<(), PlaceError> {
+        if Kustomization::is_in(&self.folder) { self.take(&[])?.settle_kustomization() } else { Ok(()) }
+    }
+
+    /// Takes the folder for writing.
+    fn take(&self, coming: &[&Change]) -> Result<DirectorySession<'_>, PlaceError> {
         let lock = File::open(&self.folder).map_err(self.failed(&self.folder))?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -202,7 +216,8 @@ impl Place for DirectoryPlace {
         disk::sweep(self.disk.as_ref(), &folders).map_err(self.failed(&self.folder))?;
         let announced = |change: &&&Change| change.before.is_none();
         let coming = coming.iter().filter(announced).filter_map(|c| Some((c.object.clone(), c.record.clone()?)));
-        Ok(Box::new(DirectorySession {
+        Ok(DirectorySession {
+            kustomization: Kustomization::of(&self.folder, &snapshot),
             coming: coming.collect(),
             place: self,
             _lock: lock,
@@ -213,7 +228,7 @@ impl Place for DirectoryPlace {
             side_files,
             within: BTreeSet::new(),
             files: snapshot.origins.iter().map(|(id, origin)| (id.clone(), PathBuf::from(&origin.file.path))).collect(),
-        }))
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod approvals;
 pub mod clusters;
+pub mod deliver;
 pub mod directory;
 pub mod disk;
 mod files;

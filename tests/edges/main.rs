@@ -8,6 +8,7 @@ mod support;
 
 mod definitions;
 mod edits;
+mod kustomization;
 mod links;
 mod names;
 mod secrets;

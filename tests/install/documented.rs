@@ -37,7 +37,8 @@ impl<'a> Shell<'a> {
         let helm = tool("helm");
         let folders =
             [us.binaries(), Path::new(helm.get_program()).parent().unwrap()].map(|path| path.display().to_string());
-        let path = format!("{}:{}", folders.join(":"), std::env::var("PATH").unwrap());
+        let stablekey = Path::new(env!("CARGO_BIN_EXE_stablekey")).parent().unwrap().display();
+        let path = format!("{stablekey}:{}:{}", folders.join(":"), std::env::var("PATH").unwrap());
         let kubeconfigs = [us, eu].map(|cluster| cluster.kubeconfig().display().to_string()).join(":");
         let mut bash = Command::new("bash");
         bash.args(["-euo", "pipefail", "-c", script]).current_dir(self.folder.path()).stdin(Stdio::null());
@@ -63,6 +64,15 @@ fn the_commands_of_the_documentation_install_an_operator_that_works() {
     }
     shell.run(&script(document, "### With Kustomize"));
     shell.run(&script(document, "### A tenant in another cluster"));
+    shell.run(&script(document, "### A tenant's folder"));
+    for cluster in ["us", "eu"] {
+        let path = "{.items[*].spec.definition.configMap.name}";
+        let named =
+            format!("kubectl --context {cluster} --namespace {cluster}-prod get integrations -o jsonpath='{path}'");
+        let maps = shell.run(&named);
+        assert!(maps.split(' ').count() >= 2, "{maps}");
+        shell.run(&format!("kubectl --context {cluster} --namespace {cluster}-prod get configmaps {maps}"));
+    }
 
     // There are no nodes: what the Deployment would run is run here, with its arguments and its account.
     let token = clusters[0].token("us-prod", "stablekey-syncer").unwrap();

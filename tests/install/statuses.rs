@@ -37,6 +37,7 @@ fn conditions_are_understood() {
         (object(Kind::Tenant, with("Reconciling", "Unreachable"), 2), "InProgress", "Progressing"),
         (object(Kind::Connection, with("Stalled", "InputMissing"), 2), "Failed", "Degraded"),
         (object(Kind::Integration, vec![ready(false, "BindingMissing")], 2), "InProgress", "Progressing"),
+        (object(Kind::Integration, with("Stalled", "DefinitionNotDelivered"), 2), "Failed", "Degraded"),
         // What was said is about an earlier version of it.
         (object(Kind::Connection, vec![ready(true, "Complete")], 3), "InProgress", "Progressing"),
         (object(Kind::Connection, with("Stalled", "InputMissing"), 3), "InProgress", "Progressing"),

@@ -7,6 +7,7 @@ mod approval;
 mod bounds;
 mod cases;
 mod columns;
+mod definitions;
 mod everyday;
 mod folders;
 mod in_use;

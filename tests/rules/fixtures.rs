@@ -578,6 +578,16 @@ impl Tenant {
         self
     }
 
+    /// A definition that stayed behind where the integration came to a cluster.
+    pub fn undelivered(mut self) -> Self {
+        let name = self.id().name;
+        let inventory = self.inventory();
+        let spec = &mut Arc::make_mut(inventory.integrations.get_mut(&name).unwrap()).spec;
+        spec.definition = Some(Definition::File(format!("{name}.definition")));
+        inventory.uses.remove(&name);
+        self
+    }
+
     /// A definition in a ConfigMap that is not there, or that cannot be read.
     pub fn defined_out_of_reach(mut self, map: &str) -> Self {
         let name = self.id().name;

@@ -447,6 +447,26 @@ fn without_its_definition_an_integration_does_not_cross() {
     us_to_eu().plan().blocks_nothing();
 }
 
+/// "An Integration that comes to a cluster with `definition: {file}` is not Ready (DefinitionNotDelivered) and no
+/// sync carries it (SK0145)."
+#[test]
+fn an_integration_whose_file_stayed_behind_does_not_cross() {
+    let fresh = us_to_eu().tenant("us", |t| t.edit("Integration/i").undelivered());
+    fresh.plan().blocks(I, Code::DefinitionMissing);
+    fresh.plan().leaves_alone(I).exits(3);
+    let brought = us_to_eu().tenant("us", |t| t.edit("Integration/i").defined("d1")).applied();
+    let left_behind = brought.tenant("us", |t| t.edit("Integration/i").title("New").undelivered());
+    let plan = left_behind.plan();
+    let text = plan.blocks(I, Code::DefinitionMissing);
+    assert!(text.contains("i.definition, a file that was not delivered to us"), "{text}");
+    plan.leaves_alone(I).exits(3);
+    let finding = plan.finding(Code::DefinitionMissing);
+    assert_eq!(finding.tenant.as_deref(), Some("us"));
+    assert!(finding.mend.contains("stablekey render us | kubectl apply --server-side -f -"), "{finding:?}");
+    // Once it is delivered it crosses.
+    left_behind.tenant("us", |t| t.edit("Integration/i").defined("d2")).plan().action(I).sets("definition");
+}
+
 /// "integrations (names, exact but for `*`)".
 #[test]
 fn only_the_named_integrations_cross() {

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use stablekey_clusters::{Cluster, Options, run, shared};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// How `holds_clusters` is to end by itself; not set where it is not called for.
@@ -153,6 +153,14 @@ fn clusters_to_play_with() {
         let listed = run(kubectl.args(["get", "stablekey", "--output=name", "--namespace", namespace])).unwrap();
         assert!(expected.iter().all(|name| listed.lines().any(|line| line == *name)), "{listed}");
     }
+
+    // A sync updates something there, and brings its definition along.
+    let line = said.find(|line| line.contains("stablekey plan ")).unwrap();
+    let mut stablekey = Command::new(Path::new(env!("CARGO_BIN_EXE_stablekey-clusters")).with_file_name("stablekey"));
+    stablekey.args(line.split_whitespace().skip(1)).env("KUBECONFIG", &kubeconfigs[2]).stdin(Stdio::null());
+    let planned = stablekey.output().unwrap();
+    let planned = (planned.status.code(), String::from_utf8_lossy(&planned.stdout).into_owned());
+    assert!(planned.0 == Some(2) && planned.1.contains("~ update  Integration/lead-router"), "{planned:?}");
 
     kill(process.id(), Signal::INT);
     assert!(process.wait().unwrap().success());

@@ -1,11 +1,12 @@
-//! The ConfigMaps with definitions. One that the syncer made is owned by the Integrations that name it, so that
-//! Kubernetes collects it with the last of them, or once none names it any more. What people made is theirs: it is
-//! never owned, and owners that an older version wrote there are taken back.
+//! The ConfigMaps with definitions: whether the definition can be read, and who owns it. One that the syncer made is
+//! owned by the Integrations that name it, so that Kubernetes collects it with the last of them, or once none names it
+//! any more. What people made is theirs: it is never owned, and owners that an older version wrote are taken back.
 
 use super::MANAGER;
 use super::seen::{Entry, Held, RawMeta};
 use crate::api::*;
-use crate::tenant::kubernetes::{Ask, Paths, is_after, to_bytes};
+use crate::manifest::definition;
+use crate::tenant::kubernetes::{self, Ask, Paths, is_after, to_bytes};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -18,6 +19,8 @@ const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 #[derive(Debug)]
 pub(super) struct ConfigMap {
     pub name: String,
+    /// Whether the definition in it can be read.
+    pub readable: Readable,
     uid: String,
     pub revision: String,
     /// Uids of owners that we wrote.
@@ -26,6 +29,28 @@ pub(super) struct ConfigMap {
     is_others: bool,
     /// Whether our syncer wrote what is in it.
     is_made_by_us: bool,
+}
+
+/// Whether a definition can be read: an integration without one that can is not ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readable {
+    /// It can.
+    Yes,
+    /// It is of a format that this version of stablekey does not read: what it is.
+    Newer(String),
+    /// It cannot, and why. No value of it.
+    No(String),
+}
+
+impl Readable {
+    /// Of the definition in a ConfigMap.
+    fn of(map: &kubernetes::ConfigMap) -> Self {
+        match map.definition().map(definition::uses) {
+            None => Readable::No("it has no key definition".to_string()),
+            Some(Err(error)) => Readable::No(error.to_string()),
+            Some(Ok(uses)) => uses.unread.map_or(Readable::Yes, Readable::Newer),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -41,7 +66,11 @@ impl ConfigMap {
         let ours = Held::of(&managed_fields).owners;
         let is_made_by_us = managed_fields.iter().any(Entry::is_the_syncers_content);
         let is_others = owner_references.iter().any(|owner| !ours.contains(&owner.uid));
-        Some(ConfigMap { name, uid, revision, ours, is_others, is_made_by_us })
+        let readable = match serde_json::from_str(json) {
+            Ok(map) => Readable::of(&map),
+            Err(_) => Readable::No("it is no ConfigMap that can be read".to_string()),
+        };
+        Some(ConfigMap { name, readable, uid, revision, ours, is_others, is_made_by_us })
     }
 }
 

@@ -229,7 +229,7 @@ impl Desk {
         let namespace = self.paths.namespace();
         info!(namespace, tenant, "follows a namespace");
         self.followings += 1;
-        self.binder = Binder::new(tenant, self.salt.clone());
+        self.binder = Binder::new(tenant, self.salt.clone()).in_namespace(self.paths.namespace());
         (self.known, self.definitions, self.agenda) = Default::default();
         self.passes.clear();
         self.tally.clear();

@@ -82,6 +82,18 @@ impl Binder {
                 self.refused.insert(binding, why);
                 due
             }
+            Change::Definition { config_map, readable } => match self.definitions.get(&config_map) {
+                Some(known) if *known == readable => Due::default(),
+                _ => {
+                    let due = self.due_to_definition(&config_map);
+                    self.definitions.insert(config_map, readable);
+                    due
+                }
+            },
+            Change::DefinitionGone(config_map) => {
+                self.definitions.remove(&config_map);
+                self.due_to_definition(&config_map)
+            }
         };
         self.add_kin(&mut due);
         due.connections.iter().for_each(|name| self.forget_told(name));
@@ -281,6 +293,11 @@ impl Binder {
         };
         id.iter().filter(|id| self.inventory.get(id).is_some()).for_each(|id| due.insert(id));
         due
+    }
+
+    /// The integrations whose definition is in a ConfigMap.
+    fn due_to_definition(&self, config_map: &str) -> Due {
+        Due { integrations: self.index.defined_in(config_map).cloned().collect(), ..Due::default() }
     }
 
     /// The credentials that name a stable key.

@@ -189,14 +189,18 @@ impl Desk {
     }
 
     pub fn definition(&mut self, map: ConfigMap, now: Instant) {
-        let task = Task::Definition(map.name.clone());
+        let (name, readable) = (map.name.clone(), map.readable.clone());
         if self.definitions.put(map) {
-            self.agenda.due(task, Haste::Changed, now);
+            self.agenda.due(Task::Definition(name.clone()), Haste::Changed, now);
+            let due = self.binder.change(Change::Definition { config_map: name, readable });
+            self.due(due, now);
         }
     }
 
     fn definition_gone(&mut self, name: &str, now: Instant) {
         self.definitions.gone(name);
+        let due = self.binder.change(Change::DefinitionGone(name.to_string()));
+        self.due(due, now);
         self.agenda.forget(&Task::Definition(name.to_string()), now);
     }
 

@@ -1,5 +1,6 @@
 //! Who names what: from a thing that changed to the objects that say something of it.
 
+use super::definitions::named_by;
 use crate::api::*;
 use crate::engine::item::{Item, ObjectId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -20,6 +21,8 @@ pub(super) struct Index {
     secrets: Sets<String, ObjectId>,
     /// Stable keys of connections, by an older key that they replace.
     replacing: Sets<String, String>,
+    /// Integrations, by the ConfigMap with their definition.
+    definitions: Sets<String, String>,
 }
 
 impl Index {
@@ -62,6 +65,9 @@ impl Index {
                 for key in i.spec.connections.iter().filter_map(Variable::stable_key) {
                     set(&mut self.integrations, key.to_string(), i.name().to_string(), there);
                 }
+                if let Some(map) = named_by(&i.spec) {
+                    set(&mut self.definitions, map.to_string(), i.name().to_string(), there);
+                }
             }
         }
     }
@@ -69,6 +75,11 @@ impl Index {
     /// The integrations that name a stable key.
     pub fn integrations(&self, key: &str) -> impl Iterator<Item = &String> + Clone {
         self.integrations.get(key).into_iter().flatten()
+    }
+
+    /// The integrations whose definition is in a ConfigMap.
+    pub fn defined_in(&self, config_map: &str) -> impl Iterator<Item = &String> {
+        self.definitions.get(config_map).into_iter().flatten()
     }
 
     /// How many integrations name a stable key.

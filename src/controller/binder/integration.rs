@@ -1,5 +1,6 @@
-//! What an integration is found to be: a row per variable.
+//! What an integration is found to be: whether its definition is there, and a row per variable.
 
+use super::definitions::Readable;
 use super::problem::{self, Problem, kind};
 use super::state::Binder;
 use super::verdict::{IntegrationVerdict, Readiness};
@@ -7,6 +8,7 @@ use crate::api::*;
 use crate::engine::code::Code;
 use crate::engine::item::ObjectId;
 use crate::engine::resolve::{Binding, WhyNot};
+use crate::tenant::kubernetes::DEFINITION;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -27,7 +29,9 @@ impl Binder {
         };
         let rows: Vec<Row> = integration.spec.connections.iter().map(|v| self.row(name, v, now)).collect();
         let (bound, all) = (rows.iter().filter(|row| row.is_bound).count(), rows.len());
-        let problems: Vec<Problem> = rows.iter().filter_map(|row| row.problem.clone()).collect();
+        let undefined = integration.spec.definition.as_ref().and_then(|definition| self.undefined(definition));
+        let problems: Vec<Problem> =
+            undefined.into_iter().chain(rows.iter().filter_map(|row| row.problem.clone())).collect();
         let well = if all == 0 { "it has no connection variables" } else { "every connection variable can be used" };
         let ready = problem::verdict(kind::READY, &problems, ("Bound", well.to_string()));
         let status = IntegrationStatus {
@@ -35,7 +39,44 @@ impl Binder {
             bindings: rows.into_iter().map(|row| row.status).collect(),
             ..IntegrationStatus::default()
         };
-        Some(IntegrationVerdict { status, conditions: vec![ready] })
+        let conditions = std::iter::once(ready).chain(problem::progress(&problems, false)).collect();
+        Some(IntegrationVerdict { status, conditions })
+    }
+
+    /// Why the definition that an integration names cannot be used.
+    fn undefined(&self, definition: &Definition) -> Option<Problem> {
+        let map = match definition {
+            Definition::ConfigMap(map) => &map.name,
+            Definition::File(file) => {
+                let tenant = if self.tenant.is_empty() { "TENANT" } else { &self.tenant };
+                let text = format!(
+                    "its definition is {file}, a file that was not delivered: stablekey render {tenant} | kubectl \
+                     apply --server-side --namespace {} -f -",
+                    self.namespace
+                );
+                return Some(Problem::new(Code::DefinitionMissing, text).because(problem::NOT_DELIVERED));
+            }
+        };
+        match self.definitions.get(map) {
+            Some(Readable::Yes) => None,
+            None => {
+                let text = format!(
+                    "its definition is in ConfigMap {map}, which is not there or lacks the label {DEFINITION}: \"true\""
+                );
+                Some(Problem::new(Code::DefinitionMissing, text))
+            }
+            Some(Readable::No(why)) => {
+                let text = format!("the definition in ConfigMap {map} cannot be read: {why}");
+                Some(Problem::new(Code::DefinitionMissing, text).because(problem::UNREADABLE))
+            }
+            Some(Readable::Newer(what)) => {
+                let text = format!(
+                    "the definition in ConfigMap {map} is of {what}, which is not read: update stablekey, or export the \
+                     integration in a version that is read"
+                );
+                Some(Problem::new(Code::DefinitionUnread, text))
+            }
+        }
     }
 
     fn row(&self, integration: &str, variable: &Variable, now: Timestamp) -> Row {

@@ -13,7 +13,7 @@
 //! | `agenda` | what is to be looked at, in which order, when again |
 //! | `pass`, `look`, `write` | one object: look, write its binding Secrets, then its status |
 //! | `leftovers` | binding Secrets of objects that are gone |
-//! | `definitions` | the owners of the definitions' ConfigMaps |
+//! | `definitions` | the definitions' ConfigMaps: their owners, and whether they can be read |
 //! | `report`, `tally`, `queues` | events, and what is measured |
 //! | all others | what is found: the pure half |
 //!
@@ -65,6 +65,7 @@ use queues::Queues;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
+pub use definitions::Readable;
 pub use due::Due;
 pub use fingerprint::Salt;
 pub use seen::{BindingSecret, Seen, Unreadable};

@@ -21,35 +21,49 @@ pub(super) mod kind {
 /// The reason of what will be well as soon as a binding Secret is written.
 pub(super) const PENDING: &str = "BindingPending";
 
+/// The reasons of a definition that somebody must deliver, or export again: both are of one code.
+pub(super) const NOT_DELIVERED: &str = "DefinitionNotDelivered";
+pub(super) const UNREADABLE: &str = "DefinitionUnreadable";
+
 /// Something that is in the way. No value of an input, no content of a Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     pub code: Code,
+    /// The reason that a condition gives: the name of the code, unless the code has several.
+    pub reason: &'static str,
     text: String,
 }
 
 impl Problem {
     pub fn new(code: Code, text: impl Into<String>) -> Self {
-        Problem { code, text: text.into() }
+        Problem { code, reason: code.name(), text: text.into() }
+    }
+
+    /// The same, for a reason of its own.
+    pub fn because(self, reason: &'static str) -> Self {
+        Problem { reason, ..self }
     }
 
     /// Whether time does not mend it: somebody must change an object.
     fn is_stalling(&self) -> bool {
-        matches!(
-            self.code,
-            Code::InputMissing
-                | Code::PerCustomerOnGlobal
-                | Code::SecretLiteral
-                | Code::ObjectInvalid
-                | Code::CustomerInputNotPerCustomer
-                | Code::CustomerInputMissing
-                | Code::CustomerOnGlobal
-                | Code::CustomerTwice
-                | Code::HostNotPinned
-                | Code::BindingNameTaken
-                | Code::InputNotInBinding
-                | Code::BindingTooLarge
-        )
+        let is_undelivered = [NOT_DELIVERED, UNREADABLE].contains(&self.reason);
+        is_undelivered
+            || matches!(
+                self.code,
+                Code::InputMissing
+                    | Code::PerCustomerOnGlobal
+                    | Code::SecretLiteral
+                    | Code::ObjectInvalid
+                    | Code::CustomerInputNotPerCustomer
+                    | Code::CustomerInputMissing
+                    | Code::CustomerOnGlobal
+                    | Code::CustomerTwice
+                    | Code::HostNotPinned
+                    | Code::BindingNameTaken
+                    | Code::InputNotInBinding
+                    | Code::BindingTooLarge
+                    | Code::DefinitionUnread
+            )
     }
 }
 
@@ -63,7 +77,7 @@ impl fmt::Display for Problem {
 pub(super) fn verdict(type_: &'static str, problems: &[Problem], well: (&str, String)) -> Verdict {
     match problems.first() {
         None => Verdict::new(type_, true, well.0, well.1),
-        Some(first) => Verdict::new(type_, false, first.code.name(), words(problems)),
+        Some(first) => Verdict::new(type_, false, first.reason, words(problems)),
     }
 }
 
@@ -71,7 +85,7 @@ pub(super) fn verdict(type_: &'static str, problems: &[Problem], well: (&str, St
 /// what waits for somebody's change.
 pub(super) fn progress(problems: &[Problem], pending: bool) -> Option<Verdict> {
     if let Some(first) = problems.iter().find(|problem| problem.is_stalling()) {
-        return Some(Verdict::new(kind::STALLED, true, first.code.name(), first.to_string()));
+        return Some(Verdict::new(kind::STALLED, true, first.reason, first.to_string()));
     }
     pending.then(|| Verdict::new(kind::RECONCILING, true, PENDING, "a binding Secret is about to be written"))
 }

@@ -53,7 +53,8 @@ impl Turn {
         if self.before.as_ref().is_some_and(|(before, reason)| before == status && *reason == now.reason) {
             return;
         }
-        if let Some(code) = Code::ALL.iter().find(|code| code.name() == now.reason) {
+        // A message begins with its code, which has several reasons where a reader should tell them apart.
+        if let Some(code) = Code::ALL.iter().find(|code| now.message.starts_with(code.as_str())) {
             context.metrics.failed(Role::Binder, code.as_str());
         }
         let is_well = now.holds == Some(true) || now.reason == PENDING;

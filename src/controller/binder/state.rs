@@ -1,6 +1,7 @@
 //! What the binder knows of its tenant, kept with every change that was watched.
 
 use super::candidates::Candidates;
+use super::definitions::Readable;
 use super::due::Due;
 use super::fingerprint::Salt;
 use super::index::Index;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Binder {
     pub(super) tenant: String,
+    pub(super) namespace: String,
     pub(super) salt: Arc<Salt>,
     pub(super) inventory: Inventory,
     pub(super) replacements: Replacements,
@@ -29,6 +31,8 @@ pub struct Binder {
     pub(super) refused: BTreeMap<String, String>,
     pub(super) index: Index,
     pub(super) candidates: Candidates,
+    /// The ConfigMaps with definitions, by name: whether the definition can be read.
+    pub(super) definitions: BTreeMap<String, Readable>,
     /// By connection: what its integrations were told of it.
     told: HashMap<String, Told>,
 }
@@ -68,6 +72,15 @@ pub enum Change {
         /// Why. Without values.
         why: String,
     },
+    /// A ConfigMap with a definition is there.
+    Definition {
+        /// Its name.
+        config_map: String,
+        /// Whether the definition in it can be read.
+        readable: Readable,
+    },
+    /// A ConfigMap with a definition is gone.
+    DefinitionGone(String),
 }
 
 /// An object that is there.
@@ -86,6 +99,7 @@ impl Binder {
     pub fn new(tenant: impl Into<String>, salt: impl Into<Arc<Salt>>) -> Self {
         Binder {
             tenant: tenant.into(),
+            namespace: String::new(),
             salt: salt.into(),
             inventory: Inventory::default(),
             replacements: Replacements::default(),
@@ -95,8 +109,14 @@ impl Binder {
             refused: BTreeMap::new(),
             index: Index::default(),
             candidates: Candidates::default(),
+            definitions: BTreeMap::new(),
             told: HashMap::new(),
         }
+    }
+
+    /// The same, in this namespace: messages name it in the commands that they give.
+    pub fn in_namespace(self, namespace: &str) -> Self {
+        Binder { namespace: namespace.to_string(), ..self }
     }
 
     /// What it knows of the tenant's objects.

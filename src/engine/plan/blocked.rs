@@ -249,8 +249,8 @@ fn connection_of(key: &str) -> ObjectId {
     ObjectId::new(Kind::Connection, names::of_stable_key(key))
 }
 
-/// A sync that would have the target name a ConfigMap that nobody can bring there. That a source's own folder
-/// names one is its own business.
+/// A sync whose source lacks the definition that it would have to bring. That a source's own folder names a ConfigMap
+/// is its own business.
 fn no_definition(declaration: &Declaration) -> Option<(Code, String, String)> {
     if let Item::Integration(_, Some(uses)) = &declaration.item
         && let (Some(what), true) = (&uses.unread, declaration.writer != Writer::Source)
@@ -260,13 +260,31 @@ fn no_definition(declaration: &Declaration) -> Option<(Code, String, String)> {
         return Some((Code::DefinitionUnread, text, fix.to_string()));
     }
     let Item::Integration(integration, None) = &declaration.item else { return None };
-    let Some(Definition::ConfigMap(map)) = &integration.spec.definition else { return None };
-    (declaration.writer != Writer::Source).then(|| {
-        let text = format!(
-            "its definition is in ConfigMap {}, which {} does not have, or which cannot be read",
-            map.name, declaration.from
-        );
-        let mend = "put it there under key definition, with label stablekey.dev/definition: \"true\"";
-        (Code::DefinitionMissing, text, mend.to_string())
-    })
+    if declaration.writer == Writer::Source {
+        return None;
+    }
+    match integration.spec.definition.as_ref()? {
+        Definition::File(file) => {
+            let (text, fix) = not_delivered(file, &declaration.from);
+            Some((Code::DefinitionMissing, text, fix))
+        }
+        Definition::ConfigMap(map) => {
+            let text = format!(
+                "its definition is in ConfigMap {}, which {} does not have, or which cannot be read",
+                map.name, declaration.from
+            );
+            let fix = "put it there under key definition, with label stablekey.dev/definition: \"true\"";
+            Some((Code::DefinitionMissing, text, fix.to_string()))
+        }
+    }
+}
+
+/// What is wrong with an integration that came to a cluster without the file that it names, and what to do. In a
+/// folder such an integration would be invalid.
+pub(super) fn not_delivered(file: &str, tenant: &str) -> (String, String) {
+    let text = format!("its definition is {file}, a file that was not delivered to {tenant}");
+    let fix = format!(
+        "deliver it into the namespace of {tenant}: stablekey render {tenant} | kubectl apply --server-side -f -"
+    );
+    (text, fix)
 }

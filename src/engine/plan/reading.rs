@@ -1,7 +1,8 @@
 //! How well tenants were read: what cannot be known, and what is said of it.
 
+use super::blocked::not_delivered;
 use super::model::Finding;
-use crate::api::Kind;
+use crate::api::{Definition, Kind};
 use crate::engine::code::Code;
 use crate::engine::item::ObjectId;
 use crate::engine::world::{TenantView, View};
@@ -92,5 +93,12 @@ fn of_view(tenant: &str, view: &View, until_it_can_be_read: &str) -> Vec<Finding
         let fix = "update stablekey, or export the integration in a version that is read";
         Finding::of(Code::DefinitionUnread, tenant, ObjectId::new(Kind::Integration, name), text, fix)
     });
-    files.chain(objects).chain(unread).collect()
+    let undelivered = inventory.integrations.iter().filter_map(|(name, integration)| {
+        let Some(Definition::File(file)) = &integration.spec.definition else { return None };
+        let (text, fix) = (!inventory.uses.contains_key(name)).then(|| not_delivered(file, tenant))?;
+        let id = ObjectId::new(Kind::Integration, name);
+        let finding = Finding::of(Code::DefinitionMissing, tenant, id, text, fix);
+        Some(finding.at_path(&["spec", "definition"]))
+    });
+    files.chain(objects).chain(unread).chain(undelivered).collect()
 }

@@ -4,6 +4,7 @@
 //! change more, or less, is not returned.
 
 mod layout;
+mod lists;
 mod removal;
 mod render;
 mod rewrite;
@@ -16,6 +17,7 @@ use super::cut::cut;
 use super::locate;
 use super::node::{self, NodeKind, Tree};
 use granit_parser::ScalarStyle;
+pub use lists::{ListEdit, edit_lists};
 pub use rewrite::{Rewrite, Rewritten, What, rewrite};
 use splice::{Draft, Splice};
 #[cfg(test)]
@@ -89,8 +91,24 @@ fn edit(text: &str, range: Range<usize>, item: Option<u32>, edits: &[Edit]) -> R
 pub(super) fn spelled_out(json: &str) -> Option<String> {
     let tree = parse(json).ok()?;
     let Value::Map(entries) = Value::of(&tree, tree.root) else { return None };
+    Some(written(&entries))
+}
+
+/// A map as a YAML document, its keys in this order.
+pub(super) fn document<'v>(entries: impl IntoIterator<Item = (&'v str, &'v serde_json::Value)>) -> String {
+    let entries: Vec<_> = entries.into_iter().map(|(key, value)| (key.to_string(), Value::of_json(value))).collect();
+    written(&entries)
+}
+
+fn written(entries: &[(String, Value)]) -> String {
     let style = render::Style { newline: "\n", json: false, spread: true, step: 2 };
-    Some(format!("{}\n", render::block_map(&entries, 0, style)))
+    format!("{}\n", render::block_map(entries, 0, style))
+}
+
+/// Whether two documents say the same, however each is written.
+pub(super) fn say_the_same(one: &str, other: &str) -> bool {
+    let (Ok(one), Ok(other)) = (parse(one), parse(other)) else { return false };
+    Value::of(&one, one.root).says_the_same(&Value::of(&other, other.root))
 }
 
 /// The file with one more document at its end.

@@ -21,6 +21,11 @@ pub struct Style<'a> {
 /// Maps that people write one entry to a line, whatever stands beside them.
 const SPREAD: [&str; 6] = ["inputs", "test", "labels", "annotations", "spec", "metadata"];
 
+/// Lists that people write one item to a line.
+const BLOCK_LISTS: [&str; 5] = ["connections", "resources", "configurations", "configMapGenerator", "patches"];
+/// Those of them whose items are written one entry to a line too.
+const SPREAD_LISTS: [&str; 2] = ["configMapGenerator", "patches"];
+
 /// `key: value` for a block map whose keys stand at `indent`.
 pub fn entry(key: &str, value: &Value, indent: usize, style: Style<'_>) -> String {
     let name = flow_text(key, style.json);
@@ -29,8 +34,9 @@ pub fn entry(key: &str, value: &Value, indent: usize, style: Style<'_>) -> Strin
             let below = indent + style.step;
             format!("{name}:{}{}", break_to(below, style), block_map(entries, below, style))
         }
-        Value::List(items) if !items.is_empty() && (style.spread || key == "connections") => {
+        Value::List(items) if !items.is_empty() && (style.spread || BLOCK_LISTS.contains(&key)) => {
             let below = indent + style.step;
+            let style = Style { spread: style.spread || SPREAD_LISTS.contains(&key), ..style };
             format!("{name}:{}{}", break_to(below, style), block_list(items, below, style))
         }
         Value::Text(text) => match literal(text, indent + style.step, style.newline) {

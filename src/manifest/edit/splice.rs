@@ -269,7 +269,7 @@ impl<'a, 't> Draft<'a, 't> {
         Ok(vec![value, Splice { at: head..end, with: String::new() }])
     }
 
-    fn insert_entry(&self, map: Id, key: &str, value: &Value) -> Result<Vec<Splice>> {
+    pub(super) fn insert_entry(&self, map: Id, key: &str, value: &Value) -> Result<Vec<Splice>> {
         let NodeKind::Map { entries, merge, flow } = &self.tree().node(map).kind else { return Err(EditError::NoMap) };
         if merge.is_some() || self.tree().node(map).repeated {
             return Err(EditError::Shared);
@@ -298,7 +298,7 @@ impl<'a, 't> Draft<'a, 't> {
         Ok(Splice::new(end..end, format!("{}{text}", render::break_to(indent, self.style(spread)))))
     }
 
-    fn insert_item(&self, list: Id, index: usize, value: &Value) -> Result<Vec<Splice>> {
+    pub(super) fn insert_item(&self, list: Id, index: usize, value: &Value) -> Result<Vec<Splice>> {
         let NodeKind::List { items, flow } = &self.tree().node(list).kind else { return Err(EditError::NoMap) };
         if self.tree().node(list).repeated {
             return Err(EditError::Shared);

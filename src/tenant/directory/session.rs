@@ -2,6 +2,7 @@
 
 use super::DirectoryPlace;
 use super::edits::{self, Asked};
+use super::kustomization::Kustomization;
 use super::staging::{Seen, Staging};
 use crate::api::{Definition, Kind, Resource, sensitive};
 use crate::engine::canonical::FieldHash;
@@ -26,7 +27,7 @@ const TOGETHER: usize = 16_384;
 type Outcome = Result<(), PlaceError>;
 
 /// What reads the definition that an action brings.
-type Bytes<'b> = &'b dyn Fn(&Action) -> Result<Option<Vec<u8>>, PlaceError>;
+pub(super) type Bytes<'b> = &'b dyn Fn(&Action) -> Result<Option<Vec<u8>>, PlaceError>;
 
 pub(super) struct DirectorySession<'a> {
     pub place: &'a DirectoryPlace,
@@ -48,6 +49,8 @@ pub(super) struct DirectorySession<'a> {
     pub side_files: SideFiles,
     /// Folders that were seen to lie in the tenant's.
     pub within: BTreeSet<PathBuf>,
+    /// What brings the folder to a cluster, where that is there.
+    pub kustomization: Option<Kustomization>,
 }
 
 /// A change of an object that is there, until its file is written.
@@ -107,12 +110,12 @@ impl DirectorySession<'_> {
         self.write(&path, &lock_file::with_attribute(there.unwrap_or_default()))
     }
 
-    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), PlaceError> {
+    pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), PlaceError> {
         disk::write_atomically(self.place.disk.as_ref(), path, bytes).map_err(self.place.failed(path))
     }
 
     /// Refuses a path that leads out of the tenant's folder through a link.
-    fn within(&mut self, id: &ObjectId, path: &Path) -> Result<(), PlaceError> {
+    pub(super) fn within(&mut self, id: &ObjectId, path: &Path) -> Result<(), PlaceError> {
         let is_there = |path: &Path| std::fs::symlink_metadata(path).is_ok();
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         if !is_there(path) && self.within.contains(&folder) {
@@ -173,7 +176,7 @@ impl DirectorySession<'_> {
     }
 
     /// The tenant's own record: what is to be known of objects that are gone.
-    fn of_tenant(&self) -> ObjectId {
+    pub(super) fn of_tenant(&self) -> ObjectId {
         ObjectId::new(Kind::Tenant, self.place.tenant())
     }
 
@@ -460,6 +463,7 @@ impl Session for DirectorySession<'_> {
     fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), PlaceError> {
         let bytes = |_: &Action| Ok(definition.map(<[u8]>::to_vec));
         let mut outcome = Ok(());
+        self.kustomize(&[action], &bytes)?;
         match action.action {
             ActionKind::Create => {
                 let outcomes = self.create_all(&[action], &bytes, &|| false);
@@ -480,6 +484,13 @@ impl Session for DirectorySession<'_> {
         done: &mut dyn FnMut(usize, Result<(), PlaceError>),
     ) {
         let bytes = |action: &Action| action.change.definition.as_ref().map(bytes).transpose();
+        if self.kustomization.is_some() && stop() {
+            return;
+        }
+        if let Err(error) = self.kustomize(actions, &bytes) {
+            (0..actions.len()).for_each(|position| done(position, Err(error.clone())));
+            return;
+        }
         // New files first: what changes is asked for by file, and no action of these rests on another.
         let (new, others): (Vec<usize>, Vec<usize>) =
             (0..actions.len()).partition(|at| actions[*at].action == ActionKind::Create);
@@ -521,6 +532,8 @@ impl Session for DirectorySession<'_> {
         }
         self.records.retain(|id, _| !is_left(id));
         keep_left(&mut self.records, &of_tenant, &left);
-        self.write_records(self.records.clone())
+        let kept = self.settle_kustomization();
+        self.write_records(self.records.clone())?;
+        kept
     }
 }

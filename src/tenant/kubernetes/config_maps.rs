@@ -56,12 +56,19 @@ pub fn name_of_definition(integration: &str, digest: &str) -> String {
 pub fn of_definition(name: &str, bytes: &[u8]) -> Value {
     let mut map = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "immutable": true,
-        "metadata": {"name": name, "labels": {DEFINITION: "true"}, "resourceVersion": "1"},
+        "metadata": {"name": name, "labels": {DEFINITION: "true"}},
     });
     match std::str::from_utf8(bytes) {
         Ok(text) => map["data"] = json!({KEY: text}),
         Err(_) => map["binaryData"] = json!({KEY: k8s_openapi::ByteString(bytes.to_vec())}),
     }
+    map
+}
+
+/// The same, to be made where there is none: an API server refuses it where one is there.
+pub fn of_new_definition(name: &str, bytes: &[u8]) -> Value {
+    let mut map = of_definition(name, bytes);
+    map["metadata"]["resourceVersion"] = json!("1");
     map
 }
 

@@ -19,7 +19,9 @@ mod trouble;
 pub mod watch;
 
 pub use body::to_bytes;
-pub use config_maps::{DEFINITION, PLAN, PLAN_KEY};
+pub use config_maps::{
+    ConfigMap, DEFINITION, LARGEST as LARGEST_DEFINITION, PLAN, PLAN_KEY, name_of_definition, of_definition,
+};
 pub use live::{BEING_DELETED, Live, Reading, Version, is_after};
 pub use mirror::{Defined, Due, Heard, Mirror, News};
 pub use pages::{Listing, MOST, PAGE};

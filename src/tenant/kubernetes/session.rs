@@ -306,7 +306,7 @@ impl<'a> Writer<'a> {
     async fn put_definition(&self, change: &Change, from: &DefinitionFrom, bytes: &[u8]) -> Result<(), PlaceError> {
         let place = self.place;
         let name = name_of(change, from);
-        let body = body::to_bytes(&config_maps::of_definition(&name, bytes));
+        let body = body::to_bytes(&config_maps::of_new_definition(&name, bytes));
         for _ in 0..AGAIN {
             match place.server.ask(&Ask::apply(place.paths.config_map(&name), body.clone())).await {
                 Ok(_) => return Ok(()),

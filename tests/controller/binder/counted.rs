@@ -24,7 +24,7 @@ fn workload(prefix: &str) -> Stage {
     let test = json!({"inputs": {"password": of_secret("app", "password")}});
     let theirs = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "taken.binding"}, "stringData": {"theirs": "x"}});
     let definition = json!({"configMap": {"name": "lead-1"}});
-    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "lead-1", "labels": {"stablekey.dev/definition": "true"}}, "data": {"definition": "definitionVersion: 7\n"}});
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "lead-1", "labels": {"stablekey.dev/definition": "true"}}, "data": {"definition": "definitionVersion: 7\nname: Lead\nflows: []\n"}});
     stage.apply_as_the_syncer(&[map]);
     stage.apply(&[
         app(),

@@ -76,6 +76,41 @@ fn kubectl_wait_returns_when_every_row_is_bound_and_ready_and_not_before() {
     stage.keeps_its_secrets(&mut binder);
 }
 
+/// "An Integration that comes to a cluster with `definition: {file}` is not Ready (DefinitionNotDelivered)"; nor is one
+/// whose ConfigMap is missing, or holds what cannot be read.
+#[test]
+fn an_integration_is_ready_once_its_definition_can_be_read() {
+    let stage = Stage::new("definitions");
+    let mut binder = stage.binder();
+    let named = |definition: Value| with(integration("lead-router", &["crm"]), "/spec/definition", definition);
+    let map = |name: &str, text: &str| {
+        let metadata = json!({"name": name, "labels": {"stablekey.dev/definition": "true"}});
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"definition": text}})
+    };
+    let text = |version: u64| format!("definitionVersion: {version}\nname: Lead router\nflows: []\n");
+    let in_map = |name: &str| named(json!({"configMap": {"name": name}}));
+    stage.apply(&[app(), global("crm"), named(json!({"file": "lead-router.definition"}))]);
+    let message = stage.ready(LEAD, "False DefinitionNotDelivered");
+    let command = format!("stablekey render us | kubectl apply --server-side --namespace {} -f -", stage.here.name());
+    assert!(message.starts_with("SK0145 ") && message.ends_with(&command), "{message}");
+    assert_eq!(stage.field(LEAD, ".status.bound"), "1/1");
+    stage.apply(&[in_map("lead-1")]);
+    stage.ready(LEAD, "False DefinitionMissing");
+    stage.apply(&[map("lead-1", "name: [")]);
+    let message = stage.ready(LEAD, "False DefinitionUnreadable");
+    assert!(message.contains("ConfigMap lead-1 cannot be read: line 1"), "{message}");
+    stage.apply(&[map("lead-1", &text(9))]);
+    let message = stage.ready(LEAD, "False DefinitionUnread");
+    assert!(message.starts_with("SK0147 ") && message.contains("version 9"), "{message}");
+    stage.apply(&[map("lead-2", &text(7)), in_map("lead-2")]);
+    stage.ready(LEAD, "True Bound");
+    stage.kubectl("delete configmap lead-2");
+    stage.ready(LEAD, "False DefinitionMissing");
+    stage.apply(&[map("lead-2", &text(7))]);
+    stage.ready(LEAD, "True Bound");
+    stage.keeps_its_secrets(&mut binder);
+}
+
 #[test]
 fn ready_does_not_flap_while_everything_changes_and_while_it_is_started() {
     let stage = Stage::new("flap");

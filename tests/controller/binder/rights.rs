@@ -13,7 +13,7 @@ fn the_rights_that_its_manifests_give_are_enough_and_none_is_too_many() {
     let user = format!("system:serviceaccount:{}:stablekey-binder", stage.here.name());
     let theirs = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "taken.binding"}, "stringData": {"theirs": "x"}});
     let labels = json!({"stablekey.dev/definition": "true"});
-    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "d", "labels": labels}, "data": {"definition": "definitionVersion: 7\n"}});
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "d", "labels": labels}, "data": {"definition": "definitionVersion: 7\nname: Lead\nflows: []\n"}});
     stage.apply_as_the_syncer(&[map]);
     stage.apply(&[
         app(),

@@ -111,6 +111,67 @@ fn nothing_stale_is_believed() {
     assert_eq!(rows(&tenant)[0], "CRM ConnectionNotReady false");
 }
 
+/// "An Integration that comes to a cluster with `definition: {file}` is not Ready (DefinitionNotDelivered)"; nor is
+/// one whose definition is missing, broken, or of a version that is not read.
+#[test]
+fn without_a_definition_that_can_be_read_it_is_not_ready() {
+    let mut tenant = Namespace::new();
+    let of = |tenant: &Namespace| said(&tenant.integration("i").conditions, "Ready");
+    // Somebody must do something: what waits for it need not wait for long.
+    let stalled = |tenant: &Namespace| said(&tenant.integration("i").conditions, "Stalled").starts_with("True ");
+    let map = |readable| Change::Definition { config_map: "i-1".into(), readable };
+    let is_due = Due { integrations: ["i".to_string()].into(), ..Due::default() };
+    tenant.put(Kind::Integration, "i", json!({"definition": {"file": "i.definition"}}));
+    assert_eq!(
+        of(&tenant),
+        "False DefinitionNotDelivered: SK0145 its definition is i.definition, a file that was not delivered: stablekey \
+         render eu | kubectl apply --server-side --namespace ns -f -"
+    );
+    assert!(stalled(&tenant));
+    assert!(tenant.binder.change(map(Readable::Yes)).is_empty(), "nobody names it yet");
+    tenant.binder.change(Change::DefinitionGone("i-1".into()));
+    tenant.put(Kind::Integration, "i", json!({"definition": {"configMap": {"name": "i-1"}}}));
+    assert_eq!(
+        of(&tenant),
+        "False DefinitionMissing: SK0145 its definition is in ConfigMap i-1, which is not there or lacks the label \
+         stablekey.dev/definition: \"true\""
+    );
+    assert!(!stalled(&tenant), "it may be on its way");
+    assert_eq!(tenant.binder.change(map(Readable::No("line 1: it is no YAML".into()))), is_due);
+    assert_eq!(
+        of(&tenant),
+        "False DefinitionUnreadable: SK0145 the definition in ConfigMap i-1 cannot be read: line 1: it is no YAML"
+    );
+    assert!(stalled(&tenant));
+    assert_eq!(tenant.binder.change(map(Readable::Newer("version 9".into()))), is_due);
+    assert_eq!(
+        of(&tenant),
+        "False DefinitionUnread: SK0147 the definition in ConfigMap i-1 is of version 9, which is not read: update \
+         stablekey, or export the integration in a version that is read"
+    );
+    assert!(stalled(&tenant));
+    assert_eq!(tenant.binder.change(map(Readable::Yes)), is_due);
+    assert!(tenant.binder.change(map(Readable::Yes)).is_empty(), "that is no news");
+    assert!(!stalled(&tenant));
+    assert_eq!(ready(&tenant.integration("i").conditions), "True Bound");
+    assert_eq!(tenant.binder.change(Change::DefinitionGone("i-1".into())), is_due);
+    assert_eq!(ready(&tenant.integration("i").conditions), "False DefinitionMissing");
+    // Its variables are shown all the same, and what it says of them.
+    tenant.put(
+        Kind::Integration,
+        "i",
+        json!({"definition": {"configMap": {"name": "i-1"}}, "connections": [
+            {"name": "CRM", "stableKey": "crm"},
+        ]}),
+    );
+    let verdict = tenant.integration("i");
+    assert_eq!((verdict.status.bound.as_deref(), verdict.status.bindings.len()), (Some("0/1"), 1));
+    assert!(said(&verdict.conditions, "Ready").contains("SK0101"), "{verdict:?}");
+    // Another ConfigMap of another definition is none of its business.
+    let other = Change::Definition { config_map: "i-2".into(), readable: Readable::Yes };
+    assert!(tenant.binder.change(other).is_empty());
+}
+
 /// An integration without variables is ready.
 #[test]
 fn nothing_to_bind_is_bound() {

@@ -26,6 +26,11 @@ enum Step {
         name: usize,
         keys: Vec<usize>,
         by_sync: bool,
+        definition: usize,
+    },
+    Definition {
+        map: usize,
+        readable: usize,
     },
     Component {
         known: bool,
@@ -66,7 +71,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (key(), 0..3usize, inputs(), prop::option::of(0..8usize), prop::collection::vec(key(), 0..2), any::<bool>(), any::<bool>())
             .prop_map(|(key, credentials, inputs, test, replaces, by_sync, delete)| Step::Connection { key, credentials, inputs, test, replaces, by_sync, delete }),
         3 => (0..3usize, 0..2usize, key(), inputs()).prop_map(|(name, customer, key, inputs)| Step::Customer { name, customer, key, inputs }),
-        3 => (0..3usize, prop::collection::vec(key(), 0..3), any::<bool>()).prop_map(|(name, keys, by_sync)| Step::Integration { name, keys, by_sync }),
+        3 => (0..3usize, prop::collection::vec(key(), 0..3), any::<bool>(), 0..6usize)
+            .prop_map(|(name, keys, by_sync, definition)| Step::Integration { name, keys, by_sync, definition }),
+        2 => (0..2usize, 0..4usize).prop_map(|(map, readable)| Step::Definition { map, readable }),
         1 => any::<bool>().prop_map(|known| Step::Component { known }),
         3 => (0..2usize, 0..4usize, 0..4usize, 0..4usize, prop::collection::vec(0..2usize, 0..3))
             .prop_map(|(name, keys, hosts, expires, data)| Step::Source { name, keys, hosts, expires, data }),
@@ -96,8 +103,9 @@ fn well() -> Vec<Step> {
         Step::Source { name: 0, keys: 0, hosts: 0, expires: 0, data: vec![0, 1] },
         crm(1, ours),
         Step::Customer { name: 0, customer: 0, key: 0, inputs: vec![(0, 0)] },
-        Step::Integration { name: 0, keys: vec![0], by_sync: false },
-        Step::Integration { name: 1, keys: vec![3, 1], by_sync: false },
+        Step::Integration { name: 0, keys: vec![0], by_sync: false, definition: 3 },
+        Step::Integration { name: 1, keys: vec![3, 1], by_sync: false, definition: 0 },
+        Step::Definition { map: 0, readable: 0 },
         Step::Customer { name: 1, customer: 1, key: 3, inputs: none },
     ]
 }
@@ -139,14 +147,29 @@ impl Namespace {
                     json!({"customer": format!("c{customer}"), "connection": KEYS_[*key], "inputs": given(inputs)});
                 self.put(Kind::CustomerCredentials, &format!("cc{name}"), spec)
             }
-            Step::Integration { name, keys, by_sync } => {
+            Step::Integration { name, keys, by_sync, definition } => {
                 let variables: Vec<Value> = keys
                     .iter()
                     .enumerate()
                     .map(|(n, k)| json!({"name": format!("v{n}"), "stableKey": KEYS_[*k]}))
                     .collect();
                 let record = by_sync.then_some("eu made connections.v0=0123456789abcdef@sync/s");
-                self.put_recorded(Kind::Integration, &format!("i{name}"), json!({"connections": variables}), record)
+                let mut spec = json!({"connections": variables});
+                match definition {
+                    0 | 1 => {}
+                    2 => spec["definition"] = json!({"file": "i.definition"}),
+                    map => spec["definition"] = json!({"configMap": {"name": format!("m{}", map % 3)}}),
+                }
+                self.put_recorded(Kind::Integration, &format!("i{name}"), spec, record)
+            }
+            Step::Definition { map, readable } => {
+                let config_map = format!("m{map}");
+                self.binder.change(match readable {
+                    0 => Change::Definition { config_map, readable: Readable::Yes },
+                    1 => Change::Definition { config_map, readable: Readable::Newer("version 9".into()) },
+                    2 => Change::Definition { config_map, readable: Readable::No("it is broken".into()) },
+                    _ => Change::DefinitionGone(config_map),
+                })
             }
             Step::Component { known: true } => self.put(Kind::Component, "salesforce", component()),
             Step::Component { known: false } => self.gone(Kind::Component, "salesforce"),
@@ -260,8 +283,8 @@ proptest! {
         }
         let all = Found::all(&tenant.binder);
         prop_assert_eq!(&found.without_gone(), &all);
-        let mut fresh = Binder::new("eu", Salt::new([7; 32]));
-        let Binder { inventory, sources, bindings, uids, .. } = tenant.binder;
+        let mut fresh = Binder::new("eu", Salt::new([7; 32])).in_namespace("ns");
+        let Binder { inventory, sources, bindings, uids, definitions, .. } = tenant.binder;
         // Backwards, so that nothing hangs on the order.
         for item in inventory.items().collect::<Vec<_>>().into_iter().rev() {
             let id = item.id();
@@ -275,6 +298,9 @@ proptest! {
         }
         for binding in bindings.into_values() {
             fresh.change(Change::Secret(Seen::Binding(binding)));
+        }
+        for (config_map, readable) in definitions {
+            fresh.change(Change::Definition { config_map, readable });
         }
         prop_assert_eq!(&Found::all(&fresh), &all);
     }

@@ -35,7 +35,7 @@ pub(super) struct Namespace {
 
 impl Namespace {
     pub fn new() -> Self {
-        Namespace { binder: Binder::new("eu", Salt::new([7; 32])), revision: 100 }
+        Namespace { binder: Binder::new("eu", Salt::new([7; 32])).in_namespace("ns"), revision: 100 }
     }
 
     pub fn put(&mut self, kind: Kind, name: &str, spec: Value) -> Due {

@@ -1,0 +1,65 @@
+//! `stablekey render`: a tenant's folder as a cluster takes it.
+
+use super::options::RootOption;
+use super::output::Output;
+use super::{Failure, planning};
+use crate::api::{Kind, Place};
+use crate::tenant::deliver;
+use crate::tenant::project::ProjectTenant;
+use clap::Args;
+
+/// Print a tenant's objects for kubectl, definitions included
+///
+/// Each object of the tenant's folder is printed as it is. An exported definition becomes an immutable
+/// ConfigMap, named by what it holds, and the Integration names that in place of the file:
+///
+///   stablekey render us-prod | kubectl apply --server-side --namespace us-prod -f -
+///
+/// Of a tenant in a cluster its source is printed. No cluster is asked. Where something cannot be read,
+/// nothing is printed.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Render {
+    /// The tenant
+    tenant: String,
+    #[command(flatten)]
+    root: RootOption,
+}
+
+impl Render {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+        let project = self.root.open_files()?;
+        let name = Kind::Tenant.name_in(&self.tenant);
+        planning::known("tenant", name, project.tenants.keys())?;
+        let Some(tenant) = project.tenants.get(name).filter(|tenant| has_folder(tenant)) else {
+            let message = format!("{name} is in a cluster and has no folder: there is nothing to print");
+            return Err(Failure::new(message, "render a directory tenant, or one with a source"));
+        };
+        let snapshot = tenant.live.as_ref().map_err(|why| Failure {
+            problems: project.own_problems.clone(),
+            ..Failure::new(format!("{name} cannot be read: {why}"), "fix that first; nothing was printed")
+        })?;
+        let inventory = &snapshot.inventory;
+        let unusable = inventory.unparsed.len() + inventory.invalid.len();
+        let wrong = |count: usize, problems| {
+            let what = if count == 1 { "1 file or object".to_string() } else { format!("{count} files or objects") };
+            let message = format!("{what} of {name} cannot be rendered: nothing was printed");
+            Failure { problems, ..Failure::new(message, "correct what is shown above") }
+        };
+        if unusable > 0 {
+            return Err(wrong(unusable, snapshot.problems.clone()));
+        }
+        let bytes = |integration: &str| match &tenant.place {
+            Some(place) => place.as_place().definition(integration),
+            None => project.definition_beside(name, integration),
+        };
+        let text = deliver::stream(snapshot, &bytes).map_err(|problems| wrong(problems.len(), problems))?;
+        output.result(&text)?;
+        Ok(0)
+    }
+}
+
+/// Whether a tenant has a folder: its location, or its source.
+fn has_folder(tenant: &ProjectTenant) -> bool {
+    tenant.source.is_some() || !matches!(tenant.spec.place, Some(Place::Kubernetes(_)))
+}

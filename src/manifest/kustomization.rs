@@ -1,0 +1,346 @@
+//! A kustomization that brings a tenant's folder to a cluster, definitions included: what must stand in it, kept
+//! there line by line beside what people wrote.
+//!
+//! Kustomize names a generated ConfigMap by what it holds, and writes that name wherever a name reference says. So a
+//! changed definition is another ConfigMap, which the Integration names.
+
+use super::cut::cut;
+use super::edit::{Edit, EditError, ListEdit, Rewrite, What, edit_lists, rewrite, say_the_same};
+use super::node::{self, Id, Tree};
+use crate::api::{GROUP, Kind};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The names that a kustomization can have, the first first.
+pub const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+/// The file beside it that says where an Integration names a ConfigMap.
+pub const REFERENCES: &str = "stablekey.kustomizeconfig.yaml";
+/// What that file holds.
+pub const REFERENCES_TEXT: &str = "\
+# Written by Stablekey: where an Integration names the ConfigMap of its definition.
+nameReference:
+  - kind: ConfigMap
+    fieldSpecs:
+      - group: stablekey.dev
+        kind: Integration
+        path: spec/definition/configMap/name
+";
+/// The label of a ConfigMap that holds a definition.
+const LABEL: &str = "stablekey.dev/definition";
+/// A kustomization in which nothing stands yet.
+const NEW: &str = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
+/// The longest name to which Kustomize's hash can still be added.
+const LONGEST: usize = 242;
+
+/// What a kustomization must say. Paths are as seen from its folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// All files with objects: what is listed where it lists none.
+    pub files: BTreeSet<String>,
+    /// Files that are new.
+    pub added: BTreeSet<String>,
+    /// Files that are gone.
+    pub removed: BTreeSet<String>,
+    /// The definitions, by integration.
+    pub definitions: BTreeMap<String, Defined>,
+    /// Integrations that have no definition any more.
+    pub gone: BTreeSet<String>,
+}
+
+/// Where an integration and its definition stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defined {
+    /// The file of the Integration.
+    pub manifest: String,
+    /// The file of its definition.
+    pub definition: String,
+}
+
+/// Why a kustomization cannot be kept, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KustomizationError {
+    /// It is not one document.
+    #[error("it holds several documents, and Kustomize reads one: keep one")]
+    Documents,
+    /// One of its lists is none.
+    #[error("{0} is no list: write it as one")]
+    NoList(&'static str),
+    /// All generated names are without a hash.
+    #[error(
+        "generatorOptions.disableNameSuffixHash: true gives a changed definition the name of the old one, whose ConfigMap \
+         cannot change: take it out"
+    )]
+    NoHash,
+    /// A ConfigMap of the name that a definition takes.
+    #[error(
+        "configMapGenerator has a {0} without label {LABEL}, and the definition of Integration {0} takes that name: rename it"
+    )]
+    Generator(String),
+    /// A patch of a definition that somebody else wrote.
+    #[error("patches has another patch of /spec/definition for Integration {0}: remove it, and it is written anew")]
+    Patch(String),
+    /// A file whose name Kustomize cannot read.
+    #[error("Kustomize reads no definition from {0}, because of the = in its name: rename it")]
+    Path(String),
+    /// It is written in a way that cannot be edited.
+    #[error("{0}")]
+    Edit(#[from] EditError),
+}
+
+type Result<T> = std::result::Result<T, KustomizationError>;
+
+/// The kustomization with all that is wanted in it; `None` where all of it is there.
+pub fn keep(text: &str, wanted: &Wanted) -> Result<Option<String>> {
+    let slices = cut(text);
+    let mut new = match slices.as_slice() {
+        [] => format!("{text}{}{NEW}", if text.is_empty() || text.ends_with('\n') { "" } else { "\n" }),
+        [_] => text.to_string(),
+        _ => return Err(KustomizationError::Documents),
+    };
+    let (sets, lists) = {
+        let tree = node::parse(&new).ok().flatten().ok_or(EditError::Unreadable)?;
+        let lists = Lists::of(&tree)?;
+        let mut needed = Needed { file: &lists, wanted, sets: Vec::new(), lists: Vec::new() };
+        needed.find()?;
+        (needed.sets, needed.lists)
+    };
+    if !sets.is_empty() {
+        let range = cut(&new).first().map(|slice| slice.range.clone()).unwrap_or_default();
+        let rewritten = rewrite(&new, &[Rewrite { range, item: None, what: What::Edit(sets) }]);
+        rewritten.results.into_iter().collect::<std::result::Result<(), _>>()?;
+        new = rewritten.text.ok_or(EditError::Unreadable)?;
+    }
+    new = edit_lists(&new, &lists)?;
+    Ok((new != text).then_some(new))
+}
+
+/// What of a kustomization we look at.
+struct Lists<'a, 't> {
+    tree: &'a Tree<'t>,
+    /// What `resources` lists, and where.
+    resources: BTreeMap<&'a str, usize>,
+    /// The generators of ConfigMaps, by name.
+    generators: BTreeMap<&'a str, Vec<(usize, Id)>>,
+    /// The patches of definitions, by the name of their target as it is written.
+    patches: BTreeMap<&'a str, Vec<(usize, &'a str)>>,
+}
+
+impl<'a, 't> Lists<'a, 't> {
+    fn of(tree: &'a Tree<'t>) -> Result<Self> {
+        let mut lists =
+            Lists { tree, resources: BTreeMap::new(), generators: BTreeMap::new(), patches: BTreeMap::new() };
+        for (at, id) in items(tree, "resources")?.iter().enumerate() {
+            if let Some(text) = tree.scalar(*id) {
+                lists.resources.insert(plain(text), at);
+            }
+        }
+        for (at, id) in items(tree, "configMapGenerator")?.iter().enumerate() {
+            if let Some(name) = text(tree, *id, &["name"]) {
+                lists.generators.entry(name).or_default().push((at, *id));
+            }
+        }
+        for (at, id) in items(tree, "patches")?.iter().enumerate() {
+            let of = |key: &str| text(tree, *id, &["target", key]);
+            let is_ours = of("kind") == Some(Kind::Integration.as_str()) && of("group").is_none_or(|g| g == GROUP);
+            let patch = text(tree, *id, &["patch"]).filter(|patch| is_ours && patch.contains("/spec/definition"));
+            if let (Some(name), Some(patch)) = (of("name"), patch) {
+                lists.patches.entry(name).or_default().push((at, patch));
+            }
+        }
+        Ok(lists)
+    }
+
+    /// Whether a generator is one that we keep.
+    fn is_ours(&self, generator: Id) -> bool {
+        text(self.tree, generator, &["options", "labels", LABEL]) == Some("true")
+    }
+
+    /// Whether a generator makes the ConfigMap of a definition.
+    fn makes(&self, generator: Id, definition: &str) -> bool {
+        let files = self.tree.get(generator, "files").map(|id| self.tree.items(id)).unwrap_or_default();
+        let [file] = files else { return false };
+        let source = self.tree.scalar(*file).and_then(|text| text.strip_prefix("definition="));
+        let option = |name: &str| text(self.tree, generator, &["options", name]);
+        self.is_ours(generator)
+            && source.is_some_and(|path| plain(path) == definition)
+            && option("immutable") == Some("true")
+            && option("disableNameSuffixHash") != Some("true")
+    }
+
+    /// The patches of an integration's definition.
+    fn patches_of(&self, integration: &str) -> Vec<(usize, &'a str)> {
+        let target = target_name(integration);
+        let of = |name: &str| self.patches.get(name).cloned().unwrap_or_default();
+        let mut all = of(&target);
+        if target != integration {
+            all.extend(of(integration));
+        }
+        all
+    }
+}
+
+/// The items of a list; none where there is no list.
+fn items<'a>(tree: &'a Tree<'_>, list: &'static str) -> Result<&'a [Id]> {
+    match tree.get(tree.root, list) {
+        None => Ok(&[]),
+        Some(id) if tree.is_null(id) => Ok(&[]),
+        Some(id) => tree.list(id).ok_or(KustomizationError::NoList(list)),
+    }
+}
+
+fn text<'a>(tree: &'a Tree<'_>, id: Id, path: &[&str]) -> Option<&'a str> {
+    let found = path.iter().try_fold(id, |id, key| tree.get(id, key))?;
+    tree.scalar(found)
+}
+
+/// What must change.
+struct Needed<'a, 't> {
+    file: &'a Lists<'a, 't>,
+    wanted: &'a Wanted,
+    sets: Vec<Edit>,
+    lists: Vec<ListEdit>,
+}
+
+impl Needed<'_, '_> {
+    fn find(&mut self) -> Result<()> {
+        let (listed, dropped) = self.resources()?;
+        let is_brought = |(_, defined): &(&String, &Defined)| is_covered(&defined.manifest, &listed);
+        let definitions: Vec<(&String, &Defined)> = self.wanted.definitions.iter().filter(is_brought).collect();
+        let mut generators = Vec::new();
+        let mut patches = Vec::new();
+        for (integration, defined) in &definitions {
+            generators.extend(self.generator(integration, &defined.definition)?);
+            patches.extend(self.patch(integration)?);
+        }
+        let (gone_generators, gone_patches) = self.gone();
+        let configurations =
+            items(self.file.tree, "configurations")?.iter().filter_map(|id| self.file.tree.scalar(*id));
+        let is_referred = configurations.map(plain).any(|path| path == REFERENCES);
+        let references: Vec<Value> =
+            (!is_referred && !definitions.is_empty()).then(|| json!(REFERENCES)).into_iter().collect();
+        let is_new = |path: &String| !self.file.resources.contains_key(path.as_str());
+        let added: Vec<Value> = listed.into_iter().filter(is_new).map(|path| json!(path)).collect();
+        for (list, gone) in [("resources", dropped), ("configMapGenerator", gone_generators), ("patches", gone_patches)]
+        {
+            // From the last to the first, so that the places of the others stay.
+            self.lists.extend(gone.into_iter().rev().map(|index| ListEdit::Drop { list, index }));
+        }
+        let appended = [
+            ("resources", added),
+            ("configurations", references),
+            ("configMapGenerator", generators),
+            ("patches", patches),
+        ];
+        let appended = appended.into_iter().filter(|(_, items)| !items.is_empty());
+        self.lists.extend(appended.map(|(list, items)| ListEdit::Append { list, items }));
+        Ok(())
+    }
+
+    /// What `resources` will list, and which of its items go.
+    fn resources(&self) -> Result<(BTreeSet<String>, Vec<usize>)> {
+        if items(self.file.tree, "resources")?.is_empty() {
+            return Ok((self.wanted.files.clone(), Vec::new()));
+        }
+        let there = &self.file.resources;
+        let mut gone: Vec<usize> =
+            self.wanted.removed.iter().filter_map(|path| there.get(path.as_str()).copied()).collect();
+        gone.sort_unstable();
+        let stays = there.keys().map(ToString::to_string).filter(|path| !self.wanted.removed.contains(path));
+        let mut listed: BTreeSet<String> = stays.collect();
+        // A folder in the list has a kustomization of its own.
+        let new: Vec<&String> = self.wanted.added.iter().filter(|path| !is_covered(path, &listed)).collect();
+        listed.extend(new.into_iter().cloned());
+        Ok((listed, gone))
+    }
+
+    /// The generator of a definition, where it is to be added; one that says something else is corrected.
+    fn generator(&mut self, integration: &str, definition: &str) -> Result<Option<Value>> {
+        if definition.contains('=') {
+            return Err(KustomizationError::Path(definition.to_string()));
+        }
+        let options = self.file.tree.get(self.file.tree.root, "generatorOptions");
+        if options.is_some_and(|id| text(self.file.tree, id, &["disableNameSuffixHash"]) == Some("true")) {
+            return Err(KustomizationError::NoHash);
+        }
+        let name = name_of_generator(integration);
+        let generator = json!({
+            "name": name,
+            "files": [format!("definition={definition}")],
+            "options": {"immutable": true, "labels": {LABEL: "true"}},
+        });
+        let there = self.file.generators.get(name.as_str()).and_then(|all| all.first());
+        match there.copied() {
+            None => Ok(Some(generator)),
+            Some((_, id)) if self.file.makes(id, definition) => Ok(None),
+            Some((_, id)) if !self.file.is_ours(id) => Err(KustomizationError::Generator(name)),
+            Some(_) => {
+                let path = vec!["configMapGenerator".to_string(), name];
+                self.sets.push(Edit::Set { path, value: generator });
+                Ok(None)
+            }
+        }
+    }
+
+    /// The patch that has an integration name its ConfigMap, where it is to be added.
+    fn patch(&self, integration: &str) -> Result<Option<Value>> {
+        let patch = patch_of(integration);
+        match self.file.patches_of(integration).as_slice() {
+            [] => {
+                let target =
+                    json!({"group": GROUP, "kind": Kind::Integration.as_str(), "name": target_name(integration)});
+                Ok(Some(json!({"target": target, "patch": patch})))
+            }
+            [(_, there)] if say_the_same(there, &patch) => Ok(None),
+            _ => Err(KustomizationError::Patch(integration.to_string())),
+        }
+    }
+
+    /// The generators and patches of integrations that have no definition any more.
+    fn gone(&self) -> (Vec<usize>, Vec<usize>) {
+        let (mut generators, mut patches) = (Vec::new(), Vec::new());
+        for integration in &self.wanted.gone {
+            let of_name = self.file.generators.get(name_of_generator(integration).as_str()).into_iter().flatten();
+            generators.extend(of_name.filter(|(_, id)| self.file.is_ours(*id)).map(|(at, _)| at));
+            let ours = patch_of(integration);
+            let of_it = self.file.patches_of(integration).into_iter();
+            patches.extend(of_it.filter(|(_, patch)| say_the_same(patch, &ours)).map(|(at, _)| at));
+        }
+        generators.sort_unstable();
+        patches.sort_unstable();
+        (generators, patches)
+    }
+}
+
+/// The name of a definition's ConfigMap, to which Kustomize adds a hash.
+fn name_of_generator(integration: &str) -> String {
+    if integration.len() <= LONGEST {
+        return integration.to_string();
+    }
+    let digest: String = super::definition::digest(integration.as_bytes()).chars().take(16).collect();
+    let head: String = integration.chars().take(LONGEST - digest.len() - 1).collect();
+    format!("{}-{digest}", head.trim_end_matches(['-', '.']))
+}
+
+/// An integration's name as the target of a patch, which is a regular expression.
+fn target_name(integration: &str) -> String {
+    integration.replace('.', "\\.")
+}
+
+fn patch_of(integration: &str) -> String {
+    let name = name_of_generator(integration);
+    format!("- op: replace\n  path: /spec/definition\n  value: {{configMap: {{name: \"{name}\"}}}}\n")
+}
+
+/// A path without what says nothing.
+fn plain(path: &str) -> &str {
+    path.trim_start_matches("./").trim_end_matches('/')
+}
+
+/// Whether a file is listed: itself, or a folder that it lies in.
+fn is_covered(path: &str, listed: &BTreeSet<String>) -> bool {
+    let folders = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+    listed.contains(".") || listed.contains(path) || folders.into_iter().any(|folder| listed.contains(folder))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+use super::*;
+
+fn texts(texts: &[&str]) -> BTreeSet<String> {
+    texts.iter().map(ToString::to_string).collect()
+}
+
+/// Integrations with a definition each, in files of their names.
+fn wanted(integrations: &[&str]) -> Wanted {
+    let manifest = |name: &str| format!("integrations/{name}.yaml");
+    let defined = |name: &&str| {
+        let definition = format!("integrations/{name}.definition");
+        (name.to_string(), Defined { manifest: manifest(name), definition })
+    };
+    let files: BTreeSet<String> = integrations.iter().map(|name| manifest(name)).collect();
+    let added = files.clone();
+    Wanted { files, added, definitions: integrations.iter().map(defined).collect(), ..Wanted::default() }
+}
+
+#[track_caller]
+fn kept(text: &str, wanted: &Wanted) -> String {
+    let new = keep(text, wanted).unwrap().unwrap_or_else(|| text.to_string());
+    assert_eq!(keep(&new, wanted), Ok(None), "a second time:\n{new}");
+    new
+}
+
+#[test]
+fn a_new_one_lists_everything() {
+    let all = Wanted { files: texts(&["connections/crm.yaml", "integrations/lead.yaml"]), ..wanted(&["lead"]) };
+    insta::assert_snapshot!(kept(NEW, &all));
+    assert_eq!(kept("# ours\n", &all), format!("# ours\n{}", kept(NEW, &all)));
+    assert_eq!(keep(NEW, &Wanted::default()), Ok(None));
+}
+
+#[test]
+fn what_people_wrote_stays_and_ours_comes_behind_it() {
+    let text = "\
+# What Flux applies.
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: us-prod
+resources:
+- tenant.yaml   # the tenant itself
+- integrations/other.yaml
+labels:
+- pairs: {team: crm}
+configMapGenerator:
+- name: theirs
+  literals: [a=b]
+patches:
+- path: theirs.yaml
+- target: {kind: Integration, name: lead}
+  patch: |-
+    - {op: add, path: /metadata/labels, value: {}}
+";
+    let new = kept(text, &wanted(&["lead"]));
+    insta::assert_snapshot!(new);
+    // And goes again.
+    let gone = Wanted { removed: texts(&["integrations/lead.yaml"]), gone: texts(&["lead"]), ..Wanted::default() };
+    let without = kept(&new, &gone);
+    assert_eq!(without, format!("{text}configurations:\n  - {REFERENCES}\n"));
+}
+
+#[test]
+fn a_definition_in_another_file_is_followed() {
+    let text = kept(NEW, &wanted(&["lead"]));
+    let mut moved = wanted(&["lead"]);
+    moved.definitions.get_mut("lead").unwrap().definition = "integrations/lead-2.definition".to_string();
+    let new = kept(&text, &moved);
+    assert_eq!(
+        new,
+        text.replace("definition=integrations/lead.definition", "definition=integrations/lead-2.definition")
+    );
+    let loose = text.replace("immutable: true", "immutable: false");
+    assert_eq!(kept(&loose, &wanted(&["lead"])), text);
+}
+
+/// What it does not list is not ours to bring, and a folder that it lists has a kustomization of its own.
+#[test]
+fn only_what_is_listed_is_brought() {
+    let other = Wanted { added: BTreeSet::new(), ..wanted(&["lead"]) };
+    assert_eq!(keep("resources: [x.yaml]\n", &other), Ok(None));
+    let folder = kept("resources:\n- ./integrations/\n", &wanted(&["lead"]));
+    assert!(folder.starts_with("resources:\n- ./integrations/\nconfigurations:\n"), "{folder}");
+    assert!(folder.contains("definition=integrations/lead.definition"), "{folder}");
+}
+
+/// A name is a regular expression where a patch names its target, and a hash is added to that of a ConfigMap.
+#[test]
+fn names_are_written_so_that_they_mean_themselves() {
+    let new = kept(NEW, &wanted(&["a.b"]));
+    assert!(new.contains("name: \"a\\\\.b\"\n") && new.contains("{configMap: {name: \"a.b\"}}"), "{new}");
+    assert_eq!(name_of_generator(&"x".repeat(242)).len(), 242);
+    assert!(name_of_generator(&"x".repeat(253)).len() <= 242);
+    assert_ne!(name_of_generator(&"x".repeat(253)), name_of_generator(&"x".repeat(252)));
+}
+
+#[test]
+fn what_cannot_be_kept_says_what_to_do() {
+    let lead = wanted(&["lead"]);
+    let said = |text: &str, wanted: &Wanted| keep(text, wanted).unwrap_err().to_string();
+    let mut strange = lead.clone();
+    strange.definitions.get_mut("lead").unwrap().definition = "integrations/a=b".to_string();
+    let said = [
+        said("a: 1\n---\nb: 2\n", &lead),
+        said("a: [\n", &lead),
+        said("resources: 7\n", &lead),
+        said("generatorOptions: {disableNameSuffixHash: true}\n", &lead),
+        said("configMapGenerator: [{name: lead, literals: [a=b]}]\n", &lead),
+        said(
+            "patches: [{target: {kind: Integration, name: lead}, patch: '[{\"op\": \"remove\", \"path\": \"/spec/definition\"}]'}]\n",
+            &lead,
+        ),
+        said("a: &r [x.yaml]\nresources: *r\n", &lead),
+        said("", &strange),
+    ];
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+/// A patch of ours that somebody wrote in another form is ours all the same.
+#[test]
+fn the_same_patch_in_another_form_is_enough() {
+    let text = kept(NEW, &wanted(&["lead"]));
+    let patch =
+        r#"    patch: '[{"op": "replace", "path": "/spec/definition", "value": {"configMap": {"name": "lead"}}}]'"#;
+    let start = text.find("  - patch: |").unwrap();
+    let end = text.find("    target:").unwrap();
+    let other = format!("{}  - {}\n{}", &text[..start], patch.trim_start(), &text[end..]);
+    assert_eq!(keep(&other, &wanted(&["lead"])), Ok(None), "{other}");
+}

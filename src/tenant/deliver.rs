@@ -1,0 +1,194 @@
+//! A tenant's folder as a cluster takes it: each object as it is, and each definition in a ConfigMap of its own,
+//! before the Integration that names it.
+
+use super::kubernetes::{LARGEST_DEFINITION, name_of_definition, of_definition};
+use super::{PlaceError, Snapshot};
+use crate::api::{ConfigMapRef, Definition, Resource};
+use crate::engine::check;
+use crate::engine::item::{Item, ObjectId};
+use crate::engine::world::Inventory;
+use crate::manifest::{self, Edit, Origin, Problem, Rewrite, What, problem, text_at, to_yaml, value_to_yaml};
+use serde_json::json;
+
+const NAMESPACE: [&str; 2] = ["metadata", "namespace"];
+const MISTAKE: &str = "this is a mistake of ours: report it";
+
+/// Whether the text of a document can go into a stream of YAML as it is: it is whole lines, and neither JSON nor
+/// marked in a way that only the beginning or the end of a file can be.
+fn can_be_streamed(text: &str) -> bool {
+    let is_marked = |line: &str| line.starts_with(['%', '\u{feff}', '{']) || line.starts_with("...");
+    text.ends_with('\n') && !text.lines().any(is_marked)
+}
+
+/// The objects of a folder as one stream of YAML; or everything that is wrong with it. `bytes` reads the definition
+/// of an integration.
+pub fn stream(
+    snapshot: &Snapshot,
+    bytes: &dyn Fn(&str) -> Result<Vec<u8>, PlaceError>,
+) -> Result<String, Vec<Problem>> {
+    let mut out = String::new();
+    let mut wrong: Vec<Problem> = Vec::new();
+    for item in snapshot.inventory.items() {
+        let Some(origin) = snapshot.origins.get(&item.id()) else { continue };
+        wrong.extend(secrets(&item, origin, &snapshot.inventory));
+        match documents(&item, origin, bytes) {
+            Ok(documents) => documents.iter().for_each(|yaml| append(&mut out, yaml)),
+            Err(problem) => wrong.push(*problem),
+        }
+    }
+    if wrong.is_empty() { Ok(out) } else { Err(wrong) }
+}
+
+/// Secrets that are written as values: they are refused without being shown, and so is their line.
+fn secrets(item: &Item, origin: &Origin, inventory: &Inventory) -> Vec<Problem> {
+    let problem = |name: &&str| {
+        let line = ["spec", "inputs", name];
+        let line = manifest::locate(origin, &line).map_or(origin.first_line, |at| at.line);
+        let message = format!("{}: input {name} is a secret and is written as a value", item.id());
+        let help = "put it into a Secret and write a secretRef; whoever has the file has the secret: rotate it";
+        Problem { line, ..Problem::of_file(&origin.file.path, message, help) }
+    };
+    check::secret_literals(item, &[inventory]).iter().map(problem).collect()
+}
+
+/// The documents of one object.
+fn documents(
+    item: &Item,
+    origin: &Origin,
+    bytes: &dyn Fn(&str) -> Result<Vec<u8>, PlaceError>,
+) -> Result<Vec<String>, Box<Problem>> {
+    let id = item.id();
+    let wrong = |path: &[&str], message: String, help: &str| Box::new(problem(origin, id.kind, path, message, help));
+    let Item::Integration(integration, _) = item else { return Ok(vec![plain(item.to_resource(), origin, &[], &id)?]) };
+    let Some(Definition::File(file)) = &integration.spec.definition else {
+        return Ok(vec![plain(item.to_resource(), origin, &[], &id)?]);
+    };
+    let at = ["spec", "definition", "file"];
+    let bytes = bytes(&id.name)
+        .map_err(|error| wrong(&at, error.to_string(), "put the exported definition beside this manifest"))?;
+    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    if length > LARGEST_DEFINITION {
+        let message = format!("definition {file} is {length} bytes, and a cluster takes at most {LARGEST_DEFINITION}");
+        return Err(wrong(&at, message, "make the integration smaller, or split it"));
+    }
+    let name = name_of_definition(&id.name, &manifest::definition::digest(&bytes));
+    let mut map = of_definition(&name, &bytes);
+    if let Some(namespace) = text_at(origin, &NAMESPACE) {
+        map["metadata"]["namespace"] = json!(namespace);
+    }
+    let entries = ["apiVersion", "kind", "metadata", "immutable", "data", "binaryData"];
+    let entries = entries.into_iter().filter_map(|key| Some((key, map.get(key)?)));
+    let definition = Edit::Set {
+        path: vec!["spec".to_string(), "definition".to_string()],
+        value: json!({"configMap": {"name": name}}),
+    };
+    let mut resource = item.to_resource();
+    if let Resource::Integration(integration) = &mut resource {
+        integration.spec.definition = Some(Definition::ConfigMap(ConfigMapRef { name }));
+    }
+    Ok(vec![value_to_yaml(entries), plain(resource, origin, &[definition], &id)?])
+}
+
+/// A document as it stands in its file but for some edits; written anew where it is no document of its own.
+fn plain(resource: Resource, origin: &Origin, edits: &[Edit], id: &ObjectId) -> Result<String, Box<Problem>> {
+    let text = origin.text();
+    if origin.item.is_none() && can_be_streamed(text) {
+        if edits.is_empty() {
+            return Ok(text.to_string());
+        }
+        if let Ok(edited) = edited(text, edits) {
+            return Ok(edited);
+        }
+    }
+    let failed = |message: String| Box::new(problem(origin, id.kind, &["metadata", "name"], message, MISTAKE));
+    let yaml = to_yaml(&resource).map_err(|error| failed(error.to_string()))?;
+    match text_at(origin, &NAMESPACE) {
+        None => Ok(yaml),
+        Some(namespace) => {
+            let path = NAMESPACE.map(str::to_string).to_vec();
+            edited(&yaml, &[Edit::Set { path, value: json!(namespace) }]).map_err(failed)
+        }
+    }
+}
+
+/// A text that is one document, edited.
+fn edited(text: &str, edits: &[Edit]) -> Result<String, String> {
+    let all = Rewrite { range: 0..text.len(), item: None, what: What::Edit(edits.to_vec()) };
+    let rewritten = manifest::rewrite(text, &[all]);
+    rewritten.results.into_iter().collect::<Result<(), _>>().map_err(|error| error.to_string())?;
+    rewritten.text.ok_or_else(|| "nothing is left of it".to_string())
+}
+
+/// Puts a document behind those that are there.
+fn append(out: &mut String, yaml: &str) {
+    if !yaml.starts_with("---") {
+        out.push_str("---\n");
+    }
+    out.push_str(yaml);
+    if !yaml.ends_with('\n') {
+        out.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tenant::Place as _;
+    use crate::tenant::directory::DirectoryPlace;
+    use std::fs;
+
+    const DEFINITION: &str = "definitionVersion: 7\nname: Lead\nflows: []\n";
+
+    fn rendered(files: &[(&str, &[u8])]) -> Result<String, Vec<Problem>> {
+        let folder = tempfile::tempdir().unwrap();
+        let tenant = folder.path().join("eu");
+        for (name, bytes) in files {
+            let path = tenant.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        let place = DirectoryPlace::new("eu", tenant);
+        stream(&place.snapshot().unwrap(), &|integration| place.definition(integration))
+    }
+
+    fn integration(more: &str) -> String {
+        format!(
+            "# Routes leads.\napiVersion: stablekey.dev/v1alpha1\nkind: Integration\nmetadata: {{name: lead{more}}}\n\
+             spec:\n  title: Lead # of sales\n  definition: {{file: lead.definition}}\n"
+        )
+    }
+
+    #[test]
+    fn a_definition_stands_before_the_integration_that_names_it_and_comments_stay() {
+        let manifest = integration("");
+        let text = rendered(&[("i.yaml", manifest.as_bytes()), ("lead.definition", DEFINITION.as_bytes())]).unwrap();
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn what_cannot_go_into_a_stream_as_it_is_is_written_anew_in_its_namespace() {
+        let list = r#"{"apiVersion": "v1", "kind": "List", "items": [
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "theirs"}},
+            {"apiVersion": "stablekey.dev/v1alpha1", "kind": "Integration",
+             "metadata": {"name": "lead", "namespace": "here"}, "spec": {"definition": {"file": "lead.definition"}}}]}"#;
+        let other = format!("%YAML 1.2\n---\n{}...\n", integration("-2, namespace: there"));
+        let text = rendered(&[
+            ("i.json", list.as_bytes()),
+            ("i.yaml", other.as_bytes()),
+            ("lead.definition", b"\xff\xfed\0e\0f\0i\0n\0i\0t\0i\0o\0n\0V\0e\0r\0s\0i\0o\0n\0:\0 \09\0\n\0n\0a\0m\0e\0:\0 \0x\0\n\0f\0l\0o\0w\0s\0:\0 \0[\0]\0"),
+        ]);
+        insta::assert_snapshot!(text.unwrap());
+    }
+
+    #[test]
+    fn one_that_is_larger_than_a_cluster_takes_is_an_error_at_its_file() {
+        let length = usize::try_from(LARGEST_DEFINITION).unwrap() + 1 - DEFINITION.len();
+        let definition = format!("{DEFINITION}{}", "#".repeat(length));
+        let manifest = integration("");
+        let wrong =
+            rendered(&[("i.yaml", manifest.as_bytes()), ("lead.definition", definition.as_bytes())]).unwrap_err();
+        let [problem] = wrong.as_slice() else { panic!("{wrong:?}") };
+        assert_eq!(problem.line, 7);
+        assert_eq!(problem.message, "definition lead.definition is 900001 bytes, and a cluster takes at most 900000");
+    }
+}
