@@ -31,7 +31,7 @@ impl Desk {
             Told::Lost(resource, error) => self.lost(resource, &error.to_string()),
             // It is there again: whatever failed meanwhile need not wait.
             Told::Followed(SERVER) => self.agenda.hurry(now),
-            Told::Followed(_) => {}
+            Told::Followed(_) | Told::Rewound(_) => {}
         }
     }
 
