@@ -12,7 +12,7 @@ use super::targets::{LookedAt, SyncInto};
 use crate::api::{Kind, SyncMode};
 use crate::engine::closure::{Seeds, plan_closure};
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, ActionKind, Plan, Scope, is_too_many};
+use crate::engine::plan::{Action, ActionKind, Plan, Scope, is_too_many, measured_by};
 use crate::engine::world::Inventory;
 use crate::tenant::kubernetes::{ClusterPlace, Version};
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,7 +73,7 @@ impl Hub {
         let updates = planned.actions.iter().filter(|action| action.action == ActionKind::Update).count();
         // What waits may be updates too.
         let updates = updates + target.agenda.waiting();
-        let base = target.guard.base().map_or(inventory, |base| base.min(inventory));
+        let base = measured_by(target.guard.base(), inventory, share);
         let too_many = is_too_many(target.changes() + updates, base, share);
         let all_ids: BTreeSet<String> = planned.actions.iter().map(|action| action.id.clone()).collect();
         // Deletes, and what many changes together mean, are decided on the whole.

@@ -18,7 +18,7 @@ mod tenant;
 pub use digest::of_writers as digests;
 pub use model::*;
 pub use redirects::concerned_keys;
-pub use removal::is_too_many;
+pub use removal::{is_too_many, measured_by};
 
 use super::canonical::FieldHash;
 use super::check::{self, Elsewhere};
@@ -123,7 +123,7 @@ fn plan_all(world: &World, scope: &Scope) -> Plan {
             findings.extend(unheld_findings(&input));
         }
         let mut result = plan_tenant(&input);
-        let base = view.before.map_or(live.len(), |before| before.min(live.len()));
+        let base = removal::measured_by(view.before, live.len(), view.spec.approval());
         removal::mark(&mut result.target, base, view.recent, view.spec.approval(), &emptied);
         result.target.digests = digest::of_writers(&result.target.actions);
         result.target.suspended = view.spec.is_suspended();
