@@ -364,12 +364,22 @@ async fn whole(mut body: Body, most: usize) -> Result<Vec<u8>, Broken> {
     Ok(bytes)
 }
 
+impl Refused {
+    /// Whether what was sent is larger than the server, or its store, takes.
+    pub fn is_too_large(&self) -> bool {
+        let words = ["request is too large", "message larger than max", "Request entity too large"];
+        self.code == StatusCode::PAYLOAD_TOO_LARGE
+            || self.code == StatusCode::INTERNAL_SERVER_ERROR && words.iter().any(|words| self.message.contains(words))
+    }
+}
+
 /// Whether a server that says this may soon say something else.
 fn is_passing(refused: &Refused) -> bool {
-    let permanent = ["failed to create typed patch object", "request is too large"];
     match refused.code {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => true,
-        StatusCode::INTERNAL_SERVER_ERROR => !permanent.iter().any(|words| refused.message.contains(words)),
+        StatusCode::INTERNAL_SERVER_ERROR => {
+            !refused.is_too_large() && !refused.message.contains("failed to create typed patch object")
+        }
         _ => false,
     }
 }

@@ -51,6 +51,9 @@ pub fn of_place(trouble: Trouble, server: &Server, paths: &Paths, doing: &Doing<
             "there is no namespace {0}: make it first (kubectl create namespace {0})",
             paths.namespace()
         )),
+        (_, Some(object)) if refused.is_too_large() => {
+            PlaceError::TooLarge { object: object.clone(), why: words(&refused) }
+        }
         (_, Some(object)) => PlaceError::Refused { object: object.clone(), why: words(&refused) },
         (_, None) => failed(words(&refused)),
     }
