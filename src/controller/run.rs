@@ -66,6 +66,20 @@ pub enum Fault {
     Mistake,
 }
 
+impl Fault {
+    /// What to do about it.
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Fault::Cluster(_) => "run it in a cluster, or name one: KUBECONFIG, or kubectl config use-context",
+            Fault::Listen { .. } => "give a free one: --listen 0.0.0.0:8081",
+            Fault::MetricsToken { .. } => "write a token to it, or leave out --metrics-token-file",
+            Fault::Signals(_) | Fault::Role { .. } | Fault::Mistake => {
+                "start it again; if it goes on, the log says more"
+            }
+        }
+    }
+}
+
 /// Runs the operator until it is asked to end, by SIGTERM or SIGINT; a second one ends it at once.
 pub fn run(options: &Options) -> Result<(), Fault> {
     take_small_pages();
@@ -79,7 +93,7 @@ pub fn run(options: &Options) -> Result<(), Fault> {
     });
     match &result {
         Ok(()) => info!("ended"),
-        Err(fault) => error!(why = %fault, "ended"),
+        Err(fault) => error!(why = %fault, help = fault.help(), "ended"),
     }
     result
 }

@@ -74,17 +74,48 @@ fn asked_twice_to_end_it_ends_at_once() {
     assert_eq!(replica.end().code(), Some(1));
 }
 
+/// What a process that cannot run says last: in JSON a line like all others, in text as every command.
 #[test]
 fn an_address_that_is_taken_is_an_error() {
     let namespace = shared("us").namespace("house");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
+    let said = |format: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stablekey"));
+        command.args(["controller", "--role", "binder", "--namespace", namespace.name(), "--listen", &address]);
+        command.args(["--log-format", format]).env("KUBECONFIG", account(&namespace, "binder"));
+        fails(command)
+    };
+    let last = json_to_the_end(&said("json"));
+    assert!(last["why"].as_str().unwrap().contains("cannot be listened on"), "{last}");
+    assert_eq!((&last["level"], &last["message"]), (&"ERROR".into(), &"ended".into()));
+    assert!(last["help"].as_str().unwrap().starts_with("give a free one"), "{last}");
+    let text = said("text");
+    assert!(text.contains("cannot be listened on") && text.contains("= help: give a free one"), "{text}");
+}
+
+#[test]
+fn without_a_cluster_it_says_so() {
+    let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_stablekey"));
-    command.args(["controller", "--role", "binder", "--namespace", namespace.name(), "--listen", &address]);
-    let output = command.env("KUBECONFIG", account(&namespace, "binder")).output().unwrap();
+    command.args(["controller", "--role", "binder", "--namespace", "us"]);
+    command.env("KUBECONFIG", folder.path().join("none")).env_remove("KUBERNETES_SERVICE_HOST");
+    let last = json_to_the_end(&fails(command));
+    assert!(last["why"].as_str().unwrap().contains("there is no kubeconfig"), "{last}");
+}
+
+/// What a command that fails says.
+fn fails(mut command: Command) -> String {
+    let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("cannot be listened on") && said.contains("= help: give a free one"), "{said}");
+    said
+}
+
+/// The last line of a log of which each is an object.
+fn json_to_the_end(log: &str) -> serde_json::Value {
+    let lines = log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")));
+    lines.last().unwrap()
 }
 
 #[test]
@@ -98,13 +129,9 @@ fn a_token_for_the_metrics_that_is_not_there_is_an_error() {
         command.arg("--metrics-token-file").arg(&file).env("KUBECONFIG", account(&namespace, "binder"));
         command
     };
-    let output = start().output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(
-        said.contains("the metrics' token cannot be read from") && said.contains("= help: write a token"),
-        "{said}"
-    );
+    let last = json_to_the_end(&fails(start()));
+    assert!(last["why"].as_str().unwrap().contains("the metrics' token cannot be read from"), "{last}");
+    assert!(last["help"].as_str().unwrap().contains("write a token"), "{last}");
     std::fs::write(&file, "CANARY").unwrap();
     let mut replica = Replica::by(start());
     assert_eq!((replica.get("/metrics").code, replica.get("/healthz").code), (401, 200));
