@@ -8,6 +8,7 @@ use super::lease::{Election, Standing, Timings};
 use super::log::{self, Passes, random};
 use super::metrics::Metrics;
 use super::options::Options;
+use super::readiness::Readiness;
 use super::role::Role;
 use super::standing::Place;
 use super::stop::{Stop, Stopper};
@@ -118,7 +119,8 @@ async fn serve(options: &Options, servers: &Arc<Servers>, server: &Server, metri
     let cannot = |why| Fault::Listen { address: options.listen, why };
     let listener = TcpListener::bind(options.listen).await.map_err(cannot)?;
     info!(address = %listener.local_addr().map_err(cannot)?, cluster = server.name(), "answers /healthz, /readyz and /metrics");
-    let health = Health { metrics, metrics_token: options.metrics_token.clone(), ..Health::default() };
+    let readiness = Readiness::of(options.namespaces.len());
+    let health = Health { metrics, readiness, metrics_token: options.metrics_token.clone(), ..Health::default() };
     // What is spawned ends with this value.
     let mut besides = JoinSet::new();
     besides.spawn(health.clone().serve(listener));

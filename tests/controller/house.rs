@@ -1,7 +1,7 @@
 //! What a process answers, and how it is told what to do.
 
-use crate::replica::{Replica, account, until};
-use stablekey_clusters::{Namespace, run, shared};
+use crate::replica::{Replica, account, command, until};
+use stablekey_clusters::{Namespace, run, run_with_input, shared};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -58,6 +58,37 @@ fn it_says_how_it_is_configured_by_flags_and_environment() {
     assert_eq!(said["lease_duration"], "15s");
     let leads = replica.says("leads");
     assert!(leads["identity"].as_str().unwrap().starts_with("a-pod_"), "{leads}");
+}
+
+/// A namespace in which it may nothing is named, and keeps it from nothing else; granted, it is worked on.
+#[test]
+fn a_namespace_that_is_refused_does_not_keep_the_others_waiting() {
+    let (allowed, refused) = (shared("us").namespace("allowed"), shared("us").namespace("refused"));
+    let connection = |namespace: &Namespace<'_>| {
+        let text = "{apiVersion: stablekey.dev/v1alpha1, kind: Connection, metadata: {name: crm}, spec: {stableKey: crm, \
+                    component: {key: c}, type: t, credentials: Customer}}";
+        run_with_input(namespace.kubectl().args(["apply", "--server-side", "-f", "-"]), text).unwrap();
+    };
+    connection(&allowed);
+    connection(&refused);
+    let is_looked_at = |namespace: &Namespace<'_>| {
+        let path = "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}";
+        run(namespace.kubectl().args(["get", "connection", "crm", "-o", path])).unwrap() == "True"
+    };
+    let both_roles = ["--role", "both", "--namespace", refused.name()];
+    let replica = Replica::by(command(&allowed, &both(&allowed, &[&allowed]), &both_roles));
+    until("it is ready", || replica.get("/readyz").code == 200);
+    let body = replica.get("/readyz").body;
+    assert!(body.starts_with("binder: leads\nsyncer: leads\n"), "{body}");
+    for role in ["binder: goes on without tenants of", "syncer: goes on without tenant"] {
+        assert!(body.lines().any(|line| line.starts_with(role) && line.contains(refused.name())), "{role}: {body}");
+    }
+    assert!(body.contains("not allowed: ") && !body.contains(&format!("namespace {}", allowed.name())), "{body}");
+    until("the other is worked on", || is_looked_at(&allowed));
+    assert!(!is_looked_at(&refused));
+    both(&allowed, &[&refused]);
+    until("it is worked on when it is granted", || is_looked_at(&refused));
+    until("nothing is refused", || replica.get("/readyz").body == "binder: leads\nsyncer: leads\n");
 }
 
 #[test]
