@@ -27,7 +27,7 @@ pub use mirror::{Defined, Due, Heard, Mirror, News};
 pub use pages::{Listing, MOST, PAGE};
 pub use paths::{Paths, segment};
 pub use role::{approver_role, hub_role, role};
-pub use server::{Ask, Guard, IN_FLIGHT, Lines, Observer, Refused, Server, Trouble};
+pub use server::{Ask, Credentials, Guard, IN_FLIGHT, Lines, Observer, Refused, Server, Trouble};
 pub use trouble::{Doing, of_place};
 
 use super::{Place, PlaceError, Session, Snapshot};

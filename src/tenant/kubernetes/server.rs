@@ -1,6 +1,7 @@
 //! An API server and how it is asked: with a limit in time, again where that is of use, and with its
 //! answer told as one of a few kinds of trouble.
 
+use crate::api::SecretKeyRef;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
@@ -37,6 +38,44 @@ pub type Observer = Arc<dyn Fn(&Ask, Option<StatusCode>, Duration) + Send + Sync
 /// Whether something may still be written: asked before each request that does.
 pub type Guard = Arc<dyn Fn() -> bool + Send + Sync>;
 
+/// Whose credentials a server is asked with: who is to do something where they are not accepted.
+#[derive(Clone, Debug)]
+pub enum Credentials {
+    /// Of a context of a person's kubeconfig.
+    Context(Arc<str>),
+    /// Of the ServiceAccount of this pod.
+    Pod,
+    /// Of a tenant's kubeconfig in a Secret of its hub.
+    Secret {
+        /// The tenant.
+        tenant: Arc<str>,
+        /// The Secret and its key.
+        secret: SecretKeyRef,
+    },
+}
+
+impl Credentials {
+    /// What to say where the server does not accept them.
+    pub fn not_accepted(&self) -> String {
+        match self {
+            Credentials::Context(context) => format!(
+                "the credentials of context {context} are not accepted: they expired or were revoked; sign in to that \
+                 cluster again"
+            ),
+            Credentials::Pod => {
+                "the token of this pod's ServiceAccount is not accepted: the ServiceAccount was deleted, \
+                                 perhaps made again; see that it is there, and restart the pod"
+                    .to_string()
+            }
+            Credentials::Secret { tenant, secret: SecretKeyRef { name, key } } => format!(
+                "the credentials in the kubeconfig of tenant {tenant} (Secret {name}, key {key}) are not accepted: they \
+                 expired or were revoked; write a kubeconfig with a new token to that Secret (docs/operator.md, Renew \
+                 tokens)"
+            ),
+        }
+    }
+}
+
 /// An API server. Cheap to clone.
 #[derive(Clone)]
 pub struct Server {
@@ -44,6 +83,7 @@ pub struct Server {
     runtime: Arc<Runtime>,
     /// As people know it: the context, or the address.
     name: Arc<str>,
+    credentials: Credentials,
     /// What one request may take.
     patience: Duration,
     observer: Option<Observer>,
@@ -174,7 +214,8 @@ impl Server {
     /// A server that `client` reaches.
     pub fn new(client: kube::Client, runtime: Arc<Runtime>, name: &str, patience: Duration) -> Self {
         let turns = Arc::new(Semaphore::new(IN_FLIGHT));
-        Server { client, runtime, name: name.into(), patience, observer: None, guard: None, turns }
+        let credentials = Credentials::Context(name.into());
+        Server { client, runtime, name: name.into(), credentials, patience, observer: None, guard: None, turns }
     }
 
     /// The same, of which one request may take so long.
@@ -193,9 +234,19 @@ impl Server {
         Server { guard: Some(guard), ..self.clone() }
     }
 
+    /// The same, asked with these credentials.
+    pub fn with_credentials(&self, credentials: Credentials) -> Self {
+        Server { credentials, ..self.clone() }
+    }
+
     /// As people know it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whose credentials it is asked with.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// Waits for one's turn to write one of many changes: whoever has few waits for few of the others. It is

@@ -34,9 +34,7 @@ pub fn of_place(trouble: Trouble, server: &Server, paths: &Paths, doing: &Doing<
     };
     let no_such_kind = refused.code == StatusCode::NOT_FOUND && !refused.is_status;
     match (refused.code, doing.object) {
-        (StatusCode::UNAUTHORIZED, _) => {
-            failed("the credentials are not accepted: they may have expired; sign in again".to_string())
-        }
+        (StatusCode::UNAUTHORIZED, _) => failed(server.credentials().not_accepted()),
         (StatusCode::FORBIDDEN, _) if is_of_rights(&refused) => PlaceError::Forbidden {
             what,
             // It names the user, the verb, the resource and the namespace.
