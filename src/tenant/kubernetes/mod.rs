@@ -2,6 +2,7 @@
 
 mod annotation;
 mod body;
+mod certificate;
 mod config_maps;
 pub mod connect;
 pub mod hub;

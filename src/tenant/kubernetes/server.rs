@@ -1,6 +1,7 @@
 //! An API server and how it is asked: with a limit in time, again where that is of use, and with its
 //! answer told as one of a few kinds of trouble.
 
+use super::certificate::why_not_accepted;
 use crate::api::SecretKeyRef;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -456,7 +457,8 @@ fn refused(code: StatusCode, body: &[u8]) -> Refused {
 }
 
 fn no_answer(error: &kube::Error) -> Trouble {
-    let why = words(&chain(error));
+    let why = chain(error);
+    let why = words(&why_not_accepted(&why).unwrap_or(why));
     // Nothing was sent where no connection was made, or no credentials could be had.
     let in_full = format!("{error} {error:?}");
     let not_sent = matches!(error, kube::Error::Auth(_) | kube::Error::BuildRequest(_) | kube::Error::HttpError(_))
