@@ -96,6 +96,10 @@ impl Readiness {
 
 impl State {
     fn is_ready(&self) -> bool {
+        // Before any role stands somewhere, nobody could say what is waited for.
+        if self.roles.is_empty() {
+            return false;
+        }
         let mut refused: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for wait in self.waits.values() {
             let Some(namespace) = &wait.refused_in else { return false };

@@ -105,7 +105,7 @@ fn connect(options: &Options) -> Result<(Arc<Servers>, Server, Metrics), Fault> 
     let home = KubernetesPlace { namespace, kubeconfig: None };
     let server = servers.of(&home).map_err(Fault::Cluster)?;
     let metrics = Metrics::new();
-    let server = server.observed(metrics.observer(server.name()));
+    let server = server.observed(metrics.observer(server.name())).settling();
     Ok((servers, server, metrics))
 }
 

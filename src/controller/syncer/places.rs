@@ -146,7 +146,7 @@ impl Places {
         let server = self.context.servers.connect_by(vetted, tenant).await?;
         let leadership = self.context.leadership.clone();
         let server = server.guarded(Arc::new(move || leadership.holds()));
-        Ok(server.observed(self.context.metrics.observer(tenant)))
+        Ok(server.observed(self.context.metrics.observer(tenant)).settling())
     }
 
     /// From now on the token in a tenant's kubeconfig is known to expire so.

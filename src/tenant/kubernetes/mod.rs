@@ -16,6 +16,7 @@ mod paths;
 mod role;
 mod server;
 mod session;
+mod settling;
 mod trouble;
 pub mod watch;
 

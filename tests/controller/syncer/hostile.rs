@@ -41,7 +41,7 @@ impl Hostile {
     /// It is told of, as these words say; others go on; and memory stays within its limit.
     fn is_told_and_hurts_nobody(&self, words: &str) {
         until_field(&self.stage.eu, "connection/crm", SCOPES, "api");
-        until(&format!("it is told of: {words}"), || {
+        until(format!("it is told of: {words}"), || {
             let message = ready(&self.stage.us, "tenant/asia", "message");
             message.contains(words)
         });
