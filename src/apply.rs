@@ -86,6 +86,8 @@ pub enum Outcome {
     },
     /// It needs an approval that was not given.
     NotApproved,
+    /// It may be carried out, and is not yet.
+    Later,
     /// Its tenant is suspended.
     Suspended,
     /// The apply was interrupted before it.
@@ -144,12 +146,25 @@ pub fn apply(
     interrupted: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&str, &Outcome),
 ) -> Result<Report, Refusal> {
+    apply_but(tenants, approvals, plan, consent, &BTreeSet::new(), interrupted, progress)
+}
+
+/// The same, but for the actions `later`, by id: they stay approved where they are.
+pub fn apply_but(
+    tenants: &dyn Tenants,
+    approvals: &dyn Approvals,
+    plan: &Plan,
+    consent: &Consent,
+    later: &BTreeSet<String>,
+    interrupted: &dyn Fn() -> bool,
+    progress: &mut dyn FnMut(&str, &Outcome),
+) -> Result<Report, Refusal> {
     let mut sessions = begin(tenants, plan)?;
     let consented = consented(plan, consent, approvals)?;
     for (tenant, new) in &consented.new {
         approvals.keep(tenant, new)?;
     }
-    let mut report = carry_out(tenants, plan, &consented.actions, &mut sessions, interrupted, progress);
+    let mut report = carry_out(tenants, plan, (&consented.actions, later), &mut sessions, interrupted, progress);
     for (tenant, session) in &mut sessions {
         if let Err(error) = session.settle() {
             report.unsettled.push((tenant.clone(), error));
@@ -345,7 +360,7 @@ fn settle<'p>(
 fn carry_out(
     tenants: &dyn Tenants,
     plan: &Plan,
-    approved: &BTreeSet<String>,
+    (approved, later): (&BTreeSet<String>, &BTreeSet<String>),
     sessions: &mut Sessions<'_>,
     interrupted: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&str, &Outcome),
@@ -370,6 +385,8 @@ fn carry_out(
             let undone = action.after.iter().find(|id| outcomes.get(id.as_str()).is_some_and(|o| *o != Outcome::Done));
             if suspended.contains(tenant) {
                 settle(&mut outcomes, progress, action, Outcome::Suspended);
+            } else if later.contains(&action.id) {
+                settle(&mut outcomes, progress, action, Outcome::Later);
             } else if !approved.contains(&action.digest.to_string()) {
                 settle(&mut outcomes, progress, action, Outcome::NotApproved);
             } else if let Some(by) = undone {

@@ -85,7 +85,13 @@ pub fn world(connections: usize) -> World {
             target.records.remove(&Item::Connection(connection).id());
         }
     }
-    let view = |spec, inventory| TenantView { spec, live: View::Read(Arc::new(inventory)), source: None, recent: 0 };
+    let view = |spec, inventory| TenantView {
+        spec,
+        live: View::Read(Arc::new(inventory)),
+        source: None,
+        recent: 0,
+        before: None,
+    };
     let accepting = TenantSpec { accept_from: vec![from.into()], ..tenant("eu") };
     World {
         tenants: [(from.into(), view(tenant("us"), source)), (to.into(), view(accepting, target))].into(),

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::controller::bearer::TokenFile;
-use crate::controller::options::{lease_duration, namespace, request_timeout, resync};
+use crate::controller::options::{delete_after, lease_duration, namespace, request_timeout, resync};
 use crate::controller::{self, Options, Role, log};
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
@@ -78,6 +78,16 @@ pub struct Controller {
         hide_env_values = true
     )]
     resync: Duration,
+    /// How long a source must have been whole and unchanged before anything is deleted because of it
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "30s",
+        value_parser = delete_after,
+        env = "STABLEKEY_DELETE_AFTER",
+        hide_env_values = true
+    )]
+    delete_after: Duration,
     /// How long a cluster may take for one answer; then it counts as unreachable
     #[arg(
         long,
@@ -172,6 +182,7 @@ impl Controller {
             },
             request_timeout: self.request_timeout,
             resync: self.resync,
+            rest: self.delete_after,
             pod_name: self.pod_name.or_else(host).unwrap_or_else(|| "stablekey".to_string()),
         }
     }

@@ -41,6 +41,8 @@ pub struct Context {
     pub passes: Arc<Passes>,
     /// How often everything is looked at although nothing changed.
     pub resync: Duration,
+    /// How long a source must have been whole and unchanged before anything is deleted because of it.
+    pub rest: Duration,
     /// How long a cluster may take for one answer.
     pub request_timeout: Duration,
 }

@@ -38,6 +38,8 @@ pub struct Options {
     pub request_timeout: Duration,
     /// How often everything is looked at although nothing changed.
     pub resync: Duration,
+    /// How long a source must have been whole and unchanged before anything is deleted because of it.
+    pub rest: Duration,
     /// What this replica is called.
     pub pod_name: String,
 }
@@ -57,6 +59,7 @@ impl Options {
             log_level = %self.log_level,
             request_timeout = ?self.request_timeout,
             resync = ?self.resync,
+            delete_after = ?self.rest,
             pod_name = self.pod_name,
             "starts"
         );
@@ -92,6 +95,11 @@ pub fn request_timeout(text: &str) -> Result<Duration, String> {
 /// How often all is looked at.
 pub fn resync(text: &str) -> Result<Duration, String> {
     duration(text, &(SECOND..=HOUR * 24)).map_err(|()| "write a duration from 1s to 24h, such as 10m".to_string())
+}
+
+/// How long a source must have been unchanged before anything is deleted.
+pub fn delete_after(text: &str) -> Result<Duration, String> {
+    duration(text, &(SECOND..=HOUR)).map_err(|()| "write a duration from 1s to 1h, such as 30s".to_string())
 }
 
 /// A number with s, m or h; seconds where there is none.

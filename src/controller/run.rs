@@ -220,6 +220,7 @@ impl Process {
             pulses: self.health.pulses.clone(),
             passes: self.passes.clone(),
             resync: self.options.resync,
+            rest: self.options.rest,
             request_timeout: self.options.request_timeout,
         }
     }

@@ -294,7 +294,7 @@ fn smaller(view: &TenantView, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> T
         View::Read(inventory) => View::Read(Arc::new(part(inventory, wanted, with_gone))),
     };
     let source = view.source.as_ref().map(shrink);
-    TenantView { spec: view.spec.clone(), live: shrink(&view.live), source, recent: view.recent }
+    TenantView { spec: view.spec.clone(), live: shrink(&view.live), source, recent: view.recent, before: view.before }
 }
 
 fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> Inventory {
@@ -314,6 +314,9 @@ fn part(whole: &Inventory, wanted: &BTreeSet<ObjectId>, with_gone: bool) -> Inve
     for id in wanted {
         if let Some(item) = whole.get(id) {
             part.insert(item);
+        }
+        if id.kind == Kind::Integration && whole.definitions_gone.contains(&id.name) {
+            part.definitions_gone.insert(id.name.clone());
         }
         if let Some(ready) = whole.readiness.get(&id.name).filter(|_| id.kind == Kind::Connection) {
             part.readiness.insert(id.name.clone(), *ready);

@@ -85,6 +85,8 @@ pub struct Sides<'a> {
     pub holder: &'a dyn Fn(&Field<'_>) -> Option<String>,
     /// Of values that many objects share.
     pub hashes: &'a Hashes,
+    /// Whether the object's definition was taken away from where it says that it is.
+    pub definition_is_gone: bool,
 }
 
 /// What is to be done with one object.
@@ -486,6 +488,10 @@ fn declared_field(
             out.held.push(Held { sides, by });
         }
         Some(_) if as_recorded => set(out, field, d, before, to_record()),
+        // What is gone is made again while it is declared, whatever drift says.
+        Some(_) if field.kind == FieldKind::Definition && sides.definition_is_gone => {
+            set(out, field, d, before, to_record());
+        }
         Some(_) => {
             let corrects = sides.drift == Drift::Correct;
             let by = (sides.holder)(field);

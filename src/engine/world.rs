@@ -68,6 +68,8 @@ pub struct TenantView {
     /// Updates and deletes that were carried out a short while ago: they count where a large share of a
     /// tenant needs approval, so that many small passes cannot do what one large one may not.
     pub recent: usize,
+    /// How many objects there were before these, where more were made since: what a share is measured by.
+    pub before: Option<usize>,
 }
 
 /// The result of reading a place or a source.
@@ -118,6 +120,8 @@ pub struct Inventory {
     pub records: BTreeMap<ObjectId, Arc<Record>>,
     /// Who else holds a field, where the place knows (a cluster does).
     pub holders: BTreeMap<ObjectId, Arc<Holders>>,
+    /// Integrations whose definition was taken away from where they say that it is.
+    pub definitions_gone: BTreeSet<String>,
     /// Whether a connection can be used there, by its name, where the place says so; see `knows_readiness`.
     pub readiness: BTreeMap<String, bool>,
     /// Whether the place says of its connections whether they can be used: one of which it says nothing cannot yet.
@@ -249,7 +253,10 @@ impl Inventory {
             }
             Item::Integration(o, uses) => {
                 match uses {
-                    Some(uses) => self.uses.insert(name.clone(), uses),
+                    Some(uses) => {
+                        self.definitions_gone.remove(&name);
+                        self.uses.insert(name.clone(), uses)
+                    }
                     None => self.uses.remove(&name),
                 };
                 self.integrations.insert(name, o);
@@ -268,6 +275,7 @@ impl Inventory {
             Kind::CustomerCredentials => drop(self.customer_credentials.remove(&id.name)),
             Kind::Integration => {
                 self.integrations.remove(&id.name);
+                self.definitions_gone.remove(&id.name);
                 self.uses.remove(&id.name);
             }
             Kind::Tenant | Kind::TenantSync => {}

@@ -29,9 +29,11 @@ impl Applied<'_> {
             let (mark, tone) = match outcome {
                 Outcome::Done => ("✓", Tone::Good),
                 Outcome::Failed(_) => ("✗", Tone::Bad),
-                Outcome::HeldBack { .. } | Outcome::NotApproved | Outcome::Suspended | Outcome::Interrupted => {
-                    ("–", Tone::Careful)
-                }
+                Outcome::HeldBack { .. }
+                | Outcome::NotApproved
+                | Outcome::Later
+                | Outcome::Suspended
+                | Outcome::Interrupted => ("–", Tone::Careful),
             };
             let why = why(outcome);
             let why = if why.is_empty() { why } else { format!(": {why}") };
@@ -157,6 +159,7 @@ fn word(outcome: &Outcome) -> &'static str {
         Outcome::Failed(_) => "failed",
         Outcome::HeldBack { .. } => "heldBack",
         Outcome::NotApproved => "notApproved",
+        Outcome::Later => "later",
         Outcome::Suspended => "suspended",
         Outcome::Interrupted => "interrupted",
     }
@@ -168,6 +171,7 @@ fn why(outcome: &Outcome) -> String {
         Outcome::Failed(error) => error.to_string(),
         Outcome::HeldBack { by } => format!("waits for {by}"),
         Outcome::NotApproved => "needs approval".to_string(),
+        Outcome::Later => "not yet".to_string(),
         Outcome::Suspended => "its tenant is suspended".to_string(),
         Outcome::Interrupted => "interrupted before it".to_string(),
     }

@@ -93,7 +93,7 @@ pub fn tenant(accept_from: &[&str], items: Vec<Item>) -> TenantView {
         accept_from: accept_from.iter().map(ToString::to_string).collect(),
         ..TenantSpec::default()
     };
-    TenantView { spec, live: View::Read(Arc::new(inventory)), source: None, recent: 0 }
+    TenantView { spec, live: View::Read(Arc::new(inventory)), source: None, recent: 0, before: None }
 }
 
 pub fn live<'a>(world: &'a mut World, tenant: &str) -> &'a mut Inventory {

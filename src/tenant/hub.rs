@@ -118,7 +118,13 @@ fn view(
     // What the syncer has changed lately counts where a large share needs approval.
     let changed = syncs.values().filter_map(|sync| sync.target(name)?.changed).max();
     let recent = changed.and_then(|changed| usize::try_from(changed).ok()).unwrap_or(0);
-    Some(TenantView { spec: TenantSpec { place: spec.place.clone(), ..holds }, live, source: None, recent })
+    Some(TenantView {
+        spec: TenantSpec { place: spec.place.clone(), ..holds },
+        live,
+        source: None,
+        recent,
+        before: None,
+    })
 }
 
 /// The syncs, and which of them only wait.

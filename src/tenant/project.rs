@@ -330,6 +330,7 @@ impl Project {
                 live: view(&tenant.live),
                 source: tenant.source.as_ref().map(view),
                 recent: 0,
+                before: None,
             };
             (name.clone(), view)
         });

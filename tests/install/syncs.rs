@@ -11,13 +11,15 @@ use stablekey_clusters::audit::Request;
 use stablekey_clusters::{Namespace, run};
 
 /// Granted, and not asked for in these stories: by whom, what, and why it is granted.
-const UNUSED: [(&str, &str, &str); 6] = [
+const UNUSED: [(&str, &str, &str); 8] = [
+    ("stablekey-source", "get namespaces", "before something is deleted it looks whether the source is ending"),
     ("stablekey-syncer", "delete connections", "here the target that pulls has nothing to remove"),
     ("stablekey-syncer", "delete integrations", "here the target that pulls has nothing to remove"),
     ("stablekey-syncer", "get connections", "after a race or a lost answer it looks at what it wrote"),
     ("stablekey-target", "get configmaps", "where a target is another sync's source, its definitions are copied"),
     ("stablekey-target", "get connections", "after a race or a lost answer it looks at what it wrote"),
     ("stablekey-target", "get integrations", "the same, and before a definition is copied from there"),
+    ("stablekey-target", "get namespaces", "where a target is another sync's source"),
 ];
 
 fn document(kind: &str, name: &str, spec: Value) -> Value {
@@ -82,7 +84,9 @@ fn object(namespace: &Namespace<'_>, name: &str) -> Value {
 
 /// What kstatus, as Flux has it, and the health check for Argo CD say of an object.
 fn health(namespace: &Namespace<'_>, name: &str) -> [String; 2] {
-    let object = [object(namespace, name)];
+    // They tell a line an object.
+    let object = object(namespace, name).to_string().replace("\\n", " ");
+    let object = [serde_json::from_str(&object).unwrap()];
     let word = |said: Vec<String>| said[0].split(':').next().unwrap().to_string();
     let mut argo = tool("health");
     [

@@ -252,6 +252,7 @@ fn of_changes() -> Vec<Case> {
 fn of_customer_credentials() -> Vec<Case> {
     let of = |inputs: Value| json!({"customer": "Acme, Inc.", "connection": "crm", "inputs": inputs});
     let case = |name, at, says, good, bad| Case { name, kind: CustomerCredentials, at, says, before: None, good, bad };
+    let change = |name, at, says, good, bad| Case { before: Some(of(json!({}))), ..case(name, at, says, good, bad) };
     vec![
         case(
             "customers-one-input",
@@ -287,6 +288,20 @@ fn of_customer_credentials() -> Vec<Case> {
             rules::SECRET_VALUE,
             no_secret_values().into_iter().map(of).collect(),
             secret_values().into_iter().map(of).collect(),
+        ),
+        change(
+            "customers-same-customer",
+            "spec.customer",
+            "whose they are never changes: make other CustomerCredentials",
+            vec![of(json!({"url": {"value": "y"}}))],
+            vec![with(of(json!({})), "customer", json!("Second"))],
+        ),
+        change(
+            "customers-same-connection",
+            "spec.connection",
+            "what they are for never changes: make other CustomerCredentials",
+            vec![of(json!({"url": {"value": "y"}}))],
+            vec![with(of(json!({})), "connection", json!("erp"))],
         ),
     ]
 }

@@ -80,3 +80,17 @@ fn a_namespace_that_is_being_deleted_takes_it_along() {
         run(&mut kubectl(&namespace, &format!("get namespace {}", namespace.name()))).err()
     });
 }
+
+/// "A connection with CustomerCredentials and no integration is in use."
+#[test]
+fn one_that_customers_gave_credentials_for_stays() {
+    let namespace = guarded().namespace();
+    apply(&namespace, "--server-side", &connection("crm")).unwrap();
+    for (customers, words) in [(1, "credentials of 1 customer:"), (12, "credentials of 12 customers:")] {
+        set_status(&namespace, "connection crm", &json!({"customers": customers, "usedBy": []}));
+        let said = refuses(&mut kubectl(&namespace, "delete connection crm"));
+        assert!(said.contains(&format!("connection crm is in use by {words} take these away first")), "{said}");
+    }
+    set_status(&namespace, "connection crm", &json!({"customers": 0}));
+    says(&mut kubectl(&namespace, "delete connection crm"));
+}

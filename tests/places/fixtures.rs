@@ -62,8 +62,13 @@ pub fn world(source: &[Item], live: Arc<Inventory>) -> World {
         prune: Some(true),
         ..TenantSyncSpec::default()
     };
-    let view =
-        |spec: TenantSpec, live: Arc<Inventory>| TenantView { spec, live: View::Read(live), source: None, recent: 0 };
+    let view = |spec: TenantSpec, live: Arc<Inventory>| TenantView {
+        spec,
+        live: View::Read(live),
+        source: None,
+        recent: 0,
+        before: None,
+    };
     World {
         tenants: BTreeMap::from([
             (TENANT.to_string(), view(accepts, live)),

@@ -31,6 +31,7 @@ impl Told {
             live: View::Read(Arc::default()),
             source: None,
             recent: 0,
+            before: None,
         });
         let told = tell(Tenant { name: name.to_string(), view, declares: false, object: None });
         self.world.tenants.insert(name.to_string(), told.view);

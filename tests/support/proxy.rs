@@ -84,6 +84,7 @@ pub struct Proxy {
     /// For who should go this way: its context has the cluster's name.
     pub kubeconfig: PathBuf,
     seen: Arc<Mutex<Vec<Seen>>>,
+    cuts: watch::Sender<()>,
     _runtime: Runtime,
     _folder: tempfile::TempDir,
 }
@@ -121,6 +122,7 @@ impl Proxy {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let tls = acceptor(cluster.folder());
+        let cuts = watch::Sender::new(());
         let (port, task) = runtime.block_on(async {
             let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig()).unwrap();
             let mut config =
@@ -133,7 +135,7 @@ impl Proxy {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
             let port = listener.local_addr().unwrap().port();
             let decide = Arc::new(Mutex::new(decide));
-            let way = Way { client, nobody, decide, seen: seen.clone(), cuts: watch::Sender::new(()) };
+            let way = Way { client, nobody, decide, seen: seen.clone(), cuts: cuts.clone() };
             (port, serve(listener, tls, Arc::new(way)))
         });
         runtime.spawn(task);
@@ -143,7 +145,12 @@ impl Proxy {
         let here = there.replace(cluster.server(), &format!("https://127.0.0.1:{port}"));
         assert_ne!(there, here);
         std::fs::write(&path, here).unwrap();
-        Proxy { kubeconfig: path, seen, _runtime: runtime, _folder: folder }
+        Proxy { kubeconfig: path, seen, cuts, _runtime: runtime, _folder: folder }
+    }
+
+    /// Cuts every watch that is open.
+    pub fn cut_watches(&self) {
+        self.cuts.send_replace(());
     }
 
     /// The requests so far.

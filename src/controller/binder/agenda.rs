@@ -40,6 +40,8 @@ impl Task {
 pub enum Haste {
     /// Something changed.
     Changed,
+    /// What many rest on changed: who changes one thing does not wait for all of them.
+    Spread,
     /// It is looked at to be sure.
     Routine,
 }
@@ -54,7 +56,7 @@ pub struct Agenda {
     timers: BTreeSet<(Instant, Task)>,
     tasks: HashMap<Task, State>,
     /// Integrations that wait for a connection, by its name.
-    parked: HashMap<String, BTreeSet<String>>,
+    parked: HashMap<String, BTreeMap<String, Haste>>,
     arrivals: u64,
 }
 
@@ -66,6 +68,8 @@ struct State {
     /// The pause after the last failure.
     pause: Option<Duration>,
     busy: bool,
+    /// How urgent what is being done is.
+    haste: Option<Haste>,
     /// It became due while it was being done.
     again: Option<Haste>,
 }
@@ -107,8 +111,9 @@ impl Agenda {
     /// [`Agenda::failed`], or is [`Agenda::park`]ed.
     pub fn take(&mut self, now: Instant) -> Option<(Task, Duration)> {
         self.ring(now);
-        let (_, task) = self.queue.pop_first()?;
+        let ((haste, ..), task) = self.queue.pop_first()?;
         let state = self.tasks.entry(task.clone()).or_default();
+        state.haste = Some(haste);
         let waited = state.since.take().map(|since| now.saturating_duration_since(since));
         (state.place, state.busy) = (None, true);
         if let Some(timer) = state.timer.take() {
@@ -167,17 +172,19 @@ impl Agenda {
     /// An integration that was taken waits until this connection was looked at.
     pub fn park(&mut self, integration: &str, connection: &str) {
         let task = Task::Object(ObjectId::new(Kind::Integration, integration));
+        let mut haste = Haste::Changed;
         if let Some(state) = self.tasks.get_mut(&task) {
+            haste = state.haste.take().unwrap_or(haste);
             (state.busy, state.again) = (false, None);
         }
-        self.parked.entry(connection.to_string()).or_default().insert(integration.to_string());
+        self.parked.entry(connection.to_string()).or_default().insert(integration.to_string(), haste);
         self.tidy(&task);
     }
 
     fn let_go(&mut self, task: &Task, now: Instant) {
         let Task::Object(ObjectId { kind: Kind::Connection, name }) = task else { return };
-        for integration in self.parked.remove(name).into_iter().flatten() {
-            self.due(Task::Object(ObjectId::new(Kind::Integration, integration)), Haste::Changed, now);
+        for (integration, haste) in self.parked.remove(name).into_iter().flatten() {
+            self.due(Task::Object(ObjectId::new(Kind::Integration, integration)), haste, now);
         }
     }
 

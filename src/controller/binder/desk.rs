@@ -211,7 +211,7 @@ impl Desk {
             Told::Heard(News::Set(tenant), _) => self.tenants.extend([is_own(tenant)]),
             Told::Heard(News::Gone { name, .. }, _) => drop(self.tenants.remove(&name)),
             Told::Lost(resource, error) => return self.lost(resource, &error),
-            Told::Followed(_) => return,
+            Told::Followed(_) | Told::Rewound(_) => return,
         }
         let tenant = self.tenant();
         if self.following.is_none() || tenant != before {

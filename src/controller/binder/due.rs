@@ -20,6 +20,11 @@ pub struct Due {
 }
 
 impl Due {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.connections.len() + self.credentials.len() + self.integrations.len()
+    }
+
     /// Whether there is nothing to look at.
     pub fn is_empty(&self) -> bool {
         self.connections.is_empty() && self.credentials.is_empty() && self.integrations.is_empty()

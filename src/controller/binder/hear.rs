@@ -18,6 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// How many may be looked at because of one change before all others.
+const FEW: usize = 16;
 /// How soon a Secret that is in the way is asked for first.
 const OBSTACLE_AGAIN: Duration = Duration::from_millis(200);
 
@@ -31,7 +33,7 @@ impl Desk {
             Told::Lost(resource, error) => self.lost(resource, &error),
             // It is there again: whatever failed meanwhile need not wait.
             Told::Followed(SERVER) => self.agenda.hurry(now),
-            Told::Followed(_) => {}
+            Told::Followed(_) | Told::Rewound(_) => {}
         }
     }
 
@@ -84,6 +86,10 @@ impl Desk {
             return;
         }
         let uid = version.uid.clone();
+        if kind != Kind::Component {
+            // What changed itself is looked at at once, however many rest on it.
+            self.agenda.due(Task::Object(id.clone()), Haste::Changed, now);
+        }
         let due = self.binder.change(match read {
             Ok(item) => Change::There(state::Live { item, uid: version.uid, record }),
             Err(why) => Change::Invalid { id: id.clone(), why },
@@ -206,8 +212,9 @@ impl Desk {
 
     /// These are to be looked at.
     pub fn due(&mut self, due: Due, now: Instant) {
+        let haste = if due.len() > FEW { Haste::Spread } else { Haste::Changed };
         for id in due.objects() {
-            self.agenda.due(Task::Object(id), Haste::Changed, now);
+            self.agenda.due(Task::Object(id), haste, now);
         }
     }
 

@@ -35,6 +35,9 @@ pub enum Job {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PassId(pub u64);
 
+/// What a look at everything has in hand stands under this number.
+pub const WHOLE: PassId = PassId(0);
+
 /// What has to be looked at in one target.
 #[derive(Debug, Default)]
 pub struct Agenda {
@@ -46,6 +49,8 @@ pub struct Agenda {
     passes: BTreeMap<PassId, InHand>,
     /// Everything is being looked at.
     is_whole: bool,
+    /// What it will write is not known yet: until then nothing else is begun.
+    plans: bool,
     /// When what failed is tried again. What changes meanwhile does not wait for it.
     again_at: Option<Instant>,
     pause: Option<Duration>,
@@ -159,12 +164,12 @@ impl Agenda {
     /// What to do now. A look at everything, once given out, is being done until it is said to be; a pass
     /// over what changed is said to have [begun](Agenda::begun).
     pub fn take(&mut self, now: Instant) -> Option<Job> {
-        if self.everything_at().is_some_and(|at| at <= now) {
+        if self.everything_at().is_some_and(|at| at <= now) && !self.is_whole {
             if !self.is_idle() {
                 return None;
             }
             // The whole includes the parts.
-            *self = Agenda { is_whole: true, pause: self.pause, ..Agenda::default() };
+            *self = Agenda { is_whole: true, plans: true, pause: self.pause, ..Agenda::default() };
             return Some(Job::Whole);
         }
         if !self.may_begin() {
@@ -197,9 +202,18 @@ impl Agenda {
         }
     }
 
+    /// The look at everything has these objects in hand from now on: what it has not goes on meanwhile.
+    pub fn whole_begun(&mut self, objects: BTreeMap<ObjectId, Writing>) {
+        if self.is_whole {
+            self.plans = false;
+            self.begun(WHOLE, objects);
+        }
+    }
+
     /// Everything was looked at.
     pub fn whole_done(&mut self) {
-        self.is_whole = false;
+        (self.is_whole, self.plans) = (false, false);
+        self.passes.remove(&WHOLE);
     }
 
     /// Nothing of everything failed: what failed before did not either.
@@ -230,7 +244,7 @@ impl Agenda {
     /// When there is something to do; `None`: not before something changes, or is done.
     pub fn wakes(&self, now: Instant) -> Option<Instant> {
         let everything = self.everything_at();
-        if everything.is_some_and(|at| at <= now) && !self.is_idle() {
+        if everything.is_some_and(|at| at <= now) && !self.is_idle() && !self.is_whole {
             return None;
         }
         let parts = self.changed.since.filter(|_| self.may_begin());
@@ -260,7 +274,7 @@ impl Agenda {
 
     /// Whether there is a change to look at, and room for a pass that does.
     fn may_begin(&self) -> bool {
-        self.changed.len() > 0 && !self.is_whole && self.passes.len() < PASSES
+        self.changed.len() > 0 && !self.plans && self.passes.len() < PASSES + usize::from(self.is_whole)
     }
 }
 
@@ -315,6 +329,26 @@ mod tests {
         agenda.whole_done();
         assert_eq!(agenda.wakes(now + QUIET), None);
         assert_eq!(agenda.due(now + QUIET), (0, None));
+    }
+
+    /// "An unrelated change is let through."
+    #[test]
+    fn what_a_look_at_everything_does_not_write_goes_on_meanwhile() {
+        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        agenda.look_at_everything(now);
+        assert!(matches!(agenda.take(now), Some(Job::Whole)));
+        agenda.changed([&connection("b")], now);
+        assert!(agenda.take(now).is_none(), "what it writes is not known yet");
+        let writing = Writing { kind: ActionKind::Update, after: Some(item("a", "new")) };
+        agenda.whole_begun(BTreeMap::from([(connection("a"), writing)]));
+        agenda.changed([&connection("a")], now);
+        assert_eq!(taken(&mut agenda, now), ["b"]);
+        let pass = begin(&mut agenda, 1, &["b"]);
+        end(&mut agenda, pass, now);
+        assert!(agenda.take(now).is_none(), "a is being written");
+        end(&mut agenda, WHOLE, now);
+        agenda.whole_done();
+        assert_eq!(taken(&mut agenda, now), ["a"]);
     }
 
     #[test]

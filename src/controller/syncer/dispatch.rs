@@ -4,15 +4,15 @@ use super::super::context::Context;
 use super::super::metrics::Outcome;
 use super::agenda::{Job, PassId, Writing};
 use super::followed::Followed;
-use super::hub::{Event, Hub};
+use super::hub::{Event, Hub, sources};
 use super::judge::Standing;
 use super::narrow::{leave_out, leave_out_conflicts};
-use super::pass::{Came, Pass, Source, Whole};
+use super::pass::{Came, Going, Pass, Source, Whole};
 use super::targets::{LookedAt, SyncInto};
 use crate::api::{Kind, SyncMode};
 use crate::engine::closure::{Seeds, plan_closure};
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, ActionKind, Plan, Scope, is_too_many};
+use crate::engine::plan::{Action, ActionKind, Plan, Scope, is_too_many, measured_by};
 use crate::engine::world::Inventory;
 use crate::tenant::kubernetes::{ClusterPlace, Version};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +25,8 @@ use tracing::Span;
 
 /// How many actions a pass over what changed carries out at most; one more change of what it writes waits so long.
 const IN_A_PASS: usize = 1_024;
+/// How soon what waits for a quiet source is looked at again at the earliest.
+const SOON: Duration = Duration::from_millis(200);
 
 impl Hub {
     /// Begins what is due.
@@ -48,8 +50,17 @@ impl Hub {
         }
     }
 
+    /// Notes how many objects a target has before anything is done in it.
+    fn begins(&mut self, name: &str) {
+        let objects = self.places.open(name).map_or(0, |place| place.mirror.inventory().len());
+        if let Some(target) = self.targets.get_mut(name) {
+            target.guard.begins(objects);
+        }
+    }
+
     /// Plans what changed in a target or its sources, and begins to write it.
     fn begin_part(&mut self, name: &str, seeds: &Seeds, now: Instant) {
+        self.begins(name);
         let Some((mut plan, share)) = self.plan_part(name, seeds) else { return };
         let inventory = self.places.open(name).map_or(0, |place| place.mirror.inventory().len());
         let Some(target) = self.targets.get_mut(name) else { return };
@@ -62,7 +73,8 @@ impl Hub {
         let updates = planned.actions.iter().filter(|action| action.action == ActionKind::Update).count();
         // What waits may be updates too.
         let updates = updates + target.agenda.waiting();
-        let too_many = is_too_many(target.changes() + updates, inventory, share);
+        let base = measured_by(target.guard.base(), inventory, share);
+        let too_many = is_too_many(target.changes() + updates, base, share);
         let all_ids: BTreeSet<String> = planned.actions.iter().map(|action| action.id.clone()).collect();
         // Deletes, and what many changes together mean, are decided on the whole.
         let left_out = leave_out(planned, |action| {
@@ -110,8 +122,32 @@ impl Hub {
         Some((plan, share))
     }
 
+    /// Why nothing is deleted in a target yet, from when on it may be, and whether an approval overrides that.
+    fn unsettled(&self, name: &str) -> Option<(String, Option<Instant>, bool)> {
+        let now = Instant::now();
+        let sources = sources(&self.syncs, name).filter_map(|source| self.places.open(source));
+        let waits = sources.filter_map(|source| Some((source.unsettled(self.context.rest, now)?, source.is_rewound())));
+        let (mut why, mut then, mut rewound) = (None, None, false);
+        for ((one, until), is_rewound) in waits {
+            (why, rewound) = (why.or(Some(one)), rewound || is_rewound);
+            then = [then, until].into_iter().flatten().max();
+        }
+        // Of what only went back a person decides; what still changes nobody has seen whole.
+        why.map(|why| (why, then, rewound && then.is_none()))
+    }
+
+    /// Takes in what is told of a look at everything that goes on.
+    pub(super) fn hear_of_going(&mut self, name: &str, news: Going) {
+        let Some(target) = self.targets.get_mut(name) else { return };
+        match news {
+            Going::Begins(objects) => target.agenda.whole_begun(objects),
+            Going::Done(done, all) => target.progress = Some((done, all)),
+        }
+    }
+
     /// Begins to look at everything in a target.
     fn begin_whole(&mut self, name: &str) {
+        self.begins(name);
         let Some(target) = self.targets.get(name) else { return };
         let (pass, syncs, world) = (self.pass(name, None), target.syncs.clone(), self.world_of(name));
         let (tell, target, span) = (self.tell.clone(), name.to_string(), self.span(name));
@@ -154,6 +190,12 @@ impl Hub {
             sources: self.places.iter().map(source).collect(),
             goes_on: Arc::new(move || leadership.holds() && !stop.is_requested() && answers()),
             approvals: self.approvals.clone(),
+            feeds: sources(&self.syncs, name).map(str::to_string).collect(),
+            unsettled: self.unsettled(name).map(|(why, _, overridden)| (why, overridden)),
+            tell: {
+                let (tell, target) = (self.tell.clone(), name.to_string());
+                Arc::new(move |news| drop(tell.send(Event::Going { target: target.clone(), news })))
+            },
             waiting: self.waiting_plans.clone(),
             hub: (self.context.clone(), self.paths.clone()),
         }
@@ -197,10 +239,16 @@ impl Hub {
         let syncs: BTreeMap<_, _> = syncs.collect();
         self.came(name, &whole.came, LookedAt::Whole);
         let now = Instant::now();
+        let settles = self.unsettled(name).and_then(|(_, then, _)| then);
         let Some(target) = self.targets.get_mut(name) else { return };
         target.judge((self.paths.namespace(), name), whole, &syncs, now, &now_in_words());
         if whole.came.done.is_empty() {
             target.agenda.look_at_everything_by(now + self.context.resync);
+            if !whole.later.is_empty() {
+                // A namespace that is ending tells nothing more.
+                let then = settles.unwrap_or(now + self.context.rest).max(now + SOON);
+                target.agenda.look_at_everything_by(then);
+            }
         } else {
             // What is left, and the proof that nothing is.
             target.agenda.look_at_everything(now);

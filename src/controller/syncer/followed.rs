@@ -9,6 +9,9 @@ use crate::tenant::kubernetes::{Due, Heard, MOST, Mirror, Paths, Server};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
+use tracing::warn;
 
 /// Why the operator does not go where a Tenant points to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +90,10 @@ pub struct Followed {
     lost: BTreeMap<&'static str, String>,
     /// Whether its server answers: what is being done there need not wait for all of its answers.
     answers: Arc<AtomicBool>,
+    /// When something changed in it last, or it could not be read.
+    changed_at: Instant,
+    /// Its history went back: what is missing in it may only be forgotten.
+    is_rewound: bool,
     /// While it is read for the first time.
     waiting: Option<Waiting>,
     following: Option<Following>,
@@ -104,6 +111,8 @@ impl Followed {
             unread: FOLLOWED.into(),
             lost: BTreeMap::new(),
             answers: Arc::new(AtomicBool::new(true)),
+            changed_at: Instant::now(),
+            is_rewound: false,
             waiting: Some(waiting),
             following: Some(following),
         };
@@ -131,11 +140,19 @@ impl Followed {
                 self.lost.remove(resource);
                 Due::Objects(BTreeSet::new())
             }
+            Told::Rewound(resource) => {
+                warn!(tenant = self.tenant, resource, "its history went back: nothing is removed because of it");
+                self.is_rewound = true;
+                Due::Everything
+            }
             Told::Lost(resource, error) => {
                 self.lost.insert(resource, error.to_string());
                 Due::Objects(BTreeSet::new())
             }
         };
+        if self.trouble().is_some() || due != Due::Objects(BTreeSet::new()) {
+            self.changed_at = Instant::now();
+        }
         if self.mirror.is_over() {
             // Whoever sends without end is not listened to.
             self.following = None;
@@ -148,6 +165,27 @@ impl Followed {
             self.waiting = None;
         }
         if could_be_read == self.trouble().is_none() { due } else { Due::Everything }
+    }
+
+    /// Why nothing is removed yet because of what it lacks, and from when on it may be: it must have been whole and
+    /// unchanged for so long.
+    pub fn unsettled(&self, rest: Duration, now: Instant) -> Option<(String, Option<Instant>)> {
+        if self.is_rewound {
+            let why =
+                format!("the history of {} went back, as after a restore: approve it if it is meant", self.tenant);
+            return Some((why, None));
+        }
+        let then = self.changed_at + rest;
+        (then > now).then(|| {
+            let why =
+                format!("{} must have been unchanged for {} s before anything is removed", self.tenant, rest.as_secs());
+            (why, Some(then))
+        })
+    }
+
+    /// Whether its history went back.
+    pub fn is_rewound(&self) -> bool {
+        self.is_rewound
     }
 
     /// Whether its server answers, also later.

@@ -14,13 +14,32 @@ pub struct Guard {
     /// By an operator before this one.
     before: usize,
     changed: BTreeSet<ObjectId>,
+    /// How many objects there were when the count began: what was made since does not make the share smaller.
+    base: Option<usize>,
     last: Option<Instant>,
 }
 
 impl Guard {
     /// Where an operator before this one left off.
-    pub fn resumed(before: usize, now: Instant) -> Self {
-        Guard { before, changed: BTreeSet::new(), last: (before > 0).then_some(now) }
+    pub fn resumed(before: usize, base: Option<usize>, now: Instant) -> Self {
+        Guard { before, changed: BTreeSet::new(), base, last: (before > 0 || base.is_some()).then_some(now) }
+    }
+
+    /// How many objects there were when the count began; `None` where nothing is counted.
+    pub fn base(&self) -> Option<usize> {
+        self.base.filter(|_| self.last.is_some())
+    }
+
+    /// Something is about to be done in a target of so many objects.
+    pub fn begins(&mut self, objects: usize) {
+        if self.last.is_none() {
+            self.base = Some(objects);
+        }
+    }
+
+    /// Something was done that is no update and no delete: the count has begun all the same.
+    pub fn touched(&mut self, now: Instant) {
+        self.last.get_or_insert(now);
     }
 
     /// How many objects were changed.
@@ -66,11 +85,27 @@ mod tests {
 
     #[test]
     fn small_passes_add_up_and_an_object_counts_once() {
-        let (mut guard, now) = (Guard::resumed(2, Instant::now()), Instant::now());
+        let (mut guard, now) = (Guard::resumed(2, None, Instant::now()), Instant::now());
         guard.changed(objects(&["a"]), now);
         guard.changed(objects(&["a", "b"]), now);
         guard.settled(now + Duration::from_secs(60));
         assert_eq!(guard.count(), 4);
+    }
+
+    /// "The volume guard's base does not grow with creates of the same wave."
+    #[test]
+    fn what_is_made_in_a_wave_does_not_make_the_share_smaller() {
+        let (mut guard, now) = (Guard::default(), Instant::now());
+        guard.begins(10);
+        assert_eq!(guard.base(), None, "nothing is done yet");
+        guard.touched(now);
+        guard.begins(500);
+        guard.changed(objects(&["a"]), now);
+        assert_eq!(guard.base(), Some(10));
+        guard.settled(now + SETTLED);
+        guard.begins(500);
+        guard.touched(now + SETTLED);
+        assert_eq!(guard.base(), Some(500));
     }
 
     #[test]

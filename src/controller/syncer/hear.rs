@@ -41,6 +41,7 @@ impl Hub {
             }
             Event::Met(Met::Place { tenant, epoch, told }) => self.hear_of_place(&tenant, epoch, told),
             Event::Part { target, pass, came } => self.hear_of_part(&target, pass, &came),
+            Event::Going { target, news } => self.hear_of_going(&target, news),
             Event::Whole { target, whole: Some(whole) } => self.hear_of_whole(&target, &whole),
             Event::Whole { target, whole: None } => self.hear_of_broken_whole(&target),
             Event::Status { id, answer } => self.hear_of_status(id, answer).await,
@@ -79,7 +80,7 @@ impl Hub {
     ) -> bool {
         let news = match told {
             Told::Heard(news, _) => news,
-            Told::Followed(_) => return false,
+            Told::Followed(_) | Told::Rewound(_) => return false,
             Told::Lost(_, error) => {
                 let namespace = self.paths.namespace();
                 warn!(namespace, resource, why = %error, "cannot be followed");

@@ -5,8 +5,9 @@ use super::super::context::Context;
 use super::super::readiness::Waiting;
 use super::agenda::PassId;
 use super::approvals::Ledger;
+use super::guard::Guard;
 use super::measured::{self, Measured};
-use super::pass::{Came, Whole};
+use super::pass::{Came, Going, Whole};
 use super::places::{Meet, Met, Places};
 use super::report;
 use super::statuses::{self, Said};
@@ -44,6 +45,11 @@ pub(super) enum Event {
         target: String,
         pass: PassId,
         came: Came,
+    },
+    /// What a look at everything is about to write, or how far it is.
+    Going {
+        target: String,
+        news: Going,
     },
     /// `None`: a mistake of ours ended it.
     Whole {
@@ -168,8 +174,9 @@ impl Hub {
     pub(super) fn world(&self) -> World {
         let view = |(name, live): (&String, &Live<Object<TenantSpec>>)| {
             let (spec, live) = self.places.view(live.read.as_ref().ok()?)?;
-            let recent = self.targets.get(name).map_or(0, |target| target.guard.count());
-            Some((name.clone(), TenantView { spec, live, source: None, recent }))
+            let guard = self.targets.get(name).map(|target| &target.guard);
+            let (recent, before) = (guard.map_or(0, Guard::count), guard.and_then(Guard::base));
+            Some((name.clone(), TenantView { spec, live, source: None, recent, before }))
         };
         let sync = |(name, live): (&String, &Live<Object<TenantSyncSpec>>)| {
             let spec = Arc::new(live.read.as_ref().ok()?.spec.clone());
@@ -292,7 +299,7 @@ fn follow(context: &Context, paths: &Paths, tell: &UnboundedSender<Event>) -> Fo
                 Event::Tenants(Told::Lost(resource, error))
             }
             Told::Lost(resource, error) => Event::Syncs(Told::Lost(resource, error)),
-            Told::Followed(resource) => Event::Syncs(Told::Followed(resource)),
+            Told::Followed(resource) | Told::Rewound(resource) => Event::Syncs(Told::Followed(resource)),
         };
         drop(tell.send(event));
     });

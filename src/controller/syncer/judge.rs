@@ -101,6 +101,10 @@ pub struct Evidence<'a> {
     pub spent: Option<&'a BTreeSet<String>>,
     /// What was changed since the target was settled.
     pub changed: usize,
+    /// How many objects there were before these.
+    pub base: Option<usize>,
+    /// What is not done yet though it may be, and why, by the action's id.
+    pub later: &'a BTreeMap<String, String>,
     /// What was carried out last.
     pub receipt: Option<ReceiptStatus>,
 }
@@ -164,6 +168,7 @@ pub fn target(evidence: &Evidence<'_>) -> TargetStatus {
         drifted: drifted(evidence),
         warnings: warnings(evidence),
         changed: i64::try_from(evidence.changed).ok().filter(|changed| *changed > 0),
+        base: evidence.base.and_then(|base| i64::try_from(base).ok()),
         receipt: evidence.receipt.clone(),
     }
 }
@@ -246,7 +251,13 @@ fn standing(
         return (Standing::AwaitingApproval, Some(asks(evidence, waiting, digest)));
     }
     if actions > 0 {
-        return (Standing::Applying, None);
+        let later = evidence.actions().filter_map(|action| evidence.later.get(&action.id)).collect::<Vec<_>>();
+        let why = later.first().map(|why| {
+            let waits =
+                if later.len() == 1 { "1 action waits".to_string() } else { format!("{} actions wait", later.len()) };
+            format!("{waits}: {why}")
+        });
+        return (Standing::Applying, why);
     }
     if let Some(first) = blocked.first() {
         return (Standing::Blocked, Some(format!("{first}{}", more(blocked.len()))));

@@ -2,8 +2,9 @@
 //! a thread of its own, so that a target that does not answer holds up no other.
 
 use super::super::context::Context;
+use super::agenda::Writing;
 use super::approvals::{Given, Ledger};
-use super::narrow::leave_out_conflicts;
+use super::narrow::{leave_out, leave_out_conflicts};
 use super::waiting::Kept;
 use crate::api::WaitingPlanStatus;
 use crate::apply::{self, Consent, Outcome, Refusal, Report, Tenants};
@@ -14,7 +15,7 @@ use crate::engine::record::Writer;
 use crate::engine::world::{View, World};
 use crate::tenant::approvals::{Approvals, NotKept};
 use crate::tenant::directory::definition_digest;
-use crate::tenant::kubernetes::{ClusterPlace, Paths, Server};
+use crate::tenant::kubernetes::{ClusterPlace, Paths, Server, list};
 use crate::tenant::{Place, PlaceError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,11 +38,31 @@ pub struct Pass {
     pub goes_on: GoesOn,
     /// What was approved.
     pub approvals: Arc<Ledger>,
+    /// The tenants that are copied to it.
+    pub feeds: BTreeSet<String>,
+    /// Why nothing is deleted yet, and whether an approval that is given now overrides that.
+    pub unsettled: Option<(String, bool)>,
+    /// Who hears what is being written, and how far that is.
+    pub tell: Tell,
     /// What waits, as the hub keeps it.
     pub waiting: Arc<Kept>,
     /// The hub.
     pub hub: (Context, Paths),
 }
+
+/// What is told of a pass while it goes on.
+pub enum Going {
+    /// It writes these objects.
+    Begins(BTreeMap<ObjectId, Writing>),
+    /// So many actions are done, of so many.
+    Done(usize, usize),
+}
+
+/// Who hears of it.
+pub type Tell = Arc<dyn Fn(Going) + Send + Sync>;
+
+/// How often it is told how far a pass is.
+const NEWS: Duration = Duration::from_secs(2);
 
 /// Where definitions come from.
 pub struct Source {
@@ -116,6 +137,8 @@ pub struct Whole {
     pub given: BTreeMap<String, Given>,
     /// Where what waits is kept, by sync.
     pub waiting: BTreeMap<String, WaitingPlanStatus>,
+    /// What may be done and is not yet, by action, and why.
+    pub later: BTreeMap<String, String>,
 }
 
 impl Came {
@@ -208,14 +231,42 @@ impl Pass {
     /// Carries out what is planned of what changed.
     pub fn part(&self, plan: &Plan) -> Came {
         let begun = Instant::now();
-        let came = self.unattended(plan);
+        let came = self.carry_out(plan, &Consent::Safe, &NotKept, &BTreeSet::new());
+        let came = came.unwrap_or_else(|refusal| self.refused(&refusal));
         came.log(&self.target);
         Came { took: begun.elapsed(), ..came }
     }
 
     /// Carries out what needs no approval.
-    fn unattended(&self, plan: &Plan) -> Came {
-        self.carry_out(plan, &Consent::Safe, &NotKept).unwrap_or_else(|refusal| self.refused(&refusal))
+    fn unattended(&self, plan: &Plan, later: &BTreeMap<String, String>) -> Came {
+        self.begins(plan);
+        let later = later.keys().cloned().collect();
+        self.carry_out(plan, &Consent::Safe, &NotKept, &later).unwrap_or_else(|refusal| self.refused(&refusal))
+    }
+
+    /// Tells what is about to be written: all else may go on.
+    fn begins(&self, plan: &Plan) {
+        let actions = plan.actions().map(|(_, action)| action);
+        let writing = |a: &Action| (a.change.object.clone(), Writing { kind: a.action, after: a.change.after.clone() });
+        (self.tell)(Going::Begins(actions.map(writing).collect()));
+    }
+
+    /// The deletes that wait until what is copied here has been whole and unchanged for a while, and what rests on
+    /// them; each with why.
+    fn later(&self, plan: &Plan) -> BTreeMap<String, String> {
+        let deletes = |action: &Action| action.action == ActionKind::Delete;
+        let Some(target) = self.target(plan).filter(|target| target.actions.iter().any(deletes)) else {
+            return BTreeMap::new();
+        };
+        let ending = || {
+            let sources = self.feeds.iter().filter_map(|feed| self.sources.get(feed));
+            sources.into_iter().find_map(|source| source.server.wait(list::ending(&source.server, &source.paths)))
+        };
+        let Some(why) = self.unsettled.as_ref().map(|(why, _)| why.clone()).or_else(ending) else {
+            return BTreeMap::new();
+        };
+        let waits = leave_out(&mut target.clone(), deletes);
+        waits.into_iter().map(|action| (action.id, why.clone())).collect()
     }
 
     /// Looks at everything, and carries out what was approved, or else what needs no approval.
@@ -226,7 +277,8 @@ impl Pass {
         let mut void = BTreeMap::new();
         // Nothing is written to a suspended tenant, whatever was approved.
         let writes = !self.target(&all).is_some_and(|target| target.suspended);
-        let mut came = if writes { self.approved(&all, syncs, &mut void) } else { None };
+        let later = if writes { self.later(&all) } else { BTreeMap::new() };
+        let mut came = if writes { self.approved(&all, syncs, &later, &mut void) } else { None };
         let unattended = (!syncs.apply.is_empty() && !syncs.plan.is_empty()).then(|| {
             let mut narrowed = plan(world, &Scope { syncs: syncs.unattended(), ..scope });
             leave_out_conflicts(&mut narrowed, &all);
@@ -236,8 +288,9 @@ impl Pass {
         let did_nothing = came.as_ref().is_none_or(Came::did_nothing);
         if writes && did_nothing && !syncs.apply.is_empty() {
             let planned = unattended.as_ref().unwrap_or(&all);
-            if planned.actions().any(|(_, action)| action.needs_approval.is_empty()) {
-                let mut others = self.unattended(planned);
+            let is_now = |action: &Action| action.needs_approval.is_empty() && !later.contains_key(&action.id);
+            if planned.actions().any(|(_, action)| is_now(action)) {
+                let mut others = self.unattended(planned, &later);
                 others.failed.extend(came.into_iter().flat_map(|came| came.failed));
                 came = Some(others);
             }
@@ -253,16 +306,15 @@ impl Pass {
             spent.unwrap_or_else(|error| warn!(tenant = self.target, why = %error, "an approval is kept"));
         }
         let given = syncs.all().map(|sync| (sync.clone(), self.approvals.given(sync, &self.target))).collect();
-        let waiting = match &came {
-            came if writes && came.as_ref().is_none_or(Came::did_nothing) => {
-                self.waiting.update((&self.hub.0, &self.hub.1), &all, &self.target, syncs)
-            }
-            // What was just done is looked at once more before anybody is asked.
-            _ => self.waiting.known(&self.target, syncs),
+        // What was just done is looked at once more before anybody is asked.
+        let waiting = if writes && came.as_ref().is_none_or(Came::did_nothing) {
+            self.waiting.update((&self.hub.0, &self.hub.1), &all, &self.target, syncs)
+        } else {
+            self.waiting.known(&self.target, syncs)
         };
         let came = Came { took: begun.elapsed(), ..came.unwrap_or_default() };
         came.log(&self.target);
-        Whole { plan: all, unattended, came, void, settled, given, waiting }
+        Whole { plan: all, unattended, came, void, settled, given, waiting, later }
     }
 
     /// Whether nothing is left to do, and that is known: of what could not be read nothing is.
@@ -279,7 +331,13 @@ impl Pass {
     }
 
     /// Carries out what a person approved; `None` where there is nothing of that kind.
-    fn approved(&self, plan: &Plan, syncs: &Syncs, void: &mut BTreeMap<String, String>) -> Option<Came> {
+    fn approved(
+        &self,
+        plan: &Plan,
+        syncs: &Syncs,
+        later: &BTreeMap<String, String>,
+        void: &mut BTreeMap<String, String>,
+    ) -> Option<Came> {
         let target = self.target(plan).filter(|_| self.place.is_some())?;
         let (mut fresh, mut begun) = (BTreeMap::new(), BTreeMap::new());
         for sync in syncs.all() {
@@ -304,7 +362,14 @@ impl Pass {
         } else {
             return None;
         };
-        match self.carry_out(plan, &consent, &self.approvals.of(plan)) {
+        let overrides =
+            matches!(consent, Consent::Digests { .. }) && self.unsettled.as_ref().is_some_and(|(_, may)| *may);
+        let later = if overrides { BTreeSet::new() } else { later.keys().cloned().collect() };
+        if matches!(consent, Consent::Begun(_)) && self.has_only(plan, &later) {
+            return None;
+        }
+        self.begins(plan);
+        match self.carry_out(plan, &consent, &self.approvals.of(plan), &later) {
             Ok(came) => Some(Came { approved: true, ..came }),
             Err(refusal @ Refusal::Place(_)) => Some(self.refused(&refusal)),
             Err(refusal) => {
@@ -314,8 +379,29 @@ impl Pass {
         }
     }
 
-    fn carry_out(&self, plan: &Plan, consent: &Consent, approvals: &dyn Approvals) -> Result<Came, Refusal> {
-        let report = apply::apply(self, approvals, plan, consent, &|| !(self.goes_on)(), &mut |_, _| {})?;
+    /// Whether nothing is to be done but these.
+    fn has_only(&self, plan: &Plan, later: &BTreeSet<String>) -> bool {
+        self.target(plan).is_some_and(|target| target.actions.iter().all(|action| later.contains(&action.id)))
+    }
+
+    fn carry_out(
+        &self,
+        plan: &Plan,
+        consent: &Consent,
+        approvals: &dyn Approvals,
+        later: &BTreeSet<String>,
+    ) -> Result<Came, Refusal> {
+        let (mut done, all, mut told) = (0, plan.actions().count(), Instant::now());
+        let mut progress = |_: &str, outcome: &Outcome| {
+            done += usize::from(*outcome == Outcome::Done);
+            if told.elapsed() >= NEWS {
+                told = Instant::now();
+                info!(tenant = self.target, done, of = all, "carries out");
+                (self.tell)(Going::Done(done, all));
+            }
+        };
+        let stop = || !(self.goes_on)();
+        let report = apply::apply_but(self, approvals, plan, consent, later, &stop, &mut progress)?;
         Ok(self.came(plan, &report))
     }
 
@@ -340,7 +426,11 @@ impl Pass {
                 }
                 Outcome::Failed(PlaceError::Changed { .. }) => came.again = true,
                 Outcome::Failed(error) => drop(came.failed.insert(id.clone(), Failure::of(error))),
-                Outcome::HeldBack { .. } | Outcome::NotApproved | Outcome::Suspended | Outcome::Interrupted => {}
+                Outcome::HeldBack { .. }
+                | Outcome::NotApproved
+                | Outcome::Later
+                | Outcome::Suspended
+                | Outcome::Interrupted => {}
             }
         }
         for (tenant, error) in &report.unsettled {

@@ -207,7 +207,7 @@ impl Places {
             Told::Heard(News::Gone { .. }, _) => known.read = Some(Ok(None)),
             // What was read last still holds.
             Told::Lost(_, error) if known.read.is_none() => known.read = Some(Err(error.to_string())),
-            Told::Lost(..) | Told::Followed(_) => {}
+            Told::Lost(..) | Told::Followed(_) | Told::Rewound(_) => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! The statuses of Tenants and TenantSyncs: what they should say, and whether that is to be written.
 
 use super::approvals::MOST;
-use super::judge;
+use super::judge::{self, Standing};
 use super::places::Places;
 use super::targets::TargetState;
 use crate::api::*;
@@ -58,7 +58,13 @@ pub fn of_sync(
         let of_this = to.iter().filter_map(|to| targets.get(*to)?.given.get(&live.name));
         of_this.into_iter().any(|given| given.begun.contains(digest) || given.spent.contains(digest))
     };
-    let targets: Vec<TargetStatus> = standing.into_iter().map(|(status, _)| status.clone()).collect();
+    let going = |status: &TargetStatus| {
+        let (done, all) = targets.get(&status.tenant)?.progress?;
+        let message = Some(format!("{done} of {all} actions are done"));
+        Some(TargetStatus { state: Standing::Applying.as_str().to_string(), message, ..status.clone() })
+    };
+    let targets: Vec<TargetStatus> =
+        standing.into_iter().map(|(status, _)| going(status).unwrap_or_else(|| status.clone())).collect();
     let given = sync.metadata.annotations.get(APPROVE).map(|text| digests(text)).unwrap_or_default();
     let mut verdicts = judge::verdicts(&targets);
     verdicts.extend(stale((namespace, &live.name), &given, &targets, known));

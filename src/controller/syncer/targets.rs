@@ -1,6 +1,6 @@
 //! One target: the syncs into it, what is due, and what is known of how they stand.
 
-use super::agenda::{Agenda, PassId};
+use super::agenda::{Agenda, PassId, WHOLE};
 use super::approvals::Given;
 use super::guard::Guard;
 use super::judge::{self, Evidence};
@@ -33,6 +33,8 @@ pub struct TargetState {
     receipts: BTreeMap<String, ReceiptStatus>,
     /// What is known of the digests in the annotation of each sync.
     pub given: BTreeMap<String, Given>,
+    /// How far what is carried out now is: done, of so many.
+    pub progress: Option<(usize, usize)>,
     /// Since when something drifted and is left so.
     drifts_since: Option<SystemTime>,
 }
@@ -66,8 +68,9 @@ impl TargetState {
             self.receipts.insert(sync.to_string(), receipt.clone());
         }
         let changed = status.changed.and_then(|changed| usize::try_from(changed).ok()).unwrap_or(0);
-        if changed > self.guard.count() {
-            self.guard = Guard::resumed(changed, now);
+        let base = status.base.and_then(|base| usize::try_from(base).ok());
+        if changed > self.guard.count() || (base.is_some() && self.guard.base().is_none()) {
+            self.guard = Guard::resumed(changed.max(self.guard.count()), base, now);
         }
     }
 
@@ -94,10 +97,17 @@ impl TargetState {
             let changes = |kind: &ActionKind| matches!(kind, ActionKind::Update | ActionKind::Delete);
             let changed = came.done.iter().filter(|(_, kind, _)| changes(kind)).map(|(id, _, _)| id.clone());
             self.guard.changed(changed, now);
+            if !came.done.is_empty() {
+                self.guard.touched(now);
+            }
         }
         match looked_at {
             LookedAt::Part(pass) => self.agenda.part_done(pass, now_is, now),
-            LookedAt::Whole => self.agenda.whole_done(),
+            LookedAt::Whole => {
+                self.progress = None;
+                self.agenda.part_done(WHOLE, now_is, now);
+                self.agenda.whole_done();
+            }
         }
         match came.retry() {
             Some(Retry::Soon) => self.agenda.failed(now),
@@ -155,6 +165,8 @@ impl TargetState {
                 waiting_plan: whole.waiting.get(sync),
                 spent: whole.given.get(sync).map(|given| &given.spent),
                 changed: self.guard.count(),
+                base: self.guard.base(),
+                later: &whole.later,
                 receipt: self.receipts.get(sync).cloned(),
             };
             (sync.clone(), (judge::target(&evidence), self.requested.get(sync).cloned()))

@@ -18,7 +18,7 @@ mod tenant;
 pub use digest::of_writers as digests;
 pub use model::*;
 pub use redirects::concerned_keys;
-pub use removal::is_too_many;
+pub use removal::{is_too_many, measured_by};
 
 use super::canonical::FieldHash;
 use super::check::{self, Elsewhere};
@@ -123,7 +123,8 @@ fn plan_all(world: &World, scope: &Scope) -> Plan {
             findings.extend(unheld_findings(&input));
         }
         let mut result = plan_tenant(&input);
-        removal::mark(&mut result.target, live.len(), view.recent, view.spec.approval(), &emptied);
+        let base = removal::measured_by(view.before, live.len(), view.spec.approval());
+        removal::mark(&mut result.target, base, view.recent, view.spec.approval(), &emptied);
         result.target.digests = digest::of_writers(&result.target.actions);
         result.target.suspended = view.spec.is_suspended();
         if in_scope {
@@ -411,6 +412,7 @@ fn as_it_will_be(input: &Input<'_>, live: &Arc<Object<ConnectionSpec>>) -> Optio
         standing: &|writer| input.standing(writer, &id),
         holder: &|field| input.live.holder(&id, field),
         hashes: &Hashes::default(),
+        definition_is_gone: false,
     };
     match difference(&sides)? {
         Difference::Fields(fields) => Some(live.with(&Field::of(FieldKind::Replaces), Some(&fields.after))),

@@ -335,6 +335,12 @@ fn actions_that_let_go(draft: &Draft<'_>, connection: &Object<ConnectionSpec>) -
     draft.actions.iter().filter(|a| names_it(&a.change.before)).map(|a| a.id.clone()).collect()
 }
 
+/// By how many objects a share is measured: by those that there were before what was made in the same wave, where they
+/// are many enough to measure by.
+pub fn measured_by(before: Option<usize>, live: usize, (_, from): (u32, u32)) -> usize {
+    before.filter(|before| *before >= from as usize).map_or(live, |before| before.min(live))
+}
+
 /// Whether so many updates and deletes need approval: a share of the live objects, in percent and from how
 /// many live objects on.
 pub fn is_too_many(changes: usize, live: usize, (percent, from): (u32, u32)) -> bool {

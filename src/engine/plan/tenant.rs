@@ -168,6 +168,7 @@ impl<'a> Draft<'a> {
             standing: &|writer| if blocked.contains(writer) { Standing::Unsure } else { input.standing(writer, id) },
             holder: &|field| input.live.holder(id, field),
             hashes: &self.hashes,
+            definition_is_gone: id.kind == Kind::Integration && input.live.definitions_gone.contains(&id.name),
         })
     }
 

@@ -83,6 +83,30 @@ pub async fn absence(server: &Server, paths: &Paths) -> Option<String> {
     Some(format!("namespace {} does not exist; {there}", paths.namespace()))
 }
 
+/// Why what is missing in a namespace may only be going with it: it is ending, or not there. `None` where it stands, or
+/// where that is not for us to know.
+pub async fn ending(server: &Server, paths: &Paths) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Namespace {
+        metadata: Ending,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Ending {
+        deletion_timestamp: Option<String>,
+    }
+    let namespace = paths.namespace();
+    match server.ask(&Ask::get(paths.itself())).await {
+        Ok(bytes) => {
+            let Namespace { metadata } = serde_json::from_slice(&bytes).ok()?;
+            metadata.deletion_timestamp.map(|_| format!("namespace {namespace} is being deleted"))
+        }
+        Err(trouble) if is_absent(&trouble) => Some(format!("namespace {namespace} is not there")),
+        Err(trouble) if trouble.code() == Some(StatusCode::FORBIDDEN) => None,
+        Err(trouble) => Some(format!("namespace {namespace} cannot be asked for: {trouble}")),
+    }
+}
+
 /// The names of a list of namespaces, without those of Kubernetes itself.
 fn names(list: &[u8]) -> Vec<String> {
     #[derive(Deserialize)]

@@ -62,7 +62,8 @@ pub struct Mirror {
     inventory: Arc<Inventory>,
     versions: Arc<BTreeMap<ObjectId, Version>>,
     tenants: BTreeMap<String, (Object<TenantSpec>, Version)>,
-    definitions: BTreeMap<String, Arc<Uses>>,
+    /// What they say; `None`: they are there, and cannot be read.
+    definitions: BTreeMap<String, Option<Arc<Uses>>>,
     /// There is more than is kept: what is known is not all.
     is_over: bool,
 }
@@ -154,8 +155,12 @@ impl Mirror {
         let inventory = Arc::make_mut(&mut self.inventory);
         match read {
             Ok(item) => {
+                let is_gone = is_gone(&self.definitions, &item);
                 inventory.invalid.remove(&id);
                 inventory.insert(item);
+                if is_gone {
+                    inventory.definitions_gone.insert(id.name.clone());
+                }
             }
             Err(why) => {
                 inventory.remove(&id);
@@ -216,7 +221,7 @@ impl Mirror {
         match item {
             Item::Integration(object, _) => {
                 let uses = config_map(&object.spec).and_then(|name| self.definitions.get(name)).cloned();
-                Item::Integration(object, uses)
+                Item::Integration(object, uses.flatten())
             }
             other => other,
         }
@@ -258,14 +263,14 @@ impl Mirror {
                 let there: BTreeSet<&str> = all.iter().map(|defined| defined.name.as_str()).collect();
                 let known = self.definitions.keys().filter(|name| !there.contains(name.as_str()));
                 let gone: Vec<String> = known.cloned().collect();
-                let gone = gone.into_iter().filter(|name| self.define(name, None)).collect::<Vec<_>>();
+                let gone = gone.into_iter().filter(|name| self.definitions.remove(name).is_some()).collect::<Vec<_>>();
                 changed.extend(gone);
                 changed.extend(all.into_iter().filter_map(|d| self.define(&d.name, d.uses).then_some(d.name)));
             }
             News::Set(defined) => {
                 changed.extend(self.define(&defined.name, defined.uses).then_some(defined.name));
             }
-            News::Gone { name, .. } => changed.extend(self.define(&name, None).then_some(name)),
+            News::Gone { name, .. } => changed.extend(self.definitions.remove(&name).map(|_| name)),
         }
         if changed.is_empty() {
             return BTreeSet::new();
@@ -276,22 +281,37 @@ impl Mirror {
         let due = users.iter().map(|user| ObjectId::new(Kind::Integration, user.name())).collect();
         for user in users {
             let item = self.with_uses(Item::Integration(user, None));
-            Arc::make_mut(&mut self.inventory).insert(item);
+            let (is_gone, name) = (is_gone(&self.definitions, &item), item.metadata().name.clone());
+            let inventory = Arc::make_mut(&mut self.inventory);
+            inventory.insert(item);
+            match is_gone {
+                true => {
+                    inventory.definitions_gone.insert(name);
+                }
+                false => {
+                    inventory.definitions_gone.remove(&name);
+                }
+            }
         }
         due
     }
 
     /// Takes in what a ConfigMap says; whether that is new.
     fn define(&mut self, name: &str, uses: Option<Arc<Uses>>) -> bool {
-        let known = self.definitions.get(name).map(|known| &known.digest);
-        if known == uses.as_ref().map(|uses| &uses.digest) {
-            return false;
+        let digest = |uses: &Option<Arc<Uses>>| uses.as_ref().map(|uses| uses.digest.clone());
+        let is_new = self.definitions.get(name).is_none_or(|known| digest(known) != digest(&uses));
+        if is_new {
+            self.definitions.insert(name.to_string(), uses);
         }
-        match uses {
-            Some(uses) => drop(self.definitions.insert(name.to_string(), uses)),
-            None => drop(self.definitions.remove(name)),
-        }
-        true
+        is_new
+    }
+}
+
+/// Whether an integration names a ConfigMap that is not there.
+fn is_gone(definitions: &BTreeMap<String, Option<Arc<Uses>>>, item: &Item) -> bool {
+    match item {
+        Item::Integration(object, _) => config_map(&object.spec).is_some_and(|name| !definitions.contains_key(name)),
+        _ => false,
     }
 }
 

@@ -39,6 +39,8 @@ pub enum Told<H> {
     Lost(&'static str, PlaceError),
     /// It is followed, or again.
     Followed(&'static str),
+    /// Its history went back: the server was restored from an older backup, or is another one.
+    Rewound(&'static str),
 }
 
 /// Room for something that was told and is not taken in yet: whoever tells more than is taken in waits.
@@ -112,6 +114,7 @@ impl<H: 'static> Follower<H> {
             reopen: self.reopen.clone(),
             hear,
             room: Arc::new(Semaphore::new(ROOM)),
+            latest: 0,
         };
         self.tasks.spawn_on(one.run(), self.server.handle());
     }
@@ -159,6 +162,8 @@ struct Follow<T, H, F> {
     reopen: watch::Receiver<()>,
     hear: F,
     room: Arc<Semaphore>,
+    /// The latest revision that was seen.
+    latest: u64,
 }
 
 /// Why a watch ended.
@@ -204,6 +209,11 @@ impl<T: Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
         loop {
             match pages::list(&self.server, &self.paths, &self.listing).await {
                 Ok(listed) => {
+                    let now = listed.revision.parse().unwrap_or(self.latest);
+                    if now < self.latest {
+                        (self.tell)(Told::Rewound(resource));
+                    }
+                    self.latest = now;
                     self.told(News::All(listed.items)).await;
                     (self.tell)(Told::Followed(resource));
                     pause = PAUSE;
@@ -320,6 +330,7 @@ impl<T: Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
                 _ => return Ended::Over(false),
             }
             *revision = named.metadata.resource_version;
+            self.latest = revision.parse().unwrap_or(self.latest).max(self.latest);
         }
     }
 }

@@ -3,6 +3,7 @@
 mod approvals;
 mod carries;
 mod counted;
+mod deletes;
 mod deputies;
 mod gitops;
 mod hostile;

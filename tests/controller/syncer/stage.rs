@@ -85,7 +85,8 @@ impl Stage {
 }
 
 /// Flags that tests need not wait long with.
-pub const SYNCER: [&str; 6] = ["--role", "syncer", "--lease-duration", "3s", "--request-timeout", "3s"];
+pub const SYNCER: [&str; 8] =
+    ["--role", "syncer", "--lease-duration", "3s", "--request-timeout", "3s", "--delete-after", "1s"];
 
 /// A process that does the syncer's work in a namespace.
 pub fn syncer(namespace: &Namespace<'_>) -> Replica {

@@ -6,7 +6,7 @@ use crate::replica::Replica;
 use crate::replica::until;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 #[test]
 fn metrics_tell_what_was_done_what_failed_and_how_targets_stand() {
@@ -130,4 +130,37 @@ fn the_lines_of_a_pass_have_one_id_and_the_canary_is_in_none() {
     for (what, text) in [("log", syncer.log.join("\n")), ("metrics", metrics), ("status", status), ("events", events)] {
         assert!(!text.contains("CANARY"), "in the {what}: {text}");
     }
+}
+
+/// "A pass over 7,000 records lets an unrelated change through": also while none of its writes is answered.
+#[test]
+fn a_long_look_at_everything_holds_up_no_other_change() {
+    let stage = Stage::new("long");
+    let (swallows, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let (is_on, count) = (swallows.clone(), asked.clone());
+    let _proxy = stage.way_to_eu(move |seen| {
+        let is_it = seen.writes() && seen.path.contains("/connections/old-") && is_on.load(Ordering::Relaxed);
+        if seen.path.contains("/connections/old-0?") && is_it {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        if is_it { Fate::Swallow } else { Fate::Pass }
+    });
+    let arguments = ["--role", "syncer", "--lease-duration", "3s", "--request-timeout", "60s"];
+    let _syncer = Replica::start(&stage.us, &arguments);
+    let keys: Vec<String> = (0..20).map(|n| format!("old-{n}")).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let mut all: Vec<_> = keys.iter().map(|key| connection(key, "api")).collect();
+    all.extend([integration("lead", &keys), sync("Apply")]);
+    stage.in_us(&all);
+    until_stands(&stage, "eu", "InSync");
+    // The sync is renamed: every record is written anew.
+    swallows.store(true, Ordering::Relaxed);
+    let mut renamed = sync("Apply");
+    renamed["metadata"]["name"] = json!("renamed");
+    kubectl(&stage.us, &["delete", SYNC]);
+    stage.in_us(&[renamed]);
+    until("all is being written", || asked.load(Ordering::Relaxed) == 1);
+    stage.in_us(&[connection("fresh", "api"), integration("uses-fresh", &["fresh"])]);
+    until_field(&stage.eu, "integration/uses-fresh", ".metadata.name", "uses-fresh");
+    assert_eq!(asked.load(Ordering::Relaxed), 1, "it came while nothing else was answered");
 }

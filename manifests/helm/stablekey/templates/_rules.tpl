@@ -11,6 +11,9 @@ manifests/tenant-access, manifests/token-renewal. They are given the chart's roo
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
 {{- end }}
 
 {{- define "stablekey.rules.target" -}}
@@ -23,6 +26,9 @@ manifests/tenant-access, manifests/token-renewal. They are given the chart's roo
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
 {{- end }}
 
 {{- define "stablekey.rules.syncer" -}}
