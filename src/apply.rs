@@ -1,7 +1,8 @@
 //! Carries out a plan against places, as far as it was consented to, and proves it done.
 
+use crate::api::Kind;
 use crate::engine::canonical::{Digest, Digesting};
-use crate::engine::item::Item;
+use crate::engine::item::{Item, ObjectId};
 use crate::engine::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, State, Target};
 use crate::engine::world::{TenantView, View, World};
 use crate::tenant::approvals::{Approvals, Kept};
@@ -158,7 +159,6 @@ pub fn apply_but(
     interrupted: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&str, &Outcome),
 ) -> Result<Report, Refusal> {
-    fit(tenants, plan)?;
     let mut sessions = begin(tenants, plan)?;
     let consented = consented(plan, consent, approvals)?;
     for (tenant, new) in &consented.new {
@@ -213,24 +213,6 @@ fn consume(approvals: &dyn Approvals, plan: &Plan, consented: &Consented, report
         });
         report.unsettled.extend(consumed.err().map(|error| (target.tenant.clone(), error)));
     }
-}
-
-/// What does not fit into its place is an error before anything is written.
-fn fit(tenants: &dyn Tenants, plan: &Plan) -> Result<(), PlaceError> {
-    for (target, action) in plan.actions().filter(|(target, _)| !target.suspended) {
-        let (Some(from), Some(place)) = (&action.change.definition, tenants.place(&target.tenant)) else { continue };
-        let largest = place.largest_definition();
-        if largest == u64::MAX {
-            continue;
-        }
-        // One that cannot be read fails when its turn comes, and holds back only what needs it.
-        let bytes = tenants.definition(from).map_or(0, |bytes| bytes.len());
-        if bytes as u64 > largest {
-            let why = format!("its definition is {bytes} bytes, and {} takes at most {largest}", target.tenant);
-            return Err(PlaceError::Refused { object: action.change.object.clone(), why });
-        }
-    }
-    Ok(())
 }
 
 type Sessions<'a> = BTreeMap<String, Box<dyn Session + 'a>>;
@@ -423,7 +405,8 @@ fn carry_out(
             };
             let mut unsure = Vec::new();
             let mut begun = BTreeSet::new();
-            session.apply_all(&actions, &|from| tenants.definition(from), interrupted, &mut |position, result| {
+            let bytes = |from: &DefinitionFrom| fitting(tenants, tenant, from);
+            session.apply_all(&actions, &bytes, interrupted, &mut |position, result| {
                 let Some(&action) = actions.get(position) else { return };
                 begun.insert(position);
                 match result {
@@ -436,7 +419,7 @@ fn carry_out(
                 let outcome = if interrupted() {
                     Outcome::Failed(PlaceError::Unsure { object: action.change.object.clone(), why })
                 } else {
-                    make_sure(tenants, action, session.as_mut(), why)
+                    make_sure(action, &bytes, session.as_mut(), why)
                 };
                 settle(&mut outcomes, progress, action, outcome);
             }
@@ -448,6 +431,17 @@ fn carry_out(
     let told =
         ordered.into_iter().filter_map(|(_, action)| Some((action.id.clone(), outcomes.remove(action.id.as_str())?)));
     Report { outcomes: told.collect(), unsettled: Vec::new() }
+}
+
+/// The bytes of a definition; an error where `tenant` does not take as many.
+fn fitting(tenants: &dyn Tenants, tenant: &str, from: &DefinitionFrom) -> Result<Vec<u8>, PlaceError> {
+    let definition = tenants.definition(from)?;
+    let largest = tenants.place(tenant).map_or(u64::MAX, Place::largest_definition);
+    if definition.len() as u64 <= largest {
+        return Ok(definition);
+    }
+    let why = format!("its definition is {} bytes, and {tenant} takes at most {largest}", definition.len());
+    Err(PlaceError::TooLarge { object: ObjectId::new(Kind::Integration, &from.integration), why })
 }
 
 /// Every action after those that it rests on; a rest that the plan does not name is no obstacle.
@@ -475,7 +469,12 @@ fn in_order(plan: &Plan) -> Vec<(&str, &Action)> {
 }
 
 /// What became of a change whose answer was lost: it is looked at, and made where it was not.
-fn make_sure(tenants: &dyn Tenants, action: &Action, session: &mut dyn Session, why: String) -> Outcome {
+fn make_sure(
+    action: &Action,
+    bytes: &dyn Fn(&DefinitionFrom) -> Result<Vec<u8>, PlaceError>,
+    session: &mut dyn Session,
+    why: String,
+) -> Outcome {
     let object = action.change.object.clone();
     match session.look(&object) {
         // Of what is only recorded the object tells nothing: it is recorded again.
@@ -483,7 +482,7 @@ fn make_sure(tenants: &dyn Tenants, action: &Action, session: &mut dyn Session, 
             Outcome::Done
         }
         Ok(now) if Item::same(now.as_ref(), action.change.before.as_ref()) => {
-            let definition = action.change.definition.as_ref().map(|from| tenants.definition(from)).transpose();
+            let definition = action.change.definition.as_ref().map(bytes).transpose();
             match definition.and_then(|definition| session.apply(action, definition.as_deref())) {
                 Ok(()) => Outcome::Done,
                 Err(error) => Outcome::Failed(error),

@@ -232,6 +232,8 @@ fn a_sync_goes_elsewhere_and_its_overrides_have_a_shape() {
         Kind::TenantSync,
     );
     bad(&of(json!(["us-prod"]), json!([])), Kind::TenantSync, "a sync cannot copy a tenant to itself");
+    good(&of(json!(["eu-prod", "eu-dev"]), json!([])), Kind::TenantSync);
+    bad(&of(json!(["eu-prod", "eu-dev", "eu-prod"]), json!([])), Kind::TenantSync, "each tenant may be listed once");
     for shape in [
         json!({"tenant": "eu-prod", "stableKey": "x", "reason": "r"}),
         json!({"tenant": "eu-prod", "stableKey": "x", "input": "a", "reason": "r"}),

@@ -24,6 +24,8 @@ pub const INPUT_NAME: &str = "the name of an input is at most 253 characters: sh
 pub const PERCENT: &str = "a percentage is 0 to 100";
 /// A sync into its own source.
 pub const SYNC_TO_ITSELF: &str = "a sync cannot copy a tenant to itself: take it out of `to`";
+/// A sync twice into one tenant.
+pub const SYNC_TWICE: &str = "each tenant may be listed once in `to`: keep one of the two";
 /// An override of none of the shapes.
 pub const OVERRIDE_SHAPE: &str = "an override is one of {stableKey, input, value}, {stableKey, input, secretRef}, {stableKey, field, value}, {integration, variable, stableKey} and {object, field, keep: true}, each with tenant and reason";
 /// An override of a field that no override changes.
@@ -245,6 +247,9 @@ fn integration(i: &Object<IntegrationSpec>, found: &mut Vec<Violation>) {
 fn sync(s: &Object<TenantSyncSpec>, found: &mut Vec<Violation>) {
     if s.spec.to.contains(&s.spec.from) {
         found.push(Violation::new(&["spec", "to"], SYNC_TO_ITSELF));
+    }
+    for (position, _) in duplicates(s.spec.to.iter().map(String::as_str)) {
+        found.push(Violation::new(&["spec", "to", &position.to_string()], SYNC_TWICE));
     }
     for (position, o) in s.spec.overrides.iter().enumerate() {
         let position = position.to_string();

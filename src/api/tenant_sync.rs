@@ -30,8 +30,9 @@ pub struct TenantSyncSpec {
     /// The tenant that is copied.
     #[schemars(length(min = 1, max = 253))]
     pub from: String,
-    /// The tenants that it is copied to.
+    /// The tenants that it is copied to, each once.
     #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 253)))]
+    #[x_kube(validation = Rule::new("self.all(x, self.exists_one(y, y == x))").message(rules::SYNC_TWICE))]
     pub to: Vec<String>,
     /// Which integrations, by metadata.name; `*` matches any run of characters.
     #[schemars(length(min = 1, max = 256), inner(length(min = 1, max = 253)))]

@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::controller::bearer::TokenFile;
 use crate::controller::options::{delete_after, lease_duration, namespace, request_timeout, resync};
-use crate::controller::{self, Fault, Options, Role, log};
+use crate::controller::{self, Options, Role, log};
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -141,16 +141,13 @@ enum LogLevel {
 
 impl Controller {
     pub(super) fn run(self) -> Result<u8, Failure> {
-        let help = |fault: &Fault| match fault {
-            Fault::Cluster(_) => "run it in a cluster, or name one: KUBECONFIG, or kubectl config use-context",
-            Fault::Listen { .. } => "give a free one: --listen 0.0.0.0:8081",
-            Fault::MetricsToken { .. } => "write a token to it, or leave out --metrics-token-file",
-            Fault::Signals(_) | Fault::Role { .. } | Fault::Mistake => {
-                "start it again; if it goes on, the log says more"
-            }
-        };
-        controller::run(&self.options()).map_err(|fault| Failure::new(fault.to_string(), help(&fault)))?;
-        Ok(0)
+        let options = self.options();
+        match controller::run(&options) {
+            Ok(()) => Ok(0),
+            // The log says it, in its last line: whatever reads JSON reads nothing else.
+            Err(_) if options.log_format == log::Format::Json => Ok(1),
+            Err(fault) => Err(Failure::new(fault.to_string(), fault.help())),
+        }
     }
 
     fn options(self) -> Options {

@@ -140,6 +140,7 @@ mod tests {
     #[tokio::test]
     async fn it_answers_what_is_so_now() {
         let health = Health::default();
+        health.readiness.stands_by(crate::controller::Role::Syncer);
         let address = listening(health.clone()).await;
         assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200 OK\r\n"));
         let waiting = health.readiness.waits("syncer", "the Lease");
@@ -161,6 +162,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");
         let health = Health { metrics_token: Some(TokenFile::new(file.clone())), ..Health::default() };
+        health.readiness.stands_by(crate::controller::Role::Syncer);
         let address = listening(health).await;
         let with =
             async |header: &str| say(address, &format!("GET /metrics HTTP/1.1\r\nHost: x\r\n{header}\r\n")).await;

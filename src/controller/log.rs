@@ -144,6 +144,24 @@ mod tests {
         assert_ne!(lines[0]["span"]["pass"], lines[2]["span"]["pass"]);
     }
 
+    /// Of a process of its own: what it prints otherwise is not ours to say here.
+    #[test]
+    fn a_panic_is_a_line_of_the_log_without_what_it_says() {
+        const PANICS: &str = "STABLEKEY_TEST_PANICS";
+        if std::env::var_os(PANICS).is_some() {
+            start(Format::Json, Level::ERROR);
+            panic!("CANARY");
+        }
+        let this = "controller::log::tests::a_panic_is_a_line_of_the_log_without_what_it_says";
+        let mut process = std::process::Command::new(std::env::current_exe().unwrap());
+        let output = process.args(["--exact", "--nocapture", this]).env(PANICS, "1").output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        let said: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap_or_else(|_| panic!("{text}"));
+        assert_eq!((&said["level"], output.status.success()), (&"ERROR".into(), false));
+        assert!(said["place"].as_str().unwrap().starts_with("src/controller/log.rs:"), "{said}");
+        assert!(!text.contains("CANARY"));
+    }
+
     #[test]
     fn text_is_a_line_without_colours() {
         let lines = logged(Format::Text, || {

@@ -1,6 +1,7 @@
 //! What the operator is told when it starts. What is wrong is refused with what is right.
 
 use super::bearer::TokenFile;
+use super::lease::LONGEST;
 use super::log;
 use super::role::Role;
 use std::net::SocketAddr;
@@ -80,7 +81,7 @@ pub fn namespace(text: &str) -> Result<String, String> {
 
 /// How long a Lease lasts: whole seconds, as a Lease can say.
 pub fn lease_duration(text: &str) -> Result<Duration, String> {
-    let range = SECOND..=SECOND * 600;
+    let range = SECOND..=LONGEST;
     let whole = duration(text, &range).ok().filter(|duration| duration.subsec_nanos() == 0);
     whole.ok_or_else(|| "write whole seconds from 1s to 10m, such as 15s".to_string())
 }

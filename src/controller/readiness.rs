@@ -2,7 +2,7 @@
 
 use super::lease::Leadership;
 use super::role::Role;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,8 +18,18 @@ struct State {
     /// Who leads, or stands by.
     roles: BTreeMap<Role, Option<Leadership>>,
     /// Who waits for what, in the order in which it was said.
-    waits: BTreeMap<u64, (String, String)>,
+    waits: BTreeMap<u64, Wait>,
     next: u64,
+    /// How many namespaces each role looks after.
+    namespaces: usize,
+}
+
+#[derive(Debug)]
+struct Wait {
+    who: String,
+    what: String,
+    /// The namespace in which it was refused: the others do not wait for it.
+    refused_in: Option<String>,
 }
 
 /// Something that is waited for, until this value is dropped.
@@ -31,13 +41,20 @@ pub struct Waiting {
 }
 
 impl Readiness {
+    /// Of a process of which each role looks after so many namespaces.
+    pub fn of(namespaces: usize) -> Self {
+        let readiness = Readiness::default();
+        readiness.state().namespaces = namespaces;
+        readiness
+    }
+
     /// `who` is not ready until it has `what`: as in "syncer: waits for what". Of a part of a role, `who`
     /// begins with the role.
     pub fn waits(&self, who: impl Into<String>, what: impl Into<String>) -> Waiting {
         let mut state = self.state();
         let number = state.next;
         state.next += 1;
-        state.waits.insert(number, (who.into(), what.into()));
+        state.waits.insert(number, Wait { who: who.into(), what: what.into(), refused_in: None });
         Waiting { readiness: self.clone(), number }
     }
 
@@ -51,23 +68,25 @@ impl Readiness {
         self.state().roles.insert(role, None);
     }
 
-    /// Whether nothing is waited for, and a line for each thing that is, or for each role.
+    /// Whether nothing is waited for, and a line for each thing that is, or for each role. What was refused is
+    /// named, and waited for only where a role is refused in every namespace.
     pub fn report(&self) -> (bool, String) {
         let state = self.state();
+        let ready = state.is_ready();
         let mut text = String::new();
-        for (who, what) in state.waits.values().take(LINES) {
-            let _ = writeln!(text, "{who}: waits for {what}");
-        }
-        if state.waits.len() > LINES {
-            let _ = writeln!(text, "and {} more", state.waits.len() - LINES);
-        }
-        if state.waits.is_empty() {
+        if ready {
             for (role, leadership) in &state.roles {
                 let leads = leadership.as_ref().is_some_and(Leadership::holds);
                 let _ = writeln!(text, "{role}: {}", if leads { "leads" } else { "standby" });
             }
         }
-        (state.waits.is_empty(), text)
+        for Wait { who, what, .. } in state.waits.values().take(LINES) {
+            let _ = writeln!(text, "{who}: {} {what}", if ready { "goes on without" } else { "waits for" });
+        }
+        if state.waits.len() > LINES {
+            let _ = writeln!(text, "and {} more", state.waits.len() - LINES);
+        }
+        (ready, text)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -75,11 +94,33 @@ impl Readiness {
     }
 }
 
+impl State {
+    fn is_ready(&self) -> bool {
+        // Before any role stands somewhere, nobody could say what is waited for.
+        if self.roles.is_empty() {
+            return false;
+        }
+        let mut refused: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for wait in self.waits.values() {
+            let Some(namespace) = &wait.refused_in else { return false };
+            refused.entry(&wait.who).or_default().insert(namespace);
+        }
+        refused.values().all(|namespaces| namespaces.len() < self.namespaces)
+    }
+}
+
 impl Waiting {
     /// Says more exactly what is waited for.
     pub fn now_for(&self, what: impl Into<String>) {
-        if let Some((_, waits)) = self.readiness.state().waits.get_mut(&self.number) {
-            *waits = what.into();
+        if let Some(wait) = self.readiness.state().waits.get_mut(&self.number) {
+            wait.what = what.into();
+        }
+    }
+
+    /// It is refused in a namespace: until somebody grants it, the other namespaces do not wait for it.
+    pub fn refused_in(&self, namespace: &str) {
+        if let Some(wait) = self.readiness.state().waits.get_mut(&self.number) {
+            wait.refused_in = Some(namespace.to_string());
         }
     }
 }
@@ -106,6 +147,26 @@ mod tests {
         readiness.leads(Role::Binder, Leadership::always());
         readiness.stands_by(Role::Syncer);
         assert_eq!(readiness.report(), (true, "binder: leads\nsyncer: standby\n".to_string()));
+    }
+
+    #[test]
+    fn what_is_refused_in_one_namespace_of_several_is_not_waited_for() {
+        let readiness = Readiness::of(2);
+        readiness.leads(Role::Binder, Leadership::always());
+        let secrets = readiness.waits("binder", "secrets of namespace dev");
+        let connections = readiness.waits("binder", "connections of namespace dev");
+        secrets.refused_in("dev");
+        assert!(!readiness.report().0, "the connections may still be there soon");
+        connections.refused_in("dev");
+        connections.now_for("connections of namespace dev: not allowed");
+        let said = "binder: leads\nbinder: goes on without secrets of namespace dev\n\
+                    binder: goes on without connections of namespace dev: not allowed\n";
+        assert_eq!(readiness.report(), (true, said.to_string()));
+        let other = readiness.waits("binder", "secrets of namespace us");
+        other.refused_in("us");
+        assert!(!readiness.report().0, "it can work nowhere");
+        drop((other, secrets, connections));
+        assert_eq!(readiness.report(), (true, "binder: leads\n".to_string()));
     }
 
     #[test]

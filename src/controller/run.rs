@@ -8,6 +8,7 @@ use super::lease::{Election, Standing, Timings};
 use super::log::{self, Passes, random};
 use super::metrics::Metrics;
 use super::options::Options;
+use super::readiness::Readiness;
 use super::role::Role;
 use super::standing::Place;
 use super::stop::{Stop, Stopper};
@@ -66,6 +67,20 @@ pub enum Fault {
     Mistake,
 }
 
+impl Fault {
+    /// What to do about it.
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Fault::Cluster(_) => "run it in a cluster, or name one: KUBECONFIG, or kubectl config use-context",
+            Fault::Listen { .. } => "give a free one: --listen 0.0.0.0:8081",
+            Fault::MetricsToken { .. } => "write a token to it, or leave out --metrics-token-file",
+            Fault::Signals(_) | Fault::Role { .. } | Fault::Mistake => {
+                "start it again; if it goes on, the log says more"
+            }
+        }
+    }
+}
+
 /// Runs the operator until it is asked to end, by SIGTERM or SIGINT; a second one ends it at once.
 pub fn run(options: &Options) -> Result<(), Fault> {
     take_small_pages();
@@ -79,7 +94,7 @@ pub fn run(options: &Options) -> Result<(), Fault> {
     });
     match &result {
         Ok(()) => info!("ended"),
-        Err(fault) => error!(why = %fault, "ended"),
+        Err(fault) => error!(why = %fault, help = fault.help(), "ended"),
     }
     result
 }
@@ -90,7 +105,7 @@ fn connect(options: &Options) -> Result<(Arc<Servers>, Server, Metrics), Fault> 
     let home = KubernetesPlace { namespace, kubeconfig: None };
     let server = servers.of(&home).map_err(Fault::Cluster)?;
     let metrics = Metrics::new();
-    let server = server.observed(metrics.observer(server.name()));
+    let server = server.observed(metrics.observer(server.name())).settling();
     Ok((servers, server, metrics))
 }
 
@@ -104,7 +119,8 @@ async fn serve(options: &Options, servers: &Arc<Servers>, server: &Server, metri
     let cannot = |why| Fault::Listen { address: options.listen, why };
     let listener = TcpListener::bind(options.listen).await.map_err(cannot)?;
     info!(address = %listener.local_addr().map_err(cannot)?, cluster = server.name(), "answers /healthz, /readyz and /metrics");
-    let health = Health { metrics, metrics_token: options.metrics_token.clone(), ..Health::default() };
+    let readiness = Readiness::of(options.namespaces.len());
+    let health = Health { metrics, readiness, metrics_token: options.metrics_token.clone(), ..Health::default() };
     // What is spawned ends with this value.
     let mut besides = JoinSet::new();
     besides.spawn(health.clone().serve(listener));

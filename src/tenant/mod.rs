@@ -147,6 +147,14 @@ pub enum PlaceError {
         /// Why, and what to do.
         why: String,
     },
+    /// It is larger than the place takes: only another content helps.
+    #[error("{object}: {why}")]
+    TooLarge {
+        /// The object.
+        object: ObjectId,
+        /// How large it is, and how large it may be.
+        why: String,
+    },
     /// We may not.
     #[error("{what}: {why}")]
     Forbidden {
@@ -190,6 +198,7 @@ impl PlaceError {
             PlaceError::Busy { .. } => "busy",
             PlaceError::Changed { .. } => "changed",
             PlaceError::Refused { .. } => "refused",
+            PlaceError::TooLarge { .. } => "too-large",
             PlaceError::Forbidden { .. } => "forbidden",
             PlaceError::Failed { .. } => "failed",
             PlaceError::Unsure { .. } => "unsure",

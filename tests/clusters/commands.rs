@@ -52,13 +52,16 @@ fn a_definition_goes_with_its_integration_and_comes_back_byte_for_byte() {
 }
 
 #[test]
-fn a_definition_too_large_for_a_cluster_is_an_error_before_anything_is_written() {
-    let stage = Stage::with_a_source("large");
+fn a_definition_too_large_for_a_cluster_holds_back_only_its_integration() {
+    let stage = Stage::with_a_source("too-large");
     with_a_definition(&stage, 900_000);
     let apply = stage.run(&["apply", "--yes"]);
     assert_eq!(apply.code, 1, "{}", apply.words());
-    assert!(apply.words().contains("at most 900000"), "{}", apply.words());
-    assert_eq!(stage.names(), [""; 0]);
+    assert!(apply.words().contains("Integration/one: its definition is"), "{}", apply.words());
+    assert!(apply.words().contains("bytes, and eu takes at most 900000"), "{}", apply.words());
+    assert_eq!(stage.names(), ["connection/a", "connection/c", "integration/two"]);
+    with_a_definition(&stage, 10);
+    stage.apply();
 }
 
 #[test]

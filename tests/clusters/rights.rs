@@ -80,7 +80,9 @@ fn credentials_that_are_revoked_are_told() {
     loop {
         let plan = stage.run(&["plan"]);
         if plan.code == 1 {
-            assert!(plan.words().contains("credentials are not accepted"), "{}", plan.words());
+            let said =
+                "the credentials of context eu are not accepted: they expired or were revoked; sign in to that cluster";
+            assert!(plan.words().contains(said), "{}", plan.words());
             return;
         }
         assert!(std::time::Instant::now() < deadline, "still accepted");

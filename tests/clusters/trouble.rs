@@ -3,9 +3,14 @@
 use crate::proxy::{Fate, Proxy};
 use crate::stage::{Answer, Stage, connection};
 use http::StatusCode;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use stablekey_clusters::{Cluster, Options, run, run_with_input};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::{ServerConfig, ServerConnection};
 
 /// A tenant that cannot be reached holds back only itself, and the exit code says so.
 fn is_held_back_alone(stage: &Stage, why: &str) {
@@ -108,7 +113,42 @@ fn a_wrong_certificate_is_unreachable() {
     stage.write(".kubeconfig", &ours.replace(&authority(&ours), &authority(&theirs)));
     let path = stage.root().join(".kubeconfig");
     stage.by(&path);
-    is_held_back_alone(&stage, "certificate");
+    is_held_back_alone(&stage, "the API server's certificate is signed by no authority that is trusted here");
+}
+
+/// A server with one certificate that it signed itself, which the kubeconfig has as that of the CA.
+#[test]
+fn a_certificate_that_signs_itself_is_told_with_what_to_do() {
+    let mut stage = Stage::with_a_source("self-signed");
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(["127.0.0.1".to_string()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key).unwrap();
+    let key_bytes = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let config = Arc::new(config.with_single_cert(vec![certificate.der().clone()], key_bytes).unwrap());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // It ends with the tests.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut tls = ServerConnection::new(config.clone()).unwrap();
+            let _ = stream.and_then(|mut stream| tls.complete_io(&mut stream));
+        }
+    });
+    stage.write(".ca.pem", &certificate.pem());
+    let kubeconfig = format!(
+        "{{apiVersion: v1, kind: Config, current-context: eu, contexts: [{{name: eu, context: {{cluster: eu, user: eu}}}}],\n\
+         clusters: [{{name: eu, cluster: {{server: 'https://127.0.0.1:{port}', certificate-authority: {}}}}}],\n\
+         users: [{{name: eu, user: {{token: x}}}}]}}\n",
+        stage.root().join(".ca.pem").display()
+    );
+    stage.write(".kubeconfig", &kubeconfig);
+    let path = stage.root().join(".kubeconfig");
+    stage.by(&path);
+    let says = "of eu: cannot be reached: the API server's certificate is that of a CA (self-signed)";
+    is_held_back_alone(&stage, says);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a process answers, and how it is told what to do.
 
-use crate::replica::{Replica, account, until};
-use stablekey_clusters::{Namespace, run, shared};
+use crate::replica::{Replica, account, command, until};
+use stablekey_clusters::{Namespace, run, run_with_input, shared};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -60,6 +60,40 @@ fn it_says_how_it_is_configured_by_flags_and_environment() {
     assert!(leads["identity"].as_str().unwrap().starts_with("a-pod_"), "{leads}");
 }
 
+/// A namespace in which it may nothing is named, and keeps it from nothing else; granted, it is worked on.
+#[test]
+fn a_namespace_that_is_refused_does_not_keep_the_others_waiting() {
+    let (allowed, refused) = (shared("us").namespace("allowed"), shared("us").namespace("refused"));
+    let connection = |namespace: &Namespace<'_>| {
+        let text = "{apiVersion: stablekey.dev/v1alpha1, kind: Connection, metadata: {name: crm}, spec: {stableKey: crm, \
+                    component: {key: c}, type: t, credentials: Customer}}";
+        run_with_input(namespace.kubectl().args(["apply", "--server-side", "-f", "-"]), text).unwrap();
+    };
+    connection(&allowed);
+    connection(&refused);
+    let is_looked_at = |namespace: &Namespace<'_>| {
+        let path = "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}";
+        run(namespace.kubectl().args(["get", "connection", "crm", "-o", path])).unwrap() == "True"
+    };
+    let both_roles = ["--role", "both", "--namespace", refused.name()];
+    let replica = Replica::by(command(&allowed, &both(&allowed, &[&allowed]), &both_roles));
+    let both_lead = "binder: leads\nsyncer: leads\n";
+    until("it is ready", || {
+        let ready = replica.get("/readyz");
+        ready.code == 200 && ready.body.starts_with(both_lead)
+    });
+    let body = replica.get("/readyz").body;
+    for role in ["binder: goes on without tenants of", "syncer: goes on without tenant"] {
+        assert!(body.lines().any(|line| line.starts_with(role) && line.contains(refused.name())), "{role}: {body}");
+    }
+    assert!(body.contains("not allowed: ") && !body.contains(&format!("namespace {}", allowed.name())), "{body}");
+    until("the other is worked on", || is_looked_at(&allowed));
+    assert!(!is_looked_at(&refused));
+    both(&allowed, &[&refused]);
+    until("it is worked on when it is granted", || is_looked_at(&refused));
+    until("nothing is refused", || replica.get("/readyz").body == both_lead);
+}
+
 #[test]
 fn asked_twice_to_end_it_ends_at_once() {
     // It ends while its cluster hangs, so that it has something to wait for.
@@ -74,17 +108,49 @@ fn asked_twice_to_end_it_ends_at_once() {
     assert_eq!(replica.end().code(), Some(1));
 }
 
+/// What a process that cannot run says last: in JSON a line like all others, in text as every command.
 #[test]
 fn an_address_that_is_taken_is_an_error() {
     let namespace = shared("us").namespace("house");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
+    let said = |format: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stablekey"));
+        command.args(["controller", "--role", "binder", "--namespace", namespace.name(), "--listen", &address]);
+        command.args(["--log-format", format]).env("KUBECONFIG", account(&namespace, "binder"));
+        fails(command)
+    };
+    let last = json_to_the_end(&said("json"));
+    assert!(last["why"].as_str().unwrap().contains("cannot be listened on"), "{last}");
+    assert_eq!((&last["level"], &last["message"]), (&"ERROR".into(), &"ended".into()));
+    assert!(last["help"].as_str().unwrap().starts_with("give a free one"), "{last}");
+    let text = said("text");
+    assert!(text.contains("cannot be listened on") && text.contains("= help: give a free one"), "{text}");
+}
+
+#[test]
+fn without_a_cluster_it_says_so() {
+    let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_stablekey"));
-    command.args(["controller", "--role", "binder", "--namespace", namespace.name(), "--listen", &address]);
-    let output = command.env("KUBECONFIG", account(&namespace, "binder")).output().unwrap();
+    command.args(["controller", "--role", "binder", "--namespace", "us"]);
+    command.env("KUBECONFIG", folder.path().join("none")).env_remove("KUBERNETES_SERVICE_HOST");
+    let last = json_to_the_end(&fails(command));
+    assert!(last["why"].as_str().unwrap().contains("there is no kubeconfig"), "{last}");
+}
+
+/// What a command that fails says.
+fn fails(mut command: Command) -> String {
+    let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("cannot be listened on") && said.contains("= help: give a free one"), "{said}");
+    said
+}
+
+/// The last line of a log of which each is an object.
+fn json_to_the_end(log: &str) -> serde_json::Value {
+    let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+    let mut lines: Vec<serde_json::Value> = log.lines().map(read).collect();
+    lines.pop().unwrap()
 }
 
 #[test]
@@ -98,13 +164,9 @@ fn a_token_for_the_metrics_that_is_not_there_is_an_error() {
         command.arg("--metrics-token-file").arg(&file).env("KUBECONFIG", account(&namespace, "binder"));
         command
     };
-    let output = start().output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(
-        said.contains("the metrics' token cannot be read from") && said.contains("= help: write a token"),
-        "{said}"
-    );
+    let last = json_to_the_end(&fails(start()));
+    assert!(last["why"].as_str().unwrap().contains("the metrics' token cannot be read from"), "{last}");
+    assert!(last["help"].as_str().unwrap().contains("write a token"), "{last}");
     std::fs::write(&file, "CANARY").unwrap();
     let mut replica = Replica::by(start());
     assert_eq!((replica.get("/metrics").code, replica.get("/healthz").code), (401, 200));

@@ -169,6 +169,42 @@ fn a_lease_that_somebody_deletes_is_made_again_by_its_holder() {
     assert!(first.leads("binder") && !second.leads("binder"));
 }
 
+/// Somebody edits how long it lasts, and its holder is gone.
+#[test]
+fn a_lease_that_says_it_lasts_for_years_or_nothing_at_all_is_taken_over() {
+    let namespace = namespace();
+    let short = ["--role", "binder", "--lease-duration", "2s"];
+    for (lasts, most) in [("leaseDurationSeconds: 2147483647, ", 60), ("", 20)] {
+        let spec = format!("{{{lasts}holderIdentity: gone, renewTime: '2026-01-01T00:00:00.000000Z'}}");
+        let lease = format!(
+            "{{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {{name: stablekey-binder}}, spec: {spec}}}"
+        );
+        let start = Instant::now();
+        run_with_input(namespace.kubectl().args(["create", "-f", "-"]), &lease).unwrap();
+        let mut replica = Replica::start(&namespace, &short);
+        replica.says("leads");
+        let took = start.elapsed();
+        assert!(took > Duration::from_secs(2) && took < Duration::from_secs(most), "{took:?}");
+        assert_eq!(self::lease(&namespace, "leaseDurationSeconds"), "2");
+        drop(replica);
+        run(namespace.kubectl().args(["delete", "lease", "stablekey-binder"])).unwrap();
+    }
+}
+
+/// Of a holder that lives an edit takes nothing.
+#[test]
+fn a_holder_whose_lease_is_edited_goes_on_leading() {
+    let namespace = namespace();
+    let (first, second) = two(&namespace);
+    for lasts in ["2147483647", "1", "null"] {
+        let patch = format!("{{\"spec\": {{\"leaseDurationSeconds\": {lasts}}}}}");
+        run(namespace.kubectl().args(["patch", "lease", "stablekey-binder", "--type=merge", "-p", &patch])).unwrap();
+        until("it is as its holder says", || lease(&namespace, "leaseDurationSeconds") == "6");
+        assert!(first.leads("binder") && !second.leads("binder"), "{lasts}");
+    }
+    assert_eq!(lease(&namespace, "leaseTransitions"), "0");
+}
+
 #[test]
 fn without_the_right_to_leases_it_waits_and_says_so() {
     let namespace = namespace();

@@ -50,6 +50,16 @@ fn a_tenant_that_claims_the_folder_of_the_tenants_does_not_hold() {
     }
 }
 
+/// A sync that names one target twice is an error at the line of the second, and does nothing.
+#[test]
+fn a_sync_that_names_a_target_twice_does_not_hold() {
+    let spec = "spec:\n  from: dev\n  to:\n  - prod\n  - prod\n  integrations: ['*']\n";
+    let twice = format!("{}{spec}", SYNC.split("spec:").next().unwrap());
+    let root = Root::base().with("syncs.yaml", &twice);
+    root.plan().exits(1).says("each tenant may be listed once in `to`").says("syncs.yaml:8");
+    assert_eq!(actions(&root.plan_json()), Vec::<String>::new());
+}
+
 /// "Of two of one name neither holds", each said at its line, and no cascade follows.
 #[test]
 fn of_two_of_one_name_neither_holds() {

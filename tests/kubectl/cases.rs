@@ -415,6 +415,13 @@ fn of_syncs() -> Vec<Case> {
             vec![to(json!(["us-prod"])), to(json!(["eu-prod", "us-prod"]))],
         ),
         case(
+            "once",
+            "spec.to",
+            rules::SYNC_TWICE,
+            vec![to(json!(["eu-prod", "eu-prod-2"]))],
+            vec![to(json!(["eu-prod", "eu-prod"])), to(json!(["eu-prod", "dev", "eu-prod"]))],
+        ),
+        case(
             "override",
             "spec.overrides[0]",
             rules::OVERRIDE_SHAPE,

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use stablekey::api::Kind;
 use stablekey::tenant::kubernetes::connect::Servers;
 use stablekey::tenant::kubernetes::watch::{Follower, Following, Told};
-use stablekey::tenant::kubernetes::{Listing, News, Paths, Server};
+use stablekey::tenant::kubernetes::{Listing, MOST, News, PAGE, Paths, Server};
 use stablekey_clusters::Cluster;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl Client {
         let (tell, told) = channel();
         let (begun, begins) = channel();
         let tell = Arc::new(move |news: Told<News<Stamped>>| match news {
-            Told::Heard(News::Set(stamped)) => drop(tell.send(stamped)),
+            Told::Heard(News::Set(stamped), _) => drop(tell.send(stamped)),
             Told::Followed(_) => drop(begun.send(())),
             _ => {}
         });
@@ -110,7 +110,7 @@ fn listing(
     let read = move |page: &[Box<RawValue>]| {
         page.iter().filter_map(|object| stamped(serde_json::from_str(object.get()).ok()?)).collect()
     };
-    Listing { path, resource, selector, read: Arc::new(read) }
+    Listing { path, resource, selector, read: Arc::new(read), most: MOST, page: PAGE, keeps_all: true }
 }
 
 /// As little of an object as is looked at.

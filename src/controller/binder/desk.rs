@@ -16,6 +16,7 @@ use crate::api::*;
 use crate::controller::pulse::Pulse;
 use crate::controller::readiness::Waiting;
 use crate::engine::item::ObjectId;
+use crate::tenant::PlaceError;
 use crate::tenant::kubernetes::watch::{Following, Told};
 use crate::tenant::kubernetes::{Live, News, Paths, Trouble};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -209,7 +210,7 @@ impl Desk {
             Told::Heard(News::All(all), _) => self.tenants = all.into_iter().map(is_own).collect(),
             Told::Heard(News::Set(tenant), _) => self.tenants.extend([is_own(tenant)]),
             Told::Heard(News::Gone { name, .. }, _) => drop(self.tenants.remove(&name)),
-            Told::Lost(resource, error) => return self.lost(resource, &error.to_string()),
+            Told::Lost(resource, error) => return self.lost(resource, &error),
             Told::Followed(_) | Told::Rewound(_) => return,
         }
         let tenant = self.tenant();
@@ -246,11 +247,14 @@ impl Desk {
     }
 
     /// Something cannot be followed for now.
-    pub fn lost(&self, resource: &'static str, why: &str) {
+    pub fn lost(&self, resource: &'static str, why: &PlaceError) {
         let namespace = self.paths.namespace();
-        warn!(namespace, resource, why, "cannot be followed");
+        warn!(namespace, resource, %why, "cannot be followed");
         if let Some(waiting) = self.unread.get(resource) {
             waiting.now_for(format!("{resource} of namespace {namespace}: {why}"));
+            if matches!(why, PlaceError::Forbidden { .. }) {
+                waiting.refused_in(namespace);
+            }
         }
     }
 

@@ -30,7 +30,7 @@ impl Desk {
             Told::Heard(Heard::Items(kind, news), _) => self.hear_of_items(kind, news, now),
             Told::Heard(Heard::Secrets(news), _) => self.hear_of_secrets(news, now),
             Told::Heard(Heard::Definitions(news), _) => self.hear_of_definitions(news, now),
-            Told::Lost(resource, error) => self.lost(resource, &error.to_string()),
+            Told::Lost(resource, error) => self.lost(resource, &error),
             // It is there again: whatever failed meanwhile need not wait.
             Told::Followed(SERVER) => self.agenda.hurry(now),
             Told::Followed(_) | Told::Rewound(_) => {}

@@ -12,6 +12,11 @@ use std::time::Duration;
 /// A moment: the time since some start, on one process's monotonic clock.
 pub type Moment = Duration;
 
+/// The longest that a Lease of ours can say that it lasts.
+pub const LONGEST: Duration = Duration::from_secs(600);
+/// Of a Lease that says more, so many times as long as ours lasts is waited.
+const DISBELIEF: u32 = 10;
+
 /// How long a Lease lasts, and what follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timings {
@@ -45,6 +50,13 @@ impl Timings {
         self.lasts * 2 / 15
     }
 
+    /// How long a Lease that says that it lasts so long is waited for. What no replica of ours can have written is
+    /// not believed, or nobody would lead for years; and never less than ours lasts, whoever made it shorter.
+    pub fn waits(self, says: Duration) -> Duration {
+        let believed = if says > LONGEST { self.lasts.saturating_mul(DISBELIEF).min(LONGEST) } else { says };
+        believed.max(self.lasts)
+    }
+
     /// How long one request may take: two fit between a renewal that is due and the end.
     pub fn patience(self) -> Duration {
         self.lasts / 5
@@ -56,7 +68,7 @@ impl Timings {
 pub struct Seen {
     /// Who holds it; nobody where it was released.
     pub holder: Option<String>,
-    /// How long it lasts, as its holder says.
+    /// How long it lasts, as it says.
     pub lasts: Duration,
     /// Its resourceVersion.
     pub version: String,
@@ -187,7 +199,7 @@ impl Candidate {
     }
 
     fn expires(&self) -> Moment {
-        self.last.as_ref().map_or(Moment::ZERO, |seen| self.since.saturating_add(seen.lasts))
+        self.last.as_ref().map_or(Moment::ZERO, |seen| self.since.saturating_add(self.timings.waits(seen.lasts)))
     }
 }
 

@@ -68,7 +68,11 @@ impl Hand {
             Step::Create => self.write(Ask::post(self.collection(), body(&self.held(None))), sent).await,
             Step::Replace(_) => self.write(Ask::put(self.path(), body(&self.held(self.lease.as_ref()))), sent).await,
         };
-        let why = done.err().filter(|trouble| trouble.code() != Some(StatusCode::CONFLICT)).map(|t| t.to_string());
+        let why = done.err().and_then(|trouble| match trouble.code() {
+            Some(StatusCode::CONFLICT) => None,
+            Some(StatusCode::UNAUTHORIZED) => Some(self.server.credentials().not_accepted()),
+            _ => Some(trouble.to_string()),
+        });
         if let Some(why) = why.as_ref().filter(|why| self.logged.as_ref() != Some(why)) {
             warn!(lease = self.election.name, why, "the Lease cannot be asked for");
         }

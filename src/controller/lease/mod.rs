@@ -9,7 +9,7 @@ pub mod candidate;
 mod hand;
 mod leadership;
 
-pub use candidate::Timings;
+pub use candidate::{LONGEST, Timings};
 pub use leadership::Leadership;
 
 use super::stop::Stop;

@@ -223,7 +223,16 @@ impl Agenda {
 
     /// Some of what was given out failed: everything is looked at again, after a pause that grows.
     pub fn failed(&mut self, now: Instant) {
-        let pause = self.pause.map_or(PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE));
+        self.try_again(LONGEST_PAUSE, now);
+    }
+
+    /// Some of what was given out was refused: the pause grows to the resync interval.
+    pub fn refused(&mut self, resync: Duration, now: Instant) {
+        self.try_again(resync.max(LONGEST_PAUSE), now);
+    }
+
+    fn try_again(&mut self, longest: Duration, now: Instant) {
+        let pause = self.pause.map_or(PAUSE, |pause| (pause * 2).min(longest));
         (self.pause, self.again_at) = (Some(pause), Some(now + pause));
     }
 

@@ -218,7 +218,8 @@ impl Hub {
     fn came(&mut self, name: &str, came: &Came, looked_at: LookedAt) {
         let known = self.places.open(name).map(|place| place.mirror.inventory());
         if let Some(target) = self.targets.get_mut(name) {
-            target.came(came, looked_at, |id| known.and_then(|known| known.get(id)), Instant::now());
+            let now_is = |id: &ObjectId| known.and_then(|known| known.get(id));
+            target.came(came, looked_at, now_is, self.context.resync, Instant::now());
         }
     }
 

@@ -7,6 +7,7 @@ use super::statuses::{self, requested_at};
 use crate::api::*;
 use crate::engine::closure::Index;
 use crate::engine::item::ObjectId;
+use crate::tenant::PlaceError;
 use crate::tenant::kubernetes::watch::Told;
 use crate::tenant::kubernetes::{Due, Heard, Live, News, live};
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,7 +82,14 @@ impl Hub {
             Told::Heard(news, _) => news,
             Told::Followed(_) | Told::Rewound(_) => return false,
             Told::Lost(_, error) => {
-                warn!(namespace = self.paths.namespace(), resource, why = %error, "cannot be followed");
+                let namespace = self.paths.namespace();
+                warn!(namespace, resource, why = %error, "cannot be followed");
+                if let Some(waiting) = &self.waiting {
+                    waiting.now_for(format!("{resource} of namespace {namespace}: {error}"));
+                    if matches!(error, PlaceError::Forbidden { .. }) {
+                        waiting.refused_in(namespace);
+                    }
+                }
                 return false;
             }
         };

@@ -105,6 +105,19 @@ pub struct Failure {
     pub code: &'static str,
     /// Why, and what to do.
     pub why: String,
+    /// When it is of use to try again, though nothing changed.
+    pub retry: Retry,
+}
+
+/// When what failed is tried again, though nothing changed; the soonest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Retry {
+    /// After pauses that grow to a minute.
+    Soon,
+    /// After pauses that grow to the resync interval: a person must do something, perhaps where nobody watches.
+    Seldom,
+    /// With the next resync.
+    Resync,
 }
 
 /// What came of looking at everything.
@@ -132,7 +145,21 @@ impl Came {
     /// Of a pass that a mistake of ours ended.
     pub fn broken(target: &str) -> Self {
         let why = "a mistake of ours ended it: report it, with the last lines of the log".to_string();
-        Came { failed: [(target.to_string(), Failure { code: "Mistake", why })].into(), ..Came::default() }
+        Came {
+            failed: [(target.to_string(), Failure { code: "Mistake", why, retry: Retry::Soon })].into(),
+            ..Came::default()
+        }
+    }
+
+    /// When to try again what was not done; `None` where all was.
+    pub fn retry(&self) -> Option<Retry> {
+        let failed = self.failed.values().map(|failure| failure.retry);
+        failed.chain(self.again.then_some(Retry::Soon)).min()
+    }
+
+    /// Whether everything is as it was planned, since all of it failed.
+    fn did_nothing(&self) -> bool {
+        self.done.is_empty() && !self.again
     }
 
     /// A line for each change, and for each that failed.
@@ -140,7 +167,7 @@ impl Came {
         for (id, kind, _) in &self.done {
             info!(tenant, object = %id, action = kind.as_str(), "done");
         }
-        for (id, Failure { code, why }) in &self.failed {
+        for (id, Failure { code, why, .. }) in &self.failed {
             warn!(tenant, action = id, code, why, "failed");
         }
         if self.again {
@@ -156,11 +183,17 @@ impl Failure {
             PlaceError::Busy { .. } => "Busy",
             PlaceError::Changed { .. } => "Changed",
             PlaceError::Refused { .. } => "Refused",
+            PlaceError::TooLarge { .. } => "TooLarge",
             PlaceError::Forbidden { .. } => "Forbidden",
             PlaceError::Failed { .. } => "Unreachable",
             PlaceError::Unsure { .. } => "NoAnswer",
         };
-        Failure { code, why: error.to_string() }
+        let retry = match error {
+            PlaceError::Refused { .. } => Retry::Seldom,
+            PlaceError::TooLarge { .. } => Retry::Resync,
+            _ => Retry::Soon,
+        };
+        Failure { code, why: error.to_string(), retry }
     }
 }
 
@@ -251,11 +284,15 @@ impl Pass {
             leave_out_conflicts(&mut narrowed, &all);
             narrowed
         });
-        if writes && came.is_none() && !syncs.apply.is_empty() {
+        // What was approved and cannot be done holds up nothing else.
+        let did_nothing = came.as_ref().is_none_or(Came::did_nothing);
+        if writes && did_nothing && !syncs.apply.is_empty() {
             let planned = unattended.as_ref().unwrap_or(&all);
             let is_now = |action: &Action| action.needs_approval.is_empty() && !later.contains_key(&action.id);
             if planned.actions().any(|(_, action)| is_now(action)) {
-                came = Some(self.unattended(planned, &later));
+                let mut others = self.unattended(planned, &later);
+                others.failed.extend(came.into_iter().flat_map(|came| came.failed));
+                came = Some(others);
             }
         }
         let unattended = unattended.map(|plan| plan.actions().map(|(_, action)| action.id.clone()).collect());
@@ -269,10 +306,11 @@ impl Pass {
             spent.unwrap_or_else(|error| warn!(tenant = self.target, why = %error, "an approval is kept"));
         }
         let given = syncs.all().map(|sync| (sync.clone(), self.approvals.given(sync, &self.target))).collect();
-        let waiting = match came {
-            None if writes => self.waiting.update((&self.hub.0, &self.hub.1), &all, &self.target, syncs),
-            // What was just done is looked at once more before anybody is asked.
-            _ => self.waiting.known(&self.target, syncs),
+        // What was just done is looked at once more before anybody is asked.
+        let waiting = if writes && came.as_ref().is_none_or(Came::did_nothing) {
+            self.waiting.update((&self.hub.0, &self.hub.1), &all, &self.target, syncs)
+        } else {
+            self.waiting.known(&self.target, syncs)
         };
         let came = Came { took: begun.elapsed(), ..came.unwrap_or_default() };
         came.log(&self.target);
@@ -371,7 +409,7 @@ impl Pass {
         let failure = match refusal {
             Refusal::Place(error) => Failure::of(error),
             Refusal::Void { .. } | Refusal::UnknownDigest { .. } => {
-                Failure { code: "NotApproved", why: refusal.to_string() }
+                Failure { code: "NotApproved", why: refusal.to_string(), retry: Retry::Soon }
             }
         };
         Came { failed: [(self.target.clone(), failure)].into(), ..Came::default() }

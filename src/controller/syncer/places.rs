@@ -8,7 +8,7 @@ use crate::engine::world::View;
 use crate::secret::Secret;
 use crate::tenant::kubernetes::kubeconfig::{TokenExpiry, expiry_of_token};
 use crate::tenant::kubernetes::watch::{self, Follower, Following, Room, Tell, Told};
-use crate::tenant::kubernetes::{Due, Heard, Live, News, Paths, Reading, Server, kubeconfig as vetting};
+use crate::tenant::kubernetes::{Credentials, Due, Heard, Live, News, Paths, Reading, Server, kubeconfig as vetting};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tracing::{info, warn};
@@ -124,7 +124,10 @@ impl Places {
         let server = match kubeconfig {
             None => self.context.server.clone(),
             Some(kubeconfig) => match self.connect(name, kubeconfig).await {
-                Ok(server) => server,
+                Ok(server) => match there.kubeconfig.clone() {
+                    Some(secret) => server.with_credentials(Credentials::Secret { tenant: name.into(), secret }),
+                    None => server,
+                },
                 Err(why) => return Some(Err(Refusal { reason: "KubeconfigRefused", why })),
             },
         };
@@ -143,7 +146,7 @@ impl Places {
         let server = self.context.servers.connect_by(vetted, tenant).await?;
         let leadership = self.context.leadership.clone();
         let server = server.guarded(Arc::new(move || leadership.holds()));
-        Ok(server.observed(self.context.metrics.observer(tenant)))
+        Ok(server.observed(self.context.metrics.observer(tenant)).settling())
     }
 
     /// From now on the token in a tenant's kubeconfig is known to expire so.

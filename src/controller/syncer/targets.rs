@@ -4,14 +4,14 @@ use super::agenda::{Agenda, PassId, WHOLE};
 use super::approvals::Given;
 use super::guard::Guard;
 use super::judge::{self, Evidence};
-use super::pass::{Came, Syncs, Whole};
+use super::pass::{Came, Retry, Syncs, Whole};
 use crate::api::{ReceiptStatus, SyncMode, TargetStatus};
 use crate::engine::canonical::{Digest, Digesting};
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::plan::{ActionKind, Note, Plan, State, Target};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 /// One target.
@@ -80,9 +80,16 @@ impl TargetState {
         self.guard.count_with(in_hand.filter(|(_, writing)| writing.kind == ActionKind::Update).map(|(id, _)| id))
     }
 
-    /// Takes in what was carried out, and says when to go on.
+    /// Takes in what was carried out, and says when to go on: what can only be refused again waits for `resync`.
     /// `now_is` tells what is known of an object.
-    pub fn came(&mut self, came: &Came, looked_at: LookedAt, now_is: impl Fn(&ObjectId) -> Option<Item>, now: Instant) {
+    pub fn came(
+        &mut self,
+        came: &Came,
+        looked_at: LookedAt,
+        now_is: impl Fn(&ObjectId) -> Option<Item>,
+        resync: Duration,
+        now: Instant,
+    ) {
         self.done.extend(came.done.iter().map(|(_, _, digest)| digest.clone()));
         if came.approved {
             self.guard.approved();
@@ -102,10 +109,12 @@ impl TargetState {
                 self.agenda.whole_done();
             }
         }
-        if came.again || !came.failed.is_empty() {
-            self.agenda.failed(now);
-        } else if looked_at == LookedAt::Whole {
-            self.agenda.recovered();
+        match came.retry() {
+            Some(Retry::Soon) => self.agenda.failed(now),
+            Some(Retry::Seldom) => self.agenda.refused(resync, now),
+            Some(Retry::Resync) | None if looked_at == LookedAt::Whole => self.agenda.recovered(),
+            // What else failed before is still to be tried again.
+            Some(Retry::Resync) | None => {}
         }
     }
 
@@ -188,5 +197,38 @@ impl TargetState {
             declared: declared.to_string(),
             live: live.to_string(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pass::Failure;
+    use super::*;
+
+    const RESYNC: Duration = Duration::from_secs(600);
+
+    /// What follows from a look at everything of which these failed.
+    fn after(target: &mut TargetState, retries: &[Retry], now: Instant) -> Option<Duration> {
+        let failure = |retry: &Retry| Failure { code: "Refused", why: String::new(), retry: *retry };
+        let failed = retries.iter().enumerate().map(|(id, retry)| (id.to_string(), failure(retry))).collect();
+        target.came(&Came { failed, ..Came::default() }, LookedAt::Whole, |_| None, RESYNC, now);
+        target.agenda.wakes(now).map(|at| at - now)
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_tried_again() {
+        let (mut target, now) = (TargetState::default(), Instant::now());
+        assert_eq!(after(&mut target, &[Retry::Resync], now), None);
+        assert!(after(&mut target, &[Retry::Resync, Retry::Soon], now).is_some(), "what fails beside it is");
+        assert_eq!(after(&mut target, &[Retry::Resync], now), None);
+    }
+
+    #[test]
+    fn what_is_refused_is_tried_again_ever_more_seldom() {
+        let (mut target, now) = (TargetState::default(), Instant::now());
+        let pauses: Vec<Duration> = (0..20).filter_map(|_| after(&mut target, &[Retry::Seldom], now)).collect();
+        assert_eq!(pauses[..2], [Duration::from_millis(200), Duration::from_millis(400)]);
+        assert_eq!(pauses[19], RESYNC);
+        assert_eq!(after(&mut target, &[Retry::Seldom, Retry::Soon], now), Some(Duration::from_secs(60)));
     }
 }

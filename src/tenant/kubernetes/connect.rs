@@ -1,6 +1,6 @@
 //! Connections to API servers: one for each that tenants of a run are in, made when it is first asked for.
 
-use super::server::Server;
+use super::server::{Credentials, Server};
 use crate::api::{self, KubernetesPlace};
 use crate::engine::near_miss::what_there_is;
 use crate::io_error::{self, Words};
@@ -63,9 +63,9 @@ impl Servers {
 
     fn connect(&self, context: Option<&str>) -> Result<Server, String> {
         let runtime = self.runtime()?;
-        let config = runtime.block_on(configured(context))?;
+        let (config, credentials) = runtime.block_on(configured(context))?;
         let name = context.map_or_else(|| config.cluster_url.to_string(), str::to_string);
-        self.server(config, &name, runtime)
+        Ok(self.server(config, &name, runtime)?.with_credentials(credentials))
     }
 
     fn server(&self, config: Config, name: &str, runtime: Arc<Runtime>) -> Result<Server, String> {
@@ -85,20 +85,26 @@ impl Servers {
 }
 
 /// What a context of the usual kubeconfig files says; without one the current context, or the account of the Pod.
-async fn configured(context: Option<&str>) -> Result<Config, String> {
+async fn configured(context: Option<&str>) -> Result<(Config, Credentials), String> {
     let options = KubeConfigOptions { context: context.map(str::to_string), ..KubeConfigOptions::default() };
     let found = match Kubeconfig::read() {
         Ok(kubeconfig) => match check_context(&kubeconfig, context) {
-            Ok(()) => Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| unusable(&error)),
+            Ok(()) => {
+                let credentials = context.or(kubeconfig.current_context.as_deref()).unwrap_or_default().into();
+                let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
+                config.map(|config| (config, Credentials::Context(credentials))).map_err(|error| unusable(&error))
+            }
             Err(why) => Err(why),
         },
         Err(error) => Err(unusable(&error)),
     };
     match (context, found) {
-        (_, Ok(config)) => Ok(config),
+        (_, Ok(found)) => Ok(found),
         (Some(_), Err(why)) => Err(why),
         (None, Err(why)) => {
-            Config::incluster().map_err(|_| format!("{why}; and there is no in-cluster account, since this is no Pod"))
+            let config = Config::incluster();
+            let config = config.map_err(|_| format!("{why}; and there is no in-cluster account, since this is no Pod"));
+            Ok((config?, Credentials::Pod))
         }
     }
 }

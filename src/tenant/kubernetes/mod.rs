@@ -2,6 +2,7 @@
 
 mod annotation;
 mod body;
+mod certificate;
 mod config_maps;
 pub mod connect;
 pub mod hub;
@@ -15,6 +16,7 @@ mod paths;
 mod role;
 mod server;
 mod session;
+mod settling;
 mod trouble;
 pub mod watch;
 
@@ -27,7 +29,7 @@ pub use mirror::{Defined, Due, Heard, Mirror, News};
 pub use pages::{Listing, MOST, PAGE};
 pub use paths::{Paths, segment};
 pub use role::{approver_role, hub_role, role};
-pub use server::{Ask, Guard, IN_FLIGHT, Lines, Observer, Refused, Server, Trouble};
+pub use server::{Ask, Credentials, Guard, IN_FLIGHT, Lines, Observer, Refused, Server, Trouble};
 pub use trouble::{Doing, of_place};
 
 use super::{Place, PlaceError, Session, Snapshot};

@@ -1,6 +1,9 @@
 //! An API server and how it is asked: with a limit in time, again where that is of use, and with its
 //! answer told as one of a few kinds of trouble.
 
+use super::certificate::why_not_accepted;
+use super::settling::Settling;
+use crate::api::SecretKeyRef;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
@@ -37,6 +40,44 @@ pub type Observer = Arc<dyn Fn(&Ask, Option<StatusCode>, Duration) + Send + Sync
 /// Whether something may still be written: asked before each request that does.
 pub type Guard = Arc<dyn Fn() -> bool + Send + Sync>;
 
+/// Whose credentials a server is asked with: who is to do something where they are not accepted.
+#[derive(Clone, Debug)]
+pub enum Credentials {
+    /// Of a context of a person's kubeconfig.
+    Context(Arc<str>),
+    /// Of the ServiceAccount of this pod.
+    Pod,
+    /// Of a tenant's kubeconfig in a Secret of its hub.
+    Secret {
+        /// The tenant.
+        tenant: Arc<str>,
+        /// The Secret and its key.
+        secret: SecretKeyRef,
+    },
+}
+
+impl Credentials {
+    /// What to say where the server does not accept them.
+    pub fn not_accepted(&self) -> String {
+        match self {
+            Credentials::Context(context) => format!(
+                "the credentials of context {context} are not accepted: they expired or were revoked; sign in to that \
+                 cluster again"
+            ),
+            Credentials::Pod => {
+                "the token of this pod's ServiceAccount is not accepted: the ServiceAccount was deleted, \
+                                 perhaps made again; see that it is there, and restart the pod"
+                    .to_string()
+            }
+            Credentials::Secret { tenant, secret: SecretKeyRef { name, key } } => format!(
+                "the credentials in the kubeconfig of tenant {tenant} (Secret {name}, key {key}) are not accepted: they \
+                 expired or were revoked; write a kubeconfig with a new token to that Secret (docs/operator.md, Renew \
+                 tokens)"
+            ),
+        }
+    }
+}
+
 /// An API server. Cheap to clone.
 #[derive(Clone)]
 pub struct Server {
@@ -44,10 +85,13 @@ pub struct Server {
     runtime: Arc<Runtime>,
     /// As people know it: the context, or the address.
     name: Arc<str>,
+    credentials: Credentials,
     /// What one request may take.
     patience: Duration,
     observer: Option<Observer>,
     guard: Option<Guard>,
+    /// Where it is asked for as long as it is there, whether it has just come back.
+    settling: Option<Settling>,
     /// What is begun at once of many writes.
     turns: Arc<Semaphore>,
 }
@@ -174,7 +218,18 @@ impl Server {
     /// A server that `client` reaches.
     pub fn new(client: kube::Client, runtime: Arc<Runtime>, name: &str, patience: Duration) -> Self {
         let turns = Arc::new(Semaphore::new(IN_FLIGHT));
-        Server { client, runtime, name: name.into(), patience, observer: None, guard: None, turns }
+        let credentials = Credentials::Context(name.into());
+        Server {
+            client,
+            runtime,
+            name: name.into(),
+            credentials,
+            patience,
+            observer: None,
+            guard: None,
+            settling: None,
+            turns,
+        }
     }
 
     /// The same, of which one request may take so long.
@@ -193,9 +248,38 @@ impl Server {
         Server { guard: Some(guard), ..self.clone() }
     }
 
+    /// The same, asked with these credentials.
+    pub fn with_credentials(&self, credentials: Credentials) -> Self {
+        Server { credentials, ..self.clone() }
+    }
+
+    /// The same, of which it is remembered when it was silent: what it refuses for want of rights just after is asked
+    /// again before it is believed.
+    pub fn settling(&self) -> Self {
+        Server { settling: Some(Settling::default()), ..self.clone() }
+    }
+
     /// As people know it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whose credentials it is asked with.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// It did not answer, or ended what goes on.
+    pub fn was_silent(&self) {
+        if let Some(settling) = &self.settling {
+            settling.silent();
+        }
+    }
+
+    /// Whether it says no for want of rights, and has only just come back: it may not have read its Roles yet.
+    pub fn refuses_too_early(&self, trouble: &Trouble) -> bool {
+        let Trouble::Refused(refused) = trouble else { return false };
+        refused.is_of_rights() && self.settling.as_ref().is_some_and(|settling| settling.is_settling(Instant::now()))
     }
 
     /// Waits for one's turn to write one of many changes: whoever has few waits for few of the others. It is
@@ -232,15 +316,12 @@ impl Server {
             let (trouble, after) = match answer {
                 Ok(Ok(body)) => return Ok(body),
                 Ok(Err((trouble, after))) => (trouble, after),
-                Err(_) => {
-                    let why = format!("no answer within {} s", self.patience.as_secs_f32());
-                    return Err(Trouble::NoAnswer(why));
-                }
+                Err(_) => return Err(self.no_answer_in_time()),
             };
             let again = match &trouble {
                 Trouble::NotAsked(_) | Trouble::TooLarge => false,
                 Trouble::NoAnswer(_) => ask.method == Method::GET,
-                Trouble::Refused(refused) => is_passing(refused),
+                Trouble::Refused(refused) => is_passing(refused) || self.refuses_too_early(&trouble),
             };
             let rest = after.unwrap_or(pause).min(LONGEST_PAUSE);
             if !again || tries == TRIES || Instant::now() + rest >= deadline {
@@ -257,8 +338,13 @@ impl Server {
         match timeout(self.patience, self.send(&Ask::get(path))).await {
             Ok(Ok(body)) => Ok(Lines { body, text: Vec::new(), searched: 0 }),
             Ok(Err((trouble, _))) => Err(trouble),
-            Err(_) => Err(Trouble::NoAnswer(format!("no answer within {} s", self.patience.as_secs_f32()))),
+            Err(_) => Err(self.no_answer_in_time()),
         }
+    }
+
+    fn no_answer_in_time(&self) -> Trouble {
+        self.was_silent();
+        Trouble::NoAnswer(format!("no answer within {} s", self.patience.as_secs_f32()))
     }
 
     /// Where what is asynchronous runs.
@@ -276,8 +362,13 @@ impl Server {
         whole(body, LARGEST).await.map_err(|broken| match broken {
             Broken::TooLarge if ask.method == Method::GET => (Trouble::TooLarge, None),
             Broken::TooLarge => (Trouble::NoAnswer(Trouble::TooLarge.to_string()), None),
-            Broken::Cut(error) => (Trouble::NoAnswer(words(&chain(&error))), None),
+            Broken::Cut(error) => (self.cut(&error), None),
         })
+    }
+
+    fn cut(&self, error: &kube::Error) -> Trouble {
+        self.was_silent();
+        Trouble::NoAnswer(words(&chain(error)))
     }
 
     /// Sends a request once; of a no as much is read as is told.
@@ -289,8 +380,16 @@ impl Server {
             .header(header::CONTENT_TYPE, ask.content)
             .body(Body::from(ask.body.clone()));
         let request = request.map_err(|error| (Trouble::NotAsked(error.to_string()), None))?;
-        let answer = self.client.send(request).await.map_err(|error| (no_answer(&error), None))?;
+        let answer = self.client.send(request).await.map_err(|error| {
+            self.was_silent();
+            (no_answer(&error), None)
+        })?;
         let status = answer.status();
+        match &self.settling {
+            Some(settling) if status == StatusCode::SERVICE_UNAVAILABLE => settling.silent(),
+            Some(settling) => settling.answered(Instant::now()),
+            None => {}
+        }
         let after = answer.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.parse().ok());
         if status.is_success() {
             return Ok(answer.into_body());
@@ -298,7 +397,7 @@ impl Server {
         let body = match whole(answer.into_body(), LARGEST_NO).await {
             Ok(body) => body,
             Err(Broken::TooLarge) => Vec::new(),
-            Err(Broken::Cut(error)) => return Err((Trouble::NoAnswer(words(&chain(&error))), None)),
+            Err(Broken::Cut(error)) => return Err((self.cut(&error), None)),
         };
         Err((Trouble::Refused(Box::new(refused(status, &body))), after.map(Duration::from_secs)))
     }
@@ -364,12 +463,28 @@ async fn whole(mut body: Body, most: usize) -> Result<Vec<u8>, Broken> {
     Ok(bytes)
 }
 
+impl Refused {
+    /// Whether it is the rights that are missing, and not an admission policy or a quota that says no.
+    pub fn is_of_rights(&self) -> bool {
+        let words = ["cannot ", " resource "];
+        self.code == StatusCode::FORBIDDEN && words.iter().all(|words| self.message.contains(words))
+    }
+
+    /// Whether what was sent is larger than the server, or its store, takes.
+    pub fn is_too_large(&self) -> bool {
+        let words = ["request is too large", "message larger than max", "Request entity too large"];
+        self.code == StatusCode::PAYLOAD_TOO_LARGE
+            || self.code == StatusCode::INTERNAL_SERVER_ERROR && words.iter().any(|words| self.message.contains(words))
+    }
+}
+
 /// Whether a server that says this may soon say something else.
 fn is_passing(refused: &Refused) -> bool {
-    let permanent = ["failed to create typed patch object", "request is too large"];
     match refused.code {
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => true,
-        StatusCode::INTERNAL_SERVER_ERROR => !permanent.iter().any(|words| refused.message.contains(words)),
+        StatusCode::INTERNAL_SERVER_ERROR => {
+            !refused.is_too_large() && !refused.message.contains("failed to create typed patch object")
+        }
         _ => false,
     }
 }
@@ -395,7 +510,8 @@ fn refused(code: StatusCode, body: &[u8]) -> Refused {
 }
 
 fn no_answer(error: &kube::Error) -> Trouble {
-    let why = words(&chain(error));
+    let why = chain(error);
+    let why = words(&why_not_accepted(&why).unwrap_or(why));
     // Nothing was sent where no connection was made, or no credentials could be had.
     let in_full = format!("{error} {error:?}");
     let not_sent = matches!(error, kube::Error::Auth(_) | kube::Error::BuildRequest(_) | kube::Error::HttpError(_))

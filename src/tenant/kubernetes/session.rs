@@ -297,7 +297,7 @@ impl<'a> Writer<'a> {
         let bytes = body::to_bytes(&body.unwrap_or(Value::Null));
         if bytes.len() > LARGEST_BODY {
             let why = format!("it is {} bytes, and a cluster takes at most {LARGEST_BODY}", bytes.len());
-            return Err(PlaceError::Refused { object: change.object.clone(), why });
+            return Err(PlaceError::TooLarge { object: change.object.clone(), why });
         }
         Ok(Ask::apply(path, bytes))
     }

@@ -34,10 +34,8 @@ pub fn of_place(trouble: Trouble, server: &Server, paths: &Paths, doing: &Doing<
     };
     let no_such_kind = refused.code == StatusCode::NOT_FOUND && !refused.is_status;
     match (refused.code, doing.object) {
-        (StatusCode::UNAUTHORIZED, _) => {
-            failed("the credentials are not accepted: they may have expired; sign in again".to_string())
-        }
-        (StatusCode::FORBIDDEN, _) if is_of_rights(&refused) => PlaceError::Forbidden {
+        (StatusCode::UNAUTHORIZED, _) => failed(server.credentials().not_accepted()),
+        (StatusCode::FORBIDDEN, _) if refused.is_of_rights() => PlaceError::Forbidden {
             what,
             // It names the user, the verb, the resource and the namespace.
             why: format!("not allowed: {}", refused.message),
@@ -51,14 +49,12 @@ pub fn of_place(trouble: Trouble, server: &Server, paths: &Paths, doing: &Doing<
             "there is no namespace {0}: make it first (kubectl create namespace {0})",
             paths.namespace()
         )),
+        (_, Some(object)) if refused.is_too_large() => {
+            PlaceError::TooLarge { object: object.clone(), why: words(&refused) }
+        }
         (_, Some(object)) => PlaceError::Refused { object: object.clone(), why: words(&refused) },
         (_, None) => failed(words(&refused)),
     }
-}
-
-/// Whether it is the rights that are missing, and not an admission policy or a quota that says no.
-fn is_of_rights(refused: &Refused) -> bool {
-    refused.message.contains("cannot ") && refused.message.contains(" resource ")
 }
 
 fn words(refused: &Refused) -> String {

@@ -249,7 +249,8 @@ impl<T: Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
                 }
                 Ended::Failed(trouble) => {
                     let passes = !matches!(trouble, Trouble::TooLarge)
-                        && trouble.code().is_none_or(|code| code.is_server_error() || code.as_u16() == 429);
+                        && trouble.code().is_none_or(|code| code.is_server_error() || code.as_u16() == 429)
+                        || self.server.refuses_too_early(&trouble);
                     // A server that is started anew is gone for a moment: nobody needs to hear of it.
                     if !passes || pause > MOMENT {
                         lost = true;
@@ -297,7 +298,13 @@ impl<T: Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
             let line = match line {
                 Some(Ok(line)) => line,
                 Some(Err(trouble)) => return Ended::Failed(trouble),
-                None => return Ended::Over(told || since.elapsed() > MOMENT),
+                None => {
+                    // A server ends what it holds open when its time is over, or when it ends itself.
+                    if since.elapsed() < HELD_OPEN {
+                        self.server.was_silent();
+                    }
+                    return Ended::Over(told || since.elapsed() > MOMENT);
+                }
             };
             in_a_row += 1;
             if in_a_row % IN_A_ROW == 0 {

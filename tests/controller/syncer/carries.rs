@@ -85,6 +85,32 @@ fn a_definition_is_what_it_is_named_by_or_the_integration_waits() {
     until_stands(&stage, "eu", "InSync");
 }
 
+/// A larger one than a cluster is given waits until it is another; what else changes does not wait.
+#[test]
+fn a_definition_that_is_too_large_holds_back_only_its_integration() {
+    let stage = Stage::new("too-large");
+    let _syncer = stage.syncer();
+    let words = "x".repeat(905_000);
+    stage.in_us(&[
+        definition("lead-v1", "lead", "crm", &words),
+        connection("crm", "api"),
+        defined("lead", &["crm"], "lead-v1"),
+        integration("other", &["crm"]),
+        sync("Apply"),
+    ]);
+    until_stands(&stage, "eu", "Failed");
+    let message = field(&stage.us, SYNC, &of_target("eu", "message"));
+    assert!(message.contains("Integration/lead: its definition is 905"), "{message}");
+    assert!(message.contains("bytes, and eu takes at most 900000"), "{message}");
+    until_field(&stage.eu, "integration/other", ".metadata.name", "other");
+    assert_eq!(field(&stage.eu, "integration/lead", ".metadata.name"), "");
+    stage.in_us(&[connection("crm", "api refresh_token")]);
+    until_field(&stage.eu, "connection/crm", SCOPES, "api refresh_token");
+    stage.in_us(&[definition("lead-v1", "lead", "crm", "shorter")]);
+    until_stands(&stage, "eu", "InSync");
+    until_field(&stage.eu, "integration/lead", ".metadata.name", "lead");
+}
+
 /// What cannot be read is brought nowhere, and a target is not made to name it.
 #[test]
 fn an_integration_waits_for_a_definition_that_cannot_be_read() {

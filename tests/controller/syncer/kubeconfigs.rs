@@ -184,7 +184,10 @@ fn one_that_is_revoked_is_told_and_a_new_one_goes_on() {
     until_stands(&stage, "eu", "InSync");
     kubectl(&stage.eu, &["delete", "serviceaccount", "first"]);
     until_ready(&stage.us, TENANT, "Unreachable");
-    assert!(ready(&stage.us, TENANT, "message").contains("the credentials are not accepted"));
+    let message = ready(&stage.us, TENANT, "message");
+    let said = "the kubeconfig of tenant eu (Secret stablekey-kubeconfigs, key eu) are not accepted: they expired or were \
+                revoked; write a kubeconfig with a new token to that Secret";
+    assert!(message.contains(said), "{message}");
     until_stands(&stage, "eu", "Unreachable");
     stage.in_us(&[connection("crm", "1"), secret("second")]);
     until_field(&stage.eu, "connection/crm", SCOPES, "1");

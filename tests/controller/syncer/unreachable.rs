@@ -1,8 +1,10 @@
 //! Tenants that do not answer, and servers that go away and come back.
 
 use super::stage::*;
-use crate::proxy::Fate;
+use crate::proxy::{Fate, Pieces};
 use crate::replica::until;
+use bytes::Bytes;
+use http::StatusCode;
 use stablekey_clusters::{shared, shared_all};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -84,6 +86,51 @@ fn the_hub_and_source_is_restarted_and_frozen_and_nothing_is_lost() {
     until_field(&stage.eu, "connection/crm", SCOPES, "2");
     until_stands(&stage, "eu", "InSync");
     us.kill_apiserver().unwrap();
+}
+
+/// Said by a server that has not read its Roles, and by one whose Roles do not say more.
+fn refusal() -> Fate {
+    let message = "connections is forbidden: User \"x\" cannot do that to resource \"connections\" in the namespace";
+    let status =
+        serde_json::json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": 403});
+    let bytes = Bytes::from(status.to_string());
+    Fate::Pieces(StatusCode::FORBIDDEN, Pieces(Arc::new(move |number| (number == 0).then(|| bytes.clone()))))
+}
+
+/// Just after it was away a server refuses what its Roles allow: nobody needs to hear of that.
+#[test]
+fn what_is_refused_by_a_server_that_has_just_come_back_is_asked_again() {
+    let stage = Stage::new("too-early");
+    let (lost, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let takes_one = |count: &AtomicUsize| count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+    let _way = stage.way_to_eu({
+        let (lost, refused) = (lost.clone(), refused.clone());
+        move |seen| match seen.path.contains("/connections") {
+            true if seen.writes() && takes_one(&lost).is_ok() => Fate::CutBefore,
+            true if seen.writes() && takes_one(&refused).is_ok() => refusal(),
+            _ => Fate::Pass,
+        }
+    });
+    let mut syncer = stage.syncer();
+    stage.in_us(&[connection("crm", "0"), integration("lead", &["crm"]), sync("Apply")]);
+    until_stands(&stage, "eu", "InSync");
+    refused.store(3, Ordering::SeqCst);
+    lost.store(1, Ordering::SeqCst);
+    stage.in_us(&[connection("crm", "1")]);
+    until_field(&stage.eu, "connection/crm", SCOPES, "1");
+    assert_eq!((lost.load(Ordering::SeqCst), refused.load(Ordering::SeqCst)), (0, 0));
+    assert_eq!(syncer.metric("stablekey_failures_total{role=\"syncer\",code=\"Forbidden\"}"), None);
+    // A right that is missing is told all the same, after few tries, also where the server was away before.
+    const MANY: usize = 1_000;
+    refused.store(MANY, Ordering::SeqCst);
+    lost.store(1, Ordering::SeqCst);
+    stage.in_us(&[connection("crm", "2")]);
+    let told = syncer.says("cannot do that to resource");
+    assert_eq!(told["code"], "Forbidden", "{told}");
+    assert!(MANY - refused.load(Ordering::SeqCst) <= 5, "{}", refused.load(Ordering::SeqCst));
+    until_stands(&stage, "eu", "Failed");
+    refused.store(0, Ordering::SeqCst);
+    until_stands(&stage, "eu", "InSync");
 }
 
 #[test]

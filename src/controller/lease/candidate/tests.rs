@@ -48,6 +48,22 @@ fn one_that_another_holds_is_taken_when_it_has_not_changed_for_as_long_as_it_las
     assert_eq!(b.step(at(125)), Step::Replace("2".into()));
 }
 
+/// Somebody edits the Lease: the holder that it names may be nobody.
+#[test]
+fn one_that_says_it_lasts_for_years_or_not_at_all_is_waited_for_within_bounds() {
+    let lasting = |seconds: u64| Seen { lasts: at(seconds), ..seen("a", "1") };
+    for (says, waits) in [(2_147_483_647, 150), (601, 150), (600, 600), (60, 60), (15, 15), (3, 15), (0, 15)] {
+        let mut b = candidate("b");
+        b.looked(at(100), Some(lasting(says)));
+        b.looked(at(100 + waits - 1), Some(lasting(says)));
+        assert_eq!(b.step(at(100 + waits - 1)), Step::Rest(at(100 + waits)), "{says}");
+        b.looked(at(100 + waits), Some(lasting(says)));
+        assert_eq!(b.step(at(100 + waits)), Step::Replace("1".into()), "{says}");
+    }
+    let waits = |lasts: u64| Timings::of(at(lasts)).waits(at(u64::MAX));
+    assert_eq!((waits(3), waits(60), waits(300), waits(600)), (at(30), at(600), at(600), at(600)));
+}
+
 #[test]
 fn one_that_was_released_is_taken_at_once() {
     let mut b = candidate("b");
@@ -119,6 +135,8 @@ enum Happens {
     Resigns(usize),
     /// A candidate is killed and another process takes its place.
     Restarts(usize),
+    /// Somebody edits how long the Lease lasts.
+    Edits(u32),
 }
 
 struct World {
@@ -187,6 +205,12 @@ impl World {
                 self.processes[who] += 1;
                 self.waits[who] = false;
                 self.candidates[who] = candidate(&format!("{who}-{}", self.processes[who]));
+            }
+            Happens::Edits(seconds) => {
+                self.versions += 1;
+                let version = self.versions.to_string();
+                let edited = self.lease.take();
+                self.lease = edited.map(|lease| Seen { lasts: at(seconds.into()), version, ..lease });
             }
             Happens::Asks(_) | Happens::Steps(_) | Happens::GivesUp(_) | Happens::Resigns(_) => {}
         }
@@ -268,6 +292,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         1 => (0..2_usize).prop_map(Happens::GivesUp),
         1 => (0..2_usize).prop_map(Happens::Resigns),
         1 => (0..2_usize).prop_map(Happens::Restarts),
+        1 => prop_oneof![0..30_u32, Just(u32::MAX)].prop_map(Happens::Edits),
     ]
 }
 

@@ -1,0 +1,52 @@
+//! A server that has just come back: for a moment it refuses what its Roles allow, since it has not read them yet.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// For how long after its first answer a server may refuse what it will soon allow.
+const MOMENT: Duration = Duration::from_secs(3);
+
+/// Since when a server answers; `None`: it is silent, or nothing is known of it. Cheap to clone: all clones know the
+/// same.
+#[derive(Clone, Debug, Default)]
+pub struct Settling(Arc<Mutex<Option<Instant>>>);
+
+impl Settling {
+    /// It did not answer, or not as one that is up.
+    pub fn silent(&self) {
+        *self.since() = None;
+    }
+
+    /// It answered.
+    pub fn answered(&self, now: Instant) {
+        self.since().get_or_insert(now);
+    }
+
+    /// Whether it was silent a moment ago.
+    pub fn is_settling(&self, now: Instant) -> bool {
+        self.since().is_none_or(|since| now < since + MOMENT)
+    }
+
+    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_settles_from_its_first_answer_on_however_long_it_was_silent() {
+        let (settling, start) = (Settling::default(), Instant::now());
+        let later = |seconds: u64| start + Duration::from_secs(seconds);
+        assert!(settling.is_settling(later(60)), "nothing is known yet");
+        settling.answered(later(60));
+        settling.answered(later(62));
+        assert!(settling.is_settling(later(62)) && !settling.is_settling(later(63)));
+        settling.silent();
+        settling.answered(later(90));
+        assert!(settling.is_settling(later(92)) && !settling.is_settling(later(93)));
+    }
+}
