@@ -56,7 +56,7 @@ pub enum Consent {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There are actions that were not shown when the consent was given.
-    #[error("the consent is void: {} to do that it does not cover: {}", plural(.new.len(), "action is", "actions are"), .new.join(", "))]
+    #[error("the consent is void: {} to do that it does not cover: {}", plural(.new.len(), "action is", "actions are"), first(.new))]
     Void {
         /// Their ids.
         new: Vec<String>,
@@ -146,16 +146,16 @@ pub fn apply(
     interrupted: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&str, &Outcome),
 ) -> Result<Report, Refusal> {
-    apply_but(tenants, approvals, plan, consent, &BTreeSet::new(), interrupted, progress)
+    apply_but(tenants, approvals, plan, consent, &|_| false, interrupted, progress)
 }
 
-/// The same, but for the actions `later`, by id: they stay approved where they are.
+/// The same, but for the actions that are for `later`, asked before each wave: they stay approved where they are.
 pub fn apply_but(
     tenants: &dyn Tenants,
     approvals: &dyn Approvals,
     plan: &Plan,
     consent: &Consent,
-    later: &BTreeSet<String>,
+    later: &dyn Fn(&Action) -> bool,
     interrupted: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&str, &Outcome),
 ) -> Result<Report, Refusal> {
@@ -360,7 +360,7 @@ fn settle<'p>(
 fn carry_out(
     tenants: &dyn Tenants,
     plan: &Plan,
-    (approved, later): (&BTreeSet<String>, &BTreeSet<String>),
+    (approved, later): (&BTreeSet<String>, &dyn Fn(&Action) -> bool),
     sessions: &mut Sessions<'_>,
     interrupted: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&str, &Outcome),
@@ -385,7 +385,7 @@ fn carry_out(
             let undone = action.after.iter().find(|id| outcomes.get(id.as_str()).is_some_and(|o| *o != Outcome::Done));
             if suspended.contains(tenant) {
                 settle(&mut outcomes, progress, action, Outcome::Suspended);
-            } else if later.contains(&action.id) {
+            } else if later(action) {
                 settle(&mut outcomes, progress, action, Outcome::Later);
             } else if !approved.contains(&action.digest.to_string()) {
                 settle(&mut outcomes, progress, action, Outcome::NotApproved);
@@ -526,6 +526,15 @@ fn digest_view(digesting: &mut Digesting, view: Option<&View>) {
             digesting.object(items, |digesting, item| digesting.written(|text| item.write_json(text)));
         }
         None => digesting.value(&Value::Null),
+    }
+}
+
+/// The first of some ids: a message has room for few.
+fn first(ids: &[String]) -> String {
+    const FEW: usize = 10;
+    match ids.split_at_checked(FEW) {
+        Some((first, rest)) if !rest.is_empty() => format!("{} and {} more", first.join(", "), rest.len()),
+        _ => ids.join(", "),
     }
 }
 

@@ -56,6 +56,19 @@ pub struct LeftEmpty {
 }
 
 impl Uses {
+    /// How many bytes are kept of it, about.
+    pub fn weight(&self) -> usize {
+        const EACH: usize = 64;
+        let parts = self.parts.iter().map(|part| part.what.len() + part.digest.len() + part.versionless.len());
+        let left = self.left_empty.iter().map(|left| left.what.len());
+        let uses = self
+            .variables
+            .iter()
+            .flat_map(|(name, uses)| uses.iter().map(|of| of.input.len() + EACH).chain([name.len()]));
+        let flows = self.flows.iter().map(String::len);
+        parts.chain(left).chain(uses).chain(flows).map(|bytes| EACH + bytes).sum()
+    }
+
     /// Whether another definition says the same, whatever its form.
     pub fn says_the_same(&self, other: &Uses) -> bool {
         self.digest == other.digest || (!self.value.is_empty() && self.value == other.value)

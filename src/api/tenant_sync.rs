@@ -288,6 +288,10 @@ pub struct TargetStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 8192)))]
     pub drifted: Vec<String>,
+    /// The first things that people must do: supply a Secret, give a consent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 8192)))]
+    pub manual: Vec<String>,
     /// The first things that are probably not meant so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 8192)))]

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::controller::bearer::TokenFile;
-use crate::controller::options::{delete_after, lease_duration, namespace, request_timeout, resync};
+use crate::controller::options::{delete_after, lease_duration, namespace, request_timeout, resync, tenant_limit};
 use crate::controller::{self, Options, Role, log};
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
@@ -88,6 +88,16 @@ pub struct Controller {
         hide_env_values = true
     )]
     delete_after: Duration,
+    /// How much is kept of one tenant in memory at most; one that has more counts as unreachable
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "48Mi",
+        value_parser = tenant_limit,
+        env = "STABLEKEY_TENANT_LIMIT",
+        hide_env_values = true
+    )]
+    tenant_limit: usize,
     /// How long a cluster may take for one answer; then it counts as unreachable
     #[arg(
         long,
@@ -183,6 +193,7 @@ impl Controller {
             request_timeout: self.request_timeout,
             resync: self.resync,
             rest: self.delete_after,
+            tenant_limit: self.tenant_limit,
             pod_name: self.pod_name.or_else(host).unwrap_or_else(|| "stablekey".to_string()),
         }
     }

@@ -43,6 +43,8 @@ pub struct Context {
     pub resync: Duration,
     /// How long a source must have been whole and unchanged before anything is deleted because of it.
     pub rest: Duration,
+    /// How many bytes are kept of one tenant.
+    pub tenant_limit: usize,
     /// How long a cluster may take for one answer.
     pub request_timeout: Duration,
 }

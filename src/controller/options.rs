@@ -40,6 +40,8 @@ pub struct Options {
     pub resync: Duration,
     /// How long a source must have been whole and unchanged before anything is deleted because of it.
     pub rest: Duration,
+    /// How many bytes are kept of one tenant.
+    pub tenant_limit: usize,
     /// What this replica is called.
     pub pod_name: String,
 }
@@ -100,6 +102,16 @@ pub fn resync(text: &str) -> Result<Duration, String> {
 /// How long a source must have been unchanged before anything is deleted.
 pub fn delete_after(text: &str) -> Result<Duration, String> {
     duration(text, &(SECOND..=HOUR)).map_err(|()| "write a duration from 1s to 1h, such as 30s".to_string())
+}
+
+/// How much is kept of one tenant, in bytes.
+pub fn tenant_limit(text: &str) -> Result<usize, String> {
+    let units = [("Mi", 1 << 20), ("Gi", 1 << 30)];
+    let parsed =
+        units.iter().find_map(|(unit, bytes)| text.strip_suffix(unit)?.parse::<usize>().ok()?.checked_mul(*bytes));
+    parsed
+        .filter(|bytes| (8 << 20..=64 << 30).contains(bytes))
+        .ok_or_else(|| "write a size from 8Mi to 64Gi, such as 48Mi".to_string())
 }
 
 /// A number with s, m or h; seconds where there is none.

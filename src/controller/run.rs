@@ -221,6 +221,7 @@ impl Process {
             passes: self.passes.clone(),
             resync: self.options.resync,
             rest: self.options.rest,
+            tenant_limit: self.options.tenant_limit,
             request_timeout: self.options.request_timeout,
         }
     }

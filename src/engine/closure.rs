@@ -5,7 +5,7 @@ use super::canonical::FieldHash;
 use super::code::Code;
 use super::field::FieldValue;
 use super::item::{Item, ObjectId};
-use super::plan::{Plan, Scope, concerned_keys, plan};
+use super::plan::{Plan, Scope, concerned_keys, plan_uncounted};
 use super::syncs;
 use super::world::{Inventory, Misnamed, TenantView, View, World};
 use crate::api::*;
@@ -250,7 +250,7 @@ pub fn plan_closure(world: &World, index: &Index, seeds: &Seeds, scope: &Scope) 
 }
 
 fn plan_around(world: &World, index: &Index, core: &Core, scope: &Scope, misnamed: &Misnamed, with_gone: bool) -> Plan {
-    let Some(wanted) = around(core, index, world) else { return plan(world, scope) };
+    let Some(wanted) = around(core, index, world) else { return plan_uncounted(world, scope) };
     let small = World {
         waiting: world.waiting.clone(),
         tenants: world.tenants.iter().map(|(name, view)| (name.clone(), smaller(view, &wanted, with_gone))).collect(),
@@ -259,7 +259,7 @@ fn plan_around(world: &World, index: &Index, core: &Core, scope: &Scope, misname
         unread: world.unread.clone(),
         misnamed: Some(misnamed.clone()),
     };
-    plan(&small, scope)
+    plan_uncounted(&small, scope)
 }
 
 /// The objects that what is planned of `core` can depend on; `None` where they are so many that to plan all of

@@ -330,9 +330,12 @@ pub fn resolve_key(key: &str, inventory: &Inventory, replacements: &Replacements
             None => inventory.is_usable(connection),
         };
         let is_complete = |key: &str| replacements.own(key).is_some_and(|connection| works(connection));
-        let chain = || std::iter::once(key).chain(newer_keys.iter().map(String::as_str));
-        // The newest that is complete; where none is, there is no working binding that could wait.
-        let working = chain().enumerate().filter(|(_, key)| is_complete(key)).map(|(position, _)| position).last();
+        let was_complete = |key: &str| replacements.own(key).is_some_and(|c| inventory.was_usable(c));
+        let chain = || std::iter::once(key).chain(newer_keys.iter().map(String::as_str)).enumerate();
+        let last = |is: &dyn Fn(&str) -> bool| chain().filter(|(_, key)| is(key)).map(|(position, _)| position).last();
+        // The newest that is complete, or was until it changed just now; where none is, there is no working binding
+        // that could wait.
+        let working = last(&is_complete).or_else(|| last(&was_complete).filter(|_| asker.works.is_none()));
         if let Some(position) = working.filter(|position| *position < newer_keys.len()) {
             let waits = newer_keys.split_off(position);
             considered.extend(waits.into_iter().map(|key| Considered { key, why_not: WhyNot::NotReady }));

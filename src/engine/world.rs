@@ -1,6 +1,5 @@
 //! What the engine is given: every tenant as it was read, and the syncs between them.
 
-use super::check::missing_inputs;
 use super::field::Field;
 use super::item::{Item, ObjectId};
 use super::near_miss;
@@ -103,6 +102,17 @@ pub struct Sync {
 /// The fields of an object that others than we hold, and who.
 pub type Holders = BTreeMap<Field<'static>, Arc<str>>;
 
+/// Whether a place says that a connection can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// It can.
+    Yes,
+    /// It could, before it changed last: whether it can now nobody has looked at yet.
+    Was,
+    /// It cannot.
+    No,
+}
+
 /// A tenant's resources. A connection is found by its stable key through its name, which is made of it.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
@@ -123,7 +133,7 @@ pub struct Inventory {
     /// Integrations whose definition was taken away from where they say that it is.
     pub definitions_gone: BTreeSet<String>,
     /// Whether a connection can be used there, by its name, where the place says so; see `knows_readiness`.
-    pub readiness: BTreeMap<String, bool>,
+    pub readiness: BTreeMap<String, Ready>,
     /// Whether the place says of its connections whether they can be used: one of which it says nothing cannot yet.
     pub knows_readiness: bool,
     /// Objects that were named but cannot be used (invalid, or there twice), and why.
@@ -200,9 +210,16 @@ impl Inventory {
         !self.is_unready(connection.name()) && missing_inputs(&connection.spec, self).is_empty()
     }
 
+    /// Whether it works, or did before it changed last: what is bound to it is to be kept working.
+    pub fn was_usable(&self, connection: &Object<ConnectionSpec>) -> bool {
+        let was =
+            !self.knows_readiness || self.readiness.get(connection.name()).is_some_and(|ready| *ready != Ready::No);
+        was && missing_inputs(&connection.spec, self).is_empty()
+    }
+
     /// Whether the place says that a connection cannot be used, or does not say yet that it can.
     pub fn is_unready(&self, connection: &str) -> bool {
-        self.knows_readiness && self.readiness.get(connection) != Some(&true)
+        self.knows_readiness && self.readiness.get(connection) != Some(&Ready::Yes)
     }
 
     /// Whether syncs made an object of a tenant: what a sync brings is checked at its source.
@@ -313,4 +330,21 @@ impl Inventory {
     pub fn record(&self, tenant: &str, id: &ObjectId) -> Option<&Arc<Record>> {
         self.records.get(id).filter(|record| record.tenant == tenant)
     }
+}
+
+/// Whether an input has a value: one that is blank has none.
+pub fn is_given(input: Option<&Input>) -> bool {
+    match input {
+        None => false,
+        Some(Input::Value(value)) => !value.trim().is_empty(),
+        Some(Input::SecretRef(_) | Input::PerCustomer(_)) => true,
+    }
+}
+
+/// The inputs that a connection's type requires and that it lacks; none where the type is not known.
+pub fn missing_inputs<'a>(connection: &ConnectionSpec, inventory: &'a Inventory) -> Vec<&'a str> {
+    let Some(type_) = inventory.connection_type(connection) else { return Vec::new() };
+    let required =
+        type_.inputs.iter().filter(|(name, input)| input.is_required() && !is_given(connection.inputs.get(*name)));
+    required.map(|(name, _)| name.as_str()).collect()
 }

@@ -2,7 +2,9 @@
 //! nobody can show an approver another one, for the status of the sync says what is in it.
 
 use super::{Invocation, Layout, Style, json, plan_markdown, plan_text};
+use crate::api::Kind;
 use crate::engine::canonical::Digest;
+use crate::engine::item::ObjectId;
 use crate::engine::plan::Plan;
 use crate::engine::record::Writer;
 use flate2::Compression;
@@ -16,7 +18,7 @@ use std::io::{Read as _, Write as _};
 const SCHEMA: &str = "stablekey.dev/waiting/v1";
 /// The largest that is kept, compressed: a ConfigMap has room for 1 MiB, of which base64 takes a quarter.
 const LARGEST: usize = 760_000;
-/// How many actions are kept of a plan that is larger.
+/// How many actions are kept of a plan that is larger; fewer where they are large themselves.
 pub const FIRST: usize = 500;
 /// The largest that is read, uncompressed: many times what the largest plan is.
 const LARGEST_READ: u64 = 256_000_000;
@@ -75,10 +77,24 @@ pub fn pack(plan: &Plan, sync: &str, tenant: &str, typed: &Invocation) -> Option
     if whole.bytes.len() <= LARGEST {
         return Some(whole);
     }
+    // What a person has to decide goes first: the rest may not fit.
     let mut first = plan;
-    first.targets.first_mut()?.actions.truncate(FIRST);
-    first.settle();
-    packed(&first, sync, tenant, typed, all).filter(|first| first.bytes.len() <= LARGEST)
+    first.targets.first_mut()?.actions.sort_by_key(|action| action.needs_approval.is_empty());
+    let mut most = FIRST;
+    loop {
+        let target = first.targets.first_mut()?;
+        target.actions.truncate(most);
+        if most == 0 {
+            target.notes.clear();
+            first.findings.clear();
+        }
+        first.settle();
+        let packed = packed(&first, sync, tenant, typed, all)?;
+        if packed.bytes.len() <= LARGEST || most == 0 {
+            return Some(packed);
+        }
+        most /= 2;
+    }
 }
 
 /// The part of a plan that is a sync's; `None` where it does nothing there.
@@ -93,7 +109,10 @@ pub fn of_sync(plan: &Plan, sync: &str, tenant: &str) -> Option<Plan> {
         return None;
     }
     let mut own = Plan { targets: vec![target], ..plan.clone() };
-    own.findings.retain(|f| f.tenant.as_deref().is_none_or(|of| of == tenant));
+    // What the checks say of another sync is not what is approved.
+    let is_others = |id: &ObjectId| id.kind == Kind::TenantSync && id.name != sync;
+    own.findings
+        .retain(|f| f.tenant.as_deref().is_none_or(|of| of == tenant) && !f.object.as_ref().is_some_and(is_others));
     own.settle();
     Some(own)
 }

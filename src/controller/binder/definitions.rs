@@ -6,7 +6,7 @@ use super::MANAGER;
 use super::seen::{Entry, Held, RawMeta};
 use crate::api::*;
 use crate::manifest::definition;
-use crate::tenant::kubernetes::{self, Ask, Paths, is_after, to_bytes};
+use crate::tenant::kubernetes::{self, Ask, Paths, Weighs, is_after, to_bytes};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -29,6 +29,13 @@ pub(super) struct ConfigMap {
     is_others: bool,
     /// Whether our syncer wrote what is in it.
     is_made_by_us: bool,
+}
+
+impl Weighs for ConfigMap {
+    fn weight(&self) -> usize {
+        const OBJECT: usize = 256;
+        OBJECT
+    }
 }
 
 /// Whether a definition can be read: an integration without one that can is not ready.

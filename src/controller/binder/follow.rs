@@ -54,15 +54,7 @@ fn secrets(paths: &Paths, salt: &Arc<Salt>) -> Listing<Seen> {
     };
     let label = FOR.replace('/', "%2F");
     let selector = format!("&labelSelector={label}+in+%28{FOR_CONNECTIONS}%2C{FOR_BINDING}%29");
-    Listing {
-        path: paths.secrets(),
-        resource: SECRETS,
-        selector,
-        read: Arc::new(read),
-        most: MOST,
-        page: PAGE,
-        keeps_all: true,
-    }
+    Listing { path: paths.secrets(), resource: SECRETS, selector, read: Arc::new(read), most: MOST, page: PAGE }
 }
 
 fn definitions(paths: &Paths) -> Listing<ConfigMap> {
@@ -75,6 +67,5 @@ fn definitions(paths: &Paths) -> Listing<ConfigMap> {
         read: Arc::new(read),
         most: MOST,
         page: DEFINITIONS_A_PAGE,
-        keeps_all: false,
     }
 }

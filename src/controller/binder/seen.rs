@@ -6,6 +6,7 @@ use super::source::SourceSecret;
 use super::wanted::{Owner, TYPE_PREFIX};
 use crate::api::{BINDING_FROM, BINDING_ID, BINDING_OF, FOR, FOR_BINDING, FOR_CONNECTIONS};
 use crate::secret::SecretBytes;
+use crate::tenant::kubernetes::Weighs;
 use k8s_openapi::ByteString;
 use serde::Deserialize;
 use serde_json::Value;
@@ -43,6 +44,16 @@ pub struct BindingSecret {
     pub watched: bool,
     pub(super) type_: String,
     pub(super) content: Fingerprint,
+}
+
+impl Weighs for Seen {
+    fn weight(&self) -> usize {
+        const OBJECT: usize = 512;
+        match self {
+            Seen::Source(source) => OBJECT + source.weight(),
+            Seen::Binding(_) => OBJECT,
+        }
+    }
 }
 
 /// It is no Secret that can be read.

@@ -3,6 +3,7 @@
 use super::hosts::Host;
 use crate::api::{EXPIRES, HOSTS, KEYS};
 use crate::secret::SecretBytes;
+use crate::tenant::kubernetes::Weighs;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,6 +24,12 @@ pub struct SourceSecret {
     pub(super) pins: Pins,
     /// What is in it.
     pub data: BTreeMap<String, Arc<SecretBytes>>,
+}
+
+impl Weighs for SourceSecret {
+    fn weight(&self) -> usize {
+        self.data.iter().map(|(key, bytes)| key.len() + bytes.expose().len()).sum()
+    }
 }
 
 /// Stable keys, as a Secret's annotation names them.

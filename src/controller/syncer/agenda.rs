@@ -31,12 +31,9 @@ pub enum Job {
     Whole,
 }
 
-/// A pass over what changed: no two have the same number.
+/// A pass: no two have the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PassId(pub u64);
-
-/// What a look at everything has in hand stands under this number.
-pub const WHOLE: PassId = PassId(0);
 
 /// What has to be looked at in one target.
 #[derive(Debug, Default)]
@@ -47,8 +44,8 @@ pub struct Agenda {
     put_off: Option<Instant>,
     /// The passes over what changed that run. While one writes an object, no other looks at it.
     passes: BTreeMap<PassId, InHand>,
-    /// Everything is being looked at.
-    is_whole: bool,
+    /// Everything is being looked at, by this pass.
+    whole: Option<PassId>,
     /// What it will write is not known yet: until then nothing else is begun.
     plans: bool,
     /// When what failed is tried again. What changes meanwhile does not wait for it.
@@ -68,6 +65,8 @@ struct Changed {
 #[derive(Debug, Default)]
 struct InHand {
     objects: BTreeMap<ObjectId, Writing>,
+    /// Whether a person approved it.
+    approved: bool,
     /// What waits for its end.
     after: Changed,
     /// What was told of the objects themselves meanwhile: that they are written, or that another hand was there.
@@ -162,14 +161,14 @@ impl Agenda {
     }
 
     /// What to do now. A look at everything, once given out, is being done until it is said to be; a pass
-    /// over what changed is said to have [begun](Agenda::begun).
-    pub fn take(&mut self, now: Instant) -> Option<Job> {
-        if self.everything_at().is_some_and(|at| at <= now) && !self.is_whole {
+    /// over what changed is said to have [begun](Agenda::begun). A look at everything gets the number `next`.
+    pub fn take(&mut self, now: Instant, next: PassId) -> Option<Job> {
+        if self.everything_at().is_some_and(|at| at <= now) && self.whole.is_none() {
             if !self.is_idle() {
                 return None;
             }
             // The whole includes the parts.
-            *self = Agenda { is_whole: true, plans: true, pause: self.pause, ..Agenda::default() };
+            *self = Agenda { whole: Some(next), plans: true, pause: self.pause, ..Agenda::default() };
             return Some(Job::Whole);
         }
         if !self.may_begin() {
@@ -202,18 +201,35 @@ impl Agenda {
         }
     }
 
-    /// The look at everything has these objects in hand from now on: what it has not goes on meanwhile.
-    pub fn whole_begun(&mut self, objects: BTreeMap<ObjectId, Writing>) {
-        if self.is_whole {
-            self.plans = false;
-            self.begun(WHOLE, objects);
+    /// Whether everything is being looked at by this pass: what another of before tells is of no use any more.
+    pub fn is_whole(&self, pass: PassId) -> bool {
+        self.whole == Some(pass)
+    }
+
+    /// The look at everything has these objects in hand from now on, and no others: what it has not goes on meanwhile.
+    pub fn whole_begun(&mut self, pass: PassId, objects: BTreeMap<ObjectId, Writing>, approved: bool, now: Instant) {
+        if !self.is_whole(pass) {
+            return;
+        }
+        self.plans = false;
+        if let Some(before) = self.passes.insert(pass, InHand { objects, approved, ..InHand::default() }) {
+            self.changed.append(before.after);
+            before.told.iter().for_each(|id| self.changed.add(id, now));
         }
     }
 
     /// Everything was looked at.
-    pub fn whole_done(&mut self) {
-        (self.is_whole, self.plans) = (false, false);
-        self.passes.remove(&WHOLE);
+    pub fn whole_done(&mut self, pass: PassId) {
+        if self.is_whole(pass) {
+            (self.whole, self.plans) = (None, false);
+            self.passes.remove(&pass);
+        }
+    }
+
+    /// The objects that are being updated, and nobody approved that.
+    pub fn being_updated(&self) -> impl Iterator<Item = &ObjectId> {
+        let unattended = self.passes.values().filter(|pass| !pass.approved).flat_map(|pass| &pass.objects);
+        unattended.filter(|(_, writing)| writing.kind == ActionKind::Update).map(|(id, _)| id)
     }
 
     /// Nothing of everything failed: what failed before did not either.
@@ -244,11 +260,11 @@ impl Agenda {
     /// When there is something to do; `None`: not before something changes, or is done.
     pub fn wakes(&self, now: Instant) -> Option<Instant> {
         let everything = self.everything_at();
-        if everything.is_some_and(|at| at <= now) && !self.is_idle() && !self.is_whole {
+        if everything.is_some_and(|at| at <= now) && !self.is_idle() && self.whole.is_none() {
             return None;
         }
         let parts = self.changed.since.filter(|_| self.may_begin());
-        [parts, everything.filter(|_| !self.is_whole)].into_iter().flatten().min()
+        [parts, everything.filter(|_| self.whole.is_none())].into_iter().flatten().min()
     }
 
     /// Since when something is due, and how much; everything counts as one.
@@ -269,12 +285,12 @@ impl Agenda {
     }
 
     fn is_idle(&self) -> bool {
-        !self.is_whole && self.passes.is_empty()
+        self.whole.is_none() && self.passes.is_empty()
     }
 
     /// Whether there is a change to look at, and room for a pass that does.
     fn may_begin(&self) -> bool {
-        self.changed.len() > 0 && !self.plans && self.passes.len() < PASSES + usize::from(self.is_whole)
+        self.changed.len() > 0 && !self.plans && self.passes.len() < PASSES + usize::from(self.whole.is_some())
     }
 }
 
@@ -284,6 +300,8 @@ mod tests {
     use crate::api::Object;
     use serde_json::json;
     use std::sync::Arc;
+
+    const WHOLE: PassId = PassId(99);
 
     fn connection(name: &str) -> ObjectId {
         ObjectId::new(Kind::Connection, name)
@@ -301,7 +319,7 @@ mod tests {
     }
 
     fn taken(agenda: &mut Agenda, now: Instant) -> Vec<String> {
-        match agenda.take(now) {
+        match agenda.take(now, WHOLE) {
             Some(Job::Part(seeds)) => seeds.keys.into_iter().collect(),
             other => panic!("{other:?}"),
         }
@@ -321,12 +339,12 @@ mod tests {
         assert_eq!(agenda.due(now), (1, Some(now)));
         assert_eq!(taken(&mut agenda, now), ["a"]);
         let pass = begin(&mut agenda, 1, &["a"]);
-        assert!(agenda.take(now).is_none());
+        assert!(agenda.take(now, WHOLE).is_none());
         end(&mut agenda, pass, now);
-        assert!(agenda.take(now).is_none());
+        assert!(agenda.take(now, WHOLE).is_none());
         assert_eq!(agenda.wakes(now), Some(now + QUIET));
-        assert!(matches!(agenda.take(now + QUIET), Some(Job::Whole)));
-        agenda.whole_done();
+        assert!(matches!(agenda.take(now + QUIET, WHOLE), Some(Job::Whole)));
+        agenda.whole_done(WHOLE);
         assert_eq!(agenda.wakes(now + QUIET), None);
         assert_eq!(agenda.due(now + QUIET), (0, None));
     }
@@ -336,18 +354,20 @@ mod tests {
     fn what_a_look_at_everything_does_not_write_goes_on_meanwhile() {
         let (mut agenda, now) = (Agenda::default(), Instant::now());
         agenda.look_at_everything(now);
-        assert!(matches!(agenda.take(now), Some(Job::Whole)));
+        assert!(matches!(agenda.take(now, WHOLE), Some(Job::Whole)));
         agenda.changed([&connection("b")], now);
-        assert!(agenda.take(now).is_none(), "what it writes is not known yet");
+        assert!(agenda.take(now, WHOLE).is_none(), "what it writes is not known yet");
         let writing = Writing { kind: ActionKind::Update, after: Some(item("a", "new")) };
-        agenda.whole_begun(BTreeMap::from([(connection("a"), writing)]));
+        agenda.whole_begun(PassId(98), BTreeMap::new(), false, now);
+        assert!(agenda.take(now, WHOLE).is_none(), "another look of before says nothing");
+        agenda.whole_begun(WHOLE, BTreeMap::from([(connection("a"), writing)]), false, now);
         agenda.changed([&connection("a")], now);
         assert_eq!(taken(&mut agenda, now), ["b"]);
         let pass = begin(&mut agenda, 1, &["b"]);
         end(&mut agenda, pass, now);
-        assert!(agenda.take(now).is_none(), "a is being written");
+        assert!(agenda.take(now, WHOLE).is_none(), "a is being written");
         end(&mut agenda, WHOLE, now);
-        agenda.whole_done();
+        agenda.whole_done(WHOLE);
         assert_eq!(taken(&mut agenda, now), ["a"]);
     }
 
@@ -357,26 +377,26 @@ mod tests {
         for n in 0..40 {
             agenda.changed([&connection("a")], now + Duration::from_millis(500) * n);
         }
-        assert!(matches!(agenda.take(now + LATEST), Some(Job::Whole)));
+        assert!(matches!(agenda.take(now + LATEST, WHOLE), Some(Job::Whole)));
     }
 
     #[test]
     fn a_failure_is_tried_again_after_pauses_that_grow_and_end_with_a_success() {
         let (mut agenda, now) = (Agenda::default(), Instant::now());
         let fails = |agenda: &mut Agenda, at: Instant| {
-            assert!(matches!(agenda.take(at), Some(Job::Whole)));
-            agenda.whole_done();
+            assert!(matches!(agenda.take(at, WHOLE), Some(Job::Whole)));
+            agenda.whole_done(WHOLE);
             agenda.failed(at);
         };
         agenda.look_at_everything(now);
         fails(&mut agenda, now);
-        assert!(agenda.take(now).is_none());
+        assert!(agenda.take(now, WHOLE).is_none());
         assert_eq!(agenda.wakes(now), Some(now + PAUSE));
         fails(&mut agenda, now + PAUSE);
         assert_eq!(agenda.wakes(now + PAUSE), Some(now + PAUSE + PAUSE * 2));
         agenda.hurry(now + PAUSE);
-        assert!(matches!(agenda.take(now + PAUSE), Some(Job::Whole)));
-        agenda.whole_done();
+        assert!(matches!(agenda.take(now + PAUSE, WHOLE), Some(Job::Whole)));
+        agenda.whole_done(WHOLE);
         agenda.recovered();
         agenda.look_at_everything(now);
         fails(&mut agenda, now);
@@ -408,7 +428,7 @@ mod tests {
         let second = begin(&mut agenda, 2, &["c"]);
         agenda.changed_after(second, [&connection("d")], now);
         assert_eq!(agenda.due(now), (2, Some(now)), "they wait, and are told of");
-        assert!(agenda.take(now).is_none());
+        assert!(agenda.take(now, WHOLE).is_none());
         end(&mut agenda, first, now);
         assert_eq!(taken(&mut agenda, now), ["a"]);
         end(&mut agenda, second, now);
@@ -444,11 +464,11 @@ mod tests {
             seen.extend(some);
         }
         assert_eq!(seen.len(), all.len());
-        assert!(agenda.take(now).is_none());
+        assert!(agenda.take(now, WHOLE).is_none());
         let integrations: Vec<ObjectId> = (0..200).map(|n| ObjectId::new(Kind::Integration, n.to_string())).collect();
         let mut agenda = Agenda::default();
         agenda.changed(integrations.iter().chain(&all[..40]), now);
-        let Some(Job::Part(seeds)) = agenda.take(now) else { panic!("nothing is due") };
+        let Some(Job::Part(seeds)) = agenda.take(now, WHOLE) else { panic!("nothing is due") };
         assert_eq!((seeds.keys.len(), seeds.integrations.len()), (40, FIRST - 40));
     }
 
@@ -457,7 +477,7 @@ mod tests {
         let (mut agenda, now) = (Agenda::default(), Instant::now());
         let passes: Vec<_> = (0..PASSES as u64).map(|n| begin(&mut agenda, n, &[&n.to_string()])).collect();
         agenda.changed([&connection("a")], now);
-        assert!(agenda.take(now).is_none());
+        assert!(agenda.take(now, WHOLE).is_none());
         assert_eq!(agenda.wakes(now), Some(now + QUIET), "it is woken by what is done");
         end(&mut agenda, passes[2], now);
         assert_eq!(taken(&mut agenda, now), ["a"]);
@@ -470,14 +490,14 @@ mod tests {
         agenda.look_at_everything(now);
         agenda.changed([&connection("a"), &connection("b")], now);
         agenda.look_at_everything(now);
-        assert!(agenda.take(now).is_none(), "nothing new begins before it");
+        assert!(agenda.take(now, WHOLE).is_none(), "nothing new begins before it");
         assert_eq!(agenda.wakes(now), None, "and it does not turn until the pass is done");
         end(&mut agenda, pass, now);
-        assert!(matches!(agenda.take(now), Some(Job::Whole)));
+        assert!(matches!(agenda.take(now, WHOLE), Some(Job::Whole)));
         agenda.changed([&connection("a")], now);
-        assert!(agenda.take(now).is_none());
+        assert!(agenda.take(now, WHOLE).is_none());
         assert_eq!(agenda.wakes(now), None);
-        agenda.whole_done();
+        agenda.whole_done(WHOLE);
         assert_eq!(taken(&mut agenda, now), ["a"]);
     }
 
@@ -486,9 +506,9 @@ mod tests {
         let (mut agenda, now) = (Agenda::default(), Instant::now());
         agenda.look_at_everything(now);
         end(&mut agenda, PassId(7), now);
-        assert!(matches!(agenda.take(now), Some(Job::Whole)));
+        assert!(matches!(agenda.take(now, WHOLE), Some(Job::Whole)));
         end(&mut agenda, PassId(7), now);
         agenda.look_at_everything(now);
-        assert!(agenda.take(now).is_none());
+        assert!(agenda.take(now, WHOLE).is_none());
     }
 }

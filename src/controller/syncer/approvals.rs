@@ -97,6 +97,11 @@ impl Ledger {
         known.standing = standing;
     }
 
+    /// The uid of a sync.
+    pub fn uid(&self, sync: &str) -> Option<String> {
+        self.state().get(sync).map(|known| known.uid.clone()).filter(|uid| !uid.is_empty())
+    }
+
     /// Only these syncs are left.
     pub fn retain(&self, is_there: impl Fn(&str) -> bool) {
         self.state().retain(|sync, _| is_there(sync));
@@ -120,25 +125,38 @@ impl Ledger {
         given
     }
 
-    /// Whether a sync has an approval that may still be used somewhere.
-    pub fn may_write(&self, sync: &str) -> bool {
+    /// Whether a sync has an approval that may still be used somewhere: one that was begun, or of what waits in a
+    /// target now. One that matches nothing gives no right to anything.
+    pub fn may_write(&self, sync: &str, waits: impl FnOnce() -> BTreeSet<(String, String)>) -> bool {
         let state = self.state();
-        let Some(known) = state.get(sync) else { return false };
-        let is_spent = |digest: &String| {
-            let begun = known.begun.iter().filter(|((_, begun), _)| begun == digest);
-            let mut begun = begun.map(|(_, left)| left.is_empty()).peekable();
-            begun.peek().is_some() && begun.all(|spent| spent)
-        };
-        !known.standing.iter().all(is_spent)
+        let Some(known) = state.get(sync).filter(|known| !known.standing.is_empty()) else { return false };
+        let of_begun =
+            known.begun.iter().any(|((_, digest), left)| known.standing.contains(digest) && !left.is_empty());
+        of_begun || waits().into_iter().any(|of| known.standing.contains(&of.1) && !known.begun.contains_key(&of))
     }
 
-    /// Every digest that one of these syncs may still use in a target was carried out.
-    pub fn spend_begun<'s>(&self, syncs: impl Iterator<Item = &'s String>, target: &str) -> Result<(), PlaceError> {
-        for sync in syncs.filter(|sync| !self.given(sync, target).begun.is_empty()) {
-            self.change(sync, |known| {
-                let of_target = known.begun.iter_mut().filter(|((tenant, _), _)| tenant == target);
-                of_target.for_each(|(_, left)| left.clear());
-            })?;
+    /// Of what is left of the approvals of these syncs in a target, only what is planned there stays: the rest is done,
+    /// or was taken back. Of a whole plan in which everything could be read.
+    pub fn narrow<'s>(
+        self: &Arc<Self>,
+        syncs: impl Iterator<Item = &'s String>,
+        plan: &Plan,
+        target: &str,
+    ) -> Result<(), PlaceError> {
+        let in_full = self.of(plan).in_full(target);
+        let is_done = |short: &Short| !in_full.contains_key(short);
+        for sync in syncs {
+            let is_narrower = {
+                let state = self.state();
+                let begun = state.get(sync).into_iter().flat_map(|known| &known.begun);
+                begun.into_iter().any(|((tenant, _), left)| tenant == target && left.iter().any(is_done))
+            };
+            if is_narrower {
+                self.change(sync, |known| {
+                    let of_target = known.begun.iter_mut().filter(|((tenant, _), _)| tenant == target);
+                    of_target.for_each(|(_, left)| left.retain(|short| !is_done(short)));
+                })?;
+            }
         }
         Ok(())
     }
@@ -345,6 +363,9 @@ mod tests {
         ledger.observe("s", "old", standing(&[2]), &[written(2, &[9])]);
         ledger.observe("s", "new", standing(&[2]), &[]);
         assert_eq!(ledger.given("s", "eu").begun, standing(&[]));
+        let waits = |of: &[u8]| of.iter().map(|number| ("eu".to_string(), digest(*number))).collect();
+        assert!(!ledger.may_write("s", || waits(&[7])), "what stands there matches nothing");
+        assert!(ledger.may_write("s", || waits(&[7, 2])));
         ledger.retain(|_| false);
         assert_eq!(ledger.given("s", "eu"), Given::default());
     }

@@ -6,13 +6,14 @@ use super::agenda::{Job, PassId, Writing};
 use super::followed::Followed;
 use super::hub::{Event, Hub, sources};
 use super::judge::Standing;
-use super::narrow::{leave_out, leave_out_conflicts};
+use super::narrow::{leave_out, leave_out_conflicts, rests_on};
 use super::pass::{Came, Going, Pass, Source, Whole};
 use super::targets::{LookedAt, SyncInto};
-use crate::api::{Kind, SyncMode};
+use crate::api::{Kind, SyncMode, TargetStatus};
 use crate::engine::closure::{Seeds, plan_closure};
 use crate::engine::item::ObjectId;
 use crate::engine::plan::{Action, ActionKind, Plan, Scope, is_too_many, measured_by};
+use crate::engine::record::Writer;
 use crate::engine::world::Inventory;
 use crate::tenant::kubernetes::{ClusterPlace, Version};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,7 +40,7 @@ impl Hub {
         for name in names {
             while let Some((job, since)) = self.targets.get_mut(&name).and_then(|target| {
                 let (_, since) = target.agenda.due(now);
-                Some((target.agenda.take(now)?, since))
+                Some((target.agenda.take(now, PassId(self.passes + 1))?, since))
             }) {
                 match job {
                     Job::Whole => self.begin_whole(&name),
@@ -65,9 +66,14 @@ impl Hub {
         let inventory = self.places.open(name).map_or(0, |place| place.mirror.inventory().len());
         let Some(target) = self.targets.get_mut(name) else { return };
         let Some(planned) = plan.targets.iter_mut().find(|target| target.tenant == name) else { return };
-        let in_hand = target.agenda.in_hand().map(|(pass, objects)| (pass, objects.keys().cloned().collect()));
-        for (pass, objects) in in_hand.collect::<Vec<(PassId, BTreeSet<ObjectId>)>>() {
-            let waits = leave_out(planned, |action| objects.contains(&action.change.object));
+        let in_hand = target.agenda.in_hand().map(|(pass, objects)| {
+            let going = objects.iter().filter(|(_, writing)| writing.kind == ActionKind::Delete);
+            (pass, objects.keys().cloned().collect(), going.map(|(id, _)| id.clone()).collect())
+        });
+        for (pass, objects, going) in in_hand.collect::<Vec<(PassId, BTreeSet<ObjectId>, BTreeSet<ObjectId>)>>() {
+            // What would use an object that is about to go waits until it is gone.
+            let waits =
+                leave_out(planned, |action| objects.contains(&action.change.object) || rests_on(action, &going));
             target.agenda.changed_after(pass, waits.iter().map(|action| &action.change.object), now);
         }
         let updates = planned.actions.iter().filter(|action| action.action == ActionKind::Update).count();
@@ -96,7 +102,7 @@ impl Hub {
         let writing = |a: &Action| (a.change.object.clone(), Writing { kind: a.action, after: a.change.after.clone() });
         target.agenda.begun(pass, planned.actions.iter().map(writing).collect());
         target.agenda.changed_after(pass, later.iter().map(|action| &action.change.object), now);
-        let work = self.pass(name, Some(&plan));
+        let work = self.pass(name, pass, Some(&plan));
         let (tell, target, span) = (self.tell.clone(), name.to_string(), self.span(name));
         self.tasks.spawn(async move {
             let came = spawn_blocking(move || span.in_scope(|| work.part(&plan))).await;
@@ -109,7 +115,10 @@ impl Hub {
     /// `None` where nothing is done unattended.
     fn plan_part(&self, name: &str, seeds: &Seeds) -> Option<(Plan, (u32, u32))> {
         let target = self.targets.get(name).filter(|target| !target.syncs.apply.is_empty())?;
-        let world = self.world_of(name);
+        let mut world = self.world();
+        // What waits for an approval is planned with everything: it holds up nothing.
+        let waiting = &world.waiting;
+        world.syncs.retain(|sync| !waiting.contains(&sync.writer));
         let scope = Scope { tenants: [name.to_string()].into(), syncs: target.syncs.unattended(), ..Scope::default() };
         let tenant = world.tenants.get(name).filter(|tenant| !tenant.spec.is_suspended())?;
         let share = tenant.spec.approval();
@@ -137,10 +146,10 @@ impl Hub {
     }
 
     /// Takes in what is told of a look at everything that goes on.
-    pub(super) fn hear_of_going(&mut self, name: &str, news: Going) {
-        let Some(target) = self.targets.get_mut(name) else { return };
+    pub(super) fn hear_of_going(&mut self, name: &str, pass: PassId, news: Going) {
+        let Some(target) = self.targets.get_mut(name).filter(|target| target.agenda.is_whole(pass)) else { return };
         match news {
-            Going::Begins(objects) => target.agenda.whole_begun(objects),
+            Going::Begins(objects, approved) => target.agenda.whole_begun(pass, objects, approved, Instant::now()),
             Going::Done(done, all) => target.progress = Some((done, all)),
         }
     }
@@ -148,8 +157,10 @@ impl Hub {
     /// Begins to look at everything in a target.
     fn begin_whole(&mut self, name: &str) {
         self.begins(name);
+        self.passes += 1;
+        let id = PassId(self.passes);
         let Some(target) = self.targets.get(name) else { return };
-        let (pass, syncs, world) = (self.pass(name, None), target.syncs.clone(), self.world_of(name));
+        let (pass, syncs, world) = (self.pass(name, id, None), target.syncs.clone(), self.world_of(name));
         let (tell, target, span) = (self.tell.clone(), name.to_string(), self.span(name));
         self.tasks.spawn(async move {
             let whole = spawn_blocking(move || {
@@ -159,7 +170,7 @@ impl Hub {
                 whole
             });
             let whole = whole.await.ok().map(Box::new);
-            drop(tell.send(Event::Whole { target, whole }));
+            drop(tell.send(Event::Whole { target, pass: id, whole }));
         });
     }
 
@@ -168,7 +179,7 @@ impl Hub {
     }
 
     /// What a pass over a target works with: of what is known only what `plan` speaks of, or all.
-    fn pass(&self, name: &str, plan: Option<&Plan>) -> Pass {
+    fn pass(&self, name: &str, id: PassId, plan: Option<&Plan>) -> Pass {
         let place = self.places.open(name).map(|place| {
             let (inventory, versions) = match plan {
                 Some(plan) => part_of(place, plan),
@@ -192,9 +203,14 @@ impl Hub {
             approvals: self.approvals.clone(),
             feeds: sources(&self.syncs, name).map(str::to_string).collect(),
             unsettled: self.unsettled(name).map(|(why, _, overridden)| (why, overridden)),
+            is_quiet: {
+                let sources = sources(&self.syncs, name).filter_map(|source| self.places.open(source));
+                let stirs: Vec<_> = sources.map(Followed::stirs).collect();
+                Arc::new(move || stirs.iter().all(|(stirs, then)| stirs.load(Ordering::Relaxed) == *then))
+            },
             tell: {
                 let (tell, target) = (self.tell.clone(), name.to_string());
-                Arc::new(move |news| drop(tell.send(Event::Going { target: target.clone(), news })))
+                Arc::new(move |news| drop(tell.send(Event::Going { target: target.clone(), pass: id, news })))
             },
             waiting: self.waiting_plans.clone(),
             hub: (self.context.clone(), self.paths.clone()),
@@ -209,10 +225,18 @@ impl Hub {
     }
 
     /// A look at everything ended by a mistake of ours.
-    pub(super) fn hear_of_broken_whole(&mut self, name: &str) {
+    pub(super) fn hear_of_broken_whole(&mut self, name: &str, pass: PassId) {
         let came = Came::broken(name);
         self.count(&came, Outcome::Failed);
-        self.came(name, &came, LookedAt::Whole);
+        if self.is_current(name, pass) {
+            self.came(name, &came, LookedAt::Whole(pass));
+        }
+    }
+
+    /// Whether this is the look at everything that a target awaits: where a target went and came back, one of before
+    /// may still end.
+    fn is_current(&self, name: &str, pass: PassId) -> bool {
+        self.targets.get(name).is_some_and(|target| target.agenda.is_whole(pass))
     }
 
     fn came(&mut self, name: &str, came: &Came, looked_at: LookedAt) {
@@ -224,7 +248,10 @@ impl Hub {
     }
 
     /// Takes in what came of a look at everything.
-    pub(super) fn hear_of_whole(&mut self, name: &str, whole: &Whole) {
+    pub(super) fn hear_of_whole(&mut self, name: &str, pass: PassId, whole: &Whole) {
+        if !self.is_current(name, pass) {
+            return;
+        }
         let syncs = self.syncs.iter().filter_map(|(sync, live)| {
             let spec = &live.read.as_ref().ok()?.spec;
             let is_into = spec.to.iter().any(|to| to == name);
@@ -237,7 +264,7 @@ impl Hub {
             is_into.then(|| (sync.clone(), into()))
         });
         let syncs: BTreeMap<_, _> = syncs.collect();
-        self.came(name, &whole.came, LookedAt::Whole);
+        self.came(name, &whole.came, LookedAt::Whole(pass));
         let now = Instant::now();
         let settles = self.unsettled(name).and_then(|(_, then, _)| then);
         let Some(target) = self.targets.get_mut(name) else { return };
@@ -251,6 +278,15 @@ impl Hub {
             }
         } else {
             // What is left, and the proof that nothing is.
+            target.agenda.look_at_everything(now);
+        }
+        // What waits now may have been approved before it was known: then it does not wait any more.
+        let is_approved = |(sync, (status, _)): (&String, &(TargetStatus, Option<String>))| {
+            let given = self.approvals.given(sync, name);
+            whole.waited.contains(&Writer::Sync(sync.clone()))
+                && status.digest.as_ref().is_some_and(|digest| given.usable.contains(digest))
+        };
+        if target.standing.iter().any(is_approved) {
             target.agenda.look_at_everything(now);
         }
         let (drifted, since) = target.drifts(name, &whole.plan, SystemTime::now());

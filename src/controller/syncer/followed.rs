@@ -4,11 +4,11 @@ use crate::api::{Kubeconfig, Object, Place, SecretKeyRef, TenantSpec};
 use crate::controller::readiness::Waiting;
 use crate::engine::world::View;
 use crate::tenant::clusters::spec_with_own;
-use crate::tenant::kubernetes::watch::{FOLLOWED, Following, SERVER, Told};
+use crate::tenant::kubernetes::watch::{CUSTOMERS, FOLLOWED, Following, SERVER, Told};
 use crate::tenant::kubernetes::{Due, Heard, MOST, Mirror, Paths, Server};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
@@ -84,14 +84,19 @@ pub struct Followed {
     pub paths: Paths,
     /// What it was told of it.
     pub mirror: Mirror,
+    /// How many bytes of it are kept at most.
+    limit: usize,
+    /// Whether what customers gave is read.
+    with_customers: bool,
     /// What was not read yet.
     unread: BTreeSet<&'static str>,
     /// What cannot be followed now, and why.
     lost: BTreeMap<&'static str, String>,
     /// Whether its server answers: what is being done there need not wait for all of its answers.
     answers: Arc<AtomicBool>,
-    /// When something changed in it last, or it could not be read.
+    /// When something changed in it last, or it could not be read; and how often that was.
     changed_at: Instant,
+    stirs: Arc<AtomicU64>,
     /// Its history went back: what is missing in it may only be forgotten.
     is_rewound: bool,
     /// While it is read for the first time.
@@ -101,23 +106,42 @@ pub struct Followed {
 
 impl Followed {
     /// Nothing is known of it yet.
-    pub fn new(tenant: &str, epoch: u64, server: Server, paths: Paths, following: Following, waiting: Waiting) -> Self {
+    pub fn new(
+        tenant: &str,
+        epoch: u64,
+        (server, paths): (Server, Paths),
+        following: Following,
+        (limit, with_customers): (usize, bool),
+        waiting: Waiting,
+    ) -> Self {
         let followed = Followed {
             tenant: tenant.to_string(),
             epoch,
             server,
             paths,
-            mirror: Mirror::default(),
-            unread: FOLLOWED.into(),
+            mirror: Mirror::bounded(limit),
+            limit,
+            unread: FOLLOWED.into_iter().chain(with_customers.then_some(CUSTOMERS)).collect(),
+            with_customers,
             lost: BTreeMap::new(),
             answers: Arc::new(AtomicBool::new(true)),
             changed_at: Instant::now(),
+            stirs: Arc::default(),
             is_rewound: false,
             waiting: Some(waiting),
             following: Some(following),
         };
         followed.tell_waiting();
         followed
+    }
+
+    /// Of a tenant that was followed before, by another kubeconfig: what went back there did not come forth by that.
+    pub fn after(self, before: Option<&Followed>) -> Self {
+        let is_same = |before: &&Followed| {
+            before.server.name() == self.server.name() && before.paths.namespace() == self.paths.namespace()
+        };
+        let is_rewound = before.filter(is_same).is_some_and(|before| before.is_rewound);
+        Followed { is_rewound, ..self }
     }
 
     fn tell_waiting(&self) {
@@ -150,8 +174,10 @@ impl Followed {
                 Due::Objects(BTreeSet::new())
             }
         };
-        if self.trouble().is_some() || due != Due::Objects(BTreeSet::new()) {
+        // What can be read again has rested since then, not since it could not be.
+        if !could_be_read || self.trouble().is_some() || due != Due::Objects(BTreeSet::new()) {
             self.changed_at = Instant::now();
+            self.stirs.fetch_add(1, Ordering::Relaxed);
         }
         if self.mirror.is_over() {
             // Whoever sends without end is not listened to.
@@ -183,6 +209,16 @@ impl Followed {
         })
     }
 
+    /// How often it changed, also later, and how often until now.
+    pub fn stirs(&self) -> (Arc<AtomicU64>, u64) {
+        (self.stirs.clone(), self.stirs.load(Ordering::Relaxed))
+    }
+
+    /// Whether what customers gave there is known.
+    pub fn knows_customers(&self) -> bool {
+        self.with_customers
+    }
+
     /// Whether its history went back.
     pub fn is_rewound(&self) -> bool {
         self.is_rewound
@@ -197,10 +233,11 @@ impl Followed {
     pub fn trouble(&self) -> Option<String> {
         if self.mirror.is_over() {
             return Some(format!(
-                "its namespace {} of {} has more than {MOST} objects: nothing of it is used until the operator is started \
-                 anew, or its way to it changes",
+                "its namespace {} of {} has more than {MOST} objects of a kind, or more than {} MiB of them \
+                 (--tenant-limit): nothing of it is used until the operator is started anew, or its way to it changes",
                 self.paths.namespace(),
-                self.server.name()
+                self.server.name(),
+                self.limit >> 20
             ));
         }
         // That the server is silent says more than what it is silent about.

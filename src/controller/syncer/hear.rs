@@ -32,6 +32,7 @@ impl Hub {
             }
             Event::Syncs(told) => {
                 if self.hear_of_hub("tenantsyncs", told, |hub| &mut hub.syncs) {
+                    self.places.settle(&self.tenants, &self.to()).await;
                     self.settle_syncs();
                 }
             }
@@ -41,9 +42,10 @@ impl Hub {
             }
             Event::Met(Met::Place { tenant, epoch, told }) => self.hear_of_place(&tenant, epoch, told),
             Event::Part { target, pass, came } => self.hear_of_part(&target, pass, &came),
-            Event::Going { target, news } => self.hear_of_going(&target, news),
-            Event::Whole { target, whole: Some(whole) } => self.hear_of_whole(&target, &whole),
-            Event::Whole { target, whole: None } => self.hear_of_broken_whole(&target),
+            Event::Going { target, pass, news } => self.hear_of_going(&target, pass, news),
+            Event::Whole { target, pass, whole: Some(whole) } => self.hear_of_whole(&target, pass, &whole),
+            Event::Whole { target, pass, whole: None } => self.hear_of_broken_whole(&target, pass),
+            Event::Forgot(sync) => drop(self.forgetting.insert(sync, Some(Instant::now() + STATUS_AGAIN))),
             Event::Status { id, answer } => self.hear_of_status(id, answer).await,
         }
     }
@@ -109,8 +111,17 @@ impl Hub {
     }
 
     async fn settle_places(&mut self) {
-        self.places.settle(&self.tenants).await;
+        // Which of them are targets is not known before: none need be read twice.
+        if self.unread.is_empty() {
+            self.places.settle(&self.tenants, &self.to()).await;
+        }
         self.look_at_everything();
+    }
+
+    /// The tenants that something may be copied to.
+    fn to(&self) -> BTreeSet<String> {
+        let syncs = self.syncs.values().filter_map(|live| live.read.as_ref().ok());
+        syncs.flat_map(|sync| sync.spec.to.iter().cloned()).collect()
     }
 
     /// Takes in which syncs go where.
@@ -178,12 +189,24 @@ impl Hub {
             .collect();
         let unread: BTreeSet<String> =
             self.syncs.iter().filter(|(_, live)| live.read.is_err()).map(|(name, _)| name.clone()).collect();
+        let is_there =
+            |sync: &str, to: &str| unread.contains(sync) || there.contains(&(sync.to_string(), to.to_string()));
+        // An operator before this one may have left some of targets that are no more.
+        for (sync, live) in &self.syncs {
+            let targets = statuses::written::<TenantSyncStatus, _>(live).unwrap_or_default().targets;
+            for target in targets.iter().filter(|target| !is_there(sync, &target.tenant)) {
+                if let Some(waiting) = &target.waiting_plan {
+                    self.waiting_plans.resume(sync, &target.tenant, None, waiting);
+                }
+            }
+        }
+        let gone = self.waiting_plans.take_gone(is_there);
+        if gone.is_empty() {
+            return;
+        }
         let (kept, context, paths) = (self.waiting_plans.clone(), self.context.clone(), self.paths.clone());
         self.tasks.spawn(async move {
-            let is_there = move |sync: &str, to: &str| {
-                unread.contains(sync) || there.contains(&(sync.to_string(), to.to_string()))
-            };
-            let _ = spawn_blocking(move || kept.retain(&context, &paths, is_there)).await;
+            let _ = spawn_blocking(move || kept.remove(&context, &paths, gone)).await;
         });
     }
 

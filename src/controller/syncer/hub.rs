@@ -49,17 +49,21 @@ pub(super) enum Event {
     /// What a look at everything is about to write, or how far it is.
     Going {
         target: String,
+        pass: PassId,
         news: Going,
     },
     /// `None`: a mistake of ours ended it.
     Whole {
         target: String,
+        pass: PassId,
         whole: Option<Box<Whole>>,
     },
     Status {
         id: ObjectId,
         answer: Option<Vec<u8>>,
     },
+    /// An approval that was taken back was to go from the status of a sync.
+    Forgot(String),
 }
 
 /// One namespace with Tenants and TenantSyncs.
@@ -75,7 +79,7 @@ pub struct Hub {
     pub(super) waiting: Option<Waiting>,
     pub(super) places: Places,
     pub(super) targets: BTreeMap<String, TargetState>,
-    /// How many passes over what changed there were.
+    /// How many passes there were.
     pub(super) passes: u64,
     pub(super) index: Index,
     /// What was approved of its syncs.
@@ -86,6 +90,8 @@ pub struct Hub {
     pub(super) is_to_say: bool,
     /// Statuses that are being written, and when those that failed are written again.
     pub(super) writing: BTreeMap<ObjectId, Option<Instant>>,
+    /// The same of approvals that were taken back, by sync.
+    pub(super) forgetting: BTreeMap<String, Option<Instant>>,
     pub(super) tasks: JoinSet<()>,
     measured: Arc<Measured>,
     _following: Following,
@@ -118,6 +124,7 @@ impl Hub {
             waiting_plans: Arc::default(),
             is_to_say: true,
             writing: BTreeMap::new(),
+            forgetting: BTreeMap::new(),
             tasks: JoinSet::new(),
             measured,
             _following: following,
@@ -157,7 +164,9 @@ impl Hub {
         let now = Instant::now();
         let targets = self.targets.iter().filter(|(name, _)| self.can_look_at(name));
         let targets = targets.filter_map(|(_, target)| target.agenda.wakes(now));
-        targets.chain(self.writing.values().flatten().copied()).fold(now + TURN, Instant::min)
+        targets
+            .chain(self.writing.values().chain(self.forgetting.values()).flatten().copied())
+            .fold(now + TURN, Instant::min)
     }
 
     /// Tells how much is due, and how targets stand.
@@ -184,7 +193,11 @@ impl Hub {
         };
         let may_write = |(name, live): (&String, &Live<Object<TenantSyncSpec>>)| {
             let applies = live.read.as_ref().is_ok_and(|sync| sync.spec.mode == Some(SyncMode::Apply));
-            applies || self.approvals.may_write(name)
+            let waits_now = || {
+                let standing = self.targets.iter().filter_map(|(to, target)| Some((to, target.standing.get(name)?)));
+                standing.filter_map(|(to, (status, _))| Some((to.clone(), status.digest.clone()?))).collect::<Vec<_>>()
+            };
+            applies || self.approvals.may_write(name, || statuses::waits(live).into_iter().chain(waits_now()).collect())
         };
         let waiting = self.syncs.iter().filter(|sync| !may_write(*sync));
         World {
@@ -243,6 +256,7 @@ impl Hub {
             .collect();
         let tenants: Vec<_> =
             self.tenants.values().filter_map(|live| statuses::of_tenant(live, &self.places, &time)).collect();
+        self.forgetting.retain(|_, again| again.is_none_or(|again| again > now));
         self.forget_approvals();
         syncs.into_iter().for_each(|said| self.write_status(said));
         tenants.into_iter().for_each(|said| self.write_status(said));
@@ -251,7 +265,11 @@ impl Hub {
     /// Approvals that were taken back go from the statuses: whoever gives one again waits for that.
     fn forget_approvals(&mut self) {
         for sync in self.approvals.to_forget() {
-            let approvals = self.approvals.clone();
+            if self.forgetting.contains_key(&sync) {
+                continue;
+            }
+            self.forgetting.insert(sync.clone(), None);
+            let (approvals, tell) = (self.approvals.clone(), self.tell.clone());
             self.tasks.spawn(async move {
                 let forgotten = tokio::task::spawn_blocking({
                     let sync = sync.clone();
@@ -260,6 +278,7 @@ impl Hub {
                 if let Ok(Err(error)) = forgotten.await {
                     warn!(sync, why = %error, "an approval that was taken back stands in its status");
                 }
+                drop(tell.send(Event::Forgot(sync)));
             });
         }
     }

@@ -1,5 +1,6 @@
 //! How a sync stands in a target, in words and numbers: what its status says. Pure.
 
+use super::approvals::Given;
 use super::pass::Failure;
 use crate::api::{ReceiptStatus, SyncMode, TargetCounts, TargetStatus, Verdict, WaitingPlanStatus};
 use crate::engine::code::{Code, Severity};
@@ -11,6 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How many actions, and how many that are blocked, a status names.
 const FIRST: usize = 10;
+/// How long a text of a status is at most, in characters.
+const LONGEST: usize = 8_000;
+/// How long the words about an approval are at most: the commands after them must have room.
+const LONGEST_WHY: usize = 2_000;
 
 /// One word for how a sync stands in a target; the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,8 +102,10 @@ pub struct Evidence<'a> {
     pub void: Option<&'a str>,
     /// Where what waits is kept.
     pub waiting_plan: Option<&'a WaitingPlanStatus>,
-    /// What was approved and is carried out.
-    pub spent: Option<&'a BTreeSet<String>>,
+    /// Why it is not kept.
+    pub unkept: Option<&'a str>,
+    /// What is known of what was approved.
+    pub given: Option<&'a Given>,
     /// What was changed since the target was settled.
     pub changed: usize,
     /// How many objects there were before these.
@@ -142,6 +149,17 @@ impl Evidence<'_> {
         findings.filter(move |f| of_sync(f) || f.code == Code::WriterConflict && of_object(f))
     }
 
+    /// What the checks say is declared and will not be reached, of the objects that this sync writes there.
+    fn unreached(&self) -> impl Iterator<Item = &Finding> {
+        let (tenant, writer) = (self.target.tenant.as_str(), self.writer());
+        let is_written = move |id: &ObjectId| {
+            self.target.concerned.get(id).is_some_and(|writers| writers.is_empty() || writers.contains(&writer))
+        };
+        let here = self.findings.iter().filter(move |f| f.tenant.as_deref() == Some(tenant));
+        let unreached = here.filter(|f| f.severity == Severity::Unreached && f.code != Code::WriterConflict);
+        unreached.filter(move |f| f.object.as_ref().is_some_and(&is_written))
+    }
+
     /// What failed of this sync's actions, or of the target as a whole.
     fn failed(&self) -> impl Iterator<Item = (&String, &Failure)> {
         let of_this = |id: &String| *id == self.target.tenant || self.actions().any(|action| action.id == *id);
@@ -158,7 +176,7 @@ pub fn target(evidence: &Evidence<'_>) -> TargetStatus {
     TargetStatus {
         tenant: evidence.target.tenant.clone(),
         state: standing.as_str().to_string(),
-        message,
+        message: message.map(|message| bounded(&message)),
         digest: digest.filter(|_| evidence.actions().next().is_some()),
         waiting_plan: evidence.waiting_plan.cloned(),
         counts: (counts != TargetCounts::default()).then_some(counts),
@@ -166,6 +184,7 @@ pub fn target(evidence: &Evidence<'_>) -> TargetStatus {
         blocked: blocked.into_iter().take(FIRST).collect(),
         kept: kept(evidence),
         drifted: drifted(evidence),
+        manual: manual(evidence),
         warnings: warnings(evidence),
         changed: i64::try_from(evidence.changed).ok().filter(|changed| *changed > 0),
         base: evidence.base.and_then(|base| i64::try_from(base).ok()),
@@ -176,7 +195,18 @@ pub fn target(evidence: &Evidence<'_>) -> TargetStatus {
 fn line(action: &Action) -> String {
     let approval = action.needs_approval.first().map(|a| format!(" (needs approval: {} {})", a.code, a.why));
     let object = &action.change.object;
-    format!("{} {object}: {}{}", action.action.as_str(), action.reason.text, approval.unwrap_or_default())
+    bounded(&format!("{} {object}: {}{}", action.action.as_str(), action.reason.text, approval.unwrap_or_default()))
+}
+
+/// No more of a text than a status has room for; it says how much is missing.
+fn bounded(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        None => text.to_string(),
+        Some((end, _)) => {
+            let rest = text.get(end..).unwrap_or_default().chars().count();
+            format!("{} … ({rest} characters more)", text.get(..end).unwrap_or_default())
+        }
+    }
 }
 
 fn counts(evidence: &Evidence<'_>) -> TargetCounts {
@@ -200,10 +230,14 @@ fn counts(evidence: &Evidence<'_>) -> TargetCounts {
 fn blocked(evidence: &Evidence<'_>) -> Vec<String> {
     let writer = evidence.writer();
     let notes = evidence.target.notes_of(&writer).filter_map(|note| match note {
-        Note::Blocked { object, code, text, mend } => Some(format!("{object}: {code} {text}; {mend}")),
+        Note::Blocked { object, code, text, mend } => Some(bounded(&format!("{object}: {code} {text}; {mend}"))),
         _ => None,
     });
     let conflicts = evidence.findings().filter(|f| f.code == Code::WriterConflict).map(|f| {
+        let object = f.object.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("{object}: {} {}; {}", f.code, f.text, f.mend)
+    });
+    let unreached = evidence.unreached().map(|f| {
         let object = f.object.as_ref().map(ToString::to_string).unwrap_or_default();
         format!("{object}: {} {}; {}", f.code, f.text, f.mend)
     });
@@ -215,7 +249,7 @@ fn blocked(evidence: &Evidence<'_>) -> Vec<String> {
             }
             _ => None,
         });
-    notes.chain(conflicts).chain(variables).collect()
+    notes.chain(conflicts).chain(variables).chain(unreached).map(|text| bounded(&text)).collect()
 }
 
 fn standing(
@@ -247,7 +281,11 @@ fn standing(
     let actions = evidence.actions().count();
     let waiting =
         if evidence.mode == SyncMode::Plan { actions } else { usize::try_from(counts.needs_approval).unwrap_or(0) };
-    if let (true, Some(digest)) = (waiting > 0, digest) {
+    let is_approved = evidence.void.is_none()
+        && evidence
+            .given
+            .is_some_and(|given| !given.begun.is_empty() || digest.is_some_and(|digest| given.usable.contains(digest)));
+    if let (true, Some(digest), false) = (waiting > 0, digest, is_approved) {
         return (Standing::AwaitingApproval, Some(asks(evidence, waiting, digest)));
     }
     if actions > 0 {
@@ -280,12 +318,24 @@ fn asks(evidence: &Evidence<'_>, waiting: usize, digest: &str) -> String {
         sync: evidence.sync.to_string(),
         tenant: evidence.target.tenant.clone(),
     };
-    let void = evidence.void.map(|why| format!("; what was approved does not hold: {why}")).unwrap_or_default();
-    let is_spent = evidence.spent.is_some_and(|spent| spent.contains(digest));
+    let void = evidence.void.map(|why| {
+        let why: String = why.chars().take(LONGEST_WHY).collect();
+        format!("; what was approved does not hold: {why}")
+    });
+    let void = void.unwrap_or_default();
+    let is_spent = evidence.given.is_some_and(|given| given.spent.contains(digest));
     let spent = if is_spent { "; the same was approved and carried out before, and needs a new approval" } else { "" };
+    let unkept = evidence.unkept.map(|why| {
+        let why: String = why.chars().take(LONGEST_WHY).collect();
+        format!(
+            "; the hub does not keep it for you to look at ({why}): --target {}=CONTEXT shows it",
+            evidence.target.tenant
+        )
+    });
+    let unkept = unkept.unwrap_or_default();
     let wait = if waiting == 1 { "1 action awaits".to_string() } else { format!("{waiting} actions await") };
     format!(
-        "{wait} approval{void}{spent}: look first, then approve\n\
+        "{wait} approval{void}{spent}{unkept}: look first, then approve\n\
          {}\n\
          {}\n\
          {digest}",
@@ -298,7 +348,10 @@ fn asks(evidence: &Evidence<'_>, waiting: usize, digest: &str) -> String {
 fn kept(evidence: &Evidence<'_>) -> Vec<String> {
     let writer = evidence.writer();
     let kept = evidence.target.notes_of(&writer).filter_map(|note| match note {
-        Note::Held { object, path, by, .. } => Some(format!("{}: held by {by}", field_of(object, path))),
+        Note::Held { object, path, by, text, .. } => {
+            let why = text.as_ref().map(|text| format!("; {text}")).unwrap_or_default();
+            Some(bounded(&format!("{}: held by {by}{why}", field_of(object, path))))
+        }
         _ => None,
     });
     kept.take(FIRST).collect()
@@ -317,6 +370,16 @@ fn drifted(evidence: &Evidence<'_>) -> Vec<String> {
     drifted.take(FIRST).collect()
 }
 
+/// What people must do.
+fn manual(evidence: &Evidence<'_>) -> Vec<String> {
+    let writer = evidence.writer();
+    let manual = evidence.target.notes_of(&writer).filter_map(|note| match note {
+        Note::ByHand { object, text, .. } => Some(bounded(&format!("{object}: {text}"))),
+        _ => None,
+    });
+    manual.take(FIRST).collect()
+}
+
 fn field_of(object: &ObjectId, path: &[String]) -> String {
     if path.is_empty() { object.to_string() } else { format!("{object} {}", path.join(".")) }
 }
@@ -324,7 +387,7 @@ fn field_of(object: &ObjectId, path: &[String]) -> String {
 /// What is probably not meant so.
 fn warnings(evidence: &Evidence<'_>) -> Vec<String> {
     let warnings = evidence.findings().filter(|f| f.severity == Severity::Warning);
-    warnings.map(|f| format!("{} {}; {}", f.code, f.text, f.mend)).take(FIRST).collect()
+    warnings.map(|f| bounded(&format!("{} {}; {}", f.code, f.text, f.mend))).take(FIRST).collect()
 }
 
 /// What waits because the sync or the target is suspended.

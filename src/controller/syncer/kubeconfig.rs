@@ -1,7 +1,7 @@
 //! The Secrets with the kubeconfigs of tenants: each is followed by its name, for no more may be read.
 
 use crate::secret::Secret;
-use crate::tenant::kubernetes::{Listing, Paths, segment};
+use crate::tenant::kubernetes::{Listing, Paths, Weighs, segment};
 use k8s_openapi::ByteString;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -15,6 +15,12 @@ use zeroize::Zeroize;
 pub struct KubeconfigSecret {
     /// Its texts, by key.
     texts: BTreeMap<String, Secret>,
+}
+
+impl Weighs for KubeconfigSecret {
+    fn weight(&self) -> usize {
+        self.texts.iter().map(|(key, text)| key.len() + text.expose().len()).sum()
+    }
 }
 
 #[derive(Deserialize)]
@@ -53,7 +59,6 @@ pub fn listing(paths: &Paths, name: &str) -> Listing<KubeconfigSecret> {
         selector: format!("&fieldSelector=metadata.name%3D{}", segment(name)),
         most: 1,
         page: 1,
-        keeps_all: true,
         read: Arc::new(|page: &[Box<RawValue>]| {
             page.iter().filter_map(|secret| KubeconfigSecret::read(secret.get())).collect()
         }),

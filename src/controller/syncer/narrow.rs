@@ -1,8 +1,9 @@
 //! What of a plan is carried out now, where that is less than all of it: nothing is done that rests on what
 //! is left out.
 
+use crate::api::{Kind, Variable, names};
 use crate::engine::code::Code;
-use crate::engine::item::ObjectId;
+use crate::engine::item::{Item, ObjectId};
 use crate::engine::plan::{Action, Plan, Target};
 use std::collections::BTreeSet;
 
@@ -18,6 +19,22 @@ pub fn leave_out(target: &mut Target, leaves: impl Fn(&Action) -> bool) -> Vec<A
         out.extend(more);
     }
     target.actions.extract_if(.., |action| out.contains(&action.id)).collect()
+}
+
+/// Whether an object, once an action is done, rests on one of these.
+pub fn rests_on(action: &Action, objects: &BTreeSet<ObjectId>) -> bool {
+    let is_among = |kind, name: String| objects.contains(&ObjectId::new(kind, name));
+    match &action.change.after {
+        Some(Item::Integration(integration, _)) => {
+            let mut keys = integration.spec.connections.iter().filter_map(Variable::stable_key);
+            keys.any(|key| is_among(Kind::Connection, names::of_stable_key(key)))
+        }
+        Some(Item::Connection(connection)) => {
+            let component = &connection.spec.component;
+            is_among(Kind::Component, names::of_component(&component.key, component.is_public()))
+        }
+        Some(Item::Component(_) | Item::CustomerCredentials(_)) | None => false,
+    }
 }
 
 /// Leaves out what two writers want differently, which a plan that knows only one of them does not see.

@@ -5,22 +5,23 @@ use super::super::context::Context;
 use super::agenda::Writing;
 use super::approvals::{Given, Ledger};
 use super::narrow::{leave_out, leave_out_conflicts};
-use super::waiting::Kept;
-use crate::api::WaitingPlanStatus;
+use super::waiting::{Kept, Where};
 use crate::apply::{self, Consent, Outcome, Refusal, Report, Tenants};
 use crate::engine::canonical::Digest;
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, State, Target, plan};
+use crate::engine::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, State, Target, plan, plan_uncounted};
 use crate::engine::record::Writer;
-use crate::engine::world::{View, World};
+use crate::engine::world::{self, View, World};
 use crate::tenant::approvals::{Approvals, NotKept};
 use crate::tenant::directory::definition_digest;
 use crate::tenant::kubernetes::{ClusterPlace, Paths, Server, list};
 use crate::tenant::{Place, PlaceError};
+use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 /// Whether to go on: asked before each write is begun.
@@ -42,6 +43,8 @@ pub struct Pass {
     pub feeds: BTreeSet<String>,
     /// Why nothing is deleted yet, and whether an approval that is given now overrides that.
     pub unsettled: Option<(String, bool)>,
+    /// Whether what is copied to it is still as it was when this was planned: asked before anything is deleted.
+    pub is_quiet: Arc<dyn Fn() -> bool + Send + Sync>,
     /// Who hears what is being written, and how far that is.
     pub tell: Tell,
     /// What waits, as the hub keeps it.
@@ -52,14 +55,17 @@ pub struct Pass {
 
 /// What is told of a pass while it goes on.
 pub enum Going {
-    /// It writes these objects.
-    Begins(BTreeMap<ObjectId, Writing>),
+    /// It writes these objects; whether a person approved that.
+    Begins(BTreeMap<ObjectId, Writing>, bool),
     /// So many actions are done, of so many.
     Done(usize, usize),
 }
 
 /// Who hears of it.
 pub type Tell = Arc<dyn Fn(Going) + Send + Sync>;
+
+/// How long a namespace is asked whether it is ending.
+const SOON: Duration = Duration::from_secs(2);
 
 /// How often it is told how far a pass is.
 const NEWS: Duration = Duration::from_secs(2);
@@ -135,10 +141,12 @@ pub struct Whole {
     pub settled: Option<(Digest, Digest)>,
     /// What is known of the digests that stand in the annotation of each sync.
     pub given: BTreeMap<String, Given>,
-    /// Where what waits is kept, by sync.
-    pub waiting: BTreeMap<String, WaitingPlanStatus>,
+    /// Where what waits is kept.
+    pub waiting: Where,
     /// What may be done and is not yet, by action, and why.
     pub later: BTreeMap<String, String>,
+    /// The syncs that waited for an approval when it was planned.
+    pub waited: BTreeSet<Writer>,
 }
 
 impl Came {
@@ -209,6 +217,11 @@ impl Syncs {
     }
 }
 
+/// Whether an action is done without a person, and now.
+fn is_now(action: &Action, later: &BTreeMap<String, String>) -> bool {
+    action.needs_approval.is_empty() && !later.contains_key(&action.id)
+}
+
 impl Tenants for Pass {
     fn place(&self, tenant: &str) -> Option<&dyn Place> {
         self.place.as_ref().filter(|_| tenant == self.target).map(|place| place as &dyn Place)
@@ -231,7 +244,7 @@ impl Pass {
     /// Carries out what is planned of what changed.
     pub fn part(&self, plan: &Plan) -> Came {
         let begun = Instant::now();
-        let came = self.carry_out(plan, &Consent::Safe, &NotKept, &BTreeSet::new());
+        let came = self.carry_out(plan, &Consent::Safe, &NotKept, &|_| false);
         let came = came.unwrap_or_else(|refusal| self.refused(&refusal));
         came.log(&self.target);
         Came { took: begun.elapsed(), ..came }
@@ -239,48 +252,78 @@ impl Pass {
 
     /// Carries out what needs no approval.
     fn unattended(&self, plan: &Plan, later: &BTreeMap<String, String>) -> Came {
-        self.begins(plan);
-        let later = later.keys().cloned().collect();
-        self.carry_out(plan, &Consent::Safe, &NotKept, &later).unwrap_or_else(|refusal| self.refused(&refusal))
+        self.begins(plan, false, &|action| is_now(action, later));
+        let waits = self.waits(later);
+        self.carry_out(plan, &Consent::Safe, &NotKept, &waits).unwrap_or_else(|refusal| self.refused(&refusal))
     }
 
     /// Tells what is about to be written: all else may go on.
-    fn begins(&self, plan: &Plan) {
-        let actions = plan.actions().map(|(_, action)| action);
+    fn begins(&self, plan: &Plan, approved: bool, is_written: &dyn Fn(&Action) -> bool) {
+        let actions = plan.actions().map(|(_, action)| action).filter(|action| is_written(action));
         let writing = |a: &Action| (a.change.object.clone(), Writing { kind: a.action, after: a.change.after.clone() });
-        (self.tell)(Going::Begins(actions.map(writing).collect()));
+        (self.tell)(Going::Begins(actions.map(writing).collect(), approved));
+    }
+
+    /// What is not done yet: these, and what is deleted once something moves where it is copied from.
+    fn waits<'p>(&'p self, later: &'p BTreeMap<String, String>) -> impl Fn(&Action) -> bool + use<'p> {
+        |action| later.contains_key(&action.id) || (action.action == ActionKind::Delete && !(self.is_quiet)())
     }
 
     /// The deletes that wait until what is copied here has been whole and unchanged for a while, and what rests on
-    /// them; each with why.
-    fn later(&self, plan: &Plan) -> BTreeMap<String, String> {
+    /// them; each with why. A namespace that is ending loses everything, whoever approved what.
+    fn later(&self, plan: &Plan, unsettled: Option<&String>) -> BTreeMap<String, String> {
         let deletes = |action: &Action| action.action == ActionKind::Delete;
         let Some(target) = self.target(plan).filter(|target| target.actions.iter().any(deletes)) else {
             return BTreeMap::new();
         };
-        let ending = || {
-            let sources = self.feeds.iter().filter_map(|feed| self.sources.get(feed));
-            sources.into_iter().find_map(|source| source.server.wait(list::ending(&source.server, &source.paths)))
-        };
-        let Some(why) = self.unsettled.as_ref().map(|(why, _)| why.clone()).or_else(ending) else {
+        let Some(why) = unsettled.cloned().or_else(|| self.ending()) else {
             return BTreeMap::new();
         };
         let waits = leave_out(&mut target.clone(), deletes);
         waits.into_iter().map(|action| (action.id, why.clone())).collect()
     }
 
+    /// Why what is missing where things are copied from may only be going with its namespace. All are asked at once,
+    /// and none for long: other changes wait meanwhile.
+    fn ending(&self) -> Option<String> {
+        let sources: Vec<&Source> = self.feeds.iter().filter_map(|feed| self.sources.get(feed)).collect();
+        let asked = sources.iter().map(|source| async move {
+            let answer = timeout(SOON, list::ending(&source.server, &source.paths)).await;
+            answer.unwrap_or_else(|_| Some(format!("namespace {} does not answer", source.paths.namespace())))
+        });
+        let first = sources.first()?;
+        first.server.wait(join_all(asked)).into_iter().flatten().next()
+    }
+
     /// Looks at everything, and carries out what was approved, or else what needs no approval.
     pub fn whole(&self, world: &World, syncs: &Syncs) -> Whole {
         let begun = Instant::now();
         let scope = Scope { tenants: [self.target.clone()].into(), ..Scope::default() };
-        let all = plan(world, &scope);
+        // What waits for an approval that was not given holds up nothing: it is planned when the rest is done.
+        let waits = |sync: &world::Sync| world.waiting.contains(&sync.writer);
+        let now = world.syncs.iter().any(waits).then(|| {
+            let mut now = world.clone();
+            now.syncs.retain(|sync| !waits(sync));
+            now
+        });
+        let now = now.as_ref().unwrap_or(world);
+        let all = plan(now, &scope);
         let mut void = BTreeMap::new();
         // Nothing is written to a suspended tenant, whatever was approved.
         let writes = !self.target(&all).is_some_and(|target| target.suspended);
-        let later = if writes { self.later(&all) } else { BTreeMap::new() };
+        let unsettled = self.unsettled.as_ref().map(|(why, _)| why);
+        let later = if writes { self.later(&all, unsettled) } else { BTreeMap::new() };
+        let is_known = self.is_known(&all, world);
+        if writes && is_known {
+            // What was approved and is not to be done any more is done, or was taken back: it needs a new approval.
+            let may_write = syncs.all().filter(|sync| !world.waiting.contains(&Writer::Sync((*sync).clone())));
+            let narrowed = self.approvals.narrow(may_write, &all, &self.target);
+            narrowed.unwrap_or_else(|error| warn!(tenant = self.target, why = %error, "an approval is kept"));
+        }
         let mut came = if writes { self.approved(&all, syncs, &later, &mut void) } else { None };
-        let unattended = (!syncs.apply.is_empty() && !syncs.plan.is_empty()).then(|| {
-            let mut narrowed = plan(world, &Scope { syncs: syncs.unattended(), ..scope });
+        let is_mixed = !syncs.apply.is_empty() && !syncs.plan.is_empty();
+        let unattended = is_mixed.then(|| {
+            let mut narrowed = plan_uncounted(now, &Scope { syncs: syncs.unattended(), ..scope.clone() });
             leave_out_conflicts(&mut narrowed, &all);
             narrowed
         });
@@ -288,41 +331,42 @@ impl Pass {
         let did_nothing = came.as_ref().is_none_or(Came::did_nothing);
         if writes && did_nothing && !syncs.apply.is_empty() {
             let planned = unattended.as_ref().unwrap_or(&all);
-            let is_now = |action: &Action| action.needs_approval.is_empty() && !later.contains_key(&action.id);
-            if planned.actions().any(|(_, action)| is_now(action)) {
+            if planned.actions().any(|(_, action)| is_now(action, &later)) {
                 let mut others = self.unattended(planned, &later);
                 others.failed.extend(came.into_iter().flat_map(|came| came.failed));
                 came = Some(others);
             }
         }
         let unattended = unattended.map(|plan| plan.actions().map(|(_, action)| action.id.clone()).collect());
-        let settled = self.is_settled(&all, world).then(|| {
+        let all = if std::ptr::eq(now, world) {
+            all
+        } else {
+            if came.is_none() {
+                self.begins(&all, false, &|_| false);
+            }
+            plan(world, &scope)
+        };
+        let settled = (is_known && all.is_empty()).then(|| {
             let receipt = apply::receipt(Digest::of(b""), world);
             (receipt.declared, receipt.live)
         });
-        if writes && settled.is_some() {
-            // An operator that was killed between its last write and the receipt leaves what was approved.
-            let spent = self.approvals.spend_begun(syncs.all(), &self.target);
-            spent.unwrap_or_else(|error| warn!(tenant = self.target, why = %error, "an approval is kept"));
-        }
         let given = syncs.all().map(|sync| (sync.clone(), self.approvals.given(sync, &self.target))).collect();
         // What was just done is looked at once more before anybody is asked.
         let waiting = if writes && came.as_ref().is_none_or(Came::did_nothing) {
-            self.waiting.update((&self.hub.0, &self.hub.1), &all, &self.target, syncs)
+            self.waiting.update((&self.hub.0, &self.hub.1), &all, &self.target, syncs, |sync| self.approvals.uid(sync))
         } else {
             self.waiting.known(&self.target, syncs)
         };
         let came = Came { took: begun.elapsed(), ..came.unwrap_or_default() };
         came.log(&self.target);
-        Whole { plan: all, unattended, came, void, settled, given, waiting, later }
+        Whole { plan: all, unattended, came, void, settled, given, waiting, later, waited: world.waiting.clone() }
     }
 
-    /// Whether nothing is left to do, and that is known: of what could not be read nothing is.
-    fn is_settled(&self, plan: &Plan, world: &World) -> bool {
+    /// Whether all that is to be done in the target is known: of what could not be read nothing is.
+    fn is_known(&self, plan: &Plan, world: &World) -> bool {
         let is_read = |tenant: &String| matches!(world.tenants.get(tenant).map(|t| &t.live), Some(View::Read(_)));
         let into = world.syncs.iter().filter(|sync| sync.spec.to.contains(&self.target));
-        plan.is_empty()
-            && self.target(plan).is_some_and(|target| target.state == State::Read)
+        self.target(plan).is_some_and(|target| target.state == State::Read)
             && into.into_iter().all(|sync| is_read(&sync.spec.from))
     }
 
@@ -362,15 +406,30 @@ impl Pass {
         } else {
             return None;
         };
-        let overrides =
-            matches!(consent, Consent::Digests { .. }) && self.unsettled.as_ref().is_some_and(|(_, may)| *may);
-        let later = if overrides { BTreeSet::new() } else { later.keys().cloned().collect() };
-        if matches!(consent, Consent::Begun(_)) && self.has_only(plan, &later) {
+        let is_fresh = matches!(consent, Consent::Digests { .. });
+        let overrides = is_fresh && self.unsettled.as_ref().is_some_and(|(_, may)| *may);
+        let settled = if overrides { self.later(plan, None) } else { BTreeMap::new() };
+        let later = if overrides { &settled } else { later };
+        let kept = self.approvals.of(plan);
+        let of_consenting = |action: &Action| {
+            let is_consenting = |sync: &String| action.writers.contains(&Writer::Sync(sync.clone()));
+            !later.contains_key(&action.id) && consenting.iter().any(is_consenting)
+        };
+        let covers: BTreeSet<String> = match kept.kept(&self.target) {
+            Ok(kept) => kept.into_iter().flat_map(|kept| kept.covers).collect(),
+            Err(error) => return Some(self.refused(&error.into())),
+        };
+        let is_written =
+            |action: &Action| of_consenting(action) && (is_fresh || covers.contains(&action.digest.to_string()));
+        if !is_fresh && !target.actions.iter().any(is_written) {
             return None;
         }
-        self.begins(plan);
-        match self.carry_out(plan, &consent, &self.approvals.of(plan), &later) {
-            Ok(came) => Some(Came { approved: true, ..came }),
+        self.begins(plan, true, &is_written);
+        let waits = self.waits(later);
+        // Who approves what a source that went back lacks has seen it as it is.
+        let waits = |action: &Action| if overrides { later.contains_key(&action.id) } else { waits(action) };
+        match self.carry_out(plan, &consent, &kept, &waits) {
+            Ok(came) => Some(Came { approved: is_fresh || !came.done.is_empty(), ..came }),
             Err(refusal @ Refusal::Place(_)) => Some(self.refused(&refusal)),
             Err(refusal) => {
                 void.extend(consenting.into_iter().map(|sync| (sync, refusal.to_string())));
@@ -379,17 +438,12 @@ impl Pass {
         }
     }
 
-    /// Whether nothing is to be done but these.
-    fn has_only(&self, plan: &Plan, later: &BTreeSet<String>) -> bool {
-        self.target(plan).is_some_and(|target| target.actions.iter().all(|action| later.contains(&action.id)))
-    }
-
     fn carry_out(
         &self,
         plan: &Plan,
         consent: &Consent,
         approvals: &dyn Approvals,
-        later: &BTreeSet<String>,
+        later: &dyn Fn(&Action) -> bool,
     ) -> Result<Came, Refusal> {
         let (mut done, all, mut told) = (0, plan.actions().count(), Instant::now());
         let mut progress = |_: &str, outcome: &Outcome| {

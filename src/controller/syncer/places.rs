@@ -8,7 +8,7 @@ use crate::engine::world::View;
 use crate::secret::Secret;
 use crate::tenant::kubernetes::kubeconfig::{TokenExpiry, expiry_of_token};
 use crate::tenant::kubernetes::watch::{self, Follower, Following, Room, Tell, Told};
-use crate::tenant::kubernetes::{Credentials, Due, Heard, Live, News, Paths, Reading, Server, kubeconfig as vetting};
+use crate::tenant::kubernetes::{Credentials, Due, Heard, Live, News, Paths, Server, kubeconfig as vetting};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tracing::{info, warn};
@@ -72,7 +72,8 @@ impl Places {
     }
 
     /// Goes to where the Tenants say that they are, and leaves where none is any more.
-    pub async fn settle(&mut self, tenants: &BTreeMap<String, Live<Object<TenantSpec>>>) {
+    /// What customers gave is read only of `targets`: of what is copied from nothing of it is needed.
+    pub async fn settle(&mut self, tenants: &BTreeMap<String, Live<Object<TenantSpec>>>, targets: &BTreeSet<String>) {
         let here = self.paths.namespace().to_string();
         let there = |live: &Live<Object<TenantSpec>>| Some(whereabouts(&here, &live.read.as_ref().ok()?.spec));
         let wanted: BTreeMap<String, _> =
@@ -92,7 +93,7 @@ impl Places {
         }
         for (name, there) in wanted {
             let found = match there {
-                Ok(there) => self.find(&name, there).await,
+                Ok(there) => self.find(&name, there, targets.contains(&name)).await,
                 Err(refusal) => Some(Err(refusal)),
             };
             let Some(found) = found else { continue };
@@ -111,13 +112,17 @@ impl Places {
     }
 
     /// The place of a tenant; `None` where it is the one that is known already.
-    async fn find(&mut self, name: &str, there: Whereabouts) -> Option<Found> {
+    async fn find(&mut self, name: &str, there: Whereabouts, is_target: bool) -> Option<Found> {
         let kubeconfig = match there.kubeconfig.as_ref().map(|secret| self.kubeconfig(secret)).transpose() {
             Ok(kubeconfig) => kubeconfig,
             Err(refusal) => return Some(Err(refusal)),
         };
         let by = (there.clone(), kubeconfig.map(fingerprint));
-        if self.found.get(name).is_some_and(Result::is_ok) && self.found_by.get(name) == Some(&by) {
+        // One that was a target once stays one: nobody can have it read anew as often as they like.
+        let followed = self.found.get(name).and_then(|found| found.as_ref().ok());
+        let with_customers = is_target || followed.is_some_and(Followed::knows_customers);
+        let is_the_same = followed.is_some_and(|followed| followed.knows_customers() == with_customers);
+        if is_the_same && self.found_by.get(name) == Some(&by) {
             return None;
         }
         let expiry = kubeconfig.and_then(expiry_of_token);
@@ -135,10 +140,20 @@ impl Places {
         self.found_by.insert(name.to_string(), by);
         self.epochs += 1;
         let (epoch, paths) = (self.epochs, Paths::of(&there.namespace));
-        let following = watch::namespace(&server, &paths, Reading::Spec, self.teller(name, epoch));
+        let following =
+            watch::namespace(&server, &paths, with_customers, self.context.tenant_limit, self.teller(name, epoch));
         info!(tenant = name, namespace = there.namespace, cluster = server.name(), "followed");
         let waiting = self.context.readiness.waits(self.context.role.as_str(), format!("tenant {name}"));
-        Some(Ok(Followed::new(name, epoch, server, paths, following, waiting)))
+        let before = self.found.get(name).and_then(|found| found.as_ref().ok());
+        let followed = Followed::new(
+            name,
+            epoch,
+            (server, paths),
+            following,
+            (self.context.tenant_limit, with_customers),
+            waiting,
+        );
+        Some(Ok(followed.after(before)))
     }
 
     async fn connect(&self, tenant: &str, kubeconfig: &Secret) -> Result<Server, String> {

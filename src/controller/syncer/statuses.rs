@@ -164,6 +164,12 @@ pub fn written<T: DeserializeOwned, O>(live: &Live<O>) -> Option<T> {
     serde_json::from_str(live.status.as_ref()?.get()).ok()
 }
 
+/// What waits in the targets of a sync, as its status says: tenant and digest.
+pub fn waits(live: &Live<Object<TenantSyncSpec>>) -> BTreeSet<(String, String)> {
+    let targets = written::<TenantSyncStatus, _>(live).unwrap_or_default().targets;
+    targets.into_iter().filter_map(|target| Some((target.tenant, target.digest?))).collect()
+}
+
 /// The last request to reconcile: ours, or Flux's.
 pub fn requested_at(metadata: &Meta) -> Option<String> {
     let asked = [REQUESTED_AT, FLUX_REQUESTED_AT].map(|name| metadata.annotations.get(name));

@@ -1,6 +1,6 @@
 //! One target: the syncs into it, what is due, and what is known of how they stand.
 
-use super::agenda::{Agenda, PassId, WHOLE};
+use super::agenda::{Agenda, PassId};
 use super::approvals::Given;
 use super::guard::Guard;
 use super::judge::{self, Evidence};
@@ -44,8 +44,8 @@ pub struct TargetState {
 pub enum LookedAt {
     /// What changed, by this pass.
     Part(PassId),
-    /// Everything.
-    Whole,
+    /// Everything, by this pass.
+    Whole(PassId),
 }
 
 /// A sync into a target.
@@ -76,8 +76,7 @@ impl TargetState {
 
     /// How many objects were changed in it lately, with those that are being changed.
     pub fn changes(&self) -> usize {
-        let in_hand = self.agenda.in_hand().flat_map(|(_, objects)| objects);
-        self.guard.count_with(in_hand.filter(|(_, writing)| writing.kind == ActionKind::Update).map(|(id, _)| id))
+        self.guard.count_with(self.agenda.being_updated())
     }
 
     /// Takes in what was carried out, and says when to go on: what can only be refused again waits for `resync`.
@@ -103,16 +102,16 @@ impl TargetState {
         }
         match looked_at {
             LookedAt::Part(pass) => self.agenda.part_done(pass, now_is, now),
-            LookedAt::Whole => {
+            LookedAt::Whole(pass) => {
                 self.progress = None;
-                self.agenda.part_done(WHOLE, now_is, now);
-                self.agenda.whole_done();
+                self.agenda.part_done(pass, now_is, now);
+                self.agenda.whole_done(pass);
             }
         }
         match came.retry() {
             Some(Retry::Soon) => self.agenda.failed(now),
             Some(Retry::Seldom) => self.agenda.refused(resync, now),
-            Some(Retry::Resync) | None if looked_at == LookedAt::Whole => self.agenda.recovered(),
+            Some(Retry::Resync) | None if matches!(looked_at, LookedAt::Whole(_)) => self.agenda.recovered(),
             // What else failed before is still to be tried again.
             Some(Retry::Resync) | None => {}
         }
@@ -162,8 +161,9 @@ impl TargetState {
                 is_unknown: known.is_none() || !into.knows_source,
                 failed: &whole.came.failed,
                 void: whole.void.get(sync).map(String::as_str),
-                waiting_plan: whole.waiting.get(sync),
-                spent: whole.given.get(sync).map(|given| &given.spent),
+                waiting_plan: whole.waiting.kept.get(sync),
+                unkept: whole.waiting.unkept.get(sync).map(String::as_str),
+                given: whole.given.get(sync),
                 changed: self.guard.count(),
                 base: self.guard.base(),
                 later: &whole.later,
@@ -211,7 +211,7 @@ mod tests {
     fn after(target: &mut TargetState, retries: &[Retry], now: Instant) -> Option<Duration> {
         let failure = |retry: &Retry| Failure { code: "Refused", why: String::new(), retry: *retry };
         let failed = retries.iter().enumerate().map(|(id, retry)| (id.to_string(), failure(retry))).collect();
-        target.came(&Came { failed, ..Came::default() }, LookedAt::Whole, |_| None, RESYNC, now);
+        target.came(&Came { failed, ..Came::default() }, LookedAt::Whole(PassId(1)), |_| None, RESYNC, now);
         target.agenda.wakes(now).map(|at| at - now)
     }
 

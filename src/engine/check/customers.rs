@@ -40,7 +40,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
         let required = type_.into_iter().flat_map(|t| &t.inputs).filter(|(input, known)| {
             known.is_required()
                 && connection.spec.inputs.get(*input).is_some_and(Input::is_per_customer)
-                && !super::inputs::is_given(credentials.spec.inputs.get(*input))
+                && !crate::engine::world::is_given(credentials.spec.inputs.get(*input))
         });
         for (input, _) in required {
             let text = format!("{} needs input {input} of each customer", connection.spec.stable_key);

@@ -5,7 +5,7 @@ use crate::api::*;
 use crate::engine::code::Code;
 use crate::engine::item::ObjectId;
 use crate::engine::plan::Finding;
-use crate::engine::world::Inventory;
+use crate::engine::world::{Inventory, missing_inputs};
 
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     for (name, connection) in &tenant.inventory.connections {
@@ -48,21 +48,4 @@ fn how_to_give(connection: &ConnectionSpec, missing: &[&str], inventory: &Invent
         (false, true) => "give each a value, or a secretRef",
         (false, false) => "give each a value, a secretRef, or perCustomer: true",
     }
-}
-
-/// Whether an input has a value: one that is blank has none.
-pub fn is_given(input: Option<&Input>) -> bool {
-    match input {
-        None => false,
-        Some(Input::Value(value)) => !value.trim().is_empty(),
-        Some(Input::SecretRef(_) | Input::PerCustomer(_)) => true,
-    }
-}
-
-/// The inputs that a connection's type requires and that it lacks; none where the type is not known.
-pub fn missing_inputs<'a>(connection: &ConnectionSpec, inventory: &'a Inventory) -> Vec<&'a str> {
-    let Some(type_) = inventory.connection_type(connection) else { return Vec::new() };
-    let required =
-        type_.inputs.iter().filter(|(name, input)| input.is_required() && !is_given(connection.inputs.get(*name)));
-    required.map(|(name, _)| name.as_str()).collect()
 }

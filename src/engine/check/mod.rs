@@ -17,7 +17,7 @@ use super::plan::Finding;
 use super::resolve::Replacements;
 use super::world::{Inventory, Sync, World};
 
-pub use inputs::missing_inputs;
+pub use crate::engine::world::missing_inputs;
 pub use missing::{Elsewhere, how_to_mend_missing};
 pub use names::surely_wrong;
 pub use secrets::{secret_literals, unread_type};

@@ -99,7 +99,7 @@ impl Draft<'_> {
         connections: &Inventory,
         replacements: &Replacements,
     ) -> Option<(Code, String, String)> {
-        if connections.is_usable(to) {
+        if connections.is_usable(to) && !self.changes_what_it_needs(to) {
             return None;
         }
         let lacks = check::missing_inputs(&to.spec, connections);
@@ -111,7 +111,7 @@ impl Draft<'_> {
         self.input.live.record(tenant, id)?.wrote(&field)?;
         let from = resolve_variable(tenant, &id.name, live, connections, replacements);
         let from = from.connection().filter(|from| from.name() != to.name())?;
-        connections.is_usable(from).then(|| {
+        connections.was_usable(from).then(|| {
             let (name, from, to_key) = (&variable.name, &from.spec.stable_key, &to.spec.stable_key);
             let (why, mend) = match lacks.is_empty() {
                 false => (format!("lacks {}", lacks.join(", ")), format!("complete Connection/{}", to.name())),
@@ -123,6 +123,14 @@ impl Draft<'_> {
             let text = format!("{name:?} works with {from} and would move to {to_key}, which {why}");
             (Code::BindingWaits, text, format!("{mend}; it moves by itself then"))
         })
+    }
+
+    /// Whether a connection of a place that knows readiness is to be given other inputs than it is ready with: whether
+    /// it works with them is known once it has them.
+    fn changes_what_it_needs(&self, then: &Object<ConnectionSpec>) -> bool {
+        let live = self.input.live;
+        let now = live.connections.get(then.name()).filter(|_| live.knows_readiness);
+        now.is_some_and(|now| now.spec.inputs != then.spec.inputs || !now.spec.is_same_kind_as(&then.spec))
     }
 
     /// A connection that a variable needs and that is held back as a whole.

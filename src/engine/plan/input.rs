@@ -141,10 +141,11 @@ impl<'a> Input<'a> {
 
     /// Whether a sync names a tenant that is not there, in whose place this one may be meant.
     pub fn may_be_meant_by(&self, sync: &Sync) -> bool {
-        if self.world.waiting.contains(&sync.writer) {
+        let spec = &sync.spec;
+        // Neither writes anything, whatever it names.
+        if self.world.waiting.contains(&sync.writer) || spec.is_suspended() {
             return false;
         }
-        let spec = &sync.spec;
         let accepts =
             |from: &String| self.view.spec.accept_from.contains(from) || !self.world.tenants.contains_key(from);
         let unknown = |to: &String| !self.world.tenants.contains_key(to);

@@ -46,7 +46,7 @@ use tenant::{Planned, plan_tenant};
 /// narrows is the business of [`super::narrowing`], and a part of [`super::closure`]; here
 /// `scope.integrations` is only written down.
 pub fn plan(world: &World, scope: &Scope) -> Plan {
-    let mut plan = plan_all(world, scope);
+    let mut plan = plan_uncounted(world, scope);
     count_suspended(world, scope, &mut plan);
     plan
 }
@@ -62,7 +62,7 @@ fn count_suspended(world: &World, scope: &Scope, plan: &mut Plan) {
     for sync in resumed.syncs.iter_mut().filter(|sync| sync.spec.is_suspended()) {
         Arc::make_mut(&mut sync.spec).suspend = None;
     }
-    let would = plan_all(&resumed, scope);
+    let would = plan_uncounted(&resumed, scope);
     for target in &mut plan.targets {
         let actions = would.targets.iter().filter(|t| t.tenant == target.tenant).flat_map(|t| &t.actions);
         for sync in suspended.iter().filter(|sync| sync.spec.to.contains(&target.tenant)) {
@@ -72,7 +72,8 @@ fn count_suspended(world: &World, scope: &Scope, plan: &mut Plan) {
     }
 }
 
-fn plan_all(world: &World, scope: &Scope) -> Plan {
+/// The same, without how much waits where a sync is suspended: to know that takes a second plan.
+pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
     let order = syncs::order(world);
     let misnamed = world.misnamed.clone().unwrap_or_else(|| syncs::misnamed(world));
     let elsewhere = Elsewhere::of(world);

@@ -1,5 +1,6 @@
 //! ConfigMaps that hold definitions.
 
+use super::budget::Weighs;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -32,6 +33,14 @@ pub struct Named {
     pub name: String,
 }
 
+impl Weighs for ConfigMap {
+    fn weight(&self) -> usize {
+        let texts = self.data.iter().map(|(key, text)| key.len() + text.len());
+        let bytes = self.binary.iter().map(|(key, bytes)| key.len() + bytes.0.len());
+        self.metadata.name.len() + texts.chain(bytes).sum::<usize>()
+    }
+}
+
 impl ConfigMap {
     /// The definition in it.
     pub fn definition(&self) -> Option<&[u8]> {
@@ -50,6 +59,13 @@ pub fn name_of_definition(integration: &str, digest: &str) -> String {
     let digest: String = digest.chars().take(16).collect();
     let integration: String = integration.chars().take(200).collect();
     format!("{}-{digest}", integration.trim_end_matches(['-', '.']))
+}
+
+/// Whether this is such a name, of this integration.
+pub fn is_name_of_definition(name: &str, integration: &str) -> bool {
+    let digest = name.rsplit_once('-').map_or("", |(_, digest)| digest);
+    let is_digest = digest.len() == 16 && digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    is_digest && name == name_of_definition(integration, digest)
 }
 
 /// The ConfigMap of a definition: never changed once it is there.

@@ -2,6 +2,7 @@
 //! annotation that a person sets. No Secret is read.
 
 use super::body::to_bytes;
+use super::budget::Budget;
 use super::list::{self, absence, config_map};
 use super::live::{self, Live, Reading};
 use super::pages;
@@ -129,9 +130,10 @@ impl HubClient {
             list::objects::<TenantSpec>(&self.paths, Kind::Tenant, Reading::WithStatus),
             list::objects::<TenantSyncSpec>(&self.paths, Kind::TenantSync, Reading::WithStatus),
         );
+        let budget = Budget::of(list::MOST_BYTES);
         let (tenants, syncs) = futures_util::try_join!(
-            pages::list(&self.server, &self.paths, &tenants),
-            pages::list(&self.server, &self.paths, &syncs),
+            pages::list(&self.server, &self.paths, &tenants, &budget),
+            pages::list(&self.server, &self.paths, &syncs, &budget),
         )?;
         let tenants = tenants.items.into_iter().map(|live| (live.name.clone(), HubTenant::of(live)));
         let syncs = syncs.items.into_iter().map(|live| (live.name.clone(), HubSync::of(live)));

@@ -1,5 +1,6 @@
 //! Reading a namespace: our kinds and the definitions' ConfigMaps, by pages that are of one moment a kind.
 
+use super::budget::Budget;
 use super::config_maps::{self, ConfigMap};
 use super::live::{self, Live, Reading, Version};
 use super::managed::Entries;
@@ -23,6 +24,8 @@ use std::sync::Arc;
 
 /// How many Tenants, or TenantSyncs, a namespace has at most.
 const MOST_OF_A_HUB: usize = 5_000;
+/// How many bytes of a namespace are kept by one command.
+pub const MOST_BYTES: usize = 1024 * 1024 * 1024;
 /// How many definitions are read at once: each may be nearly as large as an object can be.
 const DEFINITIONS_A_PAGE: usize = 20;
 
@@ -48,13 +51,14 @@ pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, PlaceE
         items(Kind::Integration),
         definitions(paths),
     );
+    let budget = Budget::of(MOST_BYTES);
     let (tenants, components, connections, credentials, integrations, defined) = futures_util::try_join!(
-        list(server, paths, &tenants),
-        list(server, paths, &components),
-        list(server, paths, &connections),
-        list(server, paths, &credentials),
-        list(server, paths, &integrations),
-        list(server, paths, &defined),
+        list(server, paths, &tenants, &budget),
+        list(server, paths, &components, &budget),
+        list(server, paths, &connections, &budget),
+        list(server, paths, &credentials, &budget),
+        list(server, paths, &integrations, &budget),
+        list(server, paths, &defined, &budget),
     )?;
     let mut mirror = Mirror::default();
     mirror.hear(Heard::Tenants(Box::new(News::All(tenants.items))));
@@ -63,6 +67,11 @@ pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, PlaceE
     mirror.hear(Heard::Items(Kind::Connection, News::All(connections.items)));
     mirror.hear(Heard::Items(Kind::CustomerCredentials, News::All(credentials.items)));
     mirror.hear(Heard::Items(Kind::Integration, News::All(integrations.items)));
+    if mirror.is_over() {
+        let doing = Doing { verb: "list", resource: "objects", object: None };
+        let why = format!("there are more than {} of a kind: nothing of it is used", pages::MOST);
+        return Err(of_place(Trouble::NotAsked(why), server, paths, &doing));
+    }
     Ok(mirror.into_contents())
 }
 
@@ -134,7 +143,7 @@ fn of_kind<T>(paths: &Paths, kind: Kind, read: ReadPage<T>) -> Listing<T> {
     // A namespace has one Tenant, or is a hub of some; nobody has more.
     let most = if matches!(kind, Kind::Tenant | Kind::TenantSync) { MOST_OF_A_HUB } else { pages::MOST };
     let (path, resource, selector) = (paths.kind(kind), kind.plural(), String::new());
-    Listing { path, resource, selector, read, most, page: PAGE, keeps_all: true }
+    Listing { path, resource, selector, read, most, page: PAGE }
 }
 
 /// The objects of a kind of ours.
@@ -168,7 +177,7 @@ fn config_maps<T>(
 ) -> Listing<T> {
     let selector = format!("&labelSelector={}%3Dtrue", label.replace('/', "%2F"));
     let (path, resource, read) = (paths.config_maps(), "configmaps", Arc::new(read) as ReadPage<T>);
-    Listing { path, resource, selector, read, most: pages::MOST, page: DEFINITIONS_A_PAGE, keeps_all: false }
+    Listing { path, resource, selector, read, most: pages::MOST, page: DEFINITIONS_A_PAGE }
 }
 
 /// One object as it is now.

@@ -1,11 +1,12 @@
 //! One object as an API server tells of it.
 
 use super::annotation;
+use super::budget::Weighs;
 use super::managed::{Entries, Entry};
 use crate::api::*;
 use crate::engine::item::Item;
 use crate::engine::record::Record;
-use crate::engine::world::Holders;
+use crate::engine::world::{Holders, Ready};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -62,12 +63,24 @@ pub struct Live<T> {
     /// The fields that others hold.
     pub others: Arc<Holders>,
     /// Whether its status says that it is ready; `None`: it says nothing.
-    pub ready: Option<bool>,
+    pub ready: Option<Ready>,
     /// How often its spec was changed.
     pub generation: i64,
     /// Its status, where that was asked for.
     pub status: Option<Box<RawValue>>,
+    /// How much is kept of it, in bytes, about.
+    pub weight: usize,
 }
+
+impl<T> Weighs for Live<T> {
+    fn weight(&self) -> usize {
+        self.weight
+    }
+}
+
+/// What an object takes that says nothing, and a field of which it is known who holds it.
+const OBJECT: usize = 512;
+const HELD_FIELD: usize = 96;
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -102,6 +115,8 @@ struct LiveMeta<'a> {
 pub fn read<S: DeserializeOwned>(json: &str, entries: &Entries, of: Reading) -> Option<Live<Object<S>>> {
     let Ok(Envelope { metadata: mut meta, spec, status }) = serde_json::from_str(json) else { return named(json) };
     let managed = entries.managed(&meta.managed_fields);
+    let notes = meta.labels.iter().chain(&meta.annotations).map(|(name, value)| name.len() + value.len());
+    let said = spec.map_or(0, |spec| spec.get().len()) + notes.sum::<usize>() + meta.name.len();
     let written = meta.annotations.remove(WROTE).filter(|_| managed.record_is_ours());
     let record = written.and_then(|text| annotation::decode(&text));
     let read = match (meta.deletion_timestamp, spec.map(|spec| serde_json::from_str(spec.get()))) {
@@ -117,21 +132,26 @@ pub fn read<S: DeserializeOwned>(json: &str, entries: &Entries, of: Reading) -> 
         }),
     };
     let version = Version { uid: meta.uid, resource_version: meta.resource_version, held: managed.held() };
-    let ready = status.and_then(ready);
+    let ready = status.and_then(|status| ready(status, meta.generation));
     let status = status.filter(|_| of == Reading::WithStatus).map(ToOwned::to_owned);
     let (others, generation) = (managed.others(), meta.generation);
-    Some(Live { read, name: meta.name, version, record, others, ready, generation, status })
+    let fields = others.len() + version.held.len();
+    let weight = OBJECT + said + HELD_FIELD * fields + status.as_ref().map_or(0, |status| status.get().len());
+    Some(Live { read, name: meta.name, version, record, others, ready, generation, status, weight })
 }
 
 /// What the condition Ready of a status says.
-fn ready(status: &RawValue) -> Option<bool> {
+fn ready(status: &RawValue, generation: i64) -> Option<Ready> {
     #[derive(Deserialize)]
     struct Status<'a> {
         #[serde(borrow, default)]
         conditions: Vec<Condition<'a>>,
     }
     #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
     struct Condition<'a> {
+        #[serde(default)]
+        observed_generation: Option<i64>,
         #[serde(rename = "type", borrow)]
         type_: std::borrow::Cow<'a, str>,
         #[serde(borrow)]
@@ -139,7 +159,12 @@ fn ready(status: &RawValue) -> Option<bool> {
     }
     let status: Status<'_> = serde_json::from_str(status.get()).ok()?;
     let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready")?;
-    Some(ready.status == "True")
+    let is_current = ready.observed_generation.is_none_or(|observed| observed >= generation);
+    Some(match (ready.status == "True", is_current) {
+        (true, true) => Ready::Yes,
+        (true, false) => Ready::Was,
+        (false, _) => Ready::No,
+    })
 }
 
 /// An object of which only the name can be read: it is there, and what it says is unknown.
@@ -162,6 +187,7 @@ fn named<S>(json: &str) -> Option<Live<Object<S>>> {
         ready: None,
         generation: 0,
         status: None,
+        weight: OBJECT,
     })
 }
 
@@ -185,9 +211,9 @@ fn category(error: &serde_json::Error) -> &'static str {
 /// One object of a kind that lies in tenants, as an item: an integration without what its definition says.
 pub fn item(kind: Kind, json: &str, entries: &Entries, of: Reading) -> Option<Live<Item>> {
     fn to<S>(live: Live<Object<S>>, make: impl FnOnce(Arc<Object<S>>) -> Item) -> Live<Item> {
-        let Live { read, name, version, record, others, ready, generation, status } = live;
+        let Live { read, name, version, record, others, ready, generation, status, weight } = live;
         let read = read.map(|object| make(Arc::new(object)));
-        Live { read, name, version, record, others, ready, generation, status }
+        Live { read, name, version, record, others, ready, generation, status, weight }
     }
     match kind {
         Kind::Component => read(json, entries, of).map(|live| to(live, Item::Component)),

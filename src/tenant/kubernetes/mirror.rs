@@ -1,14 +1,16 @@
 //! A namespace kept in memory, as it is told of it: by lists, by watches, and by the answers to our own
 //! writes. What comes late is known by its revision and passed over.
 
+use super::budget::Weighs;
+use super::config_maps::is_name_of_definition;
 use super::list::Contents;
 use super::live::{Live, Version, is_after};
 use super::pages::MOST;
 use crate::api::*;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::record::Record;
-use crate::engine::world::{Holders, Inventory};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::engine::world::{Holders, Inventory, Ready};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// What is told of the objects of one kind.
@@ -47,6 +49,12 @@ pub struct Defined {
     pub uses: Option<Arc<Uses>>,
 }
 
+impl Weighs for Defined {
+    fn weight(&self) -> usize {
+        self.name.len() + self.uses.as_ref().map_or(0, |uses| uses.weight())
+    }
+}
+
 /// What has to be looked at again because of what was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Due {
@@ -64,9 +72,16 @@ pub struct Mirror {
     tenants: BTreeMap<String, (Object<TenantSpec>, Version)>,
     /// What they say; `None`: they are there, and cannot be read.
     definitions: BTreeMap<String, Option<Arc<Uses>>>,
+    /// How many bytes are kept at most, and are, of what: a kind of ours, or else a definition.
+    most_bytes: Option<usize>,
+    bytes: usize,
+    weights: HashMap<(Option<Kind>, String), usize>,
     /// There is more than is kept: what is known is not all.
     is_over: bool,
 }
+
+/// What lies in tenants.
+const KINDS: [Kind; 4] = [Kind::Component, Kind::Connection, Kind::CustomerCredentials, Kind::Integration];
 
 impl Mirror {
     /// Whether there is more in the namespace than is kept of any: then nothing of it can be relied on, until it is
@@ -75,12 +90,31 @@ impl Mirror {
         self.is_over
     }
 
+    /// Keeps no more than so many bytes of a namespace.
+    pub fn bounded(most_bytes: usize) -> Self {
+        Mirror { most_bytes: Some(most_bytes), ..Mirror::default() }
+    }
+
     /// Keeps no more than a namespace may have.
     fn bound(&mut self) {
-        let is_over = self.versions.len() > MOST || self.definitions.len() > MOST || self.tenants.len() > MOST;
+        let of_kind = |kind| self.weights.keys().filter(|(of, _)| *of == kind).count();
+        let has_many = self.weights.len() > MOST && KINDS.iter().any(|kind| of_kind(Some(*kind)) > MOST);
+        let is_over = self.most_bytes.is_some_and(|most| self.bytes > most)
+            || has_many
+            || self.definitions.len() > MOST
+            || self.tenants.len() > MOST;
         if is_over {
-            *self = Mirror { is_over, ..Mirror::default() };
+            *self = Mirror { is_over, most_bytes: self.most_bytes, ..Mirror::default() };
         }
+    }
+
+    /// So much is kept of this now.
+    fn weigh(&mut self, kind: Option<Kind>, name: &str, weight: Option<usize>) {
+        let before = match weight {
+            Some(weight) => self.weights.insert((kind, name.to_string()), weight),
+            None => self.weights.remove(&(kind, name.to_string())),
+        };
+        self.bytes = self.bytes.saturating_sub(before.unwrap_or(0)) + weight.unwrap_or(0);
     }
 
     /// The resources.
@@ -111,7 +145,13 @@ impl Mirror {
         }
         let due = self.take_in(heard);
         self.bound();
-        if self.is_over { Due::Everything } else { due }
+        let knows_readiness = !self.inventory.readiness.is_empty();
+        let turned = self.inventory.knows_readiness != knows_readiness;
+        if turned {
+            Arc::make_mut(&mut self.inventory).knows_readiness = knows_readiness;
+        }
+        // The first that says whether it is ready says of all others that they do not.
+        if self.is_over || turned { Due::Everything } else { due }
     }
 
     fn take_in(&mut self, heard: Heard) -> Due {
@@ -140,13 +180,14 @@ impl Mirror {
     }
 
     fn set(&mut self, kind: Kind, live: Live<Item>) -> Option<ObjectId> {
-        let Live { read, name, version, record, others, ready, .. } = live;
+        let Live { read, name, version, record, others, ready, weight, .. } = live;
         let id = ObjectId::new(kind, name);
         if self.versions.get(&id).is_some_and(|known| known.is_after(&version)) {
             return None;
         }
+        self.weigh(Some(kind), &id.name, Some(weight));
         let read = read.map(|item| self.with_uses(item));
-        let turned = kind == Kind::Connection && self.turn(&id.name, ready);
+        let turned = kind == Kind::Connection && read.is_ok() && self.turn(&id.name, ready);
         let changed = self.differs(&id, read.as_ref(), record.as_ref(), &others);
         Arc::make_mut(&mut self.versions).insert(id.clone(), version);
         if !changed {
@@ -179,16 +220,13 @@ impl Mirror {
     }
 
     /// Takes in whether a connection is ready; whether that is news which something may wait for.
-    fn turn(&mut self, connection: &str, ready: Option<bool>) -> bool {
+    fn turn(&mut self, connection: &str, ready: Option<Ready>) -> bool {
         if self.inventory.readiness.get(connection).copied() == ready {
             return false;
         }
         let inventory = Arc::make_mut(&mut self.inventory);
         match ready {
-            Some(ready) => {
-                inventory.knows_readiness = true;
-                inventory.readiness.insert(connection.to_string(), ready);
-            }
+            Some(ready) => drop(inventory.readiness.insert(connection.to_string(), ready)),
             None => drop(inventory.readiness.remove(connection)),
         }
         true
@@ -209,6 +247,7 @@ impl Mirror {
 
     fn drop(&mut self, id: ObjectId) -> Option<ObjectId> {
         Arc::make_mut(&mut self.versions).remove(&id)?;
+        self.weigh(Some(id.kind), &id.name, None);
         let inventory = Arc::make_mut(&mut self.inventory);
         inventory.remove(&id);
         inventory.invalid.remove(&id);
@@ -263,14 +302,14 @@ impl Mirror {
                 let there: BTreeSet<&str> = all.iter().map(|defined| defined.name.as_str()).collect();
                 let known = self.definitions.keys().filter(|name| !there.contains(name.as_str()));
                 let gone: Vec<String> = known.cloned().collect();
-                let gone = gone.into_iter().filter(|name| self.definitions.remove(name).is_some()).collect::<Vec<_>>();
+                let gone = gone.into_iter().filter(|name| self.undefine(name)).collect::<Vec<_>>();
                 changed.extend(gone);
                 changed.extend(all.into_iter().filter_map(|d| self.define(&d.name, d.uses).then_some(d.name)));
             }
             News::Set(defined) => {
                 changed.extend(self.define(&defined.name, defined.uses).then_some(defined.name));
             }
-            News::Gone { name, .. } => changed.extend(self.definitions.remove(&name).map(|_| name)),
+            News::Gone { name, .. } => changed.extend(self.undefine(&name).then_some(name)),
         }
         if changed.is_empty() {
             return BTreeSet::new();
@@ -296,8 +335,14 @@ impl Mirror {
         due
     }
 
+    fn undefine(&mut self, name: &str) -> bool {
+        self.weigh(None, name, None);
+        self.definitions.remove(name).is_some()
+    }
+
     /// Takes in what a ConfigMap says; whether that is new.
     fn define(&mut self, name: &str, uses: Option<Arc<Uses>>) -> bool {
+        self.weigh(None, name, Some(uses.as_ref().map_or(0, |uses| uses.weight())));
         let digest = |uses: &Option<Arc<Uses>>| uses.as_ref().map(|uses| uses.digest.clone());
         let is_new = self.definitions.get(name).is_none_or(|known| digest(known) != digest(&uses));
         if is_new {
@@ -307,10 +352,11 @@ impl Mirror {
     }
 }
 
-/// Whether an integration names a ConfigMap that is not there.
+/// Whether an integration names a ConfigMap of ours that is not there. One that people named is theirs to bring.
 fn is_gone(definitions: &BTreeMap<String, Option<Arc<Uses>>>, item: &Item) -> bool {
     match item {
-        Item::Integration(object, _) => config_map(&object.spec).is_some_and(|name| !definitions.contains_key(name)),
+        Item::Integration(object, _) => config_map(&object.spec)
+            .is_some_and(|name| !definitions.contains_key(name) && is_name_of_definition(name, object.name())),
         _ => false,
     }
 }
@@ -347,6 +393,7 @@ mod tests {
             ready: None,
             generation: 1,
             status: None,
+            weight: 1,
         }
     }
 
@@ -446,6 +493,7 @@ mod tests {
                 ready: None,
                 generation: 1,
                 status: None,
+                weight: 1,
             })))
         };
         assert_eq!(mirror.hear(tenant(&["us"], "1")), Due::Everything);

@@ -2,6 +2,7 @@
 
 mod annotation;
 mod body;
+mod budget;
 mod certificate;
 mod config_maps;
 pub mod connect;
@@ -21,6 +22,7 @@ mod trouble;
 pub mod watch;
 
 pub use body::to_bytes;
+pub use budget::{Budget, Weighs};
 pub use config_maps::{
     ConfigMap, DEFINITION, LARGEST as LARGEST_DEFINITION, PLAN, PLAN_KEY, name_of_definition, of_definition,
 };

@@ -1,5 +1,6 @@
 //! A list by pages that are all of one moment.
 
+use super::budget::{Budget, Taken, Weighs};
 use super::paths::Paths;
 use super::server::{Ask, Server, Trouble};
 use super::trouble::{Doing, of_place};
@@ -13,10 +14,9 @@ use tokio::time::Instant;
 
 /// How many objects a page has at most.
 pub const PAGE: usize = 500;
-/// How many objects of one kind are read of a namespace, in how many bytes, and by how many pages: what a server sends
-/// is bounded, whoever runs it.
+/// How many objects of one kind are read of a namespace, and by how many pages: what a server sends is bounded, whoever
+/// runs it.
 pub const MOST: usize = 60_000;
-const MOST_BYTES: usize = 128 * 1024 * 1024;
 const MOST_PAGES: usize = 4_000;
 /// How long a list may take at most, in times of what one request may.
 const MOST_TIME: u32 = 20;
@@ -41,8 +41,6 @@ pub struct Listing<T> {
     pub most: usize,
     /// How many a page has at most.
     pub page: usize,
-    /// Whether what is read of them is about as large as they are.
-    pub keeps_all: bool,
 }
 
 /// What a list had.
@@ -52,6 +50,8 @@ pub struct Listed<T> {
     pub items: Vec<T>,
     /// As of which revision.
     pub revision: String,
+    /// The room that it takes until it is taken in.
+    pub taken: Taken,
 }
 
 #[derive(Deserialize)]
@@ -72,16 +72,18 @@ struct PageMeta {
 
 /// All of a list. Pages after the first are of the same moment as the first; each is read while the next
 /// is on its way, and no more of its text is kept than that takes.
-pub async fn list<T: Send + 'static>(
+pub async fn list<T: Weighs + Send + 'static>(
     server: &Server,
     paths: &Paths,
     listing: &Listing<T>,
+    budget: &Budget,
 ) -> Result<Listed<T>, PlaceError> {
     let mut beginnings = 1;
-    let mut all = Vec::new();
+    let mut all: Vec<T> = Vec::new();
+    let mut taken = Taken::default();
     let mut reading: Option<JoinHandle<Vec<T>>> = None;
     let mut next = String::new();
-    let (mut page, mut pages, mut bytes_read) = (listing.page, 0, 0);
+    let (mut page, mut pages) = (listing.page, 0);
     let until = Instant::now() + server.patience() * MOST_TIME;
     let too_much = |what: String| {
         let doing = Doing { verb: "list", resource: listing.resource, object: None };
@@ -93,30 +95,37 @@ pub async fn list<T: Send + 'static>(
         if !next.is_empty() {
             ask.push_str(&format!("&continue={next}"));
         }
+        let in_hand = budget.page().await;
         match server.ask(&Ask::get(ask)).await {
             Ok(bytes) => {
-                (pages, bytes_read) = (pages + 1, bytes_read + bytes.len());
+                pages += 1;
                 let Page { metadata, items } = serde_json::from_slice(&bytes).map_err(no_list)?;
                 drop(bytes);
                 let before = {
                     let read = listing.read.clone();
-                    reading.replace(spawn_blocking(move || read(&items)))
+                    reading.replace(spawn_blocking(move || {
+                        let read = read(&items);
+                        drop((items, in_hand));
+                        read
+                    }))
                 };
                 let done = if metadata.next.is_empty() { reading.take() } else { None };
                 for page in before.into_iter().chain(done) {
-                    all.extend(page.await.map_err(no_list)?);
+                    let page = page.await.map_err(no_list)?;
+                    let Some(room) = budget.try_take(page.weight()) else {
+                        return Err(too_much(format!("{} MiB", budget.most() >> 20)));
+                    };
+                    taken = taken.and(room);
+                    all.extend(page);
                 }
                 match () {
                     () if all.len() > listing.most => return Err(too_much(format!("{} objects", listing.most))),
-                    () if listing.keeps_all && bytes_read > MOST_BYTES => {
-                        return Err(too_much(format!("{} MiB", MOST_BYTES >> 20)));
-                    }
                     () if pages > MOST_PAGES => return Err(too_much(format!("{MOST_PAGES} pages"))),
                     () if Instant::now() > until => return Err(too_much("can be read in time".to_string())),
                     () => {}
                 }
                 if metadata.next.is_empty() {
-                    return Ok(Listed { items: all, revision: metadata.resource_version });
+                    return Ok(Listed { items: all, revision: metadata.resource_version, taken });
                 }
                 next = metadata.next;
             }
@@ -125,6 +134,7 @@ pub async fn list<T: Send + 'static>(
             Err(trouble) if trouble.code() == Some(StatusCode::GONE) && beginnings < BEGINNINGS => {
                 beginnings += 1;
                 all.clear();
+                taken = Taken::default();
                 reading = None;
                 next.clear();
             }

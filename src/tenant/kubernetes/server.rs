@@ -21,9 +21,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause that a server may ask for and get.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// The most that is read of an answer, or of one line of an answer that goes on, in bytes: an object of a cluster has at
-/// most half as many, and of a list a smaller page is asked for.
+/// The most that is read of an answer, in bytes: an object of a cluster has much fewer, and of a list a smaller page is
+/// asked for.
 pub const LARGEST: usize = 8 * 1024 * 1024;
+/// The most that is read of one line of an answer that goes on: it has one object, of which etcd takes 1.5 MiB.
+const LARGEST_LINE: usize = 4 * 1024 * 1024;
 /// The most that is read of a no, and that is told of its words.
 const LARGEST_NO: usize = 64 * 1024;
 const WORDS: usize = 1024;
@@ -426,7 +428,7 @@ impl Lines {
                 return Some(Ok(std::mem::replace(&mut self.text, rest)));
             }
             self.searched = self.text.len();
-            if self.searched > LARGEST {
+            if self.searched > LARGEST_LINE {
                 self.text = Vec::new();
                 return Some(Err(Trouble::TooLarge));
             }

@@ -1,6 +1,7 @@
 //! Following a namespace: each kind is listed once and watched from there on, for as long as somebody
 //! listens. What is cut is taken up where it was; what the server forgot is listed anew.
 
+use super::budget::{Budget, Taken, Weighs};
 use super::list;
 use super::live::Reading;
 use super::mirror::{Heard, News};
@@ -15,7 +16,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -46,11 +47,15 @@ pub enum Told<H> {
 /// Room for something that was told and is not taken in yet: whoever tells more than is taken in waits.
 #[derive(Debug, Default)]
 pub struct Room {
-    _taken: Option<OwnedSemaphorePermit>,
+    _taken: Taken,
 }
 
-/// How much of one collection may be told and not taken in.
+/// How many events of one collection may be told and not taken in.
 const ROOM: usize = 512;
+/// What an event takes that says nothing more of an object.
+const LEAST: usize = 256;
+/// How much of what our own cluster sends may wait to be taken in: nobody hostile runs it.
+const OURS: usize = 1024 * 1024 * 1024;
 /// After how many events in a row others are let through.
 const IN_A_ROW: usize = 64;
 
@@ -60,15 +65,19 @@ pub const SERVER: &str = "server";
 /// To whom it is told.
 pub type Tell<H> = Arc<dyn Fn(Told<H>) + Send + Sync>;
 
-/// What of a tenant's namespace is followed.
-pub const FOLLOWED: [&str; 6] =
-    ["tenants", "components", "connections", "customercredentials", "integrations", "configmaps"];
+/// What of a tenant's namespace is followed, but for what customers gave.
+pub const FOLLOWED: [&str; 5] = ["tenants", "components", "connections", "integrations", "configmaps"];
+/// What customers gave.
+pub const CUSTOMERS: &str = "customercredentials";
 
-/// Follows a tenant's namespace: our kinds and the definitions.
-pub fn namespace(server: &Server, paths: &Paths, of: Reading, tell: Tell<Heard>) -> Following {
-    let mut follower = Follower::new(server, paths, tell);
+/// Follows a tenant's namespace: our kinds, what customers gave only where they ask for it, and the definitions. No more
+/// of it is kept at once than `most` bytes.
+pub fn namespace(server: &Server, paths: &Paths, with_customers: bool, most: usize, tell: Tell<Heard>) -> Following {
+    let of = Reading::Spec;
+    let mut follower = Follower { budget: Budget::of(most), ..Follower::new(server, paths, tell) };
     follower.follow(list::objects::<TenantSpec>(paths, Kind::Tenant, of), |news| Heard::Tenants(Box::new(news)));
-    for kind in [Kind::Component, Kind::Connection, Kind::CustomerCredentials, Kind::Integration] {
+    let of_customers = with_customers.then_some(Kind::CustomerCredentials);
+    for kind in [Kind::Component, Kind::Connection, Kind::Integration].into_iter().chain(of_customers) {
         follower.follow(list::items(paths, kind, of), move |news| Heard::Items(kind, news));
     }
     follower.follow(list::definitions(paths), Heard::Definitions);
@@ -86,6 +95,7 @@ pub struct Follower<H> {
     server: Server,
     paths: Paths,
     tell: Tell<H>,
+    budget: Budget,
     /// Changes where what is open may be dead, and is to be opened anew.
     reopen: watch::Receiver<()>,
     tasks: JoinSet<()>,
@@ -97,11 +107,11 @@ impl<H: 'static> Follower<H> {
         let (reopened, reopen) = watch::channel(());
         let mut tasks = JoinSet::new();
         tasks.spawn_on(pulse(server.clone(), paths.clone(), tell.clone(), reopened), server.handle());
-        Follower { server: server.clone(), paths: paths.clone(), tell, reopen, tasks }
+        Follower { server: server.clone(), paths: paths.clone(), tell, budget: Budget::of(OURS), reopen, tasks }
     }
 
     /// Follows a collection.
-    pub fn follow<T: Send + 'static>(
+    pub fn follow<T: Weighs + Send + 'static>(
         &mut self,
         listing: Listing<T>,
         hear: impl Fn(News<T>) -> H + Send + Sync + 'static,
@@ -114,6 +124,7 @@ impl<H: 'static> Follower<H> {
             reopen: self.reopen.clone(),
             hear,
             room: Arc::new(Semaphore::new(ROOM)),
+            budget: self.budget.clone(),
             latest: 0,
         };
         self.tasks.spawn_on(one.run(), self.server.handle());
@@ -162,6 +173,7 @@ struct Follow<T, H, F> {
     reopen: watch::Receiver<()>,
     hear: F,
     room: Arc<Semaphore>,
+    budget: Budget,
     /// The latest revision that was seen.
     latest: u64,
 }
@@ -202,22 +214,30 @@ struct NamedMeta {
     resource_version: String,
 }
 
-impl<T: Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
+impl<T: Weighs + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
     async fn run(mut self) {
         let resource = self.listing.resource;
         let mut pause = PAUSE;
         loop {
-            match pages::list(&self.server, &self.paths, &self.listing).await {
+            match pages::list(&self.server, &self.paths, &self.listing, &self.budget).await {
                 Ok(listed) => {
                     let now = listed.revision.parse().unwrap_or(self.latest);
                     if now < self.latest {
                         (self.tell)(Told::Rewound(resource));
                     }
                     self.latest = now;
-                    self.told(News::All(listed.items)).await;
+                    self.told(News::All(listed.items), listed.taken).await;
                     (self.tell)(Told::Followed(resource));
-                    pause = PAUSE;
+                    let since = Instant::now();
                     self.watch(listed.revision).await;
+                    match since.elapsed() > MOMENT {
+                        true => pause = PAUSE,
+                        // A server that forgets at once, again and again, is not listed as often as it likes.
+                        false => {
+                            sleep(pause).await;
+                            pause = (pause * 2).min(LONGEST_PAUSE);
+                        }
+                    }
                 }
                 Err(error) => {
                     (self.tell)(Told::Lost(resource, error));
@@ -228,8 +248,8 @@ impl<T: Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
         }
     }
 
-    async fn told(&self, news: News<T>) {
-        let room = Room { _taken: self.room.clone().acquire_owned().await.ok() };
+    async fn told(&self, news: News<T>, taken: Taken) {
+        let room = Room { _taken: taken.and(self.room.clone().acquire_owned().await.ok().into()) };
         (self.tell)(Told::Heard((self.hear)(news), room));
     }
 
@@ -317,13 +337,17 @@ impl<T: Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
             match event.what {
                 "ADDED" | "MODIFIED" => {
                     let objects = [event.object.to_owned()];
+                    drop(text);
+                    drop(line);
                     for object in (self.listing.read)(&objects) {
-                        self.told(News::Set(object)).await;
+                        let room = self.budget.take(LEAST + object.weight()).await;
+                        self.told(News::Set(object), room).await;
                     }
                 }
                 "DELETED" => {
                     let revision = named.metadata.resource_version.clone();
-                    self.told(News::Gone { name: named.metadata.name, revision }).await;
+                    let room = self.budget.take(LEAST).await;
+                    self.told(News::Gone { name: named.metadata.name, revision }, room).await;
                 }
                 "BOOKMARK" => {}
                 _ if named.code == StatusCode::GONE.as_u16() => return Ended::Forgotten,

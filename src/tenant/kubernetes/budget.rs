@@ -1,0 +1,103 @@
+//! How much of what a server sends is kept at once, or waits to be taken in: whoever runs it, it must not take the
+//! memory that others need.
+
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The unit in which room is counted.
+const UNIT: usize = 1024;
+/// How many pages of lists are read at once: each may be as large as an answer can be.
+const PAGES: usize = 2;
+
+/// Something of which it is known, about, how many bytes are kept.
+pub trait Weighs {
+    /// So many.
+    fn weight(&self) -> usize;
+}
+
+impl<T: Weighs> Weighs for [T] {
+    fn weight(&self) -> usize {
+        self.iter().map(Weighs::weight).sum()
+    }
+}
+
+/// Room for what one namespace sends.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    most: usize,
+    room: Arc<Semaphore>,
+    pages: Arc<Semaphore>,
+}
+
+/// Room that is taken until this is dropped.
+#[derive(Debug, Default)]
+pub struct Taken {
+    _room: Vec<OwnedSemaphorePermit>,
+}
+
+impl Taken {
+    /// Both of two.
+    pub fn and(mut self, other: Taken) -> Taken {
+        self._room.extend(other._room);
+        self
+    }
+}
+
+impl From<Option<OwnedSemaphorePermit>> for Taken {
+    fn from(permit: Option<OwnedSemaphorePermit>) -> Self {
+        Taken { _room: permit.into_iter().collect() }
+    }
+}
+
+impl Budget {
+    /// Room for so many bytes.
+    pub fn of(most: usize) -> Self {
+        let units = (most / UNIT).min(Semaphore::MAX_PERMITS);
+        Budget { most, room: Arc::new(Semaphore::new(units)), pages: Arc::new(Semaphore::new(PAGES)) }
+    }
+
+    /// How many bytes there is room for.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    fn units(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes.div_ceil(UNIT).min(self.most / UNIT).max(1)).unwrap_or(u32::MAX)
+    }
+
+    /// Waits for room.
+    pub async fn take(&self, bytes: usize) -> Taken {
+        self.room.clone().acquire_many_owned(self.units(bytes)).await.ok().into()
+    }
+
+    /// Room, where there is some now.
+    pub fn try_take(&self, bytes: usize) -> Option<Taken> {
+        if bytes > self.most {
+            return None;
+        }
+        Some(Some(self.room.clone().try_acquire_many_owned(self.units(bytes)).ok()?).into())
+    }
+
+    /// Waits until a page may be read.
+    pub async fn page(&self) -> Taken {
+        self.pages.clone().acquire_owned().await.ok().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_taken_is_given_back() {
+        let budget = Budget::of(10 * UNIT);
+        let first = budget.try_take(6 * UNIT).unwrap();
+        assert!(budget.try_take(5 * UNIT).is_none());
+        let second = budget.try_take(1).unwrap();
+        drop(first.and(second));
+        assert!(budget.try_take(10 * UNIT).is_some());
+        assert!(budget.try_take(11 * UNIT).is_none(), "there never is so much room");
+        // What is larger than all of it goes when there is nothing else.
+        drop(budget.take(100 * UNIT).await);
+    }
+}
