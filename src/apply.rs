@@ -164,7 +164,7 @@ pub fn apply_but(
     for (tenant, new) in &consented.new {
         approvals.keep(tenant, new)?;
     }
-    let mut report = carry_out(tenants, plan, (&consented.actions, later), &mut sessions, interrupted, progress);
+    let mut report = carry_out(tenants, plan, &consented.actions, later, &mut sessions, interrupted, progress);
     for (tenant, session) in &mut sessions {
         if let Err(error) = session.settle() {
             report.unsettled.push((tenant.clone(), error));
@@ -360,7 +360,8 @@ fn settle<'p>(
 fn carry_out(
     tenants: &dyn Tenants,
     plan: &Plan,
-    (approved, later): (&BTreeSet<String>, &dyn Fn(&Action) -> bool),
+    approved: &BTreeSet<String>,
+    later: &dyn Fn(&Action) -> bool,
     sessions: &mut Sessions<'_>,
     interrupted: &dyn Fn() -> bool,
     progress: &mut dyn FnMut(&str, &Outcome),

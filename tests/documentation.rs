@@ -118,6 +118,10 @@ fn commands_that_are_named_are_there() {
     let commands: Vec<&str> =
         commands.filter(|line| !line.starts_with("    ")).filter_map(|line| line.split_whitespace().next()).collect();
     assert!(commands.contains(&"plan") && commands.contains(&"controller"), "{commands:?}");
+    let readme = fs::read_to_string(repository("README.md")).unwrap();
+    for command in commands.iter().filter(|command| **command != "help") {
+        assert!(readme.contains(&format!("\n| `{command}` | ")), "README.md, Commands: {command} is missing");
+    }
     let planned = ["promote", "forget", "revert", "rename-key", "doctor"];
     for path in documents().into_iter().chain(files_below("src", ".rs")).chain(files_below("manifests", ".md")) {
         let text = fs::read_to_string(&path).unwrap();

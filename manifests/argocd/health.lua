@@ -9,10 +9,10 @@ if obj.kind == "Component" or ((obj.kind == "Tenant" or obj.kind == "CustomerCre
   return { status = "Healthy", message = "" }
 end
 if not ready then
-  return { status = "Progressing", message = "the operator has not looked at it yet" }
+  return { status = "Progressing", message = "the operator has not reconciled it yet" }
 end
 if ready.observedGeneration and obj.metadata.generation and ready.observedGeneration < obj.metadata.generation then
-  return { status = "Progressing", message = "the operator has not looked at this version yet" }
+  return { status = "Progressing", message = "the operator has not reconciled this version yet" }
 end
 if ready.status == "True" then
   return { status = "Healthy", message = ready.message }

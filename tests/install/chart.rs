@@ -1,7 +1,8 @@
 //! The chart's values, and what it does beyond the folders.
 
+use crate::manifests::{by_name, documents};
 use crate::renderings::{helmed, helmed_in_order, set};
-use crate::tools::{helm, refuses, repository};
+use crate::tools::{helm, kubectl, refuses, repository, says};
 use serde_json::{Value, json};
 
 #[track_caller]
@@ -34,6 +35,9 @@ fn a_wrong_value_is_refused_with_what_is_right() {
     wrong("monitoring.podmonitor.enabled=true", "additional properties 'podmonitor' not allowed");
     wrong("monitoring.tokenSecret.names=a", "additional properties 'names' not allowed");
     wrong("affinity.nodeAffinities.a=b", "additional properties 'nodeAffinities' not allowed");
+    wrong("tokenRenewal.image=docker.io/alpine/kubectl:1.36.0", "at '/tokenRenewal/image': got string, want object");
+    wrong("tokenRenewal.image.digest=latest", "at '/tokenRenewal/image/digest': 'latest' does not match pattern");
+    wrong("tokenRenewal.image.tag=", "at '/tokenRenewal/image/tag': minLength: got 0, want 1");
     wrong("tokenRenewal.duration=1d", "at '/tokenRenewal/duration': '1d' does not match pattern");
     wrong("fullnameOverride=A_b", "at '/fullnameOverride': 'A_b' does not match pattern");
     wrong("priorityClass=high", "additional properties 'priorityClass' not allowed");
@@ -49,6 +53,34 @@ fn a_renewal_of_no_secret_is_refused() {
     helm.args(["template", "stablekey"]).arg(repository("manifests/helm/stablekey"));
     helm.args(["--set", "tokenRenewal.enabled=true", "--set-json", "syncer.kubeconfigSecrets=[]"]);
     assert!(refuses(&mut helm).contains("there is nothing to renew without syncer.kubeconfigSecrets"));
+}
+
+/// Whatever is in this image reads every kubeconfig: an administrator names its very bytes.
+#[test]
+fn the_image_that_renews_tokens_is_pinned_by_digest() {
+    let digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    let image = |objects: &crate::manifests::Objects| {
+        let job = &objects["CronJob/stablekey-token-renewal"]["spec"]["jobTemplate"]["spec"];
+        job["template"]["spec"]["containers"][0]["image"].as_str().unwrap().to_string()
+    };
+    let values = ["tokenRenewal.enabled=true", "tokenRenewal.image.repository=registry.example/kubectl"];
+    assert_eq!(image(&helmed("home", &values)), "registry.example/kubectl:1.36.0");
+    let pinned = format!("tokenRenewal.image.digest={digest}");
+    assert_eq!(image(&helmed("home", &[values[0], values[1], &pinned])), format!("registry.example/kubectl@{digest}"));
+
+    // With Kustomize, by the lines that the folder shows.
+    let hub = repository("manifests/token-renewal/hub");
+    let shown = std::fs::read_to_string(hub.join("kustomization.yaml")).unwrap();
+    let shown = shown.lines().skip_while(|line| *line != "#   images:").take_while(|line| line.starts_with("#   "));
+    let images: String = shown.map(|line| line.trim_start_matches("#   ").replace("sha256:…", digest) + "\n").collect();
+    let folder = tempfile::tempdir().unwrap();
+    let overlay = folder.path().canonicalize().unwrap();
+    let up = "../".repeat(overlay.components().count() - 1);
+    let text =
+        format!("resources: [{up}{}]\n{images}", hub.canonicalize().unwrap().strip_prefix("/").unwrap().display());
+    std::fs::write(overlay.join("kustomization.yaml"), text).unwrap();
+    let objects = by_name(documents(&says(kubectl().arg("kustomize").arg(overlay))));
+    assert_eq!(image(&objects), format!("registry.example/kubectl@{digest}"));
 }
 
 /// What administrators set.

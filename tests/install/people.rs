@@ -60,8 +60,9 @@ fn only_who_was_given_it_approves() {
     run_with_input(&mut person(&namespace, "edit", "create -f -"), &sync("Plan").to_string()).unwrap();
     let approve = "annotate tenantsync us-to-eu --overwrite stablekey.dev/approve=sha256:00";
     let mode = r#"patch tenantsync us-to-eu --type=merge --patch={"spec":{"mode":"Apply"}}"#;
+    let suspended = r#"patch tenantsync us-to-eu --type=merge --patch={"spec":{"mode":"Apply","suspend":true}}"#;
     for role in ["view", "edit", "admin"] {
-        for words in [approve, mode] {
+        for words in [approve, mode, suspended] {
             let said = refuses(&mut person(&namespace, role, words));
             assert!(said.contains("orbidden") || said.contains("takes the verb approve"), "{role} {words}: {said}");
         }
@@ -74,6 +75,12 @@ fn only_who_was_given_it_approves() {
     for words in [approve, mode] {
         says(&mut person(&namespace, "stablekey-approve", words));
     }
+    // Stopping what was approved is harmless.
+    says(&mut person(
+        &namespace,
+        "edit",
+        r#"patch tenantsync us-to-eu --type=merge --patch={"spec":{"suspend":true}}"#,
+    ));
     // And nothing else: what is approved is written by who may write it.
     for words in ["delete tenantsync us-to-eu", "get connections", "get secrets"] {
         refuses(&mut person(&namespace, "stablekey-approve", words));

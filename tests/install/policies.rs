@@ -65,8 +65,12 @@ fn delete(account: &Account, namespace: &Namespace<'_>, what: &str) -> std::proc
 const CONNECTIONS: &str = "/apis/stablekey.dev/v1alpha1/namespaces/NS/connections";
 const CONFIG_MAPS: &str = "/api/v1/namespaces/NS/configmaps";
 
-fn connection(name: &str, record: bool) -> Value {
-    let annotations = if record { json!({"stablekey.dev/wrote": "{}"}) } else { json!({}) };
+/// The record of an object that a sync made, and of one that others made and it took over.
+const MADE: &str = r#"{"fields":{},"made":true,"tenant":"eu"}"#;
+const TAKEN_OVER: &str = r#"{"fields":{"title":"0123456789abcdef@sync/a"},"made":false,"tenant":"eu"}"#;
+
+fn connection(name: &str, record: Option<&str>) -> Value {
+    let annotations = record.map_or_else(|| json!({}), |record| json!({"stablekey.dev/wrote": record}));
     json!({
         "apiVersion": "stablekey.dev/v1alpha1", "kind": "Connection",
         "metadata": {"name": name, "annotations": annotations},
@@ -74,18 +78,29 @@ fn connection(name: &str, record: bool) -> Value {
     })
 }
 
+/// "An object goes only where … made by us": whoever has the token of the syncer cannot make it look so first.
 #[test]
-fn the_syncer_deletes_what_carries_our_record_and_nothing_else() {
+fn the_syncer_deletes_what_it_made_and_nothing_else() {
     let namespace = us().namespace("records");
     install(&namespace, &["syncer", "tenant-access/target"]);
+    let only = "the syncer deletes only objects that it made";
     for account in ["stablekey-syncer", "stablekey-target"].map(|name| Account::new(&namespace, name)) {
-        apply(&namespace, &connection("theirs", false));
-        apply(&namespace, &connection("ours", true));
-        let said = refuses(&mut delete(&account, &namespace, &format!("{CONNECTIONS}/theirs")));
-        assert!(said.contains("the syncer deletes only what it wrote"), "{said}");
+        apply(&namespace, &connection("theirs", None));
+        let words = r#"{"fields":{"made":"\"made\":true"},"made":false}"#;
+        for record in [None, Some(TAKEN_OVER), Some("{}"), Some(words), Some(r#"{"made" : true}"#)] {
+            // An adopt writes the record of an object that others made.
+            account.apply("", &connection("theirs", record)).unwrap();
+            let said = refuses(&mut delete(&account, &namespace, &format!("{CONNECTIONS}/theirs")));
+            assert!(said.contains(only), "{record:?}: {said}");
+            refused(account.apply("", &connection("theirs", Some(MADE))), "the syncer did not make this object");
+        }
+        account.apply("", &connection("ours", Some(MADE))).unwrap();
+        let mut changed = connection("ours", Some(&MADE.replace("{}", r#"{"title":"0123456789abcdef@sync/a"}"#)));
+        changed["spec"]["title"] = json!("CRM");
+        account.apply("", &changed).unwrap();
         says(&mut delete(&account, &namespace, &format!("{CONNECTIONS}/ours")));
     }
-    // A person is not meant.
+    // The policy does not apply to people.
     run(namespace.kubectl().args(["delete", "connection", "theirs"])).unwrap();
 }
 
@@ -94,28 +109,63 @@ fn config_map(name: &str, labels: Value) -> Value {
 }
 
 #[test]
-fn of_config_maps_the_syncer_writes_definitions_and_approvals() {
+fn of_config_maps_the_syncer_writes_definitions_and_waiting_plans_and_deletes_the_latter() {
     let namespace = us().namespace("config-maps");
     install(&namespace, &["syncer", "tenant-access/target"]);
-    let (definition, approval) = (json!({"stablekey.dev/definition": "true"}), json!({"stablekey.dev/plan": "true"}));
+    let (definition, plan) = (json!({"stablekey.dev/definition": "true"}), json!({"stablekey.dev/plan": "true"}));
+    let both = json!({"stablekey.dev/definition": "true", "stablekey.dev/plan": "true"});
     for account in ["stablekey-syncer", "stablekey-target"].map(|name| Account::new(&namespace, name)) {
-        let only = "the syncer writes only ConfigMaps with the label";
-        refused(account.apply("", &config_map("any", json!({}))), only);
-        refused(account.apply("", &config_map("any", json!({"stablekey.dev/definition": "false"}))), only);
+        let only = "the syncer writes only ConfigMaps with one of the labels";
+        for labels in [json!({}), json!({"stablekey.dev/definition": "false"}), both.clone()] {
+            refused(account.apply("", &config_map("any", labels)), only);
+        }
         account.apply("", &config_map("definition", definition.clone())).unwrap();
-        account.apply("", &config_map("approval", approval.clone())).unwrap();
+        account.apply("", &config_map("waiting", plan.clone())).unwrap();
+        for (name, labels) in [("definition", &definition), ("waiting", &plan)] {
+            let mut changed = config_map(name, labels.clone());
+            changed["data"]["a"] = json!("c");
+            account.apply("", &changed).unwrap();
+        }
 
+        // What people made, whatever it is, becomes nothing that it may write or delete.
+        let stays = "the syncer does not change what a ConfigMap is";
         apply(&namespace, &config_map("theirs", json!({})));
-        let alone = "the syncer leaves alone every ConfigMap";
-        refused(account.apply("", &config_map("theirs", definition.clone())), alone);
-        for kept in ["theirs", "definition"] {
+        apply(&namespace, &config_map("exported", definition.clone()));
+        apply(&namespace, &config_map("both", both.clone()));
+        for (name, labels, why) in [
+            ("theirs", json!({"stablekey.dev/definition": "true"}), stays),
+            ("theirs", json!({"stablekey.dev/plan": "true"}), stays),
+            ("exported", both.clone(), only),
+            ("definition", both.clone(), only),
+            ("waiting", both.clone(), only),
+            ("both", both.clone(), only),
+        ] {
+            refused(account.apply("", &config_map(name, labels)), why);
+        }
+        for (name, patch, why) in [
+            ("exported", r#"{"stablekey.dev/plan":"true"}"#, only),
+            ("exported", r#"{"stablekey.dev/definition":null,"stablekey.dev/plan":"true"}"#, stays),
+            ("exported", r#"{"stablekey.dev/definition":"no","stablekey.dev/plan":"true"}"#, stays),
+            ("exported", r#"{"stablekey.dev/definition":null}"#, only),
+            ("definition", r#"{"stablekey.dev/definition":null,"stablekey.dev/plan":"true"}"#, stays),
+            ("waiting", r#"{"stablekey.dev/plan":null,"stablekey.dev/definition":"true"}"#, stays),
+            ("both", r#"{"stablekey.dev/definition":null}"#, stays),
+        ] {
+            let mut kubectl = account.kubectl(&format!("patch configmap {name} --type=merge --patch"));
+            let said = refuses(kubectl.arg(format!(r#"{{"metadata":{{"labels":{patch}}}}}"#)));
+            assert!(said.contains(why), "{name} {patch}: {said}");
+        }
+        for kept in ["theirs", "exported", "definition", "both"] {
             let said = refuses(&mut delete(&account, &namespace, &format!("{CONFIG_MAPS}/{kept}")));
             // In a target its Role lets it delete none at all.
-            let words = if account.user.ends_with(":stablekey-syncer") { alone } else { "cannot delete resource" };
-            assert!(said.contains(words), "{said}");
+            let words = match account.user.ends_with(":stablekey-syncer") {
+                true => "the syncer deletes only ConfigMaps with the label",
+                false => "cannot delete resource",
+            };
+            assert!(said.contains(words), "{kept}: {said}");
         }
         if account.user.ends_with(":stablekey-syncer") {
-            says(&mut delete(&account, &namespace, &format!("{CONFIG_MAPS}/approval")));
+            says(&mut delete(&account, &namespace, &format!("{CONFIG_MAPS}/waiting")));
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::installed::{Account, apply, eu, install, us};
 use crate::renderings::kustomized;
-use serde_json::json;
+use crate::tools::refuses;
+use serde_json::{Value, json};
 use stablekey_clusters::{Namespace, run};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -47,6 +48,13 @@ impl Pod {
     /// From now on a request with these words is answered so, as by a server that is hostile.
     fn lies(&self, words: &str, answer: &str) {
         let text = format!("#!/bin/sh\ncase $* in *'{words}'*) printf '{answer}' ;; *) exec \"$@\" ;; esac\n");
+        std::fs::write(self.path("lies"), text).unwrap();
+        std::fs::set_permissions(self.path("lies"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// From now on a person runs this while a request with these words is under way.
+    fn meanwhile(&self, words: &str, command: &str) {
+        let text = format!("#!/bin/sh\ncase $* in *'{words}'*) {command} ;; esac\nexec \"$@\"\n");
         std::fs::write(self.path("lies"), text).unwrap();
         std::fs::set_permissions(self.path("lies"), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -163,7 +171,7 @@ fn each_account_that_may_renews_its_own_token_and_nothing_is_told_of_it() {
         ("a-file", "the operator would refuse this kubeconfig"),
         ("another", "the operator would refuse this kubeconfig"),
         ("broken", "it is no kubeconfig"),
-        ("in-the-open", "the operator would refuse this kubeconfig"),
+        ("in-the-open", "the operator would refuse this kubeconfig: its server is not https"),
         ("eu-prod", "renewed the token of"),
         ("revoked", "not accepted"),
         ("source", "may not renew its own token"),
@@ -204,6 +212,144 @@ fn a_server_that_is_hostile_makes_nothing_run_and_nothing_written() {
         assert!(said.lines.len() == 1 && said.lines[0].contains(words), "{request} {answer}: {}", said.all);
         assert!(!said.all.contains('\x1b') && !pod.path("ran").exists(), "{request} {answer}");
         assert_eq!(kubeconfig_in(&hub, "eu-prod"), target, "{request} {answer}");
+    }
+}
+
+/// What an administrator withdraws while a job runs does not come back.
+#[test]
+fn a_kubeconfig_that_changed_meanwhile_stays_as_it_is() {
+    let (hub, there) = (us().namespace("renews"), eu().namespace("replaced"));
+    install(&hub, &["token-renewal/hub"]);
+    install(&there, &["tenant-access/target", "token-renewal/target"]);
+    let old = text_of(&Account::new(&there, "stablekey-target"));
+    let fresh = format!("{old}\n");
+    let pod = Pod::new(&hub);
+    let administrator = format!(
+        "{} --kubeconfig {} --namespace {} ",
+        us().binaries().join("kubectl").display(),
+        us().kubeconfig().display(),
+        hub.name()
+    );
+    let quiet = ">/dev/null 2>&1 </dev/null";
+    let patch = |data: Value| {
+        format!("{administrator} patch secret stablekey-kubeconfigs --type=merge --patch '{data}' {quiet}")
+    };
+    let replaced = patch(json!({"stringData": {"eu-prod": fresh}}));
+    let removed = patch(json!({"data": {"eu-prod": null}}));
+    let gone = format!("{administrator} delete secret stablekey-kubeconfigs {quiet}");
+    let command = format!("kubectl --namespace {} delete serviceaccount stablekey-target", there.name());
+    // Before the new token is asked for, and at the last moment.
+    for request in ["create token", "patch secret"] {
+        for (meanwhile, now) in [(&replaced, Some(&fresh)), (&removed, None)] {
+            pod.supply(&hub, &[("eu-prod", &old), ("other", &old)]);
+            pod.meanwhile(request, meanwhile);
+            let said = pod.run();
+            assert!(!said.well, "{request}: {}", said.all);
+            let line = "eu-prod: Secret stablekey-kubeconfigs changed while this job ran, and stays as it is";
+            assert!(said.lines[0].starts_with(line), "{request}: {}", said.all);
+            assert_eq!(said.lines[2], command);
+            let data: Value = serde_json::from_str(
+                &run(hub.kubectl().args(["get", "secret", "stablekey-kubeconfigs", "--output=jsonpath={.data}"]))
+                    .unwrap(),
+            )
+            .unwrap();
+            assert_eq!(data.get("eu-prod").is_some(), now.is_some(), "{request}");
+            if let Some(now) = now {
+                assert_eq!(kubeconfig_in(&hub, "eu-prod"), *now, "{request}");
+            }
+            // The others are renewed all the same.
+            assert!(said.lines[3].starts_with("other: renewed the token of"), "{request}: {}", said.all);
+            assert!(!said.all.contains(&token_in(&old)), "{request}: {}", said.all);
+        }
+    }
+    pod.supply(&hub, &[("eu-prod", &old)]);
+    std::fs::remove_file(pod.path("kubeconfigs/other")).unwrap();
+    pod.meanwhile("create token", &gone);
+    let said = pod.run();
+    let words = "eu-prod: the new token cannot be written to Secret stablekey-kubeconfigs of namespace";
+    assert!(!said.well && said.lines[0].starts_with(words) && said.all.contains("not found"), "{}", said.all);
+    refuses(hub.kubectl().args(["get", "secret", "stablekey-kubeconfigs"]));
+}
+
+/// "Kubeconfigs from Secrets: … link-local servers refused", as by the operator: a token is sent to none of them.
+#[test]
+fn servers_that_the_operator_refuses_are_never_asked() {
+    let hub = us().namespace("servers");
+    install(&hub, &["token-renewal/hub"]);
+    let pod = Pod::new(&hub);
+    let (form, local) = ("its server is not https://HOST:PORT", "its server is link-local");
+    let (unspecified, number) = ("its server is the unspecified address", "its server is no IPv4 address");
+    let six = "its server is no IPv6 address";
+    let refused = [
+        ("http://eu.example", "its server is not https"),
+        ("eu.example", "its server is not https"),
+        ("https://", form),
+        ("https:///api", form),
+        ("https://eu.example/api/v1/namespaces/x/secrets", form),
+        ("https://eu.example//", form),
+        ("https://eu.example?x=", form),
+        ("https://eu.example/?x=", form),
+        ("https://eu.example#x", form),
+        ("https://me@eu.example", form),
+        ("https://169.254.169.254#@eu.example", form),
+        ("https://eu.example:", form),
+        ("https://eu.example:6443x", form),
+        ("https://eu..example", form),
+        ("https://$(id)", form),
+        ("https://*", form),
+        ("https://169.254.169.254", local),
+        ("https://169.254.169.254:443/", local),
+        ("https://169.254.0.1.", local),
+        ("https://[fe80::1]", local),
+        ("https://[FEBF:0:0::1]:6443", local),
+        ("https://[fd00:ec2::254]", local),
+        ("https://[FD00:0EC2:0::254]/", local),
+        ("https://[::ffff:169.254.169.254]", local),
+        ("https://[::ffff:a9fe:a9fe]", local),
+        ("https://[0:0:0:0:0:FFFF:A9FE:1]", local),
+        ("https://0.0.0.0", unspecified),
+        ("https://0.0.0.0:6443", unspecified),
+        ("https://[::]", unspecified),
+        ("https://[0::0]:6443", unspecified),
+        ("https://[0:0:0:0:0:0:0:0]", unspecified),
+        ("https://[::0.0.0.0]", unspecified),
+        ("https://[::ffff:0.0.0.0]", unspecified),
+        ("https://0", number),
+        ("https://2852039166", number),
+        ("https://0xa9fea9fe", number),
+        ("https://0251.0376.0251.0376", number),
+        ("https://169.254.43518", number),
+        ("https://[fe80::1%25eth0]", six),
+        ("https://[169.254.169.254]", six),
+        ("https://[1:2:3]", six),
+        ("https://[1:2:3:4:5:6:7:8::]", six),
+    ];
+    let asked =
+        ["https://eu.example", "https://10.0.0.1:6443/", "https://[2001:db8::1]:6443", "https://[::ffff:10.0.0.1]"];
+    let ask = |server: &str| {
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+            "clusters": [{"name": "k", "cluster": {"server": server}}],
+            "users": [{"name": "u", "user": {"token": "CANARY"}}],
+        });
+        std::fs::write(pod.path("kubeconfigs/eu-prod"), config.to_string()).unwrap();
+        std::fs::write(pod.path("arguments"), "").unwrap();
+        // Whatever is asked of a server gets no answer, so that no test sends anything.
+        pod.lies("--request-timeout", "");
+        let said = pod.run();
+        assert!(!said.well && said.lines.len() == 1 && !said.all.contains("CANARY"), "{server}: {}", said.all);
+        (said.all, std::fs::read_to_string(pod.path("arguments")).unwrap().contains("--request-timeout"))
+    };
+    for (server, why) in refused {
+        let (said, is_asked) = ask(server);
+        assert!(!is_asked, "{server} was asked");
+        let words = format!("the operator would refuse this kubeconfig: {why}");
+        assert!(said.contains(&words), "{server}: {said}");
+    }
+    for server in asked {
+        let (said, is_asked) = ask(server);
+        assert!(is_asked && said.contains("not accepted, or not reached"), "{server}: {said}");
     }
 }
 

@@ -58,7 +58,8 @@ fn the_annotation() {
 #[test]
 fn a_sync_that_is_made_approved_or_applying() {
     let guarded = guarded();
-    for sync in [approved("sha256:aa"), sync(json!({"mode": "Apply"}))] {
+    let suspended = sync(json!({"mode": "Apply", "suspend": true}));
+    for sync in [approved("sha256:aa"), sync(json!({"mode": "Apply"})), suspended] {
         let namespace = guarded.namespace();
         let said = guarded.apply(EDITOR, &namespace, &sync).unwrap_err();
         assert!(said.contains("takes the verb approve"), "{said}");
@@ -98,17 +99,35 @@ fn suspending_takes_nothing_and_taking_it_away_takes_approval() {
     let guarded = guarded();
     let namespace = with_sync(guarded, &sync(json!({"mode": "Apply"})));
     let patch = |spec: Value| format!("{PATCH} {}", json!({"spec": spec}));
+    // Stopping a sync is harmless, and nothing else comes along with it.
+    let changing = "changing a sync of mode Apply";
+    for more in [
+        json!({"suspend": true, "integrations": ["*"]}),
+        json!({"suspend": true, "prune": true}),
+        json!({"suspend": true, "to": ["eu-prod", "dev"], "prune": null}),
+        json!({"suspend": true, "integrations": ["lead-*"], "to": ["eu-prod"], "connections": "Mirror"}),
+    ] {
+        takes_approval(guarded, &namespace, changing, &patch(more));
+        guarded.apply(APPROVER, &namespace, &sync(json!({"mode": "Apply", "prune": true}))).unwrap();
+        takes_approval(guarded, &namespace, changing, &patch(json!({"suspend": true, "prune": null})));
+        guarded.apply(APPROVER, &namespace, &sync(json!({"mode": "Apply"}))).unwrap();
+    }
     says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"suspend": true}))));
-    // It writes nothing: what it would write is an editor's to change …
-    says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"integrations": ["*"]}))));
-    // … until it would write again.
+    says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"suspend": true}))));
+    // While it is suspended it writes nothing, and still holds back what others may delete.
+    takes_approval(guarded, &namespace, changing, &patch(json!({"integrations": ["*"]})));
+    takes_approval(guarded, &namespace, changing, &patch(json!({"from": "another"})));
     let what = "taking suspend away from a sync of mode Apply";
     for spec in [json!({"suspend": false}), json!({"suspend": null}), json!({"suspend": null, "prune": true})] {
         takes_approval(guarded, &namespace, what, &patch(spec));
         says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"suspend": true}))));
     }
-    // In mode Plan it takes nothing.
+    // In mode Plan it takes nothing; to leave that mode, suspended or not, does.
     says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"mode": "Plan", "suspend": null}))));
+    says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"suspend": true}))));
+    takes_approval(guarded, &namespace, "mode Apply", &patch(json!({"mode": "Apply"})));
+    says(&mut guarded.kubectl(EDITOR, &namespace, &patch(json!({"mode": "Plan", "suspend": null}))));
+    takes_approval(guarded, &namespace, "mode Apply", &patch(json!({"mode": "Apply", "suspend": true})));
 }
 
 #[test]
@@ -145,6 +164,7 @@ fn the_largest_sync_is_not_too_dear_to_compare() {
     let last = json!([{"op": "replace", "path": "/spec/overrides/255/value", "value": "y"}]);
     let words = format!("patch tenantsync us-to-eu --type=json --patch {last}");
     takes_approval(guarded, &namespace, "changing a sync of mode Apply", &words);
+    says(&mut guarded.kubectl(EDITOR, &namespace, &format!(r#"{PATCH} {{"spec":{{"suspend":true}}}}"#)));
 }
 
 #[test]

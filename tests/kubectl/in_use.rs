@@ -1,14 +1,14 @@
 //! A connection in use is not deleted: manifests/policies/connections-in-use.yaml.
 
 use crate::policies::{guarded, used_connection};
-use crate::support::{apply, connection, kubectl, list, refuses, says, set_status, until};
+use crate::support::{apply, connection, kubectl, list, refuses, says, set_status, until, with};
 use serde_json::json;
 use stablekey_clusters::run;
 
 #[test]
 fn it_stays_however_it_is_to_be_deleted() {
     let namespace = guarded().namespace();
-    used_connection(&namespace, "crm", 3);
+    used_connection(&namespace, "crm", 5);
     for words in [
         "delete connection crm",
         "delete connection crm --dry-run=server",
@@ -20,8 +20,8 @@ fn it_stays_however_it_is_to_be_deleted() {
         let said = refuses(&mut kubectl(&namespace, words));
         assert!(
             said.contains(
-                "connection crm is in use by Integration lead-router-0 and 2 more: bind them to another connection \
-                 first, or annotate it stablekey.dev/allow-delete: \"true\""
+                "connection crm is in use by Integration lead-router-0, Integration lead-router-1, Integration \
+                 lead-router-2 and 2 more. First bind these integrations to another connection. To delete it"
             ),
             "{words}: {said}"
         );
@@ -34,11 +34,39 @@ fn it_stays_however_it_is_to_be_deleted() {
 }
 
 #[test]
-fn one_integration_is_named_alone() {
+fn one_integration_is_named_alone_and_two_by_name() {
     let namespace = guarded().namespace();
     used_connection(&namespace, "crm", 1);
     let said = refuses(&mut kubectl(&namespace, "delete connection crm"));
-    assert!(said.contains("in use by Integration lead-router-0: bind"), "{said}");
+    assert!(said.contains("in use by Integration lead-router-0. First bind"), "{said}");
+    used_connection(&namespace, "crm", 2);
+    let said = refuses(&mut kubectl(&namespace, "delete connection crm"));
+    assert!(said.contains("in use by Integration lead-router-0, Integration lead-router-1. First bind"), "{said}");
+    let users = json!([{"kind": "Integration", "name": "one"}]);
+    for (count, words) in [(json!(1), "Integration one. First"), (json!(70), "Integration one and 69 more. First")] {
+        set_status(&namespace, "connection/crm", &json!({"usedBy": users, "usedByCount": count}));
+        let said = refuses(&mut kubectl(&namespace, "delete connection crm"));
+        assert!(said.contains(&format!("is in use by {words}")), "{said}");
+    }
+}
+
+/// "The command to run stands … complete (namespace and context included), without a full stop." The server knows no
+/// context.
+#[test]
+fn the_command_that_lets_it_go_can_be_pasted() {
+    let namespace = guarded().namespace();
+    used_connection(&namespace, "crm", 1);
+    let said = refuses(&mut kubectl(&namespace, "delete connection crm"));
+    let command = said.lines().find_map(|line| line.split_once("then delete it again: kubectl ")).unwrap().1;
+    assert_eq!(
+        command,
+        format!(
+            "--namespace {} annotate connections.stablekey.dev crm stablekey.dev/allow-delete=true --overwrite",
+            namespace.name()
+        )
+    );
+    says(&mut with(guarded().cluster.kubectl(), command));
+    says(&mut kubectl(&namespace, "delete connection crm"));
 }
 
 #[test]
@@ -86,11 +114,23 @@ fn a_namespace_that_is_being_deleted_takes_it_along() {
 fn one_that_customers_gave_credentials_for_stays() {
     let namespace = guarded().namespace();
     apply(&namespace, "--server-side", &connection("crm")).unwrap();
-    for (customers, words) in [(1, "credentials of 1 customer:"), (12, "credentials of 12 customers:")] {
+    for (customers, words) in [(1, "credentials of 1 customer."), (12, "credentials of 12 customers.")] {
         set_status(&namespace, "connection crm", &json!({"customers": customers, "usedBy": []}));
         let said = refuses(&mut kubectl(&namespace, "delete connection crm"));
-        assert!(said.contains(&format!("connection crm is in use by {words} take these away first")), "{said}");
+        let words = format!("is in use by {words} First delete the CustomerCredentials of this connection. To");
+        assert!(said.contains(&words), "{said}");
     }
+    let used_by = json!([{"kind": "Integration", "name": "one"}]);
+    set_status(&namespace, "connection crm", &json!({"customers": 2, "usedBy": used_by, "usedByCount": 1}));
+    let said = refuses(&mut kubectl(&namespace, "delete connection crm"));
+    assert!(
+        said.contains(
+            "is in use by Integration one, and by credentials of 2 customers. First bind these integrations to \
+             another connection, and delete the CustomerCredentials of this connection. To"
+        ),
+        "{said}"
+    );
+    set_status(&namespace, "connection crm", &json!({"usedBy": [], "usedByCount": 0}));
     set_status(&namespace, "connection crm", &json!({"customers": 0}));
     says(&mut kubectl(&namespace, "delete connection crm"));
 }

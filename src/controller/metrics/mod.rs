@@ -65,14 +65,14 @@ impl Metrics {
         let requests = Family::default();
         let version = ByVersion { version: env!("CARGO_PKG_VERSION") };
         registry.register("build", "The version that runs", Info::new(version));
-        registry.register("reconciles", "Objects that were looked at, by what came of it", reconciles.clone());
-        let help = "How long it took to look at an object and to write what it needed";
+        registry.register("reconciles", "Objects reconciled, by outcome", reconciles.clone());
+        let help = "Time to reconcile an object, writes included";
         registry.register_with_unit("reconcile_duration", help, Unit::Seconds, durations.clone());
-        let help = "What could not be done, by the code of the check or the reason of the API server";
+        let help = "Failures, by code of the check or reason of the API server";
         registry.register("failures", help, failures.clone());
-        let help = "How long an object that was due waited until it was looked at";
+        let help = "Time that an object waited in the queue";
         registry.register_with_unit("queue_wait", help, Unit::Seconds, waits.clone());
-        let help = "Requests to API servers, by the status of the answer; none: there was no answer";
+        let help = "Requests to API servers, by status code; none: no answer came";
         registry.register("api_requests", help, requests.clone());
         registry.register_collector(Box::new(now.clone()));
         Metrics { registry: Arc::new(all), now, reconciles, durations, failures, waits, requests }

@@ -93,15 +93,15 @@ impl Facts {
     fn encode_roles(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let role = |role: &Role| ByRole { role: *role };
         let leads = self.leaders.keys().map(|r| (role(r), i64::from(self.leads(*r))));
-        gauge(encoder, "leader", "Whether this process leads", None, leads)?;
+        gauge(encoder, "leader", "Whether this process is the leader", None, leads)?;
         let queue = |r: &Role| self.queues.get(r).copied().filter(|_| self.leads(*r)).unwrap_or_default();
         let due = self.queues.keys().map(|r| (role(r), count(queue(r).0)));
-        gauge(encoder, "queue_depth", "Objects that are due", None, due)?;
+        gauge(encoder, "queue_depth", "Objects in the queue", None, due)?;
         let ages = self.queues.keys().map(|r| (role(r), seconds(queue(r).1.map(|since| since.elapsed()))));
-        let help = "For how long the oldest object that is due has waited";
+        let help = "Age of the oldest object in the queue";
         gauge(encoder, "queue_oldest", help, Some(Unit::Seconds), ages)?;
         let successes = self.successes.iter().map(|(r, at)| (role(r), since_1970(*at)));
-        let help = "When an object was looked at last without a failure";
+        let help = "Time of the last successful reconciliation of any object";
         gauge(encoder, "last_success_timestamp", help, Some(Unit::Seconds), successes)
     }
 
@@ -110,17 +110,17 @@ impl Facts {
             let labels = |ready| ByBinding { tenant_namespace: namespace.clone(), ready };
             [(labels("false"), count(*not_ready)), (labels("true"), count(*ready))]
         });
-        let help = "Variables of integrations, by whether the connection that they mean is ready";
+        let help = "Connection variables of integrations, by readiness of their connection";
         gauge(encoder, "bindings", help, None, bindings)?;
         let left = self.known_to(Role::Binder, self.left.iter());
         let left = left.map(|(namespace, left)| (ByNamespace { tenant_namespace: namespace.clone() }, count(*left)));
-        gauge(encoder, "left_binding_secrets", "Binding Secrets whose connection is gone", None, left)?;
+        gauge(encoder, "left_binding_secrets", "Binding Secrets whose connection no longer exists", None, left)?;
         let expiries = self.known_to(Role::Binder, self.connections.iter()).flat_map(|(namespace, connections)| {
             connections.iter().map(|(connection, at)| {
                 (ByConnection { tenant_namespace: namespace.clone(), connection: connection.clone() }, *at)
             })
         });
-        let help = "When the first of a connection's Secrets expires";
+        let help = "Earliest expiry of the Secrets of a connection";
         gauge(encoder, "connection_expires_timestamp", help, Some(Unit::Seconds), expiries)
     }
 
@@ -131,26 +131,26 @@ impl Facts {
                 .iter()
                 .map(|(state, targets)| (ByTarget { tenant_namespace: namespace.clone(), state }, count(*targets)))
         });
-        gauge(encoder, "targets", "Targets of syncs, by how they stand", None, targets)?;
+        gauge(encoder, "targets", "Targets of syncs, by state", None, targets)?;
         let drifted =
             self.known_to(Role::Syncer, self.drift.iter()).map(|(t, (objects, _))| (tenant(t), count(*objects)));
-        gauge(encoder, "drifted_objects", "Objects that drifted and are left so", None, drifted)?;
+        gauge(encoder, "drifted_objects", "Objects with drift that is not corrected", None, drifted)?;
         let age = |since: &Option<SystemTime>| since.map(|since| since.elapsed().unwrap_or_default());
         let ages =
             self.known_to(Role::Syncer, self.drift.iter()).map(|(t, (_, since))| (tenant(t), seconds(age(since))));
-        let help = "For how long the oldest drift of a tenant has been left";
+        let help = "Age of the oldest drift in a tenant";
         gauge(encoder, "drift_age", help, Some(Unit::Seconds), ages)?;
         let successes = self.known_to(Role::Syncer, self.tenant_successes.iter());
         let successes = successes.map(|(t, at)| (tenant(t), since_1970(*at)));
-        let help = "When all of a target was looked at last without a failure";
+        let help = "Time of the last successful full reconciliation of a target";
         gauge(encoder, "tenant_last_success_timestamp", help, Some(Unit::Seconds), successes)?;
         let expiries = self.known_to(Role::Syncer, self.kubeconfigs.iter()).map(|(t, expiry)| (tenant(t), expiry.at));
-        let help = "When the token in a tenant's kubeconfig expires";
+        let help = "Expiry of the token in a tenant's kubeconfig";
         gauge(encoder, "kubeconfig_expires_timestamp", help, Some(Unit::Seconds), expiries)?;
         let now = since_1970(SystemTime::now()) as i64;
         let expiring = self.known_to(Role::Syncer, self.kubeconfigs.iter());
         let expiring = expiring.map(|(t, expiry)| (tenant(t), i64::from(expiry.renew_before <= now)));
-        let help = "Whether the token in a tenant's kubeconfig should have been renewed";
+        let help = "Whether the token in a tenant's kubeconfig is due for renewal";
         gauge(encoder, "kubeconfig_expiring", help, None, expiring)
     }
 }

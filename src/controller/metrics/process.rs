@@ -27,14 +27,14 @@ impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let cpu = clock_gettime(ClockId::ProcessCPUTime);
         let cpu = Duration::try_from(cpu).unwrap_or_default().as_secs_f64();
-        let help = "Processor time that the process took.";
+        let help = "CPU time of the process.";
         encoder
             .encode_descriptor("process_cpu", help, Some(&Unit::Seconds), MetricType::Counter)?
             .encode_counter(&cpu, None::<&Exemplar<[(&str, &str); 0], f64>>)?;
         let started = self.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        let help = "When the process was started.";
+        let help = "Start time of the process.";
         gauge(&mut encoder, "process_start_time", help, Some(&Unit::Seconds), Some(started))?;
-        let help = "Memory of the process that is resident.";
+        let help = "Resident memory of the process.";
         gauge(&mut encoder, "process_resident_memory", help, Some(&Unit::Bytes), resident())?;
         gauge(&mut encoder, "process_open_fds", "Open file descriptors.", None, open_files())
     }

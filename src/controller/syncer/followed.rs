@@ -4,7 +4,7 @@ use crate::api::{Kubeconfig, Object, Place, SecretKeyRef, TenantSpec};
 use crate::controller::readiness::Waiting;
 use crate::engine::world::View;
 use crate::tenant::clusters::spec_with_own;
-use crate::tenant::kubernetes::watch::{CUSTOMERS, FOLLOWED, Following, SERVER, Told};
+use crate::tenant::kubernetes::watch::{self, CUSTOMERS, FOLLOWED, Follower, SERVER, Told};
 use crate::tenant::kubernetes::{Due, Heard, MOST, Mirror, Paths, Server};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -101,7 +101,7 @@ pub struct Followed {
     is_rewound: bool,
     /// While it is read for the first time.
     waiting: Option<Waiting>,
-    following: Option<Following>,
+    following: Option<Follower<Heard>>,
 }
 
 impl Followed {
@@ -110,8 +110,8 @@ impl Followed {
         tenant: &str,
         epoch: u64,
         (server, paths): (Server, Paths),
-        following: Following,
-        (limit, with_customers): (usize, bool),
+        following: Follower<Heard>,
+        limit: usize,
         waiting: Waiting,
     ) -> Self {
         let followed = Followed {
@@ -121,8 +121,8 @@ impl Followed {
             paths,
             mirror: Mirror::bounded(limit),
             limit,
-            unread: FOLLOWED.into_iter().chain(with_customers.then_some(CUSTOMERS)).collect(),
-            with_customers,
+            unread: FOLLOWED.into(),
+            with_customers: false,
             lost: BTreeMap::new(),
             answers: Arc::new(AtomicBool::new(true)),
             changed_at: Instant::now(),
@@ -214,9 +214,14 @@ impl Followed {
         (self.stirs.clone(), self.stirs.load(Ordering::Relaxed))
     }
 
-    /// Whether what customers gave there is known.
-    pub fn knows_customers(&self) -> bool {
-        self.with_customers
+    /// From now on what customers gave there is followed too: something may be copied to it. That stays so; nobody can
+    /// have it read anew as often as they like.
+    pub fn follow_customers(&mut self) {
+        if let Some(follower) = self.following.as_mut().filter(|_| !self.with_customers) {
+            watch::customers(follower);
+            self.with_customers = true;
+            self.unread.insert(CUSTOMERS);
+        }
     }
 
     /// Whether its history went back.

@@ -118,11 +118,9 @@ impl Places {
             Err(refusal) => return Some(Err(refusal)),
         };
         let by = (there.clone(), kubeconfig.map(fingerprint));
-        // One that was a target once stays one: nobody can have it read anew as often as they like.
-        let followed = self.found.get(name).and_then(|found| found.as_ref().ok());
-        let with_customers = is_target || followed.is_some_and(Followed::knows_customers);
-        let is_the_same = followed.is_some_and(|followed| followed.knows_customers() == with_customers);
-        if is_the_same && self.found_by.get(name) == Some(&by) {
+        if self.found.get(name).is_some_and(Result::is_ok) && self.found_by.get(name) == Some(&by) {
+            let followed = self.found.get_mut(name).and_then(|found| found.as_mut().ok());
+            followed.filter(|_| is_target).into_iter().for_each(Followed::follow_customers);
             return None;
         }
         let expiry = kubeconfig.and_then(expiry_of_token);
@@ -140,20 +138,16 @@ impl Places {
         self.found_by.insert(name.to_string(), by);
         self.epochs += 1;
         let (epoch, paths) = (self.epochs, Paths::of(&there.namespace));
-        let following =
-            watch::namespace(&server, &paths, with_customers, self.context.tenant_limit, self.teller(name, epoch));
+        let following = watch::namespace(&server, &paths, self.context.tenant_limit, self.teller(name, epoch));
         info!(tenant = name, namespace = there.namespace, cluster = server.name(), "followed");
         let waiting = self.context.readiness.waits(self.context.role.as_str(), format!("tenant {name}"));
         let before = self.found.get(name).and_then(|found| found.as_ref().ok());
-        let followed = Followed::new(
-            name,
-            epoch,
-            (server, paths),
-            following,
-            (self.context.tenant_limit, with_customers),
-            waiting,
-        );
-        Some(Ok(followed.after(before)))
+        let limit = self.context.tenant_limit;
+        let mut followed = Followed::new(name, epoch, (server, paths), following, limit, waiting).after(before);
+        if is_target {
+            followed.follow_customers();
+        }
+        Some(Ok(followed))
     }
 
     async fn connect(&self, tenant: &str, kubeconfig: &Secret) -> Result<Server, String> {

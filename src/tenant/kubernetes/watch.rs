@@ -70,18 +70,23 @@ pub const FOLLOWED: [&str; 5] = ["tenants", "components", "connections", "integr
 /// What customers gave.
 pub const CUSTOMERS: &str = "customercredentials";
 
-/// Follows a tenant's namespace: our kinds, what customers gave only where they ask for it, and the definitions. No more
-/// of it is kept at once than `most` bytes.
-pub fn namespace(server: &Server, paths: &Paths, with_customers: bool, most: usize, tell: Tell<Heard>) -> Following {
+/// Follows a tenant's namespace: our kinds but for what customers gave, and the definitions. No more of it is kept at
+/// once than `most` bytes.
+pub fn namespace(server: &Server, paths: &Paths, most: usize, tell: Tell<Heard>) -> Follower<Heard> {
     let of = Reading::Spec;
     let mut follower = Follower { budget: Budget::of(most), ..Follower::new(server, paths, tell) };
     follower.follow(list::objects::<TenantSpec>(paths, Kind::Tenant, of), |news| Heard::Tenants(Box::new(news)));
-    let of_customers = with_customers.then_some(Kind::CustomerCredentials);
-    for kind in [Kind::Component, Kind::Connection, Kind::Integration].into_iter().chain(of_customers) {
+    for kind in [Kind::Component, Kind::Connection, Kind::Integration] {
         follower.follow(list::items(paths, kind, of), move |news| Heard::Items(kind, news));
     }
     follower.follow(list::definitions(paths), Heard::Definitions);
-    follower.done()
+    follower
+}
+
+/// Follows what customers gave in a tenant's namespace too.
+pub fn customers(follower: &mut Follower<Heard>) {
+    let kind = Kind::CustomerCredentials;
+    follower.follow(list::items(&follower.paths, kind, Reading::Spec), move |news| Heard::Items(kind, news));
 }
 
 /// Something that is followed, until this is dropped.
@@ -90,7 +95,7 @@ pub struct Following {
     _tasks: JoinSet<()>,
 }
 
-/// Begins to follow collections of one server.
+/// Follows collections of one server, until this is dropped.
 pub struct Follower<H> {
     server: Server,
     paths: Paths,
@@ -99,6 +104,12 @@ pub struct Follower<H> {
     /// Changes where what is open may be dead, and is to be opened anew.
     reopen: watch::Receiver<()>,
     tasks: JoinSet<()>,
+}
+
+impl<H> std::fmt::Debug for Follower<H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follower").field("server", &self.server.name()).finish_non_exhaustive()
+    }
 }
 
 impl<H: 'static> Follower<H> {

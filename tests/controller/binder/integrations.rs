@@ -142,7 +142,7 @@ fn a_connection_says_who_uses_it_and_stays_as_long_as_somebody_does() {
     assert_eq!(stage.field("connection/crm", ".status.usedBy[*].name"), "lead-router other");
     until("the policy holds", || {
         let said = stage.refuses("delete connection crm --dry-run=server");
-        said.contains("connection crm is in use by Integration lead-router and 1 more")
+        said.contains("connection crm is in use by Integration lead-router, Integration other. First")
     });
     stage.apply(&[integration("other", &["elsewhere"])]);
     stage.kubectl("delete integration lead-router");

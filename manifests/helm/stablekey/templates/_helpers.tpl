@@ -18,10 +18,9 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{ merge (fromYaml (index . 1)) (index . 0).Values.commonLabels | toYaml }}
 {{- end }}
 
+{{- /* An image, by its digest where it has one: dict repository, tag, digest. */ -}}
 {{- define "stablekey.image" -}}
-{{- with .Values.image -}}
-{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
-{{- end }}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
 {{- end }}
 
 {{- /* Names, and API servers: the egress of a NetworkPolicy. */ -}}

@@ -3,17 +3,105 @@
 # KUBECONFIGS is the folder in which the Secret is mounted, a file a key; NAMESPACE and SECRET name it, and
 # DURATION is the life that is asked for. Tokens are in files and pipes only: never in arguments, never in the log.
 # What another server sends is not trusted: it is bounded, and used only where it is a name or a token.
+# A kubeconfig that changes while the job runs stays as it is: the Secret is written only where it holds what was read.
 set -eu
 umask 077
 export LC_ALL=C
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# What the operator refuses too: it would run a program, read a file of this pod, or act as somebody else.
+# The operator refuses these too: they would run a program, read a file of this pod, or act as somebody else.
 refused='{.users[0].user.exec}{.users[0].user.auth-provider}{.users[0].user.tokenFile}
 {.users[0].user.client-certificate}{.users[0].user.client-key}{.users[0].user.as}{.users[0].user.as-uid}
 {.users[0].user.as-groups}{.users[0].user.as-user-extra}{.clusters[0].cluster.proxy-url}
 {.clusters[0].cluster.certificate-authority}{.clusters[0].cluster.insecure-skip-tls-verify}'
+
+# The operator refuses these servers too. Anything but https://HOST or https://HOST:PORT is refused, and so is a
+# link-local or an unspecified address in any spelling. Fails and says why.
+check_server() {
+  case $1 in
+    https://*) rest=${1#https://} rest=${rest%/} ;;
+    *) echo 'its server is not https'; return 1 ;;
+  esac
+  case $rest in
+    \[*\]) host=${rest%\]} port=443 ;;
+    \[*\]:*) host=${rest%\]:*} port=${rest##*\]:} ;;
+    *:*) host=${rest%:*} port=${rest##*:} ;;
+    *) host=$rest port=443 ;;
+  esac
+  case $port in
+    '' | *[!0-9]* | ??????*) echo 'its server is not https://HOST:PORT'; return 1 ;;
+  esac
+  case $host in
+    \[*) number=$(ipv6 "${host#\[}") || { echo 'its server is no IPv6 address'; return 1; } ;;
+    '' | .* | *..* | *[!A-Za-z0-9._-]*) echo 'its server is not https://HOST:PORT'; return 1 ;;
+    *)
+      host=${host%.}
+      case ${host##*.} in
+        # Resolvers read numbers of other forms (2852039166, 0xa9fea9fe, 169.254.43518) as addresses too.
+        0[xX]*) echo 'its server is no IPv4 address'; return 1 ;;
+        *[!0-9]*) return 0 ;;
+      esac
+      number=0:0:0:0:0:ffff:$(ipv4 "$host") || { echo 'its server is no IPv4 address'; return 1; }
+      ;;
+  esac
+  case $number in
+    fe[89ab]?:* | fd00:ec2:* | 0:0:0:0:0:ffff:a9fe:*) echo 'its server is link-local, where clouds hand out credentials' ;;
+    0:0:0:0:0:0:0:0 | 0:0:0:0:0:ffff:0:0) echo 'its server is the unspecified address' ;;
+    *) return 0 ;;
+  esac
+  return 1
+}
+
+# An IPv4 address as the two last groups of an IPv6 address; fails where it is none.
+ipv4() {
+  case $1 in
+    .* | *. | *..* | *[!0-9.]*) return 1 ;;
+  esac
+  set -- $(echo "$1" | tr . ' ')
+  [ $# = 4 ] || return 1
+  for byte; do
+    case $byte in
+      0 | [1-9] | [1-9][0-9] | 1[0-9][0-9] | 2[0-4][0-9] | 25[0-5]) ;;
+      *) return 1 ;;
+    esac
+  done
+  printf '%x:%x' $(($1 * 256 + $2)) $(($3 * 256 + $4))
+}
+
+# An IPv6 address as eight groups without leading zeros; fails where it is none.
+ipv6() {
+  text=$(echo "$1" | tr A-F a-f)
+  case $text in
+    *.*)
+      tail=$(ipv4 "${text##*:}") || return 1
+      case $text in
+        *:*) text=${text%:*}:$tail ;;
+        *) return 1 ;;
+      esac
+      ;;
+  esac
+  case $text in
+    *[!0-9a-f:]* | *:::* | *::*::* | :[!:]* | *[!:]:) return 1 ;;
+    *::*) before=${text%%::*} after=${text#*::} fill=1 ;;
+    *) before=$text after='' fill='' ;;
+  esac
+  before=$(echo "$before" | tr : ' ') after=$(echo "$after" | tr : ' ')
+  set -- $before $after
+  [ -z "$fill" ] || [ $# -le 7 ] || return 1
+  while [ -n "$fill" ] && [ $# -lt 8 ]; do
+    before="$before 0"
+    set -- $before $after
+  done
+  [ $# = 8 ] || return 1
+  for group; do
+    case $group in
+      ?????*) return 1 ;;
+    esac
+  done
+  printf '%x:%x:%x:%x:%x:%x:%x:%x' "$((0x$1))" "$((0x$2))" "$((0x$3))" "$((0x$4))" \
+    "$((0x$5))" "$((0x$6))" "$((0x$7))" "$((0x$8))"
+}
 
 # Asks the server of a kubeconfig; the answer is in a file.
 ask() {
@@ -28,18 +116,49 @@ who() { ask "$1" "$work/who" auth whoami --output 'jsonpath={.status.userInfo.us
 
 why() { head -c 500 "$work/error" | tr -cd '[:print:]'; }
 
+in_base64() { base64 <"$1" | tr -d '\n'; }
+
+# Writes the new kubeconfig where the Secret still holds the old one.
+write() {
+  key=$1
+  {
+    printf '[{"op":"test","path":"/data/%s","value":"%s"},' "$key" "$(in_base64 "$work/old")"
+    printf '{"op":"replace","path":"/data/%s","value":"%s"}]' "$key" "$(in_base64 "$work/new")"
+  } >"$work/patch"
+  kubectl --namespace "$NAMESPACE" patch secret "$SECRET" --type json --patch-file "$work/patch" \
+    >"$work/said" 2>"$work/error" && return
+  reason=$(why)
+  # The server does not say which of its rules a patch broke: what it holds now does.
+  if kubectl --namespace "$NAMESPACE" get secret "$SECRET" --output "go-template={{index .data \"$key\"}}" \
+    >"$work/now" 2>"$work/error" && [ "$(cat "$work/now")" != "$(in_base64 "$work/old")" ]; then
+    echo "$key: Secret $SECRET changed while this job ran, and stays as it is: the new token is thrown away."
+    echo "$key: The next run renews what the Secret holds then. If the old kubeconfig leaked, end all tokens of its" \
+      "account, in the tenant's cluster:"
+    echo "kubectl --namespace $namespace delete serviceaccount ${account##*:}"
+    return 1
+  fi
+  echo "$key: the new token cannot be written to Secret $SECRET of namespace $NAMESPACE; the old one stays: $reason"
+  return 1
+}
+
 # Renews the token of one kubeconfig; says what it did, or why not.
 renew() {
-  key=$1 old=$KUBECONFIGS/$1
+  key=$1 old=$work/old
+  # The mounted file may change at any moment: what is checked, renewed and replaced is one state of it.
+  cat "$KUBECONFIGS/$key" >"$old" || { echo "$key: it cannot be read"; return 1; }
   field() { kubectl config view --kubeconfig "$old" --minify --output "jsonpath=$1"; }
   {
     field "$refused" >"$work/refused" && field '{.users[0].name}' >"$work/name" &&
       field '{.clusters[0].cluster.server}' >"$work/server"
   } 2>"$work/error" || { echo "$key: it is no kubeconfig"; return 1; }
-  case "$(tr -d '[:space:]' <"$work/refused") $(cat "$work/server")" in
-    ' https://'*) ;;
-    *) echo "$key: the operator would refuse this kubeconfig"; return 1 ;;
-  esac
+  [ -z "$(tr -d '[:space:]' <"$work/refused")" ] || {
+    echo "$key: the operator would refuse this kubeconfig: see docs/operator.md, A tenant in another cluster"
+    return 1
+  }
+  reason=$(check_server "$(cat "$work/server")") || {
+    echo "$key: the operator would refuse this kubeconfig: $reason"
+    return 1
+  }
   user=$(cat "$work/name")
   case $user in
     '' | *[!A-Za-z0-9._:@/-]*) echo "$key: its user's name may have only A-Z a-z 0-9 . _ : @ / -"; return 1 ;;
@@ -72,11 +191,7 @@ renew() {
     echo "$key: the new token is not accepted: the old one stays"
     return 1
   }
-  printf '{"data":{"%s":"%s"}}' "$key" "$(base64 <"$work/new" | tr -d '\n')" >"$work/patch"
-  kubectl --namespace "$NAMESPACE" patch secret "$SECRET" --patch-file "$work/patch" >"$work/said" || {
-    echo "$key: the new token cannot be written to Secret $SECRET"
-    return 1
-  }
+  write "$key" || return 1
   echo "$key: renewed the token of $account"
 }
 
