@@ -15,9 +15,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 use tokio::task::{JoinSet, yield_now};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// How long a server holds one watch open: it then ends it, and it is opened again.
 const HELD_OPEN: Duration = Duration::from_secs(280);
@@ -47,10 +47,16 @@ pub enum Told<H> {
 #[derive(Debug, Default)]
 pub struct Room {
     _taken: Option<OwnedSemaphorePermit>,
+    _turn: Option<SemaphorePermit<'static>>,
 }
 
 /// How much of one collection may be told and not taken in.
 const ROOM: usize = 512;
+/// Collections that are listed again do so one after the other: what is known and what is read of it are both in
+/// memory until it is taken in. API servers that come back are asked for all of theirs at once.
+static TURN: Semaphore = Semaphore::const_new(1);
+/// How long one waits for its turn: one that is slow does not hold up the others.
+const TURN_AT_LATEST: Duration = Duration::from_secs(5);
 /// After how many events in a row others are let through.
 const IN_A_ROW: usize = 64;
 
@@ -206,7 +212,9 @@ impl<T: Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
     async fn run(mut self) {
         let resource = self.listing.resource;
         let mut pause = PAUSE;
+        let mut is_known = false;
         loop {
+            let turn = if is_known { timeout(TURN_AT_LATEST, TURN.acquire()).await.ok() } else { None };
             match pages::list(&self.server, &self.paths, &self.listing).await {
                 Ok(listed) => {
                     let now = listed.revision.parse().unwrap_or(self.latest);
@@ -214,12 +222,14 @@ impl<T: Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
                         (self.tell)(Told::Rewound(resource));
                     }
                     self.latest = now;
-                    self.told(News::All(listed.items)).await;
+                    is_known = true;
+                    self.told_in(News::All(listed.items), turn.and_then(Result::ok)).await;
                     (self.tell)(Told::Followed(resource));
                     pause = PAUSE;
                     self.watch(listed.revision).await;
                 }
                 Err(error) => {
+                    drop(turn);
                     (self.tell)(Told::Lost(resource, error));
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -229,7 +239,12 @@ impl<T: Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
     }
 
     async fn told(&self, news: News<T>) {
-        let room = Room { _taken: self.room.clone().acquire_owned().await.ok() };
+        self.told_in(news, None).await;
+    }
+
+    /// Tells it; the turn ends once it is taken in.
+    async fn told_in(&self, news: News<T>, turn: Option<SemaphorePermit<'static>>) {
+        let room = Room { _taken: self.room.clone().acquire_owned().await.ok(), _turn: turn };
         (self.tell)(Told::Heard((self.hear)(news), room));
     }
 
