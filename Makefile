@@ -49,8 +49,8 @@ crds:
 	{ sed '/^spec:$$/q' $(RULES); sed -e '/^#/d' -e 's/^/  /' manifests/alerts/stablekey.yaml; } > $(RULES).new
 	mv $(RULES).new $(RULES)
 
-# Measures, prints ratios and writes docs/benchmarks.md. `make bench ONLY=engine` (or files, writes) measures
-# one group and writes nothing.
+# Measures, prints ratios and writes docs/benchmarks.md. `make bench ONLY=engine` (or files, writes,
+# hostile, clusters, operator, hub) measures one group and writes nothing.
 bench: control-plane
 	cargo build --release
 	cargo run --release --package stablekey-bench -- $(ONLY)

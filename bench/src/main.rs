@@ -10,6 +10,7 @@ mod engine;
 mod files;
 mod generate;
 mod hostile;
+mod hub;
 mod measure;
 mod operator;
 mod peers;
@@ -30,13 +31,14 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 type Measure = fn(&mut Machine) -> Outcome<Vec<Figure>>;
 
 /// The groups of figures, by the name that asks for them.
-const GROUPS: [(&str, Measure); 6] = [
+const GROUPS: [(&str, Measure); 7] = [
     ("engine", engine::figures),
     ("files", files::figures),
     ("writes", writes::figures),
     ("hostile", hostile::figures),
     ("clusters", clusters::figures),
     ("operator", operator::figures),
+    ("hub", hub::figures),
 ];
 
 fn main() -> ExitCode {

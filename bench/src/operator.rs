@@ -2,13 +2,15 @@
 //! the binder in one.
 
 mod credentials;
-mod raw;
-mod stage;
+pub mod process;
+pub mod raw;
+pub mod stage;
 
 use crate::report::{Figure, Machine, time};
 use crate::{Outcome, measure, peers};
 use credentials::Credentials;
-use stage::{Process, Stage};
+use process::Process;
+use stage::Stage;
 use std::time::Duration;
 
 const SMALL: usize = 1_000;
@@ -29,11 +31,13 @@ const ELSEWHERE: Duration = Duration::from_secs(1);
 const MEMORY: [(usize, u64); 2] = [(SMALL, 48_000_000), (LARGE, 150_000_000)];
 const IDLE: Duration = Duration::from_millis(600);
 
-/// Half, and all but one in a hundred, of what was measured took no longer.
+/// Latencies of several runs.
 #[derive(Clone, Copy)]
-struct Latency {
-    half: Duration,
-    most: Duration,
+pub struct Latency {
+    /// The median.
+    pub half: Duration,
+    /// The 99th percentile.
+    pub most: Duration,
 }
 
 /// Measures them all.
@@ -107,7 +111,7 @@ fn at_rest(role: &str, process: &Process, there: &str, memory: u64) -> Outcome<[
 }
 
 /// The medians of several runs.
-fn latencies(mut run: impl FnMut() -> Outcome<Vec<Duration>>) -> Outcome<Latency> {
+pub fn latencies(mut run: impl FnMut() -> Outcome<Vec<Duration>>) -> Outcome<Latency> {
     let (mut half, mut most) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
         let mut samples = run()?;

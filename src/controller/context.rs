@@ -8,8 +8,8 @@ use super::pulse::Pulses;
 use super::readiness::Readiness;
 use super::role::Role;
 use super::stop::Stop;
-use crate::tenant::kubernetes::Server;
 use crate::tenant::kubernetes::connect::Servers;
+use crate::tenant::kubernetes::{Server, Turns};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +45,8 @@ pub struct Context {
     pub rest: Duration,
     /// How many bytes are kept of one tenant.
     pub tenant_limit: usize,
+    /// Whose turn it is to be read anew.
+    pub turns: Turns,
     /// How long a cluster may take for one answer.
     pub request_timeout: Duration,
 }

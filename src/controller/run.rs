@@ -14,8 +14,8 @@ use super::standing::Place;
 use super::stop::{Stop, Stopper};
 use super::syncer;
 use crate::api::KubernetesPlace;
-use crate::tenant::kubernetes::Server;
 use crate::tenant::kubernetes::connect::Servers;
+use crate::tenant::kubernetes::{Server, Turns};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -126,6 +126,7 @@ async fn serve(options: &Options, servers: &Arc<Servers>, server: &Server, metri
     besides.spawn(health.clone().serve(listener));
     besides.spawn(signals.heard(stopper.clone()));
     let mut roles = JoinSet::new();
+    let turns = Turns::default();
     for role in &options.roles {
         let process = Process {
             role: *role,
@@ -135,6 +136,7 @@ async fn serve(options: &Options, servers: &Arc<Servers>, server: &Server, metri
             health: health.clone(),
             stop: stop.clone(),
             passes: Arc::new(Passes::default()),
+            turns: turns.clone(),
         };
         roles.spawn(process.lead());
     }
@@ -185,6 +187,7 @@ struct Process {
     health: Health,
     stop: Stop,
     passes: Arc<Passes>,
+    turns: Turns,
 }
 
 impl Process {
@@ -222,6 +225,7 @@ impl Process {
             resync: self.options.resync,
             rest: self.options.rest,
             tenant_limit: self.options.tenant_limit,
+            turns: self.turns.clone(),
             request_timeout: self.options.request_timeout,
         }
     }

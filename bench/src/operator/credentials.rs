@@ -1,7 +1,8 @@
 //! One tenant with connections that have credentials for tests, and the binder that brings them to their Secrets.
 
+use super::process::Process;
 use super::raw::{Client, secrets};
-use super::stage::{Process, apply, document, each, new_value};
+use super::stage::{apply, document, each, new_value};
 use crate::clusters::load::Load;
 use crate::{Outcome, generate};
 use serde_json::{Value, json};
@@ -111,7 +112,8 @@ fn tested(number: usize) -> Value {
 fn credential(number: usize) -> Value {
     let name = format!("of-{}", name_of(number));
     let labels = json!({"stablekey.dev/for": "connections"});
-    let annotations = json!({"stablekey.dev/keys": "*"});
+    // Customers give an endpoint: a secret of ours is pinned.
+    let annotations = json!({"stablekey.dev/keys": "*", "stablekey.dev/hosts": "login.example"});
     let metadata = json!({"name": name, "labels": labels, "annotations": annotations});
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"value": "first"}})
 }

@@ -8,14 +8,16 @@ use kube::config::Kubeconfig;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use stablekey::api::Kind;
+use stablekey::api::{API_VERSION, Kind};
 use stablekey::tenant::kubernetes::connect::Servers;
 use stablekey::tenant::kubernetes::watch::{Follower, Following, Told};
 use stablekey::tenant::kubernetes::{Listing, MOST, News, PAGE, Paths, Server};
 use stablekey_clusters::Cluster;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
 
 /// A client of one cluster.
 pub struct Client {
@@ -63,20 +65,76 @@ impl Client {
         }
     }
 
+    /// Makes an object in a collection.
+    pub fn create(&self, path: &str, object: &Value) -> Outcome<()> {
+        self.create_all(&[(path.to_string(), object.clone())], 1)
+    }
+
+    /// Makes many objects, each in its collection.
+    pub fn create_all(&self, objects: &[(String, Value)], in_flight: usize) -> Outcome<()> {
+        let requests = objects.iter().map(|(path, object)| {
+            let request = Request::post(path).header("content-type", "application/json");
+            Ok(request.body(object.to_string().into_bytes())?)
+        });
+        self.load.send_all(requests.collect::<Outcome<_>>()?, in_flight)
+    }
+
+    /// Writes many objects by server-side apply, as a field manager.
+    pub fn apply_all(&self, objects: &[(String, Value)], manager: &str, in_flight: usize) -> Outcome<()> {
+        let requests = objects.iter().map(|(path, object)| {
+            let path = format!("{path}?fieldManager={manager}&force=true");
+            let request = Request::builder().method(Method::PATCH).uri(path);
+            Ok(request.header("content-type", "application/apply-patch+yaml").body(object.to_string().into_bytes())?)
+        });
+        self.load.send_all(requests.collect::<Outcome<_>>()?, in_flight)
+    }
+
+    /// Deletes an object.
+    pub fn delete(&self, path: &str) -> Outcome<()> {
+        self.load.ask(Request::delete(path).body(Vec::new())?).map(drop)
+    }
+
     /// What happens to the objects of a list from now on.
     pub fn watch(&self, paths: &Paths, listing: Listing<Stamped>) -> Outcome<(Receiver<Stamped>, Following)> {
         let (tell, told) = channel();
+        let following = self.watch_by(paths, listing, move |stamped| drop(tell.send(stamped)))?;
+        Ok((told, following))
+    }
+
+    /// The same, with when it was heard of.
+    pub fn watch_timed(
+        &self,
+        paths: &Paths,
+        listing: Listing<Stamped>,
+    ) -> Outcome<(Receiver<(Instant, Stamped)>, Following)> {
+        let (tell, told) = channel();
+        let following = self.watch_by(paths, listing, move |stamped| drop(tell.send((Instant::now(), stamped))))?;
+        Ok((told, following))
+    }
+
+    fn watch_by(
+        &self,
+        paths: &Paths,
+        listing: Listing<Stamped>,
+        heard: impl Fn(Stamped) + Send + Sync + 'static,
+    ) -> Outcome<Following> {
         let (begun, begins) = channel();
+        let has_begun = AtomicBool::new(false);
         let tell = Arc::new(move |news: Told<News<Stamped>>| match news {
-            Told::Heard(News::Set(stamped), _) => drop(tell.send(stamped)),
-            Told::Followed(_) => drop(begun.send(())),
+            Told::Heard(News::Set(stamped), _) => heard(stamped),
+            // The server had forgotten where the watch was: what changed meanwhile is among these.
+            Told::Heard(News::All(all), _) if has_begun.load(Ordering::Relaxed) => all.into_iter().for_each(&heard),
+            Told::Followed(_) => {
+                has_begun.store(true, Ordering::Relaxed);
+                let _ = begun.send(());
+            }
             _ => {}
         });
         let mut follower = Follower::new(&self.server, paths, tell);
         follower.follow(listing, |news| news);
         let following = follower.done();
         begins.recv()?;
-        Ok((told, following))
+        Ok(following)
     }
 }
 
@@ -85,6 +143,22 @@ pub fn connections(paths: &Paths) -> Listing<Stamped> {
     let stamped =
         |object: Object| object.spec.inputs.get("stamp").map(|stamp| (object.metadata.name, stamp.value.clone()));
     listing(paths.kind(Kind::Connection), Kind::Connection.plural(), String::new(), stamped)
+}
+
+/// The connections of all namespaces, each by its namespace and name.
+pub fn connections_everywhere() -> Listing<Stamped> {
+    let stamped = |object: Object| {
+        let Metadata { name, namespace } = object.metadata;
+        object.spec.inputs.get("stamp").map(|stamp| (format!("{namespace}/{name}"), stamp.value.clone()))
+    };
+    let path = format!("/apis/{API_VERSION}/{}", Kind::Connection.plural());
+    listing(path, Kind::Connection.plural(), String::new(), stamped)
+}
+
+/// The connections of a namespace, also those that nobody changed.
+pub fn all_connections(paths: &Paths) -> Listing<Stamped> {
+    let named = |object: Object| Some((object.metadata.name, String::new()));
+    listing(paths.kind(Kind::Connection), Kind::Connection.plural(), String::new(), named)
 }
 
 /// The Secrets of a namespace with a label: name, and the credential in each.
@@ -110,7 +184,7 @@ fn listing(
     let read = move |page: &[Box<RawValue>]| {
         page.iter().filter_map(|object| stamped(serde_json::from_str(object.get()).ok()?)).collect()
     };
-    Listing { path, resource, selector, read: Arc::new(read), most: MOST, page: PAGE, keeps_all: true }
+    Listing { path, resource, selector, read: Arc::new(read), most: MOST, page: PAGE }
 }
 
 /// As little of an object as is looked at.
@@ -126,6 +200,8 @@ struct Object {
 #[derive(Deserialize)]
 struct Metadata {
     name: String,
+    #[serde(default)]
+    namespace: String,
 }
 
 #[derive(Default, Deserialize)]

@@ -1,46 +1,36 @@
 //! Two clusters: the hub and source in one, the target in the other, and the same content in both.
 
+use super::process::Process;
 use super::raw::{Client, Stamped, connections};
 use crate::clusters::load::Load;
-use crate::files::STABLEKEY;
 use crate::{Outcome, generate};
 use serde_json::{Value, json};
 use stablekey::api::{Kind, Resource};
 use stablekey::engine::item::ObjectId;
 use stablekey::tenant::kubernetes::{PAGE, Paths};
 use stablekey_clusters::audit::{Request, span};
-use stablekey_clusters::{Cluster, Namespace, run_with_input, shared_all};
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use stablekey_clusters::{Namespace, run_with_input, shared_all};
+use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-const SYNC: &str = "us-to-eu";
-const LONG: Duration = Duration::from_secs(300);
+pub const SYNC: &str = "us-to-eu";
+pub const LONG: Duration = Duration::from_secs(300);
 
 /// Everything that a measurement needs.
 pub struct Stage {
-    us: Namespace<'static>,
-    eu: Namespace<'static>,
+    /// The hub and source.
+    pub us: Namespace<'static>,
+    /// The target.
+    pub eu: Namespace<'static>,
     /// Another source and target, small.
     other: [Namespace<'static>; 2],
-    source: Client,
-    target: Client,
+    /// The administrator of the source's cluster.
+    pub source: Client,
+    /// The administrator of the target's cluster.
+    pub target: Client,
     keys: Vec<String>,
     key_elsewhere: String,
-}
-
-/// A process of the operator, and what it leaves to be read.
-pub struct Process {
-    child: Child,
-}
-
-/// What a process takes while nothing happens.
-pub struct Rest {
-    /// Resident, in bytes.
-    pub memory: u64,
-    /// Of processors.
-    pub processor: Duration,
 }
 
 impl Stage {
@@ -74,9 +64,7 @@ impl Stage {
         let kubeconfig = std::fs::read_to_string(to.cluster().kubeconfig())?;
         let reference = json!({"secretRef": {"name": "eu", "key": "value"}});
         let place = json!({"kubernetes": {"namespace": to.name(), "kubeconfig": reference}});
-        // Measurements change more than a person would let pass.
-        let policy = json!({"approval": {"percent": 100}});
-        let spec = json!({"from": "us", "to": ["eu"], "integrations": ["*"], "connections": "Mirror", "mode": "Apply"});
+        let policy = policy();
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "eu"}, "stringData": {"value": kubeconfig},
         });
@@ -87,14 +75,19 @@ impl Stage {
                 secret,
                 document("Tenant", "us", json!({})),
                 document("Tenant", "eu", json!({"place": place, "policy": policy})),
-                document("TenantSync", SYNC, spec),
+                sync(SYNC, &["eu"]),
             ],
         )
     }
 
     /// Starts the operator.
     pub fn start(&self) -> Outcome<Process> {
-        Process::start("syncer", self.us.cluster(), &[&self.us, &self.other[0]])
+        self.start_logging("warn")
+    }
+
+    /// The same, with a log of this level.
+    pub fn start_logging(&self, level: &str) -> Outcome<Process> {
+        Process::start_logging(level, "syncer", self.us.cluster(), &[&self.us, &self.other[0]])
     }
 
     /// Waits until everything is as declared.
@@ -106,18 +99,22 @@ impl Stage {
     }
 
     fn until(&self, namespace: &Namespace<'_>, holds: impl Fn(&Value) -> bool) -> Outcome<()> {
-        let path = Paths::of(namespace.name()).object(&ObjectId::new(Kind::TenantSync, SYNC));
-        let deadline = Instant::now() + LONG;
-        loop {
-            let status = self.source.get(&path)?["status"].take();
-            if holds(&status) {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                return Err(format!("not settled: {status}").into());
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        until(&self.source, namespace.name(), SYNC, holds)
+    }
+
+    /// Asks for a look at everything, and waits until it was.
+    pub fn look_at_everything(&self) -> Outcome<()> {
+        let request = self.request()?;
+        self.until(&self.us, |status| status["lastHandledReconcileAt"] == request)
+    }
+
+    /// Asks for a look at everything: what a status that answers it says.
+    fn request(&self) -> Outcome<String> {
+        let request = format!("{:?}", Instant::now());
+        let annotation = json!({"metadata": {"annotations": {"stablekey.dev/requestedAt": request}}});
+        let path = Paths::of(self.us.name()).object(&ObjectId::new(Kind::TenantSync, SYNC));
+        self.source.patch(&path, &annotation)?;
+        Ok(request)
     }
 
     /// Changes one connection of the source after the other, and how long each takes to be in the target.
@@ -159,12 +156,10 @@ impl Stage {
     /// change elsewhere takes meanwhile.
     pub fn burst(&self, process: &Process, changes: usize, in_flight: usize) -> Outcome<(Duration, Duration)> {
         let (here, there) = (Paths::of(self.us.name()), Paths::of(self.eu.name()));
-        let patches: Vec<_> = (0..changes)
-            .map(|number| {
-                let (id, value) = self.change_of(number);
-                (here.object(&id), stamp(&value))
-            })
-            .collect();
+        let changed: Vec<_> = (0..changes).map(|number| self.change_of(number)).collect();
+        let patches: Vec<_> = changed.iter().map(|(id, value)| (here.object(id), stamp(value))).collect();
+        // Of what is changed twice the last counts.
+        let mut missing: BTreeMap<String, String> = changed.into_iter().map(|(id, value)| (id.name, value)).collect();
         let (told, _following) = self.target.watch(&there, connections(&there))?;
         let [other_us, other_eu] = &self.other;
         let other_there = Paths::of(other_eu.name());
@@ -174,14 +169,24 @@ impl Stage {
         let sent = self.source.patch_all(&patches, in_flight);
         process.signal("-CONT")?;
         sent?;
-        told.recv_timeout(LONG)?;
+        let (name, first) = told.recv_timeout(LONG)?;
+        let is_new = |missing: &BTreeMap<String, String>, name: &str, value: &str| {
+            missing.get(name).is_some_and(|awaited| awaited == value)
+        };
+        if is_new(&missing, &name, &first) {
+            missing.remove(&name);
+        }
         let one = ObjectId::new(Kind::Connection, &self.key_elsewhere);
         self.source.patch(&Paths::of(other_us.name()).object(&one), &stamp(&new_value(0)))?;
         let changed = Instant::now();
         while elsewhere.recv_timeout(LONG)?.0 != one.name {}
         let other = changed.elapsed();
-        for _ in 1..changes {
-            told.recv_timeout(LONG)?;
+        while !missing.is_empty() {
+            let (name, value) =
+                told.recv_timeout(LONG).map_err(|_| format!("{} of {changes} changes did not come", missing.len()))?;
+            if is_new(&missing, &name, &value) {
+                missing.remove(&name);
+            }
         }
         let requests = self.eu.audit_since(mark)?;
         let writes: Vec<&Request> = requests.iter().filter(|r| r.writes() && r.resource == "connections").collect();
@@ -232,10 +237,7 @@ impl Stage {
     /// Starts where everything is as declared; how long it takes to have looked at all of it. It fails where
     /// anything was written but the answer to the request, or a list was asked for twice.
     pub fn settled_start(&self) -> Outcome<Duration> {
-        let request = format!("{:?}", Instant::now());
-        let annotation = json!({"metadata": {"annotations": {"stablekey.dev/requestedAt": request}}});
-        let here = Paths::of(self.us.name());
-        self.source.patch(&here.object(&ObjectId::new(Kind::TenantSync, SYNC)), &annotation)?;
+        let request = self.request()?;
         let marks = (self.us.cluster().mark()?, self.eu.cluster().mark()?);
         let start = Instant::now();
         let process = self.start()?;
@@ -262,8 +264,35 @@ impl Stage {
 }
 
 /// The names of the connections.
-fn keys(resources: &[Resource]) -> impl Iterator<Item = String> {
+pub fn keys(resources: &[Resource]) -> impl Iterator<Item = String> {
     resources.iter().filter(|r| r.kind() == Kind::Connection).map(|r| r.metadata().name.clone())
+}
+
+/// Measurements change more than a person would let pass.
+pub fn policy() -> Value {
+    json!({"approval": {"percent": 100, "from": 1_000_000}})
+}
+
+/// A sync of everything, from the one tenant to others.
+pub fn sync(name: &str, to: &[&str]) -> Value {
+    let spec = json!({"from": "us", "to": to, "integrations": ["*"], "connections": "Mirror", "mode": "Apply"});
+    document("TenantSync", name, spec)
+}
+
+/// Waits until the status of a sync is as it should be.
+pub fn until(hub: &Client, namespace: &str, sync: &str, holds: impl Fn(&Value) -> bool) -> Outcome<()> {
+    let path = Paths::of(namespace).object(&ObjectId::new(Kind::TenantSync, sync));
+    let deadline = Instant::now() + LONG;
+    loop {
+        let status = hub.get(&path)?["status"].take();
+        if holds(&status) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(format!("not settled: {status}").into());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// What there was never before.
@@ -272,7 +301,7 @@ pub fn new_value(number: usize) -> String {
     format!("{number} at {}", now.as_nanos())
 }
 
-fn stamp(value: &str) -> Value {
+pub fn stamp(value: &str) -> Value {
     json!({"spec": {"inputs": {"stamp": {"value": value}}}})
 }
 
@@ -290,54 +319,6 @@ pub fn each(
         took.push(changed.elapsed());
     }
     Ok(took)
-}
-
-impl Process {
-    /// Starts a role for some namespaces.
-    pub fn start(role: &str, cluster: &Cluster, namespaces: &[&Namespace<'_>]) -> Outcome<Self> {
-        let mut command = Command::new(STABLEKEY);
-        command.args(["controller", "--role", role, "--listen", "127.0.0.1:0", "--log-level", "warn"]);
-        command.args(namespaces.iter().flat_map(|namespace| ["--namespace", namespace.name()]));
-        command.env("KUBECONFIG", cluster.kubeconfig()).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        let lines = BufReader::new(child.stderr.take().ok_or("no log")?).lines();
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Ok(Process { child })
-    }
-
-    fn signal(&self, signal: &str) -> Outcome<()> {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status()?;
-        if sent.success() { Ok(()) } else { Err("the operator is gone".into()) }
-    }
-
-    /// What it takes while nothing happens.
-    pub fn at_rest(&self, time: Duration) -> Outcome<Rest> {
-        let before = self.processor()?;
-        std::thread::sleep(time);
-        Ok(Rest { processor: self.processor()?.saturating_sub(before), memory: self.memory()? })
-    }
-
-    fn memory(&self) -> Outcome<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
-    }
-
-    fn processor(&self) -> Outcome<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let (_, fields) = stat.rsplit_once(") ").ok_or("no stat")?;
-        let ticks: Vec<u64> = fields.split(' ').skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
-        // A tick is a hundredth of a second on Linux.
-        Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // So that its Lease is let go.
-        let _ = self.signal("-TERM");
-        let _ = self.child.wait();
-    }
 }
 
 pub fn document(kind: &str, name: &str, spec: Value) -> Value {

@@ -21,6 +21,9 @@ const PASSES: usize = 4;
 /// So many of many changes are looked at first, and then as many again as twice what is being written: while
 /// these are written, the next are planned.
 const FIRST: usize = 64;
+/// How many actions a pass over what changed carries out at most. One more change of what it writes waits so long, and
+/// so many objects are in memory twice: as they were, and as they will be.
+pub const IN_A_PASS: usize = 512;
 
 /// What is to be done now.
 #[derive(Debug)]
@@ -175,7 +178,7 @@ impl Agenda {
             return None;
         }
         let in_hand: usize = self.passes.values().map(|pass| pass.objects.len()).sum();
-        Some(Job::Part(self.changed.take(FIRST.max(2 * in_hand))))
+        Some(Job::Part(self.changed.take((2 * in_hand).clamp(FIRST, IN_A_PASS))))
     }
 
     /// How many changes were not taken yet.

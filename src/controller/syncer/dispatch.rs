@@ -2,7 +2,7 @@
 
 use super::super::context::Context;
 use super::super::metrics::Outcome;
-use super::agenda::{Job, PassId, Writing};
+use super::agenda::{IN_A_PASS, Job, PassId, Writing};
 use super::followed::Followed;
 use super::hub::{Event, Hub, sources};
 use super::judge::Standing;
@@ -24,8 +24,6 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tracing::Span;
 
-/// How many actions a pass over what changed carries out at most; one more change of what it writes waits so long.
-const IN_A_PASS: usize = 1_024;
 /// How soon what waits for a quiet source is looked at again at the earliest.
 const SOON: Duration = Duration::from_millis(200);
 

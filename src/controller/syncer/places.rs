@@ -8,7 +8,7 @@ use crate::engine::world::View;
 use crate::secret::Secret;
 use crate::tenant::kubernetes::kubeconfig::{TokenExpiry, expiry_of_token};
 use crate::tenant::kubernetes::watch::{self, Follower, Following, Room, Tell, Told};
-use crate::tenant::kubernetes::{Credentials, Due, Heard, Live, News, Paths, Server, kubeconfig as vetting};
+use crate::tenant::kubernetes::{Budget, Credentials, Due, Heard, Live, News, Paths, Server, kubeconfig as vetting};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tracing::{info, warn};
@@ -138,7 +138,8 @@ impl Places {
         self.found_by.insert(name.to_string(), by);
         self.epochs += 1;
         let (epoch, paths) = (self.epochs, Paths::of(&there.namespace));
-        let following = watch::namespace(&server, &paths, self.context.tenant_limit, self.teller(name, epoch));
+        let budget = Budget::of(self.context.tenant_limit).in_turn(&self.context.turns);
+        let following = watch::namespace(&server, &paths, budget, self.teller(name, epoch));
         info!(tenant = name, namespace = there.namespace, cluster = server.name(), "followed");
         let waiting = self.context.readiness.waits(self.context.role.as_str(), format!("tenant {name}"));
         let before = self.found.get(name).and_then(|found| found.as_ref().ok());

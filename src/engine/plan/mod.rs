@@ -82,6 +82,8 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
     let mut findings = order.findings.clone();
     let mut planned: BTreeMap<&str, Planned> = BTreeMap::new();
     let mut targets = BTreeMap::new();
+    // As they will be; those that do not matter here as they are.
+    let mut inventories: BTreeMap<&str, &Inventory> = BTreeMap::new();
     for &name in &order.tenants {
         let Some(view) = world.tenants.get(name) else { continue };
         let in_scope = scope.tenants.is_empty() || scope.tenants.contains(name);
@@ -97,6 +99,11 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
                 continue;
             }
         };
+        inventories.insert(name, live.as_ref());
+        if !concerned.contains(name) {
+            // Nothing is done in it, and nothing comes from it: of many targets each is planned without the others.
+            continue;
+        }
         let mut input = Input {
             tenant: name,
             view,
@@ -134,7 +141,8 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
         }
         planned.insert(name, result);
     }
-    let inventories: Vec<(&str, &Inventory)> = planned.iter().map(|(name, p)| (*name, p.after.as_ref())).collect();
+    inventories.extend(planned.iter().map(|(name, planned)| (*name, planned.after.as_ref())));
+    let inventories: Vec<(&str, &Inventory)> = inventories.into_iter().collect();
     findings.extend(check::across(&inventories, &world.syncs));
     findings.retain(|f| f.tenant.as_deref().is_none_or(|tenant| concerned.contains(tenant)) && is_of_scope(f, scope));
     assemble(scope, targets.into_values().collect(), findings)

@@ -15,6 +15,18 @@ pub trait Weighs {
     fn weight(&self) -> usize;
 }
 
+impl Weighs for String {
+    fn weight(&self) -> usize {
+        self.len()
+    }
+}
+
+impl<A: Weighs, B: Weighs> Weighs for (A, B) {
+    fn weight(&self) -> usize {
+        self.0.weight() + self.1.weight()
+    }
+}
+
 impl<T: Weighs> Weighs for [T] {
     fn weight(&self) -> usize {
         self.iter().map(Weighs::weight).sum()
@@ -27,6 +39,17 @@ pub struct Budget {
     most: usize,
     room: Arc<Semaphore>,
     pages: Arc<Semaphore>,
+    turns: Turns,
+}
+
+/// Whose turn it is to be read anew, among all that share this.
+#[derive(Clone, Debug)]
+pub struct Turns(Arc<Semaphore>);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Turns(Arc::new(Semaphore::new(1)))
+    }
 }
 
 /// Room that is taken until this is dropped.
@@ -53,7 +76,18 @@ impl Budget {
     /// Room for so many bytes.
     pub fn of(most: usize) -> Self {
         let units = (most / UNIT).min(Semaphore::MAX_PERMITS);
-        Budget { most, room: Arc::new(Semaphore::new(units)), pages: Arc::new(Semaphore::new(PAGES)) }
+        let (room, pages) = (Arc::new(Semaphore::new(units)), Arc::new(Semaphore::new(PAGES)));
+        Budget { most, room, pages, turns: Turns::default() }
+    }
+
+    /// The same, taking turns with others.
+    pub fn in_turn(self, turns: &Turns) -> Self {
+        Budget { turns: turns.clone(), ..self }
+    }
+
+    /// Waits for its turn.
+    pub async fn turn(&self) -> Taken {
+        self.turns.0.clone().acquire_owned().await.ok().into()
     }
 
     /// How many bytes there is room for.

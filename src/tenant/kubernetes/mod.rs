@@ -22,7 +22,7 @@ mod trouble;
 pub mod watch;
 
 pub use body::to_bytes;
-pub use budget::{Budget, Weighs};
+pub use budget::{Budget, Turns, Weighs};
 pub use config_maps::{
     ConfigMap, DEFINITION, LARGEST as LARGEST_DEFINITION, PLAN, PLAN_KEY, name_of_definition, of_definition,
 };

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, yield_now};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// How long a server holds one watch open: it then ends it, and it is opened again.
 const HELD_OPEN: Duration = Duration::from_secs(280);
@@ -56,6 +56,8 @@ const ROOM: usize = 512;
 const LEAST: usize = 256;
 /// How much of what our own cluster sends may wait to be taken in: nobody hostile runs it.
 const OURS: usize = 1024 * 1024 * 1024;
+/// How long a collection that is listed again waits for its turn: one that is slow does not hold up the others.
+const TURN_AT_LATEST: Duration = Duration::from_secs(5);
 /// After how many events in a row others are let through.
 const IN_A_ROW: usize = 64;
 
@@ -71,10 +73,10 @@ pub const FOLLOWED: [&str; 5] = ["tenants", "components", "connections", "integr
 pub const CUSTOMERS: &str = "customercredentials";
 
 /// Follows a tenant's namespace: our kinds but for what customers gave, and the definitions. No more of it is kept at
-/// once than `most` bytes.
-pub fn namespace(server: &Server, paths: &Paths, most: usize, tell: Tell<Heard>) -> Follower<Heard> {
+/// once than the budget has room for.
+pub fn namespace(server: &Server, paths: &Paths, budget: Budget, tell: Tell<Heard>) -> Follower<Heard> {
     let of = Reading::Spec;
-    let mut follower = Follower { budget: Budget::of(most), ..Follower::new(server, paths, tell) };
+    let mut follower = Follower { budget, ..Follower::new(server, paths, tell) };
     follower.follow(list::objects::<TenantSpec>(paths, Kind::Tenant, of), |news| Heard::Tenants(Box::new(news)));
     for kind in [Kind::Component, Kind::Connection, Kind::Integration] {
         follower.follow(list::items(paths, kind, of), move |news| Heard::Items(kind, news));
@@ -229,7 +231,11 @@ impl<T: Weighs + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T,
     async fn run(mut self) {
         let resource = self.listing.resource;
         let mut pause = PAUSE;
+        let mut is_known = false;
         loop {
+            // Collections that are listed again do so one after the other: what is known and what is read of it are both in
+            // memory until it is taken in, and API servers that come back are asked for all of theirs at once.
+            let turn = if is_known { timeout(TURN_AT_LATEST, self.budget.turn()).await.ok() } else { None };
             match pages::list(&self.server, &self.paths, &self.listing, &self.budget).await {
                 Ok(listed) => {
                     let now = listed.revision.parse().unwrap_or(self.latest);
@@ -237,7 +243,8 @@ impl<T: Weighs + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T,
                         (self.tell)(Told::Rewound(resource));
                     }
                     self.latest = now;
-                    self.told(News::All(listed.items), listed.taken).await;
+                    is_known = true;
+                    self.told(News::All(listed.items), listed.taken.and(turn.unwrap_or_default())).await;
                     (self.tell)(Told::Followed(resource));
                     let since = Instant::now();
                     self.watch(listed.revision).await;
@@ -251,6 +258,7 @@ impl<T: Weighs + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T,
                     }
                 }
                 Err(error) => {
+                    drop(turn);
                     (self.tell)(Told::Lost(resource, error));
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);

@@ -1,0 +1,104 @@
+//! A process of the operator, and what it takes.
+
+use crate::Outcome;
+use crate::files::STABLEKEY;
+use stablekey_clusters::{Cluster, Namespace};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A process of the operator, and what it leaves to be read.
+pub struct Process {
+    child: Child,
+    log: Arc<Mutex<Vec<(Instant, String)>>>,
+}
+
+/// What a process takes while nothing happens.
+pub struct Rest {
+    /// Resident, in bytes.
+    pub memory: u64,
+    /// Of processors.
+    pub processor: Duration,
+}
+
+impl Process {
+    /// Starts a role for some namespaces.
+    pub fn start(role: &str, cluster: &Cluster, namespaces: &[&Namespace<'_>]) -> Outcome<Self> {
+        Process::start_logging("warn", role, cluster, namespaces)
+    }
+
+    /// The same, with a log of this level.
+    pub fn start_logging(level: &str, role: &str, cluster: &Cluster, namespaces: &[&Namespace<'_>]) -> Outcome<Self> {
+        let mut command = Command::new(STABLEKEY);
+        command.args(["controller", "--role", role, "--listen", "127.0.0.1:0", "--log-level", level]);
+        command.args(namespaces.iter().flat_map(|namespace| ["--namespace", namespace.name()]));
+        command.env("KUBECONFIG", cluster.kubeconfig()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let lines = BufReader::new(child.stderr.take().ok_or("no log")?).lines();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let kept = log.clone();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), line));
+            }
+        });
+        Ok(Process { child, log })
+    }
+
+    /// When it logged a line with these words.
+    pub fn logged(&self, words: &str) -> Vec<Instant> {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.iter().filter(|(_, line)| line.contains(words)).map(|(at, _)| *at).collect()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: &str) -> Outcome<()> {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status()?;
+        if sent.success() { Ok(()) } else { Err("the operator is gone".into()) }
+    }
+
+    /// What it takes while nothing happens.
+    pub fn at_rest(&self, time: Duration) -> Outcome<Rest> {
+        let before = self.processor()?;
+        std::thread::sleep(time);
+        Ok(Rest { processor: self.processor()?.saturating_sub(before), memory: self.memory()? })
+    }
+
+    /// How much of it is resident, in bytes.
+    pub fn memory(&self) -> Outcome<u64> {
+        self.of_status("VmRSS:")
+    }
+
+    /// The most that was resident since the peak was forgotten, in bytes.
+    pub fn peak_memory(&self) -> Outcome<u64> {
+        self.of_status("VmHWM:")
+    }
+
+    /// From now on the peak is what is resident from now on.
+    pub fn forget_peak(&self) -> Outcome<()> {
+        Ok(std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)
+    }
+
+    fn of_status(&self, field: &'static str) -> Outcome<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).ok_or(field)?;
+        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
+    }
+
+    fn processor(&self) -> Outcome<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let (_, fields) = stat.rsplit_once(") ").ok_or("no stat")?;
+        let ticks: Vec<u64> = fields.split(' ').skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+        // A tick is a hundredth of a second on Linux.
+        Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // So that its Lease is let go.
+        let _ = self.signal("-TERM");
+        let _ = self.child.wait();
+    }
+}
