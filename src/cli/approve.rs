@@ -8,6 +8,7 @@ use crate::render::Hub;
 use crate::render::hub::{HubPart, HubPlan, SyncerSign, exit_of, worst};
 use crate::tenant::hub::HubAddress;
 use crate::tenant::kubernetes::hub::{HubSync, NotSet, SyncerLease};
+use crate::text;
 use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -79,10 +80,16 @@ impl Approve {
         standing.set(output)?;
         let tenants: Vec<&str> = shown.keys().map(String::as_str).collect();
         let digests = shown.values().cloned().collect::<Vec<_>>().join("\n");
+        let columns = output.style().width;
+        // What is for copying stands alone on its line.
+        let carried_out = carried_out_by(&syncer).into_iter().map(|line| match line.starts_with("kubectl ") {
+            true => line,
+            false => text::wrapped(&line, columns, 0),
+        });
         output.result(&format!(
-            "Approved what {sync} does in {}:\n{digests}\n{}\n{}",
+            "\nApproved what {sync} does in {}:\n{digests}\n{}\n{}",
             tenants.join(", "),
-            carried_out_by(&syncer),
+            text::lines(&carried_out.collect::<Vec<_>>().join("\n")),
             first.status()
         ))?;
         Ok(0)
@@ -136,23 +143,22 @@ impl Approve {
     }
 }
 
-/// Who carries it out, as far as that is known, and that the status tells how far it is.
-fn carried_out_by(syncer: &SyncerSign) -> String {
+/// Who carries it out, as far as that is known, and what tells how far it is: a line each.
+fn carried_out_by(syncer: &SyncerSign) -> Vec<String> {
+    let sentence = syncer.sentence();
     match &syncer.lease {
-        _ if syncer.is_dead() => format!(
-            "Nobody carries it out now: {}. It is carried out once a syncer runs. To find out why none does:\n{}\nTo see \
-             how far it is:",
-            syncer.sentence(),
-            syncer.commands().join("\n")
-        ),
-        SyncerLease::There { .. } => {
-            format!("The syncer now carries out exactly that ({}). To see how far it is:", syncer.sentence())
+        _ if syncer.is_dead() => {
+            let nobody = format!("Nobody carries it out now: {sentence}. To find out why:");
+            let commands = syncer.commands().into_iter();
+            [nobody].into_iter().chain(commands).chain(["To see how far it is:".to_string()]).collect()
         }
-        SyncerLease::Absent | SyncerLease::Unknown => format!(
-            "The syncer carries out exactly that, if it runs: {}. To see whether it was taken up (the state is then \
-             Applying, or InSync):",
-            syncer.sentence()
-        ),
+        SyncerLease::There { .. } => {
+            vec![format!("The syncer now carries out exactly that ({sentence}). To see how far it is:")]
+        }
+        SyncerLease::Absent | SyncerLease::Unknown => vec![
+            format!("The syncer, if it runs, carries out exactly that. But {sentence}."),
+            "To see whether it was taken up (the state is then Applying or InSync):".to_string(),
+        ],
     }
 }
 

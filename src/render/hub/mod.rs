@@ -132,7 +132,7 @@ impl HubPart {
             "Blocked" if has("blocked") => None,
             "Drifted" if has("drifted") => {
                 let drift = number(counts.map(|counts| counts.drift)).max(self.target.drifted.len());
-                Some(format!("{} changed by others", count(drift, "field was", "fields were")))
+                Some(count(drift, "field drifted", "fields drifted"))
             }
             _ if self.target.message.is_some() => self.target.message.clone(),
             "InSync" => Some(self.in_sync()),
@@ -163,8 +163,7 @@ impl HubPart {
         };
         let head = [strong(self.title()), plain("  "), Span::new(tone, &self.target.state), plain("  ")];
         let message = self.message().unwrap_or_default();
-        let first = message.split('\n').next().unwrap_or_default();
-        self.status_text(page, 0, &head, if self.waiting.is_some() { first } else { &message });
+        self.status_text(page, 0, &head, if self.waiting.is_some() { first(&message) } else { &message });
         self.unobserved().iter().for_each(|line| page.wrap(2, 2, &[plain(line)]));
     }
 
@@ -179,6 +178,12 @@ impl HubPart {
             }
         }
     }
+}
+
+/// The first line of a message, where what it says to do stands on the page already.
+fn first(message: &str) -> &str {
+    let first = message.split('\n').next().unwrap_or_default();
+    first.strip_suffix(": look first, then approve").unwrap_or(first)
 }
 
 /// Whether a word ends at this position.

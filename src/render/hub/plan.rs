@@ -1,6 +1,6 @@
 //! The plans that wait in a hub, as text, Markdown and one document of schema `stablekey.dev/plan/v1`.
 
-use super::{HubPart, SyncerSign, exit_of, worst};
+use super::{HubPart, SyncerSign, exit_of, first, worst};
 use crate::engine::plan::PLAN_SCHEMA;
 use crate::render::markdown::{command as command_block, escape as md};
 use crate::render::page::{Page, plain};
@@ -86,8 +86,7 @@ impl HubPlan {
             }
             match &part.waiting {
                 Some(waiting) => {
-                    let first = part.message().unwrap_or_default();
-                    let first = md(first.split('\n').next().unwrap_or_default());
+                    let first = md(first(&part.message().unwrap_or_default()));
                     let kept = part.with_context(&waiting.markdown);
                     out.push_str(&format!("**{title}**: {state}: {first}\n\n{kept}\n"));
                     part.cut().iter().for_each(|cut| out.push_str(&format!("\n{}\n", md(cut))));

@@ -1,6 +1,6 @@
 //! A hub at a glance: its Tenants, and how each sync stands in each target.
 
-use super::{HubPart, SyncerSign, exit_of, worst};
+use super::{HubPart, SyncerSign, exit_of, first, worst};
 use crate::api::{Condition, TargetCounts, TargetStatus, TenantStatus};
 use crate::render::escape::{count, thousands};
 use crate::render::markdown::{command as command_block, escape as md, row, rule};
@@ -235,8 +235,7 @@ impl HubSyncStatus {
         self.sums().iter().for_each(|sums| page.wrap(4, 6, &[plain(sums)]));
         let message = self.part.message().unwrap_or_default();
         // What waits, and how it is approved, stands below.
-        let message =
-            if self.part.awaits_approval() { message.split('\n').next().unwrap_or_default() } else { &message };
+        let message = if self.part.awaits_approval() { first(&message) } else { &message };
         if !message.is_empty() {
             self.part.status_text(page, 4, &[], message);
         }

@@ -55,7 +55,7 @@ impl SyncerSign {
     /// What is known, in one sentence.
     pub fn sentence(&self) -> String {
         let (name, namespace) = (self.name, &self.hub.namespace);
-        let newest = || self.newest.map(|at| format!("; the newest entry in a status is of {}", self.ago(at)));
+        let newest = || self.newest.map(|at| format!("; the newest entry in a status was made {}", self.ago(at)));
         match &self.lease {
             SyncerLease::There { holder, renewed, .. } => {
                 let renewed = renewed.map(|at| self.ago(at));
@@ -157,7 +157,7 @@ mod tests {
             (there(None, None), true, "is held by nobody: no syncer runs"),
             (there(Some("pod-1"), None), false, "is held by pod-1"),
             (sign(SyncerLease::Absent), false, "there is no Lease stablekey-syncer in namespace us-prod"),
-            (sign(SyncerLease::Unknown), false, "the newest entry in a status is of 60 min ago"),
+            (sign(SyncerLease::Unknown), false, "the newest entry in a status was made 60 min ago"),
         ] {
             assert_eq!(lease.is_dead(), is_dead, "{lease:?}");
             assert!(lease.sentence().contains(words), "{}", lease.sentence());
