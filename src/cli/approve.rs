@@ -1,13 +1,14 @@
 //! `stablekey approve`.
 
+use super::Failure;
 use super::hub::{self, OpenHub};
 use super::options::{ClusterOptions, Narrowing, digest};
 use super::output::Output;
-use super::{Failure, planning};
 use crate::render::Hub;
-use crate::render::hub::{HubPart, HubPlan, exit_of, worst};
+use crate::render::hub::{HubPart, HubPlan, SyncerSign, exit_of, worst};
 use crate::tenant::hub::HubAddress;
-use crate::tenant::kubernetes::hub::{HubSync, NotSet};
+use crate::tenant::kubernetes::hub::{HubSync, NotSet, SyncerLease};
+use crate::text;
 use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -22,8 +23,8 @@ const TRIES: usize = 8;
 ///
 /// Shows the plans that wait, asks for a typed yes on a terminal, and then sets the annotation
 /// stablekey.dev/approve of the TenantSync, as your own account: it needs the verbs patch and approve on
-/// tenantsyncs. Exactly what was shown is approved; what changes meanwhile is not. Without a terminal give
-/// --digest. Exit codes: 0 approved; 1 an error, or not approved; where nothing waits, those of `plan`.
+/// tenantsyncs. Exactly what was shown is approved; what changes meanwhile is not. Without a terminal, and with
+/// --yes, give --digest. Exit codes: 0 approved; 1 an error, or not approved; where nothing waits, those of `plan`.
 #[derive(Debug, Args)]
 pub struct Approve {
     /// The TenantSync
@@ -41,7 +42,7 @@ pub struct Approve {
     #[arg(long, value_name = "DIGEST", value_delimiter = ',', value_parser = digest)]
     digest: Vec<String>,
     /// Do not ask: --digest says what was looked at
-    #[arg(long, requires = "digest")]
+    #[arg(long)]
     yes: bool,
     #[command(flatten)]
     clusters: ClusterOptions,
@@ -53,12 +54,13 @@ impl Approve {
         let address = HubAddress { context: self.context.clone(), namespace: self.namespace.clone() };
         let mut hub = OpenHub::open(address, self.clusters.servers(), output)?;
         let narrowing = Narrowing { tenants: self.tenants.clone(), syncs: vec![sync.clone()], ..Narrowing::default() };
-        planning::known("sync", &sync, hub.contents.syncs.keys())?;
+        hub.knows_sync(&sync)?;
         let asked = hub.asked(&narrowing)?;
         let parts = hub.waiting(&asked, output)?;
         let exit = worst(parts.iter().map(|part| exit_of(&part.target)));
         let parts = self.of_digests(parts)?;
-        let plan = HubPlan { parts };
+        let syncer = hub.syncer();
+        let plan = HubPlan { parts, syncer: Some(syncer.clone()), is_asked: true };
         let shown = approvals(&plan.parts);
         output.result(&plan.text(output.style()))?;
         unkept(&plan.parts)?;
@@ -78,9 +80,16 @@ impl Approve {
         standing.set(output)?;
         let tenants: Vec<&str> = shown.keys().map(String::as_str).collect();
         let digests = shown.values().cloned().collect::<Vec<_>>().join("\n");
+        let columns = output.style().width;
+        // What is for copying stands alone on its line.
+        let carried_out = carried_out_by(&syncer).into_iter().map(|line| match line.starts_with("kubectl ") {
+            true => line,
+            false => text::wrapped(&line, columns, 0),
+        });
         output.result(&format!(
-            "Approved what {sync} does in {}:\n{digests}\nThe syncer now carries out exactly that. To see how far it is:\n{}",
+            "\nApproved what {sync} does in {}:\n{digests}\n{}\n{}",
             tenants.join(", "),
+            text::lines(&carried_out.collect::<Vec<_>>().join("\n")),
             first.status()
         ))?;
         Ok(0)
@@ -111,20 +120,45 @@ impl Approve {
 
     /// Whether the person consents to what was shown.
     fn consents(&self, output: &mut Output, plan: &HubPlan) -> Result<bool, Failure> {
-        if self.yes || (!self.digest.is_empty() && !output.can_ask()) {
+        if !self.digest.is_empty() && (self.yes || !output.can_ask()) {
             return Ok(true);
         }
-        if !output.can_ask() {
-            return Err(Failure::new(
-                "nothing was approved: there is no terminal to ask on",
-                "give --digest DIGEST: that of the plan which you have looked at",
-            ));
+        if self.yes || !output.can_ask() {
+            let why = if self.yes {
+                "--yes takes the digest of what was looked at"
+            } else {
+                "there is no terminal to ask on"
+            };
+            let waits = plan.parts.iter().filter(|part| part.waiting.is_some());
+            let ready = waits.filter_map(|part| Some(part.hub.approve_digest(part.target.digest.as_ref()?)));
+            let ready: String = ready.map(|line| format!("\n    {line}")).collect();
+            let help = format!("to approve what is shown here, and nothing else:{ready}");
+            return Err(Failure::new(format!("nothing was approved: {why}"), help));
         }
         // Consent is only to what was seen.
         if !output.is_seen() {
             output.show_aside(|style| plan.text(style));
         }
         Ok(output.confirm_typed(&question(&plan.parts)))
+    }
+}
+
+/// Who carries it out, as far as that is known, and what tells how far it is: a line each.
+fn carried_out_by(syncer: &SyncerSign) -> Vec<String> {
+    let sentence = syncer.sentence();
+    match &syncer.lease {
+        _ if syncer.is_dead() => {
+            let nobody = format!("Nobody carries it out now: {sentence}. To find out why:");
+            let commands = syncer.commands().into_iter();
+            [nobody].into_iter().chain(commands).chain(["To see how far it is:".to_string()]).collect()
+        }
+        SyncerLease::There { .. } => {
+            vec![format!("The syncer now carries out exactly that ({sentence}). To see how far it is:")]
+        }
+        SyncerLease::Absent | SyncerLease::Unknown => vec![
+            format!("The syncer, if it runs, carries out exactly that. But {sentence}."),
+            "To see whether it was taken up (the state is then Applying or InSync):".to_string(),
+        ],
     }
 }
 

@@ -5,16 +5,18 @@ use super::hub::{self, HubOptions, OpenHub, OwnContexts};
 use super::options::{FormatOption, Narrowing, RootOption};
 use super::output::{Format, Output};
 use crate::api::Kind;
+use crate::engine::near_miss;
 use crate::engine::plan::{Scope, outcome, plan};
 use crate::engine::world::World;
 use crate::render::hub::HubExplanation;
 use crate::render::{
-    self, ExplainError, Layout, Style, explain_everywhere, explain_integration, explain_key, explain_tenant,
+    self, ExplainError, Hub, Layout, Style, explain_everywhere, explain_integration, explain_key, explain_tenant,
     is_integration,
 };
-use crate::tenant::hub::HubAddress;
+use crate::tenant::hub::{HubAddress, OwnWorld};
 use clap::Args;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// Say which connection a variable means and why, or what there is of a stable key, an integration, a tenant
 ///
@@ -26,8 +28,9 @@ use serde::Serialize;
 /// Where several things have a name it is the stable key that is explained; write
 /// connection/NAME, integration/NAME or tenant/NAME to say which is meant.
 ///
-/// With --namespace, and --context, it shows what the plans that wait in a hub do to a connection or an
-/// integration, target by target.
+/// With --namespace, and --context, it shows what concerns a connection or an integration in a hub, target by
+/// target: what waits, is kept, drifted or blocked. Exit codes there: those of `plan`, of what concerns it; 1 also
+/// where the hub keeps nothing that names it.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Explain {
@@ -95,19 +98,99 @@ impl Explain {
 
     /// Shows what waits in a hub for an object.
     fn run_on_hub(&self, address: HubAddress, output: &mut Output) -> Result<u8, Failure> {
-        if let Some((kind, _)) = self.name.split_once('/').filter(|(kind, _)| !explains(kind)) {
-            let help = "write Connection/KEY or Integration/NAME; stablekey status shows a hub's tenants";
-            return Err(Failure::new(format!("a hub explains no {kind}"), help));
-        }
+        self.names_an_object()?;
         let mut hub = OpenHub::open(address, self.root.servers(), output)?;
         let asked = hub.asked(&Narrowing::default())?;
         let mut parts = hub.waiting(&asked, output)?;
-        hub.compare(&self.own, &mut parts, output)?;
-        let explained = HubExplanation::of(&self.name, parts).map_err(|error| hub::no_json(&error))?;
+        let own = hub.compare(&self.own, &mut parts, output)?;
+        let first = parts.first().map(|part| part.hub.clone());
+        let tenants: BTreeSet<String> =
+            parts.iter().flat_map(|part| part.facts.source.iter().cloned().chain([part.hub.tenant.clone()])).collect();
+        let mut explained = HubExplanation::of(&self.name, parts).map_err(|error| hub::no_json(&error))?;
+        explained.there = own.as_ref().map(|own| self.tenants_with_it(own.world())).unwrap_or_default();
+        if !explained.is_known() && explained.there.is_empty() {
+            return Err(self.not_known(&explained, own.as_ref(), &tenants, first.as_ref()));
+        }
+        explained.syncer = Some(hub.syncer());
         let style = output.style();
         let form = Form { format: self.format.output, style };
         output.result(&form.of(&explained.json(), || explained.text(style), || explained.markdown())?)?;
-        Ok(0)
+        Ok(explained.exit())
+    }
+
+    /// An error where what was typed can be no object that a hub explains.
+    fn names_an_object(&self) -> Result<(), Failure> {
+        let help = "write Connection/KEY or Integration/NAME; stablekey status shows a hub's tenants";
+        let Some((kind, name)) = self.name.split_once('/') else { return Ok(()) };
+        if !explains(kind) {
+            let kinds = [Kind::Connection, Kind::Integration].map(Kind::as_str);
+            let help = match near_miss::meant(kind, kinds).filter(|_| Kind::typed(kind).is_none()) {
+                Some(near) => format!("did you mean {near}/{name}?"),
+                None => help.to_string(),
+            };
+            return Err(Failure::new(format!("a hub explains no {kind}"), help));
+        }
+        if name.is_empty() {
+            return Err(Failure::new(format!("{} names nothing", self.name), help));
+        }
+        Ok(())
+    }
+
+    /// The tenants that a person's own contexts read, and that have or name it.
+    fn tenants_with_it(&self, world: &World) -> Vec<String> {
+        let meant = |kind: Kind| match self.name.split_once('/') {
+            Some((typed, name)) => (Kind::typed(typed) == Some(kind)).then_some(name),
+            None => Some(self.name.as_str()),
+        };
+        let in_tenant = |tenant: &String| {
+            let tenants = world.tenants.get_key_value(tenant).map(|(name, view)| (name.clone(), view.clone()));
+            World { tenants: tenants.into_iter().collect(), ..World::default() }
+        };
+        let has = |tenant: &String| {
+            let of_it = in_tenant(tenant);
+            let key = meant(Kind::Connection).is_some_and(|key| explain_key(&of_it, key).is_ok());
+            let integration = meant(Kind::Integration).is_some_and(|name| is_integration(&of_it, name));
+            match (key, integration) {
+                (true, true) => Some("a stable key and an integration"),
+                (true, false) => Some("a stable key"),
+                (false, true) => Some("an integration"),
+                (false, false) => None,
+            }
+        };
+        world.tenants.keys().filter_map(|tenant| Some(format!("{} in {tenant}", has(tenant)?))).collect()
+    }
+
+    /// That nothing is known of it: nothing has the name where everything was read, else where it may be looked for.
+    fn not_known(
+        &self,
+        explained: &HubExplanation,
+        own: Option<&OwnWorld>,
+        tenants: &BTreeSet<String>,
+        first: Option<&Hub>,
+    ) -> Failure {
+        let unread = match own {
+            Some(own) => own.why_unread(tenants.iter().map(String::as_str)),
+            None => Some(("", "")),
+        };
+        match (unread, own) {
+            (None, Some(own)) => {
+                let error = match self.name.split_once('/') {
+                    Some((_, name)) => ExplainError::nothing(own.world(), name),
+                    None => ExplainError::nothing(own.world(), &self.name),
+                };
+                Failure::new(error.to_string(), "stablekey status shows the hub's syncs and tenants")
+            }
+            (unread, _) => {
+                let unread = unread.filter(|(tenant, _)| !tenant.is_empty());
+                let unread = unread.map(|(tenant, why)| format!("; {tenant} was not read: {why}")).unwrap_or_default();
+                let look = first.map(|hub| format!(":\n    {}", hub.explain_there(&self.name))).unwrap_or_default();
+                let help = format!(
+                    "whether there is such a connection or integration the hub does not keep. To look where it may be, \
+                     with your own context of that tenant{look}"
+                );
+                Failure::new(format!("{}{unread}", explained.unknown()), help)
+            }
+        }
     }
 }
 

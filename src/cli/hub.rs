@@ -3,16 +3,19 @@
 use super::options::{Narrowing, RootArgument};
 use super::output::Output;
 use super::{Failure, planning};
-use crate::api::{Kind, SyncMode, TargetStatus};
+use crate::api::{Kind, Overridden, Place, SyncMode, TargetStatus, names};
+use crate::controller::Role;
+use crate::engine::near_miss;
 use crate::engine::record::Writer;
-use crate::render::hub::{Comparison, HubPart, not_planned};
+use crate::render::hub::{Comparison, Facts, HubPart, SyncerSign, not_planned};
 use crate::render::waiting_plan::{self, WaitingPlan};
 use crate::render::{self, Hub, Layout};
 use crate::tenant::PlaceError;
 use crate::tenant::hub::{HubAddress, OwnWorld};
 use crate::tenant::kubernetes::connect::Servers;
-use crate::tenant::kubernetes::hub::{HubClient, HubContents, HubSync};
+use crate::tenant::kubernetes::hub::{HubClient, HubContents, HubSync, HubTenant};
 use clap::Args;
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,20 +142,79 @@ impl OpenHub {
         })?;
         let client = HubClient::new(server, &address.namespace);
         let contents = client.read().map_err(|error| unread(&error, output))?;
-        Ok(OpenHub { address, client, contents, servers })
+        let hub = OpenHub { address, client, contents, servers };
+        match hub.no_hub() {
+            Some(failure) => Err(failure),
+            None => Ok(hub),
+        }
+    }
+
+    /// That the namespace is no hub: a wrong name must not look like a hub in which all is well.
+    fn no_hub(&self) -> Option<Failure> {
+        let HubContents { tenants, syncs } = &self.contents;
+        let HubAddress { context, namespace } = &self.address;
+        let cluster = context.as_ref().map(|context| format!(" of {context}")).unwrap_or_default();
+        let own = |tenant: &HubTenant| tenant.spec.as_ref().is_ok_and(|spec| spec.place.is_none());
+        let message = match tenants.iter().collect::<Vec<_>>().as_slice() {
+            _ if !syncs.is_empty() => return None,
+            [] => format!("namespace {namespace}{cluster} is no hub: it has no TenantSync and no Tenant"),
+            [(name, tenant)] if own(tenant) => {
+                format!("namespace {namespace}{cluster} is no hub: it is the tenant {name}, and a hub has TenantSyncs")
+            }
+            _ => return None,
+        };
+        let list = || format!("kubectl get tenantsyncs -A{}", context_flag(context.as_deref()));
+        let help = match self.client.hubs() {
+            Some(hubs) if hubs.is_empty() => {
+                "this cluster has no TenantSync at all: is it the right context?".to_string()
+            }
+            Some(hubs) => {
+                let hubs: Vec<&str> = hubs.iter().map(String::as_str).collect();
+                format!("TenantSyncs are in namespace {}: give it with -n", near_miss::listed(&hubs))
+            }
+            None => format!("somebody who may list TenantSyncs of all namespaces finds the hub:\n    {}", list()),
+        };
+        Some(Failure::new(message, help))
+    }
+
+    /// Whether somebody reconciles the hub, as far as this account may know.
+    pub fn syncer(&self) -> SyncerSign {
+        let name = Role::Syncer.lease();
+        let syncs = self.contents.syncs.values().map(|sync| &sync.status.conditions);
+        let tenants = self.contents.tenants.values().map(|tenant| &tenant.status.conditions);
+        let conditions = syncs.chain(tenants).flatten().map(|condition| condition.last_transition_time.0);
+        let targets = self.contents.syncs.values().flat_map(|sync| &sync.status.targets);
+        let receipts = targets.filter_map(|target| target.receipt.as_ref()?.at.parse::<Timestamp>().ok());
+        SyncerSign {
+            hub: self.address.clone(),
+            name,
+            lease: self.client.lease(name),
+            newest: conditions.chain(receipts).max(),
+            now: Timestamp::now(),
+        }
     }
 
     /// The syncs and targets that were named, which must be there.
     pub fn asked(&self, narrowing: &Narrowing) -> Result<Asked, Failure> {
         let scope = narrowing.scope();
         for sync in &scope.syncs {
-            planning::known("sync", sync, self.contents.syncs.keys())?;
+            self.knows_sync(sync)?;
         }
         let targets: BTreeSet<&String> = self.contents.syncs.values().flat_map(to).collect();
         for tenant in &scope.tenants {
             planning::known("target", tenant, targets.iter().copied())?;
         }
         Ok(Asked { syncs: scope.syncs, tenants: scope.tenants })
+    }
+
+    /// That there is such a sync.
+    pub fn knows_sync(&self, sync: &str) -> Result<(), Failure> {
+        if self.contents.syncs.is_empty() {
+            let namespace = &self.address.namespace;
+            let help = "apply one, or name another namespace with -n";
+            return Err(Failure::new(format!("there is no TenantSync in namespace {namespace}"), help));
+        }
+        planning::known("sync", sync, self.contents.syncs.keys())
     }
 
     /// How the syncs stand in their targets, without what waits there.
@@ -171,7 +233,37 @@ impl OpenHub {
             sync: sync.name.clone(),
             tenant: target.tenant.clone(),
         };
-        HubPart { hub, target, is_observed: sync.is_observed, waiting: None, compared: None }
+        let facts = self.facts(sync, &target.tenant);
+        HubPart { hub, target, is_observed: sync.is_observed, waiting: None, compared: None, facts }
+    }
+
+    fn facts(&self, sync: &HubSync, tenant: &str) -> Facts {
+        let spec = sync.spec.as_ref().ok();
+        let place = self.contents.tenants.get(tenant).and_then(|tenant| tenant.spec.as_ref().ok()?.place.as_ref());
+        let target_namespace = place.and_then(|place| match place {
+            Place::Kubernetes(place) if place.kubeconfig.is_some() || place.namespace != self.address.namespace => {
+                Some(place.namespace.clone())
+            }
+            _ => None,
+        });
+        let integrations = spec.iter().flat_map(|spec| &spec.integrations).filter(|name| !name.contains('*'));
+        let integrations = integrations.map(|name| format!("{}/{name}", Kind::Integration));
+        let overrides = spec.iter().flat_map(|spec| &spec.overrides).filter(|o| o.tenant == tenant);
+        let overridden = overrides.flat_map(|over| {
+            let connection = |key: &str| format!("{}/{}", Kind::Connection, names::of_stable_key(key));
+            let object = match over.changes() {
+                Some(Overridden::Variable { integration, .. }) => Some(format!("{}/{integration}", Kind::Integration)),
+                Some(Overridden::Kept { object, .. }) => Some(object.to_string()),
+                _ => None,
+            };
+            object.into_iter().chain(over.stable_key.as_deref().map(connection))
+        });
+        Facts {
+            source: spec.map(|spec| spec.from.clone()),
+            target_namespace,
+            named: integrations.chain(overridden).collect(),
+            conditions: sync.status.conditions.clone(),
+        }
     }
 
     /// How a sync stands in each target that it names, or named when it was last planned.
@@ -227,10 +319,16 @@ impl OpenHub {
     }
 
     /// Plans again what was asked for with the contexts that were given, and notes where it differs.
-    pub fn compare(&self, own: &OwnContexts, parts: &mut [HubPart], output: &mut Output) -> Result<(), Failure> {
+    /// What was read for that, if anything was.
+    pub fn compare(
+        &self,
+        own: &OwnContexts,
+        parts: &mut [HubPart],
+        output: &mut Output,
+    ) -> Result<Option<OwnWorld>, Failure> {
         let contexts = own.contexts()?;
         if contexts.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         for tenant in contexts.keys() {
             planning::known("tenant", tenant, self.contents.tenants.keys())?;
@@ -240,7 +338,7 @@ impl OpenHub {
         for part in parts.iter_mut().filter(|part| contexts.contains_key(&part.hub.tenant)) {
             part.compared = Some(self.compared(&world, part)?);
         }
-        Ok(())
+        Ok(Some(world))
     }
 
     fn compared(&self, world: &OwnWorld, part: &HubPart) -> Result<Comparison, Failure> {
@@ -308,6 +406,17 @@ fn unshown_plan(part: &Unfound, output: &mut Output) -> Failure {
 /// That a plan has no JSON form.
 pub fn no_json(error: &serde_json::Error) -> Failure {
     Failure::new(format!("the plan has no JSON form: {error}"), "this is a mistake of ours: report it")
+}
+
+/// `stablekey status …`, of a hub.
+pub fn status_command(address: &HubAddress) -> String {
+    let HubAddress { context, namespace } = address.clone();
+    Hub { context, namespace, sync: String::new(), tenant: String::new() }.status()
+}
+
+/// `--context us`, for a command of kubectl's.
+fn context_flag(context: Option<&str>) -> String {
+    context.map(|context| format!(" --context {}", render::quoted(context))).unwrap_or_default()
 }
 
 /// The name of a sync in what a person types.

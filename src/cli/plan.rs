@@ -90,7 +90,7 @@ impl PlanCommand {
         let asked = hub.asked(&self.narrowing)?;
         let mut parts = hub.waiting(&asked, output)?;
         hub.compare(&self.own, &mut parts, output)?;
-        let plan = HubPlan { parts };
+        let plan = HubPlan { parts, syncer: Some(hub.syncer()), is_asked: false };
         output.result(&match self.format.output {
             Format::Text => plan.text(output.style()),
             Format::Markdown => plan.markdown(),

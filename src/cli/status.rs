@@ -26,7 +26,7 @@ pub struct Status {
     #[command(flatten)]
     hub: HubOptions,
     /// Only what people must do by hand, as a checklist
-    #[arg(long, conflicts_with = "namespace")]
+    #[arg(long)]
     todo: bool,
 }
 
@@ -57,6 +57,11 @@ impl Status {
     /// Shows how a hub stands.
     fn run_on_hub(&self, address: HubAddress, output: &mut Output) -> Result<u8, Failure> {
         hub::check_options(&self.root, &self.narrowing)?;
+        if self.todo {
+            let message =
+                "--todo is a folder's: a hub's syncer counts manual steps, and names the first of each target";
+            return Err(Failure::new(message, format!("leave it away:\n    {}", hub::status_command(&address))));
+        }
         let hub = OpenHub::open(address, self.root.servers(), output)?;
         let asked = hub.asked(&self.narrowing)?;
         let syncs = hub.statuses(&asked).into_iter().map(|part| {
@@ -67,7 +72,7 @@ impl Status {
         let is_asked = |name: &String| scope.tenants.is_empty() || scope.tenants.contains(name);
         let tenants = hub.contents.tenants.iter().filter(|(name, _)| is_asked(name));
         let tenants = tenants.map(|(name, tenant)| of_tenant(name, tenant)).collect();
-        let status = HubStatus::of(&hub.address.namespace, tenants, syncs.collect());
+        let status = HubStatus::of(&hub.address.namespace, tenants, syncs.collect(), Some(hub.syncer()));
         output.result(&match self.format.output {
             Format::Json => render::json(&status, Layout::Pretty).map_err(|error| hub::no_json(&error))?,
             Format::Markdown => status.markdown(),

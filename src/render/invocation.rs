@@ -43,6 +43,18 @@ impl Hub {
         words(["approve".to_string()].into_iter().chain(sync).chain(self.at()))
     }
 
+    /// `stablekey approve … --digest DIGEST`: approves that, and asks nothing where there is no terminal.
+    pub fn approve_digest(&self, digest: &str) -> String {
+        format!("{} --digest {}", self.approve(), quoted(digest))
+    }
+
+    /// `stablekey explain …`, of something, also as a person's own context reads the target.
+    pub fn explain_there(&self, name: &str) -> String {
+        let name = ["explain".to_string(), name.to_string()];
+        let target = ["--target".to_string(), format!("{}=CONTEXT", self.tenant)];
+        words(name.into_iter().chain(self.at()).chain(target))
+    }
+
     /// `stablekey status …`, of all of the hub.
     pub fn status(&self) -> String {
         words(["status".to_string()].into_iter().chain(self.at()))
@@ -117,7 +129,7 @@ fn words(parts: impl Iterator<Item = String>) -> String {
 }
 
 /// As a shell reads it as one word.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_string()
@@ -151,6 +163,14 @@ mod tests {
         let hub = Hub { context: Some("us 1".into()), ..hub };
         assert_eq!(hub.approve(), "stablekey approve us-to-eu --tenant eu-prod --context 'us 1' -n hub");
         assert_eq!(hub.status(), "stablekey status --context 'us 1' -n hub");
+        assert_eq!(
+            hub.approve_digest("sha256:00"),
+            "stablekey approve us-to-eu --tenant eu-prod --context 'us 1' -n hub --digest sha256:00"
+        );
+        assert_eq!(
+            hub.explain_there("Connection/crm"),
+            "stablekey explain Connection/crm --context 'us 1' -n hub --target eu-prod=CONTEXT"
+        );
         assert_eq!(
             hub.reconcile(),
             r#"kubectl --context 'us 1' annotate --overwrite -n hub tenantsync us-to-eu stablekey.dev/requestedAt="$(date +%s)""#

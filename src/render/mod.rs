@@ -35,7 +35,7 @@ pub use explain::*;
 pub use explain_everywhere::{IntegrationEverywhere, IntegrationInTenant, explain_everywhere, is_integration};
 pub use explain_tenant::{ConnectionOfTenant, IntegrationOfTenant, TenantExplanation, explain_tenant};
 pub use findings::Findings;
-pub use invocation::{Hub, Invocation};
+pub use invocation::{Hub, Invocation, quoted};
 pub use json::{Layout, json};
 pub use kept_text::kept_text;
 pub use plan_markdown::plan_markdown;

@@ -216,7 +216,8 @@ fn drifted(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
                 page.wrap(6, 8, &[plain(format!("{put_back}; or this, and apply:"))]);
                 page.line(10, &[command(adopt)]);
             }
-            None => page.wrap(6, 8, &[plain(put_back)]),
+            // Of the two Tenants that a target has the stricter holds.
+            None => page.wrap(6, 8, &[plain(format!("{put_back}, in the hub and in its own cluster"))]),
         }
         page.wrap(8, 8, &[plain("to keep it: change it where it is declared, or override it in the sync")]);
     });

@@ -5,13 +5,14 @@ use super::{Invocation, Layout, Style, json, plan_markdown, plan_text};
 use crate::api::Kind;
 use crate::engine::canonical::Digest;
 use crate::engine::item::ObjectId;
-use crate::engine::plan::Plan;
+use crate::engine::plan::{Plan, Target};
 use crate::engine::record::Writer;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 
 /// The schema of what is kept.
@@ -120,6 +121,9 @@ pub fn of_sync(plan: &Plan, sync: &str, tenant: &str) -> Option<Plan> {
 fn packed(plan: &Plan, sync: &str, tenant: &str, typed: &Invocation, all: usize) -> Option<Packed> {
     let target = plan.targets.first()?;
     let text = json(plan, Layout::Compact).ok()?;
+    // The page of the hub says below it, once, how it is approved.
+    let shown = Plan { targets: vec![Target { digests: BTreeMap::new(), ..target.clone() }], ..plan.clone() };
+    let typed = &Invocation { is_apply: true, ..typed.clone() };
     let kept = WaitingPlan {
         schema: SCHEMA.to_string(),
         sync: sync.to_string(),
@@ -128,8 +132,8 @@ fn packed(plan: &Plan, sync: &str, tenant: &str, typed: &Invocation, all: usize)
         actions: all,
         shown: target.actions.len(),
         plan: RawValue::from_string(text).ok()?,
-        text: plan_text(plan, typed, Style { width: 80, ..Style::default() }),
-        markdown: plan_markdown(plan, typed),
+        text: plan_text(&shown, typed, Style { width: 80, ..Style::default() }),
+        markdown: plan_markdown(&shown, typed),
     };
     let mut to = GzEncoder::new(Vec::new(), Compression::default());
     to.write_all(&serde_json::to_vec(&kept).ok()?).ok()?;

@@ -3,6 +3,7 @@
 use super::clusters::{self, InCluster};
 use super::kubernetes::connect::Servers;
 use super::kubernetes::hub::{HubContents, HubSync, HubTenant};
+use super::sync_rules;
 use crate::api::*;
 use crate::engine::plan::{Plan, Scope, plan};
 use crate::engine::record::Writer;
@@ -82,11 +83,14 @@ impl OwnWorld {
         OwnWorld { world, roles }
     }
 
+    /// What was read.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
     /// What is planned for one target: elsewhere only syncs that may write count.
     pub fn plan(&self, target: &str) -> Plan {
-        let mut world = self.world.clone();
-        let waiting = &world.waiting;
-        world.syncs.retain(|sync| !waiting.contains(&sync.writer) || sync.spec.to.iter().any(|to| to == target));
+        let world = sync_rules::world_of(self.world.clone(), target);
         plan(&world, &Scope { tenants: [target.to_string()].into(), ..Scope::default() })
     }
 
@@ -116,15 +120,8 @@ fn view(
         },
     };
     // What the syncer has changed lately counts where a large share needs approval.
-    let changed = syncs.values().filter_map(|sync| sync.target(name)?.changed).max();
-    let recent = changed.and_then(|changed| usize::try_from(changed).ok()).unwrap_or(0);
-    Some(TenantView {
-        spec: TenantSpec { place: spec.place.clone(), ..holds },
-        live,
-        source: None,
-        recent,
-        before: None,
-    })
+    let (recent, before) = sync_rules::changed_lately(syncs.values().filter_map(|sync| sync.target(name)));
+    Some(TenantView { spec: TenantSpec { place: spec.place.clone(), ..holds }, live, source: None, recent, before })
 }
 
 /// The syncs, and which of them only wait.
@@ -140,15 +137,15 @@ fn syncs(syncs: &BTreeMap<String, HubSync>) -> World {
     }
 }
 
-/// Whether the syncer may write for a sync now, as it decides that itself.
+/// Whether the syncer may write for a sync now.
 fn may_write(sync: &HubSync) -> bool {
-    let applies = sync.spec.as_ref().is_ok_and(|spec| spec.mode == Some(SyncMode::Apply));
-    let is_spent = |digest: &String| {
-        let of_it = sync.status.approvals.iter().filter(|approval| approval.digest == *digest);
-        let mut left = of_it.map(|approval| approval.left.is_none()).peekable();
-        left.peek().is_some() && left.all(|spent| spent)
-    };
-    applies || !sync.standing.iter().all(is_spent)
+    let mode = sync.spec.as_ref().ok().and_then(|spec| spec.mode);
+    let begun = sync.status.approvals.iter().map(|approval| sync_rules::Begun {
+        tenant: &approval.tenant,
+        digest: &approval.digest,
+        is_spent: approval.left.is_none(),
+    });
+    sync_rules::may_write(mode, &sync.standing, begun, || sync_rules::waits(&sync.status.targets))
 }
 
 #[cfg(test)]
@@ -188,10 +185,30 @@ mod tests {
             sync.spec = Ok(TenantSyncSpec { mode, ..TenantSyncSpec::default() });
             sync.standing = standing.iter().map(ToString::to_string).collect();
             sync.status.approvals = spent.collect();
+            sync.status.targets = vec![TargetStatus { digest: Some("b".to_string()), ..TargetStatus::default() }];
             sync
         };
         assert!(may_write(&sync(Some(SyncMode::Apply), &[], &[])));
         assert!(!may_write(&sync(Some(SyncMode::Plan), &[], &[])) && !may_write(&sync(None, &["a"], &["a"])));
-        assert!(may_write(&sync(None, &["a", "b"], &["a"])));
+        assert!(may_write(&sync(None, &["a", "b"], &["a"])) && !may_write(&sync(None, &["b"], &["b"])));
+        assert!(!may_write(&sync(None, &["old"], &[])), "an approval of nothing that waits gives no right");
+    }
+
+    /// "Planned again" it is measured as the syncer measures it: many small passes cannot beat the share.
+    #[test]
+    fn what_the_syncer_counted_since_a_target_was_settled_counts_here_too() {
+        let tenant = HubTenant { spec: Ok(TenantSpec::default()), status: TenantStatus::default() };
+        let mut sync = HubSync::default();
+        sync.status.targets = vec![TargetStatus {
+            tenant: "eu".to_string(),
+            changed: Some(3),
+            base: Some(10),
+            ..TargetStatus::default()
+        }];
+        let syncs = BTreeMap::from([("s".to_string(), sync)]);
+        let eu = view("eu", &tenant, None, &syncs).unwrap();
+        assert_eq!((eu.recent, eu.before), (3, Some(10)));
+        let us = view("us", &tenant, None, &syncs).unwrap();
+        assert_eq!((us.recent, us.before), (0, None));
     }
 }

@@ -16,6 +16,7 @@ pub mod project;
 mod side_files;
 pub mod sources;
 mod structure;
+pub mod sync_rules;
 
 use crate::api::{Object, TenantSpec};
 use crate::engine::item::{Item, ObjectId};

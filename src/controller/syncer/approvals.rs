@@ -1,7 +1,7 @@
 //! What was approved of the syncs of a hub: kept in their statuses, where only the operator writes, bound to the
 //! annotation that gave it, and spent when it is carried out. What recurs needs a new approval.
 
-use crate::api::{API_VERSION, ApprovalStatus, Kind};
+use crate::api::{API_VERSION, ApprovalStatus, Kind, SyncMode};
 use crate::apply::covered;
 use crate::engine::item::ObjectId;
 use crate::engine::plan::{Plan, Target};
@@ -9,6 +9,7 @@ use crate::engine::record::Writer;
 use crate::tenant::PlaceError;
 use crate::tenant::approvals::{Approvals, Kept};
 use crate::tenant::kubernetes::{Ask, Doing, Paths, Server, of_place, to_bytes};
+use crate::tenant::sync_rules::{self, Begun};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::json;
@@ -22,9 +23,6 @@ const SHORT: usize = 16;
 /// How many actions are kept over all approvals of a sync: a status has room for little more. One with more is
 /// spent as it is begun.
 const ROOM: usize = 40_000;
-/// How many approvals of one sync are known at once.
-pub const MOST: usize = 256;
-
 type Short = [u8; SHORT];
 
 /// The beginning of a digest; `None` where it is none.
@@ -45,12 +43,12 @@ struct OfSync {
     /// The digests that stand in its annotation.
     standing: BTreeSet<String>,
     /// What is left of each approval that was begun, by target and digest. Nothing left: it is spent.
-    begun: Begun,
+    begun: Left,
     /// The same, as the status has it.
-    written: Begun,
+    written: Left,
 }
 
-type Begun = BTreeMap<(String, String), BTreeSet<Short>>;
+type Left = BTreeMap<(String, String), BTreeSet<Short>>;
 
 /// The approvals of a hub. Each is written to the status of its sync before anything is done by it.
 #[derive(Debug)]
@@ -90,7 +88,7 @@ impl Ledger {
         let known = state.entry(sync.to_string()).or_default();
         if known.uid != uid {
             let begun = written.iter().map(|a| ((a.tenant.clone(), a.digest.clone()), unpacked(&a.left)));
-            let begun: Begun = begun.collect();
+            let begun: Left = begun.collect();
             *known = OfSync { uid: uid.to_string(), written: begun.clone(), begun, ..OfSync::default() };
         }
         known.begun.retain(|(_, digest), _| standing.contains(digest));
@@ -125,14 +123,18 @@ impl Ledger {
         given
     }
 
-    /// Whether a sync has an approval that may still be used somewhere: one that was begun, or of what waits in a
-    /// target now. One that matches nothing gives no right to anything.
-    pub fn may_write(&self, sync: &str, waits: impl FnOnce() -> BTreeSet<(String, String)>) -> bool {
-        let state = self.state();
-        let Some(known) = state.get(sync).filter(|known| !known.standing.is_empty()) else { return false };
-        let of_begun =
-            known.begun.iter().any(|((_, digest), left)| known.standing.contains(digest) && !left.is_empty());
-        of_begun || waits().into_iter().any(|of| known.standing.contains(&of.1) && !known.begun.contains_key(&of))
+    /// Whether a sync may write now; see [`sync_rules::may_write`].
+    pub fn may_write(
+        &self,
+        sync: &str,
+        mode: Option<SyncMode>,
+        waits: impl FnOnce() -> BTreeSet<(String, String)>,
+    ) -> bool {
+        let (state, unknown) = (self.state(), OfSync::default());
+        let known = state.get(sync).unwrap_or(&unknown);
+        let begun =
+            known.begun.iter().map(|((tenant, digest), left)| Begun { tenant, digest, is_spent: left.is_empty() });
+        sync_rules::may_write(mode, &known.standing, begun, waits)
     }
 
     /// Of what is left of the approvals of these syncs in a target, only what is planned there stays: the rest is done,
@@ -364,8 +366,8 @@ mod tests {
         ledger.observe("s", "new", standing(&[2]), &[]);
         assert_eq!(ledger.given("s", "eu").begun, standing(&[]));
         let waits = |of: &[u8]| of.iter().map(|number| ("eu".to_string(), digest(*number))).collect();
-        assert!(!ledger.may_write("s", || waits(&[7])), "what stands there matches nothing");
-        assert!(ledger.may_write("s", || waits(&[7, 2])));
+        assert!(!ledger.may_write("s", None, || waits(&[7])), "what stands there matches nothing");
+        assert!(ledger.may_write("s", None, || waits(&[7, 2])));
         ledger.retain(|_| false);
         assert_eq!(ledger.given("s", "eu"), Given::default());
     }

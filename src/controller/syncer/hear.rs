@@ -10,6 +10,7 @@ use crate::engine::item::ObjectId;
 use crate::tenant::PlaceError;
 use crate::tenant::kubernetes::watch::Told;
 use crate::tenant::kubernetes::{Due, Heard, Live, News, live};
+use crate::tenant::sync_rules::approved_digests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::task::spawn_blocking;
@@ -133,7 +134,7 @@ impl Hub {
             let Ok(sync) = &live.read else { continue };
             let approve = sync.metadata.annotations.get(APPROVE).map_or("", String::as_str);
             let written = statuses::written::<TenantSyncStatus, _>(live).unwrap_or_default().approvals;
-            self.approvals.observe(name, &live.version.uid, statuses::digests(approve), &written);
+            self.approvals.observe(name, &live.version.uid, approved_digests(approve), &written);
             for target in &sync.spec.to {
                 let syncs = wanted.entry(target.clone()).or_default();
                 match sync.spec.mode {

@@ -20,6 +20,7 @@ use crate::engine::record::Writer;
 use crate::engine::world::{Sync, Targets, TenantView, View, World};
 use crate::tenant::kubernetes::watch::{Follower, Following, Room, Tell, Told};
 use crate::tenant::kubernetes::{Live, News, Paths, Reading, list};
+use crate::tenant::sync_rules;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -192,12 +193,12 @@ impl Hub {
             Some(Sync { writer: Writer::Sync(name.clone()), spec })
         };
         let may_write = |(name, live): (&String, &Live<Object<TenantSyncSpec>>)| {
-            let applies = live.read.as_ref().is_ok_and(|sync| sync.spec.mode == Some(SyncMode::Apply));
+            let mode = live.read.as_ref().ok().and_then(|sync| sync.spec.mode);
             let waits_now = || {
                 let standing = self.targets.iter().filter_map(|(to, target)| Some((to, target.standing.get(name)?)));
                 standing.filter_map(|(to, (status, _))| Some((to.clone(), status.digest.clone()?))).collect::<Vec<_>>()
             };
-            applies || self.approvals.may_write(name, || statuses::waits(live).into_iter().chain(waits_now()).collect())
+            self.approvals.may_write(name, mode, || statuses::waits(live).into_iter().chain(waits_now()).collect())
         };
         let waiting = self.syncs.iter().filter(|sync| !may_write(*sync));
         World {
@@ -224,10 +225,7 @@ impl Hub {
 
     /// The same, for what is planned in one target: elsewhere only what may be written counts.
     pub(super) fn world_of(&self, target: &str) -> World {
-        let mut world = self.world();
-        let waiting = &world.waiting;
-        world.syncs.retain(|sync| !waiting.contains(&sync.writer) || sync.spec.to.iter().any(|to| to == target));
-        world
+        sync_rules::world_of(self.world(), target)
     }
 
     /// Whether Tenants and TenantSyncs were read, and every tenant was looked for: before that one that is

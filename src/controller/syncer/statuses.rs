@@ -1,6 +1,5 @@
 //! The statuses of Tenants and TenantSyncs: what they should say, and whether that is to be written.
 
-use super::approvals::MOST;
 use super::judge::{self, Standing};
 use super::places::Places;
 use super::targets::TargetState;
@@ -9,6 +8,7 @@ use crate::engine::item::ObjectId;
 use crate::engine::world::View;
 use crate::tenant::kubernetes::Live;
 use crate::tenant::kubernetes::kubeconfig::TokenExpiry;
+use crate::tenant::sync_rules::{self, approved_digests};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,7 +65,7 @@ pub fn of_sync(
     };
     let targets: Vec<TargetStatus> =
         standing.into_iter().map(|(status, _)| going(status).unwrap_or_else(|| status.clone())).collect();
-    let given = sync.metadata.annotations.get(APPROVE).map(|text| digests(text)).unwrap_or_default();
+    let given = sync.metadata.annotations.get(APPROVE).map(|text| approved_digests(text)).unwrap_or_default();
     let mut verdicts = judge::verdicts(&targets);
     verdicts.extend(stale((namespace, &live.name), &given, &targets, known));
     let status = TenantSyncStatus {
@@ -131,12 +131,6 @@ fn said<S, O>(kind: Kind, live: &Live<O>, status: S, before: Vec<Condition>, now
     Said { id: ObjectId::new(kind, &live.name), uid: live.version.uid.clone(), status, before, now }
 }
 
-/// The digests that an annotation has.
-pub fn digests(annotation: &str) -> BTreeSet<String> {
-    let digests = annotation.split(',').map(|digest| digest.trim().to_string());
-    digests.filter(|digest| !digest.is_empty()).take(MOST).collect()
-}
-
 /// A condition where something was approved that nobody plans: by mistake, or because it changed since.
 fn stale(
     (namespace, sync): (&str, &str),
@@ -166,8 +160,7 @@ pub fn written<T: DeserializeOwned, O>(live: &Live<O>) -> Option<T> {
 
 /// What waits in the targets of a sync, as its status says: tenant and digest.
 pub fn waits(live: &Live<Object<TenantSyncSpec>>) -> BTreeSet<(String, String)> {
-    let targets = written::<TenantSyncStatus, _>(live).unwrap_or_default().targets;
-    targets.into_iter().filter_map(|target| Some((target.tenant, target.digest?))).collect()
+    sync_rules::waits(&written::<TenantSyncStatus, _>(live).unwrap_or_default().targets)
 }
 
 /// The last request to reconcile: ours, or Flux's.

@@ -1,6 +1,6 @@
 //! A plan that waits in a hub beside the same plan made again by a person's own contexts.
 
-use super::kept::{KeptAction, KeptPlan};
+use super::kept::{KeptAction, KeptPlan, Meant};
 use crate::render::page::{Page, Span, faint, plain, strong};
 use crate::render::style::Tone;
 use crate::render::waiting_plan::WaitingPlan;
@@ -51,8 +51,8 @@ impl Comparison {
     }
 
     /// The same, of some objects alone.
-    pub(super) fn concerning(&self, objects: &BTreeSet<String>) -> Self {
-        let of = |actions: &[KeptAction]| actions.iter().filter(|action| action.concerns(objects)).cloned().collect();
+    pub(super) fn concerning(&self, meant: &Meant) -> Self {
+        let of = |actions: &[KeptAction]| actions.iter().filter(|action| action.concerns(meant)).cloned().collect();
         Comparison {
             unread: self.unread.clone(),
             is_same: self.is_same,
@@ -60,6 +60,11 @@ impl Comparison {
             only_own: of(&self.only_own),
             is_cut: self.is_cut,
         }
+    }
+
+    /// Whether it has a difference to show.
+    pub(super) fn has_differences(&self) -> bool {
+        !self.only_hub.is_empty() || !self.only_own.is_empty()
     }
 
     /// What it says, in one sentence.

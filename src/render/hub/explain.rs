@@ -1,23 +1,30 @@
 //! What waits in a hub for one object.
 
-use super::HubPart;
-use super::kept::{KeptAction, KeptPlan, stable_key};
+use super::kept::{KeptAction, KeptPlan, Meant, stable_key};
+use super::{HubPart, SyncerSign, exit_of, worst};
 use crate::api::{Kind, names};
+use crate::engine::near_miss::{are_alike, near_misses};
 use crate::render::markdown::escape as md;
-use crate::render::page::{Page, faint, plain};
-use crate::render::style::Style;
+use crate::render::page::{Page, Span, faint, plain, strong};
+use crate::render::style::{Style, Tone};
+use crate::render::value;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// The schema of its JSON.
 const SCHEMA: &str = "stablekey.dev/hub-explanation/v1";
 
-/// What the plans that wait do to an object, and say of it.
+/// What the plans that wait do to an object, and what is said of it.
 #[derive(Debug)]
 pub struct HubExplanation {
     /// As it was typed.
     name: String,
+    meant: Meant,
     targets: Vec<Concerned>,
+    /// The tenants that have it, where a person's own contexts were used.
+    pub there: Vec<String>,
+    /// Whether somebody reconciles the hub.
+    pub syncer: Option<SyncerSign>,
 }
 
 #[derive(Debug)]
@@ -25,41 +32,105 @@ struct Concerned {
     part: HubPart,
     actions: Vec<KeptAction>,
     notes: Vec<Value>,
+    /// What the status says of it where no plan is kept.
+    said: Vec<String>,
+    /// Whether the sync names it.
+    is_named: bool,
 }
 
 impl HubExplanation {
     /// Of what a person typed: `Connection/KEY`, `Integration/NAME`, or a name that either may have.
     pub fn of(typed: &str, parts: Vec<HubPart>) -> Result<Self, serde_json::Error> {
-        let objects = objects(typed);
+        let meant = Meant::of(typed);
         let mut targets = Vec::new();
         for mut part in parts {
             let plan = part.waiting.as_ref().map(|waiting| KeptPlan::read(waiting.plan.get())).transpose()?;
             let plan = plan.unwrap_or_default();
-            let actions = plan.actions().filter(|action| action.concerns(&objects)).cloned().collect();
-            let notes = plan.notes().chain(&plan.findings).filter(|note| concerns(note, &objects)).cloned().collect();
-            part.compared = part.compared.map(|compared| compared.concerning(&objects));
-            targets.push(Concerned { part, actions, notes });
+            let actions = plan.actions().filter(|action| action.concerns(&meant)).cloned().collect();
+            let notes = plan.notes().chain(&plan.findings).filter(|note| concerns(note, &meant)).cloned().collect();
+            let status = if part.waiting.is_some() { Vec::new() } else { said(&part) };
+            let said = status.into_iter().filter(|text| meant.is_in(text)).collect();
+            part.compared = part.compared.map(|compared| compared.concerning(&meant));
+            let is_named = part.facts.named.iter().any(|object| meant.is(object));
+            targets.push(Concerned { part, actions, notes, said, is_named });
         }
-        Ok(HubExplanation { name: typed.to_string(), targets })
+        Ok(HubExplanation { name: typed.to_string(), meant, targets, there: Vec::new(), syncer: None })
+    }
+
+    /// Whether anything that the hub keeps names it.
+    pub fn is_known(&self) -> bool {
+        self.targets.iter().any(|target| target.is_concerned() || target.is_named)
+    }
+
+    /// That nothing that the hub keeps names it, and what may have been meant.
+    pub fn unknown(&self) -> String {
+        let mut known: BTreeSet<String> = BTreeSet::new();
+        for target in &self.targets {
+            let waiting = target.part.waiting.as_ref().and_then(|waiting| KeptPlan::read(waiting.plan.get()).ok());
+            let plan = waiting.unwrap_or_default();
+            known.extend(plan.actions().map(|action| action.object().to_string()));
+            let objects = plan.notes().chain(&plan.findings).filter_map(|note| note.get("object")?.as_str());
+            known.extend(objects.map(str::to_string));
+            known.extend(target.part.facts.named.iter().cloned());
+            let of_status = said(&target.part).into_iter();
+            known.extend(of_status.filter_map(|text| text.split([' ', ':']).next().map(str::to_string)));
+        }
+        let name = self.name.split_once('/').map_or(self.name.as_str(), |(_, name)| name);
+        let names = known.iter().filter_map(|object| object.split_once('/')).map(|(_, name)| name);
+        let near: Vec<&str> =
+            near_misses(name, names.collect::<BTreeSet<_>>()).into_iter().filter(|n| are_alike(name, n)).collect();
+        let hint = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
+        let is_cut = self.targets.iter().any(|target| target.is_cut());
+        let cut = if is_cut { " (of what waits or stays, the hub names only the first)" } else { "" };
+        format!("nothing that waits, is kept, drifted or blocked in the hub concerns {}{cut}{hint}", self.name)
+    }
+
+    /// The worst of what concerns it: of a target in which nothing does, only that it is not known.
+    pub fn exit(&self) -> u8 {
+        let of = |target: &Concerned| match exit_of(&target.part.target) {
+            1 => 1,
+            exit if target.is_concerned() => exit,
+            _ => 0,
+        };
+        let unread = self.targets.iter().filter_map(|target| target.part.compared.as_ref()?.unread.as_ref());
+        let dead = self.syncer.iter().filter(|syncer| syncer.is_dead());
+        worst(self.targets.iter().map(of).chain(unread.map(|_| 1)).chain(dead.map(|_| 1)))
     }
 
     /// For a terminal.
     pub fn text(&self, style: Style) -> String {
         let mut page = Page::new(style);
+        if let Some(syncer) = &self.syncer {
+            syncer.warn(&mut page);
+        }
+        if !self.there.is_empty() {
+            page.wrap(0, 2, &[plain(format!("{}: {}", self.name, self.there.join("; ")))]);
+        }
+        let mut of_sync = None;
         for target in &self.targets {
-            target.part.head(&mut page);
-            if target.is_empty() && target.part.waiting.is_some() {
-                page.line(2, &[plain(format!("nothing that waits concerns {}", self.name))]);
+            let part = &target.part;
+            page.gap();
+            if of_sync.replace(&part.hub.sync) != Some(&part.hub.sync) {
+                part.show_conditions(&mut page, 0);
+            }
+            target.head(&mut page);
+            if !target.is_concerned() {
+                page.wrap(2, 4, &[plain(target.nothing(&self.name))]);
             }
             for action in &target.actions {
-                page.wrap(2, 6, &[plain(action.line())]);
+                page.wrap(2, 6, &[plain(action.title())]);
+                action.changes().iter().for_each(|change| page.wrap(6, 8, &[plain(change)]));
                 action.reasons().iter().for_each(|why| page.wrap(6, 8, &[faint(why)]));
             }
             target.notes.iter().for_each(|note| page.wrap(2, 6, &[plain(words(note))]));
-            if let Some(cut) = target.part.cut() {
+            if part.waiting.is_none() {
+                target.planned().for_each(|action| part.status_text(&mut page, 2, &[], action));
+                part.show_sections(&mut page, 2, |entry| self.meant.is_in(entry));
+            }
+            if let Some(cut) = part.cut() {
                 page.wrap(2, 2, &[faint(cut)]);
             }
-            if let Some(compared) = &target.part.compared {
+            if let Some(compared) = &part.compared {
                 compared.show(&mut page);
             }
         }
@@ -69,12 +140,18 @@ impl HubExplanation {
     /// For a comment.
     pub fn markdown(&self) -> String {
         let mut out = format!("## {}\n\n", md(&self.name));
+        self.there.iter().for_each(|there| out.push_str(&format!("- {}\n", md(there))));
         for target in &self.targets {
             out.push_str(&format!("- **{}**: {}\n", md(&target.part.title()), md(&target.part.target.state)));
-            let actions = target.actions.iter().flat_map(|action| [action.line()].into_iter().chain(action.reasons()));
+            let of = |action: &KeptAction| [action.title()].into_iter().chain(action.changes()).chain(action.reasons());
+            let actions = target.actions.iter().flat_map(of);
+            let nothing = (!target.is_concerned()).then(|| target.nothing(&self.name));
             let compared = target.part.compared.iter().flat_map(super::Comparison::lines);
-            for line in actions.chain(target.notes.iter().map(words)).chain(compared) {
-                out.push_str(&format!("  - {}\n", md(line.trim())));
+            let said = target.said.iter().cloned();
+            for line in
+                nothing.into_iter().chain(actions).chain(target.notes.iter().map(words)).chain(said).chain(compared)
+            {
+                out.push_str(&format!("  - {}\n", md(line.replace('\n', " ").trim())));
             }
         }
         out
@@ -87,39 +164,72 @@ impl HubExplanation {
             let mut json = json!({
                 "sync": part.hub.sync, "tenant": part.hub.tenant, "state": part.target.state,
                 "actions": target.actions.iter().map(|action| action.whole.clone()).collect::<Vec<_>>(),
-                "notes": target.notes,
+                "notes": target.notes, "status": target.said, "concerned": target.is_concerned(),
             });
             if let Some(compared) = &part.compared {
                 json["compared"] = compared.json();
             }
             json
         };
-        json!({"schema": SCHEMA, "name": self.name, "targets": self.targets.iter().map(target).collect::<Vec<_>>()})
+        let targets = self.targets.iter().map(target).collect::<Vec<_>>();
+        json!({"schema": SCHEMA, "name": self.name, "exit": self.exit(), "there": self.there, "targets": targets})
     }
 }
 
 impl Concerned {
-    fn is_empty(&self) -> bool {
-        self.actions.is_empty() && self.notes.is_empty()
+    /// Whether something there concerns it.
+    fn is_concerned(&self) -> bool {
+        let differs = self.part.compared.as_ref().is_some_and(|compared| compared.has_differences());
+        !self.actions.is_empty() || !self.notes.is_empty() || !self.said.is_empty() || differs
+    }
+
+    /// Whether not all of what waits or stays is named.
+    fn is_cut(&self) -> bool {
+        let counts = self.part.target.counts.clone().unwrap_or_default();
+        let target = &self.part.target;
+        let lists = [(&target.kept, counts.held), (&target.drifted, counts.drift), (&target.blocked, counts.blocked)];
+        let is_longer =
+            |(list, count): &(&Vec<String>, i64)| usize::try_from(*count).is_ok_and(|count| count > list.len());
+        self.part.cut().is_some() || (self.part.waiting.is_none() && lists.iter().any(is_longer))
+    }
+
+    /// The heading: what is in sync otherwise is not said of it.
+    fn head(&self, page: &mut Page) {
+        let part = &self.part;
+        if part.target.state != "InSync" {
+            return part.head(page);
+        }
+        let tone = if part.differs() { Tone::Careful } else { Tone::Good };
+        page.wrap(0, 2, &[strong(part.title()), plain("  "), Span::new(tone, &part.target.state)]);
+        part.unobserved().iter().for_each(|line| page.wrap(2, 2, &[plain(line)]));
+    }
+
+    /// That nothing there concerns it.
+    fn nothing(&self, name: &str) -> String {
+        let cut = if self.is_cut() { "; the hub names only the first of what is there" } else { "" };
+        format!("nothing that waits, is kept, drifted or blocked there concerns {name}{cut}")
+    }
+
+    /// The actions that a status names, where no plan is kept.
+    fn planned(&self) -> impl Iterator<Item = &String> {
+        self.said.iter().filter(|text| self.part.target.actions.contains(text))
     }
 }
 
-/// The objects that a person may mean.
-fn objects(typed: &str) -> BTreeSet<String> {
-    let connection = |key: &str| format!("{}/{}", Kind::Connection, names::of_stable_key(key));
-    match typed.split_once('/').and_then(|(kind, name)| Some((Kind::typed(kind)?, name))) {
-        Some((Kind::Connection, key)) => [connection(key)].into(),
-        Some((kind, name)) => [format!("{kind}/{name}")].into(),
-        None => [connection(typed), format!("{}/{typed}", Kind::Integration)].into(),
-    }
+/// All that a status says of a target.
+fn said(part: &HubPart) -> Vec<String> {
+    let lists = part.sections().into_iter().flat_map(|section| section.entries);
+    part.target.actions.iter().cloned().chain(lists).collect()
 }
 
-/// Whether a note or a finding is about one of these objects, or about a variable that means one.
-fn concerns(note: &Value, objects: &BTreeSet<String>) -> bool {
+/// Whether a note or a finding is about one of these objects, about a variable that means one, or speaks of one.
+fn concerns(note: &Value, meant: &Meant) -> bool {
+    let text = |name: &str| note.get(name).and_then(Value::as_str);
     let keys = ["from", "to"].into_iter().filter_map(|side| stable_key(note.get(side)?));
     let mut connections = keys.map(|key| format!("{}/{}", Kind::Connection, names::of_stable_key(key)));
-    note.get("object").and_then(Value::as_str).is_some_and(|object| objects.contains(object))
-        || connections.any(|connection| objects.contains(&connection))
+    text("object").is_some_and(|object| meant.is(object))
+        || connections.any(|connection| meant.is(&connection))
+        || [text("text"), text("mend")].into_iter().flatten().any(|text| meant.is_in(text))
 }
 
 /// A note or a finding in one line.
@@ -131,6 +241,13 @@ fn words(note: &Value) -> String {
     let mut words: Vec<String> = head.into_iter().flatten().map(str::to_string).collect();
     words.extend((!path.is_empty()).then(|| path.join(".")));
     words.extend(text("by").map(|by| format!("by {by}")));
+    let value = |side: &str| note.get(side).map(value::words);
+    words.extend(match (value("from"), value("to")) {
+        (Some(there), Some(desired)) => Some(format!(": {there} (desired: {desired})")),
+        (None, Some(desired)) => Some(format!(": taken away (desired: {desired})")),
+        (Some(there), None) => Some(format!(": {there}")),
+        (None, None) => None,
+    });
     words.extend(text("text").map(|text| format!(": {text}")));
     words.extend(text("mend").map(|fix| format!("→ {fix}")));
     words.join(" ").replace(" : ", ": ")
@@ -138,15 +255,73 @@ fn words(note: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Facts;
     use super::*;
+    use crate::api::TargetStatus;
+    use crate::render::Hub;
 
     #[test]
     fn a_name_is_typed_as_explain_takes_it() {
-        let of = |typed: &str| objects(typed).into_iter().collect::<Vec<_>>().join(" ");
-        assert_eq!(of("Connection/Sales_Force"), "Connection/sales-force");
-        assert_eq!(of("conn/crm"), "Connection/crm");
-        assert_eq!(of("Integration/lead"), "Integration/lead");
-        assert_eq!(of("crm"), "Connection/crm Integration/crm");
+        for (typed, objects) in [
+            ("Connection/Sales_Force", ["Connection/sales-force"].as_slice()),
+            ("conn/crm", &["Connection/crm"]),
+            ("Integration/lead", &["Integration/lead"]),
+            ("crm", &["Connection/crm", "Integration/crm"]),
+        ] {
+            let meant = Meant::of(typed);
+            assert!(objects.iter().all(|object| meant.is(object)), "{typed}");
+        }
+        assert!(!Meant::of("conn/crm").is("Integration/crm"));
+    }
+
+    fn part(state: &str, change: impl FnOnce(&mut HubPart)) -> HubPart {
+        let hub = Hub { context: None, namespace: "hub".into(), sync: "s".into(), tenant: "eu".into() };
+        let target = TargetStatus { tenant: "eu".into(), state: state.into(), ..TargetStatus::default() };
+        let mut part =
+            HubPart { hub, target, is_observed: true, waiting: None, compared: None, facts: Facts::default() };
+        change(&mut part);
+        part
+    }
+
+    /// "Never 'in sync' beside a difference", nor of what is not known at all.
+    #[test]
+    fn what_nothing_names_is_not_called_in_sync() {
+        let nothing = HubExplanation::of("nosuch", vec![part("InSync", |_| {})]).unwrap();
+        assert!(!nothing.is_known() && nothing.unknown().ends_with("concerns nosuch"), "{}", nothing.unknown());
+        let text = nothing.text(Style::default());
+        assert!(!text.contains("in sync"), "{text}");
+        assert!(text.contains("nothing that waits, is kept, drifted or blocked there concerns nosuch"), "{text}");
+        let named = || part("InSync", |part| part.facts.named = ["Integration/lead-router".to_string()].into());
+        let near = HubExplanation::of("Integration/lead-ruoter", vec![named()]).unwrap();
+        assert!(!near.is_known() && near.unknown().ends_with("; did you mean lead-router?"), "{}", near.unknown());
+        let known = HubExplanation::of("lead-router", vec![named()]).unwrap();
+        assert!(known.is_known());
+        assert_eq!(known.exit(), 0);
+    }
+
+    #[test]
+    fn what_a_status_names_is_explained_where_no_plan_is_kept() {
+        let kept = |part: &mut HubPart| {
+            part.target.kept =
+                vec!["Connection/crm title: held by kubectl".into(), "Connection/erp title: held by kubectl".into()];
+        };
+        let explained = HubExplanation::of("crm", vec![part("InSync", kept)]).unwrap();
+        let text = explained.text(Style::default());
+        assert!(explained.is_known() && text.contains("\n    Connection/crm title: held by kubectl\n"), "{text}");
+        assert!(!text.contains("Connection/erp") && text.contains("keep: true"), "{text}");
+        assert_eq!(explained.exit(), 0);
+    }
+
+    /// The exit code is of what concerns it; what is not known is an error.
+    #[test]
+    fn the_exit_code_is_of_what_concerns_it() {
+        let exit = |state: &str, name: &str| {
+            let drifted =
+                |part: &mut HubPart| part.target.drifted = vec!["Connection/crm inputs.scopes: changed".into()];
+            HubExplanation::of(name, vec![part(state, drifted)]).unwrap().exit()
+        };
+        assert_eq!((exit("Drifted", "crm"), exit("Drifted", "other")), (3, 0));
+        assert_eq!((exit("AwaitingApproval", "crm"), exit("Unreachable", "other")), (2, 1));
     }
 
     #[test]
@@ -154,7 +329,10 @@ mod tests {
         let blocked = json!({"note": "blocked", "object": "Integration/lead", "code": "SK0101", "text": "crm is missing", "mend": "make it"});
         assert_eq!(words(&blocked), "blocked Integration/lead SK0101: crm is missing → make it");
         let kept = json!({"note": "held", "object": "Integration/lead", "path": ["connections", "CRM"], "by": "eu", "from": {"stableKey": "mine"}});
-        assert_eq!(words(&kept), "held Integration/lead connections.CRM by eu");
-        assert!(concerns(&kept, &objects("Connection/mine")) && !concerns(&kept, &objects("Connection/other")));
+        assert_eq!(words(&kept), "held Integration/lead connections.CRM by eu: mine");
+        let meant = Meant::of;
+        assert!(concerns(&kept, &meant("Connection/mine")) && !concerns(&kept, &meant("Connection/other")));
+        let step = json!({"note": "byHand", "object": "Connection/pg", "text": "supply Secret pg for \"Warehouse\" of order-export"});
+        assert!(concerns(&step, &meant("order-export")) && !concerns(&step, &meant("order")));
     }
 }

@@ -107,11 +107,22 @@ impl KeptAction {
 
     /// `update Connection/crm: inputs.scopes api → api refresh`.
     pub(super) fn line(&self) -> String {
-        let fields: Vec<String> = self.fields.iter().take(MOST_FIELDS).map(Change::words).collect();
+        let fields: Vec<String> =
+            self.fields.iter().take(MOST_FIELDS).map(|change| change.words(value::MOST)).collect();
         let more = self.fields.len().saturating_sub(MOST_FIELDS);
         let more = if more > 0 { format!("; {more} more") } else { String::new() };
         let fields = if fields.is_empty() { String::new() } else { format!(": {}{more}", fields.join("; ")) };
         format!("{} {}{fields}", self.action, self.object())
+    }
+
+    /// The action alone: `update Connection/crm`.
+    pub(super) fn title(&self) -> String {
+        format!("{} {}", self.action, self.object())
+    }
+
+    /// Every field, whole: `inputs.scopes api → api refresh`.
+    pub(super) fn changes(&self) -> Vec<String> {
+        self.fields.iter().map(|change| change.words(usize::MAX)).collect()
     }
 
     /// Why it is planned, and why a person must approve it.
@@ -121,21 +132,67 @@ impl KeptAction {
         approvals.chain(why).collect()
     }
 
-    /// Whether it changes one of these objects, or what one of them uses, or is used by.
-    pub(super) fn concerns(&self, objects: &BTreeSet<String>) -> bool {
-        let is_one = |kind: Kind, name: &str| objects.contains(&format!("{kind}/{name}"));
+    /// Whether it changes one of these objects, or what one of them uses, or is used by, or speaks of one.
+    pub(super) fn concerns(&self, meant: &Meant) -> bool {
+        let is_one = |kind: Kind, name: &str| meant.is(&format!("{kind}/{name}"));
         let affects = |affected: &Affected| is_one(Kind::Integration, &affected.name);
         let binds = |change: &Change| {
             let keys = [&change.from, &change.to].into_iter().flatten().filter_map(stable_key);
             keys.into_iter().any(|key| is_one(Kind::Connection, &names::of_stable_key(key)))
         };
-        objects.contains(self.object()) || self.impact.integrations.iter().any(affects) || self.fields.iter().any(binds)
+        let texts = [&self.reason.text].into_iter().chain(self.needs_approval.iter().map(|approval| &approval.why));
+        meant.is(self.object())
+            || self.impact.integrations.iter().any(affects)
+            || self.fields.iter().any(binds)
+            || texts.into_iter().any(|text| meant.is_in(text))
+    }
+}
+
+/// What a person asks for: one object, or those that a name may be of.
+#[derive(Debug)]
+pub(super) struct Meant {
+    objects: BTreeSet<String>,
+    /// As texts may write it.
+    names: BTreeSet<String>,
+}
+
+impl Meant {
+    /// Of what was typed: `Connection/KEY`, `Integration/NAME`, or a name that either may have.
+    pub fn of(typed: &str) -> Self {
+        let connection = |key: &str| format!("{}/{}", Kind::Connection, names::of_stable_key(key));
+        let (objects, name): (BTreeSet<String>, &str) =
+            match typed.split_once('/').and_then(|(kind, name)| Some((Kind::typed(kind)?, name))) {
+                Some((Kind::Connection, key)) => ([connection(key)].into(), key),
+                Some((kind, name)) => ([format!("{kind}/{name}")].into(), name),
+                None => ([connection(typed), format!("{}/{typed}", Kind::Integration)].into(), typed),
+            };
+        let names = objects.iter().filter_map(|object| object.split_once('/')).map(|(_, name)| name.to_string());
+        Meant { names: names.chain([name.to_string()]).filter(|name| !name.is_empty()).collect(), objects }
+    }
+
+    /// Whether this object is meant: `Kind/name`.
+    pub fn is(&self, object: &str) -> bool {
+        self.objects.contains(object)
+    }
+
+    /// Whether a text names it, as a word by itself and not as an object of another kind.
+    pub fn is_in(&self, text: &str) -> bool {
+        let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+        let stands = |name: &str, at: usize| {
+            let (before, after) = (text.get(..at).unwrap_or_default(), text.get(at + name.len()..).unwrap_or_default());
+            let is_word = !before.ends_with(is_part) && !after.starts_with(is_part);
+            let kind = before.strip_suffix('/').map(|before| before.rsplit(|c| !is_part(c)).next().unwrap_or_default());
+            let is_other = kind.and_then(Kind::typed).is_some_and(|kind| !self.is(&format!("{kind}/{name}")));
+            is_word && !is_other
+        };
+        self.names.iter().any(|name| text.match_indices(name.as_str()).any(|(at, _)| stands(name, at)))
     }
 }
 
 impl Change {
-    fn words(&self) -> String {
-        let words = |value: &Value| shorten(&value::words(value), value::MOST).into_owned();
+    /// In words, each value in at most so many columns.
+    fn words(&self, most: usize) -> String {
+        let words = |value: &Value| shorten(&value::words(value), most).into_owned();
         let path = self.path.join(".");
         match (&self.from, &self.to) {
             (Some(from), Some(to)) => format!("{path} {} → {}", words(from), words(to)),
@@ -171,7 +228,7 @@ mod tests {
             "fields": [{"path": ["inputs", "scopes"], "op": "set", "from": {"value": "api"}, "to": {"value": "more"}}],
             "impact": {"integrations": [{"name": "lead", "flows": 1, "steps": 1}], "customers": 0},
         }));
-        let of = |object: &str| BTreeSet::from([object.to_string()]);
+        let of = Meant::of;
         for (object, binding, change) in [
             ("Connection/crm", true, true),
             ("Connection/old-crm", true, false),
@@ -183,5 +240,42 @@ mod tests {
         assert_eq!(changes.line(), "update Connection/crm: inputs.scopes api → more");
         assert_eq!(binds.line(), "update Integration/lead: connections.CRM Old_CRM → crm");
         assert_eq!(changes.reasons(), ["needs approval: SK0107 another host", "why: us changed it"]);
+    }
+
+    /// "Impact counts as concern", and so does what a text names: `for "Warehouse" of order-export`.
+    #[test]
+    fn a_text_concerns_what_it_names_as_a_word() {
+        let text = "supply Secret pg with key password for \"Warehouse\" of order-export, not of Connection/slack";
+        for (typed, is_named) in [
+            ("order-export", true),
+            ("Integration/order-export", true),
+            ("order", false),
+            ("export", false),
+            ("slack", true),
+            ("Connection/slack", true),
+            ("Integration/slack", false),
+            ("Connection/", false),
+        ] {
+            assert_eq!(Meant::of(typed).is_in(text), is_named, "{typed}");
+        }
+        assert!(Meant::of("Sales_Force").is_in("variable CRM means Sales_Force"));
+        let supplies = action(json!({
+            "id": "eu/Connection/crm", "digest": "d", "action": "create",
+            "reason": {"text": "lead-router needs it"},
+        }));
+        assert!(supplies.concerns(&Meant::of("lead-router")) && !supplies.concerns(&Meant::of("lead")));
+    }
+
+    /// "explain prints all": what a line cuts is there whole.
+    #[test]
+    fn every_field_can_be_shown_whole() {
+        let long = "x".repeat(200);
+        let fields: Vec<Value> = (0..12)
+            .map(|number| json!({"path": ["inputs", format!("i{number}")], "op": "set", "to": {"value": long}}))
+            .collect();
+        let action = action(json!({"id": "eu/Connection/crm", "digest": "d", "action": "create", "fields": fields}));
+        assert!(action.line().ends_with("; 4 more"), "{}", action.line());
+        assert_eq!((action.title().as_str(), action.changes().len()), ("create Connection/crm", 12));
+        assert_eq!(action.changes()[11], format!("inputs.i11 {long}"));
     }
 }

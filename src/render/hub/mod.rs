@@ -1,23 +1,27 @@
 //! A hub as its syncer describes it: how each sync stands in each target, and the plans that wait there.
 
 mod compare;
+mod details;
 mod explain;
 mod kept;
 mod plan;
 mod status;
+mod syncer;
 
 pub use compare::Comparison;
 pub use explain::HubExplanation;
 pub use kept::KeptAction;
 pub use plan::HubPlan;
 pub use status::{HubStatus, HubSyncStatus, HubTenantStatus};
+pub use syncer::SyncerSign;
 
 use super::escape::{count, thousands};
-use super::invocation::Hub;
+use super::invocation::{Hub, quoted};
 use super::page::{Page, Span, command, plain, strong};
 use super::style::Tone;
 use super::waiting_plan::WaitingPlan;
-use crate::api::TargetStatus;
+use crate::api::{Condition, TargetStatus};
+use std::collections::BTreeSet;
 
 /// The state of a target of which the syncer has said nothing yet.
 const UNKNOWN: &str = "Unknown";
@@ -35,6 +39,21 @@ pub struct HubPart {
     pub waiting: Option<WaitingPlan>,
     /// What a plan by a person's own contexts has otherwise.
     pub compared: Option<Comparison>,
+    /// What the hub says beside that.
+    pub facts: Facts,
+}
+
+/// What a hub says of a sync and its target beside the status of the target.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The tenant that the sync copies from.
+    pub source: Option<String>,
+    /// The namespace with the target's own Tenant, where that is not the one in the hub.
+    pub target_namespace: Option<String>,
+    /// The objects that the sync names, as `Kind/name`.
+    pub named: BTreeSet<String>,
+    /// The conditions of the sync.
+    pub conditions: Vec<Condition>,
 }
 
 /// What the syncer says of a target that it has not planned yet.
@@ -76,11 +95,19 @@ impl HubPart {
         self.target.state == "AwaitingApproval"
     }
 
-    /// A kept text, in which every command names the context too.
+    /// A text of the syncer's, in which every command names the context too.
     fn with_context(&self, text: &str) -> String {
-        let plain = Hub { context: None, ..self.hub.clone() };
-        let text = text.replace(&plain.approve(), &self.hub.approve());
-        text.replace(&plain.plan(), &self.hub.plan())
+        let Some(context) = &self.hub.context else { return text.to_string() };
+        let (at, there) = (format!(" -n {}", self.hub.namespace), format!(" --context {}", quoted(context)));
+        let is_command = |line: &str| ["stablekey ", "kubectl "].iter().any(|p| line.trim_start().starts_with(p));
+        let lines = text.split('\n').map(|line| match line.find(&at) {
+            Some(found) if is_command(line) && !line.contains(" --context ") && ends_word(line, found + at.len()) => {
+                let (before, after) = line.split_at(found);
+                format!("{before}{there}{after}")
+            }
+            _ => line.to_string(),
+        });
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     /// That only the first actions are kept, where that is so.
@@ -94,45 +121,74 @@ impl HubPart {
         ))
     }
 
-    /// What is said of it where no plan is shown: one line, and what its message has on lines of its own.
-    fn lines(&self) -> Vec<String> {
-        let message = self.target.message.as_deref().unwrap_or("in sync");
-        let not_observed = "the syncer has not reconciled the last change of the sync yet".to_string();
-        let message = message.split('\n').map(str::to_string);
-        message.chain((!self.is_observed).then_some(not_observed)).collect()
+    /// What is said of it beside its state: its message, or what there is to say without one.
+    fn message(&self) -> Option<String> {
+        let has =
+            |word: &str| self.sections().iter().any(|section| section.word == word && !section.entries.is_empty());
+        let number = |count: Option<i64>| count.and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+        let counts = self.target.counts.as_ref();
+        match self.target.state.as_str() {
+            // The list says it, with what to do here.
+            "Blocked" if has("blocked") => None,
+            "Drifted" if has("drifted") => {
+                let drift = number(counts.map(|counts| counts.drift)).max(self.target.drifted.len());
+                Some(count(drift, "field drifted", "fields drifted"))
+            }
+            _ if self.target.message.is_some() => self.target.message.clone(),
+            "InSync" => Some(self.in_sync()),
+            "Applying" => Some("changes are being carried out".to_string()),
+            _ => None,
+        }
     }
 
-    /// Puts the heading on a page, with what is said where no plan is shown.
+    /// That the syncer has not seen the sync as it is now.
+    fn unobserved(&self) -> Option<&'static str> {
+        (!self.is_observed).then_some("the syncer has not reconciled the last change of the sync yet")
+    }
+
+    /// All that is said of it where no plan is shown, a line each.
+    fn lines(&self) -> Vec<String> {
+        let message = self.message().map(|message| self.with_context(&message));
+        let message = message.iter().flat_map(|message| message.split('\n')).map(str::to_string);
+        message.chain(self.unobserved().map(str::to_string)).chain(self.said_by_sections()).collect()
+    }
+
+    /// Puts the heading on a page, with what the syncer says of the target; of a plan that is shown too without the
+    /// commands, which stand below it.
     fn head(&self, page: &mut Page) {
         let tone = match exit_of(&self.target) {
-            0 => Tone::Good,
-            2 => Tone::Careful,
+            0 if !self.differs() => Tone::Good,
+            0 | 2 => Tone::Careful,
             _ => Tone::Bad,
         };
-        let mut head = vec![strong(self.title()), plain("  "), Span::new(tone, &self.target.state)];
-        let lines = if self.waiting.is_none() { self.lines() } else { Vec::new() };
-        let mut lines = lines.iter();
-        if let Some(first) = lines.next() {
-            head.push(plain(format!("  {}", self.with_context(first))));
-        }
-        page.wrap(0, 2, &head);
-        for line in lines {
-            page.line(2, &[command(self.with_context(line))]);
-        }
-        if self.waiting.is_some() && !self.is_observed {
-            page.wrap(2, 2, &[plain("the syncer has not reconciled the last change of the sync yet")]);
-        }
+        let head = [strong(self.title()), plain("  "), Span::new(tone, &self.target.state), plain("  ")];
+        let message = self.message().unwrap_or_default();
+        self.status_text(page, 0, &head, if self.waiting.is_some() { first(&message) } else { &message });
+        self.unobserved().iter().for_each(|line| page.wrap(2, 2, &[plain(line)]));
     }
 
     /// Puts the digest, alone on its line, and the command to approve it on a page.
-    fn approve(&self, page: &mut Page) {
+    fn approve(&self, page: &mut Page, is_asked: bool) {
         if let Some(digest) = self.target.digest.as_ref().filter(|_| self.awaits_approval()) {
             page.line(2, &[plain(format!("digest of what {} does in {}:", self.hub.sync, self.hub.tenant))]);
             page.line(2, &[command(digest)]);
-            page.line(2, &[plain("to approve it:")]);
-            page.line(2, &[command(self.hub.approve())]);
+            if !is_asked {
+                page.line(2, &[plain("to approve it:")]);
+                page.line(2, &[command(self.hub.approve())]);
+            }
         }
     }
+}
+
+/// The first line of a message, where what it says to do stands on the page already.
+fn first(message: &str) -> &str {
+    let first = message.split('\n').next().unwrap_or_default();
+    first.strip_suffix(": look first, then approve").unwrap_or(first)
+}
+
+/// Whether a word ends at this position.
+fn ends_word(line: &str, at: usize) -> bool {
+    line.get(at..).is_none_or(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
 #[cfg(test)]
@@ -157,11 +213,15 @@ mod tests {
             });
             serde_json::from_str(&kept.to_string()).unwrap()
         });
-        HubPart { hub, target, is_observed: true, waiting, compared: None }
+        HubPart { hub, target, is_observed: true, waiting, compared: None, facts: Facts::default() }
+    }
+
+    fn plan(part: HubPart) -> HubPlan {
+        HubPlan { parts: vec![part], ..HubPlan::default() }
     }
 
     fn text(part: HubPart) -> String {
-        HubPlan { parts: vec![part] }.text(Style::default())
+        plan(part).text(Style::default())
     }
 
     #[test]
@@ -177,7 +237,7 @@ mod tests {
     fn where_only_the_first_actions_are_kept_that_is_said() {
         let shown = text(part("AwaitingApproval", Some((1_234, "x"))));
         assert!(shown.contains("Only the first 500 of 1,234 actions are kept"), "{shown}");
-        let markdown = HubPlan { parts: vec![part("AwaitingApproval", Some((1_234, "x")))] }.markdown();
+        let markdown = plan(part("AwaitingApproval", Some((1_234, "x")))).markdown();
         assert!(markdown.contains("Only the first 500 of 1,234 actions"), "{markdown}");
     }
 

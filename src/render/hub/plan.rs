@@ -1,6 +1,6 @@
 //! The plans that wait in a hub, as text, Markdown and one document of schema `stablekey.dev/plan/v1`.
 
-use super::{HubPart, exit_of, worst};
+use super::{HubPart, SyncerSign, exit_of, first, worst};
 use crate::engine::plan::PLAN_SCHEMA;
 use crate::render::markdown::{command as command_block, escape as md};
 use crate::render::page::{Page, plain};
@@ -13,13 +13,18 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct HubPlan {
     /// By sync and target.
     pub parts: Vec<HubPart>,
+    /// Whether somebody reconciles them.
+    pub syncer: Option<SyncerSign>,
+    /// Whether it is shown to be approved now: then nobody is told the command.
+    pub is_asked: bool,
 }
 
 impl HubPlan {
     /// As the statuses say.
     pub fn exit(&self) -> u8 {
         let unread = self.parts.iter().filter_map(|part| part.compared.as_ref()?.unread.as_ref()).map(|_| 1);
-        worst(self.parts.iter().map(|part| exit_of(&part.target)).chain(unread))
+        let dead = self.syncer.iter().filter(|syncer| syncer.is_dead()).map(|_| 1);
+        worst(self.parts.iter().map(|part| exit_of(&part.target)).chain(unread).chain(dead))
     }
 
     /// For a terminal.
@@ -28,24 +33,36 @@ impl HubPlan {
         if self.parts.is_empty() {
             page.line(0, &[plain("There is no TenantSync here: nothing is planned.")]);
         }
+        if let Some(syncer) = &self.syncer {
+            syncer.warn(&mut page);
+        }
+        let mut of_sync = None;
         for part in &self.parts {
-            if part.waiting.is_some() || part.compared.is_some() {
+            let says = part.waiting.is_some() || part.compared.is_some() || !part.sections().is_empty();
+            if says {
                 page.gap();
             }
+            // Once a sync, before its targets.
+            if of_sync.replace(&part.hub.sync) != Some(&part.hub.sync) {
+                part.show_conditions(&mut page, 0);
+            }
             part.head(&mut page);
-            if let Some(waiting) = &part.waiting {
-                page.gap();
-                // Escaped as everything on a page is, whoever wrote it.
-                part.with_context(&waiting.text).lines().for_each(|line| page.line(0, &[plain(line)]));
-                part.cut().iter().for_each(|cut| page.wrap(0, 0, &[plain(cut)]));
-                page.gap();
-                part.approve(&mut page);
+            match &part.waiting {
+                Some(waiting) => {
+                    page.gap();
+                    // Escaped as everything on a page is, whoever wrote it.
+                    part.with_context(&waiting.text).lines().for_each(|line| page.line(0, &[plain(line)]));
+                    part.cut().iter().for_each(|cut| page.wrap(0, 0, &[plain(cut)]));
+                    page.gap();
+                    part.approve(&mut page, self.is_asked);
+                }
+                None => part.show_sections(&mut page, 2, |_| true),
             }
             if let Some(compared) = &part.compared {
                 page.gap();
                 compared.show(&mut page);
             }
-            if part.waiting.is_some() || part.compared.is_some() {
+            if says {
                 page.gap();
             }
         }
@@ -58,17 +75,29 @@ impl HubPlan {
     /// For a comment.
     pub fn markdown(&self) -> String {
         let mut out = String::new();
+        for syncer in self.syncer.iter().filter(|syncer| syncer.is_dead()) {
+            out.push_str(&format!("❌ {}\n\n", md(&syncer.sentence())));
+        }
+        let mut of_sync = None;
         for part in &self.parts {
             let (title, state) = (md(&part.title()), md(&part.target.state));
+            if of_sync.replace(&part.hub.sync) != Some(&part.hub.sync) {
+                part.said_by_conditions().iter().for_each(|said| out.push_str(&format!("⚠️ {}\n\n", md(said))));
+            }
             match &part.waiting {
                 Some(waiting) => {
-                    out.push_str(&format!("**{title}**: {state}\n\n{}\n", part.with_context(&waiting.markdown)));
+                    let first = md(first(&part.message().unwrap_or_default()));
+                    let kept = part.with_context(&waiting.markdown);
+                    out.push_str(&format!("**{title}**: {state}: {first}\n\n{kept}\n"));
                     part.cut().iter().for_each(|cut| out.push_str(&format!("\n{}\n", md(cut))));
                     if let Some(digest) = part.target.digest.as_ref().filter(|_| part.awaits_approval()) {
                         out.push_str(&format!("\n{}\n{}\n", command_block(digest), command_block(&part.hub.approve())));
                     }
                 }
-                None => out.push_str(&format!("- **{title}**: {state}: {}\n", md(&part.lines().join(" ")))),
+                None => {
+                    out.push_str(&format!("- **{title}**: {state}\n"));
+                    part.lines().iter().for_each(|line| out.push_str(&format!("  - {}\n", md(line))));
+                }
             }
             if let Some(compared) = &part.compared {
                 let lines: Vec<String> = compared.lines().iter().map(|line| md(line)).collect();
@@ -85,13 +114,28 @@ impl HubPlan {
             Some(format!("{}: {}", part.title(), lines.join("\n")))
         };
         let cut = |part: &HubPart| Some(format!("{}: {}", part.title(), part.cut()?));
-        self.parts.iter().flat_map(|part| [cut(part), compared(part)]).flatten().collect()
+        let dead = self.syncer.iter().filter(|syncer| syncer.is_dead()).map(SyncerSign::sentence);
+        let said = |part: &HubPart| {
+            let lines = if part.waiting.is_some() { Vec::new() } else { part.said_by_sections() };
+            let title = part.title();
+            lines.into_iter().map(move |line| format!("{title}: {line}")).collect::<Vec<_>>()
+        };
+        let mut of_sync = BTreeSet::new();
+        let conditions =
+            self.parts.iter().filter(|part| of_sync.insert(&part.hub.sync)).flat_map(|part| {
+                part.said_by_conditions().into_iter().map(|said| format!("{}: {said}", part.hub.sync))
+            });
+        let conditions: Vec<String> = conditions.collect();
+        let of_parts = self.parts.iter().flat_map(|part| said(part).into_iter().chain(cut(part)).chain(compared(part)));
+        dead.chain(conditions).chain(of_parts).collect()
     }
 
     /// For programs: the one plan as it is kept, or all in one document.
     pub fn json(&self) -> Result<Value, serde_json::Error> {
         if let [HubPart { waiting: Some(waiting), .. }] = self.parts.as_slice() {
-            return serde_json::from_str(waiting.plan.get());
+            let mut plan: Value = serde_json::from_str(waiting.plan.get())?;
+            plan["exit"] = self.exit().into();
+            return Ok(plan);
         }
         let mut merged = Merged::default();
         for part in &self.parts {
@@ -111,6 +155,8 @@ struct Merged {
     targets: BTreeMap<String, Value>,
     findings: Vec<Value>,
     syncs: BTreeSet<String>,
+    /// What is only counted: in targets of which nothing is shown but their status.
+    counted: BTreeMap<&'static str, u64>,
 }
 
 impl Merged {
@@ -143,6 +189,12 @@ impl Merged {
             target["suspended"] = Value::Bool(true);
         }
         self.targets.entry(part.hub.tenant.clone()).or_insert(target);
+        let counts = part.target.counts.clone().unwrap_or_default();
+        let notes =
+            [("blocked", counts.blocked), ("held", counts.held), ("drift", counts.drift), ("byHand", counts.by_hand)];
+        for (note, count) in notes {
+            *self.counted.entry(note).or_default() += u64::try_from(count).unwrap_or(0);
+        }
     }
 
     fn finish(mut self, exit: u8) -> Value {
@@ -153,7 +205,7 @@ impl Merged {
             "schema": PLAN_SCHEMA,
             "scope": {"tenants": self.targets.keys().collect::<Vec<_>>(), "integrations": [], "syncs": self.syncs},
             "skipped": {"otherKinds": 0},
-            "counts": counts(self.targets.values()),
+            "counts": counts(self.targets.values(), &self.counted),
             "exit": exit,
             "findings": self.findings,
             "targets": self.targets.into_values().collect::<Vec<_>>(),
@@ -184,10 +236,11 @@ fn join(target: &mut Value, mut other: Value) {
 }
 
 /// Sums over all targets, as a plan has them.
-fn counts<'t>(targets: impl Iterator<Item = &'t Value>) -> Map<String, Value> {
+fn counts<'t>(targets: impl Iterator<Item = &'t Value>, counted: &BTreeMap<&str, u64>) -> Map<String, Value> {
     const ALL: [&str; 9] =
         ["create", "update", "adopt", "delete", "needsApproval", "blocked", "held", "drift", "byHand"];
-    let mut counts: BTreeMap<&str, u64> = ALL.iter().map(|name| (*name, 0)).collect();
+    let mut counts: BTreeMap<&str, u64> =
+        ALL.iter().map(|name| (*name, counted.get(name).copied().unwrap_or(0))).collect();
     let mut one = |name: &str| counts.get_mut(name).into_iter().for_each(|count| *count += 1);
     for target in targets {
         let items = |name: &str| target.get(name).and_then(Value::as_array).into_iter().flatten();

@@ -1,12 +1,14 @@
 //! A hub at a glance: its Tenants, and how each sync stands in each target.
 
-use super::{HubPart, exit_of, worst};
+use super::{HubPart, SyncerSign, exit_of, first, worst};
 use crate::api::{Condition, TargetCounts, TargetStatus, TenantStatus};
 use crate::render::escape::{count, thousands};
 use crate::render::markdown::{command as command_block, escape as md, row, rule};
 use crate::render::page::{Page, Span, command, faint, plain, strong, width};
 use crate::render::style::{Style, Tone};
 use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// The schema of its JSON.
 const SCHEMA: &str = "stablekey.dev/hub-status/v1";
@@ -20,6 +22,10 @@ pub struct HubStatus {
     namespace: String,
     syncs: Vec<HubSyncStatus>,
     tenants: Vec<HubTenantStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    syncer: Option<Value>,
+    #[serde(skip)]
+    sign: Option<SyncerSign>,
 }
 
 /// A Tenant.
@@ -34,6 +40,9 @@ pub struct HubTenantStatus {
     region: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     environment: Option<String>,
+    /// Whether a sync into it leaves a difference there.
+    #[serde(skip)]
+    differs: bool,
 }
 
 /// A sync in one of its targets.
@@ -47,6 +56,9 @@ pub struct HubSyncStatus {
     /// The command to approve what waits.
     #[serde(skip_serializing_if = "Option::is_none")]
     approve: Option<String>,
+    /// The conditions of the sync.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    conditions: Vec<Condition>,
     /// As the status of the sync says it.
     #[serde(flatten)]
     target: TargetStatus,
@@ -70,6 +82,7 @@ impl HubTenantStatus {
             message: ready.map_or_else(not_yet, |ready| ready.message.clone()),
             region,
             environment,
+            differs: false,
         }
     }
 
@@ -77,7 +90,7 @@ impl HubTenantStatus {
     pub fn unreadable(tenant: &str, why: &str) -> Self {
         let (reason, message) = ("Unreadable".to_string(), why.to_string());
         let tenant = tenant.to_string();
-        HubTenantStatus { tenant, ready: Some(false), reason, message, region: None, environment: None }
+        HubTenantStatus { tenant, ready: Some(false), reason, message, region: None, environment: None, differs: false }
     }
 }
 
@@ -89,6 +102,7 @@ impl HubSyncStatus {
             mode: mode.to_string(),
             observed: part.is_observed,
             approve: part.awaits_approval().then(|| part.hub.approve()),
+            conditions: part.facts.conditions.clone(),
             target: part.target.clone(),
             part,
         }
@@ -97,10 +111,26 @@ impl HubSyncStatus {
 
 impl HubStatus {
     /// Of a hub.
-    pub fn of(namespace: &str, tenants: Vec<HubTenantStatus>, syncs: Vec<HubSyncStatus>) -> Self {
+    pub fn of(
+        namespace: &str,
+        tenants: Vec<HubTenantStatus>,
+        syncs: Vec<HubSyncStatus>,
+        sign: Option<SyncerSign>,
+    ) -> Self {
         let unready = tenants.iter().filter(|tenant| tenant.ready != Some(true)).map(|_| 1);
-        let exit = worst(syncs.iter().map(|sync| exit_of(&sync.target)).chain(unready));
-        HubStatus { schema: SCHEMA, exit, namespace: namespace.to_string(), syncs, tenants }
+        let dead = sign.iter().filter(|sign| sign.is_dead()).map(|_| 1);
+        let exit = worst(syncs.iter().map(|sync| exit_of(&sync.target)).chain(unready).chain(dead));
+        let is_different = |sync: &&HubSyncStatus| sync.part.differs() || exit_of(&sync.target) != 0;
+        let differing: BTreeSet<&str> =
+            syncs.iter().filter(is_different).map(|sync| sync.target.tenant.as_str()).collect();
+        let mark = |tenant: HubTenantStatus| {
+            let is_old = sign.as_ref().is_some_and(SyncerSign::is_dead);
+            let differs = is_old || differing.contains(tenant.tenant.as_str());
+            HubTenantStatus { differs, ..tenant }
+        };
+        let tenants = tenants.into_iter().map(mark).collect();
+        let syncer = sign.as_ref().map(SyncerSign::json);
+        HubStatus { schema: SCHEMA, exit, namespace: namespace.to_string(), syncs, tenants, syncer, sign }
     }
 
     /// As the statuses say.
@@ -111,10 +141,19 @@ impl HubStatus {
     /// For a terminal.
     pub fn text(&self, style: Style) -> String {
         let mut page = Page::new(style);
+        if let Some(sign) = &self.sign {
+            page.line(0, &[strong("syncer")]);
+            sign.show(&mut page);
+            page.gap();
+        }
         page.line(0, &[strong("tenants")]);
         let columns = self.tenants.iter().map(|tenant| width(&tenant.tenant)).max().unwrap_or(0);
         for tenant in &self.tenants {
-            let (mark, tone) = if tenant.ready == Some(true) { ("✓", Tone::Good) } else { ("✗", Tone::Bad) };
+            let (mark, tone) = match tenant.ready {
+                Some(true) if tenant.differs => ("·", Tone::Plain),
+                Some(true) => ("✓", Tone::Good),
+                _ => ("✗", Tone::Bad),
+            };
             let facts: Vec<&str> =
                 [&tenant.region, &tenant.environment].into_iter().flatten().map(String::as_str).collect();
             let facts = if facts.is_empty() { String::new() } else { format!("{}, ", facts.join(", ")) };
@@ -126,8 +165,9 @@ impl HubStatus {
         if self.syncs.is_empty() {
             page.line(2, &[plain("there is none")]);
         }
+        let mut of_sync = None;
         for sync in &self.syncs {
-            sync.show(&mut page);
+            sync.show(&mut page, of_sync.replace(&sync.sync) != Some(&sync.sync));
         }
         page.finish()
     }
@@ -135,9 +175,17 @@ impl HubStatus {
     /// For a comment.
     pub fn markdown(&self) -> String {
         let mut out = format!("## Stablekey hub {}\n\n", md(&self.namespace));
+        if let Some(sign) = &self.sign {
+            let mark = if sign.is_dead() { "❌ " } else { "" };
+            out.push_str(&format!("{mark}{}\n\n", md(&sign.sentence())));
+        }
         out.push_str(&(row(&["Tenant", "Ready", "Message"].map(str::to_string)) + &rule(3)));
         for tenant in &self.tenants {
-            let ready = if tenant.ready == Some(true) { "✅" } else { "❌" };
+            let ready = match tenant.ready {
+                Some(true) if tenant.differs => "ℹ️",
+                Some(true) => "✅",
+                _ => "❌",
+            };
             out.push_str(&row(&[md(&tenant.tenant), format!("{ready} {}", md(&tenant.reason)), md(&tenant.message)]));
         }
         out.push('\n');
@@ -156,31 +204,46 @@ impl HubStatus {
 }
 
 impl HubSyncStatus {
-    /// What there is to say, a line each.
-    fn said(&self) -> Vec<String> {
-        let sums = self.target.counts.as_ref().map(sums).filter(|sums| !sums.is_empty());
-        let asks = self.part.awaits_approval();
-        let message = self.part.lines();
-        // What waits, and how it is approved, stands below.
-        let message = message.into_iter().filter(|_| !asks && self.target.message.is_some());
-        let named =
-            |what: &str, lines: &[String]| lines.iter().map(|line| format!("{what}: {line}")).collect::<Vec<_>>();
-        let target = &self.target;
-        let lists = [("blocked", &target.blocked), ("kept", &target.kept), ("drifted", &target.drifted)];
-        let lists =
-            lists.into_iter().chain([("warning", &target.warnings)]).flat_map(|(what, lines)| named(what, lines));
-        sums.into_iter().chain(message).chain(lists).collect()
+    /// Its counts, in one line.
+    fn sums(&self) -> Option<String> {
+        self.target.counts.as_ref().map(sums).filter(|sums| !sums.is_empty())
     }
 
-    fn show(&self, page: &mut Page) {
+    /// What there is to say, a line each.
+    fn said(&self) -> Vec<String> {
+        // The commands of what waits stand below.
+        let asks = self.part.awaits_approval();
+        let lines = self.part.lines();
+        let message = self.part.message().map_or(0, |message| message.split('\n').count());
+        let lines =
+            lines.into_iter().enumerate().filter(|(position, _)| !asks || *position == 0 || *position >= message);
+        let conditions = self.part.said_by_conditions();
+        self.sums().into_iter().chain(conditions).chain(lines.map(|(_, line)| line)).collect()
+    }
+
+    fn show(&self, page: &mut Page, is_first: bool) {
         let tone = match exit_of(&self.target) {
-            0 => Tone::Good,
-            2 => Tone::Careful,
+            0 if !self.part.differs() => Tone::Good,
+            0 | 2 => Tone::Careful,
             _ => Tone::Bad,
         };
+        if is_first {
+            self.part.show_conditions(page, 2);
+        }
         let mode = faint(format!("  mode {}", self.mode));
         page.wrap(2, 4, &[strong(self.part.title()), plain("  "), Span::new(tone, &self.target.state), mode]);
-        self.said().iter().for_each(|line| page.wrap(4, 6, &[plain(line)]));
+        self.sums().iter().for_each(|sums| page.wrap(4, 6, &[plain(sums)]));
+        let message = self.part.message().unwrap_or_default();
+        // What waits, and how it is approved, stands below.
+        let message = if self.part.awaits_approval() { first(&message) } else { &message };
+        if !message.is_empty() {
+            self.part.status_text(page, 4, &[], message);
+        }
+        self.part.unobserved().iter().for_each(|line| page.wrap(4, 6, &[plain(line)]));
+        self.part.show_sections(page, 4, |_| true);
+        if let Some(receipt) = &self.target.receipt {
+            page.wrap(4, 6, &[faint(format!("last changed by the sync at {}", receipt.at))]);
+        }
         if let (Some(digest), Some(approve)) = (&self.target.digest, &self.approve) {
             for line in [&self.part.hub.plan(), approve, digest] {
                 page.line(4, &[command(line)]);
@@ -210,6 +273,7 @@ fn sums(counts: &TargetCounts) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Facts;
     use super::*;
     use crate::render::invocation::Hub;
 
@@ -225,19 +289,20 @@ mod tests {
             kept: vec!["Connection/crm title: held by eu".into()],
             ..TargetStatus::default()
         };
-        HubPart { hub, target, is_observed: true, waiting: None, compared: None }
+        HubPart { hub, target, is_observed: true, waiting: None, compared: None, facts: Facts::default() }
     }
 
     #[test]
     fn a_digest_and_each_command_stand_alone_on_their_lines() {
         let waits =
             HubSyncStatus::of("Plan", part("AwaitingApproval", TargetCounts { create: 2, ..Default::default() }));
-        let text = HubStatus::of("hub", Vec::new(), vec![waits]).text(Style::default());
+        let text = HubStatus::of("hub", Vec::new(), vec![waits], None).text(Style::default());
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         for line in [
             "us-to-eu → eu  AwaitingApproval  mode Plan",
             "2 to create",
-            "kept: Connection/crm title: held by eu",
+            "kept: eu keeps its own; us-to-eu does not manage it",
+            "Connection/crm title: held by eu",
             "stablekey plan --context us -n hub --sync us-to-eu --tenant eu",
             "stablekey approve us-to-eu --tenant eu --context us -n hub",
             "sha256:00",
@@ -250,7 +315,7 @@ mod tests {
     fn the_worst_state_is_the_exit_code() {
         let exit = |states: &[&str]| {
             let syncs = states.iter().map(|state| HubSyncStatus::of("Apply", part(state, TargetCounts::default())));
-            HubStatus::of("hub", Vec::new(), syncs.collect()).exit()
+            HubStatus::of("hub", Vec::new(), syncs.collect(), None).exit()
         };
         assert_eq!(exit(&["InSync", "Suspended"]), 0);
         assert_eq!(exit(&["InSync", "AwaitingApproval"]), 2);
@@ -260,6 +325,6 @@ mod tests {
         let blocked = part("AwaitingApproval", TargetCounts { blocked: 1, ..Default::default() });
         assert_eq!(exit_of(&blocked.target), 3, "what is blocked is reported although something waits");
         let unready = HubTenantStatus::of("eu", &TenantStatus::default(), None, None);
-        assert_eq!(HubStatus::of("hub", vec![unready], Vec::new()).exit(), 1);
+        assert_eq!(HubStatus::of("hub", vec![unready], Vec::new(), None).exit(), 1);
     }
 }

@@ -6,17 +6,22 @@ use super::budget::Budget;
 use super::list::{self, absence, config_map};
 use super::live::{self, Live, Reading};
 use super::pages;
-use super::paths::Paths;
+use super::paths::{Paths, segment};
 use super::role::{approver_role, hub_role};
 use super::server::{Ask, Server, Trouble};
 use super::trouble::{Doing, of_place};
 use crate::api::*;
 use crate::engine::item::ObjectId;
 use crate::tenant::PlaceError;
+use crate::tenant::sync_rules::approved_digests;
 use http::{Method, StatusCode};
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::Lease;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// As whom a person's own writes to a hub are recorded.
 const MANAGER: &str = "stablekey";
@@ -85,6 +90,24 @@ pub enum NotSet {
     Refused(String),
 }
 
+/// What the Lease of a hub's syncer says, as far as the account may know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SyncerLease {
+    /// It is there.
+    There {
+        /// Who holds it; `None`: nobody.
+        holder: Option<String>,
+        /// When it was written last.
+        renewed: Option<Timestamp>,
+        /// How long it lasts.
+        lasts: Duration,
+    },
+    /// There is none in the hub's namespace.
+    Absent,
+    /// The account may not read it, or no answer came.
+    Unknown,
+}
+
 impl Default for HubSync {
     fn default() -> Self {
         HubSync {
@@ -146,6 +169,39 @@ impl HubClient {
             Some(why) => Err(PlaceError::Failed { what: self.server.name().to_string(), why }),
             None => Ok(()),
         }
+    }
+
+    /// The Lease of this name in the hub's namespace.
+    pub fn lease(&self, name: &str) -> SyncerLease {
+        let path =
+            format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases/{}", segment(self.namespace()), segment(name));
+        match self.server.wait(self.server.ask(&Ask::get(path))) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_or(SyncerLease::Unknown, read_lease),
+            Err(trouble) if trouble.code() == Some(StatusCode::NOT_FOUND) => SyncerLease::Absent,
+            Err(_) => SyncerLease::Unknown,
+        }
+    }
+
+    /// The namespaces of this cluster that have TenantSyncs; `None` where the account may not list them.
+    pub fn hubs(&self) -> Option<BTreeSet<String>> {
+        #[derive(Deserialize)]
+        struct List {
+            items: Vec<Item>,
+        }
+        #[derive(Deserialize)]
+        struct Item {
+            metadata: Metadata,
+        }
+        #[derive(Deserialize)]
+        struct Metadata {
+            #[serde(default)]
+            namespace: String,
+        }
+        // The first page says enough: a person looks for a name.
+        let path = format!("/apis/{API_VERSION}/{}?limit={}", Kind::TenantSync.plural(), pages::PAGE);
+        let bytes = self.server.wait(self.server.ask(&Ask::get(path))).ok()?;
+        let list: List = serde_json::from_slice(&bytes).ok()?;
+        Some(list.items.into_iter().map(|item| item.metadata.namespace).filter(|name| !name.is_empty()).collect())
     }
 
     /// The bytes of a plan that waits; `None` where there is no such ConfigMap, or none in it.
@@ -216,7 +272,7 @@ impl HubSync {
     fn of(live: Live<Object<TenantSyncSpec>>) -> Self {
         let status: TenantSyncStatus = status(&live);
         let annotation = live.read.as_ref().ok().and_then(|sync| sync.metadata.annotations.get(APPROVE));
-        let standing = annotation.map(|text| digests(text)).unwrap_or_default();
+        let standing = annotation.map(|text| approved_digests(text)).unwrap_or_default();
         HubSync {
             name: live.name,
             is_observed: status.observed_generation.is_some_and(|observed| observed >= live.generation),
@@ -259,9 +315,17 @@ impl HubSync {
     }
 }
 
-/// The digests that an annotation has.
-fn digests(annotation: &str) -> BTreeSet<String> {
-    annotation.split(',').map(str::trim).filter(|digest| !digest.is_empty()).map(str::to_string).collect()
+/// How long a Lease lasts that does not say so: the default of the operator.
+const LASTS: Duration = Duration::from_secs(15);
+
+fn read_lease(lease: Lease) -> SyncerLease {
+    let spec = lease.spec.unwrap_or_default();
+    let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    SyncerLease::There {
+        holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
+        renewed: spec.renew_time.map(|time| time.0),
+        lasts: seconds.map_or(LASTS, Duration::from_secs),
+    }
 }
 
 /// What an object's status says; nothing, where that cannot be read.
@@ -289,7 +353,7 @@ mod tests {
             approvals: approvals.iter().map(approval).collect(),
             ..TenantSyncStatus::default()
         };
-        HubSync { status, standing: digests(standing), ..HubSync::default() }
+        HubSync { status, standing: approved_digests(standing), ..HubSync::default() }
     }
 
     /// Other approvals stay while they are of use: current in another target, or begun there.
@@ -305,6 +369,22 @@ mod tests {
         assert_eq!(kept, ["b".to_string(), "c".to_string()].into());
         assert!(sync.is_spent("ap", "d") && !sync.is_spent("eu", "d") && !sync.is_spent("us", "c"));
         assert!(sync.is_begun("us", "c") && !sync.is_begun("ap", "d"));
+    }
+
+    #[test]
+    fn a_lease_says_who_holds_it_and_since_when() {
+        let read = |json: &str| read_lease(serde_json::from_str(json).unwrap());
+        let at = "2026-11-28T00:41:03.5Z".parse::<Timestamp>().unwrap();
+        assert_eq!(
+            read(
+                r#"{"metadata": {}, "spec": {"holderIdentity": "a", "leaseDurationSeconds": 3,
+                "renewTime": "2026-11-28T00:41:03.500000Z"}}"#
+            ),
+            SyncerLease::There { holder: Some("a".into()), renewed: Some(at), lasts: Duration::from_secs(3) }
+        );
+        let nobody = SyncerLease::There { holder: None, renewed: None, lasts: LASTS };
+        assert_eq!(read(r#"{"metadata": {}, "spec": {"holderIdentity": "", "leaseDurationSeconds": -1}}"#), nobody);
+        assert_eq!(read(r#"{"metadata": {}}"#), nobody);
     }
 
     #[test]

@@ -128,16 +128,26 @@ fn what_waits_is_shown_explained_and_approved_without_a_right_on_any_secret() {
     assert!(person.run(&["status", "-o", "markdown"]).out.contains(&approve.replace(" --context us", "")));
 
     let explained = person.run(&["explain", "Connection/crm"]);
-    assert_eq!(explained.code, 0, "{}", explained.words());
+    assert_eq!(explained.code, 2, "{}", explained.words());
     assert!(explained.out.contains("create Connection/crm") && explained.out.contains("create Integration/lead"));
     let explained = person.json(&["explain", "Integration/lead"]);
     assert_eq!(explained["targets"][0]["actions"][1]["id"], "eu/Integration/lead");
-    assert!(person.run(&["explain", "other"]).out.contains("nothing that waits concerns other"));
+    let other = person.run(&["explain", "other"]);
+    assert!(other.code == 1 && other.words().contains("concerns other"), "{}", other.words());
 
-    // Nobody approves blind.
-    let blind = person.run(&["approve", "us-to-eu"]);
-    assert_eq!(blind.code, 1);
-    assert!(blind.err.contains("there is no terminal to ask on"), "{}", blind.err);
+    // Nobody approves blind: the command that does is printed, ready to be pasted.
+    let ready = format!("{approve} --digest {digest}").replace(" --context us", "");
+    for (arguments, why) in [
+        (["approve", "us-to-eu"].as_slice(), "there is no terminal to ask on"),
+        (&["approve", "us-to-eu", "--yes"], "--yes takes the digest"),
+    ] {
+        let blind = person.run(arguments);
+        assert_eq!(blind.code, 1);
+        assert!(blind.err.contains(why) && blind.has_line(&ready), "{}", blind.err);
+        // What is being run is not what is to be run next.
+        assert!(blind.out.contains(&digest) && !blind.out.contains("stablekey approve"), "{}", blind.out);
+    }
+    assert_eq!(plan.out.matches("stablekey approve").count(), 1, "{}", plan.out);
     let other = format!("sha256:{}", "0".repeat(64));
     let wrong = person.run(&["approve", "us-to-eu", "--digest", &other, "--yes"]);
     assert_eq!(wrong.code, 1);
@@ -154,6 +164,7 @@ fn what_waits_is_shown_explained_and_approved_without_a_right_on_any_secret() {
         "{}",
         approved.out
     );
+    assert!(approved.words().contains("your account cannot read the Lease stablekey-syncer"), "{}", approved.out);
     until_stands(&stage, "eu", "InSync");
     assert_eq!(field(&stage.eu, "connection/crm", SCOPES), "api");
     let managers = run(stage.us.kubectl().args(["get", SYNC, "--show-managed-fields", "-o", "json"])).unwrap();
@@ -166,7 +177,9 @@ fn what_waits_is_shown_explained_and_approved_without_a_right_on_any_secret() {
     assert!(again.err.contains("Nothing waits for approval"), "{}", again.err);
     assert_eq!((person.run(&["plan"]).code, person.run(&["status"]).code), (0, 0));
     let asked = stage.us.cluster().audit_since(mark).unwrap().into_iter().filter(|r| r.user == person.user);
-    let asked: Vec<_> = asked.filter(|r| r.code.to_string() == "403" || r.resource == "secrets").collect();
+    // Whether a syncer runs it may not know; that is said.
+    let asked = asked.filter(|r| r.code.to_string() == "403" && r.resource != "leases" || r.resource == "secrets");
+    let asked: Vec<_> = asked.collect();
     assert!(asked.is_empty(), "{asked:?}");
 }
 
@@ -274,6 +287,139 @@ fn what_was_carried_out_before_is_approved_again() {
     let _syncer = stage.syncer();
     until("it is spent", || field(&stage.us, SYNC, ".status.approvals[*].digest") == there);
     assert_eq!(field(&stage.us, SYNC, ".status.approvals[*].left"), "");
+}
+
+/// "Never 'in sync' beside a difference", and what is kept, warned of or approved in vain is named.
+#[test]
+fn what_the_target_keeps_is_named_and_nothing_is_called_in_sync_beside_it() {
+    let stage = Stage::new("beside");
+    stage.in_eu(&[connection("crm", "mine")]);
+    stage.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
+    let _syncer = stage.syncer();
+    until_stands(&stage, "eu", "InSync");
+    let (person, administrator, here) = (Person::approver(&stage), Person::administrator(&stage), stage.us.name());
+    for command in ["plan", "status"] {
+        let answer = person.run(&[command]);
+        assert_eq!(answer.code, 0, "{}", answer.words());
+        for named in ["in sync but for 1 field that the target keeps", "Connection/crm inputs.scopes", "keep: true"] {
+            assert!(answer.words().contains(named), "{command}: {named}\n{}", answer.out);
+        }
+        assert!(!answer.out.contains("eu  ✓"), "{}", answer.out);
+        let markdown = person.run(&[command, "-o", "markdown"]);
+        assert!(markdown.out.contains("Connection/crm inputs.scopes"), "{}", markdown.out);
+    }
+    let json = person.run(&["plan", "-o", "json"]);
+    assert!(json.out.contains("\"held\": 1") && json.err.contains("inputs.scopes"), "{}", json.words());
+    let explained = person.run(&["explain", "Connection/crm"]);
+    assert!(explained.code == 0 && explained.out.contains("Connection/crm inputs.scopes"), "{}", explained.words());
+
+    // What the hub does not keep is not reassured of.
+    let unknown = person.run(&["explain", "Integration/lead"]);
+    assert_eq!((unknown.code, unknown.out.as_str()), (1, ""), "{}", unknown.words());
+    assert!(unknown.words().contains("nothing that waits, is kept, drifted or blocked"), "{}", unknown.err);
+    assert!(
+        unknown.has_line(&format!("stablekey explain Integration/lead -n {here} --target eu=CONTEXT")),
+        "{}",
+        unknown.err
+    );
+    let there = administrator.run(&["explain", "Integration/lead", "--context", "us", "--target", "eu=eu"]);
+    assert!(there.code == 0 && there.words().contains("an integration in eu"), "{}", there.words());
+    let nosuch = administrator.run(&["explain", "nosuch", "--context", "us", "--target", "eu=eu"]);
+    assert!(nosuch.code == 1 && nosuch.err.contains("nothing is called nosuch"), "{}", nosuch.words());
+    let misspelt = person.run(&["explain", "Conection/crm"]);
+    assert!(misspelt.code == 1 && misspelt.err.contains("did you mean Connection/crm?"), "{}", misspelt.words());
+
+    let stale = format!("stablekey.dev/approve=sha256:{}", "0".repeat(64));
+    kubectl(&stage.us, &["annotate", SYNC, &stale]);
+    let condition = ".status.conditions[?(@.type==\"StaleApproval\")].status";
+    until_field(&stage.us, SYNC, condition, "True");
+    let take_back = format!("kubectl annotate -n {here} tenantsync us-to-eu stablekey.dev/approve-");
+    for command in ["plan", "status"] {
+        let answer = person.run(&[command]);
+        assert!(answer.out.contains("! StaleApproval") && answer.has_line(&take_back), "{}", answer.out);
+    }
+    let json = person.json(&["status"]);
+    let conditions = json["syncs"][0]["conditions"].as_array().unwrap();
+    assert!(conditions.iter().any(|condition| condition["type"] == "StaleApproval"), "{conditions:?}");
+    assert!(person.run(&["plan", "-o", "json"]).err.contains("StaleApproval"));
+}
+
+/// Drift is named, with a remedy that a hub has.
+#[test]
+fn drift_is_named_with_what_puts_it_back_on_a_hub() {
+    let stage = Stage::new("drifts");
+    stage.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Apply")]);
+    let _syncer = stage.syncer();
+    until_stands(&stage, "eu", "InSync");
+    let patch = json!({"spec": {"inputs": {"scopes": {"value": "theirs"}}}}).to_string();
+    kubectl(&stage.eu, &["patch", "connection/crm", "--type=merge", "--field-manager=kubectl-edit", "-p", &patch]);
+    until_stands(&stage, "eu", "Drifted");
+    let person = Person::approver(&stage);
+    let both = format!(
+        "policy.drift: Correct in both Tenants eu: the hub's (namespace {}) and its own, in its cluster (namespace {})",
+        stage.us.name(),
+        stage.eu.name()
+    );
+    for command in ["plan", "status"] {
+        let answer = person.run(&[command]);
+        assert_eq!(answer.code, 3, "{}", answer.words());
+        for named in ["Connection/crm inputs.scopes", "by kubectl-edit", both.as_str(), "change it in us"] {
+            assert!(answer.words().contains(named), "{command}: {named}\n{}", answer.out);
+        }
+        assert!(!answer.words().contains("adopt"), "no such command on a hub: {}", answer.out);
+    }
+    assert_eq!((person.run(&["explain", "crm"]).code, person.run(&["explain", "lead"]).code), (3, 1));
+}
+
+/// A dead syncer is noticed.
+#[test]
+fn where_no_syncer_runs_that_is_said_before_and_after_an_approval() {
+    let stage = waiting("dead");
+    let syncer = stage.syncer();
+    until_stands(&stage, "eu", "AwaitingApproval");
+    let (person, administrator) = (Person::approver(&stage), Person::administrator(&stage));
+    let lease = "lease/stablekey-syncer";
+    let alive = administrator.run(&["status", "--context", "us"]);
+    assert!(alive.code == 2 && alive.out.contains("✓ the Lease stablekey-syncer was renewed"), "{}", alive.words());
+    assert_eq!(administrator.json(&["status", "--context", "us"])["syncer"]["state"], "Running");
+    drop(syncer);
+    let long_ago = json!({"spec": {"renewTime": "2020-01-01T00:00:00.000000Z"}}).to_string();
+    kubectl(&stage.us, &["patch", lease, "--type=merge", "-p", &long_ago]);
+    for command in ["plan", "status"] {
+        let dead = administrator.run(&[command, "--context", "us"]);
+        assert!(dead.code == 1 && dead.words().contains("no syncer runs"), "{}", dead.words());
+    }
+    let unknown = person.run(&["status"]);
+    assert_eq!(unknown.code, 2, "{}", unknown.words());
+    assert!(unknown.words().contains("whether a syncer runs is not known"), "{}", unknown.out);
+    let approved = administrator.run(&["approve", "us-to-eu", "--context", "us", "--digest", &digest(&stage)]);
+    assert_eq!(approved.code, 0, "{}", approved.words());
+    assert!(approved.words().contains("Nobody carries it out now"), "{}", approved.out);
+}
+
+/// A wrong -n does not look like a hub in which all is well.
+#[test]
+fn a_namespace_that_is_no_hub_is_an_error_that_says_where_hubs_are() {
+    let stage = waiting("nohub");
+    let empty = stage.us.cluster().namespace("nohub-empty");
+    let in_namespace = |namespace: &Namespace<'static>, arguments: &[&str]| {
+        let person = Person { namespace: namespace.name().to_string(), ..Person::administrator(&stage) };
+        person.run(arguments)
+    };
+    for arguments in [["status"].as_slice(), &["plan"], &["explain", "crm"], &["approve", "us-to-eu"]] {
+        let nothing = in_namespace(&empty, &[arguments, &["--context", "us"]].concat());
+        assert_eq!((nothing.code, nothing.out.as_str()), (1, ""), "{}", nothing.words());
+        assert!(nothing.err.contains("is no hub: it has no TenantSync and no Tenant"), "{}", nothing.err);
+        assert!(nothing.err.contains("TenantSyncs are in namespace"), "{}", nothing.err);
+    }
+    let tenant = in_namespace(&stage.eu, &["status", "--context", "eu"]);
+    assert!(tenant.code == 1 && tenant.err.contains("it is the tenant eu"), "{}", tenant.words());
+    let reader = Person::with(&empty, "reader", &hub_role(empty.name()));
+    let reader = reader.run(&["status"]);
+    assert!(reader.code == 1 && reader.has_line("kubectl get tenantsyncs -A"), "{}", reader.words());
+    let todo = in_namespace(&stage.us, &["status", "--todo", "--context", "us"]);
+    let status = format!("stablekey status --context us -n {}", stage.us.name());
+    assert!(todo.code == 1 && todo.has_line(&status), "{}", todo.words());
 }
 
 /// "who must have the verb approve".

@@ -1,0 +1,235 @@
+//! What the status of a sync names in one target beside what waits: blocked, drifted and kept fields, manual steps,
+//! warnings and conditions, each with what to do.
+
+use super::HubPart;
+use crate::api::{Condition, TargetStatus};
+use crate::render::escape::{count, thousands};
+use crate::render::page::{Page, Span, command, faint, plain};
+use crate::render::style::Tone;
+
+/// The conditions that a page says by itself: by the state of each target, and by its lists.
+const SAID_OTHERWISE: [&str; 7] = ["Ready", "InSync", "Reconciling", "Stalled", "Warnings", "Kept", "Drifted"];
+
+/// One list of a status.
+#[derive(Debug)]
+pub(super) struct Section {
+    tone: Tone,
+    /// `kept`, and what that means.
+    pub word: &'static str,
+    meaning: String,
+    /// What the status names.
+    pub entries: Vec<String>,
+    /// How many more there are that it only counts.
+    more: usize,
+    /// What to do: sentences.
+    advice: Vec<String>,
+}
+
+/// What the status says of manual steps.
+fn manual(target: &TargetStatus) -> Vec<String> {
+    // A status of a newer syncer names the first; the field is read where this version knows it.
+    let value = serde_json::to_value(target).unwrap_or_default();
+    let steps = value.get("manual").and_then(serde_json::Value::as_array).into_iter().flatten();
+    steps.filter_map(serde_json::Value::as_str).map(str::to_string).collect()
+}
+
+impl HubPart {
+    /// What the status names, the worst first.
+    pub(super) fn sections(&self) -> Vec<Section> {
+        let counts = self.target.counts.clone().unwrap_or_default();
+        let (tenant, sync) = (&self.hub.tenant, &self.hub.sync);
+        let section = |(tone, word, meaning): (Tone, &'static str, String), entries: &[String], all: i64| {
+            let more = usize::try_from(all).unwrap_or(0).saturating_sub(entries.len());
+            Section { tone, word, meaning, entries: entries.to_vec(), more, advice: Vec::new() }
+        };
+        let drift = format!("changed in {tenant} by others since {sync} wrote it, and left so");
+        let kept = format!("{tenant} keeps its own; {sync} does not manage it");
+        let sections = [
+            section((Tone::Bad, "blocked", String::new()), &self.target.blocked, counts.blocked),
+            Section {
+                advice: self.after_drift(),
+                ..section((Tone::Careful, "drifted", drift), &self.target.drifted, counts.drift)
+            },
+            Section {
+                advice: self.about_kept(),
+                ..section((Tone::Careful, "kept", kept), &self.target.kept, counts.held)
+            },
+            section((Tone::Plain, "manual steps", String::new()), &manual(&self.target), counts.by_hand),
+            section((Tone::Careful, "warnings", String::new()), &self.target.warnings, 0),
+        ];
+        sections.into_iter().filter(|section| !section.is_empty()).collect()
+    }
+
+    /// Whether something is there otherwise than it is desired, or is probably not meant so.
+    pub(super) fn differs(&self) -> bool {
+        self.sections().iter().any(|section| section.word != "manual steps")
+    }
+
+    /// What is said of a target that is in sync.
+    pub(super) fn in_sync(&self) -> String {
+        let sections = self.sections();
+        let number = |word: &str| sections.iter().find(|s| s.word == word).map_or(0, Section::number);
+        let kept = match number("kept") {
+            0 => String::new(),
+            kept => {
+                let (one, many) = self.kept_things();
+                format!(" but for {} that the target keeps", count(kept, one, many))
+            }
+        };
+        let steps = number("manual steps");
+        let steps =
+            if steps == 0 { String::new() } else { format!("; {}", count(steps, "manual step", "manual steps")) };
+        let warnings = number("warnings");
+        let warnings =
+            if warnings == 0 { String::new() } else { format!("; {}", count(warnings, "warning", "warnings")) };
+        format!("in sync{kept}{steps}{warnings}")
+    }
+
+    /// Whether a kept entry is a field: `Connection/crm title: …`; else a whole object.
+    fn kept_things(&self) -> (&'static str, &'static str) {
+        let kept = &self.target.kept;
+        match (kept.iter().any(|entry| is_field(entry)), kept.iter().all(|entry| is_field(entry))) {
+            (_, true) => ("field", "fields"),
+            (false, _) => ("object", "objects"),
+            (true, false) => ("field or object", "fields and objects"),
+        }
+    }
+
+    fn source(&self) -> &str {
+        self.facts.source.as_deref().unwrap_or("the source")
+    }
+
+    fn override_(&self) -> String {
+        format!("add an override to TenantSync {} (tenant, object, field, keep: true, reason)", self.hub.sync)
+    }
+
+    fn after_drift(&self) -> Vec<String> {
+        let (tenant, here) = (&self.hub.tenant, &self.hub.namespace);
+        let both = match &self.facts.target_namespace {
+            None => format!("set policy.drift: Correct in Tenant {tenant} (namespace {here})"),
+            Some(there) => format!(
+                "set policy.drift: Correct in both Tenants {tenant}: the hub's (namespace {here}) and its own, in its \
+                 cluster (namespace {there})"
+            ),
+        };
+        vec![
+            format!("to put it back: change it back in {tenant} with kubectl; or {both}"),
+            format!("to keep it: change it in {}, or {}", self.source(), self.override_()),
+        ]
+    }
+
+    fn about_kept(&self) -> Vec<String> {
+        let (tenant, sync, source) = (&self.hub.tenant, &self.hub.sync, self.source());
+        let kept = &self.target.kept;
+        let of_fields = [
+            format!("to have the value of {source}: set it in {tenant} with kubectl; from then on {sync} manages it"),
+            format!("to keep it for good: {}", self.override_()),
+        ];
+        let of_objects =
+            format!("an object that nobody desires any more: delete it in {tenant} where it is not needed");
+        let fields = kept.is_empty() || kept.iter().any(|entry| is_field(entry));
+        let objects = kept.iter().any(|entry| !is_field(entry));
+        let of_fields = of_fields.into_iter().filter(|_| fields);
+        of_fields.chain(Some(of_objects).filter(|_| objects)).collect()
+    }
+
+    /// The conditions of the sync that no list says.
+    pub(super) fn conditions(&self) -> impl Iterator<Item = &Condition> {
+        let shown = |c: &&Condition| c.status == "True" && !SAID_OTHERWISE.contains(&c.type_.as_str());
+        self.facts.conditions.iter().filter(shown)
+    }
+
+    /// Puts the conditions of the sync on a page.
+    pub(super) fn show_conditions(&self, page: &mut Page, indent: usize) {
+        for condition in self.conditions() {
+            let head = [Span::new(Tone::Careful, format!("! {}", condition.type_)), plain("  ")];
+            self.status_text(page, indent, &head, &condition.message);
+        }
+    }
+
+    /// Puts the lists of the status on a page: of those entries that `is_shown` wants.
+    pub(super) fn show_sections(&self, page: &mut Page, indent: usize, is_shown: impl Fn(&str) -> bool) {
+        for section in self.sections() {
+            let entries: Vec<&String> = section.entries.iter().filter(|entry| is_shown(entry)).collect();
+            let more = if entries.len() == section.entries.len() { section.more } else { 0 };
+            if entries.is_empty() && more == 0 {
+                continue;
+            }
+            let meaning = if section.meaning.is_empty() { String::new() } else { format!(": {}", section.meaning) };
+            page.wrap(indent, indent + 4, &[Span::new(section.tone, section.word), faint(meaning)]);
+            entries.iter().for_each(|entry| self.status_text(page, indent + 2, &[], entry));
+            if more > 0 {
+                page.wrap(indent + 2, indent + 4, &[faint(section.not_named(more))]);
+            }
+            for (position, advice) in section.advice.iter().enumerate() {
+                let arrow = if position == 0 { "→ " } else { "  " };
+                page.wrap(indent + 2, indent + 4, &[plain(format!("{arrow}{advice}"))]);
+            }
+        }
+    }
+
+    /// The same as items of a Markdown list, and for where there is no page.
+    pub(super) fn said_by_sections(&self) -> Vec<String> {
+        let of = |section: Section| {
+            let entries = section.entries.iter().map(|entry| format!("{}: {}", section.word, one_line(entry)));
+            let more = (section.more > 0).then(|| format!("{}: {}", section.word, section.not_named(section.more)));
+            let advice = section.advice.iter().map(|advice| format!("→ {advice}"));
+            entries.chain(more).chain(advice).collect::<Vec<_>>()
+        };
+        self.sections().into_iter().flat_map(of).collect()
+    }
+
+    /// The conditions as text.
+    pub(super) fn said_by_conditions(&self) -> Vec<String> {
+        self.conditions().map(|c| format!("{}: {}", c.type_, one_line(&self.with_context(&c.message)))).collect()
+    }
+
+    /// A text of a status on a page: its first line is wrapped, behind `head`; what follows is for copying, and stands
+    /// on lines of its own.
+    pub(super) fn status_text(&self, page: &mut Page, indent: usize, head: &[Span], text: &str) {
+        let text = self.with_context(text);
+        let mut lines = text.split('\n').filter(|line| !line.trim().is_empty());
+        let first: Vec<Span> = head.iter().cloned().chain(lines.next().map(|line| plain(line.trim_end()))).collect();
+        page.wrap(indent, indent + 2, &first);
+        for line in lines {
+            match is_copied(line) {
+                true => page.line(indent + 2, &[command(line.trim())]),
+                false => page.wrap(indent + 2, indent + 4, &[plain(line.trim())]),
+            }
+        }
+    }
+}
+
+impl Section {
+    fn is_empty(&self) -> bool {
+        self.number() == 0
+    }
+
+    /// How many entries it has, named or not.
+    fn number(&self) -> usize {
+        self.entries.len() + self.more
+    }
+
+    fn not_named(&self, more: usize) -> String {
+        let more = thousands(more);
+        if self.entries.is_empty() {
+            format!("{more}, which the status does not name")
+        } else {
+            format!("… and {more} more")
+        }
+    }
+}
+
+/// Whether a line of a status is for copying: a command, or a digest.
+fn is_copied(line: &str) -> bool {
+    ["stablekey ", "kubectl ", "sha256:"].iter().any(|start| line.trim_start().starts_with(start))
+}
+
+/// `Connection/crm title: held by eu` is of a field, `Integration/lead: held by eu` of an object.
+fn is_field(entry: &str) -> bool {
+    entry.split(": ").next().unwrap_or(entry).contains(' ')
+}
+
+fn one_line(text: &str) -> String {
+    text.split('\n').collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,175 @@
+//! Whether a syncer looks after a hub: by its Lease, where the account may read that.
+
+use crate::render::page::{Page, Span, command, plain};
+use crate::render::style::Tone;
+use crate::tenant::hub::HubAddress;
+use crate::tenant::kubernetes::hub::SyncerLease;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// How much longer than it lasts a Lease must not have been renewed until it is said that nobody does: clocks differ,
+/// and whoever takes over needs a moment.
+const GRACE: i64 = 60;
+
+/// What is known of the syncer of a hub.
+#[derive(Clone, Debug)]
+pub struct SyncerSign {
+    /// The hub.
+    pub hub: HubAddress,
+    /// The name of the Lease.
+    pub name: &'static str,
+    /// What the Lease says.
+    pub lease: SyncerLease,
+    /// The newest time in the statuses of the hub.
+    pub newest: Option<Timestamp>,
+    /// The time here.
+    pub now: Timestamp,
+}
+
+impl SyncerSign {
+    /// Whether surely nobody reconciles the hub: what its statuses say is of an earlier time.
+    pub fn is_dead(&self) -> bool {
+        match &self.lease {
+            SyncerLease::There { renewed: Some(renewed), lasts, .. } => {
+                let lasts = i64::try_from(lasts.as_secs()).unwrap_or(i64::MAX);
+                self.seconds_since(*renewed) > lasts.saturating_add(GRACE)
+            }
+            SyncerLease::There { renewed: None, holder, .. } => holder.is_none(),
+            SyncerLease::Absent | SyncerLease::Unknown => false,
+        }
+    }
+
+    fn seconds_since(&self, then: Timestamp) -> i64 {
+        self.now.as_second().saturating_sub(then.as_second())
+    }
+
+    fn ago(&self, then: Timestamp) -> String {
+        match self.seconds_since(then) {
+            seconds @ ..120 => format!("{} s ago", seconds.max(0)),
+            seconds @ 120..7_200 => format!("{} min ago", seconds / 60),
+            seconds @ 7_200..172_800 => format!("{} h ago", seconds / 3_600),
+            seconds => format!("{} days ago", seconds / 86_400),
+        }
+    }
+
+    /// What is known, in one sentence.
+    pub fn sentence(&self) -> String {
+        let (name, namespace) = (self.name, &self.hub.namespace);
+        let newest = || self.newest.map(|at| format!("; the newest entry in a status was made {}", self.ago(at)));
+        match &self.lease {
+            SyncerLease::There { holder, renewed, .. } => {
+                let renewed = renewed.map(|at| self.ago(at));
+                let holder = match (holder, renewed) {
+                    (Some(holder), Some(ago)) => format!("was renewed {ago} by {holder}"),
+                    (Some(holder), None) => format!("is held by {holder}"),
+                    (None, Some(ago)) => format!("is held by nobody; it was released {ago}"),
+                    (None, None) => "is held by nobody".to_string(),
+                };
+                let dead = if self.is_dead() { ": no syncer runs, and the statuses here are out of date" } else { "" };
+                format!("the Lease {name} {holder}{dead}")
+            }
+            SyncerLease::Absent => format!(
+                "there is no Lease {name} in namespace {namespace}: no syncer ran here, or it keeps its Lease in \
+                 another namespace{}",
+                newest().unwrap_or_default()
+            ),
+            SyncerLease::Unknown => format!(
+                "your account cannot read the Lease {name} in namespace {namespace}: whether a syncer runs is not \
+                 known{}",
+                newest().unwrap_or_default()
+            ),
+        }
+    }
+
+    /// The commands by which a person finds out more.
+    pub fn commands(&self) -> Vec<String> {
+        let context = self.hub.context.iter().map(|context| format!(" --context {}", super::quoted(context)));
+        let at = format!("{} -n {}", context.collect::<String>(), self.hub.namespace);
+        vec![format!("kubectl get pods{at} -l app.kubernetes.io/name=stablekey")]
+    }
+
+    /// Puts it on a page, where nobody runs.
+    pub(super) fn warn(&self, page: &mut Page) {
+        if self.is_dead() {
+            page.wrap(0, 2, &[Span::new(Tone::Bad, "✗"), plain(format!(" {}", self.sentence()))]);
+            self.commands().iter().for_each(|line| page.line(2, &[command(line)]));
+        }
+    }
+
+    /// Puts it on a page.
+    pub(super) fn show(&self, page: &mut Page) {
+        let (mark, tone) = match &self.lease {
+            _ if self.is_dead() => ("✗", Tone::Bad),
+            SyncerLease::There { holder: Some(_), .. } => ("✓", Tone::Good),
+            _ => ("·", Tone::Careful),
+        };
+        page.wrap(2, 4, &[Span::new(tone, mark), plain(format!(" {}", self.sentence()))]);
+        let commands = if self.is_dead() { self.commands() } else { Vec::new() };
+        commands.iter().for_each(|line| page.line(4, &[command(line)]));
+    }
+
+    /// For programs.
+    pub(super) fn json(&self) -> Value {
+        let (state, holder, renewed) = match &self.lease {
+            SyncerLease::There { holder, renewed, .. } if self.is_dead() => ("Dead", holder.clone(), *renewed),
+            SyncerLease::There { holder: Some(holder), renewed, .. } => ("Running", Some(holder.clone()), *renewed),
+            SyncerLease::There { holder: None, renewed, .. } => ("Released", None, *renewed),
+            SyncerLease::Absent => ("NoLease", None, None),
+            SyncerLease::Unknown => ("Unknown", None, None),
+        };
+        json!({
+            "lease": self.name, "state": state, "holder": holder,
+            "renewed": renewed.map(|at| at.to_string()), "newestStatus": self.newest.map(|at| at.to_string()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::Style;
+    use std::time::Duration;
+
+    fn sign(lease: SyncerLease) -> SyncerSign {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let hub = HubAddress { context: Some("us 1".into()), namespace: "us-prod".into() };
+        SyncerSign { hub, name: "stablekey-syncer", lease, newest: Some(at(6_400)), now: at(10_000) }
+    }
+
+    fn there(holder: Option<&str>, renewed: Option<i64>) -> SyncerSign {
+        sign(SyncerLease::There {
+            holder: holder.map(str::to_string),
+            renewed: renewed.map(|second| Timestamp::from_second(second).unwrap()),
+            lasts: Duration::from_secs(15),
+        })
+    }
+
+    /// A dead syncer is noticed; one that is being replaced, or whose clock is a little off, is none.
+    #[test]
+    fn who_has_not_renewed_its_lease_for_long_is_dead() {
+        for (lease, is_dead, words) in [
+            (there(Some("pod-1"), Some(9_997)), false, "the Lease stablekey-syncer was renewed 3 s ago by pod-1"),
+            (there(Some("pod-1"), Some(9_926)), false, "renewed 74 s ago"),
+            (there(Some("pod-1"), Some(9_924)), true, "renewed 76 s ago by pod-1: no syncer runs"),
+            (there(Some("pod-1"), Some(10_900)), false, "renewed 0 s ago"),
+            (there(None, Some(9_990)), false, "is held by nobody; it was released 10 s ago"),
+            (there(None, Some(4_000)), true, "it was released 100 min ago: no syncer runs"),
+            (there(None, None), true, "is held by nobody: no syncer runs"),
+            (there(Some("pod-1"), None), false, "is held by pod-1"),
+            (sign(SyncerLease::Absent), false, "there is no Lease stablekey-syncer in namespace us-prod"),
+            (sign(SyncerLease::Unknown), false, "the newest entry in a status was made 60 min ago"),
+        ] {
+            assert_eq!(lease.is_dead(), is_dead, "{lease:?}");
+            assert!(lease.sentence().contains(words), "{}", lease.sentence());
+        }
+    }
+
+    #[test]
+    fn what_to_look_at_can_be_pasted() {
+        let mut page = Page::new(Style { width: 40, ..Style::default() });
+        there(None, Some(4_000)).warn(&mut page);
+        let text = page.finish();
+        let command = "  kubectl get pods --context 'us 1' -n us-prod -l app.kubernetes.io/name=stablekey\n";
+        assert!(text.ends_with(command), "{text}");
+    }
+}
