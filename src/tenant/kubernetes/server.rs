@@ -172,7 +172,7 @@ pub enum Trouble {
     #[error("{0}")]
     NoAnswer(String),
     /// It was asked, only to read, and its answer is larger than is read.
-    #[error("its answer is larger than {} MiB", LARGEST >> 20)]
+    #[error("its answer is larger than {} MiB, or a line of it than {}", LARGEST >> 20, LARGEST_LINE >> 20)]
     TooLarge,
     /// It said no.
     #[error("{}", said(.0))]

@@ -1,8 +1,12 @@
 //! Mode `Plan`, approvals, and the volume guard.
 
 use super::stage::*;
+use crate::proxy::Fate;
 use crate::replica::until;
+use http::StatusCode;
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn target(stage: &Stage, path: &str) -> String {
     field(&stage.us, SYNC, &format!(".status.targets[0].{path}"))
@@ -223,4 +227,64 @@ fn two_syncs_are_approved_one_by_one() {
     until_field(&stage.eu, "integration/lead", ".metadata.name", "lead");
     stands(&stage, "InSync");
     assert_eq!(field(&stage.eu, "integration/billing", ".metadata.name"), "");
+}
+
+/// An approval of which a part can never be done holds up nobody else.
+#[test]
+fn an_approval_that_cannot_be_finished_holds_up_no_other_sync() {
+    let stage = Stage::new("stuck");
+    let refuses = Arc::new(AtomicBool::new(true));
+    let _way = stage.way_to_eu({
+        let refuses = refuses.clone();
+        move |seen| match seen.writes() && seen.path.contains("/connections/bad") && refuses.load(Ordering::SeqCst) {
+            true => Fate::Say(StatusCode::FORBIDDEN, None),
+            false => Fate::Pass,
+        }
+    });
+    let _syncer = stage.syncer();
+    let mut other = sync("Apply");
+    other["metadata"]["name"] = json!("other");
+    other["spec"]["integrations"] = json!(["billing"]);
+    let mut first = sync("Plan");
+    first["spec"]["integrations"] = json!(["lead"]);
+    stage.in_us(&[
+        connection("bad", "api"),
+        connection("good", "api"),
+        integration("lead", &["bad", "good"]),
+        connection("erp", "0"),
+        integration("billing", &["erp"]),
+        first,
+        other,
+    ]);
+    stands(&stage, "AwaitingApproval");
+    approve(&stage, &target(&stage, "digest"));
+    until_field(&stage.eu, "connection/good", SCOPES, "api");
+    stands(&stage, "Failed");
+    stage.in_us(&[connection("erp", "1")]);
+    until_field(&stage.eu, "connection/erp", SCOPES, "1");
+    looked_again(&stage, "tenantsync/other", "meanwhile");
+    assert_eq!(field(&stage.us, "tenantsync/other", ".status.targets[0].state"), "InSync");
+    refuses.store(false, Ordering::SeqCst);
+    // The rest of what was approved needs no other approval.
+    until_field(&stage.eu, "connection/bad", SCOPES, "api");
+    stands(&stage, "InSync");
+}
+
+/// "Counts against others only where it may write: mode Apply, or approved": an approval that fits no plan gives nothing.
+#[test]
+fn an_approval_that_matches_nothing_gives_a_sync_no_say() {
+    let stage = Stage::new("nosay");
+    let _syncer = stage.syncer();
+    let mut waits = sync("Plan");
+    waits["metadata"]["name"] = json!("waits");
+    waits["metadata"]["annotations"] = json!({"stablekey.dev/approve": format!("sha256:{}", "ab".repeat(32))});
+    let overrides =
+        json!([{"tenant": "eu", "stableKey": "crm", "input": "scopes", "value": "theirs", "reason": "a test"}]);
+    waits["spec"]["overrides"] = overrides;
+    stage.in_us(&[connection("crm", "0"), integration("lead", &["crm"]), sync("Apply"), waits]);
+    until_field(&stage.eu, "connection/crm", SCOPES, "0");
+    until_field(&stage.us, "tenantsync/waits", ".status.conditions[?(@.type==\"StaleApproval\")].status", "True");
+    stage.in_us(&[connection("crm", "1")]);
+    until_field(&stage.eu, "connection/crm", SCOPES, "1");
+    stands(&stage, "InSync");
 }

@@ -105,14 +105,14 @@ fn empty_pages_without_end() {
 fn a_body_without_end() {
     static PIECE: [u8; 65_536] = [b' '; 65_536];
     let hostile = Hostile::new("body", |seen| if is_list(seen) { endless(&PIECE) } else { Fate::Pass });
-    hostile.is_told_and_hurts_nobody("its answer is larger than 8 MiB");
+    hostile.is_told_and_hurts_nobody("is larger than 8 MiB");
 }
 
 #[test]
 fn a_line_of_a_watch_without_end() {
     static PIECE: [u8; 65_536] = [b'x'; 65_536];
     let hostile = Hostile::new("line", |seen| if is_watch(seen) { endless(&PIECE) } else { Fate::Pass });
-    hostile.is_told_and_hurts_nobody("its answer is larger than 8 MiB");
+    hostile.is_told_and_hurts_nobody("is larger than 8 MiB");
 }
 
 #[test]
@@ -132,6 +132,35 @@ fn a_million_tiny_objects_one_by_one() {
         false => Fate::Pass,
     });
     hostile.is_told_and_hurts_nobody("has more than 60000 objects");
+}
+
+/// Each as large as an object of a cluster can be, and larger.
+#[test]
+fn objects_as_large_as_can_be_one_by_one() {
+    let event = |number: usize| {
+        let spec = json!({"stableKey": format!("c{number}"), "component": {"key": "x"}, "type": "t",
+                          "credentials": "Customer", "description": "x".repeat(3_500_000)});
+        let metadata = json!({"name": format!("c{number}"), "uid": "u", "resourceVersion": (100 + number).to_string()});
+        let object =
+            json!({"apiVersion": "stablekey.dev/v1alpha1", "kind": "Connection", "metadata": metadata, "spec": spec});
+        format!("{}\n", json!({"type": "ADDED", "object": object}))
+    };
+    let pieces = Pieces(Arc::new(move |number| (number < 400).then(|| event(number).into())));
+    let hostile = Hostile::new("large", move |seen| match is_watch(seen) {
+        true => Fate::Pieces(StatusCode::OK, pieces.clone()),
+        false => Fate::Pass,
+    });
+    hostile.is_told_and_hurts_nobody("48 MiB");
+}
+
+#[test]
+fn large_pages_of_every_kind_at_once() {
+    let hostile =
+        Hostile::new("kinds", |seen| match seen.path.contains("?limit=") && seen.path.contains("stablekey") {
+            true => body(page(2, 3_500_000, true, seen.number)),
+            false => Fate::Pass,
+        });
+    hostile.is_told_and_hurts_nobody("48 MiB");
 }
 
 #[test]

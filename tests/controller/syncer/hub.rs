@@ -504,3 +504,28 @@ fn typed(mut command: Command, answer: &str) -> (String, i32) {
     let _ = master.read_to_end(&mut bytes);
     (String::from_utf8_lossy(&bytes).into_owned(), child.wait().unwrap().code().unwrap())
 }
+
+/// Nobody keeps a plan from its approver by making the ConfigMap first, or by holding it fast.
+#[test]
+fn a_plan_whose_name_somebody_took_is_kept_under_another() {
+    let stage = Stage::new("taken");
+    let name = stablekey::render::waiting_plan::name("us-to-eu", "eu");
+    for immutable in [false, true] {
+        let metadata = json!({"name": format!("{name}"), "labels": {"theirs": "true"}});
+        let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "immutable": immutable,
+                         "data": {"a": "b"}});
+        run_with_input(stage.us.kubectl().args(["replace", "--force", "-f", "-"]), &map.to_string()).unwrap();
+    }
+    let _syncer = stage.syncer();
+    stage.in_us(&[connection("crm", "api"), integration("lead", &["crm"]), sync("Plan")]);
+    until_stands(&stage, "eu", "AwaitingApproval");
+    let kept = || field(&stage.us, SYNC, &of_target("eu", "waitingPlan.configMap"));
+    until("it is kept", || !kept().is_empty());
+    assert_ne!(kept(), name);
+    let shown = Person::approver(&stage).run(&["plan"]);
+    assert!(
+        shown.words().contains("create Connection/crm") || shown.words().contains("Connection/crm"),
+        "{}",
+        shown.words()
+    );
+}

@@ -61,3 +61,40 @@ fn a_renamed_key_takes_no_working_target_down() {
         "it never was not ready"
     );
 }
+
+/// Whether the connection that a variable moves to is ready is judged as it will be, not as it was.
+#[test]
+fn a_variable_does_not_move_to_a_connection_that_the_same_change_breaks() {
+    let stage = Stage::new("broken");
+    let _syncer = stage.syncer();
+    let _binder = Replica::start(&stage.eu, &ARGUMENTS);
+    stage.in_eu(&[secret("sf-main,sf-new")]);
+    stage.in_us(&[
+        crm("sf-main", &[]),
+        crm("sf-new", &[]),
+        integration("lead", &["sf-main"]),
+        integration("other", &["sf-new"]),
+        sync("Apply"),
+    ]);
+    until_ready(&stage.eu, "integration/lead", "Bound");
+    until("it can be used", || ready(&stage.eu, "connection/sf-new", "status") == "True");
+    until_stands(&stage, "eu", "InSync");
+    let first = ready(&stage.eu, "integration/lead", "lastTransitionTime");
+
+    let mut broken = crm("sf-new", &[]);
+    broken["spec"]["inputs"]["extra"] = json!({"secretRef": {"name": "missing", "key": "password"}});
+    let mut moved = integration("lead", &[]);
+    moved["spec"]["connections"] = json!([{"name": "Use of sf-main", "stableKey": "sf-new"}]);
+    stage.in_us(&[broken, moved]);
+    until("it cannot be used any more", || ready(&stage.eu, "connection/sf-new", "status") == "False");
+    until_stands(&stage, "eu", "Blocked");
+    looked_again(&stage, SYNC, "meanwhile");
+    assert_eq!(field(&stage.eu, "integration/lead", ".spec.connections[0].stableKey"), "sf-main");
+    let still =
+        (ready(&stage.eu, "integration/lead", "status"), ready(&stage.eu, "integration/lead", "lastTransitionTime"));
+    assert_eq!(still, ("True".to_string(), first));
+
+    stage.in_us(&[crm("sf-new", &[])]);
+    until_field(&stage.eu, "integration/lead", ".spec.connections[0].stableKey", "sf-new");
+    until_stands(&stage, "eu", "InSync");
+}
