@@ -58,6 +58,9 @@ pub const BINDING_ID: &str = "stablekey.dev/binding-id";
 /// Annotation on a binding Secret: the Secrets that its values come from, comma-separated: where one of them opts out,
 /// the copy goes.
 pub const BINDING_FROM: &str = "stablekey.dev/binding-from";
+/// Annotation on a binding Secret: the stable keys that those Secrets may have opted in for, comma-separated: where none
+/// of them is served any more the copy goes, also where the connection that would say so is gone.
+pub const BINDING_KEYS: &str = "stablekey.dev/binding-keys";
 /// Annotation on a Secret: the stable keys that it may serve, comma-separated; `*` for all.
 pub const KEYS: &str = "stablekey.dev/keys";
 /// Annotation on a Secret: the only hosts that the endpoints of its connections may name.

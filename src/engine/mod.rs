@@ -9,6 +9,7 @@ pub mod canonical;
 pub mod check;
 pub mod closure;
 pub mod code;
+pub mod delivery;
 pub mod diff;
 pub mod edit;
 pub mod field;

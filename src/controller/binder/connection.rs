@@ -63,13 +63,18 @@ impl Binder {
     /// count: what expires is said of who is bound.
     pub(super) fn works(&self, connection: &Object<ConnectionSpec>) -> bool {
         let Some(connection) = self.inventory.connections.get(connection.name()) else { return false };
+        self.works.of(connection.name(), || self.is_working(connection))
+    }
+
+    /// The same, not remembered. It rests on the connection, its component, the Secrets that it names and its binding
+    /// Secret, and not on whether others work.
+    pub(super) fn is_working(&self, connection: &Connection) -> bool {
         let is_global = connection.spec.credentials == Credentials::OrganizationGlobal;
         let (inputs, now) = (inputs(&connection.spec), Timestamp::MIN);
         let mut own = self.gather(&Question { connection, inputs, whole: is_global, now });
         own.definition.splice(0..0, self.incomplete(connection));
         let is_whole = own.definition.is_empty() && own.of_credentials().is_empty();
-        let slot = |own: &mut Gathered| self.connection_slot(Use::Production, connection, own);
-        is_whole && (!is_global || slot(&mut own).there.is_some())
+        is_whole && (!is_global || self.has_binding((Use::Production, connection.name()), connection))
     }
 
     /// What its definition lacks.

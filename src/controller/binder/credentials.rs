@@ -6,7 +6,7 @@ use super::problem::{self, PENDING, Problem, kind};
 use super::slot::Slot;
 use super::state::Binder;
 use super::verdict::CredentialsVerdict;
-use super::wanted::Use;
+use super::wanted::{Use, WantedBinding};
 use crate::api::*;
 use crate::engine::code::Code;
 use crate::engine::item::ObjectId;
@@ -35,7 +35,7 @@ impl Binder {
             None => {
                 let mut found = Gathered::default();
                 found.definition.push(unanswered(&theirs.spec.connection, &meant.binding));
-                (found, Slot { there: self.kept(name), ..Slot::default() })
+                (found, self.kept(name))
             }
         };
         let problems = found.problems(&slot);
@@ -114,12 +114,16 @@ impl Binder {
         problems
     }
 
-    /// The binding Secret that is there for credentials of which the connection is not known.
-    fn kept(&self, name: &str) -> Option<BindingRef> {
-        let binding = self.bindings.get(&Use::Customer.name_for(name))?;
-        let is_theirs = binding.ours.as_deref() == Some(&Use::Customer.of(name))
-            && binding.id.as_ref() == Some(&self.id_of(Use::Customer, name));
-        is_theirs.then(|| BindingRef { name: binding.name.clone() })
+    /// The binding Secret that is there for credentials of which the connection is not known: it stays, unless what it
+    /// was made from is withdrawn.
+    fn kept(&self, name: &str) -> Slot {
+        let Some(binding) = self.bindings.get(&Use::Customer.name_for(name)) else { return Slot::default() };
+        let is_ours = binding.ours.as_deref() == Some(&Use::Customer.of(name));
+        if let Some(secret) = self.withdrawn(binding).filter(|_| is_ours) {
+            return Slot { wanted: Some(WantedBinding::withdrawn(binding, secret)), ..Slot::default() };
+        }
+        let is_theirs = is_ours && binding.id.as_ref() == Some(&self.id_of(Use::Customer, name));
+        Slot { there: is_theirs.then(|| BindingRef { name: binding.name.clone() }), ..Slot::default() }
     }
 }
 

@@ -4,6 +4,7 @@
 use super::super::context::Context;
 use super::agenda::{Agenda, Haste, Task};
 use super::definitions::Definitions;
+use super::doubts::Doubts;
 use super::fingerprint::Salt;
 use super::follow::{self, DEFINITIONS, Heard, KINDS, SECRETS};
 use super::known::Objects;
@@ -51,8 +52,8 @@ pub(super) enum Event {
     Owners(String, Result<Option<Vec<u8>>, Trouble>),
     /// A Secret that was in the way was looked at.
     Obstacle(Wrote),
-    /// A binding Secret of nothing was taken away, or not.
-    Leftover(Wrote),
+    /// A binding Secret of nothing was taken away, or not; `None`: there is no reason to.
+    Leftover(String, Option<Wrote>),
 }
 
 /// One namespace.
@@ -66,6 +67,7 @@ pub(super) struct Desk {
     pub agenda: Agenda,
     pub passes: HashMap<ObjectId, Pass>,
     pub tally: Tally,
+    pub doubts: Doubts,
     /// Binding Secrets of connections that are gone.
     pub left: BTreeSet<String>,
     /// What is being written.
@@ -106,6 +108,7 @@ impl Desk {
             agenda: Agenda::default(),
             passes: HashMap::new(),
             left: BTreeSet::new(),
+            doubts: Doubts::default(),
             tally: Tally::new(context.metrics.clone(), namespace),
             tasks: JoinSet::new(),
             in_flight: 0,
@@ -185,6 +188,7 @@ impl Desk {
         for map in self.definitions.names() {
             self.agenda.due(Task::Definition(map.clone()), Haste::Routine, now);
         }
+        self.see_to_leftovers(self.binder.leftovers(), Haste::Routine, now);
     }
 
     fn hear(&mut self, event: Event) {
@@ -196,7 +200,7 @@ impl Desk {
             Event::Status(id, answer) => self.status_written(&id, answer),
             Event::Owners(map, answer) => self.owners_written(&map, answer),
             Event::Obstacle(wrote) => self.obstacle_seen(wrote),
-            Event::Leftover(wrote) => self.leftover_written(wrote),
+            Event::Leftover(name, wrote) => self.leftover_written(name, wrote),
         }
     }
 
@@ -235,6 +239,8 @@ impl Desk {
         self.passes.clear();
         self.tally.clear();
         self.left.clear();
+        self.doubts.clear();
+        self.context.metrics.left(namespace, 0);
         self.context.metrics.forget_connections(namespace);
         let resources = KINDS.map(Kind::plural).into_iter().chain([SECRETS, DEFINITIONS]);
         let waits = |what: &'static str| {
@@ -263,7 +269,7 @@ impl Desk {
         if self.unread.remove(resource).is_some() && self.is_read() {
             let (namespace, objects) = (self.paths.namespace(), self.binder.inventory().len());
             info!(namespace, objects, "read");
-            self.see_to_leftovers(self.binder.leftovers(), Instant::now());
+            self.see_to_leftovers(self.binder.leftovers(), Haste::Changed, Instant::now());
         }
     }
 }

@@ -59,6 +59,7 @@ impl Due {
 impl Binder {
     /// Takes a change in, and says what is to be looked at.
     pub fn change(&mut self, change: Change) -> Due {
+        let decides = change.decides_who_works();
         let mut due = match change {
             Change::There(live) => self.object(live.item.id(), Ok(Some(live))),
             Change::Invalid { id, why } => self.object(id, Err(why)),
@@ -72,7 +73,12 @@ impl Binder {
                 self.forget_secret(&name);
                 match seen {
                     Seen::Source(source) => drop(self.sources.insert(name.clone(), source)),
-                    Seen::Binding(binding) => drop(self.bindings.insert(name.clone(), binding)),
+                    Seen::Binding(binding) => {
+                        for origin in &binding.from {
+                            self.copies.entry(origin.clone()).or_default().insert(name.clone());
+                        }
+                        self.bindings.insert(name.clone(), binding);
+                    }
                 }
                 due.merge(self.due_to_secret(&name));
                 due
@@ -100,19 +106,25 @@ impl Binder {
                 self.due_to_definition(&config_map)
             }
         };
-        self.add_kin(&mut due);
+        if decides {
+            self.add_kin(&mut due);
+        }
         due.connections.iter().for_each(|name| self.forget_told(name));
         due
     }
 
-    /// Whether a connection works decides about what it replaces, and what replaces it.
-    pub(super) fn add_kin(&self, due: &mut Due) {
-        if self.replacements.is_empty() {
-            return;
+    /// Whether a connection works decides about what it replaces, and what replaces it: where that differs from what
+    /// was said before, all that names one of their keys is due.
+    fn add_kin(&mut self, due: &mut Due) {
+        let mut kin = BTreeSet::new();
+        for name in &due.connections {
+            // What nobody asked for decided nothing; one that is gone was told of by its keys.
+            let Some(before) = self.works.forget(name) else { continue };
+            let Some(connection) = self.inventory.connections.get(name) else { continue };
+            if self.works(connection) != before && !kin.contains(&connection.spec.stable_key) {
+                kin.extend(self.kin(&connection.spec.stable_key));
+            }
         }
-        let keys = due.connections.iter().filter_map(|name| self.inventory.connections.get(name));
-        let kin = keys.map(|connection| self.kin(&connection.spec.stable_key)).filter(|kin| kin.len() > 1);
-        let kin: BTreeSet<String> = kin.flatten().collect();
         self.due_to_keys(&kin, due);
     }
 
@@ -131,7 +143,14 @@ impl Binder {
 
     fn forget_secret(&mut self, name: &str) {
         self.sources.remove(name);
-        self.bindings.remove(name);
+        for origin in self.bindings.remove(name).into_iter().flat_map(|binding| binding.from) {
+            if let Some(copies) = self.copies.get_mut(&origin) {
+                copies.remove(name);
+                if copies.is_empty() {
+                    self.copies.remove(&origin);
+                }
+            }
+        }
         // Something moved there: the next write may be let through.
         self.refused.remove(name);
     }
@@ -205,24 +224,28 @@ impl Binder {
         reach
     }
 
-    fn spread(&mut self, id: &ObjectId, [before, after]: [Option<&Item>; 2], was: Reach, effect: &Effect) -> Due {
+    fn spread<'a>(
+        &mut self,
+        id: &ObjectId,
+        [before, after]: [Option<&'a Item>; 2],
+        was: Reach,
+        effect: &Effect,
+    ) -> Due {
         let mut due = Due::default();
         let is = self.reach(id, after);
         match id.kind {
             Kind::Component if effect.inputs => {
-                for name in self.index.of_component(&id.name).cloned().collect::<Vec<_>>() {
-                    due.credentials.extend(self.credentials_meaning(&name));
-                    let key = self.inventory.connections.get(&name).map(|c| c.spec.stable_key.clone());
-                    let kin = key.map(|key| self.kin(&key)).unwrap_or_default();
-                    // Whether it is complete decides about what it replaces.
-                    if kin.len() > 1 {
-                        self.due_to_keys(&kin, &mut due);
-                    }
-                    due.connections.insert(name);
+                let key = |item: Option<&'a Item>| match item {
+                    Some(Item::Component(component)) => Some(component.spec.key.as_str()),
+                    _ => None,
+                };
+                let keys: Vec<&str> = [before, after].into_iter().filter_map(key).collect();
+                for name in self.index.of_component(&id.name, &keys) {
+                    due.credentials.extend(self.credentials_meaning(name));
+                    due.connections.insert(name.clone());
                 }
             }
-            // Whether a connection is complete decides about what it replaces, too.
-            Kind::Connection if effect.identity || (effect.inputs && was.keys.len().max(is.keys.len()) > 1) => {
+            Kind::Connection if effect.identity => {
                 let mut keys: BTreeSet<String> = was.keys.union(&is.keys).cloned().collect();
                 if effect.validity {
                     // What cannot be read has no key: its name says which keys may mean it.
@@ -275,6 +298,13 @@ impl Binder {
             let names = |input: &Input| matches!(input, Input::SecretRef(reference) if reference.name == name);
             if connection.is_some_and(|c| c.spec.inputs.values().any(names)) {
                 due.credentials.extend(self.credentials_meaning(&id.name));
+            }
+        }
+        // What was made from it may say so where the object does not name it any more.
+        let copies = self.copies.get(name).into_iter().flatten().filter_map(|copy| self.bindings.get(copy));
+        for (_, id) in copies.filter_map(|copy| Use::of_what(copy.ours.as_deref()?)) {
+            if self.inventory.has(&id) {
+                due.insert(&id);
             }
         }
         due

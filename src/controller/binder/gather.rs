@@ -120,7 +120,7 @@ impl Binder {
         let (mut pinned, mut unpinned) = (Vec::new(), Vec::new());
         for (secret, inputs) in &references {
             let Some(source) = self.sources.get(*secret) else {
-                found.credentials.extend(missing(secret, inputs, question, type_));
+                found.credentials.extend(self.missing(secret, inputs, question, type_));
                 continue;
             };
             if let Err(problem) = self.usable(source, question, &mut found) {
@@ -207,6 +207,40 @@ impl Binder {
             || source.keys.named.contains(&connection.spec.stable_key)
             || (!connection.spec.replaces.is_empty() && source.keys.named.iter().any(answers))
     }
+
+    /// What is to be said of a Secret that cannot be read. Whether one without the label is there is known only where it
+    /// is one that we made, or that is in the way of one.
+    fn missing(
+        &self,
+        secret: &str,
+        inputs: &[(&str, &str)],
+        question: &Question<'_>,
+        type_: Option<&ConnectionType>,
+    ) -> Vec<Problem> {
+        let key = &question.connection.spec.stable_key;
+        let by_signing_in = question.whole && type_.is_some_and(|t| t.oauth2 == Some(OAuth2::AuthorizationCode));
+        let opt_in = format!("with label {FOR}: {FOR_CONNECTIONS} and annotation {KEYS}: {key}");
+        let (tokens, others): (Vec<_>, Vec<_>) =
+            inputs.iter().copied().partition(|(input, _)| by_signing_in && is_token(input));
+        let consent = tokens.into_iter().map(|(_, of)| {
+            let text = format!("sign in for {key}, and put the token into Secret {secret}, key {of}, {opt_in}");
+            Problem::new(Code::ConsentNeeded, text)
+        });
+        let others: Vec<&str> = others.into_iter().map(|(input, _)| input).collect();
+        let absent = (!others.is_empty()).then(|| {
+            let others = others.join(", ");
+            let text = match self.bindings.contains_key(secret) {
+                true => format!(
+                    "Secret {secret} (for {others}) is there and has not opted in: its owner does that {opt_in}"
+                ),
+                false => {
+                    format!("Secret {secret} (for {others}) is not there or has not opted in: supply it, {opt_in}")
+                }
+            };
+            Problem::new(Code::SecretMissing, text)
+        });
+        consent.chain(absent).collect()
+    }
 }
 
 impl Gathered {
@@ -281,31 +315,6 @@ fn consent(question: &Question<'_>, found: &mut Gathered) {
         );
         found.consent = Some(Problem::new(Code::ConsentNeeded, text));
     }
-}
-
-/// What is to be said of a Secret that is not there.
-fn missing(
-    secret: &str,
-    inputs: &[(&str, &str)],
-    question: &Question<'_>,
-    type_: Option<&ConnectionType>,
-) -> Vec<Problem> {
-    let key = &question.connection.spec.stable_key;
-    let by_signing_in = question.whole && type_.is_some_and(|t| t.oauth2 == Some(OAuth2::AuthorizationCode));
-    let opt_in = format!("with label {FOR}: {FOR_CONNECTIONS} and annotation {KEYS}: {key}");
-    let (tokens, others): (Vec<_>, Vec<_>) =
-        inputs.iter().copied().partition(|(input, _)| by_signing_in && is_token(input));
-    let consent = tokens.into_iter().map(|(_, of)| {
-        let text = format!("sign in for {key}, and put the token into Secret {secret}, key {of}, {opt_in}");
-        Problem::new(Code::ConsentNeeded, text)
-    });
-    let others: Vec<&str> = others.into_iter().map(|(input, _)| input).collect();
-    let absent = (!others.is_empty()).then(|| {
-        let others = others.join(", ");
-        let text = format!("Secret {secret} (for {others}) is not there or has not opted in: supply it, {opt_in}");
-        Problem::new(Code::SecretMissing, text)
-    });
-    consent.chain(absent).collect()
 }
 
 /// Whether a literal under this name is a secret: as the name says, or as the type does.

@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use tracing::info;
 
 /// How many may be looked at because of one change before all others.
 const FEW: usize = 16;
@@ -95,6 +96,13 @@ impl Desk {
             Err(why) => Change::Invalid { id: id.clone(), why },
         });
         self.due(due, now);
+        for binding in self.binder.bindings_of(&id) {
+            match self.binder.fate(&binding) {
+                Fate::Stays => self.is_not_left(&binding),
+                _ if self.is_read() => self.see_to_leftovers(vec![binding], Haste::Changed, now),
+                _ => {}
+            }
+        }
         self.definition_named(&id, &uid, before, now);
     }
 
@@ -115,7 +123,7 @@ impl Desk {
         }
         self.due(due, now);
         self.agenda.forget(&Task::Object(id.clone()), now);
-        self.see_to_leftovers(self.binder.bindings_of(id), now);
+        self.see_to_leftovers(self.binder.bindings_of(id), Haste::Changed, now);
         self.definition_named(id, "", before, now);
     }
 
@@ -141,7 +149,7 @@ impl Desk {
                 let there: BTreeSet<&str> = all.iter().map(Seen::name).collect();
                 let gone = self.binder.watched_secrets().filter(|name| !there.contains(name));
                 for name in gone.map(str::to_string).collect::<Vec<_>>() {
-                    self.change_secret(Change::SecretGone(name), now);
+                    self.secret_gone(name, now);
                 }
                 all.into_iter().for_each(|seen| self.secret(seen, now));
                 self.is_read_now(SECRETS);
@@ -150,10 +158,19 @@ impl Desk {
             News::Gone { name, revision } => {
                 let late = |known: &str| is_after(known, &revision);
                 if !self.binder.secret_version(&name).is_some_and(late) {
-                    self.change_secret(Change::SecretGone(name), now);
+                    self.secret_gone(name, now);
                 }
             }
         }
+    }
+
+    /// A Secret is watched no longer: somebody deleted it, or took its label away.
+    fn secret_gone(&mut self, name: String, now: Instant) {
+        if self.binder.is_ours(&name) {
+            let namespace = self.paths.namespace();
+            info!(namespace, secret = name, "a binding Secret is gone: others deleted it, or it went with its owner");
+        }
+        self.change_secret(Change::SecretGone(name), now);
     }
 
     /// Takes in a Secret as it is.
@@ -164,9 +181,6 @@ impl Desk {
             return;
         }
         self.change_secret(Change::Secret(seen), now);
-        if self.is_read() && self.binder.fate(&name) != Fate::Stays {
-            self.see_to_leftovers(vec![name.clone()], now);
-        }
         let obstacle = Task::Obstacle(name.clone());
         if self.binder.is_in_the_way(&name) && !self.agenda.is_open(&obstacle) {
             self.agenda.at(obstacle, now + OBSTACLE_AGAIN);
@@ -174,8 +188,20 @@ impl Desk {
     }
 
     pub fn change_secret(&mut self, change: Change, now: Instant) {
+        let name = match &change {
+            Change::Secret(seen) => Some(seen.name().to_string()),
+            Change::SecretGone(name) => Some(name.clone()),
+            _ => None,
+        };
         let due = self.binder.change(change);
         self.due(due, now);
+        let Some(name) = name else { return };
+        if !self.binder.is_ours(&name) {
+            self.is_not_left(&name);
+        }
+        if self.is_read() {
+            self.see_to_leftovers(self.binder.leftovers_of(&name), Haste::Changed, now);
+        }
     }
 
     fn hear_of_definitions(&mut self, news: News<ConfigMap>, now: Instant) {

@@ -3,6 +3,7 @@
 use super::definitions::named_by;
 use crate::api::*;
 use crate::engine::item::{Item, ObjectId};
+use crate::engine::near_miss::meant;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
@@ -15,8 +16,8 @@ pub(super) struct Index {
     integrations: Sets<String, String>,
     /// Customer credentials by customer, by the stable key that they name.
     credentials: HashMap<String, BTreeMap<String, BTreeSet<String>>>,
-    /// Connections, by the name of their component.
-    components: Sets<String, String>,
+    /// Connections, by the key of their component, and whether it is a public one.
+    components: Sets<(String, bool), String>,
     /// Connections and customer credentials, by a Secret that an input names.
     secrets: Sets<String, ObjectId>,
     /// Stable keys of connections, by an older key that they replace.
@@ -38,7 +39,7 @@ impl Index {
         match item {
             Item::Component(_) => {}
             Item::Connection(c) => {
-                let component = names::of_component(&c.spec.component.key, c.spec.component.is_public());
+                let component = (c.spec.component.key.clone(), c.spec.component.is_public());
                 set(&mut self.components, component, c.name().to_string(), there);
                 for older in &c.spec.replaces {
                     set(&mut self.replacing, older.clone(), c.spec.stable_key.clone(), there);
@@ -97,9 +98,16 @@ impl Index {
         self.credentials.get(key)
     }
 
-    /// The connections of a component, by its name.
-    pub fn of_component(&self, component: &str) -> impl Iterator<Item = &String> {
-        self.components.get(component).into_iter().flatten()
+    /// The connections that a component decides about, by its name, and by its keys before and after a change: those
+    /// of it, and those of a component that is not there, where this one was probably meant.
+    pub fn of_component<'a>(&'a self, component: &'a str, keys: &'a [&str]) -> impl Iterator<Item = &'a String> {
+        let concerns = move |(key, is_public): &(String, bool)| {
+            key == component
+                || keys.contains(&key.as_str())
+                || names::of_component(key, *is_public) == component
+                || meant(key, keys.iter().copied()).is_some()
+        };
+        self.components.iter().filter(move |(of, _)| concerns(of)).flat_map(|(_, connections)| connections)
     }
 
     /// The connections and customer credentials that name a Secret.

@@ -6,6 +6,7 @@ use super::state::Binder;
 use super::verdict::{IntegrationVerdict, Readiness};
 use crate::api::*;
 use crate::engine::code::Code;
+use crate::engine::delivery::NotDelivered;
 use crate::engine::item::ObjectId;
 use crate::engine::resolve::{Binding, WhyNot};
 use crate::tenant::kubernetes::DEFINITION;
@@ -48,12 +49,9 @@ impl Binder {
         let map = match definition {
             Definition::ConfigMap(map) => &map.name,
             Definition::File(file) => {
-                let tenant = if self.tenant.is_empty() { "TENANT" } else { &self.tenant };
-                let text = format!(
-                    "its definition is {file}, a file that was not delivered: stablekey render {tenant} | kubectl \
-                     apply --server-side --namespace {} -f -",
-                    self.namespace
-                );
+                let here = KubernetesPlace { namespace: self.namespace.clone(), kubeconfig: None };
+                let NotDelivered { text, command } = NotDelivered::new(file, &self.tenant, Some(&here));
+                let text = format!("{text}. Deliver it:\n{command}");
                 return Some(Problem::new(Code::DefinitionMissing, text).because(problem::NOT_DELIVERED));
             }
         };

@@ -31,6 +31,7 @@ mod connection;
 mod credentials;
 mod definitions;
 mod desk;
+mod doubts;
 mod due;
 mod fingerprint;
 mod follow;
@@ -57,6 +58,7 @@ mod tally;
 mod tests;
 mod verdict;
 mod wanted;
+mod works;
 mod write;
 
 use super::context::Context;
@@ -73,7 +75,7 @@ pub use source::{Expiry, Keys, SourceSecret};
 pub use state::{Binder, Change, Live};
 pub use status::{Status, status_body};
 pub use verdict::{ConnectionVerdict, CredentialsVerdict, IntegrationVerdict};
-pub use wanted::{How, Owner, WantedBinding};
+pub use wanted::{Because, How, Owner, WantedBinding};
 
 /// The field manager of everything that the binder writes.
 pub const MANAGER: &str = "stablekey-binder";

@@ -4,6 +4,7 @@
 use super::agenda::Task;
 use super::definitions::{ConfigMap, Step};
 use super::desk::{Desk, Event};
+use super::doubts::Doubt;
 use super::report::{self, Turn};
 use super::state::Change;
 use super::write::{There, Wrote, is_race, reason};
@@ -136,8 +137,11 @@ impl Desk {
         let span = self.passes.get(id).map(|pass| pass.span.clone()).unwrap_or_else(Span::none);
         let entered = span.entered();
         let (mut any, mut failed) = (false, false);
-        for Wrote { name, there, changed } in wrote {
+        for Wrote { name, there, changed, deleted } in wrote {
             any |= changed;
+            if let (Some(because), Some(known)) = (&deleted, self.known.get(id)) {
+                report::deleted(&self.context, &self.paths, (id, &known.uid), &name, because);
+            }
             match there {
                 There::Seen(seen) => {
                     if changed {
@@ -191,7 +195,11 @@ impl Desk {
         pass.wrote |= wrote;
         pass.failed |= answer.is_err();
         if let Some(known) = self.known.get(id).filter(|_| wrote) {
-            pass.turn.tell(&self.context, &self.paths, id, &known.uid);
+            pass.turn.tell_of_left(&self.context, &self.paths, id, &known.uid);
+            match pass.turn.doubtful() {
+                Some(reason) => self.doubts.wait(id, reason, now),
+                None => pass.turn.tell(&self.context, &self.paths, id, &known.uid),
+            }
         }
         self.finish(id, pass, now);
     }
@@ -210,6 +218,11 @@ impl Desk {
             self.agenda.failed(&task, now);
         } else {
             self.agenda.done(&task, now);
+        }
+        match (self.doubts.look(id, pass.turn.reason(), now), self.known.get(id)) {
+            (Doubt::Until(then), _) => self.agenda.at(task.clone(), then),
+            (Doubt::Gone, Some(known)) => pass.turn.tell_again(&self.context, &self.paths, id, &known.uid),
+            (Doubt::Gone | Doubt::None, _) => {}
         }
         if let Some(then) = pass.look_again {
             let wait = Duration::try_from(then.duration_since(Timestamp::now())).unwrap_or_default();
@@ -283,7 +296,7 @@ impl Desk {
         let (writer, tell) = (self.writer.clone(), self.tell.clone());
         self.spawn(async move {
             let there = writer.look(&secret).await;
-            drop(tell.send(Event::Obstacle(Wrote { name: secret, there, changed: false })));
+            drop(tell.send(Event::Obstacle(Wrote { there, ..Wrote::nothing(&secret) })));
         });
     }
 

@@ -92,9 +92,14 @@ pub(super) fn progress(problems: &[Problem], pending: bool) -> Option<Verdict> {
 
 /// All of them in one message, the first first.
 pub(super) fn words(problems: &[Problem]) -> String {
-    let mut text = problems.iter().take(MOST).map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    if problems.len() > MOST {
-        text.push_str(&format!("; and {} more", problems.len() - MOST));
+    let mut text = String::new();
+    let more = (problems.len() > MOST).then(|| format!("and {} more", problems.len() - MOST));
+    let mut between = "";
+    for problem in problems.iter().take(MOST).map(ToString::to_string).chain(more) {
+        text.push_str(between);
+        text.push_str(&problem);
+        // One of several lines ends with a command, which stands alone on its line.
+        between = if problem.contains('\n') { "\n" } else { "; " };
     }
     text
 }

@@ -4,7 +4,7 @@ use super::MANAGER;
 use super::fingerprint::{Fingerprint, Hasher, Salt};
 use super::source::SourceSecret;
 use super::wanted::{Owner, TYPE_PREFIX};
-use crate::api::{BINDING_FROM, BINDING_ID, BINDING_OF, FOR, FOR_BINDING, FOR_CONNECTIONS};
+use crate::api::{BINDING_FROM, BINDING_ID, BINDING_KEYS, BINDING_OF, FOR, FOR_BINDING, FOR_CONNECTIONS};
 use crate::secret::SecretBytes;
 use crate::tenant::kubernetes::Weighs;
 use k8s_openapi::ByteString;
@@ -38,6 +38,8 @@ pub struct BindingSecret {
     pub id: Option<String>,
     /// The Secrets that its values come from.
     pub from: BTreeSet<String>,
+    /// The stable keys that these opted in for; empty: it does not say.
+    pub keys: BTreeSet<String>,
     /// Whether one of its owners is an object of ours, so that it goes with that.
     pub is_owned: bool,
     /// Whether it has our label, so that a change of it is seen.
@@ -135,12 +137,18 @@ impl Seen {
         let owners: Vec<_> =
             owners.map(|o| Owner { kind: o.kind.clone(), name: o.name.clone(), uid: o.uid.clone() }).collect();
         let id = annotations.get(BINDING_ID).filter(|_| ours.is_some()).cloned();
-        let from = annotations.get(BINDING_FROM).filter(|_| ours.is_some()).map(|text| names(text)).unwrap_or_default();
+        let list = |annotation| annotations.get(annotation).filter(|_| ours.is_some()).map(|text| names(text));
+        let [from, keys] = [BINDING_FROM, BINDING_KEYS].map(|annotation| list(annotation).unwrap_or_default());
         let data: Vec<_> = data.filter(|(key, _)| held.data.contains(key)).collect();
         let content = content(
             salt,
             &type_,
-            &Made { of: ours.as_deref().unwrap_or_default(), id: id.as_deref().unwrap_or_default(), from: &from },
+            &Made {
+                of: ours.as_deref().unwrap_or_default(),
+                id: id.as_deref().unwrap_or_default(),
+                from: &from,
+                keys: &keys,
+            },
             &owners,
             data.iter().map(|(key, value)| (key.as_str(), value.expose())),
         );
@@ -153,6 +161,7 @@ impl Seen {
             ours,
             id,
             from,
+            keys,
             is_owned,
             watched,
             type_,
@@ -182,6 +191,7 @@ pub(super) struct Made<'a> {
     pub of: &'a str,
     pub id: &'a str,
     pub from: &'a BTreeSet<String>,
+    pub keys: &'a BTreeSet<String>,
 }
 
 /// The names in a list that an annotation has.
@@ -201,7 +211,9 @@ pub(super) fn content<'a>(
     hasher.part(type_.as_bytes());
     hasher.part(made.of.as_bytes());
     hasher.part(made.id.as_bytes());
-    hasher.part(made.from.iter().map(String::as_str).collect::<Vec<_>>().join(",").as_bytes());
+    for names in [made.from, made.keys] {
+        hasher.part(names.iter().map(String::as_str).collect::<Vec<_>>().join(",").as_bytes());
+    }
     hasher.part(&owners.len().to_le_bytes());
     for owner in owners {
         for part in [&owner.kind, &owner.name, &owner.uid] {

@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use super::seen::{BindingSecret, Made, content};
 use super::state::Binder;
-use super::wanted::{How, Owner, Use, WantedBinding, fits, secret_type, with_kind};
+use super::wanted::{Because, How, Owner, Use, WantedBinding, fits, secret_type, with_kind};
 use crate::api::*;
 use crate::engine::canonical::Digest;
 use crate::engine::code::Code;
@@ -11,6 +11,8 @@ use crate::engine::item::ObjectId;
 use crate::secret::SecretBytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+type Connection = Arc<Object<ConnectionSpec>>;
 
 /// A binding Secret and its place.
 #[derive(Debug, Default)]
@@ -53,7 +55,7 @@ impl Binder {
     pub(super) fn slot(
         &self,
         (of, object): (Use, &str),
-        connection: &Arc<Object<ConnectionSpec>>,
+        connection: &Connection,
         owner: Option<Owner>,
         Content { inputs, from }: Content,
     ) -> Slot {
@@ -71,18 +73,22 @@ impl Binder {
                 return problem(Code::BindingNameTaken, text);
             }
             There::Stale(there) => Some(there),
-            There::Ours(there) if self.is_withdrawn(there, connection) => {
-                // Nothing that may no longer be used is left for those who do not look at a status.
-                return Slot { wanted: Some(WantedBinding::that_goes(there)), ..Slot::default() };
+            There::Ours(there) => {
+                if let Some(secret) = self.withdrawn_from(there, connection) {
+                    // Nothing that may no longer be used is left for those who do not look at a status.
+                    return Slot { wanted: Some(WantedBinding::withdrawn(there, secret)), ..Slot::default() };
+                }
+                None
             }
-            There::Ours(_) | There::Nothing => None,
+            There::Nothing => None,
         };
         let there = if let There::Ours(there) = there { Some(there) } else { None };
         // What does not say of which object it is is named once it does.
         let named = there.filter(|there| there.id.is_some()).map(|_| BindingRef { name: name.clone() });
         let Some(inputs) = inputs else {
             // A customer's values are nobody else's.
-            let goes = stale.filter(|_| of == Use::Customer).map(WantedBinding::that_goes);
+            let goes =
+                stale.filter(|_| of == Use::Customer).map(|there| WantedBinding::that_goes(there, Because::OfAnother));
             return Slot { there: named, wanted: goes, ..Slot::default() };
         };
         let data = with_kind(&component, inputs);
@@ -90,10 +96,12 @@ impl Binder {
             let text = format!("Secret {name} would be larger than 1 MiB: make the values smaller");
             return Slot { there: named, ..problem(Code::BindingTooLarge, text) };
         }
+        // What comes from no Secret needs nobody's opt-in.
+        let keys = if from.is_empty() { BTreeSet::new() } else { self.keys_of(connection) };
         let content = content(
             &self.salt,
             &secret_type(&component),
-            &Made { of: &purpose, id: &id, from: &from },
+            &Made { of: &purpose, id: &id, from: &from, keys: &keys },
             owner.as_slice(),
             data.iter().map(|(key, value)| (key.as_str(), value.expose())),
         );
@@ -111,8 +119,18 @@ impl Binder {
         let problem = refused.map(|why| {
             Problem::new(Code::ServerRefuses, format!("the cluster does not let Secret {name} be written: {why}"))
         });
-        let wanted = WantedBinding { name, how, component, of: purpose, id, from, owner, data, content };
+        let wanted = WantedBinding { name, how, component, of: purpose, id, from, keys, owner, data, content };
         Slot { wanted: Some(wanted), there: named, problem }
+    }
+
+    /// Whether the binding Secret of this very object is there, and may be used.
+    pub(super) fn has_binding(&self, (of, object): (Use, &str), connection: &Connection) -> bool {
+        let component = &connection.spec.component;
+        let component = names::of_component(&component.key, component.is_public());
+        match self.at(&of.name_for(object), &of.of(object), &self.id_of(of, object), &component) {
+            There::Ours(there) => there.id.is_some() && self.withdrawn_from(there, connection).is_none(),
+            There::Nothing | There::Stale(_) | There::Somebodys => false,
+        }
     }
 
     /// Of which object a binding Secret is: its uid, and of customer credentials whose, and for which key.
@@ -141,10 +159,27 @@ impl Binder {
         }
     }
 
-    /// Whether a Secret that a copy was made from may no longer be used for the connection.
-    fn is_withdrawn(&self, copy: &BindingSecret, connection: &Arc<Object<ConnectionSpec>>) -> bool {
-        let serves = |name: &String| self.sources.get(name).is_some_and(|source| self.serves(source, connection));
-        !copy.from.iter().all(serves)
+    /// The Secret that a copy was made from and that may no longer be used for the connection.
+    fn withdrawn_from<'a>(&self, copy: &'a BindingSecret, connection: &Connection) -> Option<&'a str> {
+        let serves = |name: &&String| self.sources.get(*name).is_some_and(|source| self.serves(source, connection));
+        copy.from.iter().find(|name| !serves(name)).map(String::as_str)
+    }
+
+    /// The same where there is no connection to ask: by the keys that the copy was made for.
+    pub(super) fn withdrawn<'a>(&self, copy: &'a BindingSecret) -> Option<&'a str> {
+        let serves = |name: &&String| self.sources.get(*name).is_some_and(|source| source.keys.serve(&copy.keys));
+        copy.from.iter().find(|name| !serves(name)).map(String::as_str)
+    }
+
+    /// The stable keys that a Secret may have opted in for to be used for a connection: its own, and the older ones
+    /// that it answers for.
+    fn keys_of(&self, connection: &Connection) -> BTreeSet<String> {
+        let own = &connection.spec.stable_key;
+        if connection.spec.replaces.is_empty() {
+            return BTreeSet::from([own.clone()]);
+        }
+        let is_it = |key: &String| self.would_mean(key).connection().is_some_and(|c| c.name() == connection.name());
+        self.kin(own).into_iter().filter(|key| key == own || is_it(key)).collect()
     }
 
     /// The owner of a binding Secret: customer credentials, which it goes with, and a connection that may be deleted.

@@ -85,6 +85,12 @@ impl Keys {
         let named: BTreeSet<String> = items(text).map(str::to_string).collect();
         Keys { all: named.contains("*"), named }
     }
+
+    /// Whether a copy may be kept that was made for one of these keys. Where it does not say for which, only who
+    /// serves no key at all is sure not to.
+    pub(super) fn serve(&self, keys: &BTreeSet<String>) -> bool {
+        self.all || if keys.is_empty() { !self.named.is_empty() } else { !self.named.is_disjoint(keys) }
+    }
 }
 
 impl Pins {

@@ -8,12 +8,14 @@ use super::index::Index;
 use super::seen::{BindingSecret, Seen};
 use super::source::SourceSecret;
 use super::verdict::{ConnectionVerdict, Readiness};
+use super::works::Works;
+use crate::api::Kind;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::record::Record;
 use crate::engine::resolve::Replacements;
 use crate::engine::world::Inventory;
 use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// One tenant namespace, as it was watched.
@@ -27,10 +29,13 @@ pub struct Binder {
     pub(super) uids: HashMap<ObjectId, String>,
     pub(super) sources: BTreeMap<String, SourceSecret>,
     pub(super) bindings: BTreeMap<String, BindingSecret>,
+    /// Binding Secrets, by a Secret that their values come from.
+    pub(super) copies: HashMap<String, BTreeSet<String>>,
     /// Why the cluster did not let a binding Secret be written, by its name.
     pub(super) refused: BTreeMap<String, String>,
     pub(super) index: Index,
     pub(super) candidates: Candidates,
+    pub(super) works: Works,
     /// The ConfigMaps with definitions, by name: whether the definition can be read.
     pub(super) definitions: BTreeMap<String, Readable>,
     /// By connection: what its integrations were told of it.
@@ -83,6 +88,19 @@ pub enum Change {
     DefinitionGone(String),
 }
 
+impl Change {
+    /// Whether it may decide whether a connection works.
+    pub(super) fn decides_who_works(&self) -> bool {
+        let of_kind = |kind: Kind| matches!(kind, Kind::Connection | Kind::Component);
+        match self {
+            Change::There(live) => of_kind(live.item.id().kind),
+            Change::Invalid { id, .. } | Change::Gone(id) => of_kind(id.kind),
+            Change::Secret(_) | Change::SecretGone(_) => true,
+            Change::Refused { .. } | Change::Definition { .. } | Change::DefinitionGone(_) => false,
+        }
+    }
+}
+
 /// An object that is there.
 #[derive(Clone, Debug)]
 pub struct Live {
@@ -106,9 +124,11 @@ impl Binder {
             uids: HashMap::new(),
             sources: BTreeMap::new(),
             bindings: BTreeMap::new(),
+            copies: HashMap::new(),
             refused: BTreeMap::new(),
             index: Index::default(),
             candidates: Candidates::default(),
+            works: Works::default(),
             definitions: BTreeMap::new(),
             told: HashMap::new(),
         }

@@ -64,7 +64,32 @@ pub enum How {
         uid: String,
         /// Which state of it.
         resource_version: String,
+        /// Why.
+        because: Because,
     },
+}
+
+/// Why a binding Secret is deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// This Secret, from which its values come, may no longer be used for it.
+    Withdrawn(String),
+    /// It was of an object that is not there any more.
+    OfAnother,
+    /// Its customer credentials are gone.
+    CredentialsGone,
+}
+
+impl std::fmt::Display for Because {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Because::Withdrawn(secret) => {
+                write!(f, "Secret {secret}, from which its values came, is gone, or is no longer opted in for it")
+            }
+            Because::OfAnother => f.write_str("it was of another object of that name, customer, key or component"),
+            Because::CredentialsGone => f.write_str("the customer credentials that it was made of are gone"),
+        }
+    }
 }
 
 /// A binding Secret as it should be: type `servicebinding.io/<component>`, keys `type`, `provider` and
@@ -79,6 +104,7 @@ pub struct WantedBinding {
     pub(super) of: String,
     pub(super) id: String,
     pub(super) from: BTreeSet<String>,
+    pub(super) keys: BTreeSet<String>,
     pub(super) owner: Option<Owner>,
     pub(super) data: BTreeMap<String, Arc<SecretBytes>>,
     pub(super) content: Fingerprint,
@@ -113,9 +139,10 @@ impl WantedBinding {
         out.extend(b"},\"annotations\":{");
         pair(BINDING_OF, &self.of, &mut out);
         field(BINDING_ID, &self.id, &mut out);
-        if !self.from.is_empty() {
-            let from: Vec<&str> = self.from.iter().map(String::as_str).collect();
-            field(BINDING_FROM, &from.join(","), &mut out);
+        for (annotation, names) in [(BINDING_FROM, &self.from), (BINDING_KEYS, &self.keys)] {
+            if !names.is_empty() {
+                field(annotation, &names.iter().map(String::as_str).collect::<Vec<_>>().join(","), &mut out);
+            }
         }
         out.push(b'}');
         if let Some(owner) = &self.owner {
@@ -157,9 +184,14 @@ impl WantedBinding {
         )
     }
 
+    /// What goes, because a Secret that it was made from may no longer be used for it.
+    pub(super) fn withdrawn(there: &BindingSecret, secret: &str) -> Self {
+        WantedBinding::that_goes(there, Because::Withdrawn(secret.to_string()))
+    }
+
     /// What goes, because it is no longer wanted.
-    pub(super) fn that_goes(there: &BindingSecret) -> Self {
-        let how = How::Delete { uid: there.uid.clone(), resource_version: there.resource_version.clone() };
+    pub(super) fn that_goes(there: &BindingSecret, because: Because) -> Self {
+        let how = How::Delete { uid: there.uid.clone(), resource_version: there.resource_version.clone(), because };
         WantedBinding {
             name: there.name.clone(),
             how,
@@ -167,6 +199,7 @@ impl WantedBinding {
             of: String::new(),
             id: String::new(),
             from: BTreeSet::new(),
+            keys: BTreeSet::new(),
             owner: None,
             data: BTreeMap::new(),
             content: there.content,

@@ -4,18 +4,28 @@
 use super::super::context::Context;
 use super::MANAGER;
 use super::fingerprint::Salt;
+use super::leftovers::Origins;
 use super::seen::Seen;
-use super::wanted::{How, WantedBinding};
-use crate::api::Kind;
+use super::wanted::{Because, How, WantedBinding};
+use crate::api::{FOR, FOR_CONNECTIONS, Kind};
 use crate::engine::item::ObjectId;
 use crate::secret::SecretBytes;
-use crate::tenant::kubernetes::{Ask, Paths, Trouble, to_bytes};
+use crate::tenant::kubernetes::{Ask, Paths, Trouble, segment, to_bytes};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use zeroize::Zeroize as _;
 
 /// What is said of a write that was not begun.
 const NOT_LEADING: &str = "this process does not lead any more";
+
+/// A list of Secrets, unread.
+#[derive(Deserialize)]
+struct OptedIn<'a> {
+    #[serde(borrow)]
+    items: Vec<&'a RawValue>,
+}
 
 /// Where to write.
 #[derive(Clone, Debug)]
@@ -34,6 +44,15 @@ pub(super) struct Wrote {
     pub there: There,
     /// Whether it was changed.
     pub changed: bool,
+    /// Why the one that was there was deleted, where it was and no other was made.
+    pub deleted: Option<Because>,
+}
+
+impl Wrote {
+    /// Nothing was written.
+    pub fn nothing(name: &str) -> Self {
+        Wrote { name: name.to_string(), there: There::Nothing, changed: false, deleted: None }
+    }
 }
 
 #[derive(Debug)]
@@ -59,11 +78,14 @@ impl Writer {
 
     /// Writes a binding Secret: where nothing is, or over the one, and the state of it, that was seen.
     pub async fn binding(&self, wanted: &WantedBinding) -> Wrote {
-        if let How::Replace { uid, resource_version } | How::Delete { uid, resource_version } = &wanted.how {
+        let mut deleted = None;
+        if let How::Replace { uid, resource_version } | How::Delete { uid, resource_version, .. } = &wanted.how {
             let there = self.delete(&wanted.name, uid, resource_version).await;
+            let because = if let How::Delete { because, .. } = &wanted.how { because } else { &Because::OfAnother };
             let is_gone = matches!(there, There::Nothing);
+            deleted = is_gone.then(|| because.clone());
             if !is_gone || matches!(wanted.how, How::Delete { .. }) {
-                return Wrote { name: wanted.name.clone(), there, changed: is_gone };
+                return Wrote { there, changed: is_gone, deleted, ..Wrote::nothing(&wanted.name) };
             }
         }
         let mut ask = Ask::apply_by(self.paths.secret(&wanted.name), MANAGER, wanted.body().expose().to_vec());
@@ -76,7 +98,7 @@ impl Writer {
             }
             Err(trouble) => unwritten(&trouble, wanted),
         };
-        Wrote { name: wanted.name.clone(), there, changed: false }
+        Wrote { there, deleted, ..Wrote::nothing(&wanted.name) }
     }
 
     /// Takes away the one, and the state of it, that was seen.
@@ -92,7 +114,38 @@ impl Writer {
     }
 
     fn wrote(&self, wanted: &WantedBinding, answer: Vec<u8>) -> Wrote {
-        Wrote { name: wanted.name.clone(), there: self.read(answer), changed: true }
+        Wrote { there: self.read(answer), changed: true, ..Wrote::nothing(&wanted.name) }
+    }
+
+    /// Whether a Secret that a copy was made from may no longer be used for it, by what the server says now. Only what
+    /// opted in is read.
+    pub async fn is_withdrawn(&self, origins: &Origins) -> Result<bool, There> {
+        for name in &origins.from {
+            let path = format!("{}&fieldSelector=metadata.name%3D{}", self.opted_in(), segment(name));
+            let answer = match self.context.server.ask(&Ask::get(path)).await {
+                Ok(answer) => SecretBytes::new(answer),
+                Err(trouble) => return Err(There::Unknown { why: trouble.to_string(), reason: reason(&trouble) }),
+            };
+            let unreadable = |why: String| There::Unknown { why, reason: "Unreadable" };
+            let list: OptedIn<'_> = serde_json::from_slice(answer.expose())
+                .map_err(|_| unreadable(format!("what the server says of Secret {name} is no list of Secrets")))?;
+            let Some(secret) = list.items.first() else { return Ok(true) };
+            match Seen::parse(secret.get().as_bytes(), &self.salt) {
+                Ok(Seen::Source(source)) if source.name == *name => {
+                    if !source.keys.serve(&origins.keys) {
+                        return Ok(true);
+                    }
+                }
+                _ => return Err(unreadable(format!("Secret {name} cannot be read"))),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Where the Secrets are that opted in.
+    fn opted_in(&self) -> String {
+        let label = FOR.replace('/', "%2F");
+        format!("{}?labelSelector={label}+in+%28{FOR_CONNECTIONS}%29", self.paths.secrets())
     }
 
     /// What is at the name of a binding Secret.

@@ -5,6 +5,7 @@ use super::tenant::{BoundVariables, Draft};
 use crate::api::*;
 use crate::engine::check;
 use crate::engine::code::{Code, Severity};
+use crate::engine::delivery::NotDelivered;
 use crate::engine::diff::Declaration;
 use crate::engine::field::{Field, FieldKind};
 use crate::engine::item::{Item, ObjectId};
@@ -12,7 +13,7 @@ use crate::engine::plan::{Finding, Note};
 use crate::engine::promote::Meaning;
 use crate::engine::record::Writer;
 use crate::engine::resolve::{Asker, Binding, Replacements, resolve_key, resolve_variable};
-use crate::engine::world::Inventory;
+use crate::engine::world::{Inventory, World};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -48,7 +49,7 @@ impl Draft<'_> {
             let Item::Integration(integration, _) = &declaration.item else { continue };
             let sources = self.input.promotions.get(&declaration.writer).and_then(|p| p.get(&id.name));
             let of_this = BTreeSet::from([declaration.writer.clone()]);
-            let mut problems: Vec<_> = no_definition(declaration).into_iter().collect();
+            let mut problems: Vec<_> = no_definition(declaration, self.input.world).into_iter().collect();
             for variable in &integration.spec.connections {
                 let binding = sources.and_then(|s| s.get(&variable.name));
                 let source = binding.and_then(|b| b.connection.as_ref());
@@ -259,7 +260,7 @@ fn connection_of(key: &str) -> ObjectId {
 
 /// A sync whose source lacks the definition that it would have to bring. That a source's own folder names a ConfigMap
 /// is its own business.
-fn no_definition(declaration: &Declaration) -> Option<(Code, String, String)> {
+fn no_definition(declaration: &Declaration, world: &World) -> Option<(Code, String, String)> {
     if let Item::Integration(_, Some(uses)) = &declaration.item
         && let (Some(what), true) = (&uses.unread, declaration.writer != Writer::Source)
     {
@@ -273,7 +274,8 @@ fn no_definition(declaration: &Declaration) -> Option<(Code, String, String)> {
     }
     match integration.spec.definition.as_ref()? {
         Definition::File(file) => {
-            let (text, fix) = not_delivered(file, &declaration.from);
+            let source = world.tenants.get(&declaration.from);
+            let (text, fix) = not_delivered(file, &declaration.from, source.map(|tenant| &tenant.spec));
             Some((Code::DefinitionMissing, text, fix))
         }
         Definition::ConfigMap(map) => {
@@ -287,12 +289,8 @@ fn no_definition(declaration: &Declaration) -> Option<(Code, String, String)> {
     }
 }
 
-/// What is wrong with an integration that came to a cluster without the file that it names, and what to do. In a
-/// folder such an integration would be invalid.
-pub(super) fn not_delivered(file: &str, tenant: &str) -> (String, String) {
-    let text = format!("its definition is {file}, a file that was not delivered to {tenant}");
-    let fix = format!(
-        "deliver it into the namespace of {tenant}: stablekey render {tenant} | kubectl apply --server-side -f -"
-    );
-    (text, fix)
+/// What is wrong with an integration that came to a cluster without the file that it names, and what to do.
+pub(super) fn not_delivered(file: &str, tenant: &str, spec: Option<&TenantSpec>) -> (String, String) {
+    let NotDelivered { text, command } = NotDelivered::of(file, tenant, spec);
+    (text, format!("deliver it into the namespace of {tenant}: {command}"))
 }

@@ -2,7 +2,7 @@
 
 use super::blocked::not_delivered;
 use super::model::Finding;
-use crate::api::{Definition, Kind};
+use crate::api::{Definition, Kind, TenantSpec};
 use crate::engine::code::Code;
 use crate::engine::item::ObjectId;
 use crate::engine::world::{TenantView, View};
@@ -59,15 +59,15 @@ impl Reading {
 
 /// What went wrong while a tenant was read.
 pub fn findings(tenant: &str, view: &TenantView) -> Vec<Finding> {
-    let mut findings = of_view(tenant, &view.live, "nothing is planned there until it can");
+    let mut findings = of_view(tenant, &view.spec, &view.live, "nothing is planned there until it can");
     if let Some(source) = &view.source {
         let mend = format!("nothing is created or removed in {tenant} until its source can be read");
-        findings.extend(of_view(tenant, source, &mend));
+        findings.extend(of_view(tenant, &view.spec, source, &mend));
     }
     findings
 }
 
-fn of_view(tenant: &str, view: &View, until_it_can_be_read: &str) -> Vec<Finding> {
+fn of_view(tenant: &str, spec: &TenantSpec, view: &View, until_it_can_be_read: &str) -> Vec<Finding> {
     let of_tenant = |code, text, mend: String| Finding {
         object: None,
         ..Finding::of(code, tenant, ObjectId::new(Kind::Tenant, tenant), text, mend)
@@ -95,7 +95,7 @@ fn of_view(tenant: &str, view: &View, until_it_can_be_read: &str) -> Vec<Finding
     });
     let undelivered = inventory.integrations.iter().filter_map(|(name, integration)| {
         let Some(Definition::File(file)) = &integration.spec.definition else { return None };
-        let (text, fix) = (!inventory.uses.contains_key(name)).then(|| not_delivered(file, tenant))?;
+        let (text, fix) = (!inventory.uses.contains_key(name)).then(|| not_delivered(file, tenant, Some(spec)))?;
         let id = ObjectId::new(Kind::Integration, name);
         let finding = Finding::of(Code::DefinitionMissing, tenant, id, text, fix);
         Some(finding.at_path(&["spec", "definition"]))

@@ -218,3 +218,60 @@ fn a_copy_is_of_one_object_and_goes_with_what_it_came_from() {
     });
     assert!(stage.secret("crm.binding").is_some());
 }
+
+/// "Opt-in withdrawn: the copy goes … Connection deleted: … else it stays and is listed as left (event, metric)": what is
+/// left is listed as long as it is, each deletion is told of, and revocation goes before it.
+#[test]
+fn what_is_left_is_listed_while_it_is_and_goes_when_its_origin_is_withdrawn() {
+    let stage = Stage::new("revoked");
+    let mut binder = stage.binder();
+    let metric = format!("stablekey_left_binding_secrets{{tenant_namespace=\"{}\"}}", stage.here.name());
+    let left = |binder: &crate::replica::Replica, count: f64| {
+        until(format!("{count} are left"), || binder.metric(&metric) == Some(count));
+    };
+    let told = |reason: &str, object: &str| -> usize {
+        let of_it = format!(
+            "get events.events.k8s.io --field-selector reason={reason} -o jsonpath={{.items[*].regarding.name}}"
+        );
+        stage.kubectl(&of_it).split_whitespace().filter(|name| *name == object).count()
+    };
+    stage.apply(&[app(), global("crm")]);
+    stage.ready("connection/crm", "True Complete");
+    for times in 1..=2 {
+        stage.kubectl("delete connection crm");
+        left(&binder, 1.0);
+        until("it is told of each time", || told("BindingLeft", "crm.binding") == times);
+        stage.apply(&[global("crm")]);
+        left(&binder, 0.0);
+        stage.ready("connection/crm", "True Complete");
+    }
+    // Somebody does what the event asks for.
+    stage.kubectl("delete connection crm");
+    left(&binder, 1.0);
+    stage.kubectl("delete secret crm.binding");
+    left(&binder, 0.0);
+    // The label is taken off, the key is taken out, the Secret is deleted.
+    for withdraw in [
+        "label secret app stablekey.dev/for-",
+        "annotate --overwrite secret app stablekey.dev/keys=x",
+        "delete secret app",
+    ] {
+        stage.apply(&[app(), global("crm")]);
+        stage.kubectl("label --overwrite secret app stablekey.dev/for=connections");
+        stage.ready("connection/crm", "True Complete");
+        stage.kubectl("delete connection crm");
+        left(&binder, 1.0);
+        stage.kubectl(withdraw);
+        until("the copy goes", || stage.secret("crm.binding").is_none());
+        left(&binder, 0.0);
+    }
+    until("it is told of", || told("BindingDeleted", "crm.binding") == 3);
+    // Of one that is there its connection is told, and the log says why.
+    stage.apply(&[app(), global("crm")]);
+    stage.ready("connection/crm", "True Complete");
+    stage.kubectl("label secret app stablekey.dev/for-");
+    until("its connection is told", || told("BindingDeleted", "crm") == 1);
+    let said = binder.says("\"message\":\"deleted a binding Secret\"");
+    assert!(said["why"].as_str().unwrap().starts_with("Secret app, from which its values came, "), "{said}");
+    stage.keeps_its_secrets(&mut binder);
+}

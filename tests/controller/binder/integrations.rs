@@ -92,7 +92,7 @@ fn an_integration_is_ready_once_its_definition_can_be_read() {
     stage.apply(&[app(), global("crm"), named(json!({"file": "lead-router.definition"}))]);
     let message = stage.ready(LEAD, "False DefinitionNotDelivered");
     let command = format!("stablekey render us | kubectl apply --server-side --namespace {} -f -", stage.here.name());
-    assert!(message.starts_with("SK0145 ") && message.ends_with(&command), "{message}");
+    assert!(message.starts_with("SK0145 ") && message.ends_with(&format!("\n{command}")), "{message}");
     assert_eq!(stage.field(LEAD, ".status.bound"), "1/1");
     stage.apply(&[in_map("lead-1")]);
     stage.ready(LEAD, "False DefinitionMissing");

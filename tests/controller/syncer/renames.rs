@@ -69,11 +69,15 @@ fn a_variable_does_not_move_to_a_connection_that_the_same_change_breaks() {
     let _syncer = stage.syncer();
     let _binder = Replica::start(&stage.eu, &ARGUMENTS);
     stage.in_eu(&[secret("sf-main,sf-new")]);
+    // So many that two changes are a small share.
+    let others: Vec<String> = (0..8).map(|number| format!("other-{number}")).collect();
+    stage.in_us(&others.iter().map(|key| connection(key, "api")).collect::<Vec<_>>());
+    let used: Vec<&str> = others.iter().map(String::as_str).chain(["sf-new"]).collect();
     stage.in_us(&[
         crm("sf-main", &[]),
         crm("sf-new", &[]),
         integration("lead", &["sf-main"]),
-        integration("other", &["sf-new"]),
+        integration("other", &used),
         sync("Apply"),
     ]);
     until_ready(&stage.eu, "integration/lead", "Bound");

@@ -13,7 +13,8 @@ fn a_binding_secret_is_in_the_convention() {
     let expected = json!({
         "apiVersion": "v1", "kind": "Secret",
         "metadata": {"name": "crm.binding", "resourceVersion": "1", "labels": {FOR: "binding"},
-                     "annotations": {BINDING_OF: "Connection/crm", BINDING_ID: "uid-of-crm", BINDING_FROM: "sf-app"}},
+                     "annotations": {BINDING_OF: "Connection/crm", BINDING_ID: "uid-of-crm", BINDING_FROM: "sf-app",
+                                     BINDING_KEYS: "crm"}},
         "type": "servicebinding.io/salesforce",
         "data": {"type": base64(b"salesforce"), "provider": base64(b"stablekey"),
                  "baseUrl": base64(b"https://login.example"), "password": base64(CANARY.as_bytes())},

@@ -124,10 +124,14 @@ fn without_a_definition_that_can_be_read_it_is_not_ready() {
     tenant.put(Kind::Integration, "i", json!({"definition": {"file": "i.definition"}}));
     assert_eq!(
         of(&tenant),
-        "False DefinitionNotDelivered: SK0145 its definition is i.definition, a file that was not delivered: stablekey \
-         render eu | kubectl apply --server-side --namespace ns -f -"
+        "False DefinitionNotDelivered: SK0145 its definition is i.definition, a file that was not delivered to eu. \
+         Deliver it:\nstablekey render eu | kubectl apply --server-side --namespace ns -f -"
     );
     assert!(stalled(&tenant));
+    // The command stands alone on its line, whatever else is said.
+    let variable = json!({"name": "CRM", "stableKey": "crm"});
+    tenant.put(Kind::Integration, "i", json!({"definition": {"file": "i.definition"}, "connections": [variable]}));
+    assert!(of(&tenant).contains("\nstablekey render eu | kubectl apply --server-side --namespace ns -f -\nSK0101 "));
     assert!(tenant.binder.change(map(Readable::Yes)).is_empty(), "nobody names it yet");
     tenant.binder.change(Change::DefinitionGone("i-1".into()));
     tenant.put(Kind::Integration, "i", json!({"definition": {"configMap": {"name": "i-1"}}}));

@@ -33,6 +33,7 @@ enum Step {
         readable: usize,
     },
     Component {
+        name: usize,
         known: bool,
     },
     Source {
@@ -74,7 +75,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (0..3usize, prop::collection::vec(key(), 0..3), any::<bool>(), 0..6usize)
             .prop_map(|(name, keys, by_sync, definition)| Step::Integration { name, keys, by_sync, definition }),
         2 => (0..2usize, 0..4usize).prop_map(|(map, readable)| Step::Definition { map, readable }),
-        1 => any::<bool>().prop_map(|known| Step::Component { known }),
+        1 => (0..3usize, any::<bool>()).prop_map(|(name, known)| Step::Component { name, known }),
         3 => (0..2usize, 0..4usize, 0..4usize, 0..4usize, prop::collection::vec(0..2usize, 0..3))
             .prop_map(|(name, keys, hosts, expires, data)| Step::Source { name, keys, hosts, expires, data }),
         1 => key().prop_map(|key| Step::Foreign { key }),
@@ -171,8 +172,13 @@ impl Namespace {
                     _ => Change::DefinitionGone(config_map),
                 })
             }
-            Step::Component { known: true } => self.put(Kind::Component, "salesforce", component()),
-            Step::Component { known: false } => self.gone(Kind::Component, "salesforce"),
+            Step::Component { name, known } => {
+                // One that is meant, and one that is not.
+                let name = ["salesforce", "salesforse", "hubspot"][*name];
+                let mut spec = component();
+                spec["key"] = json!(name);
+                if *known { self.put(Kind::Component, name, spec) } else { self.gone(Kind::Component, name) }
+            }
             Step::Source { name, keys, hosts, expires, data } => {
                 let mut annotations = json!({KEYS: (["*", "crm", "old, slack", ""][*keys])});
                 for (annotation, text) in [
@@ -279,6 +285,11 @@ proptest! {
         let (mut tenant, mut found) = (Namespace::new(), Found::default());
         for step in &steps {
             let due = tenant.step(step);
+            // What is remembered of who works is what would be found.
+            for (name, works) in tenant.binder.works.all() {
+                let connection = tenant.binder.inventory().connections.get(&name);
+                prop_assert_eq!(connection.map(|c| tenant.binder.is_working(c)), Some(works), "{}", name);
+            }
             found.look(&mut tenant.binder, due);
         }
         let all = Found::all(&tenant.binder);

@@ -5,7 +5,9 @@ mod connections;
 mod customers;
 mod deputies;
 mod integrations;
+mod kin;
 mod laws;
+mod leftovers;
 mod messages;
 mod secrets;
 

@@ -29,8 +29,13 @@ fn a_secret_is_read_only_if_it_opts_in_for_this_key() {
     assert_eq!(reason(tenant.connection("crm")), "False SecretMissing");
     // Without our label it is not read, whatever its annotations say.
     let metadata = json!({"name": "sf-app", "uid": "u", "annotations": {KEYS: "*"}});
+    let why = |tenant: &Namespace| said(&tenant.connection("crm").conditions, "CredentialsReady");
+    assert!(why(&tenant).contains("Secret sf-app (for password) is not there or has not opted in: supply it, with"));
     tenant.secret(metadata, "Opaque", &whole);
     assert_eq!(reason(tenant.connection("crm")), "False SecretMissing");
+    assert!(
+        why(&tenant).contains("Secret sf-app (for password) is there and has not opted in: its owner does that with")
+    );
 }
 
 /// "a Secret's opt-in that name[s] an older key mean[s] the connection that replaces it, where component,

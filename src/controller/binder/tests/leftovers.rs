@@ -1,0 +1,134 @@
+//! Binding Secrets to which no look at an object sees: what stays, and that revocation goes before it.
+
+use super::super::leftovers::Fate;
+use super::*;
+
+fn fate(tenant: &Namespace, secret: &str) -> &'static str {
+    match tenant.binder.fate(secret) {
+        Fate::Stays => "stays",
+        Fate::Goes(_) => "goes",
+        Fate::Withdrawn(wanted, _) => {
+            assert!(matches!(wanted.how, How::Delete { because: Because::Withdrawn(_), .. }));
+            "withdrawn"
+        }
+        Fate::Left(_) => "left",
+    }
+}
+
+type Withdraw = fn(&mut Namespace);
+
+/// Every way in which a person takes an opt-in away.
+const WAYS: [Withdraw; 4] = [
+    |tenant| drop(tenant.binder.change(Change::SecretGone("sf-app".into()))),
+    |tenant| drop(tenant.source("sf-app", json!({KEYS: "slack"}), &[("password", CANARY)])),
+    |tenant| drop(tenant.source("sf-app", json!({KEYS: ""}), &[("password", CANARY)])),
+    |tenant| drop(tenant.secret(json!({"name": "sf-app", "uid": "u", "labels": {FOR: "nothing"}}), "Opaque", &[])),
+];
+
+/// "Opt-in withdrawn: the copy goes … Connection deleted: its binding goes with `deletionPolicy: Delete`, else it
+/// stays": of a connection that is gone too, whichever comes first.
+#[test]
+fn what_is_left_goes_once_its_origin_is_withdrawn() {
+    for withdraw in WAYS {
+        let mut tenant = global();
+        tenant.settle();
+        assert_eq!(fate(&tenant, "crm.binding"), "stays");
+        tenant.gone(Kind::Connection, "crm");
+        assert_eq!(fate(&tenant, "crm.binding"), "left");
+        // Other content, other keys beside, a pin: no withdrawal.
+        tenant.source("sf-app", json!({KEYS: "slack, crm", HOSTS: "x.example"}), &[("other", CANARY)]);
+        assert_eq!((fate(&tenant, "crm.binding"), tenant.binder.leftovers_of("sf-app").len()), ("left", 1));
+        withdraw(&mut tenant);
+        assert_eq!(fate(&tenant, "crm.binding"), "withdrawn");
+        assert_eq!(tenant.binder.leftovers_of("sf-app"), ["crm.binding"]);
+        // Given again before it went.
+        tenant.source("sf-app", json!({KEYS: "*"}), &[("password", CANARY)]);
+        assert_eq!(fate(&tenant, "crm.binding"), "left");
+        // The other way round: the connection goes before its look took the copy away.
+        let mut tenant = global();
+        tenant.settle();
+        withdraw(&mut tenant);
+        tenant.gone(Kind::Connection, "crm");
+        assert_eq!(fate(&tenant, "crm.binding"), "withdrawn");
+        tenant.binder.change(Change::SecretGone("crm.binding".into()));
+        assert_eq!((fate(&tenant, "crm.binding"), tenant.binder.copies.len()), ("stays", 0));
+    }
+}
+
+/// A Secret may have opted in for an older key: that the connection, which would say so, is gone withdraws nothing.
+#[test]
+fn an_opt_in_for_an_older_key_outlives_the_connection() {
+    let mut tenant = global();
+    let mut spec = basic("crm", "OrganizationGlobal", global_inputs());
+    spec["replaces"] = json!(["sf_old"]);
+    tenant.put(Kind::Connection, "crm", spec);
+    tenant.source("sf-app", json!({KEYS: "sf_old"}), &[("password", CANARY)]);
+    assert_eq!(tenant.settle(), ["crm.binding"]);
+    tenant.gone(Kind::Connection, "crm");
+    assert_eq!(fate(&tenant, "crm.binding"), "left");
+    tenant.source("sf-app", json!({KEYS: "sf_older"}), &[("password", CANARY)]);
+    assert_eq!(fate(&tenant, "crm.binding"), "withdrawn");
+}
+
+/// A copy of an older version does not say for which keys it was made: what is unknown withdraws nothing.
+#[test]
+fn a_copy_that_does_not_say_for_which_keys_stays_while_its_origin_serves_any() {
+    let mut tenant = global();
+    let mut there = stored(&tenant.connection("crm").bindings[0], MANAGER, 1000);
+    there["metadata"]["annotations"].as_object_mut().unwrap().remove(BINDING_KEYS);
+    let seen = Seen::parse(there.to_string().as_bytes(), tenant.binder.salt()).unwrap();
+    tenant.binder.change(Change::Secret(seen));
+    tenant.gone(Kind::Connection, "crm");
+    for (keys, expected) in [("crm", "left"), ("slack", "left"), ("", "withdrawn")] {
+        tenant.source("sf-app", json!({KEYS: keys}), &[("password", CANARY)]);
+        assert_eq!(fate(&tenant, "crm.binding"), expected, "{keys}");
+    }
+    tenant.binder.change(Change::SecretGone("sf-app".into()));
+    assert_eq!(fate(&tenant, "crm.binding"), "withdrawn");
+}
+
+/// The other members: a connection that cannot be read, test credentials that are not wanted any more, customer
+/// credentials whose connection is gone, and a copy of a Secret that its connection does not name any more.
+#[test]
+fn no_copy_outlives_its_opt_in_because_nobody_looks_at_it() {
+    let id = ObjectId::new(Kind::Connection, "crm");
+    for withdraw in WAYS {
+        let mut tenant = global();
+        tenant.settle();
+        tenant.binder.change(Change::Invalid { id: id.clone(), why: "a field is missing".into() });
+        assert_eq!(fate(&tenant, "crm.binding"), "stays");
+        withdraw(&mut tenant);
+        assert_eq!(fate(&tenant, "crm.binding"), "withdrawn");
+
+        let mut tenant = global();
+        let mut spec = basic("crm", "OrganizationGlobal", global_inputs());
+        spec["test"] = json!({"inputs": {"baseUrl": {"value": "https://test.example"}}});
+        tenant.put(Kind::Connection, "crm", spec);
+        tenant.settle();
+        tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", global_inputs()));
+        assert_eq!(fate(&tenant, "crm.test-binding"), "stays");
+        withdraw(&mut tenant);
+        assert_eq!((fate(&tenant, "crm.test-binding"), fate(&tenant, "crm.binding")), ("withdrawn", "stays"));
+
+        let mut tenant = of_customers();
+        tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
+        tenant.settle();
+        tenant.gone(Kind::Connection, "crm");
+        let kept = tenant.credentials("a");
+        assert!(kept.status.binding.is_some() && kept.bindings.is_empty());
+        withdraw(&mut tenant);
+        let kept = tenant.credentials("a");
+        assert!(kept.status.binding.is_none() && matches!(kept.bindings[0].how, How::Delete { .. }));
+
+        let mut tenant = global();
+        tenant.settle();
+        let mut inputs = global_inputs();
+        inputs["password"]["secretRef"]["name"] = json!("later");
+        tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", inputs));
+        assert!(tenant.connection("crm").bindings.is_empty());
+        let due = tenant.source("sf-app", json!({KEYS: "*"}), &[("password", "new")]);
+        assert!(due.connections.contains("crm"));
+        withdraw(&mut tenant);
+        assert!(matches!(tenant.connection("crm").bindings[0].how, How::Delete { .. }));
+    }
+}
