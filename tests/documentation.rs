@@ -90,6 +90,8 @@ fn names_that_say_secret_are_those_of_the_code() {
     assert_eq!(listed("No endpoints, "), endpoint::EXEMPT);
     assert_eq!(listed("Words behind "), endpoint::QUALIFIERS);
     assert_eq!(listed("As the last word "), endpoint::LAST_WORDS);
+    assert_eq!(listed("Names of people, "), endpoint::PEOPLE);
+    assert_eq!(listed("Schemes that send in clear: "), endpoint::IN_CLEAR);
 }
 
 /// The files below a folder that end so.

@@ -1,7 +1,9 @@
 //! Which inputs say where credentials are sent: one rule, by their names and by their values. A type may add
 //! endpoints, never take one away.
 
+use super::sensitive;
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Endings of names that say it, without separators and in lower case.
 pub const ENDINGS: [&str; 37] = [
@@ -80,10 +82,89 @@ pub const QUALIFIERS: [&str; 28] = [
 ];
 /// Names about something else that end like one.
 pub const EXEMPT: [&str; 4] = ["mailaddress", "fromaddress", "toaddress", "replyaddress"];
+/// Endings of names under which an e-mail address names a person or an account, and no host.
+pub const PEOPLE: [&str; 17] = [
+    "user",
+    "username",
+    "email",
+    "emails",
+    "mail",
+    "mailaddress",
+    "login",
+    "account",
+    "from",
+    "fromaddress",
+    "toaddress",
+    "replyaddress",
+    "replyto",
+    "sender",
+    "recipient",
+    "recipients",
+    "principal",
+];
+/// Schemes that send what anybody on the way can read: a pin of hosts holds for none of them unless it names it.
+pub const IN_CLEAR: [&str; 27] = [
+    "http",
+    "ws",
+    "h2c",
+    "ftp",
+    "tftp",
+    "telnet",
+    "rlogin",
+    "ldap",
+    "redis",
+    "valkey",
+    "memcached",
+    "mqtt",
+    "amqp",
+    "stomp",
+    "nats",
+    "smtp",
+    "imap",
+    "pop3",
+    "nntp",
+    "irc",
+    "sip",
+    "rtsp",
+    "rtmp",
+    "gopher",
+    "tcp",
+    "udp",
+    "plaintext",
+];
+/// Schemes that some readers take without slashes: `https:host`, `file:/x`, `tcp(host:1)`.
+const SHORT: [&str; 24] = [
+    "http", "https", "ws", "wss", "ftp", "ftps", "sftp", "file", "jdbc", "tcp", "udp", "tls", "ssl", "ssh", "sip",
+    "sips", "ldap", "ldaps", "smtp", "smtps", "mqtt", "mqtts", "amqp", "amqps",
+];
 
 /// Whether an input says where credentials are sent, by its name or by its value.
 pub fn is_endpoint(name: &str, value: Option<&str>) -> bool {
-    is_named_so(name) || value.is_some_and(looks_like_one)
+    is_named_so(name) || value.is_some_and(|value| holds_one(name, value, false))
+}
+
+/// Whether the value of an input looks like one, whatever its type says. What is a secret by its name, or by its type
+/// (`is_secret`), is mostly a text of any characters: of it only what nobody could take for a password counts.
+pub fn holds_one(name: &str, value: &str, is_secret: bool) -> bool {
+    let holds = match () {
+        () if is_secret || sensitive::is_sensitive(name) => Holds::Secret,
+        () if is_of_people(name) => Holds::Person,
+        () => Holds::Anything,
+    };
+    could_be_one(value) && readings(value).iter().any(|text| !named_in(text, holds).is_empty())
+}
+
+/// The scheme, as [`IN_CLEAR`] has it, where what is sent by it can be read on the way.
+pub fn in_clear(scheme: &str) -> Option<&'static str> {
+    IN_CLEAR.into_iter().find(|clear| clear.eq_ignore_ascii_case(scheme))
+}
+
+/// Whether the query of a URL names a host of its own, as drivers of databases take one (`?host=`, `?hostaddr=`); what
+/// web servers are asked is their own business.
+pub fn query_names_host(scheme: &str, rest: &str) -> bool {
+    let is_web = ["http", "https", "ws", "wss", "h2c", ""].iter().any(|web| web.eq_ignore_ascii_case(scheme));
+    let mut settings = rest.split(['?', '&', ';', '#']).skip(1).filter_map(|part| part.split_once('='));
+    !is_web && settings.any(|(name, _)| is_named_so(name) || name.contains('%') || name.starts_with("service"))
 }
 
 /// Whether the name of an input says so: `baseUrl`, `base_urls`, `HOST_NAME`, `endpointOverride`, `brokers`.
@@ -93,6 +174,11 @@ pub fn is_named_so(name: &str) -> bool {
     let ends = |endings: &[&str]| endings.iter().any(|ending| folded.ends_with(ending));
     let is_last = || LAST_WORDS.contains(&last_word(name).as_str());
     (ends(&ENDINGS) || WORDS.iter().any(|word| folded.contains(word)) || is_last()) && !ends(&EXEMPT)
+}
+
+fn is_of_people(name: &str) -> bool {
+    let folded: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    PEOPLE.iter().any(|ending| unqualified(&folded).ends_with(ending))
 }
 
 /// The last word of a name in any of its spellings (`serverIp`, `server_ip`), in lower case and without numbers.
@@ -121,11 +207,6 @@ fn unqualified(name: &str) -> &str {
     }
 }
 
-/// Whether a value, trimmed, looks like one: a URL, `//host`, a host with a port or a path, or a list of such.
-pub fn looks_like_one(value: &str) -> bool {
-    parts(value).any(|part| is_url(part) || is_schemeless(part) || is_short_url(part) || is_host_with_more(part))
-}
-
 /// Whether a value is a URL of any scheme.
 pub fn is_url(value: &str) -> bool {
     value.trim().split_once("://").is_some_and(|(scheme, rest)| {
@@ -140,13 +221,21 @@ pub fn is_url(value: &str) -> bool {
 /// What stands for a host that a value does not name plainly: it may be any, and says nothing of the value.
 pub const UNCLEAR: &str = "a host that is not plain";
 
-/// Schemes that send what anybody on the way can read.
-const IN_CLEAR: [&str; 4] = ["ws", "ftp", "telnet", "ldap"];
+/// The longest name of a host.
+const LONGEST: usize = 253;
 
 /// The hosts that a value names, each in lower case, with its port where that is not the scheme's own; plain http,
-/// and every other scheme that sends in clear, is another than https.
+/// and every other scheme that sends in clear, is another than https. Of a value that is not plain all that it may
+/// name, and [`UNCLEAR`].
 pub fn hosts(value: &str) -> BTreeSet<String> {
-    parts(value).map(|part| host(part).unwrap_or_else(|| UNCLEAR.to_string())).collect()
+    let is_plain = |c: char| c == '\\' || as_read(c) == Some(c);
+    let plain = value.trim().chars().all(is_plain).then(|| parts(value).map(host).collect::<Option<_>>()).flatten();
+    plain.unwrap_or_else(|| {
+        let mut found: BTreeSet<String> =
+            readings(value).iter().flat_map(|text| named_in(text, Holds::Anything)).collect();
+        found.insert(UNCLEAR.to_string());
+        found
+    })
 }
 
 fn host(part: &str) -> Option<String> {
@@ -158,18 +247,28 @@ fn host(part: &str) -> Option<String> {
         _ if rest.contains('\\') => return None,
         _ => rest.trim_start_matches('/'),
     };
+    if query_names_host(scheme, rest) { None } else { host_of(scheme, rest) }
+}
+
+/// The host at the beginning of a URL's rest.
+fn host_of(scheme: &str, rest: &str) -> Option<String> {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_ascii_lowercase();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_lowercase();
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
-    if host.is_empty() || !host.chars().all(is_plain) {
+    if host.is_empty() || host.ends_with(':') || host.len() > LONGEST || !host.chars().all(is_plain) {
         return None;
     }
+    // Letters of other scripts look like ours.
+    let mut shown = String::with_capacity(host.len());
+    for c in host.chars() {
+        if c.is_ascii() { shown.push(c) } else { shown.extend(c.escape_unicode()) }
+    }
     let is = |other: &str| scheme.eq_ignore_ascii_case(other);
-    Some(match () {
-        () if is("http") => format!("http://{}", host.strip_suffix(":80").unwrap_or(&host)),
-        () if is("https") || is("wss") => host.strip_suffix(":443").unwrap_or(&host).to_string(),
-        () if IN_CLEAR.iter().any(|scheme| is(scheme)) => format!("{}://{host}", scheme.to_ascii_lowercase()),
-        () => host,
+    Some(match in_clear(scheme) {
+        Some("http") => format!("http://{}", shown.strip_suffix(":80").unwrap_or(&shown)),
+        Some(clear) => format!("{clear}://{shown}"),
+        None if is("https") || is("wss") => shown.strip_suffix(":443").unwrap_or(&shown).to_string(),
+        None => shown,
     })
 }
 
@@ -178,46 +277,257 @@ fn parts(value: &str) -> impl Iterator<Item = &str> {
     value.split(|c: char| matches!(c, ',' | ';') || c.is_whitespace()).filter(|part| !part.is_empty())
 }
 
-fn is_schemeless(part: &str) -> bool {
-    part.strip_prefix("//")
-        .or_else(|| part.strip_prefix(r"\\"))
-        .is_some_and(|rest| rest.starts_with(|c: char| c.is_alphanumeric() || c == '['))
+/// What an input holds, as far as its name or type says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Anything,
+    /// A person, perhaps by an e-mail address.
+    Person,
+    /// A secret, of any characters.
+    Secret,
 }
 
-/// `https:host`, as some readers take it, and `file:/x`.
-fn is_short_url(part: &str) -> bool {
-    let schemes = ["http", "https", "ws", "wss", "ftp", "sftp", "file", "jdbc", "tcp", "tls", "ssl"];
-    let scheme = part.split_once(':').filter(|(_, rest)| !rest.is_empty()).map(|(scheme, _)| scheme);
-    scheme.is_some_and(|scheme| schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known)))
+/// Whether a value has what stands between the parts of any endpoint. Most have nothing of it.
+fn could_be_one(value: &str) -> bool {
+    value
+        .bytes()
+        .any(|b| !b.is_ascii() || matches!(b, b':' | b'/' | b'\\' | b'@' | b'?' | b'#' | b'=' | b'%' | b'[' | b'('))
 }
 
-/// `host:port`, `host.example/path`, `[::1]:80`, `user@host.example:22`, `user@host:/path`, and the descriptors of
-/// databases: `(HOST=x)`.
-fn is_host_with_more(part: &str) -> bool {
-    if part.to_ascii_lowercase().contains("host=") {
-        return true;
+/// What a reader of URLs takes a character for; `None` where it, or a person, does not see it.
+fn as_read(c: char) -> Option<char> {
+    Some(match c {
+        ' '..='[' | ']'..='~' => c,
+        '\\' | '\u{2044}' | '\u{2215}' | '\u{29f5}' | '\u{29f8}' | '\u{fe68}' | '\u{ff3c}' => '/',
+        '\u{2024}' | '\u{3002}' | '\u{fe52}' | '\u{ff61}' => '.',
+        '\u{2d0}' | '\u{2236}' | '\u{a789}' | '\u{fe13}' | '\u{fe55}' => ':',
+        '\u{fe56}' => '?',
+        '\u{fe5f}' => '#',
+        '\u{fe66}' => '=',
+        '\u{fe6b}' => '@',
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0)?,
+        // Soft hyphens, joiners, fillers, marks of direction, selectors, tags.
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{61c}'
+        | '\u{115f}'..='\u{1160}'
+        | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}' => return None,
+        c if c.is_control() || c.is_whitespace() => return None,
+        c => c,
+    })
+}
+
+/// A value as readers may take it: without what they leave out, with that as a blank, and with `%2F` as `/`.
+fn readings(value: &str) -> Vec<String> {
+    let value = value.trim();
+    let joined: String = value.chars().filter_map(as_read).collect();
+    let is_gap = |c: char| c != ' ' && (c.is_control() || c.is_whitespace());
+    let spaced: String = value.chars().filter_map(|c| if is_gap(c) { Some(' ') } else { as_read(c) }).collect();
+    let mut all = Vec::new();
+    all.extend(unescaped(&joined));
+    all.extend((spaced != joined).then_some(spaced));
+    all.push(joined);
+    all
+}
+
+/// A text with its `%XX` replaced; `None` where it has none.
+fn unescaped(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let digits = after.get(..2).filter(|_| *first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        let byte = digits.filter(|d| !d.starts_with('+')).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { after.get(2..).unwrap_or_default() } else { after };
     }
-    let (user, part) = part.rsplit_once('@').map_or((None, part), |(user, host)| (Some(user), host));
-    if user.is_some_and(|user| !user.is_empty()) && part.contains(":/") {
-        return true;
-    }
-    if let Some(rest) = part.strip_prefix('[') {
-        return rest.split_once(']').is_some_and(|(address, after)| {
-            address.parse::<std::net::Ipv6Addr>().is_ok() && (is_port(after) || after.starts_with('/'))
+    let is_same = bytes.len() == text.len();
+    (!is_same).then(|| String::from_utf8_lossy(&bytes).chars().filter_map(as_read).collect())
+}
+
+/// The hosts that stand anywhere in a text, with what makes each of them one: a scheme, a port, a path, a user, or
+/// the name of a setting. [`UNCLEAR`] where there is one that cannot be told.
+fn named_in(text: &str, holds: Holds) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (at, c) in text.char_indices() {
+        let (before, after) = (&text[..at], &text[at + c.len_utf8()..]);
+        found.extend(match c {
+            '/' if before.ends_with('/') => None,
+            '/' if after.starts_with('/') => after_slashes(before, after, holds),
+            '/' | '?' | '#' => before_path(before, holds),
+            ':' => short_url(before, after).or_else(|| before_port(before, after, holds)),
+            '(' => short_url(before, after),
+            '@' => after_user(before, after, holds),
+            '[' => in_brackets(after),
+            '=' => setting(before, after),
+            '"' => quoted_setting(before, after),
+            _ => None,
         });
     }
-    let (name, after) = part.split_at(part.find([':', '/', '?', '#']).unwrap_or(part.len()));
-    let port = after.split(['/', '?', '#']).next().unwrap_or(after);
-    let is_address = name.parse::<std::net::Ipv4Addr>().is_ok();
-    match port.is_empty() {
-        // A path needs a host with a dot before it: `read/write` is none.
-        true => !after.is_empty() && (is_address || is_domain(name)),
-        // A time has a colon too.
-        false => {
-            // A word of letters and digits with a port behind it is a host; a time has digits only, or a date before it.
-            is_port(port) && (is_address || is_domain(name) || is_label_or_domain(name) && !begins_as_date(name))
-        }
+    found
+}
+
+fn or_unclear(host: Option<String>) -> Option<String> {
+    Some(host.unwrap_or_else(|| UNCLEAR.to_string()))
+}
+
+/// Characters of hosts; those of other scripts all, since readers map many of them.
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') || !c.is_ascii()
+}
+
+/// The name that a text ends with, and what stands before it. Nothing but letters and digits begins one.
+fn last_name(text: &str) -> (&str, &str) {
+    let start = text.char_indices().rev().take_while(|(_, c)| is_of_name(*c)).last().map_or(text.len(), |(at, _)| at);
+    let name = text[start..].trim_start_matches(['.', '-', '_']);
+    (name, &text[..text.len() - name.len()])
+}
+
+/// The name that a text begins with, and what stands behind it.
+fn first_name(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c| !is_of_name(c)).unwrap_or(text.len()))
+}
+
+/// A URL's rest up to what cannot be in a host.
+fn authority(rest: &str) -> &str {
+    let ends = |c: char| {
+        c.is_whitespace() || matches!(c, '/' | '?' | '#' | ',' | ';' | '|' | ')' | '>' | '}' | '"' | '\'' | '`')
+    };
+    rest.split(ends).next().unwrap_or(rest)
+}
+
+/// `scheme://host` wherever it stands, and `//host` where something begins.
+fn after_slashes(before: &str, after: &str, holds: Holds) -> Option<String> {
+    let rest = after.trim_start_matches('/');
+    if let Some(scheme) = before.strip_suffix(':') {
+        let (scheme, _) = last_name(scheme);
+        return if rest.is_empty() { None } else { or_unclear(host_of(scheme, authority(rest))) };
     }
+    let begins = match holds {
+        // Base64 has such in its middle.
+        Holds::Secret => before.trim().is_empty(),
+        _ => before.ends_with(|c: char| !is_of_name(c) && !matches!(c, '/' | '+' | '%')) || before.is_empty(),
+    };
+    let is_host = rest.starts_with(|c: char| c.is_alphanumeric() || c == '[');
+    if begins && is_host { or_unclear(host_of("", authority(rest))) } else { None }
+}
+
+/// Whether a name begins something, where that must be said by a blank, a comma or an `@`.
+fn begins(before: &str, holds: Holds) -> bool {
+    holds != Holds::Secret
+        || before.is_empty()
+        || before.ends_with(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '@'))
+}
+
+/// `urn:ietf:rfc:1`, `arn:aws:s3:::a.b/c`: what they name is no host.
+fn is_in_urn(before: &str) -> bool {
+    let word = before.rsplit(|c: char| c.is_whitespace() || matches!(c, ',' | ';')).next().unwrap_or(before);
+    let of = |scheme: &str, colons: usize| word.starts_with(scheme) && word.matches(':').count() >= colons;
+    of("urn:", 2) || of("arn:", 3)
+}
+
+/// `host.example/path`, `10.0.0.1?x`.
+fn before_path(before: &str, holds: Holds) -> Option<String> {
+    let (name, before) = last_name(before);
+    let is_host = name.parse::<Ipv4Addr>().is_ok() || is_domain(name);
+    let stands = is_host && !before.ends_with('/') && begins(before, holds) && !is_in_urn(before);
+    if stands { or_unclear(host_of("", name)) } else { None }
+}
+
+/// `https:host`, as some readers take it, `file:/x`, and `tcp(host:1)`.
+fn short_url(before: &str, after: &str) -> Option<String> {
+    let (scheme, _) = last_name(before);
+    let is_one = SHORT.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    let rest = after.trim_start_matches('/');
+    let is_followed = !rest.is_empty() && !rest.starts_with(char::is_whitespace);
+    if is_one && is_followed { or_unclear(host_of("", authority(rest))) } else { None }
+}
+
+/// `host:port`.
+fn before_port(before: &str, after: &str, holds: Holds) -> Option<String> {
+    let (name, before) = last_name(before);
+    let digits = after.strip_prefix('+').unwrap_or(after);
+    let (port, behind) = digits.split_at(digits.find(|c: char| !c.is_alphanumeric()).unwrap_or(digits.len()));
+    let hexadecimal = port.strip_prefix("0x").and_then(|port| u16::from_str_radix(port, 16).ok());
+    let is_decimal = port.len() >= 2 && port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let is_port = is_decimal || hexadecimal.is_some();
+    // What is before an @ is a password.
+    let is_one = is_port && !behind.starts_with('@') && may_have_port(name, port);
+    let stands = is_one && begins(before, holds) && !is_in_urn(before);
+    if stands { or_unclear(host_of("", &format!("{name}:{port}"))) } else { None }
+}
+
+/// Whether a name before a colon and digits is a host, and no time.
+fn may_have_port(name: &str, port: &str) -> bool {
+    let is_minute = port.len() == 2 && port.parse::<u8>().is_ok_and(|minute| minute < 60);
+    match () {
+        () if name.parse::<Ipv4Addr>().is_ok() || is_domain(name) => true,
+        () if begins_as_date(name) && is_minute => false,
+        () if is_label_or_domain(name) => true,
+        // An address as one number, from 1.0.0.0 on; digits before it are a time.
+        () if name.bytes().all(|b| b.is_ascii_digit()) => name.parse::<u32>().is_ok_and(|address| address >= 1 << 24),
+        () => name.matches(['.', '-', '_']).count() >= 2,
+    }
+}
+
+/// `user@host.example`, `user@host:path`. Where a name says that it is about people, an address of theirs is none.
+fn after_user(before: &str, after: &str, holds: Holds) -> Option<String> {
+    let (host, behind) = first_name(after);
+    let has_user = !before.is_empty() && !before.ends_with(char::is_whitespace);
+    let has_path = has_user && !host.is_empty() && behind.len() > 1 && behind.starts_with(':');
+    let is_host = is_domain(host) || host.parse::<Ipv4Addr>().is_ok();
+    let is_one = match holds {
+        Holds::Secret => has_path && behind.starts_with(":/"),
+        Holds::Person => has_path || is_host && !is_mail_address(before, host, behind),
+        Holds::Anything => has_path || is_host,
+    };
+    if is_one { or_unclear(host_of("", host)) } else { None }
+}
+
+/// Whether what stands around an `@` is an e-mail address and nothing else: alone, in a list, or `Name <a@b.example>`.
+fn is_mail_address(before: &str, host: &str, behind: &str) -> bool {
+    let ends = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '<' | '>');
+    let user = before.rsplit(ends).next().unwrap_or(before);
+    let is_of_user = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '%' | '+' | '-' | '\'');
+    !user.is_empty()
+        && user.chars().all(is_of_user)
+        && is_domain(host)
+        && (behind.is_empty() || behind.starts_with(ends))
+}
+
+/// `[::1]`, with a port or without.
+fn in_brackets(after: &str) -> Option<String> {
+    let (address, behind) = after.split_once(']')?;
+    let is_address = address.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
+    let port = behind.split_at(behind.find(|c: char| !c.is_alphanumeric() && c != ':').unwrap_or(behind.len())).0;
+    if is_address { or_unclear(host_of("", &format!("[{address}]{port}"))) } else { None }
+}
+
+/// `Server=host`, `Data Source=host`, `(HOST = host)`.
+fn setting(before: &str, after: &str) -> Option<String> {
+    let (name, above) = last_name(before.trim_end());
+    let is_source =
+        || name.eq_ignore_ascii_case("source") && last_name(above.trim_end()).0.eq_ignore_ascii_case("data");
+    let value = after.trim_start_matches([' ', '"', '\'', '(']);
+    let has_value = value.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '[' | '/' | '.' | '{' | '$' | '%'));
+    let is_one = has_value && (is_named_so(name) || is_source());
+    if is_one { or_unclear(host_of("", first_name(value).0)) } else { None }
+}
+
+/// `"host": "x"`.
+fn quoted_setting(before: &str, after: &str) -> Option<String> {
+    let (name, above) = last_name(before);
+    let is_one = above.ends_with('"') && after.trim_start().starts_with(':') && is_named_so(name);
+    is_one.then(|| UNCLEAR.to_string())
 }
 
 /// `2026-11-27T10`.
@@ -226,15 +536,10 @@ fn begins_as_date(name: &str) -> bool {
     name.len() >= 10 && name.as_bytes().iter().take(10).enumerate().all(is_date)
 }
 
-fn is_port(text: &str) -> bool {
-    let digits = text.strip_prefix(':').map(|port| port.split(['/', '?', '#']).next().unwrap_or(port));
-    digits.is_some_and(|digits| digits.len() >= 2 && digits.parse::<u16>().is_ok())
-}
-
 fn is_domain(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let last = name.rsplit('.').next().unwrap_or(name);
-    let is_word = last.chars().all(|c| c.is_ascii_alphabetic()) || last.to_ascii_lowercase().starts_with("xn--");
+    let is_word = last.chars().all(char::is_alphabetic) || last.to_ascii_lowercase().starts_with("xn--");
     name.contains('.') && is_word && is_label_or_domain(name)
 }
 
@@ -344,7 +649,7 @@ mod tests {
         assert_eq!(one(r"https://a.example\@evil.example/"), UNCLEAR);
         assert_eq!(one(r"https://a.example\x"), UNCLEAR);
         assert_eq!(one(r"\\host\share"), "host");
-        for scheme in ["http", "ws", "ftp"] {
+        for scheme in IN_CLEAR {
             assert_ne!(one(&format!("{scheme}://a.example")), one("https://a.example"), "{scheme}");
         }
         assert_eq!(one("wss://a.example:443"), one("https://a.example"));
@@ -386,8 +691,64 @@ mod tests {
             "user@host:/path",
             "url=https://x",
             "<https://x>",
+            "://x",
+            // What readers of URLs leave out, or take for another character.
+            "\u{1}https://evil.example",
+            "https:\t/\t/evil.example",
+            "https:/\n/evil.example",
+            "\u{feff}https://evil.example",
+            "\u{200b}https://evil.example",
+            "ht\u{ad}tps:\u{202e}//evil.example",
+            "https\u{ff1a}//evil.example",
+            "https:\u{ff0f}\u{ff0f}evil.example",
+            "https:\u{2215}\u{2215}evil.example",
+            "evil\u{3002}example/x",
+            "evil\u{ff0e}example\u{ff0f}x",
+            "evil.example\u{3000}/x",
+            r"evil.example\x",
+            r"https:\\evil.example",
+            "%68ttps://evil.example/",
+            "https%3A//evil.example",
+            "https%3A%2F%2Fevil.example",
+            "evil%2Eexample/x",
+            "https&#58;//evil.example",
+            // Ports of any spelling, and behind more than a host.
+            "evil.example:0x50",
+            "evil.example:+443",
+            "evil.example:0443",
+            "evil.example:443\u{2}",
+            "evil.example.:443",
+            "evil_host:5432:db:user",
+            "2026-11-27:443",
+            "2026-11-27.evil.example:44",
+            "3232235777:80",
+            "[::ffff:1.2.3.4]",
+            "x [::1]:80",
+            "'evil.example:443'",
+            "(evil.example:443)",
+            "-https://evil.example",
+            "-evil.example:443",
+            "$https://evil.example",
+            "\u{e9}xample.com/path",
+            "пример.рф/x",
+            // Users, settings, schemes without slashes.
+            "x@evil.example",
+            "@evil.example",
+            "mailto:x@evil.example",
+            "x@10.0.0.1",
+            "git@evil.example:org/repo",
+            "git@evil:org/repo",
+            "user:pw@tcp(evil.example:3306)/db",
+            "tcp(evil.example:3306)/db",
+            "user:pw@tcp(evil.example)/db",
+            "sip:evil.example",
+            "Server=evil.example,1433",
+            "Data Source=evil",
+            "user=x host = evil",
+            "{\"host\": \"evil\"}",
+            "Addr=evil",
         ] {
-            assert!(looks_like_one(value), "{value}");
+            assert!(holds_one("setting", value, false), "{value}");
         }
         for value in [
             "",
@@ -404,13 +765,112 @@ mod tests {
             "key:value",
             "/path",
             "//",
-            "://x",
             "a:1",
             "2026-11-27T10:00",
             "50%",
+            "api refresh_token",
+            "read:user user:email",
+            "admin.users:read",
+            "tweet.read offline.access",
+            "urn:ietf:params:oauth:grant-type:jwt-bearer",
+            "urn:ietf:rfc:7636",
+            "arn:aws:iam::123456789012:role/x",
+            "arn:aws:s3:::my.bucket/key",
+            "1.2.3",
+            "v1.2.3-rc.1",
+            ">=1.2.3 <2",
+            "2026-11-27",
+            "2026-11-27T10:00:00Z",
+            "2026-11-27T10:00:00+02:00",
+            "2026-11-27:10",
+            "10:00:00",
+            "UTC+02:00",
+            "08:00-17:00",
+            "*/5 * * * *",
+            "a:b:c",
+            "application/vnd.api+json; charset=utf-8",
+            "report.csv",
+            "out/report.csv",
+            "/v1/x",
+            "/v1/x.y/z",
+            "Europe/Berlin",
+            "Zoë/Müller",
+            "true",
+            "42",
+            "3.14",
+            "1,2,3",
+            "123e4567-e89b-12d3-a456-426614174000",
+            "aa:bb:cc:dd:ee:ff",
+            "key=value",
+            "a=b&c=d",
+            "user@realm",
+            "latest@v1",
+            "2 @ 5.00",
+            r"C:\Users\x",
+            "{{config.host}}/x",
+            "a//b",
+            "eu-central-1",
+            "SELECT Id FROM Account WHERE Name = 'x'",
         ] {
-            assert!(!looks_like_one(value), "{value}");
+            assert!(!holds_one("setting", value, false), "{value}");
         }
+    }
+
+    /// A person's address is no host; what says more than that is one under any name.
+    #[test]
+    fn mail_addresses_under_names_of_people_are_no_endpoints() {
+        for name in
+            ["user", "username", "userName2", "email", "clientEmail", "login", "fromAddress", "reply_to", "account"]
+        {
+            for value in
+                ["user@example.com", "o'neil+x@mail.example.com", "a@x.example, b@x.example", "Ann <a@x.example>"]
+            {
+                assert!(!is_endpoint(name, Some(value)), "{name}: {value}");
+            }
+            for value in
+                ["user@example.com:443", "x:y@example.com", "https://x@example.com", "@example.com", "u@h.example/x"]
+            {
+                assert!(is_endpoint(name, Some(value)), "{name}: {value}");
+            }
+        }
+        assert!(is_endpoint("note", Some("user@example.com")) && is_endpoint("userHost", Some("user@example.com")));
+    }
+
+    /// Passwords and keys have any characters: of them only what nobody could mean otherwise is one.
+    #[test]
+    fn secrets_are_endpoints_only_where_they_plainly_are() {
+        let key = "-----BEGIN PRIVATE KEY-----\nMIIE//ab+c/d.e\n//abc/+x=\n-----END PRIVATE KEY-----\n";
+        for value in ["P@ss.word", "Summer@corp.example", "ab//cd", "!x.y/z", "a(b.c?d", key, "wJalrXUtnFEMI//K7MDENG"]
+        {
+            assert!(!is_endpoint("password", Some(value)), "{value}");
+            assert!(!holds_one("pin", value, true), "{value}");
+        }
+        for value in [
+            "postgres://u:p@db.example/x",
+            "//evil.example",
+            "evil.example:443",
+            "evil.example/hook",
+            "u@evil.example:443",
+            "u:p@tcp(evil.example:3306)/db",
+            "Server=evil;Pwd=x",
+            "\u{1}https://evil.example",
+        ] {
+            assert!(is_endpoint("password", Some(value)) && holds_one("pin", value, true), "{value}");
+        }
+    }
+
+    /// Where the host is not plain all that may be it is said, so that who approves sees it.
+    #[test]
+    fn hosts_of_what_is_not_plain_are_said_too() {
+        let all = |value: &str| hosts(value).into_iter().collect::<Vec<_>>();
+        assert_eq!(all("u:p@tcp(evil.example:3306)/db"), [UNCLEAR, "evil.example:3306"]);
+        assert_eq!(all("\u{200b}https://evil.example/x"), [UNCLEAR, "evil.example"]);
+        assert_eq!(all("Server=evil.example,1433;Pwd=x"), [UNCLEAR, "evil.example"]);
+        assert_eq!(all("https://g\u{43e}od.example"), [r"g\u{43e}od.example"]);
+        assert_eq!(all("redis://a.example:1"), ["redis://a.example:1"]);
+        assert_eq!(all(&format!("https://{}evil", "a.".repeat(200))), [UNCLEAR]);
+        assert!(all("postgres://a.example/db?host=evil.example").contains(&UNCLEAR.to_string()));
+        assert_eq!(all("https://a.example/?host=evil.example"), ["a.example"]);
     }
 
     #[test]
@@ -424,7 +884,7 @@ mod tests {
         assert_eq!(one("https://a.example:443"), "a.example");
         assert_eq!(one("http://a.example:80/x"), "http://a.example");
         // What names none plainly may be any, and is not shown.
-        assert_eq!(hosts("Server=x;Password=pw").into_iter().collect::<Vec<_>>(), [UNCLEAR]);
+        assert_eq!(hosts("Server=x;Password=pw").into_iter().collect::<Vec<_>>(), [UNCLEAR, "x"]);
         assert_eq!(one("https://u:pw@/x"), UNCLEAR);
         assert_eq!(hosts("a:9092, b:9092").len(), 2);
         assert!(hosts(" ").is_empty());

@@ -1,7 +1,7 @@
 //! The record: what we wrote to an object, and for whom.
 
 use super::canonical::FieldHash;
-use super::field::Field;
+use super::field::{Field, FieldKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -66,10 +66,16 @@ pub struct Record {
     /// Where keys of Secrets were sent that we wrote once and that are not among the fields any more: the hash of
     /// the reference, and a hash over the hosts ([`FieldHash::UNKNOWN`] where those are not known).
     pub sent: BTreeMap<FieldHash, FieldHash>,
+    /// The inputs of a connection that its type called endpoints when we last wrote it, and that no rule of names finds.
+    /// A type that loses such a mark, wherever it stands, takes no endpoint away.
+    pub endpoints: BTreeSet<String>,
 }
 
 /// How an entry of [`Record::sent`] begins where fields are written.
 const SENT: &str = "sent.";
+
+/// How an entry of [`Record::endpoints`] begins there.
+const ENDPOINT: &str = "endpoint.";
 
 /// What we wrote to one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +105,7 @@ impl Record {
 
     /// Whether it says nothing at all: it need not be kept.
     pub fn is_empty(&self) -> bool {
-        !self.made && self.fields.is_empty() && self.sent.is_empty()
+        !self.made && self.fields.is_empty() && self.sent.is_empty() && self.endpoints.is_empty()
     }
 
     /// What we wrote to a field.
@@ -132,15 +138,19 @@ impl Record {
             line.push('@');
             line.push_str(before.as_ref().map_or("", |(_, writers)| writers));
         }
-        for (path, sent) in self.encoded_sent() {
-            line.push_str(&format!(" {path}={sent}"));
+        for (path, said) in self.encoded_besides() {
+            line.push_str(&format!(" {path}={said}"));
         }
         line
     }
 
-    /// What was sent where, in the way of fields; nobody's, since it is of no field.
-    pub fn encoded_sent(&self) -> impl Iterator<Item = (String, String)> {
-        self.sent.iter().map(|(key, hosts)| (format!("{SENT}{key}"), format!("{hosts}@-")))
+    /// What it says besides fields, in the way of these: what was sent where, and what a type called an endpoint.
+    /// Nobody's, since it is of no field.
+    pub fn encoded_besides(&self) -> impl Iterator<Item = (String, String)> {
+        let sent = self.sent.iter().map(|(key, hosts)| (format!("{SENT}{key}"), format!("{hosts}@-")));
+        let input = |name| Field::named(FieldKind::Input, name).encode();
+        let endpoints = self.endpoints.iter().map(move |name| format!("{ENDPOINT}{}", input(name)));
+        sent.chain(endpoints.map(|path| (path, format!("{}@-", FieldHash::UNKNOWN))))
     }
 
     /// From what [`Record::encode`] wrote; `None` for anything else.
@@ -152,13 +162,18 @@ impl Record {
             "-" => false,
             _ => return None,
         };
-        let (mut fields, mut sent) = (BTreeMap::new(), BTreeMap::new());
+        let (mut fields, mut sent, mut endpoints) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         let mut before: Option<(&str, Arc<BTreeSet<Writer>>)> = None;
         for word in words {
             let (path, rest) = word.split_once('=')?;
             let (hash, text) = rest.split_once('@')?;
             if let Some(key) = path.strip_prefix(SENT) {
                 sent.insert(FieldHash::parse(key)?, FieldHash::parse(hash)?);
+                continue;
+            }
+            if let Some(input) = path.strip_prefix(ENDPOINT) {
+                let input = Field::decode(input).filter(|field| field.kind == FieldKind::Input)?;
+                endpoints.insert(input.name.into_owned());
                 continue;
             }
             let writers = match &before {
@@ -168,14 +183,13 @@ impl Record {
             before = Some((text, writers.clone()));
             fields.insert(Field::decode(path)?, Wrote { hash: FieldHash::parse(hash)?, writers });
         }
-        Some(Record { tenant, made, fields, sent })
+        Some(Record { tenant, made, fields, sent, endpoints })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::field::FieldKind;
 
     #[test]
     fn a_record_is_one_line_and_back() {
@@ -194,8 +208,21 @@ mod tests {
         record.sent.insert(FieldHash::of("a"), FieldHash::UNKNOWN);
         let line = record.encode();
         assert!(line.ends_with("=0000000000000000@-"), "{line}");
+        assert_eq!(Record::decode(&line), Some(record.clone()));
+        record.endpoints.extend(["site".to_string(), "Sales site".to_string()]);
+        let line = record.encode();
+        assert!(
+            line.ends_with(" endpoint.inputs.Sales%20site=0000000000000000@- endpoint.inputs.site=0000000000000000@-")
+        );
         assert_eq!(Record::decode(&line), Some(record));
-        for bad in ["", "eu-prod", "eu-prod maybe", "eu-prod made x", "eu-prod made title=12@source"] {
+        for bad in [
+            "",
+            "eu-prod",
+            "eu-prod maybe",
+            "eu-prod made x",
+            "eu-prod made title=12@source",
+            "eu-prod made endpoint.title=0000000000000000@-",
+        ] {
             assert_eq!(Record::decode(bad), None, "{bad}");
         }
     }

@@ -35,9 +35,30 @@ pub fn new_hosts<'h>(hosts: &'h BTreeSet<String>, known: &BTreeSet<String>) -> V
     hosts.iter().filter(|host| !known.contains(*host) || *host == endpoint::UNCLEAR).collect()
 }
 
-/// What is known of a connection's type: the strictest of all that it may be, before a plan and after it.
+/// What is known of a connection's type: the strictest of all that it may be, before a plan and after it, and what
+/// records remember of what it was ([`Record::endpoints`](super::record::Record::endpoints)).
 #[derive(Clone, Debug, Default)]
-pub struct Strictest<'a>(pub Vec<&'a ConnectionType>);
+pub struct Strictest<'a>(pub Vec<&'a ConnectionType>, pub Vec<&'a BTreeSet<String>>);
+
+impl<'a> Strictest<'a> {
+    /// Of types that are there; nothing is remembered.
+    pub fn of(types: Vec<&'a ConnectionType>) -> Self {
+        Strictest(types, Vec::new())
+    }
+
+    /// The same, with names of inputs that a type once called endpoints.
+    pub fn remembering(mut self, names: impl IntoIterator<Item = &'a BTreeSet<String>>) -> Self {
+        self.1.extend(names.into_iter().filter(|names| !names.is_empty()));
+        self
+    }
+
+    /// The inputs that are endpoints because a type says so, or once said so, and not by their names.
+    pub fn endpoints_by_type(&self) -> BTreeSet<String> {
+        let marked = self.0.iter().flat_map(|type_| &type_.inputs).filter(|(_, input)| input.is_endpoint());
+        let marked = marked.map(|(name, _)| name).filter(|name| !endpoint::is_named_so(name));
+        marked.chain(self.1.iter().copied().flatten()).cloned().collect()
+    }
+}
 
 impl Strictest<'_> {
     /// Whether an input says where credentials are sent.
@@ -51,7 +72,11 @@ impl Strictest<'_> {
 
     /// The same of an input whose value is known, wherever it comes from.
     pub fn says_endpoint(&self, name: &str, value: Option<&str>) -> bool {
-        endpoint::is_endpoint(name, value) || self.known(name).any(TypeInput::is_endpoint)
+        let is_secret = || self.known(name).any(TypeInput::is_secret);
+        endpoint::is_named_so(name)
+            || self.known(name).any(TypeInput::is_endpoint)
+            || self.1.iter().any(|names| names.contains(name))
+            || value.is_some_and(|value| endpoint::holds_one(name, value, is_secret()))
     }
 
     /// Whether an input is a secret: a reference, a customer's own, or a value that a type or a name calls one.
@@ -110,10 +135,34 @@ impl Strictest<'_> {
         let is_there = |name: &&str| there.contains(&identity(name, after));
         let (stay, join): (Vec<&str>, Vec<&str>) = secrets.into_iter().partition(is_there);
         let moved = moved.into_iter().collect::<Vec<_>>().join(", ");
+        let to = self.destination(before, after);
         Some(match stay.is_empty() {
-            false => format!("{moved} changes while {} stays", stay.join(", ")),
-            true => format!("{moved} changes where {} joins", join.join(", ")),
+            false => format!("{moved} changes while {} stays ({to})", stay.join(", ")),
+            true => format!("{moved} changes where {} joins ({to})", join.join(", ")),
         })
+    }
+
+    /// Where some inputs send secrets that others sent before: the new hosts in full, since who approves decides by them.
+    fn destination(&self, before: &Inputs<'_>, after: &Inputs<'_>) -> String {
+        let (known, then) = (self.hosts(before), self.hosts(after));
+        let new = new_hosts(&then, &known);
+        match new.len() {
+            _ if then.is_empty() => "no host is named any more".to_string(),
+            0 => format!("no new host: {}", listed(&then)),
+            1 => format!("new host: {}", listed(new)),
+            _ => format!("new hosts: {}", listed(new)),
+        }
+    }
+}
+
+/// The first few of some hosts, each in full, and how many more there are.
+pub fn listed<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
+    const FEW: usize = 3;
+    let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+    match names.len().checked_sub(FEW).filter(|more| *more > 0) {
+        _ if names.is_empty() => "no host".to_string(),
+        None => names.join(", "),
+        Some(more) => format!("{} and {more} more", names.get(..FEW).unwrap_or(&names).join(", ")),
     }
 }
 
@@ -155,7 +204,7 @@ mod tests {
     fn change(before: &[(&str, Input)], after: &[(&str, Input)], types: &[&ConnectionType]) -> Option<String> {
         let before: Inputs<'_> = before.iter().map(|(name, input)| (*name, input)).collect();
         let after: Inputs<'_> = after.iter().map(|(name, input)| (*name, input)).collect();
-        Strictest(types.to_vec()).change(&before, &after)
+        Strictest::of(types.to_vec()).change(&before, &after)
     }
 
     fn password() -> (&'static str, Input) {
@@ -168,15 +217,21 @@ mod tests {
 
     #[test]
     fn an_endpoint_that_changes_while_a_secret_stays_is_a_redirect() {
-        let stays = "baseUrl changes while password stays";
-        assert_eq!(change(&[url("https://a"), password()], &[url("https://b"), password()], &[]).unwrap(), stays);
+        let stays = |to: &str| format!("baseUrl changes while password stays ({to})");
+        let moved = change(&[url("https://a"), password()], &[url("https://b"), password()], &[]);
+        assert_eq!(moved.unwrap(), stays("new host: b"));
         // Added, removed, or of another kind: the same.
-        for (before, after) in [
-            (vec![password()], vec![url("https://b"), password()]),
-            (vec![url("https://a"), password()], vec![password()]),
-            (vec![url("https://a"), password()], vec![("baseUrl", Input::PER_CUSTOMER), password()]),
+        for (before, after, to) in [
+            (vec![password()], vec![url("https://b"), password()], "new host: b"),
+            (vec![url("https://a"), password()], vec![password()], "no host is named any more"),
+            (
+                vec![url("https://a"), password()],
+                vec![("baseUrl", Input::PER_CUSTOMER), password()],
+                "new host: each customer's baseUrl",
+            ),
+            (vec![url("https://a/x"), password()], vec![url("https://a/y"), password()], "no new host: a"),
         ] {
-            assert_eq!(change(&before, &after, &[]).unwrap(), stays);
+            assert_eq!(change(&before, &after, &[]).unwrap(), stays(to));
         }
         // The customers' own secrets stay too.
         let theirs = || ("password", Input::PER_CUSTOMER);
@@ -188,9 +243,29 @@ mod tests {
     fn a_secret_is_the_same_whatever_its_input_is_called() {
         let renamed = ("pass", Input::secret("s", "k"));
         let why = change(&[url("https://a"), password()], &[url("https://b"), renamed], &[]).unwrap();
-        assert_eq!(why, "baseUrl changes while pass stays");
+        assert_eq!(why, "baseUrl changes while pass stays (new host: b)");
         let joins = change(&[url("https://a")], &[url("https://b"), password()], &[]).unwrap();
-        assert_eq!(joins, "baseUrl changes where password joins");
+        assert_eq!(joins, "baseUrl changes where password joins (new host: b)");
+    }
+
+    /// Who approves must see where the secret goes: the whole host, however long, and letters that look like others.
+    #[test]
+    fn the_new_host_is_said_in_full() {
+        let long = format!("login.good.example.{}evil.test", "a.".repeat(60));
+        let before = [url("https://login.good.example/"), password()];
+        let why = change(&before, &[url(&format!("https://{long}/x")), password()], &[]).unwrap();
+        assert!(why.ends_with(&format!("(new host: {long})")), "{why}");
+        let why = change(&before, &[url("https://login.g\u{43e}od.example/"), password()], &[]).unwrap();
+        assert!(why.ends_with(r"(new host: login.g\u{43e}od.example)"), "{why}");
+        // No name of a host is longer; what is hidden behind characters that nobody sees is said all the same.
+        let endless = format!("https://{}evil.test", "a.".repeat(200));
+        let why = change(&before, &[url(&endless), password()], &[]).unwrap();
+        assert!(why.ends_with(&format!("(new host: {})", endpoint::UNCLEAR)), "{why}");
+        let why = change(&before, &[url("\u{1}https:\t//evil.test/"), password()], &[]).unwrap();
+        assert!(why.contains("evil.test") && why.contains(endpoint::UNCLEAR), "{why}");
+        let many = "a.test:1,b.test:1,c.test:1,d.test:1";
+        let why = change(&before, &[url(many), password()], &[]).unwrap();
+        assert!(why.ends_with("(new hosts: a.test:1, b.test:1, c.test:1 and 1 more)"), "{why}");
     }
 
     #[test]

@@ -64,8 +64,19 @@ fn shorten_middle(text: &str, from: Option<&str>, to: Option<&str>) -> String {
     let same = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
     let skip = if same + 20 > value::MOST { same.saturating_sub(20) } else { 0 };
     let rest: String = text.chars().skip(skip).collect();
-    let rest = escape::shorten(&rest, value::MOST);
-    if skip > 0 { format!("…{rest}") } else { rest.into_owned() }
+    let rest = both_ends(&rest);
+    if skip > 0 { format!("…{rest}") } else { rest }
+}
+
+/// A long text without its middle: how the name of a host ends says whose it is.
+fn both_ends(text: &str) -> String {
+    const END: usize = 24;
+    if escape::shorten(text, value::MOST) == text {
+        return text.to_string();
+    }
+    let end: Vec<char> = text.chars().rev().take(END).collect();
+    let head = escape::shorten(text, value::MOST - END);
+    head.chars().chain(end.into_iter().rev()).collect()
 }
 
 /// The words of two texts, marked; long equal runs are cut in their middle.
@@ -151,6 +162,20 @@ mod tests {
         let Shown::Values { from: Some(from), to: Some(to) } = shown(&set(url("a"), url("b"))) else { panic!() };
         assert!(from.starts_with('…') && from.ends_with("/long/a"), "{from}");
         assert!(to.ends_with("/long/b"), "{to}");
+    }
+
+    /// "The approver cannot see where the secret goes" is what a cut at the end would do.
+    #[test]
+    fn the_end_of_a_long_host_is_seen() {
+        let to = json!({"value": format!("https://login.good.example.{}evil.test/", "a.".repeat(60))});
+        let Shown::Values { from: Some(from), to: Some(to) } =
+            shown(&set(json!({"value": "https://login.good.example/"}), to))
+        else {
+            panic!()
+        };
+        assert_eq!(from, "https://login.good.example/");
+        assert!(to.starts_with("https://login.good.example.a.") && to.ends_with("a.evil.test/"), "{to}");
+        assert!(to.contains('…') && to.chars().count() <= value::MOST, "{to}");
     }
 
     #[test]

@@ -103,6 +103,7 @@ fn merged(records: Vec<Record>, tenant: &str, live: Option<&Item>) -> Record {
         let known = merged.sent.entry(*key).or_insert(*hosts);
         *known = if *known == *hosts { *hosts } else { FieldHash::UNKNOWN };
     }
+    merged.endpoints = lines.iter().flat_map(|line| &line.endpoints).cloned().collect();
     for (field, wrote) in lines.into_iter().flat_map(|line| line.fields) {
         let fits = |wrote: &Wrote| live.and_then(|live| live.value(&field)).is_some_and(|v| v.hash() == wrote.hash);
         match merged.fields.get_mut(&field) {

@@ -686,3 +686,148 @@ fn a_secret_beside_a_kept_endpoint_is_one() {
     marked(&w(B), "prod/Connection/crm", "password joins beside a baseUrl of the target's own");
     unmarked(&w(A), "prod/Connection/crm");
 }
+
+/// A connection that a sync mirrors to a tenant which has no component of its own. `marks` is what its type says is an
+/// endpoint; `None`: the component is gone.
+fn mirrored(w: Told, type_: &str, marks: Option<&[&str]>, tell: impl FnOnce(Tenant) -> Tenant) -> Told {
+    let kind = format!("cx/{type_}");
+    let us = |t: Tenant| {
+        let t = t.place().without("Component/cx");
+        let t = match marks {
+            Some(marks) => marks.iter().fold(t.component(&kind).has_input("site"), |t, mark| t.has_endpoint(mark)),
+            None => t,
+        };
+        tell(t)
+    };
+    w.tenant("us", us)
+}
+
+fn site(t: Tenant, host: &str) -> Tenant {
+    t.connection("m1", "cx/oauth2").input("site", host).secret("password", "s").integration("i").binds("M", "m1")
+}
+
+fn us_and_eu() -> Told {
+    world().tenant("us", |t| t).tenant("eu", |t| t.accepts("us")).sync("up", "us", "eu").mirror()
+}
+
+const GOOD: &str = "good.example";
+const EVIL: &str = "evil.example";
+
+/// "By whatever path … a type that loses its mark": in two edits, of which each alone looks harmless. The record
+/// remembers what the type said.
+#[test]
+fn a_mark_that_is_lost_where_it_was_read_is_remembered() {
+    let first = mirrored(us_and_eu(), "oauth2", Some(&["site"]), |t| site(t, GOOD)).applied();
+    let record = first.record("eu/Connection/m1").unwrap();
+    assert!(record.encode().ends_with(" endpoint.inputs.site=0000000000000000@-"), "{}", record.encode());
+    // A type that gets another name holds its connections back, until it has its name again without the mark.
+    let renamed = mirrored(first.clone(), "oauth", Some(&[]), |t| site(t, EVIL));
+    renamed.plan().blocks("eu/Connection/m1", Code::NameUnknown);
+    let named_again = mirrored(renamed.applied(), "oauth2", Some(&[]), |t| t);
+    marked(&named_again, "eu/Connection/m1", "site changes while password stays (new host: evil.example)");
+    // The mark is taken, or the component goes: there is nothing to do, and nothing forgotten.
+    for (type_, marks) in [("oauth2", Some(&[][..])), ("oauth2", None)] {
+        let lost = mirrored(first.clone(), type_, marks, |t| t);
+        lost.plan().is_empty();
+        let moved = mirrored(lost.applied(), type_, marks, |t| site(t, EVIL));
+        marked(&moved, "eu/Connection/m1", "site changes while password stays (new host: evil.example)");
+        // In one edit, too.
+        let at_once = mirrored(first.clone(), type_, marks, |t| site(t, EVIL));
+        marked(&at_once, "eu/Connection/m1", "(new host: evil.example)");
+        // What was approved is remembered still.
+        let settled = moved.applied();
+        settled.plan().is_empty();
+        let back = mirrored(settled, type_, marks, |t| site(t, GOOD));
+        marked(&back, "eu/Connection/m1", "(new host: good.example)");
+    }
+}
+
+/// The same of an input that had no value yet, and of what is made again.
+#[test]
+fn a_mark_that_is_lost_before_its_input_is_set_is_remembered() {
+    let plain = |t: Tenant| {
+        let t = t.connection("m1", "cx/oauth2").input("baseUrl", A).secret("password", "s");
+        t.integration("i").binds("M", "m1")
+    };
+    let first = mirrored(us_and_eu(), "oauth2", Some(&["site"]), plain).applied();
+    let lost = mirrored(first, "oauth2", Some(&[]), plain).applied();
+    let with = |t: Tenant| plain(t).edit("Connection/m1").input("site", EVIL);
+    let moved = mirrored(lost, "oauth2", Some(&[]), with);
+    marked(&moved, "eu/Connection/m1", "site changes while password stays (new host: evil.example)");
+}
+
+#[test]
+fn what_is_made_again_after_its_type_lost_a_mark_is_one() {
+    let first = mirrored(us_and_eu(), "oauth2", Some(&["site"]), |t| site(t, GOOD)).applied();
+    let gone = first.tenant("eu", |t| t.place().without("Connection/m1").without("Integration/i"));
+    let again = |host: &'static str| mirrored(gone.clone(), "oauth2", None, move |t| site(t, host));
+    marked(&again(EVIL), "eu/Connection/m1", "made again with another site");
+    marked(&again(EVIL), "eu/Connection/m1", "evil.example");
+    unmarked(&again(GOOD), "eu/Connection/m1");
+    assert!(again(GOOD).applied().record("eu/Connection/m1").unwrap().endpoints.contains("site"));
+}
+
+/// Others that name the secret of such a connection, or replace it, are judged by what is remembered of it.
+#[test]
+fn what_shares_a_secret_with_one_whose_type_lost_a_mark_is_one() {
+    let first = mirrored(us_and_eu(), "oauth2", Some(&["site"]), |t| site(t, GOOD)).applied();
+    let other = |t: Tenant, host: &str| {
+        let t = t.connection("m2", "cx/oauth2").input("site", host).secret("password", "s");
+        t.integration("j").binds("M", "m2")
+    };
+    for host in [EVIL, GOOD] {
+        let w = mirrored(first.clone(), "oauth2", Some(&[]), |t| other(t, host));
+        match host {
+            EVIL => marked(&w, "eu/Connection/m2", "here it goes to evil.example"),
+            _ => unmarked(&w, "eu/Connection/m2"),
+        }
+        let newer =
+            mirrored(first.clone(), "oauth2", Some(&[]), |t| other(t, host).edit("Connection/m2").replaces("m1"));
+        match host {
+            EVIL => marked(&newer, "eu/Connection/m2", "what is bound to it goes to evil.example"),
+            _ => unmarked(&newer, "eu/Connection/m2"),
+        }
+    }
+    // A variable that moves between two of such a type.
+    let both = |t: Tenant, binds: &str| {
+        let t = site(t, GOOD).connection("m2", "cx/oauth2").input("site", EVIL).secret("password", "s");
+        t.integration("i").binds("M", binds).integration("j").binds("N", "m2")
+    };
+    let w = mirrored(us_and_eu(), "oauth2", Some(&["site"]), |t| both(t, "m1")).applied();
+    let moves = mirrored(w, "oauth2", None, |t| both(t, "m2"));
+    marked(&moves, "eu/Integration/i", "which sends password to evil.example");
+}
+
+/// "A second run writes nothing", and ordinary records do not grow: names that say it need not be remembered.
+#[test]
+fn only_marks_that_no_name_says_are_remembered() {
+    let ordinary = mirrored(us_and_eu(), "oauth2", Some(&["baseUrl"]), |t| {
+        t.connection("m1", "cx/oauth2")
+            .input("baseUrl", A)
+            .input("site", "x")
+            .secret("password", "s")
+            .integration("i")
+            .binds("M", "m1")
+    });
+    let ordinary = ordinary.applied();
+    assert!(ordinary.record("eu/Connection/m1").unwrap().endpoints.is_empty());
+    ordinary.plan().is_empty();
+    // A mark that comes later plans nothing; the next write remembers it.
+    let later = mirrored(ordinary, "oauth2", Some(&["site"]), |t| t);
+    later.plan().is_empty();
+    let written = mirrored(later, "oauth2", Some(&["site"]), |t| t.edit("Connection/m1").title("T")).applied();
+    assert!(written.record("eu/Connection/m1").unwrap().endpoints.contains("site"));
+}
+
+/// The reason of every redirect says where the secret would go.
+#[test]
+fn the_host_is_in_every_reason() {
+    let gone = prod(|t| crm(t, A), |t| crm(t, B)).tenant("prod", |t| t.place().without("Connection/crm"));
+    marked(&gone, "prod/Connection/crm", "goes there: to b.example");
+    let other = prod(|t| crm(t, A), |t| secret(t, "x", B)).tenant("prod", |t| t.place().without("Connection/crm"));
+    marked(&other, "prod/Connection/x", "sent elsewhere; here it goes to b.example");
+    let kept = world()
+        .tenant("prod", |t| t.connection("crm", "http/basic").input("baseUrl", B).input("note", "n"))
+        .tenant("prod", |t| crm(t.declares(), A));
+    marked(&kept, "prod/Connection/crm", "another than declared; it would go to b.example");
+}

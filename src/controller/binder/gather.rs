@@ -9,6 +9,7 @@ use super::state::Binder;
 use super::wanted::can_be_key;
 use crate::api::*;
 use crate::engine::code::Code;
+use crate::engine::item::ObjectId;
 use crate::engine::redirect::Strictest;
 use crate::secret::SecretBytes;
 use jiff::{SignedDuration, Timestamp};
@@ -116,7 +117,10 @@ impl Binder {
         if question.whole && type_.is_some_and(|t| t.oauth2 == Some(OAuth2::AuthorizationCode)) {
             consent(question, &mut found);
         }
-        let types = Strictest(self.inventory.types_of(&question.connection.spec).collect());
+        // A type that lost its mark, or is known at the source of a sync only, counts as the record remembers it.
+        let id = ObjectId::new(Kind::Connection, question.connection.name());
+        let types = Strictest::of(self.inventory.types_of(&question.connection.spec).collect());
+        let types = types.remembering(self.inventory.records.get(&id).map(|record| &record.endpoints));
         let (mut pinned, mut unpinned) = (Vec::new(), Vec::new());
         for (secret, inputs) in &references {
             let Some(source) = self.sources.get(*secret) else {

@@ -3,29 +3,30 @@
 //! A value is judged here and used elsewhere, by a reader that we do not know. So whatever two readers
 //! could understand differently names no host at all, and is refused where hosts are pinned.
 
+use crate::api::endpoint;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The default ports of the schemes that have one.
 const PORTS: [(&str, u16); 4] = [("https", 443), ("http", 80), ("wss", 443), ("ws", 80)];
 
-/// The schemes by which what is sent can be read on its way.
-const PLAIN: [&str; 2] = ["http", "ws"];
+/// What a pin for plain http lets in beside it: http under other names.
+const HTTP: [&str; 3] = ["http", "ws", "h2c"];
 
 /// A host, in lower case, and perhaps a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Host {
     name: String,
     port: Option<u16>,
-    /// What is sent there can be read on its way; of a pin: that this may be.
-    plain: bool,
+    /// The scheme, where what is sent by it can be read on its way; of a pin: that this may be.
+    in_clear: Option<&'static str>,
 }
 
 impl Host {
     /// A host as a Secret's annotation names it: `login.example`, or with a port, `login.example:8443`; as
-    /// `http://login.example` also by plain http.
+    /// `http://login.example` also by plain http, and so for every scheme that sends in clear (`redis://db.example`).
     pub(super) fn pinned(text: &str) -> Option<Host> {
-        match text.strip_prefix("http://") {
-            Some(plain) => Some(Host { plain: true, ..host(plain)? }),
+        match text.split_once("://") {
+            Some((scheme, rest)) => Some(Host { in_clear: Some(endpoint::in_clear(scheme)?), ..host(rest)? }),
             None => host(text),
         }
     }
@@ -40,36 +41,37 @@ impl Host {
             // No scheme: nothing but a host, its port and a path can stand here.
             let (authority, path) = value.split_at(value.find('/').unwrap_or(value.len()));
             let host = host(authority).filter(|_| !path.starts_with("//"))?;
-            return Some(Host { plain: host.port == Some(80), ..host });
+            return Some(Host { in_clear: (host.port == Some(80)).then_some(HTTP[0]), ..host });
         };
         let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
         let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         // Some readers end the host at ? and #, others look for the last @.
-        let is_unclear = !after.starts_with('/') && after.contains('@');
+        let is_unclear = !after.starts_with('/') && after.contains('@') || endpoint::query_names_host(scheme, after);
         let (_, at) = authority.split_once('@').unwrap_or(("", authority));
         let mut host = host(at).filter(|_| is_scheme && !is_unclear)?;
         if host.port.is_none() {
             host.port = PORTS.iter().find(|(s, _)| s.eq_ignore_ascii_case(scheme)).map(|(_, port)| *port);
         }
-        host.plain = PLAIN.iter().any(|plain| plain.eq_ignore_ascii_case(scheme));
+        host.in_clear = endpoint::in_clear(scheme);
         Some(host)
     }
 
-    /// Whether this pinned host allows an endpoint's: the port counts only where one is pinned, and plain http only
-    /// where the pin says so.
+    /// Whether this pinned host allows an endpoint's: the port counts only where one is pinned, and what sends in clear
+    /// only where the pin says so. A scheme that says nothing of encryption (`postgres`) is neither, and allowed.
     pub(super) fn allows(&self, endpoint: &Host) -> bool {
+        let is_plain_http = |scheme| self.in_clear == Some(HTTP[0]) && HTTP.contains(&scheme);
         self.name == endpoint.name
             && (self.port.is_none() || self.port == endpoint.port)
-            && (self.plain || !endpoint.plain)
+            && endpoint.in_clear.is_none_or(|scheme| self.in_clear == Some(scheme) || is_plain_http(scheme))
     }
 }
 
 impl std::fmt::Display for Host {
     /// As a Secret's annotation names it; the default port of a scheme is left out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.plain {
-            f.write_str("http://")?;
+        if let Some(scheme) = self.in_clear {
+            write!(f, "{scheme}://")?;
         }
         match self.port {
             Some(port) if !PORTS.iter().any(|(_, default)| *default == port) => write!(f, "{}:{port}", self.name),
@@ -97,7 +99,7 @@ fn host(text: &str) -> Option<Host> {
             Some(digits.parse().ok()?)
         }
     };
-    Some(Host { name, port, plain: false })
+    Some(Host { name, port, in_clear: None })
 }
 
 fn is_name(name: &str) -> bool {
@@ -160,6 +162,45 @@ mod tests {
         }
         assert!(allows("http://a.example", "https://a.example") && allows("a.example", "wss://a.example"));
         assert_eq!(Host::pinned("http://a.example").map(|host| host.to_string()).as_deref(), Some("http://a.example"));
+    }
+
+    /// The same of every scheme that sends in clear: the one list of what an endpoint is.
+    #[test]
+    fn a_pin_holds_for_no_scheme_in_clear_that_it_does_not_name() {
+        for scheme in endpoint::IN_CLEAR {
+            let endpoint = format!("{}://a.example/x", scheme.to_uppercase());
+            let named = format!("{scheme}://a.example");
+            assert!(!allows("a.example", &endpoint) && !allows("a.example:1", &endpoint), "{scheme}");
+            assert!(allows(&named, &endpoint) && allows(&named, "https://a.example"), "{scheme}");
+            assert_eq!(Host::pinned(&named).map(|host| host.to_string()), Some(named), "{scheme}");
+        }
+        assert!(!allows("redis://a.example", "http://a.example") && !allows("http://a.example", "redis://a.example"));
+        assert!(!allows("ws://a.example", "http://a.example"));
+        assert!(!allows("redis://a.example:6379", "redis://a.example:1"));
+        // Encrypted by their names, or as their clients are told.
+        for scheme in
+            ["wss", "ftps", "sftp", "ldaps", "rediss", "mqtts", "amqps", "smtps", "postgres", "mysql", "mongodb"]
+        {
+            assert!(allows("a.example", &format!("{scheme}://a.example/x")), "{scheme}");
+            assert_eq!(Host::pinned(&format!("{scheme}://a.example")), None, "{scheme}");
+        }
+    }
+
+    /// Drivers of databases take a host out of the query, and connect there.
+    #[test]
+    fn a_host_in_the_query_of_a_database_is_not_the_pinned_one() {
+        for endpoint in [
+            "postgres://a.example/db?host=evil.example",
+            "postgresql://u@a.example/db?sslmode=require&hostaddr=10.0.0.1",
+            "postgres://a.example/db?%68ost=evil.example",
+            "postgres://a.example/db?service=evil",
+            "mysql://a.example/db?proxy=evil.example",
+            "sqlserver://a.example;server=evil.example",
+        ] {
+            assert!(!allows("a.example", endpoint), "{endpoint}");
+        }
+        assert!(allows("a.example", "postgres://a.example/db?sslmode=require"));
+        assert!(allows("a.example", "https://a.example/?host=b.example"));
     }
 
     #[test]

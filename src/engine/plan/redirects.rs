@@ -4,7 +4,7 @@
 use super::digest;
 use super::model::*;
 use super::senders::{SecretKey, Sender, Side, goes_to, is_own_host, named_by, strictest};
-use super::sent_before::{At, Sending, SentBefore, UNRECORDED, is_written, made_again, remembered, sent_there};
+use super::sent_before::{At, Sending, SentBefore, is_written, made_again, remembered, sent_there, unrecorded};
 use super::tenant::Draft;
 use crate::api::*;
 use crate::engine::canonical::FieldHash;
@@ -12,7 +12,9 @@ use crate::engine::code::Code;
 use crate::engine::field::FieldValue;
 use crate::engine::item::{Item, ObjectId};
 use crate::engine::record::Record;
-use crate::engine::redirect::{EACH_CUSTOMERS, Inputs, Strictest, inputs_of, keys_of, new_hosts, overlaid, with_test};
+use crate::engine::redirect::{
+    EACH_CUSTOMERS, Inputs, Strictest, inputs_of, keys_of, listed, new_hosts, overlaid, with_test,
+};
 use crate::engine::world::Inventory;
 use serde_json::Value;
 use std::cell::OnceCell;
@@ -80,7 +82,9 @@ pub fn concerned_keys(action: &Action) -> BTreeSet<SecretKey> {
 
 /// Why a variable that moves from one connection to another sends a secret of both elsewhere.
 pub(super) fn of_binding(draft: &Draft<'_>, from: &ConnectionSpec, to: &ConnectionSpec) -> Option<String> {
-    let types = Strictest(strictest(draft, from).0.into_iter().chain(strictest(draft, to).0).collect());
+    let of_to = strictest(draft, to);
+    let mut types = strictest(draft, from).remembering(of_to.1);
+    types.0.extend(of_to.0);
     let (before, after) = (inputs_of(from), inputs_of(to));
     let (had, has) = (keys_of(&before), keys_of(&after));
     let shared = has.iter().find(|(key, _)| had.contains_key(*key))?.1;
@@ -141,10 +145,24 @@ impl<'d> Senders<'d> {
         Senders { draft, live: side(live), declared: side(after), sent_before }
     }
 
-    /// The record of an action with what must not be forgotten of where secrets went; `None` where it is that already.
+    /// The record of an action with what must not be forgotten of where secrets went, and of what its type said of its
+    /// endpoints; `None` where it is that already. Nothing is planned for that alone: what was written before a type
+    /// marked it, or by a version that did not remember it, is remembered from its next write on.
     fn remembered(&self, action: &'d Action) -> Option<Record> {
         let record = action.change.record.as_deref()?;
         let then = action.change.after.as_ref().and_then(Sender::of_item)?;
+        let of_keys = self.with_keys_that_left(action, then, record);
+        let Sender::Connection(connection) = then else { return of_keys };
+        let endpoints = strictest(self.draft, &connection.spec).endpoints_by_type();
+        let before = of_keys.as_ref().unwrap_or(record);
+        if before.endpoints == endpoints {
+            return of_keys;
+        }
+        Some(Record { endpoints, ..before.clone() })
+    }
+
+    /// The same of where secrets went.
+    fn with_keys_that_left(&self, action: &'d Action, then: Sender<'d>, record: &Record) -> Option<Record> {
         let before = action.change.before.as_ref().and_then(Sender::of_item);
         let recorded = self.record_of(&action.change.object)?;
         let spec = || before.map_or_else(|| self.declared.spec_of(then), |before| self.live.spec_of(before));
@@ -307,7 +325,7 @@ impl<'d> Senders<'d> {
         let name = |component: &ComponentRef| names::of_component(&component.key, component.is_public());
         let mut of_it = live.connections.values().filter(|c| name(&c.spec.component) == then.name());
         of_it.find_map(|connection| {
-            let of = |inventory: &'d Inventory| Strictest(inventory.types_of(&connection.spec).collect());
+            let of = |inventory: &'d Inventory| Strictest::of(inventory.types_of(&connection.spec).collect());
             let (before, now) = (of(live), of(after));
             let is_lost = |(input, value): &(&str, &Input)| {
                 before.is_endpoint(input, Some(value)) && !now.is_endpoint(input, Some(value))
@@ -363,7 +381,11 @@ impl<'d> Senders<'d> {
             },
             _ => None,
         })?;
-        Some(format!("{} joins beside a {held} of the target's own, which is another than declared", joins.join(", ")))
+        let to = listed(&types.hosts(&has));
+        let joins = joins.join(", ");
+        Some(format!(
+            "{joins} joins beside a {held} of the target's own, which is another than declared; it would go to {to}"
+        ))
     }
 
     /// A secret that only customers give: the connection's endpoints move under it.
@@ -390,7 +412,8 @@ impl<'d> Senders<'d> {
             let takes = then.spec.inputs.values().any(Input::is_per_customer) && self.live.named(key).is_none();
             let unread =
                 self.unread(key).filter(|what| takes && what.starts_with(Kind::CustomerCredentials.as_str()))?;
-            return Some(format!("{unread} may be what a customer gave for it"));
+            let to = listed(&goes_to(types, &inputs_of(&then.spec), &then.spec.component));
+            return Some(format!("{unread} may be what a customer gave for it; that would go to {to}"));
         }
         let hosts = goes_to(types, &inputs_of(&then.spec), &then.spec.component);
         let answering = self.live.connection(&then.spec.stable_key);
@@ -417,7 +440,7 @@ impl<'d> Senders<'d> {
             let inherited = connection.map(|c| inputs_of(&c.spec)).unwrap_or_default();
             let inherited = inherited.into_iter().filter(|(name, _)| !own.contains_key(name)).collect();
             let is_known = types.hosts(&inherited).is_empty() || types.secrets(&own).is_empty();
-            (is_written(record) && !is_known).then(|| UNRECORDED.to_string())
+            (is_written(record) && !is_known).then(|| unrecorded(&hosts()))
         })
     }
 
@@ -436,6 +459,10 @@ impl<'d> Senders<'d> {
         component: &ComponentRef,
     ) -> Option<String> {
         let id = sender.id();
+        // What is an endpoint of those that send the key is one here.
+        let sides = [&self.live, &self.declared];
+        let remembered = |key| sides.into_iter().flat_map(move |side| side.remembered_by_naming(key));
+        let types = &types.clone().remembering(keys_of(inputs).into_keys().flat_map(remembered));
         let hosts = OnceCell::new();
         // What customers inherit joins with their connection.
         let own: BTreeSet<_> = sender.keys().collect();
@@ -451,16 +478,20 @@ impl<'d> Senders<'d> {
             // What is new too vouches for nothing that a record speaks against.
             let to_hosts = || self.declared.hosts_of(sender);
             let sending = Sending { component, hosts: &to_hosts };
+            let here = || hosts.get_or_init(|| goes_to(types, inputs, component));
             let before = || self.sent_before.elsewhere(inputs, name, types, &sending);
             if let (None, Some(who)) = (&theirs, theirs.is_none().then(before).flatten()) {
-                return Some(format!("{name} names {of_it} of Secret {secret}, which {who}"));
+                let to = listed(here());
+                return Some(format!("{name} names {of_it} of Secret {secret}, which {who}; here it goes to {to}"));
             }
             if let (None, Some(unread)) = (&theirs, self.unread(secret)) {
-                return Some(format!("{name} names {of_it} of Secret {secret}, which {unread} may send elsewhere"));
+                let to = listed(here());
+                return Some(format!(
+                    "{name} names {of_it} of Secret {secret}, which {unread} may send elsewhere; here it goes to {to}"
+                ));
             }
             let declared = sent(&self.declared);
             // What is new too and sends it nowhere that is known is nothing to compare with.
-            let here = || hosts.get_or_init(|| goes_to(types, inputs, component));
             let is_known =
                 || declared.hosts(&id).any(|host| !is_own_host(host)) && here().iter().any(|host| !is_own_host(host));
             let of_new = || declared.other(&id).filter(|_| is_known()).map(|other| (other, &declared));
@@ -563,14 +594,4 @@ fn between_production_and_tests(
             is_new.then(|| format!("{place}{name}, which goes to {known}, goes to {}", listed(new)))
         })
     })
-}
-
-fn listed<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
-    const FEW: usize = 3;
-    let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
-    match names.len().checked_sub(FEW).filter(|more| *more > 0) {
-        _ if names.is_empty() => "no host".to_string(),
-        None => names.join(", "),
-        Some(more) => format!("{} and {more} more", names.get(..FEW).unwrap_or(&names).join(", ")),
-    }
 }

@@ -18,12 +18,20 @@ pub(super) type SecretKey = (String, String);
 /// How the host of a component is called that no input names.
 const OWN: &str = "'s own host";
 
-/// All that a connection's type may be: in the tenant before and after, and in what it copies.
+/// All that a connection's type may be: in the tenant before and after, in what it copies, and as the records remember
+/// it of this connection and of those that it replaces.
 pub(super) fn strictest<'d>(draft: &'d Draft<'_>, spec: &ConnectionSpec) -> Strictest<'d> {
     let known = draft.input.upstream.values().chain([draft.input.live, &draft.after]);
     let mut types: Vec<&ConnectionType> = known.flat_map(|inventory| inventory.types_of(spec)).collect();
     types.dedup_by(|a, b| std::ptr::eq(*a, *b));
-    Strictest(types)
+    let keys = std::iter::once(&spec.stable_key).chain(&spec.replaces);
+    Strictest::of(types).remembering(keys.filter_map(|key| remembered_of(draft, key)))
+}
+
+/// The inputs of which a type once said that they are endpoints, as the record of a connection has them.
+pub(super) fn remembered_of<'d>(draft: &'d Draft<'_>, key: &str) -> Option<&'d BTreeSet<String>> {
+    let id = ObjectId::new(Kind::Connection, &names::of_stable_key(key));
+    draft.input.live.record(draft.input.tenant, &id).map(|record| &record.endpoints)
 }
 
 /// The hosts that some inputs of a connection go to: those that its endpoints name, and where none does, wherever
@@ -218,6 +226,13 @@ impl<'d> Side<'d> {
     pub(super) fn is_named_by_others(&self, key: (&str, &str), own: Sender<'_>) -> bool {
         let naming: &HashMap<(&str, &str), Vec<Sender<'d>>> = &self.naming;
         naming.get(&key).is_some_and(|naming| naming.iter().any(|sender| !sender.is(own)))
+    }
+
+    /// What the records of those that name a key remember of endpoints.
+    pub(super) fn remembered_by_naming(&self, key: (&str, &str)) -> Vec<&'d BTreeSet<String>> {
+        let naming: &HashMap<(&str, &str), Vec<Sender<'d>>> = &self.naming;
+        let specs = naming.get(&key).into_iter().flatten().filter_map(|sender| self.spec_of(*sender));
+        specs.filter_map(|spec| remembered_of(self.draft, &spec.stable_key)).filter(|names| !names.is_empty()).collect()
     }
 
     /// Where the objects of this side send a key.

@@ -8,12 +8,17 @@ use crate::engine::canonical::FieldHash;
 use crate::engine::field::{Field, FieldKind, FieldValue};
 use crate::engine::item::Item;
 use crate::engine::record::{Record, Wrote};
-use crate::engine::redirect::{Inputs, Strictest};
+use crate::engine::redirect::{Inputs, Strictest, listed};
 use crate::engine::world::Inventory;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Why what is made again needs approval where nothing says more.
-pub(super) const UNRECORDED: &str = "it was made before and is gone, and where its secrets went is not recorded";
+pub(super) fn unrecorded(hosts: &BTreeSet<String>) -> String {
+    format!(
+        "it was made before and is gone, and where its secrets went is not recorded; they would go to {}",
+        listed(hosts)
+    )
+}
 
 /// Whether a record says that something was written.
 pub(super) fn is_written(record: &Record) -> bool {
@@ -32,24 +37,28 @@ pub(super) fn made_again(
         return None;
     }
     if !record.fields.keys().any(Field::is_input) {
-        return (!types.secrets(production).is_empty()).then(|| UNRECORDED.to_string());
+        return (!types.secrets(production).is_empty()).then(|| unrecorded(&(sent.hosts)()));
     }
     let of_production = || moved_since(record, types, production, &[FieldKind::Input]);
     let of_test = || moved_since(record, types, test?, &[FieldKind::TestInput, FieldKind::Input]);
     if let Some((moved, secrets)) = of_production().or_else(of_test) {
         return Some(format!(
-            "it is made again with another {moved} than was written before, and {secrets} goes there"
+            "it is made again with another {moved} than was written before, and {secrets} goes there: to {}",
+            listed(&(sent.hosts)())
         ));
     }
     let secrets = types.secrets(production);
     if !secrets.is_empty() && sent.is_of_another(record) {
-        return Some(format!("it is made again for {}, and {} goes there", sent.component, listed(&secrets)));
+        let hosts = (sent.hosts)();
+        let (component, secrets, hosts) = (sent.component, in_a_row(&secrets), listed(&hosts));
+        return Some(format!("it is made again for {component}, and {secrets} goes there: to {hosts}"));
     }
     let named = production.iter().filter(|_| !record.sent.is_empty());
     let named = named.filter(|(_, input)| matches!(input, Input::SecretRef(_)));
     let mut left = named.filter_map(|(name, input)| Some((name, record.sent.get(&hash_of(input))?)));
-    let (name, _) = left.find(|(_, hosts)| **hosts != of_hosts(&(sent.hosts)()))?;
-    Some(format!("it is made again, and {name} was sent elsewhere by it before"))
+    let hosts = (sent.hosts)();
+    let (name, _) = left.find(|(_, left)| **left != of_hosts(&hosts))?;
+    Some(format!("it is made again, and {name} was sent elsewhere by it before; it would go to {}", listed(&hosts)))
 }
 
 /// Where an object sends its secrets: the component that it is of, and the hosts.
@@ -66,12 +75,14 @@ impl Sending<'_> {
     }
 }
 
-fn listed(names: &BTreeSet<&str>) -> String {
+fn in_a_row(names: &BTreeSet<&str>) -> String {
     names.iter().copied().collect::<Vec<_>>().join(", ")
 }
 
 /// Whether all of these endpoints are as a record says that they were, and it had no other.
 pub(super) fn sent_there(record: &Record, types: &Strictest<'_>, inputs: &Inputs<'_>, sent: &Sending<'_>) -> bool {
+    // That one was its endpoint once is enough.
+    let types = &types.clone().remembering([&record.endpoints]);
     let mut endpoints = inputs.iter().filter(|(name, input)| types.is_endpoint(name, Some(input))).peekable();
     let kinds = [FieldKind::Input, FieldKind::TestInput];
     let had = record.fields.keys().filter(|field| field.is_input()).map(|field| field.name.as_ref());
@@ -102,7 +113,7 @@ fn moved_since(
     let recorded = record.fields.keys().filter(|field| kinds.contains(&field.kind)).map(|field| field.name.as_ref());
     moved.extend(recorded.filter(|name| !inputs.contains_key(name) && types.is_endpoint(name, None)));
     let secrets = types.secrets(inputs);
-    (!moved.is_empty() && !secrets.is_empty()).then(|| (listed(&moved), listed(&secrets)))
+    (!moved.is_empty() && !secrets.is_empty()).then(|| (in_a_row(&moved), in_a_row(&secrets)))
 }
 
 fn hash_of(input: &Input) -> FieldHash {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 /// The annotation's text.
 pub fn encode(record: &Record) -> String {
     let fields = record.fields.iter().map(|(field, wrote)| (field.encode(), wrote.encode()));
-    let fields = fields.chain(record.encoded_sent()).map(|(path, wrote)| (path, Value::String(wrote)));
+    let fields = fields.chain(record.encoded_besides()).map(|(path, wrote)| (path, Value::String(wrote)));
     let fields: Map<String, Value> = fields.collect();
     json!({"tenant": record.tenant, "made": record.made, "fields": fields}).to_string()
 }
@@ -36,6 +36,11 @@ mod tests {
         let text = encode(&record);
         insta::assert_snapshot!(text, @r#"{"fields":{"inputs.url":"fedcba9876543210@source,sync/us-to-eu","title":"0123456789abcdef@source"},"made":true,"tenant":"eu-prod"}"#);
         assert_eq!(decode(&text), Some(record));
+        // What is remembered besides fields stands among them; a record of older versions has none of it.
+        let line = format!("{line} sent.0123456789abcdef=0000000000000000@- endpoint.inputs.site=0000000000000000@-");
+        let record = Record::decode(&line).unwrap();
+        assert!(record.endpoints.contains("site"));
+        assert_eq!(decode(&encode(&record)), Some(record));
     }
 
     proptest! {

@@ -179,6 +179,35 @@ fn no_spelling_of_an_endpoint_sends_a_pinned_secret_elsewhere() {
         "HTTP://login.example/x",
         "ws://login.example",
         "https://login.example@evil.example",
+        "\u{1}https://evil.example",
+        "https:\t/\t/evil.example",
+        "\u{feff}https://evil.example",
+        "\u{200b}https://evil.example",
+        "https\u{ff1a}//evil.example",
+        "evil\u{3002}example/x",
+        "evil.example\\x",
+        "evil.example:0x50",
+        "evil.example:443\u{2}",
+        "evil.example\u{3000}/x",
+        "-https://evil.example",
+        "$https://evil.example",
+        "'evil.example:443'",
+        "(evil.example:443)",
+        "tcp(evil.example:3306)/db",
+        "user@tcp(evil.example:3306)/db",
+        "Server=evil.example,1433",
+        "x@evil.example",
+        "git@evil.example:org/repo",
+        "evil_host:5432:db:user",
+        "2026-11-27:443",
+        "sip:evil.example",
+        "[::ffff:1.2.3.4]",
+        "ftp://login.example",
+        "ldap://login.example",
+        "redis://login.example",
+        "mqtt://login.example",
+        "h2c://login.example",
+        "postgres://login.example/db?host=evil.example",
     ];
     let inputs = names.iter().map(|name| (*name, "evil")).chain(values.iter().map(|value| ("setting", *value)));
     for (name, value) in inputs {
@@ -195,6 +224,51 @@ fn no_spelling_of_an_endpoint_sends_a_pinned_secret_elsewhere() {
         assert_eq!(ready(&verdict.conditions), "False HostNotPinned", "{name}: {value:?}");
         assert!(verdict.bindings.is_empty(), "{name}: {value:?}");
     }
+}
+
+/// What is no endpoint is not held to the pins: an e-mail address under a name that says whose it is, and a password
+/// of any characters.
+#[test]
+fn what_only_looks_like_an_endpoint_is_not_held() {
+    let verdict = |name: &str, value: &str, password: &str| {
+        let mut tenant = Namespace::new();
+        tenant.put(Kind::Component, "salesforce", component());
+        tenant.source("sf-app", json!({HOSTS: "login.example"}), &[("password", password)]);
+        let mut all = global_inputs();
+        all[name] = json!({"value": value});
+        tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", all));
+        let verdict = tenant.connection("crm");
+        (ready(&verdict.conditions), verdict.bindings.len())
+    };
+    let held = ("False HostNotPinned".to_string(), 0);
+    for name in ["username", "user", "email", "login", "fromAddress", "serviceAccount"] {
+        assert_ne!(verdict(name, "user@corp.example", CANARY), held, "{name}");
+        assert_eq!(verdict(name, "user@evil.example:443", CANARY), held, "{name}");
+    }
+    assert_eq!(verdict("note", "user@corp.example", CANARY), held);
+    for password in ["P@ss.word", "a/b//c+d==", "!x.y/z", "Summer@corp.example", "-----BEGIN PRIVATE KEY-----\n//ab\n"]
+    {
+        let password = format!("{CANARY}{password}");
+        assert_ne!(verdict("note", "n", &password), held, "{password}");
+    }
+    // A secret that is an address itself is held.
+    assert_eq!(verdict("note", "n", "https://evil.example/hook"), held);
+}
+
+/// "A type may add endpoints, never take one away": what a record remembers of a type that is not known here, or no
+/// longer says it, is one.
+#[test]
+fn an_endpoint_that_a_record_remembers_is_held_to_the_pins() {
+    let mut tenant = Namespace::new();
+    tenant.source("sf-app", json!({HOSTS: "login.example"}), &[("password", CANARY)]);
+    let mut all = global_inputs();
+    all["site"] = json!({"value": "evil"});
+    let spec = basic("crm", "OrganizationGlobal", all);
+    tenant.put(Kind::Connection, "crm", spec.clone());
+    assert_ne!(ready(&tenant.connection("crm").conditions), "False HostNotPinned");
+    let record = "eu made endpoint.inputs.site=0000000000000000@-";
+    tenant.put_recorded(Kind::Connection, "crm", spec, Some(record));
+    assert_eq!(ready(&tenant.connection("crm").conditions), "False HostNotPinned");
 }
 
 /// "A secret of ours beside an endpoint that a customer supplies needs a Secret that pins its hosts."
