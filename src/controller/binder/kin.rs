@@ -2,6 +2,7 @@
 
 use super::state::Binder;
 use crate::api::*;
+use crate::engine::item::ObjectId;
 use crate::engine::resolve::{Asker, Resolution, resolve_credentials_by, resolve_key, resolve_variable_by};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -78,9 +79,18 @@ impl Binder {
         if kin.len() == 1 {
             return self.index.customers(&connection.spec.stable_key).map_or(0, |customers| customers.len());
         }
-        let named = kin.iter().filter_map(|key| self.index.customers(key)).flatten();
-        let of_it = named.filter(|(_, credentials)| credentials.iter().any(|c| self.is_for(c, connection)));
-        of_it.map(|(customer, _)| customer).collect::<BTreeSet<_>>().len()
+        let mut customers = BTreeSet::new();
+        for key in &kin {
+            // What no sync wrote means the same, whose ever it is: of many customers it is asked once.
+            let meant = self.meant_by(key).connection().is_some_and(|c| c.name() == connection.name());
+            let is_for = |credentials: &String| {
+                let id = ObjectId::new(Kind::CustomerCredentials, credentials.as_str());
+                if self.inventory.records.contains_key(&id) { self.is_for(credentials, connection) } else { meant }
+            };
+            let named = self.index.customers(key).into_iter().flatten();
+            customers.extend(named.filter(|(_, all)| all.iter().any(is_for)).map(|(customer, _)| customer));
+        }
+        customers.len()
     }
 
     /// The credentials of one customer for a connection.

@@ -30,7 +30,7 @@ pub(super) fn strictest<'d>(draft: &'d Draft<'_>, spec: &ConnectionSpec) -> Stri
 
 /// The inputs of which a type once said that they are endpoints, as the record of a connection has them.
 pub(super) fn remembered_of<'d>(draft: &'d Draft<'_>, key: &str) -> Option<&'d BTreeSet<String>> {
-    let id = ObjectId::new(Kind::Connection, &names::of_stable_key(key));
+    let id = ObjectId::new(Kind::Connection, names::of_stable_key(key));
     draft.input.live.record(draft.input.tenant, &id).map(|record| &record.endpoints)
 }
 

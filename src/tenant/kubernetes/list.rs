@@ -63,10 +63,10 @@ pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, PlaceE
     let mut mirror = Mirror::default();
     mirror.hear(Heard::Tenants(Box::new(News::All(tenants.items))));
     mirror.hear(Heard::Definitions(News::All(defined.items)));
-    mirror.hear(Heard::Items(Kind::Component, News::All(components.items)));
-    mirror.hear(Heard::Items(Kind::Connection, News::All(connections.items)));
-    mirror.hear(Heard::Items(Kind::CustomerCredentials, News::All(credentials.items)));
-    mirror.hear(Heard::Items(Kind::Integration, News::All(integrations.items)));
+    mirror.hear(Heard::Items(Kind::Component, Box::new(News::All(components.items))));
+    mirror.hear(Heard::Items(Kind::Connection, Box::new(News::All(connections.items))));
+    mirror.hear(Heard::Items(Kind::CustomerCredentials, Box::new(News::All(credentials.items))));
+    mirror.hear(Heard::Items(Kind::Integration, Box::new(News::All(integrations.items))));
     if mirror.is_over() {
         let doing = Doing { verb: "list", resource: "objects", object: None };
         let why = format!("there are more than {} of a kind: nothing of it is used", pages::MOST);

@@ -69,12 +69,12 @@ pub struct Live<T> {
     /// Its status, where that was asked for.
     pub status: Option<Box<RawValue>>,
     /// How much is kept of it, in bytes, about.
-    pub weight: usize,
+    pub weight: u32,
 }
 
 impl<T> Weighs for Live<T> {
     fn weight(&self) -> usize {
-        self.weight
+        self.weight as usize
     }
 }
 
@@ -137,6 +137,7 @@ pub fn read<S: DeserializeOwned>(json: &str, entries: &Entries, of: Reading) -> 
     let (others, generation) = (managed.others(), meta.generation);
     let fields = others.len() + version.held.len();
     let weight = OBJECT + said + HELD_FIELD * fields + status.as_ref().map_or(0, |status| status.get().len());
+    let weight = u32::try_from(weight).unwrap_or(u32::MAX);
     Some(Live { read, name: meta.name, version, record, others, ready, generation, status, weight })
 }
 
@@ -187,7 +188,7 @@ fn named<S>(json: &str) -> Option<Live<Object<S>>> {
         ready: None,
         generation: 0,
         status: None,
-        weight: OBJECT,
+        weight: OBJECT as u32,
     })
 }
 

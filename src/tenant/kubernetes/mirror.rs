@@ -33,7 +33,7 @@ pub enum News<T> {
 #[derive(Debug)]
 pub enum Heard {
     /// Of a kind that lies in tenants.
-    Items(Kind, News<Live<Item>>),
+    Items(Kind, Box<News<Live<Item>>>),
     /// Of its Tenants.
     Tenants(Box<News<Live<Object<TenantSpec>>>>),
     /// Of the ConfigMaps with definitions.
@@ -156,19 +156,25 @@ impl Mirror {
 
     fn take_in(&mut self, heard: Heard) -> Due {
         match heard {
-            Heard::Items(kind, News::All(all)) => {
-                let gone = self.absent(kind, &all);
-                let due = all.into_iter().filter_map(|live| self.set(kind, live)).collect::<Vec<_>>();
-                Due::Objects(due.into_iter().chain(gone.into_iter().filter_map(|id| self.drop(id))).collect())
-            }
-            Heard::Items(kind, News::Set(live)) => Due::Objects(self.set(kind, live).into_iter().collect()),
-            Heard::Items(kind, News::Gone { name, revision }) => {
-                let id = ObjectId::new(kind, name);
-                let late = self.versions.get(&id).is_some_and(|known| is_after(&known.resource_version, &revision));
-                Due::Objects(if late { BTreeSet::new() } else { self.drop(id).into_iter().collect() })
-            }
+            Heard::Items(kind, news) => Due::Objects(self.hear_of_items(kind, *news)),
             Heard::Tenants(news) => self.hear_of_tenants(*news),
             Heard::Definitions(news) => Due::Objects(self.hear_of_definitions(news)),
+        }
+    }
+
+    fn hear_of_items(&mut self, kind: Kind, news: News<Live<Item>>) -> BTreeSet<ObjectId> {
+        match news {
+            News::All(all) => {
+                let gone = self.absent(kind, &all);
+                let due = all.into_iter().filter_map(|live| self.set(kind, live)).collect::<Vec<_>>();
+                due.into_iter().chain(gone.into_iter().filter_map(|id| self.drop(id))).collect()
+            }
+            News::Set(live) => self.set(kind, live).into_iter().collect(),
+            News::Gone { name, revision } => {
+                let id = ObjectId::new(kind, name);
+                let late = self.versions.get(&id).is_some_and(|known| is_after(&known.resource_version, &revision));
+                if late { BTreeSet::new() } else { self.drop(id).into_iter().collect() }
+            }
         }
     }
 
@@ -185,7 +191,7 @@ impl Mirror {
         if self.versions.get(&id).is_some_and(|known| known.is_after(&version)) {
             return None;
         }
-        self.weigh(Some(kind), &id.name, Some(weight));
+        self.weigh(Some(kind), &id.name, Some(weight as usize));
         let read = read.map(|item| self.with_uses(item));
         let turned = kind == Kind::Connection && read.is_ok() && self.turn(&id.name, ready);
         let changed = self.differs(&id, read.as_ref(), record.as_ref(), &others);
@@ -404,7 +410,7 @@ mod tests {
     }
 
     fn set(live: Live<Item>) -> Heard {
-        Heard::Items(Kind::Connection, News::Set(live))
+        Heard::Items(Kind::Connection, Box::new(News::Set(live)))
     }
 
     fn objects(ids: &[(Kind, &str)]) -> Due {
@@ -432,16 +438,19 @@ mod tests {
         // 99 is before 100 as a number, and after it as a text.
         assert_eq!(mirror.hear(set(connection("a", "old", "99"))), objects(&[]));
         let gone = |revision: &str| News::Gone { name: "a".into(), revision: revision.into() };
-        assert_eq!(mirror.hear(Heard::Items(Kind::Connection, gone("99"))), objects(&[]));
+        assert_eq!(mirror.hear(Heard::Items(Kind::Connection, Box::new(gone("99")))), objects(&[]));
         assert_eq!(title(&mirror, "a").as_deref(), Some("new"));
-        assert_eq!(mirror.hear(Heard::Items(Kind::Connection, gone("101"))), objects(&[(Kind::Connection, "a")]));
+        assert_eq!(
+            mirror.hear(Heard::Items(Kind::Connection, Box::new(gone("101")))),
+            objects(&[(Kind::Connection, "a")])
+        );
         assert_eq!(title(&mirror, "a"), None);
     }
 
     #[test]
     fn a_list_makes_due_what_differs_and_what_is_gone_from_it() {
         let mut mirror = Mirror::default();
-        let all = |all| Heard::Items(Kind::Connection, News::All(all));
+        let all = |all| Heard::Items(Kind::Connection, Box::new(News::All(all)));
         mirror.hear(all(vec![connection("a", "A", "1"), connection("b", "B", "2"), connection("c", "C", "3")]));
         let due = mirror.hear(all(vec![connection("a", "A", "1"), connection("b", "other", "9")]));
         assert_eq!(due, objects(&[(Kind::Connection, "b"), (Kind::Connection, "c")]));
@@ -465,8 +474,8 @@ mod tests {
         let defined = |name: &str, digest| News::Set(Defined { name: name.into(), uses: uses(digest) });
         let mut mirror = Mirror::default();
         mirror.hear(Heard::Definitions(defined("one", "1")));
-        mirror.hear(Heard::Items(Kind::Integration, News::Set(integration("first", "one"))));
-        mirror.hear(Heard::Items(Kind::Integration, News::Set(integration("second", "two"))));
+        mirror.hear(Heard::Items(Kind::Integration, Box::new(News::Set(integration("first", "one")))));
+        mirror.hear(Heard::Items(Kind::Integration, Box::new(News::Set(integration("second", "two")))));
         let digest = |mirror: &Mirror, name: &str| mirror.inventory().uses.get(name).map(|uses| uses.digest.clone());
         assert_eq!(digest(&mirror, "first").as_deref(), Some("1"));
         assert_eq!(digest(&mirror, "second"), None);

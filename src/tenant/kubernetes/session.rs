@@ -247,7 +247,7 @@ impl<'a> Writer<'a> {
 
     fn tell(&self, kind: Kind, live: Live<Item>) {
         if let Some(listener) = &self.place.listener {
-            listener(Heard::Items(kind, News::Set(live)));
+            listener(Heard::Items(kind, Box::new(News::Set(live))));
         }
     }
 

@@ -79,7 +79,7 @@ pub fn namespace(server: &Server, paths: &Paths, budget: Budget, tell: Tell<Hear
     let mut follower = Follower { budget, ..Follower::new(server, paths, tell) };
     follower.follow(list::objects::<TenantSpec>(paths, Kind::Tenant, of), |news| Heard::Tenants(Box::new(news)));
     for kind in [Kind::Component, Kind::Connection, Kind::Integration] {
-        follower.follow(list::items(paths, kind, of), move |news| Heard::Items(kind, news));
+        follower.follow(list::items(paths, kind, of), move |news| Heard::Items(kind, Box::new(news)));
     }
     follower.follow(list::definitions(paths), Heard::Definitions);
     follower
@@ -88,7 +88,7 @@ pub fn namespace(server: &Server, paths: &Paths, budget: Budget, tell: Tell<Hear
 /// Follows what customers gave in a tenant's namespace too.
 pub fn customers(follower: &mut Follower<Heard>) {
     let kind = Kind::CustomerCredentials;
-    follower.follow(list::items(&follower.paths, kind, Reading::Spec), move |news| Heard::Items(kind, news));
+    follower.follow(list::items(&follower.paths, kind, Reading::Spec), move |news| Heard::Items(kind, Box::new(news)));
 }
 
 /// Something that is followed, until this is dropped.
