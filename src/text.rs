@@ -84,12 +84,50 @@ pub fn shorten(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(text.chars().take_while(fits).chain(['…']).collect())
 }
 
-/// `text` broken at blanks so that no line is wider than `columns`, where a word allows it. Its first line
+/// The programs whose commands our texts name.
+const PROGRAMS: [&str; 3] = ["stablekey", "kubectl", "mkdir"];
+
+/// The parts between which a line may be broken: words, and what is copied as a whole. That is a run between
+/// backticks, and a command behind a colon or in parentheses: broken in two it would not run when it is pasted.
+pub fn parts(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut start, mut whole) = (0, end_of_whole(text, 0));
+    for (at, _) in text.match_indices(' ') {
+        if at >= whole {
+            parts.extend(text.get(start..at));
+            start = at + 1;
+            whole = end_of_whole(text, start);
+        }
+    }
+    parts.extend(text.get(start..));
+    parts
+}
+
+/// Where what must stay whole ends, where such a thing begins here; else here.
+fn end_of_whole(text: &str, at: usize) -> usize {
+    let (before, here) = (text.get(..at).unwrap_or_default(), text.get(at..).unwrap_or_default());
+    let end = here.find(' ').unwrap_or(here.len());
+    let word = here.get(..end).unwrap_or_default();
+    let behind = |what: &str| here.get(end..).and_then(|rest| rest.find(what)).map(|found| end + found);
+    if word.matches('`').count() % 2 == 1 {
+        return at + behind("`").unwrap_or(0);
+    }
+    let is_command = |word: &str| PROGRAMS.contains(&word);
+    match word.strip_prefix('(') {
+        Some(word) if is_command(word) => at + behind(")").unwrap_or(0),
+        None if is_command(word) && (before.is_empty() || before.ends_with(": ")) => {
+            at + [behind("; "), behind(". ")].into_iter().flatten().min().unwrap_or(here.len())
+        }
+        _ => at,
+    }
+}
+
+/// `text` broken at blanks so that no line is wider than `columns`, where its [`parts`] allow it. Its first line
 /// stands behind `hang` columns already; the others are indented by as many.
 pub fn wrapped(text: &str, columns: usize, hang: usize) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut at = hang;
-    for (position, word) in text.split(' ').enumerate() {
+    for (position, word) in parts(text).into_iter().enumerate() {
         let wide = width(word);
         if position > 0 && at + 1 + wide > columns && at > hang {
             out.truncate(out.trim_end_matches(' ').len());
@@ -160,6 +198,25 @@ mod tests {
         assert_eq!(shorten("漢字漢字", 7), "漢字漢…");
         assert_eq!(shorten("漢字漢字", 6), "漢字…");
         assert_eq!(shorten("xy", 0), "…");
+    }
+
+    #[test]
+    fn what_is_pasted_is_never_broken() {
+        assert_eq!(parts("a  b `c d` e"), ["a", "", "b", "`c d`", "e"]);
+        assert_eq!(parts("see `a b`, (`c d`) or `e"), ["see", "`a b`,", "(`c d`)", "or", "`e"]);
+        assert_eq!(parts("or this: mkdir -p a b"), ["or", "this:", "mkdir -p a b"]);
+        assert_eq!(parts("run: stablekey plan a; then b"), ["run:", "stablekey plan a;", "then", "b"]);
+        assert_eq!(
+            parts("kinds (stablekey crds | kubectl apply -f -) first"),
+            ["kinds", "(stablekey crds | kubectl apply -f -)", "first"]
+        );
+        // A sentence about a program is none.
+        assert_eq!(parts("and kubectl reads it"), ["and", "kubectl", "reads", "it"]);
+        let text = "deliver it into the namespace of us: stablekey render us | kubectl apply --server-side -n us -f -";
+        assert_eq!(
+            wrapped(text, 60, 2),
+            "deliver it into the namespace of us:\n  stablekey render us | kubectl apply --server-side -n us -f -"
+        );
     }
 
     #[test]

@@ -32,7 +32,8 @@ impl Adopt {
             let message = format!("{} is a tenant, and stands second", self.object);
             return Err(Failure::new(message, format!("stablekey adopt {} {}", self.object, self.tenant)));
         }
-        planning::known("tenant", &self.tenant, project.tenants.keys())?;
+        planning::known("tenant", &self.tenant, project.tenants.keys())
+            .map_err(|wrong| self.root.or_as_root(&self.tenant, wrong))?;
         let tenant = project.tenants.get(&self.tenant);
         let Some((tenant, place)) = tenant.and_then(|t| Some((t, t.place.as_ref()?))) else {
             return Err(Failure::new(format!("{} cannot be written", self.tenant), "mend its place first"));

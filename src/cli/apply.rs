@@ -8,8 +8,10 @@ use super::planning::Planned;
 use super::{Failure, plan, planning};
 use crate::apply::{self, Consent, Outcome, Refusal, Report};
 use crate::engine::plan::Plan;
-use crate::render::{Applied, Invocation};
+use crate::manifest::kustomization::Changes;
+use crate::render::{self, Applied, Invocation};
 use crate::tenant::approvals::Kept;
+use crate::tenant::directory::DirectoryPlace;
 use crate::tenant::project::Project;
 use crate::tenant::{PlaceError, TenantPlace};
 use clap::Args;
@@ -25,7 +27,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Ctrl-C finishes the write in hand and says what is done and what is not. What a crash leaves is
 /// finished by the same --approve or --plan: approvals are kept in your state folder until the receipt
 /// ($XDG_STATE_HOME or ~/.local/state; nowhere where CI is set). The exit code is that of the plan after it.
-/// Where a tenant's folder has a kustomization.yaml, it is kept too: its files and its definitions.
+/// Where a tenant's folder has a kustomization.yaml, it is kept too: its files and its definitions. That is
+/// shown by the plan, and asked for, as everything else.
 #[derive(Debug, Args)]
 pub struct Apply {
     #[command(flatten)]
@@ -75,21 +78,21 @@ impl Apply {
         if text && file.is_none() {
             output.result(&plan::show(&planned, &approved_before, &typed, Format::Text, output.style())?)?;
         }
+        let kustomizations = Kustomizations::of(&project, &planned.plan, file.as_ref());
         if planned.plan.writes_nothing() {
             forget(&kept, &planned.plan, &typed)?;
-            keep_kustomizations(&project, &planned.plan)?;
             if !text || file.is_some() {
                 let shown = plan::show(&planned, &approved_before, &typed, self.format.output, output.style())?;
                 output.result(&shown)?;
             }
-            return Ok(planned.plan.exit_of_apply());
+            return self.bring_up_to_date(&kustomizations, &planned, output);
         }
         let consent = match file {
             Some(file) => {
                 file.shows(&planned.plan)?;
                 Consent::PlanFile(file.covers)
             }
-            None => match self.consent(output, &planned, &approved_before, &typed)? {
+            None => match self.consent(output, &planned, &kustomizations, &approved_before, &typed)? {
                 Some(consent) => consent,
                 None => {
                     output.note("Aborted. Nothing was changed.");
@@ -114,14 +117,16 @@ impl Apply {
         })?;
         // From here on something may be written: whatever fails now, what was done is told.
         let done = apply::done(&planned.plan, &report);
-        let kustomized = keep_kustomizations(&project, &planned.plan);
+        let kustomized = if kustomizations.are_covered(&consent) { kustomizations.keep() } else { Ok(()) };
+        let kept_files = kustomizations.written();
+        drop(kustomizations);
         // Everything is read anew: both at once would take twice the memory.
         drop((project, planned));
         let after = self.root.open().map(|project| planning::again(&project, &scope));
         let after = after.map(|after| (apply::receipt(done, &after.world), after.plan));
         let read_back =
             after.as_ref().map(|(receipt, plan)| (receipt, plan)).map_err(|failure| failure.message.as_str());
-        let applied = Applied { report: &report, after: read_back };
+        let applied = Applied { report: &report, kustomizations: &kept_files, after: read_back };
         let told = self.tell(&applied, &typed, output);
         if let Ok((_, plan)) = &after {
             forget(&kept, plan, &typed)?;
@@ -131,6 +136,43 @@ impl Apply {
         told?;
         kustomized?;
         Ok(exit(&report, after.map_or(1, |(_, plan)| plan.exit_of_apply())))
+    }
+
+    /// Where there is no action: brings the kustomizations up to date, with a consent as for any write.
+    fn bring_up_to_date(
+        &self,
+        kustomizations: &Kustomizations<'_>,
+        planned: &Planned,
+        output: &mut Output,
+    ) -> Result<u8, Failure> {
+        let exit = planned.plan.exit_of_apply();
+        if kustomizations.due.is_empty() {
+            return Ok(exit);
+        }
+        let names: Vec<&str> = kustomizations.due.iter().map(|(tenant, _)| *tenant).collect();
+        let is_given = self.yes || self.plan.is_some() && kustomizations.is_shown;
+        if !is_given && (self.plan.is_some() || !self.approve.is_empty() || !output.can_ask()) {
+            let names = names.join(", ");
+            output
+                .note(&format!("kustomization.yaml of {names} is as it was: give --yes, and it is brought up to date"));
+            return Ok(exit);
+        }
+        if !is_given {
+            if self.format.output != Format::Text || !output.is_seen() {
+                output.show_aside(|style| plan::text(planned, &[], &Invocation::default(), style));
+            }
+            if !output.confirm(&Question { changes: 0, needing: 0, files: names.len() }) {
+                output.note("Aborted. Nothing was changed.");
+                return Ok(1);
+            }
+        }
+        kustomizations.keep()?;
+        let written = kustomizations.written();
+        match self.format.output {
+            Format::Text => output.result(&render::kustomizations_text(&written, output.style()))?,
+            Format::Json | Format::Markdown => output.show_aside(|style| render::kustomizations_text(&written, style)),
+        }
+        Ok(exit)
     }
 
     /// Writes the result; where that fails, it is told beside it.
@@ -153,6 +195,7 @@ impl Apply {
         &self,
         output: &mut Output,
         planned: &Planned,
+        kustomizations: &Kustomizations<'_>,
         approved_before: &[(&str, Vec<Kept>)],
         typed: &Invocation,
     ) -> Result<Option<Consent>, Failure> {
@@ -174,27 +217,62 @@ impl Apply {
             output.show_aside(|style| plan::text(planned, approved_before, typed, style));
         }
         let needing = planned.plan.counts.needs_approval;
-        let question = Question { changes: planned.plan.actions().count(), needing };
+        let files = kustomizations.due.len();
+        let question = Question { changes: planned.plan.actions().count(), needing, files };
         Ok(output.confirm(&question).then_some(Consent::All))
     }
 }
 
-/// Has the kustomizations say what is in the folders of those tenants to which nothing was to be done: the others
-/// were kept as they were written.
-fn keep_kustomizations(project: &Project, plan: &Plan) -> Result<(), Failure> {
-    let scope = &plan.scope.tenants;
-    let is_written = |name: &String| plan.targets.iter().any(|t| t.tenant == *name && !t.actions.is_empty());
-    let is_meant = |name: &String| (scope.is_empty() || scope.contains(name)) && !is_written(name);
-    for (_, tenant) in project.tenants.iter().filter(|(name, _)| is_meant(name)) {
-        let folder = tenant.place.as_ref().and_then(TenantPlace::folder);
-        let Some(folder) = folder.filter(|folder| !tenant.spec.is_suspended() && folder.folder().is_dir()) else {
-            continue;
-        };
-        folder.keep_kustomization().map_err(|error| {
-            Failure::new(error.to_string(), "correct that, then apply again: what was done stays done")
-        })?;
+/// The kustomizations of the folders that an apply may write to.
+struct Kustomizations<'p> {
+    /// Those that do not say what is in their folders, by tenant, and may be brought up to date.
+    due: Vec<(&'p str, &'p DirectoryPlace)>,
+    /// As they were, by tenant.
+    before: Vec<(&'p str, &'p DirectoryPlace, String)>,
+    /// Whether a plan file, where there is one, shows all that is due.
+    is_shown: bool,
+}
+
+impl<'p> Kustomizations<'p> {
+    fn of(project: &'p Project, plan: &Plan, file: Option<&PlanFile>) -> Self {
+        let folder = |name: &str| project.tenants.get(name)?.place.as_ref().and_then(TenantPlace::folder);
+        let due = planning::kustomizations(project, plan);
+        let is_shown = file.is_none_or(|file| due.iter().all(|(tenant, due)| file.shows_kustomization(tenant, due)));
+        let can_be_kept = due.iter().filter(|(_, due)| due.changes.as_ref().is_ok_and(|changes| !changes.is_empty()));
+        let names = project.tenants.keys().map(String::as_str);
+        Kustomizations {
+            due: can_be_kept.filter_map(|(tenant, _)| Some((*tenant, folder(tenant)?))).collect(),
+            before: names.filter_map(|name| Some((name, folder(name)?, folder(name)?.kustomization()?))).collect(),
+            is_shown,
+        }
     }
-    Ok(())
+
+    /// Whether a consent is to these too: one that is given to a writer's digest is to what that writer does.
+    fn are_covered(&self, consent: &Consent) -> bool {
+        match consent {
+            Consent::All | Consent::Safe | Consent::Digests { safe: true, .. } => true,
+            Consent::PlanFile(_) => self.is_shown,
+            Consent::Digests { .. } | Consent::Begun(_) => false,
+        }
+    }
+
+    /// Has them say what is in their folders.
+    fn keep(&self) -> Result<(), Failure> {
+        self.due.iter().try_for_each(|(_, folder)| {
+            folder.keep_kustomization().map_err(|error| {
+                Failure::new(error.to_string(), "correct that, then apply again: what was done stays done")
+            })
+        })
+    }
+
+    /// What was written in them, by tenant.
+    fn written(&self) -> Vec<(String, Changes)> {
+        let changed = self.before.iter().filter_map(|(tenant, folder, before)| {
+            let after = folder.kustomization()?;
+            (after != *before).then(|| (tenant.to_string(), Changes::between(before, &after)))
+        });
+        changed.collect()
+    }
 }
 
 /// Forgets what was approved and is done.

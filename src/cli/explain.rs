@@ -71,7 +71,11 @@ impl Explain {
                 ExplainError::Invalid { .. } | ExplainError::Unreachable(..) => "mend that first",
                 _ => "`stablekey status` shows every key, `stablekey explain TENANT` all of a tenant",
             };
-            Failure::new(error.to_string(), help)
+            let wrong = Failure::new(error.to_string(), help);
+            match error {
+                ExplainError::NoTenant(..) | ExplainError::Nothing { .. } => self.root.or_as_root(&self.name, wrong),
+                _ => wrong,
+            }
         };
         let text = match &self.integration {
             Some(integration) => {

@@ -49,7 +49,8 @@ impl Export {
             }
         };
         let name = Kind::Integration.name_in(&name).to_string();
-        planning::known("tenant", &tenant, project.tenants.keys())?;
+        planning::known("tenant", &tenant, project.tenants.keys())
+            .map_err(|wrong| self.root.or_as_root(&tenant, wrong))?;
         let world = project.world();
         let live = project.tenants.get(&tenant).map(|tenant| tenant.live.as_ref());
         let snapshot = match live {

@@ -94,11 +94,36 @@ impl Failure {
 
 /// Parses the arguments. Help is as wide as the terminal, or as COLUMNS wants it.
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
-    let mut command = Arguments::command();
+    let mut command = filled(Arguments::command());
     if let Some(columns) = output::wanted_columns() {
         command = command.term_width(columns.min(WIDEST_HELP));
     }
     Arguments::from_arg_matches(&command.try_get_matches_from(arguments)?)
+}
+
+/// The command with each paragraph of its help on one line, to be broken once, where the terminal wants it. Lines
+/// that begin with a blank are examples and stay as they are.
+fn filled(command: clap::Command) -> clap::Command {
+    let about = command.get_long_about().map(ToString::to_string);
+    let command = match about {
+        Some(about) => command.long_about(paragraphs(&about)),
+        None => command,
+    };
+    command.mut_subcommands(filled)
+}
+
+fn paragraphs(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut continues = false;
+    for line in text.lines() {
+        let is_prose = !line.is_empty() && !line.starts_with(' ');
+        if !out.is_empty() {
+            out.push(if continues && is_prose { ' ' } else { '\n' });
+        }
+        out.push_str(line);
+        continues = is_prose;
+    }
+    out
 }
 
 /// Parses the arguments and runs the command.
@@ -134,5 +159,46 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             output.failure(&failure);
             ExitCode::from(1)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn help(name: &str, columns: usize) -> String {
+        let mut command = filled(Arguments::command()).term_width(columns);
+        let found = command.find_subcommand_mut(name).unwrap();
+        found.clone().term_width(columns).render_long_help().to_string()
+    }
+
+    /// "Help text is documentation": at 80 columns each paragraph is broken once, and no example is.
+    #[test]
+    fn help_reads_well_on_a_terminal_of_80_columns() {
+        let arguments = Arguments::command();
+        let names: Vec<&str> = arguments.get_subcommands().map(|command| command.get_name()).collect();
+        assert!(names.contains(&"render"), "{names:?}");
+        for name in names {
+            let about = arguments.find_subcommand(name).unwrap().get_long_about().unwrap().to_string();
+            let help = help(name, 80);
+            let lines: Vec<&str> = help.split("\nUsage:").next().unwrap().lines().collect();
+            for line in help.lines() {
+                assert!(crate::text::width(line) <= 80, "{name}: {line}");
+            }
+            for example in about.lines().filter(|line| line.starts_with(' ')) {
+                assert!(lines.contains(&example), "{name} breaks an example: {example}\n{help}");
+            }
+            for pair in lines.windows(2) {
+                let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+                let next = pair[1].split(' ').next().unwrap();
+                let has_room = crate::text::width(pair[0]) + 1 + crate::text::width(next) <= 80;
+                assert!(!(is_prose(pair[0]) && is_prose(pair[1]) && has_room), "{name}: {pair:?}\n{help}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_paragraph_is_one_line_and_an_example_stays() {
+        assert_eq!(paragraphs("a\nb\n\n  c d\n  e\nf\ng\n\nh"), "a b\n\n  c d\n  e\nf g\n\nh");
     }
 }

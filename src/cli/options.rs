@@ -250,6 +250,13 @@ fn plain(path: &Path) -> PathBuf {
 }
 
 impl RootOption {
+    /// An error of a tenant that is not there: where its name is a folder, that was meant as the root.
+    pub fn or_as_root(&self, tenant: &str, wrong: Failure) -> Failure {
+        let is_folder = self.typed().is_none() && Path::new(tenant).is_dir();
+        let help = || format!("{tenant} is a folder: give it as the root: --root {tenant}");
+        if is_folder { Failure { help: help(), ..wrong } } else { wrong }
+    }
+
     /// The API servers of this run.
     pub fn servers(&self) -> Arc<Servers> {
         self.clusters.servers()

@@ -179,18 +179,28 @@ pub struct Question {
     pub changes: usize,
     /// How many of them need approval.
     pub needing: usize,
+    /// How many kustomizations are brought up to date besides.
+    pub files: usize,
 }
 
 impl Question {
     fn text(self) -> String {
-        let Question { changes, needing } = self;
-        let changes = if changes == 1 { "1 change".to_string() } else { format!("{changes} changes") };
-        match needing {
-            0 => format!("Apply {changes}? Type 'yes':"),
-            _ if self.changes == 1 => format!("Apply {changes}, which needs approval? Type 'yes':"),
-            1 => format!("Apply {changes}, 1 of which needs approval? Type 'yes':"),
-            more => format!("Apply {changes}, {more} of which need approval? Type 'yes':"),
-        }
+        let Question { changes, needing, files } = self;
+        let apply = match (changes, needing) {
+            (0, _) => None,
+            (1, 0) => Some("Apply 1 change".to_string()),
+            (1, _) => Some("Apply 1 change, which needs approval".to_string()),
+            (many, 0) => Some(format!("Apply {many} changes")),
+            (many, 1) => Some(format!("Apply {many} changes, 1 of which needs approval")),
+            (many, needing) => Some(format!("Apply {many} changes, {needing} of which need approval")),
+        };
+        let what = if files == 1 { "kustomization.yaml" } else { "kustomization.yaml files" };
+        let what = match (apply, files) {
+            (apply, 0) => apply.unwrap_or_default(),
+            (Some(apply), files) => format!("{apply}, and bring {files} {what} up to date"),
+            (None, files) => format!("Bring {files} {what} up to date"),
+        };
+        format!("{what}? Type 'yes':")
     }
 
     /// A single letter is typed too easily to approve anything by it.
@@ -245,17 +255,21 @@ mod tests {
 
     #[test]
     fn a_question_says_what_a_yes_does() {
-        let text = |changes, needing| Question { changes, needing }.text();
+        let text = |changes, needing| Question { changes, needing, files: 0 }.text();
         assert_eq!(text(1, 0), "Apply 1 change? Type 'yes':");
         assert_eq!(text(6, 0), "Apply 6 changes? Type 'yes':");
         assert_eq!(text(1, 1), "Apply 1 change, which needs approval? Type 'yes':");
         assert_eq!(text(6, 1), "Apply 6 changes, 1 of which needs approval? Type 'yes':");
         assert_eq!(text(6, 2), "Apply 6 changes, 2 of which need approval? Type 'yes':");
+        let text = |changes, files| Question { changes, needing: 0, files }.text();
+        assert_eq!(text(0, 1), "Bring 1 kustomization.yaml up to date? Type 'yes':");
+        assert_eq!(text(6, 2), "Apply 6 changes, and bring 2 kustomization.yaml files up to date? Type 'yes':");
     }
 
     #[test]
     fn where_something_needs_approval_only_the_word_counts() {
-        let (safe, needing) = (Question { changes: 2, needing: 0 }, Question { changes: 2, needing: 1 });
+        let of = |needing| Question { changes: 2, needing, files: 0 };
+        let (safe, needing) = (of(0), of(1));
         for yes in ["yes\n", "YES", " Yes "] {
             assert!(safe.accepts(yes) && needing.accepts(yes));
         }

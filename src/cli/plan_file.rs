@@ -1,13 +1,15 @@
 //! The plan file: the plan as JSON, and what is needed to plan it again. To `apply` it is consent, not
 //! instructions.
 
-use super::Failure;
 use super::output::Output;
+use super::{Failure, planning};
 use crate::apply::covered;
+use crate::engine::code::Code;
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, PLAN_SCHEMA, Plan, Scope};
+use crate::engine::plan::{Action, Finding, PLAN_SCHEMA, Plan, Scope};
 use crate::manifest::{self, limits};
 use crate::render::{self, Layout};
+use crate::tenant::directory::KustomizationDue;
 use crate::tenant::disk::{self, RealDisk};
 use crate::tenant::project::Project;
 use serde::{Deserialize, Serialize};
@@ -68,6 +70,19 @@ pub struct PlanFile {
     shown: BTreeMap<String, ShownAction>,
     /// The integrations that its actions name: an apply may have removed them since.
     pub integrations: BTreeSet<String>,
+    /// What it says of kustomizations.
+    kustomizations: Vec<ShownFinding>,
+}
+
+/// What a person reads of a finding.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+struct ShownFinding {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    tenant: Option<String>,
+    #[serde(default)]
+    text: String,
 }
 
 #[derive(Deserialize)]
@@ -81,6 +96,8 @@ struct Parsed {
     resumptions: BTreeSet<String>,
     #[serde(default)]
     targets: Vec<ParsedTarget>,
+    #[serde(default)]
+    findings: Vec<ShownFinding>,
 }
 
 #[derive(Default, Deserialize)]
@@ -198,6 +215,15 @@ impl PlanFile {
         Ok(())
     }
 
+    /// Whether it shows what is due to a kustomization.
+    pub fn shows_kustomization(&self, tenant: &str, due: &KustomizationDue) -> bool {
+        let shown = |finding: &Finding| {
+            let is_it = |shown: &&ShownFinding| shown.tenant == finding.tenant && shown.text == finding.text;
+            self.kustomizations.iter().any(|shown| is_it(&shown))
+        };
+        planning::of_kustomization(tenant, due).iter().all(shown)
+    }
+
     /// Refuses a file that was made of another folder: there is nothing of it here.
     pub fn is_of(&self, project: &Project) -> Result<(), Failure> {
         let is_here = |tenant: &&str| project.tenants.contains_key(*tenant);
@@ -260,6 +286,11 @@ impl PlanFile {
             sources: parsed.sources,
             covers,
             shown,
+            kustomizations: parsed
+                .findings
+                .into_iter()
+                .filter(|f| f.code == Code::KustomizationDiffers.as_str())
+                .collect(),
         })
     }
 }

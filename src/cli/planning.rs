@@ -9,8 +9,10 @@ use crate::engine::near_miss::{listed, near_misses};
 use crate::engine::plan::{Action, ActionKind, At, Finding, Note, OverrideOf, Plan, Scope, Skipped};
 use crate::engine::record::Writer;
 use crate::engine::world::{ReadOnly, Sync, View, World};
-use crate::manifest::{Origin, Problem};
-use crate::tenant::directory;
+use crate::manifest::kustomization::REFERENCES;
+use crate::manifest::{Origin, Problem, is_manifest};
+use crate::tenant::TenantPlace;
+use crate::tenant::directory::{self, KustomizationDue};
 use crate::tenant::project::{Project, UNNAMED, at};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -49,6 +51,7 @@ pub fn again(project: &Project, scope: &Scope) -> Planned {
     plan.skipped =
         Skipped { other_kinds: project.other_kinds, for_clusters: project.for_clusters, links: project.passed_over };
     plan.findings.extend(project.own_problems.iter().map(finding));
+    plan.findings.extend(kustomizations(project, &plan).iter().flat_map(|(tenant, due)| of_kustomization(tenant, due)));
     plan.findings.sort_by_key(|f| f.severity);
     locate(project, &world.syncs, &mut plan);
     plan.settle();
@@ -101,6 +104,69 @@ pub fn ask_servers(project: &Project, plan: &mut Plan) -> BTreeSet<String> {
     plan.findings.sort_by_key(|f| f.severity);
     plan.settle();
     roles
+}
+
+/// The kustomizations that do not say what is in their folders, of the tenants that a plan may write to.
+pub fn kustomizations<'p>(project: &'p Project, plan: &Plan) -> Vec<(&'p str, KustomizationDue)> {
+    let Scope { tenants, integrations, syncs } = &plan.scope;
+    let is_narrow = !integrations.is_empty() || !syncs.is_empty();
+    let is_written = |name: &String| plan.targets.iter().any(|t| t.tenant == *name && !t.actions.is_empty());
+    let is_meant = |name: &String| (tenants.is_empty() || tenants.contains(name)) && (!is_narrow || is_written(name));
+    let meant = project.tenants.iter().filter(|(name, tenant)| is_meant(name) && !tenant.spec.is_suspended());
+    let due = meant.filter_map(|(name, tenant)| {
+        let folder = tenant.place.as_ref().and_then(TenantPlace::folder)?;
+        Some((name.as_str(), folder.kustomization_due(tenant.live.as_ref().ok()?)?))
+    });
+    due.collect()
+}
+
+/// What is said of a kustomization that does not say what is in its folder.
+pub fn of_kustomization(tenant: &str, due: &KustomizationDue) -> Vec<Finding> {
+    let file = due.path.display().to_string();
+    let name = due.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let of = |text: String, fix: String| Finding {
+        code: Code::KustomizationDiffers,
+        severity: Code::KustomizationDiffers.severity(),
+        tenant: Some(tenant.to_string()),
+        object: None,
+        text,
+        mend: fix,
+        path: Vec::new(),
+        at: Some(At { file: file.clone(), line: 1 }),
+    };
+    let mut findings = Vec::new();
+    match &due.changes {
+        Err(why) => {
+            let fix = "correct that: until then it is not kept, and nothing is written that it would have to list";
+            findings.push(of(format!("{name} cannot be kept: {why}"), fix.to_string()));
+        }
+        Ok(changes) if changes.is_empty() => {}
+        Ok(changes) => {
+            let some = |names: &[String]| some(&names.iter().map(String::as_str).collect::<Vec<_>>());
+            let lacks = (!changes.come.is_empty()).then(|| format!("lacks {}", some(&changes.come)));
+            let lists = (!changes.go.is_empty()).then(|| format!("lists {}, which went", some(&changes.go)));
+            let what: Vec<String> = lacks.into_iter().chain(lists).collect();
+            let aside = changes.come.iter().find(|entry| is_manifest(entry.as_bytes()) && *entry != REFERENCES);
+            let aside = aside.map(|file| format!("; to leave a file out, list it as a comment there (# - {file})"));
+            let fix = format!("apply brings it up to date, and asks before{}", aside.unwrap_or_default());
+            findings.push(of(format!("{name} {}", what.join(", and ")), fix));
+        }
+    }
+    if !due.missing.is_empty() {
+        let missing: Vec<&str> = due.missing.iter().map(String::as_str).collect();
+        let text = format!("{name} lists {}, which is not there", some(&missing));
+        findings.push(of(text, "restore the file, or take it out of resources".to_string()));
+    }
+    findings
+}
+
+/// Names, or the first of many.
+fn some(names: &[&str]) -> String {
+    const MOST: usize = 6;
+    match names.len().checked_sub(MOST).filter(|more| *more > 0) {
+        None => names.join(", "),
+        Some(more) => format!("{} and {more} more", names.get(..MOST).unwrap_or_default().join(", ")),
+    }
 }
 
 /// A problem of a file, told with the findings of the checks.

@@ -13,7 +13,7 @@ use clap::Args;
 /// Each object of the tenant's folder is printed as it is. An exported definition becomes an immutable
 /// ConfigMap, named by what it holds, and the Integration names that in place of the file:
 ///
-///   stablekey render us-prod | kubectl apply --server-side --namespace us-prod -f -
+///   stablekey render us-prod | kubectl apply --server-side -n us-prod -f -
 ///
 /// Of a tenant in a cluster its source is printed. No cluster is asked. Where something cannot be read,
 /// nothing is printed.
@@ -30,7 +30,8 @@ impl Render {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
         let project = self.root.open_files()?;
         let name = Kind::Tenant.name_in(&self.tenant);
-        planning::known("tenant", name, project.tenants.keys())?;
+        planning::known("tenant", name, project.tenants.keys())
+            .map_err(|wrong| self.root.or_as_root(&self.tenant, wrong))?;
         let Some(tenant) = project.tenants.get(name).filter(|tenant| has_folder(tenant)) else {
             let message = format!("{name} is in a cluster and has no folder: there is nothing to print");
             return Err(Failure::new(message, "render a directory tenant, or one with a source"));

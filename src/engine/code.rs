@@ -105,6 +105,7 @@ codes! {
     KeyMeansOther = "SK0160", Warning, "connections of one stable key are other accounts or apps in other tenants";
     EditByHand = "SK0161", Unreached, "the object's document is written in a way that only a person should change";
     PruneNeedsDelete = "SK0162", Warning, "a writer prunes where the tenant's policy does not allow Delete";
+    KustomizationDiffers = "SK0163", Warning, "a kustomization.yaml does not list what is in its tenant's folder";
 }
 
 impl Code {

@@ -25,6 +25,12 @@ nameReference:
         kind: Integration
         path: spec/definition/configMap/name
 ";
+/// Whether a file is a kustomization, or the file that we write beside it, by its name.
+pub fn is_one(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name == REFERENCES || NAMES.contains(&name)
+}
+
 /// The label of a ConfigMap that holds a definition.
 const LABEL: &str = "stablekey.dev/definition";
 /// A kustomization in which nothing stands yet.
@@ -99,7 +105,7 @@ pub fn keep(text: &str, wanted: &Wanted) -> Result<Option<String>> {
     };
     let (sets, lists) = {
         let tree = node::parse(&new).ok().flatten().ok_or(EditError::Unreadable)?;
-        let lists = Lists::of(&tree)?;
+        let lists = Lists::of(&new, &tree)?;
         let mut needed = Needed { file: &lists, wanted, sets: Vec::new(), lists: Vec::new() };
         needed.find()?;
         (needed.sets, needed.lists)
@@ -114,9 +120,118 @@ pub fn keep(text: &str, wanted: &Wanted) -> Result<Option<String>> {
     Ok((new != text).then_some(new))
 }
 
+/// What a kustomization lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// The items of `resources`.
+    pub resources: BTreeSet<String>,
+    /// The names of the ConfigMaps of definitions.
+    pub definitions: BTreeSet<String>,
+}
+
+/// What a kustomization lists.
+pub fn listed(text: &str) -> Result<Listed> {
+    let Some(tree) = node::parse(text).map_err(|_| EditError::Unreadable)? else { return Ok(Listed::default()) };
+    let lists = Lists::of(text, &tree)?;
+    let ours = lists.generators.iter().filter(|(_, all)| all.iter().any(|(_, id)| lists.is_ours(*id)));
+    Ok(Listed {
+        resources: lists.resources.keys().map(ToString::to_string).collect(),
+        definitions: ours.map(|(name, _)| name.to_string()).collect(),
+    })
+}
+
+/// The name of the ConfigMap of an integration's definition, to which Kustomize adds a hash.
+pub fn definition_name(integration: &str) -> String {
+    name_of_generator(integration)
+}
+
+/// What comes and goes from one text of a kustomization to another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Entries that come, or become another.
+    pub come: Vec<String>,
+    /// Entries that go.
+    pub go: Vec<String>,
+}
+
+impl Changes {
+    /// What comes and goes between two texts.
+    pub fn between(old: &str, new: &str) -> Self {
+        let (old, new) = (entries(old), entries(new));
+        let differs = |(entry, says): &(&String, &String)| old.get(*entry) != Some(*says);
+        Changes {
+            come: new.iter().filter(differs).map(|(entry, _)| entry.clone()).collect(),
+            go: old.keys().filter(|entry| !new.contains_key(*entry)).cloned().collect(),
+        }
+    }
+
+    /// Whether nothing comes or goes.
+    pub fn is_empty(&self) -> bool {
+        self.come.is_empty() && self.go.is_empty()
+    }
+}
+
+/// What a text lists of what we keep, as people call it, each with what it says.
+fn entries(text: &str) -> BTreeMap<String, String> {
+    let mut entries = BTreeMap::new();
+    let Ok(Some(tree)) = node::parse(text) else { return entries };
+    let Ok(lists) = Lists::of(text, &tree) else { return entries };
+    entries.extend(lists.resources.keys().map(|path| (path.to_string(), String::new())));
+    let configurations = items(&tree, "configurations").unwrap_or_default();
+    let configurations = configurations.iter().filter_map(|id| tree.scalar(*id));
+    entries.extend(configurations.map(|path| (plain(path).to_string(), String::new())));
+    let mut add = |name: &str, says: String| {
+        entries.entry(format!("the definition of {name}")).or_default().push_str(&says);
+    };
+    for (name, all) in &lists.generators {
+        let ours = all.iter().filter(|(_, id)| lists.is_ours(*id));
+        ours.for_each(|(_, id)| add(name, said(&tree, *id)));
+    }
+    for (name, all) in &lists.patches {
+        all.iter().for_each(|(_, patch)| add(&name.replace("\\.", "."), patch.to_string()));
+    }
+    entries
+}
+
+/// Everything that stands in a part of a document, each part that aliases repeat once.
+fn said(tree: &Tree<'_>, id: Id) -> String {
+    scalars(tree, vec![id]).join("\n")
+}
+
+fn scalars<'a>(tree: &'a Tree<'_>, mut parts: Vec<Id>) -> Vec<&'a str> {
+    let (mut scalars, mut seen) = (Vec::new(), BTreeSet::new());
+    while let Some(id) = parts.pop() {
+        if seen.insert(tree.target(id)) {
+            scalars.extend(tree.scalar(id));
+            parts.extend(tree.items(id));
+            parts.extend(tree.entries(id).iter().flat_map(|entry| [entry.value, entry.key]));
+        }
+    }
+    scalars
+}
+
+/// The paths that people keep out of `resources`: written there as a comment (`# - connections/crm.yaml`), or named
+/// elsewhere in the file (a patch).
+fn left_out(text: &str, tree: &Tree<'_>) -> BTreeSet<String> {
+    let commented = text.lines().filter_map(|line| {
+        let item = line.trim_start().strip_prefix('#')?.trim_start_matches(['#', ' ']).strip_prefix("- ")?;
+        let path = item.split(" #").next().unwrap_or(item).trim().trim_matches(['"', '\'']);
+        (!path.is_empty()).then(|| plain(path).to_string())
+    });
+    let mut left: BTreeSet<String> = commented.collect();
+    let elsewhere = |key: &str| !["resources", "configurations", "configMapGenerator"].contains(&key);
+    let parts = tree.entries(tree.root).iter().filter(|entry| tree.scalar(entry.key).is_some_and(elsewhere));
+    left.extend(
+        scalars(tree, parts.map(|entry| entry.value).collect()).into_iter().map(|text| plain(text).to_string()),
+    );
+    left
+}
+
 /// What of a kustomization we look at.
 struct Lists<'a, 't> {
     tree: &'a Tree<'t>,
+    /// What people keep out of `resources`.
+    left_out: BTreeSet<String>,
     /// What `resources` lists, and where.
     resources: BTreeMap<&'a str, usize>,
     /// The generators of ConfigMaps, by name.
@@ -126,9 +241,10 @@ struct Lists<'a, 't> {
 }
 
 impl<'a, 't> Lists<'a, 't> {
-    fn of(tree: &'a Tree<'t>) -> Result<Self> {
-        let mut lists =
-            Lists { tree, resources: BTreeMap::new(), generators: BTreeMap::new(), patches: BTreeMap::new() };
+    fn of(source: &str, tree: &'a Tree<'t>) -> Result<Self> {
+        let left_out = left_out(source, tree);
+        let (resources, generators, patches) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut lists = Lists { tree, left_out, resources, generators, patches };
         for (at, id) in items(tree, "resources")?.iter().enumerate() {
             if let Some(text) = tree.scalar(*id) {
                 lists.resources.insert(plain(text), at);
@@ -238,8 +354,9 @@ impl Needed<'_, '_> {
 
     /// What `resources` will list, and which of its items go.
     fn resources(&self) -> Result<(BTreeSet<String>, Vec<usize>)> {
+        let is_wanted = |path: &&String| !self.file.left_out.contains(*path);
         if items(self.file.tree, "resources")?.is_empty() {
-            return Ok((self.wanted.files.clone(), Vec::new()));
+            return Ok((self.wanted.files.iter().filter(is_wanted).cloned().collect(), Vec::new()));
         }
         let there = &self.file.resources;
         let mut gone: Vec<usize> =
@@ -248,7 +365,8 @@ impl Needed<'_, '_> {
         let stays = there.keys().map(ToString::to_string).filter(|path| !self.wanted.removed.contains(path));
         let mut listed: BTreeSet<String> = stays.collect();
         // A folder in the list has a kustomization of its own.
-        let new: Vec<&String> = self.wanted.added.iter().filter(|path| !is_covered(path, &listed)).collect();
+        let new = self.wanted.added.iter().filter(is_wanted).filter(|path| !is_covered(path, &listed));
+        let new: Vec<&String> = new.collect();
         listed.extend(new.into_iter().cloned());
         Ok((listed, gone))
     }

@@ -187,6 +187,10 @@ pub fn read_text(path: &str, text: String) -> Reading {
     if says_nothing {
         reading.blank.push(path.to_string());
     }
+    // What brings a folder to a cluster is no document that was passed over.
+    if super::kustomization::is_one(path) {
+        reading.other_kinds = 0;
+    }
     reading.tell_so_many(path);
     reading
 }

@@ -40,7 +40,7 @@ pub use json::{Layout, json};
 pub use kept_text::kept_text;
 pub use plan_markdown::plan_markdown;
 pub use plan_text::plan_text;
-pub use receipt::Applied;
+pub use receipt::{Applied, kustomizations_text};
 pub use status::*;
 pub use style::Style;
 

@@ -77,7 +77,7 @@ impl Page {
         self.end();
     }
 
-    /// Lines broken at blanks to fit the width; the second and those after it begin at `hang`.
+    /// Lines broken at blanks to fit the width, never within a command that a sentence names; the second and those after it begin at `hang`.
     pub(super) fn wrap(&mut self, indent: usize, hang: usize, spans: &[Span]) {
         self.indent(indent);
         let (mut column, mut is_first) = (indent, true);
@@ -141,7 +141,7 @@ fn words(spans: &[Span]) -> Vec<Word> {
     let mut gap = 0;
     let mut begins = true;
     for span in spans {
-        let parts: Vec<&str> = if span.whole { vec![&span.text] } else { span.text.split(' ').collect() };
+        let parts: Vec<&str> = if span.whole { vec![&span.text] } else { crate::text::parts(&span.text) };
         for (position, part) in parts.into_iter().enumerate() {
             if position > 0 {
                 gap += 1;
@@ -181,6 +181,19 @@ mod tests {
         assert_eq!(
             page.finish(),
             "漢字漢字 漢字漢字\n  漢字\n漢字    x\nNext:\n  stablekey plan --tenant a\n  (it asks)\n"
+        );
+    }
+
+    /// "The command to run stands alone on its line, complete."
+    #[test]
+    fn a_command_in_a_sentence_stays_whole_too() {
+        let mut page = Page::new(Style { colour: false, width: 30, ..Style::default() });
+        page.wrap(2, 4, &[plain("→ bring it there: stablekey render us | kubectl apply -f -")]);
+        page.wrap(2, 4, &[plain("send the query of `stablekey import --print-query` as it is")]);
+        assert_eq!(
+            page.finish(),
+            "  → bring it there:\n    stablekey render us | kubectl apply -f -\n  send the query of\n    \
+             `stablekey import --print-query`\n    as it is\n"
         );
     }
 

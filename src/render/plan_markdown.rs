@@ -132,7 +132,7 @@ fn items(ranked: &Ranked<'_>) -> Vec<String> {
     items.extend(ranked.errors.iter().map(|f| finding(f)));
     items.extend(ranked.blocked.iter().map(|note| blocked(note)));
     items.extend(ranked.unreached.iter().map(|f| finding(f)));
-    items.extend(ranked.held_variables.iter().map(|h| held(h, "⛔ ")));
+    items.extend(ranked.held_variables.iter().map(|h| held(h, &ranked.target.tenant, "⛔ ")));
     for drifted in &ranked.drifted {
         let (object, fields) = (md(&drifted.object.to_string()), md(&drifted.fields.join(", ")));
         items.push(format!("- ≠ **drifted** {object}: {fields} changed there{} and is left so\n", md(&drifted.by())));
@@ -143,7 +143,7 @@ fn items(ranked: &Ranked<'_>) -> Vec<String> {
     }
     items.extend(adopts(&ranked.adopts));
     for kept in &ranked.held {
-        items.push(held(kept, ""));
+        items.push(held(kept, &ranked.target.tenant, ""));
         items.extend(parts(&kept.parts));
     }
     for decided in &ranked.overridden {
@@ -170,11 +170,14 @@ fn blocked(note: &Note) -> String {
     format!("- ⛔ {code} **blocked {}**: {}<br>→ {}\n", md(&object.to_string()), md(text), md(mend))
 }
 
-fn held(held: &Held<'_>, mark: &str) -> String {
+fn held(held: &Held<'_>, tenant: &str, mark: &str) -> String {
     let what = match held.text {
         Some(text) => text.to_string(),
         None if held.fields.is_empty() => format!("kept as it is, for {}", held.by),
-        None => format!("{}: {} has its own value, which stays", held.fields.join(", "), held.by),
+        None => {
+            let what = if mark.is_empty() { "value" } else { "binding" };
+            format!("{}: {}", held.fields.join(", "), held.keeps(tenant, what))
+        }
     };
     format!("- {mark}**held** {}: {}\n", md(&held.object.to_string()), md(&what))
 }

@@ -146,7 +146,7 @@ fn target(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
     for action in &ranked.needs_approval {
         action_text::action(page, action);
     }
-    approve(page, ranked, typed);
+    approve(page, 4, ranked, typed);
     drifted(page, ranked, typed);
     for (actions, what) in [(&ranked.updates, "updates"), (&ranked.creates, "creates"), (&ranked.deletes, "deletes")] {
         cut(page, actions, what, |page, action| action_text::action(page, action));
@@ -176,14 +176,15 @@ fn blocked(page: &mut Page, note: &Note) {
     page.wrap(6, 8, &[plain(format!("→ {mend}"))]);
 }
 
-fn approve(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
-    if ranked.target.suspended {
-        return;
+/// The commands that approve what needs approval in a tenant; whether there are any.
+pub(super) fn approve(page: &mut Page, indent: usize, ranked: &Ranked<'_>, typed: &Invocation) -> bool {
+    let digests = if ranked.target.suspended { Vec::new() } else { digests_to_approve(ranked) };
+    for (writer, digest) in &digests {
+        let what = format!("to approve all that {writer} does in {}:", ranked.target.tenant);
+        page.wrap(indent, indent + 2, &[plain(what)]);
+        page.line(indent + 2, &[command(typed.approve(digest))]);
     }
-    for (writer, digest) in digests_to_approve(ranked) {
-        page.wrap(4, 6, &[plain(format!("to approve all that {writer} does in {}:", ranked.target.tenant))]);
-        page.line(6, &[command(typed.approve(digest))]);
-    }
+    !digests.is_empty()
 }
 
 /// The fewest digests that cover every action that needs approval, by writer.
@@ -249,7 +250,7 @@ fn held_variables(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
     cut(page, &ranked.held_variables, "held", |page, held| {
         let head = [Span::new(Tone::Bad, "✗ held"), plain("  "), strong(held.object.to_string())];
         page.wrap(2, 6, &head);
-        page.wrap(6, 6, &[plain(format!("{}: {} has its own binding, which stays", and(&held.fields), held.by))]);
+        page.wrap(6, 6, &[plain(format!("{}: {}", and(&held.fields), held.keeps(tenant, "binding")))]);
         match typed.adopt(tenant, held.object) {
             Some(adopt) => {
                 page.wrap(6, 8, &[plain("→ to bind it as it is declared, this, and apply:")]);
@@ -277,7 +278,7 @@ fn held(page: &mut Page, ranked: &Ranked<'_>) {
         let what = match (held.fields.as_slice(), held.text) {
             (_, Some(text)) => text.to_string(),
             ([], None) => format!("is kept as it is, for {}", held.by),
-            (fields, None) => format!("{}: {} has its own value, which stays", and(fields), held.by),
+            (fields, None) => format!("{}: {}", and(fields), held.keeps(&ranked.target.tenant, "value")),
         };
         let object = held.object.to_string();
         page.wrap(2, 6, &[faint("· held"), plain("  "), strong(object), plain(format!("  {what}"))]);

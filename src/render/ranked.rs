@@ -147,8 +147,7 @@ impl<'a> Ranked<'a> {
     pub fn differs(&self) -> bool {
         let held = self.held.len() + self.held_variables.len() + self.ignored + self.drifted.len();
         let in_the_way = self.errors.len() + self.unreached.len() + self.blocked.len();
-        let orphaned = self.warnings.iter().filter(|warning| warning.code == Code::WriterGone).count();
-        held + in_the_way + orphaned + self.target.actions.len() + self.waiting() > 0
+        held + in_the_way + self.target.actions.len() + self.waiting() > 0
     }
 
     /// Whether there is nothing that anybody must do or know now.
@@ -191,6 +190,14 @@ pub struct Drifted<'a> {
     pub parts: Vec<&'a String>,
     /// Who changed them, as far as that is known.
     pub by: BTreeSet<&'a str>,
+}
+
+impl Held<'_> {
+    /// That the tenant keeps it: `eu-prod keeps its own value (set by kubectl)`.
+    pub fn keeps(&self, tenant: &str, what: &str) -> String {
+        let by = if self.by == tenant { String::new() } else { format!(" (set by {})", self.by) };
+        format!("{tenant} keeps its own {what}{by}")
+    }
 }
 
 impl Overridden<'_> {

@@ -2,12 +2,15 @@
 
 use super::invocation::Invocation;
 use super::json::{Layout, json};
-use super::page::{Page, Span, command, plain};
+use super::page::{Page, Span, command, faint, plain};
+use super::plan_text;
 use super::ranked;
 use super::style::{Style, Tone};
 use super::tally::Tally;
 use crate::apply::{Outcome, Receipt, Report};
-use crate::engine::plan::Plan;
+use crate::engine::code::Code;
+use crate::engine::plan::{Finding, Plan};
+use crate::manifest::kustomization::Changes;
 use crate::tenant::PlaceError;
 use serde_json::{Value, json as value};
 use std::fmt::Write;
@@ -17,6 +20,8 @@ use std::fmt::Write;
 pub struct Applied<'a> {
     /// What became of each action.
     pub report: &'a Report,
+    /// What was written in kustomizations, by tenant.
+    pub kustomizations: &'a [(String, Changes)],
     /// What was read back: the digests, and what is left; why not, where it could not be.
     pub after: Result<(&'a Receipt, &'a Plan), &'a str>,
 }
@@ -42,6 +47,11 @@ impl Applied<'_> {
         for (tenant, error) in &self.report.unsettled {
             page.wrap(0, 2, &[Span::new(Tone::Bad, "✗"), plain(format!(" {}", unsettled(tenant, error)))]);
         }
+        kustomizations(&mut page, self.kustomizations);
+        for finding in self.still_differ() {
+            let tenant = finding.tenant.as_deref().unwrap_or_default();
+            page.wrap(0, 2, &[Span::new(Tone::Careful, "!"), plain(format!(" {tenant}: {}", finding.text))]);
+        }
         page.gap();
         page.wrap(0, 0, &[plain(self.sentence())]);
         let Ok((receipt, after)) = self.after else {
@@ -56,7 +66,14 @@ impl Applied<'_> {
                 page.line(0, &[plain(format!("{name:8} {digest}"))]);
             }
         }
-        if !after.writes_nothing() {
+        // What waits for approval only is approved at once; of all else the plan says what is in the way.
+        let is_open = |outcome: &Outcome| matches!(outcome, Outcome::NotApproved | Outcome::HeldBack { .. });
+        let is_only_open = self.report.undone().all(|(_, outcome)| is_open(outcome));
+        let mut asks = false;
+        for target in &ranked::targets(after) {
+            asks |= plan_text::approve(&mut page, 0, target, typed);
+        }
+        if !(after.writes_nothing() || asks && is_only_open) {
             page.wrap(0, 2, &[plain("Next: "), command(typed.plan())]);
         }
         for line in left(after) {
@@ -73,6 +90,16 @@ impl Applied<'_> {
         }
         for (tenant, error) in &self.report.unsettled {
             let _ = writeln!(text, "- {}", super::markdown::escape(&unsettled(tenant, error)));
+        }
+        for (tenant, changes) in self.kustomizations {
+            let _ = writeln!(
+                text,
+                "- {}",
+                super::markdown::escape(&format!("{tenant}/kustomization.yaml: {}", signed(changes).join(", ")))
+            );
+        }
+        for finding in self.still_differ() {
+            text.push_str(&super::findings::item(finding));
         }
         if let Ok((Receipt { plan, declared, live }, after)) = self.after {
             for line in left(after) {
@@ -107,12 +134,22 @@ impl Applied<'_> {
         };
         applied["schema"] = "stablekey.dev/applied/v1".into();
         applied["outcomes"] = outcomes.into();
+        if !self.kustomizations.is_empty() {
+            let of = |(tenant, changes): &(String, Changes)| value!({"tenant": tenant, "come": changes.come, "go": changes.go});
+            applied["kustomizations"] = self.kustomizations.iter().map(of).collect();
+        }
         if !self.report.unsettled.is_empty() {
             let unsettled =
                 |(tenant, error): &(String, PlaceError)| value!({"tenant": tenant, "why": error.to_string()});
             applied["unsettled"] = self.report.unsettled.iter().map(unsettled).collect();
         }
         json(&applied, Layout::Pretty)
+    }
+
+    /// What is to be said of kustomizations after it.
+    fn still_differ(&self) -> impl Iterator<Item = &Finding> {
+        let findings = self.after.as_ref().ok().map(|(_, after)| &after.findings);
+        findings.into_iter().flatten().filter(|finding| finding.code == Code::KustomizationDiffers)
     }
 
     fn sentence(&self) -> String {
@@ -133,6 +170,31 @@ impl Applied<'_> {
             (undone, left) => format!("{done} done, {undone} not done. Planned again: {left} to do."),
         }
     }
+}
+
+/// What was written in kustomizations, for a terminal.
+pub fn kustomizations_text(written: &[(String, Changes)], style: Style) -> String {
+    let mut page = Page::new(style);
+    kustomizations(&mut page, written);
+    page.finish()
+}
+
+fn kustomizations(page: &mut Page, written: &[(String, Changes)]) {
+    /// More is in the file.
+    const MOST: usize = 12;
+    for (tenant, changes) in written {
+        page.wrap(0, 2, &[Span::new(Tone::Good, "✓"), plain(format!(" {tenant}/kustomization.yaml"))]);
+        let entries = signed(changes);
+        entries.iter().take(MOST).for_each(|entry| page.line(4, &[plain(entry)]));
+        if let Some(more) = entries.len().checked_sub(MOST).filter(|more| *more > 0) {
+            page.line(4, &[faint(format!("… and {more} more"))]);
+        }
+    }
+}
+
+fn signed(changes: &Changes) -> Vec<String> {
+    let go = changes.go.iter().map(|entry| format!("- {entry}"));
+    changes.come.iter().map(|entry| format!("+ {entry}")).chain(go).collect()
 }
 
 /// What is as it is, and not as it is declared, although everything is done that may be.
@@ -190,7 +252,7 @@ mod tests {
             ("eu/Connection/b".to_string(), Outcome::Failed(full.clone())),
         ];
         let report = Report { outcomes, unsettled: vec![("eu".to_string(), full)] };
-        let applied = Applied { report: &report, after: Err("root is no folder") };
+        let applied = Applied { report: &report, kustomizations: &[], after: Err("root is no folder") };
         let text = applied.text(&Invocation::default(), Style { width: 1_000, ..Style::default() });
         for told in [
             "✓ eu/Connection/a\n",

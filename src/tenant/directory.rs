@@ -7,6 +7,7 @@ mod session;
 mod staging;
 
 pub use edits::by_hand;
+pub use kustomization::KustomizationDue;
 
 use super::disk::{self, Disk, RealDisk};
 use super::gather::{beside, gather};
@@ -191,7 +192,17 @@ impl Place for DirectoryPlace {
 impl DirectoryPlace {
     /// Has the kustomization of the folder, where there is one, say what is in the folder.
     pub fn keep_kustomization(&self) -> Result<(), PlaceError> {
-        if Kustomization::is_in(&self.folder) { self.take(&[])?.settle_kustomization() } else { Ok(()) }
+        if self.kustomization().is_some() { self.take(&[])?.complete_kustomization() } else { Ok(()) }
+    }
+
+    /// The text of the kustomization of the folder, where there is one.
+    pub fn kustomization(&self) -> Option<String> {
+        kustomization::text_in(&self.folder)
+    }
+
+    /// What the kustomization of the folder does not say of what was read there.
+    pub fn kustomization_due(&self, read: &Snapshot) -> Option<KustomizationDue> {
+        kustomization::due(&self.folder, read)
     }
 
     /// Takes the folder for writing.

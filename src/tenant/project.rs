@@ -227,7 +227,10 @@ impl Project {
             (_, Some(folder)) => {
                 // An import may make the folder.
                 let place = DirectoryPlace::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
-                (Some(TenantPlace::Folder(place)), Err(missing(&folder.path)))
+                let declared = self.origins.get(&ObjectId::new(Kind::Tenant, name));
+                let other = declared.and_then(|origin| other_root(&spec, &folder.path, origin));
+                let why = other.unwrap_or_else(|| missing(&folder.path));
+                (Some(TenantPlace::Folder(place)), Err(why))
             }
             (_, None) => (None, Err("its Tenant names no folder".to_string())),
         };
@@ -366,6 +369,21 @@ pub fn at(wanted: &[(&Origin, Vec<String>)]) -> Vec<At> {
         line: line.unwrap_or(origin.first_line),
     };
     wanted.iter().zip(lines).map(of).collect()
+}
+
+/// What to say where a tenant's folder is not there as seen from the root, and is there beside the file that names it:
+/// another root was meant.
+fn other_root(spec: &TenantSpec, folder: &Path, declared: &Origin) -> Option<String> {
+    let Some(Place::Directory(directory)) = &spec.place else { return None };
+    let path = &directory.path;
+    let meant = Path::new(&declared.file.path).parent().filter(|meant| !meant.as_os_str().is_empty())?;
+    (!folder.exists() && meant.join(path).is_dir()).then(|| {
+        let (folder, meant) = (folder.display(), meant.display());
+        format!(
+            "its folder {folder} is not there, and {meant}/{path} is: did you mean the root {meant}? Give it with --root, \
+             or as the argument of plan, apply, status and validate"
+        )
+    })
 }
 
 /// Why a folder that is not there, or is none, says nothing.

@@ -255,7 +255,7 @@ fn what_another_hand_made_again_is_not_ours() {
     assert!(stage.content().contains("theirs"));
     // It has no record: its value is held, not overwritten.
     let plan = stage.run(&["plan"]);
-    assert!(plan.words().contains("kubectl-create has its own value"), "{}", plan.out);
+    assert!(plan.words().contains("keeps its own value (set by kubectl-create)"), "{}", plan.out);
 }
 
 #[test]

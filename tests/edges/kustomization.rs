@@ -30,10 +30,11 @@ fn resources(root: &Root) -> Vec<String> {
 #[test]
 fn a_kustomization_is_passed_over() {
     let root = base().apply();
-    root.run(&["validate"]).exits(0).says("2 of other kinds passed over");
+    // "N documents of other kinds" are other people's: neither it nor what we write beside it.
+    root.run(&["validate"]).exits(0).does_not_say("of other kinds");
     let headless = root.read(FILE).replace(NEW, "");
     root.write(FILE, &headless);
-    root.run(&["validate"]).exits(0).says("2 of other kinds passed over");
+    root.run(&["validate"]).exits(0).does_not_say("of other kinds");
     root.plan().exits(0);
 }
 
@@ -150,4 +151,77 @@ fn a_link_that_leads_out_is_not_written_through() {
     assert_eq!(root.read("shared.yaml"), NEW);
     let root = base().without(FILE).with("prod/.kustomization.yaml", NEW).link(".kustomization.yaml", FILE).apply();
     assert!(root.read("prod/.kustomization.yaml").contains("greet.definition"));
+}
+
+/// "Nothing is written without one of these": also where nothing but the kustomization is to be written.
+#[test]
+fn a_kustomization_alone_is_written_with_consent_only() {
+    let root = base().without(FILE).apply().with(FILE, NEW);
+    let lacks = "kustomization.yaml lacks components/chat.yaml, connections/chat-main.yaml, integrations/greet.yaml";
+    root.plan().exits(0).says("SK0163").says(lacks);
+    root.run(&["validate"]).exits(0).says("SK0163").says("to leave a file out, list it as a comment there");
+    let before = root.files("prod");
+    root.run(&["apply"]).exits(0).says("kustomization.yaml of prod is as it was: give --yes");
+    root.run(&["plan", "--out", "plan.json"]).exits(0);
+    let other = format!("sha256:{}", "0".repeat(64));
+    root.run(&["apply", "--approve", &other]).exits(0).says("is as it was");
+    assert_eq!(root.files("prod"), before);
+    // A narrowed plan does not speak of it.
+    root.run(&["apply", "--yes", "--tenant", "dev"]).exits(0).does_not_say("kustomization");
+    root.run(&["apply", "--yes", "--integration", "greet"]).exits(0).does_not_say("kustomization");
+    assert_eq!(root.files("prod"), before);
+    let said = root.run(&["apply", "--plan", "plan.json"]);
+    said.exits(0).says("✓ prod/kustomization.yaml").says("+ connections/chat-main.yaml");
+    assert_eq!(resources(&root).len(), 3);
+    root.plan().exits(0).does_not_say("kustomization");
+}
+
+/// A plan file is consent to what it shows.
+#[test]
+fn a_plan_file_covers_what_it_shows_of_a_kustomization() {
+    let root = base().apply();
+    root.run(&["plan", "--out", "plan.json"]).exits(0);
+    let root = root.with("prod/connections/more.yaml", &connection("more"));
+    let before = root.read(FILE);
+    root.run(&["apply", "--plan", "plan.json"]).exits(0).says("is as it was");
+    assert_eq!(root.read(FILE), before);
+}
+
+/// "Whatever writes to the folder keeps it": an apply lists what people added and takes out what they removed, and
+/// what they left out stays out.
+#[test]
+fn what_people_add_and_remove_is_kept_in_it() {
+    let root = base().apply().with("prod/connections/more.yaml", &connection("more"));
+    root.run(&["validate"]).exits(0).says("kustomization.yaml lacks connections/more.yaml");
+    let root = root.apply();
+    assert!(resources(&root).contains(&"connections/more.yaml".to_string()), "{:?}", resources(&root));
+    let root = root.without("prod/connections/more.yaml");
+    root.plan().exits(0).says("lists connections/more.yaml, which went");
+    let root = root.apply();
+    assert!(!root.read(FILE).contains("more.yaml"), "{}", root.read(FILE));
+    // Left out by a person: as a comment, or because a patch of theirs is meant.
+    let root = root.with("prod/connections/more.yaml", &connection("more"));
+    let root = root.edit(FILE, "resources:\n", "resources:\n  # - connections/more.yaml\n");
+    root.plan().exits(0).does_not_say("kustomization");
+    let before = root.files("prod");
+    let root = root.apply();
+    assert_eq!(root.files("prod"), before);
+    // A folder with a kustomization of its own is somebody else's to keep.
+    let root = root.with("prod/more/more.yaml", &connection("extra")).with("prod/more/kustomization.yaml", NEW);
+    root.plan().exits(0).does_not_say("SK0163");
+}
+
+/// "Unread is unknown, never empty": what may come from elsewhere, or be in a file that cannot be read, stays listed.
+#[test]
+fn what_may_be_elsewhere_stays_listed() {
+    let root = base().apply();
+    let root = root.edit(FILE, "resources:\n", "resources:\n  - made-in-ci.yaml\n");
+    root.plan().exits(0).says("lists made-in-ci.yaml, which is not there").says("restore the file, or take it out");
+    let before = root.files("prod");
+    root.run(&["apply", "--yes"]).exits(0);
+    assert_eq!(root.files("prod"), before);
+    // The integration may be in the base.
+    let root = root.edit(FILE, "  - made-in-ci.yaml\n", "  - ../base\n").without("prod/integrations/greet.yaml");
+    root.run(&["apply", "--yes", "--tenant", "dev"]);
+    root.run(&["validate"]).says("lists integrations/greet.yaml, which went").does_not_say("the definition of greet");
 }

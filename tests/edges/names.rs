@@ -310,3 +310,27 @@ fn a_tenant_that_a_lost_sync_may_mean_is_not_green() {
     root.plan().exits(1).says("did you mean prod2?").says("what it would declare in prod2 is unknown");
     root.run(&["adopt", "Connection/chat-main", "dev"]).exits(1).says("stablekey adopt dev Connection/chat-main");
 }
+
+/// "A wrong name names the nearest": where the folder of a tenant is not there as seen from the root, but beside the file
+/// that names it, another root was meant; and so it was where a folder is named in the place of a tenant.
+#[test]
+fn a_root_that_is_one_folder_too_high_names_the_one_that_was_meant() {
+    let root = Root::empty()
+        .with("eu/tenants.yaml", TENANTS)
+        .with("eu/prod/components/chat.yaml", COMPONENT)
+        .with("eu/dev/connections/chat-main.yaml", &connection("chat-main"));
+    let meant = "eu/dev is: did you mean the root eu? Give it with --root";
+    root.plan().exits(1).says(meant).does_not_say("mkdir");
+    root.run(&["render", "dev"]).exits(1).says(meant).does_not_say("mkdir");
+    for arguments in [
+        &["explain", "eu", "chat-main"][..],
+        &["explain", "eu"],
+        &["render", "eu"],
+        &["export", "eu", "greet"],
+        &["adopt", "eu", "Connection/chat-main"],
+    ] {
+        root.run(arguments).exits(1).says("eu is a folder: give it as the root: --root eu");
+    }
+    root.run(&["render", "dev", "--root", "eu"]).exits(0);
+    root.run(&["render", "ue", "--root", "eu"]).exits(1).does_not_say("is a folder");
+}

@@ -121,6 +121,21 @@ fn a_delete_shows_what_the_targets_people_had_added() {
     assert!(untouched.plan().action("eu/Integration/i").is_delete().action.fields.is_empty());
 }
 
+/// A rename serves the new key by the Secret of the old one: to supply it as the plan says takes nothing away.
+#[test]
+fn a_secret_that_serves_another_key_goes_on_serving_it() {
+    let world = world()
+        .tenant("us", |t| t.connection("dwh", "a/b").replaces("warehouse").secret("password", "warehouse"))
+        .tenant("us", |t| t.integration("i").binds("W", "dwh"))
+        .tenant("eu", |t| t.accepts("us").connection("warehouse", "a/b").secret("password", "warehouse"))
+        .sync("s", "us", "eu")
+        .mirror();
+    let plan = world.plan();
+    let steps = plan.by_hand("eu/Connection/dwh");
+    let text = "add dwh to its annotation stablekey.dev/keys, beside what it has";
+    assert!(steps.iter().any(|(_, _, step)| step.contains(text)), "{steps:?}");
+}
+
 /// A Secret that several connections, or several inputs, need is one manual step, with every key that it must
 /// opt in for.
 #[test]
@@ -138,8 +153,8 @@ fn one_secret_is_one_thing_to_supply() {
     let plan = w.plan();
     assert_eq!(plan.by_hand("eu/Connection/crm").len(), 1, "{plan}");
     let text = render::plan_text(&plan.plan, &Invocation::default(), Style { width: 500, ..Style::default() });
-    let supply = "supply Secret app with keys clientId, clientSecret (label stablekey.dev/for: connections, \
-                  annotation stablekey.dev/keys: chat,crm,mail)";
+    let supply = "supply Secret app with keys clientId, clientSecret (label stablekey.dev/for: connections; add \
+                  chat,crm,mail to its annotation stablekey.dev/keys, beside what it has)";
     assert_eq!(text.matches("supply Secret").count(), 1, "{text}");
     assert!(text.contains(supply), "{text}");
     let status = render::Status::of(&w.world, &plan.plan);

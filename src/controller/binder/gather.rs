@@ -115,7 +115,7 @@ impl Binder {
             }
         }
         if question.whole && type_.is_some_and(|t| t.oauth2 == Some(OAuth2::AuthorizationCode)) {
-            consent(question, &mut found);
+            consent(question, type_, &mut found);
         }
         // A type that lost its mark, or is known at the source of a sync only, counts as the record remembers it.
         let id = ObjectId::new(Kind::Connection, question.connection.name());
@@ -309,14 +309,23 @@ fn sent_by_customers(
 }
 
 /// An authorization-code connection needs the token that signing in gives.
-fn consent(question: &Question<'_>, found: &mut Gathered) {
+fn consent(question: &Question<'_>, type_: Option<&ConnectionType>, found: &mut Gathered) {
     let names_token = |(name, input): (&&str, &&Input)| is_token(name) && matches!(input, Input::SecretRef(_));
     if !question.inputs.iter().any(names_token) {
-        let text = format!(
-            "sign in for {}, put the token into a Secret that opts in, and name it with a secretRef in the \
-             token input (such as refreshToken)",
-            question.connection.spec.stable_key
-        );
+        let spec = &question.connection.spec;
+        let inputs = type_.iter().flat_map(|t| t.inputs.keys()).filter(|name| is_token(name));
+        let inputs: Vec<&str> = inputs.map(String::as_str).collect();
+        let ConnectionSpec { stable_key: key, component, type_: of_type, .. } = spec;
+        let text = match inputs.as_slice() {
+            [] => format!(
+                "sign in for {key}, and put the token into a Secret that opts in; type {of_type} of Component {component} \
+                 has no input for it: add one there (refreshToken: {{secret: true}}), and to {key} with a secretRef"
+            ),
+            inputs => format!(
+                "sign in for {key}, put the token into a Secret that opts in, and name it with a secretRef in input {}",
+                inputs.join(" or ")
+            ),
+        };
         found.consent = Some(Problem::new(Code::ConsentNeeded, text));
     }
 }

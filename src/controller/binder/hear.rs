@@ -168,7 +168,7 @@ impl Desk {
     fn secret_gone(&mut self, name: String, now: Instant) {
         if self.binder.is_ours(&name) {
             let namespace = self.paths.namespace();
-            info!(namespace, secret = name, "a binding Secret is gone: others deleted it, or it went with its owner");
+            info!(namespace, secret = name, "a binding Secret is gone");
         }
         self.change_secret(Change::SecretGone(name), now);
     }

@@ -6,7 +6,7 @@ use super::desk::{Desk, Event};
 use super::report;
 use super::state::{Binder, Change};
 use super::wanted::{Because, Use, WantedBinding};
-use super::write::{There, Wrote};
+use super::write::{Deleted, There, Wrote};
 use crate::api::{Credentials, Kind};
 use crate::controller::events::{Importance, Transition};
 use crate::engine::item::ObjectId;
@@ -138,8 +138,8 @@ impl Desk {
         let now = Instant::now();
         let task = Task::Leftover(name.clone());
         let Some(Wrote { there, deleted, .. }) = wrote else { return self.agenda.done(&task, now) };
-        if let Some(because) = &deleted {
-            self.tell_of_deleted(&name, because);
+        if let Some(deleted) = deleted {
+            self.tell_of_deleted(&name, deleted);
         }
         match there {
             There::Nothing => {
@@ -167,16 +167,16 @@ impl Desk {
         if self.binder.is_ours(secret) {
             let note = format!("the connection of Secret {secret} is there again");
             info!(namespace = self.paths.namespace(), secret, "the connection of a binding Secret is there again");
-            self.tell_of_secret(secret, Importance::Normal, "BindingInUse", note);
+            self.tell_of_secret(secret, self.uid_of(secret), Importance::Normal, "BindingInUse", note);
         }
     }
 
-    fn tell_of_deleted(&self, secret: &str, because: &Because) {
+    fn tell_of_deleted(&self, secret: &str, Deleted { uid, because }: Deleted) {
         let (namespace, why) = (self.paths.namespace(), because.to_string());
         warn!(namespace, secret, why, "deleted a binding Secret");
         if matches!(because, Because::Withdrawn(_)) {
             let note = format!("Secret {secret} was deleted: {why}");
-            self.tell_of_secret(secret, Importance::Warning, "BindingDeleted", note);
+            self.tell_of_secret(secret, Some(uid), Importance::Warning, "BindingDeleted", note);
         }
     }
 
@@ -184,17 +184,22 @@ impl Desk {
         let namespace = self.paths.namespace();
         let note = format!("{of} is gone, and Secret {secret} stays: delete it when nothing uses it any more");
         warn!(namespace, secret, object = %of, "the binding Secret of a connection that is gone is left");
-        self.tell_of_secret(secret, Importance::Warning, "BindingLeft", note);
+        self.tell_of_secret(secret, self.uid_of(secret), Importance::Warning, "BindingLeft", note);
     }
 
-    fn tell_of_secret(&self, secret: &str, importance: Importance, reason: &str, note: String) {
+    /// Which of that name it is.
+    fn uid_of(&self, secret: &str) -> Option<String> {
+        self.binder.bindings.get(secret).map(|binding| binding.uid.clone())
+    }
+
+    /// Tells of one. One that is made again is another: what was said of the one before is not said of it.
+    fn tell_of_secret(&self, secret: &str, uid: Option<String>, importance: Importance, reason: &str, note: String) {
         let object = ObjectReference {
             api_version: Some("v1".to_string()),
             kind: Some("Secret".to_string()),
             name: Some(secret.to_string()),
             namespace: Some(self.paths.namespace().to_string()),
-            // One that is made again is another: what was said of the one before is not said of it.
-            uid: self.binder.bindings.get(secret).map(|binding| binding.uid.clone()),
+            uid,
             ..ObjectReference::default()
         };
         self.context.events.tell(Transition {

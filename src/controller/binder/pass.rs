@@ -7,7 +7,7 @@ use super::desk::{Desk, Event};
 use super::doubts::Doubt;
 use super::report::{self, Turn};
 use super::state::Change;
-use super::write::{There, Wrote, is_race, reason};
+use super::write::{Deleted, There, Wrote, is_race, reason};
 use crate::api::Kind;
 use crate::controller::metrics::Outcome;
 use crate::controller::role::Role;
@@ -139,7 +139,7 @@ impl Desk {
         let (mut any, mut failed) = (false, false);
         for Wrote { name, there, changed, deleted } in wrote {
             any |= changed;
-            if let (Some(because), Some(known)) = (&deleted, self.known.get(id)) {
+            if let (Some(Deleted { because, .. }), Some(known)) = (&deleted, self.known.get(id)) {
                 report::deleted(&self.context, &self.paths, (id, &known.uid), &name, because);
             }
             match there {

@@ -44,8 +44,16 @@ pub(super) struct Wrote {
     pub there: There,
     /// Whether it was changed.
     pub changed: bool,
-    /// Why the one that was there was deleted, where it was and no other was made.
-    pub deleted: Option<Because>,
+    /// Which was deleted and why, where one was and no other was made.
+    pub deleted: Option<Deleted>,
+}
+
+/// A binding Secret that was deleted.
+#[derive(Debug)]
+pub(super) struct Deleted {
+    /// Which of that name it was. It may be forgotten by now: that it is gone is often heard before the answer.
+    pub uid: String,
+    pub because: Because,
 }
 
 impl Wrote {
@@ -83,7 +91,7 @@ impl Writer {
             let there = self.delete(&wanted.name, uid, resource_version).await;
             let because = if let How::Delete { because, .. } = &wanted.how { because } else { &Because::OfAnother };
             let is_gone = matches!(there, There::Nothing);
-            deleted = is_gone.then(|| because.clone());
+            deleted = is_gone.then(|| Deleted { uid: uid.clone(), because: because.clone() });
             if !is_gone || matches!(wanted.how, How::Delete { .. }) {
                 return Wrote { there, changed: is_gone, deleted, ..Wrote::nothing(&wanted.name) };
             }

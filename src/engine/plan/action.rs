@@ -2,6 +2,7 @@
 //! first and what needs an approval.
 
 use super::digest;
+use super::input::whose_policy;
 use super::model::*;
 use super::tenant::{Draft, overridden};
 use super::{customers, redirects};
@@ -87,7 +88,10 @@ impl Draft<'_> {
                 id,
                 Code::NotAllowed,
                 text,
-                format!("add {allowed:?} to policy.actions of the tenant, or make the change there by hand"),
+                format!(
+                    "add {allowed:?} to policy.actions of {}, or make the change there by hand",
+                    whose_policy(input.tenant, &input.view.spec)
+                ),
             );
         }
         if let (Some(why), true) = (input.live.read_only.get(id), kind == ActionKind::Update) {

@@ -2,7 +2,7 @@
 
 use super::reading::Reading;
 use super::removal::LetGo;
-use crate::api::{ConnectionMode, Kind, TenantSyncSpec};
+use crate::api::{ConnectionMode, Kind, Place, TenantSpec, TenantSyncSpec};
 use crate::engine::check;
 use crate::engine::diff::{Declaration, Standing};
 use crate::engine::item::ObjectId;
@@ -185,4 +185,30 @@ pub(super) fn with_what_the_source_cannot_say(input: &Input<'_>) -> Arc<Inventor
         }
     }
     after
+}
+
+/// The Tenants whose policy must allow an action: of a tenant in a cluster its own Tenant has a say too.
+pub(super) fn whose_policy(tenant: &str, spec: &TenantSpec) -> String {
+    match spec.place {
+        Some(Place::Kubernetes(_)) => {
+            format!("Tenant {tenant}, in the hub and in its own namespace (the stricter holds)")
+        }
+        Some(Place::Directory(_)) | None => format!("Tenant {tenant}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::KubernetesPlace;
+
+    /// "Of two policies the stricter holds": so both must allow what the stricter forbids.
+    #[test]
+    fn of_a_tenant_in_a_cluster_two_policies_are_named() {
+        let place = |place| TenantSpec { place, ..TenantSpec::default() };
+        assert_eq!(whose_policy("eu", &place(None)), "Tenant eu");
+        let cluster = Place::Kubernetes(KubernetesPlace { namespace: "eu".to_string(), kubeconfig: None });
+        let both = "Tenant eu, in the hub and in its own namespace (the stricter holds)";
+        assert_eq!(whose_policy("eu", &place(Some(cluster))), both);
+    }
 }

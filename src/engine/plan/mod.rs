@@ -34,7 +34,7 @@ use super::resolve::Replacements;
 use super::syncs::{self, Order};
 use super::world::{Inventory, Sync, View, World};
 use crate::api::{AllowedAction, ConnectionSpec, Kind, Object, Override, matches};
-use input::{Input, Withheld, WriterState, writes_connections};
+use input::{Input, Withheld, WriterState, whose_policy, writes_connections};
 use reading::Reading;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -463,7 +463,8 @@ fn sync_findings(
     }
     if sync.spec.prunes() && world.tenants.get(tenant).is_some_and(|view| !view.spec.allows(AllowedAction::Delete)) {
         let text = format!("{} prunes, and the policy of {tenant} does not allow Delete: nothing goes", sync.writer);
-        let fix = format!("add Delete to policy.actions of Tenant {tenant}, or take prune out");
+        let whose = world.tenants.get(tenant).map(|view| whose_policy(tenant, &view.spec)).unwrap_or_default();
+        let fix = format!("add Delete to policy.actions of {whose}, or take prune out");
         findings.push(
             Finding::of_sync(Code::PruneNeedsDelete, &sync.writer, Some(tenant), text, fix).at_path(&["spec", "prune"]),
         );

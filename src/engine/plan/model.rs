@@ -434,7 +434,8 @@ impl std::fmt::Display for SecretNeed {
         let join = |names: &BTreeSet<String>, by: &str| names.iter().map(String::as_str).collect::<Vec<_>>().join(by);
         write!(
             f,
-            "supply Secret {} with {} {} (label stablekey.dev/for: connections, annotation stablekey.dev/keys: {})",
+            "supply Secret {} with {} {} (label stablekey.dev/for: connections; add {} to its annotation \
+             stablekey.dev/keys, beside what it has)",
             self.name,
             if self.keys.len() == 1 { "key" } else { "keys" },
             join(&self.keys, ", "),

@@ -291,7 +291,7 @@ impl fmt::Display for Note {
             }
             SecretNeeded { key, secret, keys } => write!(
                 f,
-                "connection {key}: make the Secret {secret} with {}, the label stablekey.dev/for: connections and the annotation stablekey.dev/keys: {key}",
+                "connection {key}: supply Secret {secret} with {} (label stablekey.dev/for: connections; add {key} to its annotation stablekey.dev/keys, beside what it has)",
                 keys.join(", ")
             ),
             LeftOut { key, input, secret, credentials, why } => {

@@ -127,3 +127,36 @@ fn the_same_patch_in_another_form_is_enough() {
     let other = format!("{}  - {}\n{}", &text[..start], patch.trim_start(), &text[end..]);
     assert_eq!(keep(&other, &wanted(&["lead"])), Ok(None), "{other}");
 }
+
+/// A person keeps a file out of it by a comment, or because another part of it names the file.
+#[test]
+fn what_people_leave_out_is_not_listed() {
+    let text = format!(
+        "{NEW}resources:\n- a.yaml\n# - connections/b.yaml\n  #- \"./c.yaml\"  # of the base\n# see d.yaml\npatches:\n- path: \
+         e.yaml\n"
+    );
+    let files = texts(&["a.yaml", "connections/b.yaml", "c.yaml", "d.yaml", "e.yaml"]);
+    let wanted = Wanted { added: files.clone(), files, ..Wanted::default() };
+    let new = kept(&text, &wanted);
+    assert_eq!(listed(&new).unwrap().resources, texts(&["a.yaml", "d.yaml"]), "{new}");
+    assert_eq!(Changes::between(&text, &new).come, ["d.yaml"]);
+    let fresh = kept(&text.replace("resources:\n- a.yaml\n", ""), &wanted);
+    assert_eq!(listed(&fresh).unwrap().resources, texts(&["a.yaml", "d.yaml"]), "{fresh}");
+}
+
+#[test]
+fn what_comes_and_goes_is_named() {
+    let all = kept(NEW, &wanted(&["a.b"]));
+    let changes = Changes::between(NEW, &all);
+    assert_eq!(changes.come, ["integrations/a.b.yaml", REFERENCES, "the definition of a.b"]);
+    assert!(changes.go.is_empty() && Changes::between(&all, &all).is_empty());
+    assert_eq!(Changes::between(&all, NEW).go, changes.come);
+    let other = all.replace("a.b.definition", "c.definition");
+    let changed = Changes { come: vec!["the definition of a.b".to_string()], go: Vec::new() };
+    assert_eq!(Changes::between(&all, &other), changed);
+    assert_eq!(listed(&all).unwrap().definitions, texts(&["a.b"]));
+    // Each part of it is looked at once, however often aliases repeat it.
+    let mut laughs = format!("{NEW}x0: &x0 [lol, lol]\n");
+    (1..40).for_each(|n| laughs.push_str(&format!("x{n}: &x{n} [*x{0}, *x{0}]\n", n - 1)));
+    assert!(listed(&laughs).is_ok());
+}

@@ -266,11 +266,12 @@ fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
             all.push(one(object, What::Blocked, text.clone()));
         }
     }
-    let held = |held: &ranked::Held<'_>, has: &str| {
-        let text = held.text.map_or_else(|| format!("{}: {} {has}", and(&held.fields), held.by), str::to_string);
+    let held = |held: &ranked::Held<'_>, what: &str| {
+        let keeps = || format!("{}: {}", and(&held.fields), held.keeps(tenant, what));
+        let text = held.text.map_or_else(keeps, str::to_string);
         one(held.object, What::Held, text)
     };
-    all.extend(ranked.held_variables.iter().map(|h| held(h, "has its own binding")));
+    all.extend(ranked.held_variables.iter().map(|h| held(h, "binding")));
     all.extend(ranked.needs_approval.iter().map(|a| {
         let why: Vec<&str> = a.needs_approval.iter().map(|n| n.why.as_str()).collect();
         one(&a.change.object, What::NeedsApproval, why.join("; "))
@@ -281,7 +282,7 @@ fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
     all.extend(ranked.creates.iter().map(|a| action(a, What::Create)));
     all.extend(ranked.deletes.iter().map(|a| action(a, What::Delete)));
     all.extend(ranked.adopts.iter().map(|a| action(a, What::Adopt)));
-    all.extend(ranked.held.iter().map(|h| held(h, "has its own value")));
+    all.extend(ranked.held.iter().map(|h| held(h, "value")));
     all
 }
 

@@ -7,11 +7,15 @@ use crate::api::{Definition, Kind};
 use crate::engine::field::FieldKind;
 use crate::engine::item::ObjectId;
 use crate::engine::plan::{Action, ActionKind, Op};
-use crate::manifest::kustomization::{Defined, NAMES, REFERENCES, REFERENCES_TEXT, Wanted, keep};
+use crate::io_error;
+use crate::manifest::kustomization::{
+    Changes, Defined, NAMES, REFERENCES, REFERENCES_TEXT, Wanted, definition_name, keep, listed,
+};
 use crate::manifest::{self, limits};
 use crate::tenant::gather::beside;
 use crate::tenant::{PlaceError, Snapshot, disk};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Where an object stands, and its definition.
@@ -30,21 +34,29 @@ pub(super) struct Kustomization {
     ever: Vec<Standing>,
     /// What there will be once all that was asked for is done.
     expected: Standing,
+    /// Whether anything was asked for: where nothing was, nothing is written.
+    is_asked: bool,
     /// Whether it was said that it cannot be kept.
     is_told: bool,
 }
 
-impl Kustomization {
-    /// Whether a folder has one.
-    pub fn is_in(folder: &Path) -> bool {
-        path_in(folder).is_some()
-    }
+/// A kustomization that does not say what is in its folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KustomizationDue {
+    /// Its file.
+    pub path: PathBuf,
+    /// What an apply would write; why it could not.
+    pub changes: Result<Changes, String>,
+    /// Files that it lists and that are not there, which somebody else made: an apply leaves them to people.
+    pub missing: Vec<String>,
+}
 
+impl Kustomization {
     /// That of a folder; `None` where it has none.
     pub fn of(folder: &Path, snapshot: &Snapshot) -> Option<Self> {
         let path = path_in(folder)?;
         let expected = standing(snapshot);
-        Some(Kustomization { path, ever: vec![expected.clone()], expected, is_told: false })
+        Some(Kustomization { path, ever: vec![expected.clone()], expected, is_asked: false, is_told: false })
     }
 
     /// What must stand in it where this is all that there is. `goes` says of a file that held objects whether it
@@ -62,15 +74,8 @@ impl Kustomization {
         let dropped =
             self.ever.iter().skip(1).flat_map(|then| first.difference(&files(then)).cloned().collect::<Vec<_>>());
         let added = here.difference(&first).cloned().chain(dropped.filter(|file| here.contains(file)));
-        let defined = |standing: &Standing| -> BTreeMap<String, Defined> {
-            let of = |(id, stands): (&ObjectId, &Stands)| {
-                let definition = below(folder, stands.definition.as_ref()?)?;
-                Some((id.name.clone(), Defined { manifest: below(folder, &stands.manifest)?, definition }))
-            };
-            standing.iter().filter_map(of).collect()
-        };
-        let definitions = defined(now);
-        let were: BTreeSet<String> = self.ever.iter().flat_map(|then| defined(then).into_keys()).collect();
+        let definitions = defined(folder, now);
+        let were: BTreeSet<String> = self.ever.iter().flat_map(|then| defined(folder, then).into_keys()).collect();
         Wanted {
             added: shown(added.collect()),
             removed: shown(gone),
@@ -102,7 +107,10 @@ impl DirectorySession<'_> {
         let goes = |file: &Path| !file.exists() || holds_only(file, &deleted);
         let wanted = kustomization.wanted(&self.place.folder, &kustomization.expected, &goes);
         let kept = self.keep_kustomization(&wanted);
-        self.kustomization.iter_mut().for_each(|kustomization| kustomization.is_told |= kept.is_err());
+        if let Some(kustomization) = &mut self.kustomization {
+            kustomization.is_asked = true;
+            kustomization.is_told |= kept.is_err();
+        }
         kept
     }
 
@@ -139,12 +147,28 @@ impl DirectorySession<'_> {
 
     /// Has the kustomization say what is there.
     pub(super) fn settle_kustomization(&mut self) -> Result<(), PlaceError> {
-        let Some(kustomization) = &self.kustomization else { return Ok(()) };
+        let Some(kustomization) = self.kustomization.as_ref().filter(|kustomization| kustomization.is_asked) else {
+            return Ok(());
+        };
         let now = standing(&self.place.read()?);
         let wanted = kustomization.wanted(&self.place.folder, &now, &|file| !file.exists());
         let is_told = kustomization.is_told;
         // Once is enough.
         self.keep_kustomization(&wanted).or_else(|error| if is_told { Ok(()) } else { Err(error) })
+    }
+
+    /// Has the kustomization say what is in the folder, whoever wrote it.
+    pub(super) fn complete_kustomization(&mut self) -> Result<(), PlaceError> {
+        let Some(kustomization) = &self.kustomization else { return Ok(()) };
+        let text =
+            disk::read(&kustomization.path, limits::FILE_BYTES).map_err(self.place.failed(&kustomization.path))?;
+        let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+        let snapshot = self.place.read()?;
+        match complete(&self.place.folder, &snapshot, &text) {
+            Ok(Complete { wanted, .. }) => self.keep_kustomization(&wanted),
+            // It is said with its file.
+            Err(_) => self.keep_kustomization(&Wanted::default()),
+        }
     }
 
     fn keep_kustomization(&mut self, wanted: &Wanted) -> Result<(), PlaceError> {
@@ -175,6 +199,110 @@ impl DirectorySession<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// What a kustomization must say of all that is in its folder.
+struct Complete {
+    wanted: Wanted,
+    /// Files that it lists and that are not there, which we would not have written.
+    missing: Vec<String>,
+}
+
+/// What the kustomization of a folder, with this text, must say of what is in it, whoever wrote it.
+fn complete(folder: &Path, snapshot: &Snapshot, text: &str) -> Result<Complete, String> {
+    let listed = listed(text).map_err(|error| error.to_string())?;
+    let now = standing(snapshot);
+    // A folder with a kustomization of its own is kept by whoever made that.
+    let is_nested = |path: &str| {
+        let mut folders = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+        folders.any(|nested| path_in(&folder.join(nested)).is_some())
+    };
+    let files: BTreeSet<String> = now.values().filter_map(|stands| below(folder, &stands.manifest)).collect();
+    let files: BTreeSet<String> = files.into_iter().filter(|file| !is_nested(file)).collect();
+    let is_gone = |path: &&String| {
+        let is_file = manifest::is_manifest(path.as_bytes()) && !path.contains("://");
+        let there = folder.join(path.as_str()).symlink_metadata();
+        is_file && there.is_err_and(|error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
+    };
+    // Where new objects are written, files are ours to list; of others only who made them knows where they come from.
+    let is_ours = |path: &String| {
+        path.split_once('/').is_some_and(|(folder, file)| {
+            !file.contains('/') && Kind::ALL.iter().any(|kind| kind.in_tenant() && kind.plural() == folder)
+        })
+    };
+    let gone = listed.resources.iter().filter(is_gone).cloned();
+    let (removed, missing): (BTreeSet<String>, Vec<String>) = {
+        let (ours, others): (Vec<String>, Vec<String>) = gone.partition(is_ours);
+        (ours.into_iter().collect(), others)
+    };
+    let definitions = defined(folder, &now);
+    let inventory = &snapshot.inventory;
+    // A file that cannot be read could hold the integration, and so could what lies elsewhere.
+    let is_whole = inventory.unparsed.is_empty() && listed.resources.iter().all(|path| is_manifest_below(path));
+    let invalid = inventory.invalid.keys().filter(|id| id.kind == Kind::Integration).map(|id| &id.name);
+    // Somebody may make the ConfigMap that an integration names by a generator of their own.
+    let named = inventory.integrations.values().filter_map(|integration| match &integration.spec.definition {
+        Some(Definition::ConfigMap(map)) => Some(&map.name),
+        _ => None,
+    });
+    let used = definitions.keys().chain(invalid).chain(named).map(|name| definition_name(name));
+    let used: BTreeSet<String> = used.collect();
+    let gone: BTreeSet<String> = match is_whole {
+        true => listed.definitions.difference(&used).cloned().collect(),
+        false => BTreeSet::new(),
+    };
+    Ok(Complete { wanted: Wanted { added: files.clone(), files, removed, definitions, gone }, missing })
+}
+
+/// Whether an item of `resources` is a file of this folder.
+fn is_manifest_below(path: &str) -> bool {
+    manifest::is_manifest(path.as_bytes()) && !path.contains("://") && !path.starts_with('/') && !path.starts_with("..")
+}
+
+/// What the kustomization of a folder, where there is one, does not say of what is in it; `None` where nothing is to be
+/// said of it.
+pub(super) fn due(folder: &Path, snapshot: &Snapshot) -> Option<KustomizationDue> {
+    let path = path_in(folder)?;
+    let of = |changes: Result<Changes, String>, missing: Vec<String>| {
+        let is_due = !missing.is_empty() || changes.as_ref().map_or(true, |changes| !changes.is_empty());
+        is_due.then(|| KustomizationDue { path: path.clone(), changes, missing })
+    };
+    let text = match disk::read(&path, limits::FILE_BYTES) {
+        Ok(read) => String::from_utf8(read.unwrap_or_default()),
+        Err(error) => return of(Err(io_error::reading(&path, &error).why), Vec::new()),
+    };
+    let Ok(text) = text else { return of(Err("it is not UTF-8: save it as UTF-8".to_string()), Vec::new()) };
+    let complete = complete(folder, snapshot, &text);
+    let Complete { wanted, missing } = match complete {
+        Ok(complete) => complete,
+        Err(why) => return of(Err(why), Vec::new()),
+    };
+    let new = match keep(&text, &wanted) {
+        Ok(new) => new.unwrap_or_else(|| text.clone()),
+        Err(error) => return of(Err(error.to_string()), missing),
+    };
+    let mut changes = Changes::between(&text, &new);
+    let references = disk::read(&folder.join(REFERENCES), limits::FILE_BYTES).ok().flatten();
+    let lacks_references = references.as_deref() != Some(REFERENCES_TEXT.as_bytes());
+    if !wanted.definitions.is_empty() && lacks_references && !changes.come.iter().any(|entry| entry == REFERENCES) {
+        changes.come.push(REFERENCES.to_string());
+    }
+    of(Ok(changes), missing)
+}
+
+/// The text of the kustomization of a folder.
+pub(super) fn text_in(folder: &Path) -> Option<String> {
+    let read = disk::read(&path_in(folder)?, limits::FILE_BYTES).ok().flatten()?;
+    String::from_utf8(read).ok()
+}
+
+/// The definitions of integrations, by name.
+fn defined(folder: &Path, standing: &Standing) -> BTreeMap<String, Defined> {
+    let of = |(id, stands): (&ObjectId, &Stands)| {
+        let definition = below(folder, stands.definition.as_ref()?)?;
+        Some((id.name.clone(), Defined { manifest: below(folder, &stands.manifest)?, definition }))
+    };
+    standing.iter().filter_map(of).collect()
 }
 
 fn path_in(folder: &Path) -> Option<PathBuf> {

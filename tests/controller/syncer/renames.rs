@@ -98,7 +98,9 @@ fn a_variable_does_not_move_to_a_connection_that_the_same_change_breaks() {
         (ready(&stage.eu, "integration/lead", "status"), ready(&stage.eu, "integration/lead", "lastTransitionTime"));
     assert_eq!(still, ("True".to_string(), first));
 
-    stage.in_us(&[crm("sf-new", &[])]);
+    let mut missing = secret("sf-new");
+    missing["metadata"]["name"] = json!("missing");
+    stage.in_eu(&[missing]);
     until_field(&stage.eu, "integration/lead", ".spec.connections[0].stableKey", "sf-new");
     until_stands(&stage, "eu", "InSync");
 }

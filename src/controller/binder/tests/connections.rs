@@ -59,6 +59,15 @@ fn an_authorization_code_connection_waits_for_its_token() {
     // No input takes the token: nothing that is named is missing, and the consent can be asked with it.
     assert_eq!(ready(&tenant.connection("crm").conditions), "False ConsentNeeded");
     assert_eq!(tenant.connection("crm").bindings.len(), 1);
+    let text = |tenant: &Namespace| said(&tenant.connection("crm").conditions, "Ready");
+    assert!(text(&tenant).contains("name it with a secretRef in input refreshToken"), "{}", text(&tenant));
+    // What is said to be named is there: a type without such an input gets one.
+    let mut without = component();
+    without["types"][1]["inputs"].as_object_mut().unwrap().remove("refreshToken");
+    tenant.put(Kind::Component, "salesforce", without);
+    let add = "type oauth2 of Component salesforce has no input for it: add one there (refreshToken: {secret: true})";
+    assert!(text(&tenant).contains(add), "{}", text(&tenant));
+    tenant.put(Kind::Component, "salesforce", component());
     spec["inputs"]["refreshToken"] = json!({"secretRef": {"name": "sf-token", "key": "token"}});
     tenant.put(Kind::Connection, "crm", spec);
     let waiting = tenant.connection("crm");
