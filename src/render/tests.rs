@@ -4,8 +4,9 @@ mod hostile;
 
 use super::*;
 use crate::api::{ComponentRef, Kind};
+use crate::engine::code::Code;
 use crate::engine::item::ObjectId;
-use crate::engine::plan::{At, Plan};
+use crate::engine::plan::{Action, Approval, At, Plan};
 
 fn typed() -> Invocation {
     Invocation { root: Some("examples/us-eu".into()), ..Invocation::default() }
@@ -299,4 +300,50 @@ fn an_integration_everywhere_and_a_tenant_explained() {
         nothing,
         "nothing is called leadrouter: no stable key, no integration, no tenant; did you mean lead-router or lead-scorer?"
     );
+}
+
+/// A plan as the busy one, whose only target has so many actions, each with so many characters that compress badly.
+fn large(actions: usize, characters: usize) -> (Plan, String) {
+    let mut plan = busy();
+    plan.targets.retain(|target| target.tenant == "eu-prod");
+    let target = &mut plan.targets[0];
+    let writer = target.digests.keys().find(|writer| writer.starts_with("sync/")).unwrap().clone();
+    let ours = |action: &&Action| action.writers.iter().any(|of| of.to_string() == writer);
+    let mut free = target.actions.iter().find(ours).unwrap().clone();
+    free.needs_approval.clear();
+    let why = Approval { code: Code::CredentialRedirect, why: "it is so".to_string() };
+    let asks = Action { needs_approval: vec![why], ..free.clone() };
+    let mut seed = 1_u64;
+    let mut noise = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'0' + u8::try_from((seed >> 33) % 64).unwrap())
+    };
+    target.actions = (0..actions)
+        .map(|number| {
+            let mut action = if number + 1 == actions { asks.clone() } else { free.clone() };
+            action.id = format!("eu-prod/Connection/c{number}");
+            action.reason.text = (0..characters).map(|_| noise()).collect();
+            action
+        })
+        .collect();
+    plan.settle();
+    (plan, writer.trim_start_matches("sync/").to_string())
+}
+
+/// "At most 1 MiB, else its first 500 actions": fewer where they are large themselves, and what asks for consent first.
+#[test]
+fn what_is_kept_of_a_plan_fits_into_a_config_map() {
+    for (actions, characters, shown) in
+        [(3, 10, 3..=3), (560, 1_000, 500..=500), (8, 150_000, 1..=7), (1, 1_100_000, 0..=0)]
+    {
+        let (plan, sync) = large(actions, characters);
+        let digest = plan.targets[0].digests[&format!("sync/{sync}")].to_string();
+        let packed = waiting_plan::pack(&plan, &sync, "eu-prod", &typed()).unwrap();
+        assert!(packed.bytes.len() <= 760_000, "{actions}: {} bytes", packed.bytes.len());
+        let kept = waiting_plan::unpack(&packed.bytes, &packed.digest, (&sync, "eu-prod", &digest)).unwrap();
+        assert_eq!(kept.actions, actions);
+        assert!(shown.contains(&kept.shown), "{actions}: {} are shown", kept.shown);
+        let first = format!("eu-prod/Connection/c{}", actions - 1);
+        assert!(kept.shown == 0 || kept.plan.get().contains(&first), "what asks for consent is shown first");
+    }
 }

@@ -301,11 +301,19 @@ fn standing(
         return (Standing::Blocked, Some(format!("{first}{}", more(blocked.len()))));
     }
     if counts.drift > 0 {
-        let objects =
-            if counts.drift == 1 { "1 value was".to_string() } else { format!("{} values were", counts.drift) };
-        let what = "changed by others since it was written: take them over with stablekey adopt, change them back, or \
-                    set the Tenant's policy.drift to Correct";
-        return (Standing::Drifted, Some(format!("{objects} {what}")));
+        let (values, them) = if counts.drift == 1 {
+            ("1 value was".to_string(), "it")
+        } else {
+            (format!("{} values were", counts.drift), "them")
+        };
+        return (
+            Standing::Drifted,
+            Some(format!(
+                "{values} changed by others since we wrote {them}: change {them} back there, change {them} in the \
+                 source too, or set policy.drift to Correct in both Tenants {tenant}, the hub's and its own",
+                tenant = evidence.target.tenant
+            )),
+        );
     }
     (Standing::InSync, None)
 }

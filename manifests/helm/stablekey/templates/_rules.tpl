@@ -3,7 +3,7 @@ manifests/tenant-access, manifests/token-renewal. They are given the chart's roo
 
 {{- define "stablekey.rules.source" -}}
 - apiGroups: [stablekey.dev]
-  resources: [tenants, components, connections, customercredentials, integrations]
+  resources: [tenants, components, connections, integrations]
   verbs: [list, watch]
 - apiGroups: [stablekey.dev]
   resources: [integrations]
