@@ -72,7 +72,7 @@ fn run(path: &Path) -> Vec<String> {
                     failures.push(format!("{name}:{line}: $ {}\n{}", typed.join("\n> "), wrong.join("\n")));
                 }
                 now.push_str(&format!("$ {}\n", typed.join("\n")));
-                let lines = if same { expected } else { printed.lines().map(str::to_string).collect() };
+                let lines = if same { expected } else { as_shown(&expected, &printed) };
                 lines.iter().for_each(|line| now.push_str(&format!("{line}\n")));
             }
         }
@@ -149,6 +149,12 @@ fn line_matches(expected: &str, printed: &str) -> bool {
             rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(|at| line_matches(after, &rest[at..]))
         }),
     }
+}
+
+/// What was printed, with the lines that stand for it where it is what they stand for.
+fn as_shown(expected: &[String], printed: &str) -> Vec<String> {
+    let shown = |line: &str| expected.iter().find(|shown| shown.contains("[..]") && line_matches(shown, line));
+    printed.lines().map(|line| shown(line).map_or_else(|| line.to_string(), String::clone)).collect()
 }
 
 fn difference(expected: &[String], printed: &str) -> String {
