@@ -334,7 +334,7 @@ fn large(actions: usize, characters: usize) -> (Plan, String) {
 #[test]
 fn what_is_kept_of_a_plan_fits_into_a_config_map() {
     for (actions, characters, shown) in
-        [(3, 10, 3..=3), (1_200, 900, 500..=500), (4, 120_000, 1..=3), (1, 500_000, 0..=0)]
+        [(3, 10, 3..=3), (1_200, 900, 500..=500), (6, 150_000, 1..=5), (1, 800_000, 0..=0)]
     {
         let (plan, sync) = large(actions, characters);
         let digest = plan.targets[0].digests[&format!("sync/{sync}")].to_string();
