@@ -1,10 +1,10 @@
 //! Carries out a plan against places, as far as it was consented to, and proves it done.
 
 use crate::api::Kind;
-use crate::engine::canonical::{Digest, Digesting};
-use crate::engine::item::{Item, ObjectId};
-use crate::engine::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, State, Target};
-use crate::engine::world::{TenantView, View, World};
+use crate::engine::model::canonical::{Digest, Digesting};
+use crate::engine::model::inventory::{TenantView, View, World};
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, State, Target};
 use crate::tenant::approvals::{Approvals, Kept};
 use crate::tenant::project::Project;
 use crate::tenant::{Place, PlaceError, Session};

@@ -22,6 +22,7 @@ pub mod controller;
 pub mod engine;
 pub mod io_error;
 pub mod manifest;
+pub mod parallel;
 pub mod render;
 pub mod secret;
 pub mod tenant;

@@ -7,7 +7,7 @@ mod console;
 mod support;
 
 use stablekey::api::{endpoint, sensitive};
-use stablekey::engine::code::{Code, Severity};
+use stablekey::engine::model::code::{Code, Severity};
 use std::fs;
 use std::path::PathBuf;
 use support::repository;

@@ -16,16 +16,16 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use stablekey::api::{Kind, names};
 use stablekey::apply;
-use stablekey::engine::canonical::Digest;
 use stablekey::engine::closure::{Index, Seeds, plan_closure};
-use stablekey::engine::code::{Code, Severity};
-use stablekey::engine::item::ObjectId;
+use stablekey::engine::model::canonical::Digest;
+use stablekey::engine::model::code::{Code, Severity};
+use stablekey::engine::model::finding::Finding;
+use stablekey::engine::model::inventory::{View, World};
+use stablekey::engine::model::item::ObjectId;
+use stablekey::engine::model::plan::{Action, ActionKind, Note, Plan, Scope, State as PlanState, Target};
+use stablekey::engine::model::record::Record;
 use stablekey::engine::narrowing::plan_narrowed;
-use stablekey::engine::plan::{
-    Action, ActionKind, Finding, Note, Plan, Scope, State as PlanState, Target, outcome, plan,
-};
-use stablekey::engine::record::Record;
-use stablekey::engine::world::{View, World};
+use stablekey::engine::plan::{outcome, plan};
 use stablekey::render::{Applied, Invocation, Status, Style, SyncState, plan_markdown, plan_text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

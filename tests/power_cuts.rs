@@ -6,7 +6,8 @@
 mod support;
 
 use stablekey::apply::{Consent, Refusal, Report, Tenants, apply, covered, forget_approvals};
-use stablekey::engine::plan::{DefinitionFrom, Plan, Scope, plan};
+use stablekey::engine::model::plan::{DefinitionFrom, Plan, Scope};
+use stablekey::engine::plan::plan;
 use stablekey::tenant::approvals::StateFolder;
 use stablekey::tenant::directory::DirectoryPlace;
 use stablekey::tenant::disk::{Disk, RealDisk, TEMPORARY};

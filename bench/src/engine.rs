@@ -3,7 +3,8 @@
 use crate::report::{Figure, Machine, bytes, time};
 use crate::{Outcome, generate, measure};
 use stablekey::engine::closure::{Index, Seeds, plan_closure};
-use stablekey::engine::plan::{Counts, Plan, Scope, plan};
+use stablekey::engine::model::plan::{Counts, Plan, Scope};
+use stablekey::engine::plan::plan;
 use std::collections::BTreeSet;
 use std::time::Duration;
 

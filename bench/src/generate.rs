@@ -3,10 +3,10 @@
 //! Six inputs a connection; one integration of twenty steps, bound to ten connections, per ten of them.
 
 use stablekey::api::*;
-use stablekey::engine::item::Item;
-use stablekey::engine::plan::Counts;
-use stablekey::engine::record::{Record, Writer, Wrote};
-use stablekey::engine::world::{Inventory, Sync, TenantView, View, World};
+use stablekey::engine::model::inventory::{Inventory, Sync, TenantView, View, World};
+use stablekey::engine::model::item::Item;
+use stablekey::engine::model::plan::Counts;
+use stablekey::engine::model::record::{Record, Writer, Wrote};
 use stablekey::manifest::{WriteError, to_yaml};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use crate::measure::first_line;
-use stablekey::engine::canonical::Digest;
+use stablekey::engine::model::canonical::Digest;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

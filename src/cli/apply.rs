@@ -7,7 +7,7 @@ use super::plan_file::PlanFile;
 use super::planning::Planned;
 use super::{Failure, plan, planning};
 use crate::apply::{self, Consent, Outcome, Refusal, Report};
-use crate::engine::plan::Plan;
+use crate::engine::model::plan::Plan;
 use crate::manifest::kustomization::Changes;
 use crate::render::{self, Applied, Invocation};
 use crate::tenant::approvals::Kept;

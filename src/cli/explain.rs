@@ -5,9 +5,10 @@ use super::hub::{self, HubOptions, OpenHub, OwnContexts};
 use super::options::{FormatOption, Narrowing, RootOption};
 use super::output::{Format, Output};
 use crate::api::Kind;
+use crate::engine::model::inventory::World;
+use crate::engine::model::plan::Scope;
 use crate::engine::near_miss;
-use crate::engine::plan::{Scope, outcome, plan};
-use crate::engine::world::World;
+use crate::engine::plan::{outcome, plan};
 use crate::render::hub::HubExplanation;
 use crate::render::{
     self, ExplainError, Hub, Layout, Style, explain_everywhere, explain_integration, explain_key, explain_tenant,

@@ -5,7 +5,7 @@ use super::output::Output;
 use super::{Failure, naming, planning};
 use crate::api::{IntegrationSpec, Kind, Variable};
 use crate::engine::check::{Elsewhere, how_to_mend_missing};
-use crate::engine::item::{Item, ObjectId};
+use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::resolve::{Binding, Replacements, resolve_variable};
 use crate::manifest::definition::{self, DefinitionError, Shape};
 use crate::tenant::disk::{self, RealDisk};

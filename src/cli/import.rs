@@ -5,11 +5,11 @@ use super::options::RootOption;
 use super::output::Output;
 use crate::api::{IntegrationSpec, Kind, Object, names};
 use crate::engine::edit;
-use crate::engine::item::{Item, ObjectId};
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::plan::{Action, DefinitionFrom};
+use crate::engine::model::record::Writer;
 use crate::engine::near_miss::meant;
-use crate::engine::plan::{Action, DefinitionFrom};
-use crate::engine::record::Writer;
-use crate::engine::world::Inventory;
 use crate::manifest::import::{
     Elsewhere, Existing, File, Import as Imported, ImportedIntegration, Reusable, files, plan_import, report,
     tenant_document,

@@ -3,7 +3,7 @@
 use super::Failure;
 use super::output::Output;
 use crate::api::{self, Kind};
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 use crate::engine::near_miss::{are_alike, listed, near_misses};
 use crate::manifest::Problem;
 use crate::tenant::Snapshot;

@@ -2,8 +2,8 @@
 
 use super::{Failure, output::Format, planning};
 use crate::api::{Kind, Place};
+use crate::engine::model::plan::Scope;
 use crate::engine::near_miss::near_misses;
-use crate::engine::plan::Scope;
 use crate::manifest::{is_manifest, read_file};
 use crate::render::Invocation;
 use crate::tenant::kubernetes::connect::Servers;

@@ -5,7 +5,7 @@ use super::kept::KeptApprovals;
 use super::options::{FormatOption, Narrowing, RootArgument};
 use super::output::{Format, Output};
 use super::{Failure, plan_file, planning};
-use crate::engine::plan::Plan;
+use crate::engine::model::plan::Plan;
 use crate::render::hub::HubPlan;
 use crate::render::{self, Invocation, Layout, Style};
 use crate::tenant::approvals::Kept;

@@ -4,9 +4,10 @@
 use super::output::Output;
 use super::{Failure, planning};
 use crate::apply::covered;
-use crate::engine::code::Code;
-use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, Finding, PLAN_SCHEMA, Plan, Scope};
+use crate::engine::model::code::Code;
+use crate::engine::model::finding::Finding;
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::{Action, PLAN_SCHEMA, Plan, Scope};
 use crate::manifest::{self, limits};
 use crate::render::{self, Layout};
 use crate::tenant::directory::KustomizationDue;

@@ -2,13 +2,14 @@
 
 use super::Failure;
 use crate::api::{Kind, TenantSyncSpec};
-use crate::engine::code::{Code, Severity};
-use crate::engine::item::ObjectId;
+use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::finding::{At, Finding};
+use crate::engine::model::inventory::{ReadOnly, Sync, View, World};
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::{Action, ActionKind, Note, OverrideOf, Plan, Scope, Skipped};
+use crate::engine::model::record::Writer;
 use crate::engine::narrowing::plan_narrowed;
 use crate::engine::near_miss::{listed, near_misses};
-use crate::engine::plan::{Action, ActionKind, At, Finding, Note, OverrideOf, Plan, Scope, Skipped};
-use crate::engine::record::Writer;
-use crate::engine::world::{ReadOnly, Sync, View, World};
 use crate::manifest::kustomization::REFERENCES;
 use crate::manifest::{Origin, Problem, is_manifest};
 use crate::tenant::TenantPlace;

@@ -3,8 +3,8 @@
 use super::options::{FormatOption, with_tenants};
 use super::output::{Format, Output};
 use super::{Failure, planning};
-use crate::engine::code::Severity;
-use crate::engine::plan::Scope;
+use crate::engine::model::code::Severity;
+use crate::engine::model::plan::Scope;
 use crate::render::{self, Findings, Layout};
 use crate::tenant::project::{Given, UNNAMED, open};
 use clap::Args;

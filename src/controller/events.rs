@@ -7,7 +7,7 @@ use super::lease::Leadership;
 use super::log::random;
 use super::role::Role;
 use crate::api::API_VERSION;
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 use crate::tenant::kubernetes::{Ask, Paths, Server};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;

@@ -1,11 +1,11 @@
 //! Adoption by hand: live values are recorded as if we had written them.
 
-use super::canonical::{Digest, FieldHash};
 use super::diff::is_secret_ref;
-use super::item::{Item, ObjectId};
-use super::plan::{Action, ActionKind, Change, FieldChange, Impact, Op, Reason};
-use super::record::{Record, Writer, Wrote};
-use super::world::Inventory;
+use super::model::canonical::{Digest, FieldHash};
+use super::model::inventory::Inventory;
+use super::model::item::{Item, ObjectId};
+use super::model::plan::{Action, ActionKind, Change, FieldChange, Impact, Op, Reason};
+use super::model::record::{Record, Writer, Wrote};
 use std::collections::BTreeSet;
 
 /// The action that records every field of a live object; `None` where it is not there, or all of it

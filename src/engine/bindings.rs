@@ -1,10 +1,10 @@
 //! All bindings of a tenant at once, and who uses which connection.
 
-use super::parallel;
-use super::plan::{Affected, Impact};
+use super::model::inventory::Inventory;
+use super::model::plan::{Affected, Impact};
 use super::resolve::{Replacements, Resolution, resolve_credentials, resolve_variable};
-use super::world::Inventory;
 use crate::api::*;
+use crate::parallel;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 

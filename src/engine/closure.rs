@@ -1,13 +1,14 @@
 //! The closure of a change: a key and the integrations that use it, planned by the same functions on
 //! a smaller world, with the same actions as in the whole plan.
 
-use super::canonical::FieldHash;
-use super::code::Code;
-use super::field::FieldValue;
-use super::item::{Item, ObjectId};
-use super::plan::{Plan, Scope, concerned_keys, plan_uncounted};
+use super::model::canonical::FieldHash;
+use super::model::code::Code;
+use super::model::field::FieldValue;
+use super::model::inventory::{Inventory, Misnamed, TenantView, View, World};
+use super::model::item::{Item, ObjectId};
+use super::model::plan::{Plan, Scope};
+use super::plan::{concerned_keys, plan_uncounted};
 use super::syncs;
-use super::world::{Inventory, Misnamed, TenantView, View, World};
 use crate::api::*;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

@@ -1,13 +1,13 @@
 //! One object: what its writers declare against what is live and what the record says. The record's
 //! table of the design, row by row.
 
-use super::canonical::{FieldHash, Json};
-use super::field::{Field, FieldKind, FieldValue};
 use super::hashes::Hashes;
-use super::item::Item;
+use super::model::canonical::{FieldHash, Json};
+use super::model::field::{Field, FieldKind, FieldValue};
+use super::model::item::Item;
+use super::model::plan::{FieldChange, Op};
+use super::model::record::{Record, Writer, Wrote};
 use super::overrides::Overrides;
-use super::plan::{FieldChange, Op};
-use super::record::{Record, Writer, Wrote};
 use crate::api::{Drift, Input};
 use std::collections::BTreeSet;
 use std::iter::Peekable;

@@ -1,9 +1,9 @@
 //! Writes that a person asks for, as actions: the same form in which a plan's are carried out.
 
-use super::canonical::Digest;
-use super::item::Item;
-use super::plan::{Action, ActionKind, Change, FieldChange, Impact, Op, Reason};
-use super::world::Inventory;
+use super::model::canonical::Digest;
+use super::model::inventory::Inventory;
+use super::model::item::Item;
+use super::model::plan::{Action, ActionKind, Change, FieldChange, Impact, Op, Reason};
 use std::collections::BTreeSet;
 
 /// The action that makes an object `after`, or what is there into it; `None` where it is so already.
@@ -17,7 +17,7 @@ pub fn write(
     definition: bool,
 ) -> Option<Action> {
     let id = after.id();
-    let change = |field: &super::field::Field<'_>, op, from: Option<&Item>, to: Option<&Item>| FieldChange {
+    let change = |field: &super::model::field::Field<'_>, op, from: Option<&Item>, to: Option<&Item>| FieldChange {
         field: field.clone().into_owned(),
         op,
         from: from.and_then(|i| i.written(field)).map(|v| v.to_json()),

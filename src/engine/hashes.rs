@@ -1,8 +1,8 @@
 //! Hashes of values that many objects share, made once.
 
-use super::canonical::FieldHash;
-use super::field::{FieldKind, FieldValue};
-use super::world::Inventory;
+use super::model::canonical::FieldHash;
+use super::model::field::{FieldKind, FieldValue};
+use super::model::inventory::Inventory;
 use crate::api::Input;
 use std::collections::{HashMap, HashSet};
 

@@ -1,11 +1,13 @@
 //! What a person narrows a plan to: a part of the plan, with every mark that the whole plan sets on it.
 
 use super::closure::{Core, Index, Seeds};
-use super::code::Code;
-use super::item::ObjectId;
-use super::plan::{Action, ActionKind, Approval, Finding, Plan, Scope, Target, digests, plan};
-use super::record::Writer;
-use super::world::World;
+use super::model::code::Code;
+use super::model::finding::Finding;
+use super::model::inventory::World;
+use super::model::item::ObjectId;
+use super::model::plan::{Action, ActionKind, Approval, Plan, Scope, Target};
+use super::model::record::Writer;
+use super::plan::{digests, plan};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Plans what `scope` names, and keeps every mark that the whole plan sets on these actions: narrowing

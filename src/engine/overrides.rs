@@ -1,7 +1,7 @@
 //! The overrides of a sync in one of its targets: which field of which object each of them decides.
 
-use super::field::{Field, FieldKind};
-use super::item::{Item, ObjectId};
+use super::model::field::{Field, FieldKind};
+use super::model::item::{Item, ObjectId};
 use crate::api::*;
 use std::collections::BTreeMap;
 

@@ -1,14 +1,14 @@
 //! What a sync declares in one of its targets.
 
 use super::diff::{Declaration, Extent};
-use super::field::{Field, FieldKind};
-use super::item::{Item, ObjectId};
+use super::model::field::{Field, FieldKind};
+use super::model::inventory::{Inventory, Sync};
+use super::model::item::{Item, ObjectId};
+use super::model::record::{Record, Writer};
 use super::overrides::{Here, Overrides};
-use super::parallel;
-use super::record::{Record, Writer};
 use super::resolve::{Asker, Binding, Replacements, resolve_key, resolve_variable};
-use super::world::{Inventory, Sync};
 use crate::api::*;
+use crate::parallel;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

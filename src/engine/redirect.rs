@@ -36,7 +36,7 @@ pub fn new_hosts<'h>(hosts: &'h BTreeSet<String>, known: &BTreeSet<String>) -> V
 }
 
 /// What is known of a connection's type: the strictest of all that it may be, before a plan and after it, and what
-/// records remember of what it was ([`Record::endpoints`](super::record::Record::endpoints)).
+/// records remember of what it was ([`Record::endpoints`](super::model::record::Record::endpoints)).
 #[derive(Clone, Debug, Default)]
 pub struct Strictest<'a>(pub Vec<&'a ConnectionType>, pub Vec<&'a BTreeSet<String>>);
 

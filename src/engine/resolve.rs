@@ -1,10 +1,10 @@
 //! Every variable to its connection: bound, own, missing or unknown; by which rule, and what else
 //! was considered.
 
-use super::field::{Field, FieldKind};
-use super::item::ObjectId;
-use super::record::{Record, Writer};
-use super::world::Inventory;
+use super::model::field::{Field, FieldKind};
+use super::model::inventory::Inventory;
+use super::model::item::ObjectId;
+use super::model::record::{Record, Writer};
 use crate::api::*;
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};

@@ -1,10 +1,10 @@
 //! Syncs as a graph of tenants: which can be carried out, and in which order tenants are planned.
 
-use super::code::Code;
-use super::item::ObjectId;
+use super::model::code::Code;
+use super::model::finding::Finding;
+use super::model::inventory::{Inventory, Misnamed, Sync, View, World};
+use super::model::item::ObjectId;
 use super::near_miss::meant;
-use super::plan::Finding;
-use super::world::{Inventory, Misnamed, Sync, View, World};
 use crate::api::{Kind, matches};
 use std::collections::{BTreeMap, BTreeSet};
 

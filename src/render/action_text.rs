@@ -5,9 +5,9 @@ use super::escape::{count, shorten, thousands};
 use super::page::{Page, Span, faint, plain, strong, width};
 use super::style::Tone;
 use super::value;
-use crate::engine::field::FieldKind;
-use crate::engine::item::Item;
-use crate::engine::plan::{Action, ActionKind, FieldChange, Impact};
+use crate::engine::model::field::FieldKind;
+use crate::engine::model::item::Item;
+use crate::engine::model::plan::{Action, ActionKind, FieldChange, Impact};
 use similar::ChangeTag;
 
 /// The longest list of fields that a person reads.

@@ -2,11 +2,11 @@
 
 use crate::api::*;
 use crate::engine::check::{Elsewhere, how_to_mend_missing, missing_inputs};
+use crate::engine::model::inventory::{Inventory, Sync, World};
+use crate::engine::model::record::Writer;
 use crate::engine::promote::{Meaning, Promotion, SourceBinding, SourceSide, TargetSide, promote};
-use crate::engine::record::Writer;
 use crate::engine::resolve::{Asker, Binding, Replacements, Resolution, Rule, WhyNot, resolve_key, resolve_variable};
 use crate::engine::syncs;
-use crate::engine::world::{Inventory, Sync, World};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -379,7 +379,7 @@ fn narrow(sync: &Sync, integration: &str) -> Sync {
 fn of_promotion(writer: &Writer, mut promotion: Promotion) -> Vec<Promised> {
     let mut all = Vec::new();
     for (id, declaration) in promotion.declarations {
-        if let crate::engine::item::Item::Integration(object, uses) = declaration.item {
+        if let crate::engine::model::item::Item::Integration(object, uses) = declaration.item {
             let bindings = promotion.bindings.remove(&id.name).unwrap_or_default();
             let spec = object.spec.clone();
             all.push(Promised { name: id.name, spec, uses, writer: writer.clone(), bindings });

@@ -1,8 +1,8 @@
 //! One field change: how it is best shown.
 
 use super::{escape, value};
-use crate::engine::canonical::Json;
-use crate::engine::plan::{FieldChange, Op};
+use crate::engine::model::canonical::Json;
+use crate::engine::model::plan::{FieldChange, Op};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
@@ -142,7 +142,7 @@ pub(super) fn lines(from: &str, to: &str) -> Vec<Option<(ChangeTag, String)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::field::{Field, FieldKind};
+    use crate::engine::model::field::{Field, FieldKind};
     use serde_json::json;
 
     fn set(from: Value, to: Value) -> FieldChange {

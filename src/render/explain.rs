@@ -7,9 +7,9 @@ use super::page::{Page, Span, plain, strong};
 use super::style::Tone;
 use crate::api::*;
 use crate::engine::bindings::Bindings;
-use crate::engine::item::ObjectId;
+use crate::engine::model::inventory::{Inventory, Sync, View, World};
+use crate::engine::model::item::ObjectId;
 use crate::engine::near_miss::{are_alike, near_misses, what_there_is};
-use crate::engine::world::{Inventory, Sync, View, World};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

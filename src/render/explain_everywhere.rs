@@ -9,9 +9,9 @@ use super::markdown::{Comment, escape as md};
 use super::page::{Page, Span, faint, plain, strong, width};
 use super::style::{Style, Tone};
 use crate::api::Kind;
-use crate::engine::item::ObjectId;
+use crate::engine::model::inventory::World;
+use crate::engine::model::item::ObjectId;
 use crate::engine::near_miss::near_misses;
-use crate::engine::world::World;
 use serde::Serialize;
 use std::collections::BTreeSet;
 

@@ -11,7 +11,7 @@ use super::style::{Style, Tone};
 use crate::api::{Kind, Place};
 use crate::engine::bindings::Bindings;
 use crate::engine::check::missing_inputs;
-use crate::engine::world::World;
+use crate::engine::model::inventory::World;
 use serde::Serialize;
 use std::collections::BTreeSet;
 

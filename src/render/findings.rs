@@ -4,8 +4,8 @@ use super::escape::{count, thousands};
 use super::markdown::{Comment, escape as md};
 use super::page::{Page, Span, faint, plain, strong};
 use super::style::{Style, Tone};
-use crate::engine::code::{Code, Severity};
-use crate::engine::plan::Finding;
+use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::finding::Finding;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

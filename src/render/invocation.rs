@@ -1,6 +1,6 @@
 //! The commands that a page tells a person to type: exact, so that they can be pasted.
 
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 
 /// What the person typed, in so far as the next command needs it too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

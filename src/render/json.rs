@@ -19,7 +19,7 @@ pub enum Layout {
 /// `value` (a plan, a status, an explanation, findings) as JSON.
 pub fn json(value: &impl Serialize, layout: Layout) -> Result<String, serde_json::Error> {
     match layout {
-        Layout::Compact => crate::engine::canonical::to_string(value),
+        Layout::Compact => crate::engine::model::canonical::to_string(value),
         Layout::Pretty => {
             let mut text = pretty(value)?;
             text.push('\n');

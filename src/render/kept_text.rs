@@ -4,7 +4,7 @@ use super::escape::{count, thousands};
 use super::invocation::Invocation;
 use super::page::{Page, faint, plain, strong};
 use super::style::Style;
-use crate::engine::plan::{Action, Plan};
+use crate::engine::model::plan::{Action, Plan};
 use crate::tenant::approvals::Kept;
 
 /// The approvals that still cover something of a plan, by tenant; `None` where there are none.

@@ -11,8 +11,8 @@ use super::ranked::{self, Held, Overridden, Ranked};
 use super::tally::Tally;
 use super::value;
 use crate::api::Kind;
-use crate::engine::canonical::Json;
-use crate::engine::plan::{Action, ActionKind, FieldChange, Note, Op, Plan, State};
+use crate::engine::model::canonical::Json;
+use crate::engine::model::plan::{Action, ActionKind, FieldChange, Note, Op, Plan, State};
 use similar::ChangeTag;
 
 /// Values are cut after so many characters: a comment is no place for more.
@@ -219,7 +219,7 @@ fn field(change: &FieldChange, kind: ActionKind) -> Vec<String> {
     if !matches!(change.op, Op::Set | Op::Remove) {
         return vec![format!("  {name} {}", change::said(change.op, change.by.as_deref()))];
     }
-    if kind == ActionKind::Create && change.field.kind == crate::engine::field::FieldKind::StableKey {
+    if kind == ActionKind::Create && change.field.kind == crate::engine::model::field::FieldKind::StableKey {
         return Vec::new();
     }
     let (from, to) = (change.from.as_ref().map(Json::value), change.to.as_ref().map(Json::value));

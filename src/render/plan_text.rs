@@ -8,8 +8,8 @@ use super::page::{Page, Span, command, faint, plain, strong, width};
 use super::ranked::{self, Ranked};
 use super::style::{Style, Tone};
 use super::tally::Tally;
-use crate::engine::canonical::Digest;
-use crate::engine::plan::{Action, Note, Plan, Scope, State};
+use crate::engine::model::canonical::Digest;
+use crate::engine::model::plan::{Action, Note, Plan, Scope, State};
 use std::collections::BTreeSet;
 
 /// Lists of what needs no decision are cut here: JSON has every item.

@@ -2,11 +2,12 @@
 
 use super::escape::shorten;
 use super::value::words_beside;
-use crate::engine::canonical::Json;
-use crate::engine::code::{Code, Severity};
-use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, ActionKind, At, Finding, Note, Plan, SecretNeed, State, Target};
-use crate::engine::record::Writer;
+use crate::engine::model::canonical::Json;
+use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::finding::{At, Finding};
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::{Action, ActionKind, Note, Plan, SecretNeed, State, Target};
+use crate::engine::model::record::Writer;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,10 +1,11 @@
 //! A world like a real one, for tests: dev, US and EU, with most of what can happen in it.
 
 use crate::api::*;
-use crate::engine::item::Item;
-use crate::engine::plan::{Plan, Scope, outcome, plan};
-use crate::engine::record::Writer;
-use crate::engine::world::{Inventory, Sync, TenantView, View, World};
+use crate::engine::model::inventory::{Inventory, Sync, TenantView, View, World};
+use crate::engine::model::item::Item;
+use crate::engine::model::plan::{Plan, Scope};
+use crate::engine::model::record::Writer;
+use crate::engine::plan::{outcome, plan};
 use std::sync::Arc;
 
 pub fn component(key: &str, type_: &str, oauth2: Option<OAuth2>, inputs: &[(&str, &str)]) -> Item {

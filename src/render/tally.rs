@@ -2,8 +2,8 @@
 
 use super::escape::{count, thousands};
 use super::ranked::{self, Ranked};
-use crate::engine::code::Severity;
-use crate::engine::plan::{ActionKind, Plan, State};
+use crate::engine::model::code::Severity;
+use crate::engine::model::plan::{ActionKind, Plan, State};
 
 /// What there is of each, in one tenant or in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,9 +4,10 @@ mod hostile;
 
 use super::*;
 use crate::api::{ComponentRef, Kind};
-use crate::engine::code::Code;
-use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, Approval, At, Plan};
+use crate::engine::model::code::Code;
+use crate::engine::model::finding::At;
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::{Action, Approval, Plan};
 
 fn typed() -> Invocation {
     Invocation { root: Some("examples/us-eu".into()), ..Invocation::default() }
@@ -80,7 +81,7 @@ fn what_is_suspended_is_said_first() {
 fn what_cannot_be_read_is_unknown() {
     let mut world = sample::settled();
     for view in world.tenants.values_mut() {
-        view.live = crate::engine::world::View::Unreachable("no route to host".into());
+        view.live = crate::engine::model::inventory::View::Unreachable("no route to host".into());
     }
     let plan = sample::planned(&world);
     assert_eq!(plan.exit, 1);
@@ -92,7 +93,7 @@ fn what_cannot_be_read_is_unknown() {
     assert!(json(&status, Layout::Compact).unwrap().contains("\"state\":\"unknown\""));
 }
 
-fn replaced() -> crate::engine::world::World {
+fn replaced() -> crate::engine::model::inventory::World {
     let mut world = sample::busy();
     sample::edit(&mut world, "us-prod", "slack-alerts", |spec| spec.replaces = vec!["slack-bot".into()]);
     sample::edit(&mut world, "us-prod", "hubspot-crm", |spec| spec.replaces = vec!["salesforce-oauth".into()]);
@@ -175,8 +176,8 @@ fn findings_as_text_and_markdown() {
 
 #[test]
 fn every_operation_is_said() {
-    use crate::engine::field::{Field, FieldKind};
-    use crate::engine::plan::{FieldChange, Op};
+    use crate::engine::model::field::{Field, FieldKind};
+    use crate::engine::model::plan::{FieldChange, Op};
     use serde_json::json as value;
     let mut plan = busy();
     let target = plan.targets.iter_mut().find(|t| t.tenant == "eu-prod").unwrap();
@@ -234,7 +235,7 @@ fn colour_adds_nothing_but_colour() {
 
 #[test]
 fn long_lists_are_cut_with_a_count() {
-    use crate::engine::plan::ActionKind;
+    use crate::engine::model::plan::ActionKind;
     let mut plan = busy();
     let target = plan.targets.iter_mut().find(|t| t.tenant == "eu-prod").unwrap();
     let create = target.actions.iter().find(|a| a.action == ActionKind::Create).unwrap().clone();

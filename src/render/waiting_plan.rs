@@ -3,10 +3,10 @@
 
 use super::{Invocation, Layout, Style, json, plan_markdown, plan_text};
 use crate::api::Kind;
-use crate::engine::canonical::Digest;
-use crate::engine::item::ObjectId;
-use crate::engine::plan::{Plan, Target};
-use crate::engine::record::Writer;
+use crate::engine::model::canonical::Digest;
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::{Plan, Target};
+use crate::engine::model::record::Writer;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;

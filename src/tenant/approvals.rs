@@ -5,7 +5,7 @@ use super::PlaceError;
 use super::disk::{self, Disk, RealDisk};
 use super::project::Project;
 use crate::api::Place;
-use crate::engine::canonical::Digest;
+use crate::engine::model::canonical::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,8 +5,8 @@ use super::kubernetes::{LARGEST_DEFINITION, name_of_definition, of_definition};
 use super::{PlaceError, Snapshot};
 use crate::api::{ConfigMapRef, Definition, Resource};
 use crate::engine::check;
-use crate::engine::item::{Item, ObjectId};
-use crate::engine::world::Inventory;
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::{Item, ObjectId};
 use crate::manifest::{self, Edit, Origin, Problem, Rewrite, What, problem, text_at, to_yaml, value_to_yaml};
 use serde_json::json;
 

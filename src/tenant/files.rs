@@ -6,7 +6,7 @@ use super::layout::{Folder, FolderReading, Layout, normal};
 use super::project::Given;
 use super::structure::Declared;
 use crate::api::*;
-use crate::engine::world::ReadOnly;
+use crate::engine::model::inventory::ReadOnly;
 use crate::manifest::{Document, Found, FoundFile, Problem, Reading, Unparsed, find, read_files, read_paths, shown};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;

@@ -5,9 +5,10 @@ use super::kubernetes::connect::Servers;
 use super::kubernetes::hub::{HubContents, HubSync, HubTenant};
 use super::sync_rules;
 use crate::api::*;
-use crate::engine::plan::{Plan, Scope, plan};
-use crate::engine::record::Writer;
-use crate::engine::world::{Sync, Targets, TenantView, View, World};
+use crate::engine::model::inventory::{Sync, Targets, TenantView, View, World};
+use crate::engine::model::plan::{Plan, Scope};
+use crate::engine::model::record::Writer;
+use crate::engine::plan::plan;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -1,10 +1,10 @@
 //! `stablekey.lock`: the records of a directory tenant, one sorted line per object, so that Git
 //! merges it.
 
-use crate::engine::canonical::FieldHash;
-use crate::engine::item::{Item, ObjectId};
-use crate::engine::record::{Record, Wrote};
-use crate::engine::world::Inventory;
+use crate::engine::model::canonical::FieldHash;
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::record::{Record, Wrote};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -161,7 +161,7 @@ pub fn write(records: &BTreeMap<ObjectId, Arc<Record>>) -> String {
 mod tests {
     use super::*;
     use crate::api::{IntegrationSpec, Kind, Object};
-    use crate::engine::field::{Field, FieldKind};
+    use crate::engine::model::field::{Field, FieldKind};
 
     #[test]
     fn a_file_survives_reading_and_writing() {

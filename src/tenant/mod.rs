@@ -19,9 +19,9 @@ mod structure;
 pub mod sync_rules;
 
 use crate::api::{Object, TenantSpec};
-use crate::engine::item::{Item, ObjectId};
-use crate::engine::plan::{Action, Change, DefinitionFrom};
-use crate::engine::world::Inventory;
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::plan::{Action, Change, DefinitionFrom};
 use crate::manifest::{Origin, Problem};
 use directory::DirectoryPlace;
 use kubernetes::ClusterPlace;

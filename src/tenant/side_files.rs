@@ -6,7 +6,7 @@
 use super::disk;
 use super::gather::beside;
 use crate::api::{Definition, Kind, Resource};
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 use crate::manifest::definition::MAX_BYTES;
 use crate::manifest::{Origin, Reading, text_at};
 use std::collections::{BTreeMap, BTreeSet};

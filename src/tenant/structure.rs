@@ -4,9 +4,9 @@
 use super::layout::{Folder, Layout, Misplaced, Role, normal};
 use super::project::Given;
 use crate::api::*;
-use crate::engine::item::ObjectId;
-use crate::engine::record::Writer;
-use crate::engine::world::{Sync, Targets};
+use crate::engine::model::inventory::{Sync, Targets};
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::record::Writer;
 use crate::manifest::{Origin, Problem, locate, problem, text_at};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 //! syncer planned. One function a rule, so that the two cannot disagree.
 
 use crate::api::{SyncMode, TargetStatus};
-use crate::engine::world::World;
+use crate::engine::model::inventory::World;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many approvals of one sync are known at once: what stands behind them in its annotation is none.

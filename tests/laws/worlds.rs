@@ -3,9 +3,10 @@
 use crate::fixtures::{Tenant, Told, world};
 use proptest::prelude::*;
 use stablekey::api::*;
-use stablekey::engine::item::ObjectId;
-use stablekey::engine::plan::{Scope, outcome, plan};
-use stablekey::engine::world::{Inventory, View, World};
+use stablekey::engine::model::inventory::{Inventory, View, World};
+use stablekey::engine::model::item::ObjectId;
+use stablekey::engine::model::plan::Scope;
+use stablekey::engine::plan::{outcome, plan};
 use std::sync::Arc;
 
 /// A string of dice; fewer and smaller ones make simpler worlds.

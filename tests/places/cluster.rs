@@ -6,7 +6,7 @@ use crate::fixtures::TENANT;
 use crate::transitions::{By, goes_all_ways, is_released};
 use kube::config::Kubeconfig;
 use serde_json::Value;
-use stablekey::engine::item::Item;
+use stablekey::engine::model::item::Item;
 use stablekey::tenant::Place;
 use stablekey::tenant::approvals::Approvals;
 use stablekey::tenant::kubernetes::ClusterPlace;

@@ -3,9 +3,9 @@
 use crate::fixtures::*;
 use stablekey::api::*;
 use stablekey::apply::{Consent, Outcome, Report, Tenants, apply};
-use stablekey::engine::item::Item;
-use stablekey::engine::plan::{DefinitionFrom, Plan};
-use stablekey::engine::world::Inventory;
+use stablekey::engine::model::inventory::Inventory;
+use stablekey::engine::model::item::Item;
+use stablekey::engine::model::plan::{DefinitionFrom, Plan};
 use stablekey::tenant::approvals::{Approvals, Kept};
 use stablekey::tenant::{Place, PlaceError};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,10 +1,11 @@
 //! Objects and worlds to apply.
 
 use stablekey::api::*;
-use stablekey::engine::item::{Item, ObjectId};
-use stablekey::engine::plan::{Action, Plan, Scope, plan};
-use stablekey::engine::record::Writer;
-use stablekey::engine::world::{Inventory, Sync, TenantView, View, World};
+use stablekey::engine::model::inventory::{Inventory, Sync, TenantView, View, World};
+use stablekey::engine::model::item::{Item, ObjectId};
+use stablekey::engine::model::plan::{Action, Plan, Scope};
+use stablekey::engine::model::record::Writer;
+use stablekey::engine::plan::plan;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

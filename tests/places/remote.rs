@@ -5,10 +5,10 @@
 
 use crate::contract::Harness;
 use stablekey::api::*;
-use stablekey::engine::item::{Item, ObjectId};
-use stablekey::engine::plan::{Action, ActionKind, Change};
-use stablekey::engine::record::Record;
-use stablekey::engine::world::Inventory;
+use stablekey::engine::model::inventory::Inventory;
+use stablekey::engine::model::item::{Item, ObjectId};
+use stablekey::engine::model::plan::{Action, ActionKind, Change};
+use stablekey::engine::model::record::Record;
 use stablekey::tenant::approvals::{Approvals, Kept};
 use stablekey::tenant::{Place, PlaceError, Session, Snapshot};
 use std::collections::BTreeMap;

@@ -4,10 +4,11 @@
 use crate::contract::{Harness, live, run};
 use crate::fixtures::*;
 use stablekey::api::*;
-use stablekey::engine::field::Field;
-use stablekey::engine::item::Item;
-use stablekey::engine::plan::{ActionKind, Op, Plan, Scope, plan};
-use stablekey::engine::world::{Inventory, View, World};
+use stablekey::engine::model::field::Field;
+use stablekey::engine::model::inventory::{Inventory, View, World};
+use stablekey::engine::model::item::Item;
+use stablekey::engine::model::plan::{ActionKind, Op, Plan, Scope};
+use stablekey::engine::plan::plan;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

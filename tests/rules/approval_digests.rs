@@ -3,8 +3,8 @@
 
 use crate::fixtures::{Acts, Seen, Tenant, Told, path, world};
 use stablekey::api::*;
-use stablekey::engine::code::Code;
-use stablekey::engine::world::View;
+use stablekey::engine::model::code::Code;
+use stablekey::engine::model::inventory::View;
 use std::sync::Arc;
 
 const X: &str = "prod/Connection/crm";

@@ -2,8 +2,8 @@
 
 use crate::fixtures::world;
 use stablekey::api::*;
-use stablekey::engine::code::Code;
-use stablekey::engine::item::{Item, ObjectId};
+use stablekey::engine::model::code::Code;
+use stablekey::engine::model::item::{Item, ObjectId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

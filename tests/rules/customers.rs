@@ -2,7 +2,7 @@
 
 use crate::fixtures::{Tenant, Told, world};
 use stablekey::api::Credentials;
-use stablekey::engine::code::Code;
+use stablekey::engine::model::code::Code;
 
 fn prod(before: impl FnOnce(Tenant) -> Tenant, after: impl FnOnce(Tenant) -> Tenant) -> Told {
     let customers = |t: Tenant| t.place().customer("Acme", "crm").customer("Bolt", "crm").declares();

@@ -1,14 +1,16 @@
 //! Worlds that read as sentences, and plans that can be asked questions.
 
 use stablekey::api::*;
-use stablekey::engine::canonical;
-use stablekey::engine::code::Code;
-use stablekey::engine::field::Field;
-use stablekey::engine::item::{Item, ObjectId};
+use stablekey::engine::model::canonical;
+use stablekey::engine::model::code::Code;
+use stablekey::engine::model::field::Field;
+use stablekey::engine::model::finding::Finding;
+use stablekey::engine::model::inventory::{Inventory, Sync, TenantView, View, World};
+use stablekey::engine::model::item::{Item, ObjectId};
+use stablekey::engine::model::plan::{Action, ActionKind, FieldChange, Note, Op, Plan, Scope, Target};
+use stablekey::engine::model::record::{Record, Writer, Wrote};
 use stablekey::engine::narrowing::plan_narrowed;
-use stablekey::engine::plan::{self, Action, ActionKind, FieldChange, Finding, Note, Op, Plan, Scope, Target};
-use stablekey::engine::record::{Record, Writer, Wrote};
-use stablekey::engine::world::{Inventory, Sync, TenantView, View, World};
+use stablekey::engine::plan;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -175,7 +177,9 @@ impl Told {
     /// For what the words below cannot say.
     pub fn edit_live(&mut self, tenant: &str, edit: impl FnOnce(&mut Inventory)) {
         let view = &mut self.world.tenants.get_mut(tenant).unwrap().live;
-        let stablekey::engine::world::View::Read(inventory) = view else { panic!("{tenant} is unreachable") };
+        let stablekey::engine::model::inventory::View::Read(inventory) = view else {
+            panic!("{tenant} is unreachable")
+        };
         edit(Arc::make_mut(inventory));
     }
 

@@ -3,7 +3,7 @@
 use crate::fixtures::{Tenant, Told, world};
 use stablekey::api::*;
 use stablekey::engine::bindings::Bindings;
-use stablekey::engine::code::Code;
+use stablekey::engine::model::code::Code;
 use stablekey::engine::resolve::{Binding, Replacements};
 
 /// What a variable of an integration means in a tenant: a stable key, or `missing` and the like.

@@ -3,7 +3,7 @@
 
 use crate::fixtures::*;
 use stablekey::api::{ComponentRef, DeletionPolicy};
-use stablekey::engine::code::Code;
+use stablekey::engine::model::code::Code;
 use stablekey::render::{self, Invocation, Style};
 
 /// Never a value as JSON where words should stand.

@@ -3,8 +3,8 @@
 use crate::fixtures::{Tenant, Told, world};
 use stablekey::api::Drift;
 use stablekey::engine::closure::{Index, Seeds, plan_closure};
-use stablekey::engine::code::Code;
-use stablekey::engine::plan::Scope;
+use stablekey::engine::model::code::Code;
+use stablekey::engine::model::plan::Scope;
 
 fn tenants(names: &[&str]) -> Scope {
     Scope { tenants: names.iter().map(ToString::to_string).collect(), ..Scope::default() }
@@ -64,7 +64,7 @@ fn what_feeds_a_narrowed_plan_is_said() {
     w.plan_of(&tenants(&["eu"])).is_empty().exits(1).finding(Code::TenantUnreachable);
 }
 
-fn closure(w: &Told, integration: &str) -> stablekey::engine::plan::Plan {
+fn closure(w: &Told, integration: &str) -> stablekey::engine::model::plan::Plan {
     let seeds = Seeds { integrations: [integration.to_string()].into(), ..Seeds::default() };
     plan_closure(&w.world, &Index::of(&w.world), &seeds, &Scope::default())
 }

@@ -1,7 +1,7 @@
 //! "One bad resource holds back itself and what needs it, nothing else."
 
 use crate::fixtures::{Told, world};
-use stablekey::engine::code::Code;
+use stablekey::engine::model::code::Code;
 
 const X: &str = "prod/Connection/crm";
 const I: &str = "prod/Integration/i";

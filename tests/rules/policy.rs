@@ -2,7 +2,7 @@
 
 use crate::fixtures::{Told, world};
 use stablekey::api::*;
-use stablekey::engine::code::Code;
+use stablekey::engine::model::code::Code;
 
 const X: &str = "prod/Connection/crm";
 

@@ -4,7 +4,7 @@
 
 use crate::fixtures::{Tenant, Told, world};
 use stablekey::api::{Credentials, Drift};
-use stablekey::engine::code::Code;
+use stablekey::engine::model::code::Code;
 
 const A: &str = "https://a.example";
 const B: &str = "https://b.example";

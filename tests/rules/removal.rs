@@ -3,8 +3,8 @@
 
 use crate::fixtures::{Told, world};
 use stablekey::api::*;
-use stablekey::engine::code::Code;
-use stablekey::engine::world::View;
+use stablekey::engine::model::code::Code;
+use stablekey::engine::model::inventory::View;
 
 const X: &str = "eu/Connection/crm";
 const I: &str = "eu/Integration/i";

@@ -1,7 +1,7 @@
 //! "A suspended tenant is read, also as a source; nothing is written to it".
 
 use crate::fixtures::{Told, world};
-use stablekey::engine::code::Code;
+use stablekey::engine::model::code::Code;
 
 const X: &str = "eu/Connection/crm";
 const I: &str = "eu/Integration/i";

@@ -1,7 +1,7 @@
 //! "A tenant's source and each sync are writers."
 
 use crate::fixtures::{Told, world};
-use stablekey::engine::code::Code;
+use stablekey::engine::model::code::Code;
 
 const X: &str = "eu/Connection/crm";
 const I: &str = "eu/Integration/i";

@@ -8,7 +8,7 @@ use crate::report::{Figure, time};
 use crate::{Outcome, generate, measure};
 use serde_json::Value;
 use stablekey::api::{Input, IntegrationSpec, Kind, Object, Resource, Variable};
-use stablekey::engine::item::ObjectId;
+use stablekey::engine::model::item::ObjectId;
 use stablekey::tenant::kubernetes::Paths;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

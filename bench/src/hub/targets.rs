@@ -10,7 +10,7 @@ use crate::report::{Figure, time};
 use crate::{Outcome, generate};
 use serde_json::{Value, json};
 use stablekey::api::{Kind, Resource};
-use stablekey::engine::item::ObjectId;
+use stablekey::engine::model::item::ObjectId;
 use stablekey::tenant::kubernetes::{MANAGER, Paths};
 use stablekey_clusters::{Namespace, shared_all};
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,7 +6,7 @@ use crate::clusters::load::Load;
 use crate::{Outcome, generate};
 use serde_json::{Value, json};
 use stablekey::api::{Kind, Resource};
-use stablekey::engine::item::ObjectId;
+use stablekey::engine::model::item::ObjectId;
 use stablekey::tenant::kubernetes::{PAGE, Paths};
 use stablekey_clusters::audit::{Request, span};
 use stablekey_clusters::{Namespace, run_with_input, shared_all};

@@ -1,7 +1,7 @@
 //! What is to be looked at, in which order, and when. It is told the time, and keeps none.
 
 use crate::api::Kind;
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::time::Instant;

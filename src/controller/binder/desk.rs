@@ -16,7 +16,7 @@ use super::write::{Writer, Wrote};
 use crate::api::*;
 use crate::controller::pulse::Pulse;
 use crate::controller::readiness::Waiting;
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 use crate::tenant::PlaceError;
 use crate::tenant::kubernetes::watch::{Following, Told};
 use crate::tenant::kubernetes::{Live, News, Paths, Trouble};

@@ -1,7 +1,7 @@
 //! Warnings that wait a moment before they are events: what is not there may only be late, since each kind is watched
 //! for itself.
 
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;

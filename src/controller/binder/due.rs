@@ -5,7 +5,7 @@ use super::seen::Seen;
 use super::state::{Binder, Change, Live};
 use super::wanted::Use;
 use crate::api::*;
-use crate::engine::item::{Item, ObjectId};
+use crate::engine::model::item::{Item, ObjectId};
 use std::collections::BTreeSet;
 
 /// Objects that are to be looked at, connections first: what is found of them decides about the others.

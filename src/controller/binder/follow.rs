@@ -4,7 +4,7 @@ use super::definitions::ConfigMap;
 use super::fingerprint::Salt;
 use super::seen::Seen;
 use crate::api::{FOR, FOR_BINDING, FOR_CONNECTIONS, Kind, Object, TenantSpec};
-use crate::engine::item::Item;
+use crate::engine::model::item::Item;
 use crate::tenant::kubernetes::watch::{Follower, Following, Tell};
 use crate::tenant::kubernetes::{DEFINITION, Listing, Live, MOST, News, PAGE, Paths, Reading, Server, list};
 use serde_json::value::RawValue;

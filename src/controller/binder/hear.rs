@@ -10,7 +10,7 @@ use super::report;
 use super::seen::Seen;
 use super::state::{self, Change};
 use crate::api::Kind;
-use crate::engine::item::{Item, ObjectId};
+use crate::engine::model::item::{Item, ObjectId};
 use crate::tenant::kubernetes::watch::{SERVER, Told};
 use crate::tenant::kubernetes::{Live, News, is_after, live};
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 
 use super::definitions::named_by;
 use crate::api::*;
-use crate::engine::item::{Item, ObjectId};
+use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::near_miss::meant;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;

@@ -2,7 +2,7 @@
 
 use super::state::Binder;
 use crate::api::*;
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 use crate::engine::resolve::{Asker, Resolution, resolve_credentials_by, resolve_key, resolve_variable_by};
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use super::wanted::{Because, Use, WantedBinding};
 use super::write::{Deleted, There, Wrote};
 use crate::api::{Credentials, Kind};
 use crate::controller::events::{Importance, Transition};
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 use k8s_openapi::api::core::v1::ObjectReference;
 use std::collections::BTreeSet;
 use tokio::time::Instant;

@@ -7,7 +7,7 @@ use super::report::{self, Turn};
 use super::verdict::{ConnectionVerdict, CredentialsVerdict, IntegrationVerdict};
 use super::wanted::WantedBinding;
 use crate::api::*;
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;

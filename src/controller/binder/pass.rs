@@ -11,7 +11,7 @@ use super::write::{Deleted, There, Wrote, is_race, reason};
 use crate::api::Kind;
 use crate::controller::metrics::Outcome;
 use crate::controller::role::Role;
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 use crate::tenant::kubernetes::Trouble;
 use jiff::Timestamp;
 use std::time::Duration;

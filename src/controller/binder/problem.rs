@@ -1,7 +1,7 @@
 //! What is in the way, in the words of the checks, and the conditions that say so.
 
 use crate::api::Verdict;
-use crate::engine::code::Code;
+use crate::engine::model::code::Code;
 use std::fmt;
 
 /// The most problems that one message tells.

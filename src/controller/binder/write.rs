@@ -8,7 +8,7 @@ use super::leftovers::Origins;
 use super::seen::Seen;
 use super::wanted::{Because, How, WantedBinding};
 use crate::api::{FOR, FOR_CONNECTIONS, Kind};
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 use crate::secret::SecretBytes;
 use crate::tenant::kubernetes::{Ask, Paths, Trouble, segment, to_bytes};
 use serde::Deserialize;

@@ -2,8 +2,8 @@
 
 use crate::api::Kind;
 use crate::engine::closure::Seeds;
-use crate::engine::item::{Item, ObjectId};
-use crate::engine::plan::ActionKind;
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::plan::ActionKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;

@@ -3,9 +3,9 @@
 
 use crate::api::{API_VERSION, ApprovalStatus, Kind, SyncMode};
 use crate::apply::covered;
-use crate::engine::item::ObjectId;
-use crate::engine::plan::{Plan, Target};
-use crate::engine::record::Writer;
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::{Plan, Target};
+use crate::engine::model::record::Writer;
 use crate::tenant::PlaceError;
 use crate::tenant::approvals::{Approvals, Kept};
 use crate::tenant::kubernetes::{Ask, Doing, Paths, Server, of_place, to_bytes};

@@ -2,7 +2,7 @@
 
 use crate::api::{Kubeconfig, Object, Place, SecretKeyRef, TenantSpec};
 use crate::controller::readiness::Waiting;
-use crate::engine::world::View;
+use crate::engine::model::inventory::View;
 use crate::tenant::clusters::spec_with_own;
 use crate::tenant::kubernetes::watch::{self, CUSTOMERS, FOLLOWED, Follower, SERVER, Told};
 use crate::tenant::kubernetes::{Due, Heard, MOST, Mirror, Paths, Server};

@@ -1,6 +1,6 @@
 //! The volume guard, summed over passes: many small passes cannot do what one large one may not.
 
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;

@@ -6,7 +6,7 @@ use super::places::Met;
 use super::statuses::{self, requested_at};
 use crate::api::*;
 use crate::engine::closure::Index;
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 use crate::tenant::PlaceError;
 use crate::tenant::kubernetes::watch::Told;
 use crate::tenant::kubernetes::{Due, Heard, Live, News, live};

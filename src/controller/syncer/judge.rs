@@ -3,10 +3,11 @@
 use super::approvals::Given;
 use super::pass::Failure;
 use crate::api::{ReceiptStatus, SyncMode, TargetCounts, TargetStatus, Verdict, WaitingPlanStatus};
-use crate::engine::code::{Code, Severity};
-use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, ActionKind, Finding, Note, State, Target};
-use crate::engine::record::Writer;
+use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::finding::Finding;
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::{Action, ActionKind, Note, State, Target};
+use crate::engine::model::record::Writer;
 use crate::render::Hub;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,9 +2,9 @@
 //! is left out.
 
 use crate::api::{Kind, Variable, names};
-use crate::engine::code::Code;
-use crate::engine::item::{Item, ObjectId};
-use crate::engine::plan::{Action, Plan, Target};
+use crate::engine::model::code::Code;
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::plan::{Action, Plan, Target};
 use std::collections::BTreeSet;
 
 /// Leaves out of a target what `leaves` says, and what rests on it: what is left out.

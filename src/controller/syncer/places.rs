@@ -4,7 +4,7 @@ use super::super::context::Context;
 use super::followed::{Followed, Refusal, Whereabouts, whereabouts};
 use super::kubeconfig::{self, KubeconfigSecret, fingerprint};
 use crate::api::{Object, SecretKeyRef, TenantSpec};
-use crate::engine::world::View;
+use crate::engine::model::inventory::View;
 use crate::secret::Secret;
 use crate::tenant::kubernetes::kubeconfig::{TokenExpiry, expiry_of_token};
 use crate::tenant::kubernetes::watch::{self, Follower, Following, Room, Tell, Told};

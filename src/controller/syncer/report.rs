@@ -3,7 +3,7 @@
 use super::super::context::Context;
 use super::super::events::{Importance, Transition, reference};
 use crate::api::{API_VERSION, Condition, Kind};
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 use crate::tenant::kubernetes::{Ask, Paths, Trouble, to_bytes};
 use serde::Serialize;
 use serde_json::json;

@@ -4,8 +4,8 @@
 use super::super::context::Context;
 use super::pass::Syncs;
 use crate::api::{API_VERSION, Kind, WaitingPlanStatus};
-use crate::engine::plan::{Plan, Target};
-use crate::engine::record::Writer;
+use crate::engine::model::plan::{Plan, Target};
+use crate::engine::model::record::Writer;
 use crate::render::waiting_plan::{self, Packed};
 use crate::render::{Hub, Invocation};
 use crate::tenant::kubernetes::{Ask, PLAN, PLAN_KEY, Paths, Trouble, to_bytes};

@@ -3,10 +3,10 @@
 
 use super::Tenant;
 use crate::api::*;
-use crate::engine::code::{Code, Severity};
-use crate::engine::item::ObjectId;
+use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::finding::Finding;
+use crate::engine::model::item::ObjectId;
 use crate::engine::near_miss::meant;
-use crate::engine::plan::Finding;
 
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     let of_one_integration = tenant.bindings.rows.chunk_by(|a, b| a.integration == b.integration);

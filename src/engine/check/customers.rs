@@ -2,9 +2,9 @@
 
 use super::Tenant;
 use crate::api::*;
-use crate::engine::code::Code;
-use crate::engine::item::ObjectId;
-use crate::engine::plan::Finding;
+use crate::engine::model::code::Code;
+use crate::engine::model::finding::Finding;
+use crate::engine::model::item::ObjectId;
 use crate::engine::resolve::{Binding, resolve_credentials};
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
         let required = type_.into_iter().flat_map(|t| &t.inputs).filter(|(input, known)| {
             known.is_required()
                 && connection.spec.inputs.get(*input).is_some_and(Input::is_per_customer)
-                && !crate::engine::world::is_given(credentials.spec.inputs.get(*input))
+                && !crate::engine::model::inventory::is_given(credentials.spec.inputs.get(*input))
         });
         for (input, _) in required {
             let text = format!("{} needs input {input} of each customer", connection.spec.stable_key);

@@ -2,12 +2,12 @@
 //! of another app or account; SK0159: an integration of another title. What a sync brought is its source's.
 
 use crate::api::*;
-use crate::engine::code::Code;
-use crate::engine::item::ObjectId;
+use crate::engine::model::code::Code;
+use crate::engine::model::finding::Finding;
+use crate::engine::model::inventory::{Inventory, Sync};
+use crate::engine::model::item::ObjectId;
 use crate::engine::overrides::Here;
-use crate::engine::parallel;
-use crate::engine::plan::Finding;
-use crate::engine::world::{Inventory, Sync};
+use crate::parallel;
 use std::collections::BTreeMap;
 
 pub(super) fn check(tenants: &[(&str, &Inventory)]) -> Vec<Finding> {

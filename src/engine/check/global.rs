@@ -3,9 +3,9 @@
 
 use super::Tenant;
 use crate::api::*;
-use crate::engine::code::Code;
-use crate::engine::item::ObjectId;
-use crate::engine::plan::Finding;
+use crate::engine::model::code::Code;
+use crate::engine::model::finding::Finding;
+use crate::engine::model::item::ObjectId;
 
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     let global = |c: &ConnectionSpec| c.credentials == Credentials::OrganizationGlobal;

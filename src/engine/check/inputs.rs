@@ -2,10 +2,10 @@
 
 use super::Tenant;
 use crate::api::*;
-use crate::engine::code::Code;
-use crate::engine::item::ObjectId;
-use crate::engine::plan::Finding;
-use crate::engine::world::{Inventory, missing_inputs};
+use crate::engine::model::code::Code;
+use crate::engine::model::finding::Finding;
+use crate::engine::model::inventory::{Inventory, missing_inputs};
+use crate::engine::model::item::ObjectId;
 
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     for (name, connection) in &tenant.inventory.connections {

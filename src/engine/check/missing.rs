@@ -2,12 +2,12 @@
 
 use super::Tenant;
 use crate::api::*;
-use crate::engine::code::Code;
-use crate::engine::item::ObjectId;
+use crate::engine::model::code::Code;
+use crate::engine::model::finding::Finding;
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::ObjectId;
 use crate::engine::near_miss::{is_same_folded, meant, near_misses};
-use crate::engine::plan::Finding;
 use crate::engine::resolve::{Binding, WhyNot};
-use crate::engine::world::Inventory;
 
 /// What the tenants have: what a missing connection would have to be.
 #[derive(Debug, Default)]

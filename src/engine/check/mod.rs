@@ -12,12 +12,12 @@ mod replaces;
 mod secrets;
 
 use super::bindings::Bindings;
-use super::parallel;
-use super::plan::Finding;
+use super::model::finding::Finding;
+use super::model::inventory::{Inventory, Sync, World};
 use super::resolve::Replacements;
-use super::world::{Inventory, Sync, World};
+use crate::parallel;
 
-pub use crate::engine::world::missing_inputs;
+pub use crate::engine::model::inventory::missing_inputs;
 pub use missing::{Elsewhere, how_to_mend_missing};
 pub use names::surely_wrong;
 pub use secrets::{secret_literals, unread_type};

@@ -2,9 +2,9 @@
 
 use super::{Tenant, missing_inputs};
 use crate::api::*;
-use crate::engine::code::Code;
-use crate::engine::item::ObjectId;
-use crate::engine::plan::Finding;
+use crate::engine::model::code::Code;
+use crate::engine::model::finding::Finding;
+use crate::engine::model::item::ObjectId;
 use crate::engine::resolve::{WhyNot, resolve_credentials};
 use std::collections::{BTreeMap, BTreeSet};
 

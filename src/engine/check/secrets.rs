@@ -3,10 +3,10 @@
 
 use super::Tenant;
 use crate::api::*;
-use crate::engine::code::Code;
-use crate::engine::item::{Item, ObjectId};
-use crate::engine::plan::Finding;
-use crate::engine::world::Inventory;
+use crate::engine::model::code::Code;
+use crate::engine::model::finding::Finding;
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::{Item, ObjectId};
 
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     let typed = tenant.inventory.items().filter(|_| !tenant.inventory.components.is_empty());

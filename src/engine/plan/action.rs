@@ -3,19 +3,19 @@
 
 use super::digest;
 use super::input::whose_policy;
-use super::model::*;
 use super::tenant::{Draft, overridden};
 use super::{customers, redirects};
 use crate::api::*;
-use crate::engine::canonical::Json;
 use crate::engine::check::missing_inputs;
-use crate::engine::code::Code;
 use crate::engine::diff::{self, Declaration, Drifted, Held, Overridden};
-use crate::engine::field::FieldKind;
-use crate::engine::item::{Item, ObjectId};
-use crate::engine::record::Writer;
+use crate::engine::model::canonical::Json;
+use crate::engine::model::code::Code;
+use crate::engine::model::field::FieldKind;
+use crate::engine::model::inventory::ReadOnly;
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::plan::*;
+use crate::engine::model::record::Writer;
 use crate::engine::resolve::{Replacements, resolve_variable};
-use crate::engine::world::ReadOnly;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -140,7 +140,7 @@ impl Draft<'_> {
         let overrides = overrides(&changes, declarations);
         let mut action = Action {
             id: input.action_id(id),
-            digest: crate::engine::canonical::Digest::of(&[]),
+            digest: crate::engine::model::canonical::Digest::of(&[]),
             action: kind,
             writers: fields.writers,
             reason: reason(kind, fields.corrects, &changes, declarations, &overrides, input.tenant),

@@ -4,16 +4,17 @@
 use super::tenant::{BoundVariables, Draft};
 use crate::api::*;
 use crate::engine::check;
-use crate::engine::code::{Code, Severity};
 use crate::engine::delivery::NotDelivered;
 use crate::engine::diff::Declaration;
-use crate::engine::field::{Field, FieldKind};
-use crate::engine::item::{Item, ObjectId};
-use crate::engine::plan::{Finding, Note};
+use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::field::{Field, FieldKind};
+use crate::engine::model::finding::Finding;
+use crate::engine::model::inventory::{Inventory, World};
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::plan::Note;
+use crate::engine::model::record::Writer;
 use crate::engine::promote::Meaning;
-use crate::engine::record::Writer;
 use crate::engine::resolve::{Asker, Binding, Replacements, resolve_key, resolve_variable};
-use crate::engine::world::{Inventory, World};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

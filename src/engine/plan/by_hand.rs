@@ -1,14 +1,14 @@
 //! What a person must do by hand: secrets to supply, consents to give.
 
-use super::model::*;
 use crate::api::*;
 use crate::engine::bindings::Bindings;
-use crate::engine::canonical::Json;
-use crate::engine::code::Code;
-use crate::engine::field::FieldKind;
-use crate::engine::item::{Item, ObjectId};
+use crate::engine::model::canonical::Json;
+use crate::engine::model::code::Code;
+use crate::engine::model::field::FieldKind;
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::plan::*;
 use crate::engine::resolve::Replacements;
-use crate::engine::world::Inventory;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who supplies Secrets.

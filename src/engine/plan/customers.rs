@@ -1,12 +1,12 @@
 //! Marks actions after which customers must sign in, or supply their values, again: with the count.
 
-use super::model::*;
 use super::senders::strictest;
 use super::tenant::Draft;
 use crate::api::*;
-use crate::engine::code::Code;
+use crate::engine::model::code::Code;
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::plan::*;
 use crate::engine::redirect::{inputs_of, is_same};
-use crate::engine::world::Inventory;
 use std::collections::{BTreeSet, HashMap};
 
 /// Customers, by the key that they gave their credentials for.

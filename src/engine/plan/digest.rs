@@ -1,10 +1,11 @@
 //! Digests: what an approval covers.
 
-use super::model::*;
-use crate::engine::canonical::{self, Digest, Json};
-use crate::engine::field::{Field, FieldKind};
-use crate::engine::item::Item;
-use crate::engine::record::Record;
+use crate::engine::model::canonical;
+use crate::engine::model::canonical::{Digest, Json};
+use crate::engine::model::field::{Field, FieldKind};
+use crate::engine::model::item::Item;
+use crate::engine::model::plan::*;
+use crate::engine::model::record::Record;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

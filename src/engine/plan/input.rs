@@ -5,10 +5,10 @@ use super::removal::LetGo;
 use crate::api::{ConnectionMode, Kind, Place, TenantSpec, TenantSyncSpec};
 use crate::engine::check;
 use crate::engine::diff::{Declaration, Standing};
-use crate::engine::item::ObjectId;
+use crate::engine::model::inventory::{Inventory, Misnamed, Sync, TenantView, View, World};
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::record::Writer;
 use crate::engine::promote::{Promotion, SourceBinding};
-use crate::engine::record::Writer;
-use crate::engine::world::{Inventory, Misnamed, Sync, TenantView, View, World};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

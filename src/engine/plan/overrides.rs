@@ -1,13 +1,13 @@
 //! SK0122, SK0148: overrides that match nothing, each at its line, with what was probably meant. Such a sync writes
 //! nothing to the tenant: without the override it would bind or send to what was not meant.
 
-use super::model::Finding;
 use super::reading::Reading;
 use crate::api::*;
-use crate::engine::code::Code;
+use crate::engine::model::code::Code;
+use crate::engine::model::finding::Finding;
+use crate::engine::model::inventory::{Inventory, Sync, World};
 use crate::engine::near_miss::meant;
 use crate::engine::promote::Promotion;
-use crate::engine::world::{Inventory, Sync, World};
 use std::collections::BTreeSet;
 
 /// What is wrong with the overrides of a sync for one of its targets.

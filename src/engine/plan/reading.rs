@@ -1,11 +1,11 @@
 //! How well tenants were read: what cannot be known, and what is said of it.
 
 use super::blocked::not_delivered;
-use super::model::Finding;
 use crate::api::{Definition, Kind, TenantSpec};
-use crate::engine::code::Code;
-use crate::engine::item::ObjectId;
-use crate::engine::world::{TenantView, View};
+use crate::engine::model::code::Code;
+use crate::engine::model::finding::Finding;
+use crate::engine::model::inventory::{TenantView, View};
+use crate::engine::model::item::ObjectId;
 use std::collections::BTreeSet;
 
 /// What of something that was read cannot be known: a silence there says nothing.

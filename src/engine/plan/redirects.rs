@@ -2,20 +2,20 @@
 //! before, by whatever path. What was sent where before is known from what is live and what is recorded.
 
 use super::digest;
-use super::model::*;
 use super::senders::{SecretKey, Sender, Side, goes_to, is_own_host, named_by, strictest};
 use super::sent_before::{At, Sending, SentBefore, is_written, made_again, remembered, sent_there, unrecorded};
 use super::tenant::Draft;
 use crate::api::*;
-use crate::engine::canonical::FieldHash;
-use crate::engine::code::Code;
-use crate::engine::field::FieldValue;
-use crate::engine::item::{Item, ObjectId};
-use crate::engine::record::Record;
+use crate::engine::model::canonical::FieldHash;
+use crate::engine::model::code::Code;
+use crate::engine::model::field::FieldValue;
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::plan::*;
+use crate::engine::model::record::Record;
 use crate::engine::redirect::{
     EACH_CUSTOMERS, Inputs, Strictest, inputs_of, keys_of, listed, new_hosts, overlaid, with_test,
 };
-use crate::engine::world::Inventory;
 use serde_json::Value;
 use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};

@@ -1,17 +1,17 @@
 //! Removal: an object goes only where its writer prunes, the tenant allows it, we made it, nobody changed
 //! it since, and nothing uses it.
 
-use super::model::*;
 use super::tenant::Draft;
 use super::{digest, redirects, senders, sent_before};
 use crate::api::*;
 use crate::engine::bindings::Bindings;
-use crate::engine::canonical::Digest;
-use crate::engine::code::Code;
 use crate::engine::diff::Standing;
-use crate::engine::field::{Field, FieldKind};
-use crate::engine::item::{Item, ObjectId};
-use crate::engine::record::{Record, Writer};
+use crate::engine::model::canonical::Digest;
+use crate::engine::model::code::Code;
+use crate::engine::model::field::{Field, FieldKind};
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::plan::*;
+use crate::engine::model::record::{Record, Writer};
 use crate::engine::resolve::{Replacements, resolve_credentials};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -3,10 +3,10 @@
 
 use super::tenant::Draft;
 use crate::api::*;
-use crate::engine::field::{Field, FieldKind};
-use crate::engine::item::{Item, ObjectId};
+use crate::engine::model::field::{Field, FieldKind};
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::redirect::{Inputs, Strictest, inputs_of, overlaid, with_test};
-use crate::engine::world::Inventory;
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;

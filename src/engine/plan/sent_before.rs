@@ -4,12 +4,12 @@
 use super::senders::{Sender, Side};
 use super::tenant::Draft;
 use crate::api::*;
-use crate::engine::canonical::FieldHash;
-use crate::engine::field::{Field, FieldKind, FieldValue};
-use crate::engine::item::Item;
-use crate::engine::record::{Record, Wrote};
+use crate::engine::model::canonical::FieldHash;
+use crate::engine::model::field::{Field, FieldKind, FieldValue};
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::Item;
+use crate::engine::model::record::{Record, Wrote};
 use crate::engine::redirect::{Inputs, Strictest, listed};
-use crate::engine::world::Inventory;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Why what is made again needs approval where nothing says more.

@@ -1,22 +1,23 @@
 //! The plan of one tenant: every declared object against what is there.
 
 use super::input::{Input, with_what_the_source_cannot_say};
-use super::model::*;
 use super::reading::Reading;
 use super::{by_hand, customers, digest, redirects, removal};
 use crate::api::*;
 use crate::engine::bindings::{Bindings, affected};
-use crate::engine::canonical::{Digest, Json};
 use crate::engine::check;
-use crate::engine::code::Code;
 use crate::engine::diff::{self, Declaration, Difference, Extent, Sides, Standing};
-use crate::engine::field::{Field, FieldKind, FieldValue};
 use crate::engine::hashes::Hashes;
-use crate::engine::item::{Item, ObjectId};
-use crate::engine::parallel;
-use crate::engine::record::{Writer, Wrote};
+use crate::engine::model::canonical::{Digest, Json};
+use crate::engine::model::code::Code;
+use crate::engine::model::field::{Field, FieldKind, FieldValue};
+use crate::engine::model::finding::{At, Finding};
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::plan::*;
+use crate::engine::model::record::{Writer, Wrote};
 use crate::engine::resolve::Replacements;
-use crate::engine::world::Inventory;
+use crate::parallel;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

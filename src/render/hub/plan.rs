@@ -1,7 +1,7 @@
 //! The plans that wait in a hub, as text, Markdown and one document of schema `stablekey.dev/plan/v1`.
 
 use super::{HubPart, SyncerSign, exit_of, first, worst};
-use crate::engine::plan::PLAN_SCHEMA;
+use crate::engine::model::plan::PLAN_SCHEMA;
 use crate::render::markdown::{command as command_block, escape as md};
 use crate::render::page::{Page, plain};
 use crate::render::style::Style;

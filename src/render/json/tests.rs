@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::api::*;
-use crate::engine::canonical::{Digest, Json};
-use crate::engine::field::{Field, FieldKind, FieldValue};
-use crate::engine::item::ObjectId;
-use crate::engine::plan::{ActionKind, At, FieldChange, Note, Op, Plan, Scope};
-use crate::engine::record::Writer;
+use crate::engine::model::canonical::{Digest, Json};
+use crate::engine::model::field::{Field, FieldKind, FieldValue};
+use crate::engine::model::finding::At;
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::{ActionKind, FieldChange, Note, Op, Plan, Scope};
+use crate::engine::model::record::Writer;
 use crate::render::sample;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -78,7 +79,7 @@ fn every_form() -> Plan {
         ]);
     }
     for kind in [ActionKind::Create, ActionKind::Update, ActionKind::Adopt, ActionKind::Delete] {
-        target.actions.push(crate::engine::plan::Action { action: kind, ..action.clone() });
+        target.actions.push(crate::engine::model::plan::Action { action: kind, ..action.clone() });
     }
     for writer in ["source", "adopt", "promote/us-prod"] {
         target.digests.insert(writer.into(), Digest::of(b"x"));
@@ -123,7 +124,7 @@ fn every_form() -> Plan {
     plan
 }
 
-use crate::engine::item::Item;
+use crate::engine::model::item::Item;
 
 #[test]
 fn the_schema_holds_every_plan() {

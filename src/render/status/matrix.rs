@@ -2,11 +2,12 @@
 
 use crate::api::*;
 use crate::engine::check::missing_inputs;
-use crate::engine::code::Code;
-use crate::engine::item::ObjectId;
+use crate::engine::model::code::Code;
+use crate::engine::model::finding::Finding;
+use crate::engine::model::inventory::{Inventory, World};
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::Plan;
 use crate::engine::near_miss::near_misses;
-use crate::engine::plan::{Finding, Plan};
-use crate::engine::world::{Inventory, World};
 use crate::render::binding::{self, BindingState, ComponentBrief, Scene};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,10 +11,12 @@ use super::escape::and;
 use super::plan_text::passed_over;
 use super::ranked::{self, Ranked};
 use super::tally::Tally;
-use crate::engine::code::Severity;
-use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, Finding, Note, Plan, Scope, SecretNeed, State, by_hand, outcome};
-use crate::engine::world::World;
+use crate::engine::model::code::Severity;
+use crate::engine::model::finding::Finding;
+use crate::engine::model::inventory::World;
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::{Action, Note, Plan, Scope, SecretNeed, State};
+use crate::engine::plan::{by_hand, outcome};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::api::*;
-use crate::engine::plan::{Finding, Note};
-use crate::engine::world::World;
+use crate::engine::model::finding::Finding;
+use crate::engine::model::inventory::World;
+use crate::engine::model::plan::Note;
 use proptest::prelude::*;
 use std::sync::Arc;
 

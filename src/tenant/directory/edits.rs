@@ -1,11 +1,11 @@
 //! What an action means for the lines of its file.
 
 use crate::api::{Definition, IntegrationSpec, Kind, Object, Resource};
-use crate::engine::canonical::Json;
-use crate::engine::field::FieldKind;
-use crate::engine::item::{Item, ObjectId};
-use crate::engine::plan::{Action, ActionKind, FieldChange, Op};
-use crate::engine::world::Inventory;
+use crate::engine::model::canonical::Json;
+use crate::engine::model::field::FieldKind;
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::plan::{Action, ActionKind, FieldChange, Op};
 use crate::manifest::{self, Edit, EditError, Origin, Rewrite, SourceFile, What};
 use crate::tenant::gather::beside;
 use serde_json::{Value, json};

@@ -4,9 +4,9 @@
 use super::session::{Bytes, DirectorySession};
 use super::staging::Seen;
 use crate::api::{Definition, Kind};
-use crate::engine::field::FieldKind;
-use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, ActionKind, Op};
+use crate::engine::model::field::FieldKind;
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::{Action, ActionKind, Op};
 use crate::io_error;
 use crate::manifest::kustomization::{
     Changes, Defined, NAMES, REFERENCES, REFERENCES_TEXT, Wanted, definition_name, keep, listed,

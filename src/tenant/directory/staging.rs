@@ -2,7 +2,7 @@
 //! each is old or new whatever happens.
 
 use super::DirectoryPlace;
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 use crate::tenant::{PlaceError, disk};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;

@@ -1,6 +1,6 @@
 //! The record as the annotation `stablekey.dev/wrote`: what the lock file's line says, as JSON.
 
-use crate::engine::record::Record;
+use crate::engine::model::record::Record;
 use serde_json::{Map, Value, json};
 
 /// The annotation's text.

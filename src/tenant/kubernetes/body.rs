@@ -4,10 +4,10 @@
 use super::annotation;
 use super::live::Version;
 use crate::api::*;
-use crate::engine::field::{Field, FieldKind};
-use crate::engine::item::Item;
-use crate::engine::plan::{FieldChange, Op};
-use crate::engine::record::Record;
+use crate::engine::model::field::{Field, FieldKind};
+use crate::engine::model::item::Item;
+use crate::engine::model::plan::{FieldChange, Op};
+use crate::engine::model::record::Record;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
@@ -134,9 +134,9 @@ pub fn to_bytes(body: &Value) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::canonical::FieldHash;
-    use crate::engine::record::{Writer, Wrote};
-    use crate::engine::world::Holders;
+    use crate::engine::model::canonical::FieldHash;
+    use crate::engine::model::inventory::Holders;
+    use crate::engine::model::record::{Writer, Wrote};
     use std::sync::Arc;
 
     fn connection() -> Item {

@@ -11,7 +11,7 @@ use super::role::{approver_role, hub_role};
 use super::server::{Ask, Server, Trouble};
 use super::trouble::{Doing, of_place};
 use crate::api::*;
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 use crate::tenant::PlaceError;
 use crate::tenant::sync_rules::approved_digests;
 use http::{Method, StatusCode};

@@ -2,8 +2,8 @@
 
 use super::MANAGER;
 use crate::api::WROTE;
-use crate::engine::field::Field;
-use crate::engine::world::Holders;
+use crate::engine::model::field::Field;
+use crate::engine::model::inventory::Holders;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -111,7 +111,7 @@ fn at<'v>(fields: &'v Value, path: &[&str]) -> Option<&'v Value> {
 /// The fields of ours that a `fieldsV1` names.
 fn fields(fields: &Value) -> Vec<Field<'static>> {
     let mut out = Vec::new();
-    for kind in crate::engine::field::FieldKind::ALL {
+    for kind in crate::engine::model::field::FieldKind::ALL {
         let (path, named) = Field::of(kind).document_place();
         let Some(found) = at(fields, &path) else { continue };
         if !named {
@@ -137,7 +137,7 @@ fn name(key: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::field::FieldKind;
+    use crate::engine::model::field::FieldKind;
     use serde_json::json;
 
     fn managed(entries: &Value) -> Managed {

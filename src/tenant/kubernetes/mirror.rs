@@ -7,9 +7,9 @@ use super::list::Contents;
 use super::live::{Live, Version, is_after};
 use super::pages::MOST;
 use crate::api::*;
-use crate::engine::item::{Item, ObjectId};
-use crate::engine::record::Record;
-use crate::engine::world::{Holders, Inventory, Ready};
+use crate::engine::model::inventory::{Holders, Inventory, Ready};
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::record::Record;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 

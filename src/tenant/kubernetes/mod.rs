@@ -35,9 +35,9 @@ pub use server::{Ask, Credentials, Guard, IN_FLIGHT, Lines, Observer, Refused, S
 pub use trouble::{Doing, of_place};
 
 use super::{Place, PlaceError, Session, Snapshot};
-use crate::engine::item::ObjectId;
-use crate::engine::plan::{Action, Change};
-use crate::engine::world::Inventory;
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::{Action, Change};
 use list::Contents;
 use session::ClusterSession;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! The paths of an API server that a tenant's resources have.
 
 use crate::api::{API_VERSION, Kind};
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 
 /// Every namespace.
 pub const ALL_NAMESPACES: &str = "/api/v1/namespaces";

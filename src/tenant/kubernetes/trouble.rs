@@ -3,7 +3,7 @@
 use super::paths::Paths;
 use super::role::role;
 use super::server::{Refused, Server, Trouble};
-use crate::engine::item::ObjectId;
+use crate::engine::model::item::ObjectId;
 use crate::tenant::PlaceError;
 use http::StatusCode;
 

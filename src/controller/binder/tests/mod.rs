@@ -13,8 +13,8 @@ mod secrets;
 
 use super::*;
 use crate::api::*;
-use crate::engine::item::{Item, ObjectId};
-use crate::engine::record::Record;
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::record::Record;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;

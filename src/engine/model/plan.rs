@@ -1,11 +1,11 @@
 //! The plan: what it consists of, and its JSON form (schema `stablekey.dev/plan/v1`).
 
 use crate::api::Kind;
-use crate::engine::canonical::{Digest, FieldHash, Json};
-use crate::engine::code::{Code, Severity};
-use crate::engine::field::Field;
-use crate::engine::item::{Item, ObjectId};
-use crate::engine::record::{Record, Writer};
+use crate::engine::model::canonical::{Digest, FieldHash, Json};
+use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::field::Field;
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::record::{Record, Writer};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -297,24 +297,6 @@ pub struct Approval {
     pub why: String,
 }
 
-/// A place in a file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct At {
-    /// The file, as people name it.
-    pub file: String,
-    /// From 1; 0 where the whole file is meant.
-    pub line: u32,
-}
-
-impl std::fmt::Display for At {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.line {
-            0 => f.write_str(&self.file),
-            line => write!(f, "{}:{line}", self.file),
-        }
-    }
-}
-
 /// What is not an action, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "note", rename_all = "camelCase")]
@@ -465,81 +447,6 @@ impl Note {
             | Note::Overridden { object, .. }
             | Note::Drift { object, .. }
             | Note::ByHand { object, .. } => object,
-        }
-    }
-}
-
-/// What a check says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// Which check.
-    pub code: Code,
-    /// How bad it is.
-    pub severity: Severity,
-    /// In which tenant; absent: of the whole.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tenant: Option<String>,
-    /// Of which object: `Kind/name`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub object: Option<ObjectId>,
-    /// What is wrong.
-    pub text: String,
-    /// What would mend it.
-    pub mend: String,
-    /// The part of the object that it is about; empty: the object.
-    #[serde(skip)]
-    pub path: Vec<String>,
-    /// Where a person would look for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub at: Option<At>,
-}
-
-impl Finding {
-    /// The same, of a part of the object.
-    pub fn at_path(self, path: &[&str]) -> Self {
-        Finding { path: path.iter().map(ToString::to_string).collect(), ..self }
-    }
-
-    /// The same, as bad as this.
-    pub fn of_severity(self, severity: Severity) -> Self {
-        Finding { severity, ..self }
-    }
-
-    /// What a check says of an object.
-    pub fn of(code: Code, tenant: &str, object: ObjectId, text: impl Into<String>, mend: impl Into<String>) -> Self {
-        Finding {
-            code,
-            severity: code.severity(),
-            tenant: Some(tenant.to_string()),
-            object: Some(object),
-            text: text.into(),
-            mend: mend.into(),
-            path: Vec::new(),
-            at: None,
-        }
-    }
-
-    /// What a check says of a sync.
-    pub fn of_sync(
-        code: Code,
-        writer: &Writer,
-        tenant: Option<&str>,
-        text: impl Into<String>,
-        mend: impl Into<String>,
-    ) -> Self {
-        let object = match writer {
-            Writer::Sync(name) => Some(ObjectId::new(Kind::TenantSync, name)),
-            _ => None,
-        };
-        Finding {
-            code,
-            severity: code.severity(),
-            tenant: tenant.map(str::to_string),
-            object,
-            text: text.into(),
-            mend: mend.into(),
-            path: Vec::new(),
-            at: None,
         }
     }
 }

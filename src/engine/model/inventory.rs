@@ -2,7 +2,7 @@
 
 use super::field::Field;
 use super::item::{Item, ObjectId};
-use super::near_miss;
+use crate::engine::near_miss;
 use super::record::{Record, Writer};
 use crate::api::*;
 use std::collections::{BTreeMap, BTreeSet};

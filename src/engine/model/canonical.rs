@@ -80,7 +80,7 @@ pub struct Json(Box<str>);
 
 impl Json {
     /// A value, of which `write` writes the canonical text.
-    pub(super) fn written(write: impl FnOnce(&mut String)) -> Self {
+    pub(in crate::engine) fn written(write: impl FnOnce(&mut String)) -> Self {
         let mut text = String::new();
         write(&mut text);
         Json(text.into())
