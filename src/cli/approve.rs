@@ -7,7 +7,7 @@ use super::output::Output;
 use crate::render::Hub;
 use crate::render::hub::{HubPart, HubPlan, SyncerSign, exit_of, worst};
 use crate::tenant::hub::HubAddress;
-use crate::tenant::kubernetes::hub::{HubSync, NotSet, SyncerLease};
+use crate::tenant::cluster::hub::{HubSync, NotSet, SyncerLease};
 use crate::text;
 use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};

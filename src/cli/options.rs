@@ -6,7 +6,7 @@ use crate::engine::model::plan::Scope;
 use crate::engine::near_miss::near_misses;
 use crate::manifest::{is_manifest, read_file};
 use crate::render::Invocation;
-use crate::tenant::kubernetes::connect::Servers;
+use crate::kubernetes::connect::Servers;
 use crate::tenant::project::{Given, Project, open};
 use crate::tenant::sources;
 use clap::Args;

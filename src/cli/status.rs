@@ -7,7 +7,7 @@ use super::{Failure, planning};
 use crate::render::hub::{HubStatus, HubSyncStatus, HubTenantStatus};
 use crate::render::{self, Layout};
 use crate::tenant::hub::HubAddress;
-use crate::tenant::kubernetes::hub::HubTenant;
+use crate::tenant::cluster::hub::HubTenant;
 use clap::Args;
 
 /// Every tenant at a glance: the page one opens in the morning

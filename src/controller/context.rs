@@ -8,8 +8,9 @@ use super::pulse::Pulses;
 use super::readiness::Readiness;
 use super::role::Role;
 use super::stop::Stop;
-use crate::tenant::kubernetes::connect::Servers;
-use crate::tenant::kubernetes::{Server, Turns};
+use crate::kubernetes::connect::Servers;
+use crate::kubernetes::budget::Turns;
+use crate::kubernetes::client::Server;
 use std::sync::Arc;
 use std::time::Duration;
 

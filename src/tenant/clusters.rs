@@ -2,8 +2,8 @@
 //! in its own namespace allows.
 
 use super::Snapshot;
-use super::kubernetes::ClusterPlace;
-use super::kubernetes::connect::Servers;
+use super::cluster::ClusterPlace;
+use crate::kubernetes::connect::Servers;
 use super::{Place as _, TenantPlace};
 use crate::api::*;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! A tenant's folder as a cluster takes it: each object as it is, and each definition in a ConfigMap of its own,
 //! before the Integration that names it.
 
-use super::kubernetes::{LARGEST_DEFINITION, name_of_definition, of_definition};
+use crate::kubernetes::config_maps::{LARGEST, name_of_definition, of_definition};
 use super::{PlaceError, Snapshot};
 use crate::api::{ConfigMapRef, Definition, Resource};
 use crate::engine::check;

@@ -1,8 +1,8 @@
 //! The world of a hub as a person's own contexts read it: what its syncer plans on, to be planned again.
 
 use super::clusters::{self, InCluster};
-use super::kubernetes::connect::Servers;
-use super::kubernetes::hub::{HubContents, HubSync, HubTenant};
+use crate::kubernetes::connect::Servers;
+use super::cluster::hub::{HubContents, HubSync, HubTenant};
 use super::sync_rules;
 use crate::api::*;
 use crate::engine::model::inventory::{Sync, Targets, TenantView, View, World};

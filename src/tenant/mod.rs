@@ -1,5 +1,6 @@
 //! Places: where a tenant's resources are. One trait, a file a kind of place.
 
+pub mod cluster;
 pub mod approvals;
 pub mod clusters;
 pub mod deliver;
@@ -9,7 +10,6 @@ mod files;
 pub mod gather;
 pub mod hub;
 mod ignore;
-pub mod kubernetes;
 pub mod layout;
 pub mod lock_file;
 pub mod project;
@@ -22,9 +22,10 @@ use crate::api::{Object, TenantSpec};
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, Change, DefinitionFrom};
+use crate::kubernetes::error::RequestError;
 use crate::manifest::{Origin, Problem};
 use directory::DirectoryPlace;
-use kubernetes::ClusterPlace;
+use crate::tenant::cluster::ClusterPlace;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -203,6 +204,18 @@ impl PlaceError {
             PlaceError::Forbidden { .. } => "forbidden",
             PlaceError::Failed { .. } => "failed",
             PlaceError::Unsure { .. } => "unsure",
+        }
+    }
+}
+
+impl From<RequestError> for PlaceError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Refused { object, why } => PlaceError::Refused { object, why },
+            RequestError::TooLarge { object, why } => PlaceError::TooLarge { object, why },
+            RequestError::Forbidden { what, why, role } => PlaceError::Forbidden { what, why, role },
+            RequestError::Failed { what, why } => PlaceError::Failed { what, why },
+            RequestError::Unsure { object, why } => PlaceError::Unsure { object, why },
         }
     }
 }

@@ -4,7 +4,7 @@ use super::clusters::{self, InCluster};
 use super::directory::{DirectoryPlace, definition_digest, read_definition};
 use super::files::{Files, Sorted};
 use super::gather::{beside, gather};
-use super::kubernetes::connect::Servers;
+use crate::kubernetes::connect::Servers;
 use super::layout::{Folder, Layout, Role};
 use super::structure::{self, Declared, Standing, Structure};
 use super::{PlaceError, Snapshot, TenantPlace};

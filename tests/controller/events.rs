@@ -7,8 +7,8 @@ use stablekey::controller::Role;
 use stablekey::controller::events::{Events, Importance, Transition};
 use stablekey::controller::lease::{Election, Leadership, Timings};
 use stablekey::controller::stop::Stop;
-use stablekey::tenant::kubernetes::Server;
-use stablekey::tenant::kubernetes::connect::Servers;
+use stablekey::kubernetes::client::Server;
+use stablekey::kubernetes::connect::Servers;
 use stablekey_clusters::{Namespace, run, shared};
 use std::time::Duration;
 

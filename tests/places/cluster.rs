@@ -9,8 +9,8 @@ use serde_json::Value;
 use stablekey::engine::model::item::Item;
 use stablekey::tenant::Place;
 use stablekey::tenant::approvals::Approvals;
-use stablekey::tenant::kubernetes::ClusterPlace;
-use stablekey::tenant::kubernetes::connect::Servers;
+use stablekey::tenant::cluster::ClusterPlace;
+use stablekey::kubernetes::connect::Servers;
 use stablekey_clusters::{Namespace, run, run_with_input, shared};
 
 struct Cluster {

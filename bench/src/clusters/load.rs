@@ -8,7 +8,7 @@ use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 use stablekey::api::{API_VERSION, Kind, Resource};
-use stablekey::tenant::kubernetes::MANAGER;
+use stablekey::kubernetes::MANAGER;
 use std::path::Path;
 use tokio::runtime::{Builder, Runtime};
 

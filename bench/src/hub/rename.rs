@@ -9,7 +9,7 @@ use crate::{Outcome, generate, measure};
 use serde_json::Value;
 use stablekey::api::{Input, IntegrationSpec, Kind, Object, Resource, Variable};
 use stablekey::engine::model::item::ObjectId;
-use stablekey::tenant::kubernetes::Paths;
+use stablekey::kubernetes::paths::Paths;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 

@@ -11,7 +11,7 @@ use crate::{Outcome, generate, measure};
 use k8s_openapi::ByteString;
 use serde_json::{Value, json};
 use stablekey::api::Kind;
-use stablekey::tenant::kubernetes::Paths;
+use stablekey::kubernetes::paths::Paths;
 use stablekey_clusters::audit::Request;
 use stablekey_clusters::{Namespace, shared};
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,7 +7,7 @@ use crate::clusters::load::Load;
 use crate::{Outcome, generate};
 use serde_json::{Value, json};
 use stablekey::api::Kind;
-use stablekey::tenant::kubernetes::Paths;
+use stablekey::kubernetes::paths::Paths;
 use stablekey_clusters::{Namespace, shared};
 use std::time::{Duration, Instant};
 

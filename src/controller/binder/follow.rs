@@ -5,8 +5,14 @@ use super::fingerprint::Salt;
 use super::seen::Seen;
 use crate::api::{FOR, FOR_BINDING, FOR_CONNECTIONS, Kind, Object, TenantSpec};
 use crate::engine::model::item::Item;
-use crate::tenant::kubernetes::watch::{Follower, Following, Tell};
-use crate::tenant::kubernetes::{DEFINITION, Listing, Live, MOST, News, PAGE, Paths, Reading, Server, list};
+use crate::kubernetes::watch::{Follower, Following, Tell};
+use crate::kubernetes::cache::News;
+use crate::kubernetes::client::Server;
+use crate::kubernetes::config_maps::DEFINITION;
+use crate::kubernetes::list::{Listing, MOST, PAGE};
+use crate::kubernetes::object::{Live, Reading};
+use crate::kubernetes::paths::Paths;
+use crate::tenant::cluster::read;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 

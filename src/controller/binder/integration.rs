@@ -9,7 +9,7 @@ use crate::engine::delivery::NotDelivered;
 use crate::engine::model::code::Code;
 use crate::engine::model::item::ObjectId;
 use crate::engine::resolve::{Binding, WhyNot};
-use crate::tenant::kubernetes::DEFINITION;
+use crate::kubernetes::config_maps::DEFINITION;
 use jiff::Timestamp;
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! What is known of the objects of one namespace beside what they say.
 
 use crate::engine::model::item::{Item, ObjectId};
-use crate::tenant::kubernetes::{BEING_DELETED, Live, is_after};
+use crate::kubernetes::object::{BEING_DELETED, Live, is_after};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::collections::HashMap;

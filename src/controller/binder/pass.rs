@@ -12,7 +12,7 @@ use crate::api::Kind;
 use crate::controller::metrics::Outcome;
 use crate::controller::role::Role;
 use crate::engine::model::item::ObjectId;
-use crate::tenant::kubernetes::Trouble;
+use crate::kubernetes::client::Trouble;
 use jiff::Timestamp;
 use std::time::Duration;
 use tokio::time::Instant;

@@ -11,7 +11,7 @@ use crate::controller::metrics::Outcome;
 use crate::controller::role::Role;
 use crate::engine::model::code::Code;
 use crate::engine::model::item::ObjectId;
-use crate::tenant::kubernetes::Paths;
+use crate::kubernetes::paths::Paths;
 use jiff::Timestamp;
 use tracing::{debug, warn};
 

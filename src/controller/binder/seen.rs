@@ -6,7 +6,7 @@ use super::source::SourceSecret;
 use super::wanted::{Owner, TYPE_PREFIX};
 use crate::api::{BINDING_FROM, BINDING_ID, BINDING_KEYS, BINDING_OF, FOR, FOR_BINDING, FOR_CONNECTIONS};
 use crate::secret::SecretBytes;
-use crate::tenant::kubernetes::Weighs;
+use crate::kubernetes::budget::Weighs;
 use k8s_openapi::ByteString;
 use serde::Deserialize;
 use serde_json::Value;
@@ -239,7 +239,7 @@ impl Entry {
     /// Whether it says that our syncer wrote what is in a ConfigMap.
     pub fn is_the_syncers_content(&self) -> bool {
         let holds = |pointer: &str| self.fields_v1.pointer(pointer).is_some();
-        self.manager == crate::tenant::kubernetes::MANAGER
+        self.manager == crate::kubernetes::MANAGER
             && ["/f:data/f:definition", "/f:binaryData/f:definition"].into_iter().any(holds)
     }
 }

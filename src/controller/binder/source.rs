@@ -3,7 +3,7 @@
 use super::hosts::Host;
 use crate::api::{EXPIRES, HOSTS, KEYS};
 use crate::secret::SecretBytes;
-use crate::tenant::kubernetes::Weighs;
+use crate::kubernetes::budget::Weighs;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -13,7 +13,7 @@ pub use candidate::{LONGEST, Timings};
 pub use leadership::Leadership;
 
 use super::stop::Stop;
-use crate::tenant::kubernetes::Server;
+use crate::kubernetes::client::Server;
 use hand::Hand;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};

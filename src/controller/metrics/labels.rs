@@ -2,7 +2,7 @@
 //! `instance`, `namespace`, `pod`, `container`, `node`, `service`, `endpoint`, `cluster`).
 
 use crate::controller::role::Role;
-use crate::tenant::kubernetes::Ask;
+use crate::kubernetes::client::Ask;
 use http::Method;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 

@@ -13,7 +13,7 @@ pub use labels::Outcome;
 use super::lease::Leadership;
 use super::role::Role;
 use crate::api::Kind;
-use crate::tenant::kubernetes::Observer;
+use crate::kubernetes::client::Observer;
 use labels::{ByCode, ByDuty, ByOutcome, ByRequest, ByRole, ByVersion, verb};
 use now::{Expiry, Now};
 use process::Process;
@@ -214,7 +214,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tenant::kubernetes::Ask;
+    use crate::kubernetes::client::Ask;
     use http::StatusCode;
 
     fn filled() -> Metrics {

@@ -8,7 +8,10 @@ use crate::engine::model::plan::{Plan, Target};
 use crate::engine::model::record::Writer;
 use crate::tenant::PlaceError;
 use crate::tenant::approvals::{Approvals, Kept};
-use crate::tenant::kubernetes::{Ask, Doing, Paths, Server, of_place, to_bytes};
+use crate::kubernetes::client::{Ask, Server};
+use crate::kubernetes::paths::Paths;
+use crate::tenant::cluster::body::to_bytes;
+use crate::kubernetes::error::{Doing, explained};
 use crate::tenant::sync_rules::{self, Begun};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -198,7 +201,7 @@ impl Ledger {
         let ask = Ask::apply_by(format!("{}/status", self.paths.object(&id)), MANAGER, to_bytes(&body));
         let doing = Doing { verb: "patch", resource: "tenantsyncs/status", object: None };
         let answer = self.server.wait(self.server.ask(&ask));
-        answer.map_err(|trouble| of_place(trouble, &self.server, &self.paths, &doing))?;
+        answer.map_err(|trouble| explained(trouble, &self.server, &self.paths, &doing))?;
         if let Some(known) = self.state().get_mut(sync).filter(|known| known.uid == uid) {
             known.written = begun.begun.clone();
             // What was taken back meanwhile stays so.

@@ -6,9 +6,15 @@ use super::kubeconfig::{self, KubeconfigSecret, fingerprint};
 use crate::api::{Object, SecretKeyRef, TenantSpec};
 use crate::engine::model::inventory::View;
 use crate::secret::Secret;
-use crate::tenant::kubernetes::kubeconfig::{TokenExpiry, expiry_of_token};
-use crate::tenant::kubernetes::watch::{self, Follower, Following, Room, Tell, Told};
-use crate::tenant::kubernetes::{Budget, Credentials, Due, Heard, Live, News, Paths, Server, kubeconfig as vetting};
+use crate::kubernetes::kubeconfig::{TokenExpiry, expiry_of_token};
+use crate::kubernetes::watch;
+use crate::kubernetes::watch::{Follower, Following, Room, Tell, Told};
+use crate::kubernetes::kubeconfig as vetting;
+use crate::kubernetes::budget::Budget;
+use crate::kubernetes::cache::{Due, Heard, News};
+use crate::kubernetes::client::{Credentials, Server};
+use crate::kubernetes::object::Live;
+use crate::kubernetes::paths::Paths;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tracing::{info, warn};
@@ -181,7 +187,7 @@ impl Places {
     }
 
     /// To whom the answers to writes are told.
-    pub fn listener(&self, tenant: &str, epoch: u64) -> crate::tenant::kubernetes::Listener {
+    pub fn listener(&self, tenant: &str, epoch: u64) -> crate::tenant::cluster::Listener {
         let tell = self.teller(tenant, epoch);
         Arc::new(move |heard| tell(Told::Heard(heard, Room::default())))
     }

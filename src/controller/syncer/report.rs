@@ -4,7 +4,9 @@ use super::super::context::Context;
 use super::super::events::{Importance, Transition, reference};
 use crate::api::{API_VERSION, Condition, Kind};
 use crate::engine::model::item::ObjectId;
-use crate::tenant::kubernetes::{Ask, Paths, Trouble, to_bytes};
+use crate::kubernetes::client::{Ask, Trouble};
+use crate::kubernetes::paths::Paths;
+use crate::tenant::cluster::body::to_bytes;
 use serde::Serialize;
 use serde_json::json;
 

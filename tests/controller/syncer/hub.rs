@@ -3,7 +3,7 @@
 use super::stage::*;
 use crate::replica::until;
 use serde_json::{Value, json};
-use stablekey::tenant::kubernetes::{approver_role, hub_role};
+use stablekey::kubernetes::role::{approver_role, hub_role};
 use stablekey_clusters::{Namespace, run, run_with_input, shared};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -140,7 +140,7 @@ fn one_that_was_stopped_for_longer_than_its_lease_begins_no_write_any_more() {
     // What was past its look at the Lease may have gone out: no more than it had in flight, nothing that
     // rests on it, no status; and it changed nothing.
     let late = first.writes_since(before);
-    assert!(late.len() <= stablekey::tenant::kubernetes::IN_FLIGHT, "{}", late.len());
+    assert!(late.len() <= stablekey::kubernetes::client::IN_FLIGHT, "{}", late.len());
     assert!(late.iter().all(|seen| seen.path.contains("/connections/")), "{late:?}");
     let made = |name: &str| field(&ground.eu, "connection/c0", &format!(".metadata.{name}"));
     let revision = made("resourceVersion");

@@ -1,10 +1,9 @@
-//! What an API server's no means for a place, in words that say what to do.
+//! Why a request failed, in words that say what to do.
 
-use super::paths::Paths;
+use crate::kubernetes::paths::Paths;
 use super::role::role;
-use super::server::{Refused, Server, Trouble};
+use crate::kubernetes::client::{Refused, Server, Trouble};
 use crate::engine::model::item::ObjectId;
-use crate::tenant::PlaceError;
 use http::StatusCode;
 
 /// What was being done.
@@ -17,16 +16,63 @@ pub struct Doing<'a> {
     pub object: Option<&'a ObjectId>,
 }
 
-/// A request's trouble as that of a place.
-pub fn of_place(trouble: Trouble, server: &Server, paths: &Paths, doing: &Doing<'_>) -> PlaceError {
+/// Why a request failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The object cannot be made as it is.
+    #[error("{object}: {why}")]
+    Refused {
+        /// The object.
+        object: ObjectId,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// It is larger than the server takes.
+    #[error("{object}: {why}")]
+    TooLarge {
+        /// The object.
+        object: ObjectId,
+        /// How large it is, and how large it may be.
+        why: String,
+    },
+    /// The account may not.
+    #[error("{what}: {why}")]
+    Forbidden {
+        /// The namespace and the server.
+        what: String,
+        /// What is not allowed, and to whom.
+        why: String,
+        /// The Role that would do, as YAML.
+        role: String,
+    },
+    /// It failed.
+    #[error("{what}: {why}")]
+    Failed {
+        /// What was asked.
+        what: String,
+        /// Why.
+        why: String,
+    },
+    /// It may have been done: the answer was lost.
+    #[error("{object}: it is not known whether the change was made: {why}")]
+    Unsure {
+        /// The object.
+        object: ObjectId,
+        /// Why.
+        why: String,
+    },
+}
+
+/// A request's trouble in words.
+pub fn explained(trouble: Trouble, server: &Server, paths: &Paths, doing: &Doing<'_>) -> RequestError {
     let what = format!("{} of {}", paths.namespace(), server.name());
-    let failed = |why: String| PlaceError::Failed { what: what.clone(), why };
+    let failed = |why: String| RequestError::Failed { what: what.clone(), why };
     let refused = match trouble {
         Trouble::NotAsked(why) => return failed(format!("cannot be reached: {why}")),
         Trouble::TooLarge => return failed(format!("{}: nothing of it is used", Trouble::TooLarge)),
         Trouble::NoAnswer(why) => {
             return match doing.object.filter(|_| doing.verb != "get") {
-                Some(object) => PlaceError::Unsure { object: object.clone(), why },
+                Some(object) => RequestError::Unsure { object: object.clone(), why },
                 None => failed(format!("cannot be reached: {why}")),
             };
         }
@@ -35,7 +81,7 @@ pub fn of_place(trouble: Trouble, server: &Server, paths: &Paths, doing: &Doing<
     let no_such_kind = refused.code == StatusCode::NOT_FOUND && !refused.is_status;
     match (refused.code, doing.object) {
         (StatusCode::UNAUTHORIZED, _) => failed(server.credentials().not_accepted()),
-        (StatusCode::FORBIDDEN, _) if refused.is_of_rights() => PlaceError::Forbidden {
+        (StatusCode::FORBIDDEN, _) if refused.is_of_rights() => RequestError::Forbidden {
             what,
             // It names the user, the verb, the resource and the namespace.
             why: format!("not allowed: {}", refused.message),
@@ -50,9 +96,9 @@ pub fn of_place(trouble: Trouble, server: &Server, paths: &Paths, doing: &Doing<
             paths.namespace()
         )),
         (_, Some(object)) if refused.is_too_large() => {
-            PlaceError::TooLarge { object: object.clone(), why: words(&refused) }
+            RequestError::TooLarge { object: object.clone(), why: words(&refused) }
         }
-        (_, Some(object)) => PlaceError::Refused { object: object.clone(), why: words(&refused) },
+        (_, Some(object)) => RequestError::Refused { object: object.clone(), why: words(&refused) },
         (_, None) => failed(words(&refused)),
     }
 }

@@ -3,9 +3,8 @@
 
 use super::budget::Weighs;
 use super::config_maps::is_name_of_definition;
-use super::list::Contents;
-use super::live::{Live, Version, is_after};
-use super::pages::MOST;
+use super::object::{Live, Version, is_after};
+use super::list::MOST;
 use crate::api::*;
 use crate::engine::model::inventory::{Holders, Inventory, Ready};
 use crate::engine::model::item::{Item, ObjectId};
@@ -53,6 +52,17 @@ impl Weighs for Defined {
     fn weight(&self) -> usize {
         self.name.len() + self.uses.as_ref().map_or(0, |uses| uses.weight())
     }
+}
+
+/// What is in a namespace.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// Its resources, with what we wrote and who else holds what.
+    pub inventory: Arc<Inventory>,
+    /// What a write must know.
+    pub versions: Arc<BTreeMap<ObjectId, Version>>,
+    /// The Tenants that are of this namespace itself: there should be one.
+    pub own: Vec<Object<TenantSpec>>,
 }
 
 /// What has to be looked at again because of what was told.

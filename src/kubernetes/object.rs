@@ -2,7 +2,7 @@
 
 use super::annotation;
 use super::budget::Weighs;
-use super::managed::{Entries, Entry};
+use super::managed_fields::{Entries, Entry};
 use crate::api::*;
 use crate::engine::model::inventory::{Holders, Ready};
 use crate::engine::model::item::Item;

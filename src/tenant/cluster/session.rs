@@ -2,13 +2,14 @@
 //! plan saw, so that nothing that another hand did meanwhile is hurt.
 
 use super::body;
-use super::config_maps;
-use super::list;
-use super::live::{self, Live, Reading, Version};
-use super::managed::Entries;
-use super::mirror::{Heard, News};
-use super::server::{Ask, IN_FLIGHT, Trouble};
-use super::trouble::{Doing, of_place};
+use crate::kubernetes::config_maps;
+use super::read;
+use crate::kubernetes::object;
+use crate::kubernetes::object::{Live, Reading, Version};
+use crate::kubernetes::managed_fields::Entries;
+use crate::kubernetes::cache::{Heard, News};
+use crate::kubernetes::client::{Ask, IN_FLIGHT, Trouble};
+use crate::kubernetes::error::{Doing, explained};
 use super::{ClusterPlace, Read};
 use crate::api::Kind;
 use crate::engine::model::item::{Item, ObjectId};
@@ -135,7 +136,7 @@ pub fn dry_run(
                     Trouble::NoAnswer(why) => Trouble::NotAsked(why),
                     other => other,
                 })
-                .map_err(|trouble| of_place(trouble, &place.server, &place.paths, &doing(action))),
+                .map_err(|trouble| explained(trouble, &place.server, &place.paths, &doing(action))),
             Err(error) => Err(error),
         };
         (position, action.change.object.clone(), result)
@@ -201,7 +202,7 @@ impl<'a> Writer<'a> {
                 continue;
             }
             if !is_race(&trouble) {
-                return Err(of_place(trouble, &self.place.server, &self.place.paths, &doing(action)));
+                return Err(explained(trouble, &self.place.server, &self.place.paths, &doing(action)));
             }
             // Somebody was faster: another apply with the same, an operator with a status, or another hand.
             let now = list::object(&self.place.server, &self.place.paths, &change.object).await?;
@@ -229,7 +230,7 @@ impl<'a> Writer<'a> {
         let ask = Ask::merge(self.place.paths.object(&change.object), body::to_bytes(&patch));
         let doing = Doing { verb: "patch", resource: change.object.kind.plural(), object: Some(&change.object) };
         let answer = self.place.server.ask(&ask).await;
-        let answer = answer.map_err(|trouble| of_place(trouble, &self.place.server, &self.place.paths, &doing))?;
+        let answer = answer.map_err(|trouble| explained(trouble, &self.place.server, &self.place.paths, &doing))?;
         let text = String::from_utf8_lossy(&answer);
         let live = live::item(change.object.kind, &text, &self.entries, Reading::Spec);
         Ok(live.map(|live| live.version))
@@ -313,7 +314,7 @@ impl<'a> Writer<'a> {
                 Err(trouble) if trouble.code() == Some(StatusCode::CONFLICT) => {}
                 Err(trouble) => {
                     let doing = Doing { verb: "create", resource: "configmaps", object: Some(&change.object) };
-                    return Err(of_place(trouble, &place.server, &place.paths, &doing));
+                    return Err(explained(trouble, &place.server, &place.paths, &doing));
                 }
             }
             // It is named by what it holds: one that is there should be the same.

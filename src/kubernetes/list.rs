@@ -2,9 +2,8 @@
 
 use super::budget::{Budget, Taken, Weighs};
 use super::paths::Paths;
-use super::server::{Ask, Server, Trouble};
-use super::trouble::{Doing, of_place};
-use crate::tenant::PlaceError;
+use super::client::{Ask, Server, Trouble};
+use super::error::{Doing, RequestError, explained};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -77,7 +76,7 @@ pub async fn list<T: Weighs + Send + 'static>(
     paths: &Paths,
     listing: &Listing<T>,
     budget: &Budget,
-) -> Result<Listed<T>, PlaceError> {
+) -> Result<Listed<T>, RequestError> {
     let mut beginnings = 1;
     let mut all: Vec<T> = Vec::new();
     let mut taken = Taken::default();
@@ -88,7 +87,7 @@ pub async fn list<T: Weighs + Send + 'static>(
     let too_much = |what: String| {
         let doing = Doing { verb: "list", resource: listing.resource, object: None };
         let why = format!("{} are more than {what}: nothing of it is used", listing.resource);
-        of_place(Trouble::NotAsked(why), server, paths, &doing)
+        explained(Trouble::NotAsked(why), server, paths, &doing)
     };
     loop {
         let mut ask = format!("{}?limit={page}{}", listing.path, listing.selector);
@@ -140,12 +139,12 @@ pub async fn list<T: Weighs + Send + 'static>(
             }
             Err(trouble) => {
                 let doing = Doing { verb: "list", resource: listing.resource, object: None };
-                return Err(of_place(trouble, server, paths, &doing));
+                return Err(explained(trouble, server, paths, &doing));
             }
         }
     }
 }
 
-fn no_list(error: impl std::fmt::Display) -> PlaceError {
-    PlaceError::Failed { what: "a list".to_string(), why: format!("its answer is no list: {error}") }
+fn no_list(error: impl std::fmt::Display) -> RequestError {
+    RequestError::Failed { what: "a list".to_string(), why: format!("its answer is no list: {error}") }
 }

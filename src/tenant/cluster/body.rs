@@ -1,8 +1,8 @@
 //! What is sent: exactly what we may write. Server-side apply takes away what we held and send no more,
 //! so a body has everything that stays ours too.
 
-use super::annotation;
-use super::live::Version;
+use crate::kubernetes::annotation;
+use crate::kubernetes::object::Version;
 use crate::api::*;
 use crate::engine::model::field::{Field, FieldKind};
 use crate::engine::model::item::Item;
@@ -156,7 +156,7 @@ mod tests {
     }
 
     fn held(fields: &[Field<'static>]) -> Arc<Holders> {
-        Arc::new(fields.iter().map(|field| (field.clone(), super::super::MANAGER.into())).collect())
+        Arc::new(fields.iter().map(|field| (field.clone(), crate::kubernetes::MANAGER.into())).collect())
     }
 
     #[test]

@@ -2,15 +2,15 @@
 //! listens. What is cut is taken up where it was; what the server forgot is listed anew.
 
 use super::budget::{Budget, Taken, Weighs};
+use crate::tenant::cluster::read;
+use super::object::Reading;
+use super::cache::{Heard, News};
 use super::list;
-use super::live::Reading;
-use super::mirror::{Heard, News};
-use super::pages::{self, Listing};
+use super::list::Listing;
 use super::paths::Paths;
-use super::server::{Ask, Server, Trouble};
-use super::trouble::{Doing, of_place};
+use super::client::{Ask, Server, Trouble};
+use super::error::{Doing, RequestError, explained};
 use crate::api::{Kind, TenantSpec};
-use crate::tenant::PlaceError;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -37,7 +37,7 @@ pub enum Told<H> {
     /// What there is, or what changed. It takes room until it is dropped.
     Heard(H, Room),
     /// This resource cannot be followed for now: what was told of it may be old.
-    Lost(&'static str, PlaceError),
+    Lost(&'static str, RequestError),
     /// It is followed, or again.
     Followed(&'static str),
     /// Its history went back: the server was restored from an older backup, or is another one.
@@ -165,7 +165,7 @@ async fn pulse<H>(server: Server, paths: Paths, tell: Tell<H>, reopen: watch::Se
             Some(trouble) => {
                 lost = true;
                 let doing = Doing { verb: "get", resource: SERVER, object: None };
-                tell(Told::Lost(SERVER, of_place(trouble, &server, &paths, &doing)));
+                tell(Told::Lost(SERVER, explained(trouble, &server, &paths, &doing)));
             }
             None if lost => {
                 lost = false;
@@ -294,7 +294,7 @@ impl<T: Weighs + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T,
                     if !passes || pause > MOMENT {
                         lost = true;
                         let doing = Doing { verb: "watch", resource, object: None };
-                        (self.tell)(Told::Lost(resource, of_place(trouble, &self.server, &self.paths, &doing)));
+                        (self.tell)(Told::Lost(resource, explained(trouble, &self.server, &self.paths, &doing)));
                     }
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);

@@ -1,6 +1,6 @@
 //! Connections to API servers: one for each that tenants of a run are in, made when it is first asked for.
 
-use super::server::{Credentials, Server};
+use super::client::{Credentials, Server};
 use crate::api::{self, KubernetesPlace};
 use crate::engine::near_miss::what_there_is;
 use crate::io_error::{self, Words};

@@ -1,14 +1,17 @@
 //! Reading a namespace: our kinds and the definitions' ConfigMaps, by pages that are of one moment a kind.
 
-use super::budget::Budget;
-use super::config_maps::{self, ConfigMap};
-use super::live::{self, Live, Reading, Version};
-use super::managed::Entries;
-use super::mirror::{Defined, Heard, Mirror, News};
-use super::pages::{self, Listing, PAGE, ReadPage, list};
-use super::paths::{ALL_NAMESPACES, Paths};
-use super::server::{Ask, Server, Trouble};
-use super::trouble::{Doing, of_place};
+use crate::kubernetes::budget::Budget;
+use crate::kubernetes::config_maps;
+use crate::kubernetes::config_maps::ConfigMap;
+use crate::kubernetes::object;
+use crate::kubernetes::object::{Live, Reading, Version};
+use crate::kubernetes::managed_fields::Entries;
+use crate::kubernetes::cache::{Defined, Heard, Mirror, News};
+use crate::kubernetes::list;
+use crate::kubernetes::list::{Listing, PAGE, ReadPage, list};
+use crate::kubernetes::paths::{ALL_NAMESPACES, Paths};
+use crate::kubernetes::client::{Ask, Server, Trouble};
+use crate::kubernetes::error::{Doing, explained};
 use crate::api::*;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
@@ -22,23 +25,8 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How many Tenants, or TenantSyncs, a namespace has at most.
-const MOST_OF_A_HUB: usize = 5_000;
 /// How many bytes of a namespace are kept by one command.
 pub const MOST_BYTES: usize = 1024 * 1024 * 1024;
-/// How many definitions are read at once: each may be nearly as large as an object can be.
-const DEFINITIONS_A_PAGE: usize = 20;
-
-/// What is in a namespace.
-#[derive(Debug, Default)]
-pub struct Contents {
-    /// Its resources, with what we wrote and who else holds what.
-    pub inventory: Arc<Inventory>,
-    /// What a write must know.
-    pub versions: Arc<BTreeMap<ObjectId, Version>>,
-    /// The Tenants that are of this namespace itself: there should be one.
-    pub own: Vec<Object<TenantSpec>>,
-}
 
 /// Reads everything.
 pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, PlaceError> {
@@ -70,7 +58,7 @@ pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, PlaceE
     if mirror.is_over() {
         let doing = Doing { verb: "list", resource: "objects", object: None };
         let why = format!("there are more than {} of a kind: nothing of it is used", pages::MOST);
-        return Err(of_place(Trouble::NotAsked(why), server, paths, &doing));
+        return Err(explained(Trouble::NotAsked(why), server, paths, &doing));
     }
     Ok(mirror.into_contents())
 }
@@ -130,56 +118,6 @@ fn names(list: &[u8]) -> Vec<String> {
     items.into_iter().map(|item| item.metadata.name).filter(|name| !name.starts_with("kube-")).collect()
 }
 
-/// The objects of a kind that lies in tenants.
-pub fn items(paths: &Paths, kind: Kind, of: Reading) -> Listing<Live<Item>> {
-    let entries = Entries::default();
-    let read = move |page: &[Box<RawValue>]| {
-        page.iter().filter_map(|item| live::item(kind, item.get(), &entries, of)).collect()
-    };
-    of_kind(paths, kind, Arc::new(read))
-}
-
-fn of_kind<T>(paths: &Paths, kind: Kind, read: ReadPage<T>) -> Listing<T> {
-    // A namespace has one Tenant, or is a hub of some; nobody has more.
-    let most = if matches!(kind, Kind::Tenant | Kind::TenantSync) { MOST_OF_A_HUB } else { pages::MOST };
-    let (path, resource, selector) = (paths.kind(kind), kind.plural(), String::new());
-    Listing { path, resource, selector, read, most, page: PAGE }
-}
-
-/// The objects of a kind of ours.
-pub fn objects<S>(paths: &Paths, kind: Kind, of: Reading) -> Listing<Live<Object<S>>>
-where
-    S: DeserializeOwned + Send + 'static,
-{
-    let entries = Entries::default();
-    let read =
-        move |page: &[Box<RawValue>]| page.iter().filter_map(|item| live::read(item.get(), &entries, of)).collect();
-    of_kind(paths, kind, Arc::new(read))
-}
-
-/// What the definitions say, each with its ConfigMap. One that cannot be read says nothing.
-pub fn definitions(paths: &Paths) -> Listing<Defined> {
-    let read = |page: &[Box<RawValue>]| {
-        let defined = |map: ConfigMap| Defined {
-            uses: map.definition().and_then(|bytes| definition::uses(bytes).ok()).map(Arc::new),
-            name: map.metadata.name,
-        };
-        maps(page).into_iter().map(defined).collect()
-    };
-    config_maps(paths, config_maps::DEFINITION, read)
-}
-
-/// The ConfigMaps with a label of ours.
-fn config_maps<T>(
-    paths: &Paths,
-    label: &str,
-    read: impl Fn(&[Box<RawValue>]) -> Vec<T> + Send + Sync + 'static,
-) -> Listing<T> {
-    let selector = format!("&labelSelector={}%3Dtrue", label.replace('/', "%2F"));
-    let (path, resource, read) = (paths.config_maps(), "configmaps", Arc::new(read) as ReadPage<T>);
-    Listing { path, resource, selector, read, most: pages::MOST, page: DEFINITIONS_A_PAGE }
-}
-
 /// One object as it is now.
 pub async fn object(server: &Server, paths: &Paths, id: &ObjectId) -> Result<Option<Live<Item>>, PlaceError> {
     let bytes = match server.ask(&Ask::get(paths.object(id))).await {
@@ -187,7 +125,7 @@ pub async fn object(server: &Server, paths: &Paths, id: &ObjectId) -> Result<Opt
         Err(trouble) if is_absent(&trouble) => return Ok(None),
         Err(trouble) => {
             let doing = Doing { verb: "get", resource: id.kind.plural(), object: Some(id) };
-            return Err(of_place(trouble, server, paths, &doing));
+            return Err(explained(trouble, server, paths, &doing));
         }
     };
     let text = String::from_utf8_lossy(&bytes);
@@ -221,7 +159,7 @@ pub async fn config_map(server: &Server, paths: &Paths, name: &str) -> Result<Op
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
         Err(trouble) if is_absent(&trouble) => Ok(None),
         Err(trouble) => {
-            Err(of_place(trouble, server, paths, &Doing { verb: "get", resource: "configmaps", object: None }))
+            Err(explained(trouble, server, paths, &Doing { verb: "get", resource: "configmaps", object: None }))
         }
     }
 }
@@ -229,8 +167,4 @@ pub async fn config_map(server: &Server, paths: &Paths, name: &str) -> Result<Op
 /// Whether an object is not there, though its kind is.
 fn is_absent(trouble: &Trouble) -> bool {
     matches!(trouble, Trouble::Refused(refused) if refused.code == StatusCode::NOT_FOUND && refused.is_status)
-}
-
-fn maps(items: &[Box<RawValue>]) -> Vec<ConfigMap> {
-    items.iter().filter_map(|item| serde_json::from_str(item.get()).ok()).collect()
 }

@@ -1,51 +1,20 @@
 //! Tenants whose place is a namespace of a Kubernetes cluster.
 
-mod annotation;
-mod body;
-mod budget;
-mod certificate;
-mod config_maps;
-pub mod connect;
+pub mod read;
+pub mod body;
 pub mod hub;
-pub mod kubeconfig;
-pub mod list;
-pub mod live;
-mod managed;
-mod mirror;
-mod pages;
-mod paths;
-mod role;
-mod server;
 mod session;
-mod settling;
-mod trouble;
-pub mod watch;
 
-pub use body::to_bytes;
-pub use budget::{Budget, Turns, Weighs};
-pub use config_maps::{
-    ConfigMap, DEFINITION, LARGEST as LARGEST_DEFINITION, PLAN, PLAN_KEY, name_of_definition, of_definition,
-};
-pub use live::{BEING_DELETED, Live, Reading, Version, is_after};
-pub use mirror::{Defined, Due, Heard, Mirror, News};
-pub use pages::{Listing, MOST, PAGE};
-pub use paths::{Paths, segment};
-pub use role::{approver_role, hub_role, role};
-pub use server::{Ask, Credentials, Guard, IN_FLIGHT, Lines, Observer, Refused, Server, Trouble};
-pub use trouble::{Doing, of_place};
 
 use super::{Place, PlaceError, Session, Snapshot};
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Change};
-use list::Contents;
+use crate::kubernetes::cache::Contents;
 use session::ClusterSession;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-
-/// The field manager of everything that we write to a tenant: command line and operator alike.
-pub const MANAGER: &str = "stablekey-syncer";
 
 /// A namespace.
 pub struct ClusterPlace {

@@ -2,14 +2,16 @@
 //! annotation that a person sets. No Secret is read.
 
 use super::body::to_bytes;
-use super::budget::Budget;
-use super::list::{self, absence, config_map};
-use super::live::{self, Live, Reading};
-use super::pages;
-use super::paths::{Paths, segment};
-use super::role::{approver_role, hub_role};
-use super::server::{Ask, Server, Trouble};
-use super::trouble::{Doing, of_place};
+use crate::kubernetes::budget::Budget;
+use super::read;
+use super::read::{absence, config_map};
+use crate::kubernetes::object;
+use crate::kubernetes::object::{Live, Reading};
+use crate::kubernetes::list;
+use crate::kubernetes::paths::{Paths, segment};
+use crate::kubernetes::role::{approver_role, hub_role};
+use crate::kubernetes::client::{Ask, Server, Trouble};
+use crate::kubernetes::error::{Doing, explained};
 use crate::api::*;
 use crate::engine::model::item::ObjectId;
 use crate::tenant::PlaceError;
@@ -227,7 +229,7 @@ impl HubClient {
             Err(trouble) if trouble.code() == Some(StatusCode::NOT_FOUND) => Ok(None),
             Err(trouble) => {
                 let doing = Doing { verb: "get", resource: Kind::TenantSync.plural(), object: None };
-                Err(of_place(trouble, &self.server, &self.paths, &doing))
+                Err(explained(trouble, &self.server, &self.paths, &doing))
             }
         }
     }

@@ -1,0 +1,73 @@
+//! What is listed and watched of a namespace: Stablekey's custom resources, and the ConfigMaps with definitions.
+
+use super::cache::Defined;
+use super::config_maps::{self, ConfigMap};
+use super::list::{self, Listing, PAGE, ReadPage};
+use super::managed_fields::Entries;
+use super::object::{self, Live, Reading};
+use super::paths::Paths;
+use crate::api::{Kind, Object};
+use crate::engine::model::item::Item;
+use crate::platform::definition;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+/// How many Tenants, or TenantSyncs, a namespace has at most.
+const MOST_OF_A_HUB: usize = 5_000;
+/// How many definitions are read at once: each may be nearly as large as an object can be.
+const DEFINITIONS_A_PAGE: usize = 20;
+
+/// The objects of a kind that lies in tenants.
+pub fn items(paths: &Paths, kind: Kind, of: Reading) -> Listing<Live<Item>> {
+    let entries = Entries::default();
+    let read = move |page: &[Box<RawValue>]| {
+        page.iter().filter_map(|item| object::item(kind, item.get(), &entries, of)).collect()
+    };
+    of_kind(paths, kind, Arc::new(read))
+}
+
+fn of_kind<T>(paths: &Paths, kind: Kind, read: ReadPage<T>) -> Listing<T> {
+    // A namespace has one Tenant, or is a hub of some; nobody has more.
+    let most = if matches!(kind, Kind::Tenant | Kind::TenantSync) { MOST_OF_A_HUB } else { list::MOST };
+    let (path, resource, selector) = (paths.kind(kind), kind.plural(), String::new());
+    Listing { path, resource, selector, read, most, page: PAGE }
+}
+
+/// The objects of a kind of ours.
+pub fn objects<S>(paths: &Paths, kind: Kind, of: Reading) -> Listing<Live<Object<S>>>
+where
+    S: DeserializeOwned + Send + 'static,
+{
+    let entries = Entries::default();
+    let read =
+        move |page: &[Box<RawValue>]| page.iter().filter_map(|item| object::read(item.get(), &entries, of)).collect();
+    of_kind(paths, kind, Arc::new(read))
+}
+
+/// What the definitions say, each with its ConfigMap. One that cannot be read says nothing.
+pub fn definitions(paths: &Paths) -> Listing<Defined> {
+    let read = |page: &[Box<RawValue>]| {
+        let defined = |map: ConfigMap| Defined {
+            uses: map.definition().and_then(|bytes| definition::uses(bytes).ok()).map(Arc::new),
+            name: map.metadata.name,
+        };
+        maps(page).into_iter().map(defined).collect()
+    };
+    config_maps(paths, config_maps::DEFINITION, read)
+}
+
+/// The ConfigMaps with a label of ours.
+fn config_maps<T>(
+    paths: &Paths,
+    label: &str,
+    read: impl Fn(&[Box<RawValue>]) -> Vec<T> + Send + Sync + 'static,
+) -> Listing<T> {
+    let selector = format!("&labelSelector={}%3Dtrue", label.replace('/', "%2F"));
+    let (path, resource, read) = (paths.config_maps(), "configmaps", Arc::new(read) as ReadPage<T>);
+    Listing { path, resource, selector, read, most: list::MOST, page: DEFINITIONS_A_PAGE }
+}
+
+fn maps(items: &[Box<RawValue>]) -> Vec<ConfigMap> {
+    items.iter().filter_map(|item| serde_json::from_str(item.get()).ok()).collect()
+}
