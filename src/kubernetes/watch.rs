@@ -2,7 +2,7 @@
 //! listens. What is cut is taken up where it was; what the server forgot is listed anew.
 
 use super::budget::{Budget, Taken, Weighs};
-use crate::tenant::cluster::read;
+use super::kinds;
 use super::object::Reading;
 use super::cache::{Heard, News};
 use super::list;
@@ -77,18 +77,18 @@ pub const CUSTOMERS: &str = "customercredentials";
 pub fn namespace(server: &Server, paths: &Paths, budget: Budget, tell: Tell<Heard>) -> Follower<Heard> {
     let of = Reading::Spec;
     let mut follower = Follower { budget, ..Follower::new(server, paths, tell) };
-    follower.follow(list::objects::<TenantSpec>(paths, Kind::Tenant, of), |news| Heard::Tenants(Box::new(news)));
+    follower.follow(kinds::objects::<TenantSpec>(paths, Kind::Tenant, of), |news| Heard::Tenants(Box::new(news)));
     for kind in [Kind::Component, Kind::Connection, Kind::Integration] {
-        follower.follow(list::items(paths, kind, of), move |news| Heard::Items(kind, Box::new(news)));
+        follower.follow(kinds::items(paths, kind, of), move |news| Heard::Items(kind, Box::new(news)));
     }
-    follower.follow(list::definitions(paths), Heard::Definitions);
+    follower.follow(kinds::definitions(paths), Heard::Definitions);
     follower
 }
 
 /// Follows what customers gave in a tenant's namespace too.
 pub fn customers(follower: &mut Follower<Heard>) {
     let kind = Kind::CustomerCredentials;
-    follower.follow(list::items(&follower.paths, kind, Reading::Spec), move |news| Heard::Items(kind, Box::new(news)));
+    follower.follow(kinds::items(&follower.paths, kind, Reading::Spec), move |news| Heard::Items(kind, Box::new(news)));
 }
 
 /// Something that is followed, until this is dropped.
@@ -236,7 +236,7 @@ impl<T: Weighs + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T,
             // Collections that are listed again do so one after the other: what is known and what is read of it are both in
             // memory until it is taken in, and API servers that come back are asked for all of theirs at once.
             let turn = if is_known { timeout(TURN_AT_LATEST, self.budget.turn()).await.ok() } else { None };
-            match pages::list(&self.server, &self.paths, &self.listing, &self.budget).await {
+            match list::list(&self.server, &self.paths, &self.listing, &self.budget).await {
                 Ok(listed) => {
                     let now = listed.revision.parse().unwrap_or(self.latest);
                     if now < self.latest {

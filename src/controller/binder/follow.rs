@@ -12,7 +12,7 @@ use crate::kubernetes::config_maps::DEFINITION;
 use crate::kubernetes::list::{Listing, MOST, PAGE};
 use crate::kubernetes::object::{Live, Reading};
 use crate::kubernetes::paths::Paths;
-use crate::tenant::cluster::read;
+use crate::kubernetes::kinds;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub(super) enum Heard {
 pub(super) fn namespace(server: &Server, paths: &Paths, salt: &Arc<Salt>, tell: Tell<Heard>) -> Following {
     let mut follower = Follower::new(server, paths, tell);
     for kind in KINDS {
-        follower.follow(list::items(paths, kind, Reading::WithStatus), move |news| Heard::Items(kind, news));
+        follower.follow(kinds::items(paths, kind, Reading::WithStatus), move |news| Heard::Items(kind, news));
     }
     follower.follow(secrets(paths, salt), Heard::Secrets);
     follower.follow(definitions(paths), Heard::Definitions);
@@ -48,7 +48,7 @@ pub(super) fn namespace(server: &Server, paths: &Paths, salt: &Arc<Salt>, tell: 
 /// Follows the Tenants of a namespace: its own says what the tenant is called.
 pub(super) fn tenants(server: &Server, paths: &Paths, tell: Tell<News<Live<Object<TenantSpec>>>>) -> Following {
     let mut follower = Follower::new(server, paths, tell);
-    follower.follow(list::objects(paths, Kind::Tenant, Reading::Spec), |news| news);
+    follower.follow(kinds::objects(paths, Kind::Tenant, Reading::Spec), |news| news);
     follower.done()
 }
 

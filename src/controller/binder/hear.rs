@@ -249,7 +249,7 @@ impl Desk {
     /// Takes in the answer to a write of ours.
     pub fn answered(&mut self, kind: Kind, answer: &[u8], now: Instant) {
         let text = String::from_utf8_lossy(answer);
-        if let Some(live) = live::item_whole(kind, &text) {
+        if let Some(live) = object::item_whole(kind, &text) {
             self.item(kind, live, now);
         }
     }

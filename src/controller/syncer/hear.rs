@@ -64,12 +64,12 @@ impl Hub {
         let text = String::from_utf8_lossy(&answer);
         match id.kind {
             Kind::Tenant => {
-                if live::read_whole(&text).is_some_and(|live| set(&mut self.tenants, live)) {
+                if object::read_whole(&text).is_some_and(|live| set(&mut self.tenants, live)) {
                     self.settle_places().await;
                 }
             }
             _ => {
-                if live::read_whole(&text).is_some_and(|live| set(&mut self.syncs, live)) {
+                if object::read_whole(&text).is_some_and(|live| set(&mut self.syncs, live)) {
                     self.settle_syncs();
                 }
             }

@@ -22,7 +22,7 @@ use crate::kubernetes::watch::{Follower, Following, Room, Tell, Told};
 use crate::kubernetes::cache::News;
 use crate::kubernetes::object::{Live, Reading};
 use crate::kubernetes::paths::Paths;
-use crate::tenant::cluster::read;
+use crate::kubernetes::kinds;
 use crate::tenant::sync_rules;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -324,10 +324,10 @@ fn follow(context: &Context, paths: &Paths, tell: &UnboundedSender<Event>) -> Fo
         drop(tell.send(event));
     });
     let mut follower = Follower::new(&context.server, paths, tell);
-    follower.follow(list::objects(paths, Kind::Tenant, Reading::WithStatus), |news| {
+    follower.follow(kinds::objects(paths, Kind::Tenant, Reading::WithStatus), |news| {
         Event::Tenants(Told::Heard(news, Room::default()))
     });
-    follower.follow(list::objects(paths, Kind::TenantSync, Reading::WithStatus), |news| {
+    follower.follow(kinds::objects(paths, Kind::TenantSync, Reading::WithStatus), |news| {
         Event::Syncs(Told::Heard(news, Room::default()))
     });
     follower.done()

@@ -292,7 +292,7 @@ impl Pass {
     fn ending(&self) -> Option<String> {
         let sources: Vec<&Source> = self.feeds.iter().filter_map(|feed| self.sources.get(feed)).collect();
         let asked = sources.iter().map(|source| async move {
-            let answer = timeout(SOON, list::ending(&source.server, &source.paths)).await;
+            let answer = timeout(SOON, read::ending(&source.server, &source.paths)).await;
             answer.unwrap_or_else(|_| Some(format!("namespace {} does not answer", source.paths.namespace())))
         });
         let first = sources.first()?;

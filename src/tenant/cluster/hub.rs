@@ -7,7 +7,7 @@ use super::read;
 use super::read::{absence, config_map};
 use crate::kubernetes::object;
 use crate::kubernetes::object::{Live, Reading};
-use crate::kubernetes::list;
+use crate::kubernetes::{kinds, list};
 use crate::kubernetes::paths::{Paths, segment};
 use crate::kubernetes::role::{approver_role, hub_role};
 use crate::kubernetes::client::{Ask, Server, Trouble};
@@ -152,13 +152,13 @@ impl HubClient {
 
     async fn lists(&self) -> Result<HubContents, PlaceError> {
         let (tenants, syncs) = (
-            list::objects::<TenantSpec>(&self.paths, Kind::Tenant, Reading::WithStatus),
-            list::objects::<TenantSyncSpec>(&self.paths, Kind::TenantSync, Reading::WithStatus),
+            kinds::objects::<TenantSpec>(&self.paths, Kind::Tenant, Reading::WithStatus),
+            kinds::objects::<TenantSyncSpec>(&self.paths, Kind::TenantSync, Reading::WithStatus),
         );
-        let budget = Budget::of(list::MOST_BYTES);
+        let budget = Budget::of(read::MOST_BYTES);
         let (tenants, syncs) = futures_util::try_join!(
-            pages::list(&self.server, &self.paths, &tenants, &budget),
-            pages::list(&self.server, &self.paths, &syncs, &budget),
+            list::list(&self.server, &self.paths, &tenants, &budget),
+            list::list(&self.server, &self.paths, &syncs, &budget),
         )?;
         let tenants = tenants.items.into_iter().map(|live| (live.name.clone(), HubTenant::of(live)));
         let syncs = syncs.items.into_iter().map(|live| (live.name.clone(), HubSync::of(live)));
@@ -200,7 +200,7 @@ impl HubClient {
             namespace: String,
         }
         // The first page says enough: a person looks for a name.
-        let path = format!("/apis/{API_VERSION}/{}?limit={}", Kind::TenantSync.plural(), pages::PAGE);
+        let path = format!("/apis/{API_VERSION}/{}?limit={}", Kind::TenantSync.plural(), list::PAGE);
         let bytes = self.server.wait(self.server.ask(&Ask::get(path))).ok()?;
         let list: List = serde_json::from_slice(&bytes).ok()?;
         Some(list.items.into_iter().map(|item| item.metadata.namespace).filter(|name| !name.is_empty()).collect())
@@ -225,7 +225,7 @@ impl HubClient {
     pub fn sync(&self, name: &str) -> Result<Option<HubSync>, PlaceError> {
         let ask = Ask::get(self.paths.object(&ObjectId::new(Kind::TenantSync, name)));
         match self.server.wait(self.server.ask(&ask)) {
-            Ok(bytes) => Ok(live::read_whole(&String::from_utf8_lossy(&bytes)).map(HubSync::of)),
+            Ok(bytes) => Ok(object::read_whole(&String::from_utf8_lossy(&bytes)).map(HubSync::of)),
             Err(trouble) if trouble.code() == Some(StatusCode::NOT_FOUND) => Ok(None),
             Err(trouble) => {
                 let doing = Doing { verb: "get", resource: Kind::TenantSync.plural(), object: None };
@@ -395,7 +395,7 @@ mod tests {
                 "annotations": {"stablekey.dev/approve": "sha256:1,sha256:2"}},
             "spec": {"from": "us", "to": ["eu"], "integrations": ["*"]},
             "status": {"observedGeneration": 2, "targets": [{"tenant": "eu", "state": "InSync"}]}}"#;
-        let sync = HubSync::of(live::read_whole(json).unwrap());
+        let sync = HubSync::of(object::read_whole(json).unwrap());
         assert_eq!((sync.name.as_str(), sync.standing.len(), sync.is_observed), ("s", 2, false));
         assert_eq!(sync.target("eu").unwrap().state, "InSync");
         assert_eq!(sync.resource_version, "7");

@@ -72,7 +72,7 @@ impl ClusterPlace {
     }
 
     fn contents(&self) -> Result<Contents, PlaceError> {
-        let contents = self.server.wait(list::contents(&self.server, &self.paths))?;
+        let contents = self.server.wait(read::contents(&self.server, &self.paths))?;
         let read = Read { inventory: contents.inventory.clone(), versions: contents.versions.clone() };
         *self.last_read() = Some(read);
         Ok(contents)
@@ -80,7 +80,7 @@ impl ClusterPlace {
 
     /// An error where the namespace itself is not there.
     fn checked(&self) -> Result<(), PlaceError> {
-        match self.server.wait(list::absence(&self.server, &self.paths)) {
+        match self.server.wait(read::absence(&self.server, &self.paths)) {
             Some(why) => Err(PlaceError::Failed { what: self.server.name().to_string(), why }),
             None => Ok(()),
         }
@@ -119,7 +119,7 @@ impl Place for ClusterPlace {
     }
 
     fn definition(&self, integration: &str) -> Result<Vec<u8>, PlaceError> {
-        self.server.wait(list::definition(&self.server, &self.paths, integration))
+        self.server.wait(read::definition(&self.server, &self.paths, integration))
     }
 
     fn largest_definition(&self) -> u64 {

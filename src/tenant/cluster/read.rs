@@ -57,7 +57,7 @@ pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, PlaceE
     mirror.hear(Heard::Items(Kind::Integration, Box::new(News::All(integrations.items))));
     if mirror.is_over() {
         let doing = Doing { verb: "list", resource: "objects", object: None };
-        let why = format!("there are more than {} of a kind: nothing of it is used", pages::MOST);
+        let why = format!("there are more than {} of a kind: nothing of it is used", list::MOST);
         return Err(explained(Trouble::NotAsked(why), server, paths, &doing));
     }
     Ok(mirror.into_contents())
@@ -129,7 +129,7 @@ pub async fn object(server: &Server, paths: &Paths, id: &ObjectId) -> Result<Opt
         }
     };
     let text = String::from_utf8_lossy(&bytes);
-    let Some(mut live) = live::item(id.kind, &text, &Entries::default(), Reading::Spec) else { return Ok(None) };
+    let Some(mut live) = object::item(id.kind, &text, &Entries::default(), Reading::Spec) else { return Ok(None) };
     if let Ok(Item::Integration(object, uses)) = &mut live.read
         && let Some(Definition::ConfigMap(reference)) = &object.spec.definition
     {

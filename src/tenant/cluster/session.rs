@@ -82,7 +82,7 @@ impl Session for ClusterSession<'_> {
 
     fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, PlaceError> {
         let place = self.place;
-        let live = place.server.wait(list::object(&place.server, &place.paths, id))?;
+        let live = place.server.wait(read::object(&place.server, &place.paths, id))?;
         Ok(live.and_then(|live| live.read.ok()))
     }
 
@@ -205,7 +205,7 @@ impl<'a> Writer<'a> {
                 return Err(explained(trouble, &self.place.server, &self.place.paths, &doing(action)));
             }
             // Somebody was faster: another apply with the same, an operator with a status, or another hand.
-            let now = list::object(&self.place.server, &self.place.paths, &change.object).await?;
+            let now = read::object(&self.place.server, &self.place.paths, &change.object).await?;
             match now {
                 now if self.is_done(change, now.as_ref()) => {
                     now.into_iter().for_each(|now| self.tell(change.object.kind, now));
@@ -232,7 +232,7 @@ impl<'a> Writer<'a> {
         let answer = self.place.server.ask(&ask).await;
         let answer = answer.map_err(|trouble| explained(trouble, &self.place.server, &self.place.paths, &doing))?;
         let text = String::from_utf8_lossy(&answer);
-        let live = live::item(change.object.kind, &text, &self.entries, Reading::Spec);
+        let live = object::item(change.object.kind, &text, &self.entries, Reading::Spec);
         Ok(live.map(|live| live.version))
     }
 
@@ -241,7 +241,7 @@ impl<'a> Writer<'a> {
         let kind = action.change.object.kind;
         if self.place.listener.is_some() && action.action != ActionKind::Delete {
             let text = String::from_utf8_lossy(answer);
-            let live = live::item(kind, &text, &self.entries, Reading::Spec);
+            let live = object::item(kind, &text, &self.entries, Reading::Spec);
             live.into_iter().for_each(|live| self.tell(kind, live));
         }
     }
@@ -318,7 +318,7 @@ impl<'a> Writer<'a> {
                 }
             }
             // It is named by what it holds: one that is there should be the same.
-            match list::config_map(&place.server, &place.paths, &name).await? {
+            match read::config_map(&place.server, &place.paths, &name).await? {
                 Some(there) if there.definition() == Some(bytes) => return Ok(()),
                 Some(_) => {
                     let why = format!("ConfigMap {name} is there and holds something else: take it away");
