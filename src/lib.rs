@@ -21,6 +21,7 @@ pub mod cli;
 pub mod controller;
 pub mod engine;
 pub mod io_error;
+pub mod platform;
 pub mod kubernetes;
 pub mod manifest;
 pub mod parallel;

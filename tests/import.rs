@@ -6,7 +6,7 @@
 
 mod support;
 
-use stablekey::manifest::definition::{Definition, Shape, empty_secrets, read};
+use stablekey::platform::definition::{Definition, Shape, empty_secrets, read};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,7 +7,8 @@ use crate::api::{IntegrationSpec, Kind, Variable};
 use crate::engine::check::{Elsewhere, how_to_mend_missing};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::resolve::{Binding, Replacements, resolve_variable};
-use crate::manifest::definition::{self, DefinitionError, Shape};
+use crate::platform::definition;
+use crate::platform::definition::{DefinitionError, Shape};
 use crate::tenant::disk::{self, RealDisk};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -174,8 +175,8 @@ pub fn export(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::definition::tests::named;
-    use crate::manifest::import::{Existing, File, Reusable, plan_import};
+    use crate::platform::definition::tests::named;
+    use crate::platform::import::{Existing, File, Reusable, plan_import};
 
     fn imported(file: &str, reusable: &Reusable) -> (Vec<u8>, IntegrationSpec, Vec<u8>) {
         let (name, bytes) = named(file);

@@ -10,12 +10,9 @@ use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, DefinitionFrom};
 use crate::engine::model::record::Writer;
 use crate::engine::near_miss::meant;
-use crate::manifest::import::{
-    Elsewhere, Existing, File, Import as Imported, ImportedIntegration, Reusable, files, plan_import, report,
-    tenant_document,
-};
+use crate::platform::import::{Elsewhere, Existing, File, Import as Imported, ImportedIntegration, Reusable, files, plan_import, report, tenant_document};
 use crate::manifest::limits;
-use crate::manifest::platform::{QUERY, plan_tenant, read_answer};
+use crate::platform::answer::{QUERY, plan_tenant, read_answer};
 use crate::render::Invocation;
 use crate::tenant::TenantPlace;
 use crate::tenant::directory::DirectoryPlace;

@@ -58,7 +58,7 @@ fn of_hub(name: &str, namespace: &str, more: &str) -> String {
 mod tests {
     #[test]
     fn the_documentation_has_it() {
-        let documentation = include_str!("../../../docs/clusters.md");
+        let documentation = include_str!("../../docs/clusters.md");
         assert!(documentation.contains(&super::role("integrations")));
         assert!(documentation.contains(&super::approver_role("us-prod")));
     }

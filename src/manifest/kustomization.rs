@@ -434,7 +434,7 @@ fn name_of_generator(integration: &str) -> String {
     if integration.len() <= LONGEST {
         return integration.to_string();
     }
-    let digest: String = super::definition::digest(integration.as_bytes()).chars().take(16).collect();
+    let digest: String = crate::platform::definition::digest(integration.as_bytes()).chars().take(16).collect();
     let head: String = integration.chars().take(LONGEST - digest.len() - 1).collect();
     format!("{}-{digest}", head.trim_end_matches(['-', '.']))
 }

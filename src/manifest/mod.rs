@@ -7,16 +7,13 @@
 
 mod bytes;
 mod cut;
-pub mod definition;
 mod edit;
 mod files;
-pub mod import;
 pub mod kustomization;
 pub mod limits;
 mod locate;
 mod mask;
 mod node;
-pub mod platform;
 mod problem;
 mod read;
 mod scalar;

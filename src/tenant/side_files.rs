@@ -7,7 +7,7 @@ use super::disk;
 use super::gather::beside;
 use crate::api::{Definition, Kind, Resource};
 use crate::engine::model::item::ObjectId;
-use crate::manifest::definition::MAX_BYTES;
+use crate::platform::definition::MAX_BYTES;
 use crate::manifest::{Origin, Reading, text_at};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

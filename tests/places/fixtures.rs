@@ -29,7 +29,7 @@ pub fn connection(key: &str, inputs: &[(&str, Input)]) -> Item {
 }
 
 pub fn integration(name: &str, bindings: &[(&str, &str)], definition: Option<&[u8]>) -> Item {
-    let uses = definition.map(|bytes| Arc::new(stablekey::manifest::definition::uses(bytes).unwrap()));
+    let uses = definition.map(|bytes| Arc::new(stablekey::platform::definition::uses(bytes).unwrap()));
     let spec = IntegrationSpec {
         title: Some(format!("Title of {name}")),
         connections: bindings.iter().map(|(variable, key)| Variable::bound(*variable, *key)).collect(),

@@ -5,7 +5,7 @@
 use super::MANAGER;
 use super::seen::{Entry, Held, RawMeta};
 use crate::api::*;
-use crate::manifest::definition;
+use crate::platform::definition;
 use crate::kubernetes::budget::Weighs;
 use crate::kubernetes::client::Ask;
 use crate::kubernetes::object::is_after;

@@ -16,7 +16,7 @@ use crate::api::*;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::near_miss::what_there_is;
-use crate::manifest::definition;
+use crate::platform::definition;
 use crate::tenant::PlaceError;
 use http::StatusCode;
 use serde::Deserialize;

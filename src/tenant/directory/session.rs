@@ -11,7 +11,7 @@ use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, Change, DefinitionFrom};
 use crate::engine::model::record::{Record, Wrote};
 use crate::engine::plan::keep_left;
-use crate::manifest::definition::{MAX_BYTES, digest};
+use crate::platform::definition::{MAX_BYTES, digest};
 use crate::manifest::{self, EditError, Origin, Rewrite, Rewritten, What, to_yaml};
 use crate::tenant::gather::beside;
 use crate::tenant::side_files::SideFiles;

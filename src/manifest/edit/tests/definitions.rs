@@ -1,7 +1,7 @@
 //! Exported definitions, as texts that other programs and people wrote: nearly every edit of them succeeds.
 
 use super::super::*;
-use crate::manifest::definition;
+use crate::platform::definition;
 use crate::manifest::node::Id;
 use serde_json::json;
 

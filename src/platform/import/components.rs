@@ -2,7 +2,7 @@
 
 use super::Note;
 use crate::api::{ComponentSpec, Object, names};
-use crate::manifest::definition::{Definition, component_stubs};
+use crate::platform::definition::{Definition, component_stubs};
 use std::collections::BTreeMap;
 
 /// The stubs of components that are not there. One that is there stays as it is: what people wrote

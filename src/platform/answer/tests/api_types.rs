@@ -2,7 +2,7 @@
 //! types and enumerations (object types are published nowhere), so a field that is read is looked for in
 //! the inputs that write it.
 
-use crate::manifest::platform::QUERY;
+use crate::platform::answer::QUERY;
 use graphql_parser::query::{Definition, Field, OperationDefinition, Selection, SelectionSet, Value, parse_query};
 use graphql_parser::schema::{Definition as Declared, TypeDefinition, parse_schema};
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::{current, definitions_in, folder, old};
-use crate::manifest::platform::tests::api_types::api_types;
+use crate::platform::answer::tests::api_types::api_types;
 use std::collections::BTreeSet;
 use std::path::Path;
 

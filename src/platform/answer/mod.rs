@@ -1,14 +1,14 @@
 //! A tenant as the platform has it today: the query that a person runs, the answer, and what an
 //! import makes of it. Pure: we never call the platform.
 
-mod answer;
+mod document;
 mod list;
 mod plan;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use answer::{Answer, Gap, PlatformError, read_answer};
+pub use document::{Answer, Gap, PlatformError, read_answer};
 pub use plan::plan_tenant;
 
 /// The GraphQL query whose answer [`read_answer`] reads.

@@ -4,7 +4,7 @@
 use super::{Existing, LeftOutWhy, Note, bounds, ending, numbered, title};
 use crate::api::names::with_ending;
 use crate::api::{ComponentRef, ConnectionSpec, Credentials, Input, Object, names};
-use crate::manifest::definition::{ConnectionVariable, DefinitionInput, InputValue};
+use crate::platform::definition::{ConnectionVariable, DefinitionInput, InputValue};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -4,7 +4,7 @@ pub(crate) mod api_types;
 
 use super::*;
 use crate::api::{Credentials, Input, OAuth2, Resource, rules};
-use crate::manifest::import::{Existing, File, Import, Note, Reusable, Unfit, files};
+use crate::platform::import::{Existing, File, Import, Note, Reusable, Unfit, files};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -85,7 +85,7 @@ fn a_tenant_is_imported_as_it_is() {
     let text: Vec<String> =
         files.iter().map(|f| format!("# {}\n{}", f.path, String::from_utf8(f.bytes.clone()).unwrap())).collect();
     insta::assert_snapshot!("tenant_files", text.join("---\n"));
-    insta::assert_snapshot!("tenant_report", crate::manifest::import::report(&import, &files, "us-prod"));
+    insta::assert_snapshot!("tenant_report", crate::platform::import::report(&import, &files, "us-prod"));
     for resource in import
         .connections
         .iter()
@@ -145,7 +145,7 @@ fn keys_that_cannot_be_ours_are_listed() {
         ]
     );
     assert_eq!(import.connections.len(), 1);
-    insta::assert_snapshot!(crate::manifest::import::report(&import, &[], "us-prod"));
+    insta::assert_snapshot!(crate::platform::import::report(&import, &[], "us-prod"));
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn what_is_no_answer_says_what_to_do() {
 
 #[test]
 fn definitions_bind_to_what_the_tenant_has() {
-    let bytes = crate::manifest::definition::tests::named("reusable-one.yml").1;
+    let bytes = crate::platform::definition::tests::named("reusable-one.yml").1;
     let file = [File { name: "reusable-one.yml", bytes: &bytes }];
     let text = answer(vec![connection("orchard-api-key", "org", "org", json!([]))]).to_string();
     // The definition's steps are of this component.

@@ -1,7 +1,7 @@
 //! The platform's answer to our query: pages, one after the other or in a list.
 
 use super::list::{List, Literal, OneOrMany, Scope};
-use crate::manifest::definition::to_utf8;
+use crate::platform::definition::to_utf8;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 

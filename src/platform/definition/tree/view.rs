@@ -1,14 +1,14 @@
 //! A value in a tree: what it says, where it is written, whether it is the same as another.
 
 use super::{Content, Node, Tree};
-use crate::manifest::definition::MAX_DEPTH;
+use crate::platform::definition::MAX_DEPTH;
 use granit_parser::{ScalarStyle, StructureStyle};
 use std::borrow::Cow;
 use std::ops::Range;
 
 /// A value in a tree. Reading goes through aliases.
 #[derive(Clone, Copy)]
-pub(in crate::manifest::definition) struct View<'t> {
+pub(in crate::platform::definition) struct View<'t> {
     pub(super) tree: &'t Tree<'t>,
     pub(super) id: usize,
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::api::{Credentials, Input, Means, Resource, rules};
-use crate::manifest::definition::EmptiedPlace;
-use crate::manifest::definition::tests::{all, definition, named};
+use crate::platform::definition::EmptiedPlace;
+use crate::platform::definition::tests::{all, definition, named};
 
 fn import(files: &[(&str, &str)], reusable: &Reusable) -> Import {
     let files: Vec<File> = files.iter().map(|(name, text)| File { name, bytes: text.as_bytes() }).collect();
@@ -289,7 +289,7 @@ fn the_report_of_definitions() {
         let files: Vec<File> = files.iter().map(|(name, bytes)| File { name, bytes }).collect();
         let import = plan_import(&files, &reusable, &Existing::default());
         let files = super::files(&import).unwrap();
-        insta::assert_snapshot!(name, crate::manifest::import::report(&import, &files, "us-prod"));
+        insta::assert_snapshot!(name, crate::platform::import::report(&import, &files, "us-prod"));
         let yaml: Vec<String> = files
             .iter()
             .filter(|file| file.path.ends_with(".yaml"))

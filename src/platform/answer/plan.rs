@@ -1,6 +1,6 @@
 //! What an import makes of the platform's answer.
 
-use super::answer::{Answer, ComponentAnswer, Expression, Field, ReusableConnection, TypeAnswer};
+use super::document::{Answer, ComponentAnswer, Expression, Field, ReusableConnection, TypeAnswer};
 use super::list::Literal;
 use crate::api::endpoint;
 use crate::api::sensitive::is_secret_itself;
@@ -8,10 +8,7 @@ use crate::api::{
     ComponentRef, ComponentSpec, ConnectionSpec, ConnectionType, Credentials, Input, OAuth2, Object, TypeInput, names,
     sensitive,
 };
-use crate::manifest::import::{
-    Existing, File, Import, LeftOutWhy, Note, Reusable, Unfit, bounds, plan_import, secret_key, secret_needed, title,
-    vanished_connections,
-};
+use crate::platform::import::{Existing, File, Import, LeftOutWhy, Note, Reusable, Unfit, bounds, plan_import, secret_key, secret_needed, title, vanished_connections};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Plans the import of a tenant: its components and connections from the answer, its integrations
