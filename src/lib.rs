@@ -15,8 +15,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod project;
 pub mod api;
-pub mod apply;
 pub mod cli;
 pub mod controller;
 pub mod engine;

@@ -5,13 +5,13 @@
 
 mod support;
 
-use stablekey::apply::{Consent, Refusal, Report, Tenants, apply, covered, forget_approvals};
+use stablekey::apply::execute::{Consent, Refusal, Report, Tenants, apply, covered, forget_approvals};
 use stablekey::engine::model::plan::{DefinitionFrom, Plan, Scope};
 use stablekey::engine::plan::plan;
-use stablekey::tenant::approvals::StateFolder;
+use stablekey::apply::consent::StateFolder;
 use stablekey::tenant::directory::DirectoryPlace;
-use stablekey::tenant::disk::{Disk, RealDisk, TEMPORARY};
-use stablekey::tenant::project::{Given, Project, open};
+use stablekey::tenant::directory::disk::{Disk, RealDisk, TEMPORARY};
+use stablekey::project::{Given, Project, open};
 use stablekey::tenant::{Place, PlaceError};
 use std::collections::BTreeMap;
 use std::io;

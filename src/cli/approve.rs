@@ -6,7 +6,7 @@ use super::options::{ClusterOptions, Narrowing, digest};
 use super::output::Output;
 use crate::render::Hub;
 use crate::render::hub::{HubPart, HubPlan, SyncerSign, exit_of, worst};
-use crate::tenant::hub::HubAddress;
+use crate::project::hub::HubAddress;
 use crate::tenant::cluster::hub::{HubSync, NotSet, SyncerLease};
 use crate::text;
 use clap::Args;

@@ -3,7 +3,8 @@
 use super::Failure;
 use super::output::Output;
 use crate::api::{Kind, crd_yaml};
-use crate::tenant::disk::{self, RealDisk};
+use crate::tenant::directory::disk;
+use crate::tenant::directory::disk::RealDisk;
 use clap::Args;
 use std::path::PathBuf;
 

@@ -14,7 +14,7 @@ use crate::render::{
     self, ExplainError, Hub, Layout, Style, explain_everywhere, explain_integration, explain_key, explain_tenant,
     is_integration,
 };
-use crate::tenant::hub::{HubAddress, OwnWorld};
+use crate::project::hub::{HubAddress, OwnWorld};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeSet;

@@ -9,7 +9,8 @@ use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::resolve::{Binding, Replacements, resolve_variable};
 use crate::platform::definition;
 use crate::platform::definition::{DefinitionError, Shape};
-use crate::tenant::disk::{self, RealDisk};
+use crate::tenant::directory::disk;
+use crate::tenant::directory::disk::RealDisk;
 use clap::Args;
 use std::path::{Path, PathBuf};
 

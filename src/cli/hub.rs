@@ -11,7 +11,7 @@ use crate::render::hub::{Comparison, Facts, HubPart, SyncerSign, not_planned};
 use crate::render::waiting_plan::{self, WaitingPlan};
 use crate::render::{self, Hub, Layout};
 use crate::tenant::PlaceError;
-use crate::tenant::hub::{HubAddress, OwnWorld};
+use crate::project::hub::{HubAddress, OwnWorld};
 use crate::kubernetes::connect::Servers;
 use crate::tenant::cluster::hub::{HubClient, HubContents, HubSync, HubTenant};
 use clap::Args;

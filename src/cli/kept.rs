@@ -1,8 +1,8 @@
 //! Where a person's approvals are kept: the user's state folder; nowhere in CI.
 
 use super::output::Output;
-use crate::tenant::approvals::{Approvals, Kept, NotKept, StateFolder};
-use crate::tenant::project::Project;
+use crate::apply::consent::{Approvals, Kept, NotKept, StateFolder};
+use crate::project::Project;
 use std::ffi::OsString;
 use std::path::PathBuf;
 

@@ -7,7 +7,7 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::near_miss::{are_alike, listed, near_misses};
 use crate::manifest::Problem;
 use crate::tenant::Snapshot;
-use crate::tenant::project::Project;
+use crate::project::Project;
 use std::collections::BTreeSet;
 
 /// The kinds of which objects are in tenants.

@@ -8,8 +8,8 @@ use super::{Failure, plan_file, planning};
 use crate::engine::model::plan::Plan;
 use crate::render::hub::HubPlan;
 use crate::render::{self, Invocation, Layout, Style};
-use crate::tenant::approvals::Kept;
-use crate::tenant::hub::HubAddress;
+use crate::apply::consent::Kept;
+use crate::project::hub::HubAddress;
 use clap::Args;
 use std::path::{Path, PathBuf};
 

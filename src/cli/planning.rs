@@ -14,7 +14,7 @@ use crate::manifest::kustomization::REFERENCES;
 use crate::manifest::{Origin, Problem, is_manifest};
 use crate::tenant::TenantPlace;
 use crate::tenant::directory::{self, KustomizationDue};
-use crate::tenant::project::{Project, UNNAMED, at};
+use crate::project::{Project, UNNAMED, at};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

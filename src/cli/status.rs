@@ -6,7 +6,7 @@ use super::output::{Format, Output};
 use super::{Failure, planning};
 use crate::render::hub::{HubStatus, HubSyncStatus, HubTenantStatus};
 use crate::render::{self, Layout};
-use crate::tenant::hub::HubAddress;
+use crate::project::hub::HubAddress;
 use crate::tenant::cluster::hub::HubTenant;
 use clap::Args;
 

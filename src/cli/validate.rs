@@ -6,7 +6,7 @@ use super::{Failure, planning};
 use crate::engine::model::code::Severity;
 use crate::engine::model::plan::Scope;
 use crate::render::{self, Findings, Layout};
-use crate::tenant::project::{Given, UNNAMED, open};
+use crate::project::{Given, UNNAMED, open};
 use clap::Args;
 use std::path::PathBuf;
 

@@ -3,6 +3,7 @@
 //! Data flows one way: [`world`] (what was read) → [`promote`] (what syncs declare) → [`resolve`]
 //! (bindings) → [`check`] → [`diff`] (the record's table) → [`plan`].
 
+pub mod sync_rules;
 pub mod adopt;
 pub mod bindings;
 pub mod check;

@@ -5,7 +5,7 @@ use super::invocation::Invocation;
 use super::page::{Page, faint, plain, strong};
 use super::style::Style;
 use crate::engine::model::plan::{Action, Plan};
-use crate::tenant::approvals::Kept;
+use crate::apply::consent::Kept;
 
 /// The approvals that still cover something of a plan, by tenant; `None` where there are none.
 pub fn kept_text(plan: &Plan, kept: &[(&str, Vec<Kept>)], typed: &Invocation, style: Style) -> Option<String> {

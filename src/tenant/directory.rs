@@ -1,6 +1,11 @@
 //! A folder of YAML as a place, made to be a Git working tree: only the lines that must change do,
 //! every file is old or new whatever happens, and what a killed run left is finished by the next.
 
+mod side_files;
+pub mod read;
+pub mod lock_file;
+pub mod layout;
+pub mod disk;
 mod edits;
 mod kustomization;
 mod session;
@@ -9,11 +14,13 @@ mod staging;
 pub use edits::by_hand;
 pub use kustomization::KustomizationDue;
 
-use super::disk::{self, Disk, RealDisk};
-use super::gather::{beside, gather};
-use super::layout::{Folder, Layout, Role};
-use super::side_files::SideFiles;
-use super::{Place, PlaceError, Session, Snapshot, lock_file};
+use super::directory::disk;
+use super::directory::disk::{Disk, RealDisk};
+use super::directory::read::{beside, gather};
+use super::directory::layout::{Folder, Layout, Role};
+use super::directory::side_files::SideFiles;
+use super::{Place, PlaceError, Session, Snapshot};
+use super::directory::lock_file;
 use crate::api::{Definition, Resource};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::inventory::{Inventory, ReadOnly};

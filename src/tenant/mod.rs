@@ -1,22 +1,7 @@
 //! Places: where a tenant's resources are. One trait, a file a kind of place.
 
 pub mod cluster;
-pub mod approvals;
-pub mod clusters;
-pub mod deliver;
 pub mod directory;
-pub mod disk;
-mod files;
-pub mod gather;
-pub mod hub;
-mod ignore;
-pub mod layout;
-pub mod lock_file;
-pub mod project;
-mod side_files;
-pub mod sources;
-mod structure;
-pub mod sync_rules;
 
 use crate::api::{Object, TenantSpec};
 use crate::engine::model::inventory::Inventory;

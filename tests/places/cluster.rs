@@ -8,7 +8,7 @@ use kube::config::Kubeconfig;
 use serde_json::Value;
 use stablekey::engine::model::item::Item;
 use stablekey::tenant::Place;
-use stablekey::tenant::approvals::Approvals;
+use stablekey::apply::consent::Approvals;
 use stablekey::tenant::cluster::ClusterPlace;
 use stablekey::kubernetes::connect::Servers;
 use stablekey_clusters::{Namespace, run, run_with_input, shared};

@@ -9,7 +9,7 @@ use stablekey::engine::model::inventory::Inventory;
 use stablekey::engine::model::item::{Item, ObjectId};
 use stablekey::engine::model::plan::{Action, ActionKind, Change};
 use stablekey::engine::model::record::Record;
-use stablekey::tenant::approvals::{Approvals, Kept};
+use stablekey::apply::consent::{Approvals, Kept};
 use stablekey::tenant::{Place, PlaceError, Session, Snapshot};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};

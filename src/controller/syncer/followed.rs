@@ -3,7 +3,7 @@
 use crate::api::{Kubeconfig, Object, Place, SecretKeyRef, TenantSpec};
 use crate::controller::readiness::Waiting;
 use crate::engine::model::inventory::View;
-use crate::tenant::clusters::spec_with_own;
+use crate::project::clusters::spec_with_own;
 use crate::kubernetes::watch;
 use crate::kubernetes::watch::{CUSTOMERS, FOLLOWED, Follower, SERVER, Told};
 use crate::kubernetes::cache::{Due, Heard, Mirror};

@@ -12,7 +12,7 @@ use crate::kubernetes::watch::Told;
 use crate::kubernetes::object;
 use crate::kubernetes::cache::{Due, Heard, News};
 use crate::kubernetes::object::Live;
-use crate::tenant::sync_rules::approved_digests;
+use crate::engine::sync_rules::approved_digests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::task::spawn_blocking;

@@ -23,7 +23,7 @@ use crate::kubernetes::cache::News;
 use crate::kubernetes::object::{Live, Reading};
 use crate::kubernetes::paths::Paths;
 use crate::kubernetes::kinds;
-use crate::tenant::sync_rules;
+use crate::engine::sync_rules;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;

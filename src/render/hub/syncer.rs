@@ -2,7 +2,7 @@
 
 use crate::render::page::{Page, Span, command, plain};
 use crate::render::style::Tone;
-use crate::tenant::hub::HubAddress;
+use crate::project::hub::HubAddress;
 use crate::tenant::cluster::hub::SyncerLease;
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -15,7 +15,7 @@ use crate::kubernetes::error::{Doing, explained};
 use crate::api::*;
 use crate::engine::model::item::ObjectId;
 use crate::tenant::PlaceError;
-use crate::tenant::sync_rules::approved_digests;
+use crate::engine::sync_rules::approved_digests;
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;

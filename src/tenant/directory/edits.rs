@@ -7,7 +7,7 @@ use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, FieldChange, Op};
 use crate::manifest::{self, Edit, EditError, Origin, Rewrite, SourceFile, What};
-use crate::tenant::gather::beside;
+use crate::tenant::directory::read::beside;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;

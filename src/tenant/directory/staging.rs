@@ -3,7 +3,8 @@
 
 use super::DirectoryPlace;
 use crate::engine::model::item::ObjectId;
-use crate::tenant::{PlaceError, disk};
+use crate::tenant::PlaceError;
+use crate::tenant::directory::disk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
 use std::io;

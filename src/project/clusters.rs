@@ -1,10 +1,10 @@
 //! The tenants of a project that are in clusters: all are read at once, and of each holds what the Tenant
 //! in its own namespace allows.
 
-use super::Snapshot;
-use super::cluster::ClusterPlace;
+use crate::tenant::Snapshot;
+use crate::tenant::cluster::ClusterPlace;
 use crate::kubernetes::connect::Servers;
-use super::{Place as _, TenantPlace};
+use crate::tenant::{Place as _, TenantPlace};
 use crate::api::*;
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
 //! The files of a project: read once, then given to the tenants whose they are.
 
-use super::Snapshot;
+use crate::tenant::Snapshot;
 use super::ignore::Ignore;
-use super::layout::{Folder, FolderReading, Layout, normal};
-use super::project::Given;
+use crate::tenant::directory::layout::{Folder, FolderReading, Layout, normal};
+use super::Given;
 use super::structure::Declared;
 use crate::api::*;
 use crate::engine::model::inventory::ReadOnly;

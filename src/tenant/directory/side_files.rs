@@ -4,7 +4,7 @@
 //! when nobody names it.
 
 use super::disk;
-use super::gather::beside;
+use super::read::beside;
 use crate::api::{Definition, Kind, Resource};
 use crate::engine::model::item::ObjectId;
 use crate::platform::definition::MAX_BYTES;

@@ -1,8 +1,8 @@
 //! Structure first: which Tenants and TenantSyncs hold, which are stopped whole and why, and whose each
 //! folder is. Of two of one name neither holds; what is misplaced does not hold.
 
-use super::layout::{Folder, Layout, Misplaced, Role, normal};
-use super::project::Given;
+use crate::tenant::directory::layout::{Folder, Layout, Misplaced, Role, normal};
+use super::Given;
 use crate::api::*;
 use crate::engine::model::inventory::{Sync, Targets};
 use crate::engine::model::item::ObjectId;

@@ -2,7 +2,7 @@
 //! before the Integration that names it.
 
 use crate::kubernetes::config_maps::{LARGEST, name_of_definition, of_definition};
-use super::{PlaceError, Snapshot};
+use crate::tenant::{PlaceError, Snapshot};
 use crate::api::{ConfigMapRef, Definition, Resource};
 use crate::engine::check;
 use crate::engine::model::inventory::Inventory;

@@ -1,6 +1,6 @@
 //! `.stablekeyignore`: what of a root is not ours to read. It may name nothing within a tenant's folder.
 
-use super::disk;
+use crate::tenant::directory::disk;
 use crate::manifest::{Problem, shown};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::path::Path;

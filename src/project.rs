@@ -1,13 +1,23 @@
 //! A root folder: its tenants, its syncs, and which file belongs to which tenant.
 
-use super::clusters::{self, InCluster};
-use super::directory::{DirectoryPlace, definition_digest, read_definition};
-use super::files::{Files, Sorted};
-use super::gather::{beside, gather};
+mod structure;
+pub mod sources;
+mod ignore;
+pub mod hub;
+mod files;
+pub mod deliver;
+pub mod clusters;
+
+use crate::project::clusters;
+use crate::project::clusters::InCluster;
+use crate::tenant::directory::{DirectoryPlace, definition_digest, read_definition};
+use crate::project::files::{Files, Sorted};
+use crate::tenant::directory::read::{beside, gather};
 use crate::kubernetes::connect::Servers;
-use super::layout::{Folder, Layout, Role};
-use super::structure::{self, Declared, Standing, Structure};
-use super::{PlaceError, Snapshot, TenantPlace};
+use crate::tenant::directory::layout::{Folder, Layout, Role};
+use crate::project::structure;
+use crate::project::structure::{Declared, Standing, Structure};
+use crate::tenant::{PlaceError, Snapshot, TenantPlace};
 use crate::api::*;
 use crate::engine::model::finding::At;
 use crate::engine::model::inventory::{Sync, Targets, TenantView, View, World};
@@ -302,7 +312,7 @@ impl Project {
     }
 
     /// The place of a tenant, to be written.
-    pub fn place(&self, tenant: &str) -> Option<&dyn super::Place> {
+    pub fn place(&self, tenant: &str) -> Option<&dyn crate::tenant::Place> {
         self.tenants.get(tenant)?.place.as_ref().map(TenantPlace::as_place)
     }
 

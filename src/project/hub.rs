@@ -2,8 +2,8 @@
 
 use super::clusters::{self, InCluster};
 use crate::kubernetes::connect::Servers;
-use super::cluster::hub::{HubContents, HubSync, HubTenant};
-use super::sync_rules;
+use crate::tenant::cluster::hub::{HubContents, HubSync, HubTenant};
+use crate::engine::sync_rules;
 use crate::api::*;
 use crate::engine::model::inventory::{Sync, Targets, TenantView, View, World};
 use crate::engine::model::plan::{Plan, Scope};

@@ -1,9 +1,10 @@
 //! Approvals that are kept until their receipt, so that an apply that was cut off is finished by the same
 //! approval.
 
-use super::PlaceError;
-use super::disk::{self, Disk, RealDisk};
-use super::project::Project;
+use crate::tenant::PlaceError;
+use crate::tenant::directory::disk;
+use crate::tenant::directory::disk::{Disk, RealDisk};
+use crate::project::Project;
 use crate::api::Place;
 use crate::engine::model::canonical::Digest;
 use serde::{Deserialize, Serialize};
