@@ -1,11 +1,11 @@
 //! What the work of a role is given.
 
 use super::events::Events;
-use super::lease::Leadership;
+use super::election::Leadership;
 use super::log::Passes;
 use super::metrics::Metrics;
-use super::pulse::Pulses;
-use super::readiness::Readiness;
+use super::probes::liveness::Pulses;
+use super::probes::readiness::Readiness;
 use super::role::Role;
 use super::stop::Stop;
 use crate::kubernetes::connect::Servers;

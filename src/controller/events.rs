@@ -3,7 +3,7 @@
 //! They are for people, and nothing rests on them: they are sent beside the work, in order, from a queue
 //! that drops the oldest; one that cannot be sent is a line in the log.
 
-use super::lease::Leadership;
+use super::election::Leadership;
 use super::log::random;
 use super::role::Role;
 use crate::api::API_VERSION;

@@ -12,24 +12,20 @@
 //! Around its work a process has what an operator owes its cluster: [`lease`] (of several replicas one is
 //! active), [`health`], [`metrics`], [`log`], [`events`]. The work is given all of it as a [`Context`].
 
+mod process;
+pub mod election;
 pub mod bearer;
 pub mod binder;
 pub mod context;
 pub mod events;
-pub mod health;
-pub mod lease;
 pub mod log;
 pub mod metrics;
 pub mod options;
-pub mod pulse;
-pub mod readiness;
 pub mod role;
-mod run;
-mod standing;
 pub mod stop;
 mod syncer;
 
 pub use context::Context;
 pub use options::Options;
 pub use role::Role;
-pub use run::{Fault, run};
+pub use crate::controller::process::{Fault, run};

@@ -1,7 +1,7 @@
 //! What the operator is told when it starts. What is wrong is refused with what is right.
 
 use super::bearer::TokenFile;
-use super::lease::LONGEST;
+use super::election::LONGEST;
 use super::log;
 use super::role::Role;
 use std::net::SocketAddr;

@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::config::Kubeconfig;
 use stablekey::controller::Role;
 use stablekey::controller::events::{Events, Importance, Transition};
-use stablekey::controller::lease::{Election, Leadership, Timings};
+use stablekey::controller::election::{Election, Leadership, Timings};
 use stablekey::controller::stop::Stop;
 use stablekey::kubernetes::client::Server;
 use stablekey::kubernetes::connect::Servers;

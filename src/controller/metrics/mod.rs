@@ -10,7 +10,7 @@ mod process;
 
 pub use labels::Outcome;
 
-use super::lease::Leadership;
+use super::election::Leadership;
 use super::role::Role;
 use crate::api::Kind;
 use crate::kubernetes::client::Observer;

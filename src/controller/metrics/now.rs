@@ -1,7 +1,7 @@
 //! What is measured when it is asked for, because it changes by itself: ages, and who leads.
 
 use super::labels::{ByBinding, ByConnection, ByNamespace, ByRole, ByTarget, ByTenant};
-use crate::controller::lease::Leadership;
+use crate::controller::election::Leadership;
 use crate::controller::role::Role;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet};

@@ -1,7 +1,7 @@
 //! A tenant as the syncer follows it: where its Tenant says that it is, and what it was told of it.
 
 use crate::api::{Kubeconfig, Object, Place, SecretKeyRef, TenantSpec};
-use crate::controller::readiness::Waiting;
+use crate::controller::probes::readiness::Waiting;
 use crate::engine::model::inventory::View;
 use crate::project::clusters::spec_with_own;
 use crate::kubernetes::watch;

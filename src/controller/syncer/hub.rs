@@ -2,7 +2,7 @@
 //! makes due. One task owns all of it; what takes time is done elsewhere, and told.
 
 use super::super::context::Context;
-use super::super::readiness::Waiting;
+use crate::controller::probes::readiness::Waiting;
 use super::agenda::PassId;
 use super::approvals::Ledger;
 use super::guard::Guard;

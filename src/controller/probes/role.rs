@@ -1,10 +1,10 @@
 //! How a role stands, told wherever people and probes look for it.
 
-use super::health::Health;
-use super::lease::{Election, Standing};
-use super::pulse::Pulse;
+use super::http::Health;
+use crate::controller::election::{Election, Standing};
+use super::liveness::Pulse;
 use super::readiness::Waiting;
-use super::role::Role;
+use crate::controller::role::Role;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 

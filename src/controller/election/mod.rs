@@ -5,8 +5,8 @@
 //! it stands; when the process is to stop, the work has some seconds to end, and the Lease is released, so
 //! that another takes over at once.
 
+mod lease;
 pub mod candidate;
-mod hand;
 mod leadership;
 
 pub use candidate::{LONGEST, Timings};
@@ -14,7 +14,7 @@ pub use leadership::Leadership;
 
 use super::stop::Stop;
 use crate::kubernetes::client::Server;
-use hand::Hand;
+use crate::controller::election::lease::Hand;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;

@@ -1,7 +1,7 @@
 //! What the process waits for before it is ready, in words.
 
-use super::lease::Leadership;
-use super::role::Role;
+use crate::controller::election::Leadership;
+use crate::controller::role::Role;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

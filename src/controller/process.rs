@@ -3,14 +3,14 @@
 use super::binder;
 use super::context::Context;
 use super::events::Events;
-use super::health::Health;
-use super::lease::{Election, Standing, Timings};
+use super::probes::http::Health;
+use super::election::{Election, Standing, Timings};
 use super::log::{self, Passes, random};
 use super::metrics::Metrics;
 use super::options::Options;
-use super::readiness::Readiness;
+use super::probes::readiness::Readiness;
 use super::role::Role;
-use super::standing::Place;
+use super::probes::role::Place;
 use super::stop::{Stop, Stopper};
 use super::syncer;
 use crate::api::KubernetesPlace;
@@ -208,7 +208,7 @@ impl Process {
         ended.map_err(|why| Fault::Role { role: self.role, why })
     }
 
-    fn context(&self, leadership: super::lease::Leadership, identity: &str) -> Context {
+    fn context(&self, leadership: super::election::Leadership, identity: &str) -> Context {
         let led = leadership.clone();
         let server = self.server.guarded(Arc::new(move || led.holds()));
         Context {

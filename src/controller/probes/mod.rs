@@ -1,0 +1,7 @@
+//! TODO
+
+mod role;
+pub mod readiness;
+pub mod liveness;
+pub mod http;
+
