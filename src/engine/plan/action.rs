@@ -3,7 +3,7 @@
 
 use super::digest;
 use super::input::whose_policy;
-use super::tenant::{Draft, overridden};
+use super::draft::{Draft, overridden};
 use super::{customers, redirects};
 use crate::api::*;
 use crate::engine::check::missing_inputs;

@@ -1,7 +1,8 @@
 //! What keeps an integration from being written: connections that it would miss, that are of another
 //! kind, or that are held back.
 
-use super::tenant::{BoundVariables, Draft};
+use super::draft::{BoundVariables, Draft};
+use super::reading::not_delivered;
 use crate::api::*;
 use crate::engine::check;
 use crate::engine::delivery::NotDelivered;
@@ -290,8 +291,3 @@ fn no_definition(declaration: &Declaration, world: &World) -> Option<(Code, Stri
     }
 }
 
-/// What is wrong with an integration that came to a cluster without the file that it names, and what to do.
-pub(super) fn not_delivered(file: &str, tenant: &str, spec: Option<&TenantSpec>) -> (String, String) {
-    let NotDelivered { text, command } = NotDelivered::of(file, tenant, spec);
-    (text, format!("deliver it into the namespace of {tenant}: {command}"))
-}

@@ -1,6 +1,5 @@
 //! How well tenants were read: what cannot be known, and what is said of it.
 
-use super::blocked::not_delivered;
 use crate::api::{Definition, Kind, TenantSpec};
 use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
@@ -101,4 +100,10 @@ fn of_view(tenant: &str, spec: &TenantSpec, view: &View, until_it_can_be_read: &
         Some(finding.at_path(&["spec", "definition"]))
     });
     files.chain(objects).chain(unread).chain(undelivered).collect()
+}
+
+/// What is wrong with an integration that came to a cluster without the file that it names, and what to do.
+pub(super) fn not_delivered(file: &str, tenant: &str, spec: Option<&TenantSpec>) -> (String, String) {
+    let NotDelivered { text, command } = NotDelivered::of(file, tenant, spec);
+    (text, format!("deliver it into the namespace of {tenant}: {command}"))
 }

@@ -2,9 +2,9 @@
 //! before, by whatever path. What was sent where before is known from what is live and what is recorded.
 
 use super::digest;
-use super::senders::{SecretKey, Sender, Side, goes_to, is_own_host, named_by, strictest};
+use super::senders::{Sender, Side, goes_to, is_own_host, named_by, strictest};
 use super::sent_before::{At, Sending, SentBefore, is_written, made_again, remembered, sent_there, unrecorded};
-use super::tenant::Draft;
+use super::draft::{Draft, SecretKey};
 use crate::api::*;
 use crate::engine::model::canonical::FieldHash;
 use crate::engine::model::code::Code;
@@ -53,21 +53,6 @@ pub(super) fn mark(draft: &mut Draft<'_>) {
         action.change.resumptions.extend((action.action == ActionKind::Create).then_some(unmarked));
         let keys = named_by(action.change.after.as_ref());
         draft.redirects.add(&action.id, keys);
-    }
-}
-
-/// The marked actions by the keys of Secrets that they name.
-#[derive(Debug, Default)]
-pub(super) struct Redirects(HashMap<SecretKey, Vec<String>>);
-
-impl Redirects {
-    fn add(&mut self, action: &str, keys: BTreeSet<SecretKey>) {
-        keys.into_iter().for_each(|key| self.0.entry(key).or_default().push(action.to_string()));
-    }
-
-    /// The marked actions that name one of these keys: what ends that others name it would make them look harmless.
-    pub(super) fn of<'r>(&'r self, ended: &'r BTreeSet<SecretKey>) -> impl Iterator<Item = &'r String> {
-        ended.iter().filter_map(|key| self.0.get(key)).flatten()
     }
 }
 

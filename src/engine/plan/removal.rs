@@ -1,7 +1,7 @@
 //! Removal: an object goes only where its writer prunes, the tenant allows it, we made it, nobody changed
 //! it since, and nothing uses it.
 
-use super::tenant::Draft;
+use super::draft::Draft;
 use super::{digest, redirects, senders, sent_before};
 use crate::api::*;
 use crate::engine::bindings::Bindings;
@@ -268,50 +268,6 @@ fn lost(draft: &Draft<'_>, live: &Item, record: &Record) -> Vec<FieldChange> {
         }
     });
     taken.collect()
-}
-
-/// What a plan takes away in one tenant, and the actions that do: what copies the tenant waits for them.
-#[derive(Debug, Default)]
-pub struct LetGo(HashMap<ObjectId, BTreeSet<String>>);
-
-impl LetGo {
-    /// By these actions.
-    pub fn by(actions: &[Action]) -> Self {
-        let mut let_go = LetGo::default();
-        for action in actions {
-            let mut gone: Vec<ObjectId> = Vec::new();
-            if action.action == ActionKind::Delete {
-                gone.push(action.change.object.clone());
-            }
-            let after = named(action.change.after.as_ref());
-            // A connection that an integration no longer uses is carried no longer.
-            let dropped = named(action.change.before.as_ref()).into_iter().filter(|key| !after.contains(key));
-            gone.extend(dropped.map(|key| ObjectId::new(Kind::Connection, names::of_stable_key(key))));
-            for id in gone {
-                let_go.0.entry(id).or_default().insert(action.id.clone());
-            }
-        }
-        let_go
-    }
-
-    /// The actions that take away what stands behind an object that is removed here.
-    fn of<'s>(&'s self, item: &Item) -> impl Iterator<Item = String> + use<'s> {
-        let older = match item {
-            Item::Connection(connection) => connection.spec.replaces.clone(),
-            _ => Vec::new(),
-        };
-        let older = older.into_iter().map(|key| ObjectId::new(Kind::Connection, names::of_stable_key(&key)));
-        let ids: Vec<ObjectId> = std::iter::once(item.id()).chain(older).collect();
-        ids.into_iter().filter_map(|id| self.0.get(&id)).flatten().cloned()
-    }
-}
-
-/// The stable keys that an integration names.
-fn named(item: Option<&Item>) -> BTreeSet<&str> {
-    match item {
-        Some(Item::Integration(i, _)) => i.spec.connections.iter().filter_map(Variable::stable_key).collect(),
-        _ => BTreeSet::new(),
-    }
 }
 
 /// The actions on connections that stand in for this one: while one of them waits, or fails, this one stays.

@@ -1,7 +1,7 @@
 //! What sends which keys of Secrets where: the connections and customer credentials of a tenant, as it is and as it
 //! will be.
 
-use super::tenant::Draft;
+use super::draft::{Draft, SecretKey};
 use crate::api::*;
 use crate::engine::model::field::{Field, FieldKind};
 use crate::engine::model::inventory::Inventory;
@@ -11,9 +11,6 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
-
-/// A key of a Secret: the Secret's name, and the key in it.
-pub(super) type SecretKey = (String, String);
 
 /// How the host of a component is called that no input names.
 const OWN: &str = "'s own host";

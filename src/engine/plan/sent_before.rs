@@ -2,7 +2,7 @@
 //! key of a Secret once and no longer do.
 
 use super::senders::{Sender, Side};
-use super::tenant::Draft;
+use super::draft::Draft;
 use crate::api::*;
 use crate::engine::model::canonical::FieldHash;
 use crate::engine::model::field::{Field, FieldKind, FieldValue};

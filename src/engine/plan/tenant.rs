@@ -2,6 +2,8 @@
 
 use super::input::{Input, with_what_the_source_cannot_say};
 use super::reading::Reading;
+use super::draft::{BoundVariables, Draft, Redirects, overridden};
+use super::let_go::LetGo;
 use super::{by_hand, customers, digest, redirects, removal};
 use crate::api::*;
 use crate::engine::bindings::{Bindings, affected};
@@ -35,37 +37,11 @@ pub struct Planned {
     /// The action that makes an object, by object.
     pub made_by: HashMap<ObjectId, String>,
     /// What is taken away there.
-    pub let_go: Arc<removal::LetGo>,
+    pub let_go: Arc<LetGo>,
     /// Who answers for which key there.
     pub replacements: Replacements,
     /// What of it cannot be known.
     pub reading: Reading,
-}
-
-pub(super) struct Draft<'a> {
-    pub input: &'a Input<'a>,
-    pub after: Arc<Inventory>,
-    pub actions: Vec<Action>,
-    pub notes: Vec<Note>,
-    pub findings: Vec<Finding>,
-    pub made_by: HashMap<ObjectId, String>,
-    /// What writers that are gone wrote, by writer.
-    pub orphaned: BTreeMap<Writer, BTreeSet<ObjectId>>,
-    /// What the variables of declared integrations, written or not, would be bound to.
-    pub wanted: Vec<(ObjectId, Vec<Arc<Object<ConnectionSpec>>>)>,
-    /// The actions after which a stable key has an answer.
-    pub answered_by: HashMap<String, Vec<String>>,
-    /// Objects that are not what their writers want: what needs them is held back.
-    pub occupied: BTreeSet<ObjectId>,
-    /// Who answers for which key in the tenant as it is, and once its connections are drafted: where a variable
-    /// moves, both are asked.
-    pub answering: [OnceLock<Replacements>; 2],
-    /// Of values that many objects share.
-    hashes: Hashes,
-    /// The actions that send a secret to a new host, by the keys of Secrets that they name.
-    pub redirects: redirects::Redirects,
-    /// Customers who gave credentials, by the key that they gave them for: before, and once credentials are drafted.
-    pub gave: [OnceLock<customers::Gave>; 2],
 }
 
 /// Plans one tenant.
@@ -82,7 +58,7 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
         answered_by: HashMap::new(),
         occupied: BTreeSet::new(),
         answering: Default::default(),
-        redirects: redirects::Redirects::default(),
+        redirects: Redirects::default(),
         hashes: Hashes::of(input.live),
         gave: Default::default(),
     };
@@ -441,7 +417,7 @@ impl<'a> Draft<'a> {
             actions: self.actions,
             notes: self.notes,
         };
-        let let_go = removal::LetGo::by(&target.actions);
+        let let_go = LetGo::by(&target.actions);
         Planned {
             target,
             let_go: Arc::new(let_go),
@@ -515,40 +491,12 @@ fn taken(field: &Field<'_>, live: Option<&Item>, declared: Option<&Item>) -> Str
     }
 }
 
-/// That a sync wants a field otherwise than `by` decides. Whatever is a secret on one side is treated as one on
-/// the other.
-pub(super) fn overridden(
-    object: &ObjectId,
-    field: &Field<'_>,
-    (by, writer): (&Writer, &Writer),
-    (from, to): (Json, Json),
-    parts: Vec<String>,
-) -> Note {
-    let is_secret = [&from, &to].into_iter().any(|value| value.value().get("secretRef").is_some());
-    let shown = |value: Json| match value.value().get("value") {
-        Some(_) if is_secret => json!({"hidden": true}).into(),
-        _ => value,
-    };
-    Note::Overridden {
-        object: object.clone(),
-        path: field.path(),
-        by: by.clone(),
-        writer: writer.clone(),
-        from: shown(from),
-        to: shown(to),
-        parts,
-    }
-}
-
 /// Who declares an object, or wrote it.
 fn concerned(input: &Input<'_>, id: &ObjectId) -> BTreeSet<Writer> {
     let declared = input.declared.get(id).into_iter().flatten().map(|declaration| declaration.writer.clone());
     let record = input.live.record(input.tenant, id).into_iter().flat_map(|record| record.fields.values());
     declared.chain(record.flat_map(|wrote| wrote.writers.iter().cloned())).collect()
 }
-
-/// What the variables of an integration will be bound to.
-pub(super) type BoundVariables = BTreeMap<String, Arc<Object<ConnectionSpec>>>;
 
 fn decided_by(bound: &BoundVariables) -> Value {
     let of = |spec: &ConnectionSpec| json!([spec.stable_key, spec.component.to_string(), spec.type_, spec.credentials]);
