@@ -17,7 +17,8 @@ use crate::kubernetes::connect::Servers;
 use crate::tenant::directory::layout::{Folder, Layout, Role};
 use crate::project::structure;
 use crate::project::structure::{Declared, Standing, Structure};
-use crate::tenant::{PlaceError, Snapshot, TenantPlace};
+use crate::tenant::TenantPlace;
+use crate::tenant::location::{PlaceError, Snapshot};
 use crate::api::*;
 use crate::engine::model::finding::At;
 use crate::engine::model::inventory::{Sync, Targets, TenantView, View, World};
@@ -312,7 +313,7 @@ impl Project {
     }
 
     /// The place of a tenant, to be written.
-    pub fn place(&self, tenant: &str) -> Option<&dyn crate::tenant::Place> {
+    pub fn place(&self, tenant: &str) -> Option<&dyn crate::tenant::location::Place> {
         self.tenants.get(tenant)?.place.as_ref().map(TenantPlace::as_place)
     }
 

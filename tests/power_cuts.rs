@@ -12,7 +12,7 @@ use stablekey::apply::consent::StateFolder;
 use stablekey::tenant::directory::DirectoryPlace;
 use stablekey::tenant::directory::disk::{Disk, RealDisk, TEMPORARY};
 use stablekey::project::{Given, Project, open};
-use stablekey::tenant::{Place, PlaceError};
+use stablekey::tenant::location::{Place, PlaceError};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Approvals that are kept until their receipt, so that an apply that was cut off is finished by the same
 //! approval.
 
-use crate::tenant::PlaceError;
+use crate::tenant::location::PlaceError;
 use crate::tenant::directory::disk;
 use crate::tenant::directory::disk::{Disk, RealDisk};
 use crate::project::Project;

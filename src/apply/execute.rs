@@ -7,7 +7,7 @@ use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, State, Target};
 use crate::apply::consent::{Approvals, Kept};
 use crate::project::Project;
-use crate::tenant::{Place, PlaceError, Session};
+use crate::tenant::location::{Place, PlaceError, Session};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

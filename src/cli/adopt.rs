@@ -7,7 +7,7 @@ use crate::api::{AllowedAction, rules};
 use crate::engine::adopt;
 use crate::engine::check;
 use crate::render::Invocation;
-use crate::tenant::PlaceError;
+use crate::tenant::location::PlaceError;
 use clap::Args;
 
 /// Take ownership of live values, so that the next apply may change them

@@ -10,7 +10,7 @@ use crate::engine::near_miss;
 use crate::render::hub::{Comparison, Facts, HubPart, SyncerSign, not_planned};
 use crate::render::waiting_plan::{self, WaitingPlan};
 use crate::render::{self, Hub, Layout};
-use crate::tenant::PlaceError;
+use crate::tenant::location::PlaceError;
 use crate::project::hub::{HubAddress, OwnWorld};
 use crate::kubernetes::connect::Servers;
 use crate::tenant::cluster::hub::{HubClient, HubContents, HubSync, HubTenant};

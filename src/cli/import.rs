@@ -19,7 +19,7 @@ use crate::tenant::directory::DirectoryPlace;
 use crate::tenant::directory::disk;
 use crate::tenant::directory::disk::RealDisk;
 use crate::project::{Project, UNNAMED};
-use crate::tenant::{Place as _, PlaceError};
+use crate::tenant::location::{Place as _, PlaceError};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::io::Read as _;

@@ -6,7 +6,7 @@ use crate::api::{self, Kind};
 use crate::engine::model::item::ObjectId;
 use crate::engine::near_miss::{are_alike, listed, near_misses};
 use crate::manifest::Problem;
-use crate::tenant::Snapshot;
+use crate::tenant::location::Snapshot;
 use crate::project::Project;
 use std::collections::BTreeSet;
 

@@ -1,10 +1,11 @@
 //! The tenants of a project that are in clusters: all are read at once, and of each holds what the Tenant
 //! in its own namespace allows.
 
-use crate::tenant::Snapshot;
+use crate::tenant::location::Snapshot;
 use crate::tenant::cluster::ClusterPlace;
 use crate::kubernetes::connect::Servers;
-use crate::tenant::{Place as _, TenantPlace};
+use crate::tenant::TenantPlace;
+use crate::tenant::location::Place as _;
 use crate::api::*;
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 //! before the Integration that names it.
 
 use crate::kubernetes::config_maps::{LARGEST, name_of_definition, of_definition};
-use crate::tenant::{PlaceError, Snapshot};
+use crate::tenant::location::{PlaceError, Snapshot};
 use crate::api::{ConfigMapRef, Definition, Resource};
 use crate::engine::check;
 use crate::engine::model::inventory::Inventory;
@@ -133,7 +133,7 @@ fn append(out: &mut String, yaml: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tenant::Place as _;
+    use crate::tenant::location::Place as _;
     use crate::tenant::directory::DirectoryPlace;
     use std::fs;
 

@@ -1,6 +1,6 @@
 //! The files of a project: read once, then given to the tenants whose they are.
 
-use crate::tenant::Snapshot;
+use crate::tenant::location::Snapshot;
 use super::ignore::Ignore;
 use crate::tenant::directory::layout::{Folder, FolderReading, Layout, normal};
 use super::Given;

@@ -12,7 +12,7 @@ use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::plan::Plan;
 use crate::manifest::kustomization::Changes;
-use crate::tenant::PlaceError;
+use crate::tenant::location::PlaceError;
 use serde_json::{Value, json as value};
 use std::fmt::Write;
 

@@ -19,7 +19,7 @@ use super::directory::disk::{Disk, RealDisk};
 use super::directory::read::{beside, gather};
 use super::directory::layout::{Folder, Layout, Role};
 use super::directory::side_files::SideFiles;
-use super::{Place, PlaceError, Session, Snapshot};
+use super::location::{Place, PlaceError, Session, Snapshot};
 use super::directory::lock_file;
 use crate::api::{Definition, Resource};
 use crate::engine::model::canonical::Digest;

@@ -7,7 +7,7 @@ use crate::transitions::{By, goes_all_ways, is_released};
 use kube::config::Kubeconfig;
 use serde_json::Value;
 use stablekey::engine::model::item::Item;
-use stablekey::tenant::Place;
+use stablekey::tenant::location::Place;
 use stablekey::apply::consent::Approvals;
 use stablekey::tenant::cluster::ClusterPlace;
 use stablekey::kubernetes::connect::Servers;

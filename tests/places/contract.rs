@@ -7,7 +7,7 @@ use stablekey::engine::model::inventory::Inventory;
 use stablekey::engine::model::item::Item;
 use stablekey::engine::model::plan::{DefinitionFrom, Plan};
 use stablekey::apply::consent::{Approvals, Kept};
-use stablekey::tenant::{Place, PlaceError};
+use stablekey::tenant::location::{Place, PlaceError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

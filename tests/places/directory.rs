@@ -10,7 +10,7 @@ use stablekey::manifest::to_yaml;
 use stablekey::apply::consent::{Approvals, StateFolder};
 use stablekey::tenant::directory::DirectoryPlace;
 use stablekey::project::{Given, open};
-use stablekey::tenant::{Place, PlaceError};
+use stablekey::tenant::location::{Place, PlaceError};
 use std::fs;
 use tempfile::TempDir;
 

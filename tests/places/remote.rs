@@ -10,7 +10,7 @@ use stablekey::engine::model::item::{Item, ObjectId};
 use stablekey::engine::model::plan::{Action, ActionKind, Change};
 use stablekey::engine::model::record::Record;
 use stablekey::apply::consent::{Approvals, Kept};
-use stablekey::tenant::{Place, PlaceError, Session, Snapshot};
+use stablekey::tenant::location::{Place, PlaceError, Session, Snapshot};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 

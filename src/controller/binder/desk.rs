@@ -17,7 +17,7 @@ use crate::api::*;
 use crate::controller::probes::liveness::Pulse;
 use crate::controller::probes::readiness::Waiting;
 use crate::engine::model::item::ObjectId;
-use crate::tenant::PlaceError;
+use crate::tenant::location::PlaceError;
 use crate::kubernetes::watch::{Following, Told};
 use crate::kubernetes::cache::News;
 use crate::kubernetes::client::Trouble;

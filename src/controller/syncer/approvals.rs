@@ -6,7 +6,7 @@ use crate::apply::execute::covered;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Plan, Target};
 use crate::engine::model::record::Writer;
-use crate::tenant::PlaceError;
+use crate::tenant::location::PlaceError;
 use crate::apply::consent::{Approvals, Kept};
 use crate::kubernetes::client::{Ask, Server};
 use crate::kubernetes::paths::Paths;

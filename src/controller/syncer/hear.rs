@@ -7,7 +7,7 @@ use super::statuses::{self, requested_at};
 use crate::api::*;
 use crate::engine::closure::Index;
 use crate::engine::model::item::ObjectId;
-use crate::tenant::PlaceError;
+use crate::tenant::location::PlaceError;
 use crate::kubernetes::watch::Told;
 use crate::kubernetes::object;
 use crate::kubernetes::cache::{Due, Heard, News};

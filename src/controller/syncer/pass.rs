@@ -20,7 +20,7 @@ use crate::tenant::directory::definition_digest;
 use crate::kubernetes::client::Server;
 use crate::kubernetes::paths::Paths;
 use crate::tenant::cluster::{ClusterPlace, read};
-use crate::tenant::{Place, PlaceError};
+use crate::tenant::location::{Place, PlaceError};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use crate::kubernetes::client::{Ask, Server, Trouble};
 use crate::kubernetes::error::{Doing, explained};
 use crate::api::*;
 use crate::engine::model::item::ObjectId;
-use crate::tenant::PlaceError;
+use crate::tenant::location::PlaceError;
 use crate::engine::sync_rules::approved_digests;
 use http::{Method, StatusCode};
 use jiff::Timestamp;

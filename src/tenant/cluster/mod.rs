@@ -6,7 +6,7 @@ pub mod hub;
 mod session;
 
 
-use super::{Place, PlaceError, Session, Snapshot};
+use super::location::{Place, PlaceError, Session, Snapshot};
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Change};

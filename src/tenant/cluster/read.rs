@@ -17,7 +17,7 @@ use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::near_miss::what_there_is;
 use crate::platform::definition;
-use crate::tenant::PlaceError;
+use crate::tenant::location::PlaceError;
 use http::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

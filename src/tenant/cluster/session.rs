@@ -14,7 +14,7 @@ use super::{ClusterPlace, Read};
 use crate::api::Kind;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, Change, DefinitionFrom, FieldChange};
-use crate::tenant::{PlaceError, Session};
+use crate::tenant::location::{PlaceError, Session};
 use futures_util::stream::{self, StreamExt as _};
 use http::StatusCode;
 use serde_json::{Value, json};

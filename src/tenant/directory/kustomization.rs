@@ -13,7 +13,7 @@ use crate::manifest::kustomization::{
 };
 use crate::manifest::{self, limits};
 use crate::tenant::directory::read::beside;
-use crate::tenant::{PlaceError, Snapshot};
+use crate::tenant::location::{PlaceError, Snapshot};
 use crate::tenant::directory::disk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;

@@ -1,6 +1,6 @@
 //! Documents of one tenant's folder as an inventory.
 
-use crate::tenant::Snapshot;
+use crate::tenant::location::Snapshot;
 use super::disk;
 use super::layout::Layout;
 use crate::api::*;

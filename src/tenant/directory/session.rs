@@ -15,7 +15,7 @@ use crate::platform::definition::{MAX_BYTES, digest};
 use crate::manifest::{self, EditError, Origin, Rewrite, Rewritten, What, to_yaml};
 use crate::tenant::directory::read::beside;
 use crate::tenant::directory::side_files::SideFiles;
-use crate::tenant::{PlaceError, Session};
+use crate::tenant::location::{PlaceError, Session};
 use crate::tenant::directory::{disk, lock_file};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;

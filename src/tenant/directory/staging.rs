@@ -3,7 +3,7 @@
 
 use super::DirectoryPlace;
 use crate::engine::model::item::ObjectId;
-use crate::tenant::PlaceError;
+use crate::tenant::location::PlaceError;
 use crate::tenant::directory::disk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
