@@ -155,15 +155,10 @@ impl Strictest<'_> {
     }
 }
 
-/// The first few of some hosts, each in full, and how many more there are.
+/// Hosts, each in full and all of them: who approves decides by them.
 pub fn listed<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
-    const FEW: usize = 3;
     let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
-    match names.len().checked_sub(FEW).filter(|more| *more > 0) {
-        _ if names.is_empty() => "no host".to_string(),
-        None => names.join(", "),
-        Some(more) => format!("{} and {more} more", names.get(..FEW).unwrap_or(&names).join(", ")),
-    }
+    if names.is_empty() { "no host".to_string() } else { names.join(", ") }
 }
 
 /// A secret, whatever the input is called: a key of a Secret, or what customers give.
@@ -265,7 +260,7 @@ mod tests {
         assert!(why.contains("evil.test") && why.contains(endpoint::UNCLEAR), "{why}");
         let many = "a.test:1,b.test:1,c.test:1,d.test:1";
         let why = change(&before, &[url(many), password()], &[]).unwrap();
-        assert!(why.ends_with("(new hosts: a.test:1, b.test:1, c.test:1 and 1 more)"), "{why}");
+        assert!(why.ends_with("(new hosts: a.test:1, b.test:1, c.test:1, d.test:1)"), "{why}");
     }
 
     #[test]
