@@ -217,7 +217,7 @@ pub fn is_url(value: &str) -> bool {
 }
 
 /// Whether what stands before `://` is a scheme, as `jdbc:postgresql`, and no host with a path.
-fn is_scheme(text: &str) -> bool {
+pub fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | ':'))
 }
