@@ -67,16 +67,21 @@ impl Strictest<'_> {
             Some(Input::Value(value)) => Some(value.as_str()),
             _ => None,
         };
-        self.says_endpoint(name, value)
+        let is_secret = || self.known(name).any(TypeInput::is_secret);
+        self.calls_endpoint(name) || value.is_some_and(|value| endpoint::holds_one(name, value, is_secret()))
     }
 
-    /// The same of an input whose value is known, wherever it comes from.
+    /// The same of an input whose value is known, wherever it comes from. That a type calls it a secret makes it none
+    /// the less an endpoint: who writes types does not say where Secrets may be sent.
     pub fn says_endpoint(&self, name: &str, value: Option<&str>) -> bool {
-        let is_secret = || self.known(name).any(TypeInput::is_secret);
+        self.calls_endpoint(name) || endpoint::is_endpoint(name, value)
+    }
+
+    /// Whether its name is that of an endpoint, or a type calls it one, or once did.
+    fn calls_endpoint(&self, name: &str) -> bool {
         endpoint::is_named_so(name)
             || self.known(name).any(TypeInput::is_endpoint)
             || self.1.iter().any(|names| names.contains(name))
-            || value.is_some_and(|value| endpoint::holds_one(name, value, is_secret()))
     }
 
     /// Whether an input is a secret: a reference, a customer's own, or a value that a type or a name calls one.
