@@ -138,13 +138,15 @@ pub fn text(figures: &[Figure], machine: &Machine) -> String {
     out
 }
 
-/// For docs/benchmarks.md.
-pub fn markdown(figures: &[Figure], machine: &Machine) -> String {
-    let mut out = String::from(
-        "# Benchmarks\n\n\
-         Written by `make bench`; do not edit. Each figure stands beside what it is held to, measured in the same\n\
-         run. Seconds differ from machine to machine and from run to run: the ratios count.\n\n",
-    );
+/// What begins the part of a group in docs/benchmarks.md.
+fn heading(group: &str) -> String {
+    format!("## {group}\n")
+}
+
+/// The part of a group in docs/benchmarks.md.
+pub fn part(group: &str, figures: &[Figure], machine: &Machine) -> String {
+    let mut out = heading(group);
+    out.push('\n');
     let row = |cells: [String; 5]| format!("| {} |\n", cells.join(" | "));
     out.push_str(&row(HEADERS.map(str::to_string)));
     out.push_str("|---|---:|---:|---:|---:|\n");
@@ -152,6 +154,26 @@ pub fn markdown(figures: &[Figure], machine: &Machine) -> String {
     out.push_str(&format!("\nMeasured on {}, with {}.\n", machine.hardware, machine.versions.join(", ")));
     for why in &machine.left_out {
         out.push_str(&format!("\nLeft out: {why}.\n"));
+    }
+    out
+}
+
+/// The part of a group as docs/benchmarks.md has it.
+pub fn part_in<'a>(group: &str, page: &'a str) -> Option<&'a str> {
+    let part = &page[page.find(&heading(group))?..];
+    Some(part.find("\n## ").map_or(part, |end| &part[..end]))
+}
+
+/// docs/benchmarks.md of these parts.
+pub fn markdown(parts: &[String]) -> String {
+    let mut out = String::from(
+        "# Benchmarks\n\n\
+         Written by `make bench`; do not edit. Each figure stands beside what it is held to, measured in the same\n\
+         run. Seconds differ from machine to machine and from run to run: the ratios count. `make bench ONLY=hub`\n\
+         measures one group and writes its part.\n",
+    );
+    for part in parts {
+        out.push_str(&format!("\n{}\n", part.trim_end()));
     }
     out.push_str(
         "\n## What is measured\n\n\

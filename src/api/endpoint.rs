@@ -151,7 +151,7 @@ pub fn holds_one(name: &str, value: &str, is_secret: bool) -> bool {
         () if is_of_people(name) => Holds::Person,
         () => Holds::Anything,
     };
-    could_be_one(value) && readings(value).iter().any(|text| !named_in(text, holds).is_empty())
+    could_be_one(value) && readings(value).iter().any(|text| named_in(text, holds).next().is_some())
 }
 
 /// The scheme, as [`IN_CLEAR`] has it, where what is sent by it can be read on the way.
@@ -212,10 +212,19 @@ pub fn is_url(value: &str) -> bool {
     value.trim().split_once("://").is_some_and(|(scheme, rest)| {
         // What stands before it may be quotes, brackets or a name: `<https://a>`, `url=https://a`.
         let scheme = scheme.rsplit(['<', '(', '=', '"', '\'', '[', '{']).next().unwrap_or_default();
-        !rest.is_empty()
-            && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | ':'))
+        !rest.is_empty() && is_scheme(scheme)
     })
+}
+
+/// Whether what stands before `://` is a scheme, as `jdbc:postgresql`, and no host with a path.
+pub fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | ':'))
+}
+
+/// Whether what looks like a scheme is taken for a host by who puts a scheme before it: `a.example`, `a:443`.
+fn is_host_and_port(scheme: &str) -> bool {
+    scheme.contains('.') || scheme.split(':').any(|part| part.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// What stands for a host that a value does not name plainly: it may be any, and says nothing of the value.
@@ -223,6 +232,9 @@ pub const UNCLEAR: &str = "a host that is not plain";
 
 /// The longest name of a host.
 const LONGEST: usize = 253;
+/// How much around a character is looked at, in bytes: a host with its port, and more. Of what is longer a host cannot
+/// be told, and that is said; a value of any length is read in a time that grows with its length alone.
+const AROUND: usize = 512;
 
 /// The hosts that a value names, each in lower case, with its port where that is not the scheme's own; plain http,
 /// and every other scheme that sends in clear, is another than https. Of a value that is not plain all that it may
@@ -239,7 +251,11 @@ pub fn hosts(value: &str) -> BTreeSet<String> {
 }
 
 fn host(part: &str) -> Option<String> {
-    let (scheme, rest) = part.split_once("://").unwrap_or(("", part));
+    let (scheme, rest) = match part.split_once("://") {
+        Some((scheme, _)) if !is_scheme(scheme) || is_host_and_port(scheme) => return None,
+        Some(split) => split,
+        None => ("", part),
+    };
     // One reader takes what is before a backslash for the host, another what is behind it; of `\\host\share` all
     // take the same.
     let rest = match rest.strip_prefix(r"\\") {
@@ -356,11 +372,10 @@ fn unescaped(text: &str) -> Option<String> {
 
 /// The hosts that stand anywhere in a text, with what makes each of them one: a scheme, a port, a path, a user, or
 /// the name of a setting. [`UNCLEAR`] where there is one that cannot be told.
-fn named_in(text: &str, holds: Holds) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for (at, c) in text.char_indices() {
-        let (before, after) = (&text[..at], &text[at + c.len_utf8()..]);
-        found.extend(match c {
+fn named_in(text: &str, holds: Holds) -> impl Iterator<Item = String> {
+    text.char_indices().filter_map(move |(at, c)| {
+        let (before, after) = (last_part(&text[..at]), first_part(&text[at + c.len_utf8()..]));
+        match c {
             '/' if before.ends_with('/') => None,
             '/' if after.starts_with('/') => after_slashes(before, after, holds),
             '/' | '?' | '#' => before_path(before, holds),
@@ -371,9 +386,20 @@ fn named_in(text: &str, holds: Holds) -> BTreeSet<String> {
             '=' => setting(before, after),
             '"' => quoted_setting(before, after),
             _ => None,
-        });
-    }
-    found
+        }
+    })
+}
+
+/// The first [`AROUND`] bytes of a text, about.
+fn first_part(text: &str) -> &str {
+    let end = (0..=AROUND.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    &text[..end.unwrap_or(0)]
+}
+
+/// The last of them.
+fn last_part(text: &str) -> &str {
+    let start = (text.len().saturating_sub(AROUND)..=text.len()).find(|at| text.is_char_boundary(*at));
+    &text[start.unwrap_or(text.len())..]
 }
 
 fn or_unclear(host: Option<String>) -> Option<String> {
@@ -458,7 +484,9 @@ fn before_port(before: &str, after: &str, holds: Holds) -> Option<String> {
     let digits = after.strip_prefix('+').unwrap_or(after);
     let (port, behind) = digits.split_at(digits.find(|c: char| !c.is_alphanumeric()).unwrap_or(digits.len()));
     let hexadecimal = port.strip_prefix("0x").and_then(|port| u16::from_str_radix(port, 16).ok());
-    let is_decimal = port.len() >= 2 && port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    // `a:1` may be anything; `a.example:1` is a host.
+    let is_long = || port.len() >= 2 || name.parse::<Ipv4Addr>().is_ok() || is_domain(name);
+    let is_decimal = port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok() && is_long();
     let is_port = is_decimal || hexadecimal.is_some();
     // What is before an @ is a password.
     let is_one = is_port && !behind.starts_with('@') && may_have_port(name, port);
@@ -658,6 +686,8 @@ mod tests {
     #[test]
     fn values_of_endpoints() {
         for value in [
+            "evil.example:7",
+            "10.0.0.1:9",
             "https://a.example",
             "HTTPS://A.EXAMPLE/x",
             " https://a.example",
@@ -871,6 +901,27 @@ mod tests {
         assert_eq!(all(&format!("https://{}evil", "a.".repeat(200))), [UNCLEAR]);
         assert!(all("postgres://a.example/db?host=evil.example").contains(&UNCLEAR.to_string()));
         assert_eq!(all("https://a.example/?host=evil.example"), ["a.example"]);
+        // Who puts a scheme before it reaches another host than what stands behind the slashes.
+        for one in
+            ["evil.example/", "evil.example:443/", "evil.example?x=", "evil.example#", "evil.example", "evil:443"]
+        {
+            assert!(all(&format!("{one}https://good.example")).contains(&UNCLEAR.to_string()), "{one}");
+            assert!(all(&format!("{one}://good.example")).contains(&UNCLEAR.to_string()), "{one}");
+        }
+        assert_eq!(all("jdbc:postgresql://a.example/db"), ["a.example"]);
+    }
+
+    /// What a server or a Secret holds may be of any length: it is read in a time that grows with it alone. (Were the
+    /// whole text looked at at every character, this would take minutes.)
+    #[test]
+    fn a_long_value_is_read_in_one_go() {
+        for piece in ["https:", "[", "a:1", "a.b:1:", "@a.b", "(", "=(", "\"host\"", "//", "é:"] {
+            let long = piece.repeat(100_000 / piece.len());
+            hosts(&long);
+            for name in ["site", "email", "password"] {
+                holds_one(name, &long, false);
+            }
+        }
     }
 
     #[test]

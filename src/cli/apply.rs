@@ -155,8 +155,9 @@ impl Apply {
         let is_given = self.yes || self.plan.is_some() && kustomizations.is_shown;
         if !is_given && (self.plan.is_some() || !self.approve.is_empty() || !output.can_ask()) {
             let names = names.join(", ");
-            output
-                .note(&format!("kustomization.yaml of {names} is as it was: give --yes, and it is brought up to date"));
+            // A plan file and --yes exclude each other.
+            let how = if self.plan.is_some() { "apply without --plan, with --yes" } else { "give --yes" };
+            output.note(&format!("kustomization.yaml of {names} is as it was: {how}, and it is brought up to date"));
             return Ok(exit);
         }
         if !is_given {

@@ -78,7 +78,7 @@ impl PlanCommand {
             output.note(text.trim_end());
         }
         if let Some(path) = &self.out {
-            plan_file::save(&planned.plan, &self.root.sources_seen_from_root()?, path, output)?;
+            plan_file::save(&project, &planned.plan, &self.root.sources_seen_from_root()?, path, output)?;
         }
         Ok(planned.plan.exit)
     }

@@ -34,13 +34,23 @@ struct Written<'a> {
     sources: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     resumptions: BTreeSet<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    kustomizations: BTreeMap<&'a str, String>,
 }
 
 /// Writes a plan file, for its owner's eyes only; `-` is standard output. `sources` are those that were
 /// given beside what is written down, by tenant, as seen from the root.
-pub fn save(plan: &Plan, sources: &BTreeMap<String, String>, path: &Path, output: &mut Output) -> Result<(), Failure> {
+pub fn save(
+    project: &Project,
+    plan: &Plan,
+    sources: &BTreeMap<String, String>,
+    path: &Path,
+    output: &mut Output,
+) -> Result<(), Failure> {
     let resumptions = plan.actions().flat_map(|(_, action)| covered(action).into_iter().skip(1)).collect();
-    let text = render::json(&Written { plan, sources, resumptions }, Layout::Pretty)
+    let due = planning::kustomizations(project, plan).into_iter();
+    let kustomizations = due.filter_map(|(tenant, due)| Some((tenant, due.becomes?.to_string()))).collect();
+    let text = render::json(&Written { plan, sources, resumptions, kustomizations }, Layout::Pretty)
         .map_err(|error| Failure::new(format!("the plan has no JSON form: {error}"), OURS))?;
     if path == Path::new("-") {
         return output.result(&text);
@@ -73,7 +83,9 @@ pub struct PlanFile {
     /// The integrations that its actions name: an apply may have removed them since.
     pub integrations: BTreeSet<String>,
     /// What it says of kustomizations.
-    kustomizations: Vec<ShownFinding>,
+    of_kustomizations: Vec<ShownFinding>,
+    /// What the text of each becomes, as a digest, by tenant: what is said of it may be cut short.
+    kustomizations: BTreeMap<String, String>,
 }
 
 /// What a person reads of a finding.
@@ -96,6 +108,8 @@ struct Parsed {
     sources: BTreeMap<String, String>,
     #[serde(default)]
     resumptions: BTreeSet<String>,
+    #[serde(default)]
+    kustomizations: BTreeMap<String, String>,
     #[serde(default)]
     targets: Vec<ParsedTarget>,
     #[serde(default)]
@@ -221,9 +235,10 @@ impl PlanFile {
     pub fn shows_kustomization(&self, tenant: &str, due: &KustomizationDue) -> bool {
         let shown = |finding: &Finding| {
             let is_it = |shown: &&ShownFinding| shown.tenant == finding.tenant && shown.text == finding.text;
-            self.kustomizations.iter().any(|shown| is_it(&shown))
+            self.of_kustomizations.iter().any(|shown| is_it(&shown))
         };
-        planning::of_kustomization(tenant, due).iter().all(shown)
+        let becomes = due.becomes.as_ref().map(ToString::to_string);
+        self.kustomizations.get(tenant) == becomes.as_ref() && planning::of_kustomization(tenant, due).iter().all(shown)
     }
 
     /// Refuses a file that was made of another folder: there is nothing of it here.
@@ -288,7 +303,8 @@ impl PlanFile {
             sources: parsed.sources,
             covers,
             shown,
-            kustomizations: parsed
+            kustomizations: parsed.kustomizations,
+            of_kustomizations: parsed
                 .findings
                 .into_iter()
                 .filter(|f| f.code == Code::KustomizationDiffers.as_str())

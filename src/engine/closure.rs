@@ -10,7 +10,7 @@ use super::model::plan::{Plan, Scope};
 use super::plan::{concerned_keys, plan_uncounted};
 use super::syncs;
 use crate::api::*;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 /// Fewer objects than these are copied in no time.
@@ -169,6 +169,54 @@ impl Index {
 
     fn integrations_of<'a>(&'a self, keys: impl IntoIterator<Item = &'a String>) -> BTreeSet<String> {
         keys.into_iter().filter_map(|k| self.integrations.get(k)).flatten().cloned().collect()
+    }
+}
+
+impl Seeds {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.keys.len() + self.integrations.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.integrations.is_empty()
+    }
+
+    /// Takes out at most so many, those together that are of one closure: one that holds a few of many has to be planned
+    /// for each of them again.
+    pub fn take(&mut self, most: usize, index: &Index) -> Seeds {
+        if self.len() <= most {
+            return std::mem::take(self);
+        }
+        let mut taken = Seeds::default();
+        let mut next: VecDeque<ObjectId> = VecDeque::new();
+        while taken.len() < most {
+            let Some(seed) = next.pop_front().or_else(|| self.first()) else { break };
+            let (mine, set) = match seed.kind {
+                Kind::Integration => (&mut self.integrations, &mut taken.integrations),
+                _ => (&mut self.keys, &mut taken.keys),
+            };
+            if !mine.remove(&seed.name) {
+                continue;
+            }
+            set.insert(seed.name.clone());
+            let integrations = match seed.kind {
+                Kind::Integration => BTreeSet::from([seed.name]),
+                _ => index.integrations_of([&seed.name]),
+            };
+            let of = |kind: Kind| move |name: &String| ObjectId::new(kind, name);
+            let keys = integrations.iter().filter_map(|i| index.keys.get(i)).flatten();
+            next.extend(keys.filter(|key| self.keys.contains(*key)).map(of(Kind::Connection)));
+            let changed = integrations.iter().filter(|name| self.integrations.contains(*name));
+            next.extend(changed.map(of(Kind::Integration)));
+        }
+        taken
+    }
+
+    fn first(&self) -> Option<ObjectId> {
+        let key = self.keys.first().map(|name| ObjectId::new(Kind::Connection, name));
+        key.or_else(|| self.integrations.first().map(|name| ObjectId::new(Kind::Integration, name)))
     }
 }
 
@@ -355,5 +403,42 @@ impl Plan {
             )
         });
         self.settle();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two integrations with three connections each, which the order of names mixes.
+    fn index() -> Index {
+        let mut index = Index::default();
+        for (integration, keys) in [("odd", ["a", "c", "e"]), ("even", ["b", "d", "f"])] {
+            keys.iter().for_each(|key| index.uses(integration, key));
+        }
+        index
+    }
+
+    fn names(seeds: &Seeds) -> String {
+        let all = seeds.keys.iter().chain(&seeds.integrations);
+        all.map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn what_is_of_one_closure_is_taken_together() {
+        let of = |keys: &[&str], integrations: &[&str]| Seeds {
+            keys: keys.iter().map(ToString::to_string).collect(),
+            integrations: integrations.iter().map(ToString::to_string).collect(),
+        };
+        let mut seeds = of(&["a", "b", "c", "d", "e", "f", "g"], &["even"]);
+        assert_eq!(names(&seeds.take(3, &index())), "a c e");
+        assert_eq!(names(&seeds.take(5, &index())), "b d f g even");
+        assert!(seeds.is_empty());
+        // All where they are few, and never more than asked for.
+        let mut seeds = of(&["a", "c"], &["even"]);
+        assert_eq!(names(&seeds.clone().take(9, &index())), "a c even");
+        assert_eq!((names(&seeds.take(1, &index())), seeds.len()), ("a".to_string(), 2));
+        let mut seeds = of(&[], &["even", "odd"]);
+        assert_eq!((names(&seeds.take(1, &Index::default())), names(&seeds)), ("even".into(), "odd".into()));
     }
 }

@@ -7,7 +7,7 @@ use crate::api::{Kubeconfig, KubernetesPlace, Place, TenantSpec};
 pub struct NotDelivered {
     /// What is wrong.
     pub text: String,
-    /// The command that delivers it, as it can be pasted, where the tenant is known.
+    /// The command that delivers it: as it can be pasted where the tenant is known, and the context that reaches it.
     pub command: String,
 }
 
@@ -19,8 +19,11 @@ impl NotDelivered {
         let text = format!("its definition is {file}, a file that was not delivered{to}");
         let mut command = format!("stablekey render {tenant} | kubectl apply --server-side");
         if let Some(KubernetesPlace { namespace, kubeconfig }) = place {
-            if let Some(Kubeconfig::Context(context)) = kubeconfig {
-                command.push_str(&format!(" --context {}", word(context)));
+            match kubeconfig {
+                None => {}
+                Some(Kubeconfig::Context(context)) => command.push_str(&format!(" --context {}", word(context))),
+                // In the cluster whose kubeconfig the Secret holds: whoever runs it knows by which context.
+                Some(Kubeconfig::SecretRef(_)) => command.push_str(" --context CONTEXT"),
             }
             command.push_str(&format!(" --namespace {namespace}"));
         }
@@ -50,6 +53,7 @@ fn word(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::SecretKeyRef;
 
     fn command(kubeconfig: Option<Kubeconfig>) -> String {
         let place = KubernetesPlace { namespace: "eu-apps".into(), kubeconfig };
@@ -66,6 +70,8 @@ mod tests {
         assert_eq!(context("eu"), format!("{start} --context eu --namespace eu-apps -f -"));
         assert_eq!(context("my $(eu)'s"), format!("{start} --context 'my $(eu)'\\''s' --namespace eu-apps -f -"));
         assert_eq!(NotDelivered::of("x", "eu", None).command, format!("{start} -f -"));
+        let secret = command(Some(Kubeconfig::SecretRef(SecretKeyRef { name: "eu".into(), key: "kubeconfig".into() })));
+        assert_eq!(secret, format!("{start} --context CONTEXT --namespace eu-apps -f -"));
         let unknown = NotDelivered::new("x", "", None);
         assert_eq!(unknown.text, "its definition is x, a file that was not delivered");
     }

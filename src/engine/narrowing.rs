@@ -42,6 +42,8 @@ impl Plan {
     pub(super) fn retain(&mut self, wanted: &dyn Fn(&ObjectId) -> bool) {
         for target in &mut self.targets {
             target.actions.retain(|action| wanted(&action.change.object));
+            // Of a whole world a few may be wanted.
+            target.actions.shrink_to_fit();
             target.notes.retain(|note| wanted(note.object()));
             target.digests = digests(&target.actions);
         }

@@ -67,16 +67,21 @@ impl Strictest<'_> {
             Some(Input::Value(value)) => Some(value.as_str()),
             _ => None,
         };
-        self.says_endpoint(name, value)
+        let is_secret = || self.known(name).any(TypeInput::is_secret);
+        self.calls_endpoint(name) || value.is_some_and(|value| endpoint::holds_one(name, value, is_secret()))
     }
 
-    /// The same of an input whose value is known, wherever it comes from.
+    /// The same of an input whose value is known, wherever it comes from. That a type calls it a secret makes it none
+    /// the less an endpoint: who writes types does not say where Secrets may be sent.
     pub fn says_endpoint(&self, name: &str, value: Option<&str>) -> bool {
-        let is_secret = || self.known(name).any(TypeInput::is_secret);
+        self.calls_endpoint(name) || endpoint::is_endpoint(name, value)
+    }
+
+    /// Whether its name is that of an endpoint, or a type calls it one, or once did.
+    fn calls_endpoint(&self, name: &str) -> bool {
         endpoint::is_named_so(name)
             || self.known(name).any(TypeInput::is_endpoint)
             || self.1.iter().any(|names| names.contains(name))
-            || value.is_some_and(|value| endpoint::holds_one(name, value, is_secret()))
     }
 
     /// Whether an input is a secret: a reference, a customer's own, or a value that a type or a name calls one.
@@ -155,15 +160,10 @@ impl Strictest<'_> {
     }
 }
 
-/// The first few of some hosts, each in full, and how many more there are.
+/// Hosts, each in full and all of them: who approves decides by them.
 pub fn listed<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
-    const FEW: usize = 3;
     let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
-    match names.len().checked_sub(FEW).filter(|more| *more > 0) {
-        _ if names.is_empty() => "no host".to_string(),
-        None => names.join(", "),
-        Some(more) => format!("{} and {more} more", names.get(..FEW).unwrap_or(&names).join(", ")),
-    }
+    if names.is_empty() { "no host".to_string() } else { names.join(", ") }
 }
 
 /// A secret, whatever the input is called: a key of a Secret, or what customers give.
@@ -265,7 +265,7 @@ mod tests {
         assert!(why.contains("evil.test") && why.contains(endpoint::UNCLEAR), "{why}");
         let many = "a.test:1,b.test:1,c.test:1,d.test:1";
         let why = change(&before, &[url(many), password()], &[]).unwrap();
-        assert!(why.ends_with("(new hosts: a.test:1, b.test:1, c.test:1 and 1 more)"), "{why}");
+        assert!(why.ends_with("(new hosts: a.test:1, b.test:1, c.test:1, d.test:1)"), "{why}");
     }
 
     #[test]

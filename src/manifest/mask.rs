@@ -17,6 +17,21 @@ pub fn spans(tree: &Tree<'_>, root: Id, schema: Option<&Schema>) -> Vec<(Range<u
     spans
 }
 
+/// How far a text that may be shown is shown. It may go on with what was a field of its own: a line that lost its colon,
+/// a quoted text after what went, a second word where only a name may stand.
+fn shown_to(text: &str, span: Range<usize>, schema: Option<&Schema>) -> usize {
+    let line = first_line_of(text, span);
+    let shown = text.get(line.clone()).unwrap_or_default();
+    let is_quoted = shown.starts_with(['"', '\'']);
+    let pattern = match schema.map(|schema| &schema.shape) {
+        Some(Shape::Text { pattern, .. }) => pattern.as_ref(),
+        _ => None,
+    };
+    let is_no_name = pattern.is_some_and(|pattern| !pattern.is_match(shown));
+    let cut = shown.find(|c: char| matches!(c, '"' | '\'') || is_no_name && c.is_whitespace()).filter(|_| !is_quoted);
+    cut.map_or(line.end, |at| line.start + at)
+}
+
 fn collect(tree: &Tree<'_>, id: Id, schema: Option<&Schema>, private: bool, out: &mut Vec<(Range<usize>, Show)>) {
     let node = tree.node(id);
     let private = private || schema.is_some_and(|schema| schema.private);
@@ -33,9 +48,8 @@ fn collect(tree: &Tree<'_>, id: Id, schema: Option<&Schema>, private: bool, out:
             let is_secret =
                 |text: &str| sensitive::is_secret_itself(text) || sensitive::looks_like_token(text).is_some();
             let open = open && !tree.scalar(id).is_some_and(is_secret);
-            // A text that goes on may go on with a line that lost its colon: it is shown as far as its first line.
             let span = node.span();
-            let shown_to = if open { first_line_of(tree.text, span.clone()).end } else { span.start };
+            let shown_to = if open { shown_to(tree.text, span.clone(), schema) } else { span.start };
             out.push((span.start..shown_to, Show::Yes));
             out.push((shown_to..span.end, Show::No));
         }

@@ -187,6 +187,22 @@ fn a_plan_file_covers_what_it_shows_of_a_kustomization() {
     assert_eq!(root.read(FILE), before);
 }
 
+/// What is said of a kustomization is cut short; consent is to all of it.
+#[test]
+fn a_plan_file_covers_no_more_than_it_was_made_of() {
+    let keys = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let added =
+        |root: Root, key: &&str| root.with(&format!("prod/connections/x-{key}.yaml"), &connection(&format!("x-{key}")));
+    let root = keys[..7].iter().fold(base().apply(), added);
+    root.run(&["plan", "--out", "plan.json"]).exits(0).says("and 1 more");
+    let before = root.read(FILE);
+    // One goes and another comes: what is said is the same.
+    let root = added(root.without("prod/connections/x-g.yaml"), &keys[7]);
+    root.plan().exits(0).says("and 1 more");
+    root.run(&["apply", "--plan", "plan.json"]).exits(0).says("is as it was");
+    assert_eq!(root.read(FILE), before);
+}
+
 /// "Whatever writes to the folder keeps it": an apply lists what people added and takes out what they removed, and
 /// what they left out stays out.
 #[test]

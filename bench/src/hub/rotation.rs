@@ -72,7 +72,8 @@ pub fn figures() -> Outcome<Vec<Figure>> {
     figures.push(Figure::beside(what, time(ours), against, ours.as_secs_f64() / raw.as_secs_f64(), BAR));
     figures.push(Figure::of_time("meanwhile another Secret of the namespace", measure::median(elsewhere), ELSEWHERE));
     peaks.of("all listed again, its API server restarted", &process, || {
-        restart(&[&rotation.here], &["components", "connections", "customercredentials", "integrations", "secrets"])?;
+        let listed = ["components", "connections", "customercredentials", "integrations", "secrets"];
+        restart(&[(&rotation.here, &listed)])?;
         std::thread::sleep(QUIET);
         Ok(())
     })?;

@@ -43,8 +43,7 @@ impl Host {
             let host = host(authority).filter(|_| !path.starts_with("//"))?;
             return Some(Host { in_clear: (host.port == Some(80)).then_some(HTTP[0]), ..host });
         };
-        let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+        let is_scheme = endpoint::is_scheme(scheme) && !scheme.contains(':');
         let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         // Some readers end the host at ? and #, others look for the last @.
         let is_unclear = !after.starts_with('/') && after.contains('@') || endpoint::query_names_host(scheme, after);

@@ -1,7 +1,7 @@
 //! What has to be looked at in one target, and when. It is told the time, and keeps none.
 
 use crate::api::Kind;
-use crate::engine::closure::Seeds;
+use crate::engine::closure::{Index, Seeds};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::ActionKind;
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,20 +96,13 @@ impl Changed {
         self.since.get_or_insert(now);
     }
 
-    fn len(&self) -> usize {
-        self.seeds.keys.len() + self.seeds.integrations.len()
-    }
-
     /// Takes out at most so many.
-    fn take(&mut self, most: usize) -> Seeds {
-        if self.len() <= most {
-            return std::mem::take(self).seeds;
+    fn take(&mut self, most: usize, index: &Index) -> Seeds {
+        let seeds = self.seeds.take(most, index);
+        if self.seeds.is_empty() {
+            self.since = None;
         }
-        let mut first = Seeds::default();
-        first.keys.extend(std::iter::from_fn(|| self.seeds.keys.pop_first()).take(most));
-        let room = most - first.keys.len();
-        first.integrations.extend(std::iter::from_fn(|| self.seeds.integrations.pop_first()).take(room));
-        first
+        seeds
     }
 
     fn append(&mut self, mut other: Changed) {
@@ -164,8 +157,8 @@ impl Agenda {
     }
 
     /// What to do now. A look at everything, once given out, is being done until it is said to be; a pass
-    /// over what changed is said to have [begun](Agenda::begun). A look at everything gets the number `next`.
-    pub fn take(&mut self, now: Instant, next: PassId) -> Option<Job> {
+    /// over what changed, of which `index` says what belongs together, is said to have [begun](Agenda::begun). A look at everything gets the number `next`.
+    pub fn take(&mut self, now: Instant, next: PassId, index: &Index) -> Option<Job> {
         if self.everything_at().is_some_and(|at| at <= now) && self.whole.is_none() {
             if !self.is_idle() {
                 return None;
@@ -178,12 +171,12 @@ impl Agenda {
             return None;
         }
         let in_hand: usize = self.passes.values().map(|pass| pass.objects.len()).sum();
-        Some(Job::Part(self.changed.take((2 * in_hand).clamp(FIRST, IN_A_PASS))))
+        Some(Job::Part(self.changed.take((2 * in_hand).clamp(FIRST, IN_A_PASS), index)))
     }
 
     /// How many changes were not taken yet.
     pub fn waiting(&self) -> usize {
-        self.changed.len()
+        self.changed.seeds.len()
     }
 
     /// A pass over what changed has these objects in hand.
@@ -275,7 +268,7 @@ impl Agenda {
         let whole = self.everything_at().filter(|at| *at <= now);
         let waiting = || self.passes.values().map(|pass| &pass.after).chain([&self.changed]);
         let since = waiting().filter_map(|changed| changed.since).chain(whole).min();
-        (waiting().map(Changed::len).sum::<usize>() + usize::from(whole.is_some()), since)
+        (waiting().map(|changed| changed.seeds.len()).sum::<usize>() + usize::from(whole.is_some()), since)
     }
 
     fn put_off(&mut self, now: Instant) {
@@ -293,7 +286,7 @@ impl Agenda {
 
     /// Whether there is a change to look at, and room for a pass that does.
     fn may_begin(&self) -> bool {
-        self.changed.len() > 0 && !self.plans && self.passes.len() < PASSES + usize::from(self.whole.is_some())
+        self.changed.seeds.len() > 0 && !self.plans && self.passes.len() < PASSES + usize::from(self.whole.is_some())
     }
 }
 
@@ -322,7 +315,7 @@ mod tests {
     }
 
     fn taken(agenda: &mut Agenda, now: Instant) -> Vec<String> {
-        match agenda.take(now, WHOLE) {
+        match agenda.take(now, WHOLE, &Index::default()) {
             Some(Job::Part(seeds)) => seeds.keys.into_iter().collect(),
             other => panic!("{other:?}"),
         }
@@ -342,11 +335,11 @@ mod tests {
         assert_eq!(agenda.due(now), (1, Some(now)));
         assert_eq!(taken(&mut agenda, now), ["a"]);
         let pass = begin(&mut agenda, 1, &["a"]);
-        assert!(agenda.take(now, WHOLE).is_none());
+        assert!(agenda.take(now, WHOLE, &Index::default()).is_none());
         end(&mut agenda, pass, now);
-        assert!(agenda.take(now, WHOLE).is_none());
+        assert!(agenda.take(now, WHOLE, &Index::default()).is_none());
         assert_eq!(agenda.wakes(now), Some(now + QUIET));
-        assert!(matches!(agenda.take(now + QUIET, WHOLE), Some(Job::Whole)));
+        assert!(matches!(agenda.take(now + QUIET, WHOLE, &Index::default()), Some(Job::Whole)));
         agenda.whole_done(WHOLE);
         assert_eq!(agenda.wakes(now + QUIET), None);
         assert_eq!(agenda.due(now + QUIET), (0, None));
@@ -357,18 +350,18 @@ mod tests {
     fn what_a_look_at_everything_does_not_write_goes_on_meanwhile() {
         let (mut agenda, now) = (Agenda::default(), Instant::now());
         agenda.look_at_everything(now);
-        assert!(matches!(agenda.take(now, WHOLE), Some(Job::Whole)));
+        assert!(matches!(agenda.take(now, WHOLE, &Index::default()), Some(Job::Whole)));
         agenda.changed([&connection("b")], now);
-        assert!(agenda.take(now, WHOLE).is_none(), "what it writes is not known yet");
+        assert!(agenda.take(now, WHOLE, &Index::default()).is_none(), "what it writes is not known yet");
         let writing = Writing { kind: ActionKind::Update, after: Some(item("a", "new")) };
         agenda.whole_begun(PassId(98), BTreeMap::new(), false, now);
-        assert!(agenda.take(now, WHOLE).is_none(), "another look of before says nothing");
+        assert!(agenda.take(now, WHOLE, &Index::default()).is_none(), "another look of before says nothing");
         agenda.whole_begun(WHOLE, BTreeMap::from([(connection("a"), writing)]), false, now);
         agenda.changed([&connection("a")], now);
         assert_eq!(taken(&mut agenda, now), ["b"]);
         let pass = begin(&mut agenda, 1, &["b"]);
         end(&mut agenda, pass, now);
-        assert!(agenda.take(now, WHOLE).is_none(), "a is being written");
+        assert!(agenda.take(now, WHOLE, &Index::default()).is_none(), "a is being written");
         end(&mut agenda, WHOLE, now);
         agenda.whole_done(WHOLE);
         assert_eq!(taken(&mut agenda, now), ["a"]);
@@ -380,25 +373,25 @@ mod tests {
         for n in 0..40 {
             agenda.changed([&connection("a")], now + Duration::from_millis(500) * n);
         }
-        assert!(matches!(agenda.take(now + LATEST, WHOLE), Some(Job::Whole)));
+        assert!(matches!(agenda.take(now + LATEST, WHOLE, &Index::default()), Some(Job::Whole)));
     }
 
     #[test]
     fn a_failure_is_tried_again_after_pauses_that_grow_and_end_with_a_success() {
         let (mut agenda, now) = (Agenda::default(), Instant::now());
         let fails = |agenda: &mut Agenda, at: Instant| {
-            assert!(matches!(agenda.take(at, WHOLE), Some(Job::Whole)));
+            assert!(matches!(agenda.take(at, WHOLE, &Index::default()), Some(Job::Whole)));
             agenda.whole_done(WHOLE);
             agenda.failed(at);
         };
         agenda.look_at_everything(now);
         fails(&mut agenda, now);
-        assert!(agenda.take(now, WHOLE).is_none());
+        assert!(agenda.take(now, WHOLE, &Index::default()).is_none());
         assert_eq!(agenda.wakes(now), Some(now + PAUSE));
         fails(&mut agenda, now + PAUSE);
         assert_eq!(agenda.wakes(now + PAUSE), Some(now + PAUSE + PAUSE * 2));
         agenda.hurry(now + PAUSE);
-        assert!(matches!(agenda.take(now + PAUSE, WHOLE), Some(Job::Whole)));
+        assert!(matches!(agenda.take(now + PAUSE, WHOLE, &Index::default()), Some(Job::Whole)));
         agenda.whole_done(WHOLE);
         agenda.recovered();
         agenda.look_at_everything(now);
@@ -431,7 +424,7 @@ mod tests {
         let second = begin(&mut agenda, 2, &["c"]);
         agenda.changed_after(second, [&connection("d")], now);
         assert_eq!(agenda.due(now), (2, Some(now)), "they wait, and are told of");
-        assert!(agenda.take(now, WHOLE).is_none());
+        assert!(agenda.take(now, WHOLE, &Index::default()).is_none());
         end(&mut agenda, first, now);
         assert_eq!(taken(&mut agenda, now), ["a"]);
         end(&mut agenda, second, now);
@@ -467,11 +460,11 @@ mod tests {
             seen.extend(some);
         }
         assert_eq!(seen.len(), all.len());
-        assert!(agenda.take(now, WHOLE).is_none());
+        assert!(agenda.take(now, WHOLE, &Index::default()).is_none());
         let integrations: Vec<ObjectId> = (0..200).map(|n| ObjectId::new(Kind::Integration, n.to_string())).collect();
         let mut agenda = Agenda::default();
         agenda.changed(integrations.iter().chain(&all[..40]), now);
-        let Some(Job::Part(seeds)) = agenda.take(now, WHOLE) else { panic!("nothing is due") };
+        let Some(Job::Part(seeds)) = agenda.take(now, WHOLE, &Index::default()) else { panic!("nothing is due") };
         assert_eq!((seeds.keys.len(), seeds.integrations.len()), (40, FIRST - 40));
     }
 
@@ -480,7 +473,7 @@ mod tests {
         let (mut agenda, now) = (Agenda::default(), Instant::now());
         let passes: Vec<_> = (0..PASSES as u64).map(|n| begin(&mut agenda, n, &[&n.to_string()])).collect();
         agenda.changed([&connection("a")], now);
-        assert!(agenda.take(now, WHOLE).is_none());
+        assert!(agenda.take(now, WHOLE, &Index::default()).is_none());
         assert_eq!(agenda.wakes(now), Some(now + QUIET), "it is woken by what is done");
         end(&mut agenda, passes[2], now);
         assert_eq!(taken(&mut agenda, now), ["a"]);
@@ -493,12 +486,12 @@ mod tests {
         agenda.look_at_everything(now);
         agenda.changed([&connection("a"), &connection("b")], now);
         agenda.look_at_everything(now);
-        assert!(agenda.take(now, WHOLE).is_none(), "nothing new begins before it");
+        assert!(agenda.take(now, WHOLE, &Index::default()).is_none(), "nothing new begins before it");
         assert_eq!(agenda.wakes(now), None, "and it does not turn until the pass is done");
         end(&mut agenda, pass, now);
-        assert!(matches!(agenda.take(now, WHOLE), Some(Job::Whole)));
+        assert!(matches!(agenda.take(now, WHOLE, &Index::default()), Some(Job::Whole)));
         agenda.changed([&connection("a")], now);
-        assert!(agenda.take(now, WHOLE).is_none());
+        assert!(agenda.take(now, WHOLE, &Index::default()).is_none());
         assert_eq!(agenda.wakes(now), None);
         agenda.whole_done(WHOLE);
         assert_eq!(taken(&mut agenda, now), ["a"]);
@@ -509,9 +502,9 @@ mod tests {
         let (mut agenda, now) = (Agenda::default(), Instant::now());
         agenda.look_at_everything(now);
         end(&mut agenda, PassId(7), now);
-        assert!(matches!(agenda.take(now, WHOLE), Some(Job::Whole)));
+        assert!(matches!(agenda.take(now, WHOLE, &Index::default()), Some(Job::Whole)));
         end(&mut agenda, PassId(7), now);
         agenda.look_at_everything(now);
-        assert!(agenda.take(now, WHOLE).is_none());
+        assert!(agenda.take(now, WHOLE, &Index::default()).is_none());
     }
 }

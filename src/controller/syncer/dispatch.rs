@@ -40,7 +40,7 @@ impl Hub {
         for name in names {
             while let Some((job, since)) = self.targets.get_mut(&name).and_then(|target| {
                 let (_, since) = target.agenda.due(now);
-                Some((target.agenda.take(now, PassId(self.passes + 1))?, since))
+                Some((target.agenda.take(now, PassId(self.passes + 1), &self.index)?, since))
             }) {
                 match job {
                     Job::Whole => self.begin_whole(&name),
@@ -94,6 +94,7 @@ impl Hub {
             target.agenda.look_at_everything(now);
         }
         let later = planned.actions.split_off(planned.actions.len().min(IN_A_PASS));
+        planned.actions.shrink_to_fit();
         if planned.actions.is_empty() {
             return;
         }

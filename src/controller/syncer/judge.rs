@@ -311,7 +311,7 @@ fn standing(
             Standing::Drifted,
             Some(format!(
                 "{values} changed by others since we wrote {them}: change {them} back there, change {them} in the \
-                 source too, or set policy.drift to Correct in both Tenants {tenant}, the hub's and its own",
+                 source too, or set policy.drift to Correct in Tenant {tenant}, on the hub and in its own cluster",
                 tenant = evidence.target.tenant
             )),
         );

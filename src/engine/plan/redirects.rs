@@ -446,8 +446,9 @@ impl<'d> Senders<'d> {
         let id = sender.id();
         // What is an endpoint of those that send the key is one here.
         let sides = [&self.live, &self.declared];
-        let remembered = |key| sides.into_iter().flat_map(move |side| side.remembered_by_naming(key));
-        let types = &types.clone().remembering(keys_of(inputs).into_keys().flat_map(remembered));
+        let keys: Vec<_> = keys_of(inputs).into_keys().collect();
+        let remembered = keys.iter().flat_map(|key| sides.map(|side| side.remembered_by_naming(*key)));
+        let types = &types.clone().remembering(remembered.flat_map(|names| names.iter().copied().collect::<Vec<_>>()));
         let hosts = OnceCell::new();
         // What customers inherit joins with their connection.
         let own: BTreeSet<_> = sender.keys().collect();

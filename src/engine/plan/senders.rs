@@ -118,6 +118,8 @@ pub(super) struct Side<'d> {
     naming: HashMap<(&'d str, &'d str), Vec<Sender<'d>>>,
     /// What each key is sent to, once that is asked.
     sent: RefCell<HashMap<SecretKey, Rc<Sent>>>,
+    /// What the records of those that name each key remember of endpoints, once that is asked.
+    remembered: RefCell<HashMap<SecretKey, Rc<BTreeSet<&'d BTreeSet<String>>>>>,
     /// The hosts that the customers of a key give, once that is asked.
     given: RefCell<HashMap<&'d str, Rc<BTreeSet<String>>>>,
     /// Connections by the older keys that they replace.
@@ -172,6 +174,7 @@ impl<'d> Side<'d> {
             inventory,
             naming,
             sent: RefCell::default(),
+            remembered: RefCell::default(),
             given: RefCell::default(),
             replacing: OnceCell::new(),
             customers: OnceCell::new(),
@@ -226,10 +229,18 @@ impl<'d> Side<'d> {
     }
 
     /// What the records of those that name a key remember of endpoints.
-    pub(super) fn remembered_by_naming(&self, key: (&str, &str)) -> Vec<&'d BTreeSet<String>> {
+    pub(super) fn remembered_by_naming(&self, key: (&str, &str)) -> Rc<BTreeSet<&'d BTreeSet<String>>> {
         let naming: &HashMap<(&str, &str), Vec<Sender<'d>>> = &self.naming;
-        let specs = naming.get(&key).into_iter().flatten().filter_map(|sender| self.spec_of(*sender));
-        specs.filter_map(|spec| remembered_of(self.draft, &spec.stable_key)).filter(|names| !names.is_empty()).collect()
+        let Some(naming) = naming.get(&key) else { return Rc::default() };
+        let key = (key.0.to_string(), key.1.to_string());
+        if let Some(remembered) = self.remembered.borrow().get(&key) {
+            return Rc::clone(remembered);
+        }
+        let specs = naming.iter().filter_map(|sender| self.spec_of(*sender));
+        let remembered = specs.filter_map(|spec| remembered_of(self.draft, &spec.stable_key));
+        let remembered = Rc::new(remembered.filter(|names| !names.is_empty()).collect::<BTreeSet<_>>());
+        self.remembered.borrow_mut().insert(key, Rc::clone(&remembered));
+        remembered
     }
 
     /// Where the objects of this side send a key.

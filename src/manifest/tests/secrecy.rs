@@ -221,6 +221,18 @@ fn a_line_that_became_part_of_the_text_before_it_is_not_told() {
     goes_on("credentials", "OrganizationCustomer");
 }
 
+#[test]
+fn a_value_behind_a_comma_that_went_is_not_told() {
+    for entry in ["input: al \"CANARY\"", "input: url value 'CANARY'", "input: u\"CANARY\""] {
+        let text = format!(
+            "apiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nmetadata: {{name: a}}\nspec:\n  from: a\n  to: [b]\n  \
+             integrations: [c]\n  overrides:\n  - {{{entry}, reason: r}}\n"
+        );
+        assert!(!read_text("t.yaml", text.clone()).problems().is_empty());
+        check(&text);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -62,7 +62,12 @@ impl HubPart {
 
     /// Whether something is there otherwise than it is desired, or is probably not meant so.
     pub(super) fn differs(&self) -> bool {
-        self.sections().iter().any(|section| section.word != "manual steps")
+        self.differs_from_own() || self.sections().iter().any(|section| section.word != "manual steps")
+    }
+
+    /// Whether a plan by a person's own contexts is another than the hub's.
+    pub(super) fn differs_from_own(&self) -> bool {
+        self.compared.as_ref().is_some_and(|compared| !compared.is_same && compared.unread.is_none())
     }
 
     /// What is said of a target that is in sync.
@@ -82,7 +87,12 @@ impl HubPart {
         let warnings = number("warnings");
         let warnings =
             if warnings == 0 { String::new() } else { format!("; {}", count(warnings, "warning", "warnings")) };
-        format!("in sync{kept}{steps}{warnings}")
+        let own = if self.differs_from_own() {
+            ", as far as the hub knows; planned with your own contexts it differs"
+        } else {
+            ""
+        };
+        format!("in sync{own}{kept}{steps}{warnings}")
     }
 
     /// Whether a kept entry is a field: `Connection/crm title: …`; else a whole object.

@@ -94,7 +94,8 @@ impl HubExplanation {
         };
         let unread = self.targets.iter().filter_map(|target| target.part.compared.as_ref()?.unread.as_ref());
         let dead = self.syncer.iter().filter(|syncer| syncer.is_dead());
-        worst(self.targets.iter().map(of).chain(unread.map(|_| 1)).chain(dead.map(|_| 1)))
+        let differ = self.targets.iter().filter(|target| target.part.differs_from_own() && target.is_concerned());
+        worst(self.targets.iter().map(of).chain(unread.map(|_| 1)).chain(dead.map(|_| 1)).chain(differ.map(|_| 2)))
     }
 
     /// For a terminal.

@@ -224,6 +224,26 @@ mod tests {
         plan(part).text(Style::default())
     }
 
+    /// "Never 'in sync' beside a difference": nor where it is one's own plan that differs.
+    #[test]
+    fn what_ones_own_contexts_see_otherwise_is_not_in_sync() {
+        let settled = |is_same: bool, unread: Option<&str>| {
+            let mut part = part("InSync", None);
+            (part.target.digest, part.target.message) = (None, None);
+            let mut compared = Comparison::default();
+            (compared.is_same, compared.unread) = (is_same, unread.map(str::to_string));
+            part.compared = Some(compared);
+            plan(part)
+        };
+        assert_eq!(settled(true, None).exit(), 0);
+        let differs = settled(false, None);
+        assert_eq!(differs.exit(), 2);
+        let text = differs.text(Style::default());
+        assert!(text.contains("planned with your own contexts it differs"), "{text}");
+        // What could not be planned is an error, and no difference.
+        assert_eq!(settled(false, Some("there is no context eu")).exit(), 1);
+    }
+
     #[test]
     fn a_kept_plan_is_shown_as_it_is_with_commands_for_this_context() {
         let kept = "eu  2 to create\n  \u{1b}[2Jevil\nNext:\n  stablekey approve s --tenant eu -n hub\n";

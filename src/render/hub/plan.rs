@@ -20,11 +20,12 @@ pub struct HubPlan {
 }
 
 impl HubPlan {
-    /// As the statuses say.
+    /// As the statuses say, and what one's own contexts say beside them.
     pub fn exit(&self) -> u8 {
+        let differ = self.parts.iter().filter(|part| part.differs_from_own()).map(|_| 2);
         let unread = self.parts.iter().filter_map(|part| part.compared.as_ref()?.unread.as_ref()).map(|_| 1);
         let dead = self.syncer.iter().filter(|syncer| syncer.is_dead()).map(|_| 1);
-        worst(self.parts.iter().map(|part| exit_of(&part.target)).chain(unread).chain(dead))
+        worst(self.parts.iter().map(|part| exit_of(&part.target)).chain(unread).chain(dead).chain(differ))
     }
 
     /// For a terminal.

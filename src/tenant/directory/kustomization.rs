@@ -4,7 +4,9 @@
 use super::session::{Bytes, DirectorySession};
 use super::staging::Seen;
 use crate::api::{Definition, Kind};
+use crate::engine::model::canonical::Digest;
 use crate::engine::model::field::FieldKind;
+use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, ActionKind, Op};
 use crate::io_error;
@@ -48,6 +50,8 @@ pub struct KustomizationDue {
     pub path: PathBuf,
     /// What an apply would write; why it could not.
     pub changes: Result<Changes, String>,
+    /// What its text becomes; `None` where it could not.
+    pub becomes: Option<Digest>,
     /// Files that it lists and that are not there, which somebody else made: an apply leaves them to people.
     pub missing: Vec<String>,
 }
@@ -151,8 +155,13 @@ impl DirectorySession<'_> {
         let Some(kustomization) = self.kustomization.as_ref().filter(|kustomization| kustomization.is_asked) else {
             return Ok(());
         };
-        let now = standing(&self.place.read()?);
-        let wanted = kustomization.wanted(&self.place.folder, &now, &|file| !file.exists());
+        let snapshot = self.place.read()?;
+        let now = standing(&snapshot);
+        let mut wanted = kustomization.wanted(&self.place.folder, &now, &|file| !file.exists());
+        // What cannot be read at this moment, since somebody is saving it, has not gone.
+        let Inventory { unparsed, invalid, .. } = snapshot.inventory.as_ref();
+        let is_unread = |name: &String| invalid.contains_key(&ObjectId::new(Kind::Integration, name));
+        wanted.gone.retain(|name| unparsed.is_empty() && !is_unread(name));
         let is_told = kustomization.is_told;
         // Once is enough.
         self.keep_kustomization(&wanted).or_else(|error| if is_told { Ok(()) } else { Err(error) })
@@ -264,23 +273,24 @@ fn is_manifest_below(path: &str) -> bool {
 /// said of it.
 pub(super) fn due(folder: &Path, snapshot: &Snapshot) -> Option<KustomizationDue> {
     let path = path_in(folder)?;
-    let of = |changes: Result<Changes, String>, missing: Vec<String>| {
+    let due = |changes: Result<Changes, String>, becomes: Option<Digest>, missing: Vec<String>| {
         let is_due = !missing.is_empty() || changes.as_ref().map_or(true, |changes| !changes.is_empty());
-        is_due.then(|| KustomizationDue { path: path.clone(), changes, missing })
+        is_due.then(|| KustomizationDue { path: path.clone(), changes, becomes, missing })
     };
+    let cannot = |why: String, missing: Vec<String>| due(Err(why), None, missing);
     let text = match disk::read(&path, limits::FILE_BYTES) {
         Ok(read) => String::from_utf8(read.unwrap_or_default()),
-        Err(error) => return of(Err(io_error::reading(&path, &error).why), Vec::new()),
+        Err(error) => return cannot(io_error::reading(&path, &error).why, Vec::new()),
     };
-    let Ok(text) = text else { return of(Err("it is not UTF-8: save it as UTF-8".to_string()), Vec::new()) };
+    let Ok(text) = text else { return cannot("it is not UTF-8: save it as UTF-8".to_string(), Vec::new()) };
     let complete = complete(folder, snapshot, &text);
     let Complete { wanted, missing } = match complete {
         Ok(complete) => complete,
-        Err(why) => return of(Err(why), Vec::new()),
+        Err(why) => return cannot(why, Vec::new()),
     };
     let new = match keep(&text, &wanted) {
         Ok(new) => new.unwrap_or_else(|| text.clone()),
-        Err(error) => return of(Err(error.to_string()), missing),
+        Err(error) => return cannot(error.to_string(), missing),
     };
     let mut changes = Changes::between(&text, &new);
     let references = disk::read(&folder.join(REFERENCES), limits::FILE_BYTES).ok().flatten();
@@ -288,7 +298,7 @@ pub(super) fn due(folder: &Path, snapshot: &Snapshot) -> Option<KustomizationDue
     if !wanted.definitions.is_empty() && lacks_references && !changes.come.iter().any(|entry| entry == REFERENCES) {
         changes.come.push(REFERENCES.to_string());
     }
-    of(Ok(changes), missing)
+    due(Ok(changes), Some(Digest::of(new.as_bytes())), missing)
 }
 
 /// The text of the kustomization of a folder.

@@ -89,6 +89,27 @@ fn endpoints_that_come_from_secrets_are_held_too() {
     assert_eq!(ready(&tenant.connection("db").conditions), "False HostNotPinned");
 }
 
+/// A type that calls it a secret takes nothing away either.
+#[test]
+fn what_a_type_calls_a_secret_is_held_by_its_value() {
+    let verdict = |value: &str| {
+        let mut tenant = Namespace::new();
+        let mut component = component();
+        component["types"][0]["inputs"]["site"] = json!({"endpoint": false, "secret": true});
+        tenant.put(Kind::Component, "salesforce", component);
+        tenant.source("sf-app", json!({HOSTS: "login.example"}), &[("password", CANARY)]);
+        tenant.source("other", json!({}), &[("site", value)]);
+        let mut all = global_inputs();
+        all["site"] = json!({"secretRef": {"name": "other", "key": "site"}});
+        tenant.put(Kind::Connection, "crm", basic("crm", "OrganizationGlobal", all));
+        ready(&tenant.connection("crm").conditions)
+    };
+    for value in ["x@evil.example", "user@tcp(evil.example:3306)/db", "//evil.example"] {
+        assert_eq!(verdict(value), "False HostNotPinned", "{value}");
+    }
+    assert_ne!(verdict("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"), "False HostNotPinned");
+}
+
 /// Expiry (`stablekey.dev/expires`): an expired Secret is not used, one that soon expires is a message,
 /// and when to look again is part of the answer.
 #[test]
@@ -250,6 +271,14 @@ fn what_only_looks_like_an_endpoint_is_not_held() {
     {
         let password = format!("{CANARY}{password}");
         assert_ne!(verdict("note", "n", &password), held, "{password}");
+    }
+    let keys = [
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+        "AKIAIOSFODNN7EXAMPLE",
+        "SG.ngeVfQFYQlKU.TwL2iGABf9DHoTf",
+    ];
+    for key in keys {
+        assert_ne!(verdict("assertion", key, CANARY), held, "{key}");
     }
     // A secret that is an address itself is held.
     assert_eq!(verdict("note", "n", "https://evil.example/hook"), held);
