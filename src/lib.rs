@@ -15,16 +15,17 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
-pub mod project;
 pub mod api;
+pub mod apply;
 pub mod cli;
 pub mod controller;
 pub mod engine;
 pub mod io_error;
-pub mod platform;
 pub mod kubernetes;
 pub mod manifest;
 pub mod parallel;
+pub mod platform;
+pub mod project;
 pub mod render;
 pub mod secret;
 pub mod tenant;

@@ -1,24 +1,13 @@
 //! A root folder: its tenants, its syncs, and which file belongs to which tenant.
 
-mod structure;
-pub mod sources;
-mod ignore;
-pub mod hub;
-mod files;
-pub mod deliver;
 pub mod clusters;
+pub mod deliver;
+mod files;
+pub mod hub;
+mod ignore;
+pub mod sources;
+mod structure;
 
-use crate::project::clusters;
-use crate::project::clusters::InCluster;
-use crate::tenant::directory::{DirectoryPlace, definition_digest, read_definition};
-use crate::project::files::{Files, Sorted};
-use crate::tenant::directory::read::{beside, gather};
-use crate::kubernetes::connect::Servers;
-use crate::tenant::directory::layout::{Folder, Layout, Role};
-use crate::project::structure;
-use crate::project::structure::{Declared, Standing, Structure};
-use crate::tenant::TenantPlace;
-use crate::tenant::location::{PlaceError, Snapshot};
 use crate::api::*;
 use crate::engine::model::finding::At;
 use crate::engine::model::inventory::{Sync, Targets, TenantView, View, World};
@@ -26,7 +15,16 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::DefinitionFrom;
 use crate::engine::model::record::Writer;
 use crate::engine::near_miss::meant;
+use crate::kubernetes::connect::Servers;
 use crate::manifest::{Origin, Problem, locate_all, problem};
+use crate::project::clusters::InCluster;
+use crate::project::files::{Files, Sorted};
+use crate::project::structure::{Declared, Standing, Structure};
+use crate::tenant::TenantPlace;
+use crate::tenant::directory::layout::{Folder, Layout, Role};
+use crate::tenant::directory::read::{beside, gather};
+use crate::tenant::directory::{DirectoryPlace, definition_digest, read_definition};
+use crate::tenant::location::{PlaceError, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -15,7 +15,7 @@ use fixtures::Told;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use stablekey::api::{Kind, names};
-use stablekey::apply::execute;
+use stablekey::apply;
 use stablekey::engine::closure::{Index, Seeds, plan_closure};
 use stablekey::engine::model::canonical::Digest;
 use stablekey::engine::model::code::{Code, Severity};

@@ -5,13 +5,13 @@
 
 mod support;
 
-use stablekey::apply::execute::{Consent, Refusal, Report, Tenants, apply, covered, forget_approvals};
+use stablekey::apply::consent::StateFolder;
+use stablekey::apply::{Consent, Refusal, Report, Tenants, apply, covered, forget_approvals};
 use stablekey::engine::model::plan::{DefinitionFrom, Plan, Scope};
 use stablekey::engine::plan::plan;
-use stablekey::apply::consent::StateFolder;
+use stablekey::project::{Given, Project, open};
 use stablekey::tenant::directory::DirectoryPlace;
 use stablekey::tenant::directory::disk::{Disk, RealDisk, TEMPORARY};
-use stablekey::project::{Given, Project, open};
 use stablekey::tenant::location::{Place, PlaceError};
 use std::collections::BTreeMap;
 use std::io;

@@ -1,12 +1,12 @@
 //! Approvals that are kept until their receipt, so that an apply that was cut off is finished by the same
 //! approval.
 
-use crate::tenant::location::PlaceError;
-use crate::tenant::directory::disk;
-use crate::tenant::directory::disk::{Disk, RealDisk};
-use crate::project::Project;
 use crate::api::Place;
 use crate::engine::model::canonical::Digest;
+use crate::project::Project;
+use crate::tenant::directory::disk;
+use crate::tenant::directory::disk::{Disk, RealDisk};
+use crate::tenant::location::PlaceError;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,11 +1,11 @@
 //! Carries out a plan against places, as far as it was consented to, and proves it done.
 
 use crate::api::Kind;
+use crate::apply::consent::{Approvals, Kept};
 use crate::engine::model::canonical::{Digest, Digesting};
 use crate::engine::model::inventory::{TenantView, View, World};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, State, Target};
-use crate::apply::consent::{Approvals, Kept};
 use crate::project::Project;
 use crate::tenant::location::{Place, PlaceError, Session};
 use serde::Serialize;

@@ -9,12 +9,12 @@ use crate::engine::model::inventory::World;
 use crate::engine::model::plan::Scope;
 use crate::engine::near_miss;
 use crate::engine::plan::{outcome, plan};
+use crate::project::hub::{HubAddress, OwnWorld};
 use crate::render::hub::HubExplanation;
 use crate::render::{
     self, ExplainError, Hub, Layout, Style, explain_everywhere, explain_integration, explain_key, explain_tenant,
     is_integration,
 };
-use crate::project::hub::{HubAddress, OwnWorld};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeSet;

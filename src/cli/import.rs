@@ -10,15 +10,18 @@ use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, DefinitionFrom};
 use crate::engine::model::record::Writer;
 use crate::engine::near_miss::meant;
-use crate::platform::import::{Elsewhere, Existing, File, Import as Imported, ImportedIntegration, Reusable, files, plan_import, report, tenant_document};
 use crate::manifest::limits;
 use crate::platform::answer::{QUERY, plan_tenant, read_answer};
+use crate::platform::import::{
+    Elsewhere, Existing, File, Import as Imported, ImportedIntegration, Reusable, files, plan_import, report,
+    tenant_document,
+};
+use crate::project::{Project, UNNAMED};
 use crate::render::Invocation;
 use crate::tenant::TenantPlace;
 use crate::tenant::directory::DirectoryPlace;
 use crate::tenant::directory::disk;
 use crate::tenant::directory::disk::RealDisk;
-use crate::project::{Project, UNNAMED};
 use crate::tenant::location::{Place as _, PlaceError};
 use clap::Args;
 use std::collections::BTreeMap;

@@ -6,8 +6,8 @@ use crate::api::{self, Kind};
 use crate::engine::model::item::ObjectId;
 use crate::engine::near_miss::{are_alike, listed, near_misses};
 use crate::manifest::Problem;
-use crate::tenant::location::Snapshot;
 use crate::project::Project;
+use crate::tenant::location::Snapshot;
 use std::collections::BTreeSet;
 
 /// The kinds of which objects are in tenants.

@@ -5,11 +5,11 @@ use super::kept::KeptApprovals;
 use super::options::{FormatOption, Narrowing, RootArgument};
 use super::output::{Format, Output};
 use super::{Failure, plan_file, planning};
+use crate::apply::consent::Kept;
 use crate::engine::model::plan::Plan;
+use crate::project::hub::HubAddress;
 use crate::render::hub::HubPlan;
 use crate::render::{self, Invocation, Layout, Style};
-use crate::apply::consent::Kept;
-use crate::project::hub::HubAddress;
 use clap::Args;
 use std::path::{Path, PathBuf};
 

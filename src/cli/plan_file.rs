@@ -3,17 +3,17 @@
 
 use super::output::Output;
 use super::{Failure, planning};
-use crate::apply::execute::covered;
+use crate::apply::covered;
 use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, PLAN_SCHEMA, Plan, Scope};
 use crate::manifest::{self, limits};
+use crate::project::Project;
 use crate::render::{self, Layout};
 use crate::tenant::directory::KustomizationDue;
 use crate::tenant::directory::disk;
 use crate::tenant::directory::disk::RealDisk;
-use crate::project::Project;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::error::Category;

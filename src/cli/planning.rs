@@ -12,9 +12,9 @@ use crate::engine::narrowing::plan_narrowed;
 use crate::engine::near_miss::{listed, near_misses};
 use crate::manifest::kustomization::REFERENCES;
 use crate::manifest::{Origin, Problem, is_manifest};
+use crate::project::{Project, UNNAMED, at};
 use crate::tenant::TenantPlace;
 use crate::tenant::directory::{self, KustomizationDue};
-use crate::project::{Project, UNNAMED, at};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

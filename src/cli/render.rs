@@ -4,8 +4,8 @@ use super::options::RootOption;
 use super::output::Output;
 use super::{Failure, planning};
 use crate::api::{Kind, Place};
-use crate::project::deliver;
 use crate::project::ProjectTenant;
+use crate::project::deliver;
 use clap::Args;
 
 /// Print a tenant's objects for kubectl, definitions included

@@ -4,9 +4,9 @@ use super::hub::{self, HubOptions, OpenHub};
 use super::options::{FormatOption, Narrowing, RootArgument};
 use super::output::{Format, Output};
 use super::{Failure, planning};
+use crate::project::hub::HubAddress;
 use crate::render::hub::{HubStatus, HubSyncStatus, HubTenantStatus};
 use crate::render::{self, Layout};
-use crate::project::hub::HubAddress;
 use crate::tenant::cluster::hub::HubTenant;
 use clap::Args;
 

@@ -5,8 +5,8 @@ use super::output::{Format, Output};
 use super::{Failure, planning};
 use crate::engine::model::code::Severity;
 use crate::engine::model::plan::Scope;
-use crate::render::{self, Findings, Layout};
 use crate::project::{Given, UNNAMED, open};
+use crate::render::{self, Findings, Layout};
 use clap::Args;
 use std::path::PathBuf;
 

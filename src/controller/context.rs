@@ -1,16 +1,16 @@
 //! What the work of a role is given.
 
-use super::events::Events;
 use super::election::Leadership;
+use super::events::Events;
 use super::log::Passes;
 use super::metrics::Metrics;
 use super::probes::liveness::Pulses;
 use super::probes::readiness::Readiness;
 use super::role::Role;
 use super::stop::Stop;
-use crate::kubernetes::connect::Servers;
 use crate::kubernetes::budget::Turns;
 use crate::kubernetes::client::Server;
+use crate::kubernetes::connect::Servers;
 use std::sync::Arc;
 use std::time::Duration;
 

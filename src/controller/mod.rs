@@ -12,20 +12,21 @@
 //! Around its work a process has what an operator owes its cluster: [`lease`] (of several replicas one is
 //! active), [`health`], [`metrics`], [`log`], [`events`]. The work is given all of it as a [`Context`].
 
-mod process;
-pub mod election;
 pub mod bearer;
 pub mod binder;
 pub mod context;
+pub mod election;
 pub mod events;
 pub mod log;
 pub mod metrics;
 pub mod options;
+mod probes;
+mod process;
 pub mod role;
 pub mod stop;
 mod syncer;
 
+pub use crate::controller::process::{Fault, run};
 pub use context::Context;
 pub use options::Options;
 pub use role::Role;
-pub use crate::controller::process::{Fault, run};

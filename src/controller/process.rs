@@ -2,21 +2,21 @@
 
 use super::binder;
 use super::context::Context;
-use super::events::Events;
-use super::probes::http::Health;
 use super::election::{Election, Standing, Timings};
+use super::events::Events;
 use super::log::{self, Passes, random};
 use super::metrics::Metrics;
 use super::options::Options;
+use super::probes::http::Health;
 use super::probes::readiness::Readiness;
-use super::role::Role;
 use super::probes::role::Place;
+use super::role::Role;
 use super::stop::{Stop, Stopper};
 use super::syncer;
 use crate::api::KubernetesPlace;
-use crate::kubernetes::connect::Servers;
 use crate::kubernetes::budget::Turns;
 use crate::kubernetes::client::Server;
+use crate::kubernetes::connect::Servers;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;

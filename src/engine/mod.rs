@@ -3,7 +3,6 @@
 //! Data flows one way: [`world`] (what was read) → [`promote`] (what syncs declare) → [`resolve`]
 //! (bindings) → [`check`] → [`diff`] (the record's table) → [`plan`].
 
-pub mod sync_rules;
 pub mod adopt;
 pub mod bindings;
 pub mod check;
@@ -12,6 +11,7 @@ pub mod delivery;
 pub mod diff;
 pub mod edit;
 pub mod hashes;
+pub mod model;
 pub mod narrowing;
 pub mod near_miss;
 pub mod overrides;
@@ -19,4 +19,5 @@ pub mod plan;
 pub mod promote;
 pub mod redirect;
 pub mod resolve;
+pub mod sync_rules;
 pub mod syncs;

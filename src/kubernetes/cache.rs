@@ -3,8 +3,8 @@
 
 use super::budget::Weighs;
 use super::config_maps::is_name_of_definition;
-use super::object::{Live, Version, is_after};
 use super::list::MOST;
+use super::object::{Live, Version, is_after};
 use crate::api::*;
 use crate::engine::model::inventory::{Holders, Inventory, Ready};
 use crate::engine::model::item::{Item, ObjectId};

@@ -1,9 +1,9 @@
 //! Why a request failed, in words that say what to do.
 
-use crate::kubernetes::paths::Paths;
 use super::role::role;
-use crate::kubernetes::client::{Refused, Server, Trouble};
 use crate::engine::model::item::ObjectId;
+use crate::kubernetes::client::{Refused, Server, Trouble};
+use crate::kubernetes::paths::Paths;
 use http::StatusCode;
 
 /// What was being done.

@@ -1,9 +1,9 @@
 //! A list by pages that are all of one moment.
 
 use super::budget::{Budget, Taken, Weighs};
-use super::paths::Paths;
 use super::client::{Ask, Server, Trouble};
 use super::error::{Doing, RequestError, explained};
+use super::paths::Paths;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;

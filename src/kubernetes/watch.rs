@@ -2,14 +2,14 @@
 //! listens. What is cut is taken up where it was; what the server forgot is listed anew.
 
 use super::budget::{Budget, Taken, Weighs};
-use super::kinds;
-use super::object::Reading;
 use super::cache::{Heard, News};
-use super::list;
-use super::list::Listing;
-use super::paths::Paths;
 use super::client::{Ask, Server, Trouble};
 use super::error::{Doing, RequestError, explained};
+use super::kinds;
+use super::list;
+use super::list::Listing;
+use super::object::Reading;
+use super::paths::Paths;
 use crate::api::{Kind, TenantSpec};
 use http::StatusCode;
 use serde::Deserialize;

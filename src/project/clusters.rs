@@ -1,12 +1,12 @@
 //! The tenants of a project that are in clusters: all are read at once, and of each holds what the Tenant
 //! in its own namespace allows.
 
-use crate::tenant::location::Snapshot;
-use crate::tenant::cluster::ClusterPlace;
+use crate::api::*;
 use crate::kubernetes::connect::Servers;
 use crate::tenant::TenantPlace;
+use crate::tenant::cluster::ClusterPlace;
 use crate::tenant::location::Place as _;
-use crate::api::*;
+use crate::tenant::location::Snapshot;
 use std::collections::BTreeMap;
 
 /// A tenant in a cluster, read.

@@ -1,13 +1,14 @@
 //! A tenant's folder as a cluster takes it: each object as it is, and each definition in a ConfigMap of its own,
 //! before the Integration that names it.
 
-use crate::kubernetes::config_maps::{LARGEST, name_of_definition, of_definition};
-use crate::tenant::location::{PlaceError, Snapshot};
 use crate::api::{ConfigMapRef, Definition, Resource};
 use crate::engine::check;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
+use crate::kubernetes::config_maps::{LARGEST, name_of_definition, of_definition};
 use crate::manifest::{self, Edit, Origin, Problem, Rewrite, What, problem, text_at, to_yaml, value_to_yaml};
+use crate::platform::definition;
+use crate::tenant::location::{PlaceError, Snapshot};
 use serde_json::json;
 
 const NAMESPACE: [&str; 2] = ["metadata", "namespace"];
@@ -67,11 +68,11 @@ fn documents(
     let bytes = bytes(&id.name)
         .map_err(|error| wrong(&at, error.to_string(), "put the exported definition beside this manifest"))?;
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    if length > LARGEST_DEFINITION {
-        let message = format!("definition {file} is {length} bytes, and a cluster takes at most {LARGEST_DEFINITION}");
+    if length > LARGEST {
+        let message = format!("definition {file} is {length} bytes, and a cluster takes at most {LARGEST}");
         return Err(wrong(&at, message, "make the integration smaller, or split it"));
     }
-    let name = name_of_definition(&id.name, &manifest::definition::digest(&bytes));
+    let name = name_of_definition(&id.name, &definition::digest(&bytes));
     let mut map = of_definition(&name, &bytes);
     if let Some(namespace) = text_at(origin, &NAMESPACE) {
         map["metadata"]["namespace"] = json!(namespace);
@@ -133,8 +134,8 @@ fn append(out: &mut String, yaml: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tenant::location::Place as _;
     use crate::tenant::directory::DirectoryPlace;
+    use crate::tenant::location::Place as _;
     use std::fs;
 
     const DEFINITION: &str = "definitionVersion: 7\nname: Lead\nflows: []\n";
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn one_that_is_larger_than_a_cluster_takes_is_an_error_at_its_file() {
-        let length = usize::try_from(LARGEST_DEFINITION).unwrap() + 1 - DEFINITION.len();
+        let length = usize::try_from(LARGEST).unwrap() + 1 - DEFINITION.len();
         let definition = format!("{DEFINITION}{}", "#".repeat(length));
         let manifest = integration("");
         let wrong =

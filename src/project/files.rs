@@ -1,13 +1,13 @@
 //! The files of a project: read once, then given to the tenants whose they are.
 
-use crate::tenant::location::Snapshot;
-use super::ignore::Ignore;
-use crate::tenant::directory::layout::{Folder, FolderReading, Layout, normal};
 use super::Given;
+use super::ignore::Ignore;
 use super::structure::Declared;
 use crate::api::*;
 use crate::engine::model::inventory::ReadOnly;
 use crate::manifest::{Document, Found, FoundFile, Problem, Reading, Unparsed, find, read_files, read_paths, shown};
+use crate::tenant::directory::layout::{Folder, FolderReading, Layout, normal};
+use crate::tenant::location::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -1,14 +1,14 @@
 //! The world of a hub as a person's own contexts read it: what its syncer plans on, to be planned again.
 
 use super::clusters::{self, InCluster};
-use crate::kubernetes::connect::Servers;
-use crate::tenant::cluster::hub::{HubContents, HubSync, HubTenant};
-use crate::engine::sync_rules;
 use crate::api::*;
 use crate::engine::model::inventory::{Sync, Targets, TenantView, View, World};
 use crate::engine::model::plan::{Plan, Scope};
 use crate::engine::model::record::Writer;
 use crate::engine::plan::plan;
+use crate::engine::sync_rules;
+use crate::kubernetes::connect::Servers;
+use crate::tenant::cluster::hub::{HubContents, HubSync, HubTenant};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

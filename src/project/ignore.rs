@@ -1,7 +1,7 @@
 //! `.stablekeyignore`: what of a root is not ours to read. It may name nothing within a tenant's folder.
 
-use crate::tenant::directory::disk;
 use crate::manifest::{Problem, shown};
+use crate::tenant::directory::disk;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::path::Path;
 

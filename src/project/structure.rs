@@ -1,13 +1,13 @@
 //! Structure first: which Tenants and TenantSyncs hold, which are stopped whole and why, and whose each
 //! folder is. Of two of one name neither holds; what is misplaced does not hold.
 
-use crate::tenant::directory::layout::{Folder, Layout, Misplaced, Role, normal};
 use super::Given;
 use crate::api::*;
 use crate::engine::model::inventory::{Sync, Targets};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::record::Writer;
 use crate::manifest::{Origin, Problem, locate, problem, text_at};
+use crate::tenant::directory::layout::{Folder, Layout, Misplaced, Role, normal};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

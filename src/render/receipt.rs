@@ -7,7 +7,7 @@ use super::plan_text;
 use super::ranked;
 use super::style::{Style, Tone};
 use super::tally::Tally;
-use crate::apply::execute::{Outcome, Receipt, Report};
+use crate::apply::{Outcome, Receipt, Report};
 use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::plan::Plan;

@@ -1,26 +1,24 @@
 //! A folder of YAML as a place, made to be a Git working tree: only the lines that must change do,
 //! every file is old or new whatever happens, and what a killed run left is finished by the next.
 
-mod side_files;
-pub mod read;
-pub mod lock_file;
-pub mod layout;
 pub mod disk;
 mod edits;
 mod kustomization;
+pub mod layout;
+pub mod lock_file;
+pub mod read;
 mod session;
+mod side_files;
 mod staging;
 
 pub use edits::by_hand;
 pub use kustomization::KustomizationDue;
 
-use super::directory::disk;
 use super::directory::disk::{Disk, RealDisk};
-use super::directory::read::{beside, gather};
 use super::directory::layout::{Folder, Layout, Role};
+use super::directory::read::{beside, gather};
 use super::directory::side_files::SideFiles;
 use super::location::{Place, PlaceError, Session, Snapshot};
-use super::directory::lock_file;
 use crate::api::{Definition, Resource};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::inventory::{Inventory, ReadOnly};
@@ -29,6 +27,7 @@ use crate::engine::model::plan::Change;
 use crate::engine::model::record::Record;
 use crate::io_error::{self, Words};
 use crate::manifest::{self, Origin, Problem};
+use crate::platform::definition;
 use kustomization::Kustomization;
 use session::DirectorySession;
 use std::collections::{BTreeMap, BTreeSet};
@@ -268,7 +267,7 @@ fn find(path: &Path, id: &ObjectId) -> Option<(Origin, Resource)> {
 /// The bytes of a definition.
 pub fn read_definition(layout: &Layout, tenant: &str, path: &Path) -> Result<Vec<u8>, PlaceError> {
     let failed = |why: String| PlaceError::Failed { what: path.display().to_string(), why };
-    let limit = u64::try_from(manifest::definition::MAX_BYTES).unwrap_or(u64::MAX);
+    let limit = u64::try_from(definition::MAX_BYTES).unwrap_or(u64::MAX);
     let real = layout.side_file(tenant, path).map_err(|why| failed(why.to_string()))?;
     disk::read(&real, limit)
         .map_err(|e| failed(io_error::reading(path, &e).why))?

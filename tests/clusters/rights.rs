@@ -31,7 +31,7 @@ fn the_role_that_is_printed_does() {
     let plan = stage.run(&["plan"]);
     assert_eq!(plan.code, 1, "{}", plan.words());
     assert!(plan.words().contains("list"), "{}", plan.out);
-    let role = stablekey::kubernetes::role(stage.eu.name());
+    let role = stablekey::kubernetes::role::role(stage.eu.name());
     for line in role.lines() {
         assert!(plan.err.contains(line), "lacks {line:?}:\n{}", plan.err);
     }

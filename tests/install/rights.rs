@@ -142,7 +142,7 @@ fn the_roles_are_in_step() {
     };
     includes(&of("stablekey-syncer"), &of("stablekey-target"), "");
     includes(&of("stablekey-target"), &of("stablekey-source"), "");
-    let printed: Value = serde_saphyr::from_str(&stablekey::kubernetes::role("ns")).unwrap();
+    let printed: Value = serde_saphyr::from_str(&stablekey::kubernetes::role::role("ns")).unwrap();
     let mut of_command_line = allowed(&printed);
     // Whether a namespace is ending only the operator asks.
     of_command_line.push(("namespaces".to_string(), "get".to_string()));

@@ -6,11 +6,11 @@ use crate::fixtures::TENANT;
 use crate::transitions::{By, goes_all_ways, is_released};
 use kube::config::Kubeconfig;
 use serde_json::Value;
-use stablekey::engine::model::item::Item;
-use stablekey::tenant::location::Place;
 use stablekey::apply::consent::Approvals;
-use stablekey::tenant::cluster::ClusterPlace;
+use stablekey::engine::model::item::Item;
 use stablekey::kubernetes::connect::Servers;
+use stablekey::tenant::cluster::ClusterPlace;
+use stablekey::tenant::location::Place;
 use stablekey_clusters::{Namespace, run, run_with_input, shared};
 
 struct Cluster {

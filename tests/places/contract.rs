@@ -2,11 +2,11 @@
 
 use crate::fixtures::*;
 use stablekey::api::*;
-use stablekey::apply::execute::{Consent, Outcome, Report, Tenants, apply};
+use stablekey::apply::consent::{Approvals, Kept};
+use stablekey::apply::{Consent, Outcome, Report, Tenants, apply};
 use stablekey::engine::model::inventory::Inventory;
 use stablekey::engine::model::item::Item;
 use stablekey::engine::model::plan::{DefinitionFrom, Plan};
-use stablekey::apply::consent::{Approvals, Kept};
 use stablekey::tenant::location::{Place, PlaceError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

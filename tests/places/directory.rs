@@ -3,13 +3,13 @@
 use crate::contract::{Harness, bring, live, run};
 use crate::fixtures::{TENANT, definition, id, integration, planned};
 use stablekey::api::Kind;
-use stablekey::apply::execute::Outcome;
+use stablekey::apply::Outcome;
+use stablekey::apply::consent::{Approvals, StateFolder};
 use stablekey::engine::model::item::Item;
 use stablekey::engine::model::plan::Plan;
 use stablekey::manifest::to_yaml;
-use stablekey::apply::consent::{Approvals, StateFolder};
-use stablekey::tenant::directory::DirectoryPlace;
 use stablekey::project::{Given, open};
+use stablekey::tenant::directory::DirectoryPlace;
 use stablekey::tenant::location::{Place, PlaceError};
 use std::fs;
 use tempfile::TempDir;

@@ -5,11 +5,11 @@
 
 use crate::contract::Harness;
 use stablekey::api::*;
+use stablekey::apply::consent::{Approvals, Kept};
 use stablekey::engine::model::inventory::Inventory;
 use stablekey::engine::model::item::{Item, ObjectId};
 use stablekey::engine::model::plan::{Action, ActionKind, Change};
 use stablekey::engine::model::record::Record;
-use stablekey::apply::consent::{Approvals, Kept};
 use stablekey::tenant::location::{Place, PlaceError, Session, Snapshot};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -5,12 +5,11 @@
 use super::MANAGER;
 use super::seen::{Entry, Held, RawMeta};
 use crate::api::*;
-use crate::platform::definition;
 use crate::kubernetes::budget::Weighs;
 use crate::kubernetes::client::Ask;
 use crate::kubernetes::object::is_after;
 use crate::kubernetes::paths::Paths;
-use crate::tenant::cluster;
+use crate::platform::definition;
 use crate::tenant::cluster::body::to_bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -56,7 +55,7 @@ pub enum Readable {
 
 impl Readable {
     /// Of the definition in a ConfigMap.
-    fn of(map: &kubernetes::ConfigMap) -> Self {
+    fn of(map: &crate::kubernetes::config_maps::ConfigMap) -> Self {
         match map.definition().map(definition::uses) {
             None => Readable::No("it has no key definition".to_string()),
             Some(Err(error)) => Readable::No(error.to_string()),

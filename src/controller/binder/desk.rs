@@ -17,12 +17,12 @@ use crate::api::*;
 use crate::controller::probes::liveness::Pulse;
 use crate::controller::probes::readiness::Waiting;
 use crate::engine::model::item::ObjectId;
-use crate::tenant::location::PlaceError;
-use crate::kubernetes::watch::{Following, Told};
 use crate::kubernetes::cache::News;
 use crate::kubernetes::client::Trouble;
+use crate::kubernetes::error::RequestError;
 use crate::kubernetes::object::Live;
 use crate::kubernetes::paths::Paths;
+use crate::kubernetes::watch::{Following, Told};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -256,12 +256,12 @@ impl Desk {
     }
 
     /// Something cannot be followed for now.
-    pub fn lost(&self, resource: &'static str, why: &PlaceError) {
+    pub fn lost(&self, resource: &'static str, why: &RequestError) {
         let namespace = self.paths.namespace();
         warn!(namespace, resource, %why, "cannot be followed");
         if let Some(waiting) = self.unread.get(resource) {
             waiting.now_for(format!("{resource} of namespace {namespace}: {why}"));
-            if matches!(why, PlaceError::Forbidden { .. }) {
+            if matches!(why, RequestError::Forbidden { .. }) {
                 waiting.refused_in(namespace);
             }
         }

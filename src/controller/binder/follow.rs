@@ -5,14 +5,14 @@ use super::fingerprint::Salt;
 use super::seen::Seen;
 use crate::api::{FOR, FOR_BINDING, FOR_CONNECTIONS, Kind, Object, TenantSpec};
 use crate::engine::model::item::Item;
-use crate::kubernetes::watch::{Follower, Following, Tell};
 use crate::kubernetes::cache::News;
 use crate::kubernetes::client::Server;
 use crate::kubernetes::config_maps::DEFINITION;
+use crate::kubernetes::kinds;
 use crate::kubernetes::list::{Listing, MOST, PAGE};
 use crate::kubernetes::object::{Live, Reading};
 use crate::kubernetes::paths::Paths;
-use crate::kubernetes::kinds;
+use crate::kubernetes::watch::{Follower, Following, Tell};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 

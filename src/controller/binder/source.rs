@@ -2,8 +2,8 @@
 
 use super::hosts::Host;
 use crate::api::{EXPIRES, HOSTS, KEYS};
-use crate::secret::SecretBytes;
 use crate::kubernetes::budget::Weighs;
+use crate::secret::SecretBytes;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

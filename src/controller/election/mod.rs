@@ -5,16 +5,16 @@
 //! it stands; when the process is to stop, the work has some seconds to end, and the Lease is released, so
 //! that another takes over at once.
 
-mod lease;
 pub mod candidate;
 mod leadership;
+mod lease;
 
 pub use candidate::{LONGEST, Timings};
 pub use leadership::Leadership;
 
 use super::stop::Stop;
-use crate::kubernetes::client::Server;
 use crate::controller::election::lease::Hand;
+use crate::kubernetes::client::Server;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;

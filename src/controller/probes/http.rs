@@ -3,10 +3,10 @@
 //! Whoever can reach the port can ask, so all is bounded: connections, headers, time; a body is never read,
 //! and nothing that is answered is secret. Metrics can be kept to those who have a token: they name tenants.
 
-use crate::controller::bearer::{Denied, TokenFile};
-use crate::controller::metrics::Metrics;
 use super::liveness::Pulses;
 use super::readiness::Readiness;
+use crate::controller::bearer::{Denied, TokenFile};
+use crate::controller::metrics::Metrics;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;

@@ -1,7 +1,6 @@
-//! TODO
+//! What Kubernetes is told of the process: whether it lives, whether it is ready, and whether it leads.
 
-mod role;
-pub mod readiness;
-pub mod liveness;
 pub mod http;
-
+pub mod liveness;
+pub mod readiness;
+pub mod role;

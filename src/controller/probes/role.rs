@@ -1,9 +1,9 @@
 //! How a role stands, told wherever people and probes look for it.
 
 use super::http::Health;
-use crate::controller::election::{Election, Standing};
 use super::liveness::Pulse;
 use super::readiness::Waiting;
+use crate::controller::election::{Election, Standing};
 use crate::controller::role::Role;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

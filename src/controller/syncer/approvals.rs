@@ -2,18 +2,18 @@
 //! annotation that gave it, and spent when it is carried out. What recurs needs a new approval.
 
 use crate::api::{API_VERSION, ApprovalStatus, Kind, SyncMode};
-use crate::apply::execute::covered;
+use crate::apply::consent::{Approvals, Kept};
+use crate::apply::covered;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Plan, Target};
 use crate::engine::model::record::Writer;
-use crate::tenant::location::PlaceError;
-use crate::apply::consent::{Approvals, Kept};
-use crate::kubernetes::client::{Ask, Server};
-use crate::kubernetes::paths::Paths;
-use crate::tenant::cluster::body::to_bytes;
-use crate::kubernetes::error::{Doing, explained};
 use crate::engine::sync_rules;
 use crate::engine::sync_rules::Begun;
+use crate::kubernetes::client::{Ask, Server};
+use crate::kubernetes::error::{Doing, explained};
+use crate::kubernetes::paths::Paths;
+use crate::tenant::cluster::body::to_bytes;
+use crate::tenant::location::PlaceError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::json;

@@ -3,13 +3,13 @@
 use crate::api::{Kubeconfig, Object, Place, SecretKeyRef, TenantSpec};
 use crate::controller::probes::readiness::Waiting;
 use crate::engine::model::inventory::View;
-use crate::project::clusters::spec_with_own;
-use crate::kubernetes::watch;
-use crate::kubernetes::watch::{CUSTOMERS, FOLLOWED, Follower, SERVER, Told};
 use crate::kubernetes::cache::{Due, Heard, Mirror};
 use crate::kubernetes::client::Server;
 use crate::kubernetes::list::MOST;
 use crate::kubernetes::paths::Paths;
+use crate::kubernetes::watch;
+use crate::kubernetes::watch::{CUSTOMERS, FOLLOWED, Follower, SERVER, Told};
+use crate::project::clusters::spec_with_own;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

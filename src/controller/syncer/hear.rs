@@ -7,12 +7,12 @@ use super::statuses::{self, requested_at};
 use crate::api::*;
 use crate::engine::closure::Index;
 use crate::engine::model::item::ObjectId;
-use crate::tenant::location::PlaceError;
-use crate::kubernetes::watch::Told;
-use crate::kubernetes::object;
-use crate::kubernetes::cache::{Due, Heard, News};
-use crate::kubernetes::object::Live;
 use crate::engine::sync_rules::approved_digests;
+use crate::kubernetes::cache::{Due, Heard, News};
+use crate::kubernetes::error::RequestError;
+use crate::kubernetes::object;
+use crate::kubernetes::object::Live;
+use crate::kubernetes::watch::Told;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::task::spawn_blocking;
@@ -91,7 +91,7 @@ impl Hub {
                 warn!(namespace, resource, why = %error, "cannot be followed");
                 if let Some(waiting) = &self.waiting {
                     waiting.now_for(format!("{resource} of namespace {namespace}: {error}"));
-                    if matches!(error, PlaceError::Forbidden { .. }) {
+                    if matches!(error, RequestError::Forbidden { .. }) {
                         waiting.refused_in(namespace);
                     }
                 }

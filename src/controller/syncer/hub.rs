@@ -2,7 +2,6 @@
 //! makes due. One task owns all of it; what takes time is done elsewhere, and told.
 
 use super::super::context::Context;
-use crate::controller::probes::readiness::Waiting;
 use super::agenda::PassId;
 use super::approvals::Ledger;
 use super::guard::Guard;
@@ -14,16 +13,17 @@ use super::statuses::{self, Said};
 use super::targets::TargetState;
 use super::waiting::Kept;
 use crate::api::*;
+use crate::controller::probes::readiness::Waiting;
 use crate::engine::closure::Index;
 use crate::engine::model::inventory::{Sync, Targets, TenantView, View, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::record::Writer;
-use crate::kubernetes::watch::{Follower, Following, Room, Tell, Told};
+use crate::engine::sync_rules;
 use crate::kubernetes::cache::News;
+use crate::kubernetes::kinds;
 use crate::kubernetes::object::{Live, Reading};
 use crate::kubernetes::paths::Paths;
-use crate::kubernetes::kinds;
-use crate::engine::sync_rules;
+use crate::kubernetes::watch::{Follower, Following, Room, Tell, Told};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! The Secrets with the kubeconfigs of tenants: each is followed by its name, for no more may be read.
 
-use crate::secret::Secret;
 use crate::kubernetes::budget::Weighs;
 use crate::kubernetes::list::Listing;
 use crate::kubernetes::paths::{Paths, segment};
+use crate::secret::Secret;
 use k8s_openapi::ByteString;
 use serde::Deserialize;
 use serde_json::value::RawValue;

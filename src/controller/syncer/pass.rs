@@ -6,8 +6,9 @@ use super::agenda::Writing;
 use super::approvals::{Given, Ledger};
 use super::narrow::{leave_out, leave_out_conflicts};
 use super::waiting::{Kept, Where};
-use crate::apply::execute;
-use crate::apply::execute::{Consent, Outcome, Refusal, Report, Tenants};
+use crate::apply;
+use crate::apply::consent::{Approvals, NotKept};
+use crate::apply::{Consent, Outcome, Refusal, Report, Tenants};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::inventory;
 use crate::engine::model::inventory::{View, World};
@@ -15,11 +16,10 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, State, Target};
 use crate::engine::model::record::Writer;
 use crate::engine::plan::{plan, plan_uncounted};
-use crate::apply::consent::{Approvals, NotKept};
-use crate::tenant::directory::definition_digest;
 use crate::kubernetes::client::Server;
 use crate::kubernetes::paths::Paths;
 use crate::tenant::cluster::{ClusterPlace, read};
+use crate::tenant::directory::definition_digest;
 use crate::tenant::location::{Place, PlaceError};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -305,7 +305,7 @@ impl Pass {
         let begun = Instant::now();
         let scope = Scope { tenants: [self.target.clone()].into(), ..Scope::default() };
         // What waits for an approval that was not given holds up nothing: it is planned when the rest is done.
-        let waits = |sync: &world::Sync| world.waiting.contains(&sync.writer);
+        let waits = |sync: &inventory::Sync| world.waiting.contains(&sync.writer);
         let now = world.syncs.iter().any(waits).then(|| {
             let mut now = world.clone();
             now.syncs.retain(|sync| !waits(sync));

@@ -2,9 +2,9 @@
 
 use super::field::Field;
 use super::item::{Item, ObjectId};
-use crate::engine::near_miss;
 use super::record::{Record, Writer};
 use crate::api::*;
+use crate::engine::near_miss;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

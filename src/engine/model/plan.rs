@@ -2,8 +2,9 @@
 
 use crate::api::Kind;
 use crate::engine::model::canonical::{Digest, FieldHash, Json};
-use crate::engine::model::code::{Code, Severity};
+use crate::engine::model::code::Code;
 use crate::engine::model::field::Field;
+use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::record::{Record, Writer};
 use serde::Serialize;

@@ -2,8 +2,8 @@
 //! first and what needs an approval.
 
 use super::digest;
-use super::input::whose_policy;
 use super::draft::{Draft, overridden};
+use super::input::whose_policy;
 use super::{customers, redirects};
 use crate::api::*;
 use crate::engine::check::missing_inputs;

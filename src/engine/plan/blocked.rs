@@ -5,7 +5,6 @@ use super::draft::{BoundVariables, Draft};
 use super::reading::not_delivered;
 use crate::api::*;
 use crate::engine::check;
-use crate::engine::delivery::NotDelivered;
 use crate::engine::diff::Declaration;
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::field::{Field, FieldKind};
@@ -290,4 +289,3 @@ fn no_definition(declaration: &Declaration, world: &World) -> Option<(Code, Stri
         }
     }
 }
-

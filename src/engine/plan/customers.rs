@@ -1,13 +1,13 @@
 //! Marks actions after which customers must sign in, or supply their values, again: with the count.
 
-use super::senders::strictest;
 use super::draft::{Draft, Gave};
+use super::senders::strictest;
 use crate::api::*;
 use crate::engine::model::code::Code;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::plan::*;
 use crate::engine::redirect::{inputs_of, is_same};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// The names of inputs, without separators, that decide what a customer signed in to.
 const CLIENT: [&str; 6] = ["clientid", "clientsecret", "consumerkey", "consumersecret", "appid", "audience"];

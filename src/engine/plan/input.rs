@@ -1,7 +1,7 @@
 //! What one tenant is planned from.
 
-use super::reading::Reading;
 use super::let_go::LetGo;
+use super::reading::Reading;
 use crate::api::{ConnectionMode, Kind, Place, TenantSpec, TenantSyncSpec};
 use crate::engine::check;
 use crate::engine::diff::{Declaration, Standing};

@@ -16,7 +16,7 @@ mod senders;
 mod sent_before;
 mod tenant;
 
-use crate::engine::model::finding::{At, Finding};
+use crate::engine::model::finding::Finding;
 use crate::engine::model::plan::*;
 pub use digest::of_writers as digests;
 pub use redirects::concerned_keys;

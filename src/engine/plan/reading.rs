@@ -1,6 +1,7 @@
 //! How well tenants were read: what cannot be known, and what is said of it.
 
 use crate::api::{Definition, Kind, TenantSpec};
+use crate::engine::delivery::NotDelivered;
 use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::{TenantView, View};

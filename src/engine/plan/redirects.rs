@@ -2,9 +2,9 @@
 //! before, by whatever path. What was sent where before is known from what is live and what is recorded.
 
 use super::digest;
+use super::draft::{Draft, SecretKey};
 use super::senders::{Sender, Side, goes_to, is_own_host, named_by, strictest};
 use super::sent_before::{At, Sending, SentBefore, is_written, made_again, remembered, sent_there, unrecorded};
-use super::draft::{Draft, SecretKey};
 use crate::api::*;
 use crate::engine::model::canonical::FieldHash;
 use crate::engine::model::code::Code;
@@ -18,7 +18,7 @@ use crate::engine::redirect::{
 };
 use serde_json::Value;
 use std::cell::OnceCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 

@@ -14,7 +14,7 @@ use crate::engine::model::plan::*;
 use crate::engine::model::record::{Record, Writer};
 use crate::engine::resolve::{Replacements, resolve_credentials};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Adds the deletes of what no writer declares any more; integrations first, since they use connections.

@@ -1,8 +1,8 @@
 //! What the records of a tenant say of where secrets were sent: by objects that are gone, and by objects that named a
 //! key of a Secret once and no longer do.
 
-use super::senders::{Sender, Side};
 use super::draft::Draft;
+use super::senders::{Sender, Side};
 use crate::api::*;
 use crate::engine::model::canonical::FieldHash;
 use crate::engine::model::field::{Field, FieldKind, FieldValue};

@@ -1,19 +1,19 @@
 //! The plan of one tenant: every declared object against what is there.
 
-use super::input::{Input, with_what_the_source_cannot_say};
-use super::reading::Reading;
 use super::draft::{BoundVariables, Draft, Redirects, overridden};
+use super::input::{Input, with_what_the_source_cannot_say};
 use super::let_go::LetGo;
-use super::{by_hand, customers, digest, redirects, removal};
+use super::reading::Reading;
+use super::{by_hand, digest, redirects, removal};
 use crate::api::*;
 use crate::engine::bindings::{Bindings, affected};
 use crate::engine::check;
 use crate::engine::diff::{self, Declaration, Difference, Extent, Sides, Standing};
 use crate::engine::hashes::Hashes;
-use crate::engine::model::canonical::{Digest, Json};
+use crate::engine::model::canonical::Digest;
 use crate::engine::model::code::Code;
 use crate::engine::model::field::{Field, FieldKind, FieldValue};
-use crate::engine::model::finding::{At, Finding};
+use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::*;
@@ -23,7 +23,7 @@ use crate::parallel;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// A planned tenant.
 #[derive(Debug)]

@@ -8,7 +8,10 @@ use crate::api::{
     ComponentRef, ComponentSpec, ConnectionSpec, ConnectionType, Credentials, Input, OAuth2, Object, TypeInput, names,
     sensitive,
 };
-use crate::platform::import::{Existing, File, Import, LeftOutWhy, Note, Reusable, Unfit, bounds, plan_import, secret_key, secret_needed, title, vanished_connections};
+use crate::platform::import::{
+    Existing, File, Import, LeftOutWhy, Note, Reusable, Unfit, bounds, plan_import, secret_key, secret_needed, title,
+    vanished_connections,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Plans the import of a tenant: its components and connections from the answer, its integrations

@@ -1,8 +1,8 @@
 //! Whether a syncer looks after a hub: by its Lease, where the account may read that.
 
+use crate::project::hub::HubAddress;
 use crate::render::page::{Page, Span, command, plain};
 use crate::render::style::Tone;
-use crate::project::hub::HubAddress;
 use crate::tenant::cluster::hub::SyncerLease;
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -1,13 +1,13 @@
 //! What is sent: exactly what we may write. Server-side apply takes away what we held and send no more,
 //! so a body has everything that stays ours too.
 
-use crate::kubernetes::annotation;
-use crate::kubernetes::object::Version;
 use crate::api::*;
 use crate::engine::model::field::{Field, FieldKind};
 use crate::engine::model::item::Item;
 use crate::engine::model::plan::{FieldChange, Op};
 use crate::engine::model::record::Record;
+use crate::kubernetes::annotation;
+use crate::kubernetes::object::Version;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 

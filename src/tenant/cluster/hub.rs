@@ -2,20 +2,20 @@
 //! annotation that a person sets. No Secret is read.
 
 use super::body::to_bytes;
-use crate::kubernetes::budget::Budget;
 use super::read;
 use super::read::{absence, config_map};
-use crate::kubernetes::object;
-use crate::kubernetes::object::{Live, Reading};
-use crate::kubernetes::{kinds, list};
-use crate::kubernetes::paths::{Paths, segment};
-use crate::kubernetes::role::{approver_role, hub_role};
-use crate::kubernetes::client::{Ask, Server, Trouble};
-use crate::kubernetes::error::{Doing, explained};
 use crate::api::*;
 use crate::engine::model::item::ObjectId;
-use crate::tenant::location::PlaceError;
 use crate::engine::sync_rules::approved_digests;
+use crate::kubernetes::budget::Budget;
+use crate::kubernetes::client::{Ask, Server, Trouble};
+use crate::kubernetes::error::{Doing, explained};
+use crate::kubernetes::object;
+use crate::kubernetes::object::{Live, Reading};
+use crate::kubernetes::paths::{Paths, segment};
+use crate::kubernetes::role::{approver_role, hub_role};
+use crate::kubernetes::{kinds, list};
+use crate::tenant::location::PlaceError;
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -229,7 +229,7 @@ impl HubClient {
             Err(trouble) if trouble.code() == Some(StatusCode::NOT_FOUND) => Ok(None),
             Err(trouble) => {
                 let doing = Doing { verb: "get", resource: Kind::TenantSync.plural(), object: None };
-                Err(explained(trouble, &self.server, &self.paths, &doing))
+                Err(explained(trouble, &self.server, &self.paths, &doing).into())
             }
         }
     }

@@ -1,16 +1,18 @@
 //! Tenants whose place is a namespace of a Kubernetes cluster.
 
-pub mod read;
 pub mod body;
 pub mod hub;
+pub mod read;
 mod session;
-
 
 use super::location::{Place, PlaceError, Session, Snapshot};
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Change};
-use crate::kubernetes::cache::Contents;
+use crate::kubernetes::cache::{Contents, Heard};
+use crate::kubernetes::client::Server;
+use crate::kubernetes::object::Version;
+use crate::kubernetes::paths::Paths;
 use session::ClusterSession;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -123,7 +125,7 @@ impl Place for ClusterPlace {
     }
 
     fn largest_definition(&self) -> u64 {
-        config_maps::LARGEST
+        crate::kubernetes::config_maps::LARGEST
     }
 
     fn begin<'a>(&'a self, _: &[&Change]) -> Result<Box<dyn Session + 'a>, PlaceError> {

@@ -1,28 +1,24 @@
 //! Reading a namespace: our kinds and the definitions' ConfigMaps, by pages that are of one moment a kind.
 
-use crate::kubernetes::budget::Budget;
-use crate::kubernetes::config_maps;
-use crate::kubernetes::config_maps::ConfigMap;
-use crate::kubernetes::object;
-use crate::kubernetes::object::{Live, Reading, Version};
-use crate::kubernetes::managed_fields::Entries;
-use crate::kubernetes::cache::{Defined, Heard, Mirror, News};
-use crate::kubernetes::list;
-use crate::kubernetes::list::{Listing, PAGE, ReadPage, list};
-use crate::kubernetes::paths::{ALL_NAMESPACES, Paths};
-use crate::kubernetes::client::{Ask, Server, Trouble};
-use crate::kubernetes::error::{Doing, explained};
 use crate::api::*;
-use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::near_miss::what_there_is;
+use crate::kubernetes::budget::Budget;
+use crate::kubernetes::cache::{Contents, Heard, Mirror, News};
+use crate::kubernetes::client::{Ask, Server, Trouble};
+use crate::kubernetes::config_maps::ConfigMap;
+use crate::kubernetes::error::{Doing, explained};
+use crate::kubernetes::kinds::{definitions, items, objects};
+use crate::kubernetes::list;
+use crate::kubernetes::list::{PAGE, list};
+use crate::kubernetes::managed_fields::Entries;
+use crate::kubernetes::object;
+use crate::kubernetes::object::{Live, Reading};
+use crate::kubernetes::paths::{ALL_NAMESPACES, Paths};
 use crate::platform::definition;
 use crate::tenant::location::PlaceError;
 use http::StatusCode;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How many bytes of a namespace are kept by one command.
@@ -58,7 +54,7 @@ pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, PlaceE
     if mirror.is_over() {
         let doing = Doing { verb: "list", resource: "objects", object: None };
         let why = format!("there are more than {} of a kind: nothing of it is used", list::MOST);
-        return Err(explained(Trouble::NotAsked(why), server, paths, &doing));
+        return Err(explained(Trouble::NotAsked(why), server, paths, &doing).into());
     }
     Ok(mirror.into_contents())
 }
@@ -125,7 +121,7 @@ pub async fn object(server: &Server, paths: &Paths, id: &ObjectId) -> Result<Opt
         Err(trouble) if is_absent(&trouble) => return Ok(None),
         Err(trouble) => {
             let doing = Doing { verb: "get", resource: id.kind.plural(), object: Some(id) };
-            return Err(explained(trouble, server, paths, &doing));
+            return Err(explained(trouble, server, paths, &doing).into());
         }
     };
     let text = String::from_utf8_lossy(&bytes);
@@ -159,7 +155,7 @@ pub async fn config_map(server: &Server, paths: &Paths, name: &str) -> Result<Op
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
         Err(trouble) if is_absent(&trouble) => Ok(None),
         Err(trouble) => {
-            Err(explained(trouble, server, paths, &Doing { verb: "get", resource: "configmaps", object: None }))
+            Err(explained(trouble, server, paths, &Doing { verb: "get", resource: "configmaps", object: None }).into())
         }
     }
 }

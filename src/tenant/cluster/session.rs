@@ -2,18 +2,18 @@
 //! plan saw, so that nothing that another hand did meanwhile is hurt.
 
 use super::body;
-use crate::kubernetes::config_maps;
 use super::read;
-use crate::kubernetes::object;
-use crate::kubernetes::object::{Live, Reading, Version};
-use crate::kubernetes::managed_fields::Entries;
-use crate::kubernetes::cache::{Heard, News};
-use crate::kubernetes::client::{Ask, IN_FLIGHT, Trouble};
-use crate::kubernetes::error::{Doing, explained};
 use super::{ClusterPlace, Read};
 use crate::api::Kind;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, Change, DefinitionFrom, FieldChange};
+use crate::kubernetes::cache::{Heard, News};
+use crate::kubernetes::client::{Ask, IN_FLIGHT, Trouble};
+use crate::kubernetes::config_maps;
+use crate::kubernetes::error::{Doing, explained};
+use crate::kubernetes::managed_fields::Entries;
+use crate::kubernetes::object;
+use crate::kubernetes::object::{Live, Reading, Version};
 use crate::tenant::location::{PlaceError, Session};
 use futures_util::stream::{self, StreamExt as _};
 use http::StatusCode;
@@ -136,7 +136,7 @@ pub fn dry_run(
                     Trouble::NoAnswer(why) => Trouble::NotAsked(why),
                     other => other,
                 })
-                .map_err(|trouble| explained(trouble, &place.server, &place.paths, &doing(action))),
+                .map_err(|trouble| explained(trouble, &place.server, &place.paths, &doing(action)).into()),
             Err(error) => Err(error),
         };
         (position, action.change.object.clone(), result)
@@ -202,7 +202,7 @@ impl<'a> Writer<'a> {
                 continue;
             }
             if !is_race(&trouble) {
-                return Err(explained(trouble, &self.place.server, &self.place.paths, &doing(action)));
+                return Err(explained(trouble, &self.place.server, &self.place.paths, &doing(action)).into());
             }
             // Somebody was faster: another apply with the same, an operator with a status, or another hand.
             let now = read::object(&self.place.server, &self.place.paths, &change.object).await?;
@@ -314,7 +314,7 @@ impl<'a> Writer<'a> {
                 Err(trouble) if trouble.code() == Some(StatusCode::CONFLICT) => {}
                 Err(trouble) => {
                     let doing = Doing { verb: "create", resource: "configmaps", object: Some(&change.object) };
-                    return Err(explained(trouble, &place.server, &place.paths, &doing));
+                    return Err(explained(trouble, &place.server, &place.paths, &doing).into());
                 }
             }
             // It is named by what it holds: one that is there should be the same.

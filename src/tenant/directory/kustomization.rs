@@ -14,9 +14,9 @@ use crate::manifest::kustomization::{
     Changes, Defined, NAMES, REFERENCES, REFERENCES_TEXT, Wanted, definition_name, keep, listed,
 };
 use crate::manifest::{self, limits};
+use crate::tenant::directory::disk;
 use crate::tenant::directory::read::beside;
 use crate::tenant::location::{PlaceError, Snapshot};
-use crate::tenant::directory::disk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -1,16 +1,16 @@
 //! Documents of one tenant's folder as an inventory.
 
-use crate::tenant::location::Snapshot;
 use super::disk;
 use super::layout::Layout;
 use crate::api::*;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::io_error::{self, Words};
-use crate::platform::definition;
-use crate::platform::definition::MAX_BYTES;
 use crate::manifest::limits;
 use crate::manifest::{Origin, Problem, Reading, locate, problem, text_at};
+use crate::platform::definition;
+use crate::platform::definition::MAX_BYTES;
+use crate::tenant::location::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

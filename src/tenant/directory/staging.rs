@@ -3,8 +3,8 @@
 
 use super::DirectoryPlace;
 use crate::engine::model::item::ObjectId;
-use crate::tenant::location::PlaceError;
 use crate::tenant::directory::disk;
+use crate::tenant::location::PlaceError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
 use std::io;

@@ -1,8 +1,8 @@
 //! Exported definitions, as texts that other programs and people wrote: nearly every edit of them succeeds.
 
 use super::super::*;
-use crate::platform::definition;
 use crate::manifest::node::Id;
+use crate::platform::definition;
 use serde_json::json;
 
 /// Every path that an edit can take, and whether a scalar stands at its end. An item's own name is none.
