@@ -18,17 +18,12 @@ pub fn spans(tree: &Tree<'_>, root: Id, schema: Option<&Schema>) -> Vec<(Range<u
 }
 
 /// How far a text that may be shown is shown. It may go on with what was a field of its own: a line that lost its colon,
-/// a quoted text after what went, a second word where only a name may stand.
-fn shown_to(text: &str, span: Range<usize>, schema: Option<&Schema>) -> usize {
+/// a quoted text after what went.
+fn shown_to(text: &str, span: Range<usize>) -> usize {
     let line = first_line_of(text, span);
     let shown = text.get(line.clone()).unwrap_or_default();
     let is_quoted = shown.starts_with(['"', '\'']);
-    let pattern = match schema.map(|schema| &schema.shape) {
-        Some(Shape::Text { pattern, .. }) => pattern.as_ref(),
-        _ => None,
-    };
-    let is_no_name = pattern.is_some_and(|pattern| !pattern.is_match(shown));
-    let cut = shown.find(|c: char| matches!(c, '"' | '\'') || is_no_name && c.is_whitespace()).filter(|_| !is_quoted);
+    let cut = shown.find(['"', '\'']).filter(|_| !is_quoted);
     cut.map_or(line.end, |at| line.start + at)
 }
 
@@ -49,7 +44,7 @@ fn collect(tree: &Tree<'_>, id: Id, schema: Option<&Schema>, private: bool, out:
                 |text: &str| sensitive::is_secret_itself(text) || sensitive::looks_like_token(text).is_some();
             let open = open && !tree.scalar(id).is_some_and(is_secret);
             let span = node.span();
-            let shown_to = if open { shown_to(tree.text, span.clone(), schema) } else { span.start };
+            let shown_to = if open { shown_to(tree.text, span.clone()) } else { span.start };
             out.push((span.start..shown_to, Show::Yes));
             out.push((shown_to..span.end, Show::No));
         }
