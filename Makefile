@@ -11,7 +11,7 @@ test:
 # request, an older Kubernetes, and the benchmarks.
 soak:
 	NO_SKIP=1 SOAK=1 LAWS=10000 PROPTEST_CASES=20000 hack/test
-	KUBEBUILDER_ASSETS="$$(hack/control-plane/build older)" cargo test --test places --test clusters --test kubectl
+	KUBEBUILDER_ASSETS="$$(hack/control-plane/build older)" cargo test --test locations --test clusters --test kubectl
 	$(MAKE) bench
 
 # kube-apiserver, etcd, kubectl and kube-controller-manager, for the tests: built once, in minutes, into

@@ -8,7 +8,7 @@
 //! - [`manifest`]: YAML in and out, with errors that say what to do, and edits in place; exported
 //!   platform definitions. [`engine`]: the pure middle, from what was read to a plan. [`secret`]: the
 //!   type that cannot be printed.
-//! - [`tenant`]: places, where a tenant's resources are: one trait, a file a kind of place.
+//! - [`tenant`]: locations, where a tenant's resources are: one trait, a file a kind of location.
 //! - [`apply`]: carries out a plan and proves it done. [`render`]: plans, status and explanations as
 //!   text, JSON and Markdown.
 //! - [`controller`]: the operator. [`cli`]: a file a subcommand.

@@ -20,11 +20,11 @@ use crate::manifest::{Origin, Problem, locate_all, problem};
 use crate::project::clusters::InCluster;
 use crate::project::files::{Files, Sorted};
 use crate::project::structure::{Declared, Standing, Structure};
-use crate::tenant::TenantPlace;
+use crate::tenant::TenantLocation;
 use crate::tenant::directory::layout::{Folder, Layout, Role};
 use crate::tenant::directory::read::{beside, gather};
-use crate::tenant::directory::{DirectoryPlace, definition_digest, read_definition};
-use crate::tenant::location::{PlaceError, Snapshot};
+use crate::tenant::directory::{DirectoryLocation, definition_digest, read_definition};
+use crate::tenant::location::{LocationError, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -72,8 +72,8 @@ pub struct Project {
 pub struct ProjectTenant {
     /// What its Tenant says.
     pub spec: TenantSpec,
-    /// Its place, where it can be asked.
-    pub place: Option<TenantPlace>,
+    /// Its location, where it can be asked.
+    pub location: Option<TenantLocation>,
     /// What is in its place, or why it cannot be read.
     pub live: Result<Snapshot, String>,
     /// What its source declares.
@@ -132,7 +132,7 @@ impl Project {
         }
         let tenant = ProjectTenant {
             spec: TenantSpec::default(),
-            place: None,
+            location: None,
             live: Ok(gather(read.reading, &layout, UNNAMED)),
             source: None,
         };
@@ -174,7 +174,7 @@ impl Project {
         let mut clusters = given.servers.as_deref().map(|servers| clusters::read(servers, &specs)).unwrap_or_default();
         for (name, Standing { spec, stopped }) in tenants {
             let tenant = match stopped {
-                Some(why) => ProjectTenant { spec, place: None, live: Err(why), source: None },
+                Some(why) => ProjectTenant { spec, location: None, live: Err(why), source: None },
                 None => self.tenant(&layout, &name, spec, &mut read, clusters.remove(&name)),
             };
             self.tenants.insert(name, tenant);
@@ -186,12 +186,12 @@ impl Project {
         let outside = &sorted.outside;
         // A file that may hold a Tenant leaves unknown whose each document is.
         self.unread = outside.unparsed.iter().map(|unparsed| unparsed.file.clone()).collect();
-        let is_missing = |folder: &Folder| folder.role == Role::Place && !folder.path.exists();
+        let is_missing = |folder: &Folder| folder.role == Role::Location && !folder.path.exists();
         let unknown = folders_unknown || !self.unread.is_empty() || layout.folders().iter().any(is_missing);
         for document in outside.documents.iter().filter(|_| !unknown) {
             let kind = document.resource.kind();
             let message = format!("{kind}/{} lies outside every tenant's folders", document.resource.metadata().name);
-            let help = "move it into the folder of a Tenant's place or source; only Tenant and TenantSync lie outside";
+            let help = "move it into the folder of a Tenant's location or source; only Tenant and TenantSync lie outside";
             self.wrong(&document.origin, kind, &["kind"], message, help);
         }
         for invalid in &outside.invalid {
@@ -217,41 +217,41 @@ impl Project {
                 Err(format!("its source {} is no folder", folder.path.display()))
             }
         });
-        let (place, live) = match (&spec.place, layout.folder(name, Role::Place)) {
-            (Some(Place::Kubernetes(_)), _) => match cluster {
-                Some(InCluster { spec, place, live, role }) => {
+        let (location, live) = match (&spec.location, layout.folder(name, Role::Location)) {
+            (Some(LocationSpec::Kubernetes(_)), _) => match cluster {
+                Some(InCluster { spec, location, live, role }) => {
                     self.roles.extend(role);
-                    return ProjectTenant { spec, place, live, source };
+                    return ProjectTenant { spec, location, live, source };
                 }
                 None => (None, source.clone().unwrap_or_else(|| Ok(Snapshot::default()))),
             },
             (_, Some(folder)) if folder.path.is_dir() => {
-                let place = DirectoryPlace::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
-                let live = place.with_records(read(folder)).map_err(|problem| {
+                let location = DirectoryLocation::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
+                let live = location.with_records(read(folder)).map_err(|problem| {
                     let why = problem.message.clone();
                     self.own_problems.push(problem);
                     why
                 });
-                (Some(TenantPlace::Folder(place)), live)
+                (Some(TenantLocation::Folder(location)), live)
             }
             (_, Some(folder)) => {
                 // An import may make the folder.
-                let place = DirectoryPlace::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
+                let location = DirectoryLocation::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
                 let declared = self.origins.get(&ObjectId::new(Kind::Tenant, name));
                 let other = declared.and_then(|origin| other_root(&spec, &folder.path, origin));
                 let why = other.unwrap_or_else(|| missing(&folder.path));
-                (Some(TenantPlace::Folder(place)), Err(why))
+                (Some(TenantLocation::Folder(location)), Err(why))
             }
             (_, None) => (None, Err("its Tenant names no folder".to_string())),
         };
-        ProjectTenant { spec, place, live, source }
+        ProjectTenant { spec, location, live, source }
     }
 
     fn wrong(&mut self, origin: &Origin, kind: Kind, path: &[&str], message: String, help: &str) {
         self.own_problems.push(problem(origin, kind, path, message, help));
     }
 
-    /// What was read of every place and source.
+    /// What was read of every location and source.
     fn snapshots<'a>(&'a self) -> impl Iterator<Item = &'a Snapshot> {
         let of_tenant = |tenant: &'a ProjectTenant| {
             let live = tenant.live.as_ref().ok();
@@ -275,16 +275,16 @@ impl Project {
         self.origins.len() + self.snapshots().map(|s| s.inventory.len()).sum::<usize>()
     }
 
-    /// The bytes of a definition that stands beside its manifest, in a place or a source.
-    fn definition_at(&self, from: &DefinitionFrom) -> Result<Vec<u8>, PlaceError> {
+    /// The bytes of a definition that stands beside its manifest, in a location or a source.
+    fn definition_at(&self, from: &DefinitionFrom) -> Result<Vec<u8>, LocationError> {
         let id = ObjectId::new(Kind::Integration, &from.integration);
         let missing =
-            || PlaceError::Refused { object: id.clone(), why: format!("its definition is not in {}", from.tenant) };
+            || LocationError::Refused { object: id.clone(), why: format!("its definition is not in {}", from.tenant) };
         let tenant = self.tenants.get(&from.tenant).ok_or_else(missing)?;
         if !from.source
-            && let Some(place) = &tenant.place
+            && let Some(location) = &tenant.location
         {
-            return place.as_place().definition(&from.integration);
+            return location.as_location().definition(&from.integration);
         }
         let snapshot =
             if from.source { tenant.source.as_ref().and_then(|s| s.as_ref().ok()) } else { tenant.live.as_ref().ok() };
@@ -301,7 +301,7 @@ impl Project {
     }
 
     /// The bytes of the definition of a tenant's integration.
-    pub fn definition_beside(&self, tenant: &str, integration: &str) -> Result<Vec<u8>, PlaceError> {
+    pub fn definition_beside(&self, tenant: &str, integration: &str) -> Result<Vec<u8>, LocationError> {
         self.definition_at(&DefinitionFrom {
             tenant: tenant.to_string(),
             source: false,
@@ -311,24 +311,24 @@ impl Project {
     }
 
     /// The place of a tenant, to be written.
-    pub fn place(&self, tenant: &str) -> Option<&dyn crate::tenant::location::Place> {
-        self.tenants.get(tenant)?.place.as_ref().map(TenantPlace::as_place)
+    pub fn location(&self, tenant: &str) -> Option<&dyn crate::tenant::location::Location> {
+        self.tenants.get(tenant)?.location.as_ref().map(TenantLocation::as_location)
     }
 
     /// Where the objects of a tenant stand in its folder; `None` where it has none.
     pub fn origins_of_folder(&self, tenant: &str) -> Option<&BTreeMap<ObjectId, Origin>> {
         let tenant = self.tenants.get(tenant)?;
-        tenant.place.as_ref()?.folder()?;
+        tenant.location.as_ref()?.folder()?;
         Some(&tenant.live.as_ref().ok()?.origins)
     }
 
     /// The bytes of a definition, where they are those that were planned.
-    pub fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, PlaceError> {
+    pub fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, LocationError> {
         let bytes = self.definition_at(from)?;
         if definition_digest(&bytes) == from.digest {
             return Ok(bytes);
         }
-        Err(PlaceError::Changed { object: ObjectId::new(Kind::Integration, &from.integration) })
+        Err(LocationError::Changed { object: ObjectId::new(Kind::Integration, &from.integration) })
     }
 
     /// What the engine plans on.
@@ -357,7 +357,7 @@ impl Project {
         }
     }
 
-    /// The document in which a person would look for an object of a place.
+    /// The document in which a person would look for an object of a location.
     pub fn origin(&self, tenant: Option<&str>, id: &ObjectId) -> Option<&Origin> {
         let live = tenant.and_then(|t| self.tenants.get(t)).and_then(|t| t.live.as_ref().ok());
         let in_place = live.and_then(|s| s.origins.get(id));
@@ -384,7 +384,7 @@ pub fn at(wanted: &[(&Origin, Vec<String>)]) -> Vec<At> {
 /// What to say where a tenant's folder is not there as seen from the root, and is there beside the file that names it:
 /// another root was meant.
 fn other_root(spec: &TenantSpec, folder: &Path, declared: &Origin) -> Option<String> {
-    let Some(Place::Directory(directory)) = &spec.place else { return None };
+    let Some(LocationSpec::Directory(directory)) = &spec.location else { return None };
     let path = &directory.path;
     let meant = Path::new(&declared.file.path).parent().filter(|meant| !meant.as_os_str().is_empty())?;
     (!folder.exists() && meant.join(path).is_dir()).then(|| {

@@ -1,5 +1,5 @@
 //! A canary secret, placed wherever a secret can be, is in no byte of output, files or error of any
-//! command but the place it belongs to: the files that a person wrote it into.
+//! command but the location it belongs to: the files that a person wrote it into.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -57,7 +57,7 @@ fn contains(bytes: &[u8]) -> bool {
     bytes.windows(CANARY.len()).any(|w| w == CANARY.as_bytes())
 }
 
-/// One place after the other, so that one error does not hide another.
+/// One location after the other, so that one error does not hide another.
 fn placed(file: &str, change: impl Fn(String) -> String) {
     let root = example("us-eu");
     let path = root.path().join(file);

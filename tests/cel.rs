@@ -189,7 +189,7 @@ fn a_definition_is_in_one_place() {
 
 #[test]
 fn a_tenant_is_in_one_place() {
-    let of = |place: Value| document(Kind::Tenant, "eu-prod", json!({"place": place}));
+    let of = |location: Value| document(Kind::Tenant, "eu-prod", json!({"location": location}));
     good(&of(json!({"directory": {"path": "eu-prod"}})), Kind::Tenant);
     good(&of(json!({"kubernetes": {"namespace": "x", "kubeconfig": {"context": "eu"}}})), Kind::Tenant);
     bad(&of(json!({})), Kind::Tenant, "exactly one of directory, kubernetes");

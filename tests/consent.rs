@@ -23,7 +23,7 @@ const HEAD: &str = "apiVersion: stablekey.dev/v1alpha1\n";
 
 fn tenant(name: &str, more: &str) -> String {
     format!(
-        "{HEAD}kind: Tenant\nmetadata: {{name: {name}}}\nspec: {{place: {{directory: {{path: {name}}}}}, {more}}}\n---\n"
+        "{HEAD}kind: Tenant\nmetadata: {{name: {name}}}\nspec: {{location: {{directory: {{path: {name}}}}}, {more}}}\n---\n"
     )
 }
 
@@ -487,7 +487,7 @@ fn out_replaces_only_regular_files() {
     assert_eq!(plan["schema"], "stablekey.dev/plan/v1");
     assert!(String::from_utf8_lossy(&output.stderr).contains("update  Connection/chat"));
     assert_eq!(output.stdout, fs::read(outside.join("file")).unwrap());
-    // A link to a file that is read decides nothing: it is consent, not a place to write.
+    // A link to a file that is read decides nothing: it is consent, not a location to write.
     assert!(ground.apply(&["--plan", "../link"], 0).contains("✓ prod/Connection/chat"));
     assert!(ground.apply(&["--plan", "../fifo"], 1).contains("it is not a regular file"));
 }

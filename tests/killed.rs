@@ -18,8 +18,8 @@ fn project() -> TempDir {
     let root = tempfile::tempdir().unwrap();
     fs::write(
         root.path().join("tenants.yaml"),
-        "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: us}\nspec: {place: {directory: {path: us}}}\n---\n\
-         apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: eu}\nspec: {place: {directory: {path: eu}}, acceptFrom: [us]}\n---\n\
+        "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: us}\nspec: {location: {directory: {path: us}}}\n---\n\
+         apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: eu}\nspec: {location: {directory: {path: eu}}, acceptFrom: [us]}\n---\n\
          apiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nmetadata: {name: us-to-eu}\nspec: {from: us, to: [eu], integrations: ['*'], connections: Mirror}\n",
     )
     .unwrap();

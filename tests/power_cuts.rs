@@ -10,9 +10,9 @@ use stablekey::apply::{Consent, Refusal, Report, Tenants, apply, covered, forget
 use stablekey::engine::model::plan::{DefinitionFrom, Plan, Scope};
 use stablekey::engine::plan::plan;
 use stablekey::project::{Given, Project, open};
-use stablekey::tenant::directory::DirectoryPlace;
+use stablekey::tenant::directory::DirectoryLocation;
 use stablekey::tenant::directory::disk::{Disk, RealDisk, TEMPORARY};
-use stablekey::tenant::location::{Place, PlaceError};
+use stablekey::tenant::location::{Location, LocationError};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -102,7 +102,7 @@ impl Disk for Failing {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        // What is not on the disk has no place yet: else a cut would leave half a file under its name.
+        // What is not on the disk has no location yet: else a cut would leave half a file under its name.
         assert!(!self.staged.lock().unwrap().contains(&from.to_path_buf()), "{} is not on the disk", from.display());
         if self.step() == Step::Whole { RealDisk.rename(from, to) } else { Err(dark()) }
     }
@@ -122,15 +122,15 @@ impl Disk for Failing {
 
 struct OnDisk {
     project: Project,
-    places: BTreeMap<String, DirectoryPlace>,
+    locations: BTreeMap<String, DirectoryLocation>,
 }
 
 impl Tenants for OnDisk {
-    fn place(&self, tenant: &str) -> Option<&dyn Place> {
-        self.places.get(tenant).map(|p| p as &dyn Place)
+    fn location(&self, tenant: &str) -> Option<&dyn Location> {
+        self.locations.get(tenant).map(|p| p as &dyn Location)
     }
 
-    fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, PlaceError> {
+    fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, LocationError> {
         self.project.definition(from)
     }
 }
@@ -161,14 +161,14 @@ impl Ground {
     fn run(&self, disk: Arc<dyn Disk>, plan: &Plan, consent: &Consent) -> Result<Report, Refusal> {
         let project = read(self.root());
         let approvals = StateFolder::of(self.state.path(), &project).on_disk(disk.clone());
-        let places = project
+        let locations = project
             .tenants
             .iter()
             .filter_map(|(name, tenant)| {
-                Some((name.clone(), tenant.place.as_ref()?.folder()?.clone().on_disk(disk.clone())))
+                Some((name.clone(), tenant.location.as_ref()?.folder()?.clone().on_disk(disk.clone())))
             })
             .collect();
-        let result = apply(&OnDisk { project, places }, &approvals, plan, consent, &|| false, &mut |_, _| {});
+        let result = apply(&OnDisk { project, locations }, &approvals, plan, consent, &|| false, &mut |_, _| {});
         forget_approvals(&approvals, &planned(self.root())).unwrap();
         result
     }
@@ -299,7 +299,7 @@ fn into_a_folder_with_a_kustomization() {
     });
 }
 
-/// A folder that is not there yet comes to its place with all its files.
+/// A folder that is not there yet comes to its location with all its files.
 #[test]
 fn many_into_a_folder_that_is_new() {
     every_cut_of("dev-prod", &|ground| {

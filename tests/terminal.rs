@@ -76,7 +76,7 @@ fn a_matrix_of_many_tenants_is_several_tables() {
     for name in &names {
         let tenant = format!(
             "---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\n\
-             spec: {{place: {{directory: {{path: {name}}}}}}}\n"
+             spec: {{location: {{directory: {{path: {name}}}}}}}\n"
         );
         let before = fs::read_to_string(root.path().join("tenants.yaml")).unwrap_or_default();
         fs::write(root.path().join("tenants.yaml"), before + &tenant).unwrap();
@@ -149,10 +149,10 @@ fn no_mark_that_deceives_is_shown_or_written() {
         format!("apiVersion: stablekey.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: ")
     };
     let quoted = "\"pay\\u202egnp.exe\\e[2J\\u200b\"";
-    let place = |tenant: &str, more: &str| {
-        format!("{}{{place: {{directory: {{path: {tenant}}}}}{more}}}\n", head("Tenant", tenant))
+    let location = |tenant: &str, more: &str| {
+        format!("{}{{location: {{directory: {{path: {tenant}}}}}{more}}}\n", head("Tenant", tenant))
     };
-    write("tenants.yaml", &[place("dev", ""), place("prod", ", acceptFrom: [dev]")].join("---\n"));
+    write("tenants.yaml", &[location("dev", ""), location("prod", ", acceptFrom: [dev]")].join("---\n"));
     write(
         "sync.yaml",
         &format!("{}{{from: dev, to: [prod], integrations: ['*'], connections: Mirror}}\n", head("TenantSync", "up")),

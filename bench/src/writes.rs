@@ -27,7 +27,7 @@ apiVersion: stablekey.dev/v1alpha1
 kind: Tenant
 metadata: {name: prod}
 spec:
-  place: {directory: {path: prod}}
+  location: {directory: {path: prod}}
   source: {path: declared}
   policy: {approval: {percent: 100, from: 1000000}}
 ";

@@ -36,7 +36,7 @@ impl Tenant {
     fn document(&self, kubeconfig: Option<Value>) -> Value {
         let mut spec = json!({"region": self.region, "environment": self.environment, "acceptFrom": self.accepts});
         if let Some(kubeconfig) = kubeconfig {
-            spec["place"] = json!({"kubernetes": {"namespace": self.namespace, "kubeconfig": kubeconfig}});
+            spec["location"] = json!({"kubernetes": {"namespace": self.namespace, "kubeconfig": kubeconfig}});
         }
         json!({"apiVersion": "stablekey.dev/v1alpha1", "kind": "Tenant", "metadata": {"name": self.name}, "spec": spec})
     }
@@ -163,7 +163,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// A folder to give to stablekey: the tenants by their places in the clusters, and the example's syncs.
+/// A folder to give to stablekey: the tenants by their locations in the clusters, and the example's syncs.
 fn write_root(cluster: &Cluster) -> Result<PathBuf, Error> {
     let root = cluster.folder().join("us-eu");
     std::fs::create_dir(&root).map_err(Error::io(root.display().to_string()))?;

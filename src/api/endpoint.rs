@@ -670,7 +670,7 @@ mod tests {
         }
     }
 
-    /// Readers of URLs differ in what is the host beside a backslash; what is sent in clear is another place.
+    /// Readers of URLs differ in what is the host beside a backslash; what is sent in clear is another location.
     #[test]
     fn hosts_that_are_not_plain_and_schemes_in_clear() {
         let one = |value: &str| hosts(value).into_iter().next().unwrap();

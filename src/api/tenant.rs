@@ -33,7 +33,7 @@ pub struct TenantSpec {
     pub environment: Option<String>,
     /// Where its resources are. In files required; in a cluster absent means this namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<Place>,
+    pub location: Option<LocationSpec>,
     /// What is declared for it, apart from syncs. In files only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
@@ -51,18 +51,18 @@ pub struct TenantSpec {
 
 exactly_one! {
     /// Where a tenant's resources are: exactly one of directory, kubernetes.
-    pub enum Place as raw_place ("has(self.directory) != has(self.kubernetes)", "a place is exactly one of directory, kubernetes") {
+    pub enum LocationSpec as raw_location ("has(self.directory) != has(self.kubernetes)", "a location is exactly one of directory, kubernetes") {
         /// A folder of YAML.
-        Directory(directory: DirectoryPlace),
+        Directory(directory: DirectoryLocation),
         /// A namespace of a cluster.
-        Kubernetes(kubernetes: KubernetesPlace),
+        Kubernetes(kubernetes: KubernetesLocation),
     }
 }
 
 /// A folder of YAML.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-pub struct DirectoryPlace {
+pub struct DirectoryLocation {
     /// Relative, below the root given to the command; no symlink may lead out of it.
     #[schemars(length(min = 1, max = 253))]
     pub path: String,
@@ -71,7 +71,7 @@ pub struct DirectoryPlace {
 /// A namespace of a cluster.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
-pub struct KubernetesPlace {
+pub struct KubernetesLocation {
     /// The namespace.
     #[schemars(regex(pattern = super::names::NAMESPACE), length(min = 1, max = 63))]
     pub namespace: String,

@@ -1,12 +1,12 @@
 //! Approvals that are kept until their receipt, so that an apply that was cut off is finished by the same
 //! approval.
 
-use crate::api::Place;
+use crate::api::LocationSpec;
 use crate::engine::model::canonical::Digest;
 use crate::project::Project;
 use crate::tenant::directory::disk;
 use crate::tenant::directory::disk::{Disk, RealDisk};
-use crate::tenant::location::PlaceError;
+use crate::tenant::location::LocationError;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,13 +29,13 @@ pub struct Kept {
 /// Where approvals are kept, by the tenant that they are for.
 pub trait Approvals {
     /// What is kept for a tenant.
-    fn kept(&self, tenant: &str) -> Result<Vec<Kept>, PlaceError>;
+    fn kept(&self, tenant: &str) -> Result<Vec<Kept>, LocationError>;
 
     /// Keeps approvals beside those that are kept already; one that is given again replaces the older one.
-    fn keep(&self, tenant: &str, new: &[Kept]) -> Result<(), PlaceError>;
+    fn keep(&self, tenant: &str, new: &[Kept]) -> Result<(), LocationError>;
 
     /// Takes away what was carried out. `left` changes what is kept, and says whether it stays.
-    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), PlaceError>;
+    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), LocationError>;
 }
 
 /// Adds approvals to those that are kept.
@@ -76,12 +76,12 @@ impl StateFolder {
     /// The approvals of a project below a folder of the user's.
     pub fn of(folder: &Path, project: &Project) -> Self {
         let root = project.root.canonicalize().unwrap_or_else(|_| project.root.clone());
-        let key = |name: &str, location: &Option<Place>| {
+        let key = |name: &str, location: &Option<LocationSpec>| {
             let mut target = root.as_os_str().as_encoded_bytes().to_vec();
             target.extend(format!("\0{}", json!([name, location])).into_bytes());
             Digest::of(&target).to_string().chars().skip("sha256:".len()).take(32).collect()
         };
-        let targets = project.tenants.iter().map(|(name, t)| (name.clone(), key(name, &t.spec.place)));
+        let targets = project.tenants.iter().map(|(name, t)| (name.clone(), key(name, &t.spec.location)));
         StateFolder {
             folder: folder.join("stablekey").join("approvals"),
             targets: targets.collect(),
@@ -162,7 +162,7 @@ impl StateFolder {
         // Two applies to one tenant of a cluster may be at work at once.
         let folder = File::open(&self.folder)?;
         folder.lock()?;
-        // What cannot be read is of no use: what is approved now takes its place.
+        // What cannot be read is of no use: what is approved now takes its location.
         let before = self.read(tenant).ok();
         let mut kept = before.clone().unwrap_or_default();
         change(&mut kept);
@@ -191,14 +191,14 @@ impl StateFolder {
 }
 
 impl Approvals for StateFolder {
-    fn kept(&self, tenant: &str) -> Result<Vec<Kept>, PlaceError> {
+    fn kept(&self, tenant: &str) -> Result<Vec<Kept>, LocationError> {
         Ok(self.read(tenant).unwrap_or_else(|error| {
             self.trouble(format!("approvals kept in {} are not used: {error}", self.folder.display()));
             Vec::new()
         }))
     }
 
-    fn keep(&self, tenant: &str, new: &[Kept]) -> Result<(), PlaceError> {
+    fn keep(&self, tenant: &str, new: &[Kept]) -> Result<(), LocationError> {
         if let Err(error) = self.change(tenant, &mut |kept| add(kept, new)) {
             self.trouble(format!(
                 "the approval is not kept in {}: {error}; if this apply is interrupted, plan again and approve \
@@ -209,7 +209,7 @@ impl Approvals for StateFolder {
         Ok(())
     }
 
-    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), PlaceError> {
+    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), LocationError> {
         if let Err(error) = self.change(tenant, &mut |kept| kept.retain_mut(&mut *left)) {
             let path = self.file(tenant).unwrap_or_else(|| self.folder.clone());
             self.trouble(format!("what was carried out is still approved in {}: {error}; delete it", path.display()));
@@ -234,15 +234,15 @@ fn is_ours(_: u32) -> bool {
 pub struct NotKept;
 
 impl Approvals for NotKept {
-    fn kept(&self, _: &str) -> Result<Vec<Kept>, PlaceError> {
+    fn kept(&self, _: &str) -> Result<Vec<Kept>, LocationError> {
         Ok(Vec::new())
     }
 
-    fn keep(&self, _: &str, _: &[Kept]) -> Result<(), PlaceError> {
+    fn keep(&self, _: &str, _: &[Kept]) -> Result<(), LocationError> {
         Ok(())
     }
 
-    fn consume(&self, _: &str, _: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), PlaceError> {
+    fn consume(&self, _: &str, _: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), LocationError> {
         Ok(())
     }
 }

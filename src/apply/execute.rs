@@ -1,4 +1,4 @@
-//! Carries out a plan against places, as far as it was consented to, and proves it done.
+//! Carries out a plan against locations, as far as it was consented to, and proves it done.
 
 use crate::api::Kind;
 use crate::apply::consent::{Approvals, Kept};
@@ -7,7 +7,7 @@ use crate::engine::model::inventory::{TenantView, View, World};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, DefinitionFrom, Plan, Scope, State, Target};
 use crate::project::Project;
-use crate::tenant::location::{Place, PlaceError, Session};
+use crate::tenant::location::{Location, LocationError, Session};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,17 +15,17 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Where an apply finds what it writes to and copies from.
 pub trait Tenants: Sync {
     /// The place of a tenant; `None` where it cannot be written.
-    fn place(&self, tenant: &str) -> Option<&dyn Place>;
+    fn location(&self, tenant: &str) -> Option<&dyn Location>;
     /// The bytes of a definition.
-    fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, PlaceError>;
+    fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, LocationError>;
 }
 
 impl Tenants for Project {
-    fn place(&self, tenant: &str) -> Option<&dyn Place> {
-        Project::place(self, tenant)
+    fn location(&self, tenant: &str) -> Option<&dyn Location> {
+        Project::location(self, tenant)
     }
 
-    fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, PlaceError> {
+    fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, LocationError> {
         Project::definition(self, from)
     }
 }
@@ -67,9 +67,9 @@ pub enum Refusal {
         /// The digest.
         digest: String,
     },
-    /// A place cannot be written at all.
+    /// A location cannot be written at all.
     #[error(transparent)]
-    Place(#[from] PlaceError),
+    Location(#[from] LocationError),
 }
 
 /// What became of one action.
@@ -78,7 +78,7 @@ pub enum Outcome {
     /// It is done.
     Done,
     /// It failed.
-    Failed(PlaceError),
+    Failed(LocationError),
     /// An action that it rests on was not done.
     HeldBack {
         /// That action's id.
@@ -100,7 +100,7 @@ pub struct Report {
     /// Action and outcome.
     pub outcomes: Vec<(String, Outcome)>,
     /// Tenants whose writing could not be ended, and why: what was written there is written.
-    pub unsettled: Vec<(String, PlaceError)>,
+    pub unsettled: Vec<(String, LocationError)>,
 }
 
 impl Report {
@@ -115,7 +115,7 @@ impl Report {
     }
 
     /// Everything that failed.
-    pub fn errors(&self) -> impl Iterator<Item = &PlaceError> {
+    pub fn errors(&self) -> impl Iterator<Item = &LocationError> {
         let of_actions = self.outcomes.iter().filter_map(|(_, outcome)| match outcome {
             Outcome::Failed(error) => Some(error),
             _ => None,
@@ -179,7 +179,7 @@ pub fn apply_but(
 /// Forgets what was approved once nothing of it is left: an apply that was killed between its last write
 /// and its receipt leaves it. Of a whole plan only, in which everything could be read: another one does not
 /// know what is left.
-pub fn forget_approvals(approvals: &dyn Approvals, plan: &Plan) -> Result<(), PlaceError> {
+pub fn forget_approvals(approvals: &dyn Approvals, plan: &Plan) -> Result<(), LocationError> {
     if plan.scope != Scope::default() || plan.exit == 1 {
         return Ok(());
     }
@@ -221,12 +221,12 @@ fn begin<'a>(tenants: &'a dyn Tenants, plan: &Plan) -> Result<Sessions<'a>, Refu
     let mut sessions = BTreeMap::new();
     // Nothing is written to a suspended tenant: not even that an apply begins.
     for target in plan.targets.iter().filter(|t| !t.actions.is_empty() && !t.suspended) {
-        let Some(place) = tenants.place(&target.tenant) else {
-            let why = "its place cannot be written".to_string();
-            return Err(PlaceError::Failed { what: target.tenant.clone(), why }.into());
+        let Some(location) = tenants.location(&target.tenant) else {
+            let why = "its location cannot be written".to_string();
+            return Err(LocationError::Failed { what: target.tenant.clone(), why }.into());
         };
         let coming: Vec<_> = target.actions.iter().map(|a| &a.change).collect();
-        sessions.insert(target.tenant.clone(), place.begin(&coming)?);
+        sessions.insert(target.tenant.clone(), location.begin(&coming)?);
     }
     Ok(sessions)
 }
@@ -412,13 +412,13 @@ fn carry_out(
                 begun.insert(position);
                 match result {
                     Ok(()) => settle(&mut outcomes, progress, action, Outcome::Done),
-                    Err(PlaceError::Unsure { why, .. }) => unsure.push((action, why)),
+                    Err(LocationError::Unsure { why, .. }) => unsure.push((action, why)),
                     Err(error) => settle(&mut outcomes, progress, action, Outcome::Failed(error)),
                 }
             });
             for (action, why) in unsure {
                 let outcome = if interrupted() {
-                    Outcome::Failed(PlaceError::Unsure { object: action.change.object.clone(), why })
+                    Outcome::Failed(LocationError::Unsure { object: action.change.object.clone(), why })
                 } else {
                     make_sure(action, &bytes, session.as_mut(), why)
                 };
@@ -435,14 +435,14 @@ fn carry_out(
 }
 
 /// The bytes of a definition; an error where `tenant` does not take as many.
-fn fitting(tenants: &dyn Tenants, tenant: &str, from: &DefinitionFrom) -> Result<Vec<u8>, PlaceError> {
+fn fitting(tenants: &dyn Tenants, tenant: &str, from: &DefinitionFrom) -> Result<Vec<u8>, LocationError> {
     let definition = tenants.definition(from)?;
-    let largest = tenants.place(tenant).map_or(u64::MAX, Place::largest_definition);
+    let largest = tenants.location(tenant).map_or(u64::MAX, Location::largest_definition);
     if definition.len() as u64 <= largest {
         return Ok(definition);
     }
     let why = format!("its definition is {} bytes, and {tenant} takes at most {largest}", definition.len());
-    Err(PlaceError::TooLarge { object: ObjectId::new(Kind::Integration, &from.integration), why })
+    Err(LocationError::TooLarge { object: ObjectId::new(Kind::Integration, &from.integration), why })
 }
 
 /// Every action after those that it rests on; a rest that the plan does not name is no obstacle.
@@ -472,7 +472,7 @@ fn in_order(plan: &Plan) -> Vec<(&str, &Action)> {
 /// What became of a change whose answer was lost: it is looked at, and made where it was not.
 fn make_sure(
     action: &Action,
-    bytes: &dyn Fn(&DefinitionFrom) -> Result<Vec<u8>, PlaceError>,
+    bytes: &dyn Fn(&DefinitionFrom) -> Result<Vec<u8>, LocationError>,
     session: &mut dyn Session,
     why: String,
 ) -> Outcome {
@@ -489,7 +489,7 @@ fn make_sure(
                 Err(error) => Outcome::Failed(error),
             }
         }
-        Ok(_) | Err(_) => Outcome::Failed(PlaceError::Unsure { object, why }),
+        Ok(_) | Err(_) => Outcome::Failed(LocationError::Unsure { object, why }),
     }
 }
 

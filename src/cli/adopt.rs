@@ -7,7 +7,7 @@ use crate::api::{AllowedAction, rules};
 use crate::engine::adopt;
 use crate::engine::check;
 use crate::render::Invocation;
-use crate::tenant::location::PlaceError;
+use crate::tenant::location::LocationError;
 use clap::Args;
 
 /// Take ownership of live values, so that the next apply may change them
@@ -35,8 +35,8 @@ impl Adopt {
         planning::known("tenant", &self.tenant, project.tenants.keys())
             .map_err(|wrong| self.root.or_as_root(&self.tenant, wrong))?;
         let tenant = project.tenants.get(&self.tenant);
-        let Some((tenant, place)) = tenant.and_then(|t| Some((t, t.place.as_ref()?))) else {
-            return Err(Failure::new(format!("{} cannot be written", self.tenant), "mend its place first"));
+        let Some((tenant, location)) = tenant.and_then(|t| Some((t, t.location.as_ref()?))) else {
+            return Err(Failure::new(format!("{} cannot be written", self.tenant), "mend its location first"));
         };
         let snapshot = tenant.live.as_ref().map_err(|why| Failure::new(why.clone(), "mend that first"))?;
         let names = naming::Names { project: &project, tenant: &self.tenant, snapshot };
@@ -64,8 +64,8 @@ impl Adopt {
             output.result(&format!("{}/{id} is recorded as it is already.", self.tenant))?;
             return Ok(0);
         };
-        let failed = |error: PlaceError| Failure::new(error.to_string(), "nothing was recorded; try again");
-        let mut session = place.as_place().begin(&[&action.change]).map_err(failed)?;
+        let failed = |error: LocationError| Failure::new(error.to_string(), "nothing was recorded; try again");
+        let mut session = location.as_location().begin(&[&action.change]).map_err(failed)?;
         session.apply(&action, None).map_err(failed)?;
         session.settle().map_err(failed)?;
         let fields: Vec<String> = action.fields.iter().map(|c| c.field.to_string()).collect();

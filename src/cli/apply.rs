@@ -13,9 +13,9 @@ use crate::engine::model::plan::Plan;
 use crate::manifest::kustomization::Changes;
 use crate::project::Project;
 use crate::render::{self, Applied, Invocation};
-use crate::tenant::TenantPlace;
-use crate::tenant::directory::DirectoryPlace;
-use crate::tenant::location::PlaceError;
+use crate::tenant::TenantLocation;
+use crate::tenant::directory::DirectoryLocation;
+use crate::tenant::location::LocationError;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;
@@ -112,7 +112,7 @@ impl Apply {
         progress.end();
         let report = result.map_err(|refusal| {
             kept.warn_of_troubles(output);
-            if let Refusal::Place(error) = &refusal {
+            if let Refusal::Location(error) = &refusal {
                 output.roles(error.role());
             }
             refused(&refusal, &typed)
@@ -134,7 +134,7 @@ impl Apply {
             forget(&kept, plan, &typed)?;
         }
         kept.warn_of_troubles(output);
-        output.roles(report.errors().filter_map(PlaceError::role));
+        output.roles(report.errors().filter_map(LocationError::role));
         told?;
         kustomized?;
         Ok(exit(&report, after.map_or(1, |(_, plan)| plan.exit_of_apply())))
@@ -229,16 +229,16 @@ impl Apply {
 /// The kustomizations of the folders that an apply may write to.
 struct Kustomizations<'p> {
     /// Those that do not say what is in their folders, by tenant, and may be brought up to date.
-    due: Vec<(&'p str, &'p DirectoryPlace)>,
+    due: Vec<(&'p str, &'p DirectoryLocation)>,
     /// As they were, by tenant.
-    before: Vec<(&'p str, &'p DirectoryPlace, String)>,
+    before: Vec<(&'p str, &'p DirectoryLocation, String)>,
     /// Whether a plan file, where there is one, shows all that is due.
     is_shown: bool,
 }
 
 impl<'p> Kustomizations<'p> {
     fn of(project: &'p Project, plan: &Plan, file: Option<&PlanFile>) -> Self {
-        let folder = |name: &str| project.tenants.get(name)?.place.as_ref().and_then(TenantPlace::folder);
+        let folder = |name: &str| project.tenants.get(name)?.location.as_ref().and_then(TenantLocation::folder);
         let due = planning::kustomizations(project, plan);
         let is_shown = file.is_none_or(|file| due.iter().all(|(tenant, due)| file.shows_kustomization(tenant, due)));
         let can_be_kept = due.iter().filter(|(_, due)| due.changes.as_ref().is_ok_and(|changes| !changes.is_empty()));
@@ -292,7 +292,7 @@ fn refused(refusal: &Refusal, typed: &Invocation) -> Failure {
     let help = match refusal {
         Refusal::Void { .. } => format!("nothing was written: look at what is new: {}", typed.plan()),
         Refusal::UnknownDigest { .. } => format!("nothing was written: {} shows the digests of now", typed.plan()),
-        Refusal::Place(_) => "mend that, then apply again: what was done stays done".to_string(),
+        Refusal::Location(_) => "mend that, then apply again: what was done stays done".to_string(),
     };
     Failure::new(refusal.to_string(), help)
 }

@@ -66,8 +66,8 @@ impl Export {
         let Some(Item::Integration(integration, _)) = inventory.get(&id) else {
             return Err(Failure::new(format!("{name} is not in {tenant}"), "see `stablekey status`"));
         };
-        let bytes = match project.tenants.get(&tenant).and_then(|t| t.place.as_ref()) {
-            Some(place) => place.as_place().definition(&name),
+        let bytes = match project.tenants.get(&tenant).and_then(|t| t.location.as_ref()) {
+            Some(location) => location.as_location().definition(&name),
             None => project.definition_beside(&tenant, &name),
         };
         let bytes =

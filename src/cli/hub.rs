@@ -3,7 +3,7 @@
 use super::options::{Narrowing, RootArgument};
 use super::output::Output;
 use super::{Failure, planning};
-use crate::api::{Kind, Overridden, Place, SyncMode, TargetStatus, names};
+use crate::api::{Kind, Overridden, LocationSpec, SyncMode, TargetStatus, names};
 use crate::controller::Role;
 use crate::engine::model::record::Writer;
 use crate::engine::near_miss;
@@ -13,7 +13,7 @@ use crate::render::hub::{Comparison, Facts, HubPart, SyncerSign, not_planned};
 use crate::render::waiting_plan::{self, WaitingPlan};
 use crate::render::{self, Hub, Layout};
 use crate::tenant::cluster::hub::{HubClient, HubContents, HubSync, HubTenant};
-use crate::tenant::location::PlaceError;
+use crate::tenant::location::LocationError;
 use clap::Args;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,7 +126,7 @@ pub struct Asked {
 #[derive(Debug, thiserror::Error)]
 enum Unshown {
     #[error("{0}")]
-    Place(PlaceError),
+    Location(LocationError),
     #[error("there is none of that name, or no plan in it")]
     Absent,
     #[error("{0}")]
@@ -154,7 +154,7 @@ impl OpenHub {
         let HubContents { tenants, syncs } = &self.contents;
         let HubAddress { context, namespace } = &self.address;
         let cluster = context.as_ref().map(|context| format!(" of {context}")).unwrap_or_default();
-        let own = |tenant: &HubTenant| tenant.spec.as_ref().is_ok_and(|spec| spec.place.is_none());
+        let own = |tenant: &HubTenant| tenant.spec.as_ref().is_ok_and(|spec| spec.location.is_none());
         let message = match tenants.iter().collect::<Vec<_>>().as_slice() {
             _ if !syncs.is_empty() => return None,
             [] => format!("namespace {namespace}{cluster} is no hub: it has no TenantSync and no Tenant"),
@@ -239,10 +239,10 @@ impl OpenHub {
 
     fn facts(&self, sync: &HubSync, tenant: &str) -> Facts {
         let spec = sync.spec.as_ref().ok();
-        let place = self.contents.tenants.get(tenant).and_then(|tenant| tenant.spec.as_ref().ok()?.place.as_ref());
-        let target_namespace = place.and_then(|place| match place {
-            Place::Kubernetes(place) if place.kubeconfig.is_some() || place.namespace != self.address.namespace => {
-                Some(place.namespace.clone())
+        let location = self.contents.tenants.get(tenant).and_then(|tenant| tenant.spec.as_ref().ok()?.location.as_ref());
+        let target_namespace = location.and_then(|location| match location {
+            LocationSpec::Kubernetes(location) if location.kubeconfig.is_some() || location.namespace != self.address.namespace => {
+                Some(location.namespace.clone())
             }
             _ => None,
         });
@@ -284,7 +284,7 @@ impl OpenHub {
             let unshown = parts.iter_mut().find_map(|part| self.take_waiting(part).err());
             match unshown {
                 None => return Ok(parts),
-                Some(unfound) if matches!(unfound.why, Unshown::Place(_)) => {
+                Some(unfound) if matches!(unfound.why, Unshown::Location(_)) => {
                     return Err(unshown_plan(&unfound, output));
                 }
                 // The syncer writes the plan, then the status: between the two they differ.
@@ -314,7 +314,7 @@ impl OpenHub {
     }
 
     fn read_waiting(&self, map: &str, bytes_digest: &str, of: (&str, &str, &str)) -> Result<WaitingPlan, Unshown> {
-        let bytes = self.client.waiting_plan(map).map_err(Unshown::Place)?.ok_or(Unshown::Absent)?;
+        let bytes = self.client.waiting_plan(map).map_err(Unshown::Location)?.ok_or(Unshown::Absent)?;
         Ok(waiting_plan::unpack(&bytes, bytes_digest, of)?)
     }
 
@@ -379,7 +379,7 @@ pub fn mode(sync: &HubSync) -> &'static str {
 }
 
 /// That a hub cannot be read, with the Role that would do.
-fn unread(error: &PlaceError, output: &mut Output) -> Failure {
+fn unread(error: &LocationError, output: &mut Output) -> Failure {
     output.roles(error.role());
     Failure::new(format!("the hub cannot be read: {error}"), "check --context and --namespace, and sign in there")
 }
@@ -387,7 +387,7 @@ fn unread(error: &PlaceError, output: &mut Output) -> Failure {
 /// That a plan is not shown, since it is not what the syncer planned.
 fn unshown_plan(part: &Unfound, output: &mut Output) -> Failure {
     let why = match &part.why {
-        Unshown::Place(error) => return unread(error, output),
+        Unshown::Location(error) => return unread(error, output),
         why => why,
     };
     let Hub { namespace, sync, tenant, .. } = &part.hub;

@@ -18,11 +18,11 @@ use crate::platform::import::{
 };
 use crate::project::{Project, UNNAMED};
 use crate::render::Invocation;
-use crate::tenant::TenantPlace;
-use crate::tenant::directory::DirectoryPlace;
+use crate::tenant::TenantLocation;
+use crate::tenant::directory::DirectoryLocation;
 use crate::tenant::directory::disk;
 use crate::tenant::directory::disk::RealDisk;
-use crate::tenant::location::{Place as _, PlaceError};
+use crate::tenant::location::{Location as _, LocationError};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -93,8 +93,8 @@ impl Import {
         let project = self.root.open_new();
         let destination = self.destination(&project)?;
         // The folder of a tenant that is new is made with what is written there.
-        let inventory = match destination.place.folder().exists() {
-            true => destination.place.snapshot().map(|s| s.inventory).map_err(|e| unread(&e))?,
+        let inventory = match destination.location.folder().exists() {
+            true => destination.location.snapshot().map(|s| s.inventory).map_err(|e| unread(&e))?,
             false => Arc::default(),
         };
         if let Some(file) = inventory.unparsed.first() {
@@ -107,7 +107,7 @@ impl Import {
         {
             output.note(&format!("Tenant/{name} is new here; there is {near} too, which it is not."));
         }
-        let elsewhere = self.elsewhere(&project, destination.place.tenant(), output);
+        let elsewhere = self.elsewhere(&project, destination.location.tenant(), output);
         let is_all = self.files.iter().any(|file| file.is_dir());
         let existing = ExistingObjects { is_all, ..ExistingObjects::of(&inventory, &elsewhere) };
         let files_in: Vec<File<'_>> = definitions.iter().map(|d| File { name: &d.name, bytes: &d.bytes }).collect();
@@ -120,10 +120,10 @@ impl Import {
         }
         let listed =
             files(&imported).map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?;
-        let mut text = report(&imported, &listed, &destination.place.folder().display().to_string());
+        let mut text = report(&imported, &listed, &destination.location.folder().display().to_string());
         let typed = Invocation { root: self.root.typed(), ..Invocation::default() };
         // A folder without tenants is no project yet.
-        let has_status = !imported.is_empty() && destination.place.tenant() != UNNAMED;
+        let has_status = !imported.is_empty() && destination.location.tenant() != UNNAMED;
         if imported.has_errors() {
             text.push_str("Next: mend the errors, and import again\n");
         } else if has_status {
@@ -164,7 +164,7 @@ impl Import {
         match &self.tenant {
             Some(name) => match project.tenants.get(name) {
                 Some(tenant) => {
-                    let Some(place) = tenant.place.as_ref().and_then(TenantPlace::folder) else {
+                    let Some(location) = tenant.location.as_ref().and_then(TenantLocation::folder) else {
                         if let Err(why) = &tenant.live {
                             let wrong = Failure::new(format!("{name} is not written to: {why}"), "mend that first");
                             return Err(Failure { problems: project.problems.clone(), ..wrong });
@@ -172,16 +172,16 @@ impl Import {
                         let message = format!("the place of {name} is no folder");
                         return Err(Failure::new(message, "import into a directory tenant"));
                     };
-                    if let (false, Some(other)) = (place.folder().exists(), copied_to(project, name)) {
+                    if let (false, Some(other)) = (location.folder().exists(), copied_to(project, name)) {
                         let message = format!("the folder of {name} is not there, and {other} was copied from it");
                         let help = format!(
                             "restore {} first: what an import made there would be all that {name} has, and syncs would \
                              remove the rest elsewhere",
-                            place.folder().display()
+                            location.folder().display()
                         );
                         return Err(Failure::new(message, help));
                     }
-                    Ok(Destination { place: place.clone(), new_tenant: None })
+                    Ok(Destination { location: location.clone(), new_tenant: None })
                 }
                 None if project.origins.contains_key(&ObjectId::new(Kind::Tenant, name)) => Err(Failure::new(
                     format!("Tenant/{name} is there already, for clusters only"),
@@ -197,7 +197,7 @@ impl Import {
                         let message = format!("{} is a link, perhaps into another tenant's folder", folder.display());
                         return Err(Failure::new(message, "give the tenant another name, or remove the link"));
                     }
-                    Ok(Destination { place: DirectoryPlace::new(name, folder), new_tenant: Some(name.clone()) })
+                    Ok(Destination { location: DirectoryLocation::new(name, folder), new_tenant: Some(name.clone()) })
                 }
                 None => Err(Failure::new(
                     format!("{name} cannot be the name of a tenant"),
@@ -211,21 +211,21 @@ impl Import {
                     format!("give --tenant with one of {}, or with a new name", names.join(", ")),
                 ))
             }
-            None => Ok(Destination { place: DirectoryPlace::new(UNNAMED, self.root.root.clone()), new_tenant: None }),
+            None => Ok(Destination { location: DirectoryLocation::new(UNNAMED, self.root.root.clone()), new_tenant: None }),
         }
     }
 
-    /// Writes through the place: under its lock, each file whole or not at all, with the comments of
+    /// Writes through the location: under its lock, each file whole or not at all, with the comments of
     /// manifests that are there already. One that fails holds back no other.
     fn write(&self, imported: &Imported, inventory: &Inventory, destination: &Destination) -> Result<(), Failure> {
-        let folder = destination.place.folder();
+        let folder = destination.location.folder();
         std::fs::create_dir_all(folder).map_err(|e| Failure::writing(folder, &e))?;
-        let mut session = destination.place.begin(&[]).map_err(|e| unread(&e))?;
+        let mut session = destination.location.begin(&[]).map_err(|e| unread(&e))?;
         let components = imported.components.iter().map(|c| (Item::Component(Arc::new(c.clone())), None));
         let connections = imported.connections.iter().map(|c| (Item::Connection(Arc::new(c.clone())), None));
         let integrations =
             imported.integrations.iter().map(|i| (Item::Integration(Arc::new(i.object.clone()), None), Some(i)));
-        let tenant = destination.place.tenant();
+        let tenant = destination.location.tenant();
         let write = |(item, with): (Item, Option<&ImportedIntegration>)| {
             let before = inventory.get(&item.id());
             let mut action = edit::write(tenant, inventory, before, item, with.is_some())?;
@@ -300,7 +300,7 @@ fn copied_to<'p>(project: &'p Project, from: &str) -> Option<&'p str> {
 }
 
 struct Destination {
-    place: DirectoryPlace,
+    location: DirectoryLocation,
     new_tenant: Option<String>,
 }
 
@@ -409,10 +409,10 @@ fn read_input(path: &Path, named: bool, inputs: &mut Vec<Input>, depth: usize) -
     Ok(())
 }
 
-fn refused(error: &PlaceError) -> Failure {
+fn refused(error: &LocationError) -> Failure {
     Failure::new(error.to_string(), "mend that and import again: what else could be written is")
 }
 
-fn unread(error: &PlaceError) -> Failure {
+fn unread(error: &LocationError) -> Failure {
     Failure::new(error.to_string(), "nothing was written; mend that and import again")
 }

@@ -15,7 +15,7 @@ impl KeptApprovals {
         KeptApprovals(state_folder(&|name| std::env::var_os(name)).map(|folder| StateFolder::of(&folder, project)))
     }
 
-    /// As every place that keeps approvals is used.
+    /// As every location that keeps approvals is used.
     pub fn as_approvals(&self) -> &dyn Approvals {
         match &self.0 {
             Some(folder) => folder,
@@ -31,7 +31,7 @@ impl KeptApprovals {
 
     /// Says what could not be kept, or is not obeyed.
     pub fn warn(&self, project: &Project, output: &mut Output) {
-        let folders = project.tenants.values().filter_map(|tenant| tenant.place.as_ref()?.folder());
+        let folders = project.tenants.values().filter_map(|tenant| tenant.location.as_ref()?.folder());
         for path in folders.filter_map(|folder| folder.file_of_approvals()) {
             output.note(&format!(
                 "warning: {} approves nothing: whoever may change the tree may write it\n  = help: delete it; approvals \

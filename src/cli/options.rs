@@ -1,7 +1,7 @@
 //! Options that several commands share.
 
 use super::{Failure, output::Format, planning};
-use crate::api::{Kind, Place};
+use crate::api::{Kind, LocationSpec};
 use crate::engine::model::plan::Scope;
 use crate::engine::near_miss::near_misses;
 use crate::kubernetes::connect::Servers;
@@ -124,8 +124,8 @@ impl RootArgument {
         let below = |path: &str| self.root.join(path).canonicalize().ok();
         let given = |name: &String| self.sources.iter().any(|(tenant, _)| tenant == name);
         let folders = project.tenants.iter().flat_map(|(name, tenant)| {
-            let location = match &tenant.spec.place {
-                Some(Place::Directory(directory)) => below(&directory.path),
+            let location = match &tenant.spec.location {
+                Some(LocationSpec::Directory(directory)) => below(&directory.path),
                 _ => None,
             };
             let source = tenant.spec.source.as_ref().filter(|_| !given(name)).and_then(|source| below(&source.path));
@@ -304,12 +304,12 @@ pub fn with_tenants(mut project: Project) -> Result<Project, Failure> {
     } else if project.tenants.is_empty() {
         let count = project.for_clusters;
         let message = format!(
-            "no Tenant in {root} has its place in files: {count} of its Tenants and TenantSyncs are for clusters"
+            "no Tenant in {root} has its location in files: {count} of its Tenants and TenantSyncs are for clusters"
         );
         Failure::new(
             message,
             "apply them there with kubectl, then give --namespace, and --context, to see what waits; a Tenant for \
-             files has place: {directory: {path: …}}",
+             files has location: {directory: {path: …}}",
         )
     } else {
         return Ok(project);

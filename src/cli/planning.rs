@@ -13,7 +13,7 @@ use crate::engine::near_miss::{listed, near_misses};
 use crate::manifest::kustomization::REFERENCES;
 use crate::manifest::{Origin, Problem, is_manifest};
 use crate::project::{Project, UNNAMED, at};
-use crate::tenant::TenantPlace;
+use crate::tenant::TenantLocation;
 use crate::tenant::directory::{self, KustomizationDue};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -77,16 +77,16 @@ fn mark_what_is_edited_by_hand(project: &Project, plan: &Plan, world: &mut World
     is_any
 }
 
-/// Asks the places whether they would take what is planned; what they would refuse becomes a finding.
+/// Asks the locations whether they would take what is planned; what they would refuse becomes a finding.
 ///
 /// Where rights are missing, the Roles that would do are given back.
 pub fn ask_servers(project: &Project, plan: &mut Plan) -> BTreeSet<String> {
     let mut findings = Vec::new();
     let mut roles = BTreeSet::new();
     for target in plan.targets.iter().filter(|target| !target.actions.is_empty()) {
-        let Some(place) = project.place(&target.tenant) else { continue };
+        let Some(location) = project.location(&target.tenant) else { continue };
         let actions: Vec<&Action> = target.actions.iter().collect();
-        match place.dry_run(&actions) {
+        match location.dry_run(&actions) {
             Ok(refused) => findings.extend(refused.into_iter().map(|(object, error)| {
                 roles.extend(error.role().map(str::to_string));
                 let mend = "change what is declared, or what refuses it; apply would fail here";
@@ -115,7 +115,7 @@ pub fn kustomizations<'p>(project: &'p Project, plan: &Plan) -> Vec<(&'p str, Ku
     let is_meant = |name: &String| (tenants.is_empty() || tenants.contains(name)) && (!is_narrow || is_written(name));
     let meant = project.tenants.iter().filter(|(name, tenant)| is_meant(name) && !tenant.spec.is_suspended());
     let due = meant.filter_map(|(name, tenant)| {
-        let folder = tenant.place.as_ref().and_then(TenantPlace::folder)?;
+        let folder = tenant.location.as_ref().and_then(TenantLocation::folder)?;
         Some((name.as_str(), folder.kustomization_due(tenant.live.as_ref().ok()?)?))
     });
     due.collect()
@@ -308,7 +308,7 @@ fn where_found<'p>(project: &'p Project, finding: &Finding) -> Option<Wanted<'p>
     if let (Code::TenantUnreachable, Some(tenant)) = (finding.code, &finding.tenant)
         && let Some(origin) = project.origin(None, &ObjectId::new(Kind::Tenant, tenant))
     {
-        return Some((origin, ["spec", "place"].map(str::to_string).to_vec()));
+        return Some((origin, ["spec", "location"].map(str::to_string).to_vec()));
     }
     let origin = project.origin(finding.tenant.as_deref(), finding.object.as_ref()?)?;
     Some((origin, finding.path.clone()))

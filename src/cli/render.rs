@@ -3,7 +3,7 @@
 use super::options::RootOption;
 use super::output::Output;
 use super::{Failure, planning};
-use crate::api::{Kind, Place};
+use crate::api::{Kind, LocationSpec};
 use crate::project::ProjectTenant;
 use crate::project::deliver;
 use clap::Args;
@@ -50,8 +50,8 @@ impl Render {
         if unusable > 0 {
             return Err(wrong(unusable, snapshot.problems.clone()));
         }
-        let bytes = |integration: &str| match &tenant.place {
-            Some(place) => place.as_place().definition(integration),
+        let bytes = |integration: &str| match &tenant.location {
+            Some(location) => location.as_location().definition(integration),
             None => project.definition_beside(name, integration),
         };
         let text = deliver::stream(snapshot, &bytes).map_err(|problems| wrong(problems.len(), problems))?;
@@ -62,5 +62,5 @@ impl Render {
 
 /// Whether a tenant has a folder: its location, or its source.
 fn has_folder(tenant: &ProjectTenant) -> bool {
-    tenant.source.is_some() || !matches!(tenant.spec.place, Some(Place::Kubernetes(_)))
+    tenant.source.is_some() || !matches!(tenant.spec.location, Some(LocationSpec::Kubernetes(_)))
 }

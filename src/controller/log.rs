@@ -59,8 +59,8 @@ where
 /// What a panic says may hold what it stumbled on: only where it was is told.
 fn tell_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "a mistake of ours ended this: report it");
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(location, "a mistake of ours ended this: report it");
     }));
 }
 
@@ -158,7 +158,7 @@ mod tests {
         let text = String::from_utf8(output.stderr).unwrap();
         let said: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap_or_else(|_| panic!("{text}"));
         assert_eq!((&said["level"], output.status.success()), (&"ERROR".into(), false));
-        assert!(said["place"].as_str().unwrap().starts_with("src/controller/log.rs:"), "{said}");
+        assert!(said["location"].as_str().unwrap().starts_with("src/controller/log.rs:"), "{said}");
         assert!(!text.contains("CANARY"));
     }
 

@@ -9,11 +9,11 @@ use super::metrics::Metrics;
 use super::options::Options;
 use super::probes::http::Health;
 use super::probes::readiness::Readiness;
-use super::probes::role::Place;
+use super::probes::role::Location;
 use super::role::Role;
 use super::stop::{Stop, Stopper};
 use super::syncer;
-use crate::api::KubernetesPlace;
+use crate::api::KubernetesLocation;
 use crate::kubernetes::budget::Turns;
 use crate::kubernetes::client::Server;
 use crate::kubernetes::connect::Servers;
@@ -103,7 +103,7 @@ pub fn run(options: &Options) -> Result<(), Fault> {
 fn connect(options: &Options) -> Result<(Arc<Servers>, Server, Metrics), Fault> {
     let namespace = options.namespaces.first().cloned().unwrap_or_default();
     let servers = Arc::new(Servers::with_patience(options.request_timeout));
-    let home = KubernetesPlace { namespace, kubeconfig: None };
+    let home = KubernetesLocation { namespace, kubeconfig: None };
     let server = servers.of(&home).map_err(Fault::Cluster)?;
     let metrics = Metrics::new();
     let server = server.observed(metrics.observer(server.name())).settling();
@@ -201,8 +201,8 @@ impl Process {
             identity: format!("{}_{:08x}", self.options.pod_name, random() >> 32),
             timings: Timings::of(self.options.lease_duration),
         };
-        let place = Place::new(self.role, &self.health, &election);
-        let tell = |standing: Standing| place.is(standing);
+        let location = Location::new(self.role, &self.health, &election);
+        let tell = |standing: Standing| location.is(standing);
         let work = |leadership| work(self.context(leadership, &election.identity));
         let ended = election.lead(&self.stop, tell, work).await.unwrap_or(Ok(()));
         ended.map_err(|why| Fault::Role { role: self.role, why })

@@ -1,6 +1,6 @@
 //! What is said of an integration whose definition stayed behind in a folder: by plans and by the binder alike.
 
-use crate::api::{Kubeconfig, KubernetesPlace, Place, TenantSpec};
+use crate::api::{Kubeconfig, KubernetesLocation, LocationSpec, TenantSpec};
 
 /// An integration that came to a cluster without the file that it names. In a folder it would be invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,12 +13,12 @@ pub struct NotDelivered {
 
 impl NotDelivered {
     /// Of a file, into the tenant of this name; of an unknown one `TENANT` stands for it.
-    pub fn new(file: &str, tenant: &str, place: Option<&KubernetesPlace>) -> Self {
+    pub fn new(file: &str, tenant: &str, location: Option<&KubernetesLocation>) -> Self {
         let tenant = if tenant.is_empty() { "TENANT" } else { tenant };
         let to = if tenant == "TENANT" { String::new() } else { format!(" to {tenant}") };
         let text = format!("its definition is {file}, a file that was not delivered{to}");
         let mut command = format!("stablekey render {tenant} | kubectl apply --server-side");
-        if let Some(KubernetesPlace { namespace, kubeconfig }) = place {
+        if let Some(KubernetesLocation { namespace, kubeconfig }) = location {
             match kubeconfig {
                 None => {}
                 Some(Kubeconfig::Context(context)) => command.push_str(&format!(" --context {}", word(context))),
@@ -31,13 +31,13 @@ impl NotDelivered {
         NotDelivered { text, command }
     }
 
-    /// The same, where a tenant's place is said by its Tenant.
+    /// The same, where a tenant's location is said by its Tenant.
     pub fn of(file: &str, tenant: &str, spec: Option<&TenantSpec>) -> Self {
-        let place = match spec.and_then(|spec| spec.place.as_ref()) {
-            Some(Place::Kubernetes(place)) => Some(place),
+        let location = match spec.and_then(|spec| spec.location.as_ref()) {
+            Some(LocationSpec::Kubernetes(location)) => Some(location),
             _ => None,
         };
-        NotDelivered::new(file, tenant, place)
+        NotDelivered::new(file, tenant, location)
     }
 }
 
@@ -56,8 +56,8 @@ mod tests {
     use crate::api::SecretKeyRef;
 
     fn command(kubeconfig: Option<Kubeconfig>) -> String {
-        let place = KubernetesPlace { namespace: "eu-apps".into(), kubeconfig };
-        let spec = TenantSpec { place: Some(Place::Kubernetes(place)), ..TenantSpec::default() };
+        let location = KubernetesLocation { namespace: "eu-apps".into(), kubeconfig };
+        let spec = TenantSpec { location: Some(LocationSpec::Kubernetes(location)), ..TenantSpec::default() };
         NotDelivered::of("lead.definition", "eu", Some(&spec)).command
     }
 

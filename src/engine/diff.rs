@@ -81,7 +81,7 @@ pub struct Sides<'a> {
     pub drift: Drift,
     /// Of writers that do not declare it.
     pub standing: &'a dyn Fn(&Writer) -> Standing,
-    /// Who else holds a field, where the place knows.
+    /// Who else holds a field, where the location knows.
     pub holder: &'a dyn Fn(&Field<'_>) -> Option<String>,
     /// Of values that many objects share.
     pub hashes: &'a Hashes,
@@ -137,7 +137,7 @@ impl Both {
 pub struct Held {
     /// Which one, and its values.
     pub sides: Both,
-    /// Who holds it, where the place knows.
+    /// Who holds it, where the location knows.
     pub by: Option<String>,
 }
 
@@ -163,7 +163,7 @@ pub struct Drifted {
     pub sides: Both,
     /// Whether it is left so.
     pub left: bool,
-    /// Who changed it, where the place knows.
+    /// Who changed it, where the location knows.
     pub by: Option<String>,
 }
 

@@ -58,7 +58,7 @@ impl<'a> Here<'a> {
     pub fn of(spec: &'a TenantSyncSpec, tenant: &str) -> Self {
         let mut here = Here { spec, by_object: BTreeMap::new(), doubled: Vec::new() };
         for (position, o) in spec.overrides.iter().enumerate().filter(|(_, o)| o.tenant == tenant) {
-            let Some((object, field)) = o.changes().and_then(place) else { continue };
+            let Some((object, field)) = o.changes().and_then(location) else { continue };
             let of_object = here.by_object.entry(object).or_default();
             match of_object.get(&field) {
                 Some(first) => here.doubled.push((*first, position)),
@@ -150,7 +150,7 @@ impl<'a> Here<'a> {
 }
 
 /// The object and the field that an override is about.
-fn place(changes: Overridden<'_>) -> Option<(ObjectId, String)> {
+fn location(changes: Overridden<'_>) -> Option<(ObjectId, String)> {
     let connection = |key: &str| ObjectId::new(Kind::Connection, names::of_stable_key(key));
     Some(match changes {
         Overridden::Input { stable_key, input } => (connection(stable_key), format!("inputs.{input}")),

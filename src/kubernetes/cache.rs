@@ -139,7 +139,7 @@ impl Mirror {
 
     /// The Tenants that are of this namespace itself: there should be one.
     pub fn own(&self) -> Vec<Object<TenantSpec>> {
-        let own = self.tenants.values().map(|(tenant, _)| tenant).filter(|tenant| tenant.spec.place.is_none());
+        let own = self.tenants.values().map(|(tenant, _)| tenant).filter(|tenant| tenant.spec.location.is_none());
         own.cloned().collect()
     }
 

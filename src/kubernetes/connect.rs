@@ -1,7 +1,7 @@
 //! Connections to API servers: one for each that tenants of a run are in, made when it is first asked for.
 
 use super::client::{Credentials, Server};
-use crate::api::{self, KubernetesPlace};
+use crate::api::{self, KubernetesLocation};
 use crate::engine::near_miss::what_there_is;
 use crate::io_error::{self, Words};
 use kube::Config;
@@ -39,9 +39,9 @@ impl Servers {
         Servers { patience, runtime: OnceLock::new(), made: Mutex::default() }
     }
 
-    /// The server that a place names; what is wrong, in words, where it cannot even be asked.
-    pub fn of(&self, place: &KubernetesPlace) -> Result<Server, String> {
-        let context = match &place.kubeconfig {
+    /// The server that a location names; what is wrong, in words, where it cannot even be asked.
+    pub fn of(&self, location: &KubernetesLocation) -> Result<Server, String> {
+        let context = match &location.kubeconfig {
             Some(api::Kubeconfig::Context(context)) => Some(context.clone()),
             None => None,
             Some(api::Kubeconfig::SecretRef(_)) => {

@@ -3,9 +3,9 @@
 
 use crate::api::*;
 use crate::kubernetes::connect::Servers;
-use crate::tenant::TenantPlace;
-use crate::tenant::cluster::ClusterPlace;
-use crate::tenant::location::Place as _;
+use crate::tenant::TenantLocation;
+use crate::tenant::cluster::ClusterLocation;
+use crate::tenant::location::Location as _;
 use crate::tenant::location::Snapshot;
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 pub(super) struct InCluster {
     /// What holds for it.
     pub spec: TenantSpec,
-    /// Its place, where it can be asked.
-    pub place: Option<TenantPlace>,
+    /// Its location, where it can be asked.
+    pub location: Option<TenantLocation>,
     /// What is in its place, or why it cannot be read.
     pub live: Result<Snapshot, String>,
     /// The Role that would do, where we may not read it.
@@ -23,13 +23,13 @@ pub(super) struct InCluster {
 
 /// Reads every tenant that is in a cluster: one that does not answer holds up no other.
 pub(super) fn read(servers: &Servers, tenants: &BTreeMap<String, TenantSpec>) -> BTreeMap<String, InCluster> {
-    let in_clusters = tenants.iter().filter_map(|(name, spec)| match &spec.place {
-        Some(Place::Kubernetes(place)) => Some((name, spec, place)),
+    let in_clusters = tenants.iter().filter_map(|(name, spec)| match &spec.location {
+        Some(LocationSpec::Kubernetes(location)) => Some((name, spec, location)),
         _ => None,
     });
     std::thread::scope(|scope| {
         let asked: Vec<_> = in_clusters
-            .map(|(name, spec, place)| (name, spec, scope.spawn(move || InCluster::read(servers, name, spec, place))))
+            .map(|(name, spec, location)| (name, spec, scope.spawn(move || InCluster::read(servers, name, spec, location))))
             .collect();
         let lost = |spec| InCluster::unread(spec, "it could not be read: a thread stopped".to_string());
         let answered = asked.into_iter();
@@ -38,15 +38,15 @@ pub(super) fn read(servers: &Servers, tenants: &BTreeMap<String, TenantSpec>) ->
 }
 
 impl InCluster {
-    fn read(servers: &Servers, name: &str, spec: &TenantSpec, place: &KubernetesPlace) -> Self {
-        let server = match servers.of(place) {
+    fn read(servers: &Servers, name: &str, spec: &TenantSpec, location: &KubernetesLocation) -> Self {
+        let server = match servers.of(location) {
             Ok(server) => server,
             Err(why) => return InCluster::unread(spec, why),
         };
-        let place = ClusterPlace::new(name, server, &place.namespace);
-        let read = match place.snapshot() {
+        let location = ClusterLocation::new(name, server, &location.namespace);
+        let read = match location.snapshot() {
             Ok(snapshot) => match spec_with_own(name, spec, &snapshot.own) {
-                Ok(spec) => InCluster { spec, place: None, live: Ok(snapshot), role: None },
+                Ok(spec) => InCluster { spec, location: None, live: Ok(snapshot), role: None },
                 Err(why) => InCluster::unread(spec, why),
             },
             Err(error) => {
@@ -54,11 +54,11 @@ impl InCluster {
                 InCluster { role, ..InCluster::unread(spec, error.to_string()) }
             }
         };
-        InCluster { place: Some(TenantPlace::Cluster(Box::new(place))), ..read }
+        InCluster { location: Some(TenantLocation::Cluster(Box::new(location))), ..read }
     }
 
     fn unread(spec: &TenantSpec, why: String) -> Self {
-        InCluster { spec: spec.clone(), place: None, live: Err(why), role: None }
+        InCluster { spec: spec.clone(), location: None, live: Err(why), role: None }
     }
 }
 
@@ -76,7 +76,7 @@ pub fn spec_with_own(name: &str, spec: &TenantSpec, own: &[Object<TenantSpec>]) 
         [own] => Err(format!("its namespace is that of tenant {0}: call it {0} here too", own.name())),
         several => {
             let names: Vec<&str> = several.iter().map(Object::name).collect();
-            Err(format!("its namespace has several Tenants without a place ({}): keep one", names.join(", ")))
+            Err(format!("its namespace has several Tenants without a location ({}): keep one", names.join(", ")))
         }
     }
 }

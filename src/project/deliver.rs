@@ -8,7 +8,7 @@ use crate::engine::model::item::{Item, ObjectId};
 use crate::kubernetes::config_maps::{LARGEST, name_of_definition, of_definition};
 use crate::manifest::{self, Edit, Origin, Problem, Rewrite, What, problem, text_at, to_yaml, value_to_yaml};
 use crate::platform::definition;
-use crate::tenant::location::{PlaceError, Snapshot};
+use crate::tenant::location::{LocationError, Snapshot};
 use serde_json::json;
 
 const NAMESPACE: [&str; 2] = ["metadata", "namespace"];
@@ -25,7 +25,7 @@ fn can_be_streamed(text: &str) -> bool {
 /// of an integration.
 pub fn stream(
     snapshot: &Snapshot,
-    bytes: &dyn Fn(&str) -> Result<Vec<u8>, PlaceError>,
+    bytes: &dyn Fn(&str) -> Result<Vec<u8>, LocationError>,
 ) -> Result<String, Vec<Problem>> {
     let mut out = String::new();
     let mut wrong: Vec<Problem> = Vec::new();
@@ -56,7 +56,7 @@ fn secrets(item: &Item, origin: &Origin, inventory: &Inventory) -> Vec<Problem> 
 fn documents(
     item: &Item,
     origin: &Origin,
-    bytes: &dyn Fn(&str) -> Result<Vec<u8>, PlaceError>,
+    bytes: &dyn Fn(&str) -> Result<Vec<u8>, LocationError>,
 ) -> Result<Vec<String>, Box<Problem>> {
     let id = item.id();
     let wrong = |path: &[&str], message: String, help: &str| Box::new(problem(origin, id.kind, path, message, help));
@@ -134,8 +134,8 @@ fn append(out: &mut String, yaml: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tenant::directory::DirectoryPlace;
-    use crate::tenant::location::Place as _;
+    use crate::tenant::directory::DirectoryLocation;
+    use crate::tenant::location::Location as _;
     use std::fs;
 
     const DEFINITION: &str = "definitionVersion: 7\nname: Lead\nflows: []\n";
@@ -148,8 +148,8 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, bytes).unwrap();
         }
-        let place = DirectoryPlace::new("eu", tenant);
-        stream(&place.snapshot().unwrap(), &|integration| place.definition(integration))
+        let location = DirectoryLocation::new("eu", tenant);
+        stream(&location.snapshot().unwrap(), &|integration| location.definition(integration))
     }
 
     fn integration(more: &str) -> String {

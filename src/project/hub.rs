@@ -31,9 +31,9 @@ pub struct OwnWorld {
 
 impl HubAddress {
     /// The location that a namespace of its own cluster is.
-    pub fn location(&self) -> KubernetesPlace {
+    pub fn location(&self) -> KubernetesLocation {
         let kubeconfig = self.context.clone().map(Kubeconfig::Context);
-        KubernetesPlace { namespace: self.namespace.clone(), kubeconfig }
+        KubernetesLocation { namespace: self.namespace.clone(), kubeconfig }
     }
 
     /// Where a tenant is read: by the context that was given for it, or, where it is the hub's own, by the hub's.
@@ -42,18 +42,18 @@ impl HubAddress {
         name: &str,
         spec: &TenantSpec,
         contexts: &BTreeMap<String, String>,
-    ) -> Option<KubernetesPlace> {
-        let namespace = match &spec.place {
-            Some(Place::Kubernetes(place)) => place.namespace.clone(),
+    ) -> Option<KubernetesLocation> {
+        let namespace = match &spec.location {
+            Some(LocationSpec::Kubernetes(location)) => location.namespace.clone(),
             _ => self.namespace.clone(),
         };
         if let Some(context) = contexts.get(name) {
-            return Some(KubernetesPlace { namespace, kubeconfig: Some(Kubeconfig::Context(context.clone())) });
+            return Some(KubernetesLocation { namespace, kubeconfig: Some(Kubeconfig::Context(context.clone())) });
         }
-        let is_own = match &spec.place {
+        let is_own = match &spec.location {
             None => true,
-            Some(Place::Kubernetes(place)) => place.kubeconfig.is_none() && place.namespace == self.namespace,
-            Some(Place::Directory(_)) => false,
+            Some(LocationSpec::Kubernetes(location)) => location.kubeconfig.is_none() && location.namespace == self.namespace,
+            Some(LocationSpec::Directory(_)) => false,
         };
         is_own.then(|| self.location())
     }
@@ -71,7 +71,7 @@ impl OwnWorld {
         let located: BTreeMap<String, TenantSpec> = specs
             .filter_map(|(name, spec)| {
                 let location = address.location_of(name, spec, contexts)?;
-                Some((name.clone(), TenantSpec { place: Some(Place::Kubernetes(location)), ..spec.clone() }))
+                Some((name.clone(), TenantSpec { location: Some(LocationSpec::Kubernetes(location)), ..spec.clone() }))
             })
             .collect();
         let mut read = clusters::read(servers, &located);
@@ -122,7 +122,7 @@ fn view(
     };
     // What the syncer has changed lately counts where a large share needs approval.
     let (recent, before) = sync_rules::changed_lately(syncs.values().filter_map(|sync| sync.target(name)));
-    Some(TenantView { spec: TenantSpec { place: spec.place.clone(), ..holds }, live, source: None, recent, before })
+    Some(TenantView { spec: TenantSpec { location: spec.location.clone(), ..holds }, live, source: None, recent, before })
 }
 
 /// The syncs, and which of them only wait.
@@ -168,14 +168,14 @@ mod tests {
     #[test]
     fn a_tenant_is_read_by_the_context_that_was_given_for_it() {
         let secret = json!({"name": "ways", "key": "eu"});
-        let far = json!({"place": {"kubernetes": {"namespace": "eu", "kubeconfig": {"secretRef": secret}}}});
+        let far = json!({"location": {"kubernetes": {"namespace": "eu", "kubeconfig": {"secretRef": secret}}}});
         assert_eq!(location(far.clone(), &[("eu", "eu-1")]), Some(("eu".into(), Some("eu-1".into()))));
         // No Secret is read for it.
         assert_eq!(location(far, &[]), None);
         assert_eq!(location(json!({}), &[]), Some(("hub".into(), Some("us".into()))));
-        assert_eq!(location(json!({"place": {"kubernetes": {"namespace": "hub"}}}), &[]).unwrap().0, "hub");
-        assert_eq!(location(json!({"place": {"kubernetes": {"namespace": "other"}}}), &[]), None);
-        assert_eq!(location(json!({"place": {"directory": {"path": "eu"}}}), &[]), None);
+        assert_eq!(location(json!({"location": {"kubernetes": {"namespace": "hub"}}}), &[]).unwrap().0, "hub");
+        assert_eq!(location(json!({"location": {"kubernetes": {"namespace": "other"}}}), &[]), None);
+        assert_eq!(location(json!({"location": {"directory": {"path": "eu"}}}), &[]), None);
     }
 
     #[test]

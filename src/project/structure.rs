@@ -53,7 +53,7 @@ pub struct Structure {
     pub problems: Vec<Problem>,
 }
 
-const PLACE: &[&str] = &["spec", "place", "directory", "path"];
+const LOCATION: &[&str] = &["spec", "location", "directory", "path"];
 const SOURCE: &[&str] = &["spec", "source", "path"];
 const NAME: &[&str] = &["metadata", "name"];
 
@@ -92,13 +92,13 @@ pub fn decide(given: &Given, tenants: Vec<Declared<TenantSpec>>, syncs: Vec<Decl
 impl Layout {
     fn claims(&self, given: &Given, tenant: Declared<TenantSpec>) -> Claimant {
         let path_at = |at: &[&str]| text_at(&tenant.origin, at);
-        let place = match &tenant.spec {
-            Some(TenantSpec { place: Some(Place::Directory(directory)), .. }) => Some(directory.path.clone()),
+        let location = match &tenant.spec {
+            Some(TenantSpec { location: Some(LocationSpec::Directory(directory)), .. }) => Some(directory.path.clone()),
             Some(_) => None,
-            None => path_at(PLACE),
+            None => path_at(LOCATION),
         };
         let mut claims = Vec::new();
-        claims.extend(place.map(|path| Claim { role: Role::Place, at: PLACE, located: self.locate(&path) }));
+        claims.extend(location.map(|path| Claim { role: Role::Location, at: LOCATION, located: self.locate(&path) }));
         let source = match &tenant.spec {
             Some(spec) => spec.source.as_ref().map(|source| source.path.clone()),
             None => path_at(SOURCE),
@@ -226,7 +226,7 @@ impl Structure {
             let others = folders.iter().enumerate().filter(|(at, _)| *at != position).map(|(_, other)| other);
             let Some(other) = others.filter(lies).min_by_key(|other| other.path.components().count()) else { continue };
             let message = match (one.path == other.path, one.tenant == other.tenant) {
-                (true, true) => format!("{} is place and source of {}", one.path.display(), one.tenant),
+                (true, true) => format!("{} is location and source of {}", one.path.display(), one.tenant),
                 (true, false) => format!("{} is also a folder of tenant {}", one.path.display(), other.tenant),
                 (false, _) => {
                     format!(
@@ -237,7 +237,7 @@ impl Structure {
                     )
                 }
             };
-            let at = if one.role == Role::Place { PLACE } else { SOURCE };
+            let at = if one.role == Role::Location { LOCATION } else { SOURCE };
             if let Some(origin) = self.origins.get(&ObjectId::new(Kind::Tenant, &one.tenant)).cloned() {
                 self.wrong(
                     &origin,
@@ -310,13 +310,13 @@ impl Structure {
 
 const BELOW: &str = "write a relative path to a folder below the root, without .. and without links that lead out";
 
-/// Whether a Tenant has a meaning in a cluster only: its place is the namespace that it is applied to, or its
+/// Whether a Tenant has a meaning in a cluster only: its location is the namespace that it is applied to, or its
 /// kubeconfig is in a Secret.
 fn is_for_clusters(spec: &TenantSpec) -> bool {
-    match &spec.place {
+    match &spec.location {
         None => true,
-        Some(Place::Kubernetes(place)) => matches!(place.kubeconfig, Some(Kubeconfig::SecretRef(_))),
-        Some(Place::Directory(_)) => false,
+        Some(LocationSpec::Kubernetes(location)) => matches!(location.kubeconfig, Some(Kubeconfig::SecretRef(_))),
+        Some(LocationSpec::Directory(_)) => false,
     }
 }
 

@@ -8,7 +8,7 @@ use super::explain::{ExplainError, Invalid, SCHEMA, SyncLine, sync_lines};
 use super::markdown::{Comment, escape as md};
 use super::page::{Page, Span, faint, plain, strong, width};
 use super::style::{Style, Tone};
-use crate::api::{Kind, Place};
+use crate::api::{Kind, LocationSpec};
 use crate::engine::bindings::Bindings;
 use crate::engine::check::missing_inputs;
 use crate::engine::model::inventory::World;
@@ -31,7 +31,7 @@ pub struct TenantExplanation {
     pub environment: Option<String>,
     /// Where its resources are, as its Tenant says.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub place: Option<Place>,
+    pub location: Option<LocationSpec>,
     /// Whether nothing is written to it for now.
     pub suspend: bool,
     /// The tenants whose syncs it takes.
@@ -108,7 +108,7 @@ pub fn explain_tenant(world: &World, tenant: &str) -> Result<TenantExplanation, 
         tenant: tenant.to_string(),
         region: view.spec.region.clone(),
         environment: view.spec.environment.clone(),
-        place: view.spec.place.clone(),
+        location: view.spec.location.clone(),
         suspend: view.spec.is_suspended(),
         accept_from: view.spec.accept_from.clone(),
         connections: connections.collect(),
@@ -185,13 +185,13 @@ impl TenantExplanation {
 
     fn facts(&self) -> Vec<String> {
         let mut facts: Vec<String> = self.region.iter().chain(&self.environment).cloned().collect();
-        facts.extend(self.place.as_ref().map(|place| match place {
-            Place::Directory(directory) => format!("in folder {}", directory.path),
-            Place::Kubernetes(place) => match &place.kubeconfig {
+        facts.extend(self.location.as_ref().map(|location| match location {
+            LocationSpec::Directory(directory) => format!("in folder {}", directory.path),
+            LocationSpec::Kubernetes(location) => match &location.kubeconfig {
                 Some(crate::api::Kubeconfig::Context(context)) => {
-                    format!("in namespace {} of context {context}", place.namespace)
+                    format!("in namespace {} of context {context}", location.namespace)
                 }
-                _ => format!("in namespace {}", place.namespace),
+                _ => format!("in namespace {}", location.namespace),
             },
         }));
         facts.extend(self.suspend.then(|| "suspended: nothing is written to it".to_string()));

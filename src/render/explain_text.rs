@@ -45,7 +45,7 @@ fn reasons(page: &mut Page, row: &BindingRow, indent: usize) {
         );
     }
     let used =
-        if row.used_by.is_empty() { "nothing that the definition shows".to_string() } else { places(&row.used_by) };
+        if row.used_by.is_empty() { "nothing that the definition shows".to_string() } else { locations(&row.used_by) };
     page.labelled(indent, label("used by"), 10, &[plain(used)]);
 }
 
@@ -68,7 +68,7 @@ fn item(row: &BindingRow) -> String {
         out.push_str(&format!("  - → {}\n", md(mend)));
     }
     if !row.used_by.is_empty() {
-        out.push_str(&format!("  - used by {}\n", md(&places(&row.used_by))));
+        out.push_str(&format!("  - used by {}\n", md(&locations(&row.used_by))));
     }
     out
 }
@@ -153,7 +153,7 @@ fn in_tenant(page: &mut Page, tenant: &KeyInTenant) {
 }
 
 fn variable(row: &BindingRow) -> String {
-    let used = if row.used_by.is_empty() { String::new() } else { format!(": {}", places(&row.used_by)) };
+    let used = if row.used_by.is_empty() { String::new() } else { format!(": {}", locations(&row.used_by)) };
     format!("{:?}{used}", row.variable)
 }
 

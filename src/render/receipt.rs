@@ -12,7 +12,7 @@ use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::plan::Plan;
 use crate::manifest::kustomization::Changes;
-use crate::tenant::location::PlaceError;
+use crate::tenant::location::LocationError;
 use serde_json::{Value, json as value};
 use std::fmt::Write;
 
@@ -141,7 +141,7 @@ impl Applied<'_> {
         }
         if !self.report.unsettled.is_empty() {
             let unsettled =
-                |(tenant, error): &(String, PlaceError)| value!({"tenant": tenant, "why": error.to_string()});
+                |(tenant, error): &(String, LocationError)| value!({"tenant": tenant, "why": error.to_string()});
             applied["unsettled"] = self.report.unsettled.iter().map(unsettled).collect();
         }
         json(&applied, Layout::Pretty)
@@ -212,7 +212,7 @@ fn left(after: &Plan) -> Vec<String> {
     left
 }
 
-fn unsettled(tenant: &str, error: &PlaceError) -> String {
+fn unsettled(tenant: &str, error: &LocationError) -> String {
     format!("{tenant}: what was done there is done, but could not be recorded: {error}")
 }
 
@@ -247,7 +247,7 @@ mod tests {
     /// "A full disk still reports what was done": also where it can neither be recorded nor read back.
     #[test]
     fn what_was_done_is_told_whatever_failed_after_it() {
-        let full = PlaceError::Failed { what: "eu/stablekey.lock".into(), why: "No space left on device".into() };
+        let full = LocationError::Failed { what: "eu/stablekey.lock".into(), why: "No space left on device".into() };
         let outcomes = vec![
             ("eu/Connection/a".to_string(), Outcome::Done),
             ("eu/Connection/b".to_string(), Outcome::Failed(full.clone())),

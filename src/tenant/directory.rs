@@ -1,4 +1,4 @@
-//! A folder of YAML as a place, made to be a Git working tree: only the lines that must change do,
+//! A folder of YAML as a location, made to be a Git working tree: only the lines that must change do,
 //! every file is old or new whatever happens, and what a killed run left is finished by the next.
 
 pub mod disk;
@@ -18,7 +18,7 @@ use super::directory::disk::{Disk, RealDisk};
 use super::directory::layout::{Folder, Layout, Role};
 use super::directory::read::{beside, gather};
 use super::directory::side_files::SideFiles;
-use super::location::{Place, PlaceError, Session, Snapshot};
+use super::location::{Location, LocationError, Session, Snapshot};
 use crate::api::{Definition, Resource};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::inventory::{Inventory, ReadOnly};
@@ -43,35 +43,35 @@ const LOCK_BYTES: u64 = 256_000_000;
 
 /// A folder of YAML.
 #[derive(Clone)]
-pub struct DirectoryPlace {
+pub struct DirectoryLocation {
     tenant: String,
     folder: PathBuf,
     layout: Arc<Layout>,
     disk: Arc<dyn Disk>,
 }
 
-impl std::fmt::Debug for DirectoryPlace {
+impl std::fmt::Debug for DirectoryLocation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "DirectoryPlace({} at {})", self.tenant, self.folder.display())
+        write!(f, "DirectoryLocation({} at {})", self.tenant, self.folder.display())
     }
 }
 
-impl DirectoryPlace {
+impl DirectoryLocation {
     /// The folder of a tenant that is alone in its world.
     pub fn new(tenant: impl Into<String>, folder: PathBuf) -> Self {
         let tenant = tenant.into();
         let layout = Arc::new(Layout::of_one(&tenant, &folder));
-        DirectoryPlace { tenant, folder, layout, disk: Arc::new(RealDisk) }
+        DirectoryLocation { tenant, folder, layout, disk: Arc::new(RealDisk) }
     }
 
     /// The same folder among those of other tenants, whose files are not its own.
     pub fn in_layout(self, layout: Arc<Layout>) -> Self {
-        DirectoryPlace { layout, ..self }
+        DirectoryLocation { layout, ..self }
     }
 
     /// The same folder, on a disk that tests can cut off.
     pub fn on_disk(self, disk: Arc<dyn Disk>) -> Self {
-        DirectoryPlace { disk, ..self }
+        DirectoryLocation { disk, ..self }
     }
 
     /// The tenant's name.
@@ -127,18 +127,18 @@ impl DirectoryPlace {
         Ok((snapshot, are_merged))
     }
 
-    fn read(&self) -> Result<Snapshot, PlaceError> {
+    fn read(&self) -> Result<Snapshot, LocationError> {
         self.read_all().map(|read| read.snapshot)
     }
 
     /// Everything, with what only a session needs to know.
-    fn read_all(&self) -> Result<ReadFolder, PlaceError> {
+    fn read_all(&self) -> Result<ReadFolder, LocationError> {
         if !self.folder.is_dir() {
             let why = "it is not there: restore it, or make it where it should be empty".to_string();
-            return Err(PlaceError::Failed { what: self.folder.display().to_string(), why });
+            return Err(LocationError::Failed { what: self.folder.display().to_string(), why });
         }
-        let folder = self.layout.folder(&self.tenant, Role::Place).filter(|folder| folder.path == self.folder);
-        let alone = || Folder { tenant: self.tenant.clone(), role: Role::Place, path: self.folder.clone() };
+        let folder = self.layout.folder(&self.tenant, Role::Location).filter(|folder| folder.path == self.folder);
+        let alone = || Folder { tenant: self.tenant.clone(), role: Role::Location, path: self.folder.clone() };
         let read = self.layout.read(&folder.cloned().unwrap_or_else(alone));
         let side_files = SideFiles::of(&read.reading);
         let other_kinds = read.reading.other_kinds;
@@ -146,7 +146,7 @@ impl DirectoryPlace {
         snapshot.other_kinds = other_kinds;
         let (mut snapshot, are_merged) = self
             .recorded(snapshot)
-            .map_err(|problem| PlaceError::Failed { what: problem.file, why: problem.message })?;
+            .map_err(|problem| LocationError::Failed { what: problem.file, why: problem.message })?;
         let inventory = Arc::make_mut(&mut snapshot.inventory);
         for (id, origin) in snapshot.origins.iter() {
             if let Some(link) = read.shared.get(&origin.file.path) {
@@ -157,21 +157,21 @@ impl DirectoryPlace {
         Ok(ReadFolder { snapshot, side_files, are_merged })
     }
 
-    fn failed(&self, what: &Path) -> impl Fn(std::io::Error) -> PlaceError {
+    fn failed(&self, what: &Path) -> impl Fn(std::io::Error) -> LocationError {
         let path = what.to_path_buf();
         move |error| {
             let Words { why, help } = io_error::writing(&path, &error);
-            PlaceError::Failed { what: path.display().to_string(), why: format!("{why}; {help}") }
+            LocationError::Failed { what: path.display().to_string(), why: format!("{why}; {help}") }
         }
     }
 }
 
-impl Place for DirectoryPlace {
-    fn snapshot(&self) -> Result<Snapshot, PlaceError> {
+impl Location for DirectoryLocation {
+    fn snapshot(&self) -> Result<Snapshot, LocationError> {
         self.read()
     }
 
-    fn definition(&self, integration: &str) -> Result<Vec<u8>, PlaceError> {
+    fn definition(&self, integration: &str) -> Result<Vec<u8>, LocationError> {
         // Where we put it, without reading the whole folder for one file.
         let usual = self.folder.join(crate::api::Kind::Integration.plural());
         let manifest = usual.join(format!("{integration}.yaml"));
@@ -182,7 +182,7 @@ impl Place for DirectoryPlace {
             return read_definition(&self.layout, &self.tenant, &beside(&origin, file));
         }
         let snapshot = self.read()?;
-        let nothing = || PlaceError::Refused { object: id.clone(), why: "it has no definition file".to_string() };
+        let nothing = || LocationError::Refused { object: id.clone(), why: "it has no definition file".to_string() };
         let Some(Item::Integration(object, _)) = snapshot.inventory.get(&id) else { return Err(nothing()) };
         let (Some(Definition::File(file)), Some(origin)) = (&object.spec.definition, snapshot.origins.get(&id)) else {
             return Err(nothing());
@@ -190,14 +190,14 @@ impl Place for DirectoryPlace {
         read_definition(&self.layout, &self.tenant, &beside(origin, file))
     }
 
-    fn begin<'a>(&'a self, coming: &[&Change]) -> Result<Box<dyn Session + 'a>, PlaceError> {
+    fn begin<'a>(&'a self, coming: &[&Change]) -> Result<Box<dyn Session + 'a>, LocationError> {
         Ok(Box::new(self.take(coming)?))
     }
 }
 
-impl DirectoryPlace {
+impl DirectoryLocation {
     /// Has the kustomization of the folder, where there is one, say what is in the folder.
-    pub fn keep_kustomization(&self) -> Result<(), PlaceError> {
+    pub fn keep_kustomization(&self) -> Result<(), LocationError> {
         if self.kustomization().is_some() { self.take(&[])?.complete_kustomization() } else { Ok(()) }
     }
 
@@ -212,11 +212,11 @@ impl DirectoryPlace {
     }
 
     /// Takes the folder for writing.
-    fn take(&self, coming: &[&Change]) -> Result<DirectorySession<'_>, PlaceError> {
+    fn take(&self, coming: &[&Change]) -> Result<DirectorySession<'_>, LocationError> {
         let lock = File::open(&self.folder).map_err(self.failed(&self.folder))?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(PlaceError::Busy { who: self.tenant.clone() }),
+            Err(TryLockError::WouldBlock) => return Err(LocationError::Busy { who: self.tenant.clone() }),
             Err(TryLockError::Error(error)) => return Err(self.failed(&self.folder)(error)),
         }
         let ReadFolder { snapshot, side_files, are_merged } = self.read_all()?;
@@ -236,7 +236,7 @@ impl DirectoryPlace {
         Ok(DirectorySession {
             kustomization: Kustomization::of(&self.folder, &snapshot),
             coming: coming.collect(),
-            place: self,
+            location: self,
             _lock: lock,
             records: snapshot.inventory.records.clone(),
             written: (!are_merged).then(|| snapshot.inventory.records.clone()),
@@ -265,8 +265,8 @@ fn find(path: &Path, id: &ObjectId) -> Option<(Origin, Resource)> {
 }
 
 /// The bytes of a definition.
-pub fn read_definition(layout: &Layout, tenant: &str, path: &Path) -> Result<Vec<u8>, PlaceError> {
-    let failed = |why: String| PlaceError::Failed { what: path.display().to_string(), why };
+pub fn read_definition(layout: &Layout, tenant: &str, path: &Path) -> Result<Vec<u8>, LocationError> {
+    let failed = |why: String| LocationError::Failed { what: path.display().to_string(), why };
     let limit = u64::try_from(definition::MAX_BYTES).unwrap_or(u64::MAX);
     let real = layout.side_file(tenant, path).map_err(|why| failed(why.to_string()))?;
     disk::read(&real, limit)

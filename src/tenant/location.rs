@@ -1,4 +1,4 @@
-//! Where the resources of a tenant are: one trait, whatever the kind of place.
+//! Where the resources of a tenant are: one trait, whatever the kind of location.
 
 use crate::api::{Object, TenantSpec};
 use crate::engine::model::inventory::Inventory;
@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 /// Where the resources of one tenant are.
 ///
-/// The engine decides, a place obeys. A place never writes more than the change that it is given, and
+/// The engine decides, a location obeys. A location never writes more than the change that it is given, and
 /// never over an object that is not as the change says.
-pub trait Place: Send + Sync {
+pub trait Location: Send + Sync {
     /// Reads everything, as it is at one moment.
-    fn snapshot(&self) -> Result<Snapshot, PlaceError>;
+    fn snapshot(&self) -> Result<Snapshot, LocationError>;
 
     /// The bytes of an integration's definition.
-    fn definition(&self, integration: &str) -> Result<Vec<u8>, PlaceError>;
+    fn definition(&self, integration: &str) -> Result<Vec<u8>, LocationError>;
 
     /// The largest definition that it takes, in bytes.
     fn largest_definition(&self) -> u64 {
@@ -27,29 +27,29 @@ pub trait Place: Send + Sync {
 
     /// What it would say to each of these actions, where it can tell without doing them: only those that
     /// it would refuse, and why.
-    fn dry_run(&self, actions: &[&Action]) -> Result<Vec<(ObjectId, PlaceError)>, PlaceError> {
+    fn dry_run(&self, actions: &[&Action]) -> Result<Vec<(ObjectId, LocationError)>, LocationError> {
         let _ = actions;
         Ok(Vec::new())
     }
 
     /// Takes the place for writing. `coming` are the changes that may be asked for, in order.
-    fn begin<'a>(&'a self, coming: &[&Change]) -> Result<Box<dyn Session + 'a>, PlaceError>;
+    fn begin<'a>(&'a self, coming: &[&Change]) -> Result<Box<dyn Session + 'a>, LocationError>;
 }
 
-/// A place taken for writing. Dropping it lets it go.
+/// A location taken for writing. Dropping it lets it go.
 pub trait Session {
     /// Carries out one change, record included. An error leaves the object as it was, unless it is
-    /// [`PlaceError::Unsure`].
-    fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), PlaceError>;
+    /// [`LocationError::Unsure`].
+    fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), LocationError>;
 
     /// Carries out actions none of which rests on another, and tells of each as it is done; `bytes` reads
     /// the definitions that they bring. `stop` is asked before each: what was not begun is not told of.
     fn apply_all(
         &mut self,
         actions: &[&Action],
-        bytes: &(dyn Fn(&DefinitionFrom) -> Result<Vec<u8>, PlaceError> + Sync),
+        bytes: &(dyn Fn(&DefinitionFrom) -> Result<Vec<u8>, LocationError> + Sync),
         stop: &dyn Fn() -> bool,
-        done: &mut dyn FnMut(usize, Result<(), PlaceError>),
+        done: &mut dyn FnMut(usize, Result<(), LocationError>),
     ) {
         for (position, action) in actions.iter().enumerate().take_while(|_| !stop()) {
             let definition = action.change.definition.as_ref().map(bytes).transpose();
@@ -58,13 +58,13 @@ pub trait Session {
     }
 
     /// One object as it is now: to learn what became of a change whose answer was lost.
-    fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, PlaceError>;
+    fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, LocationError>;
 
     /// Ends the writing: records are complete; reads see all that was written.
-    fn settle(&mut self) -> Result<(), PlaceError>;
+    fn settle(&mut self) -> Result<(), LocationError>;
 }
 
-/// What was read of a place or a source.
+/// What was read of a location or a source.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     /// The resources and records.
@@ -75,17 +75,17 @@ pub struct Snapshot {
     pub problems: Vec<Problem>,
     /// Documents of other kinds.
     pub other_kinds: usize,
-    /// The Tenants that the place itself holds: in a cluster, those of its namespace without a place.
+    /// The Tenants that the location itself holds: in a cluster, those of its namespace without a location.
     pub own: Vec<Object<TenantSpec>>,
 }
 
-/// Why a place did not do what it was asked.
+/// Why a location did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PlaceError {
+pub enum LocationError {
     /// Somebody else is writing.
     #[error("{who} is being written by another apply: wait until it is done")]
     Busy {
-        /// The place.
+        /// The location.
         who: String,
     },
     /// The object is not as the plan saw it.
@@ -102,7 +102,7 @@ pub enum PlaceError {
         /// Why, and what to do.
         why: String,
     },
-    /// It is larger than the place takes: only another content helps.
+    /// It is larger than the location takes: only another content helps.
     #[error("{object}: {why}")]
     TooLarge {
         /// The object.
@@ -113,7 +113,7 @@ pub enum PlaceError {
     /// We may not.
     #[error("{what}: {why}")]
     Forbidden {
-        /// The place.
+        /// The location.
         what: String,
         /// What is not allowed, and to whom.
         why: String,
@@ -138,11 +138,11 @@ pub enum PlaceError {
     },
 }
 
-impl PlaceError {
+impl LocationError {
     /// The Role that would do, where rights are missing.
     pub fn role(&self) -> Option<&str> {
         match self {
-            PlaceError::Forbidden { role, .. } => Some(role),
+            LocationError::Forbidden { role, .. } => Some(role),
             _ => None,
         }
     }
@@ -150,25 +150,25 @@ impl PlaceError {
     /// One word for machines.
     pub fn category(&self) -> &'static str {
         match self {
-            PlaceError::Busy { .. } => "busy",
-            PlaceError::Changed { .. } => "changed",
-            PlaceError::Refused { .. } => "refused",
-            PlaceError::TooLarge { .. } => "too-large",
-            PlaceError::Forbidden { .. } => "forbidden",
-            PlaceError::Failed { .. } => "failed",
-            PlaceError::Unsure { .. } => "unsure",
+            LocationError::Busy { .. } => "busy",
+            LocationError::Changed { .. } => "changed",
+            LocationError::Refused { .. } => "refused",
+            LocationError::TooLarge { .. } => "too-large",
+            LocationError::Forbidden { .. } => "forbidden",
+            LocationError::Failed { .. } => "failed",
+            LocationError::Unsure { .. } => "unsure",
         }
     }
 }
 
-impl From<RequestError> for PlaceError {
+impl From<RequestError> for LocationError {
     fn from(error: RequestError) -> Self {
         match error {
-            RequestError::Refused { object, why } => PlaceError::Refused { object, why },
-            RequestError::TooLarge { object, why } => PlaceError::TooLarge { object, why },
-            RequestError::Forbidden { what, why, role } => PlaceError::Forbidden { what, why, role },
-            RequestError::Failed { what, why } => PlaceError::Failed { what, why },
-            RequestError::Unsure { object, why } => PlaceError::Unsure { object, why },
+            RequestError::Refused { object, why } => LocationError::Refused { object, why },
+            RequestError::TooLarge { object, why } => LocationError::TooLarge { object, why },
+            RequestError::Forbidden { what, why, role } => LocationError::Forbidden { what, why, role },
+            RequestError::Failed { what, why } => LocationError::Failed { what, why },
+            RequestError::Unsure { object, why } => LocationError::Unsure { object, why },
         }
     }
 }

@@ -1,36 +1,36 @@
-//! Places: where a tenant's resources are. One trait, a file a kind of place.
+//! Locations: where a tenant's resources are. One trait, a file a kind of location.
 
 pub mod cluster;
 pub mod directory;
 pub mod location;
 
-use cluster::ClusterPlace;
-use directory::DirectoryPlace;
-use location::Place;
+use cluster::ClusterLocation;
+use directory::DirectoryLocation;
+use location::Location;
 
-/// A place of any kind.
+/// A location of any kind.
 #[derive(Debug)]
-pub enum TenantPlace {
+pub enum TenantLocation {
     /// A folder of YAML.
-    Folder(DirectoryPlace),
+    Folder(DirectoryLocation),
     /// A namespace of a cluster.
-    Cluster(Box<ClusterPlace>),
+    Cluster(Box<ClusterLocation>),
 }
 
-impl TenantPlace {
+impl TenantLocation {
     /// The folder, where it is one.
-    pub fn folder(&self) -> Option<&DirectoryPlace> {
+    pub fn folder(&self) -> Option<&DirectoryLocation> {
         match self {
-            TenantPlace::Folder(place) => Some(place),
-            TenantPlace::Cluster(_) => None,
+            TenantLocation::Folder(location) => Some(location),
+            TenantLocation::Cluster(_) => None,
         }
     }
 
-    /// As every place is used.
-    pub fn as_place(&self) -> &dyn Place {
+    /// As every location is used.
+    pub fn as_location(&self) -> &dyn Location {
         match self {
-            TenantPlace::Folder(place) => place,
-            TenantPlace::Cluster(place) => place.as_ref(),
+            TenantLocation::Folder(location) => location,
+            TenantLocation::Cluster(location) => location.as_ref(),
         }
     }
 }

@@ -135,7 +135,7 @@ fn a_tenant_that_accepts_no_sync_gets_none_whatever_others_say_of_it() {
         run_with_input(stage.eu.kubectl().args(["apply", "-f", "-"]), &tenant).unwrap();
         let plan = stage.run(&["plan"]);
         assert_eq!(plan.code, 1, "{}", plan.words());
-        let told = if name == "one" { "is that of tenant one" } else { "several Tenants without a place (one, two)" };
+        let told = if name == "one" { "is that of tenant one" } else { "several Tenants without a location (one, two)" };
         assert!(plan.words().contains(told), "{}", plan.out);
     }
 }
@@ -166,8 +166,8 @@ fn from_one_cluster_to_another_as_across_folders() {
     put(&from, &(integration("one", &["a"]) + "  definition: {configMap: {name: one-v1}}\n"));
     let root = tempfile::tempdir().unwrap();
     let tenants = format!(
-        "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: us-prod}}\nspec: {{place: {{kubernetes: {{namespace: {}, kubeconfig: {{context: us}}}}}}}}\n---\n\
-         apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: eu-prod}}\nspec: {{place: {{kubernetes: {{namespace: {}}}}}}}\n---\n{}",
+        "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: us-prod}}\nspec: {{location: {{kubernetes: {{namespace: {}, kubeconfig: {{context: us}}}}}}}}\n---\n\
+         apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: eu-prod}}\nspec: {{location: {{kubernetes: {{namespace: {}}}}}}}\n---\n{}",
         from.name(),
         to.name(),
         SYNC.replace("from: us,", "from: us-prod,").replace("[eu]", "[eu-prod]")

@@ -73,10 +73,10 @@ impl Stage {
         let state = tempfile::tempdir().unwrap();
         let stage = Stage { root, state, eu, kubeconfig, patience: "30" };
         let tenants = format!(
-            "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: us}}\nspec: {{place: {{directory: {{path: us}}}}}}\n---\n\
+            "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: us}}\nspec: {{location: {{directory: {{path: us}}}}}}\n---\n\
              apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: eu}}\nspec:\n  acceptFrom: [us]\n  \
              policy: {{actions: [Create, Update, Delete]}}\n  \
-             place: {{kubernetes: {{namespace: {}, kubeconfig: {{context: eu}}}}}}\n",
+             location: {{kubernetes: {{namespace: {}, kubeconfig: {{context: eu}}}}}}\n",
             stage.eu.name()
         );
         stage.write("tenants.yaml", &tenants);

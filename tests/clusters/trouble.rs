@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{ServerConfig, ServerConnection};
 fn is_held_back_alone(stage: &Stage, why: &str) {
     // A second target, in a folder, is served all the same.
     stage.write("west/.keep", "");
-    let west = "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: west}\nspec: {acceptFrom: [us], place: {directory: {path: west}}}\n";
+    let west = "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: west}\nspec: {acceptFrom: [us], location: {directory: {path: west}}}\n";
     stage.write("west.yaml", west);
     stage.write("syncs.yaml", &crate::stage::SYNC.replace("[eu]", "[eu, west]"));
     let plan = stage.run(&["plan"]);

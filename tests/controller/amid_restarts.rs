@@ -234,15 +234,15 @@ fn bound(namespace: &Namespace<'_>) -> Option<BTreeMap<String, String>> {
 /// What the command line, which is the same engine, would do.
 fn plan(stage: &Stage, there: [&Namespace<'_>; 2], sync: &Value) -> (i32, String) {
     let folder = tempfile::tempdir().unwrap();
-    let place = |name: &str, namespace: &Namespace<'_>, accepts: Value| {
+    let location = |name: &str, namespace: &Namespace<'_>, accepts: Value| {
         let context = namespace.cluster().name();
-        let place = json!({"kubernetes": {"namespace": namespace.name(), "kubeconfig": {"context": context}}});
+        let location = json!({"kubernetes": {"namespace": namespace.name(), "kubeconfig": {"context": context}}});
         let policy = json!({"actions": ["Create", "Update", "Delete"]});
-        tenant(name, json!({"acceptFrom": accepts, "place": place, "policy": policy})).to_string() + "\n---\n"
+        tenant(name, json!({"acceptFrom": accepts, "location": location, "policy": policy})).to_string() + "\n---\n"
     };
-    let text = place("us", &stage.us, json!([]))
-        + &place("eu", there[0], json!(["us"]))
-        + &place("ap", there[1], json!(["us"]))
+    let text = location("us", &stage.us, json!([]))
+        + &location("eu", there[0], json!(["us"]))
+        + &location("ap", there[1], json!(["us"]))
         + &sync.to_string();
     std::fs::write(folder.path().join("all.yaml"), text).unwrap();
     let ways = [&stage.us, there[0], there[1]].map(|n| n.cluster().kubeconfig().display().to_string()).join(":");

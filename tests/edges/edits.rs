@@ -100,7 +100,7 @@ fn many_new_objects_are_all_there() {
 apiVersion: stablekey.dev/v1alpha1
 kind: Tenant
 metadata: {name: prod}
-spec: {place: {directory: {path: prod}}, source: {path: declared}}
+spec: {location: {directory: {path: prod}}, source: {path: declared}}
 ";
     let root = Root::empty()
         .with("tenants.yaml", tenant)

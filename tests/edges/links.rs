@@ -7,7 +7,7 @@ const CANARY: &str = "\
 apiVersion: stablekey.dev/v1alpha1
 kind: Tenant
 metadata: {name: canary}
-spec: {place: {directory: {path: canary}}}
+spec: {location: {directory: {path: canary}}}
 ";
 
 fn with_canary() -> Root {

@@ -99,7 +99,7 @@ fn near_keys_come_before_any_advice_to_make_one() {
 /// A conflict of writers behind a missing binding is named.
 #[test]
 fn what_holds_back_a_missing_connection_is_named() {
-    let other = "---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: other}\nspec: {place: {directory: {path: other}}}\n";
+    let other = "---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: other}\nspec: {location: {directory: {path: other}}}\n";
     let sync = SYNC.replace("name: up", "name: across").replace("from: dev", "from: other");
     let root = Root::base()
         .with("tenants.yaml", &format!("{TENANTS}{other}").replace("acceptFrom: [dev]", "acceptFrom: [dev, other]"))

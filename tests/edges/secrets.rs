@@ -57,10 +57,10 @@ fn a_literal_secret_is_not_adopted() {
 /// "a Component's types can be changed".
 #[test]
 fn an_input_is_added_to_a_type_whatever_the_order_of_keys() {
-    let source = "place: {directory: {path: prod}}\n  source: {path: own}";
+    let source = "location: {directory: {path: prod}}\n  source: {path: own}";
     let root = Root::base()
         .without("prod/components/chat.yaml")
-        .edit("tenants.yaml", "place: {directory: {path: prod}}", source)
+        .edit("tenants.yaml", "location: {directory: {path: prod}}", source)
         .with("own/components/chat.yaml", COMPONENT)
         .apply()
         .edit(

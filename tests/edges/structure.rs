@@ -20,7 +20,7 @@ fn a_root_with_no_tenant_is_an_error() {
 /// "Misplaced … neither holds": whoever may write dev's folder says nothing of prod.
 #[test]
 fn a_tenant_and_a_sync_in_a_tenants_folder_do_not_hold() {
-    let theirs = "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: prod}\nspec: {place: {directory: {path: prod}}, acceptFrom: [dev], policy: {actions: [Create, Update, Delete]}}\n---\n";
+    let theirs = "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: prod}\nspec: {location: {directory: {path: prod}}, acceptFrom: [dev], policy: {actions: [Create, Update, Delete]}}\n---\n";
     let root = Root::base()
         .edit("tenants.yaml", "  acceptFrom: [dev]\n  policy: {actions: [Create, Update, Delete]}\n", "")
         .without("syncs.yaml")
@@ -43,7 +43,7 @@ fn a_tenant_that_claims_the_folder_of_the_tenants_does_not_hold() {
     for path in ["envs", "."] {
         let root = Root::base().without("tenants.yaml").with("envs/tenants.yaml", TENANTS).with(
             "dev/aaa.yaml",
-            &format!("apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: evil}}\nspec: {{place: {{directory: {{path: {path}}}}}}}\n"),
+            &format!("apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: evil}}\nspec: {{location: {{directory: {{path: {path}}}}}}}\n"),
         );
         root.plan().exits(1).says("Tenant/evil");
         assert!(!actions(&root.plan_json()).iter().any(|action| action.contains("evil/")));
@@ -110,20 +110,20 @@ fn a_location_out_of_the_root_is_not_opened() {
 /// links too, and a source that is another's location.
 #[test]
 fn folders_that_meet_stop_both() {
-    let prod = "place: {directory: {path: prod}}";
-    for (place, link) in [
-        ("place: {directory: {path: dev}}", false),
-        ("place: {directory: {path: ./dev}}", false),
-        ("place: {directory: {path: dev/prod}}", false),
-        ("place: {directory: {path: alias}}", true),
-        ("place: {directory: {path: prod}}\n  source: {path: dev}", false),
-        ("place: {directory: {path: prod}}\n  source: {path: prod}", false),
+    let prod = "location: {directory: {path: prod}}";
+    for (location, link) in [
+        ("location: {directory: {path: dev}}", false),
+        ("location: {directory: {path: ./dev}}", false),
+        ("location: {directory: {path: dev/prod}}", false),
+        ("location: {directory: {path: alias}}", true),
+        ("location: {directory: {path: prod}}\n  source: {path: dev}", false),
+        ("location: {directory: {path: prod}}\n  source: {path: prod}", false),
     ] {
-        let root = Root::base().edit("tenants.yaml", prod, place);
+        let root = Root::base().edit("tenants.yaml", prod, location);
         let root = if link { root.link("dev", "alias") } else { root };
         let said = root.plan();
         said.exits(1).says("give each tenant, and each source, a folder of its own");
-        assert_eq!(actions(&root.plan_json()), Vec::<String>::new(), "{place}");
+        assert_eq!(actions(&root.plan_json()), Vec::<String>::new(), "{location}");
     }
 }
 
@@ -131,7 +131,7 @@ fn folders_that_meet_stop_both() {
 /// clusters: passed over and counted in the first line, no exit code".
 #[test]
 fn tenants_for_clusters_are_passed_over_and_counted() {
-    let hub = "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: hub}\nspec: {region: us}\n---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: far}\nspec: {place: {kubernetes: {namespace: x, kubeconfig: {secretRef: {name: k, key: far}}}}}\n---\napiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nmetadata: {name: hub-to-far}\nspec: {from: hub, to: [far], integrations: [\"*\"]}\n";
+    let hub = "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: hub}\nspec: {region: us}\n---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: far}\nspec: {location: {kubernetes: {namespace: x, kubeconfig: {secretRef: {name: k, key: far}}}}}\n---\napiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nmetadata: {name: hub-to-far}\nspec: {from: hub, to: [far], integrations: [\"*\"]}\n";
     let root = Root::applied().with("hub.yaml", hub);
     let said = root.plan();
     said.exits(0).says("3 Tenants and TenantSyncs for clusters passed over");
@@ -176,8 +176,8 @@ fn documents_of_a_source_that_is_not_asked_are_nobody_elses() {
     let root = Root::base()
         .edit(
             "tenants.yaml",
-            "place: {directory: {path: prod}}",
-            "place: {directory: {path: prod}}\n  source: {path: own}",
+            "location: {directory: {path: prod}}",
+            "location: {directory: {path: prod}}\n  source: {path: own}",
         )
         .with("own/components/chat.yaml", COMPONENT)
         .with("other/components/chat.yaml", COMPONENT);

@@ -65,7 +65,7 @@ fn a_missing_location_removes_nothing() {
 /// Also of a tenant that takes no part.
 #[test]
 fn a_missing_location_of_another_tenant_holds_up_nobody() {
-    let other = "---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: other}\nspec: {place: {directory: {path: other}}}\n";
+    let other = "---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: other}\nspec: {location: {directory: {path: other}}}\n";
     let root = Root::base().with("tenants.yaml", &format!("{TENANTS}{other}"));
     root.plan().exits(1).says("unreachable").says("mkdir -p other");
     let said = root.run(&["apply", "--yes"]);
@@ -224,7 +224,7 @@ fn the_case_of_an_ending_says_nothing() {
 
 /// A second sync into prod, from a tenant of its own that declares greet too.
 fn with_a_second_sync(spec: &str) -> Root {
-    let tenant = "---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: side}\nspec: {place: {directory: {path: side}}}\n";
+    let tenant = "---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: side}\nspec: {location: {directory: {path: side}}}\n";
     let second =
         format!("apiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nmetadata: {{name: second}}\nspec: {spec}\n");
     Root::applied()
@@ -265,8 +265,8 @@ fn what_another_writer_may_declare_stays() {
     let own = with_a_second_sync("{from: side, to: [dev], integrations: [\"x\"]}")
         .edit(
             "tenants.yaml",
-            "place: {directory: {path: prod}}",
-            "place: {directory: {path: prod}}\n  source: {path: own}",
+            "location: {directory: {path: prod}}",
+            "location: {directory: {path: prod}}\n  source: {path: own}",
         )
         .with("own/integrations/greet.yaml", &integration("greet", "chat-main", "    - {name: 5}\n"));
     stays(&own, "own/integrations/greet.yaml");

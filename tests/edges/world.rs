@@ -22,13 +22,13 @@ pub const TENANTS: &str = "\
 apiVersion: stablekey.dev/v1alpha1
 kind: Tenant
 metadata: {name: dev}
-spec: {region: us, environment: dev, place: {directory: {path: dev}}}
+spec: {region: us, environment: dev, location: {directory: {path: dev}}}
 ---
 apiVersion: stablekey.dev/v1alpha1
 kind: Tenant
 metadata: {name: prod}
 spec:
-  place: {directory: {path: prod}}
+  location: {directory: {path: prod}}
   acceptFrom: [dev]
   policy: {actions: [Create, Update, Delete]}
 ";

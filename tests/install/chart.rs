@@ -198,15 +198,15 @@ fn several_namespaces_are_looked_after_by_one_operator() {
         assert_eq!(environment(deployment)[2], json!({"name": "STABLEKEY_NAMESPACE", "value": "us,dev"}));
     }
     assert_eq!(deployments.len(), 2);
-    let places = |kind: &str, name: &str| -> Vec<(Value, Value)> {
+    let locations = |kind: &str, name: &str| -> Vec<(Value, Value)> {
         let all = documents.iter().filter(|object| object["kind"] == kind && object["metadata"]["name"] == name);
         all.map(|object| (object["metadata"]["namespace"].clone(), object["subjects"][0]["namespace"].clone()))
             .collect()
     };
-    let bound = places("RoleBinding", "stablekey-syncer");
+    let bound = locations("RoleBinding", "stablekey-syncer");
     assert_eq!(bound, [(json!("us"), json!("home")), (json!("dev"), json!("home"))]);
-    assert_eq!(places("RoleBinding", "stablekey-lease-syncer"), [(json!("home"), json!("home"))]);
-    assert_eq!(places("RoleBinding", "stablekey-source"), [(json!("us"), json!("us")), (json!("dev"), json!("dev"))]);
+    assert_eq!(locations("RoleBinding", "stablekey-lease-syncer"), [(json!("home"), json!("home"))]);
+    assert_eq!(locations("RoleBinding", "stablekey-source"), [(json!("us"), json!("us")), (json!("dev"), json!("dev"))]);
 }
 
 #[test]

@@ -53,8 +53,8 @@ fn sync(from: &str, to: &str, mode: &str) -> Value {
 /// A Tenant that is behind a kubeconfig.
 fn elsewhere(name: &str, there: &Namespace<'_>, policy: &Value) -> Value {
     let kubeconfig = json!({"secretRef": {"name": "stablekey-kubeconfigs", "key": name}});
-    let place = json!({"kubernetes": {"namespace": there.name(), "kubeconfig": kubeconfig}});
-    document("Tenant", name, json!({"place": place, "policy": policy}))
+    let location = json!({"kubernetes": {"namespace": there.name(), "kubeconfig": kubeconfig}});
+    document("Tenant", name, json!({"location": location, "policy": policy}))
 }
 
 fn text_of(account: &Account) -> String {

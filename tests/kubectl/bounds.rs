@@ -121,7 +121,7 @@ fn the_largest_of_each_other_kind() {
             Kind::Tenant,
             json!({
                 "region": text(0, NAME), "environment": text(0, NAME), "acceptFrom": names(32, NAME),
-                "place": {"kubernetes": {"namespace": text(0, 63), "kubeconfig": secret_ref}},
+                "location": {"kubernetes": {"namespace": text(0, 63), "kubeconfig": secret_ref}},
                 "policy": {"actions": ["Create", "Update", "Delete"], "drift": "Correct", "approval": {"percent": 100, "from": i32::MAX}},
             }),
             json!({"region": "eu"}),

@@ -362,25 +362,25 @@ fn of_integrations() -> Vec<Case> {
 }
 
 fn of_tenants() -> Vec<Case> {
-    let place = |place: Value| json!({"place": place});
-    let kubeconfig = |kubeconfig: Value| json!({"place": {"kubernetes": {"namespace": "x", "kubeconfig": kubeconfig}}});
+    let location = |location: Value| json!({"location": location});
+    let kubeconfig = |kubeconfig: Value| json!({"location": {"kubernetes": {"namespace": "x", "kubeconfig": kubeconfig}}});
     let percent = |percent: i64| json!({"policy": {"approval": {"percent": percent}}});
     let case = |name, at, says, good, bad| Case { name, kind: Tenant, at, says, before: None, good, bad };
     vec![
         case(
-            "one-place",
-            "spec.place",
-            "a place is exactly one of directory, kubernetes",
+            "one-location",
+            "spec.location",
+            "a location is exactly one of directory, kubernetes",
             vec![
                 json!({"region": "eu"}),
-                place(json!({"directory": {"path": "eu-prod"}})),
-                place(json!({"kubernetes": {"namespace": "integrations"}})),
+                location(json!({"directory": {"path": "eu-prod"}})),
+                location(json!({"kubernetes": {"namespace": "integrations"}})),
             ],
-            vec![place(json!({})), place(json!({"directory": {"path": "a"}, "kubernetes": {"namespace": "x"}}))],
+            vec![location(json!({})), location(json!({"directory": {"path": "a"}, "kubernetes": {"namespace": "x"}}))],
         ),
         case(
             "one-kubeconfig",
-            "spec.place.kubernetes.kubeconfig",
+            "spec.location.kubernetes.kubeconfig",
             "a kubeconfig is exactly one of context, secretRef",
             vec![kubeconfig(json!({"context": "eu"})), kubeconfig(secret_ref())],
             vec![kubeconfig(json!({})), kubeconfig(json!({"context": "eu", "secretRef": {"name": "s", "key": "k"}}))],

@@ -26,7 +26,7 @@ impl Project {
         let project = Project { root };
         project.write(
             "tenants.yaml",
-            "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: us-prod}\nspec: {place: {directory: \
+            "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: us-prod}\nspec: {location: {directory: \
              {path: us-prod}}}\n",
         );
         project
@@ -181,9 +181,9 @@ fn a_sync_carries_what_was_delivered_and_not_what_stayed_behind() {
     let tenant = |name: &str, more: &str| {
         format!("apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\nspec: {{{more}}}\n")
     };
-    let place = format!("place: {{kubernetes: {{namespace: {}, kubeconfig: {{context: us}}}}}}", namespace.name());
+    let location = format!("location: {{kubernetes: {{namespace: {}, kubeconfig: {{context: us}}}}}}", namespace.name());
     let tenants =
-        [tenant("us", &place), tenant("eu", "place: {directory: {path: eu}}, acceptFrom: [us]")].join("---\n");
+        [tenant("us", &location), tenant("eu", "location: {directory: {path: eu}}, acceptFrom: [us]")].join("---\n");
     elsewhere.write("tenants.yaml", &tenants);
     fs::create_dir(elsewhere.root.path().join("eu")).unwrap();
     elsewhere.write(

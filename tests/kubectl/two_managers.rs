@@ -72,10 +72,10 @@ fn of_a_variable_a_definition_and_a_place() {
     let definition = |object: &Value| object["spec"]["definition"].clone();
     taken_over(&namespace, &router(ours, file), &in_cluster, ".spec.definition", definition);
 
-    let tenant = |place: Value| object(Kind::Tenant, "eu-prod", json!({"place": place}));
+    let tenant = |location: Value| object(Kind::Tenant, "eu-prod", json!({"location": location}));
     let ours = tenant(json!({"directory": {"path": "eu-prod"}}));
     let theirs = tenant(json!({"kubernetes": {"namespace": "eu-prod", "kubeconfig": {"context": "eu"}}}));
-    taken_over(&namespace, &ours, &theirs, ".spec.place", |object| object["spec"]["place"].clone());
+    taken_over(&namespace, &ours, &theirs, ".spec.location", |object| object["spec"]["location"].clone());
 }
 
 /// Client-side apply merges with what it wrote itself, and knows of no other: it would leave both.

@@ -115,7 +115,7 @@ fn tenant(mut t: Tenant, at: usize, dice: &mut Dice) -> Tenant {
         for _ in 0..=dice.below(3) {
             t = object(t, dice);
         }
-        t = t.place();
+        t = t.location();
     }
     if dice.rarely(40) { trouble(t, dice) } else { t }
 }
@@ -137,7 +137,7 @@ fn well_stocked(mut t: Tenant, dice: &mut Dice) -> Tenant {
             t = variable(t, dice);
         }
     }
-    t.place()
+    t.location()
 }
 
 fn sync(told: Told, name: &str, tenants: usize, dice: &mut Dice) -> Told {
@@ -250,7 +250,7 @@ fn trouble(t: Tenant, dice: &mut Dice) -> Tenant {
     }
 }
 
-/// What other hands do to places, and people to sources.
+/// What other hands do to locations, and people to sources.
 fn changed(mut told: Told, dice: &mut Dice) -> Told {
     let names: Vec<String> = told.world.tenants.keys().cloned().collect();
     if dice.below(2) == 1 {
@@ -269,8 +269,8 @@ fn changed(mut told: Told, dice: &mut Dice) -> Told {
             _ => view.live.inventory().unwrap().items().map(|i| i.id()).collect(),
         };
         told = told.tenant(name, |t| {
-            let t = if in_source { t.declares() } else { t.place() };
-            change(t, &there, dice).place()
+            let t = if in_source { t.declares() } else { t.location() };
+            change(t, &there, dice).location()
         });
     }
     if dice.rarely(8) && !told.world.syncs.is_empty() {
@@ -309,7 +309,7 @@ fn change(t: Tenant, there: &[ObjectId], dice: &mut Dice) -> Tenant {
         (1, _) if dice.rarely(12) => trouble(t, dice),
         (2, Kind::Connection) => t.edit(&name).without_input(dice.of(&INPUTS)),
         (2, Kind::Integration) => t.edit(&name).without_variable(dice.of(&VARIABLES)),
-        (3, Kind::Connection) => t.edit(&name).holds(dice.of(&["title", "inputs.scopes"]), "kubectl-edit").place(),
+        (3, Kind::Connection) => t.edit(&name).holds(dice.of(&["title", "inputs.scopes"]), "kubectl-edit").location(),
         (_, Kind::Connection) => connection_field(t.edit(&name), dice),
         (_, Kind::Integration) if dice.below(2) == 0 => variable(t.edit(&name), dice),
         (_, Kind::Integration) => t.edit(&name).defined(dice.of(&["d1", "d2", "d3"])),

@@ -41,7 +41,7 @@ fn a_digest_covers_the_object_as_it_is() {
 #[test]
 fn a_digest_does_not_cover_unrelated_objects() {
     let other = moving().tenant("prod", |t| {
-        t.place().connection("other", "http/basic").integration("user").binds("CRM", "crm").customer("Acme", "crm")
+        t.location().connection("other", "http/basic").integration("user").binds("CRM", "crm").customer("Acme", "crm")
     });
     assert_ne!(moving().plan().action(X).action.impact, other.plan().action(X).action.impact);
     assert_eq!(digest(&moving(), X), digest(&other, X));
@@ -65,7 +65,7 @@ fn the_mark_of_a_redirect_is_in_the_digest() {
             })
             .applied()
             .tenant("prod", |t| {
-                let t = t.declares().edit("Connection/crm").input("region", "b").place();
+                let t = t.declares().edit("Connection/crm").input("region", "b").location();
                 if known { t.component("http/basic").has_endpoint("region") } else { t }
             })
     };

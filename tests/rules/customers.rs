@@ -5,9 +5,9 @@ use stablekey::api::Credentials;
 use stablekey::engine::model::code::Code;
 
 fn prod(before: impl FnOnce(Tenant) -> Tenant, after: impl FnOnce(Tenant) -> Tenant) -> Told {
-    let customers = |t: Tenant| t.place().customer("Acme", "crm").customer("Bolt", "crm").declares();
+    let customers = |t: Tenant| t.location().customer("Acme", "crm").customer("Bolt", "crm").declares();
     world()
-        .tenant("prod", |t| before(customers(t.place().component("http/basic").authorization_code())))
+        .tenant("prod", |t| before(customers(t.location().component("http/basic").authorization_code())))
         .applied()
         .tenant("prod", |t| after(t.declares_nothing().declares()))
 }
@@ -42,8 +42,8 @@ fn a_variable_that_moves_away_from_customers_needs_approval() {
     let said = "2 customers of crm must sign in to new, or give their values again";
     assert_eq!(why(&w, "prod/Integration/i").unwrap(), said);
     // Those who gave theirs already are not asked.
-    let one = w.tenant("prod", |t| t.place().customer("Acme", "new"));
+    let one = w.tenant("prod", |t| t.location().customer("Acme", "new"));
     assert!(why(&one, "prod/Integration/i").unwrap().starts_with("1 customer of crm"));
-    let both = one.tenant("prod", |t| t.place().customer("Bolt", "new"));
+    let both = one.tenant("prod", |t| t.location().customer("Bolt", "new"));
     assert_eq!(why(&both, "prod/Integration/i"), None);
 }

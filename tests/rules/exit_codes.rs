@@ -51,7 +51,7 @@ fn a_sync_not_accepted_is_3() {
     w.plan().exits(3).finding(Code::SyncNotAccepted);
 }
 
-/// "a place occupied by another component, type or credentials".
+/// "a location occupied by another component, type or credentials".
 #[test]
 fn a_place_occupied_is_3() {
     let w = world().tenant("prod", |t| t.connection("crm", "http/oauth2").declares().connection("crm", "http/basic"));
@@ -62,8 +62,8 @@ fn a_place_occupied_is_3() {
 #[test]
 fn what_is_wrong_is_1() {
     let w = settled().tenant("prod", |t| t.declares().edit("Connection/crm").title("New"));
-    w.clone().tenant("prod", |t| t.place().unparsed("x.yaml")).plan().exits(1);
-    w.clone().tenant("prod", |t| t.place().invalid("Connection/other")).plan().exits(1);
+    w.clone().tenant("prod", |t| t.location().unparsed("x.yaml")).plan().exits(1);
+    w.clone().tenant("prod", |t| t.location().invalid("Connection/other")).plan().exits(1);
     w.clone().tenant("other", |t| t.unreachable()).plan().exits(1);
     let ring = w
         .clone()

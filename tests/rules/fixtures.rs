@@ -222,7 +222,7 @@ pub fn path(text: &str) -> Field<'static> {
     Field::decode(&text.replace(' ', "%20")).unwrap_or_else(|| panic!("{text} is no field"))
 }
 
-/// A tenant that is being told. Objects go to its place, after [`Tenant::declares`] to its source;
+/// A tenant that is being told. Objects go to its location, after [`Tenant::declares`] to its source;
 /// methods on an object speak of the one that was named last.
 pub struct Tenant {
     name: String,
@@ -240,7 +240,7 @@ impl Tenant {
     }
 
     /// What follows is in its place.
-    pub fn place(mut self) -> Self {
+    pub fn location(mut self) -> Self {
         self.declares = false;
         self
     }
@@ -279,8 +279,8 @@ impl Tenant {
 
     /// Its location is a folder, and no namespace.
     pub fn in_folder(mut self) -> Self {
-        let folder = DirectoryPlace { path: "folder".to_string() };
-        self.view.spec.place = Some(Place::Directory(folder));
+        let folder = DirectoryLocation { path: "folder".to_string() };
+        self.view.spec.location = Some(LocationSpec::Directory(folder));
         self
     }
 

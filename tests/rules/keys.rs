@@ -136,7 +136,7 @@ fn nobody_elses_object_is_rewritten_for_a_replacement() {
             .declares()
             .connection("new", "http/basic")
             .replaces("old")
-            .place()
+            .location()
     });
     assert_eq!(w.plan().ids(), ["prod/Connection/new"]);
     let done = w.applied();
@@ -248,7 +248,7 @@ fn a_replaces_that_create_brought_does_not_rebind_the_targets_own() {
 /// A `replaces` that the target's own source wrote serves everybody there.
 #[test]
 fn a_replaces_of_the_targets_own_source_serves_everybody_there() {
-    let w = one(|t| t.declares().connection("new", "http/basic").replaces("old").place()).applied();
+    let w = one(|t| t.declares().connection("new", "http/basic").replaces("old").location()).applied();
     assert_eq!(means(&w, "prod", "i", "CRM"), "new");
 }
 
@@ -279,7 +279,7 @@ fn mirror_does_not_bring_a_newer_connection_that_would_not_answer() {
     w.plan().leaves_alone("eu/Connection/new").is_empty();
 }
 
-/// "and, where the place can answer for older keys, nobody signs in again."
+/// "and, where the location can answer for older keys, nobody signs in again."
 #[test]
 fn nobody_signs_in_again_for_a_replacement() {
     let signs_in = |w: &Told| {
@@ -303,7 +303,7 @@ fn nobody_signs_in_again_for_a_replacement() {
         let fresh = world().tenant("prod", oauth);
         assert!(signs_in(&new(&fresh)), "{credentials}");
         // So does, with credentials of another kind, everybody.
-        let other = w.tenant("prod", |t| t.place().edit("Connection/old").of_kind("http/basic"));
+        let other = w.tenant("prod", |t| t.location().edit("Connection/old").of_kind("http/basic"));
         assert!(signs_in(&new(&other)), "{credentials}");
     }
 }

@@ -60,7 +60,7 @@ fn what_is_wrong_elsewhere_is_not_said() {
 /// … but what feeds it is.
 #[test]
 fn what_feeds_a_narrowed_plan_is_said() {
-    let w = two_targets().applied().tenant("us", |t| t.place().unreachable());
+    let w = two_targets().applied().tenant("us", |t| t.location().unreachable());
     w.plan_of(&tenants(&["eu"])).is_empty().exits(1).finding(Code::TenantUnreachable);
 }
 

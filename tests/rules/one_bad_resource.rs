@@ -28,10 +28,10 @@ fn an_invalid_document_holds_back_the_object_that_it_names_and_what_needs_it() {
     plan.exits(1).finding(Code::ObjectInvalid);
 }
 
-/// … and in the place: it is not written over.
+/// … and in the location: it is not written over.
 #[test]
 fn an_invalid_document_in_the_place_is_not_written_over() {
-    let w = declared().tenant("prod", |t| t.place().invalid("Connection/crm"));
+    let w = declared().tenant("prod", |t| t.location().invalid("Connection/crm"));
     let plan = w.plan();
     plan.blocks(X, Code::ObjectInvalid);
     plan.blocks(I, Code::BindingUnknown);
@@ -68,7 +68,7 @@ fn an_invalid_document_does_not_stop_declaring() {
 #[test]
 fn while_a_file_cannot_be_parsed_nothing_is_created() {
     for w in [
-        declared().tenant("prod", |t| t.place().unparsed("prod/x.yaml")),
+        declared().tenant("prod", |t| t.location().unparsed("prod/x.yaml")),
         declared().tenant("prod", |t| t.declares().unparsed("declared/x.yaml")),
     ] {
         let plan = w.plan();
@@ -141,7 +141,7 @@ fn while_a_file_cannot_be_parsed_missing_bindings_are_unknown() {
 fn all_else_goes_on() {
     let w = declared()
         .applied()
-        .tenant("prod", |t| t.place().unparsed("prod/x.yaml").declares().edit("Connection/crm").title("New"));
+        .tenant("prod", |t| t.location().unparsed("prod/x.yaml").declares().edit("Connection/crm").title("New"));
     w.plan().action(X).is_update().sets("title");
     w.plan().exits(1);
 }

@@ -117,7 +117,7 @@ fn creates_and_adoptions_are_not_counted() {
         t = t.approval(1, 0);
         for n in 0..10 {
             t = t
-                .place()
+                .location()
                 .connection(&format!("c{n}"), "http/basic")
                 .declares()
                 .connection(&format!("c{n}"), "http/basic");

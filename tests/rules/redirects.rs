@@ -74,7 +74,7 @@ fn a_key_that_is_gone_and_has_customers_is_one() {
 #[test]
 fn what_is_made_again_with_another_host_is_one() {
     let gone =
-        |host: &str| prod(|t| crm(t, A), |t| crm(t, host)).tenant("prod", |t| t.place().without("Connection/crm"));
+        |host: &str| prod(|t| crm(t, A), |t| crm(t, host)).tenant("prod", |t| t.location().without("Connection/crm"));
     marked(&gone(B), "prod/Connection/crm", "made again with another baseUrl");
     unmarked(&gone(A), "prod/Connection/crm");
 }
@@ -159,7 +159,7 @@ fn a_new_connection_with_anothers_secret_is_one() {
     unmarked(&silent, "prod/Connection/x");
     // One that is gone and is recorded.
     let gone = prod(|t| crm(t, A), |t| t.connection("x", "http/basic").input("baseUrl", B).secret("password", "s"));
-    let gone = gone.tenant("prod", |t| t.place().without("Connection/crm"));
+    let gone = gone.tenant("prod", |t| t.location().without("Connection/crm"));
     marked(&gone, "prod/Connection/x", "which an object that is gone sent elsewhere");
 }
 
@@ -236,7 +236,7 @@ fn an_endpoint_that_moves_under_a_secret_of_tests_is_one() {
 #[test]
 fn two_new_ones_are_no_witnesses_against_a_record() {
     let gone = prod(|t| crm(t, A), |t| secret(secret(t, "x", B), "y", B));
-    let gone = gone.tenant("prod", |t| t.place().without("Connection/crm"));
+    let gone = gone.tenant("prod", |t| t.location().without("Connection/crm"));
     for action in ["prod/Connection/x", "prod/Connection/y"] {
         marked(&gone, action, "which an object that is gone sent elsewhere");
     }
@@ -248,7 +248,7 @@ fn one_endpoint_that_stays_excuses_no_other() {
     let two = |t: Tenant, key: &str, token: &str| secret(t, key, A).input("tokenUrl", token);
     let w = |token: &str| {
         let w = prod(|t| two(t, "crm", A), |t| two(t, "x", token));
-        w.tenant("prod", |t| t.place().without("Connection/crm"))
+        w.tenant("prod", |t| t.location().without("Connection/crm"))
     };
     marked(&w(B), "prod/Connection/x", "which an object that is gone sent elsewhere");
     unmarked(&w(A), "prod/Connection/x");
@@ -258,7 +258,7 @@ fn one_endpoint_that_stays_excuses_no_other() {
 #[test]
 fn what_is_made_again_with_another_host_in_tests_is_one() {
     let of = |t: Tenant, host: &str| crm(t, A).test_input("baseUrl", host);
-    let w = |host: &str| prod(|t| of(t, A), |t| of(t, host)).tenant("prod", |t| t.place().without("Connection/crm"));
+    let w = |host: &str| prod(|t| of(t, A), |t| of(t, host)).tenant("prod", |t| t.location().without("Connection/crm"));
     marked(&w(B), "prod/Connection/crm", "made again with another baseUrl");
     unmarked(&w(A), "prod/Connection/crm");
 }
@@ -272,7 +272,7 @@ fn what_is_made_again_and_was_not_recorded_is_unknown() {
         .sync("s", "us", "eu")
         .create()
         .applied()
-        .tenant("eu", |t| t.place().without("Connection/crm"));
+        .tenant("eu", |t| t.location().without("Connection/crm"));
     marked(&w, "eu/Connection/crm", "where its secrets went is not recorded");
 }
 
@@ -496,7 +496,7 @@ fn a_new_customer_beside_a_renamed_input_is_one() {
 fn what_is_gone_went_to_the_host_of_its_component() {
     let of = |t: Tenant, key: &str, type_: &str| t.connection(key, type_).secret("password", "s");
     let gone = |then: fn(Tenant) -> Tenant| {
-        prod(|t| of(t, "x", "slack/token"), then).tenant("prod", |t| t.place().without("Connection/x"))
+        prod(|t| of(t, "x", "slack/token"), then).tenant("prod", |t| t.location().without("Connection/x"))
     };
     let again = gone(|t| t.connection("x", "mail/token").secret("password", "s"));
     marked(&again, "prod/Connection/x", "it is made again for mail, and password goes there");
@@ -545,7 +545,7 @@ fn a_secret_that_a_sync_let_go_of_is_known() {
     let w = world().tenant("dev", |t| dev(t, A, true)).tenant("prod", |t| t.accepts("dev"));
     let w = w.sync("up", "dev", "prod").mirror().applied();
     let edit = |w: Told, host: &str, has: bool| {
-        w.tenant("dev", |t| dev(t.place().without("Connection/crm").without("Integration/i"), host, has))
+        w.tenant("dev", |t| dev(t.location().without("Connection/crm").without("Integration/i"), host, has))
     };
     let mut dropped = edit(w, A, false).applied();
     assert!(dropped.record("prod/Connection/crm").unwrap().encode().contains(" sent."));
@@ -621,7 +621,7 @@ fn a_deletion_that_moves_customers_is_one() {
         world()
             .tenant("prod", |t| new(old(t)))
             .applied()
-            .tenant("prod", |t| t.place().customer("Acme", "crm").secret("pin", "acme"))
+            .tenant("prod", |t| t.location().customer("Acme", "crm").secret("pin", "acme"))
             .tenant("prod", |t| new(t.declares_nothing().allows_delete().source_prunes().declares()))
     };
     marked(&w(B), "prod/Connection/crm", "new answers its customers then; their credentials would go to b.example");
@@ -692,7 +692,7 @@ fn a_secret_beside_a_kept_endpoint_is_one() {
 fn mirrored(w: Told, type_: &str, marks: Option<&[&str]>, tell: impl FnOnce(Tenant) -> Tenant) -> Told {
     let kind = format!("cx/{type_}");
     let us = |t: Tenant| {
-        let t = t.place().without("Component/cx");
+        let t = t.location().without("Component/cx");
         let t = match marks {
             Some(marks) => marks.iter().fold(t.component(&kind).has_input("site"), |t, mark| t.has_endpoint(mark)),
             None => t,
@@ -759,7 +759,7 @@ fn a_mark_that_is_lost_before_its_input_is_set_is_remembered() {
 #[test]
 fn what_is_made_again_after_its_type_lost_a_mark_is_one() {
     let first = mirrored(us_and_eu(), "oauth2", Some(&["site"]), |t| site(t, GOOD)).applied();
-    let gone = first.tenant("eu", |t| t.place().without("Connection/m1").without("Integration/i"));
+    let gone = first.tenant("eu", |t| t.location().without("Connection/m1").without("Integration/i"));
     let again = |host: &'static str| mirrored(gone.clone(), "oauth2", None, move |t| site(t, host));
     marked(&again(EVIL), "eu/Connection/m1", "made again with another site");
     marked(&again(EVIL), "eu/Connection/m1", "evil.example");
@@ -822,9 +822,9 @@ fn only_marks_that_no_name_says_are_remembered() {
 /// The reason of every redirect says where the secret would go.
 #[test]
 fn the_host_is_in_every_reason() {
-    let gone = prod(|t| crm(t, A), |t| crm(t, B)).tenant("prod", |t| t.place().without("Connection/crm"));
+    let gone = prod(|t| crm(t, A), |t| crm(t, B)).tenant("prod", |t| t.location().without("Connection/crm"));
     marked(&gone, "prod/Connection/crm", "goes there: to b.example");
-    let other = prod(|t| crm(t, A), |t| secret(t, "x", B)).tenant("prod", |t| t.place().without("Connection/crm"));
+    let other = prod(|t| crm(t, A), |t| secret(t, "x", B)).tenant("prod", |t| t.location().without("Connection/crm"));
     marked(&other, "prod/Connection/x", "sent elsewhere; here it goes to b.example");
     let kept = world()
         .tenant("prod", |t| t.connection("crm", "http/basic").input("baseUrl", B).input("note", "n"))

@@ -73,10 +73,10 @@ fn source_let_go() -> Told {
                 .connection("other", "http/basic")
                 .integration("i")
                 .binds("CRM", "crm")
-                .place()
+                .location()
         })
         .applied()
-        .tenant("eu", |t| t.declares().without("Connection/crm").without("Integration/i").place())
+        .tenant("eu", |t| t.declares().without("Connection/crm").without("Integration/i").location())
 }
 
 /// A source, too, removes only where it prunes; what stays is counted.
@@ -117,16 +117,16 @@ fn a_component_goes_after_everything_that_is_of_it() {
                 .connection("crm", "http/basic")
                 .deletion(DeletionPolicy::Delete)
                 .connection("mail", "smtp/basic")
-                .place()
+                .location()
         })
         .applied()
-        .tenant("eu", |t| t.declares().without("Component/http").place());
+        .tenant("eu", |t| t.declares().without("Component/http").location());
     assert!(w.plan().holds("eu/Component/http", "").contains("Connection/crm is of it"));
     w.plan().is_empty();
     let owned =
         w.clone().tenant("eu", |t| t.integration("i").owns("Own", "http/basic").declares().without("Connection/crm"));
     assert!(owned.plan().holds("eu/Component/http", "").contains("Integration/i is of it"));
-    let gone = w.tenant("eu", |t| t.declares().without("Connection/crm").place());
+    let gone = w.tenant("eu", |t| t.declares().without("Connection/crm").location());
     gone.plan().action("eu/Component/http").is_delete().waits_for(X);
     gone.applied().plan().is_empty();
 }
@@ -257,11 +257,11 @@ fn nothing_goes_that_declared_credentials_are_for() {
                 .per_customer("pin")
                 .deletion(DeletionPolicy::Delete)
                 .connection("other", "http/basic")
-                .place()
+                .location()
         })
         .applied()
         .tenant("eu", |t| {
-            t.declares().without("Connection/crm").customer("Acme", "crm").input("pin", "CANARY").place()
+            t.declares().without("Connection/crm").customer("Acme", "crm").input("pin", "CANARY").location()
         });
     let plan = w.plan();
     plan.blocks("eu/CustomerCredentials/acme-crm", Code::SecretLiteral);

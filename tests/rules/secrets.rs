@@ -86,7 +86,7 @@ fn no_literal_secret_crosses() {
 #[test]
 fn a_literal_secret_is_not_shown_while_it_is_mended() {
     let w =
-        ours(|t| t.input("pin", CANARY), |t| t.secret("pin", "s").place().component("http/basic").has_secret("pin"));
+        ours(|t| t.input("pin", CANARY), |t| t.secret("pin", "s").location().component("http/basic").has_secret("pin"));
     let plan = w.plan();
     plan.action(X).is_update().sets("inputs.pin");
     assert!(!plan.json().contains(CANARY), "{plan}");

@@ -7,9 +7,9 @@ use stablekey::engine::model::code::Code;
 const X: &str = "prod/Connection/crm";
 
 /// A tenant whose source declares a connection with a title and scopes.
-fn declared(place: impl FnOnce(Tenant) -> Tenant) -> Told {
+fn declared(location: impl FnOnce(Tenant) -> Tenant) -> Told {
     world().tenant("prod", |t| {
-        place(t).declares().connection("crm", "salesforce/oauth2").title("CRM").input("scopes", "api")
+        location(t).declares().connection("crm", "salesforce/oauth2").title("CRM").input("scopes", "api")
     })
 }
 
@@ -89,7 +89,7 @@ fn unrecorded_and_other_is_the_targets() {
     done.plan().is_empty().exits(0);
 }
 
-/// "held, said by whom": where the place knows the manager, it is named.
+/// "held, said by whom": where the location knows the manager, it is named.
 #[test]
 fn held_is_said_by_whom() {
     let w = declared(|t| t.connection("crm", "salesforce/oauth2").title("Our CRM").holds("title", "kubectl-edit"));
@@ -194,7 +194,7 @@ fn what_is_gone_and_no_longer_declared_is_only_forgotten() {
         .tenant("prod", |t| t.declares().connection("crm", "http/basic").embedded(false).title("CRM"))
         .applied()
         .tenant("prod", |t| {
-            let t = t.place().connection("crm", "http/basic");
+            let t = t.location().connection("crm", "http/basic");
             t.declares().connection("crm", "http/basic")
         });
     w.plan().action(X).is_adopt().forgets("embeddedWorkflows").forgets("title");
@@ -271,8 +271,8 @@ fn what_never_changes_is_never_changed() {
         |t| t.connection("crm", "salesforce/oauth2").credentials(Credentials::Customer),
         |t| t.connection("CRM", "salesforce/oauth2"),
     ];
-    for place in live {
-        let w = declared(place).tenant("prod", |t| t.drift(Drift::Correct));
+    for location in live {
+        let w = declared(location).tenant("prod", |t| t.drift(Drift::Correct));
         w.plan().blocks(X, Code::Occupied);
         w.plan().is_empty().exits(3);
     }

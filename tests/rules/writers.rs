@@ -240,7 +240,7 @@ fn create_beside_mirror_records_only_what_mirror_wants() {
     done.plan().is_empty();
 }
 
-/// "A target *lacks* what neither its place nor its own source has."
+/// "A target *lacks* what neither its location nor its own source has."
 #[test]
 fn a_target_does_not_lack_what_its_own_source_has() {
     let w = world()

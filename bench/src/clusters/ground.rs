@@ -2,14 +2,14 @@
 
 use crate::Outcome;
 use crate::files::STABLEKEY;
-use stablekey::api::{Kubeconfig, KubernetesPlace, Object, Place, Resource, Source, TenantSpec};
+use stablekey::api::{Kubeconfig, KubernetesLocation, Object, LocationSpec, Resource, Source, TenantSpec};
 use stablekey::manifest::to_yaml;
 use stablekey_clusters::{Cluster, Namespace, Options};
 use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// The tenant whose place is measured.
+/// The tenant whose location is measured.
 pub const TENANT: &str = "us-prod";
 const DECLARED: &str = "declared";
 
@@ -71,9 +71,9 @@ impl Ground {
     }
 }
 
-/// A tenant whose place is a namespace of a cluster.
+/// A tenant whose location is a namespace of a cluster.
 pub fn tenant_in(cluster: &Cluster, namespace: &str) -> TenantSpec {
-    let place =
-        KubernetesPlace { namespace: namespace.into(), kubeconfig: Some(Kubeconfig::Context(cluster.name().into())) };
-    TenantSpec { place: Some(Place::Kubernetes(place)), ..TenantSpec::default() }
+    let location =
+        KubernetesLocation { namespace: namespace.into(), kubeconfig: Some(Kubeconfig::Context(cluster.name().into())) };
+    TenantSpec { location: Some(LocationSpec::Kubernetes(location)), ..TenantSpec::default() }
 }

@@ -112,7 +112,7 @@ fn fresh(name: &str) -> Outcome<[Resource; 2]> {
     };
     connection.metadata.name = name.to_string();
     connection.spec.stable_key = name.to_string();
-    // A secret of another connection would be one that goes to a new place, which a person approves.
+    // A secret of another connection would be one that goes to a new location, which a person approves.
     connection.spec.inputs.insert("clientSecret".into(), Input::secret(name, "clientSecret"));
     let spec = IntegrationSpec {
         title: Some(name.to_string()),

@@ -90,8 +90,8 @@ impl Targets {
             apply(namespace, &[document("Tenant", name, json!({"acceptFrom": ["us"], "policy": policy}))])?;
             kubeconfigs.insert(name, &kubeconfig);
             let reference = json!({"secretRef": {"name": "stablekey-kubeconfigs", "key": name}});
-            let place = json!({"kubernetes": {"namespace": namespace.name(), "kubeconfig": reference}});
-            objects.push(document("Tenant", name, json!({"place": place, "policy": policy})));
+            let location = json!({"kubernetes": {"namespace": namespace.name(), "kubeconfig": reference}});
+            objects.push(document("Tenant", name, json!({"location": location, "policy": policy})));
         }
         let metadata = json!({"name": "stablekey-kubeconfigs"});
         objects.push(json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": kubeconfigs}));

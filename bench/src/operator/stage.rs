@@ -64,7 +64,7 @@ impl Stage {
     fn tenants(&self, from: &Namespace<'_>, to: &Namespace<'_>) -> Outcome<()> {
         let kubeconfig = std::fs::read_to_string(to.cluster().kubeconfig())?;
         let reference = json!({"secretRef": {"name": "eu", "key": "value"}});
-        let place = json!({"kubernetes": {"namespace": to.name(), "kubeconfig": reference}});
+        let location = json!({"kubernetes": {"namespace": to.name(), "kubeconfig": reference}});
         let policy = policy();
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "eu"}, "stringData": {"value": kubeconfig},
@@ -75,7 +75,7 @@ impl Stage {
             &[
                 secret,
                 document("Tenant", "us", json!({})),
-                document("Tenant", "eu", json!({"place": place, "policy": policy})),
+                document("Tenant", "eu", json!({"location": location, "policy": policy})),
                 sync(SYNC, &["eu"]),
             ],
         )

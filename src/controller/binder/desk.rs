@@ -210,7 +210,7 @@ impl Desk {
     fn hear_of_tenants(&mut self, told: Told<News<Live<Object<TenantSpec>>>>) {
         let before = self.tenant();
         let is_own = |live: Live<Object<TenantSpec>>| {
-            let own = live.read.is_ok_and(|tenant| tenant.spec.place.is_none());
+            let own = live.read.is_ok_and(|tenant| tenant.spec.location.is_none());
             (live.name, own)
         };
         match told {

@@ -49,7 +49,7 @@ impl Binder {
         let map = match definition {
             Definition::ConfigMap(map) => &map.name,
             Definition::File(file) => {
-                let here = KubernetesPlace { namespace: self.namespace.clone(), kubeconfig: None };
+                let here = KubernetesLocation { namespace: self.namespace.clone(), kubeconfig: None };
                 let NotDelivered { text, command } = NotDelivered::new(file, &self.tenant, Some(&here));
                 let text = format!("{text}. Deliver it:\n{command}");
                 return Some(Problem::new(Code::DefinitionMissing, text).because(problem::NOT_DELIVERED));

@@ -13,7 +13,7 @@ use crate::kubernetes::client::{Ask, Server};
 use crate::kubernetes::error::{Doing, explained};
 use crate::kubernetes::paths::Paths;
 use crate::tenant::cluster::body::to_bytes;
-use crate::tenant::location::PlaceError;
+use crate::tenant::location::LocationError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::json;
@@ -148,7 +148,7 @@ impl Ledger {
         syncs: impl Iterator<Item = &'s String>,
         plan: &Plan,
         target: &str,
-    ) -> Result<(), PlaceError> {
+    ) -> Result<(), LocationError> {
         let in_full = self.of(plan).in_full(target);
         let is_done = |short: &Short| !in_full.contains_key(short);
         for sync in syncs {
@@ -176,12 +176,12 @@ impl Ledger {
     }
 
     /// Takes what was taken back out of the status of a sync.
-    pub fn forget(&self, sync: &str) -> Result<(), PlaceError> {
+    pub fn forget(&self, sync: &str) -> Result<(), LocationError> {
         self.change(sync, |_| {})
     }
 
     /// Changes what is known of a sync, once that is written.
-    fn change(&self, sync: &str, change: impl FnOnce(&mut OfSync)) -> Result<(), PlaceError> {
+    fn change(&self, sync: &str, change: impl FnOnce(&mut OfSync)) -> Result<(), LocationError> {
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let (uid, written, mut begun) = {
             let state = self.state();
@@ -252,7 +252,7 @@ impl OfPlan<'_> {
 }
 
 impl Approvals for OfPlan<'_> {
-    fn kept(&self, tenant: &str) -> Result<Vec<Kept>, PlaceError> {
+    fn kept(&self, tenant: &str) -> Result<Vec<Kept>, LocationError> {
         let in_full = self.in_full(tenant);
         let state = self.ledger.state();
         let begun = state.iter().flat_map(|(sync, known)| known.begun.iter().map(move |begun| (sync, begun)));
@@ -265,7 +265,7 @@ impl Approvals for OfPlan<'_> {
         Ok(kept.collect())
     }
 
-    fn keep(&self, tenant: &str, new: &[Kept]) -> Result<(), PlaceError> {
+    fn keep(&self, tenant: &str, new: &[Kept]) -> Result<(), LocationError> {
         for kept in new {
             for writer in &kept.of {
                 let Some(sync) = writer.strip_prefix("sync/") else { continue };
@@ -282,7 +282,7 @@ impl Approvals for OfPlan<'_> {
         Ok(())
     }
 
-    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), PlaceError> {
+    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), LocationError> {
         let in_full = self.in_full(tenant);
         for sync in self.syncs() {
             self.ledger.change(&sync, |known| {

@@ -17,7 +17,7 @@ use crate::engine::model::plan::{Action, ActionKind, Plan, Scope};
 use crate::engine::model::record::Writer;
 use crate::engine::plan::{is_too_many, measured_by};
 use crate::kubernetes::object::Version;
-use crate::tenant::cluster::ClusterPlace;
+use crate::tenant::cluster::ClusterLocation;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -53,7 +53,7 @@ impl Hub {
 
     /// Notes how many objects a target has before anything is done in it.
     fn begins(&mut self, name: &str) {
-        let objects = self.places.open(name).map_or(0, |place| place.mirror.inventory().len());
+        let objects = self.locations.open(name).map_or(0, |location| location.mirror.inventory().len());
         if let Some(target) = self.targets.get_mut(name) {
             target.guard.begins(objects);
         }
@@ -63,7 +63,7 @@ impl Hub {
     fn begin_part(&mut self, name: &str, seeds: &Seeds, now: Instant) {
         self.begins(name);
         let Some((mut plan, share)) = self.plan_part(name, seeds) else { return };
-        let inventory = self.places.open(name).map_or(0, |place| place.mirror.inventory().len());
+        let inventory = self.locations.open(name).map_or(0, |location| location.mirror.inventory().len());
         let Some(target) = self.targets.get_mut(name) else { return };
         let Some(planned) = plan.targets.iter_mut().find(|target| target.tenant == name) else { return };
         let in_hand = target.agenda.in_hand().map(|(pass, objects)| {
@@ -135,7 +135,7 @@ impl Hub {
     /// Why nothing is deleted in a target yet, from when on it may be, and whether an approval overrides that.
     fn unsettled(&self, name: &str) -> Option<(String, Option<Instant>, bool)> {
         let now = Instant::now();
-        let sources = sources(&self.syncs, name).filter_map(|source| self.places.open(source));
+        let sources = sources(&self.syncs, name).filter_map(|source| self.locations.open(source));
         let waits = sources.filter_map(|source| Some((source.unsettled(self.context.rest, now)?, source.is_rewound())));
         let (mut why, mut then, mut rewound) = (None, None, false);
         for ((one, until), is_rewound) in waits {
@@ -181,31 +181,31 @@ impl Hub {
 
     /// What a pass over a target works with: of what is known only what `plan` speaks of, or all.
     fn pass(&self, name: &str, id: PassId, plan: Option<&Plan>) -> Pass {
-        let place = self.places.open(name).map(|place| {
+        let location = self.locations.open(name).map(|location| {
             let (inventory, versions) = match plan {
-                Some(plan) => part_of(place, plan),
-                None => (place.mirror.inventory().clone(), place.mirror.versions().clone()),
+                Some(plan) => part_of(location, plan),
+                None => (location.mirror.inventory().clone(), location.mirror.versions().clone()),
             };
-            let there = ClusterPlace::new(name, place.server.clone(), place.paths.namespace());
-            there.knowing(inventory, versions, self.places.listener(name, place.epoch))
+            let there = ClusterLocation::new(name, location.server.clone(), location.paths.namespace());
+            there.knowing(inventory, versions, self.locations.listener(name, location.epoch))
         });
-        let source = |(tenant, place): (&String, &Followed)| {
-            let (server, paths, answers) = (place.server.clone(), place.paths.clone(), place.answers());
+        let source = |(tenant, location): (&String, &Followed)| {
+            let (server, paths, answers) = (location.server.clone(), location.paths.clone(), location.answers());
             (tenant.clone(), Source { server, paths, answers })
         };
         let (leadership, stop) = (self.context.leadership.clone(), self.context.stop.clone());
-        let answers = self.places.open(name).map(Followed::answers);
+        let answers = self.locations.open(name).map(Followed::answers);
         let answers = move || answers.as_ref().is_none_or(|answers| answers.load(Ordering::Relaxed));
         Pass {
             target: name.to_string(),
-            place,
-            sources: self.places.iter().map(source).collect(),
+            location,
+            sources: self.locations.iter().map(source).collect(),
             goes_on: Arc::new(move || leadership.holds() && !stop.is_requested() && answers()),
             approvals: self.approvals.clone(),
             feeds: sources(&self.syncs, name).map(str::to_string).collect(),
             unsettled: self.unsettled(name).map(|(why, _, overridden)| (why, overridden)),
             is_quiet: {
-                let sources = sources(&self.syncs, name).filter_map(|source| self.places.open(source));
+                let sources = sources(&self.syncs, name).filter_map(|source| self.locations.open(source));
                 let stirs: Vec<_> = sources.map(Followed::stirs).collect();
                 Arc::new(move || stirs.iter().all(|(stirs, then)| stirs.load(Ordering::Relaxed) == *then))
             },
@@ -241,7 +241,7 @@ impl Hub {
     }
 
     fn came(&mut self, name: &str, came: &Came, looked_at: LookedAt) {
-        let known = self.places.open(name).map(|place| place.mirror.inventory());
+        let known = self.locations.open(name).map(|location| location.mirror.inventory());
         if let Some(target) = self.targets.get_mut(name) {
             let now_is = |id: &ObjectId| known.and_then(|known| known.get(id));
             target.came(came, looked_at, now_is, self.context.resync, Instant::now());
@@ -313,9 +313,9 @@ impl Hub {
     }
 }
 
-/// Of what is known of a place, that which a plan speaks of.
-fn part_of(place: &Followed, plan: &Plan) -> (Arc<Inventory>, Arc<BTreeMap<ObjectId, Version>>) {
-    let (whole, versions) = (place.mirror.inventory(), place.mirror.versions());
+/// Of what is known of a location, that which a plan speaks of.
+fn part_of(location: &Followed, plan: &Plan) -> (Arc<Inventory>, Arc<BTreeMap<ObjectId, Version>>) {
+    let (whole, versions) = (location.mirror.inventory(), location.mirror.versions());
     let mut part = Inventory::default();
     let mut known = BTreeMap::new();
     for (_, action) in plan.actions() {

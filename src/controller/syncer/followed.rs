@@ -1,6 +1,6 @@
 //! A tenant as the syncer follows it: where its Tenant says that it is, and what it was told of it.
 
-use crate::api::{Kubeconfig, Object, Place, SecretKeyRef, TenantSpec};
+use crate::api::{Kubeconfig, Object, LocationSpec, SecretKeyRef, TenantSpec};
 use crate::controller::probes::readiness::Waiting;
 use crate::engine::model::inventory::View;
 use crate::kubernetes::cache::{Due, Heard, Mirror};
@@ -49,28 +49,28 @@ pub fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, Re
             "source is a folder of the command line's: take it out, and apply its manifests",
         );
     }
-    let place = match &spec.place {
+    let location = match &spec.location {
         None => return Ok(Whereabouts { namespace: namespace.to_string(), kubeconfig: None }),
-        Some(Place::Directory(_)) => {
-            return refuse("PlaceRefused", "a folder is for the command line: write place: {kubernetes: …}, or none");
+        Some(LocationSpec::Directory(_)) => {
+            return refuse("LocationRefused", "a folder is for the command line: write location: {kubernetes: …}, or none");
         }
-        Some(Place::Kubernetes(place)) => place,
+        Some(LocationSpec::Kubernetes(location)) => location,
     };
-    match &place.kubeconfig {
+    match &location.kubeconfig {
         Some(Kubeconfig::Context(_)) => refuse(
             "KubeconfigRefused",
             "context is for the command line: write kubeconfig: {secretRef: {name: …, key: value}}",
         ),
         Some(Kubeconfig::SecretRef(secret)) => {
-            Ok(Whereabouts { namespace: place.namespace.clone(), kubeconfig: Some(secret.clone()) })
+            Ok(Whereabouts { namespace: location.namespace.clone(), kubeconfig: Some(secret.clone()) })
         }
-        None if place.namespace == namespace => Ok(Whereabouts { namespace: namespace.to_string(), kubeconfig: None }),
+        None if location.namespace == namespace => Ok(Whereabouts { namespace: namespace.to_string(), kubeconfig: None }),
         None => refuse(
             "KubeconfigMissing",
             format!(
                 "namespace {} is not that of this Tenant: give the kubeconfig of an account that may go there \
                  (kubeconfig: {{secretRef: …}})",
-                place.namespace
+                location.namespace
             ),
         ),
     }
@@ -285,19 +285,19 @@ mod tests {
     fn a_tenant_is_in_its_own_namespace_or_behind_a_kubeconfig() {
         let here = Whereabouts { namespace: "hub".into(), kubeconfig: None };
         assert_eq!(of(json!({})), Ok(here.clone()));
-        assert_eq!(of(json!({"place": {"kubernetes": {"namespace": "hub"}}})), Ok(here));
+        assert_eq!(of(json!({"location": {"kubernetes": {"namespace": "hub"}}})), Ok(here));
         let secret = json!({"name": "eu", "key": "value"});
-        let there = of(json!({"place": {"kubernetes": {"namespace": "x", "kubeconfig": {"secretRef": secret}}}}));
+        let there = of(json!({"location": {"kubernetes": {"namespace": "x", "kubeconfig": {"secretRef": secret}}}}));
         assert_eq!(there.unwrap().kubeconfig.unwrap().name, "eu");
     }
 
     #[test]
     fn the_operators_own_account_goes_nowhere_else() {
         let reason = |spec| of(spec).unwrap_err().reason;
-        assert_eq!(reason(json!({"place": {"kubernetes": {"namespace": "kube-system"}}})), "KubeconfigMissing");
+        assert_eq!(reason(json!({"location": {"kubernetes": {"namespace": "kube-system"}}})), "KubeconfigMissing");
         let context = json!({"kubernetes": {"namespace": "x", "kubeconfig": {"context": "eu"}}});
-        assert_eq!(reason(json!({"place": context})), "KubeconfigRefused");
-        assert_eq!(reason(json!({"place": {"directory": {"path": "eu"}}})), "PlaceRefused");
+        assert_eq!(reason(json!({"location": context})), "KubeconfigRefused");
+        assert_eq!(reason(json!({"location": {"directory": {"path": "eu"}}})), "LocationRefused");
         assert_eq!(reason(json!({"source": {"path": "eu"}})), "SourceRefused");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::hub::{Event, Hub, sources};
 use super::pass::Syncs;
-use super::places::Met;
+use super::locations::Met;
 use super::statuses::{self, requested_at};
 use crate::api::*;
 use crate::engine::closure::Index;
@@ -26,24 +26,24 @@ impl Hub {
     /// Takes in one event.
     pub(super) async fn hear(&mut self, event: Event) {
         // Of single objects no status speaks.
-        self.is_to_say |= !matches!(event, Event::Met(Met::Place { told: Told::Heard(Heard::Items(..), _), .. }));
+        self.is_to_say |= !matches!(event, Event::Met(Met::Location { told: Told::Heard(Heard::Items(..), _), .. }));
         match event {
             Event::Tenants(told) => {
                 if self.hear_of_hub("tenants", told, |hub| &mut hub.tenants) {
-                    self.settle_places().await;
+                    self.settle_locations().await;
                 }
             }
             Event::Syncs(told) => {
                 if self.hear_of_hub("tenantsyncs", told, |hub| &mut hub.syncs) {
-                    self.places.settle(&self.tenants, &self.to()).await;
+                    self.locations.settle(&self.tenants, &self.to()).await;
                     self.settle_syncs();
                 }
             }
             Event::Met(Met::Kubeconfig { secret, told }) => {
-                self.places.hear_of_secret(&secret, told);
-                self.settle_places().await;
+                self.locations.hear_of_secret(&secret, told);
+                self.settle_locations().await;
             }
-            Event::Met(Met::Place { tenant, epoch, told }) => self.hear_of_place(&tenant, epoch, told),
+            Event::Met(Met::Location { tenant, epoch, told }) => self.hear_of_location(&tenant, epoch, told),
             Event::Part { target, pass, came } => self.hear_of_part(&target, pass, &came),
             Event::Going { target, pass, news } => self.hear_of_going(&target, pass, news),
             Event::Whole { target, pass, whole: Some(whole) } => self.hear_of_whole(&target, pass, &whole),
@@ -65,7 +65,7 @@ impl Hub {
         match id.kind {
             Kind::Tenant => {
                 if object::read_whole(&text).is_some_and(|live| set(&mut self.tenants, live)) {
-                    self.settle_places().await;
+                    self.settle_locations().await;
                 }
             }
             _ => {
@@ -113,10 +113,10 @@ impl Hub {
         }
     }
 
-    async fn settle_places(&mut self) {
+    async fn settle_locations(&mut self) {
         // Which of them are targets is not known before: none need be read twice.
         if self.unread.is_empty() {
-            self.places.settle(&self.tenants, &self.to()).await;
+            self.locations.settle(&self.tenants, &self.to()).await;
         }
         self.look_at_everything();
     }
@@ -219,13 +219,13 @@ impl Hub {
         self.targets.values_mut().for_each(|target| target.agenda.look_at_everything(now));
     }
 
-    fn hear_of_place(&mut self, tenant: &str, epoch: u64, told: Told<Heard>) {
-        let Some((due, place)) = self.places.hear(tenant, epoch, told) else { return };
+    fn hear_of_location(&mut self, tenant: &str, epoch: u64, told: Told<Heard>) {
+        let Some((due, location)) = self.locations.hear(tenant, epoch, told) else { return };
         let now = Instant::now();
         match due {
             Due::Objects(objects) if objects.is_empty() => {}
             Due::Objects(objects) => {
-                let inventory = place.mirror.inventory();
+                let inventory = location.mirror.inventory();
                 objects.iter().filter_map(|id| inventory.get(id)).for_each(|item| self.index.take(&item));
                 let feeds = |target: &str| sources(&self.syncs, target).any(|source| source == tenant);
                 for (name, target) in &mut self.targets {
@@ -237,11 +237,11 @@ impl Hub {
                     }
                 }
             }
-            Due::Everything if place.is_being_read() => {}
+            Due::Everything if location.is_being_read() => {}
             Due::Everything => {
-                match place.trouble() {
+                match location.trouble() {
                     Some(why) => warn!(tenant, why, "cannot be read"),
-                    None => info!(tenant, objects = place.mirror.inventory().len(), "read"),
+                    None => info!(tenant, objects = location.mirror.inventory().len(), "read"),
                 }
                 self.look_at_everything();
             }

@@ -7,7 +7,7 @@ use super::approvals::Ledger;
 use super::guard::Guard;
 use super::measured::{self, Measured};
 use super::pass::{Came, Going, Whole};
-use super::places::{Meet, Met, Places};
+use super::locations::{Meet, Met, Locations};
 use super::report;
 use super::statuses::{self, Said};
 use super::targets::TargetState;
@@ -81,7 +81,7 @@ pub struct Hub {
     /// Which of the two were not read yet, and who is told of it.
     pub(super) unread: BTreeSet<&'static str>,
     pub(super) waiting: Option<Waiting>,
-    pub(super) places: Places,
+    pub(super) locations: Locations,
     pub(super) targets: BTreeMap<String, TargetState>,
     /// How many passes there were.
     pub(super) passes: u64,
@@ -112,7 +112,7 @@ impl Hub {
         let meet: Meet = Arc::new(move |told| drop(met.send(Event::Met(told))));
         let approvals = Arc::new(Ledger::new(context.server.clone(), paths.clone()));
         Hub {
-            places: Places::new(context.clone(), paths.clone(), meet),
+            locations: Locations::new(context.clone(), paths.clone(), meet),
             context,
             paths,
             inbox,
@@ -186,7 +186,7 @@ impl Hub {
     /// they have to copy it.
     pub(super) fn world(&self) -> World {
         let view = |(name, live): (&String, &Live<Object<TenantSpec>>)| {
-            let (spec, live) = self.places.view(live.read.as_ref().ok()?)?;
+            let (spec, live) = self.locations.view(live.read.as_ref().ok()?)?;
             let guard = self.targets.get(name).map(|target| &target.guard);
             let (recent, before) = (guard.map_or(0, Guard::count), guard.and_then(Guard::base));
             Some((name.clone(), TenantView { spec, live, source: None, recent, before }))
@@ -220,7 +220,7 @@ impl Hub {
     /// Why a tenant cannot be read, or does not hold.
     pub(super) fn why_unread(&self, tenant: &str) -> Option<String> {
         let tenant = self.tenants.get(tenant)?.read.as_ref().ok()?;
-        match self.places.view(tenant)? {
+        match self.locations.view(tenant)? {
             (_, View::Unreachable(why)) => Some(why),
             (_, View::Read(_)) => None,
         }
@@ -234,12 +234,12 @@ impl Hub {
     /// Whether Tenants and TenantSyncs were read, and every tenant was looked for: before that one that is
     /// missing may only be late.
     fn is_read(&self) -> bool {
-        self.unread.is_empty() && self.places.len() == self.tenants.values().filter(|live| live.read.is_ok()).count()
+        self.unread.is_empty() && self.locations.len() == self.tenants.values().filter(|live| live.read.is_ok()).count()
     }
 
     /// Whether a target, and what is copied to it, was read, or is known not to be there.
     pub(super) fn can_look_at(&self, target: &str) -> bool {
-        let being_read = |tenant: &str| self.places.is_being_read(tenant);
+        let being_read = |tenant: &str| self.locations.is_being_read(tenant);
         self.is_read() && !sources(&self.syncs, target).chain([target]).any(being_read)
     }
 
@@ -256,7 +256,7 @@ impl Hub {
             .filter_map(|live| statuses::of_sync(live, self.paths.namespace(), &self.targets, &time))
             .collect();
         let tenants: Vec<_> =
-            self.tenants.values().filter_map(|live| statuses::of_tenant(live, &self.places, &time)).collect();
+            self.tenants.values().filter_map(|live| statuses::of_tenant(live, &self.locations, &time)).collect();
         self.forgetting.retain(|_, again| again.is_none_or(|again| again > now));
         self.forget_approvals();
         syncs.into_iter().for_each(|said| self.write_status(said));

@@ -14,7 +14,7 @@
 //! |---|---|
 //! | `hub`, `hear` | what is told, and what it makes due |
 //! | `dispatch` | what is due is begun |
-//! | `places`, `followed`, `kubeconfig` | where tenants are, how they are reached, what is known of them |
+//! | `locations`, `followed`, `kubeconfig` | where tenants are, how they are reached, what is known of them |
 //! | `targets`, `agenda`, `guard` | one target: its syncs, what is due, the volume guard |
 //! | `pass`, `narrow` | one pass over one target, on a thread of its own |
 //! | `approvals`, `waiting` | what was approved, and what of it is left; what is to be approved |
@@ -32,7 +32,7 @@ mod kubeconfig;
 mod measured;
 mod narrow;
 mod pass;
-mod places;
+mod locations;
 mod report;
 mod statuses;
 mod targets;

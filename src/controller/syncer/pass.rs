@@ -18,9 +18,9 @@ use crate::engine::model::record::Writer;
 use crate::engine::plan::{plan, plan_uncounted};
 use crate::kubernetes::client::Server;
 use crate::kubernetes::paths::Paths;
-use crate::tenant::cluster::{ClusterPlace, read};
+use crate::tenant::cluster::{ClusterLocation, read};
 use crate::tenant::directory::definition_digest;
-use crate::tenant::location::{Place, PlaceError};
+use crate::tenant::location::{Location, LocationError};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,8 +36,8 @@ pub type GoesOn = Arc<dyn Fn() -> bool + Send + Sync>;
 pub struct Pass {
     /// The target.
     pub target: String,
-    /// Its place, and what is known of it; `None` where it cannot be written.
-    pub place: Option<ClusterPlace>,
+    /// Its location, and what is known of it; `None` where it cannot be written.
+    pub location: Option<ClusterLocation>,
     /// Where definitions come from.
     pub sources: BTreeMap<String, Source>,
     /// Asked before each write is begun.
@@ -191,19 +191,19 @@ impl Came {
 }
 
 impl Failure {
-    fn of(error: &PlaceError) -> Self {
+    fn of(error: &LocationError) -> Self {
         let code = match error {
-            PlaceError::Busy { .. } => "Busy",
-            PlaceError::Changed { .. } => "Changed",
-            PlaceError::Refused { .. } => "Refused",
-            PlaceError::TooLarge { .. } => "TooLarge",
-            PlaceError::Forbidden { .. } => "Forbidden",
-            PlaceError::Failed { .. } => "Unreachable",
-            PlaceError::Unsure { .. } => "NoAnswer",
+            LocationError::Busy { .. } => "Busy",
+            LocationError::Changed { .. } => "Changed",
+            LocationError::Refused { .. } => "Refused",
+            LocationError::TooLarge { .. } => "TooLarge",
+            LocationError::Forbidden { .. } => "Forbidden",
+            LocationError::Failed { .. } => "Unreachable",
+            LocationError::Unsure { .. } => "NoAnswer",
         };
         let retry = match error {
-            PlaceError::Refused { .. } => Retry::Seldom,
-            PlaceError::TooLarge { .. } => Retry::Resync,
+            LocationError::Refused { .. } => Retry::Seldom,
+            LocationError::TooLarge { .. } => Retry::Resync,
             _ => Retry::Soon,
         };
         Failure { code, why: error.to_string(), retry }
@@ -228,20 +228,20 @@ fn is_now(action: &Action, later: &BTreeMap<String, String>) -> bool {
 }
 
 impl Tenants for Pass {
-    fn place(&self, tenant: &str) -> Option<&dyn Place> {
-        self.place.as_ref().filter(|_| tenant == self.target).map(|place| place as &dyn Place)
+    fn location(&self, tenant: &str) -> Option<&dyn Location> {
+        self.location.as_ref().filter(|_| tenant == self.target).map(|location| location as &dyn Location)
     }
 
-    fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, PlaceError> {
+    fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, LocationError> {
         let object = || ObjectId::new(crate::api::Kind::Integration, &from.integration);
         let Some(source) = self.sources.get(&from.tenant).filter(|source| source.answers.load(Ordering::Relaxed))
         else {
             let why = format!("its definition is in {}, which cannot be read", from.tenant);
-            return Err(PlaceError::Refused { object: object(), why });
+            return Err(LocationError::Refused { object: object(), why });
         };
-        let source = ClusterPlace::new(&from.tenant, source.server.clone(), source.paths.namespace());
+        let source = ClusterLocation::new(&from.tenant, source.server.clone(), source.paths.namespace());
         let bytes = source.definition(&from.integration)?;
-        if definition_digest(&bytes) == from.digest { Ok(bytes) } else { Err(PlaceError::Changed { object: object() }) }
+        if definition_digest(&bytes) == from.digest { Ok(bytes) } else { Err(LocationError::Changed { object: object() }) }
     }
 }
 
@@ -387,7 +387,7 @@ impl Pass {
         later: &BTreeMap<String, String>,
         void: &mut BTreeMap<String, String>,
     ) -> Option<Came> {
-        let target = self.target(plan).filter(|_| self.place.is_some())?;
+        let target = self.target(plan).filter(|_| self.location.is_some())?;
         let (mut fresh, mut begun) = (BTreeMap::new(), BTreeMap::new());
         for sync in syncs.all() {
             let writer = Writer::Sync(sync.clone());
@@ -435,7 +435,7 @@ impl Pass {
         let waits = |action: &Action| if overrides { later.contains_key(&action.id) } else { waits(action) };
         match self.carry_out(plan, &consent, &kept, &waits) {
             Ok(came) => Some(Came { approved: is_fresh || !came.done.is_empty(), ..came }),
-            Err(refusal @ Refusal::Place(_)) => Some(self.refused(&refusal)),
+            Err(refusal @ Refusal::Location(_)) => Some(self.refused(&refusal)),
             Err(refusal) => {
                 void.extend(consenting.into_iter().map(|sync| (sync, refusal.to_string())));
                 None
@@ -466,7 +466,7 @@ impl Pass {
 
     fn refused(&self, refusal: &Refusal) -> Came {
         let failure = match refusal {
-            Refusal::Place(error) => Failure::of(error),
+            Refusal::Location(error) => Failure::of(error),
             Refusal::Void { .. } | Refusal::UnknownDigest { .. } => {
                 Failure { code: "NotApproved", why: refusal.to_string(), retry: Retry::Soon }
             }
@@ -483,7 +483,7 @@ impl Pass {
                 Outcome::Done => {
                     came.done.push((action.change.object.clone(), action.action, action.digest.clone()));
                 }
-                Outcome::Failed(PlaceError::Changed { .. }) => came.again = true,
+                Outcome::Failed(LocationError::Changed { .. }) => came.again = true,
                 Outcome::Failed(error) => drop(came.failed.insert(id.clone(), Failure::of(error))),
                 Outcome::HeldBack { .. }
                 | Outcome::NotApproved

@@ -22,7 +22,7 @@ use tracing::{info, warn};
 /// The reason why a kubeconfig that is still being read is not used yet.
 const UNREAD: &str = "KubeconfigUnread";
 
-/// What is told of places, and of the ways to them.
+/// What is told of locations, and of the ways to them.
 #[derive(Debug)]
 pub enum Met {
     /// Of the Secret with a kubeconfig.
@@ -32,8 +32,8 @@ pub enum Met {
         /// What.
         told: Told<News<KubeconfigSecret>>,
     },
-    /// Of a tenant's place.
-    Place {
+    /// Of a tenant's location.
+    Location {
         /// The tenant.
         tenant: Arc<str>,
         /// Of which finding of it.
@@ -46,7 +46,7 @@ pub enum Met {
 /// Who hears of it.
 pub type Meet = Arc<dyn Fn(Met) + Send + Sync>;
 
-/// A tenant's place as it was found, or why it was not.
+/// A tenant's location as it was found, or why it was not.
 pub type Found = Result<Followed, Refusal>;
 
 /// What is known of a Secret with kubeconfigs.
@@ -57,7 +57,7 @@ struct Known {
 }
 
 /// The places of all tenants of a hub.
-pub struct Places {
+pub struct Locations {
     context: Context,
     paths: Paths,
     meet: Meet,
@@ -70,11 +70,11 @@ pub struct Places {
     epochs: u64,
 }
 
-impl Places {
-    /// Of a hub; what is told of them is given to `meet`, and from there to [`Places::hear`].
+impl Locations {
+    /// Of a hub; what is told of them is given to `meet`, and from there to [`Locations::hear`].
     pub fn new(context: Context, paths: Paths, meet: Meet) -> Self {
         let (secrets, found, found_by) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Places { context, paths, meet, secrets, found, found_by, expiries: BTreeMap::new(), epochs: 0 }
+        Locations { context, paths, meet, secrets, found, found_by, expiries: BTreeMap::new(), epochs: 0 }
     }
 
     /// Goes to where the Tenants say that they are, and leaves where none is any more.
@@ -180,10 +180,10 @@ impl Places {
         self.expiries.get(tenant).copied()
     }
 
-    /// To whom what happens at this finding of a tenant's place is told.
+    /// To whom what happens at this finding of a tenant's location is told.
     fn teller(&self, tenant: &str, epoch: u64) -> Tell<Heard> {
         let (meet, tenant): (_, Arc<str>) = (self.meet.clone(), tenant.into());
-        Arc::new(move |told| meet(Met::Place { tenant: tenant.clone(), epoch, told }))
+        Arc::new(move |told| meet(Met::Location { tenant: tenant.clone(), epoch, told }))
     }
 
     /// To whom the answers to writes are told.
@@ -214,7 +214,7 @@ impl Places {
         }
     }
 
-    /// Takes in what is told of a Secret with kubeconfigs: the places are to be settled then.
+    /// Takes in what is told of a Secret with kubeconfigs: the locations are to be settled then.
     pub fn hear_of_secret(&mut self, secret: &str, told: Told<News<KubeconfigSecret>>) {
         let Some(known) = self.secrets.get_mut(secret) else { return };
         match told {
@@ -227,12 +227,12 @@ impl Places {
         }
     }
 
-    /// Takes in what is told of a place, and gives what has to be looked at because of it. What is told of
+    /// Takes in what is told of a location, and gives what has to be looked at because of it. What is told of
     /// where a tenant was before is passed over.
     pub fn hear(&mut self, tenant: &str, epoch: u64, told: Told<Heard>) -> Option<(Due, &Followed)> {
-        let place = self.found.get_mut(tenant)?.as_mut().ok().filter(|place| place.epoch == epoch)?;
-        let due = place.hear(told);
-        Some((due, place))
+        let location = self.found.get_mut(tenant)?.as_mut().ok().filter(|location| location.epoch == epoch)?;
+        let due = location.hear(told);
+        Some((due, location))
     }
 
     /// The place of a tenant.
@@ -242,12 +242,12 @@ impl Places {
 
     /// The place of a tenant, where it can be read and written.
     pub fn open(&self, tenant: &str) -> Option<&Followed> {
-        self.get(tenant)?.as_ref().ok().filter(|place| place.trouble().is_none())
+        self.get(tenant)?.as_ref().ok().filter(|location| location.trouble().is_none())
     }
 
     /// Those that were found.
     pub fn iter(&self) -> impl Iterator<Item = (&String, &Followed)> {
-        self.found.iter().filter_map(|(name, place)| Some((name, place.as_ref().ok()?)))
+        self.found.iter().filter_map(|(name, location)| Some((name, location.as_ref().ok()?)))
     }
 
     /// How many tenants were looked for.
@@ -255,10 +255,10 @@ impl Places {
         self.found.len()
     }
 
-    /// What is in a tenant's place, and what holds for it; `None` where it was not looked for.
+    /// What is in a tenant's location, and what holds for it; `None` where it was not looked for.
     pub fn view(&self, tenant: &Object<TenantSpec>) -> Option<(TenantSpec, View)> {
         Some(match self.get(tenant.name())? {
-            Ok(place) => place.view(tenant),
+            Ok(location) => location.view(tenant),
             Err(refusal) => (tenant.spec.clone(), View::Unreachable(refusal.why.clone())),
         })
     }
@@ -266,7 +266,7 @@ impl Places {
     /// Whether a tenant is still being read for the first time, and nothing is in the way.
     pub fn is_being_read(&self, tenant: &str) -> bool {
         match self.get(tenant) {
-            Some(Ok(place)) => place.is_being_read(),
+            Some(Ok(location)) => location.is_being_read(),
             Some(Err(refusal)) => refusal.reason == UNREAD,
             None => false,
         }

@@ -1,7 +1,7 @@
 //! The statuses of Tenants and TenantSyncs: what they should say, and whether that is to be written.
 
 use super::judge::{self, Standing};
-use super::places::Places;
+use super::locations::Locations;
 use super::targets::TargetState;
 use crate::api::*;
 use crate::engine::model::inventory::View;
@@ -81,14 +81,14 @@ pub fn of_sync(
 }
 
 /// What the status of a Tenant should be, where it says something else; `None` also while it is being read.
-pub fn of_tenant(live: &Live<Object<TenantSpec>>, places: &Places, now: &Time) -> Option<Said<TenantStatus>> {
+pub fn of_tenant(live: &Live<Object<TenantSpec>>, locations: &Locations, now: &Time) -> Option<Said<TenantStatus>> {
     let before: TenantStatus = written(live).unwrap_or_default();
     let mut verdicts = match &live.read {
         Err(why) => unreadable(why),
-        Ok(_) if places.is_being_read(&live.name) => return None,
-        Ok(tenant) => match places.get(&live.name)? {
+        Ok(_) if locations.is_being_read(&live.name) => return None,
+        Ok(tenant) => match locations.get(&live.name)? {
             Err(refusal) => bad("Stalled", refusal.reason, &refusal.why),
-            Ok(place) => match place.view(tenant) {
+            Ok(location) => match location.view(tenant) {
                 (spec, View::Read(_)) if spec.is_suspended() => {
                     let message = "it is read, and followed; nothing is written to it while it is suspended";
                     vec![Verdict::new("Ready", true, "Suspended", message)]
@@ -98,7 +98,7 @@ pub fn of_tenant(live: &Live<Object<TenantSpec>>, places: &Places, now: &Time) -
             },
         },
     };
-    verdicts.extend(places.expiry(&live.name).and_then(|expiry| expiring(expiry, now.0)));
+    verdicts.extend(locations.expiry(&live.name).and_then(|expiry| expiring(expiry, now.0)));
     let status = TenantStatus {
         observed_generation: Some(live.generation),
         conditions: conditions(&before.conditions, verdicts, live.generation, now),

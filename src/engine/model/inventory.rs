@@ -71,7 +71,7 @@ pub struct TenantView {
     pub before: Option<usize>,
 }
 
-/// The result of reading a place or a source.
+/// The result of reading a location or a source.
 #[derive(Clone, Debug)]
 pub enum View {
     /// It was read.
@@ -102,7 +102,7 @@ pub struct Sync {
 /// The fields of an object that others than we hold, and who.
 pub type Holders = BTreeMap<Field<'static>, Arc<str>>;
 
-/// Whether a place says that a connection can be used.
+/// Whether a location says that a connection can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ready {
     /// It can.
@@ -128,13 +128,13 @@ pub struct Inventory {
     pub uses: BTreeMap<String, Arc<Uses>>,
     /// What we wrote, by object: also of objects that are gone.
     pub records: BTreeMap<ObjectId, Arc<Record>>,
-    /// Who else holds a field, where the place knows (a cluster does).
+    /// Who else holds a field, where the location knows (a cluster does).
     pub holders: BTreeMap<ObjectId, Arc<Holders>>,
     /// Integrations whose definition was taken away from where they say that it is.
     pub definitions_gone: BTreeSet<String>,
-    /// Whether a connection can be used there, by its name, where the place says so; see `knows_readiness`.
+    /// Whether a connection can be used there, by its name, where the location says so; see `knows_readiness`.
     pub readiness: BTreeMap<String, Ready>,
-    /// Whether the place says of its connections whether they can be used: one of which it says nothing cannot yet.
+    /// Whether the location says of its connections whether they can be used: one of which it says nothing cannot yet.
     pub knows_readiness: bool,
     /// Objects that were named but cannot be used (invalid, or there twice), and why.
     pub invalid: BTreeMap<ObjectId, String>,
@@ -204,7 +204,7 @@ impl Inventory {
         known.unwrap_or_default().iter().chain(others.into_iter().flatten())
     }
 
-    /// Whether a connection works, as far as that is known: its definition is complete, and the place does not say that
+    /// Whether a connection works, as far as that is known: its definition is complete, and the location does not say that
     /// it cannot be used.
     pub fn is_usable(&self, connection: &Object<ConnectionSpec>) -> bool {
         !self.is_unready(connection.name()) && missing_inputs(&connection.spec, self).is_empty()
@@ -217,7 +217,7 @@ impl Inventory {
         was && missing_inputs(&connection.spec, self).is_empty()
     }
 
-    /// Whether the place says that a connection cannot be used, or does not say yet that it can.
+    /// Whether the location says that a connection cannot be used, or does not say yet that it can.
     pub fn is_unready(&self, connection: &str) -> bool {
         self.knows_readiness && self.readiness.get(connection) != Some(&Ready::Yes)
     }

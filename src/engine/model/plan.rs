@@ -167,7 +167,7 @@ pub struct Action {
     /// The overrides that give changed fields their values. In no digest: the values are.
     #[serde(skip)]
     pub overrides: Vec<OverrideOf>,
-    /// What a place needs to carry it out.
+    /// What a location needs to carry it out.
     #[serde(skip)]
     pub change: Change,
 }
@@ -185,7 +185,7 @@ pub struct OverrideOf {
     pub reason: String,
 }
 
-/// What a place needs to carry out an action.
+/// What a location needs to carry out an action.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// Which object.
@@ -210,7 +210,7 @@ pub struct Change {
 pub struct DefinitionFrom {
     /// The tenant.
     pub tenant: String,
-    /// Whether from its source rather than its place.
+    /// Whether from its source rather than its location.
     pub source: bool,
     /// The integration's name.
     pub integration: String,
@@ -361,7 +361,7 @@ pub enum Note {
         path: Vec<String>,
         /// Whether it is left so.
         left: bool,
-        /// Who changed it, where the place knows.
+        /// Who changed it, where the location knows.
         #[serde(skip_serializing_if = "Option::is_none")]
         by: Option<String>,
         /// Its value there; absent: it has none.

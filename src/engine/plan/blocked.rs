@@ -127,7 +127,7 @@ impl Draft<'_> {
         })
     }
 
-    /// Whether a connection of a place that knows readiness is to be given other inputs than it is ready with: whether
+    /// Whether a connection of a location that knows readiness is to be given other inputs than it is ready with: whether
     /// it works with them is known once it has them.
     fn changes_what_it_needs(&self, then: &Object<ConnectionSpec>) -> bool {
         let live = self.input.live;

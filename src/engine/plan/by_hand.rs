@@ -78,7 +78,7 @@ fn asks_to_sign_in(action: &Action) -> bool {
     })
 }
 
-/// Whether a connection takes the place of one whose credentials serve it as they are: a place that answers for
+/// Whether a connection takes the place of one whose credentials serve it as they are: a location that answers for
 /// older keys answers with it, and nobody signs in again.
 fn takes_over(newer: &ConnectionSpec, live: &Inventory) -> bool {
     let secrets = |spec: &ConnectionSpec| {

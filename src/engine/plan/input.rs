@@ -2,7 +2,7 @@
 
 use super::let_go::LetGo;
 use super::reading::Reading;
-use crate::api::{ConnectionMode, Kind, Place, TenantSpec, TenantSyncSpec};
+use crate::api::{ConnectionMode, Kind, LocationSpec, TenantSpec, TenantSyncSpec};
 use crate::engine::check;
 use crate::engine::diff::{Declaration, Standing};
 use crate::engine::model::inventory::{Inventory, Misnamed, Sync, TenantView, View, World};
@@ -171,7 +171,7 @@ pub fn writes_connections(spec: &TenantSyncSpec) -> bool {
 }
 
 /// The tenant as it is. A file of its source that cannot be read could hold anything, as one of its
-/// place could; a document of either that is invalid holds back what it names.
+/// location could; a document of either that is invalid holds back what it names.
 pub(super) fn with_what_the_source_cannot_say(input: &Input<'_>) -> Arc<Inventory> {
     let mut after = input.live.clone();
     match &input.view.source {
@@ -189,26 +189,26 @@ pub(super) fn with_what_the_source_cannot_say(input: &Input<'_>) -> Arc<Inventor
 
 /// The Tenants whose policy must allow an action: of a tenant in a cluster its own Tenant has a say too.
 pub(super) fn whose_policy(tenant: &str, spec: &TenantSpec) -> String {
-    match spec.place {
-        Some(Place::Kubernetes(_)) => {
+    match spec.location {
+        Some(LocationSpec::Kubernetes(_)) => {
             format!("Tenant {tenant}, in the hub and in its own namespace (the stricter holds)")
         }
-        Some(Place::Directory(_)) | None => format!("Tenant {tenant}"),
+        Some(LocationSpec::Directory(_)) | None => format!("Tenant {tenant}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::KubernetesPlace;
+    use crate::api::KubernetesLocation;
 
     /// "Of two policies the stricter holds": so both must allow what the stricter forbids.
     #[test]
     fn of_a_tenant_in_a_cluster_two_policies_are_named() {
-        let place = |place| TenantSpec { place, ..TenantSpec::default() };
-        assert_eq!(whose_policy("eu", &place(None)), "Tenant eu");
-        let cluster = Place::Kubernetes(KubernetesPlace { namespace: "eu".to_string(), kubeconfig: None });
+        let location = |location| TenantSpec { location, ..TenantSpec::default() };
+        assert_eq!(whose_policy("eu", &location(None)), "Tenant eu");
+        let cluster = LocationSpec::Kubernetes(KubernetesLocation { namespace: "eu".to_string(), kubeconfig: None });
         let both = "Tenant eu, in the hub and in its own namespace (the stricter holds)";
-        assert_eq!(whose_policy("eu", &place(Some(cluster))), both);
+        assert_eq!(whose_policy("eu", &location(Some(cluster))), both);
     }
 }

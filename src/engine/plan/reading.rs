@@ -23,7 +23,7 @@ impl Reading {
         Reading { broken: true, ..Reading::default() }
     }
 
-    /// Of a place or a source.
+    /// Of a location or a source.
     pub fn of(view: &View) -> Self {
         match view.inventory() {
             None => Reading::broken(),

@@ -566,7 +566,7 @@ fn between_production_and_tests(
 ) -> Option<String> {
     let of = |spec| [inputs_of(spec), with_test(spec)];
     let had = of(before).map(|inputs| (keys_of(&inputs).into_keys().collect::<BTreeSet<_>>(), inputs));
-    of(then).iter().zip(["", "in tests "]).find_map(|(inputs, place)| {
+    of(then).iter().zip(["", "in tests "]).find_map(|(inputs, location)| {
         let hosts = goes_to(types, inputs, &then.component);
         keys_of(inputs).into_iter().find_map(|(key, name)| {
             let with_it = || had.iter().filter(|(keys, _)| keys.contains(&key)).map(|(_, inputs)| inputs);
@@ -577,7 +577,7 @@ fn between_production_and_tests(
             let known = with_it().flat_map(|inputs| goes_to(types, inputs, &before.component)).collect();
             let new = new_hosts(&hosts, &known);
             let (known, is_new) = (listed(known.iter()), !new.is_empty());
-            is_new.then(|| format!("{place}{name}, which goes to {known}, goes to {}", listed(new)))
+            is_new.then(|| format!("{location}{name}, which goes to {known}, goes to {}", listed(new)))
         })
     })
 }

@@ -438,8 +438,8 @@ fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &Input<'_>) ->
     let mut names: Vec<String> = objects.iter().take(NAMED).map(ToString::to_string).collect();
     let more = objects.len().saturating_sub(NAMED);
     names.extend((more > 0).then(|| format!("{more} more")));
-    // Without a place it is the namespace of its Tenant.
-    let is_in_cluster = !matches!(input.view.spec.place, Some(Place::Directory(_)));
+    // Without a location it is the namespace of its Tenant.
+    let is_in_cluster = !matches!(input.view.spec.location, Some(LocationSpec::Directory(_)));
     let record = match is_in_cluster {
         true => "away their annotation stablekey.dev/wrote",
         false => "their lines out of stablekey.lock",

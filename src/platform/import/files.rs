@@ -1,7 +1,7 @@
 //! An import as files of a directory tenant.
 
 use super::Import;
-use crate::api::{DirectoryPlace, Kind, Object, Place, Resource, TenantSpec};
+use crate::api::{DirectoryLocation, Kind, Object, LocationSpec, Resource, TenantSpec};
 use crate::manifest::{WriteError, to_yaml};
 
 /// A file to write.
@@ -44,11 +44,11 @@ pub fn files(import: &Import) -> Result<Vec<ImportedFile>, WriteError> {
     Ok(files)
 }
 
-/// `tenants.yaml` with one more tenant, whose place is the folder at this path: what was there
+/// `tenants.yaml` with one more tenant, whose location is the folder at this path: what was there
 /// stays byte for byte, and ends in the new document.
 pub fn tenant_document(existing: &str, name: &str, path: &str) -> Result<String, WriteError> {
-    let place = Place::Directory(DirectoryPlace { path: path.to_string() });
-    let spec = TenantSpec { place: Some(place), ..TenantSpec::default() };
+    let location = LocationSpec::Directory(DirectoryLocation { path: path.to_string() });
+    let spec = TenantSpec { location: Some(location), ..TenantSpec::default() };
     let document = to_yaml(&Resource::Tenant(Object::new(name, spec)))?;
     if existing.trim_start_matches('\u{feff}').trim().is_empty() {
         return Ok(format!("{existing}{document}"));

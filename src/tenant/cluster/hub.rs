@@ -15,7 +15,7 @@ use crate::kubernetes::object::{Live, Reading};
 use crate::kubernetes::paths::{Paths, segment};
 use crate::kubernetes::role::{approver_role, hub_role};
 use crate::kubernetes::{kinds, list};
-use crate::tenant::location::PlaceError;
+use crate::tenant::location::LocationError;
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -135,22 +135,22 @@ impl HubClient {
     }
 
     /// Reads the Tenants and TenantSyncs.
-    pub fn read(&self) -> Result<HubContents, PlaceError> {
+    pub fn read(&self) -> Result<HubContents, LocationError> {
         match self.server.wait(self.lists()) {
             // A list of a namespace that is not there is empty.
             Ok(contents) if contents.tenants.is_empty() && contents.syncs.is_empty() => {
                 self.checked()?;
                 Ok(contents)
             }
-            Err(PlaceError::Forbidden { what, why, .. }) => {
+            Err(LocationError::Forbidden { what, why, .. }) => {
                 self.checked()?;
-                Err(PlaceError::Forbidden { what, why, role: hub_role(self.namespace()) })
+                Err(LocationError::Forbidden { what, why, role: hub_role(self.namespace()) })
             }
             other => other,
         }
     }
 
-    async fn lists(&self) -> Result<HubContents, PlaceError> {
+    async fn lists(&self) -> Result<HubContents, LocationError> {
         let (tenants, syncs) = (
             kinds::objects::<TenantSpec>(&self.paths, Kind::Tenant, Reading::WithStatus),
             kinds::objects::<TenantSyncSpec>(&self.paths, Kind::TenantSync, Reading::WithStatus),
@@ -166,9 +166,9 @@ impl HubClient {
     }
 
     /// An error where the namespace itself is not there.
-    fn checked(&self) -> Result<(), PlaceError> {
+    fn checked(&self) -> Result<(), LocationError> {
         match self.server.wait(absence(&self.server, &self.paths)) {
-            Some(why) => Err(PlaceError::Failed { what: self.server.name().to_string(), why }),
+            Some(why) => Err(LocationError::Failed { what: self.server.name().to_string(), why }),
             None => Ok(()),
         }
     }
@@ -207,22 +207,22 @@ impl HubClient {
     }
 
     /// The bytes of a plan that waits; `None` where there is no such ConfigMap, or none in it.
-    pub fn waiting_plan(&self, config_map_name: &str) -> Result<Option<Vec<u8>>, PlaceError> {
+    pub fn waiting_plan(&self, config_map_name: &str) -> Result<Option<Vec<u8>>, LocationError> {
         // It stands in a path: a status that names something else names nothing.
         if !names::is_object_name(config_map_name) {
             return Ok(None);
         }
         let map = self.server.wait(config_map(&self.server, &self.paths, config_map_name));
         match map {
-            Err(PlaceError::Forbidden { what, why, .. }) => {
-                Err(PlaceError::Forbidden { what, why, role: hub_role(self.namespace()) })
+            Err(LocationError::Forbidden { what, why, .. }) => {
+                Err(LocationError::Forbidden { what, why, role: hub_role(self.namespace()) })
             }
             map => Ok(map?.and_then(|map| map.plan().map(<[u8]>::to_vec))),
         }
     }
 
     /// A sync as it is now; `None` where there is none.
-    pub fn sync(&self, name: &str) -> Result<Option<HubSync>, PlaceError> {
+    pub fn sync(&self, name: &str) -> Result<Option<HubSync>, LocationError> {
         let ask = Ask::get(self.paths.object(&ObjectId::new(Kind::TenantSync, name)));
         match self.server.wait(self.server.ask(&ask)) {
             Ok(bytes) => Ok(object::read_whole(&String::from_utf8_lossy(&bytes)).map(HubSync::of)),

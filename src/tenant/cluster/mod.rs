@@ -1,11 +1,11 @@
-//! Tenants whose place is a namespace of a Kubernetes cluster.
+//! Tenants whose location is a namespace of a Kubernetes cluster.
 
 pub mod body;
 pub mod hub;
 pub mod read;
 mod session;
 
-use super::location::{Place, PlaceError, Session, Snapshot};
+use super::location::{Location, LocationError, Session, Snapshot};
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Change};
@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A namespace.
-pub struct ClusterPlace {
+pub struct ClusterLocation {
     tenant: String,
     server: Server,
     paths: Paths,
@@ -41,16 +41,16 @@ struct Read {
     versions: Arc<BTreeMap<ObjectId, Version>>,
 }
 
-impl std::fmt::Debug for ClusterPlace {
+impl std::fmt::Debug for ClusterLocation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ClusterPlace({} of {})", self.paths.namespace(), self.server.name())
+        write!(f, "ClusterLocation({} of {})", self.paths.namespace(), self.server.name())
     }
 }
 
-impl ClusterPlace {
+impl ClusterLocation {
     /// The place of `tenant` in a namespace of a server.
     pub fn new(tenant: &str, server: Server, namespace: &str) -> Self {
-        ClusterPlace {
+        ClusterLocation {
             tenant: tenant.to_string(),
             server,
             paths: Paths::of(namespace),
@@ -60,7 +60,7 @@ impl ClusterPlace {
         }
     }
 
-    /// A place of which this is known already, so that it need not be read; what is written is told to
+    /// A location of which this is known already, so that it need not be read; what is written is told to
     /// `listener`, as a watch would tell it.
     pub fn knowing(
         mut self,
@@ -73,7 +73,7 @@ impl ClusterPlace {
         self
     }
 
-    fn contents(&self) -> Result<Contents, PlaceError> {
+    fn contents(&self) -> Result<Contents, LocationError> {
         let contents = self.server.wait(read::contents(&self.server, &self.paths))?;
         let read = Read { inventory: contents.inventory.clone(), versions: contents.versions.clone() };
         *self.last_read() = Some(read);
@@ -81,9 +81,9 @@ impl ClusterPlace {
     }
 
     /// An error where the namespace itself is not there.
-    fn checked(&self) -> Result<(), PlaceError> {
+    fn checked(&self) -> Result<(), LocationError> {
         match self.server.wait(read::absence(&self.server, &self.paths)) {
-            Some(why) => Err(PlaceError::Failed { what: self.server.name().to_string(), why }),
+            Some(why) => Err(LocationError::Failed { what: self.server.name().to_string(), why }),
             None => Ok(()),
         }
     }
@@ -93,7 +93,7 @@ impl ClusterPlace {
     }
 
     /// What was read last, or now.
-    fn known(&self) -> Result<Read, PlaceError> {
+    fn known(&self) -> Result<Read, LocationError> {
         let last = self.last_read().clone();
         last.map_or_else(
             || self.contents().map(|Contents { inventory, versions, .. }| Read { inventory, versions }),
@@ -102,8 +102,8 @@ impl ClusterPlace {
     }
 }
 
-impl Place for ClusterPlace {
-    fn snapshot(&self) -> Result<Snapshot, PlaceError> {
+impl Location for ClusterLocation {
+    fn snapshot(&self) -> Result<Snapshot, LocationError> {
         let contents = match self.contents() {
             // A list of a namespace that is not there is empty.
             Ok(contents) if contents.inventory.is_empty() && contents.own.is_empty() => {
@@ -111,7 +111,7 @@ impl Place for ClusterPlace {
                 contents
             }
             // Nobody has a right in a namespace that is not there.
-            Err(forbidden @ PlaceError::Forbidden { .. }) => {
+            Err(forbidden @ LocationError::Forbidden { .. }) => {
                 self.checked()?;
                 return Err(forbidden);
             }
@@ -120,7 +120,7 @@ impl Place for ClusterPlace {
         Ok(Snapshot { inventory: contents.inventory, own: contents.own, ..Snapshot::default() })
     }
 
-    fn definition(&self, integration: &str) -> Result<Vec<u8>, PlaceError> {
+    fn definition(&self, integration: &str) -> Result<Vec<u8>, LocationError> {
         self.server.wait(read::definition(&self.server, &self.paths, integration))
     }
 
@@ -128,10 +128,10 @@ impl Place for ClusterPlace {
         crate::kubernetes::config_maps::LARGEST
     }
 
-    fn begin<'a>(&'a self, _: &[&Change]) -> Result<Box<dyn Session + 'a>, PlaceError> {
+    fn begin<'a>(&'a self, _: &[&Change]) -> Result<Box<dyn Session + 'a>, LocationError> {
         // Other processes are held off by uid and resourceVersion, object by object.
         if self.taken.swap(true, Ordering::SeqCst) {
-            return Err(PlaceError::Busy { who: self.tenant.clone() });
+            return Err(LocationError::Busy { who: self.tenant.clone() });
         }
         let session = self.known().map(|read| ClusterSession::of(self, read));
         if session.is_err() {
@@ -140,7 +140,7 @@ impl Place for ClusterPlace {
         Ok(Box::new(session?))
     }
 
-    fn dry_run(&self, actions: &[&Action]) -> Result<Vec<(ObjectId, PlaceError)>, PlaceError> {
+    fn dry_run(&self, actions: &[&Action]) -> Result<Vec<(ObjectId, LocationError)>, LocationError> {
         session::dry_run(self, &self.known()?, actions)
     }
 }

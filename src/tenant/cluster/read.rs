@@ -16,7 +16,7 @@ use crate::kubernetes::object;
 use crate::kubernetes::object::{Live, Reading};
 use crate::kubernetes::paths::{ALL_NAMESPACES, Paths};
 use crate::platform::definition;
-use crate::tenant::location::PlaceError;
+use crate::tenant::location::LocationError;
 use http::StatusCode;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 pub const MOST_BYTES: usize = 1024 * 1024 * 1024;
 
 /// Reads everything.
-pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, PlaceError> {
+pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, LocationError> {
     let items = |kind| items(paths, kind, Reading::Spec);
     let (tenants, components, connections, credentials, integrations, defined) = (
         objects::<TenantSpec>(paths, Kind::Tenant, Reading::Spec),
@@ -115,7 +115,7 @@ fn names(list: &[u8]) -> Vec<String> {
 }
 
 /// One object as it is now.
-pub async fn object(server: &Server, paths: &Paths, id: &ObjectId) -> Result<Option<Live<Item>>, PlaceError> {
+pub async fn object(server: &Server, paths: &Paths, id: &ObjectId) -> Result<Option<Live<Item>>, LocationError> {
     let bytes = match server.ask(&Ask::get(paths.object(id))).await {
         Ok(bytes) => bytes,
         Err(trouble) if is_absent(&trouble) => return Ok(None),
@@ -136,9 +136,9 @@ pub async fn object(server: &Server, paths: &Paths, id: &ObjectId) -> Result<Opt
 }
 
 /// The bytes of an integration's definition.
-pub async fn definition(server: &Server, paths: &Paths, integration: &str) -> Result<Vec<u8>, PlaceError> {
+pub async fn definition(server: &Server, paths: &Paths, integration: &str) -> Result<Vec<u8>, LocationError> {
     let id = ObjectId::new(Kind::Integration, integration);
-    let nothing = |why: &str| PlaceError::Refused { object: id.clone(), why: why.to_string() };
+    let nothing = |why: &str| LocationError::Refused { object: id.clone(), why: why.to_string() };
     let live = object(server, paths, &id).await?.ok_or_else(|| nothing("it is not there"))?;
     let Ok(Item::Integration(object, _)) = live.read else { return Err(nothing("it cannot be read")) };
     let Some(Definition::ConfigMap(reference)) = &object.spec.definition else {
@@ -150,7 +150,7 @@ pub async fn definition(server: &Server, paths: &Paths, integration: &str) -> Re
 }
 
 /// A ConfigMap as it is now.
-pub async fn config_map(server: &Server, paths: &Paths, name: &str) -> Result<Option<ConfigMap>, PlaceError> {
+pub async fn config_map(server: &Server, paths: &Paths, name: &str) -> Result<Option<ConfigMap>, LocationError> {
     match server.ask(&Ask::get(paths.config_map(name))).await {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
         Err(trouble) if is_absent(&trouble) => Ok(None),

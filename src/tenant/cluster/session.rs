@@ -3,7 +3,7 @@
 
 use super::body;
 use super::read;
-use super::{ClusterPlace, Read};
+use super::{ClusterLocation, Read};
 use crate::api::Kind;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, Change, DefinitionFrom, FieldChange};
@@ -14,7 +14,7 @@ use crate::kubernetes::error::{Doing, explained};
 use crate::kubernetes::managed_fields::Entries;
 use crate::kubernetes::object;
 use crate::kubernetes::object::{Live, Reading, Version};
-use crate::tenant::location::{PlaceError, Session};
+use crate::tenant::location::{LocationError, Session};
 use futures_util::stream::{self, StreamExt as _};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -30,37 +30,37 @@ const AGAIN: usize = 3;
 
 /// A namespace, taken for writing.
 pub struct ClusterSession<'a> {
-    place: &'a ClusterPlace,
+    location: &'a ClusterLocation,
     read: Read,
 }
 
 impl<'a> ClusterSession<'a> {
-    /// Of a place of which this is known.
-    pub fn of(place: &'a ClusterPlace, read: Read) -> Self {
-        ClusterSession { place, read }
+    /// Of a location of which this is known.
+    pub fn of(location: &'a ClusterLocation, read: Read) -> Self {
+        ClusterSession { location, read }
     }
 }
 
 impl Drop for ClusterSession<'_> {
     fn drop(&mut self) {
         // What was read is old by now.
-        *self.place.last_read() = None;
-        self.place.taken.store(false, Ordering::SeqCst);
+        *self.location.last_read() = None;
+        self.location.taken.store(false, Ordering::SeqCst);
     }
 }
 
 impl Session for ClusterSession<'_> {
-    fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), PlaceError> {
-        let writer = Writer::new(self.place, &self.read);
-        self.place.server.wait(writer.write(action, definition))
+    fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), LocationError> {
+        let writer = Writer::new(self.location, &self.read);
+        self.location.server.wait(writer.write(action, definition))
     }
 
     fn apply_all(
         &mut self,
         actions: &[&Action],
-        bytes: &(dyn Fn(&DefinitionFrom) -> Result<Vec<u8>, PlaceError> + Sync),
+        bytes: &(dyn Fn(&DefinitionFrom) -> Result<Vec<u8>, LocationError> + Sync),
         stop: &dyn Fn() -> bool,
-        done: &mut dyn FnMut(usize, Result<(), PlaceError>),
+        done: &mut dyn FnMut(usize, Result<(), LocationError>),
     ) {
         let brings = |position: &usize| actions.get(*position).is_some_and(|action| action.change.definition.is_some());
         let (bringing, others): (Vec<usize>, Vec<usize>) = (0..actions.len()).partition(brings);
@@ -80,13 +80,13 @@ impl Session for ClusterSession<'_> {
         }
     }
 
-    fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, PlaceError> {
-        let place = self.place;
-        let live = place.server.wait(read::object(&place.server, &place.paths, id))?;
+    fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, LocationError> {
+        let location = self.location;
+        let live = location.server.wait(read::object(&location.server, &location.paths, id))?;
         Ok(live.and_then(|live| live.read.ok()))
     }
 
-    fn settle(&mut self) -> Result<(), PlaceError> {
+    fn settle(&mut self) -> Result<(), LocationError> {
         // Each object was written with its record.
         Ok(())
     }
@@ -99,10 +99,10 @@ impl ClusterSession<'_> {
         actions: &[&Action],
         positions: impl Iterator<Item = (usize, Option<Vec<u8>>)>,
         stop: &dyn Fn() -> bool,
-        done: &mut dyn FnMut(usize, Result<(), PlaceError>),
+        done: &mut dyn FnMut(usize, Result<(), LocationError>),
     ) {
-        let writer = &Writer::new(self.place, &self.read);
-        let server = &self.place.server;
+        let writer = &Writer::new(self.location, &self.read);
+        let server = &self.location.server;
         let taken = stream::iter(positions).then(|one| async move { (server.turn().await, one) });
         let begun = taken.take_while(|_| ready(!stop())).map(|(turn, (position, definition))| async move {
             let action = actions.get(position)?;
@@ -119,15 +119,15 @@ impl ClusterSession<'_> {
 
 /// What the server would say to each action; only those that it would refuse.
 pub fn dry_run(
-    place: &ClusterPlace,
+    location: &ClusterLocation,
     read: &Read,
     actions: &[&Action],
-) -> Result<Vec<(ObjectId, PlaceError)>, PlaceError> {
-    let writer = &Writer::new(place, read);
+) -> Result<Vec<(ObjectId, LocationError)>, LocationError> {
+    let writer = &Writer::new(location, read);
     let asked = stream::iter(actions.iter().enumerate().map(|(position, action)| async move {
         let ask = writer.request(action, &action.change, writer.version(&action.change)).map(Ask::dry_run);
         let result = match ask {
-            Ok(ask) => place
+            Ok(ask) => location
                 .server
                 .ask(&ask)
                 .await
@@ -136,18 +136,18 @@ pub fn dry_run(
                     Trouble::NoAnswer(why) => Trouble::NotAsked(why),
                     other => other,
                 })
-                .map_err(|trouble| explained(trouble, &place.server, &place.paths, &doing(action)).into()),
+                .map_err(|trouble| explained(trouble, &location.server, &location.paths, &doing(action)).into()),
             Err(error) => Err(error),
         };
         (position, action.change.object.clone(), result)
     }));
-    let answers: Vec<_> = place.server.wait(asked.buffer_unordered(IN_FLIGHT).collect());
+    let answers: Vec<_> = location.server.wait(asked.buffer_unordered(IN_FLIGHT).collect());
     let mut refused = Vec::new();
     for (position, id, result) in answers {
         match result {
             Ok(_) => {}
             // A server that cannot be asked says nothing of any object.
-            Err(error @ PlaceError::Failed { .. }) => return Err(error),
+            Err(error @ LocationError::Failed { .. }) => return Err(error),
             Err(error) => refused.push((position, id, error)),
         }
     }
@@ -162,21 +162,21 @@ fn doing(action: &Action) -> Doing<'_> {
 
 /// Carries out single changes.
 struct Writer<'a> {
-    place: &'a ClusterPlace,
+    location: &'a ClusterLocation,
     read: &'a Read,
     entries: Entries,
 }
 
 impl<'a> Writer<'a> {
-    fn new(place: &'a ClusterPlace, read: &'a Read) -> Self {
-        Writer { place, read, entries: Entries::default() }
+    fn new(location: &'a ClusterLocation, read: &'a Read) -> Self {
+        Writer { location, read, entries: Entries::default() }
     }
 
     fn version(&self, change: &Change) -> Option<&Version> {
         self.read.versions.get(&change.object)
     }
 
-    async fn write(&self, action: &Action, definition: Option<&[u8]>) -> Result<(), PlaceError> {
+    async fn write(&self, action: &Action, definition: Option<&[u8]>) -> Result<(), LocationError> {
         let change = &action.change;
         self.is_as_planned(change)?;
         if let (Some(from), Some(bytes)) = (&change.definition, definition) {
@@ -185,7 +185,7 @@ impl<'a> Writer<'a> {
         let mut version = self.version(change).cloned();
         for _ in 0..AGAIN {
             let ask = self.request(action, change, version.as_ref())?;
-            let trouble = match self.place.server.ask(&ask).await {
+            let trouble = match self.location.server.ask(&ask).await {
                 Ok(answer) => {
                     self.tell_answer(action, &answer);
                     return Ok(());
@@ -202,10 +202,10 @@ impl<'a> Writer<'a> {
                 continue;
             }
             if !is_race(&trouble) {
-                return Err(explained(trouble, &self.place.server, &self.place.paths, &doing(action)).into());
+                return Err(explained(trouble, &self.location.server, &self.location.paths, &doing(action)).into());
             }
             // Somebody was faster: another apply with the same, an operator with a status, or another hand.
-            let now = read::object(&self.place.server, &self.place.paths, &change.object).await?;
+            let now = read::object(&self.location.server, &self.location.paths, &change.object).await?;
             match now {
                 now if self.is_done(change, now.as_ref()) => {
                     now.into_iter().for_each(|now| self.tell(change.object.kind, now));
@@ -215,7 +215,7 @@ impl<'a> Writer<'a> {
                 _ => break,
             }
         }
-        Err(PlaceError::Changed { object: change.object.clone() })
+        Err(LocationError::Changed { object: change.object.clone() })
     }
 
     /// Takes away a map of which the last goes, and gives the object as it is then; `None` where none does.
@@ -224,13 +224,13 @@ impl<'a> Writer<'a> {
         change: &Change,
         fields: &[FieldChange],
         version: Option<&Version>,
-    ) -> Result<Option<Version>, PlaceError> {
+    ) -> Result<Option<Version>, LocationError> {
         let (Some(after), Some(version)) = (&change.after, version) else { return Ok(None) };
         let Some(patch) = body::of_emptied(after, fields, version) else { return Ok(None) };
-        let ask = Ask::merge(self.place.paths.object(&change.object), body::to_bytes(&patch));
+        let ask = Ask::merge(self.location.paths.object(&change.object), body::to_bytes(&patch));
         let doing = Doing { verb: "patch", resource: change.object.kind.plural(), object: Some(&change.object) };
-        let answer = self.place.server.ask(&ask).await;
-        let answer = answer.map_err(|trouble| explained(trouble, &self.place.server, &self.place.paths, &doing))?;
+        let answer = self.location.server.ask(&ask).await;
+        let answer = answer.map_err(|trouble| explained(trouble, &self.location.server, &self.location.paths, &doing))?;
         let text = String::from_utf8_lossy(&answer);
         let live = object::item(change.object.kind, &text, &self.entries, Reading::Spec);
         Ok(live.map(|live| live.version))
@@ -239,7 +239,7 @@ impl<'a> Writer<'a> {
     /// Tells of the object as the server says it is now.
     fn tell_answer(&self, action: &Action, answer: &[u8]) {
         let kind = action.change.object.kind;
-        if self.place.listener.is_some() && action.action != ActionKind::Delete {
+        if self.location.listener.is_some() && action.action != ActionKind::Delete {
             let text = String::from_utf8_lossy(answer);
             let live = object::item(kind, &text, &self.entries, Reading::Spec);
             live.into_iter().for_each(|live| self.tell(kind, live));
@@ -247,18 +247,18 @@ impl<'a> Writer<'a> {
     }
 
     fn tell(&self, kind: Kind, live: Live<Item>) {
-        if let Some(listener) = &self.place.listener {
+        if let Some(listener) = &self.location.listener {
             listener(Heard::Items(kind, Box::new(News::Set(live))));
         }
     }
 
     /// Nothing is written over what the plan did not see.
-    fn is_as_planned(&self, change: &Change) -> Result<(), PlaceError> {
+    fn is_as_planned(&self, change: &Change) -> Result<(), LocationError> {
         let read = self.read.inventory.get(&change.object);
         if self.read.inventory.invalid.contains_key(&change.object)
             || !Item::same(read.as_ref(), change.before.as_ref())
         {
-            return Err(PlaceError::Changed { object: change.object.clone() });
+            return Err(LocationError::Changed { object: change.object.clone() });
         }
         Ok(())
     }
@@ -278,9 +278,9 @@ impl<'a> Writer<'a> {
             && Item::same(now.read.as_ref().ok(), change.before.as_ref())
     }
 
-    fn request(&self, action: &Action, change: &Change, version: Option<&Version>) -> Result<Ask, PlaceError> {
-        let path = self.place.paths.object(&change.object);
-        let changed = || PlaceError::Changed { object: change.object.clone() };
+    fn request(&self, action: &Action, change: &Change, version: Option<&Version>) -> Result<Ask, LocationError> {
+        let path = self.location.paths.object(&change.object);
+        let changed = || LocationError::Changed { object: change.object.clone() };
         let record = change.record.as_deref();
         let named = change.definition.as_ref().map(|from| name_of(change, from));
         let body = match (action.action, &change.after, version) {
@@ -298,36 +298,36 @@ impl<'a> Writer<'a> {
         let bytes = body::to_bytes(&body.unwrap_or(Value::Null));
         if bytes.len() > LARGEST_BODY {
             let why = format!("it is {} bytes, and a cluster takes at most {LARGEST_BODY}", bytes.len());
-            return Err(PlaceError::TooLarge { object: change.object.clone(), why });
+            return Err(LocationError::TooLarge { object: change.object.clone(), why });
         }
         Ok(Ask::apply(path, bytes))
     }
 
     /// The definition stands before anything refers to it.
-    async fn put_definition(&self, change: &Change, from: &DefinitionFrom, bytes: &[u8]) -> Result<(), PlaceError> {
-        let place = self.place;
+    async fn put_definition(&self, change: &Change, from: &DefinitionFrom, bytes: &[u8]) -> Result<(), LocationError> {
+        let location = self.location;
         let name = name_of(change, from);
         let body = body::to_bytes(&config_maps::of_new_definition(&name, bytes));
         for _ in 0..AGAIN {
-            match place.server.ask(&Ask::apply(place.paths.config_map(&name), body.clone())).await {
+            match location.server.ask(&Ask::apply(location.paths.config_map(&name), body.clone())).await {
                 Ok(_) => return Ok(()),
                 Err(trouble) if trouble.code() == Some(StatusCode::CONFLICT) => {}
                 Err(trouble) => {
                     let doing = Doing { verb: "create", resource: "configmaps", object: Some(&change.object) };
-                    return Err(explained(trouble, &place.server, &place.paths, &doing).into());
+                    return Err(explained(trouble, &location.server, &location.paths, &doing).into());
                 }
             }
             // It is named by what it holds: one that is there should be the same.
-            match read::config_map(&place.server, &place.paths, &name).await? {
+            match read::config_map(&location.server, &location.paths, &name).await? {
                 Some(there) if there.definition() == Some(bytes) => return Ok(()),
                 Some(_) => {
                     let why = format!("ConfigMap {name} is there and holds something else: take it away");
-                    return Err(PlaceError::Refused { object: change.object.clone(), why });
+                    return Err(LocationError::Refused { object: change.object.clone(), why });
                 }
                 None => {}
             }
         }
-        Err(PlaceError::Changed { object: change.object.clone() })
+        Err(LocationError::Changed { object: change.object.clone() })
     }
 }
 

@@ -16,7 +16,7 @@ use crate::manifest::kustomization::{
 use crate::manifest::{self, limits};
 use crate::tenant::directory::disk;
 use crate::tenant::directory::read::beside;
-use crate::tenant::location::{PlaceError, Snapshot};
+use crate::tenant::location::{LocationError, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -93,7 +93,7 @@ impl Kustomization {
 
 impl DirectorySession<'_> {
     /// Has the kustomization say what these actions will bring and take away.
-    pub(super) fn kustomize(&mut self, actions: &[&Action], bytes: Bytes<'_>) -> Result<(), PlaceError> {
+    pub(super) fn kustomize(&mut self, actions: &[&Action], bytes: Bytes<'_>) -> Result<(), LocationError> {
         let Some(kustomization) = &self.kustomization else { return Ok(()) };
         let mut expected = kustomization.expected.clone();
         for action in actions {
@@ -110,7 +110,7 @@ impl DirectorySession<'_> {
             kustomization.expected = expected;
         }
         let goes = |file: &Path| !file.exists() || holds_only(file, &deleted);
-        let wanted = kustomization.wanted(&self.place.folder, &kustomization.expected, &goes);
+        let wanted = kustomization.wanted(&self.location.folder, &kustomization.expected, &goes);
         let kept = self.keep_kustomization(&wanted);
         if let Some(kustomization) = &mut self.kustomization {
             kustomization.is_asked = true;
@@ -122,16 +122,16 @@ impl DirectorySession<'_> {
     /// What an action will leave where it stands; one that will fail leaves what there is.
     fn expect(&self, action: &Action, bytes: Bytes<'_>, expected: &mut Standing) {
         let id = &action.change.object;
-        let brings = |folder: &Path| -> Result<Option<PathBuf>, PlaceError> {
+        let brings = |folder: &Path| -> Result<Option<PathBuf>, LocationError> {
             let Some(bytes) = bytes(action)?.filter(|_| id.kind == Kind::Integration) else { return Ok(None) };
-            let free = self.side_files.free(folder, &id.name, &bytes).map_err(self.place.failed(folder))?;
+            let free = self.side_files.free(folder, &id.name, &bytes).map_err(self.location.failed(folder))?;
             Ok(Some(free.0))
         };
         match action.action {
             ActionKind::Adopt => {}
             ActionKind::Delete => drop(expected.remove(id)),
             ActionKind::Create => {
-                let folder = self.place.folder.join(id.kind.plural());
+                let folder = self.location.folder.join(id.kind.plural());
                 let manifest = folder.join(format!("{}.yaml", id.name));
                 if let Ok(definition) = brings(&folder) {
                     expected.insert(id.clone(), Stands { manifest, definition });
@@ -151,13 +151,13 @@ impl DirectorySession<'_> {
     }
 
     /// Has the kustomization say what is there.
-    pub(super) fn settle_kustomization(&mut self) -> Result<(), PlaceError> {
+    pub(super) fn settle_kustomization(&mut self) -> Result<(), LocationError> {
         let Some(kustomization) = self.kustomization.as_ref().filter(|kustomization| kustomization.is_asked) else {
             return Ok(());
         };
-        let snapshot = self.place.read()?;
+        let snapshot = self.location.read()?;
         let now = standing(&snapshot);
-        let mut wanted = kustomization.wanted(&self.place.folder, &now, &|file| !file.exists());
+        let mut wanted = kustomization.wanted(&self.location.folder, &now, &|file| !file.exists());
         // What cannot be read at this moment, since somebody is saving it, has not gone.
         let Inventory { unparsed, invalid, .. } = snapshot.inventory.as_ref();
         let is_unread = |name: &String| invalid.contains_key(&ObjectId::new(Kind::Integration, name));
@@ -168,43 +168,43 @@ impl DirectorySession<'_> {
     }
 
     /// Has the kustomization say what is in the folder, whoever wrote it.
-    pub(super) fn complete_kustomization(&mut self) -> Result<(), PlaceError> {
+    pub(super) fn complete_kustomization(&mut self) -> Result<(), LocationError> {
         let Some(kustomization) = &self.kustomization else { return Ok(()) };
         let text =
-            disk::read(&kustomization.path, limits::FILE_BYTES).map_err(self.place.failed(&kustomization.path))?;
+            disk::read(&kustomization.path, limits::FILE_BYTES).map_err(self.location.failed(&kustomization.path))?;
         let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
-        let snapshot = self.place.read()?;
-        match complete(&self.place.folder, &snapshot, &text) {
+        let snapshot = self.location.read()?;
+        match complete(&self.location.folder, &snapshot, &text) {
             Ok(Complete { wanted, .. }) => self.keep_kustomization(&wanted),
             // It is said with its file.
             Err(_) => self.keep_kustomization(&Wanted::default()),
         }
     }
 
-    fn keep_kustomization(&mut self, wanted: &Wanted) -> Result<(), PlaceError> {
+    fn keep_kustomization(&mut self, wanted: &Wanted) -> Result<(), LocationError> {
         let Some(path) = self.kustomization.as_ref().map(|kustomization| kustomization.path.clone()) else {
             return Ok(());
         };
         let object = self.of_tenant();
         let refused =
-            |why: String| PlaceError::Refused { object: object.clone(), why: format!("{}: {why}", path.display()) };
+            |why: String| LocationError::Refused { object: object.clone(), why: format!("{}: {why}", path.display()) };
         self.within(&object, &path)?;
         // A link within the folder is followed.
-        let path = std::fs::canonicalize(&path).map_err(self.place.failed(&path))?;
+        let path = std::fs::canonicalize(&path).map_err(self.location.failed(&path))?;
         let seen = Seen::of(&path);
-        let read = disk::read(&path, limits::FILE_BYTES).map_err(self.place.failed(&path))?.unwrap_or_default();
+        let read = disk::read(&path, limits::FILE_BYTES).map_err(self.location.failed(&path))?.unwrap_or_default();
         let text = String::from_utf8(read).map_err(|_| refused("it is not UTF-8: save it as UTF-8".to_string()))?;
         let new = keep(&text, wanted).map_err(|error| refused(error.to_string()))?;
         if !wanted.definitions.is_empty() {
-            let references = self.place.folder.join(REFERENCES);
+            let references = self.location.folder.join(REFERENCES);
             self.within(&object, &references)?;
-            let there = disk::read(&references, limits::FILE_BYTES).map_err(self.place.failed(&references))?;
+            let there = disk::read(&references, limits::FILE_BYTES).map_err(self.location.failed(&references))?;
             if there.as_deref() != Some(REFERENCES_TEXT.as_bytes()) {
                 self.write(&references, REFERENCES_TEXT.as_bytes())?;
             }
         }
         match new {
-            Some(_) if seen.is_some_and(|seen| !seen.is_still(&path)) => Err(PlaceError::Changed { object }),
+            Some(_) if seen.is_some_and(|seen| !seen.is_still(&path)) => Err(LocationError::Changed { object }),
             Some(new) => self.write(&path, new.as_bytes()),
             None => Ok(()),
         }

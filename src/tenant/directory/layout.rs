@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Its live resources.
-    Place,
+    Location,
     /// What it declares.
     Source,
     /// What it would declare, had a person not named another folder.
@@ -72,7 +72,7 @@ impl Layout {
     pub fn of_one(tenant: &str, path: &Path) -> Self {
         let path = normal(path);
         let mut layout = Layout::new(path.parent().unwrap_or(Path::new("")));
-        layout.folders.push(Folder { tenant: tenant.to_string(), role: Role::Place, path });
+        layout.folders.push(Folder { tenant: tenant.to_string(), role: Role::Location, path });
         layout
     }
 

@@ -69,14 +69,14 @@ pub fn gather(found: Reading, layout: &Layout, tenant: &str) -> Snapshot {
         };
         inventory.insert(Item::Integration(object.clone(), uses));
     }
-    for (id, places) in twice {
-        problems.extend(twice_problems(&id, &places));
-        places.iter().for_each(|place| cannot_be_used(&mut inventory, &id, place));
+    for (id, locations) in twice {
+        problems.extend(twice_problems(&id, &locations));
+        locations.iter().for_each(|location| cannot_be_used(&mut inventory, &id, location));
         inventory.remove(&id);
-        let files: BTreeSet<&str> = places.iter().map(|p| p.file.path.as_str()).collect();
+        let files: BTreeSet<&str> = locations.iter().map(|p| p.file.path.as_str()).collect();
         inventory.invalid.insert(
             id,
-            format!("it is there {} times: in {}", places.len(), files.into_iter().collect::<Vec<_>>().join(", ")),
+            format!("it is there {} times: in {}", locations.len(), files.into_iter().collect::<Vec<_>>().join(", ")),
         );
     }
     let invalid: Vec<ObjectId> = inventory.invalid.keys().cloned().collect();
@@ -119,7 +119,7 @@ fn item(resource: Resource) -> Option<Item> {
 /// How many of the other places are named where an object is there twice.
 const OTHERS: usize = 3;
 
-fn twice_problems(id: &ObjectId, places: &[Origin]) -> Vec<Problem> {
+fn twice_problems(id: &ObjectId, locations: &[Origin]) -> Vec<Problem> {
     let name = ["metadata", "name"];
     let shown = |origin: &Origin| {
         format!("{}:{}", origin.file.path, locate(origin, &name).map_or(origin.first_line, |p| p.line))
@@ -128,17 +128,17 @@ fn twice_problems(id: &ObjectId, places: &[Origin]) -> Vec<Problem> {
         Kind::Connection => "a tenant has exactly one connection per stable key: keep one of them",
         _ => "keep one of them",
     };
-    let all: Vec<String> = places.iter().take(1 + OTHERS).map(shown).collect();
+    let all: Vec<String> = locations.iter().take(1 + OTHERS).map(shown).collect();
     // A few others tell where to look; all of each would be a square of them.
     let others = |this: usize| {
         let shown = all.iter().enumerate().filter(|(other, _)| *other != this).map(|(_, p)| p.as_str()).take(OTHERS);
         let shown = shown.collect::<Vec<_>>().join(", ");
-        match places.len().saturating_sub(1 + OTHERS) {
+        match locations.len().saturating_sub(1 + OTHERS) {
             0 => shown,
             more => format!("{shown} and {more} more"),
         }
     };
-    places
+    locations
         .iter()
         .enumerate()
         .take(limits::FILE_FINDINGS)

@@ -1,6 +1,6 @@
 //! A folder taken for writing: what is asked for at once is written file by file, each read and parsed once.
 
-use super::DirectoryPlace;
+use super::DirectoryLocation;
 use super::edits::{self, Asked};
 use super::kustomization::Kustomization;
 use super::staging::{Seen, Staging};
@@ -16,7 +16,7 @@ use crate::platform::definition::{MAX_BYTES, digest};
 use crate::tenant::directory::read::beside;
 use crate::tenant::directory::side_files::SideFiles;
 use crate::tenant::directory::{disk, lock_file};
-use crate::tenant::location::{PlaceError, Session};
+use crate::tenant::location::{LocationError, Session};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -26,13 +26,13 @@ use std::sync::Arc;
 const TOGETHER: usize = 16_384;
 
 /// What became of an action.
-type Outcome = Result<(), PlaceError>;
+type Outcome = Result<(), LocationError>;
 
 /// What reads the definition that an action brings.
-pub(super) type Bytes<'b> = &'b dyn Fn(&Action) -> Result<Option<Vec<u8>>, PlaceError>;
+pub(super) type Bytes<'b> = &'b dyn Fn(&Action) -> Result<Option<Vec<u8>>, LocationError>;
 
 pub(super) struct DirectorySession<'a> {
-    pub place: &'a DirectoryPlace,
+    pub location: &'a DirectoryLocation,
     /// Held, never read: the kernel lets go of the lock when it is closed, also by a kill.
     pub _lock: File,
     /// The records of what is to be created, until the first change is made.
@@ -77,7 +77,7 @@ impl DirectorySession<'_> {
     /// Records come before the objects that are created: a run that is killed between the two leaves
     /// a record of nothing, never an object that nobody knows we made. All of them at once, with the
     /// first change: an apply that is refused writes nothing.
-    fn announce(&mut self) -> Result<(), PlaceError> {
+    fn announce(&mut self) -> Result<(), LocationError> {
         if self.coming.is_empty() {
             return Ok(());
         }
@@ -88,9 +88,9 @@ impl DirectorySession<'_> {
         Ok(())
     }
 
-    fn write_records(&mut self, records: BTreeMap<ObjectId, Arc<Record>>) -> Result<(), PlaceError> {
+    fn write_records(&mut self, records: BTreeMap<ObjectId, Arc<Record>>) -> Result<(), LocationError> {
         if self.written.as_ref() != Some(&records) {
-            let path = self.place.folder.join(lock_file::NAME);
+            let path = self.location.folder.join(lock_file::NAME);
             if !path.exists() {
                 self.let_git_merge()?;
             }
@@ -101,8 +101,8 @@ impl DirectorySession<'_> {
     }
 
     /// Before the first lock of a folder in a Git tree: tells Git to merge its lines.
-    fn let_git_merge(&self) -> Result<(), PlaceError> {
-        let folder = &self.place.folder;
+    fn let_git_merge(&self) -> Result<(), LocationError> {
+        let folder = &self.location.folder;
         if !lock_file::is_left_to_git(folder) {
             return Ok(());
         }
@@ -112,40 +112,40 @@ impl DirectorySession<'_> {
         self.write(&path, &lock_file::with_attribute(there.unwrap_or_default()))
     }
 
-    pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), PlaceError> {
-        disk::write_atomically(self.place.disk.as_ref(), path, bytes).map_err(self.place.failed(path))
+    pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), LocationError> {
+        disk::write_atomically(self.location.disk.as_ref(), path, bytes).map_err(self.location.failed(path))
     }
 
     /// Refuses a path that leads out of the tenant's folder through a link.
-    pub(super) fn within(&mut self, id: &ObjectId, path: &Path) -> Result<(), PlaceError> {
+    pub(super) fn within(&mut self, id: &ObjectId, path: &Path) -> Result<(), LocationError> {
         let is_there = |path: &Path| std::fs::symlink_metadata(path).is_ok();
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         if !is_there(path) && self.within.contains(&folder) {
             return Ok(());
         }
         let there = path.ancestors().find(|ancestor| is_there(ancestor));
-        let real = |path: &Path| std::fs::canonicalize(path).map_err(self.place.failed(path));
+        let real = |path: &Path| std::fs::canonicalize(path).map_err(self.location.failed(path));
         if let Some(there) = there
-            && !real(there)?.starts_with(real(&self.place.folder)?)
+            && !real(there)?.starts_with(real(&self.location.folder)?)
         {
             let why = format!("{} is, or lies behind, a link that leads out of the tenant's folder", there.display());
-            return Err(PlaceError::Refused { object: id.clone(), why });
+            return Err(LocationError::Refused { object: id.clone(), why });
         }
         self.within.insert(folder);
         Ok(())
     }
 
     /// Makes a new object, in a file of its own or behind what is in that already.
-    fn create(&mut self, action: &Action, bytes: Bytes<'_>, staging: &mut Staging<'_>) -> Result<(), PlaceError> {
+    fn create(&mut self, action: &Action, bytes: Bytes<'_>, staging: &mut Staging<'_>) -> Result<(), LocationError> {
         let (id, change) = (&action.change.object, &action.change);
-        let changed = || PlaceError::Changed { object: id.clone() };
+        let changed = || LocationError::Changed { object: id.clone() };
         let mut resource = change.after.as_ref().ok_or_else(changed)?.to_resource();
         let definition = bytes(action)?;
         self.announce()?;
         if self.files.contains_key(id) {
             return Err(changed());
         }
-        let folder = self.place.folder.join(id.kind.plural());
+        let folder = self.location.folder.join(id.kind.plural());
         let path = folder.join(format!("{}.yaml", id.name));
         self.within(id, &path)?;
         if let Resource::Integration(integration) = &mut resource
@@ -154,16 +154,16 @@ impl DirectorySession<'_> {
             integration.spec.definition = None;
             if let Some(bytes) = definition {
                 let (file, name) =
-                    self.side_files.free(&folder, &id.name, &bytes).map_err(self.place.failed(&folder))?;
+                    self.side_files.free(&folder, &id.name, &bytes).map_err(self.location.failed(&folder))?;
                 staging.put(&file, &bytes, &[id], None)?;
                 self.side_files.name(&file, id);
                 integration.spec.definition = Some(Definition::File(name));
             }
         }
-        let refused = |why: String| PlaceError::Refused { object: id.clone(), why };
+        let refused = |why: String| LocationError::Refused { object: id.clone(), why };
         let yaml = to_yaml(&resource).map_err(|error| refused(error.to_string()))?;
         let seen = Seen::of(&path);
-        match disk::read(&path, manifest::limits::FILE_BYTES).map_err(self.place.failed(&path))? {
+        match disk::read(&path, manifest::limits::FILE_BYTES).map_err(self.location.failed(&path))? {
             None => staging.put(&path, yaml.as_bytes(), &[id], None)?,
             Some(bytes) => {
                 let there =
@@ -179,7 +179,7 @@ impl DirectorySession<'_> {
 
     /// The tenant's own record: what is to be known of objects that are gone.
     pub(super) fn of_tenant(&self) -> ObjectId {
-        ObjectId::new(Kind::Tenant, self.place.tenant())
+        ObjectId::new(Kind::Tenant, self.location.tenant())
     }
 
     /// What a change that was made leaves recorded.
@@ -194,12 +194,12 @@ impl DirectorySession<'_> {
 
     /// Makes new objects, and tells of each what became of it.
     fn create_all(&mut self, actions: &[&Action], bytes: Bytes<'_>, stop: &dyn Fn() -> bool) -> Vec<Outcome> {
-        let mut staging = Staging::of(self.place, actions.len());
+        let mut staging = Staging::of(self.location, actions.len());
         let mut results: Vec<Outcome> = Vec::new();
         for action in actions.iter().take_while(|_| !stop()) {
             results.push(self.create(action, bytes, &mut staging));
         }
-        let failed = staging.place();
+        let failed = staging.location();
         for (action, result) in actions.iter().zip(&mut results) {
             let id = &action.change.object;
             if let Some(error) = failed.get(id) {
@@ -231,14 +231,14 @@ impl DirectorySession<'_> {
         for (position, action) in actions.iter().enumerate() {
             match self.files.get(&action.change.object) {
                 Some(path) => of_file.entry(path.clone()).or_default().push(position),
-                None => done(position, Err(PlaceError::Changed { object: action.change.object.clone() })),
+                None => done(position, Err(LocationError::Changed { object: action.change.object.clone() })),
             }
         }
         let files: Vec<(PathBuf, Vec<usize>)> = of_file.into_iter().collect();
         // Few are quick one by one, and each is told of when it is there.
-        let share = if files.len() >= self.place.disk.many() { TOGETHER } else { 1 };
+        let share = if files.len() >= self.location.disk.many() { TOGETHER } else { 1 };
         for files in files.chunks(share) {
-            let mut staging = Staging::of(self.place, files.len());
+            let mut staging = Staging::of(self.location, files.len());
             let mut results: BTreeMap<usize, Outcome> = BTreeMap::new();
             let mut made: Vec<Prepared<'_>> = Vec::new();
             let mut is_stopped = false;
@@ -257,7 +257,7 @@ impl DirectorySession<'_> {
                 }
                 made.extend(self.rewrite(path, &file, prepared, &mut staging, &mut results));
             }
-            let failed = staging.place();
+            let failed = staging.location();
             for prepared in made {
                 let outcome = match failed.get(&prepared.change.object) {
                     Some(error) => Err(error.clone()),
@@ -281,12 +281,12 @@ impl DirectorySession<'_> {
         action: &'c Action,
         documents: &Documents,
         bytes: Bytes<'_>,
-    ) -> Result<Prepared<'c>, PlaceError> {
+    ) -> Result<Prepared<'c>, LocationError> {
         let (id, change) = (&action.change.object, &action.change);
         if let (Some(why), true) = (self.read_only.get(id), action.action != ActionKind::Adopt) {
-            return Err(PlaceError::Refused { object: id.clone(), why: why.clone() });
+            return Err(LocationError::Refused { object: id.clone(), why: why.clone() });
         }
-        let changed = || PlaceError::Changed { object: id.clone() };
+        let changed = || LocationError::Changed { object: id.clone() };
         let (origin, resource) = documents.get(id).ok_or_else(changed)?;
         if change.before.as_ref().map(Item::to_resource).as_ref() != Some(resource) {
             return Err(changed());
@@ -313,7 +313,7 @@ impl DirectorySession<'_> {
                         None => {
                             let folder = Path::new(&origin.file.path).parent().unwrap_or(Path::new("")).to_path_buf();
                             let free = self.side_files.free(&folder, &id.name, &bytes);
-                            let (path, name) = free.map_err(self.place.failed(&folder))?;
+                            let (path, name) = free.map_err(self.location.failed(&folder))?;
                             self.side_files.name(&path, id);
                             new_name = Some(name);
                             prepared.is_renamed = true;
@@ -354,7 +354,7 @@ impl DirectorySession<'_> {
         let mut made = Vec::with_capacity(count);
         for (change, outcome) in prepared.into_iter().zip(outcomes) {
             let id = &change.change.object;
-            let refused = |error: EditError| PlaceError::Refused {
+            let refused = |error: EditError| LocationError::Refused {
                 object: id.clone(),
                 why: format!("{}: {error}", path.display()),
             };
@@ -379,15 +379,15 @@ impl DirectorySession<'_> {
             Some(text) => staging.put(path, text.as_bytes(), &ids, file.seen.as_ref()),
             // Somebody may have added to it since.
             None if file.seen.as_ref().is_some_and(|seen| !seen.is_still(path)) => {
-                Err(PlaceError::Changed { object: self.of_tenant() })
+                Err(LocationError::Changed { object: self.of_tenant() })
             }
-            None => disk::remove(self.place.disk.as_ref(), path).map_err(self.place.failed(path)),
+            None => disk::remove(self.location.disk.as_ref(), path).map_err(self.location.failed(path)),
         };
         let Err(error) = written else { return made };
         for change in &made {
             let object = change.change.object.clone();
             let error =
-                if let PlaceError::Changed { .. } = error { PlaceError::Changed { object } } else { error.clone() };
+                if let LocationError::Changed { .. } = error { LocationError::Changed { object } } else { error.clone() };
             self.give_back(change);
             results.insert(change.position, Err(error));
         }
@@ -412,7 +412,7 @@ impl DirectorySession<'_> {
             self.side_files.forget(named, id);
             if is_own {
                 // Now nobody names it.
-                disk::remove(self.place.disk.as_ref(), named).map_err(self.place.failed(named))?;
+                disk::remove(self.location.disk.as_ref(), named).map_err(self.location.failed(named))?;
             }
         }
         self.record(prepared.change);
@@ -462,7 +462,7 @@ impl FileNow {
 }
 
 impl Session for DirectorySession<'_> {
-    fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), PlaceError> {
+    fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), LocationError> {
         let bytes = |_: &Action| Ok(definition.map(<[u8]>::to_vec));
         let mut outcome = Ok(());
         self.kustomize(&[action], &bytes)?;
@@ -481,9 +481,9 @@ impl Session for DirectorySession<'_> {
     fn apply_all(
         &mut self,
         actions: &[&Action],
-        bytes: &(dyn Fn(&DefinitionFrom) -> Result<Vec<u8>, PlaceError> + Sync),
+        bytes: &(dyn Fn(&DefinitionFrom) -> Result<Vec<u8>, LocationError> + Sync),
         stop: &dyn Fn() -> bool,
-        done: &mut dyn FnMut(usize, Result<(), PlaceError>),
+        done: &mut dyn FnMut(usize, Result<(), LocationError>),
     ) {
         let bytes = |action: &Action| action.change.definition.as_ref().map(bytes).transpose();
         if self.kustomization.is_some() && stop() {
@@ -498,7 +498,7 @@ impl Session for DirectorySession<'_> {
             (0..actions.len()).partition(|at| actions[*at].action == ActionKind::Create);
         let at = |positions: &[usize]| positions.iter().map(|at| actions[*at]).collect::<Vec<&Action>>();
         // Few are quick one by one, and each is told of when it is there.
-        let share = if new.len() >= self.place.disk.many() { TOGETHER } else { 1 };
+        let share = if new.len() >= self.location.disk.many() { TOGETHER } else { 1 };
         for share in new.chunks(share) {
             let results = self.create_all(&at(share), &bytes, stop);
             let is_whole = results.len() == share.len();
@@ -513,11 +513,11 @@ impl Session for DirectorySession<'_> {
         self.change_all(&at(&others), &bytes, stop, &mut told);
     }
 
-    fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, PlaceError> {
-        Ok(self.place.read()?.inventory.get(id))
+    fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, LocationError> {
+        Ok(self.location.read()?.inventory.get(id))
     }
 
-    fn settle(&mut self) -> Result<(), PlaceError> {
+    fn settle(&mut self) -> Result<(), LocationError> {
         let files = &self.files;
         // A record of nothing live is kept by nobody: whoever still declares the object makes it anew. A
         // file that cannot be read could hold it.

@@ -1,10 +1,10 @@
-//! Files that are brought to the disk together: all are written, then synced once, then put in their places, so that
+//! Files that are brought to the disk together: all are written, then synced once, then put in their locations, so that
 //! each is old or new whatever happens.
 
-use super::DirectoryPlace;
+use super::DirectoryLocation;
 use crate::engine::model::item::ObjectId;
 use crate::tenant::directory::disk;
-use crate::tenant::location::PlaceError;
+use crate::tenant::location::LocationError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
 use std::io;
@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// Files on their way to the disk.
 pub(super) struct Staging<'a> {
-    place: &'a DirectoryPlace,
-    /// Those that are written and not yet in their places; `None`: each goes there at once.
+    location: &'a DirectoryLocation,
+    /// Those that are written and not yet in their locations; `None`: each goes there at once.
     staged: Option<Vec<Staged>>,
     /// Folders that are not there yet, each made under a temporary name: the files of one go to their places at once.
     new_folders: BTreeMap<PathBuf, PathBuf>,
@@ -57,31 +57,31 @@ impl Seen {
 
 impl<'a> Staging<'a> {
     /// For so many files or more of which each can wait for the others; few go to their places at once.
-    pub fn of(place: &'a DirectoryPlace, count: usize) -> Self {
-        Staging { place, staged: (count >= place.disk.many()).then(Vec::new), new_folders: BTreeMap::new() }
+    pub fn of(location: &'a DirectoryLocation, count: usize) -> Self {
+        Staging { location, staged: (count >= location.disk.many()).then(Vec::new), new_folders: BTreeMap::new() }
     }
 
     /// Writes a file whole or not at all, at once or with the others: in place of the one that was `seen`, or of none.
-    pub fn put(&mut self, path: &Path, bytes: &[u8], ids: &[&ObjectId], seen: Option<&Seen>) -> Result<(), PlaceError> {
-        let disk = self.place.disk.as_ref();
+    pub fn put(&mut self, path: &Path, bytes: &[u8], ids: &[&ObjectId], seen: Option<&Seen>) -> Result<(), LocationError> {
+        let disk = self.location.disk.as_ref();
         let new_folder = match self.staged.is_some() {
-            true => self.new_folder(folder_of(path)).map_err(self.place.failed(path))?,
+            true => self.new_folder(folder_of(path)).map_err(self.location.failed(path))?,
             false => None,
         };
         let Some(staged) = &mut self.staged else {
             if let (Some(seen), Some(id)) = (seen, ids.first())
                 && !seen.is_still(path)
             {
-                return Err(PlaceError::Changed { object: (*id).clone() });
+                return Err(LocationError::Changed { object: (*id).clone() });
             }
-            return disk::write_atomically(disk, path, bytes).map_err(self.place.failed(path));
+            return disk::write_atomically(disk, path, bytes).map_err(self.location.failed(path));
         };
         let in_new_folder = new_folder.zip(path.file_name()).map(|(folder, name)| folder.join(name));
         let staging = match in_new_folder {
             Some(temporary) => disk.stage(&temporary, bytes).map(|()| temporary),
             None => disk::stage(disk, path, bytes),
         };
-        let temporary = staging.map_err(self.place.failed(path))?;
+        let temporary = staging.map_err(self.location.failed(path))?;
         let ids = ids.iter().map(|id| (*id).clone()).collect();
         staged.push(Staged { temporary, path: path.to_path_buf(), seen: seen.cloned(), ids });
         Ok(())
@@ -95,16 +95,16 @@ impl<'a> Staging<'a> {
         let is_new = folder.symlink_metadata().is_err() && folder_of(folder).is_dir();
         let Some(name) = folder.file_name().filter(|_| is_new) else { return Ok(None) };
         let temporary = folder_of(folder).join(format!("{}{}", disk::TEMPORARY, name.to_string_lossy()));
-        self.place.disk.create_folder(&temporary)?;
+        self.location.disk.create_folder(&temporary)?;
         self.new_folders.insert(folder.to_path_buf(), temporary.clone());
         Ok(Some(temporary))
     }
 
     /// Puts what was staged in its place, in its order, and says of which objects that failed.
-    pub fn place(mut self) -> BTreeMap<ObjectId, PlaceError> {
-        let mut failed: BTreeMap<ObjectId, PlaceError> = BTreeMap::new();
+    pub fn location(mut self) -> BTreeMap<ObjectId, LocationError> {
+        let mut failed: BTreeMap<ObjectId, LocationError> = BTreeMap::new();
         let Some(staged) = self.staged.take().filter(|staged| !staged.is_empty()) else { return failed };
-        let disk = self.place.disk.as_ref();
+        let disk = self.location.disk.as_ref();
         // One error of the disk is the error of each.
         let again = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
         let synced = devices(&staged).into_iter().try_for_each(|folder| disk.sync_staged(&folder));
@@ -132,12 +132,12 @@ impl<'a> Staging<'a> {
                 None if is_changed() => {
                     // Where it cannot be taken away, the next run does it.
                     let _ = disk.remove(&temporary);
-                    failed.extend(ids.into_iter().map(|id| (id.clone(), PlaceError::Changed { object: id })));
+                    failed.extend(ids.into_iter().map(|id| (id.clone(), LocationError::Changed { object: id })));
                     continue;
                 }
                 None => {
                     let renamed = synced.as_ref().map_err(again).and_then(|()| disk.rename(&temporary, &path));
-                    renamed.map_err(self.place.failed(&path))
+                    renamed.map_err(self.location.failed(&path))
                 }
             };
             match placed {
@@ -153,7 +153,7 @@ impl<'a> Staging<'a> {
             let _ = std::fs::remove_dir(temporary);
         }
         for (folder, ids) in folders {
-            if let Err(error) = disk.sync_folder(&folder).map_err(self.place.failed(&folder)) {
+            if let Err(error) = disk.sync_folder(&folder).map_err(self.location.failed(&folder)) {
                 failed.extend(ids.into_iter().map(|id| (id, error.clone())));
             }
         }

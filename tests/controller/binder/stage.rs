@@ -7,7 +7,7 @@ use stablekey_clusters::{Cluster, Namespace, Options, run, run_with_input, share
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-/// The value in every secret place.
+/// The value in every secret location.
 pub const CANARY: &str = "c4n4ry-7f3a91";
 /// The same in base64, without what comes before or after it in a longer text.
 const CANARY_64: &str = "YzRuNHJ5LTdmM2E5M";

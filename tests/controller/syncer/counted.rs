@@ -110,16 +110,16 @@ impl Ground {
 
     /// The same tenants and sync for the command line.
     fn describe(&self) {
-        let place = |name: &str, namespace: &str, accepts: &str| {
+        let location = |name: &str, namespace: &str, accepts: &str| {
             format!(
                 "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\nspec:\n  acceptFrom: [{accepts}]\n  \
-                 policy: {{actions: [Create, Update, Delete]}}\n  place: {{kubernetes: {{namespace: {namespace}, kubeconfig: {{context: {name}}}}}}}\n---\n"
+                 policy: {{actions: [Create, Update, Delete]}}\n  location: {{kubernetes: {{namespace: {namespace}, kubeconfig: {{context: {name}}}}}}}\n---\n"
             )
         };
         let mut pruning = sync("Apply");
         pruning["spec"]["prune"] = json!(true);
         let text =
-            place("us", self.stage.us.name(), "") + &place("eu", self.stage.eu.name(), "us") + &pruning.to_string();
+            location("us", self.stage.us.name(), "") + &location("eu", self.stage.eu.name(), "us") + &pruning.to_string();
         fs::write(self.folder.path().join("all.yaml"), text).unwrap();
     }
 

@@ -116,7 +116,7 @@ fn a_sync_reaches_no_tenant_of_another_namespace_and_none_that_does_not_accept_i
         sync
     };
     let by_the_operators_own_account =
-        tenant("sneaked", json!({"place": {"kubernetes": {"namespace": victim.name()}}}));
+        tenant("sneaked", json!({"location": {"kubernetes": {"namespace": victim.name()}}}));
     attacker
         .apply(&[
             connection("crm", "of the attacker"),
@@ -217,7 +217,7 @@ fn a_replaces_that_arrives_does_not_answer_for_the_targets_own_key() {
     // Of the integration that was there nothing changed.
     let folder = tempfile::tempdir().unwrap();
     let text = format!(
-        "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: eu}}\nspec: {{place: {{kubernetes: {{namespace: {}, kubeconfig: {{context: eu}}}}}}}}\n",
+        "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: eu}}\nspec: {{location: {{kubernetes: {{namespace: {}, kubeconfig: {{context: eu}}}}}}}}\n",
         stage.eu.name()
     );
     std::fs::write(folder.path().join("eu.yaml"), text).unwrap();

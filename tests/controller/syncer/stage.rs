@@ -120,7 +120,7 @@ fn access(namespace: &Namespace<'_>, folder: &'static str) -> String {
 /// A Tenant as a hub knows it.
 pub fn elsewhere(name: &str, namespace: &Namespace<'_>) -> Value {
     let kubeconfig = json!({"secretRef": {"name": "stablekey-kubeconfigs", "key": name}});
-    tenant(name, json!({"place": {"kubernetes": {"namespace": namespace.name(), "kubeconfig": kubeconfig}}}))
+    tenant(name, json!({"location": {"kubernetes": {"namespace": namespace.name(), "kubeconfig": kubeconfig}}}))
 }
 
 pub fn apply(namespace: &Namespace<'_>, objects: &[Value]) {

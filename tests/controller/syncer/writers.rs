@@ -95,7 +95,7 @@ fn a_sync_that_waits_closes_no_ring_for_one_that_may_write() {
     until_stands(&stage, "eu", "InSync");
 }
 
-/// "No status says InSync while a change does not cross": a second Tenant without a place in a source's namespace.
+/// "No status says InSync while a change does not cross": a second Tenant without a location in a source's namespace.
 #[test]
 fn a_source_whose_namespace_has_two_tenants_is_not_in_sync() {
     let stage = Stage::new("second");

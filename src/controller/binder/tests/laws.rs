@@ -316,8 +316,8 @@ proptest! {
         prop_assert_eq!(&Found::all(&fresh), &all);
     }
 
-    /// "A canary secret put in every secret place is found in no byte that leaves the process except the
-    /// place it belongs."
+    /// "A canary secret put in every secret location is found in no byte that leaves the process except the
+    /// location it belongs."
     #[test]
     fn nothing_secret_is_in_what_is_found(steps in steps()) {
         let mut tenant = Namespace::new();

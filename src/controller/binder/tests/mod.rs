@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// The value in every secret place of these tests.
+/// The value in every secret location of these tests.
 pub(super) const CANARY: &str = "c4n4ry-7f3a91";
 
 /// The hosts that customers may name.

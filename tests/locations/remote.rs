@@ -10,7 +10,7 @@ use stablekey::engine::model::inventory::Inventory;
 use stablekey::engine::model::item::{Item, ObjectId};
 use stablekey::engine::model::plan::{Action, ActionKind, Change};
 use stablekey::engine::model::record::Record;
-use stablekey::tenant::location::{Place, PlaceError, Session, Snapshot};
+use stablekey::tenant::location::{Location, LocationError, Session, Snapshot};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -170,8 +170,8 @@ impl Remote {
     }
 }
 
-impl Place for Remote {
-    fn snapshot(&self) -> Result<Snapshot, PlaceError> {
+impl Location for Remote {
+    fn snapshot(&self) -> Result<Snapshot, LocationError> {
         let mut inventory = Inventory::default();
         for row in self.rows() {
             assert!(row.id % 7919 == 0, "ids are the platform's");
@@ -181,15 +181,15 @@ impl Place for Remote {
         Ok(Snapshot { inventory: Arc::new(inventory), ..Snapshot::default() })
     }
 
-    fn definition(&self, integration: &str) -> Result<Vec<u8>, PlaceError> {
+    fn definition(&self, integration: &str) -> Result<Vec<u8>, LocationError> {
         let object = ObjectId::new(Kind::Integration, integration);
         let row = self.find(&object).and_then(|row| row.definition);
-        row.ok_or_else(|| PlaceError::Refused { object, why: "it has no definition".to_string() })
+        row.ok_or_else(|| LocationError::Refused { object, why: "it has no definition".to_string() })
     }
 
-    fn begin<'a>(&'a self, _coming: &[&Change]) -> Result<Box<dyn Session + 'a>, PlaceError> {
+    fn begin<'a>(&'a self, _coming: &[&Change]) -> Result<Box<dyn Session + 'a>, LocationError> {
         if std::mem::replace(&mut self.beside().taken, true) {
-            return Err(PlaceError::Busy { who: "remote".to_string() });
+            return Err(LocationError::Busy { who: "remote".to_string() });
         }
         Ok(Box::new(RemoteSession { remote: self }))
     }
@@ -206,11 +206,11 @@ impl Drop for RemoteSession<'_> {
 }
 
 impl Session for RemoteSession<'_> {
-    fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), PlaceError> {
+    fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), LocationError> {
         let change = &action.change;
         let row = self.remote.find(&change.object);
         let now = row.as_ref().map(|row| self.remote.with_references(row.item.clone()).to_json());
-        let changed = || PlaceError::Changed { object: change.object.clone() };
+        let changed = || LocationError::Changed { object: change.object.clone() };
         // The record first: whatever becomes of the answer, it is known that the write was ours.
         let record = |remote: &Remote| match &change.record {
             Some(record) => drop(remote.beside().records.insert(change.object.clone(), record.clone())),
@@ -233,18 +233,18 @@ impl Session for RemoteSession<'_> {
         };
         match answer {
             Answer::Done => Ok(()),
-            Answer::Refused(why) => Err(PlaceError::Refused { object: change.object.clone(), why: why.to_string() }),
+            Answer::Refused(why) => Err(LocationError::Refused { object: change.object.clone(), why: why.to_string() }),
             Answer::Lost => {
-                Err(PlaceError::Unsure { object: change.object.clone(), why: "the connection was cut".to_string() })
+                Err(LocationError::Unsure { object: change.object.clone(), why: "the connection was cut".to_string() })
             }
         }
     }
 
-    fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, PlaceError> {
+    fn look(&mut self, id: &ObjectId) -> Result<Option<Item>, LocationError> {
         Ok(self.remote.find(id).map(|row| self.remote.with_references(row.item)))
     }
 
-    fn settle(&mut self) -> Result<(), PlaceError> {
+    fn settle(&mut self) -> Result<(), LocationError> {
         Ok(())
     }
 }
@@ -253,25 +253,25 @@ impl Session for RemoteSession<'_> {
 struct Remembered<'a>(&'a Mutex<Vec<Kept>>);
 
 impl Approvals for Remembered<'_> {
-    fn kept(&self, _: &str) -> Result<Vec<Kept>, PlaceError> {
+    fn kept(&self, _: &str) -> Result<Vec<Kept>, LocationError> {
         Ok(self.0.lock().unwrap().clone())
     }
 
-    fn keep(&self, _: &str, new: &[Kept]) -> Result<(), PlaceError> {
+    fn keep(&self, _: &str, new: &[Kept]) -> Result<(), LocationError> {
         let mut kept = self.0.lock().unwrap();
         kept.retain(|there| new.iter().all(|new| new.given.is_disjoint(&there.given)));
         kept.extend(new.iter().cloned());
         Ok(())
     }
 
-    fn consume(&self, _: &str, left: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), PlaceError> {
+    fn consume(&self, _: &str, left: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), LocationError> {
         self.0.lock().unwrap().retain_mut(left);
         Ok(())
     }
 }
 
 impl Harness for Remote {
-    fn place(&self) -> &dyn Place {
+    fn location(&self) -> &dyn Location {
         self
     }
 

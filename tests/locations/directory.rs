@@ -9,13 +9,13 @@ use stablekey::engine::model::item::Item;
 use stablekey::engine::model::plan::Plan;
 use stablekey::manifest::to_yaml;
 use stablekey::project::{Given, open};
-use stablekey::tenant::directory::DirectoryPlace;
-use stablekey::tenant::location::{Place, PlaceError};
+use stablekey::tenant::directory::DirectoryLocation;
+use stablekey::tenant::location::{Location, LocationError};
 use std::fs;
 use tempfile::TempDir;
 
 pub struct Folder {
-    place: DirectoryPlace,
+    location: DirectoryLocation,
     root: TempDir,
     state: TempDir,
 }
@@ -25,18 +25,18 @@ impl Folder {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join(TENANT);
         fs::create_dir(&folder).unwrap();
-        let place = format!("place: {{directory: {{path: {TENANT}}}}}");
+        let location = format!("location: {{directory: {{path: {TENANT}}}}}");
         let tenant = format!(
-            "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {TENANT}}}\nspec: {{{place}}}\n"
+            "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {TENANT}}}\nspec: {{{location}}}\n"
         );
         fs::write(root.path().join("tenants.yaml"), tenant).unwrap();
-        Folder { place: DirectoryPlace::new(TENANT, folder), root, state: tempfile::tempdir().unwrap() }
+        Folder { location: DirectoryLocation::new(TENANT, folder), root, state: tempfile::tempdir().unwrap() }
     }
 }
 
 impl Harness for Folder {
-    fn place(&self) -> &dyn Place {
-        &self.place
+    fn location(&self) -> &dyn Location {
+        &self.location
     }
 
     fn approvals(&self) -> Box<dyn Approvals + '_> {
@@ -46,7 +46,7 @@ impl Harness for Folder {
 
     fn by_another_hand(&self, item: &Item) {
         let id = item.id();
-        let path = self.place.folder().join(id.kind.plural()).join(format!("{}.yaml", id.name));
+        let path = self.location.folder().join(id.kind.plural()).join(format!("{}.yaml", id.name));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, to_yaml(&item.to_resource()).unwrap()).unwrap();
     }
@@ -61,13 +61,13 @@ fn beside_a_changed_definition(source: &[Item], is_update: bool) {
     let before = integration("lead-router", &[], Some(&first));
     bring(&folder, &[before, integration("other", &[], None)], &[("lead-router", first)]);
     let plan: Plan = planned(source, live(&folder));
-    let path = folder.place.folder().join("integrations/lead-router.definition");
+    let path = folder.location.folder().join("integrations/lead-router.definition");
     let theirs = definition("changed in between");
     fs::write(&path, &theirs).unwrap();
     let brings = [("lead-router", second)];
     let report = run(&folder, &plan, if is_update { &brings } else { &[] });
     let undone: Vec<_> = report.undone().collect();
-    assert!(matches!(undone.as_slice(), [(_, Outcome::Failed(PlaceError::Changed { .. }))]), "{undone:?}");
+    assert!(matches!(undone.as_slice(), [(_, Outcome::Failed(LocationError::Changed { .. }))]), "{undone:?}");
     assert_eq!(fs::read(&path).unwrap(), theirs);
     assert!(live(&folder).get(&id(Kind::Integration, "lead-router")).is_some());
 }

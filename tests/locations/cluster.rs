@@ -9,12 +9,12 @@ use serde_json::Value;
 use stablekey::apply::consent::Approvals;
 use stablekey::engine::model::item::Item;
 use stablekey::kubernetes::connect::Servers;
-use stablekey::tenant::cluster::ClusterPlace;
-use stablekey::tenant::location::Place;
+use stablekey::tenant::cluster::ClusterLocation;
+use stablekey::tenant::location::Location;
 use stablekey_clusters::{Namespace, run, run_with_input, shared};
 
 struct Cluster {
-    place: ClusterPlace,
+    location: ClusterLocation,
     namespace: Namespace<'static>,
     folder: Folder,
 }
@@ -26,17 +26,17 @@ impl Cluster {
         let kubeconfig = Kubeconfig::read_from(us.kubeconfig()).unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let server = runtime.block_on(Servers::default().connect_by(kubeconfig, "us")).unwrap();
-        Cluster { place: ClusterPlace::new(TENANT, server, namespace.name()), namespace, folder: Folder::new() }
+        Cluster { location: ClusterLocation::new(TENANT, server, namespace.name()), namespace, folder: Folder::new() }
     }
 }
 
 impl Harness for Cluster {
-    fn place(&self) -> &dyn Place {
-        &self.place
+    fn location(&self) -> &dyn Location {
+        &self.location
     }
 
     fn approvals(&self) -> Box<dyn Approvals + '_> {
-        // Of no place: they are whose who gave them.
+        // Of no location: they are whose who gave them.
         self.folder.approvals()
     }
 

@@ -1,4 +1,4 @@
-//! What every place promises. `contract!(harness)` makes a test of each promise.
+//! What every location promises. `contract!(harness)` makes a test of each promise.
 
 use crate::fixtures::*;
 use stablekey::api::*;
@@ -7,13 +7,13 @@ use stablekey::apply::{Consent, Outcome, Report, Tenants, apply};
 use stablekey::engine::model::inventory::Inventory;
 use stablekey::engine::model::item::Item;
 use stablekey::engine::model::plan::{DefinitionFrom, Plan};
-use stablekey::tenant::location::{Place, PlaceError};
+use stablekey::tenant::location::{Location, LocationError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A place under test, and another hand that writes to it behind our back.
+/// A location under test, and another hand that writes to it behind our back.
 pub trait Harness {
-    fn place(&self) -> &dyn Place;
+    fn location(&self) -> &dyn Location;
     fn by_another_hand(&self, item: &Item);
     /// The same in an editor: what is not changed stays with whom it is.
     fn edits(&self, item: &Item) {
@@ -25,31 +25,31 @@ pub trait Harness {
 
 /// The tenant under test, and definitions to copy.
 struct Under<'a> {
-    place: &'a dyn Place,
+    location: &'a dyn Location,
     definitions: BTreeMap<String, Vec<u8>>,
 }
 
 impl Tenants for Under<'_> {
-    fn place(&self, tenant: &str) -> Option<&dyn Place> {
-        (tenant == TENANT).then_some(self.place)
+    fn location(&self, tenant: &str) -> Option<&dyn Location> {
+        (tenant == TENANT).then_some(self.location)
     }
 
-    fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, PlaceError> {
+    fn definition(&self, from: &DefinitionFrom) -> Result<Vec<u8>, LocationError> {
         Ok(self.definitions[&from.integration].clone())
     }
 }
 
 pub fn live(harness: &dyn Harness) -> Arc<Inventory> {
-    harness.place().snapshot().unwrap().inventory
+    harness.location().snapshot().unwrap().inventory
 }
 
 pub fn run(harness: &dyn Harness, plan: &Plan, definitions: &[(&str, Vec<u8>)]) -> Report {
     let definitions = definitions.iter().map(|(name, bytes)| (name.to_string(), bytes.clone())).collect();
-    let tenants = Under { place: harness.place(), definitions };
+    let tenants = Under { location: harness.location(), definitions };
     apply(&tenants, harness.approvals().as_ref(), plan, &Consent::All, &|| false, &mut |_, _| {}).unwrap()
 }
 
-/// Brings the place to what the source has, and proves that nothing is left.
+/// Brings the location to what the source has, and proves that nothing is left.
 pub fn bring(harness: &dyn Harness, source: &[Item], definitions: &[(&str, Vec<u8>)]) -> Plan {
     let plan = planned(source, live(harness));
     let report = run(harness, &plan, definitions);
@@ -77,7 +77,7 @@ pub fn what_is_created_is_there_with_its_record(harness: &dyn Harness) {
     let made = now.record(TENANT, &id(Kind::Connection, "salesforce-oauth")).unwrap();
     assert!(made.made);
     assert!(now.get(&id(Kind::Integration, "lead-router")).is_some());
-    assert_eq!(harness.place().definition("lead-router").unwrap(), bytes);
+    assert_eq!(harness.location().definition("lead-router").unwrap(), bytes);
 }
 
 pub fn an_update_changes_what_it_names_and_nothing_else(harness: &dyn Harness) {
@@ -98,7 +98,7 @@ pub fn a_definition_changes_with_its_integration(harness: &dyn Harness) {
     let (first, second) = (definition("first"), definition("second"));
     bring(harness, &[crm("api"), lead_router(&first)], &[("lead-router", first.clone())]);
     bring(harness, &[crm("api"), lead_router(&second)], &[("lead-router", second.clone())]);
-    assert_eq!(harness.place().definition("lead-router").unwrap(), second);
+    assert_eq!(harness.location().definition("lead-router").unwrap(), second);
 }
 
 pub fn a_field_that_is_declared_no_longer_goes(harness: &dyn Harness) {
@@ -144,7 +144,7 @@ pub fn an_object_that_changed_since_is_left_alone(harness: &dyn Harness) {
     harness.by_another_hand(&Item::Connection(Arc::new(theirs.clone())));
     let report = run(harness, &plan, &[]);
     let undone: Vec<_> = report.undone().collect();
-    assert!(matches!(undone.as_slice(), [(_, Outcome::Failed(PlaceError::Changed { .. }))]), "{undone:?}");
+    assert!(matches!(undone.as_slice(), [(_, Outcome::Failed(LocationError::Changed { .. }))]), "{undone:?}");
     let Some(Item::Connection(after)) = live(harness).get(&id(Kind::Connection, "salesforce-oauth")) else { panic!() };
     assert_eq!(after.spec, theirs.spec);
 }
@@ -157,7 +157,7 @@ pub fn a_create_never_writes_over_an_object(harness: &dyn Harness) {
     assert!(
         report
             .undone()
-            .any(|(id, o)| id.contains("Connection/") && matches!(o, Outcome::Failed(PlaceError::Changed { .. })))
+            .any(|(id, o)| id.contains("Connection/") && matches!(o, Outcome::Failed(LocationError::Changed { .. })))
     );
     // What needs it is held back.
     assert!(report.undone().any(|(id, o)| id.contains("Integration/") && matches!(o, Outcome::HeldBack { .. })));
@@ -166,10 +166,10 @@ pub fn a_create_never_writes_over_an_object(harness: &dyn Harness) {
 }
 
 pub fn one_writes_at_a_time(harness: &dyn Harness) {
-    let session = harness.place().begin(&[]).unwrap();
-    assert!(matches!(harness.place().begin(&[]), Err(PlaceError::Busy { .. })));
+    let session = harness.location().begin(&[]).unwrap();
+    assert!(matches!(harness.location().begin(&[]), Err(LocationError::Busy { .. })));
     drop(session);
-    assert!(harness.place().begin(&[]).is_ok());
+    assert!(harness.location().begin(&[]).is_ok());
 }
 
 /// "An apply keeps the approved list until its receipt"; "what was carried out is consumed".
@@ -220,7 +220,7 @@ pub fn many_objects_are_all_there(harness: &dyn Harness) {
     assert_eq!(live(harness).connections.len(), 240);
 }
 
-/// A test of each promise for one kind of place.
+/// A test of each promise for one kind of location.
 #[macro_export]
 macro_rules! contract {
     ($harness:expr; $($promise:ident)+) => {

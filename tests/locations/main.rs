@@ -1,4 +1,4 @@
-//! The contract of a place: one suite that every place passes.
+//! The contract of a location: one suite that every location passes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
