@@ -268,8 +268,8 @@ fn differences(plan: &Plan) -> BTreeMap<String, Vec<String>> {
     let of_target = |target: &Target| {
         let mut all: Vec<String> = target.actions.iter().map(|a| a.id.clone()).collect();
         all.extend(target.notes.iter().filter_map(|note| match note {
-            Note::Held { .. } | Note::Drift { .. } | Note::Blocked { .. } => Some(format!("{note:?}")),
-            Note::Overridden { .. } | Note::ByHand { .. } => None,
+            Note::Kept { .. } | Note::Drift { .. } | Note::Blocked { .. } => Some(format!("{note:?}")),
+            Note::Overridden { .. } | Note::Manual { .. } => None,
         }));
         all.extend(wrong(&target.tenant));
         all.extend((target.state == PlanState::Unreachable).then(|| "unreachable".to_string()));

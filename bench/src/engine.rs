@@ -105,7 +105,7 @@ fn nanos(time: Duration) -> u64 {
 /// A plan that is fast and wrong is no figure.
 fn check(plan: &Plan, connections: usize) -> Outcome<()> {
     let expected = generate::expected(connections);
-    let counts = Counts { by_hand: 0, ..plan.counts };
+    let counts = Counts { manual: 0, ..plan.counts };
     if counts == expected { Ok(()) } else { Err(format!("the plan counts {counts:?}, not {expected:?}").into()) }
 }
 

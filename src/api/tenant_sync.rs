@@ -331,9 +331,9 @@ pub struct TargetCounts {
     pub delete: i64,
     pub needs_approval: i64,
     pub blocked: i64,
-    pub held: i64,
+    pub kept: i64,
     pub drift: i64,
-    pub by_hand: i64,
+    pub manual: i64,
 }
 
 /// The proof that something was carried out.

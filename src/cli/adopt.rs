@@ -36,9 +36,9 @@ impl Adopt {
             .map_err(|wrong| self.root.or_as_root(&self.tenant, wrong))?;
         let tenant = project.tenants.get(&self.tenant);
         let Some((tenant, location)) = tenant.and_then(|t| Some((t, t.location.as_ref()?))) else {
-            return Err(Failure::new(format!("{} cannot be written", self.tenant), "mend its location first"));
+            return Err(Failure::new(format!("{} cannot be written", self.tenant), "fix its location first"));
         };
-        let snapshot = tenant.live.as_ref().map_err(|why| Failure::new(why.clone(), "mend that first"))?;
+        let snapshot = tenant.live.as_ref().map_err(|why| Failure::new(why.clone(), "fix that first"))?;
         let names = naming::Names { project: &project, tenant: &self.tenant, snapshot };
         let id = naming::object(names, &self.object, output)?;
         if tenant.spec.is_suspended() {

@@ -292,7 +292,7 @@ fn refused(refusal: &Refusal, typed: &Invocation) -> Failure {
     let help = match refusal {
         Refusal::Void { .. } => format!("nothing was written: look at what is new: {}", typed.plan()),
         Refusal::UnknownDigest { .. } => format!("nothing was written: {} shows the digests of now", typed.plan()),
-        Refusal::Location(_) => "mend that, then apply again: what was done stays done".to_string(),
+        Refusal::Location(_) => "fix that, then apply again: what was done stays done".to_string(),
     };
     Failure::new(refusal.to_string(), help)
 }

@@ -69,7 +69,7 @@ impl Explain {
         let form = Form { format: self.format.output, style: output.style() };
         let wrong = |error: ExplainError| {
             let help = match &error {
-                ExplainError::Invalid { .. } | ExplainError::Unreachable(..) => "mend that first",
+                ExplainError::Invalid { .. } | ExplainError::Unreachable(..) => "fix that first",
                 _ => "`stablekey status` shows every key, `stablekey explain TENANT` all of a tenant",
             };
             let wrong = Failure::new(error.to_string(), help);

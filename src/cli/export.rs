@@ -57,7 +57,7 @@ impl Export {
         let live = project.tenants.get(&tenant).map(|tenant| tenant.live.as_ref());
         let snapshot = match live {
             Some(Ok(snapshot)) => snapshot,
-            Some(Err(why)) => return Err(Failure::new(format!("{tenant} cannot be read: {why}"), "mend that first")),
+            Some(Err(why)) => return Err(Failure::new(format!("{tenant} cannot be read: {why}"), "fix that first")),
             None => return Err(Failure::new(format!("{tenant} cannot be read"), "see `stablekey status`")),
         };
         let inventory = snapshot.inventory.clone();
@@ -120,7 +120,7 @@ pub enum ExportError {
 pub struct MissingBinding {
     /// The variable.
     pub variable: String,
-    /// What is missing, and what mends it.
+    /// What is missing, and what fixes it.
     pub why: String,
 }
 

@@ -100,7 +100,7 @@ impl Import {
         if let Some(file) = inventory.unparsed.first() {
             let message = format!("{file} cannot be read, and could hold what is imported: nothing was written");
             let problems = project.problems.clone();
-            return Err(Failure { problems, ..Failure::new(message, "mend it, then import again") });
+            return Err(Failure { problems, ..Failure::new(message, "fix it, then import again") });
         }
         if let Some(name) = &destination.new_tenant
             && let Some(near) = meant(name, project.tenants.keys().map(String::as_str))
@@ -125,7 +125,7 @@ impl Import {
         // A folder without tenants is no project yet.
         let has_status = !imported.is_empty() && destination.location.tenant() != UNNAMED;
         if imported.has_errors() {
-            text.push_str("Next: mend the errors, and import again\n");
+            text.push_str("Next: fix the errors, and import again\n");
         } else if has_status {
             text.push_str(&format!("Next: {}\n", typed.status()));
         }
@@ -157,7 +157,7 @@ impl Import {
     fn destination(&self, project: &Project) -> Result<Destination, Failure> {
         if let Some(file) = project.unread.first() {
             let message = format!("{file} cannot be read, and could hold Tenants: whose each folder is, is not known");
-            let wrong = Failure::new(message, "mend it, then import again; nothing was written");
+            let wrong = Failure::new(message, "fix it, then import again; nothing was written");
             return Err(Failure { problems: project.problems.clone(), ..wrong });
         }
         let has_tenants = !project.tenants.contains_key(UNNAMED);
@@ -166,7 +166,7 @@ impl Import {
                 Some(tenant) => {
                     let Some(location) = tenant.location.as_ref().and_then(TenantLocation::folder) else {
                         if let Err(why) = &tenant.live {
-                            let wrong = Failure::new(format!("{name} is not written to: {why}"), "mend that first");
+                            let wrong = Failure::new(format!("{name} is not written to: {why}"), "fix that first");
                             return Err(Failure { problems: project.problems.clone(), ..wrong });
                         }
                         let message = format!("the place of {name} is no folder");
@@ -410,9 +410,9 @@ fn read_input(path: &Path, named: bool, inputs: &mut Vec<Input>, depth: usize) -
 }
 
 fn refused(error: &LocationError) -> Failure {
-    Failure::new(error.to_string(), "mend that and import again: what else could be written is")
+    Failure::new(error.to_string(), "fix that and import again: what else could be written is")
 }
 
 fn unread(error: &LocationError) -> Failure {
-    Failure::new(error.to_string(), "nothing was written; mend that and import again")
+    Failure::new(error.to_string(), "nothing was written; fix that and import again")
 }

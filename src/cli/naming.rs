@@ -71,7 +71,7 @@ pub fn find(names: Names<'_>, named: ObjectId, output: &mut Output) -> Result<Ob
     if let Some(file) = inventory.unparsed.first() {
         return Err(Failure::new(
             format!("{message}, as far as can be read"),
-            format!("mend {file}: it could hold it"),
+            format!("fix {file}: it could hold it"),
         ));
     }
     let known: BTreeSet<String> = inventory.items().map(|i| i.id()).map(|id| id.to_string()).collect();

@@ -151,7 +151,7 @@ struct ShownMark {
     code: String,
 }
 
-/// Hashes of the fields that are shown, so that those of a large plan are not held.
+/// Hashes of the fields that are shown, so that those of a large plan are not kept.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct ShownFields {
     whole: u64,

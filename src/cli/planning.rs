@@ -66,12 +66,12 @@ fn mark_what_is_edited_by_hand(project: &Project, plan: &Plan, world: &mut World
     for target in &plan.targets {
         let Some(origins) = project.origins_of_folder(&target.tenant) else { continue };
         let live = world.tenants.get(&target.tenant).and_then(|tenant| tenant.live.inventory());
-        let by_hand = live.map(|live| directory::by_hand(&target.actions, origins, live)).unwrap_or_default();
-        let tenant = world.tenants.get_mut(&target.tenant).filter(|_| !by_hand.is_empty());
+        let manual = live.map(|live| directory::manual(&target.actions, origins, live)).unwrap_or_default();
+        let tenant = world.tenants.get_mut(&target.tenant).filter(|_| !manual.is_empty());
         let Some(View::Read(live)) = tenant.map(|tenant| &mut tenant.live) else { continue };
         let read_only = &mut Arc::make_mut(live).read_only;
-        for (id, why) in by_hand {
-            is_any |= read_only.insert(id, ReadOnly::ByHand(why)).is_none();
+        for (id, why) in manual {
+            is_any |= read_only.insert(id, ReadOnly::Manual(why)).is_none();
         }
     }
     is_any
@@ -89,15 +89,15 @@ pub fn ask_servers(project: &Project, plan: &mut Plan) -> BTreeSet<String> {
         match location.dry_run(&actions) {
             Ok(refused) => findings.extend(refused.into_iter().map(|(object, error)| {
                 roles.extend(error.role().map(str::to_string));
-                let mend = "change what is declared, or what refuses it; apply would fail here";
-                Finding::of(Code::ServerRefuses, &target.tenant, object, error.to_string(), mend)
+                let fix = "change what is declared, or what refuses it; apply would fail here";
+                Finding::of(Code::ServerRefuses, &target.tenant, object, error.to_string(), fix)
             })),
             Err(error) => {
                 roles.extend(error.role().map(str::to_string));
                 let tenant = ObjectId::new(Kind::Tenant, &target.tenant);
                 let text = format!("{} was not asked: {}", target.tenant, error);
-                let mend = "mend that and plan again, or plan without --server";
-                findings.push(Finding::of(Code::TenantUnreachable, &target.tenant, tenant, text, mend));
+                let fix = "fix that and plan again, or plan without --server";
+                findings.push(Finding::of(Code::TenantUnreachable, &target.tenant, tenant, text, fix));
             }
         }
     }
@@ -131,7 +131,7 @@ pub fn of_kustomization(tenant: &str, due: &KustomizationDue) -> Vec<Finding> {
         tenant: Some(tenant.to_string()),
         object: None,
         text,
-        mend: fix,
+        fix: fix,
         path: Vec::new(),
         at: Some(At { file: file.clone(), line: 1 }),
     };
@@ -178,7 +178,7 @@ pub fn finding(problem: &Problem) -> Finding {
         tenant: None,
         object: None,
         text: problem.message.clone(),
-        mend: problem.help.clone(),
+        fix: problem.help.clone(),
         path: Vec::new(),
         at: Some(At { file: problem.file.clone(), line: problem.line }),
     }

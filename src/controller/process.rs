@@ -9,7 +9,7 @@ use super::metrics::Metrics;
 use super::options::Options;
 use super::probes::http::Health;
 use super::probes::readiness::Readiness;
-use super::probes::role::Location;
+use super::probes::role::RoleStatus;
 use super::role::Role;
 use super::stop::{Stop, Stopper};
 use super::syncer;
@@ -201,8 +201,8 @@ impl Process {
             identity: format!("{}_{:08x}", self.options.pod_name, random() >> 32),
             timings: Timings::of(self.options.lease_duration),
         };
-        let location = Location::new(self.role, &self.health, &election);
-        let tell = |standing: Standing| location.is(standing);
+        let status = RoleStatus::new(self.role, &self.health, &election);
+        let tell = |standing: Standing| status.is(standing);
         let work = |leadership| work(self.context(leadership, &election.identity));
         let ended = election.lead(&self.stop, tell, work).await.unwrap_or(Ok(()));
         ended.map_err(|why| Fault::Role { role: self.role, why })

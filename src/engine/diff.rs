@@ -134,7 +134,7 @@ impl Both {
 
 /// A field that is the target's own.
 #[derive(Debug)]
-pub struct Held {
+pub struct Kept {
     /// Which one, and its values.
     pub sides: Both,
     /// Who holds it, where the location knows.
@@ -179,7 +179,7 @@ pub struct Fields {
     /// The record as it will be.
     pub record: Arc<Record>,
     /// Fields that are the target's own.
-    pub held: Vec<Held>,
+    pub kept: Vec<Kept>,
     /// Fields that were changed by others, and whether they are left so.
     pub drifted: Vec<Drifted>,
     /// Whether a value changes because it had drifted.
@@ -395,7 +395,7 @@ fn create(sides: &Sides<'_>, declared: &DeclaredFields<'_>) -> Option<Fields> {
         writers: speaking(sides).filter(|d| another_kind(d, sides).is_none()).map(|d| d.writer.clone()).collect(),
         after: base.item.clone().without_bookkeeping(),
         record: Arc::default(),
-        held: Vec::new(),
+        kept: Vec::new(),
         drifted: Vec::new(),
         corrects: false,
         orphaned: BTreeSet::new(),
@@ -428,7 +428,7 @@ fn compare(
         writers: BTreeSet::new(),
         after: live.clone(),
         record: recorded.clone(),
-        held: Vec::new(),
+        kept: Vec::new(),
         drifted: Vec::new(),
         corrects: false,
         orphaned: BTreeSet::new(),
@@ -476,7 +476,7 @@ fn declared_field(
     if d.crossing && is_secret_ref(d.value) && is_theirs {
         if now.is_none() {
             // The target's people took it away: it is theirs, and is said.
-            out.held.push(Held { sides: Both::of(field, None, d.value), by: (sides.holder)(field) });
+            out.kept.push(Kept { sides: Both::of(field, None, d.value), by: (sides.holder)(field) });
         }
         return;
     }
@@ -485,7 +485,7 @@ fn declared_field(
         None => {
             let by = (sides.holder)(field);
             let sides = Both::of(field, before, d.value);
-            out.held.push(Held { sides, by });
+            out.kept.push(Kept { sides, by });
         }
         Some(_) if as_recorded => set(out, field, d, before, to_record()),
         // What is gone is made again while it is declared, whatever drift says.
@@ -528,7 +528,7 @@ impl Fields {
     /// Whether nothing is to be done or said.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
-            && self.held.is_empty()
+            && self.kept.is_empty()
             && self.drifted.is_empty()
             && self.orphaned.is_empty()
             && self.overridden.is_empty()

@@ -130,7 +130,7 @@ impl Reading {
             told.push(Problem {
                 line,
                 column,
-                ..Problem::of_file(path, message, "mend those that are, and look again")
+                ..Problem::of_file(path, message, "fix those that are, and look again")
             });
         }
         self.untold = untold;

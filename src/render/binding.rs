@@ -29,9 +29,9 @@ pub struct BindingRow {
     pub rule: String,
     /// What else was considered.
     pub considered: Vec<ConsideredKey>,
-    /// What would mend it.
+    /// What would fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mend: Option<String>,
+    pub fix: Option<String>,
     /// The steps and data sources that use it.
     pub used_by: Vec<Used>,
 }
@@ -259,7 +259,7 @@ impl<'a> Scene<'a> {
         source: Option<&ConnectionSpec>,
     ) -> BindingRow {
         let used = uses.and_then(|u| u.variables.get(&variable.name));
-        let (state, mend) = self.state(variable, &resolution, source);
+        let (state, fix) = self.state(variable, &resolution, source);
         let connection = match &variable.means {
             Means::Own(own) => Some(ConnectionBrief {
                 stable_key: None,
@@ -276,7 +276,7 @@ impl<'a> Scene<'a> {
             connection,
             rule: self.rule(&resolution),
             considered: resolution.considered.iter().map(|c| considered(&c.key, &c.why_not)).collect(),
-            mend,
+            fix,
             used_by: used.into_iter().flatten().map(|u| place(&u.by)).collect(),
         }
     }
@@ -290,25 +290,25 @@ impl<'a> Scene<'a> {
         let key = variable.stable_key().unwrap_or_default();
         match &resolution.binding {
             Binding::Own => (BindingState::Own, None),
-            Binding::Unknown(why) => (BindingState::Unknown, Some(format!("{why}: mend that first"))),
+            Binding::Unknown(why) => (BindingState::Unknown, Some(format!("{why}: fix that first"))),
             Binding::Missing => {
-                let mend = how_to_mend_missing(self.tenant, key, source, self.inventory, &self.elsewhere);
-                (BindingState::Missing, Some(mend))
+                let fix = how_to_mend_missing(self.tenant, key, source, self.inventory, &self.elsewhere);
+                (BindingState::Missing, Some(fix))
             }
             Binding::Bound(connection) => {
                 if let Some(source) = source.filter(|s| !s.connects_like(&connection.spec)) {
-                    let mend = format!(
+                    let fix = format!(
                         "it is {}/{} in the source: give {} a connection of that kind and name it by an override",
                         source.component, source.type_, self.tenant
                     );
-                    return (BindingState::Differs, Some(mend));
+                    return (BindingState::Differs, Some(fix));
                 }
                 let lacks = missing_inputs(&connection.spec, self.inventory);
                 if lacks.is_empty() {
                     return (BindingState::Bound, None);
                 }
-                let mend = format!("Connection/{} lacks {}: complete it", connection.name(), lacks.join(", "));
-                (BindingState::NotReady, Some(mend))
+                let fix = format!("Connection/{} lacks {}: complete it", connection.name(), lacks.join(", "));
+                (BindingState::NotReady, Some(fix))
             }
         }
     }

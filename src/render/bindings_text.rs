@@ -1,4 +1,4 @@
-//! One screen for one integration in one tenant: every variable, what it means, what mends it; then
+//! One screen for one integration in one tenant: every variable, what it means, what fixes it; then
 //! what the plan does there.
 
 use super::binding::{self, BindingRow, BindingState, Scene, places};
@@ -67,7 +67,7 @@ fn screen(page: &mut Page, tenant: &str, integration: &str, rows: &[BindingRow],
     }
 }
 
-/// One variable: mark, key, connection, and what mends it.
+/// One variable: mark, key, connection, and what fixes it.
 pub(super) fn binding_row(page: &mut Page, row: &BindingRow, columns: usize) {
     let (mark, tone) = mark(row.state);
     let mut spans = vec![match (&row.stable_key, row.state) {
@@ -84,8 +84,8 @@ pub(super) fn binding_row(page: &mut Page, row: &BindingRow, columns: usize) {
         (None, state) => spans.extend(said(state).map(|text| Span::new(tone, format!("  {text}")))),
     }
     page.labelled(2, Span::new(tone, format!("{mark} {}", row.variable)), columns + 2, &spans);
-    if let Some(mend) = &row.mend {
-        page.wrap(6, 8, &[plain(format!("→ {mend}"))]);
+    if let Some(fix) = &row.fix {
+        page.wrap(6, 8, &[plain(format!("→ {fix}"))]);
     }
 }
 

@@ -88,7 +88,7 @@ impl ExplainError {
     pub(super) fn unreachable(world: &World, tenant: &str) -> Self {
         let why = match world.tenants.get(tenant).map(|view| &view.live) {
             Some(View::Unreachable(why)) => why.as_str(),
-            _ => "mend that first",
+            _ => "fix that first",
         };
         ExplainError::Unreachable(tenant.to_string(), why.to_string())
     }

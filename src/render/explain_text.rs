@@ -45,7 +45,7 @@ fn reasons(page: &mut Page, row: &BindingRow, indent: usize) {
         );
     }
     let used =
-        if row.used_by.is_empty() { "nothing that the definition shows".to_string() } else { locations(&row.used_by) };
+        if row.used_by.is_empty() { "nothing that the definition shows".to_string() } else { places(&row.used_by) };
     page.labelled(indent, label("used by"), 10, &[plain(used)]);
 }
 
@@ -64,11 +64,11 @@ fn item(row: &BindingRow) -> String {
     for other in &row.considered {
         out.push_str(&format!("  - considered {}: {}\n", md(&other.stable_key), md(&other.why_not)));
     }
-    if let Some(mend) = &row.mend {
-        out.push_str(&format!("  - → {}\n", md(mend)));
+    if let Some(fix) = &row.fix {
+        out.push_str(&format!("  - → {}\n", md(fix)));
     }
     if !row.used_by.is_empty() {
-        out.push_str(&format!("  - used by {}\n", md(&locations(&row.used_by))));
+        out.push_str(&format!("  - used by {}\n", md(&places(&row.used_by))));
     }
     out
 }
@@ -145,15 +145,15 @@ fn in_tenant(page: &mut Page, tenant: &KeyInTenant) {
             let spans =
                 [Span::new(tone, mark), plain(" "), strong(&integration.name), plain(format!(", {}", variable(row)))];
             page.wrap(4, 8, &spans);
-            if let Some(mend) = &row.mend {
-                page.wrap(8, 10, &[plain(format!("→ {mend}"))]);
+            if let Some(fix) = &row.fix {
+                page.wrap(8, 10, &[plain(format!("→ {fix}"))]);
             }
         }
     }
 }
 
 fn variable(row: &BindingRow) -> String {
-    let used = if row.used_by.is_empty() { String::new() } else { format!(": {}", locations(&row.used_by)) };
+    let used = if row.used_by.is_empty() { String::new() } else { format!(": {}", places(&row.used_by)) };
     format!("{:?}{used}", row.variable)
 }
 

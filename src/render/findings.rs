@@ -146,8 +146,8 @@ fn one(page: &mut Page, indent: usize, finding: &Finding) {
     head.extend(finding.at.as_ref().map(|at| faint(format!("  {at}"))));
     page.wrap(indent, indent + 4, &head);
     page.wrap(indent + 4, indent + 4, &[plain(&finding.text)]);
-    if !finding.mend.is_empty() {
-        page.wrap(indent + 4, indent + 6, &[plain(format!("→ {}", finding.mend))]);
+    if !finding.fix.is_empty() {
+        page.wrap(indent + 4, indent + 6, &[plain(format!("→ {}", finding.fix))]);
     }
 }
 
@@ -161,7 +161,7 @@ pub(super) fn item(finding: &Finding) -> String {
     let whose: Vec<String> =
         finding.tenant.iter().map(|t| md(t)).chain(finding.object.iter().map(|o| md(&o.to_string()))).collect();
     let at = finding.at.as_ref().map(|at| format!(" ({})", md(&at.to_string()))).unwrap_or_default();
-    let mend = if finding.mend.is_empty() { String::new() } else { format!("<br>→ {}", md(&finding.mend)) };
+    let fix = if finding.fix.is_empty() { String::new() } else { format!("<br>→ {}", md(&finding.fix)) };
     let whose = if whose.is_empty() { String::new() } else { format!(" **{}**", whose.join(" ")) };
-    format!("- {word} {}{whose}{at}: {}{mend}\n", finding.code, md(&finding.text))
+    format!("- {word} {}{whose}{at}: {}{fix}\n", finding.code, md(&finding.text))
 }

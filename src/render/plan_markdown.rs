@@ -7,7 +7,7 @@ use super::findings::item as finding;
 use super::invocation::Invocation;
 use super::markdown::{Comment, command, escape as md, fence, row, rule};
 use super::plan_text::{as_far_as, digests_to_approve, next, passed_over};
-use super::ranked::{self, Held, Overridden, Ranked};
+use super::ranked::{self, Kept, Overridden, Ranked};
 use super::tally::Tally;
 use super::value;
 use crate::api::Kind;
@@ -67,7 +67,7 @@ fn table(comment: &mut Comment, targets: &[Ranked<'_>]) {
         "Needs approval",
         "Blocked",
         "Drifted",
-        "Held",
+        "Kept",
         "By hand",
     ];
     let head = row(&columns.map(str::to_string)) + &rule(columns.len());
@@ -83,8 +83,8 @@ fn table(comment: &mut Comment, targets: &[Ranked<'_>]) {
                 t.needs_approval,
                 t.blocked + t.missing,
                 t.drifted,
-                t.held,
-                t.by_hand,
+                t.kept,
+                t.manual,
             ];
             let number = |n: usize| if n == 0 { "·".to_string() } else { n.to_string() };
             let cells = [mark(ranked).to_string(), md(&ranked.target.tenant)];
@@ -98,7 +98,7 @@ fn mark(ranked: &Ranked<'_>) -> &'static str {
     match () {
         () if ranked.target.state == State::Unreachable || !ranked.errors.is_empty() => "❌",
         () if !ranked.blocked.is_empty() || !ranked.unreached.is_empty() => "⛔",
-        () if !ranked.held_variables.is_empty() => "⛔",
+        () if !ranked.kept_variables.is_empty() => "⛔",
         () if !ranked.needs_approval.is_empty() || !ranked.drifted.is_empty() => "⚠️",
         () if ranked.is_suspended() => "⏸️",
         () if !ranked.target.actions.is_empty() => "✏️",
@@ -132,7 +132,7 @@ fn items(ranked: &Ranked<'_>) -> Vec<String> {
     items.extend(ranked.errors.iter().map(|f| finding(f)));
     items.extend(ranked.blocked.iter().map(|note| blocked(note)));
     items.extend(ranked.unreached.iter().map(|f| finding(f)));
-    items.extend(ranked.held_variables.iter().map(|h| held(h, &ranked.target.tenant, "⛔ ")));
+    items.extend(ranked.kept_variables.iter().map(|h| kept(h, &ranked.target.tenant, "⛔ ")));
     for drifted in &ranked.drifted {
         let (object, fields) = (md(&drifted.object.to_string()), md(&drifted.fields.join(", ")));
         items.push(format!("- ≠ **drifted** {object}: {fields} changed there{} and is left so\n", md(&drifted.by())));
@@ -142,19 +142,19 @@ fn items(ranked: &Ranked<'_>) -> Vec<String> {
         items.extend(actions.iter().map(|a| action(a)));
     }
     items.extend(adopts(&ranked.adopts));
-    for kept in &ranked.held {
-        items.push(held(kept, &ranked.target.tenant, ""));
-        items.extend(parts(&kept.parts));
+    for one in &ranked.kept {
+        items.push(kept(one, &ranked.target.tenant, ""));
+        items.extend(parts(&one.parts));
     }
     for decided in &ranked.overridden {
         items.push(overridden(decided));
         items.extend(parts(&decided.parts));
     }
     items.extend(ranked.warnings.iter().map(|f| finding(f)));
-    if !ranked.by_hand.is_empty() {
+    if !ranked.manual.is_empty() {
         items.push("\n**By hand**\n\n".to_string());
     }
-    items.extend(ranked.by_hand.iter().map(|todo| format!("- [ ] {}: {}\n", md(&todo.whom()), md(&todo.text))));
+    items.extend(ranked.manual.iter().map(|todo| format!("- [ ] {}: {}\n", md(&todo.whom()), md(&todo.text))));
     items
 }
 
@@ -166,20 +166,20 @@ fn parts(parts: &[&String]) -> Vec<String> {
 }
 
 fn blocked(note: &Note) -> String {
-    let Note::Blocked { object, code, text, mend } = note else { return String::new() };
-    format!("- ⛔ {code} **blocked {}**: {}<br>→ {}\n", md(&object.to_string()), md(text), md(mend))
+    let Note::Blocked { object, code, text, fix } = note else { return String::new() };
+    format!("- ⛔ {code} **blocked {}**: {}<br>→ {}\n", md(&object.to_string()), md(text), md(fix))
 }
 
-fn held(held: &Held<'_>, tenant: &str, mark: &str) -> String {
-    let what = match held.text {
+fn kept(kept: &Kept<'_>, tenant: &str, mark: &str) -> String {
+    let what = match kept.text {
         Some(text) => text.to_string(),
-        None if held.fields.is_empty() => format!("kept as it is, for {}", held.by),
+        None if kept.fields.is_empty() => format!("kept as it is, for {}", kept.by),
         None => {
             let what = if mark.is_empty() { "value" } else { "binding" };
-            format!("{}: {}", held.fields.join(", "), held.keeps(tenant, what))
+            format!("{}: {}", kept.fields.join(", "), kept.keeps(tenant, what))
         }
     };
-    format!("- {mark}**held** {}: {}\n", md(&held.object.to_string()), md(&what))
+    format!("- {mark}**kept** {}: {}\n", md(&kept.object.to_string()), md(&what))
 }
 
 fn overridden(overridden: &Overridden<'_>) -> String {

@@ -142,7 +142,7 @@ fn target(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
     findings::list(page, 2, &ranked.errors);
     cut(page, &ranked.blocked, "blocked", |page, note| blocked(page, note));
     findings::list(page, 2, &ranked.unreached);
-    held_variables(page, ranked, typed);
+    kept_variables(page, ranked, typed);
     for action in &ranked.needs_approval {
         action_text::action(page, action);
     }
@@ -152,10 +152,10 @@ fn target(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
         cut(page, actions, what, |page, action| action_text::action(page, action));
     }
     adopts(page, &ranked.adopts);
-    held(page, ranked);
+    kept(page, ranked);
     overridden(page, ranked);
     findings::list(page, 2, &ranked.warnings);
-    by_hand(page, ranked);
+    manual(page, ranked);
 }
 
 /// Every item of a list, or the first of a long one and how many more there are.
@@ -169,11 +169,11 @@ fn cut<T>(page: &mut Page, items: &[T], what: &str, mut show: impl FnMut(&mut Pa
 }
 
 fn blocked(page: &mut Page, note: &Note) {
-    let Note::Blocked { object, code, text, mend } = note else { return };
+    let Note::Blocked { object, code, text, fix } = note else { return };
     let head = [Span::new(Tone::Bad, "✗ blocked"), plain("  "), strong(object.to_string()), faint(format!("  {code}"))];
     page.wrap(2, 6, &head);
     page.wrap(6, 6, &[plain(text)]);
-    page.wrap(6, 8, &[plain(format!("→ {mend}"))]);
+    page.wrap(6, 8, &[plain(format!("→ {fix}"))]);
 }
 
 /// The commands that approve what needs approval in a tenant; whether there are any.
@@ -245,13 +245,13 @@ fn is_are(objects: usize) -> String {
     format!("{} {}", count(objects, "object", "objects"), if objects == 1 { "is" } else { "are" })
 }
 
-fn held_variables(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
+fn kept_variables(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
     let tenant = &ranked.target.tenant;
-    cut(page, &ranked.held_variables, "held", |page, held| {
-        let head = [Span::new(Tone::Bad, "✗ held"), plain("  "), strong(held.object.to_string())];
+    cut(page, &ranked.kept_variables, "kept", |page, kept| {
+        let head = [Span::new(Tone::Bad, "✗ kept"), plain("  "), strong(kept.object.to_string())];
         page.wrap(2, 6, &head);
-        page.wrap(6, 6, &[plain(format!("{}: {}", and(&held.fields), held.keeps(tenant, "binding")))]);
-        match typed.adopt(tenant, held.object) {
+        page.wrap(6, 6, &[plain(format!("{}: {}", and(&kept.fields), kept.keeps(tenant, "binding")))]);
+        match typed.adopt(tenant, kept.object) {
             Some(adopt) => {
                 page.wrap(6, 8, &[plain("→ to bind it as it is declared, this, and apply:")]);
                 page.line(10, &[command(adopt)]);
@@ -273,16 +273,16 @@ fn overridden(page: &mut Page, ranked: &Ranked<'_>) {
     });
 }
 
-fn held(page: &mut Page, ranked: &Ranked<'_>) {
-    cut(page, &ranked.held, "held", |page, held| {
-        let what = match (held.fields.as_slice(), held.text) {
+fn kept(page: &mut Page, ranked: &Ranked<'_>) {
+    cut(page, &ranked.kept, "kept", |page, kept| {
+        let what = match (kept.fields.as_slice(), kept.text) {
             (_, Some(text)) => text.to_string(),
-            ([], None) => format!("is kept as it is, for {}", held.by),
-            (fields, None) => format!("{}: {}", and(fields), held.keeps(&ranked.target.tenant, "value")),
+            ([], None) => format!("is kept as it is, for {}", kept.by),
+            (fields, None) => format!("{}: {}", and(fields), kept.keeps(&ranked.target.tenant, "value")),
         };
-        let object = held.object.to_string();
-        page.wrap(2, 6, &[faint("· held"), plain("  "), strong(object), plain(format!("  {what}"))]);
-        would_change(page, &held.parts);
+        let object = kept.object.to_string();
+        page.wrap(2, 6, &[faint("· kept"), plain("  "), strong(object), plain(format!("  {what}"))]);
+        would_change(page, &kept.parts);
     });
 }
 
@@ -294,14 +294,14 @@ fn would_change(page: &mut Page, parts: &[&String]) {
     }
 }
 
-fn by_hand(page: &mut Page, ranked: &Ranked<'_>) {
-    if ranked.by_hand.is_empty() {
+fn manual(page: &mut Page, ranked: &Ranked<'_>) {
+    if ranked.manual.is_empty() {
         return;
     }
     page.gap();
-    let columns = ranked.by_hand.iter().map(|todo| width(&todo.whom())).max().unwrap_or(0);
+    let columns = ranked.manual.iter().map(|todo| width(&todo.whom())).max().unwrap_or(0);
     page.line(2, &[strong("by hand")]);
-    cut(page, &ranked.by_hand, "to do by hand", |page, todo| {
+    cut(page, &ranked.manual, "to do by hand", |page, todo| {
         page.labelled(4, plain(todo.whom()), columns, &[plain(&todo.text)]);
     });
 }
@@ -328,7 +328,7 @@ impl Next {
 pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<Next> {
     let mut lines = Vec::new();
     if tally.errors + tally.unreachable > 0 {
-        lines.push(Next::new("Next: mend the errors, then", typed.plan(), ""));
+        lines.push(Next::new("Next: fix the errors, then", typed.plan(), ""));
     } else if plan.is_empty() && plan.exit != 0 {
         lines.push(Next::new("Next: nothing to apply; do what the arrows say, then", typed.plan(), ""));
     } else if plan.writes_nothing() && !plan.is_empty() {

@@ -28,18 +28,18 @@ pub(super) struct Ranked<'a> {
     pub deletes: Vec<&'a Action>,
     pub adopts: Vec<&'a Action>,
     /// Variables that the target binds otherwise than is declared.
-    pub held_variables: Vec<Held<'a>>,
-    pub held: Vec<Held<'a>>,
+    pub kept_variables: Vec<Kept<'a>>,
+    pub kept: Vec<Kept<'a>>,
     pub overridden: Vec<Overridden<'a>>,
     /// Fields that drifted where nobody wants to hear of it.
     pub ignored: usize,
     pub warnings: Vec<&'a Finding>,
-    pub by_hand: Vec<ByHand<'a>>,
+    pub manual: Vec<Manual<'a>>,
 }
 
 /// The fields of one object that are the target's own.
 #[derive(Debug)]
-pub(super) struct Held<'a> {
+pub(super) struct Kept<'a> {
     pub object: &'a ObjectId,
     pub fields: Vec<String>,
     /// What of its definition would come, go and change to be as declared.
@@ -63,14 +63,14 @@ pub(super) struct Overridden<'a> {
 
 /// Something that a person must do.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct ByHand<'a> {
+pub(super) struct Manual<'a> {
     pub object: &'a ObjectId,
     pub who: &'a str,
     pub count: usize,
     pub text: Cow<'a, str>,
 }
 
-impl ByHand<'_> {
+impl Manual<'_> {
     /// Who, and how many where they are several: `customers (41)`.
     pub fn whom(&self) -> String {
         if self.count > 1 {
@@ -120,12 +120,12 @@ impl<'a> Ranked<'a> {
             creates: actions(ActionKind::Create),
             deletes: actions(ActionKind::Delete),
             adopts: actions(ActionKind::Adopt),
-            held_variables: held(target, true),
-            held: held(target, false),
+            kept_variables: kept(target, true),
+            kept: kept(target, false),
             overridden: overridden(target),
             ignored: target.notes.iter().filter(|n| matches!(n, Note::Drift { ignored: true, left: true, .. })).count(),
             warnings: here(Severity::Warning),
-            by_hand: by_hand(target),
+            manual: manual(target),
         }
     }
 
@@ -134,7 +134,7 @@ impl<'a> Ranked<'a> {
         match () {
             () if self.target.state == State::Unreachable => 0,
             () if !self.errors.is_empty() => 1,
-            () if !self.blocked.is_empty() || !self.unreached.is_empty() || !self.held_variables.is_empty() => 2,
+            () if !self.blocked.is_empty() || !self.unreached.is_empty() || !self.kept_variables.is_empty() => 2,
             () if !self.needs_approval.is_empty() => 3,
             () if !self.drifted.is_empty() => 4,
             () if !self.target.actions.is_empty() => 5,
@@ -146,9 +146,9 @@ impl<'a> Ranked<'a> {
 
     /// Whether something is there otherwise than it is declared, whoever is content with that.
     pub fn differs(&self) -> bool {
-        let held = self.held.len() + self.held_variables.len() + self.ignored + self.drifted.len();
+        let kept = self.kept.len() + self.kept_variables.len() + self.ignored + self.drifted.len();
         let in_the_way = self.errors.len() + self.unreached.len() + self.blocked.len();
-        held + in_the_way + self.target.actions.len() + self.waiting() > 0
+        kept + in_the_way + self.target.actions.len() + self.waiting() > 0
     }
 
     /// Whether there is nothing that anybody must do or know now.
@@ -193,7 +193,7 @@ pub struct Drifted<'a> {
     pub by: BTreeSet<&'a str>,
 }
 
-impl Held<'_> {
+impl Kept<'_> {
     /// That the tenant keeps it: `eu-prod keeps its own value (set by kubectl)`.
     pub fn keeps(&self, tenant: &str, what: &str) -> String {
         let by = if self.by == tenant { String::new() } else { format!(" (set by {})", self.by) };
@@ -255,16 +255,16 @@ fn both(path: &[String], live: Option<&Json>, declared: Option<&Json>) -> String
 type Differs<'a> = (Vec<String>, Vec<&'a String>);
 
 /// What is held: variables, or all else.
-fn held(target: &Target, variables: bool) -> Vec<Held<'_>> {
+fn kept(target: &Target, variables: bool) -> Vec<Kept<'_>> {
     let mut by_object: BTreeMap<(&ObjectId, &str, Option<&str>), Differs<'_>> = BTreeMap::new();
     for note in target.notes.iter().filter(|note| note.is_held_variable() == variables) {
-        if let Note::Held { object, path, by, text, from, to, parts } = note {
+        if let Note::Kept { object, path, by, text, from, to, parts } = note {
             let of_object = by_object.entry((object, by.as_str(), text.as_deref())).or_default();
             of_object.0.extend((!path.is_empty()).then(|| both(path, from.as_ref(), to.as_ref())));
             of_object.1.extend(parts);
         }
     }
-    let one = |((object, by, text), (fields, parts))| Held { object, fields, parts, by, text };
+    let one = |((object, by, text), (fields, parts))| Kept { object, fields, parts, by, text };
     by_object.into_iter().map(one).collect()
 }
 
@@ -288,21 +288,21 @@ fn overridden(target: &Target) -> Vec<Overridden<'_>> {
 }
 
 /// What people must do; a Secret that several connections need, once.
-fn by_hand(target: &Target) -> Vec<ByHand<'_>> {
+fn manual(target: &Target) -> Vec<Manual<'_>> {
     let mut seen = BTreeSet::new();
     let mut needs: BTreeMap<&str, SecretNeed> = BTreeMap::new();
     for note in &target.notes {
-        if let Note::ByHand { secret: Some(need), .. } = note {
+        if let Note::Manual { secret: Some(need), .. } = note {
             needs.entry(&need.name).or_insert_with(|| need.clone()).take_in(need);
         }
     }
     let todo = target.notes.iter().filter_map(|note| match note {
-        Note::ByHand { who, count, secret: Some(need), object, .. } => {
+        Note::Manual { who, count, secret: Some(need), object, .. } => {
             let text = needs.remove(need.name.as_str())?.to_string().into();
-            Some(ByHand { object, who, count: *count, text })
+            Some(Manual { object, who, count: *count, text })
         }
-        Note::ByHand { object, who, count, text, secret: None } => {
-            Some(ByHand { object, who, count: *count, text: text.as_str().into() })
+        Note::Manual { object, who, count, text, secret: None } => {
+            Some(Manual { object, who, count: *count, text: text.as_str().into() })
         }
         _ => None,
     });

@@ -205,7 +205,7 @@ fn left(after: &Plan) -> Vec<String> {
     let mut left: Vec<String> = suspended.map(|(tenant, what)| format!("{tenant}: {what}")).collect();
     if after.is_empty() {
         // What is decided, and what people do by hand, is no difference.
-        let tally = Tally { by_hand: 0, overridden: 0, suspended: 0, ..Tally::of_plan(after, &targets) };
+        let tally = Tally { manual: 0, overridden: 0, suspended: 0, ..Tally::of_plan(after, &targets) };
         let sentence = tally.sentence();
         left.extend((!sentence.is_empty()).then(|| format!("What no action can do: {sentence}")));
     }

@@ -219,7 +219,7 @@ pub fn settled() -> World {
     outcome(&world, &first)
 }
 
-/// The morning after: a missing key with a near miss, drift, a held value, an override, a redirect
+/// The morning after: a missing key with a near miss, drift, a kept value, an override, a redirect
 /// that needs approval, a consent to give, a conflict, an unreachable tenant.
 pub fn busy() -> World {
     let mut world = settled();

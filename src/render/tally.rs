@@ -17,13 +17,13 @@ pub(super) struct Tally {
     pub needs_approval: usize,
     pub blocked: usize,
     pub missing: usize,
-    pub held: usize,
+    pub kept: usize,
     pub drifted: usize,
     pub ignored: usize,
     pub suspended: usize,
     pub overridden: usize,
     pub warnings: usize,
-    pub by_hand: usize,
+    pub manual: usize,
 }
 
 impl Tally {
@@ -40,13 +40,13 @@ impl Tally {
             needs_approval: ranked.needs_approval.len(),
             blocked: ranked.blocked.len(),
             missing: ranked.unreached.len(),
-            held: ranked.held_variables.iter().chain(&ranked.held).map(|held| held.fields.len().max(1)).sum(),
+            kept: ranked.kept_variables.iter().chain(&ranked.kept).map(|kept| kept.fields.len().max(1)).sum(),
             drifted: ranked.drifted.iter().map(|drifted| drifted.fields.len()).sum(),
             ignored: ranked.ignored,
             suspended: usize::from(ranked.target.suspended) + ranked.target.suspended_syncs.len(),
             overridden: ranked.overridden.iter().map(|overridden| overridden.fields.len()).sum(),
             warnings: ranked.warnings.len(),
-            by_hand: ranked.by_hand.len(),
+            manual: ranked.manual.len(),
         }
     }
 
@@ -70,18 +70,18 @@ impl Tally {
             all.needs_approval += tally.needs_approval;
             all.blocked += tally.blocked;
             all.missing += tally.missing;
-            all.held += tally.held;
+            all.kept += tally.kept;
             all.drifted += tally.drifted;
             all.ignored += tally.ignored;
             all.suspended += tally.suspended;
             all.overridden += tally.overridden;
             all.warnings += tally.warnings;
-            all.by_hand += tally.by_hand;
+            all.manual += tally.manual;
         }
         all
     }
 
-    /// `2 to create, 1 to update, 1 needs approval; 1 blocked, 2 held; 3 to do by hand`; empty where
+    /// `2 to create, 1 to update, 1 needs approval; 1 blocked, 2 kept; 3 to do by hand`; empty where
     /// there is nothing.
     pub fn sentence(&self) -> String {
         let part = |number: usize, word: &str| (number > 0).then(|| format!("{} {word}", thousands(number)));
@@ -103,13 +103,13 @@ impl Tally {
                 part(self.blocked, "blocked"),
                 part(self.missing, "not reached"),
                 part(self.drifted, "drifted"),
-                part(self.held, "held"),
+                part(self.kept, "kept"),
                 part(self.ignored, "drifted and ignored"),
                 part(self.suspended, "suspended"),
             ]),
             join(vec![
                 part(self.overridden, "overridden"),
-                part(self.by_hand, "to do by hand"),
+                part(self.manual, "to do by hand"),
                 (self.warnings > 0).then(|| count(self.warnings, "warning", "warnings")),
             ]),
         ];
@@ -128,14 +128,14 @@ mod tests {
             update: 1,
             needs_approval: 1,
             blocked: 1,
-            held: 2,
+            kept: 2,
             drifted: 1,
-            by_hand: 3,
+            manual: 3,
             ..Tally::default()
         };
         assert_eq!(
             tally.sentence(),
-            "2 to create, 1 to update, 1 needs approval; 1 blocked, 1 drifted, 2 held; 3 to do by hand"
+            "2 to create, 1 to update, 1 needs approval; 1 blocked, 1 drifted, 2 kept; 3 to do by hand"
         );
         assert_eq!(Tally::default().sentence(), "");
     }

@@ -38,7 +38,7 @@ fn a_plan_without_actions_names_what_differs() {
     let plan = sample::planned(&world);
     assert!(plan.is_empty() && plan.exit == 0);
     let text = plan_text(&plan, &typed(), Style::default());
-    assert!(text.starts_with("eu-prod  1 held") && !text.contains("Nothing to do"), "{text}");
+    assert!(text.starts_with("eu-prod  1 kept") && !text.contains("Nothing to do"), "{text}");
     insta::assert_snapshot!(text);
     insta::assert_snapshot!(plan_markdown(&plan, &typed()));
     insta::assert_snapshot!(Status::of(&world, &plan).text(&typed(), Style::default()));

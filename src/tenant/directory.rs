@@ -11,7 +11,7 @@ mod session;
 mod side_files;
 mod staging;
 
-pub use edits::by_hand;
+pub use edits::manual;
 pub use kustomization::KustomizationDue;
 
 use super::directory::disk::{Disk, RealDisk};

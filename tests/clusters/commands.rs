@@ -109,7 +109,7 @@ fn what_a_create_sync_made_stays_whole_when_only_some_of_it_is_written_later() {
     stage.write("syncs.yaml", &SYNC.replace("Mirror", "Create"));
     stage.apply();
     let before = stage.kubectl(&["get", "connection", "a", "-o", "jsonpath={.spec}"]);
-    // From here on it is mirrored: as declared, so only recorded; nothing that we held is let go.
+    // From here on it is mirrored: as declared, so only recorded; nothing that we kept is let go.
     stage.write("syncs.yaml", SYNC);
     stage.apply();
     stage.write("us/connections/a.yaml", &connection("a", "api refresh_token"));

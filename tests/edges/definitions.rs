@@ -129,5 +129,5 @@ fn what_of_a_definition_stays_is_said() {
         .with("prod/integrations/greet.definition", &definition("greet", "7", "chat-main"))
         .edit("dev/integrations/greet.yaml", "spec:\n", &format!("spec:\n  {FILE}"))
         .with("dev/integrations/greet.definition", &newer);
-    own.plan().says("· held Integration/greet").says("+ step F › T (chat/x)");
+    own.plan().says("· kept Integration/greet").says("+ step F › T (chat/x)");
 }

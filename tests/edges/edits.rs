@@ -50,7 +50,7 @@ items:
         .with("prod/integrations/greet.yaml", list)
         .with("dev/integrations/other.yaml", &integration("other", "chat-main", ""))
         .without("dev/integrations/greet.yaml");
-    root.plan().exits(2).says("shared by an anchor").says("1 held");
+    root.plan().exits(2).says("shared by an anchor").says("1 kept");
     let before = root.read("prod/integrations/greet.yaml");
     root.run(&["apply", "--yes"]).does_not_say("error:");
     assert_eq!(root.read("prod/integrations/greet.yaml"), before);

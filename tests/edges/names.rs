@@ -90,7 +90,7 @@ fn near_keys_come_before_any_advice_to_make_one() {
             Root::base().edit("dev/integrations/greet.yaml", "stableKey: chat-main", &format!("stableKey: {written}"));
         let said = root.plan();
         said.exits(3).says(fix).says("dev/integrations/greet.yaml:7");
-        // What shows in prod stands in dev: it is mended there.
+        // What shows in prod stands in dev: it is fixed there.
         said.says(&format!("\"Chat\" names stable key {written}, which dev does not have either"));
         said.says("correct it in dev").does_not_say(&format!("→ make a Connection {written}"));
     }
@@ -263,7 +263,7 @@ fn values_of_a_component_that_cannot_be_read_may_be_secrets() {
         .edit("dev/connections/chat-main.yaml", "clientSecret: {value: CANARY}", "pin: {value: CANARY}")
     };
     let described = COMPONENT.replace("scopes: {}", "scopes: {}\n        pin: {secret: true}");
-    let held = |root: &Root| {
+    let kept = |root: &Root| {
         let plan = root.plan();
         assert_eq!(plan.code, 1, "{}", plan.all);
         plan.does_not_say("CANARY");
@@ -279,7 +279,7 @@ fn values_of_a_component_that_cannot_be_read_may_be_secrets() {
     ] {
         let root = secret(Root::applied().without("prod/components/chat.yaml").with("dev/components/chat.yaml", &dev));
         let other = COMPONENT.replace("chat", "mail");
-        held(&root.with("dev/components/mail.yaml", &other));
+        kept(&root.with("dev/components/mail.yaml", &other));
     }
 }
 

@@ -57,7 +57,7 @@ fn a_missing_location_removes_nothing() {
     let root = Root::applied();
     std::fs::rename(root.path().join("dev"), root.path().join("away")).unwrap();
     root.plan().says("dev is not there").does_not_say("nothing to do: dev");
-    // What the folder held lies in nobody's folder now.
+    // What the folder kept lies in nobody's folder now.
     std::fs::rename(root.path().join("away"), root.path().join(".away")).unwrap();
     removes_nothing(&root, "mkdir -p dev");
 }

@@ -18,9 +18,9 @@ fn a_missing_binding_names_near_misses_of_the_same_kind() {
             .binds("CRM", "crm-oauth")
     });
     let plan = w.plan();
-    let mend = &plan.finding(Code::BindingMissing).mend;
-    assert!(mend.contains("did you mean crm-oauth2 or crm_oauth-eu?"), "{mend}");
-    assert!(!mend.contains("crm-oaut "), "another kind is no near miss: {mend}");
+    let fix = &plan.finding(Code::BindingMissing).fix;
+    assert!(fix.contains("did you mean crm-oauth2 or crm_oauth-eu?"), "{fix}");
+    assert!(!fix.contains("crm-oaut "), "another kind is no near miss: {fix}");
     plan.exits(3);
 }
 

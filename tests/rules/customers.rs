@@ -26,7 +26,7 @@ fn why(w: &Told, action: &str) -> Option<String> {
 fn a_change_of_what_customers_signed_in_to_needs_approval() {
     let w = prod(|t| crm(t, "api"), |t| crm(t, "api refresh"));
     assert_eq!(why(&w, "prod/Connection/crm").unwrap(), "2 customers must sign in to crm again: scopes changes");
-    assert!(w.plan().by_hand("prod/Connection/crm").iter().any(|(who, count, _)| (*who, *count) == ("customers", 2)));
+    assert!(w.plan().manual("prod/Connection/crm").iter().any(|(who, count, _)| (*who, *count) == ("customers", 2)));
     // A title is none of their business.
     let title = prod(|t| crm(t, "api"), |t| crm(t, "api").title("CRM"));
     assert_eq!(why(&title, "prod/Connection/crm"), None);

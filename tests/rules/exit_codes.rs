@@ -83,15 +83,15 @@ fn what_is_wrong_is_1() {
     conflict.plan().exits(1).finding(Code::WriterConflict);
 }
 
-/// "Held, byHand, warnings … are none of these."
+/// "Kept, manual, warnings … are none of these."
 #[test]
 fn held_by_hand_and_warnings_are_0() {
-    let held = world()
+    let kept = world()
         .tenant("prod", |t| {
             t.connection("crm", "http/basic").title("Theirs").declares().connection("crm", "http/basic").title("Ours")
         })
         .applied();
-    held.plan().exits(0).holds("prod/Connection/crm", "title");
+    kept.plan().exits(0).holds("prod/Connection/crm", "title");
     let warned = settled().tenant("prod", |t| t.component("http/basic").requires("host"));
     warned.plan().exits(0).finding(Code::InputMissing);
 }

@@ -335,7 +335,7 @@ impl Tenant {
         self
     }
 
-    pub fn mended(mut self) -> Self {
+    pub fn fixed(mut self) -> Self {
         self.inventory().unparsed.clear();
         self.inventory().invalid.clear();
         self
@@ -661,8 +661,8 @@ impl Tenant {
     /// Another manager holds a field of the object.
     pub fn holds(mut self, field: &str, manager: &str) -> Self {
         let id = self.id();
-        let held = self.inventory().holders.entry(id).or_default();
-        Arc::make_mut(held).insert(path(field), manager.into());
+        let kept = self.inventory().holders.entry(id).or_default();
+        Arc::make_mut(kept).insert(path(field), manager.into());
         self
     }
 }
@@ -744,7 +744,7 @@ impl Seen {
     pub fn holds(&self, object: &str, field: &str) -> &str {
         let wanted = if field.is_empty() { Vec::new() } else { path(field).path() };
         let found = self.notes(object).find_map(|n| match n {
-            Note::Held { path, by, text, .. } if *path == wanted => Some(text.as_ref().unwrap_or(by).as_str()),
+            Note::Kept { path, by, text, .. } if *path == wanted => Some(text.as_ref().unwrap_or(by).as_str()),
             _ => None,
         });
         found.unwrap_or_else(|| panic!("{field} of {object} should be held\n{self}"))
@@ -777,7 +777,7 @@ impl Seen {
 
     #[track_caller]
     pub fn holds_nothing(&self) -> &Self {
-        assert_eq!(self.plan.counts.held, 0, "{self}");
+        assert_eq!(self.plan.counts.kept, 0, "{self}");
         self
     }
 
@@ -799,9 +799,9 @@ impl Seen {
     }
 
     /// What a person must do for an object: who, how many of them, what.
-    pub fn by_hand(&self, object: &str) -> Vec<(&str, usize, &str)> {
+    pub fn manual(&self, object: &str) -> Vec<(&str, usize, &str)> {
         let notes = self.notes(object).filter_map(|n| match n {
-            Note::ByHand { who, count, text, .. } => Some((*who, *count, text.as_str())),
+            Note::Manual { who, count, text, .. } => Some((*who, *count, text.as_str())),
             _ => None,
         });
         notes.collect()

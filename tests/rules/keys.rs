@@ -158,7 +158,7 @@ fn a_replacement_that_differs_does_not_answer_and_customers_are_counted() {
         assert_eq!(means(&w, "prod", "i", "CRM"), "old");
         let plan = w.plan();
         plan.finding(Code::ReplacesDiffers);
-        let notes = plan.by_hand("prod/Connection/new");
+        let notes = plan.manual("prod/Connection/new");
         assert!(
             notes.iter().any(|(who, count, text)| *who == "customers" && *count == 2 && text.contains("sign in again")),
             "{plan}"
@@ -284,7 +284,7 @@ fn mirror_does_not_bring_a_newer_connection_that_would_not_answer() {
 fn nobody_signs_in_again_for_a_replacement() {
     let signs_in = |w: &Told| {
         let plan = w.plan();
-        let notes = plan.by_hand("prod/Connection/new");
+        let notes = plan.manual("prod/Connection/new");
         notes.iter().any(|(_, _, text)| text.contains("sign"))
             || notes.iter().any(|(_, _, text)| text.contains("supplies"))
     };

@@ -54,7 +54,7 @@ fn what_a_writer_that_is_gone_wrote_is_named_with_what_helps() {
     let plan = gone.plan();
     let found = plan.finding(Code::WriterGone);
     assert_eq!(found.text, "sync/up is gone; what it wrote stays in prod: Connection/crm, Integration/i");
-    assert!(!found.mend.contains("adopt") && found.mend.contains("stablekey.lock"), "{}", found.mend);
+    assert!(!found.fix.contains("adopt") && found.fix.contains("stablekey.lock"), "{}", found.fix);
     // What it advises does end it: another writer that declares the same, or no record.
     let other = gone.clone().sync("other", "dev", "prod").mirror();
     other.applied().plan().finds_no(Code::WriterGone).is_empty();
@@ -72,7 +72,7 @@ fn a_writer_that_is_not_known_of_a_tenant_in_a_cluster_is_not_called_gone() {
     let plan = tenants.sync("up", "dev", "prod").mirror().applied().without_sync("up").plan();
     let found = plan.finding(Code::WriterGone);
     assert_eq!(found.text, "sync/up is unknown here; what it wrote stays in prod: Connection/crm, Integration/i");
-    assert!(found.mend.contains("of a hub") && found.mend.contains("stablekey.dev/wrote"), "{}", found.mend);
+    assert!(found.fix.contains("of a hub") && found.fix.contains("stablekey.dev/wrote"), "{}", found.fix);
     plan.exits(0);
 }
 
@@ -131,7 +131,7 @@ fn a_secret_that_serves_another_key_goes_on_serving_it() {
         .sync("s", "us", "eu")
         .mirror();
     let plan = world.plan();
-    let steps = plan.by_hand("eu/Connection/dwh");
+    let steps = plan.manual("eu/Connection/dwh");
     let text = "add dwh to its annotation stablekey.dev/keys, beside what it has";
     assert!(steps.iter().any(|(_, _, step)| step.contains(text)), "{steps:?}");
 }
@@ -151,7 +151,7 @@ fn one_secret_is_one_thing_to_supply() {
         .sync("s", "us", "eu")
         .mirror();
     let plan = w.plan();
-    assert_eq!(plan.by_hand("eu/Connection/crm").len(), 1, "{plan}");
+    assert_eq!(plan.manual("eu/Connection/crm").len(), 1, "{plan}");
     let text = render::plan_text(&plan.plan, &Invocation::default(), Style { width: 500, ..Style::default() });
     let supply = "supply Secret app with keys clientId, clientSecret (label stablekey.dev/for: connections; add \
                   chat,crm,mail to its annotation stablekey.dev/keys, beside what it has)";

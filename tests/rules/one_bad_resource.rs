@@ -63,7 +63,7 @@ fn an_invalid_document_does_not_stop_declaring() {
     w.plan().is_empty().exits(1);
 }
 
-/// "A file that cannot be parsed could hold anything: until it is mended nothing is created … in that
+/// "A file that cannot be parsed could hold anything: until it is fixed nothing is created … in that
 /// tenant" — wherever the file lies …
 #[test]
 fn while_a_file_cannot_be_parsed_nothing_is_created() {

@@ -55,7 +55,7 @@ fn nothing_goes_without_prune_and_what_stays_is_counted_in_every_plan() {
     plan.is_empty().exits(0);
     assert!(plan.holds(I, "").contains("sync/s does not prune"));
     assert!(plan.holds(X, "").contains("sync/s does not prune"));
-    assert_eq!(w.applied().plan().plan.counts.held, 2);
+    assert_eq!(w.applied().plan().plan.counts.kept, 2);
     // What nobody could read is not called undeclared.
     w.clone().tenant("us", |t| t.unparsed("us/x.yaml")).plan().holds_nothing();
     w.without_sync("s").plan().holds_nothing();

@@ -82,7 +82,7 @@ fn no_literal_secret_crosses() {
     assert!(!overridden.plan().json().contains(CANARY));
 }
 
-/// … and one that is live is not shown while it is mended.
+/// … and one that is live is not shown while it is fixed.
 #[test]
 fn a_literal_secret_is_not_shown_while_it_is_mended() {
     let w =
@@ -97,7 +97,7 @@ fn a_literal_secret_is_not_shown_while_it_is_mended() {
 fn a_target_that_lacks_its_secret_is_told_which_it_needs() {
     let w = world().tenant("prod", |t| t.declares().connection("crm", "http/basic").secret("password", "crm-app"));
     let plan = w.plan();
-    let notes = plan.by_hand(X);
+    let notes = plan.manual(X);
     assert!(notes.iter().any(|(_, _, text)| text.contains("crm-app") && text.contains("password")), "{notes:?}");
 }
 

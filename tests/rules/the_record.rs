@@ -77,7 +77,7 @@ fn unrecorded_and_as_declared_is_only_recorded() {
     done.plan().is_empty().exits(0);
 }
 
-/// Row 2: "recorded: no | live: other | the target's: held, said by whom; nothing else is held back".
+/// Row 2: "recorded: no | live: other | the target's: kept, said by whom; nothing else is held back".
 #[test]
 fn unrecorded_and_other_is_the_targets() {
     let w = declared(|t| t.connection("crm", "salesforce/oauth2").title("Our CRM"));
@@ -89,7 +89,7 @@ fn unrecorded_and_other_is_the_targets() {
     done.plan().is_empty().exits(0);
 }
 
-/// "held, said by whom": where the location knows the manager, it is named.
+/// "kept, said by whom": where the location knows the manager, it is named.
 #[test]
 fn held_is_said_by_whom() {
     let w = declared(|t| t.connection("crm", "salesforce/oauth2").title("Our CRM").holds("title", "kubectl-edit"));
@@ -103,7 +103,7 @@ fn recorded_and_as_declared_the_record_follows() {
         .tenant("prod", |t| t.edit("Connection/crm").title("New").declares().edit("Connection/crm").title("New"));
     w.plan().action(X).is_adopt().only_records("title").does_not_touch("inputs.scopes");
     w.applied().plan().is_empty();
-    // Now it is ours: a later change of the source is an update, not held.
+    // Now it is ours: a later change of the source is an update, not kept.
     w.applied().tenant("prod", |t| t.declares().edit("Connection/crm").title("Newer")).plan().action(X).sets("title");
 }
 

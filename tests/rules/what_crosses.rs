@@ -403,15 +403,15 @@ fn an_override_to_another_kind_is_blocked() {
     w.plan().blocks(I, Code::KeyDiffers);
 }
 
-/// "Not ready does not block: it is byHand."
+/// "Not ready does not block: it is manual."
 #[test]
 fn not_ready_does_not_block() {
     let w = us_to_eu().tenant("eu", |t| t.component("http/basic").requires("host"));
     let plan = w.plan();
     plan.blocks_nothing().action(I).is_create();
     plan.finding(Code::BindingNotReady);
-    let by_hand = plan.by_hand(X);
-    assert!(by_hand.iter().any(|(who, _, text)| *who == "platform team" && text.contains("us-secret")), "{by_hand:?}");
+    let manual = plan.manual(X);
+    assert!(manual.iter().any(|(who, _, text)| *who == "platform team" && text.contains("us-secret")), "{manual:?}");
 }
 
 /// "own" variables cross as they are: each tenant's integration has its own connection.
@@ -462,7 +462,7 @@ fn an_integration_whose_file_stayed_behind_does_not_cross() {
     plan.leaves_alone(I).exits(3);
     let finding = plan.finding(Code::DefinitionMissing);
     assert_eq!(finding.tenant.as_deref(), Some("us"));
-    assert!(finding.mend.contains("stablekey render us | kubectl apply --server-side -f -"), "{finding:?}");
+    assert!(finding.fix.contains("stablekey render us | kubectl apply --server-side -f -"), "{finding:?}");
     // Once it is delivered it crosses.
     left_behind.tenant("us", |t| t.edit("Integration/i").defined("d2")).plan().action(I).sets("definition");
 }

@@ -303,7 +303,7 @@ fn a_writer_that_is_broken_removes_nothing() {
         .tenant("us", |t| t.without("Integration/i").without("Connection/crm").unparsed("us/broken.yaml"));
     w.plan().is_empty().exits(1);
     // Mended, and still without it: now it has stopped.
-    w.tenant("us", |t| t.mended()).plan().action(X).removes("title").does_not_touch("inputs.scopes");
+    w.tenant("us", |t| t.fixed()).plan().action(X).removes("title").does_not_touch("inputs.scopes");
 }
 
 /// A source that became a sync's is still asked: what is out of scope removes nothing either.
@@ -329,7 +329,7 @@ fn a_broken_file_upstream_prunes_nothing_downstream() {
         .tenant("dev", |t| t.without("Integration/i").unparsed("dev/i.yaml"))
         .tenant("us", |t| t.without("Integration/i"));
     w.plan().leaves_alone(I);
-    w.tenant("dev", |t| t.mended()).plan().action(I).is_delete();
+    w.tenant("dev", |t| t.fixed()).plan().action(I).is_delete();
 }
 
 /// "Syncs that form a ring of tenants are errors on all."

@@ -99,7 +99,7 @@ impl Binder {
             Binding::Missing => {
                 let differs = meant.considered.iter().find(|c| c.why_not == WhyNot::Differs);
                 candidates = self.candidates.of(key, &self.inventory);
-                let mend = match (differs, candidates.is_empty()) {
+                let fix = match (differs, candidates.is_empty()) {
                     (Some(c), _) => format!(
                         "{} replaces it but differs in component, type or credentials: bind the variable to it by hand",
                         c.key
@@ -107,7 +107,7 @@ impl Binder {
                     (None, true) => "make one, or bind the variable to another".to_string(),
                     (None, false) => format!("did you mean {}?", candidates.join(" or ")),
                 };
-                let text = format!("{name:?} names stable key {key}, which no connection has: {mend}");
+                let text = format!("{name:?} names stable key {key}, which no connection has: {fix}");
                 (Code::BindingMissing.name(), Some(Problem::new(Code::BindingMissing, text)))
             }
         };

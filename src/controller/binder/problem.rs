@@ -44,7 +44,7 @@ impl Problem {
         Problem { reason, ..self }
     }
 
-    /// Whether time does not mend it: somebody must change an object.
+    /// Whether time does not fix it: somebody must change an object.
     fn is_stalling(&self) -> bool {
         let is_undelivered = [NOT_DELIVERED, UNREADABLE].contains(&self.reason);
         is_undelivered

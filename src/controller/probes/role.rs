@@ -13,7 +13,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// The place of one role in one process.
 #[derive(Debug)]
-pub struct Place<'h> {
+pub struct RoleStatus<'h> {
     role: Role,
     health: &'h Health,
     /// What is waited for, in words.
@@ -30,14 +30,14 @@ struct Shown {
     standing_by: Option<Pulse>,
 }
 
-impl<'h> Place<'h> {
+impl<'h> RoleStatus<'h> {
     /// Waits for the Lease to be asked for.
     pub fn new(role: Role, health: &'h Health, election: &Election) -> Self {
         let lease = format!("Lease {} in namespace {}", election.name, election.namespace);
         let silence = SILENCE + election.timings.lasts();
         let waiting = Some(health.readiness.waits(role.as_str(), lease.clone()));
         health.metrics.runs(role);
-        Place { role, health, lease, silence, shown: Mutex::new(Shown { waiting, standing_by: None }) }
+        RoleStatus { role, health, lease, silence, shown: Mutex::new(Shown { waiting, standing_by: None }) }
     }
 
     /// It stands so now.

@@ -222,29 +222,29 @@ fn counts(evidence: &Evidence<'_>) -> TargetCounts {
         delete: actions(ActionKind::Delete),
         needs_approval: number(evidence.actions().filter(|a| !a.needs_approval.is_empty()).count()),
         blocked: notes(|note| matches!(note, Note::Blocked { .. })),
-        held: notes(|note| matches!(note, Note::Held { .. })),
+        kept: notes(|note| matches!(note, Note::Kept { .. })),
         drift: notes(|note| matches!(note, Note::Drift { left: true, ignored: false, .. })),
-        by_hand: notes(|note| matches!(note, Note::ByHand { .. })),
+        manual: notes(|note| matches!(note, Note::Manual { .. })),
     }
 }
 
 fn blocked(evidence: &Evidence<'_>) -> Vec<String> {
     let writer = evidence.writer();
     let notes = evidence.target.notes_of(&writer).filter_map(|note| match note {
-        Note::Blocked { object, code, text, mend } => Some(bounded(&format!("{object}: {code} {text}; {mend}"))),
+        Note::Blocked { object, code, text, fix } => Some(bounded(&format!("{object}: {code} {text}; {fix}"))),
         _ => None,
     });
     let conflicts = evidence.findings().filter(|f| f.code == Code::WriterConflict).map(|f| {
         let object = f.object.as_ref().map(ToString::to_string).unwrap_or_default();
-        format!("{object}: {} {}; {}", f.code, f.text, f.mend)
+        format!("{object}: {} {}; {}", f.code, f.text, f.fix)
     });
     let unreached = evidence.unreached().map(|f| {
         let object = f.object.as_ref().map(ToString::to_string).unwrap_or_default();
-        format!("{object}: {} {}; {}", f.code, f.text, f.mend)
+        format!("{object}: {} {}; {}", f.code, f.text, f.fix)
     });
     let variables =
         evidence.target.notes_of(&writer).filter(|note| note.is_held_variable()).filter_map(|note| match note {
-            Note::Held { object, path, by, .. } => {
+            Note::Kept { object, path, by, .. } => {
                 let fix = "bind it as it is declared, take it over (stablekey adopt), or keep it by an override";
                 Some(format!("{}: bound otherwise there, by {by}; {fix}", field_of(object, path)))
             }
@@ -264,7 +264,7 @@ fn standing(
         .find(|f| f.code != Code::WriterConflict && matches!(f.severity, Severity::Error | Severity::Unreached));
     if let Some(f) = wrong {
         let standing = if f.code == Code::SyncNotAccepted { Standing::NotAccepted } else { Standing::Invalid };
-        return (standing, Some(format!("{} {}; {}", f.code, f.text, f.mend)));
+        return (standing, Some(format!("{} {}; {}", f.code, f.text, f.fix)));
     }
     if evidence.target.state == State::Unreachable {
         return (Standing::Unreachable, evidence.target.why.clone());
@@ -357,9 +357,9 @@ fn asks(evidence: &Evidence<'_>, waiting: usize, digest: &str) -> String {
 fn kept(evidence: &Evidence<'_>) -> Vec<String> {
     let writer = evidence.writer();
     let kept = evidence.target.notes_of(&writer).filter_map(|note| match note {
-        Note::Held { object, path, by, text, .. } => {
+        Note::Kept { object, path, by, text, .. } => {
             let why = text.as_ref().map(|text| format!("; {text}")).unwrap_or_default();
-            Some(bounded(&format!("{}: held by {by}{why}", field_of(object, path))))
+            Some(bounded(&format!("{}: kept by {by}{why}", field_of(object, path))))
         }
         _ => None,
     });
@@ -383,7 +383,7 @@ fn drifted(evidence: &Evidence<'_>) -> Vec<String> {
 fn manual(evidence: &Evidence<'_>) -> Vec<String> {
     let writer = evidence.writer();
     let manual = evidence.target.notes_of(&writer).filter_map(|note| match note {
-        Note::ByHand { object, text, .. } => Some(bounded(&format!("{object}: {text}"))),
+        Note::Manual { object, text, .. } => Some(bounded(&format!("{object}: {text}"))),
         _ => None,
     });
     manual.take(FIRST).collect()
@@ -396,7 +396,7 @@ fn field_of(object: &ObjectId, path: &[String]) -> String {
 /// What is probably not meant so.
 fn warnings(evidence: &Evidence<'_>) -> Vec<String> {
     let warnings = evidence.findings().filter(|f| f.severity == Severity::Warning);
-    warnings.map(|f| bounded(&format!("{} {}; {}", f.code, f.text, f.mend))).take(FIRST).collect()
+    warnings.map(|f| bounded(&format!("{} {}; {}", f.code, f.text, f.fix))).take(FIRST).collect()
 }
 
 /// What waits because the sync or the target is suspended.

@@ -19,8 +19,8 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
             Binding::Bound(connection) => connection,
             Binding::Missing => {
                 let text = format!("they are for stable key {key}, which {} does not have", tenant.name);
-                let mend = "make the Connection, correct the key, or take the credentials away";
-                findings.push(Finding::of(Code::CustomerConnectionMissing, tenant.name, object(), text, mend));
+                let fix = "make the Connection, correct the key, or take the credentials away";
+                findings.push(Finding::of(Code::CustomerConnectionMissing, tenant.name, object(), text, fix));
                 continue;
             }
             Binding::Unknown(_) | Binding::Own => continue,
@@ -33,8 +33,8 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
             .filter(|i| !connection.spec.inputs.get(*i).is_some_and(Input::is_per_customer))
         {
             let text = format!("input {input} is not per customer in {}", connection.spec.stable_key);
-            let mend = format!("take it out, or mark it perCustomer: true in Connection/{}", connection.name());
-            findings.push(Finding::of(Code::CustomerInputNotPerCustomer, tenant.name, object(), text, mend));
+            let fix = format!("take it out, or mark it perCustomer: true in Connection/{}", connection.name());
+            findings.push(Finding::of(Code::CustomerInputNotPerCustomer, tenant.name, object(), text, fix));
         }
         let type_ = tenant.inventory.connection_type(&connection.spec);
         let required = type_.into_iter().flat_map(|t| &t.inputs).filter(|(input, known)| {
@@ -56,13 +56,13 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     for ((connection, _), names) in by_customer.iter().filter(|(_, names)| names.len() > 1) {
         for name in names {
             let text = format!("the same customer has {} credentials for Connection/{connection}", names.len());
-            let mend = format!("keep one of {}", names.join(", "));
+            let fix = format!("keep one of {}", names.join(", "));
             findings.push(Finding::of(
                 Code::CustomerTwice,
                 tenant.name,
                 ObjectId::new(Kind::CustomerCredentials, *name),
                 text,
-                mend,
+                fix,
             ));
         }
     }

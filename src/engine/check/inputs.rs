@@ -15,8 +15,8 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         let text = format!("{} needs {}", connection.spec.stable_key, missing.join(", "));
-        let mend = how_to_give(&connection.spec, &missing, tenant.inventory);
-        findings.push(Finding::of(Code::InputMissing, tenant.name, id(), text, mend));
+        let fix = how_to_give(&connection.spec, &missing, tenant.inventory);
+        findings.push(Finding::of(Code::InputMissing, tenant.name, id(), text, fix));
         for row in tenant.bindings.users(name) {
             let text = format!(
                 "{:?} is bound to {}, which lacks {}",

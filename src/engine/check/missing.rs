@@ -31,7 +31,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
         match &row.resolution.binding {
             Binding::Missing => {
                 let refused = row.resolution.considered.iter().find(|c| c.why_not == WhyNot::Differs);
-                let mend = match refused {
+                let fix = match refused {
                     Some(c) => format!(
                         "{} replaces {key} but differs in component, type or credentials: bind the variable to it by hand",
                         c.key
@@ -40,12 +40,12 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
                 };
                 let text = format!("{variable:?} names stable key {key}, which {} does not have", tenant.name);
                 let path = ["spec", "connections", variable];
-                findings.push(Finding::of(Code::BindingMissing, tenant.name, object(), text, mend).at_path(&path));
+                findings.push(Finding::of(Code::BindingMissing, tenant.name, object(), text, fix).at_path(&path));
             }
             Binding::Unknown(why) => {
                 let text = format!("{variable:?} names stable key {key}: {why}");
                 let path = ["spec", "connections", variable];
-                let finding = Finding::of(Code::BindingUnknown, tenant.name, object(), text, "mend that first");
+                let finding = Finding::of(Code::BindingUnknown, tenant.name, object(), text, "fix that first");
                 findings.push(finding.at_path(&path));
             }
             Binding::Bound(_) | Binding::Own => {}

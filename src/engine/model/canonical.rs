@@ -134,7 +134,7 @@ pub fn to_string(value: &impl Serialize) -> Result<String, serde_json::Error> {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
-/// The digest of a canonical text that is not held at once: a tenant is large.
+/// The digest of a canonical text that is not kept at once: a tenant is large.
 #[derive(Default)]
 pub struct Digesting {
     hash: Sha256,

@@ -39,8 +39,8 @@ pub struct Finding {
     pub object: Option<ObjectId>,
     /// What is wrong.
     pub text: String,
-    /// What would mend it.
-    pub mend: String,
+    /// What would fix it.
+    pub fix: String,
     /// The part of the object that it is about; empty: the object.
     #[serde(skip)]
     pub path: Vec<String>,
@@ -61,14 +61,14 @@ impl Finding {
     }
 
     /// What a check says of an object.
-    pub fn of(code: Code, tenant: &str, object: ObjectId, text: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub fn of(code: Code, tenant: &str, object: ObjectId, text: impl Into<String>, fix: impl Into<String>) -> Self {
         Finding {
             code,
             severity: code.severity(),
             tenant: Some(tenant.to_string()),
             object: Some(object),
             text: text.into(),
-            mend: mend.into(),
+            fix: fix.into(),
             path: Vec::new(),
             at: None,
         }
@@ -80,7 +80,7 @@ impl Finding {
         writer: &Writer,
         tenant: Option<&str>,
         text: impl Into<String>,
-        mend: impl Into<String>,
+        fix: impl Into<String>,
     ) -> Self {
         let object = match writer {
             Writer::Sync(name) => Some(ObjectId::new(Kind::TenantSync, name)),
@@ -92,7 +92,7 @@ impl Finding {
             tenant: tenant.map(str::to_string),
             object,
             text: text.into(),
-            mend: mend.into(),
+            fix: fix.into(),
             path: Vec::new(),
             at: None,
         }

@@ -152,13 +152,13 @@ pub enum ReadOnly {
     /// Its file is not the tenant's alone.
     Shared(String),
     /// It is written in a way that only a person should change.
-    ByHand(String),
+    Manual(String),
 }
 
 impl std::fmt::Display for ReadOnly {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            ReadOnly::Shared(why) | ReadOnly::ByHand(why) => f.write_str(why),
+            ReadOnly::Shared(why) | ReadOnly::Manual(why) => f.write_str(why),
         }
     }
 }
@@ -322,8 +322,8 @@ impl Inventory {
     /// Who else holds a field.
     pub fn holder(&self, id: &ObjectId, field: &Field<'_>) -> Option<String> {
         // A map of owned names is one of borrowed names too.
-        let held: &BTreeMap<Field<'_>, Arc<str>> = self.holders.get(id)?;
-        held.get(field).map(ToString::to_string)
+        let kept: &BTreeMap<Field<'_>, Arc<str>> = self.holders.get(id)?;
+        kept.get(field).map(ToString::to_string)
     }
 
     /// The record of an object, where it is one of this tenant.

@@ -310,11 +310,11 @@ pub enum Note {
         code: Code,
         /// What is in the way.
         text: String,
-        /// What would mend it.
-        mend: String,
+        /// What would fix it.
+        fix: String,
     },
     /// The target's own; left as it is.
-    Held {
+    Kept {
         /// Which object.
         object: ObjectId,
         /// Which field; empty: the whole object.
@@ -378,7 +378,7 @@ pub enum Note {
         ignored: bool,
     },
     /// What a person must do.
-    ByHand {
+    Manual {
         /// For which object.
         object: ObjectId,
         /// Who.
@@ -436,7 +436,7 @@ impl Note {
 
     /// Whether it is a variable that the target binds otherwise than is declared.
     pub fn is_held_variable(&self) -> bool {
-        matches!(self, Note::Held { object, path, .. }
+        matches!(self, Note::Kept { object, path, .. }
             if object.kind == Kind::Integration && path.len() == 2 && path.first().is_some_and(|p| p == "connections"))
     }
 
@@ -444,10 +444,10 @@ impl Note {
     pub fn object(&self) -> &ObjectId {
         match self {
             Note::Blocked { object, .. }
-            | Note::Held { object, .. }
+            | Note::Kept { object, .. }
             | Note::Overridden { object, .. }
             | Note::Drift { object, .. }
-            | Note::ByHand { object, .. } => object,
+            | Note::Manual { object, .. } => object,
         }
     }
 }
@@ -463,9 +463,9 @@ pub struct Counts {
     pub delete: usize,
     pub needs_approval: usize,
     pub blocked: usize,
-    pub held: usize,
+    pub kept: usize,
     pub drift: usize,
-    pub by_hand: usize,
+    pub manual: usize,
 }
 
 impl Plan {

@@ -7,7 +7,7 @@ use super::input::whose_policy;
 use super::{customers, redirects};
 use crate::api::*;
 use crate::engine::check::missing_inputs;
-use crate::engine::diff::{self, Declaration, Drifted, Held, Overridden};
+use crate::engine::diff::{self, Declaration, Drifted, Kept, Overridden};
 use crate::engine::model::canonical::Json;
 use crate::engine::model::code::Code;
 use crate::engine::model::field::FieldKind;
@@ -33,9 +33,9 @@ impl Draft<'_> {
     ) {
         let input = self.input;
         self.hide_secrets(&mut fields, live.as_ref());
-        for Held { sides, by } in fields.held {
+        for Kept { sides, by } in fields.kept {
             let by = by.unwrap_or_else(|| input.tenant.to_string());
-            self.notes.push(Note::Held {
+            self.notes.push(Note::Kept {
                 object: id.clone(),
                 path: sides.field.path(),
                 by,
@@ -76,7 +76,7 @@ impl Draft<'_> {
         let allowed = if kind == ActionKind::Create { AllowedAction::Create } else { AllowedAction::Update };
         if let (ActionKind::Create, Some(file)) = (kind, self.broken_file().map(str::to_string)) {
             let text = format!("nothing is created while {file} cannot be read: it could hold this object");
-            return self.blocked(id, Code::FileBroken, text, format!("mend {file}"));
+            return self.blocked(id, Code::FileBroken, text, format!("fix {file}"));
         }
         if !input.view.spec.allows(allowed) {
             if kind == ActionKind::Adopt {
@@ -100,7 +100,7 @@ impl Draft<'_> {
                     Code::FileShared,
                     "copy the file into the tenant's folder in place of the link, or change the shared file itself",
                 ),
-                ReadOnly::ByHand(_) => (
+                ReadOnly::Manual(_) => (
                     Code::EditByHand,
                     "write what is declared there by hand, or the document in a plainer way; then plan again",
                 ),
@@ -221,7 +221,7 @@ impl Draft<'_> {
                 _ => {}
             }
         }
-        let sides = fields.held.iter_mut().map(|held| &mut held.sides);
+        let sides = fields.kept.iter_mut().map(|kept| &mut kept.sides);
         for both in sides.chain(fields.drifted.iter_mut().map(|drifted| &mut drifted.sides)) {
             let declared_secret = both.declared.value().get("secretRef").is_some();
             if both.field.is_input() && declared_secret {
@@ -232,9 +232,9 @@ impl Draft<'_> {
             }
         }
         let changed = fields.changes.iter_mut().map(|c| (&c.field, &mut c.from));
-        let held = fields.held.iter_mut().map(|h| &mut h.sides);
+        let kept = fields.kept.iter_mut().map(|h| &mut h.sides);
         let drifted = fields.drifted.iter_mut().map(|d| &mut d.sides);
-        let told = held.chain(drifted).map(|both| (&both.field, &mut both.live));
+        let told = kept.chain(drifted).map(|both| (&both.field, &mut both.live));
         let mut values = changed.chain(told).filter(|(field, _)| field.is_input()).peekable();
         if values.peek().is_none() {
             return;

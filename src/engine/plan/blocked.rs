@@ -26,7 +26,7 @@ pub(super) struct Weighed {
     pub kept: Vec<Declaration>,
     /// The writers of the others.
     pub blocked: BTreeSet<Writer>,
-    /// Why they are blocked, and what mends it.
+    /// Why they are blocked, and what fixes it.
     pub problems: Vec<(Code, String, String)>,
     /// What is to be said of it.
     pub findings: Vec<Finding>,
@@ -115,7 +115,7 @@ impl Draft<'_> {
         let from = from.connection().filter(|from| from.name() != to.name())?;
         connections.was_usable(from).then(|| {
             let (name, from, to_key) = (&variable.name, &from.spec.stable_key, &to.spec.stable_key);
-            let (why, mend) = match lacks.is_empty() {
+            let (why, fix) = match lacks.is_empty() {
                 false => (format!("lacks {}", lacks.join(", ")), format!("complete Connection/{}", to.name())),
                 true => (
                     "is not ready there".to_string(),
@@ -123,7 +123,7 @@ impl Draft<'_> {
                 ),
             };
             let text = format!("{name:?} works with {from} and would move to {to_key}, which {why}");
-            (Code::BindingWaits, text, format!("{mend}; it moves by itself then"))
+            (Code::BindingWaits, text, format!("{fix}; it moves by itself then"))
         })
     }
 
@@ -157,7 +157,7 @@ impl Draft<'_> {
             _ => return None,
         };
         let text = format!("{:?} needs {id}, which is held back", variable.name);
-        Some((code, text, "mend that first".to_string()))
+        Some((code, text, "fix that first".to_string()))
     }
 
     /// Whether a connection with exactly this stable key is declared.
@@ -200,25 +200,25 @@ impl Draft<'_> {
                 let id = connection_of(key);
                 let why = self.why_held_back(&id);
                 let text = format!("{name:?} needs {id}, which is held back{why}");
-                Some((Code::BindingMissing, text, "mend that first".to_string()))
+                Some((Code::BindingMissing, text, "fix that first".to_string()))
             }
             Binding::Missing if is_missing_there => {
                 let text = format!("{name:?} names stable key {key}, which {from} does not have either");
                 Some((Code::BindingMissing, text, format!("correct it in {from}: see what is said there")))
             }
             Binding::Missing => {
-                let mend =
+                let fix =
                     check::how_to_mend_missing(tenant, key, source.map(|s| &s.spec), connections, self.input.elsewhere);
                 Some((
                     Code::BindingMissing,
                     format!("{name:?} needs stable key {key}, which {tenant} does not have"),
-                    mend,
+                    fix,
                 ))
             }
             Binding::Unknown(why) => Some((
                 Code::BindingUnknown,
                 format!("{name:?} needs stable key {key}: {why}"),
-                "mend that first".to_string(),
+                "fix that first".to_string(),
             )),
             Binding::Bound(bound) => {
                 let source = source?;
@@ -231,11 +231,11 @@ impl Draft<'_> {
                         source.spec.component,
                         source.spec.type_
                     );
-                    let mend = format!(
+                    let fix = format!(
                         "give {tenant} a connection of {}/{} and name it by an override, or correct the one that is there",
                         source.spec.component, source.spec.type_
                     );
-                    return Some((Code::KeyDiffers, text, mend));
+                    return Some((Code::KeyDiffers, text, fix));
                 }
                 if bound.spec.credentials != source.spec.credentials {
                     findings.push(Finding::of(

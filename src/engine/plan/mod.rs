@@ -2,7 +2,7 @@
 
 mod action;
 mod blocked;
-pub mod by_hand;
+pub mod manual;
 mod customers;
 mod digest;
 mod draft;
@@ -507,7 +507,7 @@ fn unheld_findings(input: &Input<'_>) -> Vec<Finding> {
 fn assemble(scope: &Scope, targets: Vec<Target>, mut findings: Vec<Finding>) -> Plan {
     findings.sort_by(|a, b| {
         let key = |f: &Finding| (f.severity, f.tenant.clone(), f.code, f.object.clone());
-        (key(a), &a.text, &a.mend).cmp(&(key(b), &b.text, &b.mend))
+        (key(a), &a.text, &a.fix).cmp(&(key(b), &b.text, &b.fix))
     });
     findings.dedup();
     let mut plan = Plan {
@@ -541,9 +541,9 @@ impl Plan {
             for note in &target.notes {
                 match note {
                     Note::Blocked { .. } => counts.blocked += 1,
-                    Note::Held { .. } => counts.held += 1,
+                    Note::Kept { .. } => counts.kept += 1,
                     Note::Drift { .. } => counts.drift += 1,
-                    Note::ByHand { .. } => counts.by_hand += 1,
+                    Note::Manual { .. } => counts.manual += 1,
                     Note::Overridden { .. } => {}
                 }
                 unreached |= note.is_unreached();

@@ -61,16 +61,16 @@ impl Reading {
 pub fn findings(tenant: &str, view: &TenantView) -> Vec<Finding> {
     let mut findings = of_view(tenant, &view.spec, &view.live, "nothing is planned there until it can");
     if let Some(source) = &view.source {
-        let mend = format!("nothing is created or removed in {tenant} until its source can be read");
-        findings.extend(of_view(tenant, &view.spec, source, &mend));
+        let fix = format!("nothing is created or removed in {tenant} until its source can be read");
+        findings.extend(of_view(tenant, &view.spec, source, &fix));
     }
     findings
 }
 
 fn of_view(tenant: &str, spec: &TenantSpec, view: &View, until_it_can_be_read: &str) -> Vec<Finding> {
-    let of_tenant = |code, text, mend: String| Finding {
+    let of_tenant = |code, text, fix: String| Finding {
         object: None,
-        ..Finding::of(code, tenant, ObjectId::new(Kind::Tenant, tenant), text, mend)
+        ..Finding::of(code, tenant, ObjectId::new(Kind::Tenant, tenant), text, fix)
     };
     let inventory = match view {
         View::Unreachable(why) => {
@@ -81,11 +81,11 @@ fn of_view(tenant: &str, spec: &TenantSpec, view: &View, until_it_can_be_read: &
     };
     let files = inventory.unparsed.iter().map(|file| {
         let text = format!("{file} cannot be read and could hold anything");
-        of_tenant(Code::FileBroken, text, format!("mend it: until then nothing is created or removed in {tenant}"))
+        of_tenant(Code::FileBroken, text, format!("fix it: until then nothing is created or removed in {tenant}"))
     });
     let objects = inventory.invalid.iter().map(|(id, why)| {
-        let mend = "correct it: until then the object is held back";
-        Finding::of(Code::ObjectInvalid, tenant, id.clone(), why.clone(), mend)
+        let fix = "correct it: until then the object is held back";
+        Finding::of(Code::ObjectInvalid, tenant, id.clone(), why.clone(), fix)
     });
     let unread = inventory.uses.iter().filter_map(|(name, uses)| Some((name, uses.unread.as_ref()?)));
     let unread = unread.map(|(name, what)| {

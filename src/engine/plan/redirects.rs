@@ -357,8 +357,8 @@ impl<'d> Senders<'d> {
             return None;
         }
         let id = ObjectId::new(Kind::Connection, then.name());
-        let held = self.draft.notes.iter().find_map(|note| match note {
-            Note::Held { object, path, .. } if *object == id => match path.as_slice() {
+        let kept = self.draft.notes.iter().find_map(|note| match note {
+            Note::Kept { object, path, .. } if *object == id => match path.as_slice() {
                 [inputs, name] if inputs == "inputs" => {
                     types.is_endpoint(name, has.get(name.as_str()).copied()).then_some(name)
                 }
@@ -369,7 +369,7 @@ impl<'d> Senders<'d> {
         let to = listed(&types.hosts(&has));
         let joins = joins.join(", ");
         Some(format!(
-            "{joins} joins beside a {held} of the target's own, which is another than declared; it would go to {to}"
+            "{joins} joins beside a {kept} of the target's own, which is another than declared; it would go to {to}"
         ))
     }
 

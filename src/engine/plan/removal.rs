@@ -54,7 +54,7 @@ fn consider(draft: &mut Draft<'_>, id: &ObjectId, record: &Record, live: Item, i
         .or_else(|| obstacle(draft, id, record, &live, &writers, in_use));
     match why {
         None => delete(draft, id, live, record, writers),
-        Some(why) => draft.notes.push(Note::Held {
+        Some(why) => draft.notes.push(Note::Kept {
             object: id.clone(),
             path: Vec::new(),
             by: draft.input.tenant.to_string(),

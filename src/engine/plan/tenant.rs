@@ -4,7 +4,7 @@ use super::draft::{BoundVariables, Draft, Redirects, overridden};
 use super::input::{Input, with_what_the_source_cannot_say};
 use super::let_go::LetGo;
 use super::reading::Reading;
-use super::{by_hand, digest, redirects, removal};
+use super::{manual, digest, redirects, removal};
 use crate::api::*;
 use crate::engine::bindings::{Bindings, affected};
 use crate::engine::check;
@@ -85,8 +85,8 @@ pub fn plan_tenant(input: &Input<'_>) -> Planned {
     });
     for ((id, _), (weighed, settled)) in integrations.into_iter().zip(weighed) {
         draft.findings.extend(weighed.findings);
-        for (code, text, mend) in weighed.problems {
-            draft.blocked(id, code, text, mend);
+        for (code, text, fix) in weighed.problems {
+            draft.blocked(id, code, text, fix);
         }
         if !settled {
             draft.object(id, &weighed.kept, &weighed.blocked, &|| decided_by(&weighed.bound));
@@ -165,8 +165,8 @@ impl<'a> Draft<'a> {
 
     fn is_held_back(&mut self, id: &ObjectId, live: Option<&Item>, declarations: &[Declaration]) -> bool {
         if let Some(why) = self.after.invalid.get(id).cloned() {
-            let mend = "correct the document; until then the object is left as it is";
-            self.blocked(id, Code::ObjectInvalid, why, mend);
+            let fix = "correct the document; until then the object is left as it is";
+            self.blocked(id, Code::ObjectInvalid, why, fix);
             return true;
         }
         for declaration in declarations {
@@ -182,7 +182,7 @@ impl<'a> Draft<'a> {
         if live.is_some_and(of_customer) || declarations.iter().any(|d| of_customer(&d.item)) {
             let text = "what a customer supplies is written by the host application only".to_string();
             let by = "the customer".to_string();
-            self.notes.push(Note::Held {
+            self.notes.push(Note::Kept {
                 object: id.clone(),
                 path: Vec::new(),
                 by,
@@ -275,7 +275,7 @@ impl<'a> Draft<'a> {
     fn may_have_secret_literals(&mut self, id: &ObjectId, declarations: &[Declaration]) -> bool {
         let Some(why) = declarations.iter().find_map(|d| self.unread_type(&d.item)) else { return false };
         let text = format!("{why}: which of its inputs are secrets is unknown");
-        self.blocked(id, Code::ObjectInvalid, text, "mend that first; until then the object is left as it is");
+        self.blocked(id, Code::ObjectInvalid, text, "fix that first; until then the object is left as it is");
         true
     }
 
@@ -306,8 +306,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    pub(super) fn blocked(&mut self, id: &ObjectId, code: Code, text: impl Into<String>, mend: impl Into<String>) {
-        let note = Note::Blocked { object: id.clone(), code, text: text.into(), mend: mend.into() };
+    pub(super) fn blocked(&mut self, id: &ObjectId, code: Code, text: impl Into<String>, fix: impl Into<String>) {
+        let note = Note::Blocked { object: id.clone(), code, text: text.into(), fix: fix.into() };
         // Two writers may be in the same way.
         if !self.notes.iter().rev().take_while(|n| n.object() == id).any(|n| *n == note) {
             self.notes.push(note);
@@ -347,9 +347,9 @@ impl<'a> Draft<'a> {
             let Some((field, other)) = contradicted.into_iter().next() else { continue };
             left_out.insert(declaration.writer.clone());
             let text = format!("{other} wants another value of {field} of {id}; that is written, and this is not");
-            let mend = "make the values equal where they are declared, or let one of the two leave it alone";
+            let fix = "make the values equal where they are declared, or let one of the two leave it alone";
             let tenant = Some(self.input.tenant);
-            self.findings.push(Finding::of_sync(Code::WriterConflict, &declaration.writer, tenant, text, mend));
+            self.findings.push(Finding::of_sync(Code::WriterConflict, &declaration.writer, tenant, text, fix));
         }
         if left_out.is_empty() {
             return (Cow::Borrowed(declarations), Cow::Borrowed(blocked));
@@ -403,8 +403,8 @@ impl<'a> Draft<'a> {
             elsewhere: input.elsewhere,
         };
         self.findings.extend(check::tenant(&tenant));
-        self.notes.extend(by_hand::notes(&self.actions, input.live, &after));
-        self.notes.extend(by_hand::of_replacements(&replacements, &bindings, &after));
+        self.notes.extend(manual::notes(&self.actions, input.live, &after));
+        self.notes.extend(manual::of_replacements(&replacements, &bindings, &after));
         let target = Target {
             tenant: input.tenant.to_string(),
             state: State::Read,
@@ -449,29 +449,29 @@ fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &Input<'_>) ->
         let to = sync.spec.to.join(", ");
         let text =
             format!("{writer} goes to {to} and no longer to {}; what it wrote there stays: {names}", input.tenant);
-        let mend = format!(
+        let fix = format!(
             "if that is a mistake, put {} back into to of {writer}; else let a source or another sync declare these, \
              which then takes them over; or take {record}: they are then the tenant's own",
             input.tenant
         );
-        return Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, mend);
+        return Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, fix);
     }
     // What is in a cluster may be written from other hubs, and other folders, than the one that is read.
     if is_in_cluster {
         let text = format!("{writer} is unknown here; what it wrote stays in {}: {names}", input.tenant);
-        let mend = format!(
+        let fix = format!(
             "if it is a sync of a hub, or of another folder, all is well; if it was renamed, give it its old name back; \
              else let a source or another sync declare these, which then takes them over; or take {record}: they are \
              then the tenant's own"
         );
-        return Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, mend);
+        return Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, fix);
     }
     let text = format!("{writer} is gone; what it wrote stays in {}: {names}", input.tenant);
-    let mend = format!(
+    let fix = format!(
         "if it was renamed, give it its old name back; else let a source or another sync declare these, which then \
          takes them over; or take {record}: they are then the tenant's own"
     );
-    Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, mend)
+    Finding::of_sync(Code::WriterGone, writer, Some(input.tenant), text, fix)
 }
 
 /// What is there under a name, and what is declared under it, in words: of which component and type a

@@ -47,7 +47,7 @@ pub enum Edit {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
     /// The document cannot be parsed.
-    #[error("the document cannot be read any more: run `stablekey validate`, mend it, and try again")]
+    #[error("the document cannot be read any more: run `stablekey validate`, fix it, and try again")]
     Unreadable,
     /// An alias, an anchor or `<<` is concerned.
     #[error("it is shared by an anchor, so that other places would change too: edit it by hand")]

@@ -25,7 +25,7 @@ pub enum DefinitionError {
         line: usize,
     },
     /// No YAML.
-    #[error("line {line}, column {column}: this is not YAML ({why}): export the integration again, or mend the line")]
+    #[error("line {line}, column {column}: this is not YAML ({why}): export the integration again, or fix the line")]
     Syntax {
         /// Where.
         line: usize,
@@ -59,14 +59,14 @@ pub enum DefinitionError {
         why: &'static str,
     },
     /// A field of another shape than it should have.
-    #[error("line {line}: {what}: {mend}")]
+    #[error("line {line}: {what}: {fix}")]
     Shape {
         /// Where.
         line: usize,
         /// What is wrong.
         what: String,
         /// What to do.
-        mend: &'static str,
+        fix: &'static str,
     },
     /// A secret stands a second time, where it cannot be emptied.
     #[error(

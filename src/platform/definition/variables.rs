@@ -121,8 +121,8 @@ pub(super) fn read(root: View<'_>) -> Result<Vec<ConnectionVariable>, Definition
     Ok(variables)
 }
 
-fn shape(at: View<'_>, what: impl Into<String>, mend: &'static str) -> DefinitionError {
-    DefinitionError::Shape { line: at.line(), what: what.into(), mend }
+fn shape(at: View<'_>, what: impl Into<String>, fix: &'static str) -> DefinitionError {
+    DefinitionError::Shape { line: at.line(), what: what.into(), fix }
 }
 
 fn variable(entry: View<'_>) -> Result<ConnectionVariable, DefinitionError> {

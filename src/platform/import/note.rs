@@ -11,7 +11,7 @@ pub enum Level {
     /// Something was not imported.
     Error,
     /// A person must do something.
-    ByHand,
+    Manual,
     /// A key of the platform that is not imported, and need not be.
     Skipped,
     /// Good to know.
@@ -201,7 +201,7 @@ impl Note {
             | BoundVariableDiffers { .. }
             | IntegrationGone { .. }
             | ConnectionGone { .. }
-            | TypesNotListed { .. } => Level::ByHand,
+            | TypesNotListed { .. } => Level::Manual,
             Skipped { .. } => Level::Skipped,
             OlderVersion { .. }
             | Differs { .. }

@@ -8,7 +8,7 @@ use std::fmt::Write;
 pub fn report(import: &Import, files: &[ImportedFile], folder: &str) -> String {
     let mut text = String::new();
     section(&mut text, "Errors", "  ✗ ", notes(import, Level::Error));
-    section(&mut text, "To do by hand", "  [ ] ", notes(import, Level::ByHand));
+    section(&mut text, "To do by hand", "  [ ] ", notes(import, Level::Manual));
     let skipped = notes(import, Level::Skipped).count();
     section(&mut text, &format!("Keys not imported: {skipped}"), "  - ", notes(import, Level::Skipped));
     section(&mut text, "Good to know", "  - ", notes(import, Level::Information));
@@ -21,7 +21,7 @@ pub fn report(import: &Import, files: &[ImportedFile], folder: &str) -> String {
         format!("{}{replaced}", file.path)
     });
     section(&mut text, &format!("Files in {}", crate::text::line(folder)), "  ", written);
-    let by_hand = notes(import, Level::ByHand).count();
+    let manual = notes(import, Level::Manual).count();
     let errors = notes(import, Level::Error).count();
     let _ = writeln!(
         text,
@@ -29,7 +29,7 @@ pub fn report(import: &Import, files: &[ImportedFile], folder: &str) -> String {
         counted(import.integrations.len(), "integration"),
         counted(import.components.len(), "component"),
         counted(import.connections.len(), "connection"),
-        counted(by_hand, "thing"),
+        counted(manual, "thing"),
         counted(errors, "error")
     );
     text

@@ -52,9 +52,9 @@ impl HubPart {
             },
             Section {
                 advice: self.about_kept(),
-                ..section((Tone::Careful, "kept", kept), &self.target.kept, counts.held)
+                ..section((Tone::Careful, "kept", kept), &self.target.kept, counts.kept)
             },
-            section((Tone::Plain, "manual steps", String::new()), &manual(&self.target), counts.by_hand),
+            section((Tone::Plain, "manual steps", String::new()), &manual(&self.target), counts.manual),
             section((Tone::Careful, "warnings", String::new()), &self.target.warnings, 0),
         ];
         sections.into_iter().filter(|section| !section.is_empty()).collect()
@@ -235,7 +235,7 @@ fn is_copied(line: &str) -> bool {
     ["stablekey ", "kubectl ", "sha256:"].iter().any(|start| line.trim_start().starts_with(start))
 }
 
-/// `Connection/crm title: held by eu` is of a field, `Integration/lead: held by eu` of an object.
+/// `Connection/crm title: kept by eu` is of a field, `Integration/lead: kept by eu` of an object.
 fn is_field(entry: &str) -> bool {
     entry.split(": ").next().unwrap_or(entry).contains(' ')
 }

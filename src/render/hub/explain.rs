@@ -188,7 +188,7 @@ impl Concerned {
     fn is_cut(&self) -> bool {
         let counts = self.part.target.counts.clone().unwrap_or_default();
         let target = &self.part.target;
-        let lists = [(&target.kept, counts.held), (&target.drifted, counts.drift), (&target.blocked, counts.blocked)];
+        let lists = [(&target.kept, counts.kept), (&target.drifted, counts.drift), (&target.blocked, counts.blocked)];
         let is_longer =
             |(list, count): &(&Vec<String>, i64)| usize::try_from(*count).is_ok_and(|count| count > list.len());
         self.part.cut().is_some() || (self.part.waiting.is_none() && lists.iter().any(is_longer))
@@ -230,7 +230,7 @@ fn concerns(note: &Value, meant: &Meant) -> bool {
     let mut connections = keys.map(|key| format!("{}/{}", Kind::Connection, names::of_stable_key(key)));
     text("object").is_some_and(|object| meant.is(object))
         || connections.any(|connection| meant.is(&connection))
-        || [text("text"), text("mend")].into_iter().flatten().any(|text| meant.is_in(text))
+        || [text("text"), text("fix")].into_iter().flatten().any(|text| meant.is_in(text))
 }
 
 /// A note or a finding in one line.
@@ -250,7 +250,7 @@ fn words(note: &Value) -> String {
         (None, None) => None,
     });
     words.extend(text("text").map(|text| format!(": {text}")));
-    words.extend(text("mend").map(|fix| format!("→ {fix}")));
+    words.extend(text("fix").map(|fix| format!("→ {fix}")));
     words.join(" ").replace(" : ", ": ")
 }
 
@@ -304,11 +304,11 @@ mod tests {
     fn what_a_status_names_is_explained_where_no_plan_is_kept() {
         let kept = |part: &mut HubPart| {
             part.target.kept =
-                vec!["Connection/crm title: held by kubectl".into(), "Connection/erp title: held by kubectl".into()];
+                vec!["Connection/crm title: kept by kubectl".into(), "Connection/erp title: kept by kubectl".into()];
         };
         let explained = HubExplanation::of("crm", vec![part("InSync", kept)]).unwrap();
         let text = explained.text(Style::default());
-        assert!(explained.is_known() && text.contains("\n    Connection/crm title: held by kubectl\n"), "{text}");
+        assert!(explained.is_known() && text.contains("\n    Connection/crm title: kept by kubectl\n"), "{text}");
         assert!(!text.contains("Connection/erp") && text.contains("keep: true"), "{text}");
         assert_eq!(explained.exit(), 0);
     }
@@ -327,13 +327,13 @@ mod tests {
 
     #[test]
     fn a_note_is_said_in_one_line() {
-        let blocked = json!({"note": "blocked", "object": "Integration/lead", "code": "SK0101", "text": "crm is missing", "mend": "make it"});
+        let blocked = json!({"note": "blocked", "object": "Integration/lead", "code": "SK0101", "text": "crm is missing", "fix": "make it"});
         assert_eq!(words(&blocked), "blocked Integration/lead SK0101: crm is missing → make it");
-        let kept = json!({"note": "held", "object": "Integration/lead", "path": ["connections", "CRM"], "by": "eu", "from": {"stableKey": "mine"}});
-        assert_eq!(words(&kept), "held Integration/lead connections.CRM by eu: mine");
+        let kept = json!({"note": "kept", "object": "Integration/lead", "path": ["connections", "CRM"], "by": "eu", "from": {"stableKey": "mine"}});
+        assert_eq!(words(&kept), "kept Integration/lead connections.CRM by eu: mine");
         let meant = Meant::of;
         assert!(concerns(&kept, &meant("Connection/mine")) && !concerns(&kept, &meant("Connection/other")));
-        let step = json!({"note": "byHand", "object": "Connection/pg", "text": "supply Secret pg for \"Warehouse\" of order-export"});
+        let step = json!({"note": "manual", "object": "Connection/pg", "text": "supply Secret pg for \"Warehouse\" of order-export"});
         assert!(concerns(&step, &meant("order-export")) && !concerns(&step, &meant("order")));
     }
 }

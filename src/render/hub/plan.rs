@@ -192,7 +192,7 @@ impl Merged {
         self.targets.entry(part.hub.tenant.clone()).or_insert(target);
         let counts = part.target.counts.clone().unwrap_or_default();
         let notes =
-            [("blocked", counts.blocked), ("held", counts.held), ("drift", counts.drift), ("byHand", counts.by_hand)];
+            [("blocked", counts.blocked), ("kept", counts.kept), ("drift", counts.drift), ("manual", counts.manual)];
         for (note, count) in notes {
             *self.counted.entry(note).or_default() += u64::try_from(count).unwrap_or(0);
         }
@@ -239,7 +239,7 @@ fn join(target: &mut Value, mut other: Value) {
 /// Sums over all targets, as a plan has them.
 fn counts<'t>(targets: impl Iterator<Item = &'t Value>, counted: &BTreeMap<&str, u64>) -> Map<String, Value> {
     const ALL: [&str; 9] =
-        ["create", "update", "adopt", "delete", "needsApproval", "blocked", "held", "drift", "byHand"];
+        ["create", "update", "adopt", "delete", "needsApproval", "blocked", "kept", "drift", "manual"];
     let mut counts: BTreeMap<&str, u64> =
         ALL.iter().map(|name| (*name, counted.get(name).copied().unwrap_or(0))).collect();
     let mut one = |name: &str| counts.get_mut(name).into_iter().for_each(|count| *count += 1);
@@ -305,7 +305,7 @@ mod tests {
         assert_eq!(target["digests"].as_object().unwrap().len(), 2);
         assert_eq!(target["notes"].as_array().unwrap().len(), 3);
         assert_eq!((plan["counts"]["create"].as_u64(), plan["counts"]["needsApproval"].as_u64()), (Some(3), Some(1)));
-        assert_eq!((plan["counts"]["drift"].as_u64(), plan["counts"]["held"].as_u64()), (Some(1), Some(0)));
+        assert_eq!((plan["counts"]["drift"].as_u64(), plan["counts"]["kept"].as_u64()), (Some(1), Some(0)));
         let severities: Vec<&str> = plan["findings"].as_array().unwrap().iter().map(|f| text(f, "severity")).collect();
         assert_eq!(severities, ["error", "error", "warning"]);
     }

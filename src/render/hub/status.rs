@@ -263,11 +263,11 @@ fn sums(counts: &TargetCounts) -> String {
         (counts.needs_approval, "needing approval"),
         (counts.blocked, "blocked"),
         (counts.drift, "drifted"),
-        (counts.held, "kept by the tenant"),
+        (counts.kept, "kept by the tenant"),
     ];
     let parts = actions.into_iter().filter(|(count, _)| *count > 0);
     let mut parts: Vec<String> = parts.map(|(count, what)| format!("{} {what}", thousands(number(count)))).collect();
-    parts.extend((counts.by_hand > 0).then(|| count(number(counts.by_hand), "manual step", "manual steps")));
+    parts.extend((counts.manual > 0).then(|| count(number(counts.manual), "manual step", "manual steps")));
     parts.join(", ")
 }
 
@@ -286,7 +286,7 @@ mod tests {
             digest: Some("sha256:00".into()),
             message: Some("1 action awaits approval\nx".into()),
             counts: Some(counts),
-            kept: vec!["Connection/crm title: held by eu".into()],
+            kept: vec!["Connection/crm title: kept by eu".into()],
             ..TargetStatus::default()
         };
         HubPart { hub, target, is_observed: true, waiting: None, compared: None, facts: Facts::default() }
@@ -302,7 +302,7 @@ mod tests {
             "us-to-eu → eu  AwaitingApproval  mode Plan",
             "2 to create",
             "kept: eu keeps its own; us-to-eu does not manage it",
-            "Connection/crm title: held by eu",
+            "Connection/crm title: kept by eu",
             "stablekey plan --context us -n hub --sync us-to-eu --tenant eu",
             "stablekey approve us-to-eu --tenant eu --context us -n hub",
             "sha256:00",

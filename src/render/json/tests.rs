@@ -88,7 +88,7 @@ fn every_form() -> Plan {
     target.suspended_syncs.insert("sync/us-to-eu".into(), 3);
     let object = ObjectId::new(Kind::Connection, "x");
     target.notes.extend([
-        Note::Held {
+        Note::Kept {
             object: object.clone(),
             path: vec![],
             by: "eu-prod".into(),
@@ -139,7 +139,7 @@ fn the_sample_has_every_form() {
     for form in ["set", "remove", "record", "forget", "release"] {
         assert!(text.contains(&format!("\"op\":\"{form}\"")), "{form}");
     }
-    for form in ["blocked", "held", "overridden", "drift", "byHand"] {
+    for form in ["blocked", "kept", "overridden", "drift", "manual"] {
         assert!(text.contains(&format!("\"note\":\"{form}\"")), "{form}");
     }
     for form in ["create", "update", "adopt", "delete"] {

@@ -16,7 +16,7 @@ use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::World;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Note, Plan, Scope, SecretNeed, State};
-use crate::engine::plan::{by_hand, outcome};
+use crate::engine::plan::{manual, outcome};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -129,7 +129,7 @@ pub enum What {
     Create,
     Delete,
     Adopt,
-    Held,
+    Kept,
 }
 
 impl What {
@@ -143,7 +143,7 @@ impl What {
             What::Create => "+ create",
             What::Delete => "- delete",
             What::Adopt => "= adopt",
-            What::Held => "· held",
+            What::Kept => "· kept",
         }
     }
 }
@@ -268,12 +268,12 @@ fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
             all.push(one(object, What::Blocked, text.clone()));
         }
     }
-    let held = |held: &ranked::Held<'_>, what: &str| {
-        let keeps = || format!("{}: {}", and(&held.fields), held.keeps(tenant, what));
-        let text = held.text.map_or_else(keeps, str::to_string);
-        one(held.object, What::Held, text)
+    let kept = |kept: &ranked::Kept<'_>, what: &str| {
+        let keeps = || format!("{}: {}", and(&kept.fields), kept.keeps(tenant, what));
+        let text = kept.text.map_or_else(keeps, str::to_string);
+        one(kept.object, What::Kept, text)
     };
-    all.extend(ranked.held_variables.iter().map(|h| held(h, "binding")));
+    all.extend(ranked.kept_variables.iter().map(|h| kept(h, "binding")));
     all.extend(ranked.needs_approval.iter().map(|a| {
         let why: Vec<&str> = a.needs_approval.iter().map(|n| n.why.as_str()).collect();
         one(&a.change.object, What::NeedsApproval, why.join("; "))
@@ -284,7 +284,7 @@ fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
     all.extend(ranked.creates.iter().map(|a| action(a, What::Create)));
     all.extend(ranked.deletes.iter().map(|a| action(a, What::Delete)));
     all.extend(ranked.adopts.iter().map(|a| action(a, What::Adopt)));
-    all.extend(ranked.held.iter().map(|h| held(h, "value")));
+    all.extend(ranked.kept.iter().map(|h| kept(h, "value")));
     all
 }
 
@@ -294,24 +294,24 @@ fn todo(world: &World, plan: &Plan) -> Vec<Todo> {
     let live = world.tenants.iter().filter_map(|(name, view)| Some((name.as_str(), view.live.inventory()?)));
     let live = live.filter(|(name, _)| is_asked(name));
     let live = live.flat_map(|(name, inventory)| {
-        let notes = inventory.connections.values().flat_map(|c| by_hand::of_connection(c, inventory));
+        let notes = inventory.connections.values().flat_map(|c| manual::of_connection(c, inventory));
         let definitions = inventory
             .uses
             .iter()
-            .filter_map(|(name, uses)| by_hand::of_definition(inventory.integrations.get(name)?, uses));
+            .filter_map(|(name, uses)| manual::of_definition(inventory.integrations.get(name)?, uses));
         notes.chain(definitions).map(move |note| (name, note))
     });
     let mut all: BTreeSet<Todo> = BTreeSet::new();
     let mut secrets: BTreeMap<(&str, String), (BTreeSet<ObjectId>, SecretNeed)> = BTreeMap::new();
     for (tenant, note) in planned.chain(live) {
         match note {
-            Note::ByHand { object, secret: Some(need), .. } => {
+            Note::Manual { object, secret: Some(need), .. } => {
                 let none = || (BTreeSet::new(), need.clone());
                 let (objects, needed) = secrets.entry((tenant, need.name.clone())).or_insert_with(none);
                 objects.insert(object);
                 needed.take_in(&need);
             }
-            Note::ByHand { object, who, text, .. } => {
+            Note::Manual { object, who, text, .. } => {
                 all.insert(Todo { tenant: tenant.to_string(), objects: vec![object], who: who.to_string(), text });
             }
             _ => {}
@@ -320,7 +320,7 @@ fn todo(world: &World, plan: &Plan) -> Vec<Todo> {
     all.extend(secrets.into_iter().map(|((tenant, _), (objects, need))| Todo {
         tenant: tenant.to_string(),
         objects: objects.into_iter().collect(),
-        who: by_hand::PLATFORM_TEAM.to_string(),
+        who: manual::PLATFORM_TEAM.to_string(),
         text: need.to_string(),
     }));
     all.into_iter().collect()

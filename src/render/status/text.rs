@@ -93,7 +93,7 @@ impl Status {
             let tone = match item.what {
                 What::Blocked => Tone::Bad,
                 What::NeedsApproval | What::Drifted => Tone::Careful,
-                What::Update | What::Create | What::Delete | What::Adopt | What::Held => Tone::Plain,
+                What::Update | What::Create | What::Delete | What::Adopt | What::Kept => Tone::Plain,
             };
             let what = Span::new(tone, item.what.as_str());
             let spans = [what, plain("  "), strong(item.object.to_string()), plain(format!("  {}", item.text))];

@@ -49,16 +49,16 @@ fn plan(world: &World, evil: &str) -> Plan {
         target.why = target.why.as_ref().map(|_| evil.to_string());
         for note in &mut target.notes {
             match note {
-                Note::Blocked { text, mend, .. } => {
+                Note::Blocked { text, fix, .. } => {
                     text.push_str(evil);
-                    mend.push_str(evil);
+                    fix.push_str(evil);
                 }
-                Note::Held { path, by, .. } => {
+                Note::Kept { path, by, .. } => {
                     path.push(evil.to_string());
                     by.push_str(evil);
                 }
                 Note::Drift { path, .. } | Note::Overridden { path, .. } => path.push(evil.to_string()),
-                Note::ByHand { text, object, .. } => {
+                Note::Manual { text, object, .. } => {
                     text.push_str(evil);
                     object.name.push_str(evil);
                 }
@@ -72,9 +72,9 @@ fn plan(world: &World, evil: &str) -> Plan {
             action.at = Some(At { file: evil.to_string(), line: 1 });
         }
     }
-    for Finding { text, mend, object, .. } in &mut plan.findings {
+    for Finding { text, fix, object, .. } in &mut plan.findings {
         text.push_str(evil);
-        mend.push_str(evil);
+        fix.push_str(evil);
         object.iter_mut().for_each(|o| o.name.push_str(evil));
     }
     plan

@@ -60,7 +60,7 @@ pub(super) fn definition_of(resource: &Resource) -> Option<&str> {
 
 /// Which of some actions only a person can make, because of how their documents are written, and why. Nothing is
 /// read and nothing written.
-pub fn by_hand<'a>(
+pub fn manual<'a>(
     actions: impl IntoIterator<Item = &'a Action>,
     origins: &'a BTreeMap<ObjectId, Origin>,
     live: &Inventory,

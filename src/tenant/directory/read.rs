@@ -191,7 +191,7 @@ fn read_uses(
     let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
     match disk::read(&path, limit) {
         Ok(Some(bytes)) => definition::uses(&bytes).map(|uses| Some(Arc::new(uses))).map_err(|error| {
-            wrong(format!("definition {} cannot be read: {error}", path.display()), "export it again, or mend it")
+            wrong(format!("definition {} cannot be read: {error}", path.display()), "export it again, or fix it")
         }),
         Ok(None) => Err(wrong(
             format!("definition {} is not there", path.display()),

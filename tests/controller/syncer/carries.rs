@@ -123,7 +123,7 @@ fn an_integration_waits_for_a_definition_that_cannot_be_read() {
     let said = field(&stage.us, SYNC, &of_target("eu", "blocked"));
     assert!(said.contains("SK0145") && said.contains("ConfigMap lead-v1"), "{said}");
     assert_eq!(field(&stage.eu, "integration/lead", ".metadata.name"), "");
-    stage.in_us(&[definition("lead-v1", "lead", "crm", "mended")]);
+    stage.in_us(&[definition("lead-v1", "lead", "crm", "fixed")]);
     until_stands(&stage, "eu", "InSync");
     assert!(field(&stage.eu, "integration/lead", ".spec.definition.configMap.name").starts_with("lead-"));
 }

@@ -266,10 +266,10 @@ fn a_record_that_was_copied_is_none() {
     let stray = renamed(copy("integration/lead"), "stray");
     assert!(stray["metadata"]["annotations"]["stablekey.dev/wrote"].is_string());
     // One whose value differs, with the record of one that was written as it is: that is no drift to correct.
-    let mut held = renamed(copy("connection/crm"), "erp");
-    held["spec"]["stableKey"] = json!("erp");
-    held["spec"]["inputs"]["scopes"] = json!({"value": "theirs"});
-    editor.apply(&[stray, held]).unwrap();
+    let mut kept = renamed(copy("connection/crm"), "erp");
+    kept["spec"]["stableKey"] = json!("erp");
+    kept["spec"]["inputs"]["scopes"] = json!({"value": "theirs"});
+    editor.apply(&[stray, kept]).unwrap();
     stage.in_us(&[connection("erp", "of us"), integration("lead", &["crm", "erp"])]);
     until_field(&stage.eu, "integration/lead", ".spec.connections[1].stableKey", "erp");
     looked_again(&stage, SYNC, "1");

@@ -309,7 +309,7 @@ fn what_the_target_keeps_is_named_and_nothing_is_called_in_sync_beside_it() {
         assert!(markdown.out.contains("Connection/crm inputs.scopes"), "{}", markdown.out);
     }
     let json = person.run(&["plan", "-o", "json"]);
-    assert!(json.out.contains("\"held\": 1") && json.err.contains("inputs.scopes"), "{}", json.words());
+    assert!(json.out.contains("\"kept\": 1") && json.err.contains("inputs.scopes"), "{}", json.words());
     let explained = person.run(&["explain", "Connection/crm"]);
     assert!(explained.code == 0 && explained.out.contains("Connection/crm inputs.scopes"), "{}", explained.words());
 

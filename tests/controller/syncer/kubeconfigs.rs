@@ -165,7 +165,7 @@ fn one_that_is_swapped_leads_to_no_other_tenant() {
     until_field(&moved, "connection/erp", SCOPES, "3");
     until_stands(&stage, "eu", "InSync");
     assert_eq!(field(&moved, "connection/crm", SCOPES), "made by hand");
-    assert_eq!(field(&stage.us, SYNC, &of_target("eu", "counts.held")), "1");
+    assert_eq!(field(&stage.us, SYNC, &of_target("eu", "counts.kept")), "1");
 
     // And back, to where it was all the time.
     let kubeconfig = target_access(&stage.eu);

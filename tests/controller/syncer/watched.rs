@@ -76,11 +76,11 @@ fn one_object_that_is_refused_again_and_again_does_not_slow_the_others_down() {
 #[test]
 fn readiness_names_what_is_waited_for() {
     let stage = Stage::new("ready");
-    let held = Arc::new(AtomicBool::new(true));
+    let kept = Arc::new(AtomicBool::new(true));
     let _way = stage.way_to_eu({
-        let held = held.clone();
+        let kept = kept.clone();
         move |seen| {
-            while seen.path.contains("/connections?") && held.load(Ordering::SeqCst) {
+            while seen.path.contains("/connections?") && kept.load(Ordering::SeqCst) {
                 std::thread::sleep(std::time::Duration::from_millis(5));
             }
             Fate::Pass
@@ -94,7 +94,7 @@ fn readiness_names_what_is_waited_for() {
         ready.code == 503 && waits && ready.body.contains(" of tenant eu\n")
     });
     assert_eq!(syncer.get("/healthz").code, 200);
-    held.store(false, Ordering::SeqCst);
+    kept.store(false, Ordering::SeqCst);
     until("it is ready", || syncer.get("/readyz").code == 200);
     assert_eq!(syncer.get("/readyz").body, "syncer: leads\n");
     // A tenant that cannot be reached is no reason to take a replica away from the others.

@@ -126,7 +126,7 @@ fn what_is_kept_has_drifted_or_is_not_meant_so_is_named() {
     ]);
     let said =
         |condition: &str| field(&stage.us, SYNC, &format!(".status.conditions[?(@.type==\"{condition}\")].message"));
-    crate::replica::until("what is kept is named", || said("Kept").contains("Connection/crm inputs.scopes: held by"));
+    crate::replica::until("what is kept is named", || said("Kept").contains("Connection/crm inputs.scopes: kept by"));
     let warnings = said("Warnings");
     assert!(warnings.contains("SK0110") && warnings.contains("billing-* matches no integration"), "{warnings}");
     assert!(warnings.contains("SK0162") && warnings.contains("does not allow Delete"), "{warnings}");

@@ -45,7 +45,7 @@ fn ready_of_a_customers_connection_means_that_its_definition_is_complete() {
 }
 
 /// "an authorization-code connection is ready when the Secret that its token input names is there, else
-/// byHand `ConsentNeeded`"
+/// manual `ConsentNeeded`"
 #[test]
 fn an_authorization_code_connection_waits_for_its_token() {
     let mut tenant = global();

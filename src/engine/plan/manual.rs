@@ -31,7 +31,7 @@ pub(super) fn notes(actions: &[Action], live: &Inventory, after: &Inventory) -> 
         if created {
             notes.extend(consent(connection, after).filter(|_| !takes_over(&connection.spec, live)));
         } else if asks_to_sign_in(action) && is_oauth(connection, after) {
-            notes.push(Note::ByHand {
+            notes.push(Note::Manual {
                 object: ObjectId::new(Kind::Connection, connection.name()),
                 who: if connection.spec.credentials == Credentials::OrganizationGlobal {
                     "organization"
@@ -53,7 +53,7 @@ pub fn of_definition(integration: &Object<IntegrationSpec>, uses: &Uses) -> Opti
     let bound = |name: &str| integration.spec.connections.iter().any(|v| v.name == name && v.stable_key().is_some());
     let left = uses.left_empty.iter().filter(|left| !left.variable.as_deref().is_some_and(bound));
     let left: Vec<&str> = left.map(|left| left.what.as_str()).collect();
-    (!left.is_empty()).then(|| Note::ByHand {
+    (!left.is_empty()).then(|| Note::Manual {
         object: ObjectId::new(Kind::Integration, integration.name()),
         who: PLATFORM_TEAM,
         count: left.len(),
@@ -99,7 +99,7 @@ pub(super) fn of_replacements(replacements: &Replacements, bindings: &Bindings<'
     let counted = replacements
         .differing(after)
         .map(|(older, newer)| (older, newer, bindings.customers(&names::of_stable_key(older)).len()));
-    let notes = counted.filter(|(_, _, customers)| *customers > 0).map(|(older, newer, count)| Note::ByHand {
+    let notes = counted.filter(|(_, _, customers)| *customers > 0).map(|(older, newer, count)| Note::Manual {
         object: ObjectId::new(Kind::Connection, newer.name()),
         who: "customers",
         count,
@@ -130,7 +130,7 @@ fn supply_secrets(connection: &Object<ConnectionSpec>, is_meant: &dyn Fn(&str) -
     let stable_keys = BTreeSet::from([connection.spec.stable_key.clone()]);
     let needs = by_name.into_iter().map(|(name, keys)| {
         let need = SecretNeed { name: name.to_string(), keys, stable_keys: stable_keys.clone() };
-        Note::ByHand {
+        Note::Manual {
             object: ObjectId::new(Kind::Connection, connection.name()),
             who: PLATFORM_TEAM,
             count: 1,
@@ -154,7 +154,7 @@ fn consent(connection: &Object<ConnectionSpec>, inventory: &Inventory) -> Option
         }
         _ => return None,
     };
-    Some(Note::ByHand { object, who, count: 1, text, secret: None })
+    Some(Note::Manual { object, who, count: 1, text, secret: None })
 }
 
 fn is_oauth(connection: &Object<ConnectionSpec>, inventory: &Inventory) -> bool {
