@@ -125,7 +125,7 @@ impl Approve {
         }
         if self.yes || !output.can_ask() {
             let why = if self.yes {
-                "--yes takes the digest of what was looked at"
+                "--yes takes the digest of what was reviewed"
             } else {
                 "there is no terminal to ask on"
             };

@@ -83,7 +83,7 @@ pub enum KustomizationError {
     )]
     Generator(String),
     /// A patch of a definition that somebody else wrote.
-    #[error("patches has another patch of /spec/definition for Integration {0}: remove it, and it is written anew")]
+    #[error("patches has another patch of /spec/definition for Integration {0}: remove it, and it is written again")]
     Patch(String),
     /// A file whose name Kustomize cannot read.
     #[error("Kustomize reads no definition from {0}, because of the = in its name: rename it")]

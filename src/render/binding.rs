@@ -325,7 +325,7 @@ impl<'a> Scene<'a> {
                     _ => format!("{newer} replaces {older}, by way of {}", chain.join(" → ")),
                 }
             }
-            Rule::None => format!("no connection of {} answers for it", self.tenant),
+            Rule::None => format!("no connection of {} resolves it", self.tenant),
         }
     }
 }

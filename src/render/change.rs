@@ -47,7 +47,7 @@ pub(super) fn shown(change: &FieldChange) -> Shown {
 pub(super) fn said(op: Op, by: Option<&str>) -> String {
     match op {
         Op::Set | Op::Remove => String::new(),
-        Op::Record => "is as declared; only recorded".to_string(),
+        Op::Record => "in sync; it comes under management".to_string(),
         Op::Forget => "was changed by others and is no longer declared: it stays and is forgotten".to_string(),
         Op::Release => {
             format!("is no longer declared; {} holds it too, so it stays", by.unwrap_or("somebody else"))

@@ -77,7 +77,7 @@ impl<'a> Findings<'a> {
         };
         let parts: Vec<String> = [
             (Severity::Error, "error", "errors"),
-            (Severity::Unreached, "that will not be reached", "that will not be reached"),
+            (Severity::Unreached, "unresolved", "unresolved"),
             (Severity::Warning, "warning", "warnings"),
         ]
         .into_iter()
@@ -85,8 +85,10 @@ impl<'a> Findings<'a> {
         .filter(|(number, ..)| *number > 0)
         .map(|(number, one, many)| count(number, one, many))
         .collect();
-        let found = if parts.is_empty() { "nothing to say".to_string() } else { parts.join(", ") };
-        format!("{documents} read: {found}{passed}.")
+        match parts.is_empty() {
+            true => format!("{documents} valid{passed}"),
+            false => format!("{documents} read: {}{passed}", parts.join(", ")),
+        }
     }
 }
 
@@ -135,7 +137,7 @@ pub(super) fn list(page: &mut Page, indent: usize, findings: &[&Finding]) {
 fn one(page: &mut Page, indent: usize, finding: &Finding) {
     let (word, tone) = match finding.severity {
         Severity::Error => ("✗ error", Tone::Bad),
-        Severity::Unreached => ("✗ not reached", Tone::Bad),
+        Severity::Unreached => ("✗ unresolved", Tone::Bad),
         Severity::Warning => ("! warning", Tone::Careful),
     };
     let mut head = vec![Span::new(tone, word)];

@@ -68,7 +68,7 @@ fn table(comment: &mut Comment, targets: &[Ranked<'_>]) {
         "Blocked",
         "Drifted",
         "Kept",
-        "By hand",
+        "Manual",
     ];
     let head = row(&columns.map(str::to_string)) + &rule(columns.len());
     let rows: Vec<String> = targets
@@ -152,7 +152,7 @@ fn items(ranked: &Ranked<'_>) -> Vec<String> {
     }
     items.extend(ranked.warnings.iter().map(|f| finding(f)));
     if !ranked.manual.is_empty() {
-        items.push("\n**By hand**\n\n".to_string());
+        items.push("\n**Manual steps**\n\n".to_string());
     }
     items.extend(ranked.manual.iter().map(|todo| format!("- [ ] {}: {}\n", md(&todo.whom()), md(&todo.text))));
     items
@@ -192,7 +192,7 @@ fn adopts(actions: &[&Action]) -> Option<String> {
     let more = actions.len().saturating_sub(names.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let objects = count(actions.len(), "object", "objects");
-    (!names.is_empty()).then(|| format!("- **adopt** {objects}, only recorded: {}{more}\n", names.join(", ")))
+    (!names.is_empty()).then(|| format!("- **adopt** {objects}, which come under management without a change: {}{more}\n", names.join(", ")))
 }
 
 fn action(action: &Action) -> String {

@@ -237,12 +237,10 @@ fn adopts(page: &mut Page, actions: &[&Action]) {
     let names: Vec<String> = actions.iter().take(MOST).map(|a| a.change.object.to_string()).collect();
     let more = actions.len().saturating_sub(MOST);
     let more = if more > 0 { format!(" and {} more", thousands(more)) } else { String::new() };
-    let text = format!("{} as declared already, only recorded: {}{more}", is_are(actions.len()), names.join(", "));
+    let come = if actions.len() == 1 { "comes" } else { "come" };
+    let objects = count(actions.len(), "existing object", "existing objects");
+    let text = format!("{objects} {come} under management; no field changes: {}{more}", names.join(", "));
     page.wrap(2, 6, &[faint("= adopt"), plain(format!("  {text}"))]);
-}
-
-fn is_are(objects: usize) -> String {
-    format!("{} {}", count(objects, "object", "objects"), if objects == 1 { "is" } else { "are" })
 }
 
 fn kept_variables(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
@@ -300,8 +298,8 @@ fn manual(page: &mut Page, ranked: &Ranked<'_>) {
     }
     page.gap();
     let columns = ranked.manual.iter().map(|todo| width(&todo.whom())).max().unwrap_or(0);
-    page.line(2, &[strong("by hand")]);
-    cut(page, &ranked.manual, "to do by hand", |page, todo| {
+    page.line(2, &[strong("manual steps")]);
+    cut(page, &ranked.manual, "manual", |page, todo| {
         page.labelled(4, plain(todo.whom()), columns, &[plain(&todo.text)]);
     });
 }
@@ -330,7 +328,7 @@ pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<Next> 
     if tally.errors + tally.unreachable > 0 {
         lines.push(Next::new("Next: fix the errors, then", typed.plan(), ""));
     } else if plan.is_empty() && plan.exit != 0 {
-        lines.push(Next::new("Next: nothing to apply; do what the arrows say, then", typed.plan(), ""));
+        lines.push(Next::new("Nothing to apply. Fix the items marked →, then run", typed.plan(), ""));
     } else if plan.writes_nothing() && !plan.is_empty() {
         let suspended: Vec<&str> = plan.targets.iter().filter(|t| t.suspended).map(|t| t.tenant.as_str()).collect();
         let tenants = if suspended.len() == 1 { "Tenant" } else { "Tenants" };

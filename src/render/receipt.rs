@@ -207,7 +207,7 @@ fn left(after: &Plan) -> Vec<String> {
         // What is decided, and what people do by hand, is no difference.
         let tally = Tally { manual: 0, overridden: 0, suspended: 0, ..Tally::of_plan(after, &targets) };
         let sentence = tally.sentence();
-        left.extend((!sentence.is_empty()).then(|| format!("What no action can do: {sentence}")));
+        left.extend((!sentence.is_empty()).then(|| format!("Not applied: {sentence}")));
     }
     left
 }

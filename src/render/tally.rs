@@ -81,7 +81,7 @@ impl Tally {
         all
     }
 
-    /// `2 to create, 1 to update, 1 needs approval; 1 blocked, 2 kept; 3 to do by hand`; empty where
+    /// `2 to create, 1 to update, 1 needs approval; 1 blocked, 2 kept; 3 manual`; empty where
     /// there is nothing.
     pub fn sentence(&self) -> String {
         let part = |number: usize, word: &str| (number > 0).then(|| format!("{} {word}", thousands(number)));
@@ -101,7 +101,7 @@ impl Tally {
             ]),
             join(vec![
                 part(self.blocked, "blocked"),
-                part(self.missing, "not reached"),
+                part(self.missing, "unresolved"),
                 part(self.drifted, "drifted"),
                 part(self.kept, "kept"),
                 part(self.ignored, "drifted and ignored"),
@@ -109,7 +109,7 @@ impl Tally {
             ]),
             join(vec![
                 part(self.overridden, "overridden"),
-                part(self.manual, "to do by hand"),
+                (self.manual > 0).then(|| count(self.manual, "manual step", "manual steps")),
                 (self.warnings > 0).then(|| count(self.warnings, "warning", "warnings")),
             ]),
         ];
@@ -135,7 +135,7 @@ mod tests {
         };
         assert_eq!(
             tally.sentence(),
-            "2 to create, 1 to update, 1 needs approval; 1 blocked, 1 drifted, 2 kept; 3 to do by hand"
+            "2 to create, 1 to update, 1 needs approval; 1 blocked, 1 drifted, 2 kept; 3 manual steps"
         );
         assert_eq!(Tally::default().sentence(), "");
     }

@@ -101,7 +101,7 @@ impl Binder {
                 candidates = self.candidates.of(key, &self.inventory);
                 let fix = match (differs, candidates.is_empty()) {
                     (Some(c), _) => format!(
-                        "{} replaces it but differs in component, type or credentials: bind the variable to it by hand",
+                        "{} replaces it but differs in component, type or credentials: bind the variable to it yourself",
                         c.key
                     ),
                     (None, true) => "make one, or bind the variable to another".to_string(),

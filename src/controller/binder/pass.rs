@@ -69,7 +69,7 @@ impl Desk {
             let is_open =
                 |name: &String| self.agenda.is_open(&Task::Object(ObjectId::new(Kind::Connection, name.clone())));
             if let Some(connection) = self.binder.stale_connections(&id.name).find(is_open) {
-                debug!(object = %id, connection, "waits until the connection was looked at");
+                debug!(object = %id, connection, "waits until the connection was evaluated");
                 self.agenda.park(&id.name, &connection);
                 return;
             }

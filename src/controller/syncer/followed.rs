@@ -243,7 +243,7 @@ impl Followed {
         if self.mirror.is_over() {
             return Some(format!(
                 "its namespace {} of {} has more than {MOST} objects of a kind, or more than {} MiB of them \
-                 (--tenant-limit): nothing of it is used until the operator is started anew, or its way to it changes",
+                 (--tenant-limit): nothing of it is used until the operator is restarted, or the connection to it changes",
                 self.paths.namespace(),
                 self.server.name(),
                 self.limit >> 20

@@ -184,7 +184,7 @@ impl Came {
             warn!(tenant, action = id, code, why, "failed");
         }
         if self.again {
-            info!(tenant, "somebody else changed something meanwhile: it is planned anew");
+            info!(tenant, "somebody else changed something meanwhile: planning again");
         }
         debug!(tenant, done = self.done.len(), failed = self.failed.len(), "looked");
     }

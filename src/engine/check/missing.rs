@@ -33,7 +33,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
                 let refused = row.resolution.considered.iter().find(|c| c.why_not == WhyNot::Differs);
                 let fix = match refused {
                     Some(c) => format!(
-                        "{} replaces {key} but differs in component, type or credentials: bind the variable to it by hand",
+                        "{} replaces {key} but differs in component, type or credentials: bind the variable to it yourself",
                         c.key
                     ),
                     None => how_to_mend_missing(tenant.name, key, None, tenant.inventory, tenant.elsewhere),

@@ -15,7 +15,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
                 Code::ReplacesAmbiguous,
                 tenant.name,
                 ObjectId::new(Kind::Connection, names::of_stable_key(key)),
-                format!("{} all replace {older}: none answers for it", newer.join(" and ")),
+                format!("{} all replace {older}: none resolves it", newer.join(" and ")),
                 format!("let one of them only replace {older}"),
             ));
         }
@@ -38,7 +38,7 @@ pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
                 "{} replaces {older} but differs in component, type or credentials: {older} keeps its own connection",
                 newer.spec.stable_key
             ),
-            format!("bind what names {older} to the new key by hand; its customers would have to sign in again"),
+            format!("bind what names {older} to the new key yourself; its customers would have to sign in again"),
         ));
     }
     waiting(tenant, findings);

@@ -89,7 +89,7 @@ impl Draft<'_> {
                 Code::NotAllowed,
                 text,
                 format!(
-                    "add {allowed:?} to policy.actions of {}, or make the change there by hand",
+                    "add {allowed:?} to policy.actions of {}, or make the change there yourself",
                     whose_policy(input.tenant, &input.view.spec)
                 ),
             );
@@ -102,7 +102,7 @@ impl Draft<'_> {
                 ),
                 ReadOnly::Manual(_) => (
                     Code::EditByHand,
-                    "write what is declared there by hand, or the document in a plainer way; then plan again",
+                    "make the change yourself, or write the document in a plainer way; then plan again",
                 ),
             };
             return self.blocked(id, code, why.to_string(), fix);
@@ -351,7 +351,7 @@ fn reason(
             Reason { code: "undeclared", text: format!("no longer declared: {fields}; what is there stays") }
         }
         ActionKind::Adopt => {
-            Reason { code: "as-declared", text: format!("it is as {from} {declares} it: only recorded") }
+            Reason { code: "as-declared", text: format!("it is as {from} {declares} it: it comes under management, no field changes") }
         }
         ActionKind::Delete => Reason { code: "undeclared", text: "no longer declared".to_string() },
         ActionKind::Update if corrects => {

@@ -366,7 +366,7 @@ impl<'a> Draft<'a> {
             id,
             Code::Occupied,
             format!("the name is taken: {}", taken(field, live.as_ref(), declared)),
-            "make a connection with a new stable key that replaces this one, or take the old one away by hand",
+            "make a connection with a new stable key that replaces this one, or delete the old one yourself",
         );
     }
 

@@ -50,19 +50,19 @@ pub enum EditError {
     #[error("the document cannot be read any more: run `stablekey validate`, fix it, and try again")]
     Unreadable,
     /// An alias, an anchor or `<<` is concerned.
-    #[error("it is shared by an anchor, so that other places would change too: edit it by hand")]
+    #[error("it is shared by an anchor, so that other places would change too: edit it manually")]
     Shared,
     /// The path leads through something that is no map.
-    #[error("the path to it leads through a value that is no map: edit it by hand")]
+    #[error("the path to it leads through a value that is no map: edit it manually")]
     NoMap,
     /// An item of a list is known by its name, and would get another, or none.
     #[error("an item's name says which item it is: remove the item, and set one with the other name")]
     Name,
     /// It is written in a way that a program had better not touch.
-    #[error("it is written in a way that only a person should change: edit it by hand")]
+    #[error("it is written in a way that only a person should change: edit it manually")]
     Layout,
     /// The edit would have changed something else, or not everything.
-    #[error("writing it would change more than it should: edit it by hand")]
+    #[error("writing it would change more than it should: edit it manually")]
     Unfaithful,
     /// One edit of several, with its path.
     #[error("{path}: {why}")]

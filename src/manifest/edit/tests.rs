@@ -305,7 +305,7 @@ fn what_is_shared_is_refused() {
     refused("l: [{name: a}]\n", &[set("l/b", json!({"name": "c"}))], &EditError::Name);
     becomes("x: &x {k: v}\ny: *x\na: {b: 1}\n", &[set("a/b", json!("w"))], "x: &x {k: v}\ny: *x\na: {b: w}\n");
     let said = edit("a: &x 1\nb: *x\n", 0..14, None, &[set("a", json!("hunter2"))]).unwrap_err().to_string();
-    assert_eq!(said, "a: it is shared by an anchor, so that other places would change too: edit it by hand");
+    assert_eq!(said, "a: it is shared by an anchor, so that other places would change too: edit it manually");
 }
 
 #[test]

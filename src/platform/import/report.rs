@@ -8,7 +8,7 @@ use std::fmt::Write;
 pub fn report(import: &Import, files: &[ImportedFile], folder: &str) -> String {
     let mut text = String::new();
     section(&mut text, "Errors", "  ✗ ", notes(import, Level::Error));
-    section(&mut text, "To do by hand", "  [ ] ", notes(import, Level::Manual));
+    section(&mut text, "Manual steps", "  [ ] ", notes(import, Level::Manual));
     let skipped = notes(import, Level::Skipped).count();
     section(&mut text, &format!("Keys not imported: {skipped}"), "  - ", notes(import, Level::Skipped));
     section(&mut text, "Good to know", "  - ", notes(import, Level::Information));
@@ -25,7 +25,7 @@ pub fn report(import: &Import, files: &[ImportedFile], folder: &str) -> String {
     let errors = notes(import, Level::Error).count();
     let _ = writeln!(
         text,
-        "{}, {}, {}; {} by hand, {}.",
+        "{}, {}, {}; {} manual, {}.",
         counted(import.integrations.len(), "integration"),
         counted(import.components.len(), "component"),
         counted(import.connections.len(), "connection"),

@@ -52,7 +52,7 @@ impl Status {
     /// What is done by hand, as a checklist.
     pub fn todo_markdown(&self, typed: &Invocation) -> String {
         if self.todo.is_empty() {
-            return "Nothing is to be done by hand.\n".to_string();
+            return "No manual steps are pending.\n".to_string();
         }
         let mut comment = Comment::new(String::new(), &format!("{} --todo --output json", typed.status()));
         comment.section("", &self.todo.iter().map(todo).collect::<Vec<_>>(), "");

@@ -32,12 +32,12 @@ impl Status {
         }
         page.gap();
         if !self.todo.is_empty() {
-            let items = count(self.todo.len(), "thing is", "things are");
+            let items = count(self.todo.len(), "manual step", "manual steps");
             let todo = command(format!("{} --todo", typed.status()));
-            page.wrap(0, 2, &[plain(format!("{items} done by hand: ")), todo]);
+            page.wrap(0, 2, &[plain(format!("{items} pending: ")), todo]);
         }
         if !self.out_of_sync.is_empty() {
-            page.wrap(0, 2, &[plain("What would be done about it: "), command(typed.plan())]);
+            page.wrap(0, 2, &[plain("Preview the fix: "), command(typed.plan())]);
         }
         page.finish()
     }
@@ -188,7 +188,7 @@ fn matrix(page: &mut Page, matrix: &Matrix) {
         }
         said.insert(&row.stable_key);
         let near: Vec<String> = row.near_misses.iter().map(|n| format!("{} in {}", n.stable_key, n.tenant)).collect();
-        let text = [strong(&row.stable_key), plain(format!(" is in one tenant only; alike: {}", near.join(", ")))];
+        let text = [strong(&row.stable_key), plain(format!(" exists in one tenant only; similar: {}", near.join(", ")))];
         page.wrap(2, 6, &text);
     }
 }

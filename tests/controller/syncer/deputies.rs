@@ -138,7 +138,7 @@ fn a_sync_reaches_no_tenant_of_another_namespace_and_none_that_does_not_accept_i
     let state = |sync: &str, target: &str| field(&stage.us, &format!("tenantsync/{sync}"), &of_target(target, "state"));
     until("not accepted", || state("not-accepted", "eu") == "NotAccepted");
     until("not known", || state("by-name", "victim") == "Invalid");
-    until("not reached", || state("by-own-account", "sneaked") == "Unreachable");
+    until("unresolved", || state("by-own-account", "sneaked") == "Unreachable");
     until_ready(&stage.us, "tenant/sneaked", "KubeconfigMissing");
     let by_path = format!("{}/victim", victim.name());
     until("not known by a path", || state("by-path", &by_path) == "Invalid");
