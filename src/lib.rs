@@ -23,6 +23,7 @@ pub mod engine;
 pub mod io_error;
 pub mod kubernetes;
 pub mod manifest;
+pub mod near_miss;
 pub mod parallel;
 pub mod platform;
 pub mod project;

@@ -14,9 +14,9 @@ use crate::engine::model::inventory::{Sync, Targets, TenantView, View, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::DefinitionFrom;
 use crate::engine::model::record::Writer;
-use crate::engine::near_miss::meant;
 use crate::kubernetes::connect::Servers;
 use crate::manifest::{Origin, Problem, locate_all, problem};
+use crate::near_miss::meant;
 use crate::project::clusters::InCluster;
 use crate::project::files::{Files, Sorted};
 use crate::project::structure::{Declared, Standing, Structure};
@@ -191,7 +191,8 @@ impl Project {
         for document in outside.documents.iter().filter(|_| !unknown) {
             let kind = document.resource.kind();
             let message = format!("{kind}/{} lies outside every tenant's folders", document.resource.metadata().name);
-            let help = "move it into the folder of a Tenant's location or source; only Tenant and TenantSync lie outside";
+            let help =
+                "move it into the folder of a Tenant's location or source; only Tenant and TenantSync lie outside";
             self.wrong(&document.origin, kind, &["kind"], message, help);
         }
         for invalid in &outside.invalid {

@@ -124,11 +124,8 @@ impl Approve {
             return Ok(true);
         }
         if self.yes || !output.can_ask() {
-            let why = if self.yes {
-                "--yes takes the digest of what was reviewed"
-            } else {
-                "there is no terminal to ask on"
-            };
+            let why =
+                if self.yes { "--yes takes the digest of what was reviewed" } else { "there is no terminal to ask on" };
             let waits = plan.parts.iter().filter(|part| part.waiting.is_some());
             let ready = waits.filter_map(|part| Some(part.hub.approve_digest(part.target.digest.as_ref()?)));
             let ready: String = ready.map(|line| format!("\n    {line}")).collect();

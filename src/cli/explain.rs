@@ -7,8 +7,8 @@ use super::output::{Format, Output};
 use crate::api::Kind;
 use crate::engine::model::inventory::World;
 use crate::engine::model::plan::Scope;
-use crate::engine::near_miss;
 use crate::engine::plan::{outcome, plan};
+use crate::near_miss;
 use crate::project::hub::{HubAddress, OwnWorld};
 use crate::render::hub::HubExplanation;
 use crate::render::{

@@ -3,11 +3,11 @@
 use super::options::{Narrowing, RootArgument};
 use super::output::Output;
 use super::{Failure, planning};
-use crate::api::{Kind, Overridden, LocationSpec, SyncMode, TargetStatus, names};
+use crate::api::{Kind, LocationSpec, Overridden, SyncMode, TargetStatus, names};
 use crate::controller::Role;
 use crate::engine::model::record::Writer;
-use crate::engine::near_miss;
 use crate::kubernetes::connect::Servers;
+use crate::near_miss;
 use crate::project::hub::{HubAddress, OwnWorld};
 use crate::render::hub::{Comparison, Facts, HubPart, SyncerSign, not_planned};
 use crate::render::waiting_plan::{self, WaitingPlan};
@@ -239,9 +239,12 @@ impl OpenHub {
 
     fn facts(&self, sync: &HubSync, tenant: &str) -> Facts {
         let spec = sync.spec.as_ref().ok();
-        let location = self.contents.tenants.get(tenant).and_then(|tenant| tenant.spec.as_ref().ok()?.location.as_ref());
+        let location =
+            self.contents.tenants.get(tenant).and_then(|tenant| tenant.spec.as_ref().ok()?.location.as_ref());
         let target_namespace = location.and_then(|location| match location {
-            LocationSpec::Kubernetes(location) if location.kubeconfig.is_some() || location.namespace != self.address.namespace => {
+            LocationSpec::Kubernetes(location)
+                if location.kubeconfig.is_some() || location.namespace != self.address.namespace =>
+            {
                 Some(location.namespace.clone())
             }
             _ => None,

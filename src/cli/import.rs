@@ -9,8 +9,8 @@ use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, DefinitionFrom};
 use crate::engine::model::record::Writer;
-use crate::engine::near_miss::meant;
 use crate::manifest::limits;
+use crate::near_miss::meant;
 use crate::platform::answer::{QUERY, plan_tenant, read_answer};
 use crate::platform::import::{
     Elsewhere, Existing, File, Import as Imported, ImportedIntegration, Reusable, files, plan_import, report,
@@ -211,7 +211,9 @@ impl Import {
                     format!("give --tenant with one of {}, or with a new name", names.join(", ")),
                 ))
             }
-            None => Ok(Destination { location: DirectoryLocation::new(UNNAMED, self.root.root.clone()), new_tenant: None }),
+            None => {
+                Ok(Destination { location: DirectoryLocation::new(UNNAMED, self.root.root.clone()), new_tenant: None })
+            }
         }
     }
 

@@ -4,8 +4,8 @@ use super::Failure;
 use super::output::Output;
 use crate::api::{self, Kind};
 use crate::engine::model::item::ObjectId;
-use crate::engine::near_miss::{are_alike, listed, near_misses};
 use crate::manifest::Problem;
+use crate::near_miss::{are_alike, listed, near_misses};
 use crate::project::Project;
 use crate::tenant::location::Snapshot;
 use std::collections::BTreeSet;
@@ -69,10 +69,7 @@ pub fn find(names: Names<'_>, named: ObjectId, output: &mut Output) -> Result<Ob
     }
     let message = format!("{tenant} has no {} {}", named.kind, named.name);
     if let Some(file) = inventory.unparsed.first() {
-        return Err(Failure::new(
-            format!("{message}, as far as can be read"),
-            format!("fix {file}: it could hold it"),
-        ));
+        return Err(Failure::new(format!("{message}, as far as can be read"), format!("fix {file}: it could hold it")));
     }
     let known: BTreeSet<String> = inventory.items().map(|i| i.id()).map(|id| id.to_string()).collect();
     let of_kind = format!("{}/", named.kind);

@@ -3,9 +3,9 @@
 use super::{Failure, output::Format, planning};
 use crate::api::{Kind, LocationSpec};
 use crate::engine::model::plan::Scope;
-use crate::engine::near_miss::near_misses;
 use crate::kubernetes::connect::Servers;
 use crate::manifest::{is_manifest, read_file};
+use crate::near_miss::near_misses;
 use crate::project::sources;
 use crate::project::{Given, Project, open};
 use crate::render::Invocation;

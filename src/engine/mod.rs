@@ -13,7 +13,6 @@ pub mod edit;
 pub mod hashes;
 pub mod model;
 pub mod narrowing;
-pub mod near_miss;
 pub mod overrides;
 pub mod plan;
 pub mod promote;

@@ -4,8 +4,8 @@ use super::model::code::Code;
 use super::model::finding::Finding;
 use super::model::inventory::{Inventory, Misnamed, Sync, View, World};
 use super::model::item::ObjectId;
-use super::near_miss::meant;
 use crate::api::{Kind, matches};
+use crate::near_miss::meant;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The syncs that can be carried out and the order of the tenants.

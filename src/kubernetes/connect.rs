@@ -2,8 +2,8 @@
 
 use super::client::{Credentials, Server};
 use crate::api::{self, KubernetesLocation};
-use crate::engine::near_miss::what_there_is;
 use crate::io_error::{self, Words};
+use crate::near_miss::what_there_is;
 use kube::Config;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use std::collections::BTreeMap;

@@ -8,6 +8,7 @@ use super::cut::cut;
 use super::edit::{Edit, EditError, ListEdit, Rewrite, What, edit_lists, rewrite, say_the_same};
 use super::node::{self, Id, Tree};
 use crate::api::{GROUP, Kind};
+use crate::engine::model::canonical::Digest;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -434,7 +435,8 @@ fn name_of_generator(integration: &str) -> String {
     if integration.len() <= LONGEST {
         return integration.to_string();
     }
-    let digest: String = crate::platform::definition::digest(integration.as_bytes()).chars().take(16).collect();
+    let digest = Digest::of(integration.as_bytes()).to_string();
+    let digest: String = digest.trim_start_matches("sha256:").chars().take(16).collect();
     let head: String = integration.chars().take(LONGEST - digest.len() - 1).collect();
     format!("{}-{digest}", head.trim_end_matches(['-', '.']))
 }

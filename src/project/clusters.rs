@@ -29,7 +29,9 @@ pub(super) fn read(servers: &Servers, tenants: &BTreeMap<String, TenantSpec>) ->
     });
     std::thread::scope(|scope| {
         let asked: Vec<_> = in_clusters
-            .map(|(name, spec, location)| (name, spec, scope.spawn(move || InCluster::read(servers, name, spec, location))))
+            .map(|(name, spec, location)| {
+                (name, spec, scope.spawn(move || InCluster::read(servers, name, spec, location)))
+            })
             .collect();
         let lost = |spec| InCluster::unread(spec, "it could not be read: a thread stopped".to_string());
         let answered = asked.into_iter();

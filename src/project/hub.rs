@@ -52,7 +52,9 @@ impl HubAddress {
         }
         let is_own = match &spec.location {
             None => true,
-            Some(LocationSpec::Kubernetes(location)) => location.kubeconfig.is_none() && location.namespace == self.namespace,
+            Some(LocationSpec::Kubernetes(location)) => {
+                location.kubeconfig.is_none() && location.namespace == self.namespace
+            }
             Some(LocationSpec::Directory(_)) => false,
         };
         is_own.then(|| self.location())
@@ -122,7 +124,13 @@ fn view(
     };
     // What the syncer has changed lately counts where a large share needs approval.
     let (recent, before) = sync_rules::changed_lately(syncs.values().filter_map(|sync| sync.target(name)));
-    Some(TenantView { spec: TenantSpec { location: spec.location.clone(), ..holds }, live, source: None, recent, before })
+    Some(TenantView {
+        spec: TenantSpec { location: spec.location.clone(), ..holds },
+        live,
+        source: None,
+        recent,
+        before,
+    })
 }
 
 /// The syncs, and which of them only wait.

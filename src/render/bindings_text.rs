@@ -8,8 +8,8 @@ use super::plan_text::plan_text;
 use super::style::{Style, Tone};
 use crate::engine::model::inventory::World;
 use crate::engine::model::plan::Plan;
-use crate::engine::near_miss::near_misses;
 use crate::engine::plan::outcome;
+use crate::near_miss::near_misses;
 
 /// The bindings as they will be once `plan` is done, and the plan, which the caller narrowed.
 pub fn bindings_text(

@@ -9,7 +9,7 @@ use crate::api::*;
 use crate::engine::bindings::Bindings;
 use crate::engine::model::inventory::{Inventory, Sync, View, World};
 use crate::engine::model::item::ObjectId;
-use crate::engine::near_miss::{are_alike, near_misses, what_there_is};
+use crate::near_miss::{are_alike, near_misses, what_there_is};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -11,7 +11,7 @@ use super::style::{Style, Tone};
 use crate::api::Kind;
 use crate::engine::model::inventory::World;
 use crate::engine::model::item::ObjectId;
-use crate::engine::near_miss::near_misses;
+use crate::near_miss::near_misses;
 use serde::Serialize;
 use std::collections::BTreeSet;
 

@@ -57,19 +57,8 @@ pub fn plan_markdown(plan: &Plan, typed: &Invocation) -> String {
 }
 
 fn table(comment: &mut Comment, targets: &[Ranked<'_>]) {
-    let columns = [
-        "",
-        "Tenant",
-        "Create",
-        "Update",
-        "Delete",
-        "Adopt",
-        "Needs approval",
-        "Blocked",
-        "Drifted",
-        "Kept",
-        "Manual",
-    ];
+    let columns =
+        ["", "Tenant", "Create", "Update", "Delete", "Adopt", "Needs approval", "Blocked", "Drifted", "Kept", "Manual"];
     let head = row(&columns.map(str::to_string)) + &rule(columns.len());
     let rows: Vec<String> = targets
         .iter()
@@ -192,7 +181,9 @@ fn adopts(actions: &[&Action]) -> Option<String> {
     let more = actions.len().saturating_sub(names.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let objects = count(actions.len(), "object", "objects");
-    (!names.is_empty()).then(|| format!("- **adopt** {objects}, which come under management without a change: {}{more}\n", names.join(", ")))
+    (!names.is_empty()).then(|| {
+        format!("- **adopt** {objects}, which come under management without a change: {}{more}\n", names.join(", "))
+    })
 }
 
 fn action(action: &Action) -> String {

@@ -135,7 +135,8 @@ fn a_tenant_that_accepts_no_sync_gets_none_whatever_others_say_of_it() {
         run_with_input(stage.eu.kubectl().args(["apply", "-f", "-"]), &tenant).unwrap();
         let plan = stage.run(&["plan"]);
         assert_eq!(plan.code, 1, "{}", plan.words());
-        let told = if name == "one" { "is that of tenant one" } else { "several Tenants without a location (one, two)" };
+        let told =
+            if name == "one" { "is that of tenant one" } else { "several Tenants without a location (one, two)" };
         assert!(plan.words().contains(told), "{}", plan.out);
     }
 }

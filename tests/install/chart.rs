@@ -206,7 +206,10 @@ fn several_namespaces_are_looked_after_by_one_operator() {
     let bound = locations("RoleBinding", "stablekey-syncer");
     assert_eq!(bound, [(json!("us"), json!("home")), (json!("dev"), json!("home"))]);
     assert_eq!(locations("RoleBinding", "stablekey-lease-syncer"), [(json!("home"), json!("home"))]);
-    assert_eq!(locations("RoleBinding", "stablekey-source"), [(json!("us"), json!("us")), (json!("dev"), json!("dev"))]);
+    assert_eq!(
+        locations("RoleBinding", "stablekey-source"),
+        [(json!("us"), json!("us")), (json!("dev"), json!("dev"))]
+    );
 }
 
 #[test]

@@ -363,7 +363,8 @@ fn of_integrations() -> Vec<Case> {
 
 fn of_tenants() -> Vec<Case> {
     let location = |location: Value| json!({"location": location});
-    let kubeconfig = |kubeconfig: Value| json!({"location": {"kubernetes": {"namespace": "x", "kubeconfig": kubeconfig}}});
+    let kubeconfig =
+        |kubeconfig: Value| json!({"location": {"kubernetes": {"namespace": "x", "kubeconfig": kubeconfig}}});
     let percent = |percent: i64| json!({"policy": {"approval": {"percent": percent}}});
     let case = |name, at, says, good, bad| Case { name, kind: Tenant, at, says, before: None, good, bad };
     vec![

@@ -181,7 +181,8 @@ fn a_sync_carries_what_was_delivered_and_not_what_stayed_behind() {
     let tenant = |name: &str, more: &str| {
         format!("apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\nspec: {{{more}}}\n")
     };
-    let location = format!("location: {{kubernetes: {{namespace: {}, kubeconfig: {{context: us}}}}}}", namespace.name());
+    let location =
+        format!("location: {{kubernetes: {{namespace: {}, kubeconfig: {{context: us}}}}}}", namespace.name());
     let tenants =
         [tenant("us", &location), tenant("eu", "location: {directory: {path: eu}}, acceptFrom: [us]")].join("---\n");
     elsewhere.write("tenants.yaml", &tenants);

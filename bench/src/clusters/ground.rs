@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use crate::files::STABLEKEY;
-use stablekey::api::{Kubeconfig, KubernetesLocation, Object, LocationSpec, Resource, Source, TenantSpec};
+use stablekey::api::{Kubeconfig, KubernetesLocation, LocationSpec, Object, Resource, Source, TenantSpec};
 use stablekey::manifest::to_yaml;
 use stablekey_clusters::{Cluster, Namespace, Options};
 use std::path::PathBuf;
@@ -73,7 +73,9 @@ impl Ground {
 
 /// A tenant whose location is a namespace of a cluster.
 pub fn tenant_in(cluster: &Cluster, namespace: &str) -> TenantSpec {
-    let location =
-        KubernetesLocation { namespace: namespace.into(), kubeconfig: Some(Kubeconfig::Context(cluster.name().into())) };
+    let location = KubernetesLocation {
+        namespace: namespace.into(),
+        kubeconfig: Some(Kubeconfig::Context(cluster.name().into())),
+    };
     TenantSpec { location: Some(LocationSpec::Kubernetes(location)), ..TenantSpec::default() }
 }

@@ -1,7 +1,7 @@
 //! Stable keys that may have been meant where none answers: remembered, as long as they are right.
 
 use crate::engine::model::inventory::Inventory;
-use crate::engine::near_miss::{are_alike, near_misses};
+use crate::near_miss::{are_alike, near_misses};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -3,7 +3,7 @@
 use super::definitions::named_by;
 use crate::api::*;
 use crate::engine::model::item::{Item, ObjectId};
-use crate::engine::near_miss::meant;
+use crate::near_miss::meant;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 

@@ -1,6 +1,6 @@
 //! A tenant as the syncer follows it: where its Tenant says that it is, and what it was told of it.
 
-use crate::api::{Kubeconfig, Object, LocationSpec, SecretKeyRef, TenantSpec};
+use crate::api::{Kubeconfig, LocationSpec, Object, SecretKeyRef, TenantSpec};
 use crate::controller::probes::readiness::Waiting;
 use crate::engine::model::inventory::View;
 use crate::kubernetes::cache::{Due, Heard, Mirror};
@@ -52,7 +52,10 @@ pub fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, Re
     let location = match &spec.location {
         None => return Ok(Whereabouts { namespace: namespace.to_string(), kubeconfig: None }),
         Some(LocationSpec::Directory(_)) => {
-            return refuse("LocationRefused", "a folder is for the command line: write location: {kubernetes: …}, or none");
+            return refuse(
+                "LocationRefused",
+                "a folder is for the command line: write location: {kubernetes: …}, or none",
+            );
         }
         Some(LocationSpec::Kubernetes(location)) => location,
     };
@@ -64,7 +67,9 @@ pub fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, Re
         Some(Kubeconfig::SecretRef(secret)) => {
             Ok(Whereabouts { namespace: location.namespace.clone(), kubeconfig: Some(secret.clone()) })
         }
-        None if location.namespace == namespace => Ok(Whereabouts { namespace: namespace.to_string(), kubeconfig: None }),
+        None if location.namespace == namespace => {
+            Ok(Whereabouts { namespace: namespace.to_string(), kubeconfig: None })
+        }
         None => refuse(
             "KubeconfigMissing",
             format!(

@@ -1,9 +1,9 @@
 //! What a hub is told, and what that makes due.
 
 use super::hub::{Event, Hub, sources};
-use super::pass::Syncs;
 use super::locations::Met;
 use super::statuses::{self, requested_at};
+use super::syncs::Syncs;
 use crate::api::*;
 use crate::engine::closure::Index;
 use crate::engine::model::item::ObjectId;

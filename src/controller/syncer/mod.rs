@@ -29,12 +29,13 @@ mod hear;
 mod hub;
 mod judge;
 mod kubeconfig;
+mod locations;
 mod measured;
 mod narrow;
 mod pass;
-mod locations;
 mod report;
 mod statuses;
+mod syncs;
 mod targets;
 mod waiting;
 

@@ -5,6 +5,7 @@ use super::super::context::Context;
 use super::agenda::Writing;
 use super::approvals::{Given, Ledger};
 use super::narrow::{leave_out, leave_out_conflicts};
+use super::syncs::Syncs;
 use super::waiting::{Kept, Where};
 use crate::apply;
 use crate::apply::consent::{Approvals, NotKept};
@@ -83,15 +84,6 @@ pub struct Source {
     pub paths: Paths,
     /// Whether it answers.
     pub answers: Arc<AtomicBool>,
-}
-
-/// The syncs into a target.
-#[derive(Clone, Debug, Default)]
-pub struct Syncs {
-    /// Those that need not wait.
-    pub apply: BTreeSet<String>,
-    /// Those that wait for approval.
-    pub plan: BTreeSet<String>,
 }
 
 /// What came of carrying out.
@@ -210,18 +202,6 @@ impl Failure {
     }
 }
 
-impl Syncs {
-    /// All of them.
-    pub fn all(&self) -> impl Iterator<Item = &String> {
-        self.apply.iter().chain(&self.plan)
-    }
-
-    /// The plan of what need not wait is narrowed to these; empty: to none in particular.
-    pub fn unattended(&self) -> BTreeSet<String> {
-        if self.plan.is_empty() { BTreeSet::new() } else { self.apply.clone() }
-    }
-}
-
 /// Whether an action is done without a person, and now.
 fn is_now(action: &Action, later: &BTreeMap<String, String>) -> bool {
     action.needs_approval.is_empty() && !later.contains_key(&action.id)
@@ -241,7 +221,11 @@ impl Tenants for Pass {
         };
         let source = ClusterLocation::new(&from.tenant, source.server.clone(), source.paths.namespace());
         let bytes = source.definition(&from.integration)?;
-        if definition_digest(&bytes) == from.digest { Ok(bytes) } else { Err(LocationError::Changed { object: object() }) }
+        if definition_digest(&bytes) == from.digest {
+            Ok(bytes)
+        } else {
+            Err(LocationError::Changed { object: object() })
+        }
     }
 }
 

@@ -49,8 +49,12 @@ pub fn tell_transition(
         };
         let (reason, why) = (&condition.reason, &condition.message);
         match importance {
-            Importance::Normal => tracing::info!(object = %id, condition = condition.type_, reason, why, "condition changed"),
-            Importance::Warning => tracing::warn!(object = %id, condition = condition.type_, reason, why, "condition changed"),
+            Importance::Normal => {
+                tracing::info!(object = %id, condition = condition.type_, reason, why, "condition changed")
+            }
+            Importance::Warning => {
+                tracing::warn!(object = %id, condition = condition.type_, reason, why, "condition changed")
+            }
         }
         let action = if id.kind == Kind::Tenant { "Follow" } else { "Sync" };
         let reason = if condition.type_ == "Ready" { reason } else { &condition.type_ };

@@ -2,7 +2,7 @@
 //! read the tenants.
 
 use super::super::context::Context;
-use super::pass::Syncs;
+use super::syncs::Syncs;
 use crate::api::{API_VERSION, Kind, WaitingPlanStatus};
 use crate::engine::model::plan::{Plan, Target};
 use crate::engine::model::record::Writer;

@@ -6,7 +6,7 @@ use crate::api::*;
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::Finding;
 use crate::engine::model::item::ObjectId;
-use crate::engine::near_miss::meant;
+use crate::near_miss::meant;
 
 pub(super) fn check(tenant: &Tenant<'_>, findings: &mut Vec<Finding>) {
     let of_one_integration = tenant.bindings.rows.chunk_by(|a, b| a.integration == b.integration);

@@ -6,8 +6,8 @@ use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
-use crate::engine::near_miss::{is_same_folded, meant, near_misses};
 use crate::engine::resolve::{Binding, WhyNot};
+use crate::near_miss::{is_same_folded, meant, near_misses};
 
 /// What the tenants have: what a missing connection would have to be.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::Item;
-use crate::engine::near_miss::meant;
+use crate::near_miss::meant;
 
 /// On a Component that was made of what definitions use: it lists what was seen, not what there is.
 const INFERRED: &str = "stablekey.dev/inferred";

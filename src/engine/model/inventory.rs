@@ -4,7 +4,7 @@ use super::field::Field;
 use super::item::{Item, ObjectId};
 use super::record::{Record, Writer};
 use crate::api::*;
-use crate::engine::near_miss;
+use crate::near_miss;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -350,9 +350,10 @@ fn reason(
             let fields = changes.iter().map(|c| c.field.to_string()).collect::<Vec<_>>().join(", ");
             Reason { code: "undeclared", text: format!("no longer declared: {fields}; what is there stays") }
         }
-        ActionKind::Adopt => {
-            Reason { code: "as-declared", text: format!("it is as {from} {declares} it: it comes under management, no field changes") }
-        }
+        ActionKind::Adopt => Reason {
+            code: "as-declared",
+            text: format!("it is as {from} {declares} it: it comes under management, no field changes"),
+        },
         ActionKind::Delete => Reason { code: "undeclared", text: "no longer declared".to_string() },
         ActionKind::Update if corrects => {
             let set = changes.iter().filter(|c| c.op == Op::Set).map(|c| c.field.to_string()).collect::<Vec<_>>();

@@ -2,12 +2,12 @@
 
 mod action;
 mod blocked;
-pub mod manual;
 mod customers;
 mod digest;
 mod draft;
 mod input;
 mod let_go;
+pub mod manual;
 mod overrides;
 mod reading;
 mod redirects;
@@ -31,11 +31,11 @@ use super::model::field::{Field, FieldKind};
 use super::model::inventory::{Inventory, Sync, View, World};
 use super::model::item::{Item, ObjectId};
 use super::model::record::{Record, Writer};
-use super::near_miss::{are_alike, near_misses};
 use super::promote::{Promotion, SourceSide, TargetSide, promote};
 use super::resolve::Replacements;
 use super::syncs::{self, Order};
 use crate::api::{AllowedAction, ConnectionSpec, Kind, Object, Override, matches};
+use crate::near_miss::{are_alike, near_misses};
 use input::{Input, Withheld, WriterState, whose_policy, writes_connections};
 use reading::Reading;
 use std::collections::{BTreeMap, BTreeSet};

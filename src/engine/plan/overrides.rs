@@ -6,8 +6,8 @@ use crate::api::*;
 use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::{Inventory, Sync, World};
-use crate::engine::near_miss::meant;
 use crate::engine::promote::Promotion;
+use crate::near_miss::meant;
 use std::collections::BTreeSet;
 
 /// What is wrong with the overrides of a sync for one of its targets.

@@ -4,7 +4,7 @@ use super::draft::{BoundVariables, Draft, Redirects, overridden};
 use super::input::{Input, with_what_the_source_cannot_say};
 use super::let_go::LetGo;
 use super::reading::Reading;
-use super::{manual, digest, redirects, removal};
+use super::{digest, manual, redirects, removal};
 use crate::api::*;
 use crate::engine::bindings::{Bindings, affected};
 use crate::engine::check;

@@ -1,7 +1,7 @@
 //! An import as files of a directory tenant.
 
 use super::Import;
-use crate::api::{DirectoryLocation, Kind, Object, LocationSpec, Resource, TenantSpec};
+use crate::api::{DirectoryLocation, Kind, LocationSpec, Object, Resource, TenantSpec};
 use crate::manifest::{WriteError, to_yaml};
 
 /// A file to write.

@@ -3,7 +3,7 @@
 
 use super::{Existing, Note};
 use crate::api::{ConnectionSpec, IntegrationSpec, Object, Variable};
-use crate::engine::near_miss::near_misses;
+use crate::near_miss::near_misses;
 use std::collections::BTreeSet;
 
 /// An integration, the one that it replaces, and what its variables mean.

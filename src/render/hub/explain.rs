@@ -3,7 +3,7 @@
 use super::kept::{KeptAction, KeptPlan, Meant, stable_key};
 use super::{HubPart, SyncerSign, exit_of, worst};
 use crate::api::{Kind, names};
-use crate::engine::near_miss::{are_alike, near_misses};
+use crate::near_miss::{are_alike, near_misses};
 use crate::render::markdown::escape as md;
 use crate::render::page::{Page, Span, faint, plain, strong};
 use crate::render::style::{Style, Tone};

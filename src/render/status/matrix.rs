@@ -7,7 +7,7 @@ use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::{Inventory, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::Plan;
-use crate::engine::near_miss::near_misses;
+use crate::near_miss::near_misses;
 use crate::render::binding::{self, BindingState, ComponentBrief, Scene};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};

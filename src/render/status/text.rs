@@ -188,7 +188,8 @@ fn matrix(page: &mut Page, matrix: &Matrix) {
         }
         said.insert(&row.stable_key);
         let near: Vec<String> = row.near_misses.iter().map(|n| format!("{} in {}", n.stable_key, n.tenant)).collect();
-        let text = [strong(&row.stable_key), plain(format!(" exists in one tenant only; similar: {}", near.join(", ")))];
+        let text =
+            [strong(&row.stable_key), plain(format!(" exists in one tenant only; similar: {}", near.join(", ")))];
         page.wrap(2, 6, &text);
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::api::*;
 use crate::engine::model::item::{Item, ObjectId};
-use crate::engine::near_miss::what_there_is;
 use crate::kubernetes::budget::Budget;
 use crate::kubernetes::cache::{Contents, Heard, Mirror, News};
 use crate::kubernetes::client::{Ask, Server, Trouble};
@@ -15,6 +14,7 @@ use crate::kubernetes::managed_fields::Entries;
 use crate::kubernetes::object;
 use crate::kubernetes::object::{Live, Reading};
 use crate::kubernetes::paths::{ALL_NAMESPACES, Paths};
+use crate::near_miss::what_there_is;
 use crate::platform::definition;
 use crate::tenant::location::LocationError;
 use http::StatusCode;

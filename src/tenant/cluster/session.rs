@@ -230,7 +230,8 @@ impl<'a> Writer<'a> {
         let ask = Ask::merge(self.location.paths.object(&change.object), body::to_bytes(&patch));
         let doing = Doing { verb: "patch", resource: change.object.kind.plural(), object: Some(&change.object) };
         let answer = self.location.server.ask(&ask).await;
-        let answer = answer.map_err(|trouble| explained(trouble, &self.location.server, &self.location.paths, &doing))?;
+        let answer =
+            answer.map_err(|trouble| explained(trouble, &self.location.server, &self.location.paths, &doing))?;
         let text = String::from_utf8_lossy(&answer);
         let live = object::item(change.object.kind, &text, &self.entries, Reading::Spec);
         Ok(live.map(|live| live.version))

@@ -1,14 +1,9 @@
 //! The kustomization of a tenant's folder, where there is one: it lists what a session makes before that is made, so
 //! that what a killed run left is finished by the next, and at the end only what is there.
 
-use super::session::{Bytes, DirectorySession};
-use super::staging::Seen;
 use crate::api::{Definition, Kind};
 use crate::engine::model::canonical::Digest;
-use crate::engine::model::field::FieldKind;
-use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
-use crate::engine::model::plan::{Action, ActionKind, Op};
 use crate::io_error;
 use crate::manifest::kustomization::{
     Changes, Defined, NAMES, REFERENCES, REFERENCES_TEXT, Wanted, definition_name, keep, listed,
@@ -16,31 +11,31 @@ use crate::manifest::kustomization::{
 use crate::manifest::{self, limits};
 use crate::tenant::directory::disk;
 use crate::tenant::directory::read::beside;
-use crate::tenant::location::{LocationError, Snapshot};
+use crate::tenant::location::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Where an object stands, and its definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Stands {
-    manifest: PathBuf,
-    definition: Option<PathBuf>,
+pub(super) struct Stands {
+    pub manifest: PathBuf,
+    pub definition: Option<PathBuf>,
 }
 
-type Standing = BTreeMap<ObjectId, Stands>;
+pub(super) type Standing = BTreeMap<ObjectId, Stands>;
 
 /// The kustomization of a folder, while the folder is written.
 pub(super) struct Kustomization {
-    path: PathBuf,
+    pub path: PathBuf,
     /// What there was and what there was to be, at any time of the session: what of it is not there is gone.
-    ever: Vec<Standing>,
+    pub ever: Vec<Standing>,
     /// What there will be once all that was asked for is done.
-    expected: Standing,
+    pub expected: Standing,
     /// Whether anything was asked for: where nothing was, nothing is written.
-    is_asked: bool,
+    pub is_asked: bool,
     /// Whether it was said that it cannot be kept.
-    is_told: bool,
+    pub is_told: bool,
 }
 
 /// A kustomization that does not say what is in its folder.
@@ -66,7 +61,7 @@ impl Kustomization {
 
     /// What must stand in it where this is all that there is. `goes` says of a file that held objects whether it
     /// will be gone.
-    fn wanted(&self, folder: &Path, now: &Standing, goes: &dyn Fn(&Path) -> bool) -> Wanted {
+    pub fn wanted(&self, folder: &Path, now: &Standing, goes: &dyn Fn(&Path) -> bool) -> Wanted {
         let files = |standing: &Standing| -> BTreeSet<PathBuf> {
             standing.values().map(|stands| stands.manifest.clone()).collect()
         };
@@ -91,135 +86,15 @@ impl Kustomization {
     }
 }
 
-impl DirectorySession<'_> {
-    /// Has the kustomization say what these actions will bring and take away.
-    pub(super) fn kustomize(&mut self, actions: &[&Action], bytes: Bytes<'_>) -> Result<(), LocationError> {
-        let Some(kustomization) = &self.kustomization else { return Ok(()) };
-        let mut expected = kustomization.expected.clone();
-        for action in actions {
-            self.expect(action, bytes, &mut expected);
-        }
-        let deleted: BTreeSet<&ObjectId> = actions
-            .iter()
-            .filter(|action| action.action == ActionKind::Delete)
-            .map(|action| &action.change.object)
-            .collect();
-        let Some(kustomization) = &mut self.kustomization else { return Ok(()) };
-        if kustomization.expected != expected {
-            kustomization.ever.push(expected.clone());
-            kustomization.expected = expected;
-        }
-        let goes = |file: &Path| !file.exists() || holds_only(file, &deleted);
-        let wanted = kustomization.wanted(&self.location.folder, &kustomization.expected, &goes);
-        let kept = self.keep_kustomization(&wanted);
-        if let Some(kustomization) = &mut self.kustomization {
-            kustomization.is_asked = true;
-            kustomization.is_told |= kept.is_err();
-        }
-        kept
-    }
-
-    /// What an action will leave where it stands; one that will fail leaves what there is.
-    fn expect(&self, action: &Action, bytes: Bytes<'_>, expected: &mut Standing) {
-        let id = &action.change.object;
-        let brings = |folder: &Path| -> Result<Option<PathBuf>, LocationError> {
-            let Some(bytes) = bytes(action)?.filter(|_| id.kind == Kind::Integration) else { return Ok(None) };
-            let free = self.side_files.free(folder, &id.name, &bytes).map_err(self.location.failed(folder))?;
-            Ok(Some(free.0))
-        };
-        match action.action {
-            ActionKind::Adopt => {}
-            ActionKind::Delete => drop(expected.remove(id)),
-            ActionKind::Create => {
-                let folder = self.location.folder.join(id.kind.plural());
-                let manifest = folder.join(format!("{}.yaml", id.name));
-                if let Ok(definition) = brings(&folder) {
-                    expected.insert(id.clone(), Stands { manifest, definition });
-                }
-            }
-            ActionKind::Update => {
-                let Some(stands) = expected.get_mut(id) else { return };
-                let drops = action.fields.iter().any(|f| f.op == Op::Remove && f.field.kind == FieldKind::Definition);
-                let own = stands.definition.as_ref().is_some_and(|file| self.side_files.is_only_of(file, id));
-                if drops {
-                    stands.definition = None;
-                } else if !own && let Ok(Some(file)) = brings(stands.manifest.parent().unwrap_or(Path::new(""))) {
-                    stands.definition = Some(file);
-                }
-            }
-        }
-    }
-
-    /// Has the kustomization say what is there.
-    pub(super) fn settle_kustomization(&mut self) -> Result<(), LocationError> {
-        let Some(kustomization) = self.kustomization.as_ref().filter(|kustomization| kustomization.is_asked) else {
-            return Ok(());
-        };
-        let snapshot = self.location.read()?;
-        let now = standing(&snapshot);
-        let mut wanted = kustomization.wanted(&self.location.folder, &now, &|file| !file.exists());
-        // What cannot be read at this moment, since somebody is saving it, has not gone.
-        let Inventory { unparsed, invalid, .. } = snapshot.inventory.as_ref();
-        let is_unread = |name: &String| invalid.contains_key(&ObjectId::new(Kind::Integration, name));
-        wanted.gone.retain(|name| unparsed.is_empty() && !is_unread(name));
-        let is_told = kustomization.is_told;
-        // Once is enough.
-        self.keep_kustomization(&wanted).or_else(|error| if is_told { Ok(()) } else { Err(error) })
-    }
-
-    /// Has the kustomization say what is in the folder, whoever wrote it.
-    pub(super) fn complete_kustomization(&mut self) -> Result<(), LocationError> {
-        let Some(kustomization) = &self.kustomization else { return Ok(()) };
-        let text =
-            disk::read(&kustomization.path, limits::FILE_BYTES).map_err(self.location.failed(&kustomization.path))?;
-        let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
-        let snapshot = self.location.read()?;
-        match complete(&self.location.folder, &snapshot, &text) {
-            Ok(Complete { wanted, .. }) => self.keep_kustomization(&wanted),
-            // It is said with its file.
-            Err(_) => self.keep_kustomization(&Wanted::default()),
-        }
-    }
-
-    fn keep_kustomization(&mut self, wanted: &Wanted) -> Result<(), LocationError> {
-        let Some(path) = self.kustomization.as_ref().map(|kustomization| kustomization.path.clone()) else {
-            return Ok(());
-        };
-        let object = self.of_tenant();
-        let refused =
-            |why: String| LocationError::Refused { object: object.clone(), why: format!("{}: {why}", path.display()) };
-        self.within(&object, &path)?;
-        // A link within the folder is followed.
-        let path = std::fs::canonicalize(&path).map_err(self.location.failed(&path))?;
-        let seen = Seen::of(&path);
-        let read = disk::read(&path, limits::FILE_BYTES).map_err(self.location.failed(&path))?.unwrap_or_default();
-        let text = String::from_utf8(read).map_err(|_| refused("it is not UTF-8: save it as UTF-8".to_string()))?;
-        let new = keep(&text, wanted).map_err(|error| refused(error.to_string()))?;
-        if !wanted.definitions.is_empty() {
-            let references = self.location.folder.join(REFERENCES);
-            self.within(&object, &references)?;
-            let there = disk::read(&references, limits::FILE_BYTES).map_err(self.location.failed(&references))?;
-            if there.as_deref() != Some(REFERENCES_TEXT.as_bytes()) {
-                self.write(&references, REFERENCES_TEXT.as_bytes())?;
-            }
-        }
-        match new {
-            Some(_) if seen.is_some_and(|seen| !seen.is_still(&path)) => Err(LocationError::Changed { object }),
-            Some(new) => self.write(&path, new.as_bytes()),
-            None => Ok(()),
-        }
-    }
-}
-
 /// What a kustomization must say of all that is in its folder.
-struct Complete {
-    wanted: Wanted,
+pub(super) struct Complete {
+    pub wanted: Wanted,
     /// Files that it lists and that are not there, which we would not have written.
     missing: Vec<String>,
 }
 
 /// What the kustomization of a folder, with this text, must say of what is in it, whoever wrote it.
-fn complete(folder: &Path, snapshot: &Snapshot, text: &str) -> Result<Complete, String> {
+pub(super) fn complete(folder: &Path, snapshot: &Snapshot, text: &str) -> Result<Complete, String> {
     let listed = listed(text).map_err(|error| error.to_string())?;
     let now = standing(snapshot);
     // A folder with a kustomization of its own is kept by whoever made that.
@@ -321,7 +196,7 @@ fn path_in(folder: &Path) -> Option<PathBuf> {
 }
 
 /// Where what was read stands.
-fn standing(snapshot: &Snapshot) -> Standing {
+pub(super) fn standing(snapshot: &Snapshot) -> Standing {
     let of = |(id, origin): (&ObjectId, &manifest::Origin)| {
         let integration = snapshot.inventory.integrations.get(&id.name).filter(|_| id.kind == Kind::Integration);
         let definition = integration.and_then(|integration| match &integration.spec.definition {
@@ -334,7 +209,7 @@ fn standing(snapshot: &Snapshot) -> Standing {
 }
 
 /// Whether nothing is left of a file without these objects.
-fn holds_only(file: &Path, objects: &BTreeSet<&ObjectId>) -> bool {
+pub(super) fn holds_only(file: &Path, objects: &BTreeSet<&ObjectId>) -> bool {
     let reading = manifest::read_file(file);
     let ids = reading.documents.iter().map(|d| ObjectId::new(d.resource.kind(), &d.resource.metadata().name));
     let is_whole = reading.invalid.is_empty() && reading.unparsed.is_empty() && reading.other_kinds == 0;

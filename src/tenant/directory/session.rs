@@ -2,16 +2,18 @@
 
 use super::DirectoryLocation;
 use super::edits::{self, Asked};
-use super::kustomization::Kustomization;
+use super::kustomization::{Complete, Kustomization, Standing, Stands, complete, holds_only, standing};
 use super::staging::{Seen, Staging};
 use crate::api::{Definition, Kind, Resource, sensitive};
 use crate::engine::model::canonical::FieldHash;
-use crate::engine::model::field::Field;
+use crate::engine::model::field::{Field, FieldKind};
+use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
-use crate::engine::model::plan::{Action, ActionKind, Change, DefinitionFrom};
+use crate::engine::model::plan::{Action, ActionKind, Change, DefinitionFrom, Op};
 use crate::engine::model::record::{Record, Wrote};
 use crate::engine::plan::keep_left;
-use crate::manifest::{self, EditError, Origin, Rewrite, Rewritten, What, to_yaml};
+use crate::manifest::kustomization::{REFERENCES, REFERENCES_TEXT, Wanted, keep};
+use crate::manifest::{self, EditError, Origin, Rewrite, Rewritten, What, limits, to_yaml};
 use crate::platform::definition::{MAX_BYTES, digest};
 use crate::tenant::directory::read::beside;
 use crate::tenant::directory::side_files::SideFiles;
@@ -386,8 +388,11 @@ impl DirectorySession<'_> {
         let Err(error) = written else { return made };
         for change in &made {
             let object = change.change.object.clone();
-            let error =
-                if let LocationError::Changed { .. } = error { LocationError::Changed { object } } else { error.clone() };
+            let error = if let LocationError::Changed { .. } = error {
+                LocationError::Changed { object }
+            } else {
+                error.clone()
+            };
             self.give_back(change);
             results.insert(change.position, Err(error));
         }
@@ -417,6 +422,124 @@ impl DirectorySession<'_> {
         }
         self.record(prepared.change);
         Ok(())
+    }
+
+    /// Has the kustomization say what these actions will bring and take away.
+    fn kustomize(&mut self, actions: &[&Action], bytes: Bytes<'_>) -> Result<(), LocationError> {
+        let Some(kustomization) = &self.kustomization else { return Ok(()) };
+        let mut expected = kustomization.expected.clone();
+        for action in actions {
+            self.expect(action, bytes, &mut expected);
+        }
+        let deleted: BTreeSet<&ObjectId> = actions
+            .iter()
+            .filter(|action| action.action == ActionKind::Delete)
+            .map(|action| &action.change.object)
+            .collect();
+        let Some(kustomization) = &mut self.kustomization else { return Ok(()) };
+        if kustomization.expected != expected {
+            kustomization.ever.push(expected.clone());
+            kustomization.expected = expected;
+        }
+        let goes = |file: &Path| !file.exists() || holds_only(file, &deleted);
+        let wanted = kustomization.wanted(&self.location.folder, &kustomization.expected, &goes);
+        let kept = self.keep_kustomization(&wanted);
+        if let Some(kustomization) = &mut self.kustomization {
+            kustomization.is_asked = true;
+            kustomization.is_told |= kept.is_err();
+        }
+        kept
+    }
+
+    /// What an action will leave where it stands; one that will fail leaves what there is.
+    fn expect(&self, action: &Action, bytes: Bytes<'_>, expected: &mut Standing) {
+        let id = &action.change.object;
+        let brings = |folder: &Path| -> Result<Option<PathBuf>, LocationError> {
+            let Some(bytes) = bytes(action)?.filter(|_| id.kind == Kind::Integration) else { return Ok(None) };
+            let free = self.side_files.free(folder, &id.name, &bytes).map_err(self.location.failed(folder))?;
+            Ok(Some(free.0))
+        };
+        match action.action {
+            ActionKind::Adopt => {}
+            ActionKind::Delete => drop(expected.remove(id)),
+            ActionKind::Create => {
+                let folder = self.location.folder.join(id.kind.plural());
+                let manifest = folder.join(format!("{}.yaml", id.name));
+                if let Ok(definition) = brings(&folder) {
+                    expected.insert(id.clone(), Stands { manifest, definition });
+                }
+            }
+            ActionKind::Update => {
+                let Some(stands) = expected.get_mut(id) else { return };
+                let drops = action.fields.iter().any(|f| f.op == Op::Remove && f.field.kind == FieldKind::Definition);
+                let own = stands.definition.as_ref().is_some_and(|file| self.side_files.is_only_of(file, id));
+                if drops {
+                    stands.definition = None;
+                } else if !own && let Ok(Some(file)) = brings(stands.manifest.parent().unwrap_or(Path::new(""))) {
+                    stands.definition = Some(file);
+                }
+            }
+        }
+    }
+
+    /// Has the kustomization say what is there.
+    fn settle_kustomization(&mut self) -> Result<(), LocationError> {
+        let Some(kustomization) = self.kustomization.as_ref().filter(|kustomization| kustomization.is_asked) else {
+            return Ok(());
+        };
+        let snapshot = self.location.read()?;
+        let now = standing(&snapshot);
+        let mut wanted = kustomization.wanted(&self.location.folder, &now, &|file| !file.exists());
+        // What cannot be read at this moment, since somebody is saving it, has not gone.
+        let Inventory { unparsed, invalid, .. } = snapshot.inventory.as_ref();
+        let is_unread = |name: &String| invalid.contains_key(&ObjectId::new(Kind::Integration, name));
+        wanted.gone.retain(|name| unparsed.is_empty() && !is_unread(name));
+        let is_told = kustomization.is_told;
+        // Once is enough.
+        self.keep_kustomization(&wanted).or_else(|error| if is_told { Ok(()) } else { Err(error) })
+    }
+
+    /// Has the kustomization say what is in the folder, whoever wrote it.
+    pub(super) fn complete_kustomization(&mut self) -> Result<(), LocationError> {
+        let Some(kustomization) = &self.kustomization else { return Ok(()) };
+        let text =
+            disk::read(&kustomization.path, limits::FILE_BYTES).map_err(self.location.failed(&kustomization.path))?;
+        let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
+        let snapshot = self.location.read()?;
+        match complete(&self.location.folder, &snapshot, &text) {
+            Ok(Complete { wanted, .. }) => self.keep_kustomization(&wanted),
+            // It is said with its file.
+            Err(_) => self.keep_kustomization(&Wanted::default()),
+        }
+    }
+
+    fn keep_kustomization(&mut self, wanted: &Wanted) -> Result<(), LocationError> {
+        let Some(path) = self.kustomization.as_ref().map(|kustomization| kustomization.path.clone()) else {
+            return Ok(());
+        };
+        let object = self.of_tenant();
+        let refused =
+            |why: String| LocationError::Refused { object: object.clone(), why: format!("{}: {why}", path.display()) };
+        self.within(&object, &path)?;
+        // A link within the folder is followed.
+        let path = std::fs::canonicalize(&path).map_err(self.location.failed(&path))?;
+        let seen = Seen::of(&path);
+        let read = disk::read(&path, limits::FILE_BYTES).map_err(self.location.failed(&path))?.unwrap_or_default();
+        let text = String::from_utf8(read).map_err(|_| refused("it is not UTF-8: save it as UTF-8".to_string()))?;
+        let new = keep(&text, wanted).map_err(|error| refused(error.to_string()))?;
+        if !wanted.definitions.is_empty() {
+            let references = self.location.folder.join(REFERENCES);
+            self.within(&object, &references)?;
+            let there = disk::read(&references, limits::FILE_BYTES).map_err(self.location.failed(&references))?;
+            if there.as_deref() != Some(REFERENCES_TEXT.as_bytes()) {
+                self.write(&references, REFERENCES_TEXT.as_bytes())?;
+            }
+        }
+        match new {
+            Some(_) if seen.is_some_and(|seen| !seen.is_still(&path)) => Err(LocationError::Changed { object }),
+            Some(new) => self.write(&path, new.as_bytes()),
+            None => Ok(()),
+        }
     }
 }
 

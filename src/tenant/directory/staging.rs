@@ -62,7 +62,13 @@ impl<'a> Staging<'a> {
     }
 
     /// Writes a file whole or not at all, at once or with the others: in place of the one that was `seen`, or of none.
-    pub fn put(&mut self, path: &Path, bytes: &[u8], ids: &[&ObjectId], seen: Option<&Seen>) -> Result<(), LocationError> {
+    pub fn put(
+        &mut self,
+        path: &Path,
+        bytes: &[u8],
+        ids: &[&ObjectId],
+        seen: Option<&Seen>,
+    ) -> Result<(), LocationError> {
         let disk = self.location.disk.as_ref();
         let new_folder = match self.staged.is_some() {
             true => self.new_folder(folder_of(path)).map_err(self.location.failed(path))?,

@@ -118,8 +118,9 @@ impl Ground {
         };
         let mut pruning = sync("Apply");
         pruning["spec"]["prune"] = json!(true);
-        let text =
-            location("us", self.stage.us.name(), "") + &location("eu", self.stage.eu.name(), "us") + &pruning.to_string();
+        let text = location("us", self.stage.us.name(), "")
+            + &location("eu", self.stage.eu.name(), "us")
+            + &pruning.to_string();
         fs::write(self.folder.path().join("all.yaml"), text).unwrap();
     }
 
