@@ -28,6 +28,7 @@ pub mod parallel;
 pub mod platform;
 pub mod project;
 pub mod render;
+pub mod report;
 pub mod secret;
 pub mod tenant;
 pub mod text;

@@ -165,6 +165,36 @@ pub fn folded(text: &str, columns: usize) -> String {
     out
 }
 
+/// `one` or `many` with its number: `1 step`, `1,204 steps`.
+pub fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", thousands(number), if number == 1 { one } else { many })
+}
+
+/// A number with commas between thousands.
+pub fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + 4);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub fn and<S: AsRef<str>>(items: &[S]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.as_ref().to_string(),
+        [first @ .., last] => {
+            let first: Vec<&str> = first.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", first.join(", "), last.as_ref())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,5 +269,14 @@ mod tests {
             let words = |text: &str| text.split_whitespace().map(str::to_string).collect::<Vec<_>>();
             proptest::prop_assert_eq!(words(&folded(&text, columns)), words(&text));
         }
+    }
+
+    #[test]
+    fn counts_and_lists_read_as_people_write_them() {
+        assert_eq!(count(1, "step", "steps"), "1 step");
+        assert_eq!(count(1204, "step", "steps"), "1,204 steps");
+        assert_eq!(thousands(1_000_000), "1,000,000");
+        assert_eq!(and(&["a", "b", "c"]), "a, b and c");
+        assert_eq!(and::<&str>(&[]), "");
     }
 }

@@ -80,6 +80,9 @@ impl<'ast> Visit<'ast> for Paths {
         self.add_tree(&item.tree, &[]);
     }
 
+    /// `pub(in crate::engine)` is no import.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let parts: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         if parts.len() > 1 {

@@ -2,6 +2,8 @@
 //!
 //! The same types read files and clusters. They depend on nothing else of this crate but `text`.
 
+#![warn(missing_docs)]
+
 mod component;
 mod condition;
 mod connection;

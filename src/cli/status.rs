@@ -6,11 +6,12 @@ use super::output::{Format, Output};
 use super::{Failure, planning};
 use crate::project::hub::HubAddress;
 use crate::render::hub::{HubStatus, HubSyncStatus, HubTenantStatus};
-use crate::render::{self, Layout};
+use crate::render::{self, Layout, status_markdown, status_text, todo_markdown};
+use crate::report;
 use crate::tenant::cluster::hub::HubTenant;
 use clap::Args;
 
-/// Every tenant at a glance: the page one opens in the morning
+/// Show the state of every tenant
 ///
 /// Components and their connections, the matrix of stable keys and tenants, what is out of sync, and
 /// with --todo what people must do by hand. With --namespace, and --context, it shows a hub: how each sync
@@ -40,16 +41,16 @@ impl Status {
         output.problems(&project.problems);
         output.roles(project.roles.iter().map(String::as_str));
         let typed = self.root.invocation(&self.narrowing);
-        let status = render::Status::of(&planned.world, &planned.plan);
+        let status = report::status::Status::of(&planned.world, &planned.plan);
         if self.todo && self.format.output != Format::Json {
-            output.folded(&status.todo_markdown(&typed))?;
+            output.folded(&todo_markdown(&status, &typed))?;
             return Ok(planned.plan.exit);
         }
         output.result(&match self.format.output {
             Format::Json => render::json(&status, Layout::Pretty)
                 .map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?,
-            Format::Markdown => status.markdown(&typed),
-            Format::Text => status.text(&typed, output.style()),
+            Format::Markdown => status_markdown(&status, &typed),
+            Format::Text => status_text(&status, &typed, output.style()),
         })?;
         Ok(planned.plan.exit)
     }

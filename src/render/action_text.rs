@@ -1,13 +1,13 @@
 //! One action for a terminal: what changes, why, and who is affected.
 
 use super::change::{self, Shown};
-use super::escape::{count, shorten, thousands};
 use super::page::{Page, Span, faint, plain, strong, width};
 use super::style::Tone;
-use super::value;
 use crate::engine::model::field::FieldKind;
 use crate::engine::model::item::Item;
 use crate::engine::model::plan::{Action, ActionKind, FieldChange, Impact};
+use crate::report::value;
+use crate::text::{count, shorten, thousands};
 use similar::ChangeTag;
 
 /// The longest list of fields that a person reads.

@@ -1,7 +1,6 @@
 //! One screen for one integration in one tenant: every variable, what it means, what fixes it; then
 //! what the plan does there.
 
-use super::binding::{self, BindingRow, BindingState, Scene, places};
 use super::invocation::Invocation;
 use super::page::{Page, Span, faint, plain, strong, width};
 use super::plan_text::plan_text;
@@ -10,6 +9,8 @@ use crate::engine::model::inventory::World;
 use crate::engine::model::plan::Plan;
 use crate::engine::plan::outcome;
 use crate::near_miss::near_misses;
+use crate::report::binding;
+use crate::report::binding::{BindingRow, BindingState, Scene, places};
 
 /// The bindings as they will be once `plan` is done, and the plan, which the caller narrowed.
 pub fn bindings_text(

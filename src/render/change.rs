@@ -1,8 +1,9 @@
 //! One field change: how it is best shown.
 
-use super::{escape, value};
 use crate::engine::model::canonical::Json;
 use crate::engine::model::plan::{FieldChange, Op};
+use crate::report::value;
+use crate::text as escape;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 

@@ -1,7 +1,5 @@
 //! Explanations: which connection a variable means and why; everything that depends on a key.
 
-use super::binding::{BindingRow, ConnectionBrief, Scene, Used};
-use super::escape::and;
 use super::markdown::escape as md;
 use super::page::{Page, Span, plain, strong};
 use super::style::Tone;
@@ -10,6 +8,8 @@ use crate::engine::bindings::Bindings;
 use crate::engine::model::inventory::{Inventory, Sync, View, World};
 use crate::engine::model::item::ObjectId;
 use crate::near_miss::{are_alike, near_misses, what_there_is};
+use crate::report::binding::{BindingRow, ConnectionBrief, Scene, Used};
+use crate::text::and;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 

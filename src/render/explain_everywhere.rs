@@ -1,9 +1,7 @@
 //! An integration explained: what its variables mean in every tenant that has it, or that a sync would bring
 //! it to.
 
-use super::binding::{self, BindingRow, Scene};
 use super::bindings_text::{binding_row, mark, said};
-use super::escape::count;
 use super::explain::{ExplainError, SCHEMA, SyncLine, owned, sync_lines};
 use super::markdown::{Comment, escape as md};
 use super::page::{Page, Span, faint, plain, strong, width};
@@ -12,6 +10,9 @@ use crate::api::Kind;
 use crate::engine::model::inventory::World;
 use crate::engine::model::item::ObjectId;
 use crate::near_miss::near_misses;
+use crate::report::binding;
+use crate::report::binding::{BindingRow, Scene};
+use crate::text::count;
 use serde::Serialize;
 use std::collections::BTreeSet;
 

@@ -1,9 +1,7 @@
 //! A tenant explained: its connections and who uses them, its integrations and what their variables mean, and
 //! the syncs from it and into it.
 
-use super::binding::{BindingRow, ConnectionBrief, Scene};
 use super::bindings_text::{binding_row, mark, said};
-use super::escape::{and, count};
 use super::explain::{ExplainError, Invalid, SCHEMA, SyncLine, sync_lines};
 use super::markdown::{Comment, escape as md};
 use super::page::{Page, Span, faint, plain, strong, width};
@@ -12,6 +10,8 @@ use crate::api::{Kind, LocationSpec};
 use crate::engine::bindings::Bindings;
 use crate::engine::check::missing_inputs;
 use crate::engine::model::inventory::World;
+use crate::report::binding::{BindingRow, ConnectionBrief, Scene};
+use crate::text::{and, count};
 use serde::Serialize;
 use std::collections::BTreeSet;
 

@@ -1,12 +1,12 @@
 //! Explanations for a terminal and as Markdown.
 
-use super::binding::{BindingRow, places};
 use super::bindings_text::{binding_row, mark};
-use super::escape::{and, count};
 use super::explain::{IntegrationExplanation, KeyExplanation, KeyInTenant, sync_lines};
 use super::markdown::{Comment, escape as md};
 use super::page::{Page, Span, faint, plain, strong, width};
 use super::style::{Style, Tone};
+use crate::report::binding::{BindingRow, places};
+use crate::text::{and, count};
 
 impl IntegrationExplanation {
     /// For a terminal.

@@ -1,11 +1,11 @@
 //! Findings of the checks: as text, Markdown and JSON (by [`super::json::json`]).
 
-use super::escape::{count, thousands};
 use super::markdown::{Comment, escape as md};
 use super::page::{Page, Span, faint, plain, strong};
 use super::style::{Style, Tone};
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::Finding;
+use crate::text::{count, thousands};
 use serde::Serialize;
 use std::collections::BTreeMap;
 

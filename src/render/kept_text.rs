@@ -1,11 +1,11 @@
 //! What of a plan was approved before, by an apply that did not finish.
 
-use super::escape::{count, thousands};
 use super::invocation::Invocation;
 use super::page::{Page, faint, plain, strong};
 use super::style::Style;
 use crate::apply::consent::Kept;
 use crate::engine::model::plan::{Action, Plan};
+use crate::text::{count, thousands};
 
 /// The approvals that still cover something of a plan, by tenant; `None` where there are none.
 pub fn kept_text(plan: &Plan, kept: &[(&str, Vec<Kept>)], typed: &Invocation, style: Style) -> Option<String> {

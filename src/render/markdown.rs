@@ -4,7 +4,7 @@
 //! has a meaning is written as an entity (which never forms structure, in HTML neither), and what is
 //! looked for afterwards is broken by an invisible blank.
 
-use super::escape::{self, thousands};
+use crate::text::{self as escape, thousands};
 
 /// What a comment on GitHub can hold.
 pub const LIMIT: usize = 65_536;

@@ -4,10 +4,8 @@
 //! To add a form of output: a file here, one line below.
 
 mod action_text;
-mod binding;
 mod bindings_text;
 mod change;
-mod escape;
 mod explain;
 mod explain_everywhere;
 mod explain_tenant;
@@ -21,15 +19,11 @@ mod markdown;
 mod page;
 mod plan_markdown;
 mod plan_text;
-mod ranked;
 mod receipt;
 mod status;
 mod style;
-mod tally;
-mod value;
 pub mod waiting_plan;
 
-pub use binding::{BindingRow, BindingState, ComponentBrief, ConnectionBrief, ConsideredKey, Used};
 pub use bindings_text::bindings_text;
 pub use explain::*;
 pub use explain_everywhere::{IntegrationEverywhere, IntegrationInTenant, explain_everywhere, is_integration};
@@ -41,7 +35,7 @@ pub use kept_text::kept_text;
 pub use plan_markdown::plan_markdown;
 pub use plan_text::plan_text;
 pub use receipt::{Applied, kustomizations_text};
-pub use status::*;
+pub use status::{status_markdown, status_text, todo_markdown};
 pub use style::Style;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! A page of text for a terminal. Everything that is put on it is escaped here, so that no caller can
 //! forget to.
 
-use super::escape;
 use super::style::{Style, Tone};
+use crate::text as escape;
 
 /// A piece of a line.
 #[derive(Clone, Debug)]

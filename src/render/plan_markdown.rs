@@ -2,17 +2,19 @@
 
 use super::action_text::impact;
 use super::change;
-use super::escape::{count, shorten};
 use super::findings::item as finding;
 use super::invocation::Invocation;
 use super::markdown::{Comment, command, escape as md, fence, row, rule};
-use super::plan_text::{as_far_as, digests_to_approve, next, passed_over};
-use super::ranked::{self, Kept, Overridden, Ranked};
-use super::tally::Tally;
-use super::value;
+use super::plan_text::{as_far_as, digests_to_approve, next};
 use crate::api::Kind;
 use crate::engine::model::canonical::Json;
 use crate::engine::model::plan::{Action, ActionKind, FieldChange, Note, Op, Plan, State};
+use crate::report::passed_over::passed_over;
+use crate::report::ranked;
+use crate::report::ranked::{Kept, Overridden, Ranked};
+use crate::report::tally::Tally;
+use crate::report::value;
+use crate::text::{count, shorten};
 use similar::ChangeTag;
 
 /// Values are cut after so many characters: a comment is no place for more.

@@ -1,15 +1,17 @@
 //! The plan for a person at two in the morning: a tenant at a time, worst first.
 
 use super::action_text;
-use super::escape::{and, count, thousands};
 use super::findings;
 use super::invocation::Invocation;
 use super::page::{Page, Span, command, faint, plain, strong, width};
-use super::ranked::{self, Ranked};
 use super::style::{Style, Tone};
-use super::tally::Tally;
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::plan::{Action, Note, Plan, Scope, State};
+use crate::report::passed_over::passed_over;
+use crate::report::ranked;
+use crate::report::ranked::Ranked;
+use crate::report::tally::Tally;
+use crate::text::{and, count, thousands};
 use std::collections::BTreeSet;
 
 /// Lists of what needs no decision are cut here: JSON has every item.
@@ -69,19 +71,6 @@ fn as_declared(plan: &Plan, tally: &Tally, typed: &Invocation) -> String {
     let who = format!("{who}{}", as_far_as(&plan.scope));
     let rest = Tally { adopt: 0, ..*tally }.sentence();
     if rest.is_empty() { format!("{who}.") } else { format!("{who} ({rest}; {} shows them).", typed.status()) }
-}
-
-/// What was read and has no part in the plan.
-pub(super) fn passed_over(plan: &Plan) -> Vec<String> {
-    let clusters = plan.skipped.for_clusters;
-    let clusters = (clusters > 0).then(|| {
-        format!("{} for clusters passed over", count(clusters, "Tenant or TenantSync", "Tenants and TenantSyncs"))
-    });
-    let others = plan.skipped.other_kinds;
-    let others = (others > 0).then(|| format!("{} of other kinds passed over", count(others, "document", "documents")));
-    let links = plan.skipped.links;
-    let links = (links > 0).then(|| format!("{} outside tenants' folders not followed", count(links, "link", "links")));
-    clusters.into_iter().chain(others).chain(links).collect()
 }
 
 /// What a plan that was narrowed speaks for: of the rest of its tenants it knows nothing.

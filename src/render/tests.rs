@@ -8,6 +8,7 @@ use crate::engine::model::code::Code;
 use crate::engine::model::finding::At;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Approval, Plan};
+use crate::report::status::Status;
 
 fn typed() -> Invocation {
     Invocation { root: Some("examples/us-eu".into()), ..Invocation::default() }
@@ -41,7 +42,7 @@ fn a_plan_without_actions_names_what_differs() {
     assert!(text.starts_with("eu-prod  1 kept") && !text.contains("Nothing to do"), "{text}");
     insta::assert_snapshot!(text);
     insta::assert_snapshot!(plan_markdown(&plan, &typed()));
-    insta::assert_snapshot!(Status::of(&world, &plan).text(&typed(), Style::default()));
+    insta::assert_snapshot!(status_text(&Status::of(&world, &plan), &typed(), Style::default()));
 }
 
 #[test]
@@ -72,7 +73,7 @@ fn what_is_suspended_is_said_first() {
     insta::assert_snapshot!(
         markdown.lines().filter(|l| l.contains("uspended") || l.contains("⏸")).collect::<Vec<_>>().join("\n")
     );
-    let status = Status::of(&world, &plan).text(&typed(), Style::default());
+    let status = status_text(&Status::of(&world, &plan), &typed(), Style::default());
     insta::assert_snapshot!(status.lines().take(6).collect::<Vec<_>>().join("\n"));
 }
 
@@ -86,10 +87,10 @@ fn what_cannot_be_read_is_unknown() {
     let plan = sample::planned(&world);
     assert_eq!(plan.exit, 1);
     let status = Status::of(&world, &plan);
-    let text = status.text(&typed(), Style::default());
+    let text = status_text(&status, &typed(), Style::default());
     assert!(!text.contains('✓') && !text.contains("in sync"), "{text}");
     insta::assert_snapshot!(text);
-    assert!(!status.markdown(&typed()).contains('✅'));
+    assert!(!status_markdown(&status, &typed()).contains('✅'));
     assert!(json(&status, Layout::Compact).unwrap().contains("\"state\":\"unknown\""));
 }
 
@@ -158,9 +159,9 @@ fn a_key_explained() {
 fn a_status() {
     let world = sample::busy();
     let status = Status::of(&world, &busy());
-    insta::assert_snapshot!(status.text(&typed(), Style::default()));
-    insta::assert_snapshot!(status.markdown(&typed()));
-    insta::assert_snapshot!(status.todo_markdown(&typed()));
+    insta::assert_snapshot!(status_text(&status, &typed(), Style::default()));
+    insta::assert_snapshot!(status_markdown(&status, &typed()));
+    insta::assert_snapshot!(todo_markdown(&status, &typed()));
     insta::assert_snapshot!(json(&status.matrix, Layout::Compact).unwrap());
     assert!(json(&status, Layout::Compact).unwrap().contains("\"schema\":\"stablekey.dev/status/v1\""));
 }
@@ -261,7 +262,7 @@ fn a_component_is_key_and_public_in_json() {
         "{key}"
     );
     let status = Status::of(&world, &sample::planned(&world));
-    let text = status.text(&typed(), Style::default());
+    let text = status_text(&status, &typed(), Style::default());
     let status = serde_json::to_value(status).unwrap();
     assert!(!status["components"].to_string().contains("(private)"), "{status}");
     let rows = status["matrix"]["rows"].as_array().unwrap();

@@ -265,9 +265,9 @@ fn a_writer_that_is_gone_removes_nothing_and_is_reported() {
     assert!(gone.plan().finding(Code::WriterGone).text.contains("sync/s is unknown here"));
     gone.plan().exits(0);
     // A warning alone is not out of sync.
-    let status = stablekey::render::Status::of(&gone.world, &gone.plan().plan);
-    assert_eq!(status.state, stablekey::render::SyncState::InSync);
-    let text = status.text(&Default::default(), Default::default());
+    let status = stablekey::report::status::Status::of(&gone.world, &gone.plan().plan);
+    assert_eq!(status.state, stablekey::report::status::SyncState::InSync);
+    let text = stablekey::render::status_text(&status, &Default::default(), Default::default());
     assert!(text.contains("✓ in sync") && text.contains("SK0128") && !text.contains("out of sync"), "{text}");
     assert_eq!(gone.applied().live("eu").records, before.live("eu").records);
 }

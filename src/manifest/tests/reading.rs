@@ -58,7 +58,7 @@ fn lists_hold_documents() {
 fn json_is_read() {
     let reading = read_text(
         "t.json",
-        "{\n\t\"apiVersion\": \"stablekey.dev/v1alpha1\",\n\t\"kind\": \"Tenant\",\n\t\"metadata\": {\"name\": \"eu\"},\n\t\"spec\": {\"region\": \"\\u00e4\\ud83d\\ude00\\/\", \"place\": {\"directory\": {\"path\": \"eu\"}}}\n}\n".to_string(),
+        "{\n\t\"apiVersion\": \"stablekey.dev/v1alpha1\",\n\t\"kind\": \"Tenant\",\n\t\"metadata\": {\"name\": \"eu\"},\n\t\"spec\": {\"region\": \"\\u00e4\\ud83d\\ude00\\/\", \"location\": {\"directory\": {\"path\": \"eu\"}}}\n}\n".to_string(),
     );
     assert!(reading.problems().is_empty(), "{}", reading.problems()[0]);
     let Resource::Tenant(tenant) = &reading.documents[0].resource else { panic!() };

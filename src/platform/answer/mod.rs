@@ -1,7 +1,7 @@
 //! A tenant as the platform has it today: the query that a person runs, the answer, and what an
 //! import makes of it. Pure: we never call the platform.
 
-mod document;
+pub(crate) mod document;
 mod list;
 mod plan;
 

@@ -1,7 +1,7 @@
 //! What a person should know of an import, and do. No note holds a value.
 
 use crate::api::{ComponentRef, Credentials, names};
-use crate::platform::answer::Gap;
+use crate::platform::answer::document::Gap;
 use crate::platform::definition::{CURRENT_VERSION, DefinitionError, Emptied, EmptiedPlace};
 use std::fmt;
 

@@ -25,11 +25,11 @@ pub fn report(import: &Import, files: &[ImportedFile], folder: &str) -> String {
     let errors = notes(import, Level::Error).count();
     let _ = writeln!(
         text,
-        "{}, {}, {}; {} manual, {}.",
+        "{}, {}, {}; {}, {}.",
         counted(import.integrations.len(), "integration"),
         counted(import.components.len(), "component"),
         counted(import.connections.len(), "connection"),
-        counted(manual, "thing"),
+        counted(manual, "manual step"),
         counted(errors, "error")
     );
     text

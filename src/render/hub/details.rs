@@ -3,9 +3,9 @@
 
 use super::HubPart;
 use crate::api::{Condition, TargetStatus};
-use crate::render::escape::{count, thousands};
 use crate::render::page::{Page, Span, command, faint, plain};
 use crate::render::style::Tone;
+use crate::text::{count, thousands};
 
 /// The conditions that a page says by itself: by the state of each target, and by its lists.
 const SAID_OTHERWISE: [&str; 7] = ["Ready", "InSync", "Reconciling", "Stalled", "Warnings", "Kept", "Drifted"];

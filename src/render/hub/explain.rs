@@ -7,7 +7,7 @@ use crate::near_miss::{are_alike, near_misses};
 use crate::render::markdown::escape as md;
 use crate::render::page::{Page, Span, faint, plain, strong};
 use crate::render::style::{Style, Tone};
-use crate::render::value;
+use crate::report::value;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
 //! Actions and notes out of the JSON of a plan, so that a kept plan and one of our own are read alike.
 
-use super::super::escape::shorten;
-use super::super::value;
 use crate::api::{Kind, names};
+use crate::report::value;
+use crate::text::shorten;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;

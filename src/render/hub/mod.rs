@@ -15,12 +15,12 @@ pub use plan::HubPlan;
 pub use status::{HubStatus, HubSyncStatus, HubTenantStatus};
 pub use syncer::SyncerSign;
 
-use super::escape::{count, thousands};
 use super::invocation::{Hub, quoted};
 use super::page::{Page, Span, command, plain, strong};
 use super::style::Tone;
 use super::waiting_plan::WaitingPlan;
 use crate::api::{Condition, TargetStatus};
+use crate::text::{count, thousands};
 use std::collections::BTreeSet;
 
 /// The state of a target of which the syncer has said nothing yet.

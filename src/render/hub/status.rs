@@ -2,10 +2,10 @@
 
 use super::{HubPart, SyncerSign, exit_of, first, worst};
 use crate::api::{Condition, TargetCounts, TargetStatus, TenantStatus};
-use crate::render::escape::{count, thousands};
 use crate::render::markdown::{command as command_block, escape as md, row, rule};
 use crate::render::page::{Page, Span, command, faint, plain, strong, width};
 use crate::render::style::{Style, Tone};
+use crate::text::{count, thousands};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;

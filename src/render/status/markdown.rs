@@ -1,66 +1,59 @@
-//! The status, and the list of what is done by hand, as Markdown.
+//! The status, and the list of manual steps, as Markdown.
 
-use super::{Cell, Status, SyncState, Todo};
 use crate::render::findings;
 use crate::render::invocation::Invocation;
 use crate::render::markdown::{Comment, escape as md, row, rule};
+use crate::report::matrix::Cell;
+use crate::report::status::{Status, SyncState, Todo};
 
-impl Status {
-    /// For an issue or a comment.
-    pub fn markdown(&self, typed: &Invocation) -> String {
-        let mut comment = Comment::new(String::new(), &typed.status());
-        comment.add("## Stablekey status\n\n");
-        let head = ["Tenant", "Connections", "Integrations", "Bound", "Customers", "State"].map(str::to_string);
-        let tenants: Vec<String> = self.tenants.iter().map(tenant).collect();
-        comment.section(&(row(&head) + &rule(head.len())), &tenants, "");
-        let head: Vec<String> = ["Stable key".to_string(), "Component/type".to_string()]
-            .into_iter()
-            .chain(self.matrix.tenants.iter().map(|t| md(t)))
-            .collect();
-        let rows: Vec<String> = self
-            .matrix
-            .rows
-            .iter()
-            .map(|r| {
-                let names = [md(&r.stable_key), md(&r.kind())];
-                row(&names.into_iter().chain(r.cells.iter().map(|c| c.mark().to_string())).collect::<Vec<_>>())
-            })
-            .collect();
-        comment.section(&format!("\n{}{}", row(&head), rule(head.len())), &rows, "");
-        let used = Cell::ALL.iter().filter(|cell| self.matrix.rows.iter().any(|row| row.cells.contains(cell)));
-        let legend: Vec<String> = used.map(|cell| format!("{} {}", cell.mark(), cell.meaning())).collect();
-        comment.add(&format!("\n{}\n", legend.join(", ")));
-        let items: Vec<String> = self
-            .out_of_sync
-            .iter()
-            .map(|o| {
-                format!(
-                    "- {} **{}** {}: {}\n",
-                    md(&o.tenant),
-                    md(o.what.as_str()),
-                    md(&o.object.to_string()),
-                    md(&o.text)
-                )
-            })
-            .collect();
-        comment.section("\n**Out of sync**\n\n", &items, "");
-        let checks: Vec<String> = self.findings.iter().map(findings::item).collect();
-        comment.section("\n**Checks**\n\n", &checks, "");
-        comment.finish()
-    }
-
-    /// What is done by hand, as a checklist.
-    pub fn todo_markdown(&self, typed: &Invocation) -> String {
-        if self.todo.is_empty() {
-            return "No manual steps are pending.\n".to_string();
-        }
-        let mut comment = Comment::new(String::new(), &format!("{} --todo --output json", typed.status()));
-        comment.section("", &self.todo.iter().map(todo).collect::<Vec<_>>(), "");
-        comment.finish()
-    }
+/// The status for an issue or a comment.
+pub fn status_markdown(status: &Status, typed: &Invocation) -> String {
+    let mut comment = Comment::new(String::new(), &typed.status());
+    comment.add("## Stablekey status\n\n");
+    let head = ["Tenant", "Connections", "Integrations", "Bound", "Customers", "State"].map(str::to_string);
+    let tenants: Vec<String> = status.tenants.iter().map(tenant).collect();
+    comment.section(&(row(&head) + &rule(head.len())), &tenants, "");
+    let head: Vec<String> = ["Stable key".to_string(), "Component/type".to_string()]
+        .into_iter()
+        .chain(status.matrix.tenants.iter().map(|t| md(t)))
+        .collect();
+    let rows: Vec<String> = status
+        .matrix
+        .rows
+        .iter()
+        .map(|r| {
+            let names = [md(&r.stable_key), md(&r.kind())];
+            row(&names.into_iter().chain(r.cells.iter().map(|c| c.mark().to_string())).collect::<Vec<_>>())
+        })
+        .collect();
+    comment.section(&format!("\n{}{}", row(&head), rule(head.len())), &rows, "");
+    let used = Cell::ALL.iter().filter(|cell| status.matrix.rows.iter().any(|row| row.cells.contains(cell)));
+    let legend: Vec<String> = used.map(|cell| format!("{} {}", cell.mark(), cell.meaning())).collect();
+    comment.add(&format!("\n{}\n", legend.join(", ")));
+    let items: Vec<String> = status
+        .out_of_sync
+        .iter()
+        .map(|o| {
+            format!("- {} **{}** {}: {}\n", md(&o.tenant), md(o.what.as_str()), md(&o.object.to_string()), md(&o.text))
+        })
+        .collect();
+    comment.section("\n**Out of sync**\n\n", &items, "");
+    let checks: Vec<String> = status.findings.iter().map(findings::item).collect();
+    comment.section("\n**Checks**\n\n", &checks, "");
+    comment.finish()
 }
 
-fn tenant(line: &super::TenantLine) -> String {
+/// The manual steps as a checklist.
+pub fn todo_markdown(status: &Status, typed: &Invocation) -> String {
+    if status.todo.is_empty() {
+        return "No manual steps are pending.\n".to_string();
+    }
+    let mut comment = Comment::new(String::new(), &format!("{} --todo --output json", typed.status()));
+    comment.section("", &status.todo.iter().map(todo).collect::<Vec<_>>(), "");
+    comment.finish()
+}
+
+fn tenant(line: &crate::report::status::TenantLine) -> String {
     let state = match (&line.unreachable, line.summary.as_str(), line.state) {
         (Some(why), ..) => format!("❌ unreachable: {}", md(why)),
         (None, "", SyncState::Unknown) => "not planned".to_string(),

@@ -1,12 +1,13 @@
 //! The status for a terminal.
 
-use super::{Cell, Matrix, Status, SyncState, TenantLine, What};
-use crate::render::escape::{self, and, count, thousands};
 use crate::render::findings;
 use crate::render::invocation::Invocation;
 use crate::render::page::{Page, Span, command, faint, plain, strong, width};
 use crate::render::plan_text::as_far_as;
 use crate::render::style::{Style, Tone};
+use crate::report::matrix::{Cell, Matrix};
+use crate::report::status::{Status, SyncState, TenantLine, What};
+use crate::text::{self as escape, and, count, thousands};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -14,134 +15,130 @@ use std::ops::Range;
 /// Rows of the matrix, and items of a list, that one page shows.
 const MOST: usize = 60;
 
-impl Status {
-    /// For a terminal.
-    pub fn text(&self, typed: &Invocation, style: Style) -> String {
-        let mut page = Page::new(style);
-        for line in &self.passed_over {
-            page.wrap(0, 2, &[faint(line)]);
-        }
-        self.tenants(&mut page);
-        self.components(&mut page);
-        matrix(&mut page, &self.matrix);
-        self.out_of_sync(&mut page);
-        if !self.findings.is_empty() {
-            page.gap();
-            page.line(0, &[strong("checks")]);
-            findings::by_tenant(&mut page, 2, &self.findings);
-        }
-        page.gap();
-        if !self.todo.is_empty() {
-            let items = count(self.todo.len(), "manual step", "manual steps");
-            let todo = command(format!("{} --todo", typed.status()));
-            page.wrap(0, 2, &[plain(format!("{items} pending: ")), todo]);
-        }
-        if !self.out_of_sync.is_empty() {
-            page.wrap(0, 2, &[plain("Preview the fix: "), command(typed.plan())]);
-        }
-        page.finish()
+/// The status for a terminal.
+pub fn status_text(status: &Status, typed: &Invocation, style: Style) -> String {
+    let mut page = Page::new(style);
+    for line in &status.passed_over {
+        page.wrap(0, 2, &[faint(line)]);
     }
-
-    fn tenants(&self, page: &mut Page) {
-        page.line(0, &[strong("tenants")]);
-        let columns = self.tenants.iter().map(|t| width(&t.tenant)).max().unwrap_or(0);
-        for tenant in &self.tenants {
-            let name = strong(&tenant.tenant);
-            if let Some(why) = &tenant.unreachable {
-                page.labelled(2, name, columns, &[Span::new(Tone::Bad, format!("✗ unreachable: {why}"))]);
-                continue;
-            }
-            let mark = match tenant.state {
-                SyncState::Unknown => plain("· "),
-                SyncState::InSync if tenant.summary.is_empty() => Span::new(Tone::Good, "✓ "),
-                SyncState::InSync | SyncState::Differs => Span::new(Tone::Careful, "! "),
-            };
-            let is_planned = tenant.state != SyncState::Unknown || !tenant.summary.is_empty();
-            let not_planned = if is_planned { "" } else { ", not planned" };
-            page.labelled(2, name, columns, &[mark, plain(facts(tenant)), plain(not_planned)]);
-            if !tenant.summary.is_empty() {
-                page.wrap(columns + 6, columns + 6, &[Span::new(Tone::Careful, &tenant.summary)]);
-            }
-        }
-    }
-
-    fn components(&self, page: &mut Page) {
-        if self.components.is_empty() {
-            return;
-        }
+    tenants(status, &mut page);
+    components(status, &mut page);
+    matrix(&mut page, &status.matrix);
+    out_of_sync(status, &mut page);
+    if !status.findings.is_empty() {
         page.gap();
-        page.line(0, &[strong("components")]);
-        let columns = self.components.iter().map(|c| width(&c.component.to_string())).max().unwrap_or(0).min(32);
-        for line in &self.components {
-            const KEYS: usize = 8;
-            let keys: Vec<&str> = line.connections.iter().take(KEYS).map(String::as_str).collect();
-            let more = line.connections.len().saturating_sub(KEYS);
-            let more = if more > 0 { format!(" and {} more", thousands(more)) } else { String::new() };
-            page.labelled(2, plain(line.component.to_string()), columns, &[plain(keys.join(", ")), faint(more)]);
-        }
+        page.line(0, &[strong("checks")]);
+        findings::by_tenant(&mut page, 2, &status.findings);
     }
+    page.gap();
+    if !status.todo.is_empty() {
+        let items = count(status.todo.len(), "manual step", "manual steps");
+        let todo = command(format!("{} --todo", typed.status()));
+        page.wrap(0, 2, &[plain(format!("{items} pending: ")), todo]);
+    }
+    if !status.out_of_sync.is_empty() {
+        page.wrap(0, 2, &[plain("Preview the fix: "), command(typed.plan())]);
+    }
+    page.finish()
+}
 
-    fn out_of_sync(&self, page: &mut Page) {
-        page.gap();
-        self.whether_in_sync(page);
-        if self.out_of_sync.is_empty() {
-            return;
+fn tenants(status: &Status, page: &mut Page) {
+    page.line(0, &[strong("tenants")]);
+    let columns = status.tenants.iter().map(|t| width(&t.tenant)).max().unwrap_or(0);
+    for tenant in &status.tenants {
+        let name = strong(&tenant.tenant);
+        if let Some(why) = &tenant.unreachable {
+            page.labelled(2, name, columns, &[Span::new(Tone::Bad, format!("✗ unreachable: {why}"))]);
+            continue;
         }
-        page.line(0, &[strong("out of sync")]);
-        let columns = self.out_of_sync.iter().map(|o| width(&o.tenant)).max().unwrap_or(0);
-        for item in self.out_of_sync.iter().take(MOST) {
-            let tone = match item.what {
-                What::Blocked => Tone::Bad,
-                What::NeedsApproval | What::Drifted => Tone::Careful,
-                What::Update | What::Create | What::Delete | What::Adopt | What::Kept => Tone::Plain,
-            };
-            let what = Span::new(tone, item.what.as_str());
-            let spans = [what, plain("  "), strong(item.object.to_string()), plain(format!("  {}", item.text))];
-            page.labelled(2, plain(&item.tenant), columns, &spans);
+        let mark = match tenant.state {
+            SyncState::Unknown => plain("· "),
+            SyncState::InSync if tenant.summary.is_empty() => Span::new(Tone::Good, "✓ "),
+            SyncState::InSync | SyncState::Differs => Span::new(Tone::Careful, "! "),
+        };
+        let is_planned = tenant.state != SyncState::Unknown || !tenant.summary.is_empty();
+        let not_planned = if is_planned { "" } else { ", not planned" };
+        page.labelled(2, name, columns, &[mark, plain(facts(tenant)), plain(not_planned)]);
+        if !tenant.summary.is_empty() {
+            page.wrap(columns + 6, columns + 6, &[Span::new(Tone::Careful, &tenant.summary)]);
         }
-        more(page, self.out_of_sync.len());
     }
 }
 
-impl Status {
-    /// Says that nothing differs only of tenants that were read and planned whole.
-    fn whether_in_sync(&self, page: &mut Page) {
-        let unread: Vec<&str> =
-            self.tenants.iter().filter(|t| t.unreachable.is_some()).map(|t| t.tenant.as_str()).collect();
-        let planned: Vec<&TenantLine> = self.tenants.iter().filter(|t| t.state != SyncState::Unknown).collect();
-        let of_which = if planned.len() == self.tenants.len() {
-            String::new()
-        } else {
-            let names: Vec<&str> = planned.iter().map(|t| t.tenant.as_str()).collect();
-            format!(" for {}", and(&names))
+fn components(status: &Status, page: &mut Page) {
+    if status.components.is_empty() {
+        return;
+    }
+    page.gap();
+    page.line(0, &[strong("components")]);
+    let columns = status.components.iter().map(|c| width(&c.component.to_string())).max().unwrap_or(0).min(32);
+    for line in &status.components {
+        const KEYS: usize = 8;
+        let keys: Vec<&str> = line.connections.iter().take(KEYS).map(String::as_str).collect();
+        let more = line.connections.len().saturating_sub(KEYS);
+        let more = if more > 0 { format!(" and {} more", thousands(more)) } else { String::new() };
+        page.labelled(2, plain(line.component.to_string()), columns, &[plain(keys.join(", ")), faint(more)]);
+    }
+}
+
+fn out_of_sync(status: &Status, page: &mut Page) {
+    page.gap();
+    whether_in_sync(status, page);
+    if status.out_of_sync.is_empty() {
+        return;
+    }
+    page.line(0, &[strong("out of sync")]);
+    let columns = status.out_of_sync.iter().map(|o| width(&o.tenant)).max().unwrap_or(0);
+    for item in status.out_of_sync.iter().take(MOST) {
+        let tone = match item.what {
+            What::Blocked => Tone::Bad,
+            What::NeedsApproval | What::Drifted => Tone::Careful,
+            What::Update | What::Create | What::Delete | What::Adopt | What::Kept => Tone::Plain,
         };
-        match self.state {
-            SyncState::InSync => {
-                let as_far_as = as_far_as(&self.scope);
-                let but = match self.overridden {
-                    0 => String::new(),
-                    1 => ", but for 1 field that is decided otherwise".to_string(),
-                    many => format!(", but for {} fields that are decided otherwise", thousands(many)),
-                };
-                let text = format!("nothing differs from what is declared{of_which}{as_far_as}{but}");
-                match but.is_empty() {
-                    true => page.line(0, &[Span::new(Tone::Good, "✓"), plain(format!(" in sync: {text}"))]),
-                    false => page.wrap(0, 2, &[plain(format!("nothing to do: {text}"))]),
-                }
+        let what = Span::new(tone, item.what.as_str());
+        let spans = [what, plain("  "), strong(item.object.to_string()), plain(format!("  {}", item.text))];
+        page.labelled(2, plain(&item.tenant), columns, &spans);
+    }
+    more(page, status.out_of_sync.len());
+}
+
+/// Says that nothing differs only of tenants that were read and planned whole.
+fn whether_in_sync(status: &Status, page: &mut Page) {
+    let unread: Vec<&str> =
+        status.tenants.iter().filter(|t| t.unreachable.is_some()).map(|t| t.tenant.as_str()).collect();
+    let planned: Vec<&TenantLine> = status.tenants.iter().filter(|t| t.state != SyncState::Unknown).collect();
+    let of_which = if planned.len() == status.tenants.len() {
+        String::new()
+    } else {
+        let names: Vec<&str> = planned.iter().map(|t| t.tenant.as_str()).collect();
+        format!(" for {}", and(&names))
+    };
+    match status.state {
+        SyncState::InSync => {
+            let as_far_as = as_far_as(&status.scope);
+            let but = match status.overridden {
+                0 => String::new(),
+                1 => ", but for 1 field that is decided otherwise".to_string(),
+                many => format!(", but for {} fields that are decided otherwise", thousands(many)),
+            };
+            let text = format!("nothing differs from what is declared{of_which}{as_far_as}{but}");
+            match but.is_empty() {
+                true => page.line(0, &[Span::new(Tone::Good, "✓"), plain(format!(" in sync: {text}"))]),
+                false => page.wrap(0, 2, &[plain(format!("nothing to do: {text}"))]),
             }
-            SyncState::Differs if self.out_of_sync.is_empty() => {
-                let see = if self.findings.is_empty() { "what is suspended waits" } else { "see the checks" };
-                page.line(0, &[strong("out of sync"), plain(format!(": {see}"))]);
-            }
-            SyncState::Differs => {}
-            SyncState::Unknown => {
-                let why = if unread.is_empty() {
-                    "no tenant was planned".to_string()
-                } else {
-                    format!("{} cannot be read", and(&unread))
-                };
-                page.line(0, &[Span::new(Tone::Bad, "? unknown"), plain(format!(": {why}"))]);
-            }
+        }
+        SyncState::Differs if status.out_of_sync.is_empty() => {
+            let see = if status.findings.is_empty() { "what is suspended waits" } else { "see the checks" };
+            page.line(0, &[strong("out of sync"), plain(format!(": {see}"))]);
+        }
+        SyncState::Differs => {}
+        SyncState::Unknown => {
+            let why = if unread.is_empty() {
+                "no tenant was planned".to_string()
+            } else {
+                format!("{} cannot be read", and(&unread))
+            };
+            page.line(0, &[Span::new(Tone::Bad, "? unknown"), plain(format!(": {why}"))]);
         }
     }
 }

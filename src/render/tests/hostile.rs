@@ -87,7 +87,7 @@ fn texts(evil: &str) -> Vec<String> {
     vec![
         plan_text(&plan, &typed(), style),
         bindings_text(&world, &plan, "eu-prod", "lead-router", &typed(), style),
-        status.text(&typed(), style),
+        status_text(&status, &typed(), style),
         explain_integration(&world, "us-prod", "lead-router", None, None).unwrap().text(style),
         explain_key(&world, "salesforce-oauth").unwrap().text(style),
         Findings::new(&plan.findings, 1, 0).text(style),
@@ -100,8 +100,8 @@ fn markdowns(evil: &str) -> Vec<String> {
     let status = Status::of(&world, &plan);
     vec![
         plan_markdown(&plan, &typed()),
-        status.markdown(&typed()),
-        status.todo_markdown(&typed()),
+        status_markdown(&status, &typed()),
+        todo_markdown(&status, &typed()),
         explain_integration(&world, "us-prod", "lead-router", None, None).unwrap().markdown(),
         explain_key(&world, "salesforce-oauth").unwrap().markdown(),
         Findings::new(&plan.findings, 1, 0).markdown(),

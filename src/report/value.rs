@@ -3,10 +3,10 @@
 use serde_json::{Map, Value};
 
 /// The longest value that is shown whole on a terminal.
-pub(super) const MOST: usize = 64;
+pub const MOST: usize = 64;
 
 /// The value in words: `api refresh`, `Secret salesforce-app/clientSecret`, `per customer`.
-pub(super) fn words(value: &Value) -> String {
+pub fn words(value: &Value) -> String {
     match value {
         Value::String(text) if text.is_empty() => "\"\"".to_string(),
         Value::String(text) => text.clone(),
@@ -21,7 +21,7 @@ pub(super) fn words(value: &Value) -> String {
 
 /// The value in words beside another that it is compared with: of connection types that both have and
 /// that differ, the parts that do.
-pub(super) fn words_beside(value: &Value, other: Option<&Value>) -> String {
+pub fn words_beside(value: &Value, other: Option<&Value>) -> String {
     match (value, other) {
         (Value::Array(types), Some(Value::Array(others))) if types.iter().any(|t| key_of(t).is_some()) => {
             let words = types.iter().map(|one| {
@@ -60,7 +60,7 @@ fn type_beside(one: &Value, other: &Value) -> String {
 }
 
 /// What changes inside a value, where it is a text: a global value rather than its wrapping.
-pub(super) fn text(value: &Value) -> Option<&str> {
+pub fn text(value: &Value) -> Option<&str> {
     match value {
         Value::String(text) => Some(text),
         Value::Object(map) if map.len() == 1 => map.get("value").and_then(Value::as_str),

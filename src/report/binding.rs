@@ -148,7 +148,7 @@ pub enum Used {
 }
 
 /// The places in one line: `New Lead › Get lead, Update lead; the data source of Region`.
-pub(super) fn places(used_by: &[Used]) -> String {
+pub fn places(used_by: &[Used]) -> String {
     let mut by_flow: Vec<(Option<&str>, Vec<&str>)> = Vec::new();
     for used in used_by {
         let (flow, what) = match used {
@@ -168,7 +168,7 @@ pub(super) fn places(used_by: &[Used]) -> String {
 }
 
 /// A tenant that can be asked what its variables mean.
-pub(super) struct Scene<'a> {
+pub struct Scene<'a> {
     pub tenant: &'a str,
     pub inventory: &'a Inventory,
     pub replacements: Replacements,
@@ -176,7 +176,7 @@ pub(super) struct Scene<'a> {
 }
 
 /// An integration as a sync would write it in a tenant.
-pub(super) struct Promised {
+pub struct Promised {
     pub name: String,
     pub spec: IntegrationSpec,
     pub uses: Option<Arc<Uses>>,
@@ -349,7 +349,7 @@ fn considered(key: &str, why_not: &WhyNot) -> ConsideredKey {
 }
 
 /// The integrations (or the one of this name) that syncs would write in a tenant.
-pub(super) fn promised(world: &World, tenant: &str, only: Option<&str>) -> Vec<Promised> {
+pub fn promised(world: &World, tenant: &str, only: Option<&str>) -> Vec<Promised> {
     let order = syncs::order(world);
     let Some(to) = Scene::of(world, tenant) else { return Vec::new() };
     let own_source = world.tenants.get(tenant).and_then(|view| view.source.as_ref()?.inventory()).map(AsRef::as_ref);

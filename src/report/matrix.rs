@@ -8,7 +8,8 @@ use crate::engine::model::inventory::{Inventory, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::Plan;
 use crate::near_miss::near_misses;
-use crate::render::binding::{self, BindingState, ComponentBrief, Scene};
+use crate::report::binding;
+use crate::report::binding::{BindingState, ComponentBrief, Scene};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -143,7 +144,7 @@ struct Column<'a> {
 
 impl Matrix {
     /// Of a world as it is, as it will be, and the plan between the two.
-    pub(super) fn of(world: &World, after: &World, plan: &Plan) -> Self {
+    pub fn of(world: &World, after: &World, plan: &Plan) -> Self {
         let columns: Vec<Column<'_>> = world
             .tenants
             .iter()

@@ -1,6 +1,5 @@
 //! What a plan says of one tenant, worst first: the order in which every form shows it.
 
-use super::escape::shorten;
 use super::value::words_beside;
 use crate::engine::model::canonical::Json;
 use crate::engine::model::code::{Code, Severity};
@@ -8,13 +7,14 @@ use crate::engine::model::finding::{At, Finding};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, ActionKind, Note, Plan, SecretNeed, State, Target};
 use crate::engine::model::record::Writer;
+use crate::text::shorten;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One tenant's part of a plan, sorted for people.
 #[derive(Debug)]
-pub(super) struct Ranked<'a> {
+pub struct Ranked<'a> {
     pub target: &'a Target,
     /// Where it is said where the tenant is, where it cannot be read.
     pub at: Option<&'a At>,
@@ -39,7 +39,7 @@ pub(super) struct Ranked<'a> {
 
 /// The fields of one object that are the target's own.
 #[derive(Debug)]
-pub(super) struct Kept<'a> {
+pub struct Kept<'a> {
     pub object: &'a ObjectId,
     pub fields: Vec<String>,
     /// What of its definition would come, go and change to be as declared.
@@ -50,7 +50,7 @@ pub(super) struct Kept<'a> {
 
 /// The fields of one object that a sync wants otherwise than the target's own source, or than its override says.
 #[derive(Debug)]
-pub(super) struct Overridden<'a> {
+pub struct Overridden<'a> {
     pub object: &'a ObjectId,
     pub fields: Vec<String>,
     /// What of its definition would come, go and change to be as declared.
@@ -63,7 +63,7 @@ pub(super) struct Overridden<'a> {
 
 /// Something that a person must do.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Manual<'a> {
+pub struct Manual<'a> {
     pub object: &'a ObjectId,
     pub who: &'a str,
     pub count: usize,
@@ -73,23 +73,19 @@ pub(super) struct Manual<'a> {
 impl Manual<'_> {
     /// Who, and how many where they are several: `customers (41)`.
     pub fn whom(&self) -> String {
-        if self.count > 1 {
-            format!("{} ({})", self.who, super::escape::thousands(self.count))
-        } else {
-            self.who.into()
-        }
+        if self.count > 1 { format!("{} ({})", self.who, crate::text::thousands(self.count)) } else { self.who.into() }
     }
 }
 
 /// Every tenant of a plan, the worst first.
-pub(super) fn targets(plan: &Plan) -> Vec<Ranked<'_>> {
+pub fn targets(plan: &Plan) -> Vec<Ranked<'_>> {
     let mut targets: Vec<Ranked<'_>> = plan.targets.iter().map(|target| Ranked::of(plan, target)).collect();
     targets.sort_by_key(|ranked| (ranked.rank(), ranked.target.tenant.as_str()));
     targets
 }
 
 /// The findings that are of no tenant that the plan shows.
-pub(super) fn of_no_target(plan: &Plan) -> Vec<&Finding> {
+pub fn of_no_target(plan: &Plan) -> Vec<&Finding> {
     let is_shown = |finding: &&Finding| {
         finding.tenant.as_ref().is_some_and(|tenant| plan.targets.iter().any(|t| t.tenant == *tenant))
     };
@@ -172,7 +168,7 @@ impl<'a> Ranked<'a> {
         let waits = |count: usize| match count {
             0 => "nothing waits".to_string(),
             1 => "1 action waits".to_string(),
-            many => format!("{} actions wait", super::escape::thousands(many)),
+            many => format!("{} actions wait", crate::text::thousands(many)),
         };
         let here = self.target.suspended.then(|| format!("suspended, {}", waits(self.target.actions.len())));
         let syncs = self.target.suspended_syncs.iter();

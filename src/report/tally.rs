@@ -1,13 +1,13 @@
 //! Counts, as one sentence.
 
-use super::escape::{count, thousands};
 use super::ranked::{self, Ranked};
 use crate::engine::model::code::Severity;
 use crate::engine::model::plan::{ActionKind, Plan, State};
+use crate::text::{count, thousands};
 
 /// What there is of each, in one tenant or in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub struct Tally {
     pub unreachable: usize,
     pub errors: usize,
     pub create: usize,

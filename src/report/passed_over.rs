@@ -1,0 +1,17 @@
+//! What was read and has no part in a plan, in words.
+
+use crate::engine::model::plan::Plan;
+use crate::text::count;
+
+/// What was read and has no part in the plan.
+pub fn passed_over(plan: &Plan) -> Vec<String> {
+    let clusters = plan.skipped.for_clusters;
+    let clusters = (clusters > 0).then(|| {
+        format!("{} for clusters passed over", count(clusters, "Tenant or TenantSync", "Tenants and TenantSyncs"))
+    });
+    let others = plan.skipped.other_kinds;
+    let others = (others > 0).then(|| format!("{} of other kinds passed over", count(others, "document", "documents")));
+    let links = plan.skipped.links;
+    let links = (links > 0).then(|| format!("{} outside tenants' folders not followed", count(links, "link", "links")));
+    clusters.into_iter().chain(others).chain(links).collect()
+}

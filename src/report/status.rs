@@ -1,0 +1,323 @@
+//! The state of every tenant, as a value.
+
+pub use crate::report::matrix::{Cell, Matrix, MatrixRow, NearMiss};
+
+use super::binding::{ComponentBrief, Scene};
+use super::passed_over::passed_over;
+use super::ranked::{self, Ranked};
+use super::tally::Tally;
+use crate::engine::model::code::Severity;
+use crate::engine::model::finding::Finding;
+use crate::engine::model::inventory::World;
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::{Action, Note, Plan, Scope, SecretNeed, State};
+use crate::engine::plan::{manual, outcome};
+use crate::text::and;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Every tenant at a glance.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// `stablekey.dev/status/v1`.
+    pub schema: &'static str,
+    /// What was read and has no part in it, in sentences.
+    #[serde(skip)]
+    pub passed_over: Vec<String>,
+    /// Whether every tenant is as it is declared.
+    pub state: SyncState,
+    /// One per tenant, by name.
+    pub tenants: Vec<TenantLine>,
+    /// Every component that has connections, by name.
+    pub components: Vec<ComponentLine>,
+    /// Stable key × tenant.
+    pub matrix: Matrix,
+    /// What differs from what is declared, worst first.
+    pub out_of_sync: Vec<OutOfSync>,
+    /// How many fields a sync wants otherwise than overrides or the tenants' own sources decide.
+    #[serde(skip)]
+    pub overridden: usize,
+    /// What the checks say.
+    pub findings: Vec<Finding>,
+    /// What a person must do, whether it was done already or not where that cannot be known.
+    pub todo: Vec<Todo>,
+    /// What it was narrowed to.
+    pub scope: Scope,
+}
+
+/// One tenant in a line.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantLine {
+    /// Its name.
+    pub tenant: String,
+    /// Where its stack is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// Why it could not be read; absent: it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreachable: Option<String>,
+    /// How many connections it has.
+    pub connections: usize,
+    /// How many integrations.
+    pub integrations: usize,
+    /// How many variables mean a connection, the integration's own included.
+    pub bound: usize,
+    /// Of how many.
+    pub variables: usize,
+    /// How many customers have credentials.
+    pub customers: usize,
+    /// What is to be done and what is worth knowing.
+    pub summary: String,
+    /// Whether it is as it is declared.
+    pub state: SyncState,
+}
+
+/// Whether something is as it is declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SyncState {
+    /// It is.
+    InSync,
+    /// Something differs.
+    Differs,
+    /// It cannot be read, or was not planned.
+    Unknown,
+}
+
+/// A component and the connections to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComponentLine {
+    /// The component.
+    pub component: ComponentBrief,
+    /// The stable keys of its connections, in any tenant.
+    pub connections: BTreeSet<String>,
+}
+
+/// Something that is not as declared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutOfSync {
+    /// Where.
+    pub tenant: String,
+    /// Which object.
+    pub object: ObjectId,
+    /// What.
+    pub what: What,
+    /// In a sentence.
+    pub text: String,
+}
+
+/// How an object is not as declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub enum What {
+    Blocked,
+    NeedsApproval,
+    Drifted,
+    Update,
+    Create,
+    Delete,
+    Adopt,
+    Kept,
+}
+
+impl What {
+    /// As people read it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            What::Blocked => "✗ blocked",
+            What::NeedsApproval => "! needs approval",
+            What::Drifted => "≠ drifted",
+            What::Update => "~ update",
+            What::Create => "+ create",
+            What::Delete => "- delete",
+            What::Adopt => "= adopt",
+            What::Kept => "· kept",
+        }
+    }
+}
+
+/// Something that a person must do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Todo {
+    /// Where.
+    pub tenant: String,
+    /// For which objects: several connections may need one Secret.
+    pub objects: Vec<ObjectId>,
+    /// Who.
+    pub who: String,
+    /// What.
+    pub text: String,
+}
+
+impl Status {
+    /// Of a world and its plan.
+    pub fn of(world: &World, plan: &Plan) -> Self {
+        let after = outcome(world, plan);
+        let targets = ranked::targets(plan);
+        let tenants: Vec<TenantLine> = world.tenants.keys().map(|tenant| line(world, tenant, &targets)).collect();
+        Status {
+            schema: "stablekey.dev/status/v1",
+            passed_over: passed_over(plan),
+            state: state(plan, &targets, &tenants),
+            tenants,
+            components: components(world),
+            matrix: Matrix::of(world, &after, plan),
+            out_of_sync: targets.iter().flat_map(out_of_sync).collect(),
+            overridden: targets.iter().map(|ranked| Tally::of(ranked).overridden).sum(),
+            findings: plan.findings.clone(),
+            todo: todo(world, plan),
+            scope: plan.scope.clone(),
+        }
+    }
+}
+
+/// Of all tenants that were planned.
+fn state(plan: &Plan, targets: &[Ranked<'_>], tenants: &[TenantLine]) -> SyncState {
+    let is_wrong = |f: &&Finding| f.severity != Severity::Warning;
+    if targets.iter().any(Ranked::differs) || ranked::of_no_target(plan).iter().any(is_wrong) {
+        return SyncState::Differs;
+    }
+    let planned = |line: &&TenantLine| targets.iter().any(|t| t.target.tenant == line.tenant);
+    tenants.iter().filter(planned).map(|line| line.state).max().unwrap_or(SyncState::Unknown)
+}
+
+fn line(world: &World, tenant: &str, targets: &[Ranked<'_>]) -> TenantLine {
+    let view = world.tenants.get(tenant);
+    let ranked = targets.iter().find(|t| t.target.tenant == tenant);
+    let mut line = TenantLine {
+        tenant: tenant.to_string(),
+        region: view.and_then(|v| v.spec.region.clone()),
+        environment: view.and_then(|v| v.spec.environment.clone()),
+        unreachable: None,
+        connections: 0,
+        integrations: 0,
+        bound: 0,
+        variables: 0,
+        customers: 0,
+        summary: ranked.map(summary).unwrap_or_default(),
+        state: match ranked {
+            Some(ranked) if ranked.target.state == State::Unreachable => SyncState::Unknown,
+            Some(ranked) if ranked.differs() => SyncState::Differs,
+            Some(ranked) if ranked.target.known => SyncState::InSync,
+            Some(_) | None => SyncState::Unknown,
+        },
+    };
+    if ranked.is_some() && line.state == SyncState::Unknown && line.summary.is_empty() {
+        line.summary = "not all that is declared for it could be read".to_string();
+    }
+    let Some(scene) = Scene::of(world, tenant) else {
+        let why = ranked.and_then(|r| r.target.why.clone());
+        line.unreachable = Some(why.unwrap_or_else(|| "it cannot be read".to_string()));
+        line.state = SyncState::Unknown;
+        return line;
+    };
+    let inventory = scene.inventory;
+    line.connections = inventory.connections.len();
+    line.integrations = inventory.integrations.len();
+    let customers = inventory.customer_credentials.values().map(|c| c.spec.customer.as_str());
+    line.customers = customers.collect::<BTreeSet<_>>().len();
+    for (variables, bound) in inventory.integrations.keys().map(|name| scene.bound(name)) {
+        line.variables += variables;
+        line.bound += bound;
+    }
+    line
+}
+
+fn summary(ranked: &Ranked<'_>) -> String {
+    let tally = Tally { suspended: 0, ..Tally::of(ranked) }.sentence();
+    let parts: Vec<String> = ranked.suspended().into_iter().chain(Some(tally).filter(|t| !t.is_empty())).collect();
+    parts.join("; ")
+}
+
+fn components(world: &World) -> Vec<ComponentLine> {
+    let mut by_name: BTreeMap<ComponentBrief, BTreeSet<String>> = BTreeMap::new();
+    for inventory in world.tenants.values().filter_map(|view| view.live.inventory()) {
+        for connection in inventory.connections.values() {
+            let keys = by_name.entry((&connection.spec.component).into()).or_default();
+            keys.insert(connection.spec.stable_key.clone());
+        }
+    }
+    by_name.into_iter().map(|(component, connections)| ComponentLine { component, connections }).collect()
+}
+
+fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
+    let tenant = &ranked.target.tenant;
+    let one = |object: &ObjectId, what: What, text: String| OutOfSync {
+        tenant: tenant.clone(),
+        object: object.clone(),
+        what,
+        text,
+    };
+    let action = |a: &&Action, what: What| one(&a.change.object, what, a.reason.text.clone());
+    let mut all: Vec<OutOfSync> = Vec::new();
+    for note in &ranked.blocked {
+        if let Note::Blocked { object, text, .. } = note {
+            all.push(one(object, What::Blocked, text.clone()));
+        }
+    }
+    let kept = |kept: &ranked::Kept<'_>, what: &str| {
+        let keeps = || format!("{}: {}", and(&kept.fields), kept.keeps(tenant, what));
+        let text = kept.text.map_or_else(keeps, str::to_string);
+        one(kept.object, What::Kept, text)
+    };
+    all.extend(ranked.kept_variables.iter().map(|h| kept(h, "binding")));
+    all.extend(ranked.needs_approval.iter().map(|a| {
+        let why: Vec<&str> = a.needs_approval.iter().map(|n| n.why.as_str()).collect();
+        one(&a.change.object, What::NeedsApproval, why.join("; "))
+    }));
+    let changed = |fields: &[String]| format!("{} changed there since we wrote it", and(fields));
+    all.extend(ranked.drifted.iter().map(|d| one(d.object, What::Drifted, changed(&d.fields))));
+    all.extend(ranked.updates.iter().map(|a| action(a, What::Update)));
+    all.extend(ranked.creates.iter().map(|a| action(a, What::Create)));
+    all.extend(ranked.deletes.iter().map(|a| action(a, What::Delete)));
+    all.extend(ranked.adopts.iter().map(|a| action(a, What::Adopt)));
+    all.extend(ranked.kept.iter().map(|h| kept(h, "value")));
+    all
+}
+
+fn todo(world: &World, plan: &Plan) -> Vec<Todo> {
+    let planned = plan.targets.iter().flat_map(|t| t.notes.iter().map(move |note| (t.tenant.as_str(), note.clone())));
+    let is_asked = |name: &str| plan.scope.tenants.is_empty() || plan.scope.tenants.contains(name);
+    let live = world.tenants.iter().filter_map(|(name, view)| Some((name.as_str(), view.live.inventory()?)));
+    let live = live.filter(|(name, _)| is_asked(name));
+    let live = live.flat_map(|(name, inventory)| {
+        let notes = inventory.connections.values().flat_map(|c| manual::of_connection(c, inventory));
+        let definitions = inventory
+            .uses
+            .iter()
+            .filter_map(|(name, uses)| manual::of_definition(inventory.integrations.get(name)?, uses));
+        notes.chain(definitions).map(move |note| (name, note))
+    });
+    let mut all: BTreeSet<Todo> = BTreeSet::new();
+    let mut secrets: BTreeMap<(&str, String), (BTreeSet<ObjectId>, SecretNeed)> = BTreeMap::new();
+    for (tenant, note) in planned.chain(live) {
+        match note {
+            Note::Manual { object, secret: Some(need), .. } => {
+                let none = || (BTreeSet::new(), need.clone());
+                let (objects, needed) = secrets.entry((tenant, need.name.clone())).or_insert_with(none);
+                objects.insert(object);
+                needed.take_in(&need);
+            }
+            Note::Manual { object, who, text, .. } => {
+                all.insert(Todo { tenant: tenant.to_string(), objects: vec![object], who: who.to_string(), text });
+            }
+            _ => {}
+        }
+    }
+    all.extend(secrets.into_iter().map(|((tenant, _), (objects, need))| Todo {
+        tenant: tenant.to_string(),
+        objects: objects.into_iter().collect(),
+        who: manual::PLATFORM_TEAM.to_string(),
+        text: need.to_string(),
+    }));
+    all.into_iter().collect()
+}
