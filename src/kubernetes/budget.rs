@@ -15,6 +15,12 @@ pub trait Weighs {
     fn weight(&self) -> usize;
 }
 
+/// An object of a collection, in which no two have one name.
+pub trait Named: Weighs {
+    /// Its name.
+    fn name(&self) -> &str;
+}
+
 impl Weighs for String {
     fn weight(&self) -> usize {
         self.len()
@@ -24,6 +30,12 @@ impl Weighs for String {
 impl<A: Weighs, B: Weighs> Weighs for (A, B) {
     fn weight(&self) -> usize {
         self.0.weight() + self.1.weight()
+    }
+}
+
+impl<A: Named, B: Weighs> Named for (A, B) {
+    fn name(&self) -> &str {
+        self.0.name()
     }
 }
 

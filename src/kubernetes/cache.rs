@@ -1,7 +1,7 @@
 //! A namespace kept in memory, as it is told of it: by lists, by watches, and by the answers to our own
 //! writes. What comes late is known by its revision and passed over.
 
-use super::budget::Weighs;
+use super::budget::{Named, Weighs};
 use super::config_maps::is_name_of_definition;
 use super::list::MOST;
 use super::object::{Live, Version, is_after};
@@ -51,6 +51,12 @@ pub struct Defined {
 impl Weighs for Defined {
     fn weight(&self) -> usize {
         self.name.len() + self.uses.as_ref().map_or(0, |uses| uses.weight())
+    }
+}
+
+impl Named for Defined {
+    fn name(&self) -> &str {
+        &self.name
     }
 }
 

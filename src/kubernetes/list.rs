@@ -69,79 +69,150 @@ struct PageMeta {
     resource_version: String,
 }
 
-/// All of a list. Pages after the first are of the same moment as the first; each is read while the next
-/// is on its way, and no more of its text is kept than that takes.
+/// All of a list.
 pub async fn list<T: Weighs + Send + 'static>(
     server: &Server,
     paths: &Paths,
     listing: &Listing<T>,
     budget: &Budget,
 ) -> Result<Listed<T>, RequestError> {
-    let mut beginnings = 1;
-    let mut all: Vec<T> = Vec::new();
-    let mut taken = Taken::default();
-    let mut reading: Option<JoinHandle<Vec<T>>> = None;
-    let mut next = String::new();
-    let (mut page, mut pages) = (listing.page, 0);
-    let until = Instant::now() + server.patience() * MOST_TIME;
-    let too_much = |what: String| {
-        let doing = Doing { verb: "list", resource: listing.resource, object: None };
-        let why = format!("{} are more than {what}: nothing of it is used", listing.resource);
-        explained(Trouble::NotAsked(why), server, paths, &doing)
-    };
+    let mut pages = Pages::of(server, paths, listing, budget);
+    let (mut items, mut taken) = (Vec::new(), Taken::default());
     loop {
-        let mut ask = format!("{}?limit={page}{}", listing.path, listing.selector);
-        if !next.is_empty() {
-            ask.push_str(&format!("&continue={next}"));
+        match pages.next().await? {
+            Next::Page(page, room) => {
+                items.extend(page);
+                taken = taken.and(room);
+            }
+            Next::Restart => {
+                items.clear();
+                taken = Taken::default();
+            }
+            Next::End => return Ok(Listed { items, revision: pages.revision, taken }),
         }
-        let in_hand = budget.page().await;
-        match server.ask(&Ask::get(ask)).await {
-            Ok(bytes) => {
-                pages += 1;
-                let Page { metadata, items } = serde_json::from_slice(&bytes).map_err(no_list)?;
-                drop(bytes);
-                let before = {
-                    let read = listing.read.clone();
-                    reading.replace(spawn_blocking(move || {
+    }
+}
+
+/// A list, page by page. Pages after the first are of the same moment as the first; each is parsed while the next is on
+/// its way, and no more of its text is kept than that takes.
+pub struct Pages<'l, T> {
+    server: &'l Server,
+    paths: &'l Paths,
+    listing: &'l Listing<T>,
+    budget: &'l Budget,
+    until: Instant,
+    beginnings: usize,
+    /// How many objects a page has at most.
+    size: usize,
+    next: String,
+    /// As of which revision it is; empty before the first page.
+    pub revision: String,
+    parsing: Option<JoinHandle<Vec<T>>>,
+    is_last: bool,
+    pages: usize,
+    objects: usize,
+}
+
+/// What comes next of a list.
+pub enum Next<T> {
+    /// More objects, and the room that they take until they are taken in.
+    Page(Vec<T>, Taken),
+    /// The server forgot the moment of the list: it begins again, and what was read is of no use.
+    Restart,
+    /// That was all.
+    End,
+}
+
+impl<'l, T: Weighs + Send + 'static> Pages<'l, T> {
+    /// Of a list that is read from its beginning.
+    pub fn of(server: &'l Server, paths: &'l Paths, listing: &'l Listing<T>, budget: &'l Budget) -> Self {
+        Pages {
+            server,
+            paths,
+            listing,
+            budget,
+            until: Instant::now() + server.patience() * MOST_TIME,
+            beginnings: 1,
+            size: listing.page,
+            next: String::new(),
+            revision: String::new(),
+            parsing: None,
+            is_last: false,
+            pages: 0,
+            objects: 0,
+        }
+    }
+
+    /// The next page.
+    pub async fn next(&mut self) -> Result<Next<T>, RequestError> {
+        loop {
+            if self.is_last {
+                return match self.parsing.take() {
+                    Some(page) => self.parsed(page).await,
+                    None => Ok(Next::End),
+                };
+            }
+            let mut ask = format!("{}?limit={}{}", self.listing.path, self.size, self.listing.selector);
+            if !self.next.is_empty() {
+                ask.push_str(&format!("&continue={}", self.next));
+            }
+            let in_hand = self.budget.page().await;
+            match self.server.ask(&Ask::get(ask)).await {
+                Ok(bytes) => {
+                    self.pages += 1;
+                    let Page { metadata, items } = serde_json::from_slice(&bytes).map_err(no_list)?;
+                    drop(bytes);
+                    let read = self.listing.read.clone();
+                    let before = self.parsing.replace(spawn_blocking(move || {
                         let read = read(&items);
                         drop((items, in_hand));
                         read
-                    }))
-                };
-                let done = if metadata.next.is_empty() { reading.take() } else { None };
-                for page in before.into_iter().chain(done) {
-                    let page = page.await.map_err(no_list)?;
-                    let Some(room) = budget.try_take(page.weight()) else {
-                        return Err(too_much(format!("{} MiB", budget.most() >> 20)));
-                    };
-                    taken = taken.and(room);
-                    all.extend(page);
+                    }));
+                    (self.is_last, self.revision) = (metadata.next.is_empty(), metadata.resource_version);
+                    self.next = metadata.next;
+                    if let Some(before) = before {
+                        return self.parsed(before).await;
+                    }
                 }
-                match () {
-                    () if all.len() > listing.most => return Err(too_much(format!("{} objects", listing.most))),
-                    () if pages > MOST_PAGES => return Err(too_much(format!("{MOST_PAGES} pages"))),
-                    () if Instant::now() > until => return Err(too_much("can be read in time".to_string())),
-                    () => {}
+                // Large objects: fewer at a time. What was read goes on where it was.
+                Err(Trouble::TooLarge) if self.size > 1 => self.size = (self.size / 8).max(1),
+                Err(trouble) if trouble.code() == Some(StatusCode::GONE) && self.beginnings < BEGINNINGS => {
+                    self.beginnings += 1;
+                    self.objects = 0;
+                    self.parsing = None;
+                    self.next.clear();
+                    return Ok(Next::Restart);
                 }
-                if metadata.next.is_empty() {
-                    return Ok(Listed { items: all, revision: metadata.resource_version, taken });
+                Err(trouble) => {
+                    let doing = Doing { verb: "list", resource: self.listing.resource, object: None };
+                    return Err(explained(trouble, self.server, self.paths, &doing));
                 }
-                next = metadata.next;
-            }
-            // Large objects: fewer at a time. What was read goes on where it was.
-            Err(Trouble::TooLarge) if page > 1 => page = (page / 8).max(1),
-            Err(trouble) if trouble.code() == Some(StatusCode::GONE) && beginnings < BEGINNINGS => {
-                beginnings += 1;
-                all.clear();
-                taken = Taken::default();
-                reading = None;
-                next.clear();
-            }
-            Err(trouble) => {
-                let doing = Doing { verb: "list", resource: listing.resource, object: None };
-                return Err(explained(trouble, server, paths, &doing));
             }
         }
+    }
+
+    async fn parsed(&mut self, page: JoinHandle<Vec<T>>) -> Result<Next<T>, RequestError> {
+        let page = page.await.map_err(no_list)?;
+        let Some(room) = self.budget.try_take(page.weight()) else {
+            return Err(self.too_much(format!("{} MiB", self.budget.most() >> 20)));
+        };
+        self.objects += page.len();
+        if self.objects > self.listing.most {
+            Err(self.too_much(format!("{} objects", self.listing.most)))
+        } else if self.pages > MOST_PAGES {
+            Err(self.too_much(format!("{MOST_PAGES} pages")))
+        } else if Instant::now() > self.until {
+            Err(self.too_much("can be read in time".to_string()))
+        } else {
+            Ok(Next::Page(page, room))
+        }
+    }
+
+    fn too_much(&self, what: String) -> RequestError {
+        let resource = self.listing.resource;
+        let doing = Doing { verb: "list", resource, object: None };
+        let why = format!("{resource} are more than {what}: nothing of it is used");
+        explained(Trouble::NotAsked(why), self.server, self.paths, &doing)
     }
 }
 

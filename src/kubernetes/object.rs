@@ -1,7 +1,7 @@
 //! One object as an API server tells of it.
 
 use super::annotation;
-use super::budget::Weighs;
+use super::budget::{Named, Weighs};
 use super::managed_fields::{Entries, Entry};
 use crate::api::*;
 use crate::engine::model::inventory::{Holders, Ready};
@@ -75,6 +75,12 @@ pub struct Live<T> {
 impl<T> Weighs for Live<T> {
     fn weight(&self) -> usize {
         self.weight as usize
+    }
+}
+
+impl<T> Named for Live<T> {
+    fn name(&self) -> &str {
+        &self.name
     }
 }
 

@@ -1,19 +1,19 @@
 //! Following a namespace: each kind is listed once and watched from there on, for as long as somebody
 //! listens. What is cut is taken up where it was; what the server forgot is listed anew.
 
-use super::budget::{Budget, Taken, Weighs};
+use super::budget::{Budget, Named, Taken};
 use super::cache::{Heard, News};
 use super::client::{Ask, Server, Trouble};
 use super::error::{Doing, RequestError, explained};
 use super::kinds;
-use super::list;
-use super::list::Listing;
+use super::list::{Listing, Next, Pages};
 use super::object::Reading;
 use super::paths::Paths;
 use crate::api::{Kind, TenantSpec};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
@@ -124,7 +124,7 @@ impl<H: 'static> Follower<H> {
     }
 
     /// Follows a collection.
-    pub fn follow<T: Weighs + Send + 'static>(
+    pub fn follow<T: Named + Send + 'static>(
         &mut self,
         listing: Listing<T>,
         hear: impl Fn(News<T>) -> H + Send + Sync + 'static,
@@ -139,6 +139,7 @@ impl<H: 'static> Follower<H> {
             room: Arc::new(Semaphore::new(ROOM)),
             budget: self.budget.clone(),
             latest: 0,
+            names: BTreeSet::new(),
         };
         self.tasks.spawn_on(one.run(), self.server.handle());
     }
@@ -189,6 +190,8 @@ struct Follow<T, H, F> {
     budget: Budget,
     /// The latest revision that was seen.
     latest: u64,
+    /// The names of the objects that were told: what of them is not listed again is gone.
+    names: BTreeSet<String>,
 }
 
 /// Why a watch ended.
@@ -210,9 +213,9 @@ struct Event<'a> {
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct EventObject {
     #[serde(default)]
-    metadata: NamedMeta,
+    metadata: EventMeta,
     /// Of a Status.
     #[serde(default)]
     code: u16,
@@ -220,14 +223,14 @@ struct Named {
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase")]
-struct NamedMeta {
+struct EventMeta {
     #[serde(default)]
     name: String,
     #[serde(default)]
     resource_version: String,
 }
 
-impl<T: Weighs + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
+impl<T: Named + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
     async fn run(mut self) {
         let resource = self.listing.resource;
         let mut pause = PAUSE;
@@ -236,18 +239,12 @@ impl<T: Weighs + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T,
             // Collections that are listed again do so one after the other: what is known and what is read of it are both in
             // memory until it is taken in, and API servers that come back are asked for all of theirs at once.
             let turn = if is_known { timeout(TURN_AT_LATEST, self.budget.turn()).await.ok() } else { None };
-            match list::list(&self.server, &self.paths, &self.listing, &self.budget).await {
-                Ok(listed) => {
-                    let now = listed.revision.parse().unwrap_or(self.latest);
-                    if now < self.latest {
-                        (self.tell)(Told::Rewound(resource));
-                    }
-                    self.latest = now;
+            match self.list(is_known, turn).await {
+                Ok(revision) => {
                     is_known = true;
-                    self.told(News::All(listed.items), listed.taken.and(turn.unwrap_or_default())).await;
                     (self.tell)(Told::Followed(resource));
                     let since = Instant::now();
-                    self.watch(listed.revision).await;
+                    self.watch(revision).await;
                     match since.elapsed() > MOMENT {
                         true => pause = PAUSE,
                         // A server that forgets at once, again and again, is not listed as often as it likes.
@@ -258,13 +255,59 @@ impl<T: Weighs + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T,
                     }
                 }
                 Err(error) => {
-                    drop(turn);
                     (self.tell)(Told::Lost(resource, error));
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
         }
+    }
+
+    /// Lists the collection, and tells what is in it; gives back as of which revision. Where it is known already, each
+    /// page is told as it comes: most of it is no news, and would only be in memory twice. A history that went back is
+    /// told whole, since what comes from before is passed over.
+    async fn list(&mut self, is_known: bool, turn: Option<Taken>) -> Result<String, RequestError> {
+        let mut pages = Pages::of(&self.server, &self.paths, &self.listing, &self.budget);
+        let (mut all, mut taken, mut names) = (Vec::new(), Taken::default(), BTreeSet::new());
+        let mut is_whole = !is_known;
+        loop {
+            match pages.next().await? {
+                Next::Page(page, room) => {
+                    is_whole |= pages.revision.parse().is_ok_and(|now: u64| now < self.latest);
+                    names.extend(page.iter().map(|object| object.name().to_string()));
+                    if is_whole {
+                        all.extend(page);
+                        taken = taken.and(room);
+                    } else {
+                        for object in page {
+                            self.told(News::Set(object), Taken::default()).await;
+                        }
+                    }
+                }
+                Next::Restart => {
+                    all.clear();
+                    names.clear();
+                    taken = Taken::default();
+                }
+                Next::End => break,
+            }
+        }
+        let revision = pages.revision;
+        let now = revision.parse().unwrap_or(self.latest);
+        if now < self.latest {
+            (self.tell)(Told::Rewound(self.listing.resource));
+        }
+        self.latest = now;
+        if is_whole {
+            self.told(News::All(all), taken.and(turn.unwrap_or_default())).await;
+        } else {
+            let gone: Vec<String> = self.names.difference(&names).cloned().collect();
+            for name in gone {
+                self.told(News::Gone { name, revision: revision.clone() }, Taken::default()).await;
+            }
+        }
+        self.names = names;
+        Ok(revision)
     }
 
     async fn told(&self, news: News<T>, taken: Taken) {
@@ -351,7 +394,7 @@ impl<T: Weighs + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T,
             }
             let text = String::from_utf8_lossy(&line);
             let Ok(event) = serde_json::from_str::<Event<'_>>(&text) else { return Ended::Forgotten };
-            let Ok(named) = serde_json::from_str::<Named>(event.object.get()) else { return Ended::Forgotten };
+            let Ok(named) = serde_json::from_str::<EventObject>(event.object.get()) else { return Ended::Forgotten };
             told = true;
             match event.what {
                 "ADDED" | "MODIFIED" => {
@@ -360,12 +403,14 @@ impl<T: Weighs + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T,
                     drop(line);
                     for object in (self.listing.read)(&objects) {
                         let room = self.budget.take(LEAST + object.weight()).await;
+                        self.names.insert(object.name().to_string());
                         self.told(News::Set(object), room).await;
                     }
                 }
                 "DELETED" => {
                     let revision = named.metadata.resource_version.clone();
                     let room = self.budget.take(LEAST).await;
+                    self.names.remove(&named.metadata.name);
                     self.told(News::Gone { name: named.metadata.name, revision }, room).await;
                 }
                 "BOOKMARK" => {}

@@ -5,7 +5,7 @@
 use super::MANAGER;
 use super::seen::{Entry, Held, RawMeta};
 use crate::api::*;
-use crate::kubernetes::budget::Weighs;
+use crate::kubernetes::budget::{Named, Weighs};
 use crate::kubernetes::client::Ask;
 use crate::kubernetes::object::is_after;
 use crate::kubernetes::paths::Paths;
@@ -39,6 +39,12 @@ impl Weighs for ConfigMap {
     fn weight(&self) -> usize {
         const OBJECT: usize = 256;
         OBJECT
+    }
+}
+
+impl Named for ConfigMap {
+    fn name(&self) -> &str {
+        &self.name
     }
 }
 

@@ -5,7 +5,7 @@ use super::fingerprint::{Fingerprint, Hasher, Salt};
 use super::source::SourceSecret;
 use super::wanted::{Owner, TYPE_PREFIX};
 use crate::api::{BINDING_FROM, BINDING_ID, BINDING_KEYS, BINDING_OF, FOR, FOR_BINDING, FOR_CONNECTIONS};
-use crate::kubernetes::budget::Weighs;
+use crate::kubernetes::budget::{Named, Weighs};
 use crate::secret::SecretBytes;
 use k8s_openapi::ByteString;
 use serde::Deserialize;
@@ -54,6 +54,15 @@ impl Weighs for Seen {
         match self {
             Seen::Source(source) => OBJECT + source.weight(),
             Seen::Binding(_) => OBJECT,
+        }
+    }
+}
+
+impl Named for Seen {
+    fn name(&self) -> &str {
+        match self {
+            Seen::Source(source) => &source.name,
+            Seen::Binding(binding) => &binding.name,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::hosts::Host;
 use crate::api::{EXPIRES, HOSTS, KEYS};
-use crate::kubernetes::budget::Weighs;
+use crate::kubernetes::budget::{Named, Weighs};
 use crate::secret::SecretBytes;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +29,12 @@ pub struct SourceSecret {
 impl Weighs for SourceSecret {
     fn weight(&self) -> usize {
         self.data.iter().map(|(key, bytes)| key.len() + bytes.expose().len()).sum()
+    }
+}
+
+impl Named for SourceSecret {
+    fn name(&self) -> &str {
+        &self.name
     }
 }
 

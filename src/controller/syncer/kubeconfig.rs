@@ -1,6 +1,6 @@
 //! The Secrets with the kubeconfigs of tenants: each is followed by its name, for no more may be read.
 
-use crate::kubernetes::budget::Weighs;
+use crate::kubernetes::budget::{Named, Weighs};
 use crate::kubernetes::list::Listing;
 use crate::kubernetes::paths::{Paths, segment};
 use crate::secret::Secret;
@@ -22,6 +22,13 @@ pub struct KubeconfigSecret {
 impl Weighs for KubeconfigSecret {
     fn weight(&self) -> usize {
         self.texts.iter().map(|(key, text)| key.len() + text.expose().len()).sum()
+    }
+}
+
+impl Named for KubeconfigSecret {
+    /// One is watched, and no other.
+    fn name(&self) -> &str {
+        ""
     }
 }
 
