@@ -317,7 +317,9 @@ fn nothing_is_green_beside_a_difference(world: &World) -> Result<(), TestCaseErr
     let receipt = apply::receipt(Digest::of(b""), world);
     let applied = Applied { report: &apply::Report::default(), kustomizations: &[], after: Ok((&receipt, &plan)) };
     let says = |text: &str| {
-        ["Not applied: ", "Next: ", "Nothing to apply. ", "to approve all", "suspended"].iter().any(|word| text.contains(word))
+        ["Not applied: ", "Next: ", "Nothing to apply. ", "to approve all", "suspended"]
+            .iter()
+            .any(|word| text.contains(word))
     };
     prop_assert!(!any || says(&applied.text(&typed, style)), "{differ:?}\n{}", applied.text(&typed, style));
     Ok(())

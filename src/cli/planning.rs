@@ -131,7 +131,7 @@ pub fn of_kustomization(tenant: &str, due: &KustomizationDue) -> Vec<Finding> {
         tenant: Some(tenant.to_string()),
         object: None,
         text,
-        fix: fix,
+        fix,
         path: Vec::new(),
         at: Some(At { file: file.clone(), line: 1 }),
     };

@@ -33,6 +33,12 @@ impl<A: Weighs, B: Weighs> Weighs for (A, B) {
     }
 }
 
+impl Named for String {
+    fn name(&self) -> &str {
+        self
+    }
+}
+
 impl<A: Named, B: Weighs> Named for (A, B) {
     fn name(&self) -> &str {
         self.0.name()

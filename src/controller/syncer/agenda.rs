@@ -286,7 +286,7 @@ impl Agenda {
 
     /// Whether there is a change to look at, and room for a pass that does.
     fn may_begin(&self) -> bool {
-        self.changed.seeds.len() > 0 && !self.plans && self.passes.len() < PASSES + usize::from(self.whole.is_some())
+        !self.changed.seeds.is_empty() && !self.plans && self.passes.len() < PASSES + usize::from(self.whole.is_some())
     }
 }
 
