@@ -1,11 +1,16 @@
 # What every push runs, and the long ones.
 
-.PHONY: test soak control-plane tools clusters demo crds bench
+.PHONY: test check soak control-plane tools clusters demo crds bench
 
 # Everything that must hold, as far as this machine can run it: without Go, the tests on real servers are
 # skipped, and the last line counts them. NO_SKIP=1: nothing is skipped.
 test:
 	hack/test
+
+# The tests that need no Go and no server, for between two edits: within two minutes after a build.
+check:
+	cargo test --lib --test layers --test rules --test laws --test consent --test edges --test import --test crds \
+		--test cel --test transcripts --test documentation
 
 # The long ones: laws on many more worlds, readers on many more broken files, every trouble with every
 # request, an older Kubernetes, and the benchmarks.
@@ -40,6 +45,7 @@ CHART = manifests/helm/stablekey/files
 RULES = manifests/monitoring/prometheus-rule.yaml
 crds:
 	cargo run --quiet -- crds --dir crds
+	cargo run --quiet -- crds --reference > docs/reference.md
 	cp crds/*.yaml manifests/crds/
 	cp crds/*.yaml $(CHART)/crds/
 	cp $(filter-out %/kustomization.yaml,$(wildcard manifests/policies/*.yaml)) $(CHART)/policies/

@@ -1,16 +1,17 @@
 //! Stablekey: GitOps for connections. One stable key, every tenant.
 //!
-//! The map of the crate, from the bottom up; an import points down this list only:
+//! The map of the crate, from the bottom up. An import points down this list only (`tests/layers.rs`):
 //!
-//! - [`text`]: what is shown of texts of others, and how wide it is. [`io_error`]: what the system says of a
-//!   file, in words.
-//! - [`api`]: the custom resources, a file a kind. They read files and clusters alike.
-//! - [`manifest`]: YAML in and out, with errors that say what to do, and edits in place; exported
-//!   platform definitions. [`engine`]: the pure middle, from what was read to a plan. [`secret`]: the
-//!   type that cannot be printed.
-//! - [`tenant`]: locations, where a tenant's resources are: one trait, a file a kind of location.
-//! - [`apply`]: carries out a plan and proves it done. [`render`]: plans, status and explanations as
-//!   text, JSON and Markdown.
+//! - [`text`], [`io_error`], [`parallel`], [`near_miss`], [`secret`]: what depends on nothing of ours.
+//! - [`api`]: the custom resources, a file a kind.
+//! - [`engine`]: the pure middle, from what was read to a plan; `engine::model` is its data.
+//! - [`manifest`]: YAML in and out, with errors that say what to do, and edits in place.
+//! - [`platform`]: the integration platform's own formats.
+//! - [`kubernetes`]: the API client, watches, and a cache of a namespace.
+//! - [`tenant`]: locations, where a tenant's resources are: one trait.
+//! - [`project`]: a root folder, its tenants and syncs.
+//! - [`apply`]: carries out a plan and proves it done.
+//! - [`report`]: what is shown of plans and tenants, as values. [`render`]: text, JSON and Markdown of them.
 //! - [`controller`]: the operator. [`cli`]: a file a subcommand.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -241,7 +241,7 @@ fn narrowing_to_every_integration_deletes_nothing_unasked() {
     let digest = ground.digest(&narrowed);
     let told = ground.apply(&[&["--approve", &digest][..], &narrowed].concat(), 0);
     assert!(told.contains("✓ prod/Integration/i00") && told.contains("12 done. Read back"), "{told}");
-    assert!(told.contains("Receipt:\nplan     sha256:") && !told.contains("error:"), "{told}");
+    assert!(told.contains("Receipt:\n  plan     sha256:") && !told.contains("error:"), "{told}");
     assert_eq!(ground.prod(), ["stablekey.lock"]);
     assert_eq!(files(&ground.state()).len(), 0);
 }
@@ -442,10 +442,25 @@ fn digests_are_taken_as_they_are_pasted_and_nothing_else_is_one() {
     let ground = Ground::redirected();
     for wrong in ["", "sha256:", "yes", "sha256:zz", "sha256:aa,"] {
         let told = ground.apply(&["--approve", wrong], 1);
-        assert!(told.contains("a digest is sha256: and 64 hexadecimal digits"), "{wrong:?}: {told}");
+        assert!(told.contains("a digest is sha256: and 12 or more hexadecimal digits"), "{wrong:?}: {told}");
     }
-    let digest = format!("  {} ", ground.digest(&[]).to_uppercase());
+    let whole = ground.digest(&[]);
+    let digest = format!("  {} ", whole.to_uppercase());
     assert!(ground.apply(&["--approve", &digest], 0).contains("✓ prod/Connection/chat"));
+}
+
+/// "`--approve` takes an unambiguous prefix of at least 12."
+#[test]
+fn a_digest_may_be_given_by_its_first_digits() {
+    let ground = Ground::redirected();
+    let whole = ground.digest(&[]);
+    let hex = whole.trim_start_matches("sha256:");
+    let told = ground.apply(&["--approve", &hex[..11]], 1);
+    assert!(told.contains("12 or more hexadecimal digits"), "{told}");
+    let told = ground
+        .apply(&["--approve", &format!("{}{}", &hex[..12], if hex[12..].starts_with('0') { '1' } else { '0' })], 1);
+    assert!(told.contains("is no digest of this plan"), "{told}");
+    assert!(ground.apply(&["--approve", &hex[..12]], 0).contains("✓ prod/Connection/chat"));
 }
 
 /// "`--out` replaces only regular files", "`--out -` is standard output".

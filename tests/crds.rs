@@ -29,6 +29,12 @@ fn crds_are_current() {
 }
 
 #[test]
+fn the_reference_is_current() {
+    let there = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference.md")).unwrap_or_default();
+    assert!(there == stablekey::render::reference(), "docs/reference.md is stale: run `make crds`, and commit it");
+}
+
+#[test]
 fn there_is_no_other_file_among_them() {
     let mut names: Vec<String> =
         std::fs::read_dir(folder()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();

@@ -306,7 +306,11 @@ fn nothing_is_green_beside_a_difference(world: &World) -> Result<(), TestCaseErr
     }
     let status = Status::of(world, &plan);
     let text = stablekey::render::status_text(&status, &typed, style);
-    prop_assert!(!any || !text.contains("✓ in sync"), "{differ:?}\n{text}");
+    prop_assert!(!any || !text.contains("✓ in sync:"), "{differ:?}\n{text}");
+    for row in text.lines().filter(|row| row.ends_with("✓ in sync")) {
+        let name = row.split_whitespace().next().unwrap();
+        prop_assert!(differ[name].is_empty(), "{name} {:?}\n{text}", differ[name]);
+    }
     for line in &status.tenants {
         prop_assert!(line.state != SyncState::InSync || differ[&line.tenant].is_empty(), "{line:?}");
     }

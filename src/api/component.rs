@@ -52,7 +52,8 @@ pub struct ConnectionType {
     pub inputs: BTreeMap<String, TypeInput>,
 }
 
-/// A grant of OAuth 2.0.
+/// A grant of OAuth 2.0. AuthorizationCode: a person signs in at the authorize URL. ClientCredentials: the platform signs
+/// in by itself. Absent: the type is not OAuth 2.0.
 #[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OAuth2 {
     /// A person signs in at the authorize URL.

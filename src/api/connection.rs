@@ -65,7 +65,8 @@ pub struct ConnectionSpec {
     #[serde(rename = "type")]
     #[schemars(length(min = 1, max = 253))]
     pub type_: String,
-    /// Whose the credentials are and who supplies them. Never changes.
+    /// Whose the credentials are. Customer: each customer signs in. OrganizationCustomer: the organization supplies one
+    /// set per customer. OrganizationGlobal: one set of the organization for all customers. Never changes.
     pub credentials: Credentials,
     /// Whether customers may use it in the embedded workflow builder. Absent is read as false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,7 +165,8 @@ impl std::fmt::Display for Credentials {
     }
 }
 
-/// Whether a connection may be deleted by a sync that prunes.
+/// Whether a sync that prunes may delete a connection. Retain: never. Delete: where nothing uses it any more. Absent is
+/// read as Retain.
 #[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeletionPolicy {
     /// Never.

@@ -51,7 +51,8 @@ pub struct CustomerCredentialsSpec {
     pub inputs: BTreeMap<String, Input>,
 }
 
-/// Who supplied credentials.
+/// Who supplied credentials. Organization: the organization did. Customer: the customer did, through the host
+/// application; they are then only read. Absent is read as Organization.
 #[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// We did.

@@ -106,7 +106,8 @@ pub struct Source {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
-    /// The actions allowed. Absent is read as Create and Update.
+    /// The actions allowed. Create: make objects. Update: change objects that are there. Delete: remove objects. Absent
+    /// is read as Create and Update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 3))]
     pub actions: Option<Vec<AllowedAction>>,
@@ -129,7 +130,8 @@ pub enum AllowedAction {
     Delete,
 }
 
-/// What happens to live values that differ from what we wrote.
+/// What happens to live values that differ from what was written. Ignore: nothing, and nothing is reported. Detect: they
+/// are reported and left. Correct: they are reported and put right. Absent is read as Detect.
 #[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Drift {
     /// Nothing, and nothing is said.

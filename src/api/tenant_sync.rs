@@ -65,7 +65,9 @@ pub struct TenantSyncSpec {
     pub overrides: Vec<Override>,
 }
 
-/// What a sync does with the connections that its integrations use.
+/// What a sync does with the connections that its integrations use. Match: it writes none. Create: it writes those that
+/// the target lacks, which are the target's from then on. Mirror: it keeps them the same, but for what the target keeps.
+/// Absent is read as Match.
 #[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionMode {
     /// Writes none.
@@ -76,7 +78,8 @@ pub enum ConnectionMode {
     Mirror,
 }
 
-/// Whether the operator waits for approval.
+/// Whether the operator waits for approval. Plan: it waits. Apply: it waits only for what needs approval. Absent is
+/// read as Plan.
 #[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyncMode {
     /// It waits.

@@ -1,7 +1,7 @@
 //! `stablekey apply`.
 
 use super::kept::KeptApprovals;
-use super::options::{FormatOption, Narrowing, RootArgument, digest};
+use super::options::{FormatOption, Narrowing, RootArgument, digest, whole_digests};
 use super::output::{Format, Output, Question};
 use super::plan_file::PlanFile;
 use super::planning::Planned;
@@ -203,7 +203,9 @@ impl Apply {
         typed: &Invocation,
     ) -> Result<Option<Consent>, Failure> {
         if !self.approve.is_empty() {
-            let digests = self.approve.iter().cloned().collect();
+            let planned = planned.plan.targets.iter().flat_map(|target| target.digests.values());
+            let known: Vec<String> = planned.map(ToString::to_string).chain(given_before(approved_before)).collect();
+            let digests = whole_digests(&self.approve, known.iter().map(String::as_str))?;
             return Ok(Some(Consent::Digests { digests, safe: self.yes }));
         }
         if self.yes {
@@ -276,6 +278,11 @@ impl<'p> Kustomizations<'p> {
         });
         changed.collect()
     }
+}
+
+/// The digests that were given in an apply that was not finished.
+fn given_before(approved: &[(&str, Vec<Kept>)]) -> impl Iterator<Item = String> {
+    approved.iter().flat_map(|(_, kept)| kept).flat_map(|kept| kept.given.iter().cloned())
 }
 
 /// Forgets what was approved and is done.

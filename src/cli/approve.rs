@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::hub::{self, OpenHub};
-use super::options::{ClusterOptions, Narrowing, digest};
+use super::options::{ClusterOptions, Narrowing, digest, whole_digests};
 use super::output::Output;
 use crate::project::hub::HubAddress;
 use crate::render::Hub;
@@ -41,7 +41,7 @@ pub struct Approve {
     /// Only what has this digest (repeatable, or comma-separated): it must be what waits
     #[arg(long, value_name = "DIGEST", value_delimiter = ',', value_parser = digest)]
     digest: Vec<String>,
-    /// Do not ask: --digest says what was looked at
+    /// Do not ask: --digest names what was reviewed
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -100,9 +100,11 @@ impl Approve {
         if self.digest.is_empty() {
             return Ok(parts);
         }
+        let waiting = parts.iter().filter_map(|part| part.target.digest.as_deref());
+        let given = whole_digests(&self.digest, waiting)?;
         let waits: BTreeSet<&String> =
             parts.iter().filter(|part| part.waiting.is_some()).filter_map(|part| part.target.digest.as_ref()).collect();
-        if let Some(digest) = self.digest.iter().find(|digest| !waits.contains(digest)) {
+        if let Some(digest) = given.iter().find(|digest| !waits.contains(digest)) {
             let now = waits.iter().map(|digest| format!("\n    {digest}")).collect::<String>();
             let help = if now.is_empty() {
                 "nothing waits for approval there now: stablekey plan shows how it stands".to_string()
@@ -114,7 +116,7 @@ impl Approve {
                 help,
             ));
         }
-        parts.retain(|part| part.target.digest.as_ref().is_some_and(|digest| self.digest.contains(digest)));
+        parts.retain(|part| part.target.digest.as_ref().is_some_and(|digest| given.contains(digest)));
         Ok(parts)
     }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tracing::Level;
 
-/// Keep every tenant at what was declared, continuously: the operator
+/// Run the operator: keep every tenant in sync, continuously
 ///
 /// Runs in a cluster by its in-cluster account; elsewhere by KUBECONFIG and its current context. Of several
 /// replicas one is active per role, by the Leases stablekey-binder and stablekey-syncer; the others
@@ -68,7 +68,7 @@ pub struct Controller {
     /// It is read at every request. /healthz and /readyz never take a token.
     #[arg(long, value_name = "FILE", env = "STABLEKEY_METRICS_TOKEN_FILE", hide_env_values = true)]
     metrics_token_file: Option<PathBuf>,
-    /// How often everything is looked at although nothing changed
+    /// Full resync interval
     #[arg(
         long,
         value_name = "DURATION",
@@ -98,7 +98,7 @@ pub struct Controller {
         hide_env_values = true
     )]
     tenant_limit: usize,
-    /// How long a cluster may take for one answer; then it counts as unreachable
+    /// API request timeout; a cluster that takes longer counts as unreachable
     #[arg(
         long,
         value_name = "DURATION",

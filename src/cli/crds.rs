@@ -3,6 +3,7 @@
 use super::Failure;
 use super::output::Output;
 use crate::api::{Kind, crd_yaml};
+use crate::render;
 use crate::tenant::directory::disk;
 use crate::tenant::directory::disk::RealDisk;
 use clap::Args;
@@ -16,10 +17,17 @@ pub struct Crds {
     /// Write one file a kind into this folder
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
+    /// Write the reference of all fields, as Markdown, instead
+    #[arg(long, conflicts_with = "dir")]
+    reference: bool,
 }
 
 impl Crds {
     pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+        if self.reference {
+            output.result(&render::reference())?;
+            return Ok(0);
+        }
         let mut all = String::new();
         for kind in Kind::ALL {
             let yaml = crd_yaml(kind).map_err(|error| {

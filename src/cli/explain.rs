@@ -19,7 +19,7 @@ use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// Say which connection a variable means and why, or what there is of a stable key, an integration, a tenant
+/// Explain which connection a variable resolves to and why, or show a stable key, an integration or a tenant
 ///
 ///   stablekey explain us-prod lead-router --flow "New Lead" --step Notify
 ///   stablekey explain salesforce-oauth

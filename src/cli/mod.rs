@@ -30,15 +30,16 @@ use std::process::ExitCode;
 /// Wider lines are not read well.
 const WIDEST_HELP: usize = 100;
 
-/// GitOps for connections: one stable key, every tenant.
+/// Keep the connections of an integration platform the same across tenants.
 ///
-/// Connections, stable keys, integrations and their bindings are YAML per tenant. Stablekey shows what
-/// is missing, what a change would break and what a sync would do before anything is touched, does
-/// exactly that, and proves that it is done.
+/// Connections, their stable keys and the integrations bound to them are YAML, per tenant: in folders, or in
+/// namespaces of Kubernetes. Stablekey compares what you want with what each tenant has, shows what is missing and what
+/// a change would break, applies exactly what it showed, and proves the result. It reads exports of the platform; it
+/// does not write to the platform yet.
 #[derive(Debug, Parser)]
 #[command(name = "stablekey", version, max_term_width = WIDEST_HELP, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit codes: 0 nothing to do · 1 an error · 2 there are actions · 3 something declared will not be reached.\nStart with: stablekey plan examples/us-eu"
+    after_help = "Exit codes: 0 nothing to do · 1 an error · 2 there are actions · 3 something declared is unresolved.\nStart with: stablekey plan examples/first"
 )]
 struct Arguments {
     /// Colour the output: auto, always or never

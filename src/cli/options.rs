@@ -2,6 +2,7 @@
 
 use super::{Failure, output::Format, planning};
 use crate::api::{Kind, LocationSpec};
+use crate::engine::model::canonical::SHORT;
 use crate::engine::model::plan::Scope;
 use crate::kubernetes::connect::Servers;
 use crate::manifest::{is_manifest, read_file};
@@ -10,7 +11,7 @@ use crate::project::sources;
 use crate::project::{Given, Project, open};
 use crate::render::Invocation;
 use clap::Args;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Component as PathPart, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -19,7 +20,7 @@ use std::time::Duration;
 /// The clusters that tenants are in.
 #[derive(Debug, Args)]
 pub struct ClusterOptions {
-    /// How long a cluster may take for one answer, in seconds; then it counts as unreachable
+    /// API request timeout, in seconds; a cluster that takes longer counts as unreachable
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     request_timeout: Duration,
     /// Connections are kept for what is read after an apply.
@@ -377,15 +378,35 @@ impl Narrowing {
     }
 }
 
-/// A digest as a plan shows it.
+/// A digest as a plan shows it: whole, or its first digits.
 pub fn digest(text: &str) -> Result<String, String> {
     let digest = text.trim().to_ascii_lowercase();
-    let hex = digest.strip_prefix("sha256:").unwrap_or_default();
-    if hex.len() == 64 && hex.chars().all(|c| c.is_ascii_hexdigit()) {
-        Ok(digest)
+    let hex = digest.strip_prefix("sha256:").unwrap_or(&digest);
+    if (SHORT..=64).contains(&hex.len()) && hex.chars().all(|c| c.is_ascii_hexdigit()) {
+        Ok(format!("sha256:{hex}"))
     } else {
-        Err("a digest is sha256: and 64 hexadecimal digits, as the plan shows it".to_string())
+        Err(format!("a digest is sha256: and {SHORT} or more hexadecimal digits, as the plan shows it"))
     }
+}
+
+/// The digests that were given, each whole where it begins one of `known`; one that begins none stays as it is.
+pub fn whole_digests<'k>(
+    given: &[String],
+    known: impl IntoIterator<Item = &'k str> + Clone,
+) -> Result<BTreeSet<String>, Failure> {
+    let whole = |given: &String| {
+        let begun: BTreeSet<&str> =
+            known.clone().into_iter().filter(|digest| digest.starts_with(given.as_str())).collect();
+        match begun.len() {
+            0 => Ok(given.clone()),
+            1 => Ok(begun.first().map_or_else(|| given.clone(), ToString::to_string)),
+            many => {
+                let help = "give more of its digits: --output json shows all of them";
+                Err(Failure::new(format!("{given} is the beginning of {many} digests"), help))
+            }
+        }
+    };
+    given.iter().map(whole).collect()
 }
 
 fn tenant_and_path(text: &str) -> Result<(String, PathBuf), String> {

@@ -40,7 +40,7 @@ pub struct Context {
     pub events: Events,
     /// Ids of passes.
     pub passes: Arc<Passes>,
-    /// How often everything is looked at although nothing changed.
+    /// Full resync interval.
     pub resync: Duration,
     /// How long a source must have been whole and unchanged before anything is deleted because of it.
     pub rest: Duration,
@@ -48,6 +48,6 @@ pub struct Context {
     pub tenant_limit: usize,
     /// Whose turn it is to be read anew.
     pub turns: Turns,
-    /// How long a cluster may take for one answer.
+    /// API request timeout.
     pub request_timeout: Duration,
 }

@@ -34,9 +34,9 @@ pub struct Options {
     pub log_format: log::Format,
     /// Which lines are written.
     pub log_level: Level,
-    /// How long a cluster may take for one answer.
+    /// API request timeout.
     pub request_timeout: Duration,
-    /// How often everything is looked at although nothing changed.
+    /// Full resync interval.
     pub resync: Duration,
     /// How long a source must have been whole and unchanged before anything is deleted because of it.
     pub rest: Duration,
@@ -88,13 +88,13 @@ pub fn lease_duration(text: &str) -> Result<Duration, String> {
     whole.ok_or_else(|| "write whole seconds from 1s to 10m, such as 15s".to_string())
 }
 
-/// How long a cluster may take for one answer.
+/// API request timeout.
 pub fn request_timeout(text: &str) -> Result<Duration, String> {
     duration(text, &(SECOND / 10..=SECOND * 600))
         .map_err(|()| "write a duration from 0.1s to 10m, such as 30s".to_string())
 }
 
-/// How often all is looked at.
+/// Full resync interval.
 pub fn resync(text: &str) -> Result<Duration, String> {
     duration(text, &(SECOND..=HOUR * 24)).map_err(|()| "write a duration from 1s to 24h, such as 10m".to_string())
 }

@@ -20,6 +20,7 @@ mod page;
 mod plan_markdown;
 mod plan_text;
 mod receipt;
+mod reference;
 mod status;
 mod style;
 pub mod waiting_plan;
@@ -35,6 +36,7 @@ pub use kept_text::kept_text;
 pub use plan_markdown::plan_markdown;
 pub use plan_text::plan_text;
 pub use receipt::{Applied, kustomizations_text};
+pub use reference::reference;
 pub use status::{status_markdown, status_text, todo_markdown};
 pub use style::Style;
 

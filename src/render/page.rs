@@ -18,6 +18,11 @@ impl Span {
         Span { tone, text: escape::line(text.as_ref()).into_owned(), whole: false }
     }
 
+    /// How many columns it takes.
+    pub(super) fn width(&self) -> usize {
+        width(&self.text)
+    }
+
     /// The same, never broken over two lines.
     pub(super) fn whole(self) -> Self {
         Span { whole: true, ..self }
@@ -51,11 +56,13 @@ pub(super) fn pad(text: &str, columns: usize) -> String {
 pub(super) struct Page {
     style: Style,
     out: String,
+    /// How long it was when a heading was written last.
+    headed: usize,
 }
 
 impl Page {
     pub(super) fn new(style: Style) -> Self {
-        Page { style, out: String::new() }
+        Page { style, out: String::new(), headed: 0 }
     }
 
     /// How many columns a line may have.
@@ -112,6 +119,18 @@ impl Page {
     pub(super) fn gap(&mut self) {
         if !self.out.is_empty() && !self.out.ends_with("\n\n") {
             self.out.push('\n');
+        }
+    }
+
+    /// A heading was written: what comes next follows it without a blank line.
+    pub(super) fn opens(&mut self) {
+        self.headed = self.out.len();
+    }
+
+    /// A blank line before an object, but for the first below a heading.
+    pub(super) fn apart(&mut self) {
+        if self.out.len() != self.headed {
+            self.gap();
         }
     }
 

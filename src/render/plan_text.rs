@@ -6,6 +6,7 @@ use super::invocation::Invocation;
 use super::page::{Page, Span, command, faint, plain, strong, width};
 use super::style::{Style, Tone};
 use crate::engine::model::canonical::Digest;
+use crate::engine::model::finding::Finding;
 use crate::engine::model::plan::{Action, Note, Plan, Scope, State};
 use crate::report::passed_over::passed_over;
 use crate::report::ranked;
@@ -115,6 +116,7 @@ fn target(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
     }
     head.push(faint(tally));
     page.wrap(0, 4, &head);
+    page.opens();
     if ranked.target.state == State::Unreachable {
         let why = ranked.target.why.as_deref().unwrap_or("it cannot be read");
         let at = ranked.at.map(|at| faint(format!("  {at}")));
@@ -128,23 +130,44 @@ fn target(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
         }
         return;
     }
-    findings::list(page, 2, &ranked.errors);
-    cut(page, &ranked.blocked, "blocked", |page, note| blocked(page, note));
-    findings::list(page, 2, &ranked.unreached);
+    found(page, &ranked.errors);
+    cut(page, &ranked.blocked, "blocked", |page, note| {
+        page.apart();
+        blocked(page, note);
+    });
+    found(page, &ranked.unreached);
     kept_variables(page, ranked, typed);
     for action in &ranked.needs_approval {
+        page.apart();
         action_text::action(page, action);
+    }
+    if !ranked.needs_approval.is_empty() {
+        page.apart();
     }
     approve(page, 4, ranked, typed);
     drifted(page, ranked, typed);
     for (actions, what) in [(&ranked.updates, "updates"), (&ranked.creates, "creates"), (&ranked.deletes, "deletes")] {
-        cut(page, actions, what, |page, action| action_text::action(page, action));
+        cut(page, actions, what, |page, action| {
+            page.apart();
+            action_text::action(page, action);
+        });
+    }
+    if !(ranked.adopts.is_empty() && ranked.kept.is_empty() && ranked.overridden.is_empty()) {
+        page.apart();
     }
     adopts(page, &ranked.adopts);
     kept(page, ranked);
     overridden(page, ranked);
-    findings::list(page, 2, &ranked.warnings);
+    found(page, &ranked.warnings);
     manual(page, ranked);
+}
+
+/// What the checks found, apart from what is above.
+fn found(page: &mut Page, findings: &[&Finding]) {
+    if !findings.is_empty() {
+        page.apart();
+        findings::list(page, 2, findings);
+    }
 }
 
 /// Every item of a list, or the first of a long one and how many more there are.
@@ -195,6 +218,7 @@ pub(super) fn digests_to_approve<'a>(ranked: &Ranked<'a>) -> Vec<(&'a str, &'a D
 fn drifted(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
     let tenant = &ranked.target.tenant;
     cut(page, &ranked.drifted, "drifted", |page, drifted| {
+        page.apart();
         let (object, fields, by) = (drifted.object, &drifted.fields, drifted.by());
         let head = [Span::new(Tone::Careful, "≠ drifted"), plain("  "), strong(object.to_string())];
         page.wrap(2, 6, &head);
@@ -235,6 +259,7 @@ fn adopts(page: &mut Page, actions: &[&Action]) {
 fn kept_variables(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
     let tenant = &ranked.target.tenant;
     cut(page, &ranked.kept_variables, "kept", |page, kept| {
+        page.apart();
         let head = [Span::new(Tone::Bad, "✗ kept"), plain("  "), strong(kept.object.to_string())];
         page.wrap(2, 6, &head);
         page.wrap(6, 6, &[plain(format!("{}: {}", and(&kept.fields), kept.keeps(tenant, "binding")))]);

@@ -6,6 +6,7 @@ use super::page::{Page, Span, command, faint, plain};
 use super::plan_text;
 use super::style::{Style, Tone};
 use crate::apply::{Outcome, Receipt, Report};
+use crate::engine::model::canonical::short;
 use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::plan::Plan;
@@ -61,10 +62,9 @@ impl Applied<'_> {
         };
         if self.report.done() > 0 {
             let Receipt { plan, declared, live } = receipt;
-            // A digest and its name are as wide as a terminal is at least: 80 columns.
             page.line(0, &[plain("Receipt:")]);
             for (name, digest) in [("plan", plan), ("declared", declared), ("live", live)] {
-                page.line(0, &[plain(format!("{name:8} {digest}"))]);
+                page.line(0, &[plain(format!("  {name:8} {}", short(&digest.to_string())))]);
             }
         }
         // What waits for approval only is approved at once; of all else the plan says what is in the way.

@@ -1,4 +1,4 @@
-//! The matrix: which tenant has which stable key, and where one is missing.
+//! The matrix: which tenant has which stable key and which integration, and where one is missing.
 
 use crate::api::*;
 use crate::engine::check::missing_inputs;
@@ -6,7 +6,7 @@ use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::inventory::{Inventory, World};
 use crate::engine::model::item::ObjectId;
-use crate::engine::model::plan::Plan;
+use crate::engine::model::plan::{Note, Plan};
 use crate::near_miss::near_misses;
 use crate::report::binding;
 use crate::report::binding::{BindingState, ComponentBrief, Scene};
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Where more keys than this are in one tenant only, the tenants simply differ: nobody mistyped them.
 const MOST_LONELY: usize = 500;
 
-/// Stable key × tenant.
+/// Stable key × tenant, and integration × tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Matrix {
@@ -24,6 +24,18 @@ pub struct Matrix {
     pub tenants: Vec<String>,
     /// A row per stable key, worst first.
     pub rows: Vec<MatrixRow>,
+    /// A row per integration, worst first.
+    pub integrations: Vec<IntegrationRow>,
+}
+
+/// One integration in every tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IntegrationRow {
+    /// Its name.
+    pub name: String,
+    /// One per column.
+    pub cells: Vec<Cell>,
 }
 
 /// One stable key in every tenant.
@@ -55,7 +67,7 @@ impl MatrixRow {
     }
 }
 
-/// A key in one tenant; the worst first.
+/// A key or an integration in one tenant; the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Cell {
@@ -63,9 +75,11 @@ pub enum Cell {
     Conflict,
     /// A binding needs it, and it is not there.
     Missing,
+    /// A sync or a source wants it, and it cannot be brought.
+    Blocked,
     /// It has another component or type than in the first tenant that has it.
     Differs,
-    /// Its definition is not complete.
+    /// Its definition, or a binding, is not complete.
     NotReady,
     /// It is not there yet; the plan makes it.
     Planned,
@@ -79,9 +93,10 @@ pub enum Cell {
 
 impl Cell {
     /// Every cell, worst first.
-    pub const ALL: [Cell; 8] = [
+    pub const ALL: [Cell; 9] = [
         Cell::Conflict,
         Cell::Missing,
+        Cell::Blocked,
         Cell::Differs,
         Cell::NotReady,
         Cell::Planned,
@@ -95,6 +110,7 @@ impl Cell {
         match self {
             Cell::Conflict => "⚡",
             Cell::Missing => "✗",
+            Cell::Blocked => "⊘",
             Cell::Differs => "≠",
             Cell::NotReady => "◌",
             Cell::Planned => "+",
@@ -109,8 +125,9 @@ impl Cell {
         match self {
             Cell::Conflict => "writers in conflict",
             Cell::Missing => "missing: a binding needs it",
+            Cell::Blocked => "blocked: see the plan",
             Cell::Differs => "another component or type",
-            Cell::NotReady => "not ready: an input is missing",
+            Cell::NotReady => "not ready: something is missing",
             Cell::Planned => "the plan makes it",
             Cell::Unknown => "unknown",
             Cell::Absent => "absent",
@@ -173,8 +190,50 @@ impl Matrix {
         let mut rows: Vec<MatrixRow> = keys.into_iter().map(|(key, first)| row(key, first, &columns)).collect();
         near(&mut rows, &columns);
         rows.sort_by_cached_key(rank);
-        Matrix { tenants: world.tenants.keys().cloned().collect(), rows }
+        Matrix {
+            tenants: world.tenants.keys().cloned().collect(),
+            rows,
+            integrations: integrations(world, plan, &columns),
+        }
     }
+}
+
+fn integrations(world: &World, plan: &Plan, columns: &[Column<'_>]) -> Vec<IntegrationRow> {
+    let blocked: BTreeSet<(&str, &str)> = plan
+        .targets
+        .iter()
+        .flat_map(|target| target.notes.iter().map(|note| (target.tenant.as_str(), note)))
+        .filter(|(_, note)| matches!(note, Note::Blocked { .. }) && note.object().kind == Kind::Integration)
+        .map(|(tenant, note)| (tenant, note.object().name.as_str()))
+        .collect();
+    let there = columns.iter().flat_map(|column| [column.inventory, column.after]).flatten();
+    let mut names: BTreeSet<&str> = there.flat_map(|i| i.integrations.keys()).map(String::as_str).collect();
+    names.extend(blocked.iter().map(|(_, name)| *name));
+    let scenes: Vec<Option<Scene<'_>>> = columns.iter().map(|column| Scene::of(world, column.tenant)).collect();
+    let cell = |name: &str, column: &Column<'_>, scene: Option<&Scene<'_>>| {
+        let Some(inventory) = column.inventory else { return Cell::Unknown };
+        let is_unbound = || scene.is_some_and(|scene| !scene.missing_keys(name).is_empty());
+        if inventory.integrations.contains_key(name) {
+            if is_unbound() { Cell::NotReady } else { Cell::Present }
+        } else if inventory.invalid.contains_key(&ObjectId::new(Kind::Integration, name)) {
+            Cell::Unknown
+        } else if blocked.contains(&(column.tenant, name)) {
+            Cell::Blocked
+        } else if column.after.is_some_and(|after| after.integrations.contains_key(name)) {
+            Cell::Planned
+        } else if !inventory.unparsed.is_empty() {
+            Cell::Unknown
+        } else {
+            Cell::Absent
+        }
+    };
+    let row = |name: &str| IntegrationRow {
+        name: name.to_string(),
+        cells: columns.iter().zip(&scenes).map(|(column, scene)| cell(name, column, scene.as_ref())).collect(),
+    };
+    let mut rows: Vec<IntegrationRow> = names.into_iter().map(row).collect();
+    rows.sort_by_key(|row| row.cells.iter().copied().filter(|c| *c != Cell::Unknown).min().unwrap_or(Cell::Unknown));
+    rows
 }
 
 fn missing(world: &World, after: &World, tenant: &str) -> BTreeSet<String> {

@@ -54,7 +54,7 @@ fn a_file_outside_all_tenants_counts_in_each_and_is_never_written_through() {
         .link("../../shared/chat-main.yaml", "prod/connections/chat-main.yaml")
         .apply();
     root.plan().exits(0);
-    root.run(&["status"]).exits(0).says("prod ✓ 1 connection, 1 integration, 1 of 1 bound");
+    root.run(&["status"]).exits(0).says("prod 1 1 1/1 ✓ in sync");
     let root = root.edit("dev/connections/chat-main.yaml", "title: Chat", "title: New");
     let before = root.read("shared/chat-main.yaml");
     let plan = root.plan();

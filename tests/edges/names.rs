@@ -289,10 +289,10 @@ fn what_an_override_leaves_alone_is_in_the_plan() {
     let keep = "{tenant: prod, object: Connection/chat-main, field: title, keep: true, reason: theirs}";
     let root = Root::applied().edit("syncs.yaml", "prune: true", &format!("prune: true, overrides: [{keep}]"));
     root.run(&["apply", "--yes"]);
-    root.run(&["status"]).exits(0).says("✓ in sync");
+    root.run(&["status"]).exits(0).says("✓ in sync:");
     let root = root.edit("dev/connections/chat-main.yaml", "title: Chat", "title: Other");
     root.plan().exits(0).says("prod 1 overridden").says("title (Chat; declared: Other)").says("which leaves it alone");
-    root.run(&["status"]).exits(0).says("but for 1 field that is decided otherwise").does_not_say("✓ in sync");
+    root.run(&["status"]).exits(0).says("but for 1 field that is decided otherwise").says("prod 1 1 1/1 ! 1 overridden").does_not_say("✓ in sync:");
 }
 
 /// A key of another spelling than the connection's: the typo stands in the source, and is said there.

@@ -118,7 +118,7 @@ fn a_definition_of_a_version_that_is_not_read_is_unknown() {
     for version in ["8", "7.0", "seven", "[7]", "{a: b}", "99999999999999999999999", "-7"] {
         let root = with_definition(version);
         removes_nothing(&root, "SK0147");
-        root.run(&["status"]).says("1 connection, 1 integration, 1 of 1 bound 1 error");
+        root.run(&["status"]).says("1 1 1/1 ! 1 error");
         assert!(root.read("prod/integrations/greet.definition").contains("definitionVersion: 7"), "{version}");
         // The connection that it may use stays, though nothing that is read names it.
         let root = root.edit(

@@ -187,6 +187,14 @@ impl Digest {
     }
 }
 
+/// How many hexadecimal digits of a digest are shown where a person reads it, and have to be given at least.
+pub const SHORT: usize = 12;
+
+/// A digest as a person reads it: its first [`SHORT`] digits.
+pub fn short(digest: &str) -> &str {
+    digest.get(.."sha256:".len() + SHORT).unwrap_or(digest)
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("sha256:")?;

@@ -2,13 +2,12 @@
 
 use crate::render::findings;
 use crate::render::invocation::Invocation;
-use crate::render::page::{Page, Span, command, faint, plain, strong, width};
+use crate::render::page::{Page, Span, command, faint, pad, plain, strong, width};
 use crate::render::plan_text::as_far_as;
 use crate::render::style::{Style, Tone};
 use crate::report::matrix::{Cell, Matrix};
 use crate::report::status::{Status, SyncState, TenantLine, What};
 use crate::text::{self as escape, and, count, thousands};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -43,25 +42,62 @@ pub fn status_text(status: &Status, typed: &Invocation, style: Style) -> String 
 }
 
 fn tenants(status: &Status, page: &mut Page) {
-    page.line(0, &[strong("tenants")]);
-    let columns = status.tenants.iter().map(|t| width(&t.tenant)).max().unwrap_or(0);
-    for tenant in &status.tenants {
-        let name = strong(&tenant.tenant);
-        if let Some(why) = &tenant.unreachable {
-            page.labelled(2, name, columns, &[Span::new(Tone::Bad, format!("✗ unreachable: {why}"))]);
-            continue;
+    const HEADS: [&str; 7] = ["TENANT", "REGION", "ENV", "CONNECTIONS", "INTEGRATIONS", "BOUND", "CUSTOMERS"];
+    let rows: Vec<[String; 7]> = status.tenants.iter().map(cells).collect();
+    // A column in which nothing stands is left out.
+    let columns = |at: usize| {
+        let widest = rows.iter().map(|row| width(&row[at])).max().unwrap_or(0);
+        if widest == 0 { 0 } else { widest.max(HEADS[at].len()) }
+    };
+    let widths: [usize; 7] = std::array::from_fn(columns);
+    let line = |cells: &[&str; 7]| {
+        let shown = cells.iter().zip(widths).enumerate().filter(|(_, (_, columns))| *columns > 0);
+        let padded = shown.map(|(at, (cell, columns))| {
+            let blank = " ".repeat(columns - width(cell));
+            // Names are read from the left, numbers from the right.
+            if at < 3 { format!("{cell}{blank}") } else { format!("{blank}{cell}") }
+        });
+        padded.collect::<Vec<_>>().join("  ")
+    };
+    page.line(2, &[faint(format!("{}  STATE", line(&HEADS)))]);
+    let hang = line(&HEADS).len() + 4;
+    for (tenant, row) in status.tenants.iter().zip(&rows) {
+        let cells = std::array::from_fn(|at| row[at].as_str());
+        let state = state(tenant);
+        let is_short = hang + state.width() <= page.columns();
+        let (name, rest) = (pad(&row[0], widths[0]), line(&cells));
+        let rest = rest.strip_prefix(name.as_str()).unwrap_or_default().to_string();
+        let first = [strong(name), plain(rest), plain("  "), state.clone()];
+        if is_short {
+            page.line(2, &first);
+        } else {
+            page.line(2, &first[..2]);
+            page.wrap(6, 6, &[state]);
         }
-        let mark = match tenant.state {
-            SyncState::Unknown => plain("· "),
-            SyncState::InSync if tenant.summary.is_empty() => Span::new(Tone::Good, "✓ "),
-            SyncState::InSync | SyncState::Differs => Span::new(Tone::Careful, "! "),
-        };
-        let is_planned = tenant.state != SyncState::Unknown || !tenant.summary.is_empty();
-        let not_planned = if is_planned { "" } else { ", not planned" };
-        page.labelled(2, name, columns, &[mark, plain(facts(tenant)), plain(not_planned)]);
-        if !tenant.summary.is_empty() {
-            page.wrap(columns + 6, columns + 6, &[Span::new(Tone::Careful, &tenant.summary)]);
-        }
+    }
+}
+
+/// What a row says of a tenant, but for its state.
+fn cells(tenant: &TenantLine) -> [String; 7] {
+    let text = |text: &Option<String>| text.as_deref().map(cell).unwrap_or_default();
+    let [mut connections, mut integrations, mut bound, mut customers] = std::array::from_fn(|_| "?".to_string());
+    if tenant.unreachable.is_none() {
+        (connections, integrations) = (thousands(tenant.connections), thousands(tenant.integrations));
+        bound = format!("{}/{}", thousands(tenant.bound), thousands(tenant.variables));
+        customers = if tenant.customers > 0 { thousands(tenant.customers) } else { String::new() };
+    } else {
+        customers.clear();
+    }
+    [cell(&tenant.tenant), text(&tenant.region), text(&tenant.environment), connections, integrations, bound, customers]
+}
+
+/// The state of a tenant, in a few words.
+fn state(tenant: &TenantLine) -> Span {
+    match (&tenant.unreachable, tenant.state, tenant.summary.as_str()) {
+        (Some(why), ..) => Span::new(Tone::Bad, format!("✗ unreachable: {why}")),
+        (None, SyncState::Unknown, "") => plain("· not planned"),
+        (None, SyncState::InSync, "") => Span::new(Tone::Good, "✓ in sync"),
+        (None, _, summary) => Span::new(Tone::Careful, format!("! {summary}")),
     }
 }
 
@@ -143,19 +179,6 @@ fn whether_in_sync(status: &Status, page: &mut Page) {
     }
 }
 
-fn facts(tenant: &TenantLine) -> String {
-    let mut facts: Vec<String> = tenant.region.iter().chain(&tenant.environment).cloned().collect();
-    facts.push(count(tenant.connections, "connection", "connections"));
-    facts.push(count(tenant.integrations, "integration", "integrations"));
-    if tenant.variables > 0 {
-        facts.push(format!("{} of {} bound", thousands(tenant.bound), thousands(tenant.variables)));
-    }
-    if tenant.customers > 0 {
-        facts.push(count(tenant.customers, "customer", "customers"));
-    }
-    facts.join(", ")
-}
-
 fn more(page: &mut Page, all: usize) {
     if let Some(more) = all.checked_sub(MOST).filter(|more| *more > 0) {
         page.line(2, &[faint(format!("… and {} more; --output json lists them all", thousands(more)))]);
@@ -163,20 +186,27 @@ fn more(page: &mut Page, all: usize) {
 }
 
 fn matrix(page: &mut Page, matrix: &Matrix) {
-    if matrix.rows.is_empty() {
+    let keys = matrix.rows.iter().map(|row| Row {
+        name: cell(&row.stable_key),
+        kind: Some(cell(&row.kind())),
+        cells: &row.cells,
+    });
+    let integrations =
+        matrix.integrations.iter().map(|row| Row { name: cell(&row.name), kind: None, cells: &row.cells });
+    let of_keys = Grid::of("stable key", Some("component/type"), &matrix.tenants, keys);
+    let of_integrations = Grid::of("integration", None, &matrix.tenants, integrations);
+    let mut used: BTreeSet<Cell> = BTreeSet::new();
+    for grid in [of_keys, of_integrations] {
+        if !grid.rows.is_empty() {
+            used.extend(grid.rows.iter().flat_map(|row| row.cells));
+            grid.show(page);
+        }
+    }
+    if used.is_empty() {
         return;
     }
-    page.gap();
-    for (position, shape) in shapes(page.columns(), matrix).iter().enumerate() {
-        if position > 0 {
-            page.gap();
-        }
-        table(page, matrix, shape);
-    }
-    more(page, matrix.rows.len());
-    let used = Cell::ALL.iter().filter(|cell| matrix.rows.iter().any(|row| row.cells.contains(cell)));
-    let legend = used.flat_map(|cell| [plain("   "), faint(format!("{} {}", cell.mark(), cell.meaning())).whole()]);
-    page.wrap(2, 2, &legend.skip(1).collect::<Vec<_>>());
+    let meaning = |cell: Cell| [plain("   "), mark(cell), faint(format!(" {}", cell.meaning())).whole()];
+    page.wrap(2, 2, &used.into_iter().flat_map(meaning).skip(1).collect::<Vec<_>>());
     // Two keys that are like each other are said once.
     let mut said: BTreeSet<&str> = BTreeSet::new();
     for row in matrix.rows.iter().filter(|row| !row.near_misses.is_empty()).take(MOST) {
@@ -191,11 +221,15 @@ fn matrix(page: &mut Page, matrix: &Matrix) {
     }
 }
 
-/// Which columns one table of the matrix has.
-struct Shape {
-    /// Whether it says what the connections connect to.
-    kinds: bool,
-    tenants: Range<usize>,
+/// A mark in its colour.
+fn mark(cell: Cell) -> Span {
+    let tone = match cell {
+        Cell::Conflict | Cell::Missing | Cell::Blocked => Tone::Bad,
+        Cell::Differs | Cell::NotReady | Cell::Planned => Tone::Careful,
+        Cell::Present => Tone::Good,
+        Cell::Unknown | Cell::Absent => Tone::Faint,
+    };
+    Span::new(tone, cell.mark()).whole()
 }
 
 /// The longest name that a table shows whole.
@@ -206,54 +240,83 @@ fn cell(text: &str) -> String {
     escape::shorten(&escape::line(text), WIDEST).into_owned()
 }
 
-/// One table where it fits; else without the kinds, which the components above it tell; else the tenants
-/// side by side in as many tables as they need.
-fn shapes(columns: usize, matrix: &Matrix) -> Vec<Shape> {
-    // A cell has a blank on either side.
-    let widest = |texts: &mut dyn Iterator<Item = String>| texts.map(|text| width(&text) + 2).max().unwrap_or(2);
-    let head = |text: &str| std::iter::once(text.to_string());
-    let rows = || matrix.rows.iter().take(MOST);
-    let keys = 1 + widest(&mut head(KEY).chain(rows().map(|row| cell(&row.stable_key))));
-    let kinds = widest(&mut head(KIND).chain(rows().map(|row| cell(&row.kind()))));
-    let tenants: Vec<usize> = matrix.tenants.iter().map(|tenant| width(&cell(tenant)) + 2).collect();
-    let all = keys + tenants.iter().sum::<usize>();
-    if all <= columns {
-        return vec![Shape { kinds: all + kinds <= columns, tenants: 0..tenants.len() }];
-    }
-    let mut shapes: Vec<Shape> = Vec::new();
-    let mut used = columns;
-    for (at, wide) in tenants.iter().enumerate() {
-        match shapes.last_mut().filter(|_| used + wide <= columns) {
-            Some(shape) => shape.tenants.end = at + 1,
-            None => {
-                shapes.push(Shape { kinds: false, tenants: at..at + 1 });
-                used = keys;
-            }
-        }
-        used += wide;
-    }
-    shapes
+/// Something in every tenant.
+struct Row<'m> {
+    name: String,
+    kind: Option<String>,
+    cells: &'m [Cell],
 }
 
-const KEY: &str = "stable key";
-const KIND: &str = "component/type";
+/// A table of marks, with a column for each tenant.
+struct Grid<'m> {
+    name: &'static str,
+    kind: Option<&'static str>,
+    tenants: Vec<String>,
+    /// By name.
+    rows: Vec<Row<'m>>,
+    more: usize,
+}
 
-fn table(page: &mut Page, matrix: &Matrix, shape: &Shape) {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    let of_tenants = |names: &[String]| names.get(shape.tenants.clone()).unwrap_or_default().to_vec();
-    let kind = |text: String| shape.kinds.then_some(text);
-    let head = std::iter::once(KEY.to_string()).chain(kind(KIND.to_string()));
-    table.set_header(head.chain(of_tenants(&matrix.tenants).iter().map(|t| cell(t))));
-    for row in matrix.rows.iter().take(MOST) {
-        let names = std::iter::once(cell(&row.stable_key)).chain(kind(cell(&row.kind())));
-        let marks: Vec<String> = row.cells.iter().map(|c| c.mark().to_string()).collect();
-        table.add_row(names.chain(of_tenants(&marks)));
+impl<'m> Grid<'m> {
+    /// Of rows that come worst first: where they are many, those are shown.
+    fn of(
+        name: &'static str,
+        kind: Option<&'static str>,
+        tenants: &[String],
+        rows: impl ExactSizeIterator<Item = Row<'m>>,
+    ) -> Self {
+        let all = rows.len();
+        let mut rows: Vec<Row<'m>> = rows.take(MOST).collect();
+        rows.sort_by(|a, b| a.name.cmp(&b.name));
+        let tenants = tenants.iter().map(|tenant| cell(tenant)).collect();
+        Grid { name, kind, tenants, more: all, rows }
     }
-    for column in table.column_iter_mut().skip(1 + usize::from(shape.kinds)) {
-        column.set_cell_alignment(CellAlignment::Center);
+
+    fn show(&self, page: &mut Page) {
+        let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
+        let names = widest(&mut self.rows.iter().map(|row| width(&row.name)).chain([width(self.name)]));
+        let kinds = self.rows.iter().filter_map(|row| row.kind.as_deref()).chain(self.kind);
+        let kinds = widest(&mut kinds.map(|kind| width(kind) + 2));
+        for (tenants, has_kinds) in self.tables(page.columns(), 2 + names, kinds) {
+            page.gap();
+            let kind = |text: Option<&str>| {
+                if has_kinds { format!("  {}", pad(text.unwrap_or(""), kinds - 2)) } else { String::new() }
+            };
+            let shown = self.tenants.get(tenants.clone()).unwrap_or_default();
+            let head = shown.iter().map(|tenant| format!("  {tenant}")).collect::<String>();
+            page.line(2, &[faint(format!("{}{}{head}", pad(self.name, names), kind(self.kind)))]);
+            for row in &self.rows {
+                let mut line = vec![plain(format!("{}{}", pad(&row.name, names), kind(row.kind.as_deref())))];
+                for (cell, tenant) in row.cells.get(tenants.clone()).unwrap_or_default().iter().zip(shown) {
+                    let (before, after) = (width(tenant).saturating_sub(1) / 2, width(tenant) / 2);
+                    line.extend([plain(" ".repeat(2 + before)), mark(*cell), plain(" ".repeat(after))]);
+                }
+                page.line(2, &line);
+            }
+        }
+        more(page, self.more);
     }
-    for (position, line) in table.lines().enumerate() {
-        page.line(1, &[if position == 0 { strong(line) } else { plain(line) }]);
+
+    /// The tenants of each table, and whether it shows the kinds: one table where it fits; else without the kinds, which
+    /// the components tell; else the tenants side by side in as many tables as they need.
+    fn tables(&self, columns: usize, names: usize, kinds: usize) -> Vec<(Range<usize>, bool)> {
+        let widths: Vec<usize> = self.tenants.iter().map(|tenant| width(tenant) + 2).collect();
+        let all = names + widths.iter().sum::<usize>();
+        if all <= columns {
+            return vec![(0..widths.len(), kinds > 0 && all + kinds <= columns)];
+        }
+        let mut tables: Vec<(Range<usize>, bool)> = Vec::new();
+        let mut used = columns;
+        for (at, wide) in widths.iter().enumerate() {
+            match tables.last_mut().filter(|_| used + wide <= columns) {
+                Some((tenants, _)) => tenants.end = at + 1,
+                None => {
+                    tables.push((at..at + 1, false));
+                    used = names;
+                }
+            }
+            used += wide;
+        }
+        tables
     }
 }
