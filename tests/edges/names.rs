@@ -292,7 +292,11 @@ fn what_an_override_leaves_alone_is_in_the_plan() {
     root.run(&["status"]).exits(0).says("✓ in sync:");
     let root = root.edit("dev/connections/chat-main.yaml", "title: Chat", "title: Other");
     root.plan().exits(0).says("prod 1 overridden").says("title (Chat; declared: Other)").says("which leaves it alone");
-    root.run(&["status"]).exits(0).says("but for 1 field that is decided otherwise").says("prod 1 1 1/1 ! 1 overridden").does_not_say("✓ in sync:");
+    root.run(&["status"])
+        .exits(0)
+        .says("but for 1 field that is decided otherwise")
+        .says("prod 1 1 1/1 ! 1 overridden")
+        .does_not_say("✓ in sync:");
 }
 
 /// A key of another spelling than the connection's: the typo stands in the source, and is said there.
