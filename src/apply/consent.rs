@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// An approval that was given, and what of it is not carried out yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct KeptApproval {
     /// The digests by which it is given again.
     pub given: BTreeSet<String>,
     /// Whose actions void it where they are new; empty: anybody's.
@@ -29,17 +29,17 @@ pub struct Kept {
 /// Where approvals are kept, by the tenant that they are for.
 pub trait Approvals {
     /// What is kept for a tenant.
-    fn kept(&self, tenant: &str) -> Result<Vec<Kept>, LocationError>;
+    fn kept(&self, tenant: &str) -> Result<Vec<KeptApproval>, LocationError>;
 
     /// Keeps approvals beside those that are kept already; one that is given again replaces the older one.
-    fn keep(&self, tenant: &str, new: &[Kept]) -> Result<(), LocationError>;
+    fn keep(&self, tenant: &str, new: &[KeptApproval]) -> Result<(), LocationError>;
 
     /// Takes away what was carried out. `left` changes what is kept, and says whether it stays.
-    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), LocationError>;
+    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut KeptApproval) -> bool) -> Result<(), LocationError>;
 }
 
 /// Adds approvals to those that are kept.
-fn add(kept: &mut Vec<Kept>, new: &[Kept]) {
+fn add(kept: &mut Vec<KeptApproval>, new: &[KeptApproval]) {
     kept.retain(|there| new.iter().all(|new| new.given.is_disjoint(&there.given)));
     kept.extend(new.iter().cloned());
 }
@@ -69,7 +69,7 @@ struct Kepts {
     schema: String,
     root: String,
     tenant: String,
-    kept: Vec<Kept>,
+    kept: Vec<KeptApproval>,
 }
 
 impl StateFolder {
@@ -132,7 +132,7 @@ impl StateFolder {
         Ok(())
     }
 
-    fn read(&self, tenant: &str) -> io::Result<Vec<Kept>> {
+    fn read(&self, tenant: &str) -> io::Result<Vec<KeptApproval>> {
         let Some(path) = self.file(tenant) else { return Ok(Vec::new()) };
         let Some(bytes) = disk::read(&path, FILE_BYTES)? else { return Ok(Vec::new()) };
         self.is_the_users_own()?;
@@ -148,7 +148,7 @@ impl StateFolder {
         }
     }
 
-    fn change(&self, tenant: &str, change: &mut dyn FnMut(&mut Vec<Kept>)) -> io::Result<()> {
+    fn change(&self, tenant: &str, change: &mut dyn FnMut(&mut Vec<KeptApproval>)) -> io::Result<()> {
         let Some(path) = self.file(tenant) else { return Ok(()) };
         if path.symlink_metadata().is_err() {
             let mut kept = Vec::new();
@@ -191,14 +191,14 @@ impl StateFolder {
 }
 
 impl Approvals for StateFolder {
-    fn kept(&self, tenant: &str) -> Result<Vec<Kept>, LocationError> {
+    fn kept(&self, tenant: &str) -> Result<Vec<KeptApproval>, LocationError> {
         Ok(self.read(tenant).unwrap_or_else(|error| {
             self.trouble(format!("approvals kept in {} are not used: {error}", self.folder.display()));
             Vec::new()
         }))
     }
 
-    fn keep(&self, tenant: &str, new: &[Kept]) -> Result<(), LocationError> {
+    fn keep(&self, tenant: &str, new: &[KeptApproval]) -> Result<(), LocationError> {
         if let Err(error) = self.change(tenant, &mut |kept| add(kept, new)) {
             self.trouble(format!(
                 "the approval is not kept in {}: {error}; if this apply is interrupted, plan again and approve \
@@ -209,7 +209,7 @@ impl Approvals for StateFolder {
         Ok(())
     }
 
-    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), LocationError> {
+    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut KeptApproval) -> bool) -> Result<(), LocationError> {
         if let Err(error) = self.change(tenant, &mut |kept| kept.retain_mut(&mut *left)) {
             let path = self.file(tenant).unwrap_or_else(|| self.folder.clone());
             self.trouble(format!("what was carried out is still approved in {}: {error}; delete it", path.display()));
@@ -234,15 +234,15 @@ fn is_ours(_: u32) -> bool {
 pub struct NotKept;
 
 impl Approvals for NotKept {
-    fn kept(&self, _: &str) -> Result<Vec<Kept>, LocationError> {
+    fn kept(&self, _: &str) -> Result<Vec<KeptApproval>, LocationError> {
         Ok(Vec::new())
     }
 
-    fn keep(&self, _: &str, _: &[Kept]) -> Result<(), LocationError> {
+    fn keep(&self, _: &str, _: &[KeptApproval]) -> Result<(), LocationError> {
         Ok(())
     }
 
-    fn consume(&self, _: &str, _: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), LocationError> {
+    fn consume(&self, _: &str, _: &mut dyn FnMut(&mut KeptApproval) -> bool) -> Result<(), LocationError> {
         Ok(())
     }
 }

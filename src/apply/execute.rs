@@ -1,7 +1,7 @@
 //! Carries out a plan against locations, as far as it was consented to, and proves it done.
 
 use crate::api::Kind;
-use crate::apply::consent::{Approvals, Kept};
+use crate::apply::consent::{Approvals, KeptApproval};
 use crate::engine::model::canonical::{Digest, Digesting};
 use crate::engine::model::inventory::{TenantView, View, World};
 use crate::engine::model::item::{Item, ObjectId};
@@ -244,7 +244,7 @@ struct Consented {
     /// The digests of writers that were approved, by tenant.
     given: BTreeMap<String, BTreeSet<String>>,
     /// Approvals that are kept from now on, by tenant.
-    new: BTreeMap<String, Vec<Kept>>,
+    new: BTreeMap<String, Vec<KeptApproval>>,
 }
 
 impl Consented {
@@ -255,7 +255,7 @@ impl Consented {
         self.actions.extend(covers.iter().cloned());
         let given = BTreeSet::from([digest.to_string()]);
         self.given.entry(target.tenant.clone()).or_default().extend(given.iter().cloned());
-        let kept = Kept { given, of: BTreeSet::from([writer.to_string()]), covers };
+        let kept = KeptApproval { given, of: BTreeSet::from([writer.to_string()]), covers };
         self.new.entry(target.tenant.clone()).or_default().push(kept);
     }
 
@@ -329,7 +329,7 @@ fn consented(plan: &Plan, consent: &Consent, approvals: &dyn Approvals) -> Resul
 
 impl Consented {
     /// Adds what is left of approvals that were given before. What their writers want besides is new.
-    fn resume(&mut self, resumed: Vec<(&Target, Kept)>) -> Result<(), Refusal> {
+    fn resume(&mut self, resumed: Vec<(&Target, KeptApproval)>) -> Result<(), Refusal> {
         for (target, kept) in &resumed {
             self.actions.extend(kept.covers.iter().cloned());
             self.given.entry(target.tenant.clone()).or_default().extend(kept.given.iter().cloned());

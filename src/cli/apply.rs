@@ -7,7 +7,7 @@ use super::plan_file::PlanFile;
 use super::planning::Planned;
 use super::{Failure, plan, planning};
 use crate::apply;
-use crate::apply::consent::Kept;
+use crate::apply::consent::KeptApproval;
 use crate::apply::{Consent, Outcome, Refusal, Report};
 use crate::engine::model::plan::Plan;
 use crate::manifest::kustomization::Changes;
@@ -199,7 +199,7 @@ impl Apply {
         output: &mut Output,
         planned: &Planned,
         kustomizations: &Kustomizations<'_>,
-        approved_before: &[(&str, Vec<Kept>)],
+        approved_before: &[(&str, Vec<KeptApproval>)],
         typed: &Invocation,
     ) -> Result<Option<Consent>, Failure> {
         if !self.approve.is_empty() {
@@ -281,7 +281,7 @@ impl<'p> Kustomizations<'p> {
 }
 
 /// The digests that were given in an apply that was not finished.
-fn given_before(approved: &[(&str, Vec<Kept>)]) -> impl Iterator<Item = String> {
+fn given_before(approved: &[(&str, Vec<KeptApproval>)]) -> impl Iterator<Item = String> {
     approved.iter().flat_map(|(_, kept)| kept).flat_map(|kept| kept.given.iter().cloned())
 }
 

@@ -75,7 +75,7 @@ impl Approve {
             output.note("Aborted. Nothing was approved.");
             return Ok(1);
         }
-        let standing = Standing { hub: &hub, sync: &sync, wanted: &shown };
+        let standing = HubStanding { hub: &hub, sync: &sync, wanted: &shown };
         standing.forget_spent(output)?;
         standing.set(output)?;
         let tenants: Vec<&str> = shown.keys().map(String::as_str).collect();
@@ -189,17 +189,17 @@ fn question(parts: &[HubPart]) -> String {
 }
 
 /// The annotation of a sync, and what is to stand in it.
-struct Standing<'h> {
+struct HubStanding<'h> {
     hub: &'h OpenHub,
     sync: &'h str,
     /// By target.
     wanted: &'h BTreeMap<String, String>,
 }
 
-impl Standing<'_> {
+impl HubStanding<'_> {
     /// The sync as it is now, in which what was shown must still be what waits.
     fn now(&self) -> Result<HubSync, Failure> {
-        let Standing { hub, sync, wanted } = self;
+        let HubStanding { hub, sync, wanted } = self;
         let now = hub.client.sync(sync).map_err(|error| Failure::new(error.to_string(), "run it again"))?;
         let now = now.ok_or_else(|| Failure::new(format!("nothing was approved: {sync} is no more"), "look again"))?;
         let changed = wanted

@@ -92,8 +92,8 @@ impl Explain {
                     output.note(&format!("{} is the name of more: {}", self.name, others.join(", ")));
                 }
                 meant.explained(&world, form).map_err(|error| match error {
-                    Told::Wrong(error) => wrong(error),
-                    Told::Failure(failure) => failure,
+                    Explained::Wrong(error) => wrong(error),
+                    Explained::Failure(failure) => failure,
                 })?
             }
         };
@@ -212,7 +212,7 @@ enum Meant {
 }
 
 /// Why it cannot be said what a name means.
-enum Told {
+enum Explained {
     Wrong(ExplainError),
     Failure(Failure),
 }
@@ -250,23 +250,23 @@ impl Meant {
         }
     }
 
-    fn explained(&self, world: &World, form: Form) -> Result<String, Told> {
+    fn explained(&self, world: &World, form: Form) -> Result<String, Explained> {
         let text = match self {
             Meant::Key(key) => {
-                let explained = explain_key(world, key).map_err(Told::Wrong)?;
+                let explained = explain_key(world, key).map_err(Explained::Wrong)?;
                 form.of(&explained, || explained.text(form.style), || explained.markdown())
             }
             Meant::Integration(name) => {
                 let after = outcome(world, &plan(world, &Scope::default()));
-                let explained = explain_everywhere(world, &after, name).map_err(Told::Wrong)?;
+                let explained = explain_everywhere(world, &after, name).map_err(Explained::Wrong)?;
                 form.of(&explained, || explained.text(form.style), || explained.markdown())
             }
             Meant::Tenant(name) => {
-                let explained = explain_tenant(world, name).map_err(Told::Wrong)?;
+                let explained = explain_tenant(world, name).map_err(Explained::Wrong)?;
                 form.of(&explained, || explained.text(form.style), || explained.markdown())
             }
         };
-        text.map_err(Told::Failure)
+        text.map_err(Explained::Failure)
     }
 }
 

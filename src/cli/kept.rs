@@ -1,7 +1,7 @@
 //! Where a person's approvals are kept: the user's state folder; nowhere in CI.
 
 use super::output::Output;
-use crate::apply::consent::{Approvals, Kept, NotKept, StateFolder};
+use crate::apply::consent::{Approvals, KeptApproval, NotKept, StateFolder};
 use crate::project::Project;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ impl KeptApprovals {
     }
 
     /// What is kept, by tenant.
-    pub fn all<'p>(&self, project: &'p Project) -> Vec<(&'p str, Vec<Kept>)> {
+    pub fn all<'p>(&self, project: &'p Project) -> Vec<(&'p str, Vec<KeptApproval>)> {
         let kept = |tenant: &str| self.as_approvals().kept(tenant).unwrap_or_default();
         project.tenants.keys().map(|tenant| (tenant.as_str(), kept(tenant))).collect()
     }

@@ -5,7 +5,7 @@ use super::kept::KeptApprovals;
 use super::options::{FormatOption, Narrowing, RootArgument};
 use super::output::{Format, Output};
 use super::{Failure, plan_file, planning};
-use crate::apply::consent::Kept;
+use crate::apply::consent::KeptApproval;
 use crate::engine::model::plan::Plan;
 use crate::project::hub::HubAddress;
 use crate::render::hub::HubPlan;
@@ -109,7 +109,7 @@ impl PlanCommand {
 /// The plan in the form that was asked for; as text with what was approved before.
 pub fn show(
     planned: &planning::Planned,
-    kept: &[(&str, Vec<Kept>)],
+    kept: &[(&str, Vec<KeptApproval>)],
     typed: &Invocation,
     format: Format,
     style: Style,
@@ -123,7 +123,7 @@ pub fn show(
 }
 
 /// The plan for a person, with what was approved before.
-pub fn text(planned: &planning::Planned, kept: &[(&str, Vec<Kept>)], typed: &Invocation, style: Style) -> String {
+pub fn text(planned: &planning::Planned, kept: &[(&str, Vec<KeptApproval>)], typed: &Invocation, style: Style) -> String {
     let plan = &planned.plan;
     let mut text = match one_screen(plan) {
         Some((tenant, integration)) => render::bindings_text(&planned.world, plan, tenant, integration, typed, style),

@@ -263,19 +263,19 @@ pub fn known<'a>(what: &str, name: &str, there: impl Iterator<Item = &'a String>
 }
 
 /// A part of a document that is looked for.
-type Wanted<'p> = (&'p Origin, Vec<String>);
+type WantedOrigin<'p> = (&'p Origin, Vec<String>);
 
 /// Writes down where a person would look for what the plan speaks of.
 fn locate(project: &Project, syncs: &[Sync], plan: &mut Plan) {
     let actions = plan.targets.iter().flat_map(|target| target.actions.iter().map(move |action| (target, action)));
-    let of_actions: Vec<Option<Wanted<'_>>> =
+    let of_actions: Vec<Option<WantedOrigin<'_>>> =
         actions.map(|(target, action)| where_declared(project, syncs, &target.tenant, action)).collect();
     let unplaced = |finding: &&Finding| finding.at.is_none();
-    let of_findings: Vec<Option<Wanted<'_>>> =
+    let of_findings: Vec<Option<WantedOrigin<'_>>> =
         plan.findings.iter().filter(unplaced).map(|finding| where_found(project, finding)).collect();
-    let wanted: Vec<Wanted<'_>> = of_actions.iter().chain(&of_findings).flatten().cloned().collect();
+    let wanted: Vec<WantedOrigin<'_>> = of_actions.iter().chain(&of_findings).flatten().cloned().collect();
     let mut found = at(&wanted).into_iter();
-    let mut next = |wanted: &Option<Wanted<'_>>| wanted.as_ref().and_then(|_| found.next());
+    let mut next = |wanted: &Option<WantedOrigin<'_>>| wanted.as_ref().and_then(|_| found.next());
     let actions = plan.targets.iter_mut().flat_map(|target| &mut target.actions);
     actions.zip(&of_actions).for_each(|(action, wanted)| action.at = next(wanted));
     let findings = plan.findings.iter_mut().filter(|finding| finding.at.is_none());
@@ -283,7 +283,7 @@ fn locate(project: &Project, syncs: &[Sync], plan: &mut Plan) {
 }
 
 /// Where it is declared is where it can be changed; a delete is declared nowhere.
-fn where_declared<'p>(project: &'p Project, syncs: &[Sync], tenant: &str, action: &Action) -> Option<Wanted<'p>> {
+fn where_declared<'p>(project: &'p Project, syncs: &[Sync], tenant: &str, action: &Action) -> Option<WantedOrigin<'p>> {
     // Of what is made or goes the whole is meant.
     let is_of_fields = !matches!(action.action, ActionKind::Create | ActionKind::Delete);
     let changed = action.fields.first().filter(|_| is_of_fields);
@@ -303,7 +303,7 @@ fn where_declared<'p>(project: &'p Project, syncs: &[Sync], tenant: &str, action
     Some((declared.or_else(|| project.origin(Some(tenant), id))?, path))
 }
 
-fn where_found<'p>(project: &'p Project, finding: &Finding) -> Option<Wanted<'p>> {
+fn where_found<'p>(project: &'p Project, finding: &Finding) -> Option<WantedOrigin<'p>> {
     // Where a tenant is said to be is where that can be corrected.
     if let (Code::TenantUnreachable, Some(tenant)) = (finding.code, &finding.tenant)
         && let Some(origin) = project.origin(None, &ObjectId::new(Kind::Tenant, tenant))

@@ -2,7 +2,7 @@
 
 use super::election::Leadership;
 use super::events::Events;
-use super::log::Passes;
+use super::log::ReconcileIds;
 use super::metrics::Metrics;
 use super::probes::liveness::Pulses;
 use super::probes::readiness::Readiness;
@@ -39,7 +39,7 @@ pub struct Context {
     /// Where transitions are told.
     pub events: Events,
     /// Ids of passes.
-    pub passes: Arc<Passes>,
+    pub passes: Arc<ReconcileIds>,
     /// Full resync interval.
     pub resync: Duration,
     /// How long a source must have been whole and unchanged before anything is deleted because of it.

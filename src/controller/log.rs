@@ -66,19 +66,19 @@ fn tell_panics() {
 
 /// Gives each pass an id of its own.
 #[derive(Debug)]
-pub struct Passes {
+pub struct ReconcileIds {
     /// So that the passes of two processes are told apart.
     process: u32,
     next: AtomicU64,
 }
 
-impl Default for Passes {
+impl Default for ReconcileIds {
     fn default() -> Self {
-        Passes { process: random() as u32 & 0xffff, next: AtomicU64::new(1) }
+        ReconcileIds { process: random() as u32 & 0xffff, next: AtomicU64::new(1) }
     }
 }
 
-impl Passes {
+impl ReconcileIds {
     /// The span of a pass over `what`: instrument the pass with it, and all of its lines have its id.
     pub fn span(&self, role: super::Role, what: &str) -> Span {
         let pass = format!("{:04x}-{}", self.process, self.next.fetch_add(1, Ordering::Relaxed));
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_lines_of_a_pass_have_one_id() {
-        let passes = Passes::default();
+        let passes = ReconcileIds::default();
         let lines = logged(Format::Json, || {
             passes.span(Role::Binder, "us-prod").in_scope(|| {
                 info!(kind = "Connection", name = "crm", "writes its status");
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn text_is_a_line_without_colours() {
         let lines = logged(Format::Text, || {
-            Passes::default().span(Role::Syncer, "us-to-eu").in_scope(|| info!(tenant = "eu\nprod", "settled"));
+            ReconcileIds::default().span(Role::Syncer, "us-to-eu").in_scope(|| info!(tenant = "eu\nprod", "settled"));
         });
         assert_eq!(lines.len(), 1, "{lines:?}");
         let (_, said) = lines[0].split_once("INFO").unwrap();

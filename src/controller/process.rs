@@ -2,9 +2,9 @@
 
 use super::binder;
 use super::context::Context;
-use super::election::{Election, Standing, Timings};
+use super::election::{Election, LeaderState, Timings};
 use super::events::Events;
-use super::log::{self, Passes, random};
+use super::log::{self, ReconcileIds, random};
 use super::metrics::Metrics;
 use super::options::Options;
 use super::probes::http::Health;
@@ -136,7 +136,7 @@ async fn serve(options: &Options, servers: &Arc<Servers>, server: &Server, metri
             server: server.clone(),
             health: health.clone(),
             stop: stop.clone(),
-            passes: Arc::new(Passes::default()),
+            passes: Arc::new(ReconcileIds::default()),
             turns: turns.clone(),
         };
         roles.spawn(process.lead());
@@ -187,7 +187,7 @@ struct Process {
     server: Server,
     health: Health,
     stop: Stop,
-    passes: Arc<Passes>,
+    passes: Arc<ReconcileIds>,
     turns: Turns,
 }
 
@@ -202,7 +202,7 @@ impl Process {
             timings: Timings::of(self.options.lease_duration),
         };
         let status = RoleStatus::new(self.role, &self.health, &election);
-        let tell = |standing: Standing| status.is(standing);
+        let tell = |standing: LeaderState| status.is(standing);
         let work = |leadership| work(self.context(leadership, &election.identity));
         let ended = election.lead(&self.stop, tell, work).await.unwrap_or(Ok(()));
         ended.map_err(|why| Fault::Role { role: self.role, why })

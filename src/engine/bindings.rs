@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// A variable of an integration and what it means.
 #[derive(Debug)]
-pub struct Row<'a> {
+pub struct BindingOf<'a> {
     /// The integration's name.
     pub integration: &'a str,
     /// The variable.
@@ -23,7 +23,7 @@ pub struct Row<'a> {
 #[derive(Debug)]
 pub struct Bindings<'a> {
     /// By integration and variable, in order.
-    pub rows: Vec<Row<'a>>,
+    pub rows: Vec<BindingOf<'a>>,
     inventory: &'a Inventory,
     /// The address of each connection that is bound, and a position in `rows`; sorted.
     users: Vec<(usize, usize)>,
@@ -38,11 +38,11 @@ impl<'a> Bindings<'a> {
         let rows = parallel::map(inventory.len(), &integrations, |(name, integration)| {
             let row = |variable: &'a Variable| {
                 let resolution = resolve_variable(tenant, name, variable, inventory, replacements);
-                Row { integration: name, variable, resolution }
+                BindingOf { integration: name, variable, resolution }
             };
             integration.spec.connections.iter().map(row).collect::<Vec<_>>()
         });
-        let rows: Vec<Row<'_>> = rows.into_iter().flatten().collect();
+        let rows: Vec<BindingOf<'_>> = rows.into_iter().flatten().collect();
         let bound = rows.iter().enumerate().filter_map(|(at, row)| Some((address(row.resolution.connection()?), at)));
         let mut users: Vec<(usize, usize)> = bound.collect();
         users.sort_unstable();
@@ -56,7 +56,7 @@ impl<'a> Bindings<'a> {
     }
 
     /// The rows that are bound to a connection, by its name.
-    pub fn users(&self, connection: &str) -> impl Iterator<Item = &Row<'a>> {
+    pub fn users(&self, connection: &str) -> impl Iterator<Item = &BindingOf<'a>> {
         let address = self.inventory.connections.get(connection).map(address);
         let from = self.users.partition_point(|(other, _)| Some(*other) < address);
         let of_it = self.users[from..].iter().take_while(move |(other, _)| Some(*other) == address);

@@ -56,7 +56,7 @@ pub enum Extent {
 
 /// Whether a writer that once wrote a field, and does not declare it now, has stopped declaring it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum WriterPresence {
     /// It was read whole and says nothing of it.
     Stopped,
     /// It could not be read, or not all of it, or it is out of scope.
@@ -80,7 +80,7 @@ pub struct Sides<'a> {
     /// What happens to drift.
     pub drift: Drift,
     /// Of writers that do not declare it.
-    pub standing: &'a dyn Fn(&Writer) -> Standing,
+    pub standing: &'a dyn Fn(&Writer) -> WriterPresence,
     /// Who else holds a field, where the location knows.
     pub holder: &'a dyn Fn(&Field<'_>) -> Option<String>,
     /// Of values that many objects share.
@@ -134,7 +134,7 @@ impl Both {
 
 /// A field that is the target's own.
 #[derive(Debug)]
-pub struct Kept {
+pub struct KeptField {
     /// Which one, and its values.
     pub sides: Both,
     /// Who holds it, where the location knows.
@@ -179,7 +179,7 @@ pub struct Fields {
     /// The record as it will be.
     pub record: Arc<Record>,
     /// Fields that are the target's own.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<KeptField>,
     /// Fields that were changed by others, and whether they are left so.
     pub drifted: Vec<Drifted>,
     /// Whether a value changes because it had drifted.
@@ -466,7 +466,7 @@ fn declared_field(
     let as_recorded = wrote.is_some_and(|wrote| now.is_some_and(|now| now.is_recorded_as(wrote.hash)));
     // What its own source declared, and cannot be asked about now, is not a sync's to change.
     let of_source = |wrote: &Wrote| wrote.writers.contains(&Writer::Source);
-    if d.crossing && wrote.is_some_and(of_source) && (sides.standing)(&Writer::Source) == Standing::Unsure {
+    if d.crossing && wrote.is_some_and(of_source) && (sides.standing)(&Writer::Source) == WriterPresence::Unsure {
         return;
     }
     // A secretRef crosses when its input is first written; from then on it is the target's, whatever
@@ -476,7 +476,7 @@ fn declared_field(
     if d.crossing && is_secret_ref(d.value) && is_theirs {
         if now.is_none() {
             // The target's people took it away: it is theirs, and is said.
-            out.kept.push(Kept { sides: Both::of(field, None, d.value), by: (sides.holder)(field) });
+            out.kept.push(KeptField { sides: Both::of(field, None, d.value), by: (sides.holder)(field) });
         }
         return;
     }
@@ -485,7 +485,7 @@ fn declared_field(
         None => {
             let by = (sides.holder)(field);
             let sides = Both::of(field, before, d.value);
-            out.kept.push(Kept { sides, by });
+            out.kept.push(KeptField { sides, by });
         }
         Some(_) if as_recorded => set(out, field, d, before, to_record()),
         // What is gone is made again while it is declared, whatever drift says.
@@ -511,7 +511,7 @@ fn writers_of(sides: &Sides<'_>, field: &Field<'_>, d: &Declared<'_>, wrote: Opt
         return writers;
     }
     let others = wrote.into_iter().flat_map(|w| w.writers.iter()).filter(|w| !d.writers.contains(*w));
-    for unsure in others.filter(|w| standing_on(sides, w, field) == Standing::Unsure) {
+    for unsure in others.filter(|w| standing_on(sides, w, field) == WriterPresence::Unsure) {
         Arc::make_mut(&mut writers).insert(unsure.clone());
     }
     writers
@@ -541,8 +541,8 @@ impl Fields {
 
 fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrote: &Wrote, out: &mut Fields) {
     let standings = wrote.writers.iter().map(|w| (w, standing_on(sides, w, field)));
-    let (stopped, lasting): (Vec<_>, Vec<_>) = standings.partition(|(_, standing)| *standing == Standing::Stopped);
-    out.orphaned.extend(lasting.iter().filter(|(_, s)| *s == Standing::Gone).map(|(w, _)| (*w).clone()));
+    let (stopped, lasting): (Vec<_>, Vec<_>) = standings.partition(|(_, standing)| *standing == WriterPresence::Stopped);
+    out.orphaned.extend(lasting.iter().filter(|(_, s)| *s == WriterPresence::Gone).map(|(w, _)| (*w).clone()));
     if stopped.is_empty() {
         return;
     }
@@ -572,12 +572,12 @@ fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrot
 }
 
 /// How a writer that does not declare a field of an object stands to it.
-fn standing_on(sides: &Sides<'_>, writer: &Writer, field: &Field<'_>) -> Standing {
+fn standing_on(sides: &Sides<'_>, writer: &Writer, field: &Field<'_>) -> WriterPresence {
     let declares =
         |d: &&Declaration| d.writer == *writer && (d.leaves_alone(field) || another_kind(d, sides).is_some());
     match sides.declarations.iter().find(declares) {
         // It has not stopped declaring it.
-        Some(_) => Standing::Unsure,
+        Some(_) => WriterPresence::Unsure,
         None => (sides.standing)(writer),
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// What is told of the objects of one kind.
 #[derive(Debug)]
-pub enum News<T> {
+pub enum Delta<T> {
     /// All that are there: what is not among them is gone.
     All(Vec<T>),
     /// One, as it is now.
@@ -30,13 +30,13 @@ pub enum News<T> {
 
 /// What is told of a namespace.
 #[derive(Debug)]
-pub enum Heard {
+pub enum NamespaceDelta {
     /// Of a kind that lies in tenants.
-    Items(Kind, Box<News<Live<Item>>>),
+    Items(Kind, Box<Delta<Live<Item>>>),
     /// Of its Tenants.
-    Tenants(Box<News<Live<Object<TenantSpec>>>>),
+    Tenants(Box<Delta<Live<Object<TenantSpec>>>>),
     /// Of the ConfigMaps with definitions.
-    Definitions(News<Defined>),
+    Definitions(Delta<Defined>),
 }
 
 /// A ConfigMap with a definition.
@@ -82,7 +82,7 @@ pub enum Due {
 
 /// A namespace, as far as it was told of.
 #[derive(Debug, Default)]
-pub struct Mirror {
+pub struct Cache {
     inventory: Arc<Inventory>,
     versions: Arc<BTreeMap<ObjectId, Version>>,
     tenants: BTreeMap<String, (Object<TenantSpec>, Version)>,
@@ -99,7 +99,7 @@ pub struct Mirror {
 /// What lies in tenants.
 const KINDS: [Kind; 4] = [Kind::Component, Kind::Connection, Kind::CustomerCredentials, Kind::Integration];
 
-impl Mirror {
+impl Cache {
     /// Whether there is more in the namespace than is kept of any: then nothing of it can be relied on, until it is
     /// listed anew.
     pub fn is_over(&self) -> bool {
@@ -108,7 +108,7 @@ impl Mirror {
 
     /// Keeps no more than so many bytes of a namespace.
     pub fn bounded(most_bytes: usize) -> Self {
-        Mirror { most_bytes: Some(most_bytes), ..Mirror::default() }
+        Cache { most_bytes: Some(most_bytes), ..Cache::default() }
     }
 
     /// Keeps no more than a namespace may have.
@@ -120,7 +120,7 @@ impl Mirror {
             || self.definitions.len() > MOST
             || self.tenants.len() > MOST;
         if is_over {
-            *self = Mirror { is_over, most_bytes: self.most_bytes, ..Mirror::default() };
+            *self = Cache { is_over, most_bytes: self.most_bytes, ..Cache::default() };
         }
     }
 
@@ -155,7 +155,7 @@ impl Mirror {
     }
 
     /// Takes in what is told, and says what has to be looked at because of it.
-    pub fn hear(&mut self, heard: Heard) -> Due {
+    pub fn hear(&mut self, heard: NamespaceDelta) -> Due {
         if self.is_over {
             return Due::Objects(BTreeSet::new());
         }
@@ -170,23 +170,23 @@ impl Mirror {
         if self.is_over || turned { Due::Everything } else { due }
     }
 
-    fn take_in(&mut self, heard: Heard) -> Due {
+    fn take_in(&mut self, heard: NamespaceDelta) -> Due {
         match heard {
-            Heard::Items(kind, news) => Due::Objects(self.hear_of_items(kind, *news)),
-            Heard::Tenants(news) => self.hear_of_tenants(*news),
-            Heard::Definitions(news) => Due::Objects(self.hear_of_definitions(news)),
+            NamespaceDelta::Items(kind, news) => Due::Objects(self.hear_of_items(kind, *news)),
+            NamespaceDelta::Tenants(news) => self.hear_of_tenants(*news),
+            NamespaceDelta::Definitions(news) => Due::Objects(self.hear_of_definitions(news)),
         }
     }
 
-    fn hear_of_items(&mut self, kind: Kind, news: News<Live<Item>>) -> BTreeSet<ObjectId> {
+    fn hear_of_items(&mut self, kind: Kind, news: Delta<Live<Item>>) -> BTreeSet<ObjectId> {
         match news {
-            News::All(all) => {
+            Delta::All(all) => {
                 let gone = self.absent(kind, &all);
                 let due = all.into_iter().filter_map(|live| self.set(kind, live)).collect::<Vec<_>>();
                 due.into_iter().chain(gone.into_iter().filter_map(|id| self.drop(id))).collect()
             }
-            News::Set(live) => self.set(kind, live).into_iter().collect(),
-            News::Gone { name, revision } => {
+            Delta::Set(live) => self.set(kind, live).into_iter().collect(),
+            Delta::Gone { name, revision } => {
                 let id = ObjectId::new(kind, name);
                 let late = self.versions.get(&id).is_some_and(|known| is_after(&known.resource_version, &revision));
                 if late { BTreeSet::new() } else { self.drop(id).into_iter().collect() }
@@ -288,15 +288,15 @@ impl Mirror {
         }
     }
 
-    fn hear_of_tenants(&mut self, news: News<Live<Object<TenantSpec>>>) -> Due {
+    fn hear_of_tenants(&mut self, news: Delta<Live<Object<TenantSpec>>>) -> Due {
         let before = self.own();
         match news {
-            News::All(all) => {
+            Delta::All(all) => {
                 self.tenants.clear();
                 all.into_iter().for_each(|live| self.set_tenant(live));
             }
-            News::Set(live) => self.set_tenant(live),
-            News::Gone { name, revision } => {
+            Delta::Set(live) => self.set_tenant(live),
+            Delta::Gone { name, revision } => {
                 let known = self.tenants.get(&name);
                 if !known.is_some_and(|(_, known)| is_after(&known.resource_version, &revision)) {
                     self.tenants.remove(&name);
@@ -317,10 +317,10 @@ impl Mirror {
         }
     }
 
-    fn hear_of_definitions(&mut self, news: News<Defined>) -> BTreeSet<ObjectId> {
+    fn hear_of_definitions(&mut self, news: Delta<Defined>) -> BTreeSet<ObjectId> {
         let mut changed = BTreeSet::new();
         match news {
-            News::All(all) => {
+            Delta::All(all) => {
                 let there: BTreeSet<&str> = all.iter().map(|defined| defined.name.as_str()).collect();
                 let known = self.definitions.keys().filter(|name| !there.contains(name.as_str()));
                 let gone: Vec<String> = known.cloned().collect();
@@ -328,10 +328,10 @@ impl Mirror {
                 changed.extend(gone);
                 changed.extend(all.into_iter().filter_map(|d| self.define(&d.name, d.uses).then_some(d.name)));
             }
-            News::Set(defined) => {
+            Delta::Set(defined) => {
                 changed.extend(self.define(&defined.name, defined.uses).then_some(defined.name));
             }
-            News::Gone { name, .. } => changed.extend(self.undefine(&name).then_some(name)),
+            Delta::Gone { name, .. } => changed.extend(self.undefine(&name).then_some(name)),
         }
         if changed.is_empty() {
             return BTreeSet::new();
@@ -425,21 +425,21 @@ mod tests {
         live(name, "5", Ok(Item::Integration(Arc::new(object), None)))
     }
 
-    fn set(live: Live<Item>) -> Heard {
-        Heard::Items(Kind::Connection, Box::new(News::Set(live)))
+    fn set(live: Live<Item>) -> NamespaceDelta {
+        NamespaceDelta::Items(Kind::Connection, Box::new(Delta::Set(live)))
     }
 
     fn objects(ids: &[(Kind, &str)]) -> Due {
         Due::Objects(ids.iter().map(|(kind, name)| ObjectId::new(*kind, *name)).collect())
     }
 
-    fn title(mirror: &Mirror, name: &str) -> Option<String> {
+    fn title(mirror: &Cache, name: &str) -> Option<String> {
         mirror.inventory().connections.get(name)?.spec.title.clone()
     }
 
     #[test]
     fn a_change_is_due_and_a_new_revision_alone_is_not() {
-        let mut mirror = Mirror::default();
+        let mut mirror = Cache::default();
         assert_eq!(mirror.hear(set(connection("a", "A", "10"))), objects(&[(Kind::Connection, "a")]));
         assert_eq!(mirror.hear(set(connection("a", "A", "11"))), objects(&[]));
         let id = ObjectId::new(Kind::Connection, "a");
@@ -449,15 +449,15 @@ mod tests {
 
     #[test]
     fn what_comes_late_is_passed_over() {
-        let mut mirror = Mirror::default();
+        let mut mirror = Cache::default();
         mirror.hear(set(connection("a", "new", "100")));
         // 99 is before 100 as a number, and after it as a text.
         assert_eq!(mirror.hear(set(connection("a", "old", "99"))), objects(&[]));
-        let gone = |revision: &str| News::Gone { name: "a".into(), revision: revision.into() };
-        assert_eq!(mirror.hear(Heard::Items(Kind::Connection, Box::new(gone("99")))), objects(&[]));
+        let gone = |revision: &str| Delta::Gone { name: "a".into(), revision: revision.into() };
+        assert_eq!(mirror.hear(NamespaceDelta::Items(Kind::Connection, Box::new(gone("99")))), objects(&[]));
         assert_eq!(title(&mirror, "a").as_deref(), Some("new"));
         assert_eq!(
-            mirror.hear(Heard::Items(Kind::Connection, Box::new(gone("101")))),
+            mirror.hear(NamespaceDelta::Items(Kind::Connection, Box::new(gone("101")))),
             objects(&[(Kind::Connection, "a")])
         );
         assert_eq!(title(&mirror, "a"), None);
@@ -465,8 +465,8 @@ mod tests {
 
     #[test]
     fn a_list_makes_due_what_differs_and_what_is_gone_from_it() {
-        let mut mirror = Mirror::default();
-        let all = |all| Heard::Items(Kind::Connection, Box::new(News::All(all)));
+        let mut mirror = Cache::default();
+        let all = |all| NamespaceDelta::Items(Kind::Connection, Box::new(Delta::All(all)));
         mirror.hear(all(vec![connection("a", "A", "1"), connection("b", "B", "2"), connection("c", "C", "3")]));
         let due = mirror.hear(all(vec![connection("a", "A", "1"), connection("b", "other", "9")]));
         assert_eq!(due, objects(&[(Kind::Connection, "b"), (Kind::Connection, "c")]));
@@ -475,7 +475,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_invalid_until_it_can() {
-        let mut mirror = Mirror::default();
+        let mut mirror = Cache::default();
         mirror.hear(set(connection("a", "A", "1")));
         let broken = live("a", "2", Err("it cannot be read".into()));
         assert_eq!(mirror.hear(set(broken)), objects(&[(Kind::Connection, "a")]));
@@ -487,29 +487,29 @@ mod tests {
     #[test]
     fn an_integration_says_what_its_definition_says_whichever_comes_first() {
         let uses = |digest: &str| Some(Arc::new(Uses { digest: digest.into(), ..Uses::default() }));
-        let defined = |name: &str, digest| News::Set(Defined { name: name.into(), uses: uses(digest) });
-        let mut mirror = Mirror::default();
-        mirror.hear(Heard::Definitions(defined("one", "1")));
-        mirror.hear(Heard::Items(Kind::Integration, Box::new(News::Set(integration("first", "one")))));
-        mirror.hear(Heard::Items(Kind::Integration, Box::new(News::Set(integration("second", "two")))));
-        let digest = |mirror: &Mirror, name: &str| mirror.inventory().uses.get(name).map(|uses| uses.digest.clone());
+        let defined = |name: &str, digest| Delta::Set(Defined { name: name.into(), uses: uses(digest) });
+        let mut mirror = Cache::default();
+        mirror.hear(NamespaceDelta::Definitions(defined("one", "1")));
+        mirror.hear(NamespaceDelta::Items(Kind::Integration, Box::new(Delta::Set(integration("first", "one")))));
+        mirror.hear(NamespaceDelta::Items(Kind::Integration, Box::new(Delta::Set(integration("second", "two")))));
+        let digest = |mirror: &Cache, name: &str| mirror.inventory().uses.get(name).map(|uses| uses.digest.clone());
         assert_eq!(digest(&mirror, "first").as_deref(), Some("1"));
         assert_eq!(digest(&mirror, "second"), None);
-        let due = mirror.hear(Heard::Definitions(defined("two", "2")));
+        let due = mirror.hear(NamespaceDelta::Definitions(defined("two", "2")));
         assert_eq!(due, objects(&[(Kind::Integration, "second")]));
         assert_eq!(digest(&mirror, "second").as_deref(), Some("2"));
-        let gone = News::Gone { name: "one".into(), revision: "9".into() };
-        assert_eq!(mirror.hear(Heard::Definitions(gone)), objects(&[(Kind::Integration, "first")]));
+        let gone = Delta::Gone { name: "one".into(), revision: "9".into() };
+        assert_eq!(mirror.hear(NamespaceDelta::Definitions(gone)), objects(&[(Kind::Integration, "first")]));
         assert_eq!(digest(&mirror, "first"), None);
     }
 
     #[test]
     fn the_own_tenant_decides_over_everything() {
-        let mut mirror = Mirror::default();
+        let mut mirror = Cache::default();
         let tenant = |accept: &[&str], revision: &str| {
             let spec: TenantSpec = serde_json::from_value(json!({"acceptFrom": accept})).unwrap();
             let version = Version { uid: "u".into(), resource_version: revision.into(), held: Arc::default() };
-            Heard::Tenants(Box::new(News::Set(Live {
+            NamespaceDelta::Tenants(Box::new(Delta::Set(Live {
                 read: Ok(Object::new("eu", spec)),
                 name: "eu".into(),
                 version,

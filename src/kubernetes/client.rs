@@ -40,7 +40,7 @@ pub const IN_FLIGHT: usize = 64;
 pub type Observer = Arc<dyn Fn(&Ask, Option<StatusCode>, Duration) + Send + Sync>;
 
 /// Whether something may still be written: asked before each request that does.
-pub type Guard = Arc<dyn Fn() -> bool + Send + Sync>;
+pub type WriteFence = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// Whose credentials a server is asked with: who is to do something where they are not accepted.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ pub struct Server {
     /// What one request may take.
     patience: Duration,
     observer: Option<Observer>,
-    guard: Option<Guard>,
+    guard: Option<WriteFence>,
     /// Where it is asked for as long as it is there, whether it has just come back.
     settling: Option<Settling>,
     /// What is begun at once of many writes.
@@ -164,7 +164,7 @@ impl Ask {
 
 /// Why there is no answer, or none that helps.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Trouble {
+pub enum RequestFailure {
     /// It could not be asked: nothing was done.
     #[error("{0}")]
     NotAsked(String),
@@ -196,12 +196,12 @@ fn said(refused: &Refused) -> String {
     if refused.message.is_empty() { format!("HTTP {}", refused.code) } else { refused.message.clone() }
 }
 
-impl Trouble {
+impl RequestFailure {
     /// The status of a no.
     pub fn code(&self) -> Option<StatusCode> {
         match self {
-            Trouble::Refused(refused) => Some(refused.code),
-            Trouble::NotAsked(_) | Trouble::NoAnswer(_) | Trouble::TooLarge => None,
+            RequestFailure::Refused(refused) => Some(refused.code),
+            RequestFailure::NotAsked(_) | RequestFailure::NoAnswer(_) | RequestFailure::TooLarge => None,
         }
     }
 }
@@ -246,7 +246,7 @@ impl Server {
 
     /// The same, to which nothing is written that `guard` does not let pass: a request that is sent again
     /// is asked for again.
-    pub fn guarded(&self, guard: Guard) -> Self {
+    pub fn guarded(&self, guard: WriteFence) -> Self {
         Server { guard: Some(guard), ..self.clone() }
     }
 
@@ -279,8 +279,8 @@ impl Server {
     }
 
     /// Whether it says no for want of rights, and has only just come back: it may not have read its Roles yet.
-    pub fn refuses_too_early(&self, trouble: &Trouble) -> bool {
-        let Trouble::Refused(refused) = trouble else { return false };
+    pub fn refuses_too_early(&self, trouble: &RequestFailure) -> bool {
+        let RequestFailure::Refused(refused) = trouble else { return false };
         refused.is_of_rights() && self.settling.as_ref().is_some_and(|settling| settling.is_settling(Instant::now()))
     }
 
@@ -297,13 +297,13 @@ impl Server {
 
     /// Sends a request, again where the server is busy, or where its answer was lost and it was only
     /// read. What it says is the body of a success.
-    pub async fn ask(&self, ask: &Ask) -> Result<Vec<u8>, Trouble> {
+    pub async fn ask(&self, ask: &Ask) -> Result<Vec<u8>, RequestFailure> {
         let deadline = Instant::now() + self.patience;
         let mut pause = PAUSE;
         let mut tries = 1;
         loop {
             if ask.method != Method::GET && self.guard.as_ref().is_some_and(|may_write| !may_write()) {
-                return Err(Trouble::NotAsked("this process leads no more".to_string()));
+                return Err(RequestFailure::NotAsked("this process leads no more".to_string()));
             }
             let sent = Instant::now();
             let answer = timeout_at(deadline, self.once(ask)).await;
@@ -321,9 +321,9 @@ impl Server {
                 Err(_) => return Err(self.no_answer_in_time()),
             };
             let again = match &trouble {
-                Trouble::NotAsked(_) | Trouble::TooLarge => false,
-                Trouble::NoAnswer(_) => ask.method == Method::GET,
-                Trouble::Refused(refused) => is_passing(refused) || self.refuses_too_early(&trouble),
+                RequestFailure::NotAsked(_) | RequestFailure::TooLarge => false,
+                RequestFailure::NoAnswer(_) => ask.method == Method::GET,
+                RequestFailure::Refused(refused) => is_passing(refused) || self.refuses_too_early(&trouble),
             };
             let rest = after.unwrap_or(pause).min(LONGEST_PAUSE);
             if !again || tries == TRIES || Instant::now() + rest >= deadline {
@@ -336,7 +336,7 @@ impl Server {
     }
 
     /// Opens an answer that goes on: line by line, as they come.
-    pub async fn open(&self, path: &str) -> Result<Lines, Trouble> {
+    pub async fn open(&self, path: &str) -> Result<Lines, RequestFailure> {
         match timeout(self.patience, self.send(&Ask::get(path))).await {
             Ok(Ok(body)) => Ok(Lines { body, text: Vec::new(), searched: 0 }),
             Ok(Err((trouble, _))) => Err(trouble),
@@ -344,9 +344,9 @@ impl Server {
         }
     }
 
-    fn no_answer_in_time(&self) -> Trouble {
+    fn no_answer_in_time(&self) -> RequestFailure {
         self.was_silent();
-        Trouble::NoAnswer(format!("no answer within {} s", self.patience.as_secs_f32()))
+        RequestFailure::NoAnswer(format!("no answer within {} s", self.patience.as_secs_f32()))
     }
 
     /// Where what is asynchronous runs.
@@ -359,29 +359,29 @@ impl Server {
         self.patience
     }
 
-    async fn once(&self, ask: &Ask) -> Result<Vec<u8>, (Trouble, Option<Duration>)> {
+    async fn once(&self, ask: &Ask) -> Result<Vec<u8>, (RequestFailure, Option<Duration>)> {
         let body = self.send(ask).await?;
         whole(body, LARGEST).await.map_err(|broken| match broken {
-            Broken::TooLarge if ask.method == Method::GET => (Trouble::TooLarge, None),
-            Broken::TooLarge => (Trouble::NoAnswer(Trouble::TooLarge.to_string()), None),
+            Broken::TooLarge if ask.method == Method::GET => (RequestFailure::TooLarge, None),
+            Broken::TooLarge => (RequestFailure::NoAnswer(RequestFailure::TooLarge.to_string()), None),
             Broken::Cut(error) => (self.cut(&error), None),
         })
     }
 
-    fn cut(&self, error: &kube::Error) -> Trouble {
+    fn cut(&self, error: &kube::Error) -> RequestFailure {
         self.was_silent();
-        Trouble::NoAnswer(words(&chain(error)))
+        RequestFailure::NoAnswer(words(&chain(error)))
     }
 
     /// Sends a request once; of a no as much is read as is told.
-    async fn send(&self, ask: &Ask) -> Result<Body, (Trouble, Option<Duration>)> {
+    async fn send(&self, ask: &Ask) -> Result<Body, (RequestFailure, Option<Duration>)> {
         let request = Request::builder()
             .method(ask.method.clone())
             .uri(&ask.path)
             .header(header::ACCEPT, "application/json")
             .header(header::CONTENT_TYPE, ask.content)
             .body(Body::from(ask.body.clone()));
-        let request = request.map_err(|error| (Trouble::NotAsked(error.to_string()), None))?;
+        let request = request.map_err(|error| (RequestFailure::NotAsked(error.to_string()), None))?;
         let answer = self.client.send(request).await.map_err(|error| {
             self.was_silent();
             (no_answer(&error), None)
@@ -401,7 +401,7 @@ impl Server {
             Err(Broken::TooLarge) => Vec::new(),
             Err(Broken::Cut(error)) => return Err((self.cut(&error), None)),
         };
-        Err((Trouble::Refused(Box::new(refused(status, &body))), after.map(Duration::from_secs)))
+        Err((RequestFailure::Refused(Box::new(refused(status, &body))), after.map(Duration::from_secs)))
     }
 }
 
@@ -420,7 +420,7 @@ impl Lines {
     }
 
     /// The next line; `None` where the answer has ended. Nothing is lost when it is not waited for to its end.
-    pub async fn next(&mut self) -> Option<Result<Vec<u8>, Trouble>> {
+    pub async fn next(&mut self) -> Option<Result<Vec<u8>, RequestFailure>> {
         loop {
             if let Some(end) = self.text.iter().skip(self.searched).position(|byte| *byte == b'\n') {
                 let rest = self.text.split_off(self.searched + end + 1);
@@ -430,7 +430,7 @@ impl Lines {
             self.searched = self.text.len();
             if self.searched > LARGEST_LINE {
                 self.text = Vec::new();
-                return Some(Err(Trouble::TooLarge));
+                return Some(Err(RequestFailure::TooLarge));
             }
             match self.body.frame().await? {
                 Ok(frame) => {
@@ -511,7 +511,7 @@ fn refused(code: StatusCode, body: &[u8]) -> Refused {
     }
 }
 
-fn no_answer(error: &kube::Error) -> Trouble {
+fn no_answer(error: &kube::Error) -> RequestFailure {
     let why = chain(error);
     let why = words(&why_not_accepted(&why).unwrap_or(why));
     // Nothing was sent where no connection was made, or no credentials could be had.
@@ -520,7 +520,7 @@ fn no_answer(error: &kube::Error) -> Trouble {
         || ["tcp connect error", "client error (Connect)", "dns error", "certificate"]
             .iter()
             .any(|words| in_full.contains(words));
-    if not_sent { Trouble::NotAsked(why) } else { Trouble::NoAnswer(why) }
+    if not_sent { RequestFailure::NotAsked(why) } else { RequestFailure::NoAnswer(why) }
 }
 
 /// An error with those that caused it, without what only names a layer, and nothing twice.

@@ -2,7 +2,7 @@
 
 use super::role::role;
 use crate::engine::model::item::ObjectId;
-use crate::kubernetes::client::{Refused, Server, Trouble};
+use crate::kubernetes::client::{Refused, Server, RequestFailure};
 use crate::kubernetes::paths::Paths;
 use http::StatusCode;
 
@@ -64,19 +64,19 @@ pub enum RequestError {
 }
 
 /// A request's trouble in words.
-pub fn explained(trouble: Trouble, server: &Server, paths: &Paths, doing: &Doing<'_>) -> RequestError {
+pub fn explained(trouble: RequestFailure, server: &Server, paths: &Paths, doing: &Doing<'_>) -> RequestError {
     let what = format!("{} of {}", paths.namespace(), server.name());
     let failed = |why: String| RequestError::Failed { what: what.clone(), why };
     let refused = match trouble {
-        Trouble::NotAsked(why) => return failed(format!("cannot be reached: {why}")),
-        Trouble::TooLarge => return failed(format!("{}: nothing of it is used", Trouble::TooLarge)),
-        Trouble::NoAnswer(why) => {
+        RequestFailure::NotAsked(why) => return failed(format!("cannot be reached: {why}")),
+        RequestFailure::TooLarge => return failed(format!("{}: nothing of it is used", RequestFailure::TooLarge)),
+        RequestFailure::NoAnswer(why) => {
             return match doing.object.filter(|_| doing.verb != "get") {
                 Some(object) => RequestError::Unsure { object: object.clone(), why },
                 None => failed(format!("cannot be reached: {why}")),
             };
         }
-        Trouble::Refused(refused) => refused,
+        RequestFailure::Refused(refused) => refused,
     };
     let no_such_kind = refused.code == StatusCode::NOT_FOUND && !refused.is_status;
     match (refused.code, doing.object) {

@@ -1,7 +1,7 @@
 //! A list by pages that are all of one moment.
 
 use super::budget::{Budget, Taken, Weighs};
-use super::client::{Ask, Server, Trouble};
+use super::client::{Ask, Server, RequestFailure};
 use super::error::{Doing, RequestError, explained};
 use super::paths::Paths;
 use http::StatusCode;
@@ -175,7 +175,7 @@ impl<'l, T: Weighs + Send + 'static> Pages<'l, T> {
                     }
                 }
                 // Large objects: fewer at a time. What was read goes on where it was.
-                Err(Trouble::TooLarge) if self.size > 1 => self.size = (self.size / 8).max(1),
+                Err(RequestFailure::TooLarge) if self.size > 1 => self.size = (self.size / 8).max(1),
                 Err(trouble) if trouble.code() == Some(StatusCode::GONE) && self.beginnings < BEGINNINGS => {
                     self.beginnings += 1;
                     self.objects = 0;
@@ -212,7 +212,7 @@ impl<'l, T: Weighs + Send + 'static> Pages<'l, T> {
         let resource = self.listing.resource;
         let doing = Doing { verb: "list", resource, object: None };
         let why = format!("{resource} are more than {what}: nothing of it is used");
-        explained(Trouble::NotAsked(why), self.server, self.paths, &doing)
+        explained(RequestFailure::NotAsked(why), self.server, self.paths, &doing)
     }
 }
 

@@ -2,8 +2,8 @@
 //! listens. What is cut is taken up where it was; what the server forgot is listed anew.
 
 use super::budget::{Budget, Named, Taken};
-use super::cache::{Heard, News};
-use super::client::{Ask, Server, Trouble};
+use super::cache::{NamespaceDelta, Delta};
+use super::client::{Ask, Server, RequestFailure};
 use super::error::{Doing, RequestError, explained};
 use super::kinds;
 use super::list::{Listing, Next, Pages};
@@ -33,7 +33,7 @@ const PULSE: Duration = Duration::from_secs(10);
 
 /// What is told of something that is followed.
 #[derive(Debug)]
-pub enum Told<H> {
+pub enum WatchEvent<H> {
     /// What there is, or what changed. It takes room until it is dropped.
     Heard(H, Room),
     /// This resource cannot be followed for now: what was told of it may be old.
@@ -65,7 +65,7 @@ const IN_A_ROW: usize = 64;
 pub const SERVER: &str = "server";
 
 /// To whom it is told.
-pub type Tell<H> = Arc<dyn Fn(Told<H>) + Send + Sync>;
+pub type Tell<H> = Arc<dyn Fn(WatchEvent<H>) + Send + Sync>;
 
 /// What of a tenant's namespace is followed, but for what customers gave.
 pub const FOLLOWED: [&str; 5] = ["tenants", "components", "connections", "integrations", "configmaps"];
@@ -74,21 +74,21 @@ pub const CUSTOMERS: &str = "customercredentials";
 
 /// Follows a tenant's namespace: our kinds but for what customers gave, and the definitions. No more of it is kept at
 /// once than the budget has room for.
-pub fn namespace(server: &Server, paths: &Paths, budget: Budget, tell: Tell<Heard>) -> Follower<Heard> {
+pub fn namespace(server: &Server, paths: &Paths, budget: Budget, tell: Tell<NamespaceDelta>) -> Follower<NamespaceDelta> {
     let of = Reading::Spec;
     let mut follower = Follower { budget, ..Follower::new(server, paths, tell) };
-    follower.follow(kinds::objects::<TenantSpec>(paths, Kind::Tenant, of), |news| Heard::Tenants(Box::new(news)));
+    follower.follow(kinds::objects::<TenantSpec>(paths, Kind::Tenant, of), |news| NamespaceDelta::Tenants(Box::new(news)));
     for kind in [Kind::Component, Kind::Connection, Kind::Integration] {
-        follower.follow(kinds::items(paths, kind, of), move |news| Heard::Items(kind, Box::new(news)));
+        follower.follow(kinds::items(paths, kind, of), move |news| NamespaceDelta::Items(kind, Box::new(news)));
     }
-    follower.follow(kinds::definitions(paths), Heard::Definitions);
+    follower.follow(kinds::definitions(paths), NamespaceDelta::Definitions);
     follower
 }
 
 /// Follows what customers gave in a tenant's namespace too.
-pub fn customers(follower: &mut Follower<Heard>) {
+pub fn customers(follower: &mut Follower<NamespaceDelta>) {
     let kind = Kind::CustomerCredentials;
-    follower.follow(kinds::items(&follower.paths, kind, Reading::Spec), move |news| Heard::Items(kind, Box::new(news)));
+    follower.follow(kinds::items(&follower.paths, kind, Reading::Spec), move |news| NamespaceDelta::Items(kind, Box::new(news)));
 }
 
 /// Something that is followed, until this is dropped.
@@ -127,7 +127,7 @@ impl<H: 'static> Follower<H> {
     pub fn follow<T: Named + Send + 'static>(
         &mut self,
         listing: Listing<T>,
-        hear: impl Fn(News<T>) -> H + Send + Sync + 'static,
+        hear: impl Fn(Delta<T>) -> H + Send + Sync + 'static,
     ) {
         let one = Follow {
             server: self.server.clone(),
@@ -159,19 +159,19 @@ async fn pulse<H>(server: Server, paths: Paths, tell: Tell<H>, reopen: watch::Se
         let trouble = match server.ask(&Ask::get("/readyz")).await {
             Ok(_) => None,
             // What it says no to does not matter, but for who we are.
-            Err(Trouble::Refused(refused)) if refused.code != StatusCode::UNAUTHORIZED => None,
+            Err(RequestFailure::Refused(refused)) if refused.code != StatusCode::UNAUTHORIZED => None,
             Err(trouble) => Some(trouble),
         };
         match trouble {
             Some(trouble) => {
                 lost = true;
                 let doing = Doing { verb: "get", resource: SERVER, object: None };
-                tell(Told::Lost(SERVER, explained(trouble, &server, &paths, &doing)));
+                tell(WatchEvent::Lost(SERVER, explained(trouble, &server, &paths, &doing)));
             }
             None if lost => {
                 lost = false;
                 reopen.send_replace(());
-                tell(Told::Followed(SERVER));
+                tell(WatchEvent::Followed(SERVER));
             }
             None => {}
         }
@@ -201,7 +201,7 @@ enum Ended {
     /// The server no longer knows what was before.
     Forgotten,
     /// It was not even begun.
-    Failed(Trouble),
+    Failed(RequestFailure),
 }
 
 #[derive(Deserialize)]
@@ -230,7 +230,7 @@ struct EventMeta {
     resource_version: String,
 }
 
-impl<T: Named + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, H, F> {
+impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T, H, F> {
     async fn run(mut self) {
         let resource = self.listing.resource;
         let mut pause = PAUSE;
@@ -242,7 +242,7 @@ impl<T: Named + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, 
             match self.list(is_known, turn).await {
                 Ok(revision) => {
                     is_known = true;
-                    (self.tell)(Told::Followed(resource));
+                    (self.tell)(WatchEvent::Followed(resource));
                     let since = Instant::now();
                     self.watch(revision).await;
                     match since.elapsed() > MOMENT {
@@ -255,7 +255,7 @@ impl<T: Named + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, 
                     }
                 }
                 Err(error) => {
-                    (self.tell)(Told::Lost(resource, error));
+                    (self.tell)(WatchEvent::Lost(resource, error));
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -280,7 +280,7 @@ impl<T: Named + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, 
                         taken = taken.and(room);
                     } else {
                         for object in page {
-                            self.told(News::Set(object), Taken::default()).await;
+                            self.told(Delta::Set(object), Taken::default()).await;
                         }
                     }
                 }
@@ -295,24 +295,24 @@ impl<T: Named + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, 
         let revision = pages.revision;
         let now = revision.parse().unwrap_or(self.latest);
         if now < self.latest {
-            (self.tell)(Told::Rewound(self.listing.resource));
+            (self.tell)(WatchEvent::Rewound(self.listing.resource));
         }
         self.latest = now;
         if is_whole {
-            self.told(News::All(all), taken.and(turn.unwrap_or_default())).await;
+            self.told(Delta::All(all), taken.and(turn.unwrap_or_default())).await;
         } else {
             let gone: Vec<String> = self.names.difference(&names).cloned().collect();
             for name in gone {
-                self.told(News::Gone { name, revision: revision.clone() }, Taken::default()).await;
+                self.told(Delta::Gone { name, revision: revision.clone() }, Taken::default()).await;
             }
         }
         self.names = names;
         Ok(revision)
     }
 
-    async fn told(&self, news: News<T>, taken: Taken) {
+    async fn told(&self, news: Delta<T>, taken: Taken) {
         let room = Room { _taken: taken.and(self.room.clone().acquire_owned().await.ok().into()) };
-        (self.tell)(Told::Heard((self.hear)(news), room));
+        (self.tell)(WatchEvent::Heard((self.hear)(news), room));
     }
 
     /// Watches from a revision on, until the server has forgotten what was before.
@@ -330,14 +330,14 @@ impl<T: Named + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, 
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 Ended::Failed(trouble) => {
-                    let passes = !matches!(trouble, Trouble::TooLarge)
+                    let passes = !matches!(trouble, RequestFailure::TooLarge)
                         && trouble.code().is_none_or(|code| code.is_server_error() || code.as_u16() == 429)
                         || self.server.refuses_too_early(&trouble);
                     // A server that is started anew is gone for a moment: nobody needs to hear of it.
                     if !passes || pause > MOMENT {
                         lost = true;
                         let doing = Doing { verb: "watch", resource, object: None };
-                        (self.tell)(Told::Lost(resource, explained(trouble, &self.server, &self.paths, &doing)));
+                        (self.tell)(WatchEvent::Lost(resource, explained(trouble, &self.server, &self.paths, &doing)));
                     }
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -360,7 +360,7 @@ impl<T: Named + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, 
             Err(trouble) => return Ended::Failed(trouble),
         };
         if std::mem::take(lost) {
-            (self.tell)(Told::Followed(resource));
+            (self.tell)(WatchEvent::Followed(resource));
         }
         let since = Instant::now();
         // The server ends it before: one that goes on for longer is a connection that nobody is at.
@@ -375,7 +375,7 @@ impl<T: Named + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, 
                 line = lines.next() => line,
                 _ = self.reopen.changed() => return Ended::Over(true),
                 () = &mut dead => return Ended::Over(true),
-                () = sleep(late) => return Ended::Failed(Trouble::NoAnswer("a line that does not end".to_string())),
+                () = sleep(late) => return Ended::Failed(RequestFailure::NoAnswer("a line that does not end".to_string())),
             };
             let line = match line {
                 Some(Ok(line)) => line,
@@ -404,14 +404,14 @@ impl<T: Named + Send + 'static, H, F: Fn(News<T>) -> H + Send + Sync> Follow<T, 
                     for object in (self.listing.read)(&objects) {
                         let room = self.budget.take(LEAST + object.weight()).await;
                         self.names.insert(object.name().to_string());
-                        self.told(News::Set(object), room).await;
+                        self.told(Delta::Set(object), room).await;
                     }
                 }
                 "DELETED" => {
                     let revision = named.metadata.resource_version.clone();
                     let room = self.budget.take(LEAST).await;
                     self.names.remove(&named.metadata.name);
-                    self.told(News::Gone { name: named.metadata.name, revision }, room).await;
+                    self.told(Delta::Gone { name: named.metadata.name, revision }, room).await;
                 }
                 "BOOKMARK" => {}
                 _ if named.code == StatusCode::GONE.as_u16() => return Ended::Forgotten,

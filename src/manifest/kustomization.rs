@@ -41,7 +41,7 @@ const LONGEST: usize = 242;
 
 /// What a kustomization must say. Paths are as seen from its folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct DesiredEntries {
     /// All files with objects: what is listed where it lists none.
     pub files: BTreeSet<String>,
     /// Files that are new.
@@ -97,7 +97,7 @@ pub enum KustomizationError {
 type Result<T> = std::result::Result<T, KustomizationError>;
 
 /// The kustomization with all that is wanted in it; `None` where all of it is there.
-pub fn keep(text: &str, wanted: &Wanted) -> Result<Option<String>> {
+pub fn keep(text: &str, wanted: &DesiredEntries) -> Result<Option<String>> {
     let slices = cut(text);
     let mut new = match slices.as_slice() {
         [] => format!("{text}{}{NEW}", if text.is_empty() || text.ends_with('\n') { "" } else { "\n" }),
@@ -313,7 +313,7 @@ fn text<'a>(tree: &'a Tree<'_>, id: Id, path: &[&str]) -> Option<&'a str> {
 /// What must change.
 struct Needed<'a, 't> {
     file: &'a Lists<'a, 't>,
-    wanted: &'a Wanted,
+    wanted: &'a DesiredEntries,
     sets: Vec<Edit>,
     lists: Vec<ListEdit>,
 }

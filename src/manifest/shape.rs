@@ -112,7 +112,7 @@ impl<'a> Walk<'a, '_> {
         one_of: Option<&str>,
         private: bool,
     ) {
-        let mut seen = Seen::default();
+        let mut seen = SeenKeys::default();
         let mut present: Vec<Option<Entry>> = vec![None; fields.len()];
         let mut unknown = false;
         let mut meant: Vec<&str> = Vec::new();
@@ -166,7 +166,7 @@ impl<'a> Walk<'a, '_> {
             self.find(at, format!("{} has {} keys, and {max} is the most", self.here(), entries.len()), FEWER.into());
             return;
         }
-        let mut seen = Seen::default();
+        let mut seen = SeenKeys::default();
         for entry in entries {
             let Some(key) = self.key(entry, &mut seen) else { continue };
             if let Some(read) = self.tree.plain(entry.key) {
@@ -204,7 +204,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// The text of a key, unless it is none or stands there a second time.
-    fn key(&mut self, entry: &Entry, seen: &mut Seen<'a>) -> Option<&'a str> {
+    fn key(&mut self, entry: &Entry, seen: &mut SeenKeys<'a>) -> Option<&'a str> {
         let node = self.tree.node(entry.key);
         let Some(key) = self.tree.scalar(entry.key) else {
             let message = format!("a key in {} is a map or a list", self.here());
@@ -376,12 +376,12 @@ const FEWER: &str = "write fewer, or split it";
 
 /// The keys of one map: few are compared, many are hashed.
 #[derive(Default)]
-struct Seen<'a> {
+struct SeenKeys<'a> {
     few: Vec<(&'a str, Id)>,
     many: HashMap<&'a str, Id>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> SeenKeys<'a> {
     /// The first key of this text, if there was one.
     fn insert(&mut self, key: &'a str, id: Id) -> Option<Id> {
         const FEW: usize = 16;

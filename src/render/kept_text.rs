@@ -3,12 +3,12 @@
 use super::invocation::Invocation;
 use super::page::{Page, faint, plain, strong};
 use super::style::Style;
-use crate::apply::consent::Kept;
+use crate::apply::consent::KeptApproval;
 use crate::engine::model::plan::{Action, Plan};
 use crate::text::{count, thousands};
 
 /// The approvals that still cover something of a plan, by tenant; `None` where there are none.
-pub fn kept_text(plan: &Plan, kept: &[(&str, Vec<Kept>)], typed: &Invocation, style: Style) -> Option<String> {
+pub fn kept_text(plan: &Plan, kept: &[(&str, Vec<KeptApproval>)], typed: &Invocation, style: Style) -> Option<String> {
     let mut page = Page::new(style);
     let mut any = false;
     for target in &plan.targets {

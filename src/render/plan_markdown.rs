@@ -11,7 +11,7 @@ use crate::engine::model::canonical::Json;
 use crate::engine::model::plan::{Action, ActionKind, FieldChange, Note, Op, Plan, State};
 use crate::report::passed_over::passed_over;
 use crate::report::ranked;
-use crate::report::ranked::{Kept, Overridden, Ranked};
+use crate::report::ranked::{KeptFields, Overridden, Ranked};
 use crate::report::tally::Tally;
 use crate::report::value;
 use crate::text::{count, shorten};
@@ -60,7 +60,7 @@ pub fn plan_markdown(plan: &Plan, typed: &Invocation) -> String {
 
 fn table(comment: &mut Comment, targets: &[Ranked<'_>]) {
     let columns =
-        ["", "Tenant", "Create", "Update", "Delete", "Adopt", "Needs approval", "Blocked", "Drifted", "Kept", "Manual"];
+        ["", "Tenant", "Create", "Update", "Delete", "Adopt", "Needs approval", "Blocked", "Drifted", "KeptFields", "Manual"];
     let head = row(&columns.map(str::to_string)) + &rule(columns.len());
     let rows: Vec<String> = targets
         .iter()
@@ -161,7 +161,7 @@ fn blocked(note: &Note) -> String {
     format!("- ⛔ {code} **blocked {}**: {}<br>→ {}\n", md(&object.to_string()), md(text), md(fix))
 }
 
-fn kept(kept: &Kept<'_>, tenant: &str, mark: &str) -> String {
+fn kept(kept: &KeptFields<'_>, tenant: &str, mark: &str) -> String {
     let what = match kept.text {
         Some(text) => text.to_string(),
         None if kept.fields.is_empty() => format!("kept as it is, for {}", kept.by),

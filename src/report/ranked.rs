@@ -28,8 +28,8 @@ pub struct Ranked<'a> {
     pub deletes: Vec<&'a Action>,
     pub adopts: Vec<&'a Action>,
     /// Variables that the target binds otherwise than is declared.
-    pub kept_variables: Vec<Kept<'a>>,
-    pub kept: Vec<Kept<'a>>,
+    pub kept_variables: Vec<KeptFields<'a>>,
+    pub kept: Vec<KeptFields<'a>>,
     pub overridden: Vec<Overridden<'a>>,
     /// Fields that drifted where nobody wants to hear of it.
     pub ignored: usize,
@@ -39,7 +39,7 @@ pub struct Ranked<'a> {
 
 /// The fields of one object that are the target's own.
 #[derive(Debug)]
-pub struct Kept<'a> {
+pub struct KeptFields<'a> {
     pub object: &'a ObjectId,
     pub fields: Vec<String>,
     /// What of its definition would come, go and change to be as declared.
@@ -189,7 +189,7 @@ pub struct Drifted<'a> {
     pub by: BTreeSet<&'a str>,
 }
 
-impl Kept<'_> {
+impl KeptFields<'_> {
     /// That the tenant keeps it: `eu-prod keeps its own value (set by kubectl)`.
     pub fn keeps(&self, tenant: &str, what: &str) -> String {
         let by = if self.by == tenant { String::new() } else { format!(" (set by {})", self.by) };
@@ -251,7 +251,7 @@ fn both(path: &[String], live: Option<&Json>, declared: Option<&Json>) -> String
 type Differs<'a> = (Vec<String>, Vec<&'a String>);
 
 /// What is held: variables, or all else.
-fn kept(target: &Target, variables: bool) -> Vec<Kept<'_>> {
+fn kept(target: &Target, variables: bool) -> Vec<KeptFields<'_>> {
     let mut by_object: BTreeMap<(&ObjectId, &str, Option<&str>), Differs<'_>> = BTreeMap::new();
     for note in target.notes.iter().filter(|note| note.is_held_variable() == variables) {
         if let Note::Kept { object, path, by, text, from, to, parts } = note {
@@ -260,7 +260,7 @@ fn kept(target: &Target, variables: bool) -> Vec<Kept<'_>> {
             of_object.1.extend(parts);
         }
     }
-    let one = |((object, by, text), (fields, parts))| Kept { object, fields, parts, by, text };
+    let one = |((object, by, text), (fields, parts))| KeptFields { object, fields, parts, by, text };
     by_object.into_iter().map(one).collect()
 }
 

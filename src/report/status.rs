@@ -264,7 +264,7 @@ fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
             all.push(one(object, What::Blocked, text.clone()));
         }
     }
-    let kept = |kept: &ranked::Kept<'_>, what: &str| {
+    let kept = |kept: &ranked::KeptFields<'_>, what: &str| {
         let keeps = || format!("{}: {}", and(&kept.fields), kept.keeps(tenant, what));
         let text = kept.text.map_or_else(keeps, str::to_string);
         one(kept.object, What::Kept, text)

@@ -5,7 +5,7 @@
 
 use crate::contract::Harness;
 use stablekey::api::*;
-use stablekey::apply::consent::{Approvals, Kept};
+use stablekey::apply::consent::{Approvals, KeptApproval};
 use stablekey::engine::model::inventory::Inventory;
 use stablekey::engine::model::item::{Item, ObjectId};
 use stablekey::engine::model::plan::{Action, ActionKind, Change};
@@ -106,7 +106,7 @@ struct Beside {
 pub struct Remote {
     platform: Mutex<Platform>,
     beside: Mutex<Beside>,
-    approvals: Mutex<Vec<Kept>>,
+    approvals: Mutex<Vec<KeptApproval>>,
 }
 
 impl Remote {
@@ -250,21 +250,21 @@ impl Session for RemoteSession<'_> {
 }
 
 /// What our side keeps of approvals, in memory.
-struct Remembered<'a>(&'a Mutex<Vec<Kept>>);
+struct Remembered<'a>(&'a Mutex<Vec<KeptApproval>>);
 
 impl Approvals for Remembered<'_> {
-    fn kept(&self, _: &str) -> Result<Vec<Kept>, LocationError> {
+    fn kept(&self, _: &str) -> Result<Vec<KeptApproval>, LocationError> {
         Ok(self.0.lock().unwrap().clone())
     }
 
-    fn keep(&self, _: &str, new: &[Kept]) -> Result<(), LocationError> {
+    fn keep(&self, _: &str, new: &[KeptApproval]) -> Result<(), LocationError> {
         let mut kept = self.0.lock().unwrap();
         kept.retain(|there| new.iter().all(|new| new.given.is_disjoint(&there.given)));
         kept.extend(new.iter().cloned());
         Ok(())
     }
 
-    fn consume(&self, _: &str, left: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), LocationError> {
+    fn consume(&self, _: &str, left: &mut dyn FnMut(&mut KeptApproval) -> bool) -> Result<(), LocationError> {
         self.0.lock().unwrap().retain_mut(left);
         Ok(())
     }

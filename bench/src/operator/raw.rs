@@ -9,12 +9,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use stablekey::api::{API_VERSION, Kind};
-use stablekey::kubernetes::cache::News;
+use stablekey::kubernetes::cache::Delta;
 use stablekey::kubernetes::client::Server;
 use stablekey::kubernetes::connect::Servers;
 use stablekey::kubernetes::list::{Listing, MOST, PAGE};
 use stablekey::kubernetes::paths::Paths;
-use stablekey::kubernetes::watch::{Follower, Following, Told};
+use stablekey::kubernetes::watch::{Follower, Following, WatchEvent};
 use stablekey_clusters::Cluster;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -123,11 +123,11 @@ impl Client {
     ) -> Outcome<Following> {
         let (begun, begins) = channel();
         let has_begun = AtomicBool::new(false);
-        let tell = Arc::new(move |news: Told<News<Stamped>>| match news {
-            Told::Heard(News::Set(stamped), _) => heard(stamped),
+        let tell = Arc::new(move |news: WatchEvent<Delta<Stamped>>| match news {
+            WatchEvent::Heard(Delta::Set(stamped), _) => heard(stamped),
             // The server had forgotten where the watch was: what changed meanwhile is among these.
-            Told::Heard(News::All(all), _) if has_begun.load(Ordering::Relaxed) => all.into_iter().for_each(&heard),
-            Told::Followed(_) => {
+            WatchEvent::Heard(Delta::All(all), _) if has_begun.load(Ordering::Relaxed) => all.into_iter().for_each(&heard),
+            WatchEvent::Followed(_) => {
                 has_begun.store(true, Ordering::Relaxed);
                 let _ = begun.send(());
             }

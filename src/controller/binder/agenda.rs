@@ -37,7 +37,7 @@ impl Task {
 
 /// How urgent it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Haste {
+pub enum Priority {
     /// Something changed.
     Changed,
     /// What many rest on changed: who changes one thing does not wait for all of them.
@@ -47,16 +47,16 @@ pub enum Haste {
 }
 
 /// The place in the queue: by haste, by rank, by arrival.
-type Place = (Haste, u8, u64);
+type Place = (Priority, u8, u64);
 
 /// The tasks of one namespace. Each is done once at a time.
 #[derive(Debug, Default)]
-pub struct Agenda {
+pub struct WorkQueue {
     queue: BTreeMap<Place, Task>,
     timers: BTreeSet<(Instant, Task)>,
     tasks: HashMap<Task, State>,
     /// Integrations that wait for a connection, by its name.
-    parked: HashMap<String, BTreeMap<String, Haste>>,
+    parked: HashMap<String, BTreeMap<String, Priority>>,
     arrivals: u64,
 }
 
@@ -69,14 +69,14 @@ struct State {
     pause: Option<Duration>,
     busy: bool,
     /// How urgent what is being done is.
-    haste: Option<Haste>,
+    haste: Option<Priority>,
     /// It became due while it was being done.
-    again: Option<Haste>,
+    again: Option<Priority>,
 }
 
-impl Agenda {
+impl WorkQueue {
     /// Something is to be done. What failed before is tried at once: something changed.
-    pub fn due(&mut self, task: Task, haste: Haste, now: Instant) {
+    pub fn due(&mut self, task: Task, haste: Priority, now: Instant) {
         let state = self.tasks.entry(task.clone()).or_default();
         if state.busy {
             state.again = Some(state.again.map_or(haste, |before| before.min(haste)));
@@ -107,8 +107,8 @@ impl Agenda {
         self.timers.insert((then, task));
     }
 
-    /// What to do now, and for how long it was due. It is being done until it is [`Agenda::done`], has
-    /// [`Agenda::failed`], or is [`Agenda::park`]ed.
+    /// What to do now, and for how long it was due. It is being done until it is [`WorkQueue::done`], has
+    /// [`WorkQueue::failed`], or is [`WorkQueue::park`]ed.
     pub fn take(&mut self, now: Instant) -> Option<(Task, Duration)> {
         self.ring(now);
         let ((haste, ..), task) = self.queue.pop_first()?;
@@ -130,7 +130,7 @@ impl Agenda {
             if let Some(state) = self.tasks.get_mut(&task) {
                 state.timer = None;
             }
-            self.due(task, Haste::Changed, now);
+            self.due(task, Priority::Changed, now);
         }
     }
 
@@ -172,7 +172,7 @@ impl Agenda {
     /// An integration that was taken waits until this connection was looked at.
     pub fn park(&mut self, integration: &str, connection: &str) {
         let task = Task::Object(ObjectId::new(Kind::Integration, integration));
-        let mut haste = Haste::Changed;
+        let mut haste = Priority::Changed;
         if let Some(state) = self.tasks.get_mut(&task) {
             haste = state.haste.take().unwrap_or(haste);
             (state.busy, state.again) = (false, None);
@@ -208,7 +208,7 @@ impl Agenda {
         let failed: Vec<Task> =
             self.tasks.iter().filter(|(_, state)| state.pause.is_some()).map(|(task, _)| task.clone()).collect();
         for task in failed {
-            self.due(task, Haste::Changed, now);
+            self.due(task, Priority::Changed, now);
         }
     }
 
@@ -249,18 +249,18 @@ mod tests {
         Task::Object(ObjectId::new(Kind::Integration, name))
     }
 
-    fn taken(agenda: &mut Agenda, now: Instant) -> Vec<Task> {
+    fn taken(agenda: &mut WorkQueue, now: Instant) -> Vec<Task> {
         std::iter::from_fn(|| agenda.take(now)).map(|(task, _)| task).collect()
     }
 
     #[test]
     fn what_changed_comes_first_and_what_rests_on_others_after_them() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
-        agenda.due(connection("sure"), Haste::Routine, now);
-        agenda.due(integration("i"), Haste::Changed, now);
-        agenda.due(connection("b"), Haste::Changed, now);
-        agenda.due(connection("a"), Haste::Changed, now);
-        agenda.due(connection("sure"), Haste::Routine, now);
+        let (mut agenda, now) = (WorkQueue::default(), Instant::now());
+        agenda.due(connection("sure"), Priority::Routine, now);
+        agenda.due(integration("i"), Priority::Changed, now);
+        agenda.due(connection("b"), Priority::Changed, now);
+        agenda.due(connection("a"), Priority::Changed, now);
+        agenda.due(connection("sure"), Priority::Routine, now);
         assert_eq!(agenda.depth(), (4, Some(now)));
         assert_eq!(taken(&mut agenda, now), [connection("b"), connection("a"), integration("i"), connection("sure")]);
         assert_eq!(agenda.wakes(now), None);
@@ -268,19 +268,19 @@ mod tests {
 
     #[test]
     fn what_was_routine_and_changes_moves_up() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
-        agenda.due(connection("a"), Haste::Routine, now);
-        agenda.due(connection("b"), Haste::Routine, now);
-        agenda.due(connection("b"), Haste::Changed, now);
+        let (mut agenda, now) = (WorkQueue::default(), Instant::now());
+        agenda.due(connection("a"), Priority::Routine, now);
+        agenda.due(connection("b"), Priority::Routine, now);
+        agenda.due(connection("b"), Priority::Changed, now);
         assert_eq!(taken(&mut agenda, now), [connection("b"), connection("a")]);
     }
 
     #[test]
     fn one_at_a_time_and_what_comes_meanwhile_after() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
-        agenda.due(connection("a"), Haste::Changed, now);
+        let (mut agenda, now) = (WorkQueue::default(), Instant::now());
+        agenda.due(connection("a"), Priority::Changed, now);
         assert!(agenda.take(now).is_some());
-        agenda.due(connection("a"), Haste::Changed, now);
+        agenda.due(connection("a"), Priority::Changed, now);
         assert!(agenda.take(now).is_none() && agenda.is_open(&connection("a")));
         agenda.done(&connection("a"), now);
         assert!(agenda.take(now).is_some());
@@ -290,21 +290,21 @@ mod tests {
 
     #[test]
     fn failures_pause_longer_and_longer_until_something_changes() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        let (mut agenda, now) = (WorkQueue::default(), Instant::now());
         let a = connection("a");
-        agenda.due(a.clone(), Haste::Changed, now);
+        agenda.due(a.clone(), Priority::Changed, now);
         for pause in [PAUSE, PAUSE * 2, PAUSE * 4] {
             agenda.take(now).unwrap();
             agenda.failed(&a, now);
             assert!(agenda.take(now).is_none());
             assert_eq!(agenda.wakes(now), Some(now + pause));
-            agenda.due(a.clone(), Haste::Changed, now);
+            agenda.due(a.clone(), Priority::Changed, now);
         }
         agenda.take(now).unwrap();
         agenda.done(&a, now);
         assert_eq!(agenda.wakes(now), None, "nothing is left of the pause");
         for _ in 0..20 {
-            agenda.due(a.clone(), Haste::Changed, now);
+            agenda.due(a.clone(), Priority::Changed, now);
             agenda.take(now).unwrap();
             agenda.failed(&a, now);
         }
@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_timer_rings_once_and_the_sooner_holds() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        let (mut agenda, now) = (WorkQueue::default(), Instant::now());
         let later = |seconds| now + Duration::from_secs(seconds);
         agenda.at(connection("a"), later(10));
         agenda.at(connection("a"), later(5));
@@ -327,10 +327,10 @@ mod tests {
 
     #[test]
     fn an_integration_waits_for_its_connection_and_never_for_one_that_is_gone() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
-        for end in [Agenda::done, Agenda::failed, Agenda::forget] {
-            agenda.due(connection("a"), Haste::Changed, now);
-            agenda.due(integration("i"), Haste::Changed, now);
+        let (mut agenda, now) = (WorkQueue::default(), Instant::now());
+        for end in [WorkQueue::done, WorkQueue::failed, WorkQueue::forget] {
+            agenda.due(connection("a"), Priority::Changed, now);
+            agenda.due(integration("i"), Priority::Changed, now);
             assert_eq!(taken(&mut agenda, now), [connection("a"), integration("i")]);
             agenda.park("i", "a");
             assert!(agenda.take(now).is_none());
@@ -343,8 +343,8 @@ mod tests {
 
     #[test]
     fn what_is_gone_is_forgotten() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
-        agenda.due(connection("a"), Haste::Changed, now);
+        let (mut agenda, now) = (WorkQueue::default(), Instant::now());
+        agenda.due(connection("a"), Priority::Changed, now);
         agenda.at(connection("a"), now + PAUSE);
         agenda.forget(&connection("a"), now);
         assert!(agenda.wakes(now).is_none() && agenda.tasks.is_empty());

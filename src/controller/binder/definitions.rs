@@ -105,13 +105,13 @@ pub(super) enum Step {
 /// All of them, and who names which.
 #[derive(Debug, Default)]
 pub(super) struct Definitions {
-    maps: BTreeMap<String, Known>,
+    maps: BTreeMap<String, KnownDefinition>,
     /// Integrations with their uids, by the ConfigMap that they name.
     named: HashMap<String, BTreeMap<String, String>>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct KnownDefinition {
     map: ConfigMap,
     /// Since when nobody names it.
     unnamed: Option<Instant>,
@@ -126,7 +126,7 @@ impl Definitions {
             return false;
         }
         let unnamed = known.and_then(|known| known.unnamed);
-        self.maps.insert(map.name.clone(), Known { map, unnamed });
+        self.maps.insert(map.name.clone(), KnownDefinition { map, unnamed });
         true
     }
 

@@ -2,27 +2,27 @@
 //! done elsewhere, and told.
 
 use super::super::context::Context;
-use super::agenda::{Agenda, Haste, Task};
+use super::agenda::{WorkQueue, Priority, Task};
 use super::definitions::Definitions;
 use super::doubts::Doubts;
 use super::fingerprint::Salt;
-use super::follow::{self, DEFINITIONS, Heard, KINDS, SECRETS};
+use super::follow::{self, DEFINITIONS, BinderDelta, KINDS, SECRETS};
 use super::known::Objects;
 use super::pass::Pass;
 use super::queues::Queue;
 use super::state::Binder;
-use super::tally::Tally;
+use super::tally::BindingGauge;
 use super::write::{Writer, Wrote};
 use crate::api::*;
 use crate::controller::probes::liveness::Pulse;
 use crate::controller::probes::readiness::Waiting;
 use crate::engine::model::item::ObjectId;
-use crate::kubernetes::cache::News;
-use crate::kubernetes::client::Trouble;
+use crate::kubernetes::cache::Delta;
+use crate::kubernetes::client::RequestFailure;
 use crate::kubernetes::error::RequestError;
 use crate::kubernetes::object::Live;
 use crate::kubernetes::paths::Paths;
-use crate::kubernetes::watch::{Following, Told};
+use crate::kubernetes::watch::{Following, WatchEvent};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,15 +44,15 @@ const TENANTS: &str = "tenants";
 /// What is told to a desk.
 pub(super) enum Event {
     /// Of the namespace's Tenants.
-    Tenants(Box<Told<News<Live<Object<TenantSpec>>>>>),
+    Tenants(Box<WatchEvent<Delta<Live<Object<TenantSpec>>>>>),
     /// Of what is followed, by the number of the following.
-    Heard(u64, Told<Heard>),
+    Heard(u64, WatchEvent<BinderDelta>),
     /// Binding Secrets were written, or not.
     Bindings(ObjectId, Vec<Wrote>),
     /// A status was written, or not; `None`: the object is gone.
-    Status(ObjectId, Result<Option<Vec<u8>>, Trouble>),
+    Status(ObjectId, Result<Option<Vec<u8>>, RequestFailure>),
     /// The owners of a ConfigMap were written, or not; `None`: it is gone.
-    Owners(String, Result<Option<Vec<u8>>, Trouble>),
+    Owners(String, Result<Option<Vec<u8>>, RequestFailure>),
     /// A Secret that was in the way was looked at.
     Obstacle(Wrote),
     /// A binding Secret of nothing was taken away, or not; `None`: there is no reason to.
@@ -60,16 +60,16 @@ pub(super) enum Event {
 }
 
 /// One namespace.
-pub(super) struct Desk {
+pub(super) struct NamespaceWorker {
     pub context: Context,
     pub writer: Writer,
     pub paths: Paths,
     pub binder: Binder,
     pub known: Objects,
     pub definitions: Definitions,
-    pub agenda: Agenda,
+    pub agenda: WorkQueue,
     pub passes: HashMap<ObjectId, Pass>,
-    pub tally: Tally,
+    pub tally: BindingGauge,
     pub doubts: Doubts,
     /// Binding Secrets of connections that are gone.
     pub left: BTreeSet<String>,
@@ -91,7 +91,7 @@ pub(super) struct Desk {
     pulse: Pulse,
 }
 
-impl Desk {
+impl NamespaceWorker {
     /// Of a namespace of the operator's own cluster.
     pub fn new(context: Context, namespace: &str, salt: Arc<Salt>, queue: Queue) -> Self {
         let (tell, inbox) = unbounded_channel();
@@ -103,16 +103,16 @@ impl Desk {
             Arc::new(move |told| drop(teller.send(Event::Tenants(Box::new(told))))),
         );
         let waits = context.readiness.waits("binder", format!("{TENANTS} of namespace {namespace}"));
-        Desk {
+        NamespaceWorker {
             writer: Writer { context: context.clone(), paths: paths.clone(), salt: salt.clone() },
             binder: Binder::new("", salt.clone()),
             known: Objects::default(),
             definitions: Definitions::default(),
-            agenda: Agenda::default(),
+            agenda: WorkQueue::default(),
             passes: HashMap::new(),
             left: BTreeSet::new(),
             doubts: Doubts::default(),
-            tally: Tally::new(context.metrics.clone(), namespace),
+            tally: BindingGauge::new(context.metrics.clone(), namespace),
             tasks: JoinSet::new(),
             in_flight: 0,
             tell,
@@ -186,12 +186,12 @@ impl Desk {
 
     fn look_at_everything(&mut self, now: Instant) {
         for id in self.known.ids().filter(|id| id.kind != Kind::Component) {
-            self.agenda.due(Task::Object(id.clone()), Haste::Routine, now);
+            self.agenda.due(Task::Object(id.clone()), Priority::Routine, now);
         }
         for map in self.definitions.names() {
-            self.agenda.due(Task::Definition(map.clone()), Haste::Routine, now);
+            self.agenda.due(Task::Definition(map.clone()), Priority::Routine, now);
         }
-        self.see_to_leftovers(self.binder.leftovers(), Haste::Routine, now);
+        self.see_to_leftovers(self.binder.leftovers(), Priority::Routine, now);
     }
 
     fn hear(&mut self, event: Event) {
@@ -207,18 +207,18 @@ impl Desk {
         }
     }
 
-    fn hear_of_tenants(&mut self, told: Told<News<Live<Object<TenantSpec>>>>) {
+    fn hear_of_tenants(&mut self, told: WatchEvent<Delta<Live<Object<TenantSpec>>>>) {
         let before = self.tenant();
         let is_own = |live: Live<Object<TenantSpec>>| {
             let own = live.read.is_ok_and(|tenant| tenant.spec.location.is_none());
             (live.name, own)
         };
         match told {
-            Told::Heard(News::All(all), _) => self.tenants = all.into_iter().map(is_own).collect(),
-            Told::Heard(News::Set(tenant), _) => self.tenants.extend([is_own(tenant)]),
-            Told::Heard(News::Gone { name, .. }, _) => drop(self.tenants.remove(&name)),
-            Told::Lost(resource, error) => return self.lost(resource, &error),
-            Told::Followed(_) | Told::Rewound(_) => return,
+            WatchEvent::Heard(Delta::All(all), _) => self.tenants = all.into_iter().map(is_own).collect(),
+            WatchEvent::Heard(Delta::Set(tenant), _) => self.tenants.extend([is_own(tenant)]),
+            WatchEvent::Heard(Delta::Gone { name, .. }, _) => drop(self.tenants.remove(&name)),
+            WatchEvent::Lost(resource, error) => return self.lost(resource, &error),
+            WatchEvent::Followed(_) | WatchEvent::Rewound(_) => return,
         }
         let tenant = self.tenant();
         if self.following.is_none() || tenant != before {
@@ -272,7 +272,7 @@ impl Desk {
         if self.unread.remove(resource).is_some() && self.is_read() {
             let (namespace, objects) = (self.paths.namespace(), self.binder.inventory().len());
             info!(namespace, objects, "read");
-            self.see_to_leftovers(self.binder.leftovers(), Haste::Changed, Instant::now());
+            self.see_to_leftovers(self.binder.leftovers(), Priority::Changed, Instant::now());
         }
     }
 }

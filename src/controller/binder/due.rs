@@ -1,8 +1,8 @@
 //! What is to be looked at again when something changed: everything that may be found to be otherwise,
 //! and little else.
 
-use super::seen::Seen;
-use super::state::{Binder, Change, Live};
+use super::seen::ObservedSecret;
+use super::state::{Binder, InventoryChange, LiveObject};
 use super::wanted::Use;
 use crate::api::*;
 use crate::engine::model::item::{Item, ObjectId};
@@ -58,13 +58,13 @@ impl Due {
 
 impl Binder {
     /// Takes a change in, and says what is to be looked at.
-    pub fn change(&mut self, change: Change) -> Due {
+    pub fn change(&mut self, change: InventoryChange) -> Due {
         let decides = change.decides_who_works();
         let mut due = match change {
-            Change::There(live) => self.object(live.item.id(), Ok(Some(live))),
-            Change::Invalid { id, why } => self.object(id, Err(why)),
-            Change::Gone(id) => self.object(id, Ok(None)),
-            Change::Secret(seen) => {
+            InventoryChange::There(live) => self.object(live.item.id(), Ok(Some(live))),
+            InventoryChange::Invalid { id, why } => self.object(id, Err(why)),
+            InventoryChange::Gone(id) => self.object(id, Ok(None)),
+            InventoryChange::Secret(seen) => {
                 let name = seen.name().to_string();
                 if self.knows(&seen) {
                     return Due::default();
@@ -72,8 +72,8 @@ impl Binder {
                 let mut due = self.due_to_secret(&name);
                 self.forget_secret(&name);
                 match seen {
-                    Seen::Source(source) => drop(self.sources.insert(name.clone(), source)),
-                    Seen::Binding(binding) => {
+                    ObservedSecret::Source(source) => drop(self.sources.insert(name.clone(), source)),
+                    ObservedSecret::Binding(binding) => {
                         for origin in &binding.from {
                             self.copies.entry(origin.clone()).or_default().insert(name.clone());
                         }
@@ -83,17 +83,17 @@ impl Binder {
                 due.merge(self.due_to_secret(&name));
                 due
             }
-            Change::SecretGone(name) => {
+            InventoryChange::SecretGone(name) => {
                 let due = self.due_to_secret(&name);
                 self.forget_secret(&name);
                 due
             }
-            Change::Refused { binding, why } => {
+            InventoryChange::Refused { binding, why } => {
                 let due = self.due_to_binding(&binding);
                 self.refused.insert(binding, why);
                 due
             }
-            Change::Definition { config_map, readable } => match self.definitions.get(&config_map) {
+            InventoryChange::Definition { config_map, readable } => match self.definitions.get(&config_map) {
                 Some(known) if *known == readable => Due::default(),
                 _ => {
                     let due = self.due_to_definition(&config_map);
@@ -101,7 +101,7 @@ impl Binder {
                     due
                 }
             },
-            Change::DefinitionGone(config_map) => {
+            InventoryChange::DefinitionGone(config_map) => {
                 self.definitions.remove(&config_map);
                 self.due_to_definition(&config_map)
             }
@@ -129,12 +129,12 @@ impl Binder {
     }
 
     /// Whether this state of a Secret was taken in already.
-    fn knows(&self, seen: &Seen) -> bool {
+    fn knows(&self, seen: &ObservedSecret) -> bool {
         let [known, new] = match seen {
-            Seen::Source(new) => {
+            ObservedSecret::Source(new) => {
                 [self.sources.get(&new.name), Some(new)].map(|s| s.map(|s| (&s.uid, &s.resource_version)))
             }
-            Seen::Binding(new) => {
+            ObservedSecret::Binding(new) => {
                 [self.bindings.get(&new.name), Some(new)].map(|b| b.map(|b| (&b.uid, &b.resource_version)))
             }
         };
@@ -155,7 +155,7 @@ impl Binder {
         self.refused.remove(name);
     }
 
-    fn object(&mut self, id: ObjectId, now: Result<Option<Live>, String>) -> Due {
+    fn object(&mut self, id: ObjectId, now: Result<Option<LiveObject>, String>) -> Due {
         let before = self.inventory.get(&id);
         let was_invalid = self.inventory.invalid.get(&id).cloned();
         let record = self.inventory.records.get(&id).cloned();
@@ -176,7 +176,7 @@ impl Binder {
     }
 
     /// Puts an object in the place of what was there.
-    fn replace(&mut self, id: &ObjectId, before: Option<&Item>, now: Result<Option<Live>, String>) {
+    fn replace(&mut self, id: &ObjectId, before: Option<&Item>, now: Result<Option<LiveObject>, String>) {
         if let Some(before) = before {
             self.index.take(before);
             self.inventory.remove(id);
@@ -187,7 +187,7 @@ impl Binder {
         match now {
             Err(why) => drop(self.inventory.invalid.insert(id.clone(), why)),
             Ok(None) => {}
-            Ok(Some(Live { item, uid, record })) => {
+            Ok(Some(LiveObject { item, uid, record })) => {
                 self.index.put(&item);
                 self.inventory.insert(item);
                 self.uids.insert(id.clone(), uid);

@@ -2,10 +2,10 @@
 
 use super::definitions::ConfigMap;
 use super::fingerprint::Salt;
-use super::seen::Seen;
+use super::seen::ObservedSecret;
 use crate::api::{FOR, FOR_BINDING, FOR_CONNECTIONS, Kind, Object, TenantSpec};
 use crate::engine::model::item::Item;
-use crate::kubernetes::cache::News;
+use crate::kubernetes::cache::Delta;
 use crate::kubernetes::client::Server;
 use crate::kubernetes::config_maps::DEFINITION;
 use crate::kubernetes::kinds;
@@ -25,38 +25,38 @@ pub(super) const DEFINITIONS: &str = "configmaps";
 
 /// What is told of a namespace.
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(super) enum BinderDelta {
     /// Of a kind of ours.
-    Items(Kind, News<Live<Item>>),
+    Items(Kind, Delta<Live<Item>>),
     /// Of Secrets that opted in, and of binding Secrets.
-    Secrets(News<Seen>),
+    Secrets(Delta<ObservedSecret>),
     /// Of the ConfigMaps with definitions.
-    Definitions(News<ConfigMap>),
+    Definitions(Delta<ConfigMap>),
 }
 
 /// Follows a namespace: nothing of it is known before.
-pub(super) fn namespace(server: &Server, paths: &Paths, salt: &Arc<Salt>, tell: Tell<Heard>) -> Following {
+pub(super) fn namespace(server: &Server, paths: &Paths, salt: &Arc<Salt>, tell: Tell<BinderDelta>) -> Following {
     let mut follower = Follower::new(server, paths, tell);
     for kind in KINDS {
-        follower.follow(kinds::items(paths, kind, Reading::WithStatus), move |news| Heard::Items(kind, news));
+        follower.follow(kinds::items(paths, kind, Reading::WithStatus), move |news| BinderDelta::Items(kind, news));
     }
-    follower.follow(secrets(paths, salt), Heard::Secrets);
-    follower.follow(definitions(paths), Heard::Definitions);
+    follower.follow(secrets(paths, salt), BinderDelta::Secrets);
+    follower.follow(definitions(paths), BinderDelta::Definitions);
     follower.done()
 }
 
 /// Follows the Tenants of a namespace: its own says what the tenant is called.
-pub(super) fn tenants(server: &Server, paths: &Paths, tell: Tell<News<Live<Object<TenantSpec>>>>) -> Following {
+pub(super) fn tenants(server: &Server, paths: &Paths, tell: Tell<Delta<Live<Object<TenantSpec>>>>) -> Following {
     let mut follower = Follower::new(server, paths, tell);
     follower.follow(kinds::objects(paths, Kind::Tenant, Reading::Spec), |news| news);
     follower.done()
 }
 
 /// Only Secrets with our label: those that opted in, and those that we made.
-fn secrets(paths: &Paths, salt: &Arc<Salt>) -> Listing<Seen> {
+fn secrets(paths: &Paths, salt: &Arc<Salt>) -> Listing<ObservedSecret> {
     let salt = salt.clone();
     let read = move |page: &[Box<RawValue>]| {
-        page.iter().filter_map(|secret| Seen::parse(secret.get().as_bytes(), &salt).ok()).collect()
+        page.iter().filter_map(|secret| ObservedSecret::parse(secret.get().as_bytes(), &salt).ok()).collect()
     };
     let label = FOR.replace('/', "%2F");
     let selector = format!("&labelSelector={label}+in+%28{FOR_CONNECTIONS}%2C{FOR_BINDING}%29");

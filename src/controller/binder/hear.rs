@@ -1,20 +1,20 @@
 //! What is told of a namespace is taken in, and makes due what may be found otherwise because of it.
 
-use super::agenda::{Haste, Task};
+use super::agenda::{Priority, Task};
 use super::definitions::{ConfigMap, named_by};
-use super::desk::Desk;
+use super::desk::NamespaceWorker;
 use super::due::Due;
-use super::follow::{DEFINITIONS, Heard, SECRETS};
+use super::follow::{DEFINITIONS, BinderDelta, SECRETS};
 use super::leftovers::Fate;
 use super::report;
-use super::seen::Seen;
-use super::state::{self, Change};
+use super::seen::ObservedSecret;
+use super::state::{self, InventoryChange};
 use crate::api::Kind;
 use crate::engine::model::item::{Item, ObjectId};
-use crate::kubernetes::cache::News;
+use crate::kubernetes::cache::Delta;
 use crate::kubernetes::object;
 use crate::kubernetes::object::{Live, is_after};
-use crate::kubernetes::watch::{SERVER, Told};
+use crate::kubernetes::watch::{SERVER, WatchEvent};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,23 +26,23 @@ const FEW: usize = 16;
 /// How soon a Secret that is in the way is asked for first.
 const OBSTACLE_AGAIN: Duration = Duration::from_millis(200);
 
-impl Desk {
-    pub fn hear_of_namespace(&mut self, told: Told<Heard>) {
+impl NamespaceWorker {
+    pub fn hear_of_namespace(&mut self, told: WatchEvent<BinderDelta>) {
         let now = Instant::now();
         match told {
-            Told::Heard(Heard::Items(kind, news), _) => self.hear_of_items(kind, news, now),
-            Told::Heard(Heard::Secrets(news), _) => self.hear_of_secrets(news, now),
-            Told::Heard(Heard::Definitions(news), _) => self.hear_of_definitions(news, now),
-            Told::Lost(resource, error) => self.lost(resource, &error),
+            WatchEvent::Heard(BinderDelta::Items(kind, news), _) => self.hear_of_items(kind, news, now),
+            WatchEvent::Heard(BinderDelta::Secrets(news), _) => self.hear_of_secrets(news, now),
+            WatchEvent::Heard(BinderDelta::Definitions(news), _) => self.hear_of_definitions(news, now),
+            WatchEvent::Lost(resource, error) => self.lost(resource, &error),
             // It is there again: whatever failed meanwhile need not wait.
-            Told::Followed(SERVER) => self.agenda.hurry(now),
-            Told::Followed(_) | Told::Rewound(_) => {}
+            WatchEvent::Followed(SERVER) => self.agenda.hurry(now),
+            WatchEvent::Followed(_) | WatchEvent::Rewound(_) => {}
         }
     }
 
-    fn hear_of_items(&mut self, kind: Kind, news: News<Live<Item>>, now: Instant) {
+    fn hear_of_items(&mut self, kind: Kind, news: Delta<Live<Item>>, now: Instant) {
         match news {
-            News::All(all) => {
+            Delta::All(all) => {
                 let there: BTreeSet<&str> = all.iter().map(|live| live.name.as_str()).collect();
                 let gone = self.known.ids().filter(|id| id.kind == kind && !there.contains(id.name.as_str()));
                 for id in gone.cloned().collect::<Vec<_>>() {
@@ -51,8 +51,8 @@ impl Desk {
                 all.into_iter().for_each(|live| self.item(kind, live, now));
                 self.is_read_now(kind.plural());
             }
-            News::Set(live) => self.item(kind, live, now),
-            News::Gone { name, revision } => self.item_gone(&ObjectId::new(kind, name), Some(&revision), now),
+            Delta::Set(live) => self.item(kind, live, now),
+            Delta::Gone { name, revision } => self.item_gone(&ObjectId::new(kind, name), Some(&revision), now),
         }
     }
 
@@ -84,24 +84,24 @@ impl Desk {
         if same {
             // Its status, or what is of no interest, changed.
             if kind != Kind::Component {
-                self.agenda.due(Task::Object(id), Haste::Changed, now);
+                self.agenda.due(Task::Object(id), Priority::Changed, now);
             }
             return;
         }
         let uid = version.uid.clone();
         if kind != Kind::Component {
             // What changed itself is looked at at once, however many rest on it.
-            self.agenda.due(Task::Object(id.clone()), Haste::Changed, now);
+            self.agenda.due(Task::Object(id.clone()), Priority::Changed, now);
         }
         let due = self.binder.change(match read {
-            Ok(item) => Change::There(state::Live { item, uid: version.uid, record }),
-            Err(why) => Change::Invalid { id: id.clone(), why },
+            Ok(item) => InventoryChange::There(state::LiveObject { item, uid: version.uid, record }),
+            Err(why) => InventoryChange::Invalid { id: id.clone(), why },
         });
         self.due(due, now);
         for binding in self.binder.bindings_of(&id) {
             match self.binder.fate(&binding) {
                 Fate::Stays => self.is_not_left(&binding),
-                _ if self.is_read() => self.see_to_leftovers(vec![binding], Haste::Changed, now),
+                _ if self.is_read() => self.see_to_leftovers(vec![binding], Priority::Changed, now),
                 _ => {}
             }
         }
@@ -113,7 +113,7 @@ impl Desk {
         if !self.known.gone(id, revision) {
             return;
         }
-        let due = self.binder.change(Change::Gone(id.clone()));
+        let due = self.binder.change(InventoryChange::Gone(id.clone()));
         match id.kind {
             Kind::Connection => {
                 report::expires(&self.context, &self.paths, &id.name, None);
@@ -125,7 +125,7 @@ impl Desk {
         }
         self.due(due, now);
         self.agenda.forget(&Task::Object(id.clone()), now);
-        self.see_to_leftovers(self.binder.bindings_of(id), Haste::Changed, now);
+        self.see_to_leftovers(self.binder.bindings_of(id), Priority::Changed, now);
         self.definition_named(id, "", before, now);
     }
 
@@ -141,14 +141,14 @@ impl Desk {
         }
         let is = self.definition_of(id);
         for map in self.definitions.name(&id.name, uid, was.as_deref(), is.as_deref()) {
-            self.agenda.due(Task::Definition(map), Haste::Changed, now);
+            self.agenda.due(Task::Definition(map), Priority::Changed, now);
         }
     }
 
-    fn hear_of_secrets(&mut self, news: News<Seen>, now: Instant) {
+    fn hear_of_secrets(&mut self, news: Delta<ObservedSecret>, now: Instant) {
         match news {
-            News::All(all) => {
-                let there: BTreeSet<&str> = all.iter().map(Seen::name).collect();
+            Delta::All(all) => {
+                let there: BTreeSet<&str> = all.iter().map(ObservedSecret::name).collect();
                 let gone = self.binder.watched_secrets().filter(|name| !there.contains(name));
                 for name in gone.map(str::to_string).collect::<Vec<_>>() {
                     self.secret_gone(name, now);
@@ -156,8 +156,8 @@ impl Desk {
                 all.into_iter().for_each(|seen| self.secret(seen, now));
                 self.is_read_now(SECRETS);
             }
-            News::Set(seen) => self.secret(seen, now),
-            News::Gone { name, revision } => {
+            Delta::Set(seen) => self.secret(seen, now),
+            Delta::Gone { name, revision } => {
                 let late = |known: &str| is_after(known, &revision);
                 if !self.binder.secret_version(&name).is_some_and(late) {
                     self.secret_gone(name, now);
@@ -172,27 +172,27 @@ impl Desk {
             let namespace = self.paths.namespace();
             info!(namespace, secret = name, "a binding Secret is gone");
         }
-        self.change_secret(Change::SecretGone(name), now);
+        self.change_secret(InventoryChange::SecretGone(name), now);
     }
 
     /// Takes in a Secret as it is.
-    pub fn secret(&mut self, seen: Seen, now: Instant) {
+    pub fn secret(&mut self, seen: ObservedSecret, now: Instant) {
         let name = seen.name().to_string();
         let late = |known: &str| is_after(known, seen.revision());
         if self.binder.secret_version(&name).is_some_and(late) {
             return;
         }
-        self.change_secret(Change::Secret(seen), now);
+        self.change_secret(InventoryChange::Secret(seen), now);
         let obstacle = Task::Obstacle(name.clone());
         if self.binder.is_in_the_way(&name) && !self.agenda.is_open(&obstacle) {
             self.agenda.at(obstacle, now + OBSTACLE_AGAIN);
         }
     }
 
-    pub fn change_secret(&mut self, change: Change, now: Instant) {
+    pub fn change_secret(&mut self, change: InventoryChange, now: Instant) {
         let name = match &change {
-            Change::Secret(seen) => Some(seen.name().to_string()),
-            Change::SecretGone(name) => Some(name.clone()),
+            InventoryChange::Secret(seen) => Some(seen.name().to_string()),
+            InventoryChange::SecretGone(name) => Some(name.clone()),
             _ => None,
         };
         let due = self.binder.change(change);
@@ -202,13 +202,13 @@ impl Desk {
             self.is_not_left(&name);
         }
         if self.is_read() {
-            self.see_to_leftovers(self.binder.leftovers_of(&name), Haste::Changed, now);
+            self.see_to_leftovers(self.binder.leftovers_of(&name), Priority::Changed, now);
         }
     }
 
-    fn hear_of_definitions(&mut self, news: News<ConfigMap>, now: Instant) {
+    fn hear_of_definitions(&mut self, news: Delta<ConfigMap>, now: Instant) {
         match news {
-            News::All(all) => {
+            Delta::All(all) => {
                 let there: BTreeSet<&str> = all.iter().map(|map| map.name.as_str()).collect();
                 let gone = self.definitions.names().filter(|name| !there.contains(name.as_str()));
                 for name in gone.cloned().collect::<Vec<_>>() {
@@ -217,30 +217,30 @@ impl Desk {
                 all.into_iter().for_each(|map| self.definition(map, now));
                 self.is_read_now(DEFINITIONS);
             }
-            News::Set(map) => self.definition(map, now),
-            News::Gone { name, .. } => self.definition_gone(&name, now),
+            Delta::Set(map) => self.definition(map, now),
+            Delta::Gone { name, .. } => self.definition_gone(&name, now),
         }
     }
 
     pub fn definition(&mut self, map: ConfigMap, now: Instant) {
         let (name, readable) = (map.name.clone(), map.readable.clone());
         if self.definitions.put(map) {
-            self.agenda.due(Task::Definition(name.clone()), Haste::Changed, now);
-            let due = self.binder.change(Change::Definition { config_map: name, readable });
+            self.agenda.due(Task::Definition(name.clone()), Priority::Changed, now);
+            let due = self.binder.change(InventoryChange::Definition { config_map: name, readable });
             self.due(due, now);
         }
     }
 
     fn definition_gone(&mut self, name: &str, now: Instant) {
         self.definitions.gone(name);
-        let due = self.binder.change(Change::DefinitionGone(name.to_string()));
+        let due = self.binder.change(InventoryChange::DefinitionGone(name.to_string()));
         self.due(due, now);
         self.agenda.forget(&Task::Definition(name.to_string()), now);
     }
 
     /// These are to be looked at.
     pub fn due(&mut self, due: Due, now: Instant) {
-        let haste = if due.len() > FEW { Haste::Spread } else { Haste::Changed };
+        let haste = if due.len() > FEW { Priority::Spread } else { Priority::Changed };
         for id in due.objects() {
             self.agenda.due(Task::Object(id), haste, now);
         }

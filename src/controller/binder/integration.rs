@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use std::sync::Arc;
 
 /// One variable.
-struct Row {
+struct VariableRow {
     status: VariableStatus,
     /// Whether it means something, ready or not.
     is_bound: bool,
@@ -28,7 +28,7 @@ impl Binder {
             let conditions = self.invalid(&ObjectId::new(Kind::Integration, name))?;
             return Some(IntegrationVerdict { status: IntegrationStatus::default(), conditions });
         };
-        let rows: Vec<Row> = integration.spec.connections.iter().map(|v| self.row(name, v, now)).collect();
+        let rows: Vec<VariableRow> = integration.spec.connections.iter().map(|v| self.row(name, v, now)).collect();
         let (bound, all) = (rows.iter().filter(|row| row.is_bound).count(), rows.len());
         let undefined = integration.spec.definition.as_ref().and_then(|definition| self.undefined(definition));
         let problems: Vec<Problem> =
@@ -77,7 +77,7 @@ impl Binder {
         }
     }
 
-    fn row(&self, integration: &str, variable: &Variable, now: Timestamp) -> Row {
+    fn row(&self, integration: &str, variable: &Variable, now: Timestamp) -> VariableRow {
         let meant = self.variable(integration, variable);
         let key = variable.stable_key().unwrap_or_default();
         let name = &variable.name;
@@ -120,6 +120,6 @@ impl Binder {
             message: problem.as_ref().map(|problem| problem.to_string()),
             candidates: candidates.to_vec(),
         };
-        Row { status, is_bound: matches!(meant.binding, Binding::Own | Binding::Bound(_)), problem }
+        VariableRow { status, is_bound: matches!(meant.binding, Binding::Own | Binding::Bound(_)), problem }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 /// One object.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct ObjectMetaCache {
     /// Which object of its name.
     pub uid: String,
     /// How often its spec was changed.
@@ -19,7 +19,7 @@ pub(super) struct Known {
     pub is_going: bool,
 }
 
-impl Known {
+impl ObjectMetaCache {
     /// Its status as it is.
     pub fn status<S: DeserializeOwned + Default>(&self) -> S {
         self.status.as_ref().and_then(|status| serde_json::from_str(status.get()).ok()).unwrap_or_default()
@@ -28,20 +28,20 @@ impl Known {
 
 /// By kind and name.
 #[derive(Debug, Default)]
-pub(super) struct Objects(HashMap<ObjectId, Known>);
+pub(super) struct Objects(HashMap<ObjectId, ObjectMetaCache>);
 
 impl Objects {
     /// Takes in an object as it is; whether that is news.
     pub fn put(&mut self, id: &ObjectId, live: &mut Live<Item>) -> bool {
         let version = &live.version;
         let known = self.0.get(id);
-        let is_news = |known: &Known| {
+        let is_news = |known: &ObjectMetaCache| {
             known.revision != version.resource_version && !is_after(&known.revision, &version.resource_version)
         };
         if !known.is_none_or(is_news) {
             return false;
         }
-        let known = Known {
+        let known = ObjectMetaCache {
             uid: version.uid.clone(),
             generation: live.generation,
             revision: version.resource_version.clone(),
@@ -54,7 +54,7 @@ impl Objects {
 
     /// An object is gone as of a revision; whether that is news.
     pub fn gone(&mut self, id: &ObjectId, revision: Option<&str>) -> bool {
-        let late = |known: &Known| revision.is_some_and(|revision| is_after(&known.revision, revision));
+        let late = |known: &ObjectMetaCache| revision.is_some_and(|revision| is_after(&known.revision, revision));
         if self.0.get(id).is_none_or(late) {
             return false;
         }
@@ -62,7 +62,7 @@ impl Objects {
     }
 
     /// One of them.
-    pub fn get(&self, id: &ObjectId) -> Option<&Known> {
+    pub fn get(&self, id: &ObjectId) -> Option<&ObjectMetaCache> {
         self.0.get(id)
     }
 

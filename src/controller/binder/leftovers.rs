@@ -1,10 +1,10 @@
 //! Binding Secrets of objects that are no more: a customer's goes with the credentials that it was made of, a
 //! connection's stays for those that still use it, and is told of, until a Secret that it was made from is withdrawn.
 
-use super::agenda::{Haste, Task};
-use super::desk::{Desk, Event};
+use super::agenda::{Priority, Task};
+use super::desk::{NamespaceWorker, Event};
 use super::report;
-use super::state::{Binder, Change};
+use super::state::{Binder, InventoryChange};
 use super::wanted::{Because, Use, WantedBinding};
 use super::write::{Deleted, There, Wrote};
 use crate::api::{Credentials, Kind};
@@ -88,9 +88,9 @@ impl Binder {
     }
 }
 
-impl Desk {
+impl NamespaceWorker {
     /// The binding Secrets of these names may be of nothing any more.
-    pub fn see_to_leftovers(&mut self, secrets: Vec<String>, haste: Haste, now: Instant) {
+    pub fn see_to_leftovers(&mut self, secrets: Vec<String>, haste: Priority, now: Instant) {
         for secret in secrets {
             self.agenda.due(Task::Leftover(secret), haste, now);
         }
@@ -143,7 +143,7 @@ impl Desk {
         }
         match there {
             There::Nothing => {
-                self.change_secret(Change::SecretGone(name), now);
+                self.change_secret(InventoryChange::SecretGone(name), now);
                 self.agenda.done(&task, now);
             }
             There::Seen(seen) => {

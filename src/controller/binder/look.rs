@@ -1,7 +1,7 @@
 //! One look at an object: what must be written of it.
 
-use super::desk::Desk;
-use super::known::Known;
+use super::desk::NamespaceWorker;
+use super::known::ObjectMetaCache;
 use super::problem::kind::READY;
 use super::report::{self, Turn};
 use super::verdict::{ConnectionVerdict, CredentialsVerdict, IntegrationVerdict};
@@ -25,7 +25,7 @@ pub(super) struct Look {
     pub look_again: Option<Timestamp>,
 }
 
-impl Desk {
+impl NamespaceWorker {
     /// Looks at an object; `None` where there is none, or it goes away. While `writes` are to come and there
     /// is a binding Secret to write, nothing is said of it yet.
     pub fn look(&mut self, id: &ObjectId, writes: bool, now: Instant) -> Option<Look> {
@@ -60,7 +60,7 @@ impl Desk {
         }
     }
 
-    fn of_connection(&self, name: &str, known: &Known, found: ConnectionVerdict, now: Timestamp) -> Look {
+    fn of_connection(&self, name: &str, known: &ObjectMetaCache, found: ConnectionVerdict, now: Timestamp) -> Look {
         let before: ConnectionStatus = known.status();
         let named = |status: &ConnectionStatus| [status.binding.clone(), status.test_binding.clone()];
         let left = self.left(named(&before), &named(&found.status));
@@ -72,7 +72,7 @@ impl Desk {
         }
     }
 
-    fn of_credentials(&self, name: &str, known: &Known, found: CredentialsVerdict, now: Timestamp) -> Look {
+    fn of_credentials(&self, name: &str, known: &ObjectMetaCache, found: CredentialsVerdict, now: Timestamp) -> Look {
         let before: CustomerCredentialsStatus = known.status();
         let left = self.left([before.binding.clone()], std::array::from_ref(&found.status.binding));
         Look {
@@ -91,7 +91,7 @@ impl Desk {
     }
 }
 
-fn of_integration(name: &str, known: &Known, found: &IntegrationVerdict, now: Timestamp) -> Look {
+fn of_integration(name: &str, known: &ObjectMetaCache, found: &IntegrationVerdict, now: Timestamp) -> Look {
     let before: IntegrationStatus = known.status();
     Look {
         status: found.body(name, &before, known.generation, &Time(now)),

@@ -22,7 +22,7 @@
 //! binding Secrets must be written. No I/O, no clock, no client: the present time is given.
 //!
 //! Values of Secrets are in [`crate::secret::SecretBytes`] on their whole way, from what was watched
-//! ([`Seen`]) to the body of what is written ([`WantedBinding::body`]).
+//! ([`ObservedSecret`]) to the body of what is written ([`WantedBinding::body`]).
 
 mod agenda;
 mod base64;
@@ -62,17 +62,17 @@ mod works;
 mod write;
 
 use super::context::Context;
-use desk::Desk;
-use queues::Queues;
+use desk::NamespaceWorker;
+use queues::Backlog;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
 pub use definitions::Readable;
 pub use due::Due;
 pub use fingerprint::Salt;
-pub use seen::{BindingSecret, Seen, Unreadable};
+pub use seen::{BindingSecret, ObservedSecret, Unreadable};
 pub use source::{Expiry, Keys, SourceSecret};
-pub use state::{Binder, Change, Live};
+pub use state::{Binder, InventoryChange, LiveObject};
 pub use status::{Status, status_body};
 pub use verdict::{ConnectionVerdict, CredentialsVerdict, IntegrationVerdict};
 pub use wanted::{Because, How, Owner, WantedBinding};
@@ -86,10 +86,10 @@ const MISTAKE: &str = "a mistake of ours: report it, with the last lines of the 
 /// Does the binder's work, until it is asked to end.
 pub async fn run(context: Context) -> Result<(), String> {
     let salt = Arc::new(Salt::random());
-    let queues = Queues::new(context.metrics.clone());
+    let queues = Backlog::new(context.metrics.clone());
     let mut desks = JoinSet::new();
     for namespace in context.namespaces.iter() {
-        desks.spawn(Desk::new(context.clone(), namespace, salt.clone(), queues.of(namespace)).run());
+        desks.spawn(NamespaceWorker::new(context.clone(), namespace, salt.clone(), queues.of(namespace)).run());
     }
     while let Some(ended) = desks.join_next().await {
         ended.map_err(|_| MISTAKE.to_string())??;

@@ -3,16 +3,16 @@
 
 use super::agenda::Task;
 use super::definitions::{ConfigMap, Step};
-use super::desk::{Desk, Event};
+use super::desk::{NamespaceWorker, Event};
 use super::doubts::Doubt;
 use super::report::{self, Turn};
-use super::state::Change;
+use super::state::InventoryChange;
 use super::write::{Deleted, There, Wrote, is_race, reason};
 use crate::api::Kind;
 use crate::controller::metrics::Outcome;
 use crate::controller::role::Role;
 use crate::engine::model::item::ObjectId;
-use crate::kubernetes::client::Trouble;
+use crate::kubernetes::client::RequestFailure;
 use jiff::Timestamp;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -39,7 +39,7 @@ pub(super) struct Pass {
     look_again: Option<Timestamp>,
 }
 
-impl Desk {
+impl NamespaceWorker {
     /// Whether another object can be written.
     pub fn has_a_hand_free(&self) -> bool {
         self.in_flight < HANDS
@@ -149,12 +149,12 @@ impl Desk {
                     }
                     self.secret(seen, now);
                 }
-                There::Nothing => self.change_secret(Change::SecretGone(name), now),
+                There::Nothing => self.change_secret(InventoryChange::SecretGone(name), now),
                 There::Refused { why, reason } => {
                     failed = true;
                     warn!(object = %id, secret = name, why, "the cluster does not let a binding Secret be written");
                     report::failed(&self.context, reason);
-                    self.change_secret(Change::Refused { binding: name, why }, now);
+                    self.change_secret(InventoryChange::Refused { binding: name, why }, now);
                 }
                 There::Unknown { why, reason } => {
                     failed = true;
@@ -171,7 +171,7 @@ impl Desk {
         self.proceed(id.clone(), now);
     }
 
-    pub fn status_written(&mut self, id: &ObjectId, answer: Result<Option<Vec<u8>>, Trouble>) {
+    pub fn status_written(&mut self, id: &ObjectId, answer: Result<Option<Vec<u8>>, RequestFailure>) {
         self.in_flight = self.in_flight.saturating_sub(1);
         let now = Instant::now();
         let pass = self.passes.remove(id);
@@ -259,7 +259,7 @@ impl Desk {
         }
     }
 
-    pub fn owners_written(&mut self, map: &str, answer: Result<Option<Vec<u8>>, Trouble>) {
+    pub fn owners_written(&mut self, map: &str, answer: Result<Option<Vec<u8>>, RequestFailure>) {
         self.in_flight = self.in_flight.saturating_sub(1);
         let now = Instant::now();
         let task = Task::Definition(map.to_string());
@@ -287,7 +287,7 @@ impl Desk {
         let is_of_interest = self.binder.is_in_the_way(&secret) && self.binder.wants(&secret);
         if !is_of_interest {
             if self.binder.is_in_the_way(&secret) {
-                self.change_secret(Change::SecretGone(secret.clone()), now);
+                self.change_secret(InventoryChange::SecretGone(secret.clone()), now);
             }
             let task = Task::Obstacle(secret);
             self.agenda.done(&task, now);
@@ -306,7 +306,7 @@ impl Desk {
         let task = Task::Obstacle(name.clone());
         match there {
             There::Seen(seen) => self.secret(seen, now),
-            There::Nothing => self.change_secret(Change::SecretGone(name.clone()), now),
+            There::Nothing => self.change_secret(InventoryChange::SecretGone(name.clone()), now),
             There::Refused { .. } | There::Unknown { .. } => {}
         }
         // As long as it is there it is asked for again, less and less often.

@@ -10,7 +10,7 @@ type Depth = (usize, Option<Instant>);
 
 /// The queues of the binder. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Queues {
+pub(super) struct Backlog {
     metrics: Metrics,
     depths: Arc<Mutex<BTreeMap<String, Depth>>>,
 }
@@ -18,14 +18,14 @@ pub(super) struct Queues {
 /// The queue of one namespace.
 #[derive(Debug)]
 pub(super) struct Queue {
-    all: Queues,
+    all: Backlog,
     namespace: String,
     was: Depth,
 }
 
-impl Queues {
+impl Backlog {
     pub fn new(metrics: Metrics) -> Self {
-        Queues { metrics, depths: Arc::default() }
+        Backlog { metrics, depths: Arc::default() }
     }
 
     pub fn of(&self, namespace: &str) -> Queue {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// A Secret, read.
 #[derive(Debug)]
-pub enum Seen {
+pub enum ObservedSecret {
     /// It opted in.
     Source(SourceSecret),
     /// Any other: one that we made, or one whose name we may want.
@@ -48,21 +48,21 @@ pub struct BindingSecret {
     pub(super) content: Fingerprint,
 }
 
-impl Weighs for Seen {
+impl Weighs for ObservedSecret {
     fn weight(&self) -> usize {
         const OBJECT: usize = 512;
         match self {
-            Seen::Source(source) => OBJECT + source.weight(),
-            Seen::Binding(_) => OBJECT,
+            ObservedSecret::Source(source) => OBJECT + source.weight(),
+            ObservedSecret::Binding(_) => OBJECT,
         }
     }
 }
 
-impl Named for Seen {
+impl Named for ObservedSecret {
     fn name(&self) -> &str {
         match self {
-            Seen::Source(source) => &source.name,
-            Seen::Binding(binding) => &binding.name,
+            ObservedSecret::Source(source) => &source.name,
+            ObservedSecret::Binding(binding) => &binding.name,
         }
     }
 }
@@ -127,9 +127,9 @@ impl<'de> Deserialize<'de> for Data {
     }
 }
 
-impl Seen {
+impl ObservedSecret {
     /// Reads a Secret as the API server tells of it.
-    pub fn parse(json: &[u8], salt: &Salt) -> Result<Seen, Unreadable> {
+    pub fn parse(json: &[u8], salt: &Salt) -> Result<ObservedSecret, Unreadable> {
         // The reader's words may quote what it read.
         let Raw { metadata, type_, data } = serde_json::from_slice(json).map_err(|_| Unreadable)?;
         let RawMeta { name, uid, resource_version, labels, annotations, owner_references, managed_fields } = metadata;
@@ -137,7 +137,7 @@ impl Seen {
         let annotations = annotations.unwrap_or_default();
         let data = data.unwrap_or_default().into_iter().filter_map(|(key, data)| Some((key, data?.0)));
         if label.as_deref() == Some(FOR_CONNECTIONS) {
-            return Ok(Seen::Source(SourceSecret::new([name, uid, resource_version], &annotations, data.collect())));
+            return Ok(ObservedSecret::Source(SourceSecret::new([name, uid, resource_version], &annotations, data.collect())));
         }
         let held = Held::of(&managed_fields);
         let is_ours = label.as_deref() == Some(FOR_BINDING) && type_.starts_with(TYPE_PREFIX) && held.annotation;
@@ -163,7 +163,7 @@ impl Seen {
         );
         let watched = label.as_deref() == Some(FOR_BINDING);
         let is_owned = !owners.is_empty();
-        Ok(Seen::Binding(BindingSecret {
+        Ok(ObservedSecret::Binding(BindingSecret {
             name,
             uid,
             resource_version,
@@ -181,16 +181,16 @@ impl Seen {
     /// Which state of it.
     pub fn revision(&self) -> &str {
         match self {
-            Seen::Source(source) => &source.resource_version,
-            Seen::Binding(binding) => &binding.resource_version,
+            ObservedSecret::Source(source) => &source.resource_version,
+            ObservedSecret::Binding(binding) => &binding.resource_version,
         }
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
         match self {
-            Seen::Source(source) => &source.name,
-            Seen::Binding(binding) => &binding.name,
+            ObservedSecret::Source(source) => &source.name,
+            ObservedSecret::Binding(binding) => &binding.name,
         }
     }
 }

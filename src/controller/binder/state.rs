@@ -5,7 +5,7 @@ use super::definitions::Readable;
 use super::due::Due;
 use super::fingerprint::Salt;
 use super::index::Index;
-use super::seen::{BindingSecret, Seen};
+use super::seen::{BindingSecret, ObservedSecret};
 use super::source::SourceSecret;
 use super::verdict::{ConnectionVerdict, Readiness};
 use super::works::Works;
@@ -39,12 +39,12 @@ pub struct Binder {
     /// The ConfigMaps with definitions, by name: whether the definition can be read.
     pub(super) definitions: BTreeMap<String, Readable>,
     /// By connection: what its integrations were told of it.
-    told: HashMap<String, Told>,
+    told: HashMap<String, Reported>,
 }
 
 /// What was found of a connection when it was last looked at.
 #[derive(Debug)]
-struct Told {
+struct Reported {
     readiness: Readiness,
     /// When time alone may change it.
     until: Option<Timestamp>,
@@ -54,9 +54,9 @@ struct Told {
 
 /// Something that was watched, or came of a write.
 #[derive(Debug)]
-pub enum Change {
+pub enum InventoryChange {
     /// An object is there, as said.
-    There(Live),
+    There(LiveObject),
     /// An object is there and cannot be read, and why. No values.
     Invalid {
         /// Which.
@@ -67,7 +67,7 @@ pub enum Change {
     /// An object is gone.
     Gone(ObjectId),
     /// A Secret is there: one that was watched, that we wrote, or that was in the way.
-    Secret(Seen),
+    Secret(ObservedSecret),
     /// A Secret is gone, or is watched no longer.
     SecretGone(String),
     /// The cluster did not let a binding Secret be written, for good.
@@ -88,22 +88,22 @@ pub enum Change {
     DefinitionGone(String),
 }
 
-impl Change {
+impl InventoryChange {
     /// Whether it may decide whether a connection works.
     pub(super) fn decides_who_works(&self) -> bool {
         let of_kind = |kind: Kind| matches!(kind, Kind::Connection | Kind::Component);
         match self {
-            Change::There(live) => of_kind(live.item.id().kind),
-            Change::Invalid { id, .. } | Change::Gone(id) => of_kind(id.kind),
-            Change::Secret(_) | Change::SecretGone(_) => true,
-            Change::Refused { .. } | Change::Definition { .. } | Change::DefinitionGone(_) => false,
+            InventoryChange::There(live) => of_kind(live.item.id().kind),
+            InventoryChange::Invalid { id, .. } | InventoryChange::Gone(id) => of_kind(id.kind),
+            InventoryChange::Secret(_) | InventoryChange::SecretGone(_) => true,
+            InventoryChange::Refused { .. } | InventoryChange::Definition { .. } | InventoryChange::DefinitionGone(_) => false,
         }
     }
 }
 
 /// An object that is there.
 #[derive(Clone, Debug)]
-pub struct Live {
+pub struct LiveObject {
     /// The object.
     pub item: Item,
     /// Which object of this name.
@@ -178,7 +178,7 @@ impl Binder {
         let before = match verdict {
             Some(verdict) => {
                 let (readiness, until) = (verdict.readiness(), verdict.look_again);
-                self.told.insert(name.to_string(), Told { readiness, until, is_stale: false })
+                self.told.insert(name.to_string(), Reported { readiness, until, is_stale: false })
             }
             None => self.told.remove(name),
         };
@@ -211,7 +211,7 @@ impl Binder {
 
     /// Whether a connection can be used: as it was found last, where that still holds.
     pub(super) fn readiness(&self, connection: &str, now: Timestamp) -> Readiness {
-        let holds = |told: &&Told| !told.is_stale && told.until.is_none_or(|until| now < until);
+        let holds = |told: &&Reported| !told.is_stale && told.until.is_none_or(|until| now < until);
         let told = self.told.get(connection).filter(holds).map(|told| told.readiness.clone());
         let found = || self.connection(connection, now).map(|verdict| verdict.readiness());
         told.or_else(found).unwrap_or(Readiness { ready: false, reason: String::new() })

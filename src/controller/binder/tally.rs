@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 /// Counts, by integration and together.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(super) struct BindingGauge {
     metrics: Metrics,
     namespace: String,
     /// Ready, and not.
@@ -14,9 +14,9 @@ pub(super) struct Tally {
     all: (usize, usize),
 }
 
-impl Tally {
+impl BindingGauge {
     pub fn new(metrics: Metrics, namespace: &str) -> Self {
-        Tally { metrics, namespace: namespace.to_string(), counts: HashMap::new(), all: (0, 0) }
+        BindingGauge { metrics, namespace: namespace.to_string(), counts: HashMap::new(), all: (0, 0) }
     }
 
     /// An integration was looked at.
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn it_follows_what_is_found() {
-        let mut tally = Tally::new(Metrics::new(), "ns");
+        let mut tally = BindingGauge::new(Metrics::new(), "ns");
         tally.is("a", &[row(true), row(false)]);
         tally.is("b", &[row(true)]);
         assert_eq!(tally.all, (2, 1));

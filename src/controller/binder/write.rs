@@ -5,11 +5,11 @@ use super::super::context::Context;
 use super::MANAGER;
 use super::fingerprint::Salt;
 use super::leftovers::Origins;
-use super::seen::Seen;
+use super::seen::ObservedSecret;
 use super::wanted::{Because, How, WantedBinding};
 use crate::api::{FOR, FOR_CONNECTIONS, Kind};
 use crate::engine::model::item::ObjectId;
-use crate::kubernetes::client::{Ask, Trouble};
+use crate::kubernetes::client::{Ask, RequestFailure};
 use crate::kubernetes::paths::{Paths, segment};
 use crate::secret::SecretBytes;
 use crate::tenant::cluster::body::to_bytes;
@@ -68,7 +68,7 @@ impl Wrote {
 #[derive(Debug)]
 pub(super) enum There {
     /// This.
-    Seen(Seen),
+    Seen(ObservedSecret),
     /// Nothing.
     Nothing,
     /// As before: the cluster says no, for good.
@@ -79,9 +79,9 @@ pub(super) enum There {
 
 impl Writer {
     /// Asks, where we lead.
-    async fn ask(&self, ask: &Ask) -> Result<Vec<u8>, Trouble> {
+    async fn ask(&self, ask: &Ask) -> Result<Vec<u8>, RequestFailure> {
         if !self.context.leadership.holds() {
-            return Err(Trouble::NotAsked(NOT_LEADING.to_string()));
+            return Err(RequestFailure::NotAsked(NOT_LEADING.to_string()));
         }
         self.context.server.ask(ask).await
     }
@@ -103,7 +103,7 @@ impl Writer {
         ask.body.zeroize();
         let there = match answer {
             Ok(answer) => return self.wrote(wanted, answer),
-            Err(trouble) if is_race(&trouble) || matches!(trouble, Trouble::NoAnswer(_)) => {
+            Err(trouble) if is_race(&trouble) || matches!(trouble, RequestFailure::NoAnswer(_)) => {
                 self.look(&wanted.name).await
             }
             Err(trouble) => unwritten(&trouble, wanted),
@@ -118,7 +118,7 @@ impl Writer {
         match self.ask(&Ask::delete(self.paths.secret(name), options.to_string().into_bytes())).await {
             Ok(_) => There::Nothing,
             Err(trouble) if is_absent(&trouble) => There::Nothing,
-            Err(trouble) if is_race(&trouble) || matches!(trouble, Trouble::NoAnswer(_)) => self.look(name).await,
+            Err(trouble) if is_race(&trouble) || matches!(trouble, RequestFailure::NoAnswer(_)) => self.look(name).await,
             Err(trouble) => refused_or_unknown(trouble.to_string(), reason(&trouble)),
         }
     }
@@ -140,8 +140,8 @@ impl Writer {
             let list: OptedIn<'_> = serde_json::from_slice(answer.expose())
                 .map_err(|_| unreadable(format!("what the server says of Secret {name} is no list of Secrets")))?;
             let Some(secret) = list.items.first() else { return Ok(true) };
-            match Seen::parse(secret.get().as_bytes(), &self.salt) {
-                Ok(Seen::Source(source)) if source.name == *name => {
+            match ObservedSecret::parse(secret.get().as_bytes(), &self.salt) {
+                Ok(ObservedSecret::Source(source)) if source.name == *name => {
                     if !source.keys.serve(&origins.keys) {
                         return Ok(true);
                     }
@@ -169,24 +169,24 @@ impl Writer {
 
     fn read(&self, answer: Vec<u8>) -> There {
         let answer = SecretBytes::new(answer);
-        match Seen::parse(answer.expose(), &self.salt) {
+        match ObservedSecret::parse(answer.expose(), &self.salt) {
             Ok(seen) => There::Seen(seen),
             Err(why) => There::Unknown { why: why.to_string(), reason: "Unreadable" },
         }
     }
 
     /// Writes a status, and gives the object as it is then; `None` where it is gone.
-    pub async fn status(&self, id: &ObjectId, body: &Value) -> Result<Option<Vec<u8>>, Trouble> {
+    pub async fn status(&self, id: &ObjectId, body: &Value) -> Result<Option<Vec<u8>>, RequestFailure> {
         let path = format!("{}/status", self.paths.object(id));
         self.where_it_is(&Ask::apply_by(path, MANAGER, to_bytes(body))).await
     }
 
     /// Writes the owners of a ConfigMap, and gives it as it is then; `None` where it is gone.
-    pub async fn owners(&self, ask: &Ask) -> Result<Option<Vec<u8>>, Trouble> {
+    pub async fn owners(&self, ask: &Ask) -> Result<Option<Vec<u8>>, RequestFailure> {
         self.where_it_is(ask).await
     }
 
-    async fn where_it_is(&self, ask: &Ask) -> Result<Option<Vec<u8>>, Trouble> {
+    async fn where_it_is(&self, ask: &Ask) -> Result<Option<Vec<u8>>, RequestFailure> {
         match self.ask(ask).await {
             Err(trouble) if is_absent(&trouble) => Ok(None),
             answer => answer.map(Some),
@@ -195,17 +195,17 @@ impl Writer {
 }
 
 /// Whether somebody was faster: what is there now says.
-pub(super) fn is_race(trouble: &Trouble) -> bool {
-    let Trouble::Refused(refused) = trouble else { return false };
+pub(super) fn is_race(trouble: &RequestFailure) -> bool {
+    let RequestFailure::Refused(refused) = trouble else { return false };
     let other_uid = || std::iter::once(&refused.message).chain(&refused.causes).any(|w| w.contains("metadata.uid"));
     refused.code.as_u16() == 409 || (refused.code.as_u16() == 422 && other_uid())
 }
 
-fn is_absent(trouble: &Trouble) -> bool {
+fn is_absent(trouble: &RequestFailure) -> bool {
     trouble.code().is_some_and(|code| code.as_u16() == 404)
 }
 
-fn unwritten(trouble: &Trouble, wanted: &WantedBinding) -> There {
+fn unwritten(trouble: &RequestFailure, wanted: &WantedBinding) -> There {
     let (why, reason) = (trouble.to_string(), reason(trouble));
     // A policy may quote what it refuses.
     let why =
@@ -222,9 +222,9 @@ fn refused_or_unknown(why: String, reason: &'static str) -> There {
 }
 
 /// A trouble as one word, for metrics.
-pub(super) fn reason(trouble: &Trouble) -> &'static str {
+pub(super) fn reason(trouble: &RequestFailure) -> &'static str {
     let Some(code) = trouble.code() else {
-        return if matches!(trouble, Trouble::NotAsked(_)) { "NotAsked" } else { "NoAnswer" };
+        return if matches!(trouble, RequestFailure::NotAsked(_)) { "NotAsked" } else { "NoAnswer" };
     };
     match code.as_u16() {
         400 => "BadRequest",

@@ -65,7 +65,7 @@ impl Timings {
 
 /// A Lease as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct SeenLease {
     /// Who holds it; nobody where it was released.
     pub holder: Option<String>,
     /// How long it lasts, as it says.
@@ -93,7 +93,7 @@ pub struct Candidate {
     identity: String,
     timings: Timings,
     /// What was seen last, and whether it was there still when last looked for.
-    last: Option<Seen>,
+    last: Option<SeenLease>,
     there: bool,
     /// Since when it is known to be so.
     since: Moment,
@@ -151,7 +151,7 @@ impl Candidate {
     }
 
     /// The Lease was read; `None` where it is not there.
-    pub fn looked(&mut self, now: Moment, seen: Option<Seen>) {
+    pub fn looked(&mut self, now: Moment, seen: Option<SeenLease>) {
         self.there = seen.is_some();
         if let Some(seen) = seen
             && self.last.as_ref().is_none_or(|last| last.version != seen.version)
@@ -167,7 +167,7 @@ impl Candidate {
     }
 
     /// The Lease was written, held by us, by a request that was sent then.
-    pub fn took(&mut self, sent: Moment, written: Seen) {
+    pub fn took(&mut self, sent: Moment, written: SeenLease) {
         self.last = Some(written);
         self.there = true;
         self.since = sent;

@@ -1,8 +1,8 @@
 //! Does what a candidate decides: the requests about one Lease, and its answers.
 
 use super::Election;
-use super::candidate::{Candidate, Moment, Seen, Step};
-use crate::kubernetes::client::{Ask, Server, Trouble};
+use super::candidate::{Candidate, Moment, SeenLease, Step};
+use crate::kubernetes::client::{Ask, Server, RequestFailure};
 use http::StatusCode;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -13,7 +13,7 @@ use tracing::warn;
 
 /// A candidate and its way to the API server.
 #[derive(Debug)]
-pub struct Hand {
+pub struct LeaseClient {
     candidate: Candidate,
     election: Election,
     /// Of which each request ends in time for another.
@@ -28,9 +28,9 @@ pub struct Hand {
     logged: Option<String>,
 }
 
-impl Hand {
+impl LeaseClient {
     pub fn new(election: &Election) -> Self {
-        Hand {
+        LeaseClient {
             candidate: Candidate::new(&election.identity, election.timings),
             server: election.server.with_patience(election.timings.patience()),
             election: election.clone(),
@@ -108,7 +108,7 @@ impl Hand {
         warn!(lease = self.election.name, why, "the Lease was not released: it ends by itself");
     }
 
-    async fn look(&mut self) -> Result<(), Trouble> {
+    async fn look(&mut self) -> Result<(), RequestFailure> {
         self.candidate.asking();
         let answer = match self.ask(Ask::get(self.path())).await {
             Err(trouble) if trouble.code() == Some(StatusCode::NOT_FOUND) => Ok(None),
@@ -128,7 +128,7 @@ impl Hand {
         }
     }
 
-    async fn write(&mut self, ask: Ask, sent: Moment) -> Result<(), Trouble> {
+    async fn write(&mut self, ask: Ask, sent: Moment) -> Result<(), RequestFailure> {
         self.candidate.asking();
         self.unsure = true;
         match self.ask(ask).await {
@@ -145,9 +145,9 @@ impl Hand {
         }
     }
 
-    async fn ask(&self, ask: Ask) -> Result<Lease, Trouble> {
+    async fn ask(&self, ask: Ask) -> Result<Lease, RequestFailure> {
         let answer = self.server.ask(&ask).await?;
-        serde_json::from_slice(&answer).map_err(|error| Trouble::NoAnswer(format!("this is no Lease: {error}")))
+        serde_json::from_slice(&answer).map_err(|error| RequestFailure::NoAnswer(format!("this is no Lease: {error}")))
     }
 
     /// The Lease as it is when we hold it.
@@ -177,10 +177,10 @@ impl Hand {
         lease
     }
 
-    fn seen(&self, lease: &Lease) -> Seen {
+    fn seen(&self, lease: &Lease) -> SeenLease {
         let spec = lease.spec.as_ref();
         let lasts = spec.and_then(|spec| u64::try_from(spec.lease_duration_seconds?).ok());
-        Seen {
+        SeenLease {
             holder: spec.and_then(|spec| spec.holder_identity.clone()).filter(|holder| !holder.is_empty()),
             lasts: lasts.map_or(self.election.timings.lasts(), Duration::from_secs),
             version: lease.metadata.resource_version.clone().unwrap_or_default(),

@@ -13,7 +13,7 @@ pub use candidate::{LONGEST, Timings};
 pub use leadership::Leadership;
 
 use super::stop::Stop;
-use crate::controller::election::lease::Hand;
+use crate::controller::election::lease::LeaseClient;
 use crate::kubernetes::client::Server;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -41,7 +41,7 @@ pub struct Election {
 
 /// How a candidate stands.
 #[derive(Clone, Debug)]
-pub enum Standing {
+pub enum LeaderState {
     /// The Lease can not be read or written, for this reason.
     Waits(String),
     /// Another holds it, or will.
@@ -56,11 +56,11 @@ impl Election {
     ///
     /// The work is dropped when the Lease is lost: what it spawns must end with it. It asks its
     /// [`Leadership`] before each write, and ends soon once `stop` is requested.
-    pub async fn lead<T, F>(&self, stop: &Stop, tell: impl Fn(Standing), work: impl Fn(Leadership) -> F) -> Option<T>
+    pub async fn lead<T, F>(&self, stop: &Stop, tell: impl Fn(LeaderState), work: impl Fn(Leadership) -> F) -> Option<T>
     where
         F: Future<Output = T>,
     {
-        let mut hand = Hand::new(self);
+        let mut hand = LeaseClient::new(self);
         loop {
             let taken = tokio::select! {
                 biased;
@@ -75,7 +75,7 @@ impl Election {
                 return None;
             }
             let keeper = Keeper::start(hand, self.clone());
-            tell(Standing::Leads(keeper.leadership.clone()));
+            tell(LeaderState::Leads(keeper.leadership.clone()));
             info!(lease = self.name, identity = self.identity, "leads");
             let ended = tokio::select! {
                 biased;
@@ -84,7 +84,7 @@ impl Election {
                 done = work(keeper.leadership.clone()) => Ended::Done(done),
             };
             hand = keeper.end().await;
-            tell(Standing::Standby);
+            tell(LeaderState::Standby);
             let done = match ended {
                 Ended::Lost => {
                     warn!(lease = self.name, identity = self.identity, "lost the Lease: stands by");
@@ -116,11 +116,11 @@ async fn over(stop: &Stop) {
 }
 
 /// Waits until we hold the Lease.
-async fn take(hand: &mut Hand, tell: &impl Fn(Standing)) {
+async fn take(hand: &mut LeaseClient, tell: &impl Fn(LeaderState)) {
     while hand.held_until().is_none() {
         match hand.step().await {
-            Ok(()) => tell(Standing::Standby),
-            Err(why) => tell(Standing::Waits(why)),
+            Ok(()) => tell(LeaderState::Standby),
+            Err(why) => tell(LeaderState::Waits(why)),
         }
     }
 }
@@ -130,12 +130,12 @@ struct Keeper {
     leadership: Leadership,
     done: oneshot::Sender<()>,
     /// Ends with this value.
-    task: JoinSet<Hand>,
+    task: JoinSet<LeaseClient>,
     election: Election,
 }
 
 impl Keeper {
-    fn start(mut hand: Hand, election: Election) -> Self {
+    fn start(mut hand: LeaseClient, election: Election) -> Self {
         let (until, known) = watch::channel(hand.held_until());
         let (done, told) = oneshot::channel();
         let mut task = JoinSet::new();
@@ -153,15 +153,15 @@ impl Keeper {
     }
 
     /// Renews no more, and nobody acts on the Lease any more.
-    async fn end(mut self) -> Hand {
+    async fn end(mut self) -> LeaseClient {
         let _ = self.done.send(());
         let hand = self.task.join_next().await.and_then(Result::ok);
-        hand.unwrap_or_else(|| Hand::new(&self.election))
+        hand.unwrap_or_else(|| LeaseClient::new(&self.election))
     }
 }
 
 /// Renews until it is not held any more.
-async fn keep(hand: &mut Hand, until: &watch::Sender<Option<std::time::Instant>>) {
+async fn keep(hand: &mut LeaseClient, until: &watch::Sender<Option<std::time::Instant>>) {
     while let Some(end) = hand.held_until() {
         until.send_replace(Some(end));
         if timeout_at(Instant::from_std(end), hand.step()).await.is_err() {

@@ -3,7 +3,7 @@
 use super::http::Health;
 use super::liveness::Pulse;
 use super::readiness::Waiting;
-use crate::controller::election::{Election, Standing};
+use crate::controller::election::{Election, LeaderState};
 use crate::controller::role::Role;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -41,20 +41,20 @@ impl<'h> RoleStatus<'h> {
     }
 
     /// It stands so now.
-    pub fn is(&self, standing: Standing) {
+    pub fn is(&self, standing: LeaderState) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         match standing {
-            Standing::Leads(leadership) => {
+            LeaderState::Leads(leadership) => {
                 self.health.metrics.leads(self.role, leadership.clone());
                 self.health.readiness.leads(self.role, leadership);
                 *shown = Shown::default();
                 return;
             }
-            Standing::Standby => {
+            LeaderState::Standby => {
                 self.health.readiness.stands_by(self.role);
                 shown.waiting = None;
             }
-            Standing::Waits(why) => {
+            LeaderState::Waits(why) => {
                 let waits = || self.health.readiness.waits(self.role.as_str(), self.lease.clone());
                 shown.waiting.get_or_insert_with(waits).now_for(format!("{}: {why}", self.lease));
             }

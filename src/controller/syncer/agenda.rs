@@ -40,7 +40,7 @@ pub struct PassId(pub u64);
 
 /// What has to be looked at in one target.
 #[derive(Debug, Default)]
-pub struct Agenda {
+pub struct TargetQueue {
     changed: Changed,
     whole_at: Option<Instant>,
     /// When it was first put off.
@@ -112,7 +112,7 @@ impl Changed {
     }
 }
 
-impl Agenda {
+impl TargetQueue {
     /// These objects changed where they are copied from.
     pub fn changed<'a>(&mut self, objects: impl IntoIterator<Item = &'a ObjectId>, now: Instant) {
         for id in objects {
@@ -157,14 +157,14 @@ impl Agenda {
     }
 
     /// What to do now. A look at everything, once given out, is being done until it is said to be; a pass
-    /// over what changed, of which `index` says what belongs together, is said to have [begun](Agenda::begun). A look at everything gets the number `next`.
+    /// over what changed, of which `index` says what belongs together, is said to have [begun](TargetQueue::begun). A look at everything gets the number `next`.
     pub fn take(&mut self, now: Instant, next: PassId, index: &Index) -> Option<Job> {
         if self.everything_at().is_some_and(|at| at <= now) && self.whole.is_none() {
             if !self.is_idle() {
                 return None;
             }
             // The whole includes the parts.
-            *self = Agenda { whole: Some(next), plans: true, pause: self.pause, ..Agenda::default() };
+            *self = TargetQueue { whole: Some(next), plans: true, pause: self.pause, ..TargetQueue::default() };
             return Some(Job::Whole);
         }
         if !self.may_begin() {
@@ -310,18 +310,18 @@ mod tests {
     }
 
     /// A pass ends; all that is known is as it wrote it.
-    fn end(agenda: &mut Agenda, pass: PassId, now: Instant) {
+    fn end(agenda: &mut TargetQueue, pass: PassId, now: Instant) {
         agenda.part_done(pass, |id| Some(item(&id.name, "new")), now);
     }
 
-    fn taken(agenda: &mut Agenda, now: Instant) -> Vec<String> {
+    fn taken(agenda: &mut TargetQueue, now: Instant) -> Vec<String> {
         match agenda.take(now, WHOLE, &Index::default()) {
             Some(Job::Part(seeds)) => seeds.keys.into_iter().collect(),
             other => panic!("{other:?}"),
         }
     }
 
-    fn begin(agenda: &mut Agenda, pass: u64, names: &[&str]) -> PassId {
+    fn begin(agenda: &mut TargetQueue, pass: u64, names: &[&str]) -> PassId {
         let writing = |name: &str| Writing { kind: ActionKind::Update, after: Some(item(name, "new")) };
         let objects = names.iter().map(|name| (connection(name), writing(name))).collect();
         agenda.begun(PassId(pass), objects);
@@ -330,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_change_is_looked_at_at_once_and_the_whole_when_it_is_quiet() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        let (mut agenda, now) = (TargetQueue::default(), Instant::now());
         agenda.changed([&connection("a")], now);
         assert_eq!(agenda.due(now), (1, Some(now)));
         assert_eq!(taken(&mut agenda, now), ["a"]);
@@ -348,7 +348,7 @@ mod tests {
     /// "An unrelated change is let through."
     #[test]
     fn what_a_look_at_everything_does_not_write_goes_on_meanwhile() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        let (mut agenda, now) = (TargetQueue::default(), Instant::now());
         agenda.look_at_everything(now);
         assert!(matches!(agenda.take(now, WHOLE, &Index::default()), Some(Job::Whole)));
         agenda.changed([&connection("b")], now);
@@ -369,7 +369,7 @@ mod tests {
 
     #[test]
     fn where_it_is_never_quiet_the_whole_is_looked_at_all_the_same() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        let (mut agenda, now) = (TargetQueue::default(), Instant::now());
         for n in 0..40 {
             agenda.changed([&connection("a")], now + Duration::from_millis(500) * n);
         }
@@ -378,8 +378,8 @@ mod tests {
 
     #[test]
     fn a_failure_is_tried_again_after_pauses_that_grow_and_end_with_a_success() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
-        let fails = |agenda: &mut Agenda, at: Instant| {
+        let (mut agenda, now) = (TargetQueue::default(), Instant::now());
+        let fails = |agenda: &mut TargetQueue, at: Instant| {
             assert!(matches!(agenda.take(at, WHOLE, &Index::default()), Some(Job::Whole)));
             agenda.whole_done(WHOLE);
             agenda.failed(at);
@@ -401,7 +401,7 @@ mod tests {
 
     #[test]
     fn what_changes_does_not_wait_for_what_failed_and_does_not_shorten_its_pause() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        let (mut agenda, now) = (TargetQueue::default(), Instant::now());
         for _ in 0..20 {
             agenda.failed(now);
         }
@@ -416,7 +416,7 @@ mod tests {
 
     #[test]
     fn a_change_does_not_wait_for_others_that_are_written_but_for_its_own_object() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        let (mut agenda, now) = (TargetQueue::default(), Instant::now());
         let first = begin(&mut agenda, 1, &["a", "b"]);
         agenda.changed([&connection("a"), &connection("c")], now);
         assert_eq!(agenda.wakes(now), Some(now));
@@ -433,7 +433,7 @@ mod tests {
 
     #[test]
     fn what_is_as_it_was_written_is_not_looked_at_again() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        let (mut agenda, now) = (TargetQueue::default(), Instant::now());
         let pass = begin(&mut agenda, 1, &["a", "b", "c"]);
         agenda.changed_here(&[connection("a"), connection("b"), connection("d")], now);
         assert_eq!(taken(&mut agenda, now), ["d"], "what is not being written is");
@@ -448,7 +448,7 @@ mod tests {
 
     #[test]
     fn of_many_changes_some_are_looked_at_first_and_then_ever_more() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        let (mut agenda, now) = (TargetQueue::default(), Instant::now());
         let all: Vec<ObjectId> = (0..1_000).map(|n| connection(&format!("{n:03}"))).collect();
         agenda.changed(&all, now);
         let mut seen = BTreeSet::new();
@@ -462,7 +462,7 @@ mod tests {
         assert_eq!(seen.len(), all.len());
         assert!(agenda.take(now, WHOLE, &Index::default()).is_none());
         let integrations: Vec<ObjectId> = (0..200).map(|n| ObjectId::new(Kind::Integration, n.to_string())).collect();
-        let mut agenda = Agenda::default();
+        let mut agenda = TargetQueue::default();
         agenda.changed(integrations.iter().chain(&all[..40]), now);
         let Some(Job::Part(seeds)) = agenda.take(now, WHOLE, &Index::default()) else { panic!("nothing is due") };
         assert_eq!((seeds.keys.len(), seeds.integrations.len()), (40, FIRST - 40));
@@ -470,7 +470,7 @@ mod tests {
 
     #[test]
     fn only_so_many_passes_run_at_once() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        let (mut agenda, now) = (TargetQueue::default(), Instant::now());
         let passes: Vec<_> = (0..PASSES as u64).map(|n| begin(&mut agenda, n, &[&n.to_string()])).collect();
         agenda.changed([&connection("a")], now);
         assert!(agenda.take(now, WHOLE, &Index::default()).is_none());
@@ -481,7 +481,7 @@ mod tests {
 
     #[test]
     fn the_whole_is_looked_at_alone() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        let (mut agenda, now) = (TargetQueue::default(), Instant::now());
         let pass = begin(&mut agenda, 1, &["a"]);
         agenda.look_at_everything(now);
         agenda.changed([&connection("a"), &connection("b")], now);
@@ -499,7 +499,7 @@ mod tests {
 
     #[test]
     fn what_a_pass_of_before_says_is_passed_over() {
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        let (mut agenda, now) = (TargetQueue::default(), Instant::now());
         agenda.look_at_everything(now);
         end(&mut agenda, PassId(7), now);
         assert!(matches!(agenda.take(now, WHOLE, &Index::default()), Some(Job::Whole)));

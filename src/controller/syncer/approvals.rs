@@ -2,7 +2,7 @@
 //! annotation that gave it, and spent when it is carried out. What recurs needs a new approval.
 
 use crate::api::{API_VERSION, ApprovalStatus, Kind, SyncMode};
-use crate::apply::consent::{Approvals, Kept};
+use crate::apply::consent::{Approvals, KeptApproval};
 use crate::apply::covered;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Plan, Target};
@@ -252,12 +252,12 @@ impl OfPlan<'_> {
 }
 
 impl Approvals for OfPlan<'_> {
-    fn kept(&self, tenant: &str) -> Result<Vec<Kept>, LocationError> {
+    fn kept(&self, tenant: &str) -> Result<Vec<KeptApproval>, LocationError> {
         let in_full = self.in_full(tenant);
         let state = self.ledger.state();
         let begun = state.iter().flat_map(|(sync, known)| known.begun.iter().map(move |begun| (sync, begun)));
         let of_tenant = begun.filter(|(_, ((of, _), left))| of == tenant && !left.is_empty());
-        let kept = of_tenant.map(|(sync, ((_, digest), left))| Kept {
+        let kept = of_tenant.map(|(sync, ((_, digest), left))| KeptApproval {
             given: [digest.clone()].into(),
             of: [Writer::Sync(sync.clone()).to_string()].into(),
             covers: left.iter().filter_map(|short| in_full.get(short)).cloned().collect(),
@@ -265,7 +265,7 @@ impl Approvals for OfPlan<'_> {
         Ok(kept.collect())
     }
 
-    fn keep(&self, tenant: &str, new: &[Kept]) -> Result<(), LocationError> {
+    fn keep(&self, tenant: &str, new: &[KeptApproval]) -> Result<(), LocationError> {
         for kept in new {
             for writer in &kept.of {
                 let Some(sync) = writer.strip_prefix("sync/") else { continue };
@@ -282,7 +282,7 @@ impl Approvals for OfPlan<'_> {
         Ok(())
     }
 
-    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut Kept) -> bool) -> Result<(), LocationError> {
+    fn consume(&self, tenant: &str, left: &mut dyn FnMut(&mut KeptApproval) -> bool) -> Result<(), LocationError> {
         let in_full = self.in_full(tenant);
         for sync in self.syncs() {
             self.ledger.change(&sync, |known| {
@@ -292,7 +292,7 @@ impl Approvals for OfPlan<'_> {
                     }
                     let covers: BTreeSet<String> = begun.iter().filter_map(|s| in_full.get(s)).cloned().collect();
                     let writer = Writer::Sync(sync.clone()).to_string();
-                    let mut kept = Kept { given: [digest.clone()].into(), of: [writer].into(), covers: covers.clone() };
+                    let mut kept = KeptApproval { given: [digest.clone()].into(), of: [writer].into(), covers: covers.clone() };
                     let stays = left(&mut kept);
                     let done = covers.difference(&kept.covers).filter_map(|digest| short(digest));
                     done.for_each(|done| {

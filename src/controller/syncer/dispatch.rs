@@ -3,11 +3,11 @@
 use super::super::context::Context;
 use super::super::metrics::Outcome;
 use super::agenda::{IN_A_PASS, Job, PassId, Writing};
-use super::followed::Followed;
-use super::hub::{Event, Hub, sources};
-use super::judge::Standing;
+use super::followed::ConnectedTenant;
+use super::hub::{Event, HubWorker, sources};
+use super::judge::SyncCondition;
 use super::narrow::{leave_out, leave_out_conflicts, rests_on};
-use super::pass::{Came, Going, Pass, Source, Whole};
+use super::pass::{PassOutcome, Going, Pass, Source, Whole};
 use super::targets::{LookedAt, SyncInto};
 use crate::api::{Kind, SyncMode, TargetStatus};
 use crate::engine::closure::{Seeds, plan_closure};
@@ -29,7 +29,7 @@ use tracing::Span;
 /// How soon what waits for a quiet source is looked at again at the earliest.
 const SOON: Duration = Duration::from_millis(200);
 
-impl Hub {
+impl HubWorker {
     /// Begins what is due.
     pub(super) fn dispatch(&mut self) {
         if !self.context.leadership.holds() {
@@ -107,7 +107,7 @@ impl Hub {
         let (tell, target, span) = (self.tell.clone(), name.to_string(), self.span(name));
         self.tasks.spawn(async move {
             let came = spawn_blocking(move || span.in_scope(|| work.part(&plan))).await;
-            let came = came.unwrap_or_else(|_| Came::broken(&target));
+            let came = came.unwrap_or_else(|_| PassOutcome::broken(&target));
             drop(tell.send(Event::Part { target, pass, came }));
         });
     }
@@ -189,12 +189,12 @@ impl Hub {
             let there = ClusterLocation::new(name, location.server.clone(), location.paths.namespace());
             there.knowing(inventory, versions, self.locations.listener(name, location.epoch))
         });
-        let source = |(tenant, location): (&String, &Followed)| {
+        let source = |(tenant, location): (&String, &ConnectedTenant)| {
             let (server, paths, answers) = (location.server.clone(), location.paths.clone(), location.answers());
             (tenant.clone(), Source { server, paths, answers })
         };
         let (leadership, stop) = (self.context.leadership.clone(), self.context.stop.clone());
-        let answers = self.locations.open(name).map(Followed::answers);
+        let answers = self.locations.open(name).map(ConnectedTenant::answers);
         let answers = move || answers.as_ref().is_none_or(|answers| answers.load(Ordering::Relaxed));
         Pass {
             target: name.to_string(),
@@ -206,7 +206,7 @@ impl Hub {
             unsettled: self.unsettled(name).map(|(why, _, overridden)| (why, overridden)),
             is_quiet: {
                 let sources = sources(&self.syncs, name).filter_map(|source| self.locations.open(source));
-                let stirs: Vec<_> = sources.map(Followed::stirs).collect();
+                let stirs: Vec<_> = sources.map(ConnectedTenant::stirs).collect();
                 Arc::new(move || stirs.iter().all(|(stirs, then)| stirs.load(Ordering::Relaxed) == *then))
             },
             tell: {
@@ -219,7 +219,7 @@ impl Hub {
     }
 
     /// Takes in what came of a pass over what changed.
-    pub(super) fn hear_of_part(&mut self, name: &str, pass: PassId, came: &Came) {
+    pub(super) fn hear_of_part(&mut self, name: &str, pass: PassId, came: &PassOutcome) {
         let outcome = if came.failed.is_empty() && !came.again { Outcome::Written } else { Outcome::Failed };
         self.count(came, outcome);
         self.came(name, came, LookedAt::Part(pass));
@@ -227,7 +227,7 @@ impl Hub {
 
     /// A look at everything ended by a mistake of ours.
     pub(super) fn hear_of_broken_whole(&mut self, name: &str, pass: PassId) {
-        let came = Came::broken(name);
+        let came = PassOutcome::broken(name);
         self.count(&came, Outcome::Failed);
         if self.is_current(name, pass) {
             self.came(name, &came, LookedAt::Whole(pass));
@@ -240,7 +240,7 @@ impl Hub {
         self.targets.get(name).is_some_and(|target| target.agenda.is_whole(pass))
     }
 
-    fn came(&mut self, name: &str, came: &Came, looked_at: LookedAt) {
+    fn came(&mut self, name: &str, came: &PassOutcome, looked_at: LookedAt) {
         let known = self.locations.open(name).map(|location| location.mirror.inventory());
         if let Some(target) = self.targets.get_mut(name) {
             let now_is = |id: &ObjectId| known.and_then(|known| known.get(id));
@@ -292,21 +292,21 @@ impl Hub {
         }
         let (drifted, since) = target.drifts(name, &whole.plan, SystemTime::now());
         self.context.metrics.drift(name, drifted, since);
-        let held_back = target.standing.values().any(|(status, _)| status.state != Standing::InSync.as_str());
+        let held_back = target.standing.values().any(|(status, _)| status.state != SyncCondition::InSync.as_str());
         let outcome = match &whole.came {
             came if came.again || !came.failed.is_empty() => Outcome::Failed,
             came if !came.done.is_empty() => Outcome::Written,
             _ if held_back => Outcome::HeldBack,
             _ => Outcome::Unchanged,
         };
-        let is_read = target.standing.values().all(|(status, _)| status.state != Standing::Unreachable.as_str());
+        let is_read = target.standing.values().all(|(status, _)| status.state != SyncCondition::Unreachable.as_str());
         if outcome != Outcome::Failed && is_read {
             self.context.metrics.tenant_succeeded(name);
         }
         self.count(&whole.came, outcome);
     }
 
-    fn count(&self, came: &Came, outcome: Outcome) {
+    fn count(&self, came: &PassOutcome, outcome: Outcome) {
         let Context { metrics, role, .. } = &self.context;
         metrics.reconciled(*role, Kind::TenantSync, outcome, came.took);
         came.failed.values().for_each(|failure| metrics.failed(*role, failure.code));
@@ -314,7 +314,7 @@ impl Hub {
 }
 
 /// Of what is known of a location, that which a plan speaks of.
-fn part_of(location: &Followed, plan: &Plan) -> (Arc<Inventory>, Arc<BTreeMap<ObjectId, Version>>) {
+fn part_of(location: &ConnectedTenant, plan: &Plan) -> (Arc<Inventory>, Arc<BTreeMap<ObjectId, Version>>) {
     let (whole, versions) = (location.mirror.inventory(), location.mirror.versions());
     let mut part = Inventory::default();
     let mut known = BTreeMap::new();

@@ -3,12 +3,12 @@
 use crate::api::{Kubeconfig, LocationSpec, Object, SecretKeyRef, TenantSpec};
 use crate::controller::probes::readiness::Waiting;
 use crate::engine::model::inventory::View;
-use crate::kubernetes::cache::{Due, Heard, Mirror};
+use crate::kubernetes::cache::{Due, NamespaceDelta, Cache};
 use crate::kubernetes::client::Server;
 use crate::kubernetes::list::MOST;
 use crate::kubernetes::paths::Paths;
 use crate::kubernetes::watch;
-use crate::kubernetes::watch::{CUSTOMERS, FOLLOWED, Follower, SERVER, Told};
+use crate::kubernetes::watch::{CUSTOMERS, FOLLOWED, Follower, SERVER, WatchEvent};
 use crate::project::clusters::spec_with_own;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -83,7 +83,7 @@ pub fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, Re
 
 /// A tenant that is followed.
 #[derive(Debug)]
-pub struct Followed {
+pub struct ConnectedTenant {
     tenant: String,
     /// Tells what is told of it from what was told of where it was before.
     pub epoch: u64,
@@ -92,7 +92,7 @@ pub struct Followed {
     /// Its namespace there.
     pub paths: Paths,
     /// What it was told of it.
-    pub mirror: Mirror,
+    pub mirror: Cache,
     /// How many bytes of it are kept at most.
     limit: usize,
     /// Whether what customers gave is read.
@@ -110,25 +110,25 @@ pub struct Followed {
     is_rewound: bool,
     /// While it is read for the first time.
     waiting: Option<Waiting>,
-    following: Option<Follower<Heard>>,
+    following: Option<Follower<NamespaceDelta>>,
 }
 
-impl Followed {
+impl ConnectedTenant {
     /// Nothing is known of it yet.
     pub fn new(
         tenant: &str,
         epoch: u64,
         (server, paths): (Server, Paths),
-        following: Follower<Heard>,
+        following: Follower<NamespaceDelta>,
         limit: usize,
         waiting: Waiting,
     ) -> Self {
-        let followed = Followed {
+        let followed = ConnectedTenant {
             tenant: tenant.to_string(),
             epoch,
             server,
             paths,
-            mirror: Mirror::bounded(limit),
+            mirror: Cache::bounded(limit),
             limit,
             unread: FOLLOWED.into(),
             with_customers: false,
@@ -145,12 +145,12 @@ impl Followed {
     }
 
     /// Of a tenant that was followed before, by another kubeconfig: what went back there did not come forth by that.
-    pub fn after(self, before: Option<&Followed>) -> Self {
-        let is_same = |before: &&Followed| {
+    pub fn after(self, before: Option<&ConnectedTenant>) -> Self {
+        let is_same = |before: &&ConnectedTenant| {
             before.server.name() == self.server.name() && before.paths.namespace() == self.paths.namespace()
         };
         let is_rewound = before.filter(is_same).is_some_and(|before| before.is_rewound);
-        Followed { is_rewound, ..self }
+        ConnectedTenant { is_rewound, ..self }
     }
 
     fn tell_waiting(&self) {
@@ -164,21 +164,21 @@ impl Followed {
     }
 
     /// Takes in what is told, and says what has to be looked at because of it.
-    pub fn hear(&mut self, told: Told<Heard>) -> Due {
+    pub fn hear(&mut self, told: WatchEvent<NamespaceDelta>) -> Due {
         let could_be_read = self.trouble().is_none();
         let due = match told {
-            Told::Heard(heard, _) => self.mirror.hear(heard),
-            Told::Followed(resource) => {
+            WatchEvent::Heard(heard, _) => self.mirror.hear(heard),
+            WatchEvent::Followed(resource) => {
                 self.unread.remove(resource);
                 self.lost.remove(resource);
                 Due::Objects(BTreeSet::new())
             }
-            Told::Rewound(resource) => {
+            WatchEvent::Rewound(resource) => {
                 warn!(tenant = self.tenant, resource, "its history went back: nothing is removed because of it");
                 self.is_rewound = true;
                 Due::Everything
             }
-            Told::Lost(resource, error) => {
+            WatchEvent::Lost(resource, error) => {
                 self.lost.insert(resource, error.to_string());
                 Due::Objects(BTreeSet::new())
             }

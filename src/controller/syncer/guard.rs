@@ -10,7 +10,7 @@ const SETTLED: Duration = Duration::from_secs(600);
 
 /// What was updated and deleted in a target since it was last settled, or a change of it was approved.
 #[derive(Debug, Default)]
-pub struct Guard {
+pub struct ChangeBudget {
     /// By an operator before this one.
     before: usize,
     changed: BTreeSet<ObjectId>,
@@ -19,10 +19,10 @@ pub struct Guard {
     last: Option<Instant>,
 }
 
-impl Guard {
+impl ChangeBudget {
     /// Where an operator before this one left off.
     pub fn resumed(before: usize, base: Option<usize>, now: Instant) -> Self {
-        Guard { before, changed: BTreeSet::new(), base, last: (before > 0 || base.is_some()).then_some(now) }
+        ChangeBudget { before, changed: BTreeSet::new(), base, last: (before > 0 || base.is_some()).then_some(now) }
     }
 
     /// How many objects there were when the count began; `None` where nothing is counted.
@@ -64,13 +64,13 @@ impl Guard {
     /// The target is as declared. Has it been so for long, the count begins anew.
     pub fn settled(&mut self, now: Instant) {
         if self.last.is_some_and(|last| now.duration_since(last) >= SETTLED) {
-            *self = Guard::default();
+            *self = ChangeBudget::default();
         }
     }
 
     /// A person approved what was done: the count begins anew.
     pub fn approved(&mut self) {
-        *self = Guard::default();
+        *self = ChangeBudget::default();
     }
 }
 
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn small_passes_add_up_and_an_object_counts_once() {
-        let (mut guard, now) = (Guard::resumed(2, None, Instant::now()), Instant::now());
+        let (mut guard, now) = (ChangeBudget::resumed(2, None, Instant::now()), Instant::now());
         guard.changed(objects(&["a"]), now);
         guard.changed(objects(&["a", "b"]), now);
         guard.settled(now + Duration::from_secs(60));
@@ -95,7 +95,7 @@ mod tests {
     /// "The volume guard's base does not grow with creates of the same wave."
     #[test]
     fn what_is_made_in_a_wave_does_not_make_the_share_smaller() {
-        let (mut guard, now) = (Guard::default(), Instant::now());
+        let (mut guard, now) = (ChangeBudget::default(), Instant::now());
         guard.begins(10);
         assert_eq!(guard.base(), None, "nothing is done yet");
         guard.touched(now);
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn the_count_begins_anew_once_it_was_settled_for_long_or_approved() {
         let now = Instant::now();
-        let mut guard = Guard::default();
+        let mut guard = ChangeBudget::default();
         guard.changed(objects(&["a"]), now);
         guard.settled(now + SETTLED);
         assert_eq!(guard.count(), 0);

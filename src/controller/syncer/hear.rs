@@ -1,6 +1,6 @@
 //! What a hub is told, and what that makes due.
 
-use super::hub::{Event, Hub, sources};
+use super::hub::{Event, HubWorker, sources};
 use super::locations::Met;
 use super::statuses::{self, requested_at};
 use super::syncs::Syncs;
@@ -8,11 +8,11 @@ use crate::api::*;
 use crate::engine::closure::Index;
 use crate::engine::model::item::ObjectId;
 use crate::engine::sync_rules::approved_digests;
-use crate::kubernetes::cache::{Due, Heard, News};
+use crate::kubernetes::cache::{Due, NamespaceDelta, Delta};
 use crate::kubernetes::error::RequestError;
 use crate::kubernetes::object;
 use crate::kubernetes::object::Live;
-use crate::kubernetes::watch::Told;
+use crate::kubernetes::watch::WatchEvent;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::task::spawn_blocking;
@@ -22,11 +22,11 @@ use tracing::{info, warn};
 /// After how long a status that could not be written is written again.
 const STATUS_AGAIN: Duration = Duration::from_secs(5);
 
-impl Hub {
+impl HubWorker {
     /// Takes in one event.
     pub(super) async fn hear(&mut self, event: Event) {
         // Of single objects no status speaks.
-        self.is_to_say |= !matches!(event, Event::Met(Met::Location { told: Told::Heard(Heard::Items(..), _), .. }));
+        self.is_to_say |= !matches!(event, Event::Met(Met::Location { told: WatchEvent::Heard(NamespaceDelta::Items(..), _), .. }));
         match event {
             Event::Tenants(told) => {
                 if self.hear_of_hub("tenants", told, |hub| &mut hub.tenants) {
@@ -80,13 +80,13 @@ impl Hub {
     fn hear_of_hub<S: PartialEq>(
         &mut self,
         resource: &'static str,
-        told: Told<News<Live<Object<S>>>>,
+        told: WatchEvent<Delta<Live<Object<S>>>>,
         of: impl Fn(&mut Self) -> &mut BTreeMap<String, Live<Object<S>>>,
     ) -> bool {
         let news = match told {
-            Told::Heard(news, _) => news,
-            Told::Followed(_) | Told::Rewound(_) => return false,
-            Told::Lost(_, error) => {
+            WatchEvent::Heard(news, _) => news,
+            WatchEvent::Followed(_) | WatchEvent::Rewound(_) => return false,
+            WatchEvent::Lost(_, error) => {
                 let namespace = self.paths.namespace();
                 warn!(namespace, resource, why = %error, "cannot be followed");
                 if let Some(waiting) = &self.waiting {
@@ -104,12 +104,12 @@ impl Hub {
         }
         let objects = of(self);
         match news {
-            News::All(all) => {
+            Delta::All(all) => {
                 *objects = all.into_iter().map(|live| (live.name.clone(), live)).collect();
                 true
             }
-            News::Set(live) => set(objects, live) || first,
-            News::Gone { name, .. } => objects.remove(&name).is_some(),
+            Delta::Set(live) => set(objects, live) || first,
+            Delta::Gone { name, .. } => objects.remove(&name).is_some(),
         }
     }
 
@@ -219,7 +219,7 @@ impl Hub {
         self.targets.values_mut().for_each(|target| target.agenda.look_at_everything(now));
     }
 
-    fn hear_of_location(&mut self, tenant: &str, epoch: u64, told: Told<Heard>) {
+    fn hear_of_location(&mut self, tenant: &str, epoch: u64, told: WatchEvent<NamespaceDelta>) {
         let Some((due, location)) = self.locations.hear(tenant, epoch, told) else { return };
         let now = Instant::now();
         match due {

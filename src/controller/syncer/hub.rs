@@ -4,14 +4,14 @@
 use super::super::context::Context;
 use super::agenda::PassId;
 use super::approvals::Ledger;
-use super::guard::Guard;
+use super::guard::ChangeBudget;
 use super::locations::{Locations, Meet, Met};
 use super::measured::{self, Measured};
-use super::pass::{Came, Going, Whole};
+use super::pass::{PassOutcome, Going, Whole};
 use super::report;
 use super::statuses::{self, Said};
 use super::targets::TargetState;
-use super::waiting::Kept;
+use super::waiting::KeptPlans;
 use crate::api::*;
 use crate::controller::probes::readiness::Waiting;
 use crate::engine::closure::Index;
@@ -19,11 +19,11 @@ use crate::engine::model::inventory::{Sync, Targets, TenantView, View, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::record::Writer;
 use crate::engine::sync_rules;
-use crate::kubernetes::cache::News;
+use crate::kubernetes::cache::Delta;
 use crate::kubernetes::kinds;
 use crate::kubernetes::object::{Live, Reading};
 use crate::kubernetes::paths::Paths;
-use crate::kubernetes::watch::{Follower, Following, Room, Tell, Told};
+use crate::kubernetes::watch::{Follower, Following, Room, Tell, WatchEvent};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,13 +42,13 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// What is told to a hub.
 pub(super) enum Event {
-    Tenants(Told<News<Live<Object<TenantSpec>>>>),
-    Syncs(Told<News<Live<Object<TenantSyncSpec>>>>),
+    Tenants(WatchEvent<Delta<Live<Object<TenantSpec>>>>),
+    Syncs(WatchEvent<Delta<Live<Object<TenantSyncSpec>>>>),
     Met(Met),
     Part {
         target: String,
         pass: PassId,
-        came: Came,
+        came: PassOutcome,
     },
     /// What a look at everything is about to write, or how far it is.
     Going {
@@ -71,7 +71,7 @@ pub(super) enum Event {
 }
 
 /// One namespace with Tenants and TenantSyncs.
-pub struct Hub {
+pub struct HubWorker {
     pub(super) context: Context,
     pub(super) paths: Paths,
     inbox: UnboundedReceiver<Event>,
@@ -89,7 +89,7 @@ pub struct Hub {
     /// What was approved of its syncs.
     pub(super) approvals: Arc<Ledger>,
     /// What waits for approval.
-    pub(super) waiting_plans: Arc<Kept>,
+    pub(super) waiting_plans: Arc<KeptPlans>,
     /// Something was told since statuses were looked at that they may speak of.
     pub(super) is_to_say: bool,
     /// Statuses that are being written, and when those that failed are written again.
@@ -101,7 +101,7 @@ pub struct Hub {
     _following: Following,
 }
 
-impl Hub {
+impl HubWorker {
     /// Of a namespace of the operator's own cluster.
     pub fn new(context: Context, namespace: &str, measured: Arc<Measured>) -> Self {
         let (tell, inbox) = unbounded_channel();
@@ -111,7 +111,7 @@ impl Hub {
         let met = tell.clone();
         let meet: Meet = Arc::new(move |told| drop(met.send(Event::Met(told))));
         let approvals = Arc::new(Ledger::new(context.server.clone(), paths.clone()));
-        Hub {
+        HubWorker {
             locations: Locations::new(context.clone(), paths.clone(), meet),
             context,
             paths,
@@ -188,7 +188,7 @@ impl Hub {
         let view = |(name, live): (&String, &Live<Object<TenantSpec>>)| {
             let (spec, live) = self.locations.view(live.read.as_ref().ok()?)?;
             let guard = self.targets.get(name).map(|target| &target.guard);
-            let (recent, before) = (guard.map_or(0, Guard::count), guard.and_then(Guard::base));
+            let (recent, before) = (guard.map_or(0, ChangeBudget::count), guard.and_then(ChangeBudget::base));
             Some((name.clone(), TenantView { spec, live, source: None, recent, before }))
         };
         let sync = |(name, live): (&String, &Live<Object<TenantSyncSpec>>)| {
@@ -314,21 +314,21 @@ fn follow(context: &Context, paths: &Paths, tell: &UnboundedSender<Event>) -> Fo
     let tell = tell.clone();
     let tell: Tell<Event> = Arc::new(move |told| {
         let event = match told {
-            Told::Heard(event, _) => event,
-            Told::Lost(resource, error) if resource == Kind::Tenant.plural() => {
-                Event::Tenants(Told::Lost(resource, error))
+            WatchEvent::Heard(event, _) => event,
+            WatchEvent::Lost(resource, error) if resource == Kind::Tenant.plural() => {
+                Event::Tenants(WatchEvent::Lost(resource, error))
             }
-            Told::Lost(resource, error) => Event::Syncs(Told::Lost(resource, error)),
-            Told::Followed(resource) | Told::Rewound(resource) => Event::Syncs(Told::Followed(resource)),
+            WatchEvent::Lost(resource, error) => Event::Syncs(WatchEvent::Lost(resource, error)),
+            WatchEvent::Followed(resource) | WatchEvent::Rewound(resource) => Event::Syncs(WatchEvent::Followed(resource)),
         };
         drop(tell.send(event));
     });
     let mut follower = Follower::new(&context.server, paths, tell);
     follower.follow(kinds::objects(paths, Kind::Tenant, Reading::WithStatus), |news| {
-        Event::Tenants(Told::Heard(news, Room::default()))
+        Event::Tenants(WatchEvent::Heard(news, Room::default()))
     });
     follower.follow(kinds::objects(paths, Kind::TenantSync, Reading::WithStatus), |news| {
-        Event::Syncs(Told::Heard(news, Room::default()))
+        Event::Syncs(WatchEvent::Heard(news, Room::default()))
     });
     follower.done()
 }

@@ -21,7 +21,7 @@ const LONGEST_WHY: usize = 2_000;
 /// One word for how a sync stands in a target; the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
-pub enum Standing {
+pub enum SyncCondition {
     Invalid,
     NotAccepted,
     Unreachable,
@@ -34,45 +34,45 @@ pub enum Standing {
     InSync,
 }
 
-impl Standing {
+impl SyncCondition {
     /// All of them.
-    pub const ALL: [Standing; 10] = [
-        Standing::Invalid,
-        Standing::NotAccepted,
-        Standing::Unreachable,
-        Standing::Failed,
-        Standing::Blocked,
-        Standing::AwaitingApproval,
-        Standing::Drifted,
-        Standing::Applying,
-        Standing::Suspended,
-        Standing::InSync,
+    pub const ALL: [SyncCondition; 10] = [
+        SyncCondition::Invalid,
+        SyncCondition::NotAccepted,
+        SyncCondition::Unreachable,
+        SyncCondition::Failed,
+        SyncCondition::Blocked,
+        SyncCondition::AwaitingApproval,
+        SyncCondition::Drifted,
+        SyncCondition::Applying,
+        SyncCondition::Suspended,
+        SyncCondition::InSync,
     ];
 
     /// As it stands in a status.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Standing::Invalid => "Invalid",
-            Standing::NotAccepted => "NotAccepted",
-            Standing::Unreachable => "Unreachable",
-            Standing::Failed => "Failed",
-            Standing::Blocked => "Blocked",
-            Standing::AwaitingApproval => "AwaitingApproval",
-            Standing::Drifted => "Drifted",
-            Standing::Applying => "Applying",
-            Standing::Suspended => "Suspended",
-            Standing::InSync => "InSync",
+            SyncCondition::Invalid => "Invalid",
+            SyncCondition::NotAccepted => "NotAccepted",
+            SyncCondition::Unreachable => "Unreachable",
+            SyncCondition::Failed => "Failed",
+            SyncCondition::Blocked => "Blocked",
+            SyncCondition::AwaitingApproval => "AwaitingApproval",
+            SyncCondition::Drifted => "Drifted",
+            SyncCondition::Applying => "Applying",
+            SyncCondition::Suspended => "Suspended",
+            SyncCondition::InSync => "InSync",
         }
     }
 
     /// From a status.
-    pub fn parse(text: &str) -> Standing {
-        Standing::ALL.into_iter().find(|standing| standing.as_str() == text).unwrap_or(Standing::Failed)
+    pub fn parse(text: &str) -> SyncCondition {
+        SyncCondition::ALL.into_iter().find(|standing| standing.as_str() == text).unwrap_or(SyncCondition::Failed)
     }
 
     /// Whether nothing will come of waiting: a person must do something.
     const fn is_stalled(self) -> bool {
-        matches!(self, Standing::Invalid | Standing::NotAccepted | Standing::Blocked | Standing::Drifted)
+        matches!(self, SyncCondition::Invalid | SyncCondition::NotAccepted | SyncCondition::Blocked | SyncCondition::Drifted)
     }
 }
 
@@ -258,26 +258,26 @@ fn standing(
     counts: &TargetCounts,
     digest: Option<&str>,
     blocked: &[String],
-) -> (Standing, Option<String>) {
+) -> (SyncCondition, Option<String>) {
     let wrong = evidence
         .findings()
         .find(|f| f.code != Code::WriterConflict && matches!(f.severity, Severity::Error | Severity::Unreached));
     if let Some(f) = wrong {
-        let standing = if f.code == Code::SyncNotAccepted { Standing::NotAccepted } else { Standing::Invalid };
+        let standing = if f.code == Code::SyncNotAccepted { SyncCondition::NotAccepted } else { SyncCondition::Invalid };
         return (standing, Some(format!("{} {}; {}", f.code, f.text, f.fix)));
     }
     if evidence.target.state == State::Unreachable {
-        return (Standing::Unreachable, evidence.target.why.clone());
+        return (SyncCondition::Unreachable, evidence.target.why.clone());
     }
     if let Some(why) = evidence.source_trouble {
-        return (Standing::Unreachable, Some(format!("its source cannot be read: {why}")));
+        return (SyncCondition::Unreachable, Some(format!("its source cannot be read: {why}")));
     }
     if let Some(message) = suspended(evidence) {
-        return (Standing::Suspended, Some(message));
+        return (SyncCondition::Suspended, Some(message));
     }
     if let Some((id, failure)) = evidence.failed().next() {
         let others = more(evidence.failed().count());
-        return (Standing::Failed, Some(format!("{id}: {}{others}", failure.why)));
+        return (SyncCondition::Failed, Some(format!("{id}: {}{others}", failure.why)));
     }
     let actions = evidence.actions().count();
     let waiting =
@@ -287,7 +287,7 @@ fn standing(
             .given
             .is_some_and(|given| !given.begun.is_empty() || digest.is_some_and(|digest| given.usable.contains(digest)));
     if let (true, Some(digest), false) = (waiting > 0, digest, is_approved) {
-        return (Standing::AwaitingApproval, Some(asks(evidence, waiting, digest)));
+        return (SyncCondition::AwaitingApproval, Some(asks(evidence, waiting, digest)));
     }
     if actions > 0 {
         let later = evidence.actions().filter_map(|action| evidence.later.get(&action.id)).collect::<Vec<_>>();
@@ -296,10 +296,10 @@ fn standing(
                 if later.len() == 1 { "1 action waits".to_string() } else { format!("{} actions wait", later.len()) };
             format!("{waits}: {why}")
         });
-        return (Standing::Applying, why);
+        return (SyncCondition::Applying, why);
     }
     if let Some(first) = blocked.first() {
-        return (Standing::Blocked, Some(format!("{first}{}", more(blocked.len()))));
+        return (SyncCondition::Blocked, Some(format!("{first}{}", more(blocked.len()))));
     }
     if counts.drift > 0 {
         let (values, them) = if counts.drift == 1 {
@@ -308,7 +308,7 @@ fn standing(
             (format!("{} values were", counts.drift), "them")
         };
         return (
-            Standing::Drifted,
+            SyncCondition::Drifted,
             Some(format!(
                 "{values} changed by others since we wrote {them}: change {them} back there, change {them} in the \
                  source too, or set policy.drift to Correct in Tenant {tenant}, on the hub and in its own cluster",
@@ -316,7 +316,7 @@ fn standing(
             )),
         );
     }
-    (Standing::InSync, None)
+    (SyncCondition::InSync, None)
 }
 
 /// What a person who may approve does next: each command can be pasted as it stands, and the digest.
@@ -423,12 +423,12 @@ fn more(count: usize) -> String {
 
 /// The conditions of a sync that stands like this in its targets.
 pub fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
-    let worst = targets.iter().min_by_key(|target| Standing::parse(&target.state));
-    let standing = worst.map_or(Standing::Invalid, |target| Standing::parse(&target.state));
-    let in_sync = targets.iter().filter(|target| target.state == Standing::InSync.as_str()).count();
+    let worst = targets.iter().min_by_key(|target| SyncCondition::parse(&target.state));
+    let standing = worst.map_or(SyncCondition::Invalid, |target| SyncCondition::parse(&target.state));
+    let in_sync = targets.iter().filter(|target| target.state == SyncCondition::InSync.as_str()).count();
     let message = match worst {
         None => "it names no target".to_string(),
-        Some(_) if standing == Standing::InSync => format!("{} of {} targets are as declared", in_sync, targets.len()),
+        Some(_) if standing == SyncCondition::InSync => format!("{} of {} targets are as declared", in_sync, targets.len()),
         Some(worst) => {
             let why = worst.message.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
             format!("{}{why}", worst.tenant)
@@ -436,12 +436,12 @@ pub fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
     };
     let reason = standing.as_str();
     let mut verdicts = vec![
-        Verdict::new("Ready", standing == Standing::InSync, reason, message.clone()),
-        Verdict::new("InSync", standing == Standing::InSync, reason, format!("{in_sync} of {}", targets.len())),
+        Verdict::new("Ready", standing == SyncCondition::InSync, reason, message.clone()),
+        Verdict::new("InSync", standing == SyncCondition::InSync, reason, format!("{in_sync} of {}", targets.len())),
     ];
     if standing.is_stalled() {
         verdicts.push(Verdict::new("Stalled", true, reason, message));
-    } else if !matches!(standing, Standing::InSync | Standing::Suspended) {
+    } else if !matches!(standing, SyncCondition::InSync | SyncCondition::Suspended) {
         verdicts.push(Verdict::new("Reconciling", true, reason, message));
     }
     let said = |type_, reason, of: fn(&TargetStatus) -> &Vec<String>| {
@@ -450,7 +450,7 @@ pub fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
         (!all.is_empty()).then(|| Verdict::new(type_, true, reason, all.join("\n")))
     };
     verdicts.extend(said("Warnings", "SeeMessage", |target| &target.warnings));
-    verdicts.extend(said("Kept", "TargetsOwn", |target| &target.kept));
+    verdicts.extend(said("KeptPlans", "TargetsOwn", |target| &target.kept));
     verdicts.extend(said("Drifted", "ChangedByOthers", |target| &target.drifted));
     verdicts
 }

@@ -1,19 +1,19 @@
 //! The places of all tenants of a hub: found where their Tenants say that they are, followed, and left.
 
 use super::super::context::Context;
-use super::followed::{Followed, Refusal, Whereabouts, whereabouts};
+use super::followed::{ConnectedTenant, Refusal, Whereabouts, whereabouts};
 use super::kubeconfig::{self, KubeconfigSecret, fingerprint};
 use crate::api::{Object, SecretKeyRef, TenantSpec};
 use crate::engine::model::inventory::View;
 use crate::kubernetes::budget::Budget;
-use crate::kubernetes::cache::{Due, Heard, News};
+use crate::kubernetes::cache::{Due, NamespaceDelta, Delta};
 use crate::kubernetes::client::{Credentials, Server};
 use crate::kubernetes::kubeconfig as vetting;
 use crate::kubernetes::kubeconfig::{TokenExpiry, expiry_of_token};
 use crate::kubernetes::object::Live;
 use crate::kubernetes::paths::Paths;
 use crate::kubernetes::watch;
-use crate::kubernetes::watch::{Follower, Following, Room, Tell, Told};
+use crate::kubernetes::watch::{Follower, Following, Room, Tell, WatchEvent};
 use crate::secret::Secret;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub enum Met {
         /// The Secret's name.
         secret: String,
         /// What.
-        told: Told<News<KubeconfigSecret>>,
+        told: WatchEvent<Delta<KubeconfigSecret>>,
     },
     /// Of a tenant's location.
     Location {
@@ -39,7 +39,7 @@ pub enum Met {
         /// Of which finding of it.
         epoch: u64,
         /// What.
-        told: Told<Heard>,
+        told: WatchEvent<NamespaceDelta>,
     },
 }
 
@@ -47,10 +47,10 @@ pub enum Met {
 pub type Meet = Arc<dyn Fn(Met) + Send + Sync>;
 
 /// A tenant's location as it was found, or why it was not.
-pub type Found = Result<Followed, Refusal>;
+pub type Found = Result<ConnectedTenant, Refusal>;
 
 /// What is known of a Secret with kubeconfigs.
-struct Known {
+struct KnownKubeconfig {
     /// `None`: it was not read yet. In it: it is not there.
     read: Option<Result<Option<KubeconfigSecret>, String>>,
     _following: Following,
@@ -61,7 +61,7 @@ pub struct Locations {
     context: Context,
     paths: Paths,
     meet: Meet,
-    secrets: BTreeMap<String, Known>,
+    secrets: BTreeMap<String, KnownKubeconfig>,
     found: BTreeMap<String, Found>,
     /// What each was found by.
     found_by: BTreeMap<String, (Whereabouts, Option<[u8; 32]>)>,
@@ -93,7 +93,7 @@ impl Locations {
         self.secrets.retain(|name, _| secrets.contains(name));
         for secret in secrets {
             if !self.secrets.contains_key(&secret) {
-                let known = Known { read: None, _following: self.follow_secret(&secret) };
+                let known = KnownKubeconfig { read: None, _following: self.follow_secret(&secret) };
                 self.secrets.insert(secret, known);
             }
         }
@@ -126,7 +126,7 @@ impl Locations {
         let by = (there.clone(), kubeconfig.map(fingerprint));
         if self.found.get(name).is_some_and(Result::is_ok) && self.found_by.get(name) == Some(&by) {
             let followed = self.found.get_mut(name).and_then(|found| found.as_mut().ok());
-            followed.filter(|_| is_target).into_iter().for_each(Followed::follow_customers);
+            followed.filter(|_| is_target).into_iter().for_each(ConnectedTenant::follow_customers);
             return None;
         }
         let expiry = kubeconfig.and_then(expiry_of_token);
@@ -150,7 +150,7 @@ impl Locations {
         let waiting = self.context.readiness.waits(self.context.role.as_str(), format!("tenant {name}"));
         let before = self.found.get(name).and_then(|found| found.as_ref().ok());
         let limit = self.context.tenant_limit;
-        let mut followed = Followed::new(name, epoch, (server, paths), following, limit, waiting).after(before);
+        let mut followed = ConnectedTenant::new(name, epoch, (server, paths), following, limit, waiting).after(before);
         if is_target {
             followed.follow_customers();
         }
@@ -181,7 +181,7 @@ impl Locations {
     }
 
     /// To whom what happens at this finding of a tenant's location is told.
-    fn teller(&self, tenant: &str, epoch: u64) -> Tell<Heard> {
+    fn teller(&self, tenant: &str, epoch: u64) -> Tell<NamespaceDelta> {
         let (meet, tenant): (_, Arc<str>) = (self.meet.clone(), tenant.into());
         Arc::new(move |told| meet(Met::Location { tenant: tenant.clone(), epoch, told }))
     }
@@ -189,12 +189,12 @@ impl Locations {
     /// To whom the answers to writes are told.
     pub fn listener(&self, tenant: &str, epoch: u64) -> crate::tenant::cluster::Listener {
         let tell = self.teller(tenant, epoch);
-        Arc::new(move |heard| tell(Told::Heard(heard, Room::default())))
+        Arc::new(move |heard| tell(WatchEvent::Heard(heard, Room::default())))
     }
 
     fn follow_secret(&self, name: &str) -> Following {
         let (meet, secret) = (self.meet.clone(), name.to_string());
-        let tell: Tell<News<KubeconfigSecret>> =
+        let tell: Tell<Delta<KubeconfigSecret>> =
             Arc::new(move |told| meet(Met::Kubeconfig { secret: secret.clone(), told }));
         let mut follower = Follower::new(&self.context.server, &self.paths, tell);
         follower.follow(kubeconfig::listing(&self.paths, name), |news| news);
@@ -215,21 +215,21 @@ impl Locations {
     }
 
     /// Takes in what is told of a Secret with kubeconfigs: the locations are to be settled then.
-    pub fn hear_of_secret(&mut self, secret: &str, told: Told<News<KubeconfigSecret>>) {
+    pub fn hear_of_secret(&mut self, secret: &str, told: WatchEvent<Delta<KubeconfigSecret>>) {
         let Some(known) = self.secrets.get_mut(secret) else { return };
         match told {
-            Told::Heard(News::All(all), _) => known.read = Some(Ok(all.into_iter().next())),
-            Told::Heard(News::Set(secret), _) => known.read = Some(Ok(Some(secret))),
-            Told::Heard(News::Gone { .. }, _) => known.read = Some(Ok(None)),
+            WatchEvent::Heard(Delta::All(all), _) => known.read = Some(Ok(all.into_iter().next())),
+            WatchEvent::Heard(Delta::Set(secret), _) => known.read = Some(Ok(Some(secret))),
+            WatchEvent::Heard(Delta::Gone { .. }, _) => known.read = Some(Ok(None)),
             // What was read last still holds.
-            Told::Lost(_, error) if known.read.is_none() => known.read = Some(Err(error.to_string())),
-            Told::Lost(..) | Told::Followed(_) | Told::Rewound(_) => {}
+            WatchEvent::Lost(_, error) if known.read.is_none() => known.read = Some(Err(error.to_string())),
+            WatchEvent::Lost(..) | WatchEvent::Followed(_) | WatchEvent::Rewound(_) => {}
         }
     }
 
     /// Takes in what is told of a location, and gives what has to be looked at because of it. What is told of
     /// where a tenant was before is passed over.
-    pub fn hear(&mut self, tenant: &str, epoch: u64, told: Told<Heard>) -> Option<(Due, &Followed)> {
+    pub fn hear(&mut self, tenant: &str, epoch: u64, told: WatchEvent<NamespaceDelta>) -> Option<(Due, &ConnectedTenant)> {
         let location = self.found.get_mut(tenant)?.as_mut().ok().filter(|location| location.epoch == epoch)?;
         let due = location.hear(told);
         Some((due, location))
@@ -241,12 +241,12 @@ impl Locations {
     }
 
     /// The place of a tenant, where it can be read and written.
-    pub fn open(&self, tenant: &str) -> Option<&Followed> {
+    pub fn open(&self, tenant: &str) -> Option<&ConnectedTenant> {
         self.get(tenant)?.as_ref().ok().filter(|location| location.trouble().is_none())
     }
 
     /// Those that were found.
-    pub fn iter(&self) -> impl Iterator<Item = (&String, &Followed)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &ConnectedTenant)> {
         self.found.iter().filter_map(|(name, location)| Some((name, location.as_ref().ok()?)))
     }
 

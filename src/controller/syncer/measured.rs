@@ -1,7 +1,7 @@
 //! What is measured of the syncer's work, over all of its hubs.
 
 use super::super::context::Context;
-use super::judge::Standing;
+use super::judge::SyncCondition;
 use crate::api::TargetStatus;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -30,9 +30,9 @@ fn sum(due: impl Iterator<Item = Due>) -> Due {
 
 /// How the targets of a hub stand: also how many stand as none does.
 pub fn targets<'s>(context: &Context, namespace: &str, standing: impl Iterator<Item = &'s TargetStatus>) {
-    let mut states: BTreeMap<&'static str, usize> = Standing::ALL.iter().map(|state| (state.as_str(), 0)).collect();
+    let mut states: BTreeMap<&'static str, usize> = SyncCondition::ALL.iter().map(|state| (state.as_str(), 0)).collect();
     for status in standing {
-        *states.entry(Standing::parse(&status.state).as_str()).or_default() += 1;
+        *states.entry(SyncCondition::parse(&status.state).as_str()).or_default() += 1;
     }
     context.metrics.targets(namespace, &states);
 }

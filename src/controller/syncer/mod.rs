@@ -40,7 +40,7 @@ mod targets;
 mod waiting;
 
 use super::context::Context;
-use hub::Hub;
+use hub::HubWorker;
 use measured::Measured;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -50,7 +50,7 @@ pub async fn run(context: Context) -> Result<(), String> {
     let mut hubs = JoinSet::new();
     let measured = Arc::<Measured>::default();
     for namespace in context.namespaces.iter() {
-        hubs.spawn(Hub::new(context.clone(), namespace, measured.clone()).run());
+        hubs.spawn(HubWorker::new(context.clone(), namespace, measured.clone()).run());
     }
     while let Some(ended) = hubs.join_next().await {
         ended.map_err(|_| "a mistake of ours: report it, with the last lines of the log".to_string())?;

@@ -6,7 +6,7 @@ use super::agenda::Writing;
 use super::approvals::{Given, Ledger};
 use super::narrow::{leave_out, leave_out_conflicts};
 use super::syncs::Syncs;
-use super::waiting::{Kept, Where};
+use super::waiting::{KeptPlans, Where};
 use crate::apply;
 use crate::apply::consent::{Approvals, NotKept};
 use crate::apply::{Consent, Outcome, Refusal, Report, Tenants};
@@ -54,7 +54,7 @@ pub struct Pass {
     /// Who hears what is being written, and how far that is.
     pub tell: Tell,
     /// What waits, as the hub keeps it.
-    pub waiting: Arc<Kept>,
+    pub waiting: Arc<KeptPlans>,
     /// The hub.
     pub hub: (Context, Paths),
 }
@@ -88,7 +88,7 @@ pub struct Source {
 
 /// What came of carrying out.
 #[derive(Debug, Default)]
-pub struct Came {
+pub struct PassOutcome {
     /// What was done, with the digest of each action.
     pub done: Vec<(ObjectId, ActionKind, Digest)>,
     /// Actions that failed, by id, and why. By the name of the target: all of them.
@@ -131,7 +131,7 @@ pub struct Whole {
     /// The actions of those syncs that need not wait, where others do.
     pub unattended: Option<BTreeSet<String>>,
     /// What came of it.
-    pub came: Came,
+    pub came: PassOutcome,
     /// Syncs whose approval does not hold, and why.
     pub void: BTreeMap<String, String>,
     /// Over what is declared and what is live, where nothing is left to do.
@@ -146,13 +146,13 @@ pub struct Whole {
     pub waited: BTreeSet<Writer>,
 }
 
-impl Came {
+impl PassOutcome {
     /// Of a pass that a mistake of ours ended.
     pub fn broken(target: &str) -> Self {
         let why = "a mistake of ours ended it: report it, with the last lines of the log".to_string();
-        Came {
+        PassOutcome {
             failed: [(target.to_string(), Failure { code: "Mistake", why, retry: Retry::Soon })].into(),
-            ..Came::default()
+            ..PassOutcome::default()
         }
     }
 
@@ -231,16 +231,16 @@ impl Tenants for Pass {
 
 impl Pass {
     /// Carries out what is planned of what changed.
-    pub fn part(&self, plan: &Plan) -> Came {
+    pub fn part(&self, plan: &Plan) -> PassOutcome {
         let begun = Instant::now();
         let came = self.carry_out(plan, &Consent::Safe, &NotKept, &|_| false);
         let came = came.unwrap_or_else(|refusal| self.refused(&refusal));
         came.log(&self.target);
-        Came { took: begun.elapsed(), ..came }
+        PassOutcome { took: begun.elapsed(), ..came }
     }
 
     /// Carries out what needs no approval.
-    fn unattended(&self, plan: &Plan, later: &BTreeMap<String, String>) -> Came {
+    fn unattended(&self, plan: &Plan, later: &BTreeMap<String, String>) -> PassOutcome {
         self.begins(plan, false, &|action| is_now(action, later));
         let waits = self.waits(later);
         self.carry_out(plan, &Consent::Safe, &NotKept, &waits).unwrap_or_else(|refusal| self.refused(&refusal))
@@ -317,7 +317,7 @@ impl Pass {
             narrowed
         });
         // What was approved and cannot be done holds up nothing else.
-        let did_nothing = came.as_ref().is_none_or(Came::did_nothing);
+        let did_nothing = came.as_ref().is_none_or(PassOutcome::did_nothing);
         if writes && did_nothing && !syncs.apply.is_empty() {
             let planned = unattended.as_ref().unwrap_or(&all);
             if planned.actions().any(|(_, action)| is_now(action, &later)) {
@@ -341,12 +341,12 @@ impl Pass {
         });
         let given = syncs.all().map(|sync| (sync.clone(), self.approvals.given(sync, &self.target))).collect();
         // What was just done is looked at once more before anybody is asked.
-        let waiting = if writes && came.as_ref().is_none_or(Came::did_nothing) {
+        let waiting = if writes && came.as_ref().is_none_or(PassOutcome::did_nothing) {
             self.waiting.update((&self.hub.0, &self.hub.1), &all, &self.target, syncs, |sync| self.approvals.uid(sync))
         } else {
             self.waiting.known(&self.target, syncs)
         };
-        let came = Came { took: begun.elapsed(), ..came.unwrap_or_default() };
+        let came = PassOutcome { took: begun.elapsed(), ..came.unwrap_or_default() };
         came.log(&self.target);
         Whole { plan: all, unattended, came, void, settled, given, waiting, later, waited: world.waiting.clone() }
     }
@@ -370,7 +370,7 @@ impl Pass {
         syncs: &Syncs,
         later: &BTreeMap<String, String>,
         void: &mut BTreeMap<String, String>,
-    ) -> Option<Came> {
+    ) -> Option<PassOutcome> {
         let target = self.target(plan).filter(|_| self.location.is_some())?;
         let (mut fresh, mut begun) = (BTreeMap::new(), BTreeMap::new());
         for sync in syncs.all() {
@@ -418,7 +418,7 @@ impl Pass {
         // Who approves what a source that went back lacks has seen it as it is.
         let waits = |action: &Action| if overrides { later.contains_key(&action.id) } else { waits(action) };
         match self.carry_out(plan, &consent, &kept, &waits) {
-            Ok(came) => Some(Came { approved: is_fresh || !came.done.is_empty(), ..came }),
+            Ok(came) => Some(PassOutcome { approved: is_fresh || !came.done.is_empty(), ..came }),
             Err(refusal @ Refusal::Location(_)) => Some(self.refused(&refusal)),
             Err(refusal) => {
                 void.extend(consenting.into_iter().map(|sync| (sync, refusal.to_string())));
@@ -433,7 +433,7 @@ impl Pass {
         consent: &Consent,
         approvals: &dyn Approvals,
         later: &dyn Fn(&Action) -> bool,
-    ) -> Result<Came, Refusal> {
+    ) -> Result<PassOutcome, Refusal> {
         let (mut done, all, mut told) = (0, plan.actions().count(), Instant::now());
         let mut progress = |_: &str, outcome: &Outcome| {
             done += usize::from(*outcome == Outcome::Done);
@@ -448,19 +448,19 @@ impl Pass {
         Ok(self.came(plan, &report))
     }
 
-    fn refused(&self, refusal: &Refusal) -> Came {
+    fn refused(&self, refusal: &Refusal) -> PassOutcome {
         let failure = match refusal {
             Refusal::Location(error) => Failure::of(error),
             Refusal::Void { .. } | Refusal::UnknownDigest { .. } => {
                 Failure { code: "NotApproved", why: refusal.to_string(), retry: Retry::Soon }
             }
         };
-        Came { failed: [(self.target.clone(), failure)].into(), ..Came::default() }
+        PassOutcome { failed: [(self.target.clone(), failure)].into(), ..PassOutcome::default() }
     }
 
-    fn came(&self, plan: &Plan, report: &Report) -> Came {
+    fn came(&self, plan: &Plan, report: &Report) -> PassOutcome {
         let actions: BTreeMap<&str, &Action> = plan.actions().map(|(_, a)| (a.id.as_str(), a)).collect();
-        let mut came = Came::default();
+        let mut came = PassOutcome::default();
         for (id, outcome) in &report.outcomes {
             let Some(action) = actions.get(id.as_str()) else { continue };
             match outcome {

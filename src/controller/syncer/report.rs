@@ -4,7 +4,7 @@ use super::super::context::Context;
 use super::super::events::{Importance, Transition, reference};
 use crate::api::{API_VERSION, Condition, Kind};
 use crate::engine::model::item::ObjectId;
-use crate::kubernetes::client::{Ask, Trouble};
+use crate::kubernetes::client::{Ask, RequestFailure};
 use crate::kubernetes::paths::Paths;
 use crate::tenant::cluster::body::to_bytes;
 use serde::Serialize;
@@ -16,7 +16,7 @@ pub async fn write_status<S: Serialize>(
     paths: &Paths,
     id: &ObjectId,
     status: &S,
-) -> Result<Vec<u8>, Trouble> {
+) -> Result<Vec<u8>, RequestFailure> {
     let body = json!({
         "apiVersion": API_VERSION,
         "kind": id.kind.as_str(),
@@ -44,7 +44,7 @@ pub fn tell_transition(
         let object = reference(paths, id, uid);
         let importance = match (condition.type_.as_str(), condition.status.as_str(), condition.reason.as_str()) {
             ("Ready", "True", _) | ("Ready", _, "Applying" | "AwaitingApproval" | "Suspended") => Importance::Normal,
-            ("Kept", ..) => Importance::Normal,
+            ("KeptPlans", ..) => Importance::Normal,
             _ => Importance::Warning,
         };
         let (reason, why) = (&condition.reason, &condition.message);

@@ -1,6 +1,6 @@
 //! The statuses of Tenants and TenantSyncs: what they should say, and whether that is to be written.
 
-use super::judge::{self, Standing};
+use super::judge::{self, SyncCondition};
 use super::locations::Locations;
 use super::targets::TargetState;
 use crate::api::*;
@@ -62,7 +62,7 @@ pub fn of_sync(
     let going = |status: &TargetStatus| {
         let (done, all) = targets.get(&status.tenant)?.progress?;
         let message = Some(format!("{done} of {all} actions are done"));
-        Some(TargetStatus { state: Standing::Applying.as_str().to_string(), message, ..status.clone() })
+        Some(TargetStatus { state: SyncCondition::Applying.as_str().to_string(), message, ..status.clone() })
     };
     let targets: Vec<TargetStatus> =
         standing.into_iter().map(|(status, _)| going(status).unwrap_or_else(|| status.clone())).collect();
@@ -93,7 +93,7 @@ pub fn of_tenant(live: &Live<Object<TenantSpec>>, locations: &Locations, now: &T
                     let message = "it is read, and followed; nothing is written to it while it is suspended";
                     vec![Verdict::new("Ready", true, "Suspended", message)]
                 }
-                (_, View::Read(_)) => vec![Verdict::new("Ready", true, "Followed", "it is read, and followed")],
+                (_, View::Read(_)) => vec![Verdict::new("Ready", true, "ConnectedTenant", "it is read, and followed")],
                 (_, View::Unreachable(why)) => bad("Reconciling", "Unreachable", &why),
             },
         },

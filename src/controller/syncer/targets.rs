@@ -1,10 +1,10 @@
 //! One target: the syncs into it, what is due, and what is known of how they stand.
 
-use super::agenda::{Agenda, PassId};
+use super::agenda::{TargetQueue, PassId};
 use super::approvals::Given;
-use super::guard::Guard;
+use super::guard::ChangeBudget;
 use super::judge::{self, Evidence};
-use super::pass::{Came, Retry, Whole};
+use super::pass::{PassOutcome, Retry, Whole};
 use super::syncs::Syncs;
 use crate::api::{ReceiptStatus, SyncMode, TargetStatus};
 use crate::engine::model::canonical::{Digest, Digesting};
@@ -19,9 +19,9 @@ use tokio::time::Instant;
 #[derive(Debug, Default)]
 pub struct TargetState {
     /// What has to be looked at.
-    pub agenda: Agenda,
+    pub agenda: TargetQueue,
     /// What was changed in it lately.
-    pub guard: Guard,
+    pub guard: ChangeBudget,
     /// The syncs into it.
     pub syncs: Syncs,
     /// Which requests to reconcile the pass that runs, or ran last, has answered, by sync.
@@ -71,7 +71,7 @@ impl TargetState {
         let changed = status.changed.and_then(|changed| usize::try_from(changed).ok()).unwrap_or(0);
         let base = status.base.and_then(|base| usize::try_from(base).ok());
         if changed > self.guard.count() || (base.is_some() && self.guard.base().is_none()) {
-            self.guard = Guard::resumed(changed.max(self.guard.count()), base, now);
+            self.guard = ChangeBudget::resumed(changed.max(self.guard.count()), base, now);
         }
     }
 
@@ -84,7 +84,7 @@ impl TargetState {
     /// `now_is` tells what is known of an object.
     pub fn came(
         &mut self,
-        came: &Came,
+        came: &PassOutcome,
         looked_at: LookedAt,
         now_is: impl Fn(&ObjectId) -> Option<Item>,
         resync: Duration,
@@ -212,7 +212,7 @@ mod tests {
     fn after(target: &mut TargetState, retries: &[Retry], now: Instant) -> Option<Duration> {
         let failure = |retry: &Retry| Failure { code: "Refused", why: String::new(), retry: *retry };
         let failed = retries.iter().enumerate().map(|(id, retry)| (id.to_string(), failure(retry))).collect();
-        target.came(&Came { failed, ..Came::default() }, LookedAt::Whole(PassId(1)), |_| None, RESYNC, now);
+        target.came(&PassOutcome { failed, ..PassOutcome::default() }, LookedAt::Whole(PassId(1)), |_| None, RESYNC, now);
         target.agenda.wakes(now).map(|at| at - now)
     }
 

@@ -6,7 +6,7 @@ use super::syncs::Syncs;
 use crate::api::{API_VERSION, Kind, WaitingPlanStatus};
 use crate::engine::model::plan::{Plan, Target};
 use crate::engine::model::record::Writer;
-use crate::kubernetes::client::{Ask, Trouble};
+use crate::kubernetes::client::{Ask, RequestFailure};
 use crate::kubernetes::config_maps::{PLAN, PLAN_KEY};
 use crate::kubernetes::paths::Paths;
 use crate::render::waiting_plan::{self, Packed};
@@ -24,8 +24,8 @@ pub type Of = (String, String);
 
 /// What is kept in a hub, as far as it is known.
 #[derive(Debug, Default)]
-pub struct Kept {
-    known: Mutex<BTreeMap<Of, Known>>,
+pub struct KeptPlans {
+    known: Mutex<BTreeMap<Of, KnownPlans>>,
     /// One write at a time: what is taken away must not be what was just written.
     writing: Mutex<()>,
 }
@@ -40,20 +40,20 @@ pub struct Where {
 }
 
 #[derive(Clone, Debug)]
-struct Known {
+struct KnownPlans {
     /// The digest that is approved.
     plan: String,
     status: WaitingPlanStatus,
 }
 
-impl Kept {
+impl KeptPlans {
     /// An operator before this one left this.
     pub fn resume(&self, sync: &str, target: &str, plan: Option<&str>, status: &WaitingPlanStatus) {
-        let known = Known { plan: plan.unwrap_or_default().to_string(), status: status.clone() };
+        let known = KnownPlans { plan: plan.unwrap_or_default().to_string(), status: status.clone() };
         self.state().entry((sync.to_string(), target.to_string())).or_insert(known);
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, BTreeMap<Of, Known>> {
+    fn state(&self) -> std::sync::MutexGuard<'_, BTreeMap<Of, KnownPlans>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -101,7 +101,7 @@ impl Kept {
                     let name = known.map_or_else(|| waiting_plan::name(sync, target), |known| known.status.config_map);
                     to.write(plan, name).map(|status| {
                         there.kept.extend(status.clone().map(|status| (sync.clone(), status)));
-                        status.map(|status| Known { plan: digest, status })
+                        status.map(|status| KnownPlans { plan: digest, status })
                     })
                 }
                 (None, Some(known)) => remove(context, paths, &known.status.config_map).map(|()| None),
@@ -161,7 +161,7 @@ struct To<'t> {
 impl To<'_> {
     /// Writes it to the ConfigMap of this name, or, where somebody else has that or holds it fast, to one of a name that
     /// nobody can have thought of.
-    fn write(&self, plan: &Plan, name: String) -> Result<Option<WaitingPlanStatus>, Trouble> {
+    fn write(&self, plan: &Plan, name: String) -> Result<Option<WaitingPlanStatus>, RequestFailure> {
         let hub = Hub {
             context: None,
             namespace: self.paths.namespace().to_string(),
@@ -186,7 +186,7 @@ impl To<'_> {
         Ok(Some(WaitingPlanStatus { config_map: name, digest }))
     }
 
-    fn apply(&self, name: &str, bytes: &ByteString) -> Result<(), Trouble> {
+    fn apply(&self, name: &str, bytes: &ByteString) -> Result<(), RequestFailure> {
         let owner = self.uid.as_ref().map(
             |uid| json!({"apiVersion": API_VERSION, "kind": Kind::TenantSync.as_str(), "name": self.sync, "uid": uid}),
         );
@@ -206,7 +206,7 @@ impl To<'_> {
 }
 
 /// Whether a server takes it nowhere of this name: it is somebody else's, or is not to be changed.
-fn is_refused(trouble: &Trouble) -> bool {
+fn is_refused(trouble: &RequestFailure) -> bool {
     use http::StatusCode;
     let refused = [StatusCode::FORBIDDEN, StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY];
     trouble.code().is_some_and(|code| refused.contains(&code))
@@ -217,7 +217,7 @@ fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-fn remove(context: &Context, paths: &Paths, name: &str) -> Result<(), Trouble> {
+fn remove(context: &Context, paths: &Paths, name: &str) -> Result<(), RequestFailure> {
     match context.server.wait(context.server.ask(&Ask::delete(paths.config_map(name), Vec::new()))) {
         Ok(_) => Ok(()),
         Err(trouble) if trouble.code() == Some(http::StatusCode::NOT_FOUND) => Ok(()),

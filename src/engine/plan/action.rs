@@ -7,7 +7,7 @@ use super::input::whose_policy;
 use super::{customers, redirects};
 use crate::api::*;
 use crate::engine::check::missing_inputs;
-use crate::engine::diff::{self, Declaration, Drifted, Kept, Overridden};
+use crate::engine::diff::{self, Declaration, Drifted, KeptField, Overridden};
 use crate::engine::model::canonical::Json;
 use crate::engine::model::code::Code;
 use crate::engine::model::field::FieldKind;
@@ -33,7 +33,7 @@ impl Draft<'_> {
     ) {
         let input = self.input;
         self.hide_secrets(&mut fields, live.as_ref());
-        for Kept { sides, by } in fields.kept {
+        for KeptField { sides, by } in fields.kept {
             let by = by.unwrap_or_else(|| input.tenant.to_string());
             self.notes.push(Note::Kept {
                 object: id.clone(),

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// What is declared of an integration, once its variables are bound.
 #[derive(Default)]
-pub(super) struct Weighed {
+pub(super) struct BoundIntegration {
     /// The declarations without those of syncs that would leave a variable missing or bound to
     /// something else.
     pub kept: Vec<Declaration>,
@@ -44,8 +44,8 @@ impl Draft<'_> {
         declarations: &[Declaration],
         connections: &Inventory,
         replacements: &Replacements,
-    ) -> Weighed {
-        let mut weighed = Weighed::default();
+    ) -> BoundIntegration {
+        let mut weighed = BoundIntegration::default();
         for declaration in declarations {
             let Item::Integration(integration, _) = &declaration.item else { continue };
             let sources = self.input.promotions.get(&declaration.writer).and_then(|p| p.get(&id.name));

@@ -4,7 +4,7 @@ use super::let_go::LetGo;
 use super::reading::Reading;
 use crate::api::{ConnectionMode, Kind, LocationSpec, TenantSpec, TenantSyncSpec};
 use crate::engine::check;
-use crate::engine::diff::{Declaration, Standing};
+use crate::engine::diff::{Declaration, WriterPresence};
 use crate::engine::model::inventory::{Inventory, Misnamed, Sync, TenantView, View, World};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::record::Writer;
@@ -101,17 +101,17 @@ impl<'a> Input<'a> {
     }
 
     /// Whether a writer that does not declare this object has stopped declaring it.
-    pub fn standing(&self, writer: &Writer, id: &ObjectId) -> Standing {
+    pub fn standing(&self, writer: &Writer, id: &ObjectId) -> WriterPresence {
         if matches!(writer, Writer::Promote(_) | Writer::Adopt) {
-            return Standing::Lasting;
+            return WriterPresence::Lasting;
         }
         match self.writers.get(writer) {
-            None if self.world.stopped.contains_key(writer) || !self.world.unread.is_empty() => Standing::Unsure,
+            None if self.world.stopped.contains_key(writer) || !self.world.unread.is_empty() => WriterPresence::Unsure,
             // It is there, and names a tenant that is not: this one may be meant.
-            None if self.names_nobody(writer) => Standing::Unsure,
-            None => Standing::Gone,
-            Some(state) if !state.reading.knows(id) => Standing::Unsure,
-            Some(_) => Standing::Stopped,
+            None if self.names_nobody(writer) => WriterPresence::Unsure,
+            None => WriterPresence::Gone,
+            Some(state) if !state.reading.knows(id) => WriterPresence::Unsure,
+            Some(_) => WriterPresence::Stopped,
         }
     }
 

@@ -23,7 +23,7 @@ pub use redirects::concerned_keys;
 pub use removal::{is_too_many, measured_by};
 
 use super::check::{self, Elsewhere};
-use super::diff::{Declaration, Difference, Extent, Sides, Standing, difference};
+use super::diff::{Declaration, Difference, Extent, Sides, WriterPresence, difference};
 use super::hashes::Hashes;
 use super::model::canonical::FieldHash;
 use super::model::code::{Code, Severity};
@@ -403,7 +403,7 @@ fn its_source_let_go_of_replaces(input: &Input<'_>, live: &Item) -> bool {
     let id = live.id();
     let wrote = input.live.record(input.tenant, &id).and_then(|r| r.fields.get(&field));
     wrote.is_some_and(|wrote| {
-        wrote.writers.iter().all(|w| w.is_sync() || input.standing(w, &id) == Standing::Stopped)
+        wrote.writers.iter().all(|w| w.is_sync() || input.standing(w, &id) == WriterPresence::Stopped)
             && live.written(&field).is_some_and(|now| now.is_recorded_as(wrote.hash))
     })
 }

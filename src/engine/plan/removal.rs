@@ -5,7 +5,7 @@ use super::draft::Draft;
 use super::{digest, redirects, senders, sent_before};
 use crate::api::*;
 use crate::engine::bindings::Bindings;
-use crate::engine::diff::Standing;
+use crate::engine::diff::WriterPresence;
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::code::Code;
 use crate::engine::model::field::{Field, FieldKind};
@@ -70,24 +70,24 @@ fn consider(draft: &mut Draft<'_>, id: &ObjectId, record: &Record, live: Item, i
 /// remove it; `None` where that cannot be known, or none has stopped.
 fn stopped(draft: &mut Draft<'_>, id: &ObjectId, writers: &BTreeSet<Writer>) -> Option<Option<String>> {
     let input = draft.input;
-    let standing: Vec<(&Writer, Standing)> = writers.iter().map(|w| (w, input.standing(w, id))).collect();
-    for (gone, _) in standing.iter().filter(|(_, standing)| *standing == Standing::Gone) {
+    let standing: Vec<(&Writer, WriterPresence)> = writers.iter().map(|w| (w, input.standing(w, id))).collect();
+    for (gone, _) in standing.iter().filter(|(_, standing)| *standing == WriterPresence::Gone) {
         draft.orphaned.entry((*gone).clone()).or_default().insert(id.clone());
     }
-    let any = |wanted: Standing| standing.iter().any(|(_, standing)| *standing == wanted);
-    if any(Standing::Unsure) || !any(Standing::Stopped) {
+    let any = |wanted: WriterPresence| standing.iter().any(|(_, standing)| *standing == wanted);
+    if any(WriterPresence::Unsure) || !any(WriterPresence::Stopped) {
         return None;
     }
     let prunes = |w: &Writer| input.writers.get(w).is_some_and(|state| state.prunes);
     Some(standing.into_iter().find_map(|(writer, standing)| match standing {
-        Standing::Stopped | Standing::Unsure if prunes(writer) => None,
-        Standing::Stopped | Standing::Unsure => Some(format!("{writer} does not prune")),
-        Standing::Gone => {
+        WriterPresence::Stopped | WriterPresence::Unsure if prunes(writer) => None,
+        WriterPresence::Stopped | WriterPresence::Unsure => Some(format!("{writer} does not prune")),
+        WriterPresence::Gone => {
             let is_there = input.world.syncs.iter().any(|sync| sync.writer == *writer);
             let how = if is_there { "which no longer goes here" } else { "which is gone" };
             Some(format!("{writer}, {how}, wrote it too"))
         }
-        Standing::Lasting => Some(format!("{writer} wrote it too")),
+        WriterPresence::Lasting => Some(format!("{writer} wrote it too")),
     }))
 }
 

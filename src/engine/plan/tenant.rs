@@ -8,7 +8,7 @@ use super::{digest, manual, redirects, removal};
 use crate::api::*;
 use crate::engine::bindings::{Bindings, affected};
 use crate::engine::check;
-use crate::engine::diff::{self, Declaration, Difference, Extent, Sides, Standing};
+use crate::engine::diff::{self, Declaration, Difference, Extent, Sides, WriterPresence};
 use crate::engine::hashes::Hashes;
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::code::Code;
@@ -142,7 +142,7 @@ impl<'a> Draft<'a> {
             record: input.live.record(input.tenant, id),
             declarations,
             drift: input.view.spec.drift(),
-            standing: &|writer| if blocked.contains(writer) { Standing::Unsure } else { input.standing(writer, id) },
+            standing: &|writer| if blocked.contains(writer) { WriterPresence::Unsure } else { input.standing(writer, id) },
             holder: &|field| input.live.holder(id, field),
             hashes: &self.hashes,
             definition_is_gone: id.kind == Kind::Integration && input.live.definitions_gone.contains(&id.name),

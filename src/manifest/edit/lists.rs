@@ -1,7 +1,7 @@
 //! Lists whose items have no names: one item more at the end, or one less.
 
 use super::layout::Layout;
-use super::splice::{Draft, Found, Result, Splice};
+use super::splice::{SpliceDraft, Found, Result, Splice};
 use super::value::Value;
 use super::{EditError, is_json, newline, parse, spliced};
 use crate::manifest::cut::cut;
@@ -39,7 +39,7 @@ pub fn edit_lists(text: &str, edits: &[ListEdit]) -> Result<String> {
             let splices = {
                 let tree = parse(&new)?;
                 let layout = Layout { tree: &tree };
-                let draft = Draft { layout, root: tree.root, newline: newline(&new), json: is_json(&tree) };
+                let draft = SpliceDraft { layout, root: tree.root, newline: newline(&new), json: is_json(&tree) };
                 draft.edit_list(edit, &mut done)?
             };
             if splices.is_empty() {
@@ -53,7 +53,7 @@ pub fn edit_lists(text: &str, edits: &[ListEdit]) -> Result<String> {
     if holds { Ok(new) } else { Err(EditError::Unfaithful) }
 }
 
-impl Draft<'_, '_> {
+impl SpliceDraft<'_, '_> {
     /// The next change; none where `done` says that all is done.
     fn edit_list(&self, edit: &ListEdit, done: &mut usize) -> Result<Vec<Splice>> {
         match edit {

@@ -19,7 +19,7 @@ use super::node::{self, NodeKind, Tree};
 use granit_parser::ScalarStyle;
 pub use lists::{ListEdit, edit_lists};
 pub use rewrite::{Rewrite, Rewritten, What, rewrite};
-use splice::{Draft, Splice};
+use splice::{SpliceDraft, Splice};
 #[cfg(test)]
 use std::ops::Range;
 use value::Value;
@@ -215,7 +215,7 @@ fn one(text: &str, item: Option<u32>, edit: &Edit) -> Result<String, EditError> 
     for _ in 0..ENOUGH {
         let change = {
             let tree = parse(&text)?;
-            let draft = Draft {
+            let draft = SpliceDraft {
                 layout: layout::Layout { tree: &tree },
                 root: locate::root(&tree, item).ok_or(EditError::Unreadable)?,
                 newline: newline(&text),
@@ -277,7 +277,7 @@ fn without_items(text: &str, removed: &[u32]) -> Result<Option<String>, EditErro
     }
     let removed: Vec<usize> = removed.iter().filter_map(|item| usize::try_from(*item).ok()).collect();
     let draft =
-        Draft { layout: layout::Layout { tree: &tree }, root: tree.root, newline: newline(text), json: is_json(&tree) };
+        SpliceDraft { layout: layout::Layout { tree: &tree }, root: tree.root, newline: newline(text), json: is_json(&tree) };
     let mut splices = Vec::new();
     for index in &removed {
         splices.extend(draft.remove_element(items, *index)?);

@@ -1,13 +1,13 @@
 //! Taking entries and items away, with their lines and commas and nothing else.
 
 use super::layout::Holder;
-use super::splice::{Draft, Found, Result, Splice};
+use super::splice::{SpliceDraft, Found, Result, Splice};
 use super::value::Value;
 use super::{EMPTIED, EditError};
 use crate::manifest::node::{Entry, Id, NodeKind};
 use std::ops::Range;
 
-impl Draft<'_, '_> {
+impl SpliceDraft<'_, '_> {
     /// The change that takes away what is at `path`; none where nothing is.
     pub fn remove(&self, path: &[&str]) -> Result<Vec<Splice>> {
         let (Found::Node(..), mut path) = (self.find(path)?, path) else { return Ok(Vec::new()) };

@@ -2,7 +2,7 @@
 //! for, however many objects it holds.
 
 use super::layout::Layout;
-use super::splice::{Draft, Splice};
+use super::splice::{SpliceDraft, Splice};
 use super::value::Value;
 use super::{Edit, EditError, check, comments_around, is_json, newline, one, parse, spliced, without_items};
 use crate::manifest::cut::cut;
@@ -273,7 +273,7 @@ fn together(old: &str, edits: &[&(usize, u32, &[Edit])]) -> Result<String, Vec<(
                     continue;
                 };
                 let layout = Layout { tree: &tree };
-                let draft = Draft { layout, root, newline: newline(&text), json: is_json(&tree) };
+                let draft = SpliceDraft { layout, root, newline: newline(&text), json: is_json(&tree) };
                 while let Some(edit) = edits.get(*at) {
                     match draft.next(edit) {
                         Ok(change) if change.is_empty() => *at += 1,
@@ -298,7 +298,7 @@ fn together(old: &str, edits: &[&(usize, u32, &[Edit])]) -> Result<String, Vec<(
     Err(Vec::new())
 }
 
-impl Draft<'_, '_> {
+impl SpliceDraft<'_, '_> {
     /// The next change towards what an edit asks for; none where that is there.
     pub(super) fn next(&self, edit: &Edit) -> Result<Vec<Splice>, EditError> {
         let path: Vec<&str> = edit.path().iter().map(String::as_str).collect();

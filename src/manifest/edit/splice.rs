@@ -27,7 +27,7 @@ impl Splice {
 pub(super) type Result<T> = std::result::Result<T, EditError>;
 
 /// A document that is being edited.
-pub struct Draft<'a, 't> {
+pub struct SpliceDraft<'a, 't> {
     pub layout: Layout<'a, 't>,
     pub root: Id,
     pub newline: &'a str,
@@ -46,7 +46,7 @@ pub(super) enum Found<'p> {
     },
 }
 
-impl<'a, 't> Draft<'a, 't> {
+impl<'a, 't> SpliceDraft<'a, 't> {
     pub(super) fn tree(&self) -> &'a Tree<'t> {
         self.layout.tree
     }

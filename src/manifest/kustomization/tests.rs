@@ -5,7 +5,7 @@ fn texts(texts: &[&str]) -> BTreeSet<String> {
 }
 
 /// Integrations with a definition each, in files of their names.
-fn wanted(integrations: &[&str]) -> Wanted {
+fn wanted(integrations: &[&str]) -> DesiredEntries {
     let manifest = |name: &str| format!("integrations/{name}.yaml");
     let defined = |name: &&str| {
         let definition = format!("integrations/{name}.definition");
@@ -13,11 +13,11 @@ fn wanted(integrations: &[&str]) -> Wanted {
     };
     let files: BTreeSet<String> = integrations.iter().map(|name| manifest(name)).collect();
     let added = files.clone();
-    Wanted { files, added, definitions: integrations.iter().map(defined).collect(), ..Wanted::default() }
+    DesiredEntries { files, added, definitions: integrations.iter().map(defined).collect(), ..DesiredEntries::default() }
 }
 
 #[track_caller]
-fn kept(text: &str, wanted: &Wanted) -> String {
+fn kept(text: &str, wanted: &DesiredEntries) -> String {
     let new = keep(text, wanted).unwrap().unwrap_or_else(|| text.to_string());
     assert_eq!(keep(&new, wanted), Ok(None), "a second time:\n{new}");
     new
@@ -25,10 +25,10 @@ fn kept(text: &str, wanted: &Wanted) -> String {
 
 #[test]
 fn a_new_one_lists_everything() {
-    let all = Wanted { files: texts(&["connections/crm.yaml", "integrations/lead.yaml"]), ..wanted(&["lead"]) };
+    let all = DesiredEntries { files: texts(&["connections/crm.yaml", "integrations/lead.yaml"]), ..wanted(&["lead"]) };
     insta::assert_snapshot!(kept(NEW, &all));
     assert_eq!(kept("# ours\n", &all), format!("# ours\n{}", kept(NEW, &all)));
-    assert_eq!(keep(NEW, &Wanted::default()), Ok(None));
+    assert_eq!(keep(NEW, &DesiredEntries::default()), Ok(None));
 }
 
 #[test]
@@ -55,7 +55,7 @@ patches:
     let new = kept(text, &wanted(&["lead"]));
     insta::assert_snapshot!(new);
     // And goes again.
-    let gone = Wanted { removed: texts(&["integrations/lead.yaml"]), gone: texts(&["lead"]), ..Wanted::default() };
+    let gone = DesiredEntries { removed: texts(&["integrations/lead.yaml"]), gone: texts(&["lead"]), ..DesiredEntries::default() };
     let without = kept(&new, &gone);
     assert_eq!(without, format!("{text}configurations:\n  - {REFERENCES}\n"));
 }
@@ -77,7 +77,7 @@ fn a_definition_in_another_file_is_followed() {
 /// What it does not list is not ours to bring, and a folder that it lists has a kustomization of its own.
 #[test]
 fn only_what_is_listed_is_brought() {
-    let other = Wanted { added: BTreeSet::new(), ..wanted(&["lead"]) };
+    let other = DesiredEntries { added: BTreeSet::new(), ..wanted(&["lead"]) };
     assert_eq!(keep("resources: [x.yaml]\n", &other), Ok(None));
     let folder = kept("resources:\n- ./integrations/\n", &wanted(&["lead"]));
     assert!(folder.starts_with("resources:\n- ./integrations/\nconfigurations:\n"), "{folder}");
@@ -97,7 +97,7 @@ fn names_are_written_so_that_they_mean_themselves() {
 #[test]
 fn what_cannot_be_kept_says_what_to_do() {
     let lead = wanted(&["lead"]);
-    let said = |text: &str, wanted: &Wanted| keep(text, wanted).unwrap_err().to_string();
+    let said = |text: &str, wanted: &DesiredEntries| keep(text, wanted).unwrap_err().to_string();
     let mut strange = lead.clone();
     strange.definitions.get_mut("lead").unwrap().definition = "integrations/a=b".to_string();
     let said = [
@@ -136,7 +136,7 @@ fn what_people_leave_out_is_not_listed() {
          e.yaml\n"
     );
     let files = texts(&["a.yaml", "connections/b.yaml", "c.yaml", "d.yaml", "e.yaml"]);
-    let wanted = Wanted { added: files.clone(), files, ..Wanted::default() };
+    let wanted = DesiredEntries { added: files.clone(), files, ..DesiredEntries::default() };
     let new = kept(&text, &wanted);
     assert_eq!(listed(&new).unwrap().resources, texts(&["a.yaml", "d.yaml"]), "{new}");
     assert_eq!(Changes::between(&text, &new).come, ["d.yaml"]);

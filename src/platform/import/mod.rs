@@ -142,7 +142,7 @@ pub fn plan_import(files: &[File<'_>], reusable: &Reusable, existing: &Existing<
     let mut files = files.to_vec();
     files.sort_by_key(|file| file.name);
     let mut notes = Vec::new();
-    let read: Vec<Read<'_>> = files.iter().filter_map(|file| read(file, &mut notes)).collect();
+    let read: Vec<ReadDefinition<'_>> = files.iter().filter_map(|file| read(file, &mut notes)).collect();
     check_names(reusable, &read, &mut notes);
     let named = integration_names(&read, existing, &mut notes);
     let mut wishes = Vec::new();
@@ -190,13 +190,13 @@ pub fn plan_import(files: &[File<'_>], reusable: &Reusable, existing: &Existing<
 }
 
 /// A file that can be imported.
-struct Read<'a> {
+struct ReadDefinition<'a> {
     file: &'a str,
     definition: Definition,
     kept: Vec<u8>,
 }
 
-fn read<'a>(file: &File<'a>, notes: &mut Vec<Note>) -> Option<Read<'a>> {
+fn read<'a>(file: &File<'a>, notes: &mut Vec<Note>) -> Option<ReadDefinition<'a>> {
     let named = || file.name.to_string();
     let read = definition::read(file.bytes).and_then(|read| Ok((read, definition::empty_secrets(file.bytes)?)));
     let (definition, (kept, emptied)) = match read {
@@ -226,7 +226,7 @@ fn read<'a>(file: &File<'a>, notes: &mut Vec<Note>) -> Option<Read<'a>> {
         notes.push(Note::Converted { file: named() });
     }
     notes.extend(emptied.into_iter().map(|emptied| Note::SecretEmptied { file: named(), emptied }));
-    Some(Read { file: file.name, definition, kept })
+    Some(ReadDefinition { file: file.name, definition, kept })
 }
 
 /// Bounds of the shapes that an import fills.
@@ -248,7 +248,7 @@ pub(crate) fn title(text: &str) -> String {
     text.chars().take(bounds::STRING).collect()
 }
 
-fn check_names(reusable: &Reusable, read: &[Read<'_>], notes: &mut Vec<Note>) {
+fn check_names(reusable: &Reusable, read: &[ReadDefinition<'_>], notes: &mut Vec<Note>) {
     let known: BTreeSet<&str> =
         read.iter().flat_map(|file| &file.definition.variables).map(|variable| variable.name.as_str()).collect();
     for name in reusable.names.keys().filter(|name| !known.contains(name.as_str())) {
@@ -262,7 +262,7 @@ type Named<'e> = (String, Option<&'e Object<IntegrationSpec>>);
 
 /// The integrations' names, each with the one of that title that is there: its name, or that of the same title in
 /// another tenant, or the title's own. Where the title's name is not its alone, with an ending made of the title.
-fn integration_names<'e>(read: &[Read<'_>], existing: &Existing<'e>, notes: &mut Vec<Note>) -> Vec<Named<'e>> {
+fn integration_names<'e>(read: &[ReadDefinition<'_>], existing: &Existing<'e>, notes: &mut Vec<Note>) -> Vec<Named<'e>> {
     let titles: Vec<String> = read.iter().map(|file| title(&file.definition.name)).collect();
     let of_title = |there: &Object<IntegrationSpec>, title: &str| there.spec.title.as_deref() == Some(title);
     let mut taken: BTreeMap<String, &str> = BTreeMap::new();
@@ -323,7 +323,7 @@ fn numbered(base: &str) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-impl Read<'_> {
+impl ReadDefinition<'_> {
     fn into_integration(
         self,
         name: &str,
@@ -347,7 +347,7 @@ impl Read<'_> {
 
 /// One integration while its variables are decided.
 struct Integration<'a, 'n> {
-    file: &'a Read<'a>,
+    file: &'a ReadDefinition<'a>,
     name: &'n str,
     before: Option<&'a Object<IntegrationSpec>>,
     reusable: &'a Reusable,
@@ -475,7 +475,7 @@ impl<'a> Integration<'a, '_> {
 /// Asks for the type of every connection that a definition is bound to and nobody has: the
 /// definition tells components at most.
 fn ask_types(
-    file: &Read<'_>,
+    file: &ReadDefinition<'_>,
     integration: &str,
     made: &[Object<ConnectionSpec>],
     existing: &Existing<'_>,

@@ -36,7 +36,7 @@ pub struct KeptAction {
     #[serde(default)]
     reason: Reason,
     #[serde(default)]
-    fields: Vec<Change>,
+    fields: Vec<KeptChange>,
     #[serde(default)]
     impact: Impact,
     #[serde(default, rename = "needsApproval")]
@@ -53,7 +53,7 @@ struct Reason {
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-struct Change {
+struct KeptChange {
     path: Vec<String>,
     op: String,
     from: Option<Value>,
@@ -136,7 +136,7 @@ impl KeptAction {
     pub(super) fn concerns(&self, meant: &Meant) -> bool {
         let is_one = |kind: Kind, name: &str| meant.is(&format!("{kind}/{name}"));
         let affects = |affected: &Affected| is_one(Kind::Integration, &affected.name);
-        let binds = |change: &Change| {
+        let binds = |change: &KeptChange| {
             let keys = [&change.from, &change.to].into_iter().flatten().filter_map(stable_key);
             keys.into_iter().any(|key| is_one(Kind::Connection, &names::of_stable_key(key)))
         };
@@ -189,7 +189,7 @@ impl Meant {
     }
 }
 
-impl Change {
+impl KeptChange {
     /// In words, each value in at most so many columns.
     fn words(&self, most: usize) -> String {
         let words = |value: &Value| shorten(&value::words(value), most).into_owned();

@@ -186,13 +186,13 @@ fn more(page: &mut Page, all: usize) {
 }
 
 fn matrix(page: &mut Page, matrix: &Matrix) {
-    let keys = matrix.rows.iter().map(|row| Row {
+    let keys = matrix.rows.iter().map(|row| MarkRow {
         name: cell(&row.stable_key),
         kind: Some(cell(&row.kind())),
         cells: &row.cells,
     });
     let integrations =
-        matrix.integrations.iter().map(|row| Row { name: cell(&row.name), kind: None, cells: &row.cells });
+        matrix.integrations.iter().map(|row| MarkRow { name: cell(&row.name), kind: None, cells: &row.cells });
     let of_keys = Grid::of("stable key", Some("component/type"), &matrix.tenants, keys);
     let of_integrations = Grid::of("integration", None, &matrix.tenants, integrations);
     let mut used: BTreeSet<Cell> = BTreeSet::new();
@@ -241,7 +241,7 @@ fn cell(text: &str) -> String {
 }
 
 /// Something in every tenant.
-struct Row<'m> {
+struct MarkRow<'m> {
     name: String,
     kind: Option<String>,
     cells: &'m [Cell],
@@ -253,7 +253,7 @@ struct Grid<'m> {
     kind: Option<&'static str>,
     tenants: Vec<String>,
     /// By name.
-    rows: Vec<Row<'m>>,
+    rows: Vec<MarkRow<'m>>,
     more: usize,
 }
 
@@ -263,10 +263,10 @@ impl<'m> Grid<'m> {
         name: &'static str,
         kind: Option<&'static str>,
         tenants: &[String],
-        rows: impl ExactSizeIterator<Item = Row<'m>>,
+        rows: impl ExactSizeIterator<Item = MarkRow<'m>>,
     ) -> Self {
         let all = rows.len();
-        let mut rows: Vec<Row<'m>> = rows.take(MOST).collect();
+        let mut rows: Vec<MarkRow<'m>> = rows.take(MOST).collect();
         rows.sort_by(|a, b| a.name.cmp(&b.name));
         let tenants = tenants.iter().map(|tenant| cell(tenant)).collect();
         Grid { name, kind, tenants, more: all, rows }

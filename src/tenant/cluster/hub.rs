@@ -8,7 +8,7 @@ use crate::api::*;
 use crate::engine::model::item::ObjectId;
 use crate::engine::sync_rules::approved_digests;
 use crate::kubernetes::budget::Budget;
-use crate::kubernetes::client::{Ask, Server, Trouble};
+use crate::kubernetes::client::{Ask, Server, RequestFailure};
 use crate::kubernetes::error::{Doing, explained};
 use crate::kubernetes::object;
 use crate::kubernetes::object::{Live, Reading};
@@ -252,13 +252,13 @@ impl HubClient {
         self.server.wait(self.server.ask(&ask)).map(drop).map_err(|trouble| self.not_set(trouble))
     }
 
-    fn not_set(&self, trouble: Trouble) -> NotSet {
+    fn not_set(&self, trouble: RequestFailure) -> NotSet {
         match trouble {
-            Trouble::Refused(refused) if refused.code == StatusCode::CONFLICT => NotSet::Changed,
-            Trouble::Refused(refused) if refused.code == StatusCode::FORBIDDEN => {
+            RequestFailure::Refused(refused) if refused.code == StatusCode::CONFLICT => NotSet::Changed,
+            RequestFailure::Refused(refused) if refused.code == StatusCode::FORBIDDEN => {
                 NotSet::Forbidden { why: refused.message.clone(), role: approver_role(self.namespace()) }
             }
-            Trouble::NoAnswer(why) => NotSet::Unsure(why),
+            RequestFailure::NoAnswer(why) => NotSet::Unsure(why),
             other => NotSet::Refused(other.to_string()),
         }
     }

@@ -9,7 +9,7 @@ use super::location::{Location, LocationError, Session, Snapshot};
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Change};
-use crate::kubernetes::cache::{Contents, Heard};
+use crate::kubernetes::cache::{Contents, NamespaceDelta};
 use crate::kubernetes::client::Server;
 use crate::kubernetes::object::Version;
 use crate::kubernetes::paths::Paths;
@@ -24,7 +24,7 @@ pub struct ClusterLocation {
     server: Server,
     paths: Paths,
     /// What was read last: what is written is held against it.
-    read: Mutex<Option<Read>>,
+    read: Mutex<Option<LastRead>>,
     /// Whether a session has it.
     taken: AtomicBool,
     /// Who hears what the server answers to a write.
@@ -32,11 +32,11 @@ pub struct ClusterLocation {
 }
 
 /// Hears of an object as it is after a write.
-pub type Listener = Arc<dyn Fn(Heard) + Send + Sync>;
+pub type Listener = Arc<dyn Fn(NamespaceDelta) + Send + Sync>;
 
 /// What was read, and what a write must know of it.
 #[derive(Clone)]
-struct Read {
+struct LastRead {
     inventory: Arc<Inventory>,
     versions: Arc<BTreeMap<ObjectId, Version>>,
 }
@@ -68,14 +68,14 @@ impl ClusterLocation {
         versions: Arc<BTreeMap<ObjectId, Version>>,
         listener: Listener,
     ) -> Self {
-        self.read = Mutex::new(Some(Read { inventory, versions }));
+        self.read = Mutex::new(Some(LastRead { inventory, versions }));
         self.listener = Some(listener);
         self
     }
 
     fn contents(&self) -> Result<Contents, LocationError> {
         let contents = self.server.wait(read::contents(&self.server, &self.paths))?;
-        let read = Read { inventory: contents.inventory.clone(), versions: contents.versions.clone() };
+        let read = LastRead { inventory: contents.inventory.clone(), versions: contents.versions.clone() };
         *self.last_read() = Some(read);
         Ok(contents)
     }
@@ -88,15 +88,15 @@ impl ClusterLocation {
         }
     }
 
-    fn last_read(&self) -> std::sync::MutexGuard<'_, Option<Read>> {
+    fn last_read(&self) -> std::sync::MutexGuard<'_, Option<LastRead>> {
         self.read.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// What was read last, or now.
-    fn known(&self) -> Result<Read, LocationError> {
+    fn known(&self) -> Result<LastRead, LocationError> {
         let last = self.last_read().clone();
         last.map_or_else(
-            || self.contents().map(|Contents { inventory, versions, .. }| Read { inventory, versions }),
+            || self.contents().map(|Contents { inventory, versions, .. }| LastRead { inventory, versions }),
             Ok,
         )
     }

@@ -3,8 +3,8 @@
 use crate::api::*;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::kubernetes::budget::Budget;
-use crate::kubernetes::cache::{Contents, Heard, Mirror, News};
-use crate::kubernetes::client::{Ask, Server, Trouble};
+use crate::kubernetes::cache::{Contents, NamespaceDelta, Cache, Delta};
+use crate::kubernetes::client::{Ask, Server, RequestFailure};
 use crate::kubernetes::config_maps::ConfigMap;
 use crate::kubernetes::error::{Doing, explained};
 use crate::kubernetes::kinds::{definitions, items, objects};
@@ -44,17 +44,17 @@ pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, Locati
         list(server, paths, &integrations, &budget),
         list(server, paths, &defined, &budget),
     )?;
-    let mut mirror = Mirror::default();
-    mirror.hear(Heard::Tenants(Box::new(News::All(tenants.items))));
-    mirror.hear(Heard::Definitions(News::All(defined.items)));
-    mirror.hear(Heard::Items(Kind::Component, Box::new(News::All(components.items))));
-    mirror.hear(Heard::Items(Kind::Connection, Box::new(News::All(connections.items))));
-    mirror.hear(Heard::Items(Kind::CustomerCredentials, Box::new(News::All(credentials.items))));
-    mirror.hear(Heard::Items(Kind::Integration, Box::new(News::All(integrations.items))));
+    let mut mirror = Cache::default();
+    mirror.hear(NamespaceDelta::Tenants(Box::new(Delta::All(tenants.items))));
+    mirror.hear(NamespaceDelta::Definitions(Delta::All(defined.items)));
+    mirror.hear(NamespaceDelta::Items(Kind::Component, Box::new(Delta::All(components.items))));
+    mirror.hear(NamespaceDelta::Items(Kind::Connection, Box::new(Delta::All(connections.items))));
+    mirror.hear(NamespaceDelta::Items(Kind::CustomerCredentials, Box::new(Delta::All(credentials.items))));
+    mirror.hear(NamespaceDelta::Items(Kind::Integration, Box::new(Delta::All(integrations.items))));
     if mirror.is_over() {
         let doing = Doing { verb: "list", resource: "objects", object: None };
         let why = format!("there are more than {} of a kind: nothing of it is used", list::MOST);
-        return Err(explained(Trouble::NotAsked(why), server, paths, &doing).into());
+        return Err(explained(RequestFailure::NotAsked(why), server, paths, &doing).into());
     }
     Ok(mirror.into_contents())
 }
@@ -161,6 +161,6 @@ pub async fn config_map(server: &Server, paths: &Paths, name: &str) -> Result<Op
 }
 
 /// Whether an object is not there, though its kind is.
-fn is_absent(trouble: &Trouble) -> bool {
-    matches!(trouble, Trouble::Refused(refused) if refused.code == StatusCode::NOT_FOUND && refused.is_status)
+fn is_absent(trouble: &RequestFailure) -> bool {
+    matches!(trouble, RequestFailure::Refused(refused) if refused.code == StatusCode::NOT_FOUND && refused.is_status)
 }

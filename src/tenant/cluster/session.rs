@@ -3,12 +3,12 @@
 
 use super::body;
 use super::read;
-use super::{ClusterLocation, Read};
+use super::{ClusterLocation, LastRead};
 use crate::api::Kind;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, Change, DefinitionFrom, FieldChange};
-use crate::kubernetes::cache::{Heard, News};
-use crate::kubernetes::client::{Ask, IN_FLIGHT, Trouble};
+use crate::kubernetes::cache::{NamespaceDelta, Delta};
+use crate::kubernetes::client::{Ask, IN_FLIGHT, RequestFailure};
 use crate::kubernetes::config_maps;
 use crate::kubernetes::error::{Doing, explained};
 use crate::kubernetes::managed_fields::Entries;
@@ -31,12 +31,12 @@ const AGAIN: usize = 3;
 /// A namespace, taken for writing.
 pub struct ClusterSession<'a> {
     location: &'a ClusterLocation,
-    read: Read,
+    read: LastRead,
 }
 
 impl<'a> ClusterSession<'a> {
     /// Of a location of which this is known.
-    pub fn of(location: &'a ClusterLocation, read: Read) -> Self {
+    pub fn of(location: &'a ClusterLocation, read: LastRead) -> Self {
         ClusterSession { location, read }
     }
 }
@@ -120,7 +120,7 @@ impl ClusterSession<'_> {
 /// What the server would say to each action; only those that it would refuse.
 pub fn dry_run(
     location: &ClusterLocation,
-    read: &Read,
+    read: &LastRead,
     actions: &[&Action],
 ) -> Result<Vec<(ObjectId, LocationError)>, LocationError> {
     let writer = &Writer::new(location, read);
@@ -133,7 +133,7 @@ pub fn dry_run(
                 .await
                 .map_err(|trouble| match trouble {
                     // Nothing is done by a dry run: nothing is unsure either.
-                    Trouble::NoAnswer(why) => Trouble::NotAsked(why),
+                    RequestFailure::NoAnswer(why) => RequestFailure::NotAsked(why),
                     other => other,
                 })
                 .map_err(|trouble| explained(trouble, &location.server, &location.paths, &doing(action)).into()),
@@ -163,12 +163,12 @@ fn doing(action: &Action) -> Doing<'_> {
 /// Carries out single changes.
 struct Writer<'a> {
     location: &'a ClusterLocation,
-    read: &'a Read,
+    read: &'a LastRead,
     entries: Entries,
 }
 
 impl<'a> Writer<'a> {
-    fn new(location: &'a ClusterLocation, read: &'a Read) -> Self {
+    fn new(location: &'a ClusterLocation, read: &'a LastRead) -> Self {
         Writer { location, read, entries: Entries::default() }
     }
 
@@ -249,7 +249,7 @@ impl<'a> Writer<'a> {
 
     fn tell(&self, kind: Kind, live: Live<Item>) {
         if let Some(listener) = &self.location.listener {
-            listener(Heard::Items(kind, Box::new(News::Set(live))));
+            listener(NamespaceDelta::Items(kind, Box::new(Delta::Set(live))));
         }
     }
 
@@ -337,14 +337,14 @@ fn name_of(change: &Change, from: &DefinitionFrom) -> String {
 }
 
 /// Whether the object would have null where a map or a list was.
-fn leaves_null(trouble: &Trouble) -> bool {
-    let Trouble::Refused(refused) = trouble else { return false };
+fn leaves_null(trouble: &RequestFailure) -> bool {
+    let RequestFailure::Refused(refused) = trouble else { return false };
     refused.code == StatusCode::UNPROCESSABLE_ENTITY && refused.message.contains("in body must be of type")
 }
 
 /// Whether a no may only mean that somebody was faster, and not that the object cannot be so.
-fn is_race(trouble: &Trouble) -> bool {
-    let Trouble::Refused(refused) = trouble else { return false };
+fn is_race(trouble: &RequestFailure) -> bool {
+    let RequestFailure::Refused(refused) = trouble else { return false };
     match refused.code {
         StatusCode::CONFLICT => true,
         StatusCode::UNPROCESSABLE_ENTITY => {

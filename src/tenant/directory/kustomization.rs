@@ -6,7 +6,7 @@ use crate::engine::model::canonical::Digest;
 use crate::engine::model::item::ObjectId;
 use crate::io_error;
 use crate::manifest::kustomization::{
-    Changes, Defined, NAMES, REFERENCES, REFERENCES_TEXT, Wanted, definition_name, keep, listed,
+    Changes, Defined, NAMES, REFERENCES, REFERENCES_TEXT, DesiredEntries, definition_name, keep, listed,
 };
 use crate::manifest::{self, limits};
 use crate::tenant::directory::disk;
@@ -23,15 +23,15 @@ pub(super) struct Stands {
     pub definition: Option<PathBuf>,
 }
 
-pub(super) type Standing = BTreeMap<ObjectId, Stands>;
+pub(super) type StandingFiles = BTreeMap<ObjectId, Stands>;
 
 /// The kustomization of a folder, while the folder is written.
 pub(super) struct Kustomization {
     pub path: PathBuf,
     /// What there was and what there was to be, at any time of the session: what of it is not there is gone.
-    pub ever: Vec<Standing>,
+    pub ever: Vec<StandingFiles>,
     /// What there will be once all that was asked for is done.
-    pub expected: Standing,
+    pub expected: StandingFiles,
     /// Whether anything was asked for: where nothing was, nothing is written.
     pub is_asked: bool,
     /// Whether it was said that it cannot be kept.
@@ -61,8 +61,8 @@ impl Kustomization {
 
     /// What must stand in it where this is all that there is. `goes` says of a file that held objects whether it
     /// will be gone.
-    pub fn wanted(&self, folder: &Path, now: &Standing, goes: &dyn Fn(&Path) -> bool) -> Wanted {
-        let files = |standing: &Standing| -> BTreeSet<PathBuf> {
+    pub fn wanted(&self, folder: &Path, now: &StandingFiles, goes: &dyn Fn(&Path) -> bool) -> DesiredEntries {
+        let files = |standing: &StandingFiles| -> BTreeSet<PathBuf> {
             standing.values().map(|stands| stands.manifest.clone()).collect()
         };
         let shown = |files: BTreeSet<PathBuf>| files.iter().filter_map(|file| below(folder, file)).collect();
@@ -76,7 +76,7 @@ impl Kustomization {
         let added = here.difference(&first).cloned().chain(dropped.filter(|file| here.contains(file)));
         let definitions = defined(folder, now);
         let were: BTreeSet<String> = self.ever.iter().flat_map(|then| defined(folder, then).into_keys()).collect();
-        Wanted {
+        DesiredEntries {
             added: shown(added.collect()),
             removed: shown(gone),
             gone: were.into_iter().filter(|name| !definitions.contains_key(name)).collect(),
@@ -88,7 +88,7 @@ impl Kustomization {
 
 /// What a kustomization must say of all that is in its folder.
 pub(super) struct Complete {
-    pub wanted: Wanted,
+    pub wanted: DesiredEntries,
     /// Files that it lists and that are not there, which we would not have written.
     missing: Vec<String>,
 }
@@ -136,7 +136,7 @@ pub(super) fn complete(folder: &Path, snapshot: &Snapshot, text: &str) -> Result
         true => listed.definitions.difference(&used).cloned().collect(),
         false => BTreeSet::new(),
     };
-    Ok(Complete { wanted: Wanted { added: files.clone(), files, removed, definitions, gone }, missing })
+    Ok(Complete { wanted: DesiredEntries { added: files.clone(), files, removed, definitions, gone }, missing })
 }
 
 /// Whether an item of `resources` is a file of this folder.
@@ -183,7 +183,7 @@ pub(super) fn text_in(folder: &Path) -> Option<String> {
 }
 
 /// The definitions of integrations, by name.
-fn defined(folder: &Path, standing: &Standing) -> BTreeMap<String, Defined> {
+fn defined(folder: &Path, standing: &StandingFiles) -> BTreeMap<String, Defined> {
     let of = |(id, stands): (&ObjectId, &Stands)| {
         let definition = below(folder, stands.definition.as_ref()?)?;
         Some((id.name.clone(), Defined { manifest: below(folder, &stands.manifest)?, definition }))
@@ -196,7 +196,7 @@ fn path_in(folder: &Path) -> Option<PathBuf> {
 }
 
 /// Where what was read stands.
-pub(super) fn standing(snapshot: &Snapshot) -> Standing {
+pub(super) fn standing(snapshot: &Snapshot) -> StandingFiles {
     let of = |(id, origin): (&ObjectId, &manifest::Origin)| {
         let integration = snapshot.inventory.integrations.get(&id.name).filter(|_| id.kind == Kind::Integration);
         let definition = integration.and_then(|integration| match &integration.spec.definition {

@@ -134,7 +134,7 @@ impl Layout {
 
     /// Adds to what was read of a folder's own files what its links lead to, and what cannot be read.
     pub fn complete(&self, folder: &Folder, reading: Reading, found: Found) -> FolderReading {
-        let mut followed = Followed {
+        let mut followed = FollowedLink {
             layout: self,
             folder,
             seen: BTreeSet::new(),
@@ -143,7 +143,7 @@ impl Layout {
         };
         followed.out.reading = reading;
         followed.take(found, None);
-        let Followed { mut out, .. } = followed;
+        let FollowedLink { mut out, .. } = followed;
         for file in std::mem::take(&mut out.reading.blank) {
             let problem = Problem::of_file(
                 &file,
@@ -196,7 +196,7 @@ impl Layout {
 }
 
 /// The links of one folder, followed.
-struct Followed<'a> {
+struct FollowedLink<'a> {
     layout: &'a Layout,
     folder: &'a Folder,
     /// Where links led to before, by real path.
@@ -206,7 +206,7 @@ struct Followed<'a> {
     out: FolderReading,
 }
 
-impl Followed<'_> {
+impl FollowedLink<'_> {
     /// `link` is what led here, where a link did.
     fn take(&mut self, found: Found, link: Option<&Path>) {
         found.unreadable.into_iter().for_each(|(path, problem)| self.unknown(&path, problem));

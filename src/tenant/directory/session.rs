@@ -2,8 +2,8 @@
 
 use super::DirectoryLocation;
 use super::edits::{self, Asked};
-use super::kustomization::{Complete, Kustomization, Standing, Stands, complete, holds_only, standing};
-use super::staging::{Seen, Staging};
+use super::kustomization::{Complete, Kustomization, StandingFiles, Stands, complete, holds_only, standing};
+use super::staging::{SeenFile, Staging};
 use crate::api::{Definition, Kind, Resource, sensitive};
 use crate::engine::model::canonical::FieldHash;
 use crate::engine::model::field::{Field, FieldKind};
@@ -12,7 +12,7 @@ use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, Change, DefinitionFrom, Op};
 use crate::engine::model::record::{Record, Wrote};
 use crate::engine::plan::keep_left;
-use crate::manifest::kustomization::{REFERENCES, REFERENCES_TEXT, Wanted, keep};
+use crate::manifest::kustomization::{REFERENCES, REFERENCES_TEXT, DesiredEntries, keep};
 use crate::manifest::{self, EditError, Origin, Rewrite, Rewritten, What, limits, to_yaml};
 use crate::platform::definition::{MAX_BYTES, digest};
 use crate::tenant::directory::read::beside;
@@ -65,7 +65,7 @@ struct Prepared<'c> {
     /// What becomes of its document; `None` where only the record changes.
     rewrite: Option<Rewrite>,
     /// The definition that it brings, the file for it, and that file as it was read.
-    definition: Option<(PathBuf, Vec<u8>, Option<Seen>)>,
+    definition: Option<(PathBuf, Vec<u8>, Option<SeenFile>)>,
     /// Whether that file is another than it named before.
     is_renamed: bool,
     /// The definition file that it named and names no longer.
@@ -164,7 +164,7 @@ impl DirectorySession<'_> {
         }
         let refused = |why: String| LocationError::Refused { object: id.clone(), why };
         let yaml = to_yaml(&resource).map_err(|error| refused(error.to_string()))?;
-        let seen = Seen::of(&path);
+        let seen = SeenFile::of(&path);
         match disk::read(&path, manifest::limits::FILE_BYTES).map_err(self.location.failed(&path))? {
             None => staging.put(&path, yaml.as_bytes(), &[id], None)?,
             Some(bytes) => {
@@ -298,7 +298,7 @@ impl DirectorySession<'_> {
         let rewrite = |what: What| Some(Rewrite { range: origin.range.clone(), item: origin.item, what });
         let named = edits::definition_of(resource).map(|file| beside(origin, file));
         let own = named.clone().filter(|named| self.side_files.is_only_of(named, id));
-        let seen = own.as_deref().and_then(Seen::of);
+        let seen = own.as_deref().and_then(SeenFile::of);
         match action.action {
             ActionKind::Adopt => {}
             ActionKind::Delete => {
@@ -361,7 +361,7 @@ impl DirectorySession<'_> {
                 why: format!("{}: {error}", path.display()),
             };
             let definition =
-                |(file, bytes, seen): &(PathBuf, Vec<u8>, Option<Seen>)| staging.put(file, bytes, &[id], seen.as_ref());
+                |(file, bytes, seen): &(PathBuf, Vec<u8>, Option<SeenFile>)| staging.put(file, bytes, &[id], seen.as_ref());
             let put = outcome.map_err(refused).and_then(|()| change.definition.as_ref().map_or(Ok(()), definition));
             match put {
                 Ok(()) => made.push(change),
@@ -452,7 +452,7 @@ impl DirectorySession<'_> {
     }
 
     /// What an action will leave where it stands; one that will fail leaves what there is.
-    fn expect(&self, action: &Action, bytes: Bytes<'_>, expected: &mut Standing) {
+    fn expect(&self, action: &Action, bytes: Bytes<'_>, expected: &mut StandingFiles) {
         let id = &action.change.object;
         let brings = |folder: &Path| -> Result<Option<PathBuf>, LocationError> {
             let Some(bytes) = bytes(action)?.filter(|_| id.kind == Kind::Integration) else { return Ok(None) };
@@ -509,11 +509,11 @@ impl DirectorySession<'_> {
         match complete(&self.location.folder, &snapshot, &text) {
             Ok(Complete { wanted, .. }) => self.keep_kustomization(&wanted),
             // It is said with its file.
-            Err(_) => self.keep_kustomization(&Wanted::default()),
+            Err(_) => self.keep_kustomization(&DesiredEntries::default()),
         }
     }
 
-    fn keep_kustomization(&mut self, wanted: &Wanted) -> Result<(), LocationError> {
+    fn keep_kustomization(&mut self, wanted: &DesiredEntries) -> Result<(), LocationError> {
         let Some(path) = self.kustomization.as_ref().map(|kustomization| kustomization.path.clone()) else {
             return Ok(());
         };
@@ -523,7 +523,7 @@ impl DirectorySession<'_> {
         self.within(&object, &path)?;
         // A link within the folder is followed.
         let path = std::fs::canonicalize(&path).map_err(self.location.failed(&path))?;
-        let seen = Seen::of(&path);
+        let seen = SeenFile::of(&path);
         let read = disk::read(&path, limits::FILE_BYTES).map_err(self.location.failed(&path))?.unwrap_or_default();
         let text = String::from_utf8(read).map_err(|_| refused("it is not UTF-8: save it as UTF-8".to_string()))?;
         let new = keep(&text, wanted).map_err(|error| refused(error.to_string()))?;
@@ -562,14 +562,14 @@ fn rewritten(file: &FileNow, changes: &[Prepared<'_>]) -> (Option<String>, Vec<R
 
 /// A file as it is now.
 struct FileNow {
-    seen: Option<Seen>,
+    seen: Option<SeenFile>,
     text: String,
     documents: Documents,
 }
 
 impl FileNow {
     fn read(path: &Path) -> Self {
-        let seen = Seen::of(path);
+        let seen = SeenFile::of(path);
         let mut documents = Documents::new();
         let mut text = String::new();
         for document in manifest::read_file(path).documents {

@@ -25,23 +25,23 @@ struct Staged {
     temporary: PathBuf,
     path: PathBuf,
     /// What it replaces, as it was read.
-    seen: Option<Seen>,
+    seen: Option<SeenFile>,
     /// The objects that it is of.
     ids: Vec<ObjectId>,
 }
 
 /// How a file was when it was read: what others write meanwhile is not written over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct SeenFile {
     inode: u64,
     length: u64,
     changed: (i64, i64),
 }
 
-impl Seen {
+impl SeenFile {
     /// A file as it is now; `None` where it is not there.
-    pub fn of(path: &Path) -> Option<Seen> {
-        let of = |metadata: Metadata| Seen {
+    pub fn of(path: &Path) -> Option<SeenFile> {
+        let of = |metadata: Metadata| SeenFile {
             inode: metadata.ino(),
             length: metadata.len(),
             changed: (metadata.mtime(), metadata.mtime_nsec()),
@@ -51,7 +51,7 @@ impl Seen {
 
     /// Whether a file is as it was.
     pub fn is_still(&self, path: &Path) -> bool {
-        Seen::of(path).as_ref() == Some(self)
+        SeenFile::of(path).as_ref() == Some(self)
     }
 }
 
@@ -67,7 +67,7 @@ impl<'a> Staging<'a> {
         path: &Path,
         bytes: &[u8],
         ids: &[&ObjectId],
-        seen: Option<&Seen>,
+        seen: Option<&SeenFile>,
     ) -> Result<(), LocationError> {
         let disk = self.location.disk.as_ref();
         let new_folder = match self.staged.is_some() {

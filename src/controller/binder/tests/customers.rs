@@ -99,7 +99,7 @@ fn what_is_missing_is_said_where_it_can_be_given() {
     assert_eq!(said(&tenant.credentials("a").conditions, "Ready"), lacks);
     tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
     // A Secret of ours that goes is in the way of every customer.
-    let due = tenant.binder.change(Change::SecretGone("sf-app".into()));
+    let due = tenant.binder.change(InventoryChange::SecretGone("sf-app".into()));
     assert!(due.credentials.contains("a") && due.connections.contains("crm"));
     assert_eq!(ready(&tenant.credentials("a").conditions), "False SecretMissing");
     let due = tenant.gone(Kind::Connection, "crm");

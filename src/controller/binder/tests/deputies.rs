@@ -28,18 +28,18 @@ fn somebodys_secret_is_never_written_over() {
     ];
     for there in taken {
         let mut tenant = global();
-        let seen = Seen::parse(there.to_string().as_bytes(), tenant.binder.salt()).unwrap();
-        let due = tenant.binder.change(Change::Secret(seen));
+        let seen = ObservedSecret::parse(there.to_string().as_bytes(), tenant.binder.salt()).unwrap();
+        let due = tenant.binder.change(InventoryChange::Secret(seen));
         assert!(due.connections.contains("crm"));
         let verdict = tenant.connection("crm");
         assert_eq!(ready(&verdict.conditions), "False BindingNameTaken", "{there}");
         assert_eq!((verdict.bindings.len(), verdict.status.binding), (0, None));
-        tenant.binder.change(Change::SecretGone("crm.binding".into()));
+        tenant.binder.change(InventoryChange::SecretGone("crm.binding".into()));
         assert_eq!(tenant.connection("crm").bindings[0].how, How::Create);
     }
     let mut tenant = global();
-    let seen = Seen::parse(ours.to_string().as_bytes(), tenant.binder.salt()).unwrap();
-    tenant.binder.change(Change::Secret(seen));
+    let seen = ObservedSecret::parse(ours.to_string().as_bytes(), tenant.binder.salt()).unwrap();
+    tenant.binder.change(InventoryChange::Secret(seen));
     assert_eq!(ready(&tenant.connection("crm").conditions), "True Complete");
 }
 
@@ -49,7 +49,7 @@ fn what_is_in_the_way_is_named() {
     let mut tenant = global();
     tenant.secret(json!({"name": "crm.binding", "uid": "x"}), "Opaque", &[]);
     assert!(tenant.binder.is_in_the_way("crm.binding") && tenant.binder.wants("crm.binding"));
-    tenant.binder.change(Change::SecretGone("crm.binding".into()));
+    tenant.binder.change(InventoryChange::SecretGone("crm.binding".into()));
     tenant.settle();
     assert!(!tenant.binder.is_in_the_way("crm.binding"));
 }

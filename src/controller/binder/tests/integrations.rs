@@ -61,12 +61,12 @@ fn a_variable_of_an_invalid_connection_is_unknown() {
     let mut tenant = global();
     router(&mut tenant);
     let id = ObjectId::new(Kind::Connection, "crm");
-    let due = tenant.binder.change(Change::Invalid { id, why: "a field is missing".into() });
+    let due = tenant.binder.change(InventoryChange::Invalid { id, why: "a field is missing".into() });
     assert!(due.integrations.contains("lead-router"));
     assert_eq!(rows(&tenant)[0], "CRM BindingUnknown false");
     // Two names of one key that only an invalid one could have.
     let id = ObjectId::new(Kind::Connection, "sf-old");
-    let due = tenant.binder.change(Change::Invalid { id, why: "a field is missing".into() });
+    let due = tenant.binder.change(InventoryChange::Invalid { id, why: "a field is missing".into() });
     assert!(due.integrations.contains("lead-router"));
     assert_eq!(rows(&tenant)[3], "Old BindingUnknown false");
 }
@@ -107,7 +107,7 @@ fn nothing_stale_is_believed() {
     tenant.settle();
     tenant.binder.look_at_connection("crm", now());
     assert_eq!(rows(&tenant)[0], "CRM Bound true");
-    tenant.binder.change(Change::SecretGone("sf-app".into()));
+    tenant.binder.change(InventoryChange::SecretGone("sf-app".into()));
     assert_eq!(rows(&tenant)[0], "CRM ConnectionNotReady false");
 }
 
@@ -119,7 +119,7 @@ fn without_a_definition_that_can_be_read_it_is_not_ready() {
     let of = |tenant: &Namespace| said(&tenant.integration("i").conditions, "Ready");
     // Somebody must do something: what waits for it need not wait for long.
     let stalled = |tenant: &Namespace| said(&tenant.integration("i").conditions, "Stalled").starts_with("True ");
-    let map = |readable| Change::Definition { config_map: "i-1".into(), readable };
+    let map = |readable| InventoryChange::Definition { config_map: "i-1".into(), readable };
     let is_due = Due { integrations: ["i".to_string()].into(), ..Due::default() };
     tenant.put(Kind::Integration, "i", json!({"definition": {"file": "i.definition"}}));
     assert_eq!(
@@ -133,7 +133,7 @@ fn without_a_definition_that_can_be_read_it_is_not_ready() {
     tenant.put(Kind::Integration, "i", json!({"definition": {"file": "i.definition"}, "connections": [variable]}));
     assert!(of(&tenant).contains("\nstablekey render eu | kubectl apply --server-side --namespace ns -f -\nSK0101 "));
     assert!(tenant.binder.change(map(Readable::Yes)).is_empty(), "nobody names it yet");
-    tenant.binder.change(Change::DefinitionGone("i-1".into()));
+    tenant.binder.change(InventoryChange::DefinitionGone("i-1".into()));
     tenant.put(Kind::Integration, "i", json!({"definition": {"configMap": {"name": "i-1"}}}));
     assert_eq!(
         of(&tenant),
@@ -158,7 +158,7 @@ fn without_a_definition_that_can_be_read_it_is_not_ready() {
     assert!(tenant.binder.change(map(Readable::Yes)).is_empty(), "that is no news");
     assert!(!stalled(&tenant));
     assert_eq!(ready(&tenant.integration("i").conditions), "True Bound");
-    assert_eq!(tenant.binder.change(Change::DefinitionGone("i-1".into())), is_due);
+    assert_eq!(tenant.binder.change(InventoryChange::DefinitionGone("i-1".into())), is_due);
     assert_eq!(ready(&tenant.integration("i").conditions), "False DefinitionMissing");
     // Its variables are shown all the same, and what it says of them.
     tenant.put(
@@ -172,7 +172,7 @@ fn without_a_definition_that_can_be_read_it_is_not_ready() {
     assert_eq!((verdict.status.bound.as_deref(), verdict.status.bindings.len()), (Some("0/1"), 1));
     assert!(said(&verdict.conditions, "Ready").contains("SK0101"), "{verdict:?}");
     // Another ConfigMap of another definition is none of its business.
-    let other = Change::Definition { config_map: "i-2".into(), readable: Readable::Yes };
+    let other = InventoryChange::Definition { config_map: "i-2".into(), readable: Readable::Yes };
     assert!(tenant.binder.change(other).is_empty());
 }
 

@@ -35,7 +35,7 @@ fn a_customer_more_of_a_key_that_is_replaced_is_looked_at_alone() {
     }
     tenant.settle();
     // The binding Secret of one of them is written, edited and deleted.
-    let due = tenant.binder.change(Change::SecretGone("c1.customer-binding".into()));
+    let due = tenant.binder.change(InventoryChange::SecretGone("c1.customer-binding".into()));
     assert_eq!((due.len(), due.credentials), (1, ["c1".to_string()].into()));
     // A title, or who is asked for something else, decides nothing for others.
     let mut spec = serde_json::to_value(&tenant.binder.inventory().connections["crm"].spec).unwrap();
@@ -65,7 +65,7 @@ fn whether_a_connection_works_is_told_to_whoever_names_a_kin_of_it() {
     assert_eq!(tenant.write(&wanted).integrations, lead());
     assert_eq!(bound(&tenant), "next");
     // The Secret goes, and comes again; then the component says that more is needed.
-    assert_eq!(tenant.binder.change(Change::SecretGone("later".into())).integrations, lead());
+    assert_eq!(tenant.binder.change(InventoryChange::SecretGone("later".into())).integrations, lead());
     assert_eq!(bound(&tenant), "crm");
     tenant.source("later", json!({}), &[("password", CANARY)]);
     assert_eq!(bound(&tenant), "next");

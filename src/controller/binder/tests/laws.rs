@@ -166,10 +166,10 @@ impl Namespace {
             Step::Definition { map, readable } => {
                 let config_map = format!("m{map}");
                 self.binder.change(match readable {
-                    0 => Change::Definition { config_map, readable: Readable::Yes },
-                    1 => Change::Definition { config_map, readable: Readable::Newer("version 9".into()) },
-                    2 => Change::Definition { config_map, readable: Readable::No("it is broken".into()) },
-                    _ => Change::DefinitionGone(config_map),
+                    0 => InventoryChange::Definition { config_map, readable: Readable::Yes },
+                    1 => InventoryChange::Definition { config_map, readable: Readable::Newer("version 9".into()) },
+                    2 => InventoryChange::Definition { config_map, readable: Readable::No("it is broken".into()) },
+                    _ => InventoryChange::DefinitionGone(config_map),
                 })
             }
             Step::Component { name, known } => {
@@ -220,9 +220,9 @@ impl Namespace {
             }
             Step::Invalid { key } => {
                 let id = ObjectId::new(Kind::Connection, names::of_stable_key(KEYS_[*key]));
-                self.binder.change(Change::Invalid { id, why: "a field is missing".into() })
+                self.binder.change(InventoryChange::Invalid { id, why: "a field is missing".into() })
             }
-            Step::SecretGone { name } => self.binder.change(Change::SecretGone(format!("s{name}"))),
+            Step::SecretGone { name } => self.binder.change(InventoryChange::SecretGone(format!("s{name}"))),
         }
     }
 }
@@ -299,19 +299,19 @@ proptest! {
         // Backwards, so that nothing hangs on the order.
         for item in inventory.items().collect::<Vec<_>>().into_iter().rev() {
             let id = item.id();
-            fresh.change(Change::There(Live { item, uid: uids[&id].clone(), record: inventory.records.get(&id).cloned() }));
+            fresh.change(InventoryChange::There(LiveObject { item, uid: uids[&id].clone(), record: inventory.records.get(&id).cloned() }));
         }
         for (id, why) in inventory.invalid {
-            fresh.change(Change::Invalid { id, why });
+            fresh.change(InventoryChange::Invalid { id, why });
         }
         for source in sources.into_values() {
-            fresh.change(Change::Secret(Seen::Source(source)));
+            fresh.change(InventoryChange::Secret(ObservedSecret::Source(source)));
         }
         for binding in bindings.into_values() {
-            fresh.change(Change::Secret(Seen::Binding(binding)));
+            fresh.change(InventoryChange::Secret(ObservedSecret::Binding(binding)));
         }
         for (config_map, readable) in definitions {
-            fresh.change(Change::Definition { config_map, readable });
+            fresh.change(InventoryChange::Definition { config_map, readable });
         }
         prop_assert_eq!(&Found::all(&fresh), &all);
     }

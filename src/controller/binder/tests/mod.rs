@@ -49,17 +49,17 @@ impl Namespace {
         self.gone(kind, name);
         self.revision += 1;
         let uid = format!("uid-{}-of-{name}", self.revision);
-        self.binder.change(Change::There(Live { item: item(kind, name, spec), uid, record: None }))
+        self.binder.change(InventoryChange::There(LiveObject { item: item(kind, name, spec), uid, record: None }))
     }
 
     pub fn put_recorded(&mut self, kind: Kind, name: &str, spec: Value, record: Option<&str>) -> Due {
         let record = record.map(|line| Arc::new(Record::decode(line).unwrap()));
-        let live = Live { item: item(kind, name, spec), uid: format!("uid-of-{name}"), record };
-        self.binder.change(Change::There(live))
+        let live = LiveObject { item: item(kind, name, spec), uid: format!("uid-of-{name}"), record };
+        self.binder.change(InventoryChange::There(live))
     }
 
     pub fn gone(&mut self, kind: Kind, name: &str) -> Due {
-        self.binder.change(Change::Gone(ObjectId::new(kind, name)))
+        self.binder.change(InventoryChange::Gone(ObjectId::new(kind, name)))
     }
 
     /// A Secret that opted in for all keys, unless `annotations` say otherwise.
@@ -75,8 +75,8 @@ impl Namespace {
         metadata["resourceVersion"] = json!(self.revision.to_string());
         let data: Value = data.iter().map(|(k, v)| (k.to_string(), json!(base64(v.as_bytes())))).collect();
         let json = json!({"metadata": metadata, "type": type_, "data": data}).to_string();
-        let seen = Seen::parse(json.as_bytes(), self.binder.salt()).unwrap();
-        self.binder.change(Change::Secret(seen))
+        let seen = ObservedSecret::parse(json.as_bytes(), self.binder.salt()).unwrap();
+        self.binder.change(InventoryChange::Secret(seen))
     }
 
     pub fn connection(&self, name: &str) -> ConnectionVerdict {
@@ -94,12 +94,12 @@ impl Namespace {
     /// Does what an API server does with the body of a binding Secret, and tells the binder.
     pub fn write(&mut self, wanted: &WantedBinding) -> Due {
         if matches!(wanted.how, How::Delete { .. }) {
-            return self.binder.change(Change::SecretGone(wanted.name.clone()));
+            return self.binder.change(InventoryChange::SecretGone(wanted.name.clone()));
         }
         self.revision += 1;
         let stored = stored(wanted, MANAGER, self.revision);
-        let seen = Seen::parse(stored.to_string().as_bytes(), self.binder.salt()).unwrap();
-        self.binder.change(Change::Secret(seen))
+        let seen = ObservedSecret::parse(stored.to_string().as_bytes(), self.binder.salt()).unwrap();
+        self.binder.change(InventoryChange::Secret(seen))
     }
 
     /// Writes every binding Secret that is due, and says their names.

@@ -24,7 +24,7 @@ fn a_secret_is_read_only_if_it_opts_in_for_this_key() {
     assert_eq!(reason(crm_with(json!({KEYS: "CRM"}), &whole)), "False SecretNotForKey");
     assert_eq!(reason(crm_with(json!({}), &[("other", CANARY)])), "False SecretKeyMissing");
     let mut tenant = global();
-    let due = tenant.binder.change(Change::SecretGone("sf-app".into()));
+    let due = tenant.binder.change(InventoryChange::SecretGone("sf-app".into()));
     assert_eq!(due.connections, ["crm".to_string()].into());
     assert_eq!(reason(tenant.connection("crm")), "False SecretMissing");
     // Without our label it is not read, whatever its annotations say.
@@ -144,13 +144,13 @@ fn what_is_watched_again_is_no_change() {
         json!({"metadata": {"name": "sf-app", "uid": "u", "resourceVersion": version, "labels": {FOR: FOR_CONNECTIONS}}}).to_string()
     };
     let parse =
-        |version: &str, tenant: &Namespace| Seen::parse(json(version).as_bytes(), tenant.binder.salt()).unwrap();
+        |version: &str, tenant: &Namespace| ObservedSecret::parse(json(version).as_bytes(), tenant.binder.salt()).unwrap();
     let seen = parse("900", &tenant);
-    assert!(!tenant.binder.change(Change::Secret(seen)).is_empty());
+    assert!(!tenant.binder.change(InventoryChange::Secret(seen)).is_empty());
     let seen = parse("900", &tenant);
-    assert!(tenant.binder.change(Change::Secret(seen)).is_empty());
+    assert!(tenant.binder.change(InventoryChange::Secret(seen)).is_empty());
     assert_eq!(
-        Seen::parse(b"{\"metadata\": {}, \"data\": {\"x\": \"%%%\"}}", tenant.binder.salt()).unwrap_err(),
+        ObservedSecret::parse(b"{\"metadata\": {}, \"data\": {\"x\": \"%%%\"}}", tenant.binder.salt()).unwrap_err(),
         Unreadable
     );
 }
@@ -161,8 +161,8 @@ fn bytes_that_are_no_text_are_carried() {
     let mut tenant = global();
     let json = json!({"metadata": {"name": "sf-app", "uid": "u", "resourceVersion": "9", "labels": {FOR: FOR_CONNECTIONS},
                       "annotations": {KEYS: "*"}}, "data": {"password": base64(&[0xff, 0, 0xfe])}});
-    let seen = Seen::parse(json.to_string().as_bytes(), tenant.binder.salt()).unwrap();
-    tenant.binder.change(Change::Secret(seen));
+    let seen = ObservedSecret::parse(json.to_string().as_bytes(), tenant.binder.salt()).unwrap();
+    tenant.binder.change(InventoryChange::Secret(seen));
     let body: Value = serde_json::from_slice(tenant.connection("crm").bindings[0].body().expose()).unwrap();
     assert_eq!(body["data"]["password"], base64(&[0xff, 0, 0xfe]));
 }

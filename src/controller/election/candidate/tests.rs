@@ -11,9 +11,9 @@ fn candidate(identity: &str) -> Candidate {
     Candidate::new(identity, Timings::of(LASTS))
 }
 
-fn seen(holder: &str, version: &str) -> Seen {
+fn seen(holder: &str, version: &str) -> SeenLease {
     let holder = Some(holder.to_string()).filter(|h| !h.is_empty());
-    Seen { holder, lasts: LASTS, version: version.to_string() }
+    SeenLease { holder, lasts: LASTS, version: version.to_string() }
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn one_that_another_holds_is_taken_when_it_has_not_changed_for_as_long_as_it_las
 /// Somebody edits the Lease: the holder that it names may be nobody.
 #[test]
 fn one_that_says_it_lasts_for_years_or_not_at_all_is_waited_for_within_bounds() {
-    let lasting = |seconds: u64| Seen { lasts: at(seconds), ..seen("a", "1") };
+    let lasting = |seconds: u64| SeenLease { lasts: at(seconds), ..seen("a", "1") };
     for (says, waits) in [(2_147_483_647, 150), (601, 150), (600, 600), (60, 60), (15, 15), (3, 15), (0, 15)] {
         let mut b = candidate("b");
         b.looked(at(100), Some(lasting(says)));
@@ -100,20 +100,20 @@ struct Sent {
     by: usize,
     process: u32,
     at: Moment,
-    what: Ask,
+    what: Asked,
     answer: Option<Answer>,
 }
 
 #[derive(Clone, Debug)]
-enum Ask {
+enum Asked {
     Look,
     Write { over: Option<String>, holder: String },
 }
 
 #[derive(Clone, Debug)]
 enum Answer {
-    Is(Option<Seen>),
-    Done(Seen),
+    Is(Option<SeenLease>),
+    Done(SeenLease),
     No,
 }
 
@@ -141,7 +141,7 @@ enum Happens {
 
 struct World {
     now: Moment,
-    lease: Option<Seen>,
+    lease: Option<SeenLease>,
     versions: u32,
     candidates: [Candidate; 2],
     /// Each has a clock of its own.
@@ -169,7 +169,7 @@ impl World {
         self.now + self.clocks[who]
     }
 
-    fn send(&mut self, who: usize, what: Ask) {
+    fn send(&mut self, who: usize, what: Asked) {
         let sent = Sent { by: who, process: self.processes[who], at: self.clock(who), what, answer: None };
         self.sent.push(sent);
     }
@@ -198,7 +198,7 @@ impl World {
                 self.candidates[who].resign();
                 let over = self.candidates[who].last.as_ref().map(|seen| seen.version.clone());
                 self.candidates[who].asking();
-                self.send(who, Ask::Write { over, holder: String::new() });
+                self.send(who, Asked::Write { over, holder: String::new() });
                 self.waits[who] = true;
             }
             Happens::Restarts(who) => {
@@ -210,7 +210,7 @@ impl World {
                 self.versions += 1;
                 let version = self.versions.to_string();
                 let edited = self.lease.take();
-                self.lease = edited.map(|lease| Seen { lasts: at(seconds.into()), version, ..lease });
+                self.lease = edited.map(|lease| SeenLease { lasts: at(seconds.into()), version, ..lease });
             }
             Happens::Asks(_) | Happens::Steps(_) | Happens::GivesUp(_) | Happens::Resigns(_) => {}
         }
@@ -220,7 +220,7 @@ impl World {
         let over = match self.candidates[who].step(self.clock(who)) {
             Step::Rest(_) => return,
             Step::Look => {
-                self.send(who, Ask::Look);
+                self.send(who, Asked::Look);
                 self.waits[who] = true;
                 return self.candidates[who].asking();
             }
@@ -229,7 +229,7 @@ impl World {
         };
         self.candidates[who].asking();
         let holder = self.candidates[who].identity.clone();
-        self.send(who, Ask::Write { over, holder });
+        self.send(who, Asked::Write { over, holder });
         self.waits[who] = true;
     }
 
@@ -242,9 +242,9 @@ impl World {
 
     fn answer(&mut self, index: usize) {
         let answer = match self.sent[index].what.clone() {
-            Ask::Look => Answer::Is(self.lease.clone()),
-            Ask::Write { over, .. } if over != self.lease.as_ref().map(|lease| lease.version.clone()) => Answer::No,
-            Ask::Write { holder, .. } => {
+            Asked::Look => Answer::Is(self.lease.clone()),
+            Asked::Write { over, .. } if over != self.lease.as_ref().map(|lease| lease.version.clone()) => Answer::No,
+            Asked::Write { holder, .. } => {
                 self.versions += 1;
                 let written = seen(&holder, &self.versions.to_string());
                 self.lease = Some(written.clone());
