@@ -75,12 +75,15 @@ fn columns(kind: Kind) -> Vec<(String, String, String)> {
 #[test]
 fn columns_are_those_that_people_look_for() {
     let wanted: [(Kind, &[&str]); 6] = [
-        (Kind::Tenant, &["Region", "Environment", "Ready", "Age"]),
+        (Kind::Tenant, &["Region", "Environment", "Ready", "Reason", "Age"]),
         (Kind::Component, &["Key", "Public", "Age"]),
-        (Kind::Connection, &["Key", "Component", "Type", "Credentials", "Embedded", "Used By", "Ready", "Age"]),
-        (Kind::CustomerCredentials, &["Customer", "Connection", "Origin", "Ready", "Age"]),
-        (Kind::Integration, &["Bound", "Ready", "Age"]),
-        (Kind::TenantSync, &["From", "To", "Mode", "In Sync", "Ready", "Age"]),
+        (
+            Kind::Connection,
+            &["Key", "Component", "Type", "Credentials", "Embedded", "Used By", "Ready", "Reason", "Age"],
+        ),
+        (Kind::CustomerCredentials, &["Customer", "Connection", "Origin", "Ready", "Reason", "Age"]),
+        (Kind::Integration, &["Bound", "Ready", "Reason", "Age"]),
+        (Kind::TenantSync, &["From", "To", "Mode", "In Sync", "Ready", "Reason", "Age"]),
     ];
     for (kind, wanted) in wanted {
         let names: Vec<String> = columns(kind).into_iter().map(|(name, ..)| name).collect();

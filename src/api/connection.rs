@@ -29,6 +29,7 @@ use std::collections::BTreeMap;
     printcolumn(name = "Embedded", type_ = "boolean", json_path = ".spec.embeddedWorkflows"),
     printcolumn(name = "Used By", type_ = "integer", json_path = ".status.usedByCount"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("self.metadata.name == self.spec.stableKey.lowerAscii().replace('_', '-')")
         .message(kube::core::Message::Expression("'the name must be the stable key in lower case with _ as -: ' + self.spec.stableKey.lowerAscii().replace('_', '-')".into()))

@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
     printcolumn(name = "Connection", type_ = "string", json_path = ".spec.connection"),
     printcolumn(name = "Origin", type_ = "string", json_path = ".spec.origin"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
     category = "stablekey",
     printcolumn(name = "Bound", type_ = "string", json_path = ".status.bound"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]

@@ -119,7 +119,12 @@ impl Apply {
         })?;
         // From here on something may be written: whatever fails now, what was done is told.
         let done = apply::done(&planned.plan, &report);
-        let kustomized = if kustomizations.are_covered(&consent) { kustomizations.keep() } else { Ok(()) };
+        let kustomized = if kustomizations.are_covered(&consent) {
+            kustomizations.keep()
+        } else {
+            kustomizations.note_left(self.plan.is_some(), output);
+            Ok(())
+        };
         let kept_files = kustomizations.written();
         drop(kustomizations);
         // Everything is read anew: both at once would take twice the memory.
@@ -154,10 +159,7 @@ impl Apply {
         let names: Vec<&str> = kustomizations.due.iter().map(|(tenant, _)| *tenant).collect();
         let is_given = self.yes || self.plan.is_some() && kustomizations.is_shown;
         if !is_given && (self.plan.is_some() || !self.approve.is_empty() || !output.can_ask()) {
-            let names = names.join(", ");
-            // A plan file and --yes exclude each other.
-            let how = if self.plan.is_some() { "apply without --plan, with --yes" } else { "give --yes" };
-            output.note(&format!("kustomization.yaml of {names} is as it was: {how}, and it is brought up to date"));
+            kustomizations.note_left(self.plan.is_some(), output);
             return Ok(exit);
         }
         if !is_given {
@@ -258,6 +260,17 @@ impl<'p> Kustomizations<'p> {
             Consent::All | Consent::Safe | Consent::Digests { safe: true, .. } => true,
             Consent::PlanFile(_) => self.is_shown,
             Consent::Digests { .. } | Consent::Begun(_) => false,
+        }
+    }
+
+    /// Says that those which are due stay as they were, and what brings them up to date.
+    fn note_left(&self, by_plan_file: bool, output: &mut Output) {
+        let names: Vec<&str> = self.due.iter().map(|(tenant, _)| *tenant).collect();
+        if !names.is_empty() {
+            // A plan file and --yes exclude each other.
+            let how = if by_plan_file { "apply without --plan, with --yes" } else { "give --yes" };
+            let names = names.join(", ");
+            output.note(&format!("kustomization.yaml of {names} is as it was: {how}, and it is brought up to date"));
         }
     }
 

@@ -123,7 +123,12 @@ pub fn show(
 }
 
 /// The plan for a person, with what was approved before.
-pub fn text(planned: &planning::Planned, kept: &[(&str, Vec<KeptApproval>)], typed: &Invocation, style: Style) -> String {
+pub fn text(
+    planned: &planning::Planned,
+    kept: &[(&str, Vec<KeptApproval>)],
+    typed: &Invocation,
+    style: Style,
+) -> String {
     let plan = &planned.plan;
     let mut text = match one_screen(plan) {
         Some((tenant, integration)) => render::bindings_text(&planned.world, plan, tenant, integration, typed, style),

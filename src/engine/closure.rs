@@ -10,7 +10,7 @@ use super::model::plan::{Plan, Scope};
 use super::plan::{concerned_keys, plan_uncounted};
 use super::syncs;
 use crate::api::*;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// Fewer objects than these are copied in no time.
@@ -191,6 +191,7 @@ impl Seeds {
         }
         let mut taken = Seeds::default();
         let mut next: VecDeque<ObjectId> = VecDeque::new();
+        let mut queued: HashSet<ObjectId> = HashSet::new();
         while taken.len() < most {
             let Some(seed) = next.pop_front().or_else(|| self.first()) else { break };
             let (mine, set) = match seed.kind {
@@ -207,9 +208,12 @@ impl Seeds {
             };
             let of = |kind: Kind| move |name: &String| ObjectId::new(kind, name);
             let keys = integrations.iter().filter_map(|i| index.keys.get(i)).flatten();
-            next.extend(keys.filter(|key| self.keys.contains(*key)).map(of(Kind::Connection)));
+            let keys = keys.filter(|key| self.keys.contains(*key)).map(of(Kind::Connection));
             let changed = integrations.iter().filter(|name| self.integrations.contains(*name));
-            next.extend(changed.map(of(Kind::Integration)));
+            // As many as there is room for: who names a key names many.
+            let room = most.saturating_sub(taken.len() + next.len());
+            let new = keys.chain(changed.map(of(Kind::Integration))).filter(|id| queued.insert(id.clone()));
+            next.extend(new.take(room));
         }
         taken
     }

@@ -541,7 +541,8 @@ impl Fields {
 
 fn undeclared_field(sides: &Sides<'_>, live: &Item, field: &Field<'static>, wrote: &Wrote, out: &mut Fields) {
     let standings = wrote.writers.iter().map(|w| (w, standing_on(sides, w, field)));
-    let (stopped, lasting): (Vec<_>, Vec<_>) = standings.partition(|(_, standing)| *standing == WriterPresence::Stopped);
+    let (stopped, lasting): (Vec<_>, Vec<_>) =
+        standings.partition(|(_, standing)| *standing == WriterPresence::Stopped);
     out.orphaned.extend(lasting.iter().filter(|(_, s)| *s == WriterPresence::Gone).map(|(w, _)| (*w).clone()));
     if stopped.is_empty() {
         return;

@@ -19,6 +19,16 @@ pub enum Delta<T> {
     All(Vec<T>),
     /// One, as it is now.
     Set(T),
+    /// All of them are told again from here on, each as it is now, until [`Delta::Only`]: what was known and what is told
+    /// are both there meanwhile.
+    Again,
+    /// Those that are there as of a revision: what is not among them, and was not written since, is gone.
+    Only {
+        /// Their names.
+        names: BTreeSet<String>,
+        /// As of which revision.
+        revision: String,
+    },
     /// One is gone.
     Gone {
         /// Its name.
@@ -92,6 +102,8 @@ pub struct Cache {
     most_bytes: Option<usize>,
     bytes: usize,
     weights: HashMap<(Option<Kind>, String), usize>,
+    /// What is being listed again: meanwhile what was known and what is told may both be kept.
+    again: BTreeSet<Option<Kind>>,
     /// There is more than is kept: what is known is not all.
     is_over: bool,
 }
@@ -114,11 +126,13 @@ impl Cache {
     /// Keeps no more than a namespace may have.
     fn bound(&mut self) {
         let of_kind = |kind| self.weights.keys().filter(|(of, _)| *of == kind).count();
-        let has_many = self.weights.len() > MOST && KINDS.iter().any(|kind| of_kind(Some(*kind)) > MOST);
-        let is_over = self.most_bytes.is_some_and(|most| self.bytes > most)
+        let times = if self.again.is_empty() { 1 } else { 2 };
+        let most = MOST * times;
+        let has_many = self.weights.len() > most && KINDS.iter().any(|kind| of_kind(Some(*kind)) > most);
+        let is_over = self.most_bytes.is_some_and(|most| self.bytes > most * times)
             || has_many
-            || self.definitions.len() > MOST
-            || self.tenants.len() > MOST;
+            || self.definitions.len() > MOST * times
+            || self.tenants.len() > MOST * times;
         if is_over {
             *self = Cache { is_over, most_bytes: self.most_bytes, ..Cache::default() };
         }
@@ -186,6 +200,18 @@ impl Cache {
                 due.into_iter().chain(gone.into_iter().filter_map(|id| self.drop(id))).collect()
             }
             Delta::Set(live) => self.set(kind, live).into_iter().collect(),
+            Delta::Again => {
+                self.again.insert(Some(kind));
+                BTreeSet::new()
+            }
+            Delta::Only { names, revision } => {
+                self.again.remove(&Some(kind));
+                let is_gone = |(id, known): &(&ObjectId, &Version)| {
+                    id.kind == kind && !names.contains(&id.name) && !is_after(&known.resource_version, &revision)
+                };
+                let gone: Vec<ObjectId> = self.versions.iter().filter(is_gone).map(|(id, _)| id.clone()).collect();
+                gone.into_iter().filter_map(|id| self.drop(id)).collect()
+            }
             Delta::Gone { name, revision } => {
                 let id = ObjectId::new(kind, name);
                 let late = self.versions.get(&id).is_some_and(|known| is_after(&known.resource_version, &revision));
@@ -292,14 +318,25 @@ impl Cache {
         let before = self.own();
         match news {
             Delta::All(all) => {
-                self.tenants.clear();
+                let known: Vec<String> = self.tenants.keys().cloned().collect();
+                known.iter().for_each(|name| self.drop_tenant(name));
                 all.into_iter().for_each(|live| self.set_tenant(live));
             }
             Delta::Set(live) => self.set_tenant(live),
+            Delta::Again => drop(self.again.insert(Some(Kind::Tenant))),
+            Delta::Only { names, revision } => {
+                self.again.remove(&Some(Kind::Tenant));
+                let gone = |(name, (_, known)): (&String, &(Object<TenantSpec>, Version))| {
+                    let is_gone = !names.contains(name) && !is_after(&known.resource_version, &revision);
+                    is_gone.then(|| name.clone())
+                };
+                let gone: Vec<String> = self.tenants.iter().filter_map(gone).collect();
+                gone.iter().for_each(|name| self.drop_tenant(name));
+            }
             Delta::Gone { name, revision } => {
                 let known = self.tenants.get(&name);
                 if !known.is_some_and(|(_, known)| is_after(&known.resource_version, &revision)) {
-                    self.tenants.remove(&name);
+                    self.drop_tenant(&name);
                 }
             }
         }
@@ -312,9 +349,17 @@ impl Cache {
             return;
         }
         match live.read {
-            Ok(tenant) => drop(self.tenants.insert(live.name, (tenant, live.version))),
-            Err(_) => drop(self.tenants.remove(&live.name)),
+            Ok(tenant) => {
+                self.weigh(Some(Kind::Tenant), &live.name, Some(live.weight as usize));
+                self.tenants.insert(live.name, (tenant, live.version));
+            }
+            Err(_) => self.drop_tenant(&live.name),
         }
+    }
+
+    fn drop_tenant(&mut self, name: &str) {
+        self.weigh(Some(Kind::Tenant), name, None);
+        self.tenants.remove(name);
     }
 
     fn hear_of_definitions(&mut self, news: Delta<Defined>) -> BTreeSet<ObjectId> {
@@ -330,6 +375,13 @@ impl Cache {
             }
             Delta::Set(defined) => {
                 changed.extend(self.define(&defined.name, defined.uses).then_some(defined.name));
+            }
+            Delta::Again => drop(self.again.insert(None)),
+            Delta::Only { names, .. } => {
+                self.again.remove(&None);
+                let gone: Vec<String> =
+                    self.definitions.keys().filter(|name| !names.contains(*name)).cloned().collect();
+                changed.extend(gone.into_iter().filter(|name| self.undefine(name)));
             }
             Delta::Gone { name, .. } => changed.extend(self.undefine(&name).then_some(name)),
         }
@@ -461,6 +513,57 @@ mod tests {
             objects(&[(Kind::Connection, "a")])
         );
         assert_eq!(title(&mirror, "a"), None);
+    }
+
+    /// A collection that is told again object by object: what is not in it goes, whoever told of it, but for what was
+    /// written since.
+    #[test]
+    fn what_is_listed_again_is_all_that_is_left() {
+        let of = |delta| NamespaceDelta::Items(Kind::Connection, Box::new(delta));
+        let only = |names: &[&str]| Delta::Only {
+            names: names.iter().map(ToString::to_string).collect(),
+            revision: "20".into(),
+        };
+        let mut mirror = Cache::default();
+        for (name, revision) in [("a", "10"), ("b", "11"), ("ours", "21")] {
+            mirror.hear(set(connection(name, "A", revision)));
+        }
+        assert_eq!(mirror.hear(of(Delta::Again)), objects(&[]));
+        // It was told when the list was cut off, and is gone from the next.
+        mirror.hear(set(connection("cut", "A", "15")));
+        assert_eq!(mirror.hear(set(connection("a", "A", "10"))), objects(&[]));
+        let gone = objects(&[(Kind::Connection, "b"), (Kind::Connection, "cut")]);
+        assert_eq!(mirror.hear(of(only(&["a"]))), gone);
+        assert_eq!(mirror.inventory().connections.keys().collect::<Vec<_>>(), ["a", "ours"]);
+    }
+
+    /// While it is told again what was known and what is told are both there; afterwards the bound is what it was.
+    #[test]
+    fn what_is_replaced_by_as_much_is_not_too_much() {
+        let of = |delta| NamespaceDelta::Items(Kind::Connection, Box::new(delta));
+        let heavy = |name: &str| Live { weight: 60, ..connection(name, "A", "10") };
+        let only = |names: &[&str]| Delta::Only {
+            names: names.iter().map(ToString::to_string).collect(),
+            revision: "20".into(),
+        };
+        let mut mirror = Cache::bounded(100);
+        mirror.hear(set(heavy("old")));
+        mirror.hear(of(Delta::Again));
+        mirror.hear(set(heavy("new")));
+        assert!(!mirror.is_over());
+        mirror.hear(of(only(&["new"])));
+        assert!(!mirror.is_over() && title(&mirror, "new").is_some());
+        mirror.hear(set(heavy("more")));
+        assert!(mirror.is_over());
+        // Never more than twice as much.
+        let mut mirror = Cache::bounded(100);
+        mirror.hear(of(Delta::Again));
+        for name in ["a", "b", "c"] {
+            mirror.hear(set(heavy(name)));
+        }
+        assert!(!mirror.is_over());
+        mirror.hear(set(heavy("d")));
+        assert!(mirror.is_over());
     }
 
     #[test]

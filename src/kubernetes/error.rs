@@ -2,7 +2,7 @@
 
 use super::role::role;
 use crate::engine::model::item::ObjectId;
-use crate::kubernetes::client::{Refused, Server, RequestFailure};
+use crate::kubernetes::client::{Refused, RequestFailure, Server};
 use crate::kubernetes::paths::Paths;
 use http::StatusCode;
 

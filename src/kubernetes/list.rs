@@ -1,7 +1,7 @@
 //! A list by pages that are all of one moment.
 
 use super::budget::{Budget, Taken, Weighs};
-use super::client::{Ask, Server, RequestFailure};
+use super::client::{Ask, RequestFailure, Server};
 use super::error::{Doing, RequestError, explained};
 use super::paths::Paths;
 use http::StatusCode;
@@ -19,6 +19,8 @@ pub const MOST: usize = 60_000;
 const MOST_PAGES: usize = 4_000;
 /// How long a list may take at most, in times of what one request may.
 const MOST_TIME: u32 = 20;
+/// Which part of the room names may take.
+const NAMES: usize = 4;
 /// How often a list is begun anew, because its continuation was forgotten by the server.
 const BEGINNINGS: usize = 3;
 
@@ -111,6 +113,8 @@ pub struct Pages<'l, T> {
     is_last: bool,
     pages: usize,
     objects: usize,
+    /// How many bytes of names are kept.
+    names: usize,
 }
 
 /// What comes next of a list.
@@ -140,6 +144,7 @@ impl<'l, T: Weighs + Send + 'static> Pages<'l, T> {
             is_last: false,
             pages: 0,
             objects: 0,
+            names: 0,
         }
     }
 
@@ -206,6 +211,14 @@ impl<'l, T: Weighs + Send + 'static> Pages<'l, T> {
         } else {
             Ok(Next::Page(page, room))
         }
+    }
+
+    /// Room for the names of a page whose objects are told one by one, until all of them are known. Names take no more
+    /// than a part of all the room: the objects themselves wait for the rest.
+    pub fn room_for_names(&mut self, bytes: usize) -> Result<Taken, RequestError> {
+        self.names += bytes;
+        let room = (self.names <= self.budget.most() / NAMES).then(|| self.budget.try_take(bytes)).flatten();
+        room.ok_or_else(|| self.too_much(format!("{} MiB, names included", self.budget.most() >> 20)))
     }
 
     fn too_much(&self, what: String) -> RequestError {

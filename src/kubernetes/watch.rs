@@ -2,8 +2,8 @@
 //! listens. What is cut is taken up where it was; what the server forgot is listed anew.
 
 use super::budget::{Budget, Named, Taken};
-use super::cache::{NamespaceDelta, Delta};
-use super::client::{Ask, Server, RequestFailure};
+use super::cache::{Delta, NamespaceDelta};
+use super::client::{Ask, RequestFailure, Server};
 use super::error::{Doing, RequestError, explained};
 use super::kinds;
 use super::list::{Listing, Next, Pages};
@@ -74,10 +74,16 @@ pub const CUSTOMERS: &str = "customercredentials";
 
 /// Follows a tenant's namespace: our kinds but for what customers gave, and the definitions. No more of it is kept at
 /// once than the budget has room for.
-pub fn namespace(server: &Server, paths: &Paths, budget: Budget, tell: Tell<NamespaceDelta>) -> Follower<NamespaceDelta> {
+pub fn namespace(
+    server: &Server,
+    paths: &Paths,
+    budget: Budget,
+    tell: Tell<NamespaceDelta>,
+) -> Follower<NamespaceDelta> {
     let of = Reading::Spec;
     let mut follower = Follower { budget, ..Follower::new(server, paths, tell) };
-    follower.follow(kinds::objects::<TenantSpec>(paths, Kind::Tenant, of), |news| NamespaceDelta::Tenants(Box::new(news)));
+    follower
+        .follow(kinds::objects::<TenantSpec>(paths, Kind::Tenant, of), |news| NamespaceDelta::Tenants(Box::new(news)));
     for kind in [Kind::Component, Kind::Connection, Kind::Integration] {
         follower.follow(kinds::items(paths, kind, of), move |news| NamespaceDelta::Items(kind, Box::new(news)));
     }
@@ -88,7 +94,9 @@ pub fn namespace(server: &Server, paths: &Paths, budget: Budget, tell: Tell<Name
 /// Follows what customers gave in a tenant's namespace too.
 pub fn customers(follower: &mut Follower<NamespaceDelta>) {
     let kind = Kind::CustomerCredentials;
-    follower.follow(kinds::items(&follower.paths, kind, Reading::Spec), move |news| NamespaceDelta::Items(kind, Box::new(news)));
+    follower.follow(kinds::items(&follower.paths, kind, Reading::Spec), move |news| {
+        NamespaceDelta::Items(kind, Box::new(news))
+    });
 }
 
 /// Something that is followed, until this is dropped.
@@ -139,7 +147,6 @@ impl<H: 'static> Follower<H> {
             room: Arc::new(Semaphore::new(ROOM)),
             budget: self.budget.clone(),
             latest: 0,
-            names: BTreeSet::new(),
         };
         self.tasks.spawn_on(one.run(), self.server.handle());
     }
@@ -190,8 +197,6 @@ struct Follow<T, H, F> {
     budget: Budget,
     /// The latest revision that was seen.
     latest: u64,
-    /// The names of the objects that were told: what of them is not listed again is gone.
-    names: BTreeSet<String>,
 }
 
 /// Why a watch ended.
@@ -264,29 +269,44 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
     }
 
     /// Lists the collection, and tells what is in it; gives back as of which revision. Where it is known already, each
-    /// page is told as it comes: most of it is no news, and would only be in memory twice. A history that went back is
-    /// told whole, since what comes from before is passed over.
+    /// object is told by itself as its page comes: most of them are no news, and would only be in memory twice. A history
+    /// that went back is told whole.
     async fn list(&mut self, is_known: bool, turn: Option<Taken>) -> Result<String, RequestError> {
         let mut pages = Pages::of(&self.server, &self.paths, &self.listing, &self.budget);
-        let (mut all, mut taken, mut names) = (Vec::new(), Taken::default(), BTreeSet::new());
-        let mut is_whole = !is_known;
+        let (mut all, mut taken) = (Vec::new(), Taken::default());
+        // What of it is told one by one; `None`: it is told whole.
+        let mut names = is_known.then(BTreeSet::new);
         loop {
             match pages.next().await? {
                 Next::Page(page, room) => {
-                    is_whole |= pages.revision.parse().is_ok_and(|now: u64| now < self.latest);
-                    names.extend(page.iter().map(|object| object.name().to_string()));
-                    if is_whole {
-                        all.extend(page);
-                        taken = taken.and(room);
-                    } else {
-                        for object in page {
-                            self.told(Delta::Set(object), Taken::default()).await;
+                    let is_first = names.as_ref().is_some_and(BTreeSet::is_empty);
+                    if is_first && pages.revision.parse().is_ok_and(|now: u64| now < self.latest) {
+                        names = None;
+                    }
+                    match &mut names {
+                        None => {
+                            all.extend(page);
+                            taken = taken.and(room);
+                        }
+                        Some(names) => {
+                            // Each takes its own room, as it does when it is watched.
+                            drop(room);
+                            if is_first {
+                                self.told(Delta::Again, Taken::default()).await;
+                            }
+                            taken =
+                                taken.and(pages.room_for_names(page.iter().map(|object| object.name().len()).sum())?);
+                            for object in page {
+                                names.insert(object.name().to_string());
+                                let room = self.budget.take(LEAST + object.weight()).await;
+                                self.told(Delta::Set(object), room).await;
+                            }
                         }
                     }
                 }
                 Next::Restart => {
                     all.clear();
-                    names.clear();
+                    names.iter_mut().for_each(BTreeSet::clear);
                     taken = Taken::default();
                 }
                 Next::End => break,
@@ -297,16 +317,13 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
         if now < self.latest {
             (self.tell)(WatchEvent::Rewound(self.listing.resource));
         }
+        // A list of nothing has no page that says so.
+        let names = names.filter(|_| now >= self.latest);
         self.latest = now;
-        if is_whole {
-            self.told(Delta::All(all), taken.and(turn.unwrap_or_default())).await;
-        } else {
-            let gone: Vec<String> = self.names.difference(&names).cloned().collect();
-            for name in gone {
-                self.told(Delta::Gone { name, revision: revision.clone() }, Taken::default()).await;
-            }
+        match names {
+            None => self.told(Delta::All(all), taken.and(turn.unwrap_or_default())).await,
+            Some(names) => self.told(Delta::Only { names, revision: revision.clone() }, taken).await,
         }
-        self.names = names;
         Ok(revision)
     }
 
@@ -403,14 +420,12 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
                     drop(line);
                     for object in (self.listing.read)(&objects) {
                         let room = self.budget.take(LEAST + object.weight()).await;
-                        self.names.insert(object.name().to_string());
                         self.told(Delta::Set(object), room).await;
                     }
                 }
                 "DELETED" => {
                     let revision = named.metadata.resource_version.clone();
                     let room = self.budget.take(LEAST).await;
-                    self.names.remove(&named.metadata.name);
                     self.told(Delta::Gone { name: named.metadata.name, revision }, room).await;
                 }
                 "BOOKMARK" => {}

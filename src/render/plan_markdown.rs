@@ -59,8 +59,19 @@ pub fn plan_markdown(plan: &Plan, typed: &Invocation) -> String {
 }
 
 fn table(comment: &mut Comment, targets: &[Ranked<'_>]) {
-    let columns =
-        ["", "Tenant", "Create", "Update", "Delete", "Adopt", "Needs approval", "Blocked", "Drifted", "KeptFields", "Manual"];
+    let columns = [
+        "",
+        "Tenant",
+        "Create",
+        "Update",
+        "Delete",
+        "Adopt",
+        "Needs approval",
+        "Blocked",
+        "Drifted",
+        "KeptFields",
+        "Manual",
+    ];
     let head = row(&columns.map(str::to_string)) + &rule(columns.len());
     let rows: Vec<String> = targets
         .iter()

@@ -37,7 +37,7 @@ pub struct BindingRow {
 }
 
 /// Whether a variable works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum BindingState {
     /// It is bound.

@@ -212,9 +212,8 @@ fn integrations(world: &World, plan: &Plan, columns: &[Column<'_>]) -> Vec<Integ
     let scenes: Vec<Option<Scene<'_>>> = columns.iter().map(|column| Scene::of(world, column.tenant)).collect();
     let cell = |name: &str, column: &Column<'_>, scene: Option<&Scene<'_>>| {
         let Some(inventory) = column.inventory else { return Cell::Unknown };
-        let is_unbound = || scene.is_some_and(|scene| !scene.missing_keys(name).is_empty());
         if inventory.integrations.contains_key(name) {
-            if is_unbound() { Cell::NotReady } else { Cell::Present }
+            bound(name, inventory, scene)
         } else if inventory.invalid.contains_key(&ObjectId::new(Kind::Integration, name)) {
             Cell::Unknown
         } else if blocked.contains(&(column.tenant, name)) {
@@ -285,6 +284,24 @@ fn cell(key: &str, first: Option<&ConnectionSpec>, column: &Column<'_>) -> Cell 
             () if !inventory.unparsed.is_empty() => Cell::Unknown,
             () => Cell::Absent,
         },
+    }
+}
+
+/// An integration that is there: whether each of its variables resolves, and its definition can be read.
+fn bound(name: &str, inventory: &Inventory, scene: Option<&Scene<'_>>) -> Cell {
+    let has_definition = inventory.integrations.get(name).is_some_and(|i| i.spec.definition.is_some());
+    let is_unread = has_definition && inventory.uses.get(name).is_none_or(|uses| uses.may_use_more());
+    let states: BTreeSet<BindingState> =
+        scene.and_then(|scene| scene.live(name)).into_iter().flatten().map(|row| row.state).collect();
+    let has = |wanted: &[BindingState]| wanted.iter().any(|state| states.contains(state));
+    if has(&[BindingState::Missing, BindingState::NotReady, BindingState::Differs])
+        || inventory.definitions_gone.contains(name)
+    {
+        Cell::NotReady
+    } else if is_unread || has(&[BindingState::Unknown]) {
+        Cell::Unknown
+    } else {
+        Cell::Present
     }
 }
 

@@ -175,11 +175,13 @@ pub fn one_writes_at_a_time(harness: &dyn Harness) {
 /// "An apply keeps the approved list until its receipt"; "what was carried out is consumed".
 pub fn approvals_are_kept_until_they_are_consumed(harness: &dyn Harness) {
     let set = |digests: &[&str]| digests.iter().map(ToString::to_string).collect::<BTreeSet<String>>();
-    let kept = KeptApproval { given: set(&["sha256:d"]), of: set(&["sync/s"]), covers: set(&["sha256:aa", "sha256:bb"]) };
+    let kept =
+        KeptApproval { given: set(&["sha256:d"]), of: set(&["sync/s"]), covers: set(&["sha256:aa", "sha256:bb"]) };
     assert_eq!(harness.approvals().kept(TENANT).unwrap(), []);
     harness.approvals().keep(TENANT, std::slice::from_ref(&kept)).unwrap();
     let found = harness.approvals().kept(TENANT).unwrap();
-    let opens = |found: &[KeptApproval]| found.iter().any(|k| k.given.contains("sha256:d") && k.covers.contains("sha256:aa"));
+    let opens =
+        |found: &[KeptApproval]| found.iter().any(|k| k.given.contains("sha256:d") && k.covers.contains("sha256:aa"));
     assert!(opens(&found), "{found:?}");
     harness.approvals().keep(TENANT, std::slice::from_ref(&kept)).unwrap();
     assert_eq!(harness.approvals().kept(TENANT).unwrap(), found, "given again it is the same");

@@ -126,7 +126,9 @@ impl Client {
         let tell = Arc::new(move |news: WatchEvent<Delta<Stamped>>| match news {
             WatchEvent::Heard(Delta::Set(stamped), _) => heard(stamped),
             // The server had forgotten where the watch was: what changed meanwhile is among these.
-            WatchEvent::Heard(Delta::All(all), _) if has_begun.load(Ordering::Relaxed) => all.into_iter().for_each(&heard),
+            WatchEvent::Heard(Delta::All(all), _) if has_begun.load(Ordering::Relaxed) => {
+                all.into_iter().for_each(&heard)
+            }
             WatchEvent::Followed(_) => {
                 has_begun.store(true, Ordering::Relaxed);
                 let _ = begun.send(());

@@ -2,11 +2,11 @@
 //! done elsewhere, and told.
 
 use super::super::context::Context;
-use super::agenda::{WorkQueue, Priority, Task};
+use super::agenda::{Priority, Task, WorkQueue};
 use super::definitions::Definitions;
 use super::doubts::Doubts;
 use super::fingerprint::Salt;
-use super::follow::{self, DEFINITIONS, BinderDelta, KINDS, SECRETS};
+use super::follow::{self, BinderDelta, DEFINITIONS, KINDS, SECRETS};
 use super::known::Objects;
 use super::pass::Pass;
 use super::queues::Queue;
@@ -216,6 +216,8 @@ impl NamespaceWorker {
         match told {
             WatchEvent::Heard(Delta::All(all), _) => self.tenants = all.into_iter().map(is_own).collect(),
             WatchEvent::Heard(Delta::Set(tenant), _) => self.tenants.extend([is_own(tenant)]),
+            WatchEvent::Heard(Delta::Again, _) => {}
+            WatchEvent::Heard(Delta::Only { names, .. }, _) => self.tenants.retain(|name, _| names.contains(name)),
             WatchEvent::Heard(Delta::Gone { name, .. }, _) => drop(self.tenants.remove(&name)),
             WatchEvent::Lost(resource, error) => return self.lost(resource, &error),
             WatchEvent::Followed(_) | WatchEvent::Rewound(_) => return,

@@ -4,7 +4,7 @@ use super::agenda::{Priority, Task};
 use super::definitions::{ConfigMap, named_by};
 use super::desk::NamespaceWorker;
 use super::due::Due;
-use super::follow::{DEFINITIONS, BinderDelta, SECRETS};
+use super::follow::{BinderDelta, DEFINITIONS, SECRETS};
 use super::leftovers::Fate;
 use super::report;
 use super::seen::ObservedSecret;
@@ -52,6 +52,13 @@ impl NamespaceWorker {
                 self.is_read_now(kind.plural());
             }
             Delta::Set(live) => self.item(kind, live, now),
+            Delta::Again => {}
+            Delta::Only { names, revision } => {
+                let gone = self.known.ids().filter(|id| id.kind == kind && !names.contains(&id.name));
+                for id in gone.cloned().collect::<Vec<_>>() {
+                    self.item_gone(&id, Some(&revision), now);
+                }
+            }
             Delta::Gone { name, revision } => self.item_gone(&ObjectId::new(kind, name), Some(&revision), now),
         }
     }
@@ -157,12 +164,21 @@ impl NamespaceWorker {
                 self.is_read_now(SECRETS);
             }
             Delta::Set(seen) => self.secret(seen, now),
-            Delta::Gone { name, revision } => {
-                let late = |known: &str| is_after(known, &revision);
-                if !self.binder.secret_version(&name).is_some_and(late) {
-                    self.secret_gone(name, now);
+            Delta::Again => {}
+            Delta::Only { names, revision } => {
+                let gone = self.binder.watched_secrets().filter(|name| !names.contains(*name));
+                for name in gone.map(str::to_string).collect::<Vec<_>>() {
+                    self.secret_gone_as_of(name, &revision, now);
                 }
             }
+            Delta::Gone { name, revision } => self.secret_gone_as_of(name, &revision, now),
+        }
+    }
+
+    fn secret_gone_as_of(&mut self, name: String, revision: &str, now: Instant) {
+        let late = |known: &str| is_after(known, revision);
+        if !self.binder.secret_version(&name).is_some_and(late) {
+            self.secret_gone(name, now);
         }
     }
 
@@ -218,6 +234,13 @@ impl NamespaceWorker {
                 self.is_read_now(DEFINITIONS);
             }
             Delta::Set(map) => self.definition(map, now),
+            Delta::Again => {}
+            Delta::Only { names, .. } => {
+                let gone = self.definitions.names().filter(|name| !names.contains(*name));
+                for name in gone.cloned().collect::<Vec<_>>() {
+                    self.definition_gone(&name, now);
+                }
+            }
             Delta::Gone { name, .. } => self.definition_gone(&name, now),
         }
     }

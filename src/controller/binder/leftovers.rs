@@ -2,7 +2,7 @@
 //! connection's stays for those that still use it, and is told of, until a Secret that it was made from is withdrawn.
 
 use super::agenda::{Priority, Task};
-use super::desk::{NamespaceWorker, Event};
+use super::desk::{Event, NamespaceWorker};
 use super::report;
 use super::state::{Binder, InventoryChange};
 use super::wanted::{Because, Use, WantedBinding};

@@ -3,7 +3,7 @@
 
 use super::agenda::Task;
 use super::definitions::{ConfigMap, Step};
-use super::desk::{NamespaceWorker, Event};
+use super::desk::{Event, NamespaceWorker};
 use super::doubts::Doubt;
 use super::report::{self, Turn};
 use super::state::InventoryChange;

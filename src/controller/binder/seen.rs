@@ -137,7 +137,11 @@ impl ObservedSecret {
         let annotations = annotations.unwrap_or_default();
         let data = data.unwrap_or_default().into_iter().filter_map(|(key, data)| Some((key, data?.0)));
         if label.as_deref() == Some(FOR_CONNECTIONS) {
-            return Ok(ObservedSecret::Source(SourceSecret::new([name, uid, resource_version], &annotations, data.collect())));
+            return Ok(ObservedSecret::Source(SourceSecret::new(
+                [name, uid, resource_version],
+                &annotations,
+                data.collect(),
+            )));
         }
         let held = Held::of(&managed_fields);
         let is_ours = label.as_deref() == Some(FOR_BINDING) && type_.starts_with(TYPE_PREFIX) && held.annotation;

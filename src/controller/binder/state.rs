@@ -96,7 +96,9 @@ impl InventoryChange {
             InventoryChange::There(live) => of_kind(live.item.id().kind),
             InventoryChange::Invalid { id, .. } | InventoryChange::Gone(id) => of_kind(id.kind),
             InventoryChange::Secret(_) | InventoryChange::SecretGone(_) => true,
-            InventoryChange::Refused { .. } | InventoryChange::Definition { .. } | InventoryChange::DefinitionGone(_) => false,
+            InventoryChange::Refused { .. }
+            | InventoryChange::Definition { .. }
+            | InventoryChange::DefinitionGone(_) => false,
         }
     }
 }

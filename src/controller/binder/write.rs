@@ -118,7 +118,9 @@ impl Writer {
         match self.ask(&Ask::delete(self.paths.secret(name), options.to_string().into_bytes())).await {
             Ok(_) => There::Nothing,
             Err(trouble) if is_absent(&trouble) => There::Nothing,
-            Err(trouble) if is_race(&trouble) || matches!(trouble, RequestFailure::NoAnswer(_)) => self.look(name).await,
+            Err(trouble) if is_race(&trouble) || matches!(trouble, RequestFailure::NoAnswer(_)) => {
+                self.look(name).await
+            }
             Err(trouble) => refused_or_unknown(trouble.to_string(), reason(&trouble)),
         }
     }

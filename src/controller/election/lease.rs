@@ -2,7 +2,7 @@
 
 use super::Election;
 use super::candidate::{Candidate, Moment, SeenLease, Step};
-use crate::kubernetes::client::{Ask, Server, RequestFailure};
+use crate::kubernetes::client::{Ask, RequestFailure, Server};
 use http::StatusCode;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};

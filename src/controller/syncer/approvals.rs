@@ -292,7 +292,8 @@ impl Approvals for OfPlan<'_> {
                     }
                     let covers: BTreeSet<String> = begun.iter().filter_map(|s| in_full.get(s)).cloned().collect();
                     let writer = Writer::Sync(sync.clone()).to_string();
-                    let mut kept = KeptApproval { given: [digest.clone()].into(), of: [writer].into(), covers: covers.clone() };
+                    let mut kept =
+                        KeptApproval { given: [digest.clone()].into(), of: [writer].into(), covers: covers.clone() };
                     let stays = left(&mut kept);
                     let done = covers.difference(&kept.covers).filter_map(|digest| short(digest));
                     done.for_each(|done| {

@@ -7,7 +7,7 @@ use super::followed::ConnectedTenant;
 use super::hub::{Event, HubWorker, sources};
 use super::judge::SyncCondition;
 use super::narrow::{leave_out, leave_out_conflicts, rests_on};
-use super::pass::{PassOutcome, Going, Pass, Source, Whole};
+use super::pass::{Going, Pass, PassOutcome, Source, Whole};
 use super::targets::{LookedAt, SyncInto};
 use crate::api::{Kind, SyncMode, TargetStatus};
 use crate::engine::closure::{Seeds, plan_closure};

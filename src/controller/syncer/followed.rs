@@ -3,7 +3,7 @@
 use crate::api::{Kubeconfig, LocationSpec, Object, SecretKeyRef, TenantSpec};
 use crate::controller::probes::readiness::Waiting;
 use crate::engine::model::inventory::View;
-use crate::kubernetes::cache::{Due, NamespaceDelta, Cache};
+use crate::kubernetes::cache::{Cache, Due, NamespaceDelta};
 use crate::kubernetes::client::Server;
 use crate::kubernetes::list::MOST;
 use crate::kubernetes::paths::Paths;

@@ -8,10 +8,10 @@ use crate::api::*;
 use crate::engine::closure::Index;
 use crate::engine::model::item::ObjectId;
 use crate::engine::sync_rules::approved_digests;
-use crate::kubernetes::cache::{Due, NamespaceDelta, Delta};
+use crate::kubernetes::cache::{Delta, Due, NamespaceDelta};
 use crate::kubernetes::error::RequestError;
 use crate::kubernetes::object;
-use crate::kubernetes::object::Live;
+use crate::kubernetes::object::{Live, is_after};
 use crate::kubernetes::watch::WatchEvent;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,7 +26,8 @@ impl HubWorker {
     /// Takes in one event.
     pub(super) async fn hear(&mut self, event: Event) {
         // Of single objects no status speaks.
-        self.is_to_say |= !matches!(event, Event::Met(Met::Location { told: WatchEvent::Heard(NamespaceDelta::Items(..), _), .. }));
+        self.is_to_say |=
+            !matches!(event, Event::Met(Met::Location { told: WatchEvent::Heard(NamespaceDelta::Items(..), _), .. }));
         match event {
             Event::Tenants(told) => {
                 if self.hear_of_hub("tenants", told, |hub| &mut hub.tenants) {
@@ -109,6 +110,13 @@ impl HubWorker {
                 true
             }
             Delta::Set(live) => set(objects, live) || first,
+            Delta::Again => false,
+            Delta::Only { names, revision } => {
+                let before = objects.len();
+                objects
+                    .retain(|name, known| names.contains(name) || is_after(&known.version.resource_version, &revision));
+                objects.len() != before
+            }
             Delta::Gone { name, .. } => objects.remove(&name).is_some(),
         }
     }

@@ -7,7 +7,7 @@ use super::approvals::Ledger;
 use super::guard::ChangeBudget;
 use super::locations::{Locations, Meet, Met};
 use super::measured::{self, Measured};
-use super::pass::{PassOutcome, Going, Whole};
+use super::pass::{Going, PassOutcome, Whole};
 use super::report;
 use super::statuses::{self, Said};
 use super::targets::TargetState;
@@ -319,7 +319,9 @@ fn follow(context: &Context, paths: &Paths, tell: &UnboundedSender<Event>) -> Fo
                 Event::Tenants(WatchEvent::Lost(resource, error))
             }
             WatchEvent::Lost(resource, error) => Event::Syncs(WatchEvent::Lost(resource, error)),
-            WatchEvent::Followed(resource) | WatchEvent::Rewound(resource) => Event::Syncs(WatchEvent::Followed(resource)),
+            WatchEvent::Followed(resource) | WatchEvent::Rewound(resource) => {
+                Event::Syncs(WatchEvent::Followed(resource))
+            }
         };
         drop(tell.send(event));
     });

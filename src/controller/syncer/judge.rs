@@ -72,7 +72,10 @@ impl SyncCondition {
 
     /// Whether nothing will come of waiting: a person must do something.
     const fn is_stalled(self) -> bool {
-        matches!(self, SyncCondition::Invalid | SyncCondition::NotAccepted | SyncCondition::Blocked | SyncCondition::Drifted)
+        matches!(
+            self,
+            SyncCondition::Invalid | SyncCondition::NotAccepted | SyncCondition::Blocked | SyncCondition::Drifted
+        )
     }
 }
 
@@ -263,7 +266,8 @@ fn standing(
         .findings()
         .find(|f| f.code != Code::WriterConflict && matches!(f.severity, Severity::Error | Severity::Unreached));
     if let Some(f) = wrong {
-        let standing = if f.code == Code::SyncNotAccepted { SyncCondition::NotAccepted } else { SyncCondition::Invalid };
+        let standing =
+            if f.code == Code::SyncNotAccepted { SyncCondition::NotAccepted } else { SyncCondition::Invalid };
         return (standing, Some(format!("{} {}; {}", f.code, f.text, f.fix)));
     }
     if evidence.target.state == State::Unreachable {
@@ -428,7 +432,9 @@ pub fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
     let in_sync = targets.iter().filter(|target| target.state == SyncCondition::InSync.as_str()).count();
     let message = match worst {
         None => "it names no target".to_string(),
-        Some(_) if standing == SyncCondition::InSync => format!("{} of {} targets are as declared", in_sync, targets.len()),
+        Some(_) if standing == SyncCondition::InSync => {
+            format!("{} of {} targets are as declared", in_sync, targets.len())
+        }
         Some(worst) => {
             let why = worst.message.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
             format!("{}{why}", worst.tenant)

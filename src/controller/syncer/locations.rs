@@ -6,7 +6,7 @@ use super::kubeconfig::{self, KubeconfigSecret, fingerprint};
 use crate::api::{Object, SecretKeyRef, TenantSpec};
 use crate::engine::model::inventory::View;
 use crate::kubernetes::budget::Budget;
-use crate::kubernetes::cache::{Due, NamespaceDelta, Delta};
+use crate::kubernetes::cache::{Delta, Due, NamespaceDelta};
 use crate::kubernetes::client::{Credentials, Server};
 use crate::kubernetes::kubeconfig as vetting;
 use crate::kubernetes::kubeconfig::{TokenExpiry, expiry_of_token};
@@ -220,7 +220,9 @@ impl Locations {
         match told {
             WatchEvent::Heard(Delta::All(all), _) => known.read = Some(Ok(all.into_iter().next())),
             WatchEvent::Heard(Delta::Set(secret), _) => known.read = Some(Ok(Some(secret))),
-            WatchEvent::Heard(Delta::Gone { .. }, _) => known.read = Some(Ok(None)),
+            WatchEvent::Heard(Delta::Again, _) => {}
+            WatchEvent::Heard(Delta::Only { names, .. }, _) if !names.is_empty() => {}
+            WatchEvent::Heard(Delta::Only { .. } | Delta::Gone { .. }, _) => known.read = Some(Ok(None)),
             // What was read last still holds.
             WatchEvent::Lost(_, error) if known.read.is_none() => known.read = Some(Err(error.to_string())),
             WatchEvent::Lost(..) | WatchEvent::Followed(_) | WatchEvent::Rewound(_) => {}
@@ -229,7 +231,12 @@ impl Locations {
 
     /// Takes in what is told of a location, and gives what has to be looked at because of it. What is told of
     /// where a tenant was before is passed over.
-    pub fn hear(&mut self, tenant: &str, epoch: u64, told: WatchEvent<NamespaceDelta>) -> Option<(Due, &ConnectedTenant)> {
+    pub fn hear(
+        &mut self,
+        tenant: &str,
+        epoch: u64,
+        told: WatchEvent<NamespaceDelta>,
+    ) -> Option<(Due, &ConnectedTenant)> {
         let location = self.found.get_mut(tenant)?.as_mut().ok().filter(|location| location.epoch == epoch)?;
         let due = location.hear(told);
         Some((due, location))

@@ -30,7 +30,8 @@ fn sum(due: impl Iterator<Item = Due>) -> Due {
 
 /// How the targets of a hub stand: also how many stand as none does.
 pub fn targets<'s>(context: &Context, namespace: &str, standing: impl Iterator<Item = &'s TargetStatus>) {
-    let mut states: BTreeMap<&'static str, usize> = SyncCondition::ALL.iter().map(|state| (state.as_str(), 0)).collect();
+    let mut states: BTreeMap<&'static str, usize> =
+        SyncCondition::ALL.iter().map(|state| (state.as_str(), 0)).collect();
     for status in standing {
         *states.entry(SyncCondition::parse(&status.state).as_str()).or_default() += 1;
     }

@@ -71,6 +71,8 @@ pub fn of_sync(
     verdicts.extend(stale((namespace, &live.name), &given, &targets, known));
     let status = TenantSyncStatus {
         observed_generation: Some(live.generation),
+        to: Some(sync.spec.to.join(", ")),
+        mode: Some(sync.spec.mode.unwrap_or(SyncMode::Plan)),
         conditions: conditions(&before.conditions, verdicts, live.generation, now),
         last_handled_reconcile_at: if answered { asked } else { before.last_handled_reconcile_at.clone() },
         targets,

@@ -1,6 +1,6 @@
 //! One target: the syncs into it, what is due, and what is known of how they stand.
 
-use super::agenda::{TargetQueue, PassId};
+use super::agenda::{PassId, TargetQueue};
 use super::approvals::Given;
 use super::guard::ChangeBudget;
 use super::judge::{self, Evidence};
@@ -212,7 +212,13 @@ mod tests {
     fn after(target: &mut TargetState, retries: &[Retry], now: Instant) -> Option<Duration> {
         let failure = |retry: &Retry| Failure { code: "Refused", why: String::new(), retry: *retry };
         let failed = retries.iter().enumerate().map(|(id, retry)| (id.to_string(), failure(retry))).collect();
-        target.came(&PassOutcome { failed, ..PassOutcome::default() }, LookedAt::Whole(PassId(1)), |_| None, RESYNC, now);
+        target.came(
+            &PassOutcome { failed, ..PassOutcome::default() },
+            LookedAt::Whole(PassId(1)),
+            |_| None,
+            RESYNC,
+            now,
+        );
         target.agenda.wakes(now).map(|at| at - now)
     }
 

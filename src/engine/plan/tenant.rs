@@ -142,7 +142,9 @@ impl<'a> Draft<'a> {
             record: input.live.record(input.tenant, id),
             declarations,
             drift: input.view.spec.drift(),
-            standing: &|writer| if blocked.contains(writer) { WriterPresence::Unsure } else { input.standing(writer, id) },
+            standing: &|writer| {
+                if blocked.contains(writer) { WriterPresence::Unsure } else { input.standing(writer, id) }
+            },
             holder: &|field| input.live.holder(id, field),
             hashes: &self.hashes,
             definition_is_gone: id.kind == Kind::Integration && input.live.definitions_gone.contains(&id.name),

@@ -1,7 +1,7 @@
 //! Lists whose items have no names: one item more at the end, or one less.
 
 use super::layout::Layout;
-use super::splice::{SpliceDraft, Found, Result, Splice};
+use super::splice::{Found, Result, Splice, SpliceDraft};
 use super::value::Value;
 use super::{EditError, is_json, newline, parse, spliced};
 use crate::manifest::cut::cut;

@@ -19,7 +19,7 @@ use super::node::{self, NodeKind, Tree};
 use granit_parser::ScalarStyle;
 pub use lists::{ListEdit, edit_lists};
 pub use rewrite::{Rewrite, Rewritten, What, rewrite};
-use splice::{SpliceDraft, Splice};
+use splice::{Splice, SpliceDraft};
 #[cfg(test)]
 use std::ops::Range;
 use value::Value;
@@ -276,8 +276,12 @@ fn without_items(text: &str, removed: &[u32]) -> Result<Option<String>, EditErro
         return Ok((removed.is_empty()).then(|| text.to_string()));
     }
     let removed: Vec<usize> = removed.iter().filter_map(|item| usize::try_from(*item).ok()).collect();
-    let draft =
-        SpliceDraft { layout: layout::Layout { tree: &tree }, root: tree.root, newline: newline(text), json: is_json(&tree) };
+    let draft = SpliceDraft {
+        layout: layout::Layout { tree: &tree },
+        root: tree.root,
+        newline: newline(text),
+        json: is_json(&tree),
+    };
     let mut splices = Vec::new();
     for index in &removed {
         splices.extend(draft.remove_element(items, *index)?);

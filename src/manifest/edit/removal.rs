@@ -1,7 +1,7 @@
 //! Taking entries and items away, with their lines and commas and nothing else.
 
 use super::layout::Holder;
-use super::splice::{SpliceDraft, Found, Result, Splice};
+use super::splice::{Found, Result, Splice, SpliceDraft};
 use super::value::Value;
 use super::{EMPTIED, EditError};
 use crate::manifest::node::{Entry, Id, NodeKind};

@@ -2,7 +2,7 @@
 //! for, however many objects it holds.
 
 use super::layout::Layout;
-use super::splice::{SpliceDraft, Splice};
+use super::splice::{Splice, SpliceDraft};
 use super::value::Value;
 use super::{Edit, EditError, check, comments_around, is_json, newline, one, parse, spliced, without_items};
 use crate::manifest::cut::cut;

@@ -13,7 +13,12 @@ fn wanted(integrations: &[&str]) -> DesiredEntries {
     };
     let files: BTreeSet<String> = integrations.iter().map(|name| manifest(name)).collect();
     let added = files.clone();
-    DesiredEntries { files, added, definitions: integrations.iter().map(defined).collect(), ..DesiredEntries::default() }
+    DesiredEntries {
+        files,
+        added,
+        definitions: integrations.iter().map(defined).collect(),
+        ..DesiredEntries::default()
+    }
 }
 
 #[track_caller]
@@ -55,7 +60,11 @@ patches:
     let new = kept(text, &wanted(&["lead"]));
     insta::assert_snapshot!(new);
     // And goes again.
-    let gone = DesiredEntries { removed: texts(&["integrations/lead.yaml"]), gone: texts(&["lead"]), ..DesiredEntries::default() };
+    let gone = DesiredEntries {
+        removed: texts(&["integrations/lead.yaml"]),
+        gone: texts(&["lead"]),
+        ..DesiredEntries::default()
+    };
     let without = kept(&new, &gone);
     assert_eq!(without, format!("{text}configurations:\n  - {REFERENCES}\n"));
 }

@@ -262,7 +262,11 @@ type Named<'e> = (String, Option<&'e Object<IntegrationSpec>>);
 
 /// The integrations' names, each with the one of that title that is there: its name, or that of the same title in
 /// another tenant, or the title's own. Where the title's name is not its alone, with an ending made of the title.
-fn integration_names<'e>(read: &[ReadDefinition<'_>], existing: &Existing<'e>, notes: &mut Vec<Note>) -> Vec<Named<'e>> {
+fn integration_names<'e>(
+    read: &[ReadDefinition<'_>],
+    existing: &Existing<'e>,
+    notes: &mut Vec<Note>,
+) -> Vec<Named<'e>> {
     let titles: Vec<String> = read.iter().map(|file| title(&file.definition.name)).collect();
     let of_title = |there: &Object<IntegrationSpec>, title: &str| there.spec.title.as_deref() == Some(title);
     let mut taken: BTreeMap<String, &str> = BTreeMap::new();

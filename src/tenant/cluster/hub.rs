@@ -8,7 +8,7 @@ use crate::api::*;
 use crate::engine::model::item::ObjectId;
 use crate::engine::sync_rules::approved_digests;
 use crate::kubernetes::budget::Budget;
-use crate::kubernetes::client::{Ask, Server, RequestFailure};
+use crate::kubernetes::client::{Ask, RequestFailure, Server};
 use crate::kubernetes::error::{Doing, explained};
 use crate::kubernetes::object;
 use crate::kubernetes::object::{Live, Reading};

@@ -3,8 +3,8 @@
 use crate::api::*;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::kubernetes::budget::Budget;
-use crate::kubernetes::cache::{Contents, NamespaceDelta, Cache, Delta};
-use crate::kubernetes::client::{Ask, Server, RequestFailure};
+use crate::kubernetes::cache::{Cache, Contents, Delta, NamespaceDelta};
+use crate::kubernetes::client::{Ask, RequestFailure, Server};
 use crate::kubernetes::config_maps::ConfigMap;
 use crate::kubernetes::error::{Doing, explained};
 use crate::kubernetes::kinds::{definitions, items, objects};

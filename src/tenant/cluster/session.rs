@@ -7,7 +7,7 @@ use super::{ClusterLocation, LastRead};
 use crate::api::Kind;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, Change, DefinitionFrom, FieldChange};
-use crate::kubernetes::cache::{NamespaceDelta, Delta};
+use crate::kubernetes::cache::{Delta, NamespaceDelta};
 use crate::kubernetes::client::{Ask, IN_FLIGHT, RequestFailure};
 use crate::kubernetes::config_maps;
 use crate::kubernetes::error::{Doing, explained};

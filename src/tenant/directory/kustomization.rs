@@ -6,7 +6,7 @@ use crate::engine::model::canonical::Digest;
 use crate::engine::model::item::ObjectId;
 use crate::io_error;
 use crate::manifest::kustomization::{
-    Changes, Defined, NAMES, REFERENCES, REFERENCES_TEXT, DesiredEntries, definition_name, keep, listed,
+    Changes, Defined, DesiredEntries, NAMES, REFERENCES, REFERENCES_TEXT, definition_name, keep, listed,
 };
 use crate::manifest::{self, limits};
 use crate::tenant::directory::disk;

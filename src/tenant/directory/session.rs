@@ -12,7 +12,7 @@ use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, Change, DefinitionFrom, Op};
 use crate::engine::model::record::{Record, Wrote};
 use crate::engine::plan::keep_left;
-use crate::manifest::kustomization::{REFERENCES, REFERENCES_TEXT, DesiredEntries, keep};
+use crate::manifest::kustomization::{DesiredEntries, REFERENCES, REFERENCES_TEXT, keep};
 use crate::manifest::{self, EditError, Origin, Rewrite, Rewritten, What, limits, to_yaml};
 use crate::platform::definition::{MAX_BYTES, digest};
 use crate::tenant::directory::read::beside;
@@ -360,8 +360,9 @@ impl DirectorySession<'_> {
                 object: id.clone(),
                 why: format!("{}: {error}", path.display()),
             };
-            let definition =
-                |(file, bytes, seen): &(PathBuf, Vec<u8>, Option<SeenFile>)| staging.put(file, bytes, &[id], seen.as_ref());
+            let definition = |(file, bytes, seen): &(PathBuf, Vec<u8>, Option<SeenFile>)| {
+                staging.put(file, bytes, &[id], seen.as_ref())
+            };
             let put = outcome.map_err(refused).and_then(|()| change.definition.as_ref().map_or(Ok(()), definition));
             match put {
                 Ok(()) => made.push(change),

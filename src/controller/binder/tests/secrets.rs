@@ -143,8 +143,9 @@ fn what_is_watched_again_is_no_change() {
     let json = |version: &str| {
         json!({"metadata": {"name": "sf-app", "uid": "u", "resourceVersion": version, "labels": {FOR: FOR_CONNECTIONS}}}).to_string()
     };
-    let parse =
-        |version: &str, tenant: &Namespace| ObservedSecret::parse(json(version).as_bytes(), tenant.binder.salt()).unwrap();
+    let parse = |version: &str, tenant: &Namespace| {
+        ObservedSecret::parse(json(version).as_bytes(), tenant.binder.salt()).unwrap()
+    };
     let seen = parse("900", &tenant);
     assert!(!tenant.binder.change(InventoryChange::Secret(seen)).is_empty());
     let seen = parse("900", &tenant);
