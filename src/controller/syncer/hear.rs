@@ -65,12 +65,12 @@ impl HubWorker {
         let text = String::from_utf8_lossy(&answer);
         match id.kind {
             Kind::Tenant => {
-                if object::read_whole(&text).is_some_and(|live| set(&mut self.tenants, live)) {
+                if object::read_whole(&text).is_some_and(|live| answered(&mut self.tenants, live)) {
                     self.settle_locations().await;
                 }
             }
             _ => {
-                if object::read_whole(&text).is_some_and(|live| set(&mut self.syncs, live)) {
+                if object::read_whole(&text).is_some_and(|live| answered(&mut self.syncs, live)) {
                     self.settle_syncs();
                 }
             }
@@ -255,6 +255,12 @@ impl HubWorker {
             }
         }
     }
+}
+
+/// Takes in the answer to a write. An object that was deleted meanwhile stays so.
+fn answered<S: PartialEq>(objects: &mut BTreeMap<String, Live<Object<S>>>, live: Live<Object<S>>) -> bool {
+    let is_there = objects.get(&live.name).is_some_and(|known| known.version.uid == live.version.uid);
+    is_there && set(objects, live)
 }
 
 /// Takes in an object; whether what it says changed. One that is older than what is known says nothing.
