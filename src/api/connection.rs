@@ -313,11 +313,6 @@ pub struct UsedBy {
 }
 
 impl ConnectionSpec {
-    /// Whether customers may use it in the embedded workflow builder.
-    pub fn is_embedded(&self) -> bool {
-        self.embedded_workflows.unwrap_or(false)
-    }
-
     /// Whether a sync that prunes may delete it.
     pub fn may_be_deleted(&self) -> bool {
         self.deletion_policy == Some(DeletionPolicy::Delete)

@@ -146,10 +146,12 @@ pub fn is_endpoint(name: &str, value: Option<&str>) -> bool {
 /// Whether the value of an input looks like one, whatever its type says. What is a secret by its name, or by its type
 /// (`is_secret`), is mostly a text of any characters: of it only what nobody could take for a password counts.
 pub fn holds_one(name: &str, value: &str, is_secret: bool) -> bool {
-    let holds = match () {
-        () if is_secret || sensitive::is_sensitive(name) => Holds::Secret,
-        () if is_of_people(name) => Holds::Person,
-        () => Holds::Anything,
+    let holds = if is_secret || sensitive::is_sensitive(name) {
+        Holds::Secret
+    } else if is_of_people(name) {
+        Holds::Person
+    } else {
+        Holds::Anything
     };
     could_be_one(value) && readings(value).iter().any(|text| named_in(text, holds).next().is_some())
 }
@@ -497,13 +499,17 @@ fn before_port(before: &str, after: &str, holds: Holds) -> Option<String> {
 /// Whether a name before a colon and digits is a host, and no time.
 fn may_have_port(name: &str, port: &str) -> bool {
     let is_minute = port.len() == 2 && port.parse::<u8>().is_ok_and(|minute| minute < 60);
-    match () {
-        () if name.parse::<Ipv4Addr>().is_ok() || is_domain(name) => true,
-        () if begins_as_date(name) && is_minute => false,
-        () if is_label_or_domain(name) => true,
+    if name.parse::<Ipv4Addr>().is_ok() || is_domain(name) {
+        true
+    } else if begins_as_date(name) && is_minute {
+        false
+    } else if is_label_or_domain(name) {
+        true
+    } else if name.bytes().all(|b| b.is_ascii_digit()) {
         // An address as one number, from 1.0.0.0 on; digits before it are a time.
-        () if name.bytes().all(|b| b.is_ascii_digit()) => name.parse::<u32>().is_ok_and(|address| address >= 1 << 24),
-        () => name.matches(['.', '-', '_']).count() >= 2,
+        name.parse::<u32>().is_ok_and(|address| address >= 1 << 24)
+    } else {
+        name.matches(['.', '-', '_']).count() >= 2
     }
 }
 

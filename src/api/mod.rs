@@ -41,8 +41,6 @@ pub const VERSION: &str = "v1alpha1";
 pub const API_VERSION: &str = "stablekey.dev/v1alpha1";
 /// Annotation: the record of what we wrote to the object, as JSON.
 pub const WROTE: &str = "stablekey.dev/wrote";
-/// Annotation on a Connection: `"true"` lets it be deleted while it is in use.
-pub const ALLOW_DELETE: &str = "stablekey.dev/allow-delete";
 /// Annotation on a TenantSync: the digests that a person approved, comma-separated.
 pub const APPROVE: &str = "stablekey.dev/approve";
 /// Label on a Secret: with the value [`FOR_CONNECTIONS`] it may be read for connections.

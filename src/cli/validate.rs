@@ -68,10 +68,12 @@ impl Validate {
             Format::Markdown => said.markdown(),
         })?;
         let severity = |s: Severity| findings.iter().any(|f| f.severity == s);
-        Ok(match () {
-            () if severity(Severity::Error) || !project.problems.is_empty() => 1,
-            () if severity(Severity::Unreached) => 3,
-            () => 0,
+        Ok(if severity(Severity::Error) || !project.problems.is_empty() {
+            1
+        } else if severity(Severity::Unreached) {
+            3
+        } else {
+            0
         })
     }
 }

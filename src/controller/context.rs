@@ -48,6 +48,4 @@ pub struct Context {
     pub tenant_limit: usize,
     /// Whose turn it is to be read anew.
     pub turns: Turns,
-    /// API request timeout.
-    pub request_timeout: Duration,
 }

@@ -227,7 +227,6 @@ impl Process {
             rest: self.options.rest,
             tenant_limit: self.options.tenant_limit,
             turns: self.turns.clone(),
-            request_timeout: self.options.request_timeout,
         }
     }
 }

@@ -4,7 +4,7 @@ use super::diff::is_secret_ref;
 use super::model::canonical::{Digest, FieldHash};
 use super::model::inventory::Inventory;
 use super::model::item::{Item, ObjectId};
-use super::model::plan::{Action, ActionKind, Change, FieldChange, Impact, Op, Reason};
+use super::model::plan::{Action, ActionKind, FieldChange, Op, Reason};
 use super::model::record::{Record, Writer, Wrote};
 use std::collections::BTreeSet;
 
@@ -40,26 +40,12 @@ pub fn adopt(tenant: &str, inventory: &Inventory, id: &ObjectId) -> Option<Actio
 }
 
 fn action(tenant: &str, id: &ObjectId, live: Item, record: Record, fields: Vec<FieldChange>) -> Action {
-    Action {
-        id: format!("{tenant}/{id}"),
-        digest: Digest::of(record.encode().as_bytes()),
-        action: ActionKind::Adopt,
-        writers: BTreeSet::from([Writer::Adopt]),
-        reason: Reason { code: "adopted", text: "taken over as it is".to_string() },
-        after: BTreeSet::new(),
-        fields,
-        impact: Impact::default(),
-        needs_approval: Vec::new(),
-        at: None,
-        overrides: Vec::new(),
-        change: Change {
-            object: id.clone(),
-            before: Some(live.clone()),
-            after: Some(live),
-            record: Some(record.into()),
-            definition: None,
-            resumptions: Vec::new(),
-            left: Default::default(),
-        },
-    }
+    let reason = Reason { code: "adopted", text: "taken over as it is".to_string() };
+    let mut action = Action::of(tenant, id, ActionKind::Adopt, reason);
+    action.digest = Digest::of(record.encode().as_bytes());
+    action.writers.insert(Writer::Adopt);
+    action.fields = fields;
+    (action.change.before, action.change.after) = (Some(live.clone()), Some(live));
+    action.change.record = Some(record.into());
+    action
 }

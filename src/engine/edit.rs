@@ -1,10 +1,8 @@
 //! Writes that a person asks for, as actions: the same form in which a plan's are carried out.
 
-use super::model::canonical::Digest;
 use super::model::inventory::Inventory;
 use super::model::item::Item;
-use super::model::plan::{Action, ActionKind, Change, FieldChange, Impact, Op, Reason};
-use std::collections::BTreeSet;
+use super::model::plan::{Action, ActionKind, FieldChange, Op, Reason};
 
 /// The action that makes an object `after`, or what is there into it; `None` where it is so already.
 /// The record stays as it is: what a person writes is not ours. `definition` says that the bytes of a
@@ -40,26 +38,11 @@ pub fn write(
     if fields.is_empty() && before.is_some() && !definition {
         return None;
     }
-    Some(Action {
-        id: format!("{tenant}/{id}"),
-        digest: Digest::of(&[]),
-        action: if before.is_none() { ActionKind::Create } else { ActionKind::Update },
-        writers: BTreeSet::new(),
-        reason: Reason { code: "written", text: "a person wrote it".to_string() },
-        after: BTreeSet::new(),
-        fields,
-        impact: Impact::default(),
-        needs_approval: Vec::new(),
-        at: None,
-        overrides: Vec::new(),
-        change: Change {
-            object: id.clone(),
-            before,
-            after: Some(after),
-            record: inventory.record(tenant, &id).cloned(),
-            definition: None,
-            resumptions: Vec::new(),
-            left: Default::default(),
-        },
-    })
+    let kind = if before.is_none() { ActionKind::Create } else { ActionKind::Update };
+    let reason = Reason { code: "written", text: "a person wrote it".to_string() };
+    let mut action = Action::of(tenant, &id, kind, reason);
+    action.fields = fields;
+    action.change.record = inventory.record(tenant, &id).cloned();
+    (action.change.before, action.change.after) = (before, Some(after));
+    Some(action)
 }

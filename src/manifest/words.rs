@@ -2,6 +2,7 @@
 
 use super::problem::shown;
 use super::schema::{Field, Schema, Shape};
+use strsim::osa_distance;
 
 /// A name that somebody would give a field: it says nothing secret.
 pub fn is_identifier(text: &str) -> bool {
@@ -43,34 +44,16 @@ pub fn alternative(field: &Field) -> String {
 
 /// The name that was probably meant: near in spelling, or the same but for case and separators.
 pub fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let fold = |text: &str| -> Vec<char> {
+    let fold = |text: &str| -> String {
         text.chars().take(80).filter(|c| !matches!(c, '_' | '-' | ' ' | '.')).map(|c| c.to_ascii_lowercase()).collect()
     };
     let wanted = fold(text);
     names
         .map(|name| {
             let folded = fold(name);
-            (distance(&wanted, &folded), folded.len(), name)
+            (osa_distance(&wanted, &folded), folded.chars().count(), name)
         })
         .filter(|(distance, length, _)| *distance <= 1 + length / 5 && distance * 2 < *length)
         .min_by_key(|(distance, ..)| *distance)
         .map(|(.., name)| name)
-}
-
-/// Edits that make one of the other, a swap of neighbours counting as one.
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let mut best = (row[j] + usize::from(x != y)).min(row[j + 1] + 1).min(next[j] + 1);
-            if i > 0 && j > 0 && a[i - 1] == *y && *x == b[j - 1] {
-                best = best.min(before[j - 1] + 1);
-            }
-            next.push(best);
-        }
-        before = std::mem::replace(&mut row, next);
-    }
-    row.last().copied().unwrap_or(0)
 }

@@ -97,17 +97,24 @@ fn table(comment: &mut Comment, targets: &[Ranked<'_>]) {
 }
 
 fn mark(ranked: &Ranked<'_>) -> &'static str {
-    match () {
-        () if ranked.target.state == State::Unreachable || !ranked.errors.is_empty() => "❌",
-        () if !ranked.blocked.is_empty() || !ranked.unreached.is_empty() => "⛔",
-        () if !ranked.kept_variables.is_empty() => "⛔",
-        () if !ranked.needs_approval.is_empty() || !ranked.drifted.is_empty() => "⚠️",
-        () if ranked.is_suspended() => "⏸️",
-        () if !ranked.target.actions.is_empty() => "✏️",
-        () if !ranked.warnings.is_empty() => "⚠️",
-        () if ranked.differs() => "ℹ️",
-        () if !ranked.target.known => "❔",
-        () => "✅",
+    if ranked.target.state == State::Unreachable || !ranked.errors.is_empty() {
+        "❌"
+    } else if !(ranked.blocked.is_empty() && ranked.unreached.is_empty() && ranked.kept_variables.is_empty()) {
+        "⛔"
+    } else if !ranked.needs_approval.is_empty() || !ranked.drifted.is_empty() {
+        "⚠️"
+    } else if ranked.is_suspended() {
+        "⏸️"
+    } else if !ranked.target.actions.is_empty() {
+        "✏️"
+    } else if !ranked.warnings.is_empty() {
+        "⚠️"
+    } else if ranked.differs() {
+        "ℹ️"
+    } else if !ranked.target.known {
+        "❔"
+    } else {
+        "✅"
     }
 }
 

@@ -272,18 +272,28 @@ fn cell(key: &str, first: Option<&ConnectionSpec>, column: &Column<'_>) -> Cell 
         return Cell::Conflict;
     }
     match inventory.connection(key) {
-        Some(connection) => match () {
-            () if first.is_some_and(|first| !first.connects_like(&connection.spec)) => Cell::Differs,
-            () if !missing_inputs(&connection.spec, inventory).is_empty() => Cell::NotReady,
-            () => Cell::Present,
-        },
-        None => match () {
-            () if inventory.invalid.contains_key(&ObjectId::new(Kind::Connection, name)) => Cell::Unknown,
-            () if column.missing.contains(key) => Cell::Missing,
-            () if column.after.is_some_and(|after| after.connection(key).is_some()) => Cell::Planned,
-            () if !inventory.unparsed.is_empty() => Cell::Unknown,
-            () => Cell::Absent,
-        },
+        Some(connection) => {
+            if first.is_some_and(|first| !first.connects_like(&connection.spec)) {
+                Cell::Differs
+            } else if !missing_inputs(&connection.spec, inventory).is_empty() {
+                Cell::NotReady
+            } else {
+                Cell::Present
+            }
+        }
+        None => {
+            if inventory.invalid.contains_key(&ObjectId::new(Kind::Connection, name)) {
+                Cell::Unknown
+            } else if column.missing.contains(key) {
+                Cell::Missing
+            } else if column.after.is_some_and(|after| after.connection(key).is_some()) {
+                Cell::Planned
+            } else if !inventory.unparsed.is_empty() {
+                Cell::Unknown
+            } else {
+                Cell::Absent
+            }
+        }
     }
 }
 

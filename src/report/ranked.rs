@@ -127,16 +127,26 @@ impl<'a> Ranked<'a> {
 
     /// How bad it is; 0 is worst.
     fn rank(&self) -> u8 {
-        match () {
-            () if self.target.state == State::Unreachable => 0,
-            () if !self.errors.is_empty() => 1,
-            () if !self.blocked.is_empty() || !self.unreached.is_empty() || !self.kept_variables.is_empty() => 2,
-            () if !self.needs_approval.is_empty() => 3,
-            () if !self.drifted.is_empty() => 4,
-            () if !self.target.actions.is_empty() => 5,
-            () if self.differs() || self.is_suspended() => 6,
-            () if !self.warnings.is_empty() || !self.overridden.is_empty() => 6,
-            () => 7,
+        if self.target.state == State::Unreachable {
+            0
+        } else if !self.errors.is_empty() {
+            1
+        } else if !self.blocked.is_empty() || !self.unreached.is_empty() || !self.kept_variables.is_empty() {
+            2
+        } else if !self.needs_approval.is_empty() {
+            3
+        } else if !self.drifted.is_empty() {
+            4
+        } else if !self.target.actions.is_empty() {
+            5
+        } else if self.differs()
+            || self.is_suspended()
+            || !self.warnings.is_empty()
+            || !self.overridden.is_empty()
+        {
+            6
+        } else {
+            7
         }
     }
 

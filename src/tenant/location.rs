@@ -146,19 +146,6 @@ impl LocationError {
             _ => None,
         }
     }
-
-    /// One word for machines.
-    pub fn category(&self) -> &'static str {
-        match self {
-            LocationError::Busy { .. } => "busy",
-            LocationError::Changed { .. } => "changed",
-            LocationError::Refused { .. } => "refused",
-            LocationError::TooLarge { .. } => "too-large",
-            LocationError::Forbidden { .. } => "forbidden",
-            LocationError::Failed { .. } => "failed",
-            LocationError::Unsure { .. } => "unsure",
-        }
-    }
 }
 
 impl From<RequestError> for LocationError {

@@ -206,11 +206,14 @@ impl NamespaceWorker {
 
     fn finish(&mut self, id: &ObjectId, pass: Pass, now: Instant) {
         let task = Task::Object(id.clone());
-        let outcome = match () {
-            () if pass.failed => Outcome::Failed,
-            () if pass.wrote => Outcome::Written,
-            () if pass.turn.is_ready() => Outcome::Unchanged,
-            () => Outcome::HeldBack,
+        let outcome = if pass.failed {
+            Outcome::Failed
+        } else if pass.wrote {
+            Outcome::Written
+        } else if pass.turn.is_ready() {
+            Outcome::Unchanged
+        } else {
+            Outcome::HeldBack
         };
         self.context.metrics.reconciled(Role::Binder, id.kind, outcome, pass.began.elapsed());
         pass.span.in_scope(|| report::decided(id, outcome, &pass.turn, pass.look_again));

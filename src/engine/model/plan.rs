@@ -172,6 +172,34 @@ pub struct Action {
     pub change: Change,
 }
 
+impl Action {
+    /// An action of one object in a tenant, which changes nothing yet.
+    pub fn of(tenant: &str, object: &ObjectId, action: ActionKind, reason: Reason) -> Self {
+        Action {
+            id: format!("{tenant}/{object}"),
+            digest: Digest::of(&[]),
+            action,
+            writers: BTreeSet::new(),
+            reason,
+            after: BTreeSet::new(),
+            fields: Vec::new(),
+            impact: Impact::default(),
+            needs_approval: Vec::new(),
+            at: None,
+            overrides: Vec::new(),
+            change: Change {
+                object: object.clone(),
+                before: None,
+                after: None,
+                record: None,
+                definition: None,
+                resumptions: Vec::new(),
+                left: BTreeMap::new(),
+            },
+        }
+    }
+}
+
 /// The override of a sync that gives a field its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OverrideOf {

@@ -138,28 +138,13 @@ impl Draft<'_> {
             _ => None,
         });
         let overrides = overrides(&changes, declarations);
-        let mut action = Action {
-            id: input.action_id(id),
-            digest: crate::engine::model::canonical::Digest::of(&[]),
-            action: kind,
-            writers: fields.writers,
-            reason: reason(kind, fields.corrects, &changes, declarations, &overrides, input.tenant),
-            after,
-            fields: changes,
-            impact: Impact::default(),
-            needs_approval,
-            at: None,
-            overrides,
-            change: Change {
-                object: id.clone(),
-                before: live,
-                after: Some(fields.after.clone()),
-                record: Some(fields.record.clone()).filter(|r| !r.is_empty()),
-                definition,
-                resumptions: Vec::new(),
-                left: Default::default(),
-            },
-        };
+        let reason = reason(kind, fields.corrects, &changes, declarations, &overrides, input.tenant);
+        let mut action = Action::of(input.tenant, id, kind, reason);
+        (action.writers, action.after, action.fields) = (fields.writers, after, changes);
+        (action.needs_approval, action.overrides) = (needs_approval, overrides);
+        (action.change.before, action.change.after) = (live, Some(fields.after.clone()));
+        action.change.record = Some(fields.record.clone()).filter(|r| !r.is_empty());
+        action.change.definition = definition;
         let decided = decided();
         let recorded = input.live.record(input.tenant, id).map(AsRef::as_ref);
         action.digest = digest::of_action(&action, &decided);

@@ -158,11 +158,6 @@ impl<'a> Input<'a> {
         let mut tenants = of_writer.flat_map(|sync| sync.spec.to.iter().chain([&sync.spec.from]));
         tenants.any(|tenant| !self.world.tenants.contains_key(tenant))
     }
-
-    /// The id of an action on an object.
-    pub fn action_id(&self, id: &ObjectId) -> String {
-        format!("{}/{id}", self.tenant)
-    }
 }
 
 /// Whether a sync writes connections, or integrations only.

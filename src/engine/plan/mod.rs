@@ -552,11 +552,14 @@ impl Plan {
         let wrong = self.findings.iter().any(|f| f.severity == Severity::Error)
             || self.targets.iter().any(|t| t.state == State::Unreachable);
         self.counts = counts;
-        self.exit = match () {
-            () if wrong => 1,
-            () if unreached => 3,
-            () if !self.is_empty() => 2,
-            () => 0,
+        self.exit = if wrong {
+            1
+        } else if unreached {
+            3
+        } else if !self.is_empty() {
+            2
+        } else {
+            0
         };
     }
 }

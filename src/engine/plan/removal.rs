@@ -6,7 +6,6 @@ use super::{digest, redirects, senders, sent_before};
 use crate::api::*;
 use crate::engine::bindings::Bindings;
 use crate::engine::diff::WriterPresence;
-use crate::engine::model::canonical::Digest;
 use crate::engine::model::code::Code;
 use crate::engine::model::field::{Field, FieldKind};
 use crate::engine::model::item::{Item, ObjectId};
@@ -216,28 +215,12 @@ fn delete(draft: &mut Draft<'_>, id: &ObjectId, live: Item, record: &Record, wri
     let redirect = redirects::of_removal(draft, &live);
     let left = sent_before::left_by(draft, &live, record);
     let names: Vec<String> = writers.iter().map(ToString::to_string).collect();
-    let mut action = Action {
-        id: format!("{}/{id}", draft.input.tenant),
-        digest: Digest::of(&[]),
-        action: ActionKind::Delete,
-        writers,
-        reason: Reason { code: "undeclared", text: format!("{} no longer declares it", names.join(" and ")) },
-        after,
-        fields: lost(draft, &live, record),
-        impact: Impact::default(),
-        needs_approval: Vec::new(),
-        at: None,
-        overrides: Vec::new(),
-        change: Change {
-            object: id.clone(),
-            before: Some(live),
-            after: None,
-            record: None,
-            definition: None,
-            resumptions: Vec::new(),
-            left,
-        },
-    };
+    let text = format!("{} no longer declares it", names.join(" and "));
+    let reason = Reason { code: "undeclared", text };
+    let mut action = Action::of(draft.input.tenant, id, ActionKind::Delete, reason);
+    (action.writers, action.after) = (writers, after);
+    action.fields = lost(draft, &live, record);
+    (action.change.before, action.change.left) = (Some(live), left);
     action.needs_approval.extend(redirect);
     action.digest = digest::of_action(&action, &Value::Null);
     draft.actions.push(action);

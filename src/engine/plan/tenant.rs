@@ -10,7 +10,6 @@ use crate::engine::bindings::{Bindings, affected};
 use crate::engine::check;
 use crate::engine::diff::{self, Declaration, Difference, Extent, Sides, WriterPresence};
 use crate::engine::hashes::Hashes;
-use crate::engine::model::canonical::Digest;
 use crate::engine::model::code::Code;
 use crate::engine::model::field::{Field, FieldKind, FieldValue};
 use crate::engine::model::finding::Finding;
@@ -246,28 +245,12 @@ impl<'a> Draft<'a> {
             parts: Vec::new(),
             by: None,
         };
-        let mut action = Action {
-            id: input.action_id(id),
-            digest: Digest::of(&[]),
-            action: ActionKind::Adopt,
-            writers: wrote.iter().flat_map(|wrote| wrote.writers.iter().cloned()).collect(),
-            reason: Reason { code: "undeclared", text: "no hash of a secret is kept".to_string() },
-            after: BTreeSet::new(),
-            fields: fields.into_iter().map(forgotten).collect(),
-            impact: Impact::default(),
-            needs_approval: Vec::new(),
-            at: None,
-            overrides: Vec::new(),
-            change: Change {
-                object: id.clone(),
-                before: Some(live.clone()),
-                after: Some(live),
-                record: Some(Arc::new(record.clone())).filter(|record| !record.is_empty()),
-                definition: None,
-                resumptions: Vec::new(),
-                left: BTreeMap::new(),
-            },
-        };
+        let reason = Reason { code: "undeclared", text: "no hash of a secret is kept".to_string() };
+        let mut action = Action::of(input.tenant, id, ActionKind::Adopt, reason);
+        action.writers = wrote.iter().flat_map(|wrote| wrote.writers.iter().cloned()).collect();
+        action.fields = fields.into_iter().map(forgotten).collect();
+        (action.change.before, action.change.after) = (Some(live.clone()), Some(live));
+        action.change.record = Some(Arc::new(record.clone())).filter(|record| !record.is_empty());
         action.digest = digest::of_action(&action, &Value::Null);
         Arc::make_mut(&mut self.after).records.insert(id.clone(), Arc::new(record));
         self.actions.push(action);
