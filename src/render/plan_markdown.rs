@@ -69,7 +69,7 @@ fn table(comment: &mut Comment, targets: &[Ranked<'_>]) {
         "Needs approval",
         "Blocked",
         "Drifted",
-        "KeptFields",
+        "Kept",
         "Manual",
     ];
     let head = row(&columns.map(str::to_string)) + &rule(columns.len());

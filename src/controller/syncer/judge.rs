@@ -456,7 +456,7 @@ pub fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
         (!all.is_empty()).then(|| Verdict::new(type_, true, reason, all.join("\n")))
     };
     verdicts.extend(said("Warnings", "SeeMessage", |target| &target.warnings));
-    verdicts.extend(said("KeptPlans", "TargetsOwn", |target| &target.kept));
+    verdicts.extend(said("Kept", "TargetsOwn", |target| &target.kept));
     verdicts.extend(said("Drifted", "ChangedByOthers", |target| &target.drifted));
     verdicts
 }

@@ -44,7 +44,7 @@ pub fn tell_transition(
         let object = reference(paths, id, uid);
         let importance = match (condition.type_.as_str(), condition.status.as_str(), condition.reason.as_str()) {
             ("Ready", "True", _) | ("Ready", _, "Applying" | "AwaitingApproval" | "Suspended") => Importance::Normal,
-            ("KeptPlans", ..) => Importance::Normal,
+            ("Kept", ..) => Importance::Normal,
             _ => Importance::Warning,
         };
         let (reason, why) = (&condition.reason, &condition.message);

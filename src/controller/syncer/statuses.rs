@@ -95,7 +95,7 @@ pub fn of_tenant(live: &Live<Object<TenantSpec>>, locations: &Locations, now: &T
                     let message = "it is read, and followed; nothing is written to it while it is suspended";
                     vec![Verdict::new("Ready", true, "Suspended", message)]
                 }
-                (_, View::Read(_)) => vec![Verdict::new("Ready", true, "ConnectedTenant", "it is read, and followed")],
+                (_, View::Read(_)) => vec![Verdict::new("Ready", true, "Followed", "it is read, and followed")],
                 (_, View::Unreachable(why)) => bad("Reconciling", "Unreachable", &why),
             },
         },
