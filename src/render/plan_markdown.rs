@@ -59,19 +59,8 @@ pub fn plan_markdown(plan: &Plan, typed: &Invocation) -> String {
 }
 
 fn table(comment: &mut Comment, targets: &[Ranked<'_>]) {
-    let columns = [
-        "",
-        "Tenant",
-        "Create",
-        "Update",
-        "Delete",
-        "Adopt",
-        "Needs approval",
-        "Blocked",
-        "Drifted",
-        "Kept",
-        "Manual",
-    ];
+    let columns =
+        ["", "Tenant", "Create", "Update", "Delete", "Adopt", "Needs approval", "Blocked", "Drifted", "Kept", "Manual"];
     let head = row(&columns.map(str::to_string)) + &rule(columns.len());
     let rows: Vec<String> = targets
         .iter()

@@ -139,11 +139,7 @@ impl<'a> Ranked<'a> {
             4
         } else if !self.target.actions.is_empty() {
             5
-        } else if self.differs()
-            || self.is_suspended()
-            || !self.warnings.is_empty()
-            || !self.overridden.is_empty()
-        {
+        } else if self.differs() || self.is_suspended() || !self.warnings.is_empty() || !self.overridden.is_empty() {
             6
         } else {
             7
