@@ -10,7 +10,7 @@ test:
 # The tests that need no Go and no server, for between two edits: within two minutes after a build.
 check:
 	cargo test --lib --test layers --test rules --test laws --test consent --test edges --test import --test crds \
-		--test cel --test transcripts --test documentation
+		--test cel --test transcripts --test documentation --test terminal
 
 # The long ones: laws on many more worlds, readers on many more broken files, every trouble with every
 # request, an older Kubernetes, and the benchmarks.

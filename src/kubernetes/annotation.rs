@@ -16,7 +16,7 @@ pub fn decode(text: &str) -> Option<Record> {
     let value: Value = serde_json::from_str(text).ok()?;
     let tenant = value.get("tenant")?.as_str().filter(|tenant| !tenant.is_empty() && !tenant.contains(' '))?;
     let made = if value.get("made")?.as_bool()? { "made" } else { "-" };
-    // One form is enough to be read in one location.
+    // One form is enough to be read in one place.
     let mut line = format!("{tenant} {made}");
     for (path, wrote) in value.get("fields")?.as_object()? {
         line.push_str(&format!(" {path}={}", wrote.as_str()?));

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 type Connection = Arc<Object<ConnectionSpec>>;
 
-/// A binding Secret and its location.
+/// A binding Secret and its place.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     /// The Secret as it should be; `None` where it cannot be whole: what is there stays as it is.

@@ -49,7 +49,15 @@ fn tenants(status: &Status, page: &mut Page) {
         let widest = rows.iter().map(|row| width(&row[at])).max().unwrap_or(0);
         if widest == 0 { 0 } else { widest.max(HEADS[at].len()) }
     };
-    let widths: [usize; 7] = std::array::from_fn(columns);
+    let mut widths: [usize; 7] = std::array::from_fn(columns);
+    // Where a row is wider than the page, what says least goes first.
+    for at in [6, 2, 1, 4, 3] {
+        let row: usize = widths.iter().filter(|columns| **columns > 0).map(|columns| columns + 2).sum();
+        if row <= page.columns() {
+            break;
+        }
+        widths[at] = 0;
+    }
     let line = |cells: &[&str; 7]| {
         let shown = cells.iter().zip(widths).enumerate().filter(|(_, (_, columns))| *columns > 0);
         let padded = shown.map(|(at, (cell, columns))| {
@@ -59,8 +67,9 @@ fn tenants(status: &Status, page: &mut Page) {
         });
         padded.collect::<Vec<_>>().join("  ")
     };
-    page.line(2, &[faint(format!("{}  STATE", line(&HEADS)))]);
     let hang = line(&HEADS).len() + 4;
+    let head = if hang + "STATE".len() <= page.columns() { "  STATE" } else { "" };
+    page.line(2, &[faint(format!("{}{head}", line(&HEADS)))]);
     for (tenant, row) in status.tenants.iter().zip(&rows) {
         let cells = std::array::from_fn(|at| row[at].as_str());
         let state = state(tenant);

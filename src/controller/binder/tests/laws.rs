@@ -316,7 +316,7 @@ proptest! {
         prop_assert_eq!(&Found::all(&fresh), &all);
     }
 
-    /// "A canary secret put in every secret location is found in no byte that leaves the process except the
+    /// "A canary secret put in every place of a secret is found in no byte that leaves the process except the
     /// location it belongs."
     #[test]
     fn nothing_secret_is_in_what_is_found(steps in steps()) {

@@ -133,7 +133,7 @@ enum Happens {
     GivesUp(usize),
     /// A candidate steps down and releases.
     Resigns(usize),
-    /// A candidate is killed and another process takes its location.
+    /// A candidate is killed and another process takes its place.
     Restarts(usize),
     /// Somebody edits how long the Lease lasts.
     Edits(u32),
