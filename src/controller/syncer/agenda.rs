@@ -24,6 +24,8 @@ const FIRST: usize = 64;
 /// How many actions a pass over what changed carries out at most. One more change of what it writes waits so long, and
 /// so many objects are in memory twice: as they were, and as they will be.
 pub const IN_A_PASS: usize = 512;
+/// With so many in hand a server has enough to do: what is planned beyond it would only be in memory longer.
+const MOST_IN_HAND: usize = 2 * IN_A_PASS;
 
 /// What is to be done now.
 #[derive(Debug)]
@@ -170,8 +172,7 @@ impl TargetQueue {
         if !self.may_begin() {
             return None;
         }
-        let in_hand: usize = self.passes.values().map(|pass| pass.objects.len()).sum();
-        Some(Job::Part(self.changed.take((2 * in_hand).clamp(FIRST, IN_A_PASS), index)))
+        Some(Job::Part(self.changed.take((2 * self.in_hand_now()).clamp(FIRST, IN_A_PASS), index)))
     }
 
     /// How many changes were not taken yet.
@@ -284,9 +285,17 @@ impl TargetQueue {
         self.whole.is_none() && self.passes.is_empty()
     }
 
+    /// How many objects the passes over what changed have in hand.
+    fn in_hand_now(&self) -> usize {
+        self.passes.values().map(|pass| pass.objects.len()).sum()
+    }
+
     /// Whether there is a change to look at, and room for a pass that does.
     fn may_begin(&self) -> bool {
-        !self.changed.seeds.is_empty() && !self.plans && self.passes.len() < PASSES + usize::from(self.whole.is_some())
+        !self.changed.seeds.is_empty()
+            && self.in_hand_now() < MOST_IN_HAND
+            && !self.plans
+            && self.passes.len() < PASSES + usize::from(self.whole.is_some())
     }
 }
 
