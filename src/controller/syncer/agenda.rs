@@ -172,7 +172,8 @@ impl TargetQueue {
         if !self.may_begin() {
             return None;
         }
-        Some(Job::Part(self.changed.take((2 * self.in_hand_now()).clamp(FIRST, IN_A_PASS), index)))
+        let in_hand: usize = self.passes.values().map(|pass| pass.objects.len()).sum();
+        Some(Job::Part(self.changed.take((2 * in_hand).clamp(FIRST, IN_A_PASS), index)))
     }
 
     /// How many changes were not taken yet.
@@ -285,15 +286,16 @@ impl TargetQueue {
         self.whole.is_none() && self.passes.is_empty()
     }
 
-    /// How many objects the passes over what changed have in hand.
-    fn in_hand_now(&self) -> usize {
-        self.passes.values().map(|pass| pass.objects.len()).sum()
+    /// How many objects the passes over what changed have in hand. A look at everything holds up none of them.
+    fn in_hand_of_parts(&self) -> usize {
+        let parts = self.passes.iter().filter(|(pass, _)| Some(**pass) != self.whole);
+        parts.map(|(_, pass)| pass.objects.len()).sum()
     }
 
     /// Whether there is a change to look at, and room for a pass that does.
     fn may_begin(&self) -> bool {
         !self.changed.seeds.is_empty()
-            && self.in_hand_now() < MOST_IN_HAND
+            && self.in_hand_of_parts() < MOST_IN_HAND
             && !self.plans
             && self.passes.len() < PASSES + usize::from(self.whole.is_some())
     }
