@@ -49,7 +49,7 @@ pub struct Output {
     /// How wide lines of standard error are; `None` where it is no terminal: a message is one line there, so
     /// that it can be searched for.
     error_columns: Option<usize>,
-    /// Whether both go to one location (a terminal, `2>&1`): what is said on one need not be said on the other.
+    /// Whether both go to one place (a terminal, `2>&1`): what is said on one need not be said on the other.
     is_one_place: bool,
 }
 
