@@ -42,6 +42,22 @@ fn every_command_that_is_shown_is_run() {
     }
 }
 
+/// A resource that is shown whole has only fields that are there.
+#[test]
+fn every_resource_that_is_shown_is_valid() {
+    let mut shown = 0;
+    for path in documents() {
+        let text = fs::read_to_string(&path).unwrap();
+        let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        for block in blocks.filter(|block| block.starts_with("apiVersion: stablekey.dev/")) {
+            let reading = stablekey::manifest::read_text("shown.yaml", block.to_string());
+            assert!(reading.problems().is_empty(), "{}: {:?}\n{block}", path.display(), reading.problems());
+            shown += 1;
+        }
+    }
+    assert!(shown > 6, "{shown}");
+}
+
 #[test]
 fn the_demo_runs() {
     let copy = tempfile::tempdir().unwrap();
