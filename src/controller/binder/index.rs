@@ -1,6 +1,5 @@
 //! Who names what: from a thing that changed to the objects that say something of it.
 
-use super::definitions::named_by;
 use crate::api::*;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::near_miss::meant;
@@ -11,7 +10,7 @@ type Sets<K, V> = HashMap<K, BTreeSet<V>>;
 
 /// Kept with every change of one object.
 #[derive(Debug, Default)]
-pub(super) struct Index {
+pub struct Index {
     /// Integrations, by a stable key that a variable names.
     integrations: Sets<String, String>,
     /// Customer credentials by customer, by the stable key that they name.
@@ -136,5 +135,13 @@ fn set<K: Eq + Hash, V: Ord>(sets: &mut Sets<K, V>, key: K, value: V, there: boo
         if set.is_empty() {
             sets.remove(&key);
         }
+    }
+}
+
+/// The ConfigMap that an integration names.
+pub fn named_by(spec: &IntegrationSpec) -> Option<&str> {
+    match &spec.definition {
+        Some(Definition::ConfigMap(reference)) => Some(&reference.name),
+        _ => None,
     }
 }

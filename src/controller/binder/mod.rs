@@ -1,84 +1,52 @@
-//! The binder: what the connections, customer credentials and integrations of one tenant namespace are
-//! found to be, and the binding Secrets that should be there.
+//! The binder: what the connections, customer credentials and integrations of one tenant namespace are found to be,
+//! and the binding Secrets that should be there.
 //!
 //! ```text
-//! watches ─▶ desk ─▶ Binder: what is due ─▶ agenda ─▶ pass: look ─▶ binding Secrets ─▶ status
-//!              ▲                                                          │
-//!              └────────────────────── answers ───────────────────────────┘
+//! watches ─▶ namespace ─▶ store: cache, queue ─▶ reconcile: evaluate ─▶ binding Secrets ─▶ status
+//!                           ▲                                                 │
+//!                           └──────────────── answers ────────────────────────┘
 //! ```
 //!
 //! | File | What it is |
 //! |---|---|
-//! | `desk`, `follow`, `hear`, `known` | one namespace: what is told of it, and taken in |
-//! | `agenda` | what is to be looked at, in which order, when again |
-//! | `pass`, `look`, `write` | one object: look, write its binding Secrets, then its status |
-//! | `leftovers` | binding Secrets of objects that are gone |
-//! | `definitions` | the definitions' ConfigMaps: their owners, and whether they can be read |
-//! | `report`, `tally`, `queues` | events, and what is measured |
-//! | all others | what is found: the pure half |
+//! | `namespace`, `watches` | one namespace: its watches, and the loop that begins what is due |
+//! | `store` | its state, the one place: the cache, the objects, the queue; events and answers are taken in there |
+//! | `reconcile` | one object, from top to bottom |
+//! | `housekeeping` | binding Secrets of objects that are gone; owners of definitions |
+//! | `queue`, `warnings` | what is due, when again, which warnings wait a moment |
+//! | `cache`, `index`, `memo`, `objects`, `definition_owners` | data |
+//! | `affected`, `evaluate`, `secret` | the pure half: what a change affects, what an object should be |
+//! | `write`, `report`, `metrics` | requests; events, logs and measures |
 //!
-//! The half that decides is pure, but for what it remembers: [`Binder`] is told of every change that was watched and says which
-//! objects are to be looked at again; asked for one object, it says what its status should be and which
-//! binding Secrets must be written. No I/O, no clock, no client: the present time is given.
-//!
-//! Values of Secrets are in [`crate::secret::SecretBytes`] on their whole way, from what was watched
-//! ([`ObservedSecret`]) to the body of what is written ([`WantedBinding::body`]).
+//! The half that decides is pure: no I/O, no clock, no client. The present time is given.
 
-mod agenda;
-mod base64;
-mod candidates;
-mod connection;
-mod credentials;
-mod definitions;
-mod desk;
-mod doubts;
-mod due;
-mod fingerprint;
-mod follow;
-mod gather;
-mod hear;
-mod hosts;
+mod affected;
+mod cache;
+mod definition_owners;
+mod evaluate;
+mod housekeeping;
 mod index;
-mod integration;
-mod kin;
-mod known;
-mod leftovers;
-mod look;
-mod pass;
-mod problem;
-mod queues;
+mod memo;
+mod metrics;
+mod namespace;
+mod objects;
+mod queue;
+mod reconcile;
 mod report;
-mod seen;
-mod slot;
-mod source;
-mod state;
-mod status;
-mod tally;
+mod secret;
+mod store;
 #[cfg(test)]
 mod tests;
-mod verdict;
-mod wanted;
-mod works;
+mod warnings;
+mod watches;
 mod write;
 
 use super::context::Context;
-use desk::NamespaceWorker;
-use queues::Backlog;
+use metrics::Backlog;
+use namespace::NamespaceWorker;
+use secret::fingerprint::Salt;
 use std::sync::Arc;
 use tokio::task::JoinSet;
-
-pub use definitions::Readable;
-pub use due::Due;
-pub use fingerprint::Salt;
-pub use seen::{BindingSecret, ObservedSecret, Unreadable};
-pub use source::{Expiry, Keys, SourceSecret};
-pub use state::{Binder, InventoryChange, LiveObject};
-pub use status::{Status, status_body};
-pub use verdict::{ConnectionVerdict, CredentialsVerdict, IntegrationVerdict};
-pub use wanted::{Because, How, Owner, WantedBinding};
-
-/// The field manager of everything that the binder writes.
-pub const MANAGER: &str = "stablekey-binder";
 
 /// What is said where we stumbled.
 const MISTAKE: &str = "a mistake of ours: report it, with the last lines of the log";
@@ -86,12 +54,13 @@ const MISTAKE: &str = "a mistake of ours: report it, with the last lines of the 
 /// Does the binder's work, until it is asked to end.
 pub async fn run(context: Context) -> Result<(), String> {
     let salt = Arc::new(Salt::random());
-    let queues = Backlog::new(context.metrics.clone());
-    let mut desks = JoinSet::new();
+    let backlog = Backlog::new(context.metrics.clone());
+    let mut namespaces = JoinSet::new();
     for namespace in context.namespaces.iter() {
-        desks.spawn(NamespaceWorker::new(context.clone(), namespace, salt.clone(), queues.of(namespace)).run());
+        let depth = backlog.of(namespace);
+        namespaces.spawn(NamespaceWorker::new(context.clone(), namespace, salt.clone(), depth).run());
     }
-    while let Some(ended) = desks.join_next().await {
+    while let Some(ended) = namespaces.join_next().await {
         ended.map_err(|_| MISTAKE.to_string())??;
     }
     Ok(())

@@ -1,21 +1,21 @@
-//! What the binder says beside statuses: events on transitions, and what is counted.
+//! What the binder reports beside statuses: events on transitions, lines of the log, and what is counted.
 
 use super::super::context::Context;
 use super::super::events::{Importance, Transition, reference};
-use super::look::ready;
-use super::problem::{PENDING, kind::READY};
-use super::wanted::Because;
-use super::write::action;
-use crate::api::{Condition, Verdict};
+use super::evaluate::problem::{PENDING, kind::READY};
+use super::secret::desired::Because;
+use crate::api::{Condition, Kind, Verdict};
 use crate::controller::metrics::Outcome;
 use crate::controller::role::Role;
 use crate::engine::model::code::Code;
 use crate::engine::model::item::ObjectId;
 use crate::kubernetes::paths::Paths;
 use jiff::Timestamp;
-use tracing::{debug, warn};
+use k8s_openapi::api::core::v1::ObjectReference;
+use std::time::Duration;
+use tracing::{debug, info, warn};
 
-/// What says that something is missing: each kind is watched for itself, and what one names may come later.
+/// The reasons of what is missing: each kind is watched for itself, and what one names may come later.
 const MAY_BE_LATE: [Code; 6] = [
     Code::DefinitionMissing,
     Code::BindingMissing,
@@ -25,23 +25,20 @@ const MAY_BE_LATE: [Code; 6] = [
     Code::SecretNotForKey,
 ];
 
-/// What turned with a status.
+/// Ready before a status was written, and after.
 #[derive(Debug, Default)]
-pub(super) struct Turn {
-    /// Ready as it was, by status and reason, and as it is.
+pub struct ReadyTransition {
+    /// Its status and reason.
     before: Option<(String, String)>,
     now: Option<Verdict>,
-    /// Binding Secrets that are not wanted any more.
-    left: Vec<String>,
 }
 
-impl Turn {
-    pub fn of(before: &[Condition], now: &[Verdict], left: Vec<String>) -> Self {
+impl ReadyTransition {
+    pub fn new(before: &[Condition], now: Option<&Verdict>) -> Self {
         let before = before.iter().find(|c| c.type_ == READY).map(|c| (c.status.clone(), c.reason.clone()));
-        Turn { before, now: ready(now).cloned(), left }
+        ReadyTransition { before, now: now.cloned() }
     }
 
-    /// Whether the object is ready.
     pub fn is_ready(&self) -> bool {
         self.now.as_ref().is_some_and(|now| now.holds == Some(true))
     }
@@ -52,89 +49,152 @@ impl Turn {
     }
 
     /// The reason, where it says that something is missing which may only be late, and did not say so before.
-    pub fn doubtful(&self) -> Option<&str> {
+    pub fn may_be_late(&self) -> Option<&str> {
         let was = self.before.as_ref().map(|(_, reason)| reason.as_str());
         self.reason().filter(|reason| Some(*reason) != was && MAY_BE_LATE.iter().any(|code| code.name() == *reason))
     }
 
-    /// Tells of binding Secrets that are not wanted any more.
-    pub fn tell_of_left(&self, context: &Context, paths: &Paths, id: &ObjectId, uid: &str) {
-        let object = reference(paths, id, uid);
-        for secret in &self.left {
-            let note = format!("Secret {secret} is not wanted any more and stays: delete it when nothing uses it");
-            context.events.tell(Transition {
-                object: object.clone(),
-                importance: Importance::Normal,
-                reason: "BindingLeft".to_string(),
-                action: "Release",
-                note,
-            });
-        }
-    }
-
-    /// Tells of Ready, where it turned.
-    pub fn tell(&self, context: &Context, paths: &Paths, id: &ObjectId, uid: &str) {
+    fn is_change(&self) -> bool {
         let status = if self.is_ready() { "True" } else { "False" };
         let is_same = |(before, reason): &(String, String)| before == status && Some(reason.as_str()) == self.reason();
-        if !self.before.as_ref().is_some_and(is_same) {
-            self.tell_again(context, paths, id, uid);
+        !self.before.as_ref().is_some_and(is_same)
+    }
+}
+
+/// Reports what happens in one namespace. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Reporter {
+    context: Context,
+    paths: Paths,
+}
+
+impl Reporter {
+    pub fn new(context: Context, paths: Paths) -> Self {
+        Reporter { context, paths }
+    }
+
+    /// Ready of an object changed with the status that was written.
+    pub fn ready_changed(&self, id: &ObjectId, uid: &str, transition: &ReadyTransition) {
+        if transition.is_change() {
+            self.ready(id, uid, transition);
         }
     }
 
-    /// Tells of Ready as it is.
-    pub fn tell_again(&self, context: &Context, paths: &Paths, id: &ObjectId, uid: &str) {
-        let Some(now) = &self.now else { return };
-        let object = reference(paths, id, uid);
+    /// Ready of an object, as it is.
+    pub fn ready(&self, id: &ObjectId, uid: &str, transition: &ReadyTransition) {
+        let Some(now) = &transition.now else { return };
         // A message begins with its code, which has several reasons where a reader should tell them apart.
         if let Some(code) = Code::ALL.iter().find(|code| now.message.starts_with(code.as_str())) {
-            context.metrics.failed(Role::Binder, code.as_str());
+            self.context.metrics.failed(Role::Binder, code.as_str());
         }
         let is_well = now.holds == Some(true) || now.reason == PENDING;
         let importance = if is_well { Importance::Normal } else { Importance::Warning };
-        context.events.tell(Transition {
-            object,
-            importance,
-            reason: now.reason.clone(),
-            action: action(id.kind),
-            note: now.message.clone(),
-        });
+        let (reason, note) = (now.reason.clone(), now.message.clone());
+        self.event(reference(&self.paths, id, uid), importance, &reason, action(id.kind), note);
+    }
+
+    /// A reconcile ended: what was decided, and why.
+    pub fn reconciled(
+        &self,
+        id: &ObjectId,
+        outcome: Outcome,
+        transition: &ReadyTransition,
+        again: Option<Timestamp>,
+        took: Duration,
+    ) {
+        self.context.metrics.reconciled(Role::Binder, id.kind, outcome, took);
+        let (reason, why) = transition.now.as_ref().map_or(("", ""), |now| (now.reason.as_str(), now.message.as_str()));
+        let again = again.map(tracing::field::display);
+        debug!(object = %id, outcome = outcome.as_str(), ready = transition.is_ready(), reason, why, again, "decided");
+    }
+
+    /// A binding Secret that an object named is not wanted any more, and stays.
+    pub fn secret_unwanted(&self, id: &ObjectId, uid: &str, secret: &str) {
+        let note = format!("Secret {secret} is not wanted any more and stays: delete it when nothing uses it");
+        self.event(reference(&self.paths, id, uid), Importance::Normal, "BindingLeft", RELEASE, note);
+    }
+
+    /// The binding Secret of an object was deleted.
+    pub fn secret_deleted(&self, id: &ObjectId, uid: &str, secret: &str, because: &Because) {
+        let why = because.to_string();
+        warn!(object = %id, secret, why, "deleted a binding Secret");
+        // One of another object is nothing that people who watch this one need to know.
+        if matches!(because, Because::Withdrawn(_)) {
+            let note = format!("Secret {secret} was deleted: {why}");
+            // As Ready's: once it is there again and goes again, that is reported again.
+            let object = reference(&self.paths, id, uid);
+            self.event(object, Importance::Warning, "BindingDeleted", action(id.kind), note);
+        }
+    }
+
+    /// A binding Secret to which no reconcile sees was deleted.
+    pub fn leftover_deleted(&self, secret: &str, uid: &str, because: &Because) {
+        let (namespace, why) = (self.paths.namespace(), because.to_string());
+        warn!(namespace, secret, why, "deleted a binding Secret");
+        if matches!(because, Because::Withdrawn(_)) {
+            let note = format!("Secret {secret} was deleted: {why}");
+            let object = self.secret(secret, Some(uid.to_string()));
+            self.event(object, Importance::Warning, "BindingDeleted", RELEASE, note);
+        }
+    }
+
+    /// The connection of a binding Secret is gone, and the Secret stays.
+    pub fn leftover(&self, secret: &str, uid: Option<String>, of: &ObjectId) {
+        let namespace = self.paths.namespace();
+        let note = format!("{of} is gone, and Secret {secret} stays: delete it when nothing uses it any more");
+        warn!(namespace, secret, object = %of, "the binding Secret of a connection that is gone is left");
+        self.event(self.secret(secret, uid), Importance::Warning, "BindingLeft", RELEASE, note);
+    }
+
+    /// The connection of a binding Secret that was left is there again.
+    pub fn leftover_in_use(&self, secret: &str, uid: Option<String>) {
+        let note = format!("the connection of Secret {secret} is there again");
+        info!(namespace = self.paths.namespace(), secret, "the connection of a binding Secret is there again");
+        self.event(self.secret(secret, uid), Importance::Normal, "BindingInUse", RELEASE, note);
+    }
+
+    /// Measures how many binding Secrets are of connections that are gone.
+    pub fn leftovers(&self, count: usize) {
+        self.context.metrics.left(self.paths.namespace(), count);
+    }
+
+    /// Measures when the first of a connection's Secrets expires, where one says so in a way that can be read.
+    pub fn expires(&self, connection: &str, at: Option<&String>) {
+        let at = at.and_then(|text| text.parse::<Timestamp>().ok()).map(Timestamp::as_second);
+        self.context.metrics.connection_expires(self.paths.namespace(), connection, at);
+    }
+
+    /// Counts what could not be done.
+    pub fn failed(&self, reason: &'static str) {
+        self.context.metrics.failed(Role::Binder, reason);
+    }
+
+    fn event(&self, object: ObjectReference, importance: Importance, reason: &str, action: &'static str, note: String) {
+        self.context.events.tell(Transition { object, importance, reason: reason.to_string(), action, note });
+    }
+
+    /// One that is made again has another uid: what was reported of the one before is not reported of it.
+    fn secret(&self, name: &str, uid: Option<String>) -> ObjectReference {
+        ObjectReference {
+            api_version: Some("v1".to_string()),
+            kind: Some("Secret".to_string()),
+            name: Some(name.to_string()),
+            namespace: Some(self.paths.namespace().to_string()),
+            uid,
+            ..ObjectReference::default()
+        }
     }
 }
 
-/// Tells that the binding Secret of an object was deleted.
-pub(super) fn deleted(context: &Context, paths: &Paths, (id, uid): (&ObjectId, &str), secret: &str, because: &Because) {
-    let why = because.to_string();
-    warn!(object = %id, secret, why, "deleted a binding Secret");
-    if !matches!(because, Because::Withdrawn(_)) {
-        // It was of another object, which is told nothing any more.
-        return;
+/// What is done where a binding Secret is let go.
+const RELEASE: &str = "Release";
+
+/// What is done with an object, as one word: events with another word are of another matter.
+const fn action(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Integration => "Bind",
+        _ => "Check",
     }
-    context.events.tell(Transition {
-        object: reference(paths, id, uid),
-        importance: Importance::Warning,
-        reason: "BindingDeleted".to_string(),
-        // As Ready's: once it is there again and goes again, that is said again.
-        action: action(id.kind),
-        note: format!("Secret {secret} was deleted: {why}"),
-    });
-}
-
-/// Logs what was decided about an object, and why.
-pub(super) fn decided(id: &ObjectId, outcome: Outcome, turn: &Turn, look_again: Option<Timestamp>) {
-    let (reason, why) = turn.now.as_ref().map_or(("", ""), |now| (now.reason.as_str(), now.message.as_str()));
-    let again = look_again.map(tracing::field::display);
-    debug!(object = %id, outcome = outcome.as_str(), ready = turn.is_ready(), reason, why, again, "decided");
-}
-
-/// Measures when the first of a connection's Secrets expires, where one says so in a way that can be read.
-pub(super) fn expires(context: &Context, paths: &Paths, connection: &str, at: Option<&String>) {
-    let at = at.and_then(|text| text.parse::<Timestamp>().ok()).map(Timestamp::as_second);
-    context.metrics.connection_expires(paths.namespace(), connection, at);
-}
-
-/// Counts what could not be done.
-pub(super) fn failed(context: &Context, reason: &'static str) {
-    context.metrics.failed(Role::Binder, reason);
 }
 
 #[cfg(test)]
@@ -142,7 +202,7 @@ mod tests {
     use super::*;
     use crate::api::Time;
 
-    fn turn(before: Option<&str>, ready: bool, reason: &str) -> Turn {
+    fn transition(before: Option<&str>, ready: bool, reason: &str) -> ReadyTransition {
         let before = before.map(|reason| Condition {
             type_: READY.to_string(),
             status: "False".to_string(),
@@ -151,19 +211,19 @@ mod tests {
             observed_generation: None,
             last_transition_time: Time(Timestamp::MIN),
         });
-        Turn::of(before.as_slice(), &[Verdict::new(READY, ready, reason, "")], Vec::new())
+        ReadyTransition::new(before.as_slice(), Some(&Verdict::new(READY, ready, reason, "")))
     }
 
     /// A ConfigMap, a connection or a Secret that comes a moment later is no alarm; what somebody wrote wrongly is.
     #[test]
     fn only_what_may_be_late_waits_before_it_is_an_event() {
         for code in MAY_BE_LATE {
-            assert_eq!(turn(None, false, code.name()).doubtful(), Some(code.name()));
-            assert_eq!(turn(Some("InputMissing"), false, code.name()).doubtful(), Some(code.name()));
-            assert_eq!(turn(Some(code.name()), false, code.name()).doubtful(), None, "it was said before");
+            assert_eq!(transition(None, false, code.name()).may_be_late(), Some(code.name()));
+            assert_eq!(transition(Some("InputMissing"), false, code.name()).may_be_late(), Some(code.name()));
+            assert_eq!(transition(Some(code.name()), false, code.name()).may_be_late(), None, "it was said before");
         }
         for reason in ["Bound", "HostNotPinned", "InputMissing", "DefinitionUnreadable", "SecretExpired"] {
-            assert_eq!(turn(None, reason == "Bound", reason).doubtful(), None, "{reason}");
+            assert_eq!(transition(None, reason == "Bound", reason).may_be_late(), None, "{reason}");
         }
     }
 }

@@ -1,15 +1,15 @@
-//! What the binder writes, and what came of it. Each write is asked of the Lease, and none is made twice
-//! blindly: where it is not known what is there, it is looked at.
+//! What the binder writes, and what the server answered. None is sent twice blindly: where it is not known what is
+//! there, it is read.
 
 use super::super::context::Context;
-use super::MANAGER;
-use super::fingerprint::Salt;
-use super::leftovers::Origins;
-use super::seen::ObservedSecret;
-use super::wanted::{Because, How, WantedBinding};
-use crate::api::{FOR, FOR_CONNECTIONS, Kind};
+use super::evaluate::leftover::Origins;
+use super::secret::MANAGER;
+use super::secret::desired::{Because, DesiredSecret, How};
+use super::secret::fingerprint::Salt;
+use super::secret::observed::ObservedSecret;
+use crate::api::{FOR, FOR_CONNECTIONS};
 use crate::engine::model::item::ObjectId;
-use crate::kubernetes::client::{Ask, RequestFailure};
+use crate::kubernetes::client::{Ask, RequestFailure, Server};
 use crate::kubernetes::paths::{Paths, segment};
 use crate::secret::SecretBytes;
 use crate::tenant::cluster::body::to_bytes;
@@ -17,10 +17,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use zeroize::Zeroize as _;
-
-/// What is said of a write that was not begun.
-const NOT_LEADING: &str = "this process does not lead any more";
 
 /// A list of Secrets, unread.
 #[derive(Deserialize)]
@@ -29,21 +27,21 @@ struct OptedIn<'a> {
     items: Vec<&'a RawValue>,
 }
 
-/// Where to write.
+/// Writes to one namespace, for as long as we lead and the namespace is this tenant's. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Writer {
-    pub context: Context,
+pub struct Writer {
+    server: Server,
     pub paths: Paths,
-    pub salt: Arc<Salt>,
+    salt: Arc<Salt>,
+    is_current: Arc<AtomicBool>,
 }
 
-/// What came of writing a binding Secret.
+/// What was written of a binding Secret, and what the server answered.
 #[derive(Debug)]
-pub(super) struct Wrote {
+pub struct SecretWrite {
     /// The Secret's name.
     pub name: String,
-    /// What is there now.
-    pub there: There,
+    pub answer: SecretAnswer,
     /// Whether it was changed.
     pub changed: bool,
     /// Which was deleted and why, where one was and no other was made.
@@ -52,93 +50,98 @@ pub(super) struct Wrote {
 
 /// A binding Secret that was deleted.
 #[derive(Debug)]
-pub(super) struct Deleted {
-    /// Which of that name it was. It may be forgotten by now: that it is gone is often heard before the answer.
+pub struct Deleted {
+    /// Which of that name it was. It may be forgotten by now: the watch is often faster than the answer.
     pub uid: String,
     pub because: Because,
 }
 
-impl Wrote {
-    /// Nothing was written.
-    pub fn nothing(name: &str) -> Self {
-        Wrote { name: name.to_string(), there: There::Nothing, changed: false, deleted: None }
-    }
-}
-
+/// What is at the name of a binding Secret, as far as the server said.
 #[derive(Debug)]
-pub(super) enum There {
-    /// This.
-    Seen(ObservedSecret),
-    /// Nothing.
-    Nothing,
-    /// As before: the cluster says no, for good.
-    Refused { why: String, reason: &'static str },
-    /// Nobody knows.
-    Unknown { why: String, reason: &'static str },
+pub enum SecretAnswer {
+    There(ObservedSecret),
+    Absent,
+    /// What was there before: the cluster refuses the write, for good.
+    Refused {
+        why: String,
+        reason: &'static str,
+    },
+    Unknown {
+        why: String,
+        reason: &'static str,
+    },
 }
 
 impl Writer {
-    /// Asks, where we lead.
-    async fn ask(&self, ask: &Ask) -> Result<Vec<u8>, RequestFailure> {
-        if !self.context.leadership.holds() {
-            return Err(RequestFailure::NotAsked(NOT_LEADING.to_string()));
-        }
-        self.context.server.ask(ask).await
+    pub fn new(context: &Context, paths: Paths, salt: Arc<Salt>) -> Self {
+        let is_current = Arc::new(AtomicBool::new(true));
+        let (leadership, current) = (context.leadership.clone(), is_current.clone());
+        let fence = Arc::new(move || leadership.holds() && current.load(Ordering::Relaxed));
+        Writer { server: context.server.guarded(fence), paths, salt, is_current }
+    }
+
+    /// Nothing is written by this writer or its clones any more: the namespace is another tenant's.
+    pub fn retire(&self) {
+        self.is_current.store(false, Ordering::Relaxed);
+    }
+
+    pub fn is_retired(&self) -> bool {
+        !self.is_current.load(Ordering::Relaxed)
     }
 
     /// Writes a binding Secret: where nothing is, or over the one, and the state of it, that was seen.
-    pub async fn binding(&self, wanted: &WantedBinding) -> Wrote {
+    pub async fn secret(&self, desired: &DesiredSecret) -> SecretWrite {
         let mut deleted = None;
-        if let How::Replace { uid, resource_version } | How::Delete { uid, resource_version, .. } = &wanted.how {
-            let there = self.delete(&wanted.name, uid, resource_version).await;
-            let because = if let How::Delete { because, .. } = &wanted.how { because } else { &Because::OfAnother };
-            let is_gone = matches!(there, There::Nothing);
+        if let How::Replace { uid, resource_version } | How::Delete { uid, resource_version, .. } = &desired.how {
+            let answer = self.delete(&desired.name, uid, resource_version).await;
+            let because = if let How::Delete { because, .. } = &desired.how { because } else { &Because::OfAnother };
+            let is_gone = matches!(answer, SecretAnswer::Absent);
             deleted = is_gone.then(|| Deleted { uid: uid.clone(), because: because.clone() });
-            if !is_gone || matches!(wanted.how, How::Delete { .. }) {
-                return Wrote { there, changed: is_gone, deleted, ..Wrote::nothing(&wanted.name) };
+            if !is_gone || matches!(desired.how, How::Delete { .. }) {
+                return SecretWrite { name: desired.name.clone(), answer, changed: is_gone, deleted };
             }
         }
-        let mut ask = Ask::apply_by(self.paths.secret(&wanted.name), MANAGER, wanted.body().expose().to_vec());
-        let answer = self.ask(&ask).await;
+        let mut ask = Ask::apply_by(self.paths.secret(&desired.name), MANAGER, desired.body().expose().to_vec());
+        let answer = self.server.ask(&ask).await;
         ask.body.zeroize();
-        let there = match answer {
-            Ok(answer) => return self.wrote(wanted, answer),
-            Err(trouble) if is_race(&trouble) || matches!(trouble, RequestFailure::NoAnswer(_)) => {
-                self.look(&wanted.name).await
+        let changed = answer.is_ok();
+        let answer = match answer {
+            Ok(answer) => self.parse(answer),
+            Err(failure) if is_race(&failure) || matches!(failure, RequestFailure::NoAnswer(_)) => {
+                self.read(&desired.name).await
             }
-            Err(trouble) => unwritten(&trouble, wanted),
+            Err(failure) => unwritten(&failure, desired),
         };
-        Wrote { there, deleted, ..Wrote::nothing(&wanted.name) }
+        let deleted = deleted.filter(|_| !changed);
+        SecretWrite { name: desired.name.clone(), answer, changed, deleted }
     }
 
     /// Takes away the one, and the state of it, that was seen.
-    async fn delete(&self, name: &str, uid: &str, resource_version: &str) -> There {
+    async fn delete(&self, name: &str, uid: &str, resource_version: &str) -> SecretAnswer {
         let preconditions = json!({"uid": uid, "resourceVersion": resource_version});
         let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions});
-        match self.ask(&Ask::delete(self.paths.secret(name), options.to_string().into_bytes())).await {
-            Ok(_) => There::Nothing,
-            Err(trouble) if is_absent(&trouble) => There::Nothing,
-            Err(trouble) if is_race(&trouble) || matches!(trouble, RequestFailure::NoAnswer(_)) => {
-                self.look(name).await
+        match self.server.ask(&Ask::delete(self.paths.secret(name), options.to_string().into_bytes())).await {
+            Ok(_) => SecretAnswer::Absent,
+            Err(failure) if is_absent(&failure) => SecretAnswer::Absent,
+            Err(failure) if is_race(&failure) || matches!(failure, RequestFailure::NoAnswer(_)) => {
+                self.read(name).await
             }
-            Err(trouble) => refused_or_unknown(trouble.to_string(), reason(&trouble)),
+            Err(failure) => refused_or_unknown(failure.to_string(), reason(&failure)),
         }
-    }
-
-    fn wrote(&self, wanted: &WantedBinding, answer: Vec<u8>) -> Wrote {
-        Wrote { there: self.read(answer), changed: true, ..Wrote::nothing(&wanted.name) }
     }
 
     /// Whether a Secret that a copy was made from may no longer be used for it, by what the server says now. Only what
     /// opted in is read.
-    pub async fn is_withdrawn(&self, origins: &Origins) -> Result<bool, There> {
+    pub async fn is_withdrawn(&self, origins: &Origins) -> Result<bool, SecretAnswer> {
         for name in &origins.from {
             let path = format!("{}&fieldSelector=metadata.name%3D{}", self.opted_in(), segment(name));
-            let answer = match self.context.server.ask(&Ask::get(path)).await {
+            let answer = match self.server.ask(&Ask::get(path)).await {
                 Ok(answer) => SecretBytes::new(answer),
-                Err(trouble) => return Err(There::Unknown { why: trouble.to_string(), reason: reason(&trouble) }),
+                Err(failure) => {
+                    return Err(SecretAnswer::Unknown { why: failure.to_string(), reason: reason(&failure) });
+                }
             };
-            let unreadable = |why: String| There::Unknown { why, reason: "Unreadable" };
+            let unreadable = |why: String| SecretAnswer::Unknown { why, reason: "Unreadable" };
             let list: OptedIn<'_> = serde_json::from_slice(answer.expose())
                 .map_err(|_| unreadable(format!("what the server says of Secret {name} is no list of Secrets")))?;
             let Some(secret) = list.items.first() else { return Ok(true) };
@@ -161,19 +164,19 @@ impl Writer {
     }
 
     /// What is at the name of a binding Secret.
-    pub async fn look(&self, name: &str) -> There {
-        match self.context.server.ask(&Ask::get(self.paths.secret(name))).await {
-            Ok(answer) => self.read(answer),
-            Err(trouble) if is_absent(&trouble) => There::Nothing,
-            Err(trouble) => There::Unknown { why: trouble.to_string(), reason: reason(&trouble) },
+    pub async fn read(&self, name: &str) -> SecretAnswer {
+        match self.server.ask(&Ask::get(self.paths.secret(name))).await {
+            Ok(answer) => self.parse(answer),
+            Err(failure) if is_absent(&failure) => SecretAnswer::Absent,
+            Err(failure) => SecretAnswer::Unknown { why: failure.to_string(), reason: reason(&failure) },
         }
     }
 
-    fn read(&self, answer: Vec<u8>) -> There {
+    fn parse(&self, answer: Vec<u8>) -> SecretAnswer {
         let answer = SecretBytes::new(answer);
         match ObservedSecret::parse(answer.expose(), &self.salt) {
-            Ok(seen) => There::Seen(seen),
-            Err(why) => There::Unknown { why: why.to_string(), reason: "Unreadable" },
+            Ok(seen) => SecretAnswer::There(seen),
+            Err(why) => SecretAnswer::Unknown { why: why.to_string(), reason: "Unreadable" },
         }
     }
 
@@ -189,44 +192,47 @@ impl Writer {
     }
 
     async fn where_it_is(&self, ask: &Ask) -> Result<Option<Vec<u8>>, RequestFailure> {
-        match self.ask(ask).await {
-            Err(trouble) if is_absent(&trouble) => Ok(None),
+        match self.server.ask(ask).await {
+            Err(failure) if is_absent(&failure) => Ok(None),
             answer => answer.map(Some),
         }
     }
 }
 
 /// Whether somebody was faster: what is there now says.
-pub(super) fn is_race(trouble: &RequestFailure) -> bool {
-    let RequestFailure::Refused(refused) = trouble else { return false };
+pub fn is_race(failure: &RequestFailure) -> bool {
+    let RequestFailure::Refused(refused) = failure else { return false };
     let other_uid = || std::iter::once(&refused.message).chain(&refused.causes).any(|w| w.contains("metadata.uid"));
     refused.code.as_u16() == 409 || (refused.code.as_u16() == 422 && other_uid())
 }
 
-fn is_absent(trouble: &RequestFailure) -> bool {
-    trouble.code().is_some_and(|code| code.as_u16() == 404)
+fn is_absent(failure: &RequestFailure) -> bool {
+    failure.code().is_some_and(|code| code.as_u16() == 404)
 }
 
-fn unwritten(trouble: &RequestFailure, wanted: &WantedBinding) -> There {
-    let (why, reason) = (trouble.to_string(), reason(trouble));
+fn unwritten(failure: &RequestFailure, desired: &DesiredSecret) -> SecretAnswer {
+    let (why, reason) = (failure.to_string(), reason(failure));
     // A policy may quote what it refuses.
-    let why =
-        if wanted.is_quoted_by(&why) { format!("{reason} (its words are not shown: they quote a value)") } else { why };
+    let why = if desired.is_quoted_by(&why) {
+        format!("{reason} (its words are not shown: they quote a value)")
+    } else {
+        why
+    };
     refused_or_unknown(why, reason)
 }
 
-fn refused_or_unknown(why: String, reason: &'static str) -> There {
+fn refused_or_unknown(why: String, reason: &'static str) -> SecretAnswer {
     // A namespace that goes away takes all with it: there is nothing to be said.
     let is_refusal =
         matches!(reason, "Forbidden" | "Invalid" | "BadRequest" | "RequestEntityTooLarge" | "InternalError")
             && !why.contains("because it is being terminated");
-    if is_refusal { There::Refused { why, reason } } else { There::Unknown { why, reason } }
+    if is_refusal { SecretAnswer::Refused { why, reason } } else { SecretAnswer::Unknown { why, reason } }
 }
 
-/// A trouble as one word, for metrics.
-pub(super) fn reason(trouble: &RequestFailure) -> &'static str {
-    let Some(code) = trouble.code() else {
-        return if matches!(trouble, RequestFailure::NotAsked(_)) { "NotAsked" } else { "NoAnswer" };
+/// A failure as one word, for metrics.
+pub fn reason(failure: &RequestFailure) -> &'static str {
+    let Some(code) = failure.code() else {
+        return if matches!(failure, RequestFailure::NotAsked(_)) { "NotAsked" } else { "NoAnswer" };
     };
     match code.as_u16() {
         400 => "BadRequest",
@@ -241,13 +247,5 @@ pub(super) fn reason(trouble: &RequestFailure) -> &'static str {
         503 => "ServiceUnavailable",
         504 => "Timeout",
         _ => "Other",
-    }
-}
-
-/// What is done with an object, as one word: events with another word are of another matter.
-pub(super) const fn action(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Integration => "Bind",
-        _ => "Check",
     }
 }

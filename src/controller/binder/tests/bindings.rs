@@ -100,8 +100,8 @@ fn only_what_we_hold_is_compared() {
     there["data"]["extra"] = json!(base64(b"theirs"));
     there["metadata"]["ownerReferences"] = json!([{"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "p"}]);
     let tell = |tenant: &mut Namespace, there: &Value| {
-        let seen = ObservedSecret::parse(there.to_string().as_bytes(), tenant.binder.salt()).unwrap();
-        tenant.binder.change(InventoryChange::Secret(seen));
+        let seen = ObservedSecret::parse(there.to_string().as_bytes(), &tenant.cache.salt).unwrap();
+        tenant.change(CacheChange::Secret(seen));
         tenant.connection("crm").bindings.remove(0).how
     };
     assert_eq!(tell(&mut tenant, &there), How::AsItIs);
@@ -137,7 +137,7 @@ fn a_binding_secret_is_kept_while_it_cannot_be_whole() {
 fn what_may_no_longer_be_used_is_left_in_no_copy() {
     type Withdraw = fn(&mut Namespace);
     let ways: [Withdraw; 3] = [
-        |tenant| drop(tenant.binder.change(InventoryChange::SecretGone("sf-app".into()))),
+        |tenant| drop(tenant.change(CacheChange::SecretGone("sf-app".into()))),
         |tenant| drop(tenant.source("sf-app", json!({KEYS: "slack"}), &[("password", CANARY)])),
         |tenant| drop(tenant.source("sf-app", json!({KEYS: ""}), &[("password", CANARY)])),
     ];
@@ -188,8 +188,8 @@ fn an_owner_is_set_only_with_deletion_policy_delete_and_taken_back() {
     assert_eq!(tenant.settle(), ["crm.binding"]);
     assert_eq!(tenant.settle(), [""; 0]);
     // Made again under the same name: the uid of the earlier one would have it collected at once.
-    let live = LiveObject { item: item(Kind::Connection, "crm", spec), uid: "another".into(), record: None };
-    tenant.binder.change(InventoryChange::There(live));
+    let live = ReadObject { item: item(Kind::Connection, "crm", spec), uid: "another".into(), record: None };
+    tenant.change(CacheChange::There(live));
     let owned: Value = serde_json::from_slice(tenant.connection("crm").bindings[0].body().expose()).unwrap();
     assert_eq!(owned["metadata"]["ownerReferences"][0]["uid"], "another");
     tenant.settle();
@@ -221,7 +221,7 @@ fn what_no_secret_can_hold_is_refused_before() {
 fn a_refusal_is_told_until_the_secret_is_there() {
     let mut tenant = global();
     let why = "exceeded quota".to_string();
-    let due = tenant.binder.change(InventoryChange::Refused { binding: "crm.binding".into(), why });
+    let due = tenant.change(CacheChange::Refused { binding: "crm.binding".into(), why });
     assert_eq!(due.connections, ["crm".to_string()].into());
     let verdict = tenant.connection("crm");
     assert_eq!(

@@ -155,7 +155,7 @@ fn what_cannot_be_read_is_said_on_it() {
     let mut tenant = global();
     tenant.settle();
     let id = ObjectId::new(Kind::Connection, "slack");
-    let due = tenant.binder.change(InventoryChange::Invalid { id, why: "a field is missing".into() });
+    let due = tenant.change(CacheChange::Invalid { id, why: "a field is missing".into() });
     assert_eq!(due.connections, ["slack".to_string()].into());
     let conditions = tenant.connection("slack").conditions;
     assert_eq!(said(&conditions, "Ready"), "False ObjectInvalid: SK0125 a field is missing: correct it");

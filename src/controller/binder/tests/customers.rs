@@ -8,7 +8,7 @@ use super::*;
 fn each_customer_has_a_binding_secret_of_their_own() {
     for (credentials, origin) in [("OrganizationCustomer", "Organization"), ("Customer", "Customer")] {
         let mut tenant = of_customers();
-        let mut spec = tenant.binder.inventory().connections["crm"].spec.clone();
+        let mut spec = tenant.cache.inventory.connections["crm"].spec.clone();
         spec.credentials = serde_json::from_value(json!(credentials)).unwrap();
         tenant.put(Kind::Connection, "crm", serde_json::to_value(spec).unwrap());
         let mut theirs = acme(acme_url());
@@ -60,7 +60,7 @@ fn two_credentials_of_one_customer_are_an_error_on_both() {
 #[test]
 fn two_keys_that_mean_one_connection_are_one() {
     let mut tenant = of_customers();
-    let mut spec = serde_json::to_value(&tenant.binder.inventory().connections["crm"].spec).unwrap();
+    let mut spec = serde_json::to_value(&tenant.cache.inventory.connections["crm"].spec).unwrap();
     spec["replaces"] = json!(["sf_old"]);
     tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
     tenant.put(
@@ -85,7 +85,7 @@ fn a_customers_secret_opts_in_for_the_connections_key() {
     tenant.put(Kind::CustomerCredentials, "a", acme(json!({"baseUrl": {"secretRef": {"name": "acme", "key": "url"}}})));
     assert_eq!(ready(&tenant.credentials("a").conditions), "False SecretNotForKey");
     let due = tenant.source("acme", json!({KEYS: "crm"}), &[("url", "https://acme.example")]);
-    assert_eq!(due, Due { credentials: ["a".to_string()].into(), ..Due::default() });
+    assert_eq!(due, Affected { credentials: ["a".to_string()].into(), ..Affected::default() });
     assert_eq!(tenant.settle(), ["a.customer-binding"]);
 }
 
@@ -99,7 +99,7 @@ fn what_is_missing_is_said_where_it_can_be_given() {
     assert_eq!(said(&tenant.credentials("a").conditions, "Ready"), lacks);
     tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
     // A Secret of ours that goes is in the way of every customer.
-    let due = tenant.binder.change(InventoryChange::SecretGone("sf-app".into()));
+    let due = tenant.change(CacheChange::SecretGone("sf-app".into()));
     assert!(due.credentials.contains("a") && due.connections.contains("crm"));
     assert_eq!(ready(&tenant.credentials("a").conditions), "False SecretMissing");
     let due = tenant.gone(Kind::Connection, "crm");
@@ -151,18 +151,18 @@ fn a_customers_binding_is_never_anothers() {
 /// "CustomerCredentials deleted: their binding goes with them. Connection deleted: … else it stays and is listed."
 #[test]
 fn what_is_of_nothing_any_more_goes_or_is_told_of() {
-    use super::super::leftovers::Fate;
+    use super::super::evaluate::leftover::Fate;
     let mut tenant = of_customers();
     tenant.put(Kind::CustomerCredentials, "a", acme(acme_url()));
     tenant.settle();
-    assert_eq!(tenant.binder.fate("a.customer-binding"), Fate::Stays);
+    assert_eq!(leftover::fate(&tenant.cache, "a.customer-binding"), Fate::Stays);
     tenant.gone(Kind::CustomerCredentials, "a");
-    assert!(matches!(tenant.binder.fate("a.customer-binding"), Fate::Goes(wanted) if wanted.is_due()));
+    assert!(matches!(leftover::fate(&tenant.cache, "a.customer-binding"), Fate::Goes(wanted) if wanted.is_due()));
     let mut tenant = global();
     tenant.settle();
     tenant.gone(Kind::Connection, "crm");
-    assert_eq!(tenant.binder.fate("crm.binding"), Fate::Left(ObjectId::new(Kind::Connection, "crm")));
-    assert_eq!(tenant.binder.leftovers(), ["crm.binding"]);
+    assert_eq!(leftover::fate(&tenant.cache, "crm.binding"), Fate::Left(ObjectId::new(Kind::Connection, "crm")));
+    assert_eq!(leftover::leftovers(&tenant.cache), ["crm.binding"]);
 }
 
 /// The binding Secret goes with the credentials that it was made of.

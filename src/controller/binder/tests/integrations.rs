@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn router(tenant: &mut Namespace) -> Due {
+fn router(tenant: &mut Namespace) -> Affected {
     tenant.put(
         Kind::Integration,
         "lead-router",
@@ -61,12 +61,12 @@ fn a_variable_of_an_invalid_connection_is_unknown() {
     let mut tenant = global();
     router(&mut tenant);
     let id = ObjectId::new(Kind::Connection, "crm");
-    let due = tenant.binder.change(InventoryChange::Invalid { id, why: "a field is missing".into() });
+    let due = tenant.change(CacheChange::Invalid { id, why: "a field is missing".into() });
     assert!(due.integrations.contains("lead-router"));
     assert_eq!(rows(&tenant)[0], "CRM BindingUnknown false");
     // Two names of one key that only an invalid one could have.
     let id = ObjectId::new(Kind::Connection, "sf-old");
-    let due = tenant.binder.change(InventoryChange::Invalid { id, why: "a field is missing".into() });
+    let due = tenant.change(CacheChange::Invalid { id, why: "a field is missing".into() });
     assert!(due.integrations.contains("lead-router"));
     assert_eq!(rows(&tenant)[3], "Old BindingUnknown false");
 }
@@ -77,26 +77,28 @@ fn integrations_are_due_only_when_a_connection_turns() {
     let mut tenant = global();
     tenant.settle();
     router(&mut tenant);
-    let (verdict, due) = tenant.binder.look_at_connection("crm", now());
+    let (verdict, due) = tenant.publish("crm", now());
     assert_eq!(ready(&verdict.unwrap().conditions), "True Complete");
     assert!(due.integrations.contains("lead-router"));
-    assert!(tenant.binder.look_at_connection("crm", now()).1.is_empty());
+    assert!(tenant.publish("crm", now()).1.is_empty());
     let due = tenant.source("sf-app", json!({EXPIRES: "2026-06-02T00:00:00Z"}), &[("password", "new")]);
     assert!(due.integrations.is_empty());
     tenant.settle();
-    assert!(tenant.binder.look_at_connection("crm", now()).1.is_empty());
+    assert!(tenant.publish("crm", now()).1.is_empty());
     let titled = json!({"title": "CRM"});
     let mut spec = basic("crm", "OrganizationGlobal", global_inputs());
     spec.as_object_mut().unwrap().extend(titled.as_object().unwrap().clone());
     assert_eq!(
         tenant.put(Kind::Connection, "crm", spec),
-        Due { connections: ["crm".to_string()].into(), ..Due::default() }
+        Affected { connections: ["crm".to_string()].into(), ..Affected::default() }
     );
     // Time turns it too: what was told holds until then.
     let later = "2026-06-02T00:00:00Z".parse().unwrap();
-    let row = |at| tenant.binder.integration("lead-router", at).unwrap().status.bindings.remove(0).reason;
+    let row = |at| {
+        evaluate::integration::integration(&tenant.cache, "lead-router", at).unwrap().status.bindings.remove(0).reason
+    };
     assert_eq!((row(now()), row(later)), ("Bound".into(), "ConnectionNotReady".into()));
-    assert!(tenant.binder.look_at_connection("crm", later).1.integrations.contains("lead-router"));
+    assert!(tenant.publish("crm", later).1.integrations.contains("lead-router"));
 }
 
 /// What was told of a connection is not believed once something changed, looked at or not.
@@ -105,9 +107,9 @@ fn nothing_stale_is_believed() {
     let mut tenant = global();
     router(&mut tenant);
     tenant.settle();
-    tenant.binder.look_at_connection("crm", now());
+    tenant.publish("crm", now());
     assert_eq!(rows(&tenant)[0], "CRM Bound true");
-    tenant.binder.change(InventoryChange::SecretGone("sf-app".into()));
+    tenant.change(CacheChange::SecretGone("sf-app".into()));
     assert_eq!(rows(&tenant)[0], "CRM ConnectionNotReady false");
 }
 
@@ -119,8 +121,8 @@ fn without_a_definition_that_can_be_read_it_is_not_ready() {
     let of = |tenant: &Namespace| said(&tenant.integration("i").conditions, "Ready");
     // Somebody must do something: what waits for it need not wait for long.
     let stalled = |tenant: &Namespace| said(&tenant.integration("i").conditions, "Stalled").starts_with("True ");
-    let map = |readable| InventoryChange::Definition { config_map: "i-1".into(), readable };
-    let is_due = Due { integrations: ["i".to_string()].into(), ..Due::default() };
+    let map = |readable| CacheChange::Definition { config_map: "i-1".into(), readable };
+    let is_due = Affected { integrations: ["i".to_string()].into(), ..Affected::default() };
     tenant.put(Kind::Integration, "i", json!({"definition": {"file": "i.definition"}}));
     assert_eq!(
         of(&tenant),
@@ -132,8 +134,8 @@ fn without_a_definition_that_can_be_read_it_is_not_ready() {
     let variable = json!({"name": "CRM", "stableKey": "crm"});
     tenant.put(Kind::Integration, "i", json!({"definition": {"file": "i.definition"}, "connections": [variable]}));
     assert!(of(&tenant).contains("\nstablekey render eu | kubectl apply --server-side --namespace ns -f -\nSK0101 "));
-    assert!(tenant.binder.change(map(Readable::Yes)).is_empty(), "nobody names it yet");
-    tenant.binder.change(InventoryChange::DefinitionGone("i-1".into()));
+    assert!(tenant.change(map(Readable::Yes)).is_empty(), "nobody names it yet");
+    tenant.change(CacheChange::DefinitionGone("i-1".into()));
     tenant.put(Kind::Integration, "i", json!({"definition": {"configMap": {"name": "i-1"}}}));
     assert_eq!(
         of(&tenant),
@@ -141,24 +143,24 @@ fn without_a_definition_that_can_be_read_it_is_not_ready() {
          stablekey.dev/definition: \"true\""
     );
     assert!(!stalled(&tenant), "it may be on its way");
-    assert_eq!(tenant.binder.change(map(Readable::No("line 1: it is no YAML".into()))), is_due);
+    assert_eq!(tenant.change(map(Readable::No("line 1: it is no YAML".into()))), is_due);
     assert_eq!(
         of(&tenant),
         "False DefinitionUnreadable: SK0145 the definition in ConfigMap i-1 cannot be read: line 1: it is no YAML"
     );
     assert!(stalled(&tenant));
-    assert_eq!(tenant.binder.change(map(Readable::Newer("version 9".into()))), is_due);
+    assert_eq!(tenant.change(map(Readable::Newer("version 9".into()))), is_due);
     assert_eq!(
         of(&tenant),
         "False DefinitionUnread: SK0147 the definition in ConfigMap i-1 is of version 9, which is not read: update \
          stablekey, or export the integration in a version that is read"
     );
     assert!(stalled(&tenant));
-    assert_eq!(tenant.binder.change(map(Readable::Yes)), is_due);
-    assert!(tenant.binder.change(map(Readable::Yes)).is_empty(), "that is no news");
+    assert_eq!(tenant.change(map(Readable::Yes)), is_due);
+    assert!(tenant.change(map(Readable::Yes)).is_empty(), "that is no news");
     assert!(!stalled(&tenant));
     assert_eq!(ready(&tenant.integration("i").conditions), "True Bound");
-    assert_eq!(tenant.binder.change(InventoryChange::DefinitionGone("i-1".into())), is_due);
+    assert_eq!(tenant.change(CacheChange::DefinitionGone("i-1".into())), is_due);
     assert_eq!(ready(&tenant.integration("i").conditions), "False DefinitionMissing");
     // Its variables are shown all the same, and what it says of them.
     tenant.put(
@@ -172,8 +174,8 @@ fn without_a_definition_that_can_be_read_it_is_not_ready() {
     assert_eq!((verdict.status.bound.as_deref(), verdict.status.bindings.len()), (Some("0/1"), 1));
     assert!(said(&verdict.conditions, "Ready").contains("SK0101"), "{verdict:?}");
     // Another ConfigMap of another definition is none of its business.
-    let other = InventoryChange::Definition { config_map: "i-2".into(), readable: Readable::Yes };
-    assert!(tenant.binder.change(other).is_empty());
+    let other = CacheChange::Definition { config_map: "i-2".into(), readable: Readable::Yes };
+    assert!(tenant.change(other).is_empty());
 }
 
 /// An integration without variables is ready.

@@ -1,9 +1,10 @@
 //! The laws, on random worlds: nothing secret is in anything but a body; what is found is a function of
 //! what is there, however it came about; and whatever may be found otherwise is due.
 
+use super::super::evaluate::working;
 use super::*;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -127,7 +128,7 @@ fn given(inputs: &[(usize, usize)]) -> Value {
 }
 
 impl Namespace {
-    fn step(&mut self, step: &Step) -> Due {
+    fn step(&mut self, step: &Step) -> Affected {
         match step {
             Step::Connection { key, credentials, inputs, test, replaces, by_sync, delete } => {
                 let key = KEYS_[*key];
@@ -165,11 +166,11 @@ impl Namespace {
             }
             Step::Definition { map, readable } => {
                 let config_map = format!("m{map}");
-                self.binder.change(match readable {
-                    0 => InventoryChange::Definition { config_map, readable: Readable::Yes },
-                    1 => InventoryChange::Definition { config_map, readable: Readable::Newer("version 9".into()) },
-                    2 => InventoryChange::Definition { config_map, readable: Readable::No("it is broken".into()) },
-                    _ => InventoryChange::DefinitionGone(config_map),
+                self.change(match readable {
+                    0 => CacheChange::Definition { config_map, readable: Readable::Yes },
+                    1 => CacheChange::Definition { config_map, readable: Readable::Newer("version 9".into()) },
+                    2 => CacheChange::Definition { config_map, readable: Readable::No("it is broken".into()) },
+                    _ => CacheChange::DefinitionGone(config_map),
                 })
             }
             Step::Component { name, known } => {
@@ -199,14 +200,14 @@ impl Namespace {
                 self.secret(json!({"name": name, "uid": "x"}), "Opaque", &[("x", CANARY)])
             }
             Step::Write { which } => {
-                let names: Vec<String> = self.binder.inventory().connections.keys().cloned().collect();
+                let names: Vec<String> = self.cache.inventory.connections.keys().cloned().collect();
                 let wanted = names.iter().flat_map(|name| self.connection(name).bindings);
-                let customers = self.binder.inventory().customer_credentials.keys();
+                let customers = self.cache.inventory.customer_credentials.keys();
                 let wanted = wanted.chain(customers.flat_map(|name| self.credentials(name).bindings));
-                let wanted: Vec<WantedBinding> = wanted.collect();
+                let wanted: Vec<DesiredSecret> = wanted.collect();
                 match wanted.get(*which) {
                     Some(wanted) => self.write(wanted),
-                    None => Due::default(),
+                    None => Affected::default(),
                 }
             }
             Step::Gone { kind, name } => {
@@ -220,59 +221,49 @@ impl Namespace {
             }
             Step::Invalid { key } => {
                 let id = ObjectId::new(Kind::Connection, names::of_stable_key(KEYS_[*key]));
-                self.binder.change(InventoryChange::Invalid { id, why: "a field is missing".into() })
+                self.change(CacheChange::Invalid { id, why: "a field is missing".into() })
             }
-            Step::SecretGone { name } => self.binder.change(InventoryChange::SecretGone(format!("s{name}"))),
+            Step::SecretGone { name } => self.change(CacheChange::SecretGone(format!("s{name}"))),
         }
     }
 }
 
-/// Everything that is found, by kind and name.
+/// Everything that is found.
 #[derive(Debug, Default, PartialEq)]
-struct Found {
-    connections: BTreeMap<String, Option<ConnectionVerdict>>,
-    credentials: BTreeMap<String, Option<CredentialsVerdict>>,
-    integrations: BTreeMap<String, Option<IntegrationVerdict>>,
-}
+struct Found(BTreeMap<ObjectId, Option<Evaluated>>);
 
 impl Found {
-    /// As the loop looks: at what is due, connections first.
-    fn look(&mut self, binder: &mut Binder, mut due: Due) {
-        for name in std::mem::take(&mut due.connections) {
-            let (verdict, more) = binder.look_at_connection(&name, now());
-            due.merge(more);
-            self.connections.insert(name, verdict);
-        }
-        assert!(due.connections.is_empty());
-        for name in due.credentials {
-            let verdict = binder.customer_credentials(&name, now());
-            self.credentials.insert(name, verdict);
-        }
-        for name in due.integrations {
-            let verdict = binder.integration(&name, now());
-            self.integrations.insert(name, verdict);
+    /// As a reconcile does, of what is affected, connections first.
+    fn evaluate(&mut self, cache: &mut TenantCache, affected: Affected) {
+        let mut next: BTreeSet<ObjectId> = affected.objects().collect();
+        // Connections come first in the order of kinds too.
+        while let Some(id) = next.pop_first() {
+            let evaluated = evaluate::evaluate(cache, &id, now());
+            if id.kind == Kind::Connection {
+                let found = match &evaluated {
+                    Some(Evaluated::Connection(found)) => Some(found),
+                    _ => None,
+                };
+                let more = affected::publish(cache, &id.name, found);
+                assert!(more.connections.is_empty());
+                next.extend(more.objects());
+            }
+            self.0.insert(id, evaluated);
         }
     }
 
-    fn all(binder: &Binder) -> Self {
-        let (inventory, mut found) = (binder.inventory(), Found::default());
-        let invalid = inventory.invalid.keys().map(|id| &id.name);
-        for name in inventory.connections.keys().chain(invalid) {
-            found.connections.insert(name.clone(), binder.connection(name, now()));
-        }
-        for name in inventory.customer_credentials.keys() {
-            found.credentials.insert(name.clone(), binder.customer_credentials(name, now()));
-        }
-        for name in inventory.integrations.keys() {
-            found.integrations.insert(name.clone(), binder.integration(name, now()));
-        }
-        found
+    fn all(cache: &TenantCache) -> Self {
+        let inventory = &cache.inventory;
+        let of = |kind: Kind| move |name: &String| ObjectId::new(kind, name.as_str());
+        let ids = (inventory.connections.keys().map(of(Kind::Connection)))
+            .chain(inventory.invalid.keys().cloned())
+            .chain(inventory.customer_credentials.keys().map(of(Kind::CustomerCredentials)))
+            .chain(inventory.integrations.keys().map(of(Kind::Integration)));
+        Found(ids.map(|id| (id.clone(), evaluate::evaluate(cache, &id, now()))).collect())
     }
 
     fn without_gone(mut self) -> Self {
-        self.connections.retain(|_, v| v.is_some());
-        self.credentials.retain(|_, v| v.is_some());
-        self.integrations.retain(|_, v| v.is_some());
+        self.0.retain(|_, evaluated| evaluated.is_some());
         self
     }
 }
@@ -284,34 +275,34 @@ proptest! {
     fn whatever_may_be_found_otherwise_is_due(steps in steps()) {
         let (mut tenant, mut found) = (Namespace::new(), Found::default());
         for step in &steps {
-            let due = tenant.step(step);
+            let affected = tenant.step(step);
             // What is remembered of who works is what would be found.
-            for (name, works) in tenant.binder.works.all() {
-                let connection = tenant.binder.inventory().connections.get(&name);
-                prop_assert_eq!(connection.map(|c| tenant.binder.is_working(c)), Some(works), "{}", name);
+            for (name, works) in tenant.cache.working.all() {
+                let connection = tenant.cache.inventory.connections.get(&name);
+                prop_assert_eq!(connection.map(|c| working::is_working(&tenant.cache, c)), Some(works), "{}", name);
             }
-            found.look(&mut tenant.binder, due);
+            found.evaluate(&mut tenant.cache, affected);
         }
-        let all = Found::all(&tenant.binder);
+        let all = Found::all(&tenant.cache);
         prop_assert_eq!(&found.without_gone(), &all);
-        let mut fresh = Binder::new("eu", Salt::new([7; 32])).in_namespace("ns");
-        let Binder { inventory, sources, bindings, uids, definitions, .. } = tenant.binder;
+        let mut fresh = TenantCache::new("eu", "ns", Salt::new([7; 32]));
+        let TenantCache { inventory, sources, bindings, uids, definitions, .. } = tenant.cache;
         // Backwards, so that nothing hangs on the order.
         for item in inventory.items().collect::<Vec<_>>().into_iter().rev() {
             let id = item.id();
-            fresh.change(InventoryChange::There(LiveObject { item, uid: uids[&id].clone(), record: inventory.records.get(&id).cloned() }));
+            affected::change(&mut fresh, CacheChange::There(ReadObject { item, uid: uids[&id].clone(), record: inventory.records.get(&id).cloned() }));
         }
         for (id, why) in inventory.invalid {
-            fresh.change(InventoryChange::Invalid { id, why });
+            affected::change(&mut fresh, CacheChange::Invalid { id, why });
         }
         for source in sources.into_values() {
-            fresh.change(InventoryChange::Secret(ObservedSecret::Source(source)));
+            affected::change(&mut fresh, CacheChange::Secret(ObservedSecret::Source(source)));
         }
         for binding in bindings.into_values() {
-            fresh.change(InventoryChange::Secret(ObservedSecret::Binding(binding)));
+            affected::change(&mut fresh, CacheChange::Secret(ObservedSecret::Binding(binding)));
         }
         for (config_map, readable) in definitions {
-            fresh.change(InventoryChange::Definition { config_map, readable });
+            affected::change(&mut fresh, CacheChange::Definition { config_map, readable });
         }
         prop_assert_eq!(&Found::all(&fresh), &all);
     }
@@ -322,15 +313,16 @@ proptest! {
     fn nothing_secret_is_in_what_is_found(steps in steps()) {
         let mut tenant = Namespace::new();
         for step in &steps {
-            let due = tenant.step(step);
-            let shown = format!("{due:?}");
+            let affected = tenant.step(step);
+            let shown = format!("{affected:?}");
             prop_assert!(!shown.contains(CANARY));
         }
-        let found = Found::all(&tenant.binder);
-        let shown = format!("{found:?}{:?}{:?}", tenant.binder.sources, tenant.binder.bindings);
+        let found = Found::all(&tenant.cache);
+        let shown = format!("{found:?}{:?}{:?}", tenant.cache.sources, tenant.cache.bindings);
         prop_assert!(!shown.contains(CANARY) && !shown.contains(&base64(CANARY.as_bytes())));
-        for (name, verdict) in &found.connections {
-            let body = verdict.as_ref().unwrap().body(name, &ConnectionStatus::default(), 1, &Time(now()));
+        for (id, evaluated) in &found.0 {
+            let Some(Evaluated::Connection(found)) = evaluated else { continue };
+            let body = found.body(&id.name, &ConnectionStatus::default(), 1, &Time(now()));
             prop_assert!(!body.unwrap().to_string().contains(CANARY));
         }
     }

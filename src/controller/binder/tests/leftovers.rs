@@ -1,10 +1,10 @@
 //! Binding Secrets to which no look at an object sees: what stays, and that revocation goes before it.
 
-use super::super::leftovers::Fate;
+use super::super::evaluate::leftover::Fate;
 use super::*;
 
 fn fate(tenant: &Namespace, secret: &str) -> &'static str {
-    match tenant.binder.fate(secret) {
+    match leftover::fate(&tenant.cache, secret) {
         Fate::Stays => "stays",
         Fate::Goes(_) => "goes",
         Fate::Withdrawn(wanted, _) => {
@@ -19,7 +19,7 @@ type Withdraw = fn(&mut Namespace);
 
 /// Every way in which a person takes an opt-in away.
 const WAYS: [Withdraw; 4] = [
-    |tenant| drop(tenant.binder.change(InventoryChange::SecretGone("sf-app".into()))),
+    |tenant| drop(tenant.change(CacheChange::SecretGone("sf-app".into()))),
     |tenant| drop(tenant.source("sf-app", json!({KEYS: "slack"}), &[("password", CANARY)])),
     |tenant| drop(tenant.source("sf-app", json!({KEYS: ""}), &[("password", CANARY)])),
     |tenant| drop(tenant.secret(json!({"name": "sf-app", "uid": "u", "labels": {FOR: "nothing"}}), "Opaque", &[])),
@@ -37,10 +37,10 @@ fn what_is_left_goes_once_its_origin_is_withdrawn() {
         assert_eq!(fate(&tenant, "crm.binding"), "left");
         // Other content, other keys beside, a pin: no withdrawal.
         tenant.source("sf-app", json!({KEYS: "slack, crm", HOSTS: "x.example"}), &[("other", CANARY)]);
-        assert_eq!((fate(&tenant, "crm.binding"), tenant.binder.leftovers_of("sf-app").len()), ("left", 1));
+        assert_eq!((fate(&tenant, "crm.binding"), leftover::leftovers_of(&tenant.cache, "sf-app").len()), ("left", 1));
         withdraw(&mut tenant);
         assert_eq!(fate(&tenant, "crm.binding"), "withdrawn");
-        assert_eq!(tenant.binder.leftovers_of("sf-app"), ["crm.binding"]);
+        assert_eq!(leftover::leftovers_of(&tenant.cache, "sf-app"), ["crm.binding"]);
         // Given again before it went.
         tenant.source("sf-app", json!({KEYS: "*"}), &[("password", CANARY)]);
         assert_eq!(fate(&tenant, "crm.binding"), "left");
@@ -50,8 +50,8 @@ fn what_is_left_goes_once_its_origin_is_withdrawn() {
         withdraw(&mut tenant);
         tenant.gone(Kind::Connection, "crm");
         assert_eq!(fate(&tenant, "crm.binding"), "withdrawn");
-        tenant.binder.change(InventoryChange::SecretGone("crm.binding".into()));
-        assert_eq!((fate(&tenant, "crm.binding"), tenant.binder.copies.len()), ("stays", 0));
+        tenant.change(CacheChange::SecretGone("crm.binding".into()));
+        assert_eq!((fate(&tenant, "crm.binding"), tenant.cache.copies.len()), ("stays", 0));
     }
 }
 
@@ -76,14 +76,14 @@ fn a_copy_that_does_not_say_for_which_keys_stays_while_its_origin_serves_any() {
     let mut tenant = global();
     let mut there = stored(&tenant.connection("crm").bindings[0], MANAGER, 1000);
     there["metadata"]["annotations"].as_object_mut().unwrap().remove(BINDING_KEYS);
-    let seen = ObservedSecret::parse(there.to_string().as_bytes(), tenant.binder.salt()).unwrap();
-    tenant.binder.change(InventoryChange::Secret(seen));
+    let seen = ObservedSecret::parse(there.to_string().as_bytes(), &tenant.cache.salt).unwrap();
+    tenant.change(CacheChange::Secret(seen));
     tenant.gone(Kind::Connection, "crm");
     for (keys, expected) in [("crm", "left"), ("slack", "left"), ("", "withdrawn")] {
         tenant.source("sf-app", json!({KEYS: keys}), &[("password", CANARY)]);
         assert_eq!(fate(&tenant, "crm.binding"), expected, "{keys}");
     }
-    tenant.binder.change(InventoryChange::SecretGone("sf-app".into()));
+    tenant.change(CacheChange::SecretGone("sf-app".into()));
     assert_eq!(fate(&tenant, "crm.binding"), "withdrawn");
 }
 
@@ -95,7 +95,7 @@ fn no_copy_outlives_its_opt_in_because_nobody_looks_at_it() {
     for withdraw in WAYS {
         let mut tenant = global();
         tenant.settle();
-        tenant.binder.change(InventoryChange::Invalid { id: id.clone(), why: "a field is missing".into() });
+        tenant.change(CacheChange::Invalid { id: id.clone(), why: "a field is missing".into() });
         assert_eq!(fate(&tenant, "crm.binding"), "stays");
         withdraw(&mut tenant);
         assert_eq!(fate(&tenant, "crm.binding"), "withdrawn");

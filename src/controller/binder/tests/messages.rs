@@ -3,7 +3,7 @@
 use super::*;
 
 fn all(tenant: &Namespace) -> String {
-    let inventory = tenant.binder.inventory();
+    let inventory = &tenant.cache.inventory;
     let mut out = String::new();
     let mut add = |name: String, conditions: &[Verdict]| {
         for c in conditions {
@@ -67,7 +67,7 @@ fn of_connections() {
     none["replaces"] = json!(["crm"]);
     tenant.put(Kind::Connection, "m-oauth", none);
     let id = ObjectId::new(Kind::Connection, "n-invalid");
-    tenant.binder.change(InventoryChange::Invalid { id, why: "it cannot be read by this version of stablekey".into() });
+    tenant.change(CacheChange::Invalid { id, why: "it cannot be read by this version of stablekey".into() });
     insta::assert_snapshot!(all(&tenant));
 }
 
@@ -91,7 +91,7 @@ fn of_customers_and_integrations() {
     tenant.put(Kind::CustomerCredentials, "i-pending", of("7", "crm", acme_url()));
     tenant.put(Kind::Connection, "ours", basic("ours", "OrganizationGlobal", json!({})));
     let id = ObjectId::new(Kind::Connection, "broken");
-    tenant.binder.change(InventoryChange::Invalid { id, why: "a field is missing".into() });
+    tenant.change(CacheChange::Invalid { id, why: "a field is missing".into() });
     let variables = ["crm", "ours", "broken", "crn", "nothing-like-it"];
     let variables: Vec<Value> =
         variables.iter().map(|key| json!({"name": format!("The {key}"), "stableKey": key})).collect();

@@ -1,17 +1,24 @@
 //! The binder's rules, each with the sentence of the design that it holds; then its laws.
 
+mod aliases;
 mod bindings;
+mod confused_deputies;
 mod connections;
 mod customers;
-mod deputies;
 mod integrations;
-mod kin;
 mod laws;
 mod leftovers;
 mod messages;
 mod secrets;
 
-use super::*;
+use super::affected::{self, Affected, CacheChange, ReadObject};
+use super::cache::{Readable, TenantCache};
+use super::evaluate::evaluation::Evaluation;
+use super::evaluate::{self, Evaluated, leftover};
+use super::secret::MANAGER;
+use super::secret::desired::{Because, DesiredSecret, How};
+use super::secret::fingerprint::Salt;
+use super::secret::observed::{ObservedSecret, Unreadable};
 use crate::api::*;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::record::Record;
@@ -31,84 +38,95 @@ pub(super) fn now() -> Timestamp {
 
 /// A tenant namespace without a cluster: what an API server would keep is kept here.
 pub(super) struct Namespace {
-    pub binder: Binder,
+    pub cache: TenantCache,
     revision: u64,
 }
 
 impl Namespace {
     pub fn new() -> Self {
-        Namespace { binder: Binder::new("eu", Salt::new([7; 32])).in_namespace("ns"), revision: 100 }
+        Namespace { cache: TenantCache::new("eu", "ns", Salt::new([7; 32])), revision: 100 }
     }
 
-    pub fn put(&mut self, kind: Kind, name: &str, spec: Value) -> Due {
+    pub fn change(&mut self, change: CacheChange) -> Affected {
+        affected::change(&mut self.cache, change)
+    }
+
+    /// Evaluates a connection, and publishes what is found to its integrations.
+    pub fn publish(&mut self, name: &str, at: Timestamp) -> (Option<Evaluation<ConnectionStatus>>, Affected) {
+        let found = evaluate::connection::connection(&self.cache, name, at);
+        let affected = affected::publish(&mut self.cache, name, found.as_ref());
+        (found, affected)
+    }
+
+    pub fn put(&mut self, kind: Kind, name: &str, spec: Value) -> Affected {
         self.put_recorded(kind, name, spec, None)
     }
 
     /// The same name, but another object.
-    pub fn put_again(&mut self, kind: Kind, name: &str, spec: Value) -> Due {
+    pub fn put_again(&mut self, kind: Kind, name: &str, spec: Value) -> Affected {
         self.gone(kind, name);
         self.revision += 1;
         let uid = format!("uid-{}-of-{name}", self.revision);
-        self.binder.change(InventoryChange::There(LiveObject { item: item(kind, name, spec), uid, record: None }))
+        self.change(CacheChange::There(ReadObject { item: item(kind, name, spec), uid, record: None }))
     }
 
-    pub fn put_recorded(&mut self, kind: Kind, name: &str, spec: Value, record: Option<&str>) -> Due {
+    pub fn put_recorded(&mut self, kind: Kind, name: &str, spec: Value, record: Option<&str>) -> Affected {
         let record = record.map(|line| Arc::new(Record::decode(line).unwrap()));
-        let live = LiveObject { item: item(kind, name, spec), uid: format!("uid-of-{name}"), record };
-        self.binder.change(InventoryChange::There(live))
+        let live = ReadObject { item: item(kind, name, spec), uid: format!("uid-of-{name}"), record };
+        self.change(CacheChange::There(live))
     }
 
-    pub fn gone(&mut self, kind: Kind, name: &str) -> Due {
-        self.binder.change(InventoryChange::Gone(ObjectId::new(kind, name)))
+    pub fn gone(&mut self, kind: Kind, name: &str) -> Affected {
+        self.change(CacheChange::Gone(ObjectId::new(kind, name)))
     }
 
     /// A Secret that opted in for all keys, unless `annotations` say otherwise.
-    pub fn source(&mut self, name: &str, annotations: Value, data: &[(&str, &str)]) -> Due {
+    pub fn source(&mut self, name: &str, annotations: Value, data: &[(&str, &str)]) -> Affected {
         let mut all = json!({KEYS: "*"});
         all.as_object_mut().unwrap().extend(annotations.as_object().unwrap().clone());
         let metadata = json!({"name": name, "uid": "u", "labels": {FOR: FOR_CONNECTIONS}, "annotations": all});
         self.secret(metadata, "Opaque", data)
     }
 
-    pub fn secret(&mut self, mut metadata: Value, type_: &str, data: &[(&str, &str)]) -> Due {
+    pub fn secret(&mut self, mut metadata: Value, type_: &str, data: &[(&str, &str)]) -> Affected {
         self.revision += 1;
         metadata["resourceVersion"] = json!(self.revision.to_string());
         let data: Value = data.iter().map(|(k, v)| (k.to_string(), json!(base64(v.as_bytes())))).collect();
         let json = json!({"metadata": metadata, "type": type_, "data": data}).to_string();
-        let seen = ObservedSecret::parse(json.as_bytes(), self.binder.salt()).unwrap();
-        self.binder.change(InventoryChange::Secret(seen))
+        let seen = ObservedSecret::parse(json.as_bytes(), &self.cache.salt).unwrap();
+        self.change(CacheChange::Secret(seen))
     }
 
-    pub fn connection(&self, name: &str) -> ConnectionVerdict {
-        self.binder.connection(name, now()).unwrap()
+    pub fn connection(&self, name: &str) -> Evaluation<ConnectionStatus> {
+        evaluate::connection::connection(&self.cache, name, now()).unwrap()
     }
 
-    pub fn credentials(&self, name: &str) -> CredentialsVerdict {
-        self.binder.customer_credentials(name, now()).unwrap()
+    pub fn credentials(&self, name: &str) -> Evaluation<CustomerCredentialsStatus> {
+        evaluate::credentials::customer_credentials(&self.cache, name, now()).unwrap()
     }
 
-    pub fn integration(&self, name: &str) -> IntegrationVerdict {
-        self.binder.integration(name, now()).unwrap()
+    pub fn integration(&self, name: &str) -> Evaluation<IntegrationStatus> {
+        evaluate::integration::integration(&self.cache, name, now()).unwrap()
     }
 
     /// Does what an API server does with the body of a binding Secret, and tells the binder.
-    pub fn write(&mut self, wanted: &WantedBinding) -> Due {
+    pub fn write(&mut self, wanted: &DesiredSecret) -> Affected {
         if matches!(wanted.how, How::Delete { .. }) {
-            return self.binder.change(InventoryChange::SecretGone(wanted.name.clone()));
+            return self.change(CacheChange::SecretGone(wanted.name.clone()));
         }
         self.revision += 1;
         let stored = stored(wanted, MANAGER, self.revision);
-        let seen = ObservedSecret::parse(stored.to_string().as_bytes(), self.binder.salt()).unwrap();
-        self.binder.change(InventoryChange::Secret(seen))
+        let seen = ObservedSecret::parse(stored.to_string().as_bytes(), &self.cache.salt).unwrap();
+        self.change(CacheChange::Secret(seen))
     }
 
     /// Writes every binding Secret that is due, and says their names.
     pub fn settle(&mut self) -> Vec<String> {
-        let names: Vec<String> = self.binder.inventory().connections.keys().cloned().collect();
+        let names: Vec<String> = self.cache.inventory.connections.keys().cloned().collect();
         let of_connections = names.iter().flat_map(|name| self.connection(name).bindings);
-        let customers = self.binder.inventory().customer_credentials.keys();
+        let customers = self.cache.inventory.customer_credentials.keys();
         let of_customers = customers.flat_map(|name| self.credentials(name).bindings);
-        let due: Vec<WantedBinding> = of_connections.chain(of_customers).filter(WantedBinding::is_due).collect();
+        let due: Vec<DesiredSecret> = of_connections.chain(of_customers).filter(DesiredSecret::is_due).collect();
         due.iter().for_each(|wanted| drop(self.write(wanted)));
         due.into_iter().map(|wanted| wanted.name).collect()
     }
@@ -127,7 +145,7 @@ pub(super) fn item(kind: Kind, name: &str, spec: Value) -> Item {
 }
 
 /// A Secret as it is stored after an apply of this body.
-pub(super) fn stored(wanted: &WantedBinding, manager: &str, revision: u64) -> Value {
+pub(super) fn stored(wanted: &DesiredSecret, manager: &str, revision: u64) -> Value {
     let mut body: Value = serde_json::from_slice(wanted.body().expose()).unwrap();
     let held = |object: &Value| -> Value {
         object.as_object().into_iter().flatten().map(|(k, _)| (format!("f:{k}"), json!({}))).collect()
@@ -151,7 +169,7 @@ pub(super) fn stored(wanted: &WantedBinding, manager: &str, revision: u64) -> Va
 
 pub(super) fn base64(bytes: &[u8]) -> String {
     let mut text = Vec::new();
-    super::base64::encode(bytes, &mut text);
+    super::secret::base64::encode(bytes, &mut text);
     String::from_utf8(text).unwrap()
 }
 
@@ -170,7 +188,7 @@ pub(super) fn ready(conditions: &[Verdict]) -> String {
 }
 
 /// What a body has in its data, readable.
-pub(super) fn data(wanted: &WantedBinding) -> Vec<(String, String)> {
+pub(super) fn data(wanted: &DesiredSecret) -> Vec<(String, String)> {
     let body: Value = serde_json::from_slice(wanted.body().expose()).unwrap();
     let decode = |value: &Value| {
         let bytes: k8s_openapi::ByteString = serde_json::from_value(value.clone()).unwrap();

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn crm_with(annotations: Value, data: &[(&str, &str)]) -> ConnectionVerdict {
+fn crm_with(annotations: Value, data: &[(&str, &str)]) -> Evaluation<ConnectionStatus> {
     let mut tenant = global();
     tenant.source("sf-app", annotations, data);
     tenant.connection("crm")
@@ -13,7 +13,7 @@ fn crm_with(annotations: Value, data: &[(&str, &str)]) -> ConnectionVerdict {
 #[test]
 fn a_secret_is_read_only_if_it_opts_in_for_this_key() {
     let whole = [("password", CANARY)];
-    let reason = |verdict: ConnectionVerdict| {
+    let reason = |verdict: Evaluation<ConnectionStatus>| {
         assert_eq!(verdict.bindings.is_empty(), !said(&verdict.conditions, "CredentialsReady").starts_with("True"));
         said(&verdict.conditions, "CredentialsReady").split(": ").next().unwrap().to_string()
     };
@@ -24,7 +24,7 @@ fn a_secret_is_read_only_if_it_opts_in_for_this_key() {
     assert_eq!(reason(crm_with(json!({KEYS: "CRM"}), &whole)), "False SecretNotForKey");
     assert_eq!(reason(crm_with(json!({}), &[("other", CANARY)])), "False SecretKeyMissing");
     let mut tenant = global();
-    let due = tenant.binder.change(InventoryChange::SecretGone("sf-app".into()));
+    let due = tenant.change(CacheChange::SecretGone("sf-app".into()));
     assert_eq!(due.connections, ["crm".to_string()].into());
     assert_eq!(reason(tenant.connection("crm")), "False SecretMissing");
     // Without our label it is not read, whatever its annotations say.
@@ -118,19 +118,19 @@ fn expiry_is_told_before_and_held_after() {
     let time = |text: &str| -> Timestamp { text.parse().unwrap() };
     tenant.source("sf-app", json!({EXPIRES: "2026-07-01T02:00:00+02:00"}), &[("password", CANARY)]);
     tenant.settle();
-    let at = |text: &str| tenant.binder.connection("crm", time(text)).unwrap();
+    let at = |text: &str| evaluate::connection::connection(&tenant.cache, "crm", time(text)).unwrap();
     let long_before = at("2026-06-01T00:00:00Z");
-    assert_eq!(long_before.look_again, Some(time("2026-06-17T00:00:00Z")));
+    assert_eq!(long_before.evaluate_again_at, Some(time("2026-06-17T00:00:00Z")));
     assert_eq!(long_before.status.expires.as_deref(), Some("2026-07-01T02:00:00+02:00"));
     assert!(!said(&long_before.conditions, "Ready").contains("expires"));
     let soon = at("2026-06-17T00:00:00Z");
-    assert_eq!(soon.look_again, Some(time("2026-07-01T00:00:00Z")));
+    assert_eq!(soon.evaluate_again_at, Some(time("2026-07-01T00:00:00Z")));
     assert!(said(&soon.conditions, "CredentialsReady").starts_with("True ExpiringSoon: "));
     assert!(said(&soon.conditions, "Ready").contains("Secret sf-app expires at 2026-07-01T00:00:00Z"));
     // The message of tomorrow is that of today: it is not written each day.
     assert_eq!(soon.conditions, at("2026-06-18T00:00:00Z").conditions);
     let expired = at("2026-07-01T00:00:00Z");
-    assert_eq!((ready(&expired.conditions).as_str(), expired.look_again), ("False SecretExpired", None));
+    assert_eq!((ready(&expired.conditions).as_str(), expired.evaluate_again_at), ("False SecretExpired", None));
     // What is there stays.
     assert!(expired.bindings.is_empty() && expired.status.binding.is_some());
     assert_eq!(crm_with(json!({EXPIRES: "soon"}), &[("password", CANARY)]).bindings.len(), 0);
@@ -144,14 +144,14 @@ fn what_is_watched_again_is_no_change() {
         json!({"metadata": {"name": "sf-app", "uid": "u", "resourceVersion": version, "labels": {FOR: FOR_CONNECTIONS}}}).to_string()
     };
     let parse = |version: &str, tenant: &Namespace| {
-        ObservedSecret::parse(json(version).as_bytes(), tenant.binder.salt()).unwrap()
+        ObservedSecret::parse(json(version).as_bytes(), &tenant.cache.salt).unwrap()
     };
     let seen = parse("900", &tenant);
-    assert!(!tenant.binder.change(InventoryChange::Secret(seen)).is_empty());
+    assert!(!tenant.change(CacheChange::Secret(seen)).is_empty());
     let seen = parse("900", &tenant);
-    assert!(tenant.binder.change(InventoryChange::Secret(seen)).is_empty());
+    assert!(tenant.change(CacheChange::Secret(seen)).is_empty());
     assert_eq!(
-        ObservedSecret::parse(b"{\"metadata\": {}, \"data\": {\"x\": \"%%%\"}}", tenant.binder.salt()).unwrap_err(),
+        ObservedSecret::parse(b"{\"metadata\": {}, \"data\": {\"x\": \"%%%\"}}", &tenant.cache.salt).unwrap_err(),
         Unreadable
     );
 }
@@ -162,8 +162,8 @@ fn bytes_that_are_no_text_are_carried() {
     let mut tenant = global();
     let json = json!({"metadata": {"name": "sf-app", "uid": "u", "resourceVersion": "9", "labels": {FOR: FOR_CONNECTIONS},
                       "annotations": {KEYS: "*"}}, "data": {"password": base64(&[0xff, 0, 0xfe])}});
-    let seen = ObservedSecret::parse(json.to_string().as_bytes(), tenant.binder.salt()).unwrap();
-    tenant.binder.change(InventoryChange::Secret(seen));
+    let seen = ObservedSecret::parse(json.to_string().as_bytes(), &tenant.cache.salt).unwrap();
+    tenant.change(CacheChange::Secret(seen));
     let body: Value = serde_json::from_slice(tenant.connection("crm").bindings[0].body().expose()).unwrap();
     assert_eq!(body["data"]["password"], base64(&[0xff, 0, 0xfe]));
 }

@@ -1,0 +1,455 @@
+//! Takes changes into the cache, and says which objects they affect: everything that may be found to be otherwise, and
+//! little else.
+
+use super::cache::{Published, Readable, TenantCache};
+use super::evaluate::evaluation::Evaluation;
+use super::evaluate::{alias, meaning, working};
+use super::secret::naming::Use;
+use super::secret::observed::ObservedSecret;
+use crate::api::*;
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::record::Record;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Something that was watched, or came of a write.
+#[derive(Debug)]
+pub enum CacheChange {
+    /// An object is there, as it says.
+    There(ReadObject),
+    /// An object is there and cannot be read.
+    Invalid {
+        id: ObjectId,
+        /// Why. No values.
+        why: String,
+    },
+    Gone(ObjectId),
+    /// A Secret is there: one that was watched, that we wrote, or that was in the way.
+    Secret(ObservedSecret),
+    /// A Secret is gone, or is watched no longer.
+    SecretGone(String),
+    /// The cluster did not let a binding Secret be written, for good.
+    Refused {
+        binding: String,
+        /// Why. No values.
+        why: String,
+    },
+    /// A ConfigMap with a definition is there.
+    Definition {
+        config_map: String,
+        readable: Readable,
+    },
+    DefinitionGone(String),
+}
+
+/// An object that can be read.
+#[derive(Clone, Debug)]
+pub struct ReadObject {
+    pub item: Item,
+    pub uid: String,
+    /// What we wrote to it, where our manager holds the annotation.
+    pub record: Option<Arc<Record>>,
+}
+
+/// Objects that must be evaluated again, connections first: what is found of them decides about the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Affected {
+    pub connections: BTreeSet<String>,
+    pub credentials: BTreeSet<String>,
+    pub integrations: BTreeSet<String>,
+}
+
+impl CacheChange {
+    /// Whether it may decide whether a connection works.
+    fn decides_who_works(&self) -> bool {
+        let of_kind = |kind: Kind| matches!(kind, Kind::Connection | Kind::Component);
+        match self {
+            CacheChange::There(live) => of_kind(live.item.id().kind),
+            CacheChange::Invalid { id, .. } | CacheChange::Gone(id) => of_kind(id.kind),
+            CacheChange::Secret(_) | CacheChange::SecretGone(_) => true,
+            CacheChange::Refused { .. } | CacheChange::Definition { .. } | CacheChange::DefinitionGone(_) => false,
+        }
+    }
+}
+
+impl Affected {
+    pub fn len(&self) -> usize {
+        self.connections.len() + self.credentials.len() + self.integrations.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn merge(&mut self, other: Affected) {
+        self.connections.extend(other.connections);
+        self.credentials.extend(other.credentials);
+        self.integrations.extend(other.integrations);
+    }
+
+    /// All of them, connections first.
+    pub fn objects(self) -> impl Iterator<Item = ObjectId> {
+        let of = |kind: Kind| move |name: String| ObjectId::new(kind, name);
+        let connections = self.connections.into_iter().map(of(Kind::Connection));
+        let credentials = self.credentials.into_iter().map(of(Kind::CustomerCredentials));
+        connections.chain(credentials).chain(self.integrations.into_iter().map(of(Kind::Integration)))
+    }
+
+    fn insert(&mut self, id: &ObjectId) {
+        let name = id.name.clone();
+        match id.kind {
+            Kind::Connection => self.connections.insert(name),
+            Kind::CustomerCredentials => self.credentials.insert(name),
+            Kind::Integration => self.integrations.insert(name),
+            Kind::Component | Kind::Tenant | Kind::TenantSync => false,
+        };
+    }
+}
+
+/// What integrations know of a connection from now on, and which of them that affects.
+pub fn publish(cache: &mut TenantCache, name: &str, evaluation: Option<&Evaluation<ConnectionStatus>>) -> Affected {
+    let readiness = evaluation.map(Evaluation::readiness);
+    let before = match evaluation {
+        Some(evaluation) => {
+            let (readiness, until) = (evaluation.readiness(), evaluation.evaluate_again_at);
+            cache.published.insert(name.to_string(), Published { readiness, until, is_stale: false })
+        }
+        None => cache.published.remove(name),
+    };
+    if before.map(|published| published.readiness) == readiness {
+        return Affected::default();
+    }
+    let integrations = match cache.inventory.connections.get(name) {
+        Some(connection) => meaning::users(cache, connection, usize::MAX).0.into_iter().collect(),
+        // What was bound to it was affected when it went.
+        None => BTreeSet::new(),
+    };
+    Affected { integrations, ..Affected::default() }
+}
+
+/// Takes a change in, and returns what it affects.
+pub fn change(cache: &mut TenantCache, change: CacheChange) -> Affected {
+    let decides = change.decides_who_works();
+    let mut affected = match change {
+        CacheChange::There(live) => object(cache, live.item.id(), Ok(Some(live))),
+        CacheChange::Invalid { id, why } => object(cache, id, Err(why)),
+        CacheChange::Gone(id) => object(cache, id, Ok(None)),
+        CacheChange::Secret(seen) => {
+            let name = seen.name().to_string();
+            if knows(cache, &seen) {
+                return Affected::default();
+            }
+            let mut affected = of_secret(cache, &name);
+            forget_secret(cache, &name);
+            match seen {
+                ObservedSecret::Source(source) => drop(cache.sources.insert(name.clone(), source)),
+                ObservedSecret::Binding(binding) => {
+                    for origin in &binding.from {
+                        cache.copies.entry(origin.clone()).or_default().insert(name.clone());
+                    }
+                    cache.bindings.insert(name.clone(), binding);
+                }
+            }
+            affected.merge(of_secret(cache, &name));
+            affected
+        }
+        CacheChange::SecretGone(name) => {
+            let affected = of_secret(cache, &name);
+            forget_secret(cache, &name);
+            affected
+        }
+        CacheChange::Refused { binding, why } => {
+            let affected = of_binding(cache, &binding);
+            cache.refused.insert(binding, why);
+            affected
+        }
+        CacheChange::Definition { config_map, readable } => match cache.definitions.get(&config_map) {
+            Some(known) if *known == readable => Affected::default(),
+            _ => {
+                let affected = of_definition(cache, &config_map);
+                cache.definitions.insert(config_map, readable);
+                affected
+            }
+        },
+        CacheChange::DefinitionGone(config_map) => {
+            cache.definitions.remove(&config_map);
+            of_definition(cache, &config_map)
+        }
+    };
+    if decides {
+        add_aliases(cache, &mut affected);
+    }
+    affected.connections.iter().for_each(|name| cache.mark_stale(name));
+    affected
+}
+
+/// Whether a connection works decides about what it replaces, and what replaces it: where that differs from what
+/// was said before, all that names one of their keys is affected.
+fn add_aliases(cache: &mut TenantCache, affected: &mut Affected) {
+    let mut keys = BTreeSet::new();
+    for name in &affected.connections {
+        // What nobody asked for decided nothing; what one that is gone affects is found by its keys.
+        let Some(before) = cache.working.forget(name) else { continue };
+        let Some(connection) = cache.inventory.connections.get(name) else { continue };
+        if working::works(cache, connection) != before && !keys.contains(&connection.spec.stable_key) {
+            keys.extend(alias::closure(cache, &connection.spec.stable_key));
+        }
+    }
+    of_keys(cache, &keys, affected);
+}
+
+/// Whether an object wants a Secret of this name.
+pub fn is_wanted(cache: &TenantCache, secret: &str) -> bool {
+    !of_binding(cache, secret).is_empty()
+}
+
+/// Whether this state of a Secret was taken in already.
+fn knows(cache: &TenantCache, seen: &ObservedSecret) -> bool {
+    let [known, new] = match seen {
+        ObservedSecret::Source(new) => {
+            [cache.sources.get(&new.name), Some(new)].map(|s| s.map(|s| (&s.uid, &s.resource_version)))
+        }
+        ObservedSecret::Binding(new) => {
+            [cache.bindings.get(&new.name), Some(new)].map(|b| b.map(|b| (&b.uid, &b.resource_version)))
+        }
+    };
+    known == new && !new.is_some_and(|(_, version)| version.is_empty())
+}
+
+fn forget_secret(cache: &mut TenantCache, name: &str) {
+    cache.sources.remove(name);
+    for origin in cache.bindings.remove(name).into_iter().flat_map(|binding| binding.from) {
+        if let Some(copies) = cache.copies.get_mut(&origin) {
+            copies.remove(name);
+            if copies.is_empty() {
+                cache.copies.remove(&origin);
+            }
+        }
+    }
+    // Something moved there: the next write may be let through.
+    cache.refused.remove(name);
+}
+
+fn object(cache: &mut TenantCache, id: ObjectId, now: Result<Option<ReadObject>, String>) -> Affected {
+    let before = cache.inventory.get(&id);
+    let was_invalid = cache.inventory.invalid.get(&id).cloned();
+    let record = cache.inventory.records.get(&id).cloned();
+    let reach = reach(cache, &id, before.as_ref());
+    replace(cache, &id, before.as_ref(), now);
+    let after = cache.inventory.get(&id);
+    let validity = was_invalid.as_ref() != cache.inventory.invalid.get(&id);
+    let effect = Effect {
+        identity: validity
+            || record != cache.inventory.records.get(&id).cloned()
+            || identity(before.as_ref()) != identity(after.as_ref()),
+        validity,
+        inputs: inputs_differ(before.as_ref(), after.as_ref()),
+    };
+    let mut affected = spread(cache, &id, [before.as_ref(), after.as_ref()], reach, &effect);
+    affected.insert(&id);
+    affected
+}
+
+/// Puts an object in the place of what was there.
+fn replace(cache: &mut TenantCache, id: &ObjectId, before: Option<&Item>, now: Result<Option<ReadObject>, String>) {
+    if let Some(before) = before {
+        cache.index.take(before);
+        cache.inventory.remove(id);
+    }
+    cache.inventory.invalid.remove(id);
+    cache.inventory.records.remove(id);
+    cache.uids.remove(id);
+    match now {
+        Err(why) => drop(cache.inventory.invalid.insert(id.clone(), why)),
+        Ok(None) => {}
+        Ok(Some(ReadObject { item, uid, record })) => {
+            cache.index.put(&item);
+            cache.inventory.insert(item);
+            cache.uids.insert(id.clone(), uid);
+            if let Some(record) = record {
+                cache.inventory.records.insert(id.clone(), record);
+            }
+        }
+    }
+    if id.kind == Kind::Connection {
+        let before = before.and_then(|item| match item {
+            Item::Connection(c) => Some(c.as_ref()),
+            _ => None,
+        });
+        cache.replacements.follow(&cache.tenant, &id.name, before, &cache.inventory);
+    }
+}
+
+/// What an object reaches, as things stand. What it reached before a change, and reaches after it, says what must be
+/// evaluated again.
+fn reach(cache: &TenantCache, id: &ObjectId, item: Option<&Item>) -> Reach {
+    let mut reach = Reach::default();
+    match item {
+        Some(Item::Connection(c)) => reach.keys = alias::closure(cache, &c.spec.stable_key),
+        Some(Item::CustomerCredentials(c)) => {
+            let meant = meaning::customer_of(cache, &id.name);
+            if let Some(connection) = meant.as_ref().and_then(|meant| meant.connection()) {
+                reach.connections.insert(connection.name().to_string());
+                reach.twins = meaning::credentials_of(cache, &c.spec.customer, connection);
+            }
+        }
+        Some(Item::Integration(..)) => reach.connections = meaning::bound_by(cache, &id.name),
+        Some(Item::Component(_)) | None => {}
+    }
+    reach
+}
+
+fn spread<'a>(
+    cache: &mut TenantCache,
+    id: &ObjectId,
+    [before, after]: [Option<&'a Item>; 2],
+    was: Reach,
+    effect: &Effect,
+) -> Affected {
+    let mut affected = Affected::default();
+    let is = reach(cache, id, after);
+    match id.kind {
+        Kind::Component if effect.inputs => {
+            let key = |item: Option<&'a Item>| match item {
+                Some(Item::Component(component)) => Some(component.spec.key.as_str()),
+                _ => None,
+            };
+            let keys: Vec<&str> = [before, after].into_iter().filter_map(key).collect();
+            for name in cache.index.of_component(&id.name, &keys) {
+                affected.credentials.extend(credentials_meaning(cache, name));
+                affected.connections.insert(name.clone());
+            }
+        }
+        Kind::Connection if effect.identity => {
+            let mut keys: BTreeSet<String> = was.keys.union(&is.keys).cloned().collect();
+            if effect.validity {
+                // What cannot be read has no key: its name says which keys may mean it.
+                keys.extend(cache.index.keys().filter(|key| names::is_of_stable_key(&id.name, key)).cloned());
+            }
+            let [was_named, is_named] = [before, after].map(|item| identity(item).map(|(key, ..)| key));
+            for key in [was_named, is_named].into_iter().flatten().filter(|_| was_named != is_named) {
+                let alike = cache.similar_keys.forget(key);
+                affected.integrations.extend(alike.iter().flat_map(|key| cache.index.integrations(key)).cloned());
+            }
+            of_keys(cache, &keys, &mut affected);
+        }
+        Kind::Connection if effect.inputs => affected.credentials.extend(credentials_meaning(cache, &id.name)),
+        Kind::CustomerCredentials if (&was.twins, &was.connections) != (&is.twins, &is.connections) => {
+            affected.credentials.extend(was.twins.union(&is.twins).cloned());
+            affected.connections.extend(was.connections.union(&is.connections).cloned());
+        }
+        Kind::Integration => {
+            affected.connections.extend(was.connections.symmetric_difference(&is.connections).cloned());
+        }
+        _ => {}
+    }
+    affected
+}
+
+/// Whatever has one of these keys, or names it.
+fn of_keys(cache: &TenantCache, keys: &BTreeSet<String>, affected: &mut Affected) {
+    for key in keys {
+        affected.connections.extend(cache.inventory.connection(key).map(|c| c.name().to_string()));
+        affected.integrations.extend(cache.index.integrations(key).cloned());
+        affected.credentials.extend(credentials_naming(cache, key));
+    }
+}
+
+fn of_secret(cache: &TenantCache, name: &str) -> Affected {
+    let mut affected = of_binding(cache, name);
+    for id in cache.index.naming_secret(name) {
+        affected.insert(id);
+        let connection = cache.inventory.connections.get(&id.name).filter(|_| id.kind == Kind::Connection);
+        let names = |input: &Input| matches!(input, Input::SecretRef(reference) if reference.name == name);
+        if connection.is_some_and(|c| c.spec.inputs.values().any(names)) {
+            affected.credentials.extend(credentials_meaning(cache, &id.name));
+        }
+    }
+    // What was made from it may say so where the object does not name it any more.
+    let copies = cache.copies.get(name).into_iter().flatten().filter_map(|copy| cache.bindings.get(copy));
+    for (_, id) in copies.filter_map(|copy| Use::of_what(copy.ours.as_deref()?)) {
+        if cache.inventory.has(&id) {
+            affected.insert(&id);
+        }
+    }
+    affected
+}
+
+/// Whose binding Secret has this name.
+fn of_binding(cache: &TenantCache, name: &str) -> Affected {
+    let mut affected = Affected::default();
+    let id = match Use::parse(name) {
+        Some((Use::Production | Use::Test, object)) => Some(ObjectId::new(Kind::Connection, object)),
+        Some((Use::Customer, object)) if Use::Customer.name_for(object) == name && name.len() < 200 => {
+            Some(ObjectId::new(Kind::CustomerCredentials, object))
+        }
+        // A name that was cut does not say of what.
+        Some((Use::Customer, _)) => {
+            let cut = |object: &&String| Use::Customer.name_for(object) == name;
+            let object = cache.inventory.customer_credentials.keys().find(cut);
+            object.map(|object| ObjectId::new(Kind::CustomerCredentials, object.clone()))
+        }
+        None => None,
+    };
+    id.iter().filter(|id| cache.inventory.get(id).is_some()).for_each(|id| affected.insert(id));
+    affected
+}
+
+/// The integrations whose definition is in a ConfigMap.
+fn of_definition(cache: &TenantCache, config_map: &str) -> Affected {
+    Affected { integrations: cache.index.defined_in(config_map).cloned().collect(), ..Affected::default() }
+}
+
+/// The credentials that name a stable key.
+fn credentials_naming(cache: &TenantCache, key: &str) -> Vec<String> {
+    cache.index.customers(key).into_iter().flatten().flat_map(|(_, names)| names.iter().cloned()).collect()
+}
+
+/// The credentials that may be for a connection.
+fn credentials_meaning(cache: &TenantCache, connection: &str) -> Vec<String> {
+    let Some(connection) = cache.inventory.connections.get(connection) else { return Vec::new() };
+    alias::closure(cache, &connection.spec.stable_key).iter().flat_map(|key| credentials_naming(cache, key)).collect()
+}
+
+/// What an object reaches.
+#[derive(Default)]
+struct Reach {
+    /// Of a connection: the keys that it has to do with.
+    keys: BTreeSet<String>,
+    /// The connections that it is bound to, or for.
+    connections: BTreeSet<String>,
+    /// Of customer credentials: all that the customer has for the connection.
+    twins: BTreeSet<String>,
+}
+
+/// What of a change matters to others.
+struct Effect {
+    /// Whether it is there, what it is, or for whom it answers.
+    identity: bool,
+    /// Whether it can be read, or why not.
+    validity: bool,
+    /// What binding Secrets of others are made of.
+    inputs: bool,
+}
+
+/// What decides for whom a connection answers.
+fn identity(item: Option<&Item>) -> Option<(&str, &ComponentRef, &str, Credentials, &[String])> {
+    match item {
+        Some(Item::Connection(c)) => {
+            let c = &c.spec;
+            Some((&c.stable_key, &c.component, &c.type_, c.credentials, &c.replaces))
+        }
+        _ => None,
+    }
+}
+
+/// Whether what others' binding Secrets are made of differs.
+fn inputs_differ(before: Option<&Item>, after: Option<&Item>) -> bool {
+    match (before, after) {
+        (Some(Item::Connection(a)), Some(Item::Connection(b))) => {
+            a.spec.inputs != b.spec.inputs || a.spec.may_be_deleted() != b.spec.may_be_deleted()
+        }
+        (Some(Item::Component(a)), Some(Item::Component(b))) => a.spec != b.spec,
+        (before, after) => before.is_some() != after.is_some(),
+    }
+}

@@ -1,0 +1,292 @@
+//! The ConfigMaps with definitions: whether the definition can be read, and who owns it. One that the syncer made is
+//! owned by the Integrations that name it, so that Kubernetes collects it with the last of them, or once none names it
+//! any more. What people made is theirs: it is never owned, and owners that an older version wrote are taken back.
+
+use super::cache::Readable;
+use super::secret::MANAGER;
+use super::secret::observed::{Entry, Held, RawMeta};
+use crate::api::*;
+use crate::kubernetes::budget::{Named, Weighs};
+use crate::kubernetes::client::Ask;
+use crate::kubernetes::object::is_after;
+use crate::kubernetes::paths::Paths;
+use crate::platform::definition;
+use crate::tenant::cluster::body::to_bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use tokio::time::Instant;
+
+/// The uid of an owner that never was: Kubernetes collects what has no other.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+
+/// A ConfigMap with a definition, but for the definition.
+#[derive(Debug)]
+pub struct ConfigMap {
+    pub name: String,
+    /// Whether the definition in it can be read.
+    pub readable: Readable,
+    uid: String,
+    pub revision: String,
+    /// Uids of owners that we wrote.
+    ours: BTreeSet<String>,
+    /// Whether somebody else's object owns it.
+    is_others: bool,
+    /// Whether our syncer wrote what is in it.
+    is_made_by_us: bool,
+}
+
+impl Weighs for ConfigMap {
+    fn weight(&self) -> usize {
+        const OBJECT: usize = 256;
+        OBJECT
+    }
+}
+
+impl Named for ConfigMap {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Whether the definition in a ConfigMap can be read.
+fn readable(map: &crate::kubernetes::config_maps::ConfigMap) -> Readable {
+    match map.definition().map(definition::uses) {
+        None => Readable::No("it has no key definition".to_string()),
+        Some(Err(error)) => Readable::No(error.to_string()),
+        Some(Ok(uses)) => uses.unread.map_or(Readable::Yes, Readable::Newer),
+    }
+}
+
+#[derive(Deserialize)]
+struct RawConfigMap {
+    metadata: RawMeta,
+}
+
+impl ConfigMap {
+    /// From an API server's JSON; `None` where it is none.
+    pub fn parse(json: &str) -> Option<Self> {
+        let RawMeta { name, uid, resource_version: revision, owner_references, managed_fields, .. } =
+            serde_json::from_str::<RawConfigMap>(json).ok()?.metadata;
+        let ours = Held::of(&managed_fields).owners;
+        let is_made_by_us = managed_fields.iter().any(Entry::is_the_syncers_content);
+        let is_others = owner_references.iter().any(|owner| !ours.contains(&owner.uid));
+        let readable = match serde_json::from_str(json) {
+            Ok(map) => readable(&map),
+            Err(_) => Readable::No("it is no ConfigMap that can be read".to_string()),
+        };
+        Some(ConfigMap { name, readable, uid, revision, ours, is_others, is_made_by_us })
+    }
+}
+
+/// What is to be done about a ConfigMap.
+#[derive(Debug)]
+pub enum OwnersStep {
+    /// Nothing.
+    Nothing,
+    /// Nobody names it any more: it is left to be collected, unless somebody does before then.
+    Wait(Instant),
+    /// This is to be written.
+    Write(Ask),
+}
+
+/// All of them, and who names which.
+#[derive(Debug, Default)]
+pub struct Definitions {
+    maps: BTreeMap<String, KnownDefinition>,
+    /// Integrations with their uids, by the ConfigMap that they name.
+    named: HashMap<String, BTreeMap<String, String>>,
+}
+
+#[derive(Debug)]
+struct KnownDefinition {
+    map: ConfigMap,
+    /// Since when nobody names it.
+    unnamed: Option<Instant>,
+}
+
+impl Definitions {
+    /// Takes in a ConfigMap as it is; whether that is news.
+    pub fn put(&mut self, map: ConfigMap) -> bool {
+        let known = self.maps.get(&map.name);
+        if known.is_some_and(|known| known.map.revision == map.revision || is_after(&known.map.revision, &map.revision))
+        {
+            return false;
+        }
+        let unnamed = known.and_then(|known| known.unnamed);
+        self.maps.insert(map.name.clone(), KnownDefinition { map, unnamed });
+        true
+    }
+
+    /// A ConfigMap is gone.
+    pub fn gone(&mut self, name: &str) {
+        self.maps.remove(name);
+    }
+
+    /// The names of all.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.maps.keys()
+    }
+
+    /// An integration names this ConfigMap now, and not that: those of which the owners are to be seen to.
+    pub fn name(&mut self, integration: &str, uid: &str, was: Option<&str>, is: Option<&str>) -> BTreeSet<String> {
+        if let Some(was) = was.filter(|was| Some(*was) != is)
+            && let Some(naming) = self.named.get_mut(was)
+        {
+            naming.remove(integration);
+            if naming.is_empty() {
+                self.named.remove(was);
+            }
+        }
+        if let Some(is) = is {
+            self.named.entry(is.to_string()).or_default().insert(integration.to_string(), uid.to_string());
+        }
+        [was, is].into_iter().flatten().map(str::to_string).collect()
+    }
+
+    /// What is to be done about a ConfigMap. `sure`: whether every integration can be read, so that what
+    /// none names is named by none. `rest`: how long it must have been so before it is given up.
+    pub fn step(
+        &mut self,
+        name: &str,
+        paths: &Paths,
+        sure: bool,
+        rest: std::time::Duration,
+        now: Instant,
+    ) -> OwnersStep {
+        let Some(known) = self.maps.get_mut(name) else { return OwnersStep::Nothing };
+        let nobody = BTreeMap::new();
+        if !known.map.is_made_by_us {
+            let is_owned = !known.map.ours.is_empty();
+            return if is_owned { write(&known.map, paths, &nobody) } else { OwnersStep::Nothing };
+        }
+        let naming = self.named.get(name).unwrap_or(&nobody);
+        if !naming.is_empty() {
+            known.unnamed = None;
+            let wanted: BTreeSet<String> = naming.values().cloned().collect();
+            return if wanted == known.map.ours { OwnersStep::Nothing } else { write(&known.map, paths, naming) };
+        }
+        // One that never had an owner of ours is somebody's who has not written the integration yet, or who
+        // keeps it by hand.
+        let was_ours = !known.map.ours.is_empty() && !known.map.ours.contains(NOBODY) && !known.map.is_others;
+        if !was_ours || !sure {
+            return OwnersStep::Nothing;
+        }
+        let then = *known.unnamed.get_or_insert(now) + rest;
+        if now < then {
+            OwnersStep::Wait(then)
+        } else {
+            write(&known.map, paths, &[(String::new(), NOBODY.into())].into())
+        }
+    }
+}
+
+fn write(map: &ConfigMap, paths: &Paths, owners: &BTreeMap<String, String>) -> OwnersStep {
+    let owner = |(name, uid): (&String, &String)| -> Value {
+        let name = if name.is_empty() { map.name.as_str() } else { name };
+        json!({"apiVersion": API_VERSION, "kind": Kind::Integration.as_str(), "name": name, "uid": uid})
+    };
+    let body = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {
+            "name": map.name, "uid": map.uid, "resourceVersion": map.revision,
+            "ownerReferences": owners.iter().map(owner).collect::<Vec<_>>(),
+        },
+    });
+    OwnersStep::Write(Ask::apply_by(paths.config_map(&map.name), MANAGER, to_bytes(&body)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const REST: Duration = Duration::from_secs(600);
+
+    fn map(owners: &[(&str, bool)], revision: &str) -> ConfigMap {
+        made_by("stablekey-syncer", owners, revision)
+    }
+
+    fn made_by(manager: &str, owners: &[(&str, bool)], revision: &str) -> ConfigMap {
+        let references: Vec<Value> =
+            owners.iter().map(|(uid, _)| json!({"kind": "Integration", "name": "i", "uid": uid})).collect();
+        let ours = owners.iter().filter(|(_, ours)| *ours);
+        let held: Value = ours.map(|(uid, _)| (format!("k:{}", json!({"uid": uid})), json!({}))).collect();
+        let held = json!({"f:metadata": {"f:ownerReferences": held}});
+        let metadata = json!({
+            "name": "m", "uid": "u", "resourceVersion": revision, "ownerReferences": references,
+            "managedFields": [
+                {"manager": MANAGER, "operation": "Apply", "fieldsV1": held},
+                {"manager": manager, "operation": "Apply", "fieldsV1": {"f:data": {"f:definition": {}}}},
+            ],
+        });
+        ConfigMap::parse(&json!({"metadata": metadata}).to_string()).unwrap()
+    }
+
+    fn owners(step: &OwnersStep) -> Vec<String> {
+        let OwnersStep::Write(ask) = step else { panic!("{step:?}") };
+        let body: Value = serde_json::from_slice(&ask.body).unwrap();
+        body["metadata"]["ownerReferences"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|o| o["uid"].as_str().unwrap().into())
+            .collect()
+    }
+
+    fn step(definitions: &mut Definitions, now: Instant) -> OwnersStep {
+        definitions.step("m", &Paths::of("ns"), true, REST, now)
+    }
+
+    #[test]
+    fn whoever_names_it_owns_it() {
+        let (mut definitions, now) = (Definitions::default(), Instant::now());
+        assert!(definitions.put(map(&[], "1")) && !definitions.put(map(&[], "1")));
+        assert!(matches!(step(&mut definitions, now), OwnersStep::Nothing), "nobody names it yet");
+        assert_eq!(definitions.name("a", "ua", None, Some("m")), ["m".to_string()].into());
+        definitions.name("b", "ub", Some("other"), Some("m"));
+        assert_eq!(owners(&step(&mut definitions, now)), ["ua", "ub"]);
+        definitions.put(map(&[("ua", true), ("ub", true)], "2"));
+        assert!(matches!(step(&mut definitions, now), OwnersStep::Nothing));
+        definitions.name("b", "ub", Some("m"), Some("other"));
+        assert_eq!(owners(&step(&mut definitions, now)), ["ua"]);
+    }
+
+    #[test]
+    fn what_nobody_names_any_more_is_given_up_after_a_while() {
+        let (mut definitions, now) = (Definitions::default(), Instant::now());
+        definitions.put(map(&[("ua", true)], "1"));
+        assert!(matches!(step(&mut definitions, now), OwnersStep::Wait(then) if then == now + REST));
+        assert!(matches!(definitions.step("m", &Paths::of("ns"), false, REST, now + REST), OwnersStep::Nothing));
+        assert_eq!(owners(&step(&mut definitions, now + REST)), [NOBODY]);
+        definitions.put(map(&[(NOBODY, true)], "2"));
+        assert!(matches!(step(&mut definitions, now + REST), OwnersStep::Nothing));
+        // Somebody names it again before it is collected.
+        definitions.name("a", "ua", None, Some("m"));
+        assert_eq!(owners(&step(&mut definitions, now + REST)), ["ua"]);
+    }
+
+    /// "One that people made is never owned or collected": what an older version wrote is taken back.
+    #[test]
+    fn what_people_made_is_theirs() {
+        let (mut definitions, now) = (Definitions::default(), Instant::now());
+        definitions.name("a", "ua", None, Some("m"));
+        definitions.put(made_by("kubectl", &[], "1"));
+        assert!(matches!(step(&mut definitions, now), OwnersStep::Nothing));
+        for owner in ["ua", NOBODY] {
+            definitions.gone("m");
+            definitions.put(made_by("kubectl", &[(owner, true)], "2"));
+            assert_eq!(owners(&step(&mut definitions, now)), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn what_others_own_or_nobody_ever_did_is_left_alone() {
+        let (mut definitions, now) = (Definitions::default(), Instant::now());
+        for owners in [&[][..], &[("theirs", false)], &[("ua", true), ("theirs", false)]] {
+            definitions.gone("m");
+            definitions.put(map(owners, "1"));
+            assert!(matches!(step(&mut definitions, now + REST * 3), OwnersStep::Nothing), "{owners:?}");
+        }
+    }
+}

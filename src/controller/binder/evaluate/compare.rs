@@ -1,0 +1,192 @@
+//! One binding Secret against what is there: written only where nothing is, or where it is ours already.
+
+use super::alias;
+use super::problem::Problem;
+use crate::api::*;
+use crate::controller::binder::cache::TenantCache;
+use crate::controller::binder::secret::desired::{Because, DesiredSecret, How, fits, with_kind};
+use crate::controller::binder::secret::naming::{Owner, Use, secret_type};
+use crate::controller::binder::secret::observed::{BindingSecret, Made, content};
+use crate::engine::model::canonical::Digest;
+use crate::engine::model::code::Code;
+use crate::engine::model::item::ObjectId;
+use crate::secret::SecretBytes;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+type Connection = Arc<Object<ConnectionSpec>>;
+
+/// A binding Secret and its place.
+#[derive(Debug, Default)]
+pub struct Compared {
+    /// The Secret as it should be; `None` where it cannot be whole: what is there stays as it is.
+    pub desired: Option<DesiredSecret>,
+    /// The Secret that is there, of this very object.
+    pub there: Option<BindingRef>,
+    /// Why it cannot be written.
+    pub problem: Option<Problem>,
+}
+
+impl Compared {
+    /// Whether it is still to be written.
+    pub fn is_pending(&self) -> bool {
+        self.problem.is_none() && self.desired.as_ref().is_some_and(DesiredSecret::is_due)
+    }
+}
+
+/// What is at a name.
+enum AtName<'a> {
+    Nothing,
+    /// Of this very object, or of one that it does not say.
+    Ours(&'a BindingSecret),
+    /// Of an earlier object of this name, of another customer, or of another component.
+    Stale(&'a BindingSecret),
+    Somebodys,
+}
+
+/// What a binding Secret is to be made of.
+pub struct Content {
+    /// What should be in it, where it can be whole.
+    pub inputs: Option<BTreeMap<String, Arc<SecretBytes>>>,
+    /// The Secrets that these come from.
+    pub from: BTreeSet<String>,
+}
+
+/// The binding Secret of an object, for a connection.
+pub fn compare(
+    cache: &TenantCache,
+    (of, object): (Use, &str),
+    connection: &Connection,
+    owner: Option<Owner>,
+    Content { inputs, from }: Content,
+) -> Compared {
+    let (name, purpose) = (of.name_for(object), of.of(object));
+    let component = &connection.spec.component;
+    let component = names::of_component(&component.key, component.is_public());
+    let problem = |code, text| Compared { problem: Some(Problem::new(code, text)), ..Compared::default() };
+    let id = id_of(cache, of, object);
+    let there = at(cache, &name, &purpose, &id, &component);
+    let stale = match there {
+        AtName::Somebodys => {
+            let text =
+                format!("Secret {name} is there and is not ours, and is never written over: move it to another name");
+            return problem(Code::BindingNameTaken, text);
+        }
+        AtName::Stale(there) => Some(there),
+        AtName::Ours(there) => {
+            if let Some(secret) = withdrawn_from(cache, there, connection) {
+                // Nothing that may no longer be used is left for those who do not look at a status.
+                return Compared { desired: Some(DesiredSecret::withdrawn(there, secret)), ..Compared::default() };
+            }
+            None
+        }
+        AtName::Nothing => None,
+    };
+    let there = if let AtName::Ours(there) = there { Some(there) } else { None };
+    // What does not say of which object it is is named once it does.
+    let named = there.filter(|there| there.id.is_some()).map(|_| BindingRef { name: name.clone() });
+    let Some(inputs) = inputs else {
+        // A customer's values are nobody else's.
+        let goes =
+            stale.filter(|_| of == Use::Customer).map(|there| DesiredSecret::that_goes(there, Because::OfAnother));
+        return Compared { there: named, desired: goes, ..Compared::default() };
+    };
+    let data = with_kind(&component, inputs);
+    if !fits(&data) {
+        let text = format!("Secret {name} would be larger than 1 MiB: make the values smaller");
+        return Compared { there: named, ..problem(Code::BindingTooLarge, text) };
+    }
+    // What comes from no Secret needs nobody's opt-in.
+    let keys = if from.is_empty() { BTreeSet::new() } else { keys_of(cache, connection) };
+    let content = content(
+        &cache.salt,
+        &secret_type(&component),
+        &Made { of: &purpose, id: &id, from: &from, keys: &keys },
+        owner.as_slice(),
+        data.iter().map(|(key, value)| (key.as_str(), value.expose())),
+    );
+    let version = |secret: &BindingSecret| (secret.uid.clone(), secret.resource_version.clone());
+    let how = match (there, stale.map(version)) {
+        (_, Some((uid, resource_version))) => How::Replace { uid, resource_version },
+        (None, None) => How::Create,
+        (Some(there), None) if there.content == content => How::AsItIs,
+        (Some(there), None) => {
+            let (uid, resource_version) = version(there);
+            How::Update { uid, resource_version }
+        }
+    };
+    let refused = cache.refused.get(&name).filter(|_| how != How::AsItIs);
+    let problem = refused.map(|why| {
+        Problem::new(Code::ServerRefuses, format!("the cluster does not let Secret {name} be written: {why}"))
+    });
+    let desired = DesiredSecret { name, how, component, of: purpose, id, from, keys, owner, data, content };
+    Compared { desired: Some(desired), there: named, problem }
+}
+
+/// Whether the binding Secret of this very object is there, and may be used.
+pub fn has_binding(cache: &TenantCache, (of, object): (Use, &str), connection: &Connection) -> bool {
+    let component = &connection.spec.component;
+    let component = names::of_component(&component.key, component.is_public());
+    match at(cache, &of.name_for(object), &of.of(object), &id_of(cache, of, object), &component) {
+        AtName::Ours(there) => there.id.is_some() && withdrawn_from(cache, there, connection).is_none(),
+        AtName::Nothing | AtName::Stale(_) | AtName::Somebodys => false,
+    }
+}
+
+/// Of which object a binding Secret is: its uid, and of customer credentials whose, and for which key.
+pub fn id_of(cache: &TenantCache, of: Use, object: &str) -> String {
+    let kind = if of == Use::Customer { Kind::CustomerCredentials } else { Kind::Connection };
+    let uid = cache.uids.get(&ObjectId::new(kind, object)).cloned().unwrap_or_default();
+    match cache.inventory.customer_credentials.get(object).filter(|_| of == Use::Customer) {
+        Some(theirs) => {
+            let whose = format!("{}\0{}", theirs.spec.customer, theirs.spec.connection);
+            let hash = Digest::of(whose.as_bytes()).to_string();
+            format!("{uid}/{}", hash.chars().skip("sha256:".len()).take(16).collect::<String>())
+        }
+        None => uid,
+    }
+}
+
+fn at<'a>(cache: &'a TenantCache, name: &str, purpose: &str, id: &str, component: &str) -> AtName<'a> {
+    match cache.bindings.get(name) {
+        _ if cache.sources.contains_key(name) => AtName::Somebodys,
+        None => AtName::Nothing,
+        Some(there) if there.ours.as_deref() == Some(purpose) => {
+            let is_of_it = there.id.as_ref().is_none_or(|of| of == id) && there.type_ == secret_type(component);
+            if is_of_it { AtName::Ours(there) } else { AtName::Stale(there) }
+        }
+        Some(_) => AtName::Somebodys,
+    }
+}
+
+/// The Secret that a copy was made from and that may no longer be used for the connection.
+fn withdrawn_from<'a>(cache: &TenantCache, copy: &'a BindingSecret, connection: &Connection) -> Option<&'a str> {
+    let serves =
+        |name: &&String| cache.sources.get(*name).is_some_and(|source| alias::serves(cache, source, connection));
+    copy.from.iter().find(|name| !serves(name)).map(String::as_str)
+}
+
+/// The same where there is no connection to ask: by the keys that the copy was made for.
+pub fn withdrawn<'a>(cache: &TenantCache, copy: &'a BindingSecret) -> Option<&'a str> {
+    let serves = |name: &&String| cache.sources.get(*name).is_some_and(|source| source.keys.serve(&copy.keys));
+    copy.from.iter().find(|name| !serves(name)).map(String::as_str)
+}
+
+/// The stable keys that a Secret may have opted in for to be used for a connection: its own, and the older ones
+/// that it answers for.
+fn keys_of(cache: &TenantCache, connection: &Connection) -> BTreeSet<String> {
+    let own = &connection.spec.stable_key;
+    if connection.spec.replaces.is_empty() {
+        return BTreeSet::from([own.clone()]);
+    }
+    let is_it =
+        |key: &String| alias::would_mean(cache, key).connection().is_some_and(|c| c.name() == connection.name());
+    alias::closure(cache, own).into_iter().filter(|key| key == own || is_it(key)).collect()
+}
+
+/// The owner of a binding Secret: customer credentials, which it goes with, and a connection that may be deleted.
+pub fn owner(cache: &TenantCache, connection: &ConnectionSpec, kind: Kind, name: &str) -> Option<Owner> {
+    let uid = cache.uids.get(&ObjectId::new(kind, name))?;
+    let owner = Owner { kind: kind.to_string(), name: name.to_string(), uid: uid.clone() };
+    (kind == Kind::CustomerCredentials || connection.may_be_deleted()).then_some(owner)
+}

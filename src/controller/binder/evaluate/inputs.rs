@@ -1,0 +1,340 @@
+//! The values of inputs, out of the Secrets that opted in: only where the Secret may be used, for this
+//! key, now, and sent where the connection sends it.
+
+use super::alias;
+use super::compare::{Compared, Content};
+use super::problem::Problem;
+use crate::api::*;
+use crate::controller::binder::cache::TenantCache;
+use crate::controller::binder::secret::desired::can_be_key;
+use crate::controller::binder::secret::hosts::Host;
+use crate::controller::binder::secret::source::{Pins, SourceSecret};
+use crate::engine::model::code::Code;
+use crate::engine::model::item::ObjectId;
+use crate::engine::redirect::Strictest;
+use crate::secret::SecretBytes;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// How long before it expires a Secret is said to expire soon.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// Inputs by name.
+pub type Inputs<'a> = BTreeMap<&'a str, &'a Input>;
+
+/// The inputs of a connection.
+pub fn inputs_of(spec: &ConnectionSpec) -> Inputs<'_> {
+    spec.inputs.iter().map(|(name, input)| (name.as_str(), input)).collect()
+}
+
+/// What is asked.
+pub struct InputsQuestion<'a> {
+    /// For which connection.
+    pub connection: &'a Arc<Object<ConnectionSpec>>,
+    /// Which inputs. Those that are per customer have no value here.
+    pub inputs: Inputs<'a>,
+    /// Whether this is one whole set of credentials: then somebody must have signed in.
+    pub whole: bool,
+    /// The present time.
+    pub now: Timestamp,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct ResolvedInputs {
+    /// By input.
+    pub values: BTreeMap<String, Arc<SecretBytes>>,
+    /// The Secrets that they come from.
+    pub from: BTreeSet<String>,
+    /// What is wrong with the definition.
+    pub definition: Vec<Problem>,
+    /// What is wrong with the credentials.
+    pub credentials: Vec<Problem>,
+    /// Somebody must sign in, and no input takes what comes of it: nothing that is named is missing.
+    pub consent: Option<Problem>,
+    /// The first of the Secrets to expire.
+    pub expires: Option<(Timestamp, String)>,
+    /// Secrets that expire soon, and when.
+    pub soon: Vec<String>,
+    /// Secrets that may be sent anywhere though endpoints stand beside them, with the hosts to pin each to.
+    pub unpinned: Vec<String>,
+    /// When time alone may change this.
+    pub evaluate_again_at: Option<Timestamp>,
+}
+
+impl ResolvedInputs {
+    /// Everything that is in the way of the credentials.
+    pub fn of_credentials(&self) -> Vec<Problem> {
+        self.credentials.iter().chain(&self.consent).cloned().collect()
+    }
+
+    /// Everything that is in the way.
+    pub fn problems(&self, slot: &Compared) -> Vec<Problem> {
+        let found = self.definition.iter().cloned().chain(self.of_credentials());
+        found.chain(slot.problem.clone()).collect()
+    }
+
+    /// What a binding Secret is made of: the values, where nothing that is named is missing.
+    pub fn content(&mut self) -> Content {
+        let is_whole = self.definition.is_empty() && self.credentials.is_empty();
+        Content { inputs: is_whole.then(|| std::mem::take(&mut self.values)), from: std::mem::take(&mut self.from) }
+    }
+
+    /// What expires soon, as an end to a sentence.
+    pub fn soon(&self) -> String {
+        self.soon.iter().map(|soon| format!("; {soon}: supply a new one before")).collect()
+    }
+
+    /// Which Secrets should be pinned, as an end to a sentence.
+    pub fn unpinned(&self) -> String {
+        self.unpinned.iter().map(|unpinned| format!("; {unpinned}")).collect()
+    }
+}
+
+pub fn resolve_inputs(cache: &TenantCache, question: &InputsQuestion<'_>) -> ResolvedInputs {
+    let mut found = ResolvedInputs::default();
+    let type_ = cache.inventory.connection_type(&question.connection.spec);
+    let mut references: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+    for (name, input) in &question.inputs {
+        match input {
+            Input::PerCustomer(_) => continue,
+            Input::SecretRef(reference) => {
+                references.entry(&reference.name).or_default().push((name, &reference.key));
+            }
+            Input::Value(_) if is_secret(name, type_) => {
+                let text = format!("{name} is a secret and is written as a value: {}", rules::SECRET_LITERAL);
+                found.definition.push(Problem::new(Code::SecretLiteral, text));
+            }
+            Input::Value(value) => {
+                let value = SecretBytes::new(value.clone().into_bytes());
+                found.values.insert((*name).to_string(), Arc::new(value));
+            }
+        }
+        if !can_be_key(name) {
+            let text = format!(
+                "input {name:?} cannot be a key of a Secret: a key is letters, digits, -, _ and ., \
+                 and neither type nor provider"
+            );
+            found.definition.push(Problem::new(Code::InputNotInBinding, text));
+        }
+    }
+    if question.whole && type_.is_some_and(|t| t.oauth2 == Some(OAuth2::AuthorizationCode)) {
+        consent(question, type_, &mut found);
+    }
+    // A type that lost its mark, or is known at the source of a sync only, counts as the record remembers it.
+    let id = ObjectId::new(Kind::Connection, question.connection.name());
+    let types = Strictest::of(cache.inventory.types_of(&question.connection.spec).collect());
+    let types = types.remembering(cache.inventory.records.get(&id).map(|record| &record.endpoints));
+    let (mut pinned, mut unpinned) = (Vec::new(), Vec::new());
+    for (secret, inputs) in &references {
+        let Some(source) = cache.sources.get(*secret) else {
+            found.credentials.extend(missing(cache, secret, inputs, question, type_));
+            continue;
+        };
+        if let Err(problem) = usable(cache, source, question, &mut found) {
+            found.credentials.push(problem);
+            continue;
+        }
+        match &source.pins {
+            Pins::Only(hosts) => pinned.push((source, hosts)),
+            Pins::Anywhere => {
+                found.credentials.extend(sent_by_customers(question, secret, inputs, &types));
+                unpinned.push(*secret);
+            }
+            Pins::Unreadable => {}
+        }
+        for (input, key) in inputs {
+            match source.data.get(*key) {
+                Some(value) if value.expose().trim_ascii().is_empty() => {
+                    found.credentials.push(Problem::new(
+                        Code::SecretKeyMissing,
+                        format!("input {input} needs key {key} of Secret {secret}, which is empty: supply it"),
+                    ));
+                }
+                Some(value) => {
+                    found.values.insert((*input).to_string(), value.clone());
+                    found.from.insert((*secret).to_string());
+                }
+                None => found.credentials.push(Problem::new(
+                    Code::SecretKeyMissing,
+                    format!("input {input} needs key {key} of Secret {secret}, which has no such key: add it"),
+                )),
+            }
+        }
+    }
+    for (source, hosts) in pinned {
+        found.hold_to(source, hosts, &types);
+    }
+    found.warn_of(&unpinned, &question.connection.spec, &types);
+    found
+}
+
+/// Whether a Secret may be used at all, for this key, now.
+fn usable(
+    cache: &TenantCache,
+    source: &SourceSecret,
+    question: &InputsQuestion<'_>,
+    found: &mut ResolvedInputs,
+) -> Result<(), Problem> {
+    let (name, key) = (&source.name, &question.connection.spec.stable_key);
+    if !alias::serves(cache, source, question.connection) {
+        let text = format!("Secret {name} does not serve {key}: whoever owns it adds the key to its annotation {KEYS}");
+        return Err(Problem::new(Code::SecretNotForKey, text));
+    }
+    if source.pins == Pins::Unreadable {
+        let text = format!(
+            "annotation {HOSTS} of Secret {name} cannot be read: write hosts as login.example or \
+             login.example:8443, separated by commas"
+        );
+        return Err(Problem::new(Code::SecretUnreadable, text));
+    }
+    let Some(expiry) = &source.expires else { return Ok(()) };
+    let Some(at) = expiry.at else {
+        let text = format!("annotation {EXPIRES} of Secret {name} is no time: write it as 2030-01-31T00:00:00Z");
+        return Err(Problem::new(Code::SecretUnreadable, text));
+    };
+    let is_first = found.expires.as_ref().is_none_or(|(first, _)| at < *first);
+    if is_first {
+        found.expires = Some((at, expiry.text.clone()));
+    }
+    if at <= question.now {
+        let text = format!("Secret {name} expired at {at}: supply a new one, and move its annotation {EXPIRES}");
+        return Err(Problem::new(Code::SecretExpired, text));
+    }
+    let warn = at.checked_sub(SOON).unwrap_or(Timestamp::MIN);
+    let is_soon = warn <= question.now;
+    if is_soon {
+        found.soon.push(format!("Secret {name} expires at {at}"));
+    }
+    let next = if is_soon { at } else { warn };
+    found.evaluate_again_at = Some(found.evaluate_again_at.map_or(next, |before| before.min(next)));
+    Ok(())
+}
+
+/// What is to be said of a Secret that cannot be read. Whether one without the label is there is known only where it
+/// is one that we made, or that is in the way of one.
+fn missing(
+    cache: &TenantCache,
+    secret: &str,
+    inputs: &[(&str, &str)],
+    question: &InputsQuestion<'_>,
+    type_: Option<&ConnectionType>,
+) -> Vec<Problem> {
+    let key = &question.connection.spec.stable_key;
+    let by_signing_in = question.whole && type_.is_some_and(|t| t.oauth2 == Some(OAuth2::AuthorizationCode));
+    let opt_in = format!("with label {FOR}: {FOR_CONNECTIONS} and annotation {KEYS}: {key}");
+    let (tokens, others): (Vec<_>, Vec<_>) =
+        inputs.iter().copied().partition(|(input, _)| by_signing_in && is_token(input));
+    let consent = tokens.into_iter().map(|(_, of)| {
+        let text = format!("sign in for {key}, and put the token into Secret {secret}, key {of}, {opt_in}");
+        Problem::new(Code::ConsentNeeded, text)
+    });
+    let others: Vec<&str> = others.into_iter().map(|(input, _)| input).collect();
+    let absent = (!others.is_empty()).then(|| {
+        let others = others.join(", ");
+        let text = match cache.bindings.contains_key(secret) {
+            true => {
+                format!("Secret {secret} (for {others}) is there and has not opted in: its owner does that {opt_in}")
+            }
+            false => {
+                format!("Secret {secret} (for {others}) is not there or has not opted in: supply it, {opt_in}")
+            }
+        };
+        Problem::new(Code::SecretMissing, text)
+    });
+    consent.chain(absent).collect()
+}
+
+impl ResolvedInputs {
+    /// A Secret that may be sent anywhere, beside endpoints: whoever owns it should pin it to their hosts. Only URLs
+    /// that stand in the connection itself are said, never what a Secret or a customer supplies.
+    fn warn_of(&mut self, unpinned: &[&str], connection: &ConnectionSpec, types: &Strictest<'_>) {
+        let host = |(name, input): (&String, &Input)| match input {
+            Input::Value(value) if endpoint::is_url(value) && !types.is_secret(name, input) => Host::of_endpoint(value),
+            _ => None,
+        };
+        let hosts: BTreeSet<String> = connection.inputs.iter().filter_map(host).map(|host| host.to_string()).collect();
+        if hosts.is_empty() {
+            return;
+        }
+        // A condition has room for a few.
+        const FEW: usize = 4;
+        let hosts = hosts.into_iter().take(FEW).collect::<Vec<_>>().join(",");
+        let one =
+            |name: &&str| format!("Secret {name} may be sent anywhere: pin it with annotation {HOSTS}: \"{hosts}\"");
+        self.unpinned.extend(unpinned.iter().take(FEW).map(one));
+    }
+
+    /// Every endpoint must name one of the hosts that a Secret is pinned to.
+    fn hold_to(&mut self, source: &SourceSecret, hosts: &[Host], types: &Strictest<'_>) {
+        for (name, value) in &self.values {
+            let value = std::str::from_utf8(value.expose()).ok();
+            let is_allowed = |endpoint: Host| hosts.iter().any(|host| host.allows(&endpoint));
+            if types.says_endpoint(name, value) && !value.and_then(Host::of_endpoint).is_some_and(is_allowed) {
+                let text = format!(
+                    "input {name} does not plainly name, by https, a host that Secret {} may be sent to (its annotation \
+                     {HOSTS}): correct the input, or let the Secret's owner add the host (http://… for plain http)",
+                    source.name
+                );
+                self.credentials.push(Problem::new(Code::HostNotPinned, text));
+            }
+        }
+    }
+}
+
+/// A Secret of ours that may be sent anywhere, beside an endpoint that a customer supplies.
+fn sent_by_customers(
+    question: &InputsQuestion<'_>,
+    secret: &str,
+    inputs: &[(&str, &str)],
+    types: &Strictest<'_>,
+) -> Option<Problem> {
+    let spec = &question.connection.spec;
+    let is_theirs = |name: &str| spec.inputs.get(name).is_some_and(Input::is_per_customer);
+    if inputs.iter().all(|(name, _)| is_theirs(name)) {
+        // What the customer supplied goes where the customer says.
+        return None;
+    }
+    let endpoint = spec
+        .inputs
+        .keys()
+        .find(|name| is_theirs(name) && types.is_endpoint(name, question.inputs.get(name.as_str()).copied()))?;
+    let text = format!(
+        "input {endpoint} is each customer's, and Secret {secret} may be sent anywhere: its owner pins it to the hosts that \
+         customers may name (annotation {HOSTS})"
+    );
+    Some(Problem::new(Code::HostNotPinned, text))
+}
+
+/// An authorization-code connection needs the token that signing in gives.
+fn consent(question: &InputsQuestion<'_>, type_: Option<&ConnectionType>, found: &mut ResolvedInputs) {
+    let names_token = |(name, input): (&&str, &&Input)| is_token(name) && matches!(input, Input::SecretRef(_));
+    if !question.inputs.iter().any(names_token) {
+        let spec = &question.connection.spec;
+        let inputs = type_.iter().flat_map(|t| t.inputs.keys()).filter(|name| is_token(name));
+        let inputs: Vec<&str> = inputs.map(String::as_str).collect();
+        let ConnectionSpec { stable_key: key, component, type_: of_type, .. } = spec;
+        let text = match inputs.as_slice() {
+            [] => format!(
+                "sign in for {key}, and put the token into a Secret that opts in; type {of_type} of Component {component} \
+                 has no input for it: add one there (refreshToken: {{secret: true}}), and to {key} with a secretRef"
+            ),
+            inputs => format!(
+                "sign in for {key}, put the token into a Secret that opts in, and name it with a secretRef in input {}",
+                inputs.join(" or ")
+            ),
+        };
+        found.consent = Some(Problem::new(Code::ConsentNeeded, text));
+    }
+}
+
+/// Whether a literal under this name is a secret: as the name says, or as the type does.
+fn is_secret(name: &str, type_: Option<&ConnectionType>) -> bool {
+    sensitive::is_sensitive(name) || type_.and_then(|t| t.inputs.get(name)).is_some_and(TypeInput::is_secret)
+}
+
+/// Whether an input is the token that signing in gives.
+fn is_token(name: &str) -> bool {
+    sensitive::is_sensitive(name) && name.to_ascii_lowercase().contains("token")
+}

@@ -1,0 +1,81 @@
+//! Binding Secrets of objects that are no more: a customer's goes with the credentials that it was made of, a
+//! connection's stays for those that still use it, and is told of, until a Secret that it was made from is withdrawn.
+
+use super::compare;
+use crate::api::{Credentials, Kind};
+use crate::controller::binder::cache::TenantCache;
+use crate::controller::binder::secret::desired::{Because, DesiredSecret};
+use crate::controller::binder::secret::naming::Use;
+use crate::engine::model::item::ObjectId;
+use std::collections::BTreeSet;
+
+/// What becomes of a binding Secret.
+#[derive(Debug, PartialEq)]
+pub enum Fate {
+    /// It is of an object that is there, or goes with one of its owners.
+    Stays,
+    /// It was made of customer credentials that are gone.
+    Goes(Box<DesiredSecret>),
+    /// A Secret that it was made from was withdrawn, as far as was watched, and no look at an object sees to it.
+    Withdrawn(Box<DesiredSecret>, Origins),
+    /// It is of a connection that is gone, and was to be kept.
+    Left(ObjectId),
+}
+
+/// The Secrets that a copy was made from, and the keys that they opted in for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origins {
+    pub from: BTreeSet<String>,
+    pub keys: BTreeSet<String>,
+}
+
+/// What becomes of the binding Secret of this name.
+pub fn fate(cache: &TenantCache, secret: &str) -> Fate {
+    let Some(binding) = cache.bindings.get(secret) else { return Fate::Stays };
+    let Some((of, id)) = binding.ours.as_deref().and_then(Use::of_what) else { return Fate::Stays };
+    if sees_to(cache, of, &id) || of.name_for(&id.name) != secret {
+        return Fate::Stays;
+    }
+    if let Some(origin) = compare::withdrawn(cache, binding) {
+        let origins = Origins { from: binding.from.clone(), keys: binding.keys.clone() };
+        return Fate::Withdrawn(Box::new(DesiredSecret::withdrawn(binding, origin)), origins);
+    }
+    let is_there = cache.inventory.has(&id) || cache.inventory.invalid.contains_key(&id);
+    match of {
+        _ if is_there => Fate::Stays,
+        Use::Customer => Fate::Goes(Box::new(DesiredSecret::that_goes(binding, Because::CredentialsGone))),
+        Use::Production | Use::Test if binding.is_owned => Fate::Stays,
+        Use::Production | Use::Test => Fate::Left(id),
+    }
+}
+
+/// Whether who looks at an object sees to this binding Secret of it: it can be read, and has such a one.
+fn sees_to(cache: &TenantCache, of: Use, id: &ObjectId) -> bool {
+    let connection = cache.inventory.connections.get(&id.name);
+    match of {
+        Use::Customer => cache.inventory.customer_credentials.contains_key(&id.name),
+        Use::Production => connection.is_some_and(|c| c.spec.credentials == Credentials::OrganizationGlobal),
+        Use::Test => connection.is_some_and(|c| c.spec.test.as_ref().is_some_and(|test| !test.inputs.is_empty())),
+    }
+}
+
+/// The binding Secrets that may be of an object.
+pub fn bindings_of(cache: &TenantCache, id: &ObjectId) -> Vec<String> {
+    let uses: &[Use] = match id.kind {
+        Kind::Connection => &[Use::Production, Use::Test],
+        Kind::CustomerCredentials => &[Use::Customer],
+        _ => &[],
+    };
+    uses.iter().map(|of| of.name_for(&id.name)).filter(|name| cache.is_ours(name)).collect()
+}
+
+/// Every binding Secret to which no look at an object sees.
+pub fn leftovers(cache: &TenantCache) -> Vec<String> {
+    cache.bindings.keys().filter(|name| fate(cache, name) != Fate::Stays).cloned().collect()
+}
+
+/// Those of them that are this Secret, or were made from it.
+pub fn leftovers_of(cache: &TenantCache, secret: &str) -> Vec<String> {
+    let copies = cache.copies.get(secret).into_iter().flatten().map(String::as_str);
+    copies.chain([secret]).filter(|name| fate(cache, name) != Fate::Stays).map(str::to_string).collect()
+}

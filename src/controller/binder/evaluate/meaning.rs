@@ -1,0 +1,86 @@
+//! Who means a connection, through what it replaces too.
+
+use super::alias::closure;
+use super::working;
+use crate::api::*;
+use crate::controller::binder::cache::TenantCache;
+use crate::engine::model::item::ObjectId;
+use crate::engine::resolve::{Asker, Resolution, resolve_credentials_by, resolve_key, resolve_variable_by};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+type Connection = Arc<Object<ConnectionSpec>>;
+
+/// What a key means where the tenant's own people name it.
+pub fn meant_by(cache: &TenantCache, key: &str) -> Resolution {
+    let works = |connection: &Object<ConnectionSpec>| working::works(cache, connection);
+    resolve_key(key, &cache.inventory, &cache.replacements, Asker { works: Some(&works), ..Asker::default() })
+}
+
+pub fn variable(cache: &TenantCache, integration: &str, variable: &Variable) -> Resolution {
+    let works = |connection: &Object<ConnectionSpec>| working::works(cache, connection);
+    let of = (cache.tenant.as_str(), integration);
+    resolve_variable_by(of, variable, &cache.inventory, &cache.replacements, Some(&works))
+}
+
+/// What customer credentials are for; `None` where there are none of this name.
+pub fn customer_of(cache: &TenantCache, credentials: &str) -> Option<Resolution> {
+    let credentials = cache.inventory.customer_credentials.get(credentials)?;
+    let works = |connection: &Object<ConnectionSpec>| working::works(cache, connection);
+    let works = Some(&works as &dyn Fn(&Object<ConnectionSpec>) -> bool);
+    Some(resolve_credentials_by(&cache.tenant, credentials, &cache.inventory, &cache.replacements, works))
+}
+
+/// The names of the connections that an integration is bound to.
+pub fn bound_by(cache: &TenantCache, integration: &str) -> BTreeSet<String> {
+    let object = cache.inventory.integrations.get(integration);
+    let variables = object.into_iter().flat_map(|i| &i.spec.connections);
+    variables.filter_map(|v| Some(variable(cache, integration, v).connection()?.name().to_string())).collect()
+}
+
+/// The first `most` integrations that are bound to a connection, and how many there are.
+pub fn users(cache: &TenantCache, connection: &Connection, most: usize) -> (Vec<String>, usize) {
+    let key = &connection.spec.stable_key;
+    let aliases = closure(cache, key);
+    if aliases.len() == 1 {
+        // Nothing replaces anything here: whoever names the key means the connection.
+        return (cache.index.integrations(key).take(most).cloned().collect(), cache.index.integrations_len(key));
+    }
+    let named: BTreeSet<&String> = aliases.iter().flat_map(|key| cache.index.integrations(key)).collect();
+    let mut users: Vec<String> =
+        named.into_iter().filter(|i| bound_by(cache, i).contains(connection.name())).cloned().collect();
+    let count = users.len();
+    users.truncate(most);
+    (users, count)
+}
+
+/// How many customers have credentials for a connection.
+pub fn customers(cache: &TenantCache, connection: &Connection) -> usize {
+    let aliases = closure(cache, &connection.spec.stable_key);
+    if aliases.len() == 1 {
+        return cache.index.customers(&connection.spec.stable_key).map_or(0, |customers| customers.len());
+    }
+    let mut customers = BTreeSet::new();
+    for key in &aliases {
+        // What no sync wrote means the same, whose ever it is: of many customers it is asked once.
+        let meant = meant_by(cache, key).connection().is_some_and(|c| c.name() == connection.name());
+        let is_for = |credentials: &String| {
+            let id = ObjectId::new(Kind::CustomerCredentials, credentials.as_str());
+            if cache.inventory.records.contains_key(&id) { is_for(cache, credentials, connection) } else { meant }
+        };
+        let named = cache.index.customers(key).into_iter().flatten();
+        customers.extend(named.filter(|(_, all)| all.iter().any(is_for)).map(|(customer, _)| customer));
+    }
+    customers.len()
+}
+
+/// The credentials of one customer for a connection.
+pub fn credentials_of(cache: &TenantCache, customer: &str, connection: &Connection) -> BTreeSet<String> {
+    let aliases = closure(cache, &connection.spec.stable_key);
+    let named = aliases.iter().filter_map(|key| cache.index.customers(key)?.get(customer)).flatten();
+    named.filter(|credentials| is_for(cache, credentials, connection)).cloned().collect()
+}
+
+fn is_for(cache: &TenantCache, credentials: &str, connection: &Connection) -> bool {
+    customer_of(cache, credentials).is_some_and(|r| r.connection().is_some_and(|c| c.name() == connection.name()))
+}

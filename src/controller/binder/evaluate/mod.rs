@@ -1,0 +1,52 @@
+//! What an object should be, from what the cache knows: pure, the present time given.
+
+pub mod alias;
+pub mod compare;
+pub mod connection;
+pub mod credentials;
+pub mod evaluation;
+pub mod inputs;
+pub mod integration;
+pub mod leftover;
+pub mod meaning;
+pub mod problem;
+pub mod working;
+
+use super::cache::TenantCache;
+use super::secret::desired::DesiredSecret;
+use crate::api::*;
+use crate::engine::model::item::ObjectId;
+use evaluation::Evaluation;
+use jiff::Timestamp;
+
+/// What an object of one of the kinds is found to be that the binder reconciles.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Evaluated {
+    Connection(Evaluation<ConnectionStatus>),
+    CustomerCredentials(Evaluation<CustomerCredentialsStatus>),
+    Integration(Evaluation<IntegrationStatus>),
+}
+
+impl Evaluated {
+    /// The binding Secrets that must be written.
+    pub fn secrets_due(&self) -> Vec<DesiredSecret> {
+        let desired = match self {
+            Evaluated::Connection(evaluation) => &evaluation.bindings,
+            Evaluated::CustomerCredentials(evaluation) => &evaluation.bindings,
+            Evaluated::Integration(evaluation) => &evaluation.bindings,
+        };
+        desired.iter().filter(|desired| desired.is_due()).cloned().collect()
+    }
+}
+
+/// What an object is found to be; `None` where there is none.
+pub fn evaluate(cache: &TenantCache, id: &ObjectId, now: Timestamp) -> Option<Evaluated> {
+    match id.kind {
+        Kind::Connection => connection::connection(cache, &id.name, now).map(Evaluated::Connection),
+        Kind::CustomerCredentials => {
+            credentials::customer_credentials(cache, &id.name, now).map(Evaluated::CustomerCredentials)
+        }
+        Kind::Integration => integration::integration(cache, &id.name, now).map(Evaluated::Integration),
+        Kind::Component | Kind::Tenant | Kind::TenantSync => None,
+    }
+}

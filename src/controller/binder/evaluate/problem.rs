@@ -1,0 +1,115 @@
+//! What is in the way, in the words of the checks, and the conditions that say so.
+
+use crate::api::Verdict;
+use crate::controller::binder::cache::TenantCache;
+use crate::engine::model::code::Code;
+use crate::engine::model::item::ObjectId;
+use std::fmt;
+
+/// The most problems that one message tells.
+const MOST: usize = 8;
+
+/// The conditions that we set.
+pub mod kind {
+    pub const READY: &str = "Ready";
+    pub const CREDENTIALS: &str = "CredentialsReady";
+    pub const TEST_CREDENTIALS: &str = "TestCredentialsReady";
+    pub const OLDER_KEYS: &str = "OlderKeysAnswered";
+    pub const RECONCILING: &str = "Reconciling";
+    pub const STALLED: &str = "Stalled";
+    pub const ALL: [&str; 6] = [READY, CREDENTIALS, TEST_CREDENTIALS, OLDER_KEYS, RECONCILING, STALLED];
+}
+
+/// The reason of what will be well as soon as a binding Secret is written.
+pub const PENDING: &str = "BindingPending";
+
+/// The reasons of a definition that somebody must deliver, or export again: both are of one code.
+pub const NOT_DELIVERED: &str = "DefinitionNotDelivered";
+pub const UNREADABLE: &str = "DefinitionUnreadable";
+
+/// Something that is in the way. No value of an input, no content of a Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub code: Code,
+    /// The reason that a condition gives: the name of the code, unless the code has several.
+    pub reason: &'static str,
+    text: String,
+}
+
+impl Problem {
+    pub fn new(code: Code, text: impl Into<String>) -> Self {
+        Problem { code, reason: code.name(), text: text.into() }
+    }
+
+    /// The same, for a reason of its own.
+    pub fn because(self, reason: &'static str) -> Self {
+        Problem { reason, ..self }
+    }
+
+    /// Whether time does not fix it: somebody must change an object.
+    fn is_stalling(&self) -> bool {
+        let is_undelivered = [NOT_DELIVERED, UNREADABLE].contains(&self.reason);
+        is_undelivered
+            || matches!(
+                self.code,
+                Code::InputMissing
+                    | Code::PerCustomerOnGlobal
+                    | Code::SecretLiteral
+                    | Code::ObjectInvalid
+                    | Code::CustomerInputNotPerCustomer
+                    | Code::CustomerInputMissing
+                    | Code::CustomerOnGlobal
+                    | Code::CustomerTwice
+                    | Code::HostNotPinned
+                    | Code::BindingNameTaken
+                    | Code::InputNotInBinding
+                    | Code::BindingTooLarge
+                    | Code::DefinitionUnread
+            )
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code, self.text)
+    }
+}
+
+/// The condition that these problems make of what would hold without them.
+pub fn verdict(type_: &'static str, problems: &[Problem], well: (&str, String)) -> Verdict {
+    match problems.first() {
+        None => Verdict::new(type_, true, well.0, well.1),
+        Some(first) => Verdict::new(type_, false, first.reason, words(problems)),
+    }
+}
+
+/// Reconciling and Stalled, which are there only where they hold: what waits for a write of ours, and
+/// what waits for somebody's change.
+pub fn progress(problems: &[Problem], pending: bool) -> Option<Verdict> {
+    if let Some(first) = problems.iter().find(|problem| problem.is_stalling()) {
+        return Some(Verdict::new(kind::STALLED, true, first.reason, first.to_string()));
+    }
+    pending.then(|| Verdict::new(kind::RECONCILING, true, PENDING, "a binding Secret is about to be written"))
+}
+
+/// All of them in one message, the first first.
+pub fn words(problems: &[Problem]) -> String {
+    let mut text = String::new();
+    let more = (problems.len() > MOST).then(|| format!("and {} more", problems.len() - MOST));
+    let mut between = "";
+    for problem in problems.iter().take(MOST).map(ToString::to_string).chain(more) {
+        text.push_str(between);
+        text.push_str(&problem);
+        // One of several lines ends with a command, which stands alone on its line.
+        between = if problem.contains('\n') { "\n" } else { "; " };
+    }
+    text
+}
+
+/// The conditions of an object that cannot be read; `None` where there is no such object.
+pub fn invalid(cache: &TenantCache, id: &ObjectId) -> Option<Vec<Verdict>> {
+    let why = cache.inventory.invalid.get(id)?;
+    let problems = [Problem::new(Code::ObjectInvalid, format!("{why}: correct it"))];
+    let ready = verdict(kind::READY, &problems, ("", String::new()));
+    Some(std::iter::once(ready).chain(progress(&problems, false)).collect())
+}

@@ -1,0 +1,136 @@
+//! What no reconcile of an object sees to: binding Secrets of objects that are gone, Secrets of others that are in the
+//! way of one, and the owners of definitions.
+
+use super::affected;
+use super::definition_owners::{ConfigMap, OwnersStep};
+use super::evaluate::leftover::{self, Fate};
+use super::queue::Task;
+use super::report::Reporter;
+use super::secret::desired::DesiredSecret;
+use super::store::{NamespaceStore, SharedStore};
+use super::write::{SecretAnswer, SecretWrite, Writer, is_race, reason};
+use crate::api::Kind;
+use std::time::Duration;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+/// Deletes or reports a binding Secret whose object may be gone.
+pub async fn reconcile_leftover(store: &SharedStore, writer: &Writer, report: &Reporter, secret: &str) {
+    let fate = leftover::fate(&store.lock().cache, secret);
+    let write = match fate {
+        Fate::Stays => return stays(&mut store.lock(), secret),
+        Fate::Left(id) => {
+            let mut store = store.lock();
+            if store.leftovers.insert(secret.to_string()) {
+                report.leftover(secret, store.uid_of(secret), &id);
+            }
+            report.leftovers(store.leftovers.len());
+            return store.queue.done(&Task::Leftover(secret.to_string()), Instant::now());
+        }
+        Fate::Goes(desired) => writer.secret(&desired).await,
+        // Nobody would make it again: what was watched may be late, and what cannot be asked is unknown.
+        Fate::Withdrawn(desired, origins) => match writer.is_withdrawn(&origins).await {
+            Ok(true) => writer.secret(&desired).await,
+            Ok(false) => return store.lock().queue.done(&Task::Leftover(secret.to_string()), Instant::now()),
+            Err(answer) => unwritten(&desired, answer),
+        },
+    };
+    take_in(&mut store.lock(), report, write);
+}
+
+fn stays(store: &mut NamespaceStore, secret: &str) {
+    store.is_no_leftover(secret);
+    store.queue.done(&Task::Leftover(secret.to_string()), Instant::now());
+}
+
+fn unwritten(desired: &DesiredSecret, answer: SecretAnswer) -> SecretWrite {
+    SecretWrite { name: desired.name.clone(), answer, changed: false, deleted: None }
+}
+
+fn take_in(store: &mut NamespaceStore, report: &Reporter, SecretWrite { name, answer, deleted, .. }: SecretWrite) {
+    let (now, task) = (Instant::now(), Task::Leftover(name.clone()));
+    if let Some(deleted) = deleted {
+        report.leftover_deleted(&name, &deleted.uid, &deleted.because);
+    }
+    match answer {
+        SecretAnswer::Absent => {
+            store.secret_absent(&name, now);
+            store.queue.done(&task, now);
+        }
+        SecretAnswer::There(seen) => {
+            store.secret(seen, now);
+            store.queue.failed(&task, now);
+        }
+        SecretAnswer::Refused { why, reason } | SecretAnswer::Unknown { why, reason } => {
+            warn!(secret = name, why, "a binding Secret of nothing cannot be taken away");
+            report.failed(reason);
+            store.queue.failed(&task, now);
+        }
+    }
+}
+
+/// Asks whether a Secret is still in the way of a binding: no change of it is watched.
+pub async fn check_obstacle(store: &SharedStore, writer: &Writer, secret: &str) {
+    let task = Task::Obstacle(secret.to_string());
+    let is_of_interest = {
+        let store = store.lock();
+        store.cache.is_in_the_way(secret) && affected::is_wanted(&store.cache, secret)
+    };
+    let answer = if is_of_interest { Some(writer.read(secret).await) } else { None };
+    let (mut store, now) = (store.lock(), Instant::now());
+    match answer {
+        Some(SecretAnswer::There(seen)) => store.secret(seen, now),
+        Some(SecretAnswer::Absent) => store.secret_absent(secret, now),
+        Some(SecretAnswer::Refused { .. } | SecretAnswer::Unknown { .. }) => {}
+        // Nothing wants its name any more: it is forgotten.
+        None if store.cache.is_in_the_way(secret) => store.secret_absent(secret, now),
+        None => {}
+    }
+    // As long as it is there it is asked for again, less and less often.
+    if store.cache.is_in_the_way(secret) {
+        store.queue.failed(&task, now);
+    } else {
+        store.queue.done(&task, now);
+    }
+}
+
+/// Writes the owners of a definition's ConfigMap: the Integrations that name it. `resync`: for how long none must have
+/// named it before it is given up.
+pub async fn reconcile_owners(store: &SharedStore, writer: &Writer, report: &Reporter, map: &str, resync: Duration) {
+    let (now, task) = (Instant::now(), Task::Definition(map.to_string()));
+    let step = {
+        let mut store = store.lock();
+        // An Integration that cannot be read could name it.
+        let sure = !store.cache.inventory.invalid.keys().any(|id| id.kind == Kind::Integration);
+        store.definitions.step(map, &writer.paths, sure, resync, now)
+    };
+    let request = match step {
+        OwnersStep::Nothing => return store.lock().queue.done(&task, now),
+        OwnersStep::Wait(then) => {
+            let mut store = store.lock();
+            store.queue.done(&task, now);
+            return store.queue.at(task, then);
+        }
+        OwnersStep::Write(request) => request,
+    };
+    let answer = writer.owners(&request).await;
+    let (mut store, now) = (store.lock(), Instant::now());
+    match answer {
+        Ok(Some(answer)) => {
+            info!(config_map = map, "wrote its owners");
+            if let Some(map) = ConfigMap::parse(&String::from_utf8_lossy(&answer)) {
+                store.definition(map, now);
+            }
+            store.queue.done(&task, now);
+        }
+        Ok(None) => store.queue.done(&task, now),
+        Err(failure) => {
+            // A watch reports what somebody else wrote; a server also says so where nobody did.
+            if !is_race(&failure) {
+                warn!(config_map = map, why = %failure, "its owners cannot be written");
+                report.failed(reason(&failure));
+            }
+            store.queue.failed(&task, now);
+        }
+    }
+}

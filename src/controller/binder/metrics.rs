@@ -1,0 +1,119 @@
+//! What is measured of a namespace: how much is due, and how many variables are bound.
+
+use crate::api::VariableStatus;
+use crate::controller::metrics::Metrics;
+use crate::controller::role::Role;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::time::Instant;
+
+type Depth = (usize, Option<Instant>);
+
+/// How much is due in all namespaces together. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Backlog {
+    metrics: Metrics,
+    depths: Arc<Mutex<BTreeMap<String, Depth>>>,
+}
+
+/// How much is due in one namespace.
+#[derive(Debug)]
+pub struct QueueDepth {
+    all: Backlog,
+    namespace: String,
+    was: Depth,
+}
+
+impl Backlog {
+    pub fn new(metrics: Metrics) -> Self {
+        Backlog { metrics, depths: Arc::default() }
+    }
+
+    pub fn of(&self, namespace: &str) -> QueueDepth {
+        QueueDepth { all: self.clone(), namespace: namespace.to_string(), was: (0, None) }
+    }
+}
+
+impl QueueDepth {
+    /// So much is due, the oldest since then.
+    pub fn set(&mut self, depth: Depth) {
+        if std::mem::replace(&mut self.was, depth) == depth {
+            return;
+        }
+        let mut depths = self.all.depths.lock().unwrap_or_else(PoisonError::into_inner);
+        depths.insert(self.namespace.clone(), depth);
+        let oldest = depths.values().filter_map(|(_, oldest)| *oldest).min();
+        self.all.metrics.queue(Role::Binder, depths.values().map(|(due, _)| due).sum(), oldest.map(Instant::into_std));
+    }
+}
+
+/// How many variables of a namespace's integrations are bound to a connection that is ready, by integration and
+/// together.
+#[derive(Debug)]
+pub struct BindingGauge {
+    metrics: Metrics,
+    namespace: String,
+    /// Ready, and not.
+    counts: HashMap<String, (usize, usize)>,
+    all: (usize, usize),
+}
+
+impl BindingGauge {
+    pub fn new(metrics: Metrics, namespace: &str) -> Self {
+        BindingGauge { metrics, namespace: namespace.to_string(), counts: HashMap::new(), all: (0, 0) }
+    }
+
+    /// An integration was evaluated.
+    pub fn set(&mut self, integration: &str, rows: &[VariableStatus]) {
+        let ready = rows.iter().filter(|row| row.ready).count();
+        self.count(integration, Some((ready, rows.len().saturating_sub(ready))));
+    }
+
+    /// An integration is gone.
+    pub fn gone(&mut self, integration: &str) {
+        self.count(integration, None);
+    }
+
+    fn count(&mut self, integration: &str, count: Option<(usize, usize)>) {
+        let before = match count {
+            Some(count) => self.counts.insert(integration.to_string(), count),
+            None => self.counts.remove(integration),
+        };
+        if before == count {
+            return;
+        }
+        let ((ready, not), (is_ready, is_not)) = (before.unwrap_or_default(), count.unwrap_or_default());
+        self.all = ((self.all.0 + is_ready).saturating_sub(ready), (self.all.1 + is_not).saturating_sub(not));
+        self.metrics.bindings(&self.namespace, self.all.0, self.all.1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(ready: bool) -> VariableStatus {
+        VariableStatus {
+            name: "CRM".into(),
+            stable_key: None,
+            connection: None,
+            ready,
+            reason: String::new(),
+            message: None,
+            candidates: vec![],
+        }
+    }
+
+    #[test]
+    fn it_counts_what_is_evaluated() {
+        let mut gauge = BindingGauge::new(Metrics::new(), "ns");
+        gauge.set("a", &[row(true), row(false)]);
+        gauge.set("b", &[row(true)]);
+        assert_eq!(gauge.all, (2, 1));
+        gauge.set("a", &[row(true), row(true)]);
+        assert_eq!(gauge.all, (3, 0));
+        gauge.gone("b");
+        gauge.gone("b");
+        assert_eq!(gauge.all, (2, 0));
+    }
+}

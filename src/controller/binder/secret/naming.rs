@@ -1,0 +1,101 @@
+//! What a binding Secret is for, and whose it is: its name, its type, its annotation.
+
+use crate::api::Kind;
+use crate::engine::model::item::ObjectId;
+use sha2::{Digest, Sha256};
+
+/// What the type of every binding Secret begins with.
+pub const TYPE_PREFIX: &str = "servicebinding.io/";
+
+/// The object that a binding Secret goes with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Which object of this name: with the uid of an earlier one the Secret would be collected at once.
+    pub uid: String,
+}
+
+/// The type of a binding Secret for a component, by the component's name.
+pub fn secret_type(component: &str) -> String {
+    format!("{TYPE_PREFIX}{component}")
+}
+
+/// What a binding Secret is for. No two have the same name: a connection's name has no dot, and the last
+/// part of each name is its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    Production,
+    Test,
+    Customer,
+}
+
+impl Use {
+    const ALL: [Use; 3] = [Use::Production, Use::Test, Use::Customer];
+
+    const fn suffix(self) -> &'static str {
+        match self {
+            Use::Production => ".binding",
+            Use::Test => ".test-binding",
+            Use::Customer => ".customer-binding",
+        }
+    }
+
+    /// The name of the binding Secret for an object. Where it would be too long, a hash stands for the rest.
+    pub fn name_for(self, object: &str) -> String {
+        let suffix = self.suffix();
+        if object.len() + suffix.len() <= 253 {
+            return format!("{object}{suffix}");
+        }
+        let hash: String = Sha256::digest(object).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let start: String = object.chars().take(200).collect();
+        format!("{}-{hash}{suffix}", start.trim_end_matches(['.', '-']))
+    }
+
+    /// The use of which an annotation speaks, and the object.
+    pub fn of_what(annotation: &str) -> Option<(Use, ObjectId)> {
+        let (kind, rest) = annotation.split_once('/')?;
+        if kind == Kind::CustomerCredentials.as_str() {
+            return Some((Use::Customer, ObjectId::new(Kind::CustomerCredentials, rest)));
+        }
+        let (of, name) = rest.strip_suffix("/test").map_or((Use::Production, rest), |name| (Use::Test, name));
+        (kind == Kind::Connection.as_str()).then(|| (of, ObjectId::new(Kind::Connection, name)))
+    }
+
+    /// What the annotation of the binding Secret for an object says.
+    pub fn of(self, object: &str) -> String {
+        match self {
+            Use::Production => format!("{}/{object}", Kind::Connection),
+            Use::Test => format!("{}/{object}/test", Kind::Connection),
+            Use::Customer => format!("{}/{object}", Kind::CustomerCredentials),
+        }
+    }
+
+    /// The use of which a name is, and the object that it is of, so far as the name has it whole.
+    pub fn parse(name: &str) -> Option<(Use, &str)> {
+        Use::ALL.into_iter().find_map(|of| Some((of, name.strip_suffix(of.suffix())?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::names::is_object_name;
+
+    #[test]
+    fn names_are_valid_and_no_two_are_the_same() {
+        let long = format!("{}.{}", "a".repeat(200), "b".repeat(52));
+        let names: Vec<String> = [Use::Production, Use::Test]
+            .into_iter()
+            .flat_map(|of| ["crm", "crm-test", "binding", "test-binding"].map(|c| of.name_for(c)))
+            .chain(["crm", "crm.test-binding", "crm.binding", "binding", &long].map(|c| Use::Customer.name_for(c)))
+            .collect();
+        assert!(names.iter().all(|name| is_object_name(name)), "{names:?}");
+        assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), names.len());
+        assert_ne!(Use::Customer.name_for(&long), Use::Customer.name_for(&format!("{}c", &long[..252])));
+        assert_eq!(Use::parse("crm.test-binding"), Some((Use::Test, "crm")));
+        assert_eq!(Use::parse("crm"), None);
+    }
+}

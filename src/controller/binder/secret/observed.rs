@@ -1,0 +1,282 @@
+//! A Secret as it was watched: one that opted in, or one that has, or may be in the way of, a binding.
+
+use super::MANAGER;
+use super::fingerprint::{Fingerprint, Hasher, Salt};
+use super::naming::{Owner, TYPE_PREFIX};
+use super::source::SourceSecret;
+use crate::api::{BINDING_FROM, BINDING_ID, BINDING_KEYS, BINDING_OF, FOR, FOR_BINDING, FOR_CONNECTIONS};
+use crate::kubernetes::budget::{Named, Weighs};
+use crate::secret::SecretBytes;
+use k8s_openapi::ByteString;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A Secret, read.
+#[derive(Debug)]
+pub enum ObservedSecret {
+    /// It opted in.
+    Source(SourceSecret),
+    /// Any other: one that we made, or one whose name we may want.
+    Binding(BindingSecret),
+}
+
+/// A Secret that did not opt in: what it says is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindingSecret {
+    /// Its name.
+    pub name: String,
+    /// Which Secret of this name.
+    pub uid: String,
+    /// Which state of it.
+    pub resource_version: String,
+    /// What it is for, where it is ours: it has our label, our type and our annotation, and the annotation
+    /// is held by our manager (else it was copied).
+    pub ours: Option<String>,
+    /// Of which object of that name it was made; `None`: it does not say.
+    pub id: Option<String>,
+    /// The Secrets that its values come from.
+    pub from: BTreeSet<String>,
+    /// The stable keys that these opted in for; empty: it does not say.
+    pub keys: BTreeSet<String>,
+    /// Whether one of its owners is an object of ours, so that it goes with that.
+    pub is_owned: bool,
+    /// Whether it has our label, so that a change of it is seen.
+    pub watched: bool,
+    pub type_: String,
+    pub content: Fingerprint,
+}
+
+impl Weighs for ObservedSecret {
+    fn weight(&self) -> usize {
+        const OBJECT: usize = 512;
+        match self {
+            ObservedSecret::Source(source) => OBJECT + source.weight(),
+            ObservedSecret::Binding(_) => OBJECT,
+        }
+    }
+}
+
+impl Named for ObservedSecret {
+    fn name(&self) -> &str {
+        match self {
+            ObservedSecret::Source(source) => &source.name,
+            ObservedSecret::Binding(binding) => &binding.name,
+        }
+    }
+}
+
+/// It is no Secret that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is no Secret")]
+pub struct Unreadable;
+
+#[derive(Deserialize)]
+struct RawSecret {
+    metadata: RawMeta,
+    #[serde(rename = "type", default)]
+    type_: String,
+    #[serde(default)]
+    data: Option<BTreeMap<String, Option<SecretData>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RawMeta {
+    pub name: String,
+    #[serde(default)]
+    pub uid: String,
+    #[serde(default)]
+    pub resource_version: String,
+    #[serde(default)]
+    labels: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    pub owner_references: Vec<RawOwner>,
+    #[serde(default)]
+    pub managed_fields: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+pub struct RawOwner {
+    kind: String,
+    name: String,
+    pub uid: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    #[serde(default)]
+    manager: String,
+    #[serde(default)]
+    operation: String,
+    #[serde(default)]
+    subresource: String,
+    #[serde(default)]
+    fields_v1: Value,
+}
+
+struct SecretData(Arc<SecretBytes>);
+
+impl<'de> Deserialize<'de> for SecretData {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        ByteString::deserialize(from).map(|bytes| SecretData(Arc::new(SecretBytes::new(bytes.0))))
+    }
+}
+
+impl ObservedSecret {
+    /// Reads a Secret as the API server tells of it.
+    pub fn parse(json: &[u8], salt: &Salt) -> Result<ObservedSecret, Unreadable> {
+        // The reader's words may quote what it read.
+        let RawSecret { metadata, type_, data } = serde_json::from_slice(json).map_err(|_| Unreadable)?;
+        let RawMeta { name, uid, resource_version, labels, annotations, owner_references, managed_fields } = metadata;
+        let label = labels.unwrap_or_default().remove(FOR);
+        let annotations = annotations.unwrap_or_default();
+        let data = data.unwrap_or_default().into_iter().filter_map(|(key, data)| Some((key, data?.0)));
+        if label.as_deref() == Some(FOR_CONNECTIONS) {
+            return Ok(ObservedSecret::Source(SourceSecret::new(
+                [name, uid, resource_version],
+                &annotations,
+                data.collect(),
+            )));
+        }
+        let held = Held::of(&managed_fields);
+        let is_ours = label.as_deref() == Some(FOR_BINDING) && type_.starts_with(TYPE_PREFIX) && held.annotation;
+        let ours = annotations.get(BINDING_OF).filter(|_| is_ours).cloned();
+        let owners = owner_references.iter().filter(|owner| held.owners.contains(&owner.uid));
+        let owners: Vec<_> =
+            owners.map(|o| Owner { kind: o.kind.clone(), name: o.name.clone(), uid: o.uid.clone() }).collect();
+        let id = annotations.get(BINDING_ID).filter(|_| ours.is_some()).cloned();
+        let list = |annotation| annotations.get(annotation).filter(|_| ours.is_some()).map(|text| names(text));
+        let [from, keys] = [BINDING_FROM, BINDING_KEYS].map(|annotation| list(annotation).unwrap_or_default());
+        let data: Vec<_> = data.filter(|(key, _)| held.data.contains(key)).collect();
+        let content = content(
+            salt,
+            &type_,
+            &Made {
+                of: ours.as_deref().unwrap_or_default(),
+                id: id.as_deref().unwrap_or_default(),
+                from: &from,
+                keys: &keys,
+            },
+            &owners,
+            data.iter().map(|(key, value)| (key.as_str(), value.expose())),
+        );
+        let watched = label.as_deref() == Some(FOR_BINDING);
+        let is_owned = !owners.is_empty();
+        Ok(ObservedSecret::Binding(BindingSecret {
+            name,
+            uid,
+            resource_version,
+            ours,
+            id,
+            from,
+            keys,
+            is_owned,
+            watched,
+            type_,
+            content,
+        }))
+    }
+
+    /// Which state of it.
+    pub fn revision(&self) -> &str {
+        match self {
+            ObservedSecret::Source(source) => &source.resource_version,
+            ObservedSecret::Binding(binding) => &binding.resource_version,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            ObservedSecret::Source(source) => &source.name,
+            ObservedSecret::Binding(binding) => &binding.name,
+        }
+    }
+}
+
+/// For what, and of what, a binding Secret was made.
+pub struct Made<'a> {
+    pub of: &'a str,
+    pub id: &'a str,
+    pub from: &'a BTreeSet<String>,
+    pub keys: &'a BTreeSet<String>,
+}
+
+/// The names in a list that an annotation has.
+fn names(text: &str) -> BTreeSet<String> {
+    text.split(',').filter(|name| !name.is_empty()).map(str::to_string).collect()
+}
+
+/// What a binding Secret says, so far as we hold it: two that agree need no write. `data` in order.
+pub fn content<'a>(
+    salt: &Salt,
+    type_: &str,
+    made: &Made<'_>,
+    owners: &[Owner],
+    data: impl ExactSizeIterator<Item = (&'a str, &'a [u8])>,
+) -> Fingerprint {
+    let mut hasher = Hasher::new(salt);
+    hasher.part(type_.as_bytes());
+    hasher.part(made.of.as_bytes());
+    hasher.part(made.id.as_bytes());
+    for names in [made.from, made.keys] {
+        hasher.part(names.iter().map(String::as_str).collect::<Vec<_>>().join(",").as_bytes());
+    }
+    hasher.part(&owners.len().to_le_bytes());
+    for owner in owners {
+        for part in [&owner.kind, &owner.name, &owner.uid] {
+            hasher.part(part.as_bytes());
+        }
+    }
+    for (key, value) in data {
+        hasher.part(key.as_bytes());
+        hasher.part(value);
+    }
+    hasher.finish()
+}
+
+/// What our manager holds of a Secret: what others put beside it, or took from us, is not ours.
+#[derive(Default)]
+pub struct Held {
+    annotation: bool,
+    pub owners: BTreeSet<String>,
+    data: BTreeSet<String>,
+}
+
+impl Entry {
+    /// Whether it says that our syncer wrote what is in a ConfigMap.
+    pub fn is_the_syncers_content(&self) -> bool {
+        let holds = |pointer: &str| self.fields_v1.pointer(pointer).is_some();
+        self.manager == crate::kubernetes::MANAGER
+            && ["/f:data/f:definition", "/f:binaryData/f:definition"].into_iter().any(holds)
+    }
+}
+
+impl Held {
+    pub fn of(entries: &[Entry]) -> Self {
+        let mut held = Held::default();
+        let ours = |e: &&Entry| e.manager == MANAGER && e.operation == "Apply" && e.subresource.is_empty();
+        for entry in entries.iter().filter(ours) {
+            let names = |pointer: &str| -> Vec<String> {
+                let fields = entry.fields_v1.pointer(pointer).and_then(Value::as_object);
+                fields.into_iter().flat_map(|f| f.keys().cloned()).collect()
+            };
+            held.annotation |=
+                names("/f:metadata/f:annotations").iter().any(|n| n.strip_prefix("f:") == Some(BINDING_OF));
+            held.data.extend(names("/f:data").iter().filter_map(|n| Some(n.strip_prefix("f:")?.to_string())));
+            held.owners.extend(names("/f:metadata/f:ownerReferences").iter().filter_map(|n| uid(n)));
+        }
+        held
+    }
+}
+
+/// The uid in `k:{"uid":"…"}`.
+fn uid(key: &str) -> Option<String> {
+    let keys: Value = serde_json::from_str(key.strip_prefix("k:")?).ok()?;
+    Some(keys.get("uid")?.as_str()?.to_string())
+}

@@ -1,0 +1,140 @@
+//! A Secret that opted in: which stable keys it serves, which hosts it may be sent to, until when.
+
+use super::hosts::Host;
+use crate::api::{EXPIRES, HOSTS, KEYS};
+use crate::kubernetes::budget::{Named, Weighs};
+use crate::secret::SecretBytes;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A Secret that may be read for connections, because a person said so on it.
+#[derive(Debug)]
+pub struct SourceSecret {
+    /// Its name.
+    pub name: String,
+    /// Which Secret of this name.
+    pub uid: String,
+    /// Which state of it.
+    pub resource_version: String,
+    /// The stable keys that it may serve.
+    pub keys: Keys,
+    /// When it expires, where it says so.
+    pub expires: Option<Expiry>,
+    pub pins: Pins,
+    /// What is in it.
+    pub data: BTreeMap<String, Arc<SecretBytes>>,
+}
+
+impl Weighs for SourceSecret {
+    fn weight(&self) -> usize {
+        self.data.iter().map(|(key, bytes)| key.len() + bytes.expose().len()).sum()
+    }
+}
+
+impl Named for SourceSecret {
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Stable keys, as a Secret's annotation names them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// Whether `*` is among them.
+    pub all: bool,
+    /// Those that are named.
+    pub named: BTreeSet<String>,
+}
+
+/// When a Secret expires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// As the Secret says it.
+    pub text: String,
+    /// The same as a time; `None` where it is none.
+    pub at: Option<Timestamp>,
+}
+
+/// The hosts that a Secret may be sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pins {
+    /// Wherever the connection says.
+    Anywhere,
+    /// To these alone.
+    Only(Vec<Host>),
+    /// It says so, but not so that it can be understood.
+    Unreadable,
+}
+
+impl SourceSecret {
+    /// From a Secret's annotations and data.
+    pub fn new(
+        [name, uid, resource_version]: [String; 3],
+        annotations: &BTreeMap<String, String>,
+        data: BTreeMap<String, Arc<SecretBytes>>,
+    ) -> Self {
+        let keys = annotations.get(KEYS).map(|text| Keys::parse(text)).unwrap_or_default();
+        let expires = annotations.get(EXPIRES).map(|text| {
+            let text = text.trim();
+            // Longer than a time can be written, and it would not fit into a status.
+            let at = (text.len() <= 64).then(|| text.parse().ok()).flatten();
+            Expiry { text: text.chars().take(64).collect(), at }
+        });
+        let pins = annotations.get(HOSTS).map_or(Pins::Anywhere, |text| Pins::parse(text));
+        SourceSecret { name, uid, resource_version, keys, expires, pins, data }
+    }
+}
+
+impl Keys {
+    fn parse(text: &str) -> Self {
+        let named: BTreeSet<String> = items(text).map(str::to_string).collect();
+        Keys { all: named.contains("*"), named }
+    }
+
+    /// Whether a copy may be kept that was made for one of these keys. Where it does not say for which, only who
+    /// serves no key at all is sure not to.
+    pub fn serve(&self, keys: &BTreeSet<String>) -> bool {
+        self.all || if keys.is_empty() { !self.named.is_empty() } else { !self.named.is_disjoint(keys) }
+    }
+}
+
+impl Pins {
+    fn parse(text: &str) -> Self {
+        items(text).map(Host::pinned).collect::<Option<Vec<_>>>().map_or(Pins::Unreadable, Pins::Only)
+    }
+}
+
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(annotations: &[(&str, &str)]) -> SourceSecret {
+        let annotations = annotations.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        SourceSecret::new(["s".into(), "u".into(), "1".into()], &annotations, BTreeMap::new())
+    }
+
+    #[test]
+    fn keys_are_comma_separated_and_a_star_is_all() {
+        let keys = source(&[(KEYS, " crm, sf_old ,,")]).keys;
+        assert!(!keys.all && keys.named.len() == 2 && keys.named.contains("sf_old"));
+        assert!(source(&[(KEYS, "crm,*")]).keys.all);
+        assert!(!source(&[(KEYS, "crm*")]).keys.all);
+        assert_eq!(source(&[]).keys, Keys::default());
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_not_taken_for_nothing() {
+        assert_eq!(source(&[]).pins, Pins::Anywhere);
+        assert_eq!(source(&[(HOSTS, "")]).pins, Pins::Only(vec![]));
+        assert_eq!(source(&[(HOSTS, "a.example, https://b.example")]).pins, Pins::Unreadable);
+        assert_eq!(source(&[(EXPIRES, "tomorrow")]).expires.unwrap().at, None);
+        assert_eq!(source(&[(EXPIRES, &"9".repeat(9000))]).expires.unwrap().text.len(), 64);
+        let at = source(&[(EXPIRES, "2030-01-31T00:00:00+02:00")]).expires.unwrap();
+        assert_eq!(at.at, Some("2030-01-30T22:00:00Z".parse().unwrap()));
+    }
+}
