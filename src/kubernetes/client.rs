@@ -204,6 +204,48 @@ impl RequestFailure {
             RequestFailure::NotAsked(_) | RequestFailure::NoAnswer(_) | RequestFailure::TooLarge => None,
         }
     }
+
+    /// Whether the object, or its namespace, is not there, though its kind is served.
+    pub fn is_absent(&self) -> bool {
+        let RequestFailure::Refused(refused) = self else { return false };
+        refused.code == StatusCode::NOT_FOUND && refused.is_status
+    }
+
+    /// Whether a no may only mean that somebody else was faster, and not that the object cannot be so: what is there
+    /// now says. A server names the uid in a cause, or in its words alone.
+    pub fn is_race(&self) -> bool {
+        let RequestFailure::Refused(refused) = self else { return false };
+        let words = || std::iter::once(&refused.message).chain(&refused.causes);
+        match refused.code {
+            StatusCode::CONFLICT => true,
+            StatusCode::UNPROCESSABLE_ENTITY => words().any(|words| words.contains("metadata.uid")),
+            _ => self.is_absent() && !refused.message.starts_with("namespaces "),
+        }
+    }
+
+    /// The failure as one word: in logs, metrics, events and conditions.
+    pub fn reason(&self) -> &'static str {
+        let code = match self {
+            RequestFailure::NotAsked(_) => return "NotAsked",
+            RequestFailure::NoAnswer(_) => return "NoAnswer",
+            RequestFailure::TooLarge => return "TooLarge",
+            RequestFailure::Refused(refused) => refused.code,
+        };
+        match code.as_u16() {
+            400 => "BadRequest",
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            404 => "NotFound",
+            409 => "Conflict",
+            413 => "RequestEntityTooLarge",
+            422 => "Invalid",
+            429 => "TooManyRequests",
+            500 => "InternalError",
+            503 => "ServiceUnavailable",
+            504 => "Timeout",
+            _ => "Other",
+        }
+    }
 }
 
 /// What a server says, as it may be told: on one line, escaped, and cut.

@@ -23,6 +23,41 @@ pub struct Entry<'a> {
     fields_v1: Option<&'a RawValue>,
 }
 
+/// An entry of an object that is not one of Stablekey's custom resources.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ForeignEntry {
+    #[serde(default)]
+    manager: String,
+    #[serde(default)]
+    operation: String,
+    #[serde(default)]
+    subresource: String,
+    #[serde(default)]
+    fields_v1: Value,
+}
+
+impl ForeignEntry {
+    pub fn is_by(&self, manager: &str) -> bool {
+        self.manager == manager
+    }
+
+    /// Whether it is what a manager applied to the object itself.
+    pub fn is_applied_by(&self, manager: &str) -> bool {
+        self.is_by(manager) && self.operation == "Apply" && self.subresource.is_empty()
+    }
+
+    pub fn holds(&self, path: &[&str]) -> bool {
+        at(&self.fields_v1, path).is_some()
+    }
+
+    /// The names of what it holds in a map, or the values of `key` of what it holds in a list whose items have that key.
+    pub fn names(&self, path: &[&str], key: &str) -> impl Iterator<Item = String> {
+        let children = at(&self.fields_v1, path).and_then(Value::as_object);
+        children.into_iter().flatten().filter_map(move |(child, _)| name(child, key))
+    }
+}
+
 /// What one entry says.
 #[derive(Debug)]
 struct Held {
@@ -119,19 +154,19 @@ fn fields(fields: &Value) -> Vec<Field<'static>> {
             continue;
         }
         let Some(children) = found.as_object() else { continue };
-        out.extend(children.keys().filter_map(|key| Some(Field::named(kind, &name(key)?).into_owned())));
+        out.extend(children.keys().filter_map(|key| Some(Field::named(kind, &name(key, "name")?).into_owned())));
     }
     out.retain(|field| field.name != WROTE);
     out
 }
 
-/// The name in `f:name`, or in `k:{"name":"…"}` of a list whose items are known by name.
-fn name(key: &str) -> Option<String> {
-    if let Some(name) = key.strip_prefix("f:") {
+/// The name in `f:name`, or in `k:{"<key>":"…"}` of a list whose items are known by that key.
+fn name(child: &str, key: &str) -> Option<String> {
+    if let Some(name) = child.strip_prefix("f:") {
         return Some(name.to_string());
     }
-    let keys: Value = serde_json::from_str(key.strip_prefix("k:")?).ok()?;
-    Some(keys.get("name")?.as_str()?.to_string())
+    let keys: Value = serde_json::from_str(child.strip_prefix("k:")?).ok()?;
+    Some(keys.get(key)?.as_str()?.to_string())
 }
 
 #[cfg(test)]

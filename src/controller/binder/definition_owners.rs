@@ -4,10 +4,11 @@
 
 use super::cache::Readable;
 use super::secret::MANAGER;
-use super::secret::observed::{Entry, Held, RawMeta};
+use super::secret::observed::{Held, RawMeta};
 use crate::api::*;
 use crate::kubernetes::budget::{Named, Weighs};
 use crate::kubernetes::client::Ask;
+use crate::kubernetes::managed_fields::ForeignEntry;
 use crate::kubernetes::object::is_after;
 use crate::kubernetes::paths::Paths;
 use crate::platform::definition;
@@ -69,7 +70,7 @@ impl ConfigMap {
         let RawMeta { name, uid, resource_version: revision, owner_references, managed_fields, .. } =
             serde_json::from_str::<RawConfigMap>(json).ok()?.metadata;
         let ours = Held::of(&managed_fields).owners;
-        let is_made_by_us = managed_fields.iter().any(Entry::is_the_syncers_content);
+        let is_made_by_us = managed_fields.iter().any(is_the_syncers_content);
         let is_others = owner_references.iter().any(|owner| !ours.contains(&owner.uid));
         let readable = match serde_json::from_str(json) {
             Ok(map) => readable(&map),
@@ -77,6 +78,12 @@ impl ConfigMap {
         };
         Some(ConfigMap { name, readable, uid, revision, ours, is_others, is_made_by_us })
     }
+}
+
+/// Whether the syncer wrote what is in a ConfigMap.
+fn is_the_syncers_content(entry: &ForeignEntry) -> bool {
+    entry.is_by(crate::kubernetes::MANAGER)
+        && ["data", "binaryData"].into_iter().any(|content| entry.holds(&[content, "definition"]))
 }
 
 /// What is to be done about a ConfigMap.

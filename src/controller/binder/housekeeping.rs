@@ -3,12 +3,12 @@
 
 use super::affected;
 use super::definition_owners::{ConfigMap, OwnersStep};
-use super::evaluate::leftover::{self, Fate};
+use super::evaluate::leftover::{self, Fate, Origins};
 use super::queue::Task;
 use super::report::Reporter;
 use super::secret::desired::DesiredSecret;
 use super::store::{NamespaceStore, SharedStore};
-use super::write::{SecretAnswer, SecretWrite, Writer, is_race, reason};
+use super::write::{SecretAnswer, SecretWrite, Writer};
 use crate::api::Kind;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -16,31 +16,40 @@ use tracing::{info, warn};
 
 /// Deletes or reports a binding Secret whose object may be gone.
 pub async fn reconcile_leftover(store: &SharedStore, writer: &Writer, report: &Reporter, secret: &str) {
-    let fate = leftover::fate(&store.lock().cache, secret);
-    let write = match fate {
-        Fate::Stays => return stays(&mut store.lock(), secret),
-        Fate::Left(id) => {
-            let mut store = store.lock();
-            if store.leftovers.insert(secret.to_string()) {
-                report.leftover(secret, store.uid_of(secret), &id);
-            }
-            report.leftovers(store.leftovers.len());
-            return store.queue.done(&Task::Leftover(secret.to_string()), Instant::now());
-        }
-        Fate::Goes(desired) => writer.secret(&desired).await,
+    let Some(write) = decide_leftover(&mut store.lock(), report, secret) else { return };
+    let written = match write {
+        Leftover::Delete(desired) => writer.secret(&desired).await,
         // Nobody would make it again: what was watched may be late, and what cannot be asked is unknown.
-        Fate::Withdrawn(desired, origins) => match writer.is_withdrawn(&origins).await {
+        Leftover::DeleteIfWithdrawn(desired, origins) => match writer.is_withdrawn(&origins).await {
             Ok(true) => writer.secret(&desired).await,
             Ok(false) => return store.lock().queue.done(&Task::Leftover(secret.to_string()), Instant::now()),
             Err(answer) => unwritten(&desired, answer),
         },
     };
-    take_in(&mut store.lock(), report, write);
+    take_in(&mut store.lock(), report, written);
 }
 
-fn stays(store: &mut NamespaceStore, secret: &str) {
-    store.is_no_leftover(secret);
+/// A leftover that is deleted.
+enum Leftover {
+    Delete(Box<DesiredSecret>),
+    /// First the server is asked.
+    DeleteIfWithdrawn(Box<DesiredSecret>, Origins),
+}
+
+fn decide_leftover(store: &mut NamespaceStore, report: &Reporter, secret: &str) -> Option<Leftover> {
+    match leftover::fate(&store.cache, secret) {
+        Fate::Goes(desired) => return Some(Leftover::Delete(desired)),
+        Fate::Withdrawn(desired, origins) => return Some(Leftover::DeleteIfWithdrawn(desired, origins)),
+        Fate::Stays => store.is_no_leftover(secret),
+        Fate::Left(id) => {
+            if store.leftovers.insert(secret.to_string()) {
+                report.leftover(secret, store.uid_of(secret), &id);
+            }
+            report.leftovers(store.leftovers.len());
+        }
+    }
     store.queue.done(&Task::Leftover(secret.to_string()), Instant::now());
+    None
 }
 
 fn unwritten(desired: &DesiredSecret, answer: SecretAnswer) -> SecretWrite {
@@ -126,9 +135,9 @@ pub async fn reconcile_owners(store: &SharedStore, writer: &Writer, report: &Rep
         Ok(None) => store.queue.done(&task, now),
         Err(failure) => {
             // A watch reports what somebody else wrote; a server also says so where nobody did.
-            if !is_race(&failure) {
+            if !failure.is_race() {
                 warn!(config_map = map, why = %failure, "its owners cannot be written");
-                report.failed(reason(&failure));
+                report.failed(failure.reason());
             }
             store.queue.failed(&task, now);
         }

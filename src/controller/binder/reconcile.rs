@@ -10,7 +10,7 @@ use super::report::{ReadyTransition, Reporter};
 use super::secret::desired::DesiredSecret;
 use super::store::{NamespaceStore, SharedStore};
 use super::warnings::Delayed;
-use super::write::{Deleted, SecretAnswer, SecretWrite, Writer, reason};
+use super::write::{Deleted, SecretAnswer, SecretWrite, Writer};
 use crate::api::*;
 use crate::controller::metrics::Outcome;
 use crate::engine::model::item::ObjectId;
@@ -227,7 +227,7 @@ fn take_in_status(
         Err(failure) => {
             written.failed = true;
             warn!(object = %id, why = %failure, "its status cannot be written");
-            report.failed(reason(&failure));
+            report.failed(failure.reason());
         }
     }
 }

@@ -107,7 +107,7 @@ impl Writer {
         let changed = answer.is_ok();
         let answer = match answer {
             Ok(answer) => self.parse(answer),
-            Err(failure) if is_race(&failure) || matches!(failure, RequestFailure::NoAnswer(_)) => {
+            Err(failure) if failure.is_race() || matches!(failure, RequestFailure::NoAnswer(_)) => {
                 self.read(&desired.name).await
             }
             Err(failure) => unwritten(&failure, desired),
@@ -122,11 +122,11 @@ impl Writer {
         let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions});
         match self.server.ask(&Ask::delete(self.paths.secret(name), options.to_string().into_bytes())).await {
             Ok(_) => SecretAnswer::Absent,
-            Err(failure) if is_absent(&failure) => SecretAnswer::Absent,
-            Err(failure) if is_race(&failure) || matches!(failure, RequestFailure::NoAnswer(_)) => {
+            Err(failure) if failure.is_absent() => SecretAnswer::Absent,
+            Err(failure) if failure.is_race() || matches!(failure, RequestFailure::NoAnswer(_)) => {
                 self.read(name).await
             }
-            Err(failure) => refused_or_unknown(failure.to_string(), reason(&failure)),
+            Err(failure) => refused_or_unknown(failure.to_string(), failure.reason()),
         }
     }
 
@@ -138,7 +138,7 @@ impl Writer {
             let answer = match self.server.ask(&Ask::get(path)).await {
                 Ok(answer) => SecretBytes::new(answer),
                 Err(failure) => {
-                    return Err(SecretAnswer::Unknown { why: failure.to_string(), reason: reason(&failure) });
+                    return Err(SecretAnswer::Unknown { why: failure.to_string(), reason: failure.reason() });
                 }
             };
             let unreadable = |why: String| SecretAnswer::Unknown { why, reason: "Unreadable" };
@@ -167,8 +167,8 @@ impl Writer {
     pub async fn read(&self, name: &str) -> SecretAnswer {
         match self.server.ask(&Ask::get(self.paths.secret(name))).await {
             Ok(answer) => self.parse(answer),
-            Err(failure) if is_absent(&failure) => SecretAnswer::Absent,
-            Err(failure) => SecretAnswer::Unknown { why: failure.to_string(), reason: reason(&failure) },
+            Err(failure) if failure.is_absent() => SecretAnswer::Absent,
+            Err(failure) => SecretAnswer::Unknown { why: failure.to_string(), reason: failure.reason() },
         }
     }
 
@@ -193,25 +193,14 @@ impl Writer {
 
     async fn where_it_is(&self, ask: &Ask) -> Result<Option<Vec<u8>>, RequestFailure> {
         match self.server.ask(ask).await {
-            Err(failure) if is_absent(&failure) => Ok(None),
+            Err(failure) if failure.is_absent() => Ok(None),
             answer => answer.map(Some),
         }
     }
 }
 
-/// Whether somebody was faster: what is there now says.
-pub fn is_race(failure: &RequestFailure) -> bool {
-    let RequestFailure::Refused(refused) = failure else { return false };
-    let other_uid = || std::iter::once(&refused.message).chain(&refused.causes).any(|w| w.contains("metadata.uid"));
-    refused.code.as_u16() == 409 || (refused.code.as_u16() == 422 && other_uid())
-}
-
-fn is_absent(failure: &RequestFailure) -> bool {
-    failure.code().is_some_and(|code| code.as_u16() == 404)
-}
-
 fn unwritten(failure: &RequestFailure, desired: &DesiredSecret) -> SecretAnswer {
-    let (why, reason) = (failure.to_string(), reason(failure));
+    let (why, reason) = (failure.to_string(), failure.reason());
     // A policy may quote what it refuses.
     let why = if desired.is_quoted_by(&why) {
         format!("{reason} (its words are not shown: they quote a value)")
@@ -227,25 +216,4 @@ fn refused_or_unknown(why: String, reason: &'static str) -> SecretAnswer {
         matches!(reason, "Forbidden" | "Invalid" | "BadRequest" | "RequestEntityTooLarge" | "InternalError")
             && !why.contains("because it is being terminated");
     if is_refusal { SecretAnswer::Refused { why, reason } } else { SecretAnswer::Unknown { why, reason } }
-}
-
-/// A failure as one word, for metrics.
-pub fn reason(failure: &RequestFailure) -> &'static str {
-    let Some(code) = failure.code() else {
-        return if matches!(failure, RequestFailure::NotAsked(_)) { "NotAsked" } else { "NoAnswer" };
-    };
-    match code.as_u16() {
-        400 => "BadRequest",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "NotFound",
-        409 => "Conflict",
-        413 => "RequestEntityTooLarge",
-        422 => "Invalid",
-        429 => "TooManyRequests",
-        500 => "InternalError",
-        503 => "ServiceUnavailable",
-        504 => "Timeout",
-        _ => "Other",
-    }
 }

@@ -111,7 +111,7 @@ impl LeaseClient {
     async fn look(&mut self) -> Result<(), RequestFailure> {
         self.candidate.asking();
         let answer = match self.ask(Ask::get(self.path())).await {
-            Err(trouble) if trouble.code() == Some(StatusCode::NOT_FOUND) => Ok(None),
+            Err(trouble) if trouble.is_absent() => Ok(None),
             answer => answer.map(Some),
         };
         match answer {

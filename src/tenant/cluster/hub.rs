@@ -179,7 +179,7 @@ impl HubClient {
             format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases/{}", segment(self.namespace()), segment(name));
         match self.server.wait(self.server.ask(&Ask::get(path))) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_or(SyncerLease::Unknown, read_lease),
-            Err(trouble) if trouble.code() == Some(StatusCode::NOT_FOUND) => SyncerLease::Absent,
+            Err(trouble) if trouble.is_absent() => SyncerLease::Absent,
             Err(_) => SyncerLease::Unknown,
         }
     }
@@ -226,7 +226,7 @@ impl HubClient {
         let ask = Ask::get(self.paths.object(&ObjectId::new(Kind::TenantSync, name)));
         match self.server.wait(self.server.ask(&ask)) {
             Ok(bytes) => Ok(object::read_whole(&String::from_utf8_lossy(&bytes)).map(HubSync::of)),
-            Err(trouble) if trouble.code() == Some(StatusCode::NOT_FOUND) => Ok(None),
+            Err(trouble) if trouble.is_absent() => Ok(None),
             Err(trouble) => {
                 let doing = Doing { verb: "get", resource: Kind::TenantSync.plural(), object: None };
                 Err(explained(trouble, &self.server, &self.paths, &doing).into())

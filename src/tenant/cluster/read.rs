@@ -63,7 +63,7 @@ pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, Locati
 /// there, or where that is not for us to know: most accounts may not read namespaces.
 pub async fn absence(server: &Server, paths: &Paths) -> Option<String> {
     let trouble = server.ask(&Ask::get(paths.itself())).await.err()?;
-    if !is_absent(&trouble) {
+    if !trouble.is_absent() {
         return None;
     }
     let there = match server.ask(&Ask::get(format!("{ALL_NAMESPACES}?limit={PAGE}"))).await {
@@ -94,7 +94,7 @@ pub async fn ending(server: &Server, paths: &Paths) -> Option<String> {
             let Namespace { metadata } = serde_json::from_slice(&bytes).ok()?;
             metadata.deletion_timestamp.map(|_| format!("namespace {namespace} is being deleted"))
         }
-        Err(trouble) if is_absent(&trouble) => Some(format!("namespace {namespace} is not there")),
+        Err(trouble) if trouble.is_absent() => Some(format!("namespace {namespace} is not there")),
         Err(trouble) if trouble.code() == Some(StatusCode::FORBIDDEN) => None,
         Err(trouble) => Some(format!("namespace {namespace} cannot be asked for: {trouble}")),
     }
@@ -118,7 +118,7 @@ fn names(list: &[u8]) -> Vec<String> {
 pub async fn object(server: &Server, paths: &Paths, id: &ObjectId) -> Result<Option<Live<Item>>, LocationError> {
     let bytes = match server.ask(&Ask::get(paths.object(id))).await {
         Ok(bytes) => bytes,
-        Err(trouble) if is_absent(&trouble) => return Ok(None),
+        Err(trouble) if trouble.is_absent() => return Ok(None),
         Err(trouble) => {
             let doing = Doing { verb: "get", resource: id.kind.plural(), object: Some(id) };
             return Err(explained(trouble, server, paths, &doing).into());
@@ -153,14 +153,9 @@ pub async fn definition(server: &Server, paths: &Paths, integration: &str) -> Re
 pub async fn config_map(server: &Server, paths: &Paths, name: &str) -> Result<Option<ConfigMap>, LocationError> {
     match server.ask(&Ask::get(paths.config_map(name))).await {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-        Err(trouble) if is_absent(&trouble) => Ok(None),
+        Err(trouble) if trouble.is_absent() => Ok(None),
         Err(trouble) => {
             Err(explained(trouble, server, paths, &Doing { verb: "get", resource: "configmaps", object: None }).into())
         }
     }
-}
-
-/// Whether an object is not there, though its kind is.
-fn is_absent(trouble: &RequestFailure) -> bool {
-    matches!(trouble, RequestFailure::Refused(refused) if refused.code == StatusCode::NOT_FOUND && refused.is_status)
 }

@@ -192,7 +192,7 @@ impl<'a> Writer<'a> {
                 }
                 Err(trouble) => trouble,
             };
-            if trouble.code() == Some(StatusCode::NOT_FOUND) && action.action == ActionKind::Delete {
+            if trouble.is_absent() && action.action == ActionKind::Delete {
                 return Ok(());
             }
             if leaves_null(&trouble)
@@ -201,7 +201,7 @@ impl<'a> Writer<'a> {
                 version = Some(emptied);
                 continue;
             }
-            if !is_race(&trouble) {
+            if !trouble.is_race() {
                 return Err(explained(trouble, &self.location.server, &self.location.paths, &doing(action)).into());
             }
             // Somebody was faster: another apply with the same, an operator with a status, or another hand.
@@ -340,18 +340,4 @@ fn name_of(change: &Change, from: &DefinitionFrom) -> String {
 fn leaves_null(trouble: &RequestFailure) -> bool {
     let RequestFailure::Refused(refused) = trouble else { return false };
     refused.code == StatusCode::UNPROCESSABLE_ENTITY && refused.message.contains("in body must be of type")
-}
-
-/// Whether a no may only mean that somebody was faster, and not that the object cannot be so.
-fn is_race(trouble: &RequestFailure) -> bool {
-    let RequestFailure::Refused(refused) = trouble else { return false };
-    match refused.code {
-        StatusCode::CONFLICT => true,
-        StatusCode::UNPROCESSABLE_ENTITY => {
-            refused.causes.iter().any(|cause| cause.starts_with("metadata.uid"))
-                || refused.message.contains("metadata.uid")
-        }
-        StatusCode::NOT_FOUND => !refused.message.starts_with("namespaces ") && refused.is_status,
-        _ => false,
-    }
 }

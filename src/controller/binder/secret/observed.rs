@@ -6,10 +6,10 @@ use super::naming::{Owner, TYPE_PREFIX};
 use super::source::SourceSecret;
 use crate::api::{BINDING_FROM, BINDING_ID, BINDING_KEYS, BINDING_OF, FOR, FOR_BINDING, FOR_CONNECTIONS};
 use crate::kubernetes::budget::{Named, Weighs};
+use crate::kubernetes::managed_fields::ForeignEntry;
 use crate::secret::SecretBytes;
 use k8s_openapi::ByteString;
 use serde::Deserialize;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -96,7 +96,7 @@ pub struct RawMeta {
     #[serde(default)]
     pub owner_references: Vec<RawOwner>,
     #[serde(default)]
-    pub managed_fields: Vec<Entry>,
+    pub managed_fields: Vec<ForeignEntry>,
 }
 
 #[derive(Deserialize)]
@@ -104,19 +104,6 @@ pub struct RawOwner {
     kind: String,
     name: String,
     pub uid: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Entry {
-    #[serde(default)]
-    manager: String,
-    #[serde(default)]
-    operation: String,
-    #[serde(default)]
-    subresource: String,
-    #[serde(default)]
-    fields_v1: Value,
 }
 
 struct SecretData(Arc<SecretBytes>);
@@ -248,35 +235,14 @@ pub struct Held {
     data: BTreeSet<String>,
 }
 
-impl Entry {
-    /// Whether it says that our syncer wrote what is in a ConfigMap.
-    pub fn is_the_syncers_content(&self) -> bool {
-        let holds = |pointer: &str| self.fields_v1.pointer(pointer).is_some();
-        self.manager == crate::kubernetes::MANAGER
-            && ["/f:data/f:definition", "/f:binaryData/f:definition"].into_iter().any(holds)
-    }
-}
-
 impl Held {
-    pub fn of(entries: &[Entry]) -> Self {
+    pub fn of(entries: &[ForeignEntry]) -> Self {
         let mut held = Held::default();
-        let ours = |e: &&Entry| e.manager == MANAGER && e.operation == "Apply" && e.subresource.is_empty();
-        for entry in entries.iter().filter(ours) {
-            let names = |pointer: &str| -> Vec<String> {
-                let fields = entry.fields_v1.pointer(pointer).and_then(Value::as_object);
-                fields.into_iter().flat_map(|f| f.keys().cloned()).collect()
-            };
-            held.annotation |=
-                names("/f:metadata/f:annotations").iter().any(|n| n.strip_prefix("f:") == Some(BINDING_OF));
-            held.data.extend(names("/f:data").iter().filter_map(|n| Some(n.strip_prefix("f:")?.to_string())));
-            held.owners.extend(names("/f:metadata/f:ownerReferences").iter().filter_map(|n| uid(n)));
+        for entry in entries.iter().filter(|entry| entry.is_applied_by(MANAGER)) {
+            held.annotation |= entry.holds(&["metadata", "annotations", BINDING_OF]);
+            held.data.extend(entry.names(&["data"], ""));
+            held.owners.extend(entry.names(&["metadata", "ownerReferences"], "uid"));
         }
         held
     }
-}
-
-/// The uid in `k:{"uid":"…"}`.
-fn uid(key: &str) -> Option<String> {
-    let keys: Value = serde_json::from_str(key.strip_prefix("k:")?).ok()?;
-    Some(keys.get("uid")?.as_str()?.to_string())
 }
