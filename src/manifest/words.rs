@@ -4,12 +4,15 @@ use super::problem::shown;
 use super::schema::{Field, Schema, Shape};
 use strsim::osa_distance;
 
-/// A name that somebody would give a field: it says nothing secret.
+/// A name that somebody would give a field: it says nothing secret. One with digits inside may be a password that a
+/// broken file made a name.
 pub fn is_identifier(text: &str) -> bool {
     let letter = |b: u8| b.is_ascii_alphabetic() || b == b'_';
+    let word = text.trim_end_matches(|c: char| c.is_ascii_digit());
     text.len() <= 40
-        && text.bytes().next().is_some_and(letter)
-        && text.bytes().all(|b| letter(b) || b.is_ascii_digit() || b == b'-')
+        && text.len() - word.len() <= 2
+        && word.bytes().next().is_some_and(letter)
+        && word.bytes().all(|b| letter(b) || b == b'-')
 }
 
 /// A text as JSON writes it, which every reader of YAML reads as that text.

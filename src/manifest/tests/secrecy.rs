@@ -184,6 +184,16 @@ fn check(text: &str) {
     }
 }
 
+/// A broken file can make a value a name.
+#[test]
+fn a_password_that_became_a_name_is_not_told() {
+    for key in ["\"xq7CANARYz9\"", "xq7CANARYz9", "CANARY-12345"] {
+        check(&format!(
+            "apiVersion: stablekey.dev/v1alpha1\nkind: Connection\nmetadata: {{name: a}}\nspec:\n  {key}: {{value: b}}\n"
+        ));
+    }
+}
+
 #[test]
 fn a_secret_is_never_told() {
     let reading = read_text("t.yaml", file());
