@@ -49,3 +49,89 @@ fn conflicts(plan: &Plan, tenant: &str) -> BTreeSet<ObjectId> {
     let of_tenant = plan.findings.iter().filter(|f| f.tenant.as_deref() == Some(tenant));
     of_tenant.filter(|f| f.code == Code::WriterConflict).filter_map(|f| f.object.clone()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Object;
+    use crate::engine::model::finding::Finding;
+    use crate::engine::model::plan::{ActionKind, Counts, PLAN_SCHEMA, Reason, Scope, Skipped, State};
+    use serde_json::{Value, json};
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    fn connection(name: &str) -> ObjectId {
+        ObjectId::new(Kind::Connection, name)
+    }
+
+    /// An action that comes after these.
+    fn action(name: &str, after: &[&str]) -> Action {
+        let reason = Reason { code: "x", text: String::new() };
+        let after = after.iter().map(|name| format!("eu/Connection/{name}")).collect();
+        Action { after, ..Action::of("eu", &connection(name), ActionKind::Update, reason) }
+    }
+
+    fn target(actions: Vec<Action>) -> Target {
+        Target {
+            tenant: "eu".into(),
+            state: State::Read,
+            why: None,
+            suspended: false,
+            suspended_syncs: BTreeMap::new(),
+            known: true,
+            digests: BTreeMap::new(),
+            actions,
+            notes: Vec::new(),
+            concerned: BTreeMap::new(),
+        }
+    }
+
+    fn names(actions: &[Action]) -> Vec<&str> {
+        actions.iter().map(|action| action.change.object.name.as_str()).collect()
+    }
+
+    #[test]
+    fn what_rests_on_what_is_left_out_is_left_out_too() {
+        let mut target =
+            target(vec![action("d", &["c"]), action("a", &[]), action("b", &["a", "elsewhere"]), action("c", &["b"])]);
+        assert_eq!(names(&leave_out(&mut target.clone(), |_| false)), [""; 0]);
+        let out = leave_out(&mut target, |action| action.change.object.name == "b");
+        assert_eq!((names(&out), names(&target.actions)), (vec!["d", "b", "c"], vec!["a"]));
+    }
+
+    #[test]
+    fn what_two_writers_want_differently_is_left_out_with_what_rests_on_it() {
+        let plan = |findings| Plan {
+            schema: PLAN_SCHEMA,
+            scope: Scope::default(),
+            targets: vec![target(vec![action("a", &[]), action("b", &["a"]), action("c", &[])])],
+            findings,
+            skipped: Skipped::default(),
+            counts: Counts::default(),
+            exit: 0,
+        };
+        let conflict = |tenant, name| Finding::of(Code::WriterConflict, tenant, connection(name), "", "");
+        let mut narrowed = plan(Vec::new());
+        leave_out_conflicts(&mut narrowed, &plan(vec![conflict("eu", "a"), conflict("us", "c")]));
+        assert_eq!(names(&narrowed.targets[0].actions), ["c"]);
+    }
+
+    #[test]
+    fn an_object_rests_on_what_it_names() {
+        let to = |after: Item| {
+            let mut action = action("x", &[]);
+            action.change.after = Some(after);
+            action
+        };
+        let spec = |spec: Value| serde_json::from_value(spec).unwrap();
+        let bound = json!({"connections": [{"name": "V", "stableKey": "Sales_Force"}]});
+        let bound = to(Item::Integration(Arc::new(Object::new("i", serde_json::from_value(bound).unwrap())), None));
+        assert!(rests_on(&bound, &[connection("sales-force")].into()));
+        assert!(!rests_on(&bound, &[connection("other")].into()));
+        let of = json!({"stableKey": "k", "component": {"key": "http"}, "type": "t", "credentials": "Customer"});
+        let connects = to(Item::Connection(Arc::new(Object::new("k", spec(of)))));
+        assert!(rests_on(&connects, &[ObjectId::new(Kind::Component, "http")].into()));
+        assert!(!rests_on(&connects, &[connection("k")].into()));
+        assert!(!rests_on(&action("gone", &[]), &[connection("gone")].into()));
+    }
+}
