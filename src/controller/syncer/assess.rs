@@ -1,7 +1,7 @@
-//! How a sync stands in a target, in words and numbers: what its status says. Pure.
+//! The last step of a reconcile: what the status of a sync says of a target, in words and numbers. Pure.
 
 use super::approvals::Given;
-use super::pass::Failure;
+use super::outcome::ActionFailure;
 use crate::api::{ReceiptStatus, SyncMode, TargetCounts, TargetStatus, Verdict, WaitingPlanStatus};
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::Finding;
@@ -18,7 +18,7 @@ const LONGEST: usize = 8_000;
 /// How long the words about an approval are at most: the commands after them must have room.
 const LONGEST_WHY: usize = 2_000;
 
-/// One word for how a sync stands in a target; the worst first.
+/// The state of a sync in a target, in one word; the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
 pub enum SyncCondition {
@@ -67,7 +67,7 @@ impl SyncCondition {
 
     /// From a status.
     pub fn parse(text: &str) -> SyncCondition {
-        SyncCondition::ALL.into_iter().find(|standing| standing.as_str() == text).unwrap_or(SyncCondition::Failed)
+        SyncCondition::ALL.into_iter().find(|state| state.as_str() == text).unwrap_or(SyncCondition::Failed)
     }
 
     /// Whether nothing will come of waiting: a person must do something.
@@ -95,13 +95,13 @@ pub struct Evidence<'a> {
     /// What the checks say.
     pub findings: &'a [Finding],
     /// Why the source cannot be read.
-    pub source_trouble: Option<&'a str>,
+    pub source_error: Option<&'a str>,
     /// What the syncs that need not wait want, where others wait.
     pub unattended: Option<&'a BTreeSet<String>>,
     /// Whether there is no such source, or no such target.
     pub is_unknown: bool,
     /// Actions that failed, by id, and why.
-    pub failed: &'a BTreeMap<String, Failure>,
+    pub failed: &'a BTreeMap<String, ActionFailure>,
     /// Why an approval that was given does not hold.
     pub void: Option<&'a str>,
     /// Where what waits is kept.
@@ -148,7 +148,7 @@ impl Evidence<'_> {
             _ => true,
         };
         let findings = self.findings.iter().filter(here).filter(of_this);
-        // What a sync that waits cannot write is told of that one alone.
+        // What a sync that waits cannot write is reported for that one alone.
         let of_object = |f: &Finding| f.object.as_ref().is_none_or(|id| id.kind != crate::api::Kind::TenantSync);
         findings.filter(move |f| of_sync(f) || f.code == Code::WriterConflict && of_object(f))
     }
@@ -165,21 +165,21 @@ impl Evidence<'_> {
     }
 
     /// What failed of this sync's actions, or of the target as a whole.
-    fn failed(&self) -> impl Iterator<Item = (&String, &Failure)> {
+    fn failed(&self) -> impl Iterator<Item = (&String, &ActionFailure)> {
         let of_this = |id: &String| *id == self.target.tenant || self.actions().any(|action| action.id == *id);
         self.failed.iter().filter(move |(id, _)| of_this(id))
     }
 }
 
-/// How a sync stands in a target.
-pub fn target(evidence: &Evidence<'_>) -> TargetStatus {
+/// What the status of a sync says of a target.
+pub fn target_status(evidence: &Evidence<'_>) -> TargetStatus {
     let counts = counts(evidence);
     let digest = evidence.target.digests.get(&evidence.writer().to_string()).map(ToString::to_string);
     let blocked = blocked(evidence);
-    let (standing, message) = standing(evidence, &counts, digest.as_deref(), &blocked);
+    let (state, message) = assess(evidence, &counts, digest.as_deref(), &blocked);
     TargetStatus {
         tenant: evidence.target.tenant.clone(),
-        state: standing.as_str().to_string(),
+        state: state.as_str().to_string(),
         message: message.map(|message| bounded(&message)),
         digest: digest.filter(|_| evidence.actions().next().is_some()),
         waiting_plan: evidence.waiting_plan.cloned(),
@@ -256,7 +256,8 @@ fn blocked(evidence: &Evidence<'_>) -> Vec<String> {
     notes.chain(conflicts).chain(variables).chain(unreached).map(|text| bounded(&text)).collect()
 }
 
-fn standing(
+/// The state of a sync in a target, and why: the first of these that holds.
+fn assess(
     evidence: &Evidence<'_>,
     counts: &TargetCounts,
     digest: Option<&str>,
@@ -266,14 +267,13 @@ fn standing(
         .findings()
         .find(|f| f.code != Code::WriterConflict && matches!(f.severity, Severity::Error | Severity::Unreached));
     if let Some(f) = wrong {
-        let standing =
-            if f.code == Code::SyncNotAccepted { SyncCondition::NotAccepted } else { SyncCondition::Invalid };
-        return (standing, Some(format!("{} {}; {}", f.code, f.text, f.fix)));
+        let state = if f.code == Code::SyncNotAccepted { SyncCondition::NotAccepted } else { SyncCondition::Invalid };
+        return (state, Some(format!("{} {}; {}", f.code, f.text, f.fix)));
     }
     if evidence.target.state == State::Unreachable {
         return (SyncCondition::Unreachable, evidence.target.why.clone());
     }
-    if let Some(why) = evidence.source_trouble {
+    if let Some(why) = evidence.source_error {
         return (SyncCondition::Unreachable, Some(format!("its source cannot be read: {why}")));
     }
     if let Some(message) = suspended(evidence) {
@@ -425,14 +425,14 @@ fn more(count: usize) -> String {
     if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() }
 }
 
-/// The conditions of a sync that stands like this in its targets.
+/// The conditions of a sync of which this is known in its targets.
 pub fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
     let worst = targets.iter().min_by_key(|target| SyncCondition::parse(&target.state));
-    let standing = worst.map_or(SyncCondition::Invalid, |target| SyncCondition::parse(&target.state));
+    let state = worst.map_or(SyncCondition::Invalid, |target| SyncCondition::parse(&target.state));
     let in_sync = targets.iter().filter(|target| target.state == SyncCondition::InSync.as_str()).count();
     let message = match worst {
         None => "it names no target".to_string(),
-        Some(_) if standing == SyncCondition::InSync => {
+        Some(_) if state == SyncCondition::InSync => {
             format!("{} of {} targets are as declared", in_sync, targets.len())
         }
         Some(worst) => {
@@ -440,14 +440,14 @@ pub fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
             format!("{}{why}", worst.tenant)
         }
     };
-    let reason = standing.as_str();
+    let reason = state.as_str();
     let mut verdicts = vec![
-        Verdict::new("Ready", standing == SyncCondition::InSync, reason, message.clone()),
-        Verdict::new("InSync", standing == SyncCondition::InSync, reason, format!("{in_sync} of {}", targets.len())),
+        Verdict::new("Ready", state == SyncCondition::InSync, reason, message.clone()),
+        Verdict::new("InSync", state == SyncCondition::InSync, reason, format!("{in_sync} of {}", targets.len())),
     ];
-    if standing.is_stalled() {
+    if state.is_stalled() {
         verdicts.push(Verdict::new("Stalled", true, reason, message));
-    } else if !matches!(standing, SyncCondition::InSync | SyncCondition::Suspended) {
+    } else if !matches!(state, SyncCondition::InSync | SyncCondition::Suspended) {
         verdicts.push(Verdict::new("Reconciling", true, reason, message));
     }
     let said = |type_, reason, of: fn(&TargetStatus) -> &Vec<String>| {
@@ -463,13 +463,13 @@ pub fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pass::Retry;
+    use super::super::outcome::Retry;
     use super::*;
     use crate::api::Kind;
     use crate::engine::model::canonical::Digest;
     use crate::engine::model::plan::{Approval, Reason};
 
-    static NO_FAILURE: BTreeMap<String, Failure> = BTreeMap::new();
+    static NO_FAILURE: BTreeMap<String, ActionFailure> = BTreeMap::new();
     static NOTHING_WAITS: BTreeMap<String, String> = BTreeMap::new();
 
     fn connection(name: &str) -> ObjectId {
@@ -519,7 +519,7 @@ mod tests {
             is_suspended: false,
             target,
             findings: &[],
-            source_trouble: None,
+            source_error: None,
             unattended: None,
             is_unknown: false,
             failed: &NO_FAILURE,
@@ -535,7 +535,7 @@ mod tests {
     }
 
     fn stands(evidence: &Evidence<'_>) -> (SyncCondition, String) {
-        let status = super::target(evidence);
+        let status = target_status(evidence);
         (SyncCondition::parse(&status.state), status.message.unwrap_or_default())
     }
 
@@ -548,7 +548,7 @@ mod tests {
     #[test]
     fn a_target_of_which_nothing_is_left_to_do_is_in_sync() {
         let target = target(Vec::new());
-        let status = super::target(&Evidence { changed: 2, base: Some(10), ..of(&target) });
+        let status = target_status(&Evidence { changed: 2, base: Some(10), ..of(&target) });
         assert_eq!((status.state.as_str(), status.message, status.digest), ("InSync", None, None));
         assert_eq!((status.counts, status.changed, status.base), (None, Some(2), Some(10)));
     }
@@ -577,7 +577,7 @@ mod tests {
     #[test]
     fn a_source_that_cannot_be_read_comes_before_what_waits() {
         let target = Target { suspended: true, ..target(vec![action("a", ActionKind::Update)]) };
-        let evidence = Evidence { source_trouble: Some("its server is silent"), ..of(&target) };
+        let evidence = Evidence { source_error: Some("its server is silent"), ..of(&target) };
         let message = "its source cannot be read: its server is silent".to_string();
         assert_eq!(stands(&evidence), (SyncCondition::Unreachable, message));
     }
@@ -598,7 +598,7 @@ mod tests {
     #[test]
     fn a_failure_is_said_by_the_syncs_that_wanted_it() {
         let target = target(vec![needs_approval(action("a", ActionKind::Update)), action("b", ActionKind::Create)]);
-        let failure = |why: &str| Failure { code: "Refused", why: why.into(), retry: Retry::Seldom };
+        let failure = |why: &str| ActionFailure { code: "Refused", why: why.into(), retry: Retry::Seldom };
         let failed = [("eu/Connection/a".to_string(), failure("no"))].into();
         let evidence = Evidence { failed: &failed, ..of(&target) };
         assert_eq!(stands(&evidence), (SyncCondition::Failed, "eu/Connection/a: no".to_string()));
@@ -623,7 +623,7 @@ mod tests {
         // In mode Plan all of it waits.
         let evidence = Evidence { mode: SyncMode::Plan, ..of(&target) };
         assert!(stands(&evidence).1.starts_with("2 actions await approval"), "{}", stands(&evidence).1);
-        let status = super::target(&evidence);
+        let status = target_status(&evidence);
         let update = format!(
             "update Connection/a: us changed it (needs approval: {} 9 of 10 objects would change)",
             Code::TooManyChanges
@@ -686,20 +686,20 @@ mod tests {
         let evidence = Evidence { findings: &conflict, ..of(&target) };
         let first = format!("Integration/i: {} no connection b; make it", Code::BindingMissing);
         assert_eq!(stands(&evidence), (SyncCondition::Blocked, format!("{first} (and 2 more)")));
-        let status = super::target(&evidence);
+        let status = target_status(&evidence);
         assert_eq!(status.blocked[1], format!("Connection/a: {} two differ; agree", Code::WriterConflict));
         assert!(status.blocked[2].starts_with("Integration/i connections.V: bound otherwise there, by kubectl;"));
         assert_eq!(status.kept, ["Integration/i connections.V: kept by kubectl"]);
     }
 
     #[test]
-    fn drift_that_is_left_is_told_with_who_did_it() {
+    fn drift_that_is_left_names_who_did_it() {
         let target = noted(vec![drift("a"), drift("b")]);
         let (state, message) = stands(&of(&target));
         assert_eq!(state, SyncCondition::Drifted);
         assert!(message.starts_with("2 values were changed by others since we wrote them: "), "{message}");
         let drifted = ["Connection/a title: changed by kubectl", "Connection/b title: changed by kubectl"];
-        assert_eq!(super::target(&of(&target)).drifted, drifted);
+        assert_eq!(target_status(&of(&target)).drifted, drifted);
     }
 
     #[test]
@@ -709,7 +709,7 @@ mod tests {
         let writer = Writer::Sync("s".into());
         let warning = [Finding::of_sync(Code::SyncMatchesNothing, &writer, Some("eu"), "x* matches nothing", "see")
             .of_severity(Severity::Warning)];
-        let status = super::target(&Evidence { findings: &warning, ..of(&target) });
+        let status = target_status(&Evidence { findings: &warning, ..of(&target) });
         assert_eq!(status.state, "InSync");
         assert_eq!(status.warnings, [format!("{} x* matches nothing; see", Code::SyncMatchesNothing)]);
         assert_eq!(status.manual, ["Connection/a: sign in"]);
@@ -719,7 +719,7 @@ mod tests {
     fn a_status_names_the_first_and_cuts_what_is_too_long() {
         let mut actions: Vec<Action> = (0..12).map(|n| action(&format!("c{n}"), ActionKind::Create)).collect();
         actions[0].reason.text = "x".repeat(LONGEST + 5);
-        let status = super::target(&of(&target(actions)));
+        let status = target_status(&of(&target(actions)));
         assert_eq!(status.actions.len(), FIRST);
         assert_eq!(status.counts.unwrap().create, 12);
         assert!(status.actions[0].ends_with(" … (27 characters more)"), "{}", &status.actions[0][LONGEST..]);
@@ -731,7 +731,7 @@ mod tests {
             tenant: tenant.into(),
             state: state.as_str().into(),
             message: (!message.is_empty()).then(|| message.to_string()),
-            ..super::target(&of(&target(Vec::new())))
+            ..target_status(&of(&target(Vec::new())))
         };
         let said = |targets: &[TargetStatus]| -> Vec<(&'static str, Option<bool>, String, String)> {
             verdicts(targets).into_iter().map(|v| (v.type_, v.holds, v.reason, v.message)).collect()

@@ -1,12 +1,13 @@
-//! One target: the syncs into it, what is due, and what is known of how they stand.
+//! One target: the syncs into it, what has to be reconciled, and the state of each sync.
 
-use super::agenda::{PassId, TargetQueue};
 use super::approvals::Given;
-use super::guard::ChangeBudget;
-use super::judge::{self, Evidence};
-use super::pass::{PassOutcome, Retry, Whole};
-use super::syncs::Syncs;
-use crate::api::{ReceiptStatus, SyncMode, TargetStatus};
+use super::assess::{Evidence, target_status};
+use super::budget::ChangeBudget;
+use super::outcome::{AppliedTarget, PassOutcome, Retry};
+use super::queue::{PassId, TargetQueue};
+use super::select::{Selected, Why};
+use super::syncs::{SyncInto, Syncs};
+use crate::api::{ReceiptStatus, TargetStatus};
 use crate::engine::model::canonical::{Digest, Digesting};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{ActionKind, Note, Plan, State, Target};
@@ -18,16 +19,16 @@ use tokio::time::Instant;
 /// One target.
 #[derive(Debug, Default)]
 pub struct TargetState {
-    /// What has to be looked at.
-    pub agenda: TargetQueue,
+    /// What has to be reconciled.
+    pub queue: TargetQueue,
     /// What was changed in it lately.
-    pub guard: ChangeBudget,
+    pub budget: ChangeBudget,
     /// The syncs into it.
     pub syncs: Syncs,
     /// Which requests to reconcile the pass that runs, or ran last, has answered, by sync.
     pub requested: BTreeMap<String, String>,
-    /// How each sync stands, by its name, with the request that this answers.
-    pub standing: BTreeMap<String, (TargetStatus, Option<String>)>,
+    /// What the status of each sync says of it, with the request to reconcile that this answers.
+    pub states: BTreeMap<String, (TargetStatus, Option<String>)>,
     /// What was done since a receipt was written.
     done: Vec<Digest>,
     /// The last receipt, by sync.
@@ -40,26 +41,13 @@ pub struct TargetState {
     drifts_since: Option<SystemTime>,
 }
 
-/// How much of a target was looked at.
+/// How much of a target a pass reconciled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LookedAt {
-    /// What changed, by this pass.
+pub enum PassOver {
+    /// What changed.
     Part(PassId),
-    /// Everything, by this pass.
+    /// Everything.
     Whole(PassId),
-}
-
-/// A sync into a target.
-#[derive(Debug)]
-pub struct SyncInto {
-    /// Whether it waits for approval.
-    pub mode: SyncMode,
-    /// Whether it writes nothing.
-    pub is_suspended: bool,
-    /// Why its source cannot be read.
-    pub source_trouble: Option<String>,
-    /// Whether there is such a source.
-    pub knows_source: bool,
 }
 
 impl TargetState {
@@ -70,66 +58,87 @@ impl TargetState {
         }
         let changed = status.changed.and_then(|changed| usize::try_from(changed).ok()).unwrap_or(0);
         let base = status.base.and_then(|base| usize::try_from(base).ok());
-        if changed > self.guard.count() || (base.is_some() && self.guard.base().is_none()) {
-            self.guard = ChangeBudget::resumed(changed.max(self.guard.count()), base, now);
+        if changed > self.budget.count() || (base.is_some() && self.budget.base().is_none()) {
+            self.budget = ChangeBudget::resumed(changed.max(self.budget.count()), base, now);
         }
     }
 
     /// How many objects were changed in it lately, with those that are being changed.
     pub fn changes(&self) -> usize {
-        self.guard.count_with(self.agenda.being_updated())
+        self.budget.count_with(self.queue.being_updated())
+    }
+
+    /// Takes in what was selected of what changed, for this pass: the rest is queued, and `plan` keeps what is written.
+    /// Whether anything is.
+    pub fn begin(&mut self, pass: PassId, plan: &mut Plan, mut selected: Selected, now: Instant) -> bool {
+        let others: Vec<PassId> = self.queue.in_flight().map(|(other, _)| other).collect();
+        for other in others {
+            let theirs = selected.later_objects(plan, |why| *why == Why::InFlight(other));
+            self.queue.changed_after(other, theirs, now);
+        }
+        if selected.later.values().any(Why::is_for_everything) {
+            self.queue.everything_now(now);
+        }
+        if selected.now.is_empty() {
+            return false;
+        }
+        let rest = selected.later_objects(plan, |why| *why == Why::PassFull);
+        self.queue.begun(pass, std::mem::take(&mut selected.now));
+        self.queue.changed_after(pass, rest, now);
+        selected.narrow(plan, |_| true);
+        true
     }
 
     /// Takes in what was carried out, and says when to go on: what can only be refused again waits for `resync`.
-    /// `now_is` tells what is known of an object.
-    pub fn came(
+    /// `now_is` gives the objects as they are known.
+    pub fn on_outcome(
         &mut self,
-        came: &PassOutcome,
-        looked_at: LookedAt,
+        outcome: &PassOutcome,
+        over: PassOver,
         now_is: impl Fn(&ObjectId) -> Option<Item>,
         resync: Duration,
         now: Instant,
     ) {
-        self.done.extend(came.done.iter().map(|(_, _, digest)| digest.clone()));
-        if came.approved {
-            self.guard.approved();
+        self.done.extend(outcome.done.iter().map(|(_, _, digest)| digest.clone()));
+        if outcome.approved {
+            self.budget.approved();
         } else {
             let changes = |kind: &ActionKind| matches!(kind, ActionKind::Update | ActionKind::Delete);
-            let changed = came.done.iter().filter(|(_, kind, _)| changes(kind)).map(|(id, _, _)| id.clone());
-            self.guard.changed(changed, now);
-            if !came.done.is_empty() {
-                self.guard.touched(now);
+            let changed = outcome.done.iter().filter(|(_, kind, _)| changes(kind)).map(|(id, _, _)| id.clone());
+            self.budget.changed(changed, now);
+            if !outcome.done.is_empty() {
+                self.budget.touched(now);
             }
         }
-        match looked_at {
-            LookedAt::Part(pass) => self.agenda.part_done(pass, now_is, now),
-            LookedAt::Whole(pass) => {
+        match over {
+            PassOver::Part(pass) => self.queue.part_done(pass, now_is, now),
+            PassOver::Whole(pass) => {
                 self.progress = None;
-                self.agenda.part_done(pass, now_is, now);
-                self.agenda.whole_done(pass);
+                self.queue.part_done(pass, now_is, now);
+                self.queue.whole_done(pass);
             }
         }
-        match came.retry() {
-            Some(Retry::Soon) => self.agenda.failed(now),
-            Some(Retry::Seldom) => self.agenda.refused(resync, now),
-            Some(Retry::Resync) | None if matches!(looked_at, LookedAt::Whole(_)) => self.agenda.recovered(),
+        match outcome.retry() {
+            Some(Retry::Soon) => self.queue.failed(now),
+            Some(Retry::Seldom) => self.queue.refused(resync, now),
+            Some(Retry::Resync) | None if matches!(over, PassOver::Whole(_)) => self.queue.recovered(),
             // What else failed before is still to be tried again.
             Some(Retry::Resync) | None => {}
         }
     }
 
-    /// Takes in what a look at everything found: how each of `syncs` stands.
-    pub fn judge(
+    /// Assesses each of `syncs` by what a pass over everything found and applied.
+    pub fn assess(
         &mut self,
         (namespace, target): (&str, &str),
-        whole: &Whole,
+        applied: &AppliedTarget,
         syncs: &BTreeMap<String, SyncInto>,
         now: Instant,
         time: &str,
     ) {
-        self.given = whole.given.clone();
-        if let Some((declared, live)) = &whole.settled {
-            self.guard.settled(now);
+        self.given = applied.given.clone();
+        if let Some((declared, live)) = &applied.settled {
+            self.budget.settled(now);
             if !self.done.is_empty() {
                 let receipt = self.receipt(declared, live, time);
                 self.receipts = syncs.keys().map(|sync| (sync.clone(), receipt.clone())).collect();
@@ -147,32 +156,32 @@ impl TargetState {
             notes: Vec::new(),
             concerned: BTreeMap::new(),
         };
-        let known = whole.plan.targets.iter().find(|t| t.tenant == target);
+        let known = applied.plan.targets.iter().find(|t| t.tenant == target);
         let planned = known.unwrap_or(&absent);
-        let stand = |(sync, into): (&String, &SyncInto)| {
+        let status = |(sync, into): (&String, &SyncInto)| {
             let evidence = Evidence {
                 sync,
                 namespace,
                 mode: into.mode,
                 is_suspended: into.is_suspended,
                 target: planned,
-                findings: &whole.plan.findings,
-                source_trouble: into.source_trouble.as_deref(),
-                unattended: whole.unattended.as_ref(),
+                findings: &applied.plan.findings,
+                source_error: into.source_error.as_deref(),
+                unattended: applied.unattended.as_ref(),
                 is_unknown: known.is_none() || !into.knows_source,
-                failed: &whole.came.failed,
-                void: whole.void.get(sync).map(String::as_str),
-                waiting_plan: whole.waiting.kept.get(sync),
-                unkept: whole.waiting.unkept.get(sync).map(String::as_str),
-                given: whole.given.get(sync),
-                changed: self.guard.count(),
-                base: self.guard.base(),
-                later: &whole.later,
+                failed: &applied.outcome.failed,
+                void: applied.void.get(sync).map(String::as_str),
+                waiting_plan: applied.waiting_plans.kept.get(sync),
+                unkept: applied.waiting_plans.unkept.get(sync).map(String::as_str),
+                given: applied.given.get(sync),
+                changed: self.budget.count(),
+                base: self.budget.base(),
+                later: &applied.later,
                 receipt: self.receipts.get(sync).cloned(),
             };
-            (sync.clone(), (judge::target(&evidence), self.requested.get(sync).cloned()))
+            (sync.clone(), (target_status(&evidence), self.requested.get(sync).cloned()))
         };
-        self.standing = syncs.iter().map(stand).collect();
+        self.states = syncs.iter().map(status).collect();
     }
 
     /// How many objects of it drifted and are left so, and since when the first is.
@@ -203,23 +212,23 @@ impl TargetState {
 
 #[cfg(test)]
 mod tests {
-    use super::super::pass::Failure;
+    use super::super::outcome::ActionFailure;
     use super::*;
 
     const RESYNC: Duration = Duration::from_secs(600);
 
-    /// What follows from a look at everything of which these failed.
+    /// When to go on after a pass over everything of which these failed.
     fn after(target: &mut TargetState, retries: &[Retry], now: Instant) -> Option<Duration> {
-        let failure = |retry: &Retry| Failure { code: "Refused", why: String::new(), retry: *retry };
+        let failure = |retry: &Retry| ActionFailure { code: "Refused", why: String::new(), retry: *retry };
         let failed = retries.iter().enumerate().map(|(id, retry)| (id.to_string(), failure(retry))).collect();
-        target.came(
+        target.on_outcome(
             &PassOutcome { failed, ..PassOutcome::default() },
-            LookedAt::Whole(PassId(1)),
+            PassOver::Whole(PassId(1)),
             |_| None,
             RESYNC,
             now,
         );
-        target.agenda.wakes(now).map(|at| at - now)
+        target.queue.wakes(now).map(|at| at - now)
     }
 
     #[test]
