@@ -1,6 +1,6 @@
 //! The last step of a reconcile: what the status of a sync says of a target, in words and numbers. Pure.
 
-use super::approvals::Given;
+use super::approvals::GivenApprovals;
 use super::outcome::ActionFailure;
 use crate::api::{ReceiptStatus, SyncMode, TargetCounts, TargetStatus, Verdict, WaitingPlanStatus};
 use crate::engine::model::code::{Code, Severity};
@@ -109,7 +109,7 @@ pub struct Evidence<'a> {
     /// Why it is not kept.
     pub unkept: Option<&'a str>,
     /// What is known of what was approved.
-    pub given: Option<&'a Given>,
+    pub given: Option<&'a GivenApprovals>,
     /// What was changed since the target was settled.
     pub changed: usize,
     /// How many objects there were before these.
@@ -636,12 +636,12 @@ mod tests {
     fn an_approval_that_does_not_hold_or_was_used_or_is_not_kept_says_so() {
         let target = target(vec![needs_approval(action("a", ActionKind::Update))]);
         let known = digest().to_string();
-        let usable = Given { usable: [known.clone()].into(), ..Given::default() };
+        let usable = GivenApprovals { usable: [known.clone()].into(), ..GivenApprovals::default() };
         let evidence = Evidence { given: Some(&usable), void: Some("1 action is new"), ..of(&target) };
         let (state, message) = stands(&evidence);
         assert_eq!(state, SyncCondition::AwaitingApproval);
         assert!(message.contains("approval; what was approved does not hold: 1 action is new: look"), "{message}");
-        let spent = Given { spent: [known].into(), ..Given::default() };
+        let spent = GivenApprovals { spent: [known].into(), ..GivenApprovals::default() };
         let evidence = Evidence { given: Some(&spent), unkept: Some("no room"), ..of(&target) };
         let (state, message) = stands(&evidence);
         assert_eq!(state, SyncCondition::AwaitingApproval);
@@ -653,14 +653,14 @@ mod tests {
     #[test]
     fn what_may_be_done_is_being_applied_and_says_what_it_waits_for() {
         let target = target(vec![needs_approval(action("a", ActionKind::Delete)), action("b", ActionKind::Create)]);
-        let usable = Given { usable: [digest().to_string()].into(), ..Given::default() };
+        let usable = GivenApprovals { usable: [digest().to_string()].into(), ..GivenApprovals::default() };
         let approved = Evidence { given: Some(&usable), ..of(&target) };
         assert_eq!(stands(&approved), (SyncCondition::Applying, String::new()));
         let later = [("eu/Connection/a".to_string(), "us must rest".to_string())].into();
         let evidence = Evidence { later: &later, ..approved };
         assert_eq!(stands(&evidence), (SyncCondition::Applying, "1 action waits: us must rest".to_string()));
         // What was begun goes on, whatever is planned by now.
-        let begun = Given { begun: ["sha256:other".to_string()].into(), ..Given::default() };
+        let begun = GivenApprovals { begun: ["sha256:other".to_string()].into(), ..GivenApprovals::default() };
         assert_eq!(stands(&Evidence { given: Some(&begun), ..of(&target) }).0, SyncCondition::Applying);
     }
 

@@ -8,15 +8,15 @@ use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
 
 /// How much is due, and since when.
-type Due = (usize, Option<Instant>);
+type DueCount = (usize, Option<Instant>);
 
 /// What is due in all hubs of a process.
 #[derive(Debug, Default)]
-pub struct SyncerBacklog(Mutex<BTreeMap<String, Due>>);
+pub struct SyncerBacklog(Mutex<BTreeMap<String, DueCount>>);
 
 impl SyncerBacklog {
     /// Reports how much is due in the targets of a hub.
-    pub fn report(&self, context: &Context, namespace: &str, due: impl Iterator<Item = Due>) {
+    pub fn report(&self, context: &Context, namespace: &str, due: impl Iterator<Item = DueCount>) {
         let mut hubs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         hubs.insert(namespace.to_string(), sum(due));
         let (count, oldest) = sum(hubs.values().copied());
@@ -24,7 +24,7 @@ impl SyncerBacklog {
     }
 }
 
-fn sum(due: impl Iterator<Item = Due>) -> Due {
+fn sum(due: impl Iterator<Item = DueCount>) -> DueCount {
     due.fold((0, None), |(count, oldest), (more, since)| (count + more, [oldest, since].into_iter().flatten().min()))
 }
 

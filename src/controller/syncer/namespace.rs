@@ -7,7 +7,7 @@ use super::approvals::Ledger;
 use super::assess::SyncCondition;
 use super::hub_objects::HubObjects;
 use super::metrics::{self, SyncerBacklog};
-use super::observe::Observer;
+use super::observe::HubObserver;
 use super::outcome::{AppliedTarget, PassOutcome};
 use super::queue::{Job, PassId};
 use super::reconcile::{self, DefinitionSource, PassProgress, Reconciler, SelectedChanges};
@@ -183,8 +183,8 @@ impl HubWorker {
         metrics::report_targets(&self.context, self.paths.namespace(), states.map(|(status, _)| status));
     }
 
-    fn observer(&self) -> Observer<'_> {
-        Observer {
+    fn observer(&self) -> HubObserver<'_> {
+        HubObserver {
             objects: &self.objects,
             tenants: &self.tenants,
             targets: &self.targets,

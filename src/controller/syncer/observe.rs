@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 /// All that is known of a namespace.
 #[derive(Clone, Copy)]
-pub struct Observer<'a> {
+pub struct HubObserver<'a> {
     /// Its Tenants and TenantSyncs.
     pub objects: &'a HubObjects,
     /// Its tenants, where they are.
@@ -88,7 +88,7 @@ impl ObservedTarget {
     }
 }
 
-impl Observer<'_> {
+impl HubObserver<'_> {
     /// What the engine plans on. It shares what the caches keep: it must be gone before they take in more, or they
     /// have to copy it.
     pub fn world(&self) -> World {
@@ -203,8 +203,8 @@ impl Observer<'_> {
         }
     }
 
-    /// Whether Tenants and TenantSyncs were read, and every tenant was looked for: before that one that is missing
-    /// may only be late.
+    /// Whether Tenants and TenantSyncs were read, and every tenant was connected to: before that, one that is
+    /// missing may only be late.
     pub fn is_read(&self) -> bool {
         let readable = self.objects.tenants.values().filter(|live| live.read.is_ok()).count();
         self.objects.are_read() && self.tenants.len() == readable

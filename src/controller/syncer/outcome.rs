@@ -1,6 +1,6 @@
 //! What was applied to a target: the actions that were carried out, what failed, and what is left.
 
-use super::approvals::Given;
+use super::approvals::GivenApprovals;
 use super::waiting_plans::Where;
 use crate::apply::{Outcome, Refusal, Report};
 use crate::engine::model::canonical::Digest;
@@ -63,7 +63,7 @@ pub struct AppliedTarget {
     /// Digests of what is declared and of what is live, where nothing is left to do.
     pub settled: Option<(Digest, Digest)>,
     /// The approvals in the annotation of each sync.
-    pub given: BTreeMap<String, Given>,
+    pub given: BTreeMap<String, GivenApprovals>,
     /// Where the plans that wait are kept.
     pub waiting_plans: Where,
     /// Actions that wait until their source is settled, by id, and why.

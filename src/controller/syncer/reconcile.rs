@@ -41,7 +41,7 @@ const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a pass reports how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What reconciles a target: where it writes to and copies from, and who is asked and told meanwhile.
+/// What reconciles a target: where it writes to and copies from, and whom it asks and reports to.
 pub struct Reconciler {
     /// The target.
     pub target: String,

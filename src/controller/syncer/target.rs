@@ -1,6 +1,6 @@
 //! One target: the syncs into it, what has to be reconciled, and the state of each sync.
 
-use super::approvals::Given;
+use super::approvals::GivenApprovals;
 use super::assess::{Evidence, target_status};
 use super::budget::ChangeBudget;
 use super::outcome::{AppliedTarget, PassOutcome, Retry};
@@ -34,7 +34,7 @@ pub struct TargetState {
     /// The last receipt, by sync.
     receipts: BTreeMap<String, ReceiptStatus>,
     /// What is known of the digests in the annotation of each sync.
-    pub given: BTreeMap<String, Given>,
+    pub given: BTreeMap<String, GivenApprovals>,
     /// How far what is carried out now is: done, of so many.
     pub progress: Option<(usize, usize)>,
     /// Since when something drifted and is left so.

@@ -20,15 +20,15 @@ use tracing::warn;
 /// Why the operator does not go where a Tenant points to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
-pub struct Refusal {
+pub struct TenantRefusal {
     /// One word, in CamelCase.
     pub reason: &'static str,
     /// Why, and what to do.
     pub why: String,
 }
 
-fn refuse<T>(reason: &'static str, why: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal { reason, why: why.into() })
+fn refuse<T>(reason: &'static str, why: impl Into<String>) -> Result<T, TenantRefusal> {
+    Err(TenantRefusal { reason, why: why.into() })
 }
 
 /// Where a tenant is.
@@ -42,7 +42,7 @@ pub struct Whereabouts {
 
 /// Where a Tenant of `namespace` says that it is. The operator's own account serves only the namespace
 /// that the Tenant is in: else whoever writes Tenants here would reach wherever that account does.
-pub fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, Refusal> {
+pub fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, TenantRefusal> {
     if spec.source.is_some() {
         return refuse(
             "SourceRefused",
@@ -282,7 +282,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn of(spec: Value) -> Result<Whereabouts, Refusal> {
+    fn of(spec: Value) -> Result<Whereabouts, TenantRefusal> {
         whereabouts("hub", &serde_json::from_value(spec).unwrap())
     }
 

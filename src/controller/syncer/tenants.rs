@@ -2,7 +2,7 @@
 
 use super::super::context::Context;
 use super::kubeconfig::{self, KubeconfigSecret, fingerprint};
-use super::tenant::{ConnectedTenant, Refusal, Whereabouts, whereabouts};
+use super::tenant::{ConnectedTenant, TenantRefusal, Whereabouts, whereabouts};
 use crate::api::{Object, SecretKeyRef, TenantSpec};
 use crate::engine::model::inventory::View;
 use crate::kubernetes::budget::Budget;
@@ -47,7 +47,7 @@ pub enum TenantEvent {
 pub type OnTenantEvent = Arc<dyn Fn(TenantEvent) + Send + Sync>;
 
 /// The connection to a tenant, or why there is none.
-pub type Connected = Result<ConnectedTenant, Refusal>;
+pub type Connected = Result<ConnectedTenant, TenantRefusal>;
 
 /// What is known of a Secret with kubeconfigs.
 struct KnownKubeconfig {
@@ -141,7 +141,7 @@ impl TenantConnections {
                     Some(secret) => server.with_credentials(Credentials::Secret { tenant: name.into(), secret }),
                     None => server,
                 },
-                Err(why) => return Some(Err(Refusal { reason: "KubeconfigRefused", why })),
+                Err(why) => return Some(Err(TenantRefusal { reason: "KubeconfigRefused", why })),
             },
         };
         self.expires(name, expiry);
@@ -205,13 +205,13 @@ impl TenantConnections {
         follower.done()
     }
 
-    fn kubeconfig(&self, secret: &SecretKeyRef) -> Result<&Secret, Refusal> {
-        let refuse = |reason, why: String| Err(Refusal { reason, why });
+    fn kubeconfig(&self, secret: &SecretKeyRef) -> Result<&Secret, TenantRefusal> {
+        let refuse = |reason, why: String| Err(TenantRefusal { reason, why });
         match self.secrets.get(&secret.name).and_then(|known| known.read.as_ref()) {
             None => refuse(UNREAD, format!("Secret {} was not read yet", secret.name)),
             Some(Err(why)) => refuse("KubeconfigUnreadable", format!("Secret {} cannot be read: {why}", secret.name)),
             Some(Ok(None)) => refuse("KubeconfigMissing", format!("there is no Secret {}", secret.name)),
-            Some(Ok(Some(known))) => known.kubeconfig(&secret.key).ok_or_else(|| Refusal {
+            Some(Ok(Some(known))) => known.kubeconfig(&secret.key).ok_or_else(|| TenantRefusal {
                 reason: "KubeconfigMissing",
                 why: format!("Secret {} has no key {}", secret.name, secret.key),
             }),
@@ -261,12 +261,12 @@ impl TenantConnections {
         self.found.iter().filter_map(|(name, location)| Some((name, location.as_ref().ok()?)))
     }
 
-    /// How many tenants were looked for.
+    /// How many tenants it tried to connect to.
     pub fn len(&self) -> usize {
         self.found.len()
     }
 
-    /// What is in a tenant's location, and what holds for it; `None` where it was not looked for.
+    /// What is in a tenant's location, and what holds for it; `None` where nothing tried to connect to it.
     pub fn view(&self, tenant: &Object<TenantSpec>) -> Option<(TenantSpec, View)> {
         Some(match self.get(tenant.name())? {
             Ok(location) => location.view(tenant),
