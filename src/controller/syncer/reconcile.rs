@@ -5,13 +5,13 @@
 //! thread of its own: a target that does not answer holds up no other.
 
 use super::super::context::Context;
-use super::approvals::Ledger;
+use super::approvals::{GivenApprovals, Ledger};
 use super::observe::{ObservedChanges, ObservedTarget, Unsettled};
 use super::outcome::{AppliedTarget, PassOutcome};
 use super::queue::{IN_A_PASS, Writing};
 use super::select::{Deletes, Limits, Selected, SyncConsent, UpdateVolume, Why, conflicts, select};
 use super::syncs::Syncs;
-use super::waiting_plans::KeptPlans;
+use super::waiting_plans::{KeptPlans, Where};
 use crate::api::Kind;
 use crate::apply;
 use crate::apply::consent::{Approvals, NotKept};
@@ -29,6 +29,7 @@ use crate::tenant::cluster::{ClusterLocation, read};
 use crate::tenant::directory::definition_digest;
 use crate::tenant::location::{Location, LocationError};
 use futures_util::future::join_all;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -83,6 +84,20 @@ pub struct DefinitionSource {
     pub answers: Arc<AtomicBool>,
 }
 
+/// What is planned of everything in a target.
+struct PlannedTarget<'o> {
+    /// The world without the syncs that wait for an approval; borrowed: none does.
+    world: Cow<'o, World>,
+    /// The plan.
+    plan: Plan,
+    /// What limits it.
+    limits: Limits,
+    /// Whether all that is to be done in the target is known.
+    is_known: bool,
+    /// Whether anything is written: to a suspended tenant nothing is, whatever was approved.
+    writes: bool,
+}
+
 /// What of what changed is written now.
 pub struct SelectedChanges {
     /// The plan of what changed.
@@ -116,77 +131,93 @@ impl Reconciler {
     /// Reconciles everything: applies what was approved, or else what needs no approval.
     pub fn everything(&self, observed: &ObservedTarget) -> AppliedTarget {
         let begun = Instant::now();
-        let ObservedTarget { world: all, syncs, .. } = observed;
-        // What waits for an approval that was not given holds up nothing: it is planned when the rest is done.
-        let without = observed.without_those_that_wait();
-        let world = without.as_ref().unwrap_or(all);
-        let planned = plan(world, &self.scope());
-        let is_known = self.is_known(&planned, all);
-        let limits = self.limits(&planned, observed.unsettled.as_ref());
-        let later = unsettled_deletes(&planned, &limits);
-        // Nothing is written to a suspended tenant, whatever was approved.
-        let writes = !self.target(&planned).is_some_and(|target| target.suspended);
-        if writes && is_known {
-            self.drop_what_is_done(&planned, observed);
+        let planned = self.plan(observed);
+        if planned.writes && planned.is_known {
+            self.drop_what_is_done(&planned.plan, observed);
         }
-
-        let mut void = BTreeMap::new();
-        let mut applied = if writes { self.approved(&planned, observed, &limits, &mut void) } else { None };
-        let (narrowed, selected) = self.unattended(&planned, world, syncs, &limits).unzip();
-        // What was approved and cannot be done holds up nothing else.
-        if writes && did_nothing(&applied) && !syncs.apply.is_empty() {
-            let selected = selected.unwrap_or_else(|| select(&planned, &limits, &SyncConsent::Unattended));
-            if !selected.now.is_empty() {
-                let mut others = self.apply_unattended(narrowed.as_ref().unwrap_or(&planned), selected);
-                others.failed.extend(applied.into_iter().flat_map(|applied| applied.failed));
-                applied = Some(others);
-            }
-        }
-
-        let unattended = narrowed.map(|plan| plan.actions().map(|(_, action)| action.id.clone()).collect());
-        let planned = if without.is_none() {
-            planned
-        } else {
-            if applied.is_none() {
-                (self.report)(PassProgress::Begins(BTreeMap::new(), false));
-            }
-            plan(all, &self.scope())
-        };
+        // Each of the two selects, and applies what it selected.
+        let (approved, void) = self.approved(observed, &planned);
+        let (applied, unattended) = self.unattended(observed, &planned, approved);
+        let later = unsettled_deletes(&planned);
+        let (is_known, writes) = (planned.is_known, planned.writes);
+        let left = self.plan_what_is_left(observed, planned, &applied);
+        let given = self.given(&observed.syncs);
         // What was just done is planned once more before anybody is asked.
-        let waiting_plans = if writes && did_nothing(&applied) {
-            let hub = (&self.hub.0, &self.hub.1);
-            self.waiting_plans.update(hub, &planned, &self.target, syncs, |sync| self.approvals.uid(sync))
-        } else {
-            self.waiting_plans.known(&self.target, syncs)
-        };
+        let waiting_plans = self.waiting_plans(observed, &left, writes && did_nothing(&applied));
         let outcome = PassOutcome { took: begun.elapsed(), ..applied.unwrap_or_default() };
         outcome.log(&self.target);
         AppliedTarget {
-            settled: (is_known && planned.is_empty()).then(|| {
-                let receipt = apply::receipt(Digest::of(b""), all);
+            settled: (is_known && left.is_empty()).then(|| {
+                let receipt = apply::receipt(Digest::of(b""), &observed.world);
                 (receipt.declared, receipt.live)
             }),
-            given: syncs.all().map(|sync| (sync.clone(), self.approvals.given(sync, &self.target))).collect(),
-            plan: planned,
+            plan: left,
             unattended,
             outcome,
             void,
+            given,
             waiting_plans,
             later,
-            waited: all.waiting.clone(),
+            waited: observed.world.waiting.clone(),
         }
     }
 
-    /// Applies what a person approved; `None` where there is nothing of that kind.
+    /// Plans everything but what waits for an approval that was not given: that holds up nothing, and is planned when
+    /// the rest is done.
+    fn plan<'o>(&self, observed: &'o ObservedTarget) -> PlannedTarget<'o> {
+        let world = match observed.without_those_that_wait() {
+            Some(world) => Cow::Owned(world),
+            None => Cow::Borrowed(&observed.world),
+        };
+        let plan = plan(&world, &self.scope());
+        let limits = self.limits(&plan, observed.unsettled.as_ref());
+        let is_known = self.is_known(&plan, &observed.world);
+        let writes = !self.target(&plan).is_some_and(|target| target.suspended);
+        PlannedTarget { world, plan, limits, is_known, writes }
+    }
+
+    /// Plans what is left, with the syncs that wait for an approval. What was just done is in it still: the next pass
+    /// proves that it is done.
+    fn plan_what_is_left(
+        &self,
+        observed: &ObservedTarget,
+        planned: PlannedTarget<'_>,
+        applied: &Option<PassOutcome>,
+    ) -> Plan {
+        if matches!(planned.world, Cow::Borrowed(_)) {
+            return planned.plan;
+        }
+        if applied.is_none() {
+            // This pass writes nothing: what changed need not wait for a second plan.
+            (self.report)(PassProgress::Begins(BTreeMap::new(), false));
+        }
+        plan(&observed.world, &self.scope())
+    }
+
+    /// Where the plans that wait are kept, for an approver to see; up to date where `is_asked`.
+    fn waiting_plans(&self, observed: &ObservedTarget, left: &Plan, is_asked: bool) -> Where {
+        if !is_asked {
+            return self.waiting_plans.known(&self.target, &observed.syncs);
+        }
+        let hub = (&self.hub.0, &self.hub.1);
+        self.waiting_plans.update(hub, left, &self.target, &observed.syncs, |sync| self.approvals.uid(sync))
+    }
+
+    /// Selects and applies what a person approved; with it the syncs whose approval does not hold, and why. `None`:
+    /// nothing was approved.
     fn approved(
         &self,
-        plan: &Plan,
         observed: &ObservedTarget,
-        limits: &Limits,
-        void: &mut BTreeMap<String, String>,
-    ) -> Option<PassOutcome> {
-        let target = self.target(plan).filter(|_| self.location.is_some())?;
-        let (consent, syncs) = self.given(target, &observed.syncs)?;
+        planned: &PlannedTarget<'_>,
+    ) -> (Option<PassOutcome>, BTreeMap<String, String>) {
+        let mut void = BTreeMap::new();
+        let plan = &planned.plan;
+        let target = self.target(plan).filter(|_| planned.writes && self.location.is_some());
+        let Some((target, (consent, syncs))) =
+            target.and_then(|target| Some((target, self.consent(target, &observed.syncs)?)))
+        else {
+            return (None, void);
+        };
         let kept = self.approvals.of(plan);
         let writers = syncs.iter().map(|sync| Writer::Sync(sync.clone())).collect();
         let is_fresh = matches!(consent, Consent::Digests { .. });
@@ -195,38 +226,64 @@ impl Reconciler {
         } else {
             match kept.kept(&self.target) {
                 Ok(kept) => SyncConsent::Begun(writers, kept.into_iter().flat_map(|kept| kept.covers).collect()),
-                Err(error) => return Some(PassOutcome::refused(&self.target, &error.into())),
+                Err(error) => return (Some(PassOutcome::refused(&self.target, &error.into())), void),
             }
         };
         // Who approves what a source that went back lacks has seen it as it is.
         let overrides = is_fresh && observed.unsettled.as_ref().is_some_and(|unsettled| unsettled.may_be_approved);
         let settled = overrides.then(|| self.limits(plan, None));
-        let selected = select(plan, settled.as_ref().unwrap_or(limits), &by);
+        let selected = select(plan, settled.as_ref().unwrap_or(&planned.limits), &by);
         if !is_fresh && !target.actions.iter().any(|action| by.covers(action) && !selected.is_unsettled(action)) {
-            return None;
+            return (None, void);
         }
         (self.report)(PassProgress::Begins(selected.now, true));
         let later = selected.later;
         let is_later = |action: &Action| later.contains_key(&action.id) || (!overrides && self.has_moved(action));
-        match self.apply(plan, &consent, &kept, &is_later) {
+        let applied = match self.apply(plan, &consent, &kept, &is_later) {
             Ok(applied) => Some(PassOutcome { approved: is_fresh || !applied.done.is_empty(), ..applied }),
             Err(refusal @ Refusal::Location(_)) => Some(PassOutcome::refused(&self.target, &refusal)),
             Err(refusal) => {
                 void.extend(syncs.into_iter().map(|sync| (sync, refusal.to_string())));
                 None
             }
+        };
+        (applied, void)
+    }
+
+    /// Selects and applies what needs no approval, unless what was approved was: what was approved and cannot be done
+    /// holds up nothing else. With it the ids of the actions of those syncs that need not wait, where others do.
+    fn unattended(
+        &self,
+        observed: &ObservedTarget,
+        planned: &PlannedTarget<'_>,
+        approved: Option<PassOutcome>,
+    ) -> (Option<PassOutcome>, Option<BTreeSet<String>>) {
+        let (narrowed, selected) = self.plan_unattended(observed, planned).unzip();
+        let plan = narrowed.as_ref().unwrap_or(&planned.plan);
+        let ids = || plan.actions().map(|(_, action)| action.id.clone()).collect();
+        let unattended = narrowed.is_some().then(ids);
+        if !planned.writes || !did_nothing(&approved) || observed.syncs.apply.is_empty() {
+            return (approved, unattended);
         }
+        let selected = selected.unwrap_or_else(|| select(plan, &planned.limits, &SyncConsent::Unattended));
+        if selected.now.is_empty() {
+            return (approved, unattended);
+        }
+        let mut applied = self.apply_unattended(plan, selected);
+        applied.failed.extend(approved.into_iter().flat_map(|approved| approved.failed));
+        (Some(applied), unattended)
     }
 
     /// Plans those syncs that need not wait without those that do, and selects what is written of that; `None` where
     /// all syncs are of one kind.
-    fn unattended(&self, planned: &Plan, world: &World, syncs: &Syncs, limits: &Limits) -> Option<(Plan, Selected)> {
+    fn plan_unattended(&self, observed: &ObservedTarget, planned: &PlannedTarget<'_>) -> Option<(Plan, Selected)> {
+        let syncs = &observed.syncs;
         if syncs.apply.is_empty() || syncs.plan.is_empty() {
             return None;
         }
-        let mut narrowed = plan_uncounted(world, &Scope { syncs: syncs.unattended(), ..self.scope() });
-        let conflicts = conflicts(planned, &self.target);
-        let limits = Limits { conflicts, deletes: limits.deletes.clone(), ..Limits::default() };
+        let mut narrowed = plan_uncounted(&planned.world, &Scope { syncs: syncs.unattended(), ..self.scope() });
+        let conflicts = conflicts(&planned.plan, &self.target);
+        let limits = Limits { conflicts, deletes: planned.limits.deletes.clone(), ..Limits::default() };
         let selected = select(&narrowed, &limits, &SyncConsent::Unattended);
         selected.narrow(&mut narrowed, |why| *why == Why::Conflict);
         Some((narrowed, selected))
@@ -270,8 +327,13 @@ impl Reconciler {
         Ok(PassOutcome::of(plan, &report))
     }
 
+    /// The approvals of each sync.
+    fn given(&self, syncs: &Syncs) -> BTreeMap<String, GivenApprovals> {
+        syncs.all().map(|sync| (sync.clone(), self.approvals.given(sync, &self.target))).collect()
+    }
+
     /// The consent that was given to what is planned, and by the approvals of which syncs; `None` where there is none.
-    fn given(&self, target: &Target, syncs: &Syncs) -> Option<(Consent, Vec<String>)> {
+    fn consent(&self, target: &Target, syncs: &Syncs) -> Option<(Consent, Vec<String>)> {
         let (mut fresh, mut begun) = (BTreeMap::new(), BTreeMap::new());
         for sync in syncs.all() {
             let writer = Writer::Sync(sync.clone());
@@ -373,9 +435,9 @@ fn limits_of_changes(observed: ObservedChanges, conflicts: BTreeSet<ObjectId>) -
 }
 
 /// The deletes that wait for their source, whoever may have approved them, and what depends on them.
-fn unsettled_deletes(plan: &Plan, limits: &Limits) -> BTreeMap<String, String> {
-    match limits.deletes {
-        Deletes::Unsettled(_) => select(plan, limits, &SyncConsent::Unattended).unsettled(),
+fn unsettled_deletes(planned: &PlannedTarget<'_>) -> BTreeMap<String, String> {
+    match planned.limits.deletes {
+        Deletes::Unsettled(_) => select(&planned.plan, &planned.limits, &SyncConsent::Unattended).unsettled(),
         Deletes::Now | Deletes::WithEverything => BTreeMap::new(),
     }
 }

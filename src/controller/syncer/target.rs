@@ -144,18 +144,7 @@ impl TargetState {
                 self.receipts = syncs.keys().map(|sync| (sync.clone(), receipt.clone())).collect();
             }
         }
-        let absent = Target {
-            tenant: target.to_string(),
-            state: State::Unreachable,
-            why: Some(format!("there is no Tenant {target} in this namespace")),
-            suspended: false,
-            suspended_syncs: BTreeMap::new(),
-            known: true,
-            digests: BTreeMap::new(),
-            actions: Vec::new(),
-            notes: Vec::new(),
-            concerned: BTreeMap::new(),
-        };
+        let absent = absent(target);
         let known = applied.plan.targets.iter().find(|t| t.tenant == target);
         let planned = known.unwrap_or(&absent);
         let status = |(sync, into): (&String, &SyncInto)| {
@@ -210,10 +199,31 @@ impl TargetState {
     }
 }
 
+/// A target of which there is no Tenant.
+fn absent(target: &str) -> Target {
+    Target {
+        tenant: target.to_string(),
+        state: State::Unreachable,
+        why: Some(format!("there is no Tenant {target} in this namespace")),
+        suspended: false,
+        suspended_syncs: BTreeMap::new(),
+        known: true,
+        digests: BTreeMap::new(),
+        actions: Vec::new(),
+        notes: Vec::new(),
+        concerned: BTreeMap::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::outcome::ActionFailure;
+    use super::super::queue::Writing;
     use super::*;
+    use crate::api::Kind;
+    use crate::engine::model::inventory::World;
+    use crate::engine::model::plan::{Action, Reason, Scope};
+    use crate::engine::plan::plan;
 
     const RESYNC: Duration = Duration::from_secs(600);
 
@@ -246,5 +256,30 @@ mod tests {
         assert_eq!(pauses[..2], [Duration::from_millis(200), Duration::from_millis(400)]);
         assert_eq!(pauses[19], RESYNC);
         assert_eq!(after(&mut target, &[Retry::Seldom, Retry::Soon], now), Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn what_is_selected_is_in_flight_and_the_rest_is_queued() {
+        let id = |name: &str| ObjectId::new(Kind::Connection, name);
+        let action =
+            |name: &str| Action::of("eu", &id(name), ActionKind::Update, Reason { code: "x", text: String::new() });
+        let writing = |name: &str| (id(name), Writing { kind: ActionKind::Update, after: None });
+        let mut plan = plan(&World::default(), &Scope::default());
+        plan.targets = vec![Target { actions: ["a", "b", "c", "d"].map(action).into(), ..absent("eu") }];
+        let later = |name: &str, why| (format!("eu/Connection/{name}"), why);
+        let (mut target, now) = (TargetState::default(), Instant::now());
+        target.queue.begun(PassId(1), [writing("x")].into());
+        // Nothing of it is written: only the pass that writes the same is waited for.
+        let why = [later("a", Why::Conflict), later("b", Why::InFlight(PassId(1)))];
+        let selected = Selected { now: BTreeMap::new(), later: why.into() };
+        assert!(!target.begin(PassId(2), &mut plan, selected, now));
+        assert_eq!((target.queue.due(now), target.queue.wakes(now)), ((1, Some(now)), None));
+        let why = [later("b", Why::PassFull), later("c", Why::InFlight(PassId(1))), later("d", Why::NeedsApproval)];
+        let selected = Selected { now: [writing("a")].into(), later: why.into() };
+        assert!(target.begin(PassId(2), &mut plan, selected, now));
+        assert_eq!(plan.actions().map(|(_, action)| action.id.as_str()).collect::<Vec<_>>(), ["eu/Connection/a"]);
+        let in_flight: Vec<_> = target.queue.in_flight().map(|(pass, writing)| (pass, writing.len())).collect();
+        assert_eq!(in_flight, [(PassId(1), 1), (PassId(2), 1)]);
+        assert_eq!(target.queue.due(now), (4, Some(now)), "b, b, c, and everything");
     }
 }
