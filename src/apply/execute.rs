@@ -149,7 +149,8 @@ pub fn apply(
     apply_but(tenants, approvals, plan, consent, &|_| false, interrupted, progress)
 }
 
-/// The same, but for the actions that are for `later`, asked before each wave: they stay approved where they are.
+/// The same, but for the actions that are for `later`: they stay approved where they are. It is asked before each wave,
+/// since what an action depends on elsewhere may change while the waves before it are written.
 pub fn apply_but(
     tenants: &dyn Tenants,
     approvals: &dyn Approvals,

@@ -66,7 +66,7 @@ pub struct Ledger {
 
 /// What is known of the digests that a sync's annotation has, in one target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Given {
+pub struct GivenApprovals {
     /// Those that may still be used.
     pub usable: BTreeSet<String>,
     /// Those of which a part is carried out.
@@ -110,10 +110,10 @@ impl Ledger {
     }
 
     /// What is known of the digests of a sync's annotation in one target.
-    pub fn given(&self, sync: &str, target: &str) -> Given {
+    pub fn given(&self, sync: &str, target: &str) -> GivenApprovals {
         let state = self.state();
-        let Some(known) = state.get(sync) else { return Given::default() };
-        let mut given = Given::default();
+        let Some(known) = state.get(sync) else { return GivenApprovals::default() };
+        let mut given = GivenApprovals::default();
         for digest in &known.standing {
             match known.begun.get(&(target.to_string(), digest.clone())) {
                 Some(left) if left.is_empty() => drop(given.spent.insert(digest.clone())),
@@ -356,7 +356,7 @@ mod tests {
         // An approver adds one: the old ones are no newer by that.
         ledger.observe("s", "uid", standing(&[1, 2, 3, 4]), &[]);
         assert_eq!(ledger.given("s", "eu").spent, standing(&[1]));
-        // Taken back and given anew.
+        // Taken back and given again.
         assert_eq!(ledger.to_forget(), [""; 0]);
         ledger.observe("s", "uid", standing(&[2]), &status);
         assert_eq!(ledger.to_forget(), ["s"]);
@@ -374,6 +374,6 @@ mod tests {
         assert!(!ledger.may_write("s", None, || waits(&[7])), "what stands there matches nothing");
         assert!(ledger.may_write("s", None, || waits(&[7, 2])));
         ledger.retain(|_| false);
-        assert_eq!(ledger.given("s", "eu"), Given::default());
+        assert_eq!(ledger.given("s", "eu"), GivenApprovals::default());
     }
 }

@@ -1,4 +1,5 @@
-//! The volume guard, summed over passes: many small passes cannot do what one large one may not.
+//! How much of a target was changed lately. The share that needs approval is cumulative: splitting a large change into
+//! small passes does not avoid the approval.
 
 use crate::engine::model::item::ObjectId;
 use std::collections::BTreeSet;
@@ -61,14 +62,14 @@ impl ChangeBudget {
         }
     }
 
-    /// The target is as declared. Has it been so for long, the count begins anew.
+    /// The target is as declared. Has it been so for long, the count starts again.
     pub fn settled(&mut self, now: Instant) {
         if self.last.is_some_and(|last| now.duration_since(last) >= SETTLED) {
             *self = ChangeBudget::default();
         }
     }
 
-    /// A person approved what was done: the count begins anew.
+    /// A person approved what was done: the count starts again.
     pub fn approved(&mut self) {
         *self = ChangeBudget::default();
     }
@@ -85,38 +86,38 @@ mod tests {
 
     #[test]
     fn small_passes_add_up_and_an_object_counts_once() {
-        let (mut guard, now) = (ChangeBudget::resumed(2, None, Instant::now()), Instant::now());
-        guard.changed(objects(&["a"]), now);
-        guard.changed(objects(&["a", "b"]), now);
-        guard.settled(now + Duration::from_secs(60));
-        assert_eq!(guard.count(), 4);
+        let (mut budget, now) = (ChangeBudget::resumed(2, None, Instant::now()), Instant::now());
+        budget.changed(objects(&["a"]), now);
+        budget.changed(objects(&["a", "b"]), now);
+        budget.settled(now + Duration::from_secs(60));
+        assert_eq!(budget.count(), 4);
     }
 
     /// "The volume guard's base does not grow with creates of the same wave."
     #[test]
     fn what_is_made_in_a_wave_does_not_make_the_share_smaller() {
-        let (mut guard, now) = (ChangeBudget::default(), Instant::now());
-        guard.begins(10);
-        assert_eq!(guard.base(), None, "nothing is done yet");
-        guard.touched(now);
-        guard.begins(500);
-        guard.changed(objects(&["a"]), now);
-        assert_eq!(guard.base(), Some(10));
-        guard.settled(now + SETTLED);
-        guard.begins(500);
-        guard.touched(now + SETTLED);
-        assert_eq!(guard.base(), Some(500));
+        let (mut budget, now) = (ChangeBudget::default(), Instant::now());
+        budget.begins(10);
+        assert_eq!(budget.base(), None, "nothing is done yet");
+        budget.touched(now);
+        budget.begins(500);
+        budget.changed(objects(&["a"]), now);
+        assert_eq!(budget.base(), Some(10));
+        budget.settled(now + SETTLED);
+        budget.begins(500);
+        budget.touched(now + SETTLED);
+        assert_eq!(budget.base(), Some(500));
     }
 
     #[test]
-    fn the_count_begins_anew_once_it_was_settled_for_long_or_approved() {
+    fn the_count_starts_again_once_it_was_settled_for_long_or_approved() {
         let now = Instant::now();
-        let mut guard = ChangeBudget::default();
-        guard.changed(objects(&["a"]), now);
-        guard.settled(now + SETTLED);
-        assert_eq!(guard.count(), 0);
-        guard.changed(objects(&["a"]), now);
-        guard.approved();
-        assert_eq!(guard.count(), 0);
+        let mut budget = ChangeBudget::default();
+        budget.changed(objects(&["a"]), now);
+        budget.settled(now + SETTLED);
+        assert_eq!(budget.count(), 0);
+        budget.changed(objects(&["a"]), now);
+        budget.approved();
+        assert_eq!(budget.count(), 0);
     }
 }

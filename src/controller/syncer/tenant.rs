@@ -1,4 +1,4 @@
-//! A tenant as the syncer follows it: where its Tenant says that it is, and what it was told of it.
+//! A tenant as the syncer watches it: where its Tenant says that it is, and what is known of it.
 
 use crate::api::{Kubeconfig, LocationSpec, Object, SecretKeyRef, TenantSpec};
 use crate::controller::probes::readiness::Waiting;
@@ -20,15 +20,15 @@ use tracing::warn;
 /// Why the operator does not go where a Tenant points to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
-pub struct Refusal {
+pub struct TenantRefusal {
     /// One word, in CamelCase.
     pub reason: &'static str,
     /// Why, and what to do.
     pub why: String,
 }
 
-fn refuse<T>(reason: &'static str, why: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal { reason, why: why.into() })
+fn refuse<T>(reason: &'static str, why: impl Into<String>) -> Result<T, TenantRefusal> {
+    Err(TenantRefusal { reason, why: why.into() })
 }
 
 /// Where a tenant is.
@@ -42,7 +42,7 @@ pub struct Whereabouts {
 
 /// Where a Tenant of `namespace` says that it is. The operator's own account serves only the namespace
 /// that the Tenant is in: else whoever writes Tenants here would reach wherever that account does.
-pub fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, Refusal> {
+pub fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, TenantRefusal> {
     if spec.source.is_some() {
         return refuse(
             "SourceRefused",
@@ -81,25 +81,25 @@ pub fn whereabouts(namespace: &str, spec: &TenantSpec) -> Result<Whereabouts, Re
     }
 }
 
-/// A tenant that is followed.
+/// A tenant that is watched.
 #[derive(Debug)]
 pub struct ConnectedTenant {
     tenant: String,
-    /// Tells what is told of it from what was told of where it was before.
+    /// Which connection this is: what is reported of an earlier one is passed over.
     pub epoch: u64,
     /// Its cluster.
     pub server: Server,
     /// Its namespace there.
     pub paths: Paths,
-    /// What it was told of it.
-    pub mirror: Cache,
+    /// What is there.
+    pub cache: Cache,
     /// How many bytes of it are kept at most.
     limit: usize,
-    /// Whether what customers gave is read.
+    /// Whether CustomerCredentials are read.
     with_customers: bool,
     /// What was not read yet.
     unread: BTreeSet<&'static str>,
-    /// What cannot be followed now, and why.
+    /// What cannot be watched now, and why.
     lost: BTreeMap<&'static str, String>,
     /// Whether its server answers: what is being done there need not wait for all of its answers.
     answers: Arc<AtomicBool>,
@@ -123,12 +123,12 @@ impl ConnectedTenant {
         limit: usize,
         waiting: Waiting,
     ) -> Self {
-        let followed = ConnectedTenant {
+        let tenant = ConnectedTenant {
             tenant: tenant.to_string(),
             epoch,
             server,
             paths,
-            mirror: Cache::bounded(limit),
+            cache: Cache::bounded(limit),
             limit,
             unread: FOLLOWED.into(),
             with_customers: false,
@@ -140,11 +140,11 @@ impl ConnectedTenant {
             waiting: Some(waiting),
             following: Some(following),
         };
-        followed.tell_waiting();
-        followed
+        tenant.report_waiting();
+        tenant
     }
 
-    /// Of a tenant that was followed before, by another kubeconfig: what went back there did not come forth by that.
+    /// Of a tenant that was watched before, by another kubeconfig: what went back there did not come forth by that.
     pub fn after(self, before: Option<&ConnectedTenant>) -> Self {
         let is_same = |before: &&ConnectedTenant| {
             before.server.name() == self.server.name() && before.paths.namespace() == self.paths.namespace()
@@ -153,7 +153,7 @@ impl ConnectedTenant {
         ConnectedTenant { is_rewound, ..self }
     }
 
-    fn tell_waiting(&self) {
+    fn report_waiting(&self) {
         if let Some(waiting) = &self.waiting {
             waiting.now_for(format!(
                 "{} of tenant {}",
@@ -163,11 +163,11 @@ impl ConnectedTenant {
         }
     }
 
-    /// Takes in what is told, and says what has to be looked at because of it.
-    pub fn hear(&mut self, told: WatchEvent<NamespaceDelta>) -> Due {
-        let could_be_read = self.trouble().is_none();
-        let due = match told {
-            WatchEvent::Heard(heard, _) => self.mirror.hear(heard),
+    /// Takes in an event, and says what has to be reconciled because of it.
+    pub fn on_event(&mut self, event: WatchEvent<NamespaceDelta>) -> Due {
+        let could_be_read = self.error().is_none();
+        let due = match event {
+            WatchEvent::Heard(delta, _) => self.cache.hear(delta),
             WatchEvent::Followed(resource) => {
                 self.unread.remove(resource);
                 self.lost.remove(resource);
@@ -184,22 +184,22 @@ impl ConnectedTenant {
             }
         };
         // What can be read again has rested since then, not since it could not be.
-        if !could_be_read || self.trouble().is_some() || due != Due::Objects(BTreeSet::new()) {
+        if !could_be_read || self.error().is_some() || due != Due::Objects(BTreeSet::new()) {
             self.changed_at = Instant::now();
             self.stirs.fetch_add(1, Ordering::Relaxed);
         }
-        if self.mirror.is_over() {
-            // Whoever sends without end is not listened to.
+        if self.cache.is_over() {
+            // A server that sends without end is not watched any more.
             self.following = None;
         }
         self.answers.store(!self.lost.contains_key(SERVER), Ordering::Relaxed);
         if self.is_being_read() {
-            self.tell_waiting();
+            self.report_waiting();
         } else {
-            // One that cannot be read now is told of in its status: the others do not wait for it.
+            // Of one that cannot be read now its status says so: the others do not wait for it.
             self.waiting = None;
         }
-        if could_be_read == self.trouble().is_none() { due } else { Due::Everything }
+        if could_be_read == self.error().is_none() { due } else { Due::Everything }
     }
 
     /// Why nothing is removed yet because of what it lacks, and from when on it may be: it must have been whole and
@@ -223,9 +223,9 @@ impl ConnectedTenant {
         (self.stirs.clone(), self.stirs.load(Ordering::Relaxed))
     }
 
-    /// From now on what customers gave there is followed too: something may be copied to it. That stays so; nobody can
-    /// have it read anew as often as they like.
-    pub fn follow_customers(&mut self) {
+    /// From now on CustomerCredentials are watched there too: something may be copied to it. That stays so; nobody can
+    /// have them read again as often as they like.
+    pub fn watch_customers(&mut self) {
         if let Some(follower) = self.following.as_mut().filter(|_| !self.with_customers) {
             watch::customers(follower);
             self.with_customers = true;
@@ -244,8 +244,8 @@ impl ConnectedTenant {
     }
 
     /// Why it cannot be read.
-    pub fn trouble(&self) -> Option<String> {
-        if self.mirror.is_over() {
+    pub fn error(&self) -> Option<String> {
+        if self.cache.is_over() {
             return Some(format!(
                 "its namespace {} of {} has more than {MOST} objects of a kind, or more than {} MiB of them \
                  (--tenant-limit): nothing of it is used until the operator is restarted, or the connection to it changes",
@@ -267,11 +267,11 @@ impl ConnectedTenant {
 
     /// What is there, and what holds for it.
     pub fn view(&self, tenant: &Object<TenantSpec>) -> (TenantSpec, View) {
-        if let Some(why) = self.trouble() {
+        if let Some(why) = self.error() {
             return (tenant.spec.clone(), View::Unreachable(why));
         }
-        match spec_with_own(tenant.name(), &tenant.spec, &self.mirror.own()) {
-            Ok(spec) => (spec, View::Read(self.mirror.inventory().clone())),
+        match spec_with_own(tenant.name(), &tenant.spec, &self.cache.own()) {
+            Ok(spec) => (spec, View::Read(self.cache.inventory().clone())),
             Err(why) => (tenant.spec.clone(), View::Unreachable(why)),
         }
     }
@@ -282,7 +282,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn of(spec: Value) -> Result<Whereabouts, Refusal> {
+    fn of(spec: Value) -> Result<Whereabouts, TenantRefusal> {
         whereabouts("hub", &serde_json::from_value(spec).unwrap())
     }
 

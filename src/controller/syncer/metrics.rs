@@ -1,22 +1,22 @@
-//! What is measured of the syncer's work, over all of its hubs.
+//! The metrics of the syncer's work, over all of its hubs.
 
 use super::super::context::Context;
-use super::judge::SyncCondition;
+use super::assess::SyncCondition;
 use crate::api::TargetStatus;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
 
 /// How much is due, and since when.
-type Due = (usize, Option<Instant>);
+type DueCount = (usize, Option<Instant>);
 
 /// What is due in all hubs of a process.
 #[derive(Debug, Default)]
-pub struct Measured(Mutex<BTreeMap<String, Due>>);
+pub struct SyncerBacklog(Mutex<BTreeMap<String, DueCount>>);
 
-impl Measured {
-    /// So much is due in the targets of a hub.
-    pub fn due(&self, context: &Context, namespace: &str, due: impl Iterator<Item = Due>) {
+impl SyncerBacklog {
+    /// Reports how much is due in the targets of a hub.
+    pub fn report(&self, context: &Context, namespace: &str, due: impl Iterator<Item = DueCount>) {
         let mut hubs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         hubs.insert(namespace.to_string(), sum(due));
         let (count, oldest) = sum(hubs.values().copied());
@@ -24,15 +24,15 @@ impl Measured {
     }
 }
 
-fn sum(due: impl Iterator<Item = Due>) -> Due {
+fn sum(due: impl Iterator<Item = DueCount>) -> DueCount {
     due.fold((0, None), |(count, oldest), (more, since)| (count + more, [oldest, since].into_iter().flatten().min()))
 }
 
-/// How the targets of a hub stand: also how many stand as none does.
-pub fn targets<'s>(context: &Context, namespace: &str, standing: impl Iterator<Item = &'s TargetStatus>) {
+/// Reports how many targets of a hub are in each state: also in those in which none is.
+pub fn report_targets<'s>(context: &Context, namespace: &str, statuses: impl Iterator<Item = &'s TargetStatus>) {
     let mut states: BTreeMap<&'static str, usize> =
         SyncCondition::ALL.iter().map(|state| (state.as_str(), 0)).collect();
-    for status in standing {
+    for status in statuses {
         *states.entry(SyncCondition::parse(&status.state).as_str()).or_default() += 1;
     }
     context.metrics.targets(namespace, &states);

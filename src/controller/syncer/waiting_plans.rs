@@ -1,5 +1,5 @@
-//! The plans that wait for approval, kept in ConfigMaps of the hub: what an approver looks at, without the rights to
-//! read the tenants.
+//! The plans that wait for approval, kept in ConfigMaps of the hub: an approver sees them without the rights to read the
+//! tenants.
 
 use super::super::context::Context;
 use super::syncs::Syncs;

@@ -1,26 +1,39 @@
-//! The statuses of Tenants and TenantSyncs: what they should say, and whether that is to be written.
+//! The statuses of Tenants and TenantSyncs: what they should say, by what was assessed, and how they are written. An
+//! event and a line of the log report each condition that changed.
 
-use super::judge::{self, SyncCondition};
-use super::locations::Locations;
-use super::targets::TargetState;
+use super::super::context::Context;
+use super::super::events::{Importance, Transition, reference};
+use super::assess::{self, SyncCondition};
+use super::target::TargetState;
+use super::tenants::TenantConnections;
 use crate::api::*;
 use crate::engine::model::inventory::View;
 use crate::engine::model::item::ObjectId;
 use crate::engine::sync_rules;
 use crate::engine::sync_rules::approved_digests;
+use crate::kubernetes::client::{Ask, RequestFailure};
 use crate::kubernetes::kubeconfig::TokenExpiry;
 use crate::kubernetes::object::Live;
+use crate::kubernetes::paths::Paths;
+use crate::tenant::cluster::body::to_bytes;
 use jiff::Timestamp;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// After how long a status that could not be written is written again.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// A status that is to be written.
-pub struct Said<S> {
-    /// Of what.
+pub struct StatusUpdate<S> {
+    /// Of which object.
     pub id: ObjectId,
     /// Its uid.
     pub uid: String,
-    /// What is to be said.
+    /// The status.
     pub status: S,
     /// The conditions that are there.
     pub before: Vec<Condition>,
@@ -28,14 +41,58 @@ pub struct Said<S> {
     pub now: Vec<Condition>,
 }
 
-/// What the status of a sync should be, where it says something else; `None` also while not all of its
-/// targets were looked at.
+/// The status writes that are under way, and those that failed, by the object or the sync: one write at a time of each,
+/// and the next after a failure only after a pause.
+#[derive(Debug)]
+pub struct StatusWrites<K>(BTreeMap<K, Option<Instant>>);
+
+impl<K> Default for StatusWrites<K> {
+    fn default() -> Self {
+        StatusWrites(BTreeMap::new())
+    }
+}
+
+impl<K: Ord> StatusWrites<K> {
+    /// Begins a write, unless one is under way or has to wait.
+    pub fn begin(&mut self, key: K) -> bool {
+        match self.0.entry(key) {
+            std::collections::btree_map::Entry::Vacant(free) => {
+                free.insert(None);
+                true
+            }
+            std::collections::btree_map::Entry::Occupied(_) => false,
+        }
+    }
+
+    /// A write is done.
+    pub fn done(&mut self, key: &K) {
+        self.0.remove(key);
+    }
+
+    /// The next write has to wait: this one failed, or there is nothing that the server would answer.
+    pub fn pause(&mut self, key: K, now: Instant) {
+        self.0.insert(key, Some(now + RETRY));
+    }
+
+    /// Ends the pauses that are over.
+    pub fn end_pauses(&mut self, now: Instant) {
+        self.0.retain(|_, again| again.is_none_or(|again| again > now));
+    }
+
+    /// When pauses end.
+    pub fn wakes(&self) -> impl Iterator<Item = Instant> {
+        self.0.values().flatten().copied()
+    }
+}
+
+/// What the status of a sync should be, where it says something else; `None` also while not all of its targets were
+/// assessed.
 pub fn of_sync(
     live: &Live<Object<TenantSyncSpec>>,
     namespace: &str,
     targets: &BTreeMap<String, TargetState>,
     now: &Time,
-) -> Option<Said<TenantSyncStatus>> {
+) -> Option<StatusUpdate<TenantSyncStatus>> {
     // Approvals are written by themselves.
     let before = TenantSyncStatus { approvals: Vec::new(), ..written(live).unwrap_or_default() };
     let sync = match &live.read {
@@ -47,14 +104,14 @@ pub fn of_sync(
                 conditions: conditions.clone(),
                 ..before.clone()
             };
-            return (status != before).then(|| said(Kind::TenantSync, live, status, before.conditions, conditions));
+            return (status != before).then(|| update(Kind::TenantSync, live, status, before.conditions, conditions));
         }
     };
     let to: BTreeSet<&String> = sync.spec.to.iter().collect();
-    let standing = to.iter().map(|to| targets.get(*to)?.standing.get(&live.name));
-    let standing: Vec<&(TargetStatus, Option<String>)> = standing.collect::<Option<_>>()?;
+    let states = to.iter().map(|to| targets.get(*to)?.states.get(&live.name));
+    let states: Vec<&(TargetStatus, Option<String>)> = states.collect::<Option<_>>()?;
     let asked = requested_at(&sync.metadata);
-    let answered = asked.is_some() && standing.iter().all(|(_, requested)| *requested == asked);
+    let answered = asked.is_some() && states.iter().all(|(_, requested)| *requested == asked);
     let known = |digest: &str| {
         let of_this = to.iter().filter_map(|to| targets.get(*to)?.given.get(&live.name));
         of_this.into_iter().any(|given| given.begun.contains(digest) || given.spent.contains(digest))
@@ -65,9 +122,9 @@ pub fn of_sync(
         Some(TargetStatus { state: SyncCondition::Applying.as_str().to_string(), message, ..status.clone() })
     };
     let targets: Vec<TargetStatus> =
-        standing.into_iter().map(|(status, _)| going(status).unwrap_or_else(|| status.clone())).collect();
+        states.into_iter().map(|(status, _)| going(status).unwrap_or_else(|| status.clone())).collect();
     let given = sync.metadata.annotations.get(APPROVE).map(|text| approved_digests(text)).unwrap_or_default();
-    let mut verdicts = judge::verdicts(&targets);
+    let mut verdicts = assess::verdicts(&targets);
     verdicts.extend(stale((namespace, &live.name), &given, &targets, known));
     let status = TenantSyncStatus {
         observed_generation: Some(live.generation),
@@ -79,16 +136,20 @@ pub fn of_sync(
         approvals: Vec::new(),
     };
     let (then, now) = (before.conditions.clone(), status.conditions.clone());
-    (status != before).then(|| said(Kind::TenantSync, live, status, then, now))
+    (status != before).then(|| update(Kind::TenantSync, live, status, then, now))
 }
 
 /// What the status of a Tenant should be, where it says something else; `None` also while it is being read.
-pub fn of_tenant(live: &Live<Object<TenantSpec>>, locations: &Locations, now: &Time) -> Option<Said<TenantStatus>> {
+pub fn of_tenant(
+    live: &Live<Object<TenantSpec>>,
+    tenants: &TenantConnections,
+    now: &Time,
+) -> Option<StatusUpdate<TenantStatus>> {
     let before: TenantStatus = written(live).unwrap_or_default();
     let mut verdicts = match &live.read {
         Err(why) => unreadable(why),
-        Ok(_) if locations.is_being_read(&live.name) => return None,
-        Ok(tenant) => match locations.get(&live.name)? {
+        Ok(_) if tenants.is_being_read(&live.name) => return None,
+        Ok(tenant) => match tenants.get(&live.name)? {
             Err(refusal) => bad("Stalled", refusal.reason, &refusal.why),
             Ok(location) => match location.view(tenant) {
                 (spec, View::Read(_)) if spec.is_suspended() => {
@@ -100,13 +161,13 @@ pub fn of_tenant(live: &Live<Object<TenantSpec>>, locations: &Locations, now: &T
             },
         },
     };
-    verdicts.extend(locations.expiry(&live.name).and_then(|expiry| expiring(expiry, now.0)));
+    verdicts.extend(tenants.expiry(&live.name).and_then(|expiry| expiring(expiry, now.0)));
     let status = TenantStatus {
         observed_generation: Some(live.generation),
         conditions: conditions(&before.conditions, verdicts, live.generation, now),
     };
     let (then, now) = (before.conditions.clone(), status.conditions.clone());
-    (status != before).then(|| said(Kind::Tenant, live, status, then, now))
+    (status != before).then(|| update(Kind::Tenant, live, status, then, now))
 }
 
 /// What is said of a token that should have been renewed.
@@ -130,8 +191,8 @@ fn unreadable(why: &str) -> Vec<Verdict> {
     bad("Stalled", "Unreadable", why)
 }
 
-fn said<S, O>(kind: Kind, live: &Live<O>, status: S, before: Vec<Condition>, now: Vec<Condition>) -> Said<S> {
-    Said { id: ObjectId::new(kind, &live.name), uid: live.version.uid.clone(), status, before, now }
+fn update<S, O>(kind: Kind, live: &Live<O>, status: S, before: Vec<Condition>, now: Vec<Condition>) -> StatusUpdate<S> {
+    StatusUpdate { id: ObjectId::new(kind, &live.name), uid: live.version.uid.clone(), status, before, now }
 }
 
 /// A condition where something was approved that nobody plans: by mistake, or because it changed since.
@@ -173,6 +234,69 @@ pub fn requested_at(metadata: &Meta) -> Option<String> {
     (!asked.is_empty()).then(|| asked.join(" "))
 }
 
+/// Writes the status of an object of the hub, and gives the object as it is then. What is gone needs none.
+pub async fn write<S: Serialize>(
+    context: &Context,
+    paths: &Paths,
+    id: &ObjectId,
+    status: &S,
+) -> Result<Vec<u8>, RequestFailure> {
+    let body = json!({
+        "apiVersion": API_VERSION,
+        "kind": id.kind.as_str(),
+        "metadata": {"name": id.name},
+        "status": status,
+    });
+    let ask = Ask::apply(format!("{}/status", paths.object(id)), to_bytes(&body));
+    match context.server.ask(&ask).await {
+        Err(trouble) if trouble.code().is_some_and(|code| code.as_u16() == 404) => Ok(Vec::new()),
+        answer => answer,
+    }
+}
+
+/// Reports the conditions that changed, by an event and a line of the log: Ready where it, or its reason, is another;
+/// the others (warnings, what is kept and what drifted, approvals of nothing) where they say something new.
+pub fn report_transition(
+    context: &Context,
+    paths: &Paths,
+    id: &ObjectId,
+    uid: &str,
+    before: &[Condition],
+    now: &[Condition],
+) {
+    for condition in now.iter().filter(|now| is_news(before, now)) {
+        let object = reference(paths, id, uid);
+        let importance = match (condition.type_.as_str(), condition.status.as_str(), condition.reason.as_str()) {
+            ("Ready", "True", _) | ("Ready", _, "Applying" | "AwaitingApproval" | "Suspended") => Importance::Normal,
+            ("Kept", ..) => Importance::Normal,
+            _ => Importance::Warning,
+        };
+        let (reason, why) = (&condition.reason, &condition.message);
+        match importance {
+            Importance::Normal => {
+                tracing::info!(object = %id, condition = condition.type_, reason, why, "condition changed")
+            }
+            Importance::Warning => {
+                tracing::warn!(object = %id, condition = condition.type_, reason, why, "condition changed")
+            }
+        }
+        let action = if id.kind == Kind::Tenant { "Follow" } else { "Sync" };
+        let reason = if condition.type_ == "Ready" { reason } else { &condition.type_ };
+        let transition = Transition { object, importance, reason: reason.clone(), action, note: why.clone() };
+        context.events.tell(transition);
+    }
+}
+
+fn is_news(before: &[Condition], now: &Condition) -> bool {
+    let before = before.iter().find(|before| before.type_ == now.type_);
+    match now.type_.as_str() {
+        "Ready" => !before.is_some_and(|before| before.status == now.status && before.reason == now.reason),
+        // They say what Ready says.
+        "InSync" | "Reconciling" | "Stalled" => false,
+        _ => before.is_none_or(|before| before.message != now.message),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,9 +310,12 @@ mod tests {
             (1_999_000_000, "ExpiringSoon", "expires at 2033-05-18T03:33:20Z: write"),
             (2_000_000_000, "Expired", "expired at 2033-05-18T03:33:20Z: write"),
         ] {
-            let said = expiring(expiry, at(now)).unwrap();
-            assert_eq!((said.type_, said.holds, said.reason.as_str()), ("CredentialsExpiring", Some(true), reason));
-            assert!(said.message.contains(words), "{}", said.message);
+            let verdict = expiring(expiry, at(now)).unwrap();
+            assert_eq!(
+                (verdict.type_, verdict.holds, verdict.reason.as_str()),
+                ("CredentialsExpiring", Some(true), reason)
+            );
+            assert!(verdict.message.contains(words), "{}", verdict.message);
         }
     }
 }

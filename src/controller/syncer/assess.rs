@@ -1,7 +1,7 @@
-//! How a sync stands in a target, in words and numbers: what its status says. Pure.
+//! The last step of a reconcile: what the status of a sync says of a target, in words and numbers. Pure.
 
-use super::approvals::Given;
-use super::pass::Failure;
+use super::approvals::GivenApprovals;
+use super::outcome::ActionFailure;
 use crate::api::{ReceiptStatus, SyncMode, TargetCounts, TargetStatus, Verdict, WaitingPlanStatus};
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::Finding;
@@ -18,7 +18,7 @@ const LONGEST: usize = 8_000;
 /// How long the words about an approval are at most: the commands after them must have room.
 const LONGEST_WHY: usize = 2_000;
 
-/// One word for how a sync stands in a target; the worst first.
+/// The state of a sync in a target, in one word; the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
 pub enum SyncCondition {
@@ -67,7 +67,7 @@ impl SyncCondition {
 
     /// From a status.
     pub fn parse(text: &str) -> SyncCondition {
-        SyncCondition::ALL.into_iter().find(|standing| standing.as_str() == text).unwrap_or(SyncCondition::Failed)
+        SyncCondition::ALL.into_iter().find(|state| state.as_str() == text).unwrap_or(SyncCondition::Failed)
     }
 
     /// Whether nothing will come of waiting: a person must do something.
@@ -95,13 +95,13 @@ pub struct Evidence<'a> {
     /// What the checks say.
     pub findings: &'a [Finding],
     /// Why the source cannot be read.
-    pub source_trouble: Option<&'a str>,
+    pub source_error: Option<&'a str>,
     /// What the syncs that need not wait want, where others wait.
     pub unattended: Option<&'a BTreeSet<String>>,
     /// Whether there is no such source, or no such target.
     pub is_unknown: bool,
     /// Actions that failed, by id, and why.
-    pub failed: &'a BTreeMap<String, Failure>,
+    pub failed: &'a BTreeMap<String, ActionFailure>,
     /// Why an approval that was given does not hold.
     pub void: Option<&'a str>,
     /// Where what waits is kept.
@@ -109,7 +109,7 @@ pub struct Evidence<'a> {
     /// Why it is not kept.
     pub unkept: Option<&'a str>,
     /// What is known of what was approved.
-    pub given: Option<&'a Given>,
+    pub given: Option<&'a GivenApprovals>,
     /// What was changed since the target was settled.
     pub changed: usize,
     /// How many objects there were before these.
@@ -148,7 +148,7 @@ impl Evidence<'_> {
             _ => true,
         };
         let findings = self.findings.iter().filter(here).filter(of_this);
-        // What a sync that waits cannot write is told of that one alone.
+        // What a sync that waits cannot write is reported for that one alone.
         let of_object = |f: &Finding| f.object.as_ref().is_none_or(|id| id.kind != crate::api::Kind::TenantSync);
         findings.filter(move |f| of_sync(f) || f.code == Code::WriterConflict && of_object(f))
     }
@@ -165,21 +165,21 @@ impl Evidence<'_> {
     }
 
     /// What failed of this sync's actions, or of the target as a whole.
-    fn failed(&self) -> impl Iterator<Item = (&String, &Failure)> {
+    fn failed(&self) -> impl Iterator<Item = (&String, &ActionFailure)> {
         let of_this = |id: &String| *id == self.target.tenant || self.actions().any(|action| action.id == *id);
         self.failed.iter().filter(move |(id, _)| of_this(id))
     }
 }
 
-/// How a sync stands in a target.
-pub fn target(evidence: &Evidence<'_>) -> TargetStatus {
+/// What the status of a sync says of a target.
+pub fn target_status(evidence: &Evidence<'_>) -> TargetStatus {
     let counts = counts(evidence);
     let digest = evidence.target.digests.get(&evidence.writer().to_string()).map(ToString::to_string);
     let blocked = blocked(evidence);
-    let (standing, message) = standing(evidence, &counts, digest.as_deref(), &blocked);
+    let (state, message) = assess(evidence, &counts, digest.as_deref(), &blocked);
     TargetStatus {
         tenant: evidence.target.tenant.clone(),
-        state: standing.as_str().to_string(),
+        state: state.as_str().to_string(),
         message: message.map(|message| bounded(&message)),
         digest: digest.filter(|_| evidence.actions().next().is_some()),
         waiting_plan: evidence.waiting_plan.cloned(),
@@ -256,7 +256,8 @@ fn blocked(evidence: &Evidence<'_>) -> Vec<String> {
     notes.chain(conflicts).chain(variables).chain(unreached).map(|text| bounded(&text)).collect()
 }
 
-fn standing(
+/// The state of a sync in a target, and why: the first of these that holds.
+fn assess(
     evidence: &Evidence<'_>,
     counts: &TargetCounts,
     digest: Option<&str>,
@@ -266,14 +267,13 @@ fn standing(
         .findings()
         .find(|f| f.code != Code::WriterConflict && matches!(f.severity, Severity::Error | Severity::Unreached));
     if let Some(f) = wrong {
-        let standing =
-            if f.code == Code::SyncNotAccepted { SyncCondition::NotAccepted } else { SyncCondition::Invalid };
-        return (standing, Some(format!("{} {}; {}", f.code, f.text, f.fix)));
+        let state = if f.code == Code::SyncNotAccepted { SyncCondition::NotAccepted } else { SyncCondition::Invalid };
+        return (state, Some(format!("{} {}; {}", f.code, f.text, f.fix)));
     }
     if evidence.target.state == State::Unreachable {
         return (SyncCondition::Unreachable, evidence.target.why.clone());
     }
-    if let Some(why) = evidence.source_trouble {
+    if let Some(why) = evidence.source_error {
         return (SyncCondition::Unreachable, Some(format!("its source cannot be read: {why}")));
     }
     if let Some(message) = suspended(evidence) {
@@ -425,14 +425,14 @@ fn more(count: usize) -> String {
     if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() }
 }
 
-/// The conditions of a sync that stands like this in its targets.
+/// The conditions of a sync of which this is known in its targets.
 pub fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
     let worst = targets.iter().min_by_key(|target| SyncCondition::parse(&target.state));
-    let standing = worst.map_or(SyncCondition::Invalid, |target| SyncCondition::parse(&target.state));
+    let state = worst.map_or(SyncCondition::Invalid, |target| SyncCondition::parse(&target.state));
     let in_sync = targets.iter().filter(|target| target.state == SyncCondition::InSync.as_str()).count();
     let message = match worst {
         None => "it names no target".to_string(),
-        Some(_) if standing == SyncCondition::InSync => {
+        Some(_) if state == SyncCondition::InSync => {
             format!("{} of {} targets are as declared", in_sync, targets.len())
         }
         Some(worst) => {
@@ -440,14 +440,14 @@ pub fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
             format!("{}{why}", worst.tenant)
         }
     };
-    let reason = standing.as_str();
+    let reason = state.as_str();
     let mut verdicts = vec![
-        Verdict::new("Ready", standing == SyncCondition::InSync, reason, message.clone()),
-        Verdict::new("InSync", standing == SyncCondition::InSync, reason, format!("{in_sync} of {}", targets.len())),
+        Verdict::new("Ready", state == SyncCondition::InSync, reason, message.clone()),
+        Verdict::new("InSync", state == SyncCondition::InSync, reason, format!("{in_sync} of {}", targets.len())),
     ];
-    if standing.is_stalled() {
+    if state.is_stalled() {
         verdicts.push(Verdict::new("Stalled", true, reason, message));
-    } else if !matches!(standing, SyncCondition::InSync | SyncCondition::Suspended) {
+    } else if !matches!(state, SyncCondition::InSync | SyncCondition::Suspended) {
         verdicts.push(Verdict::new("Reconciling", true, reason, message));
     }
     let said = |type_, reason, of: fn(&TargetStatus) -> &Vec<String>| {
@@ -459,4 +459,313 @@ pub fn verdicts(targets: &[TargetStatus]) -> Vec<Verdict> {
     verdicts.extend(said("Kept", "TargetsOwn", |target| &target.kept));
     verdicts.extend(said("Drifted", "ChangedByOthers", |target| &target.drifted));
     verdicts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::outcome::Retry;
+    use super::*;
+    use crate::api::Kind;
+    use crate::engine::model::canonical::Digest;
+    use crate::engine::model::plan::{Approval, Reason};
+
+    static NO_FAILURE: BTreeMap<String, ActionFailure> = BTreeMap::new();
+    static NOTHING_WAITS: BTreeMap<String, String> = BTreeMap::new();
+
+    fn connection(name: &str) -> ObjectId {
+        ObjectId::new(Kind::Connection, name)
+    }
+
+    fn digest() -> Digest {
+        Digest::of(b"what the sync wants")
+    }
+
+    /// An action that the sync wants.
+    fn action(name: &str, kind: ActionKind) -> Action {
+        let reason = Reason { code: "source-changed", text: "us changed it".into() };
+        Action { writers: [Writer::Sync("s".into())].into(), ..Action::of("eu", &connection(name), kind, reason) }
+    }
+
+    fn needs_approval(action: Action) -> Action {
+        let why = Approval { code: Code::TooManyChanges, why: "9 of 10 objects would change".into() };
+        Action { needs_approval: vec![why], ..action }
+    }
+
+    fn target(actions: Vec<Action>) -> Target {
+        Target {
+            tenant: "eu".into(),
+            state: State::Read,
+            why: None,
+            suspended: false,
+            suspended_syncs: BTreeMap::new(),
+            known: true,
+            digests: [("sync/s".to_string(), digest())].into(),
+            actions,
+            notes: Vec::new(),
+            concerned: BTreeMap::new(),
+        }
+    }
+
+    fn noted(notes: Vec<Note>) -> Target {
+        Target { notes, ..target(Vec::new()) }
+    }
+
+    /// Of a sync in mode Apply, of which nothing else is known.
+    fn of(target: &Target) -> Evidence<'_> {
+        Evidence {
+            sync: "s",
+            namespace: "hub",
+            mode: SyncMode::Apply,
+            is_suspended: false,
+            target,
+            findings: &[],
+            source_error: None,
+            unattended: None,
+            is_unknown: false,
+            failed: &NO_FAILURE,
+            void: None,
+            waiting_plan: None,
+            unkept: None,
+            given: None,
+            changed: 0,
+            base: None,
+            later: &NOTHING_WAITS,
+            receipt: None,
+        }
+    }
+
+    fn stands(evidence: &Evidence<'_>) -> (SyncCondition, String) {
+        let status = target_status(evidence);
+        (SyncCondition::parse(&status.state), status.message.unwrap_or_default())
+    }
+
+    fn drift(name: &str) -> Note {
+        let path = vec!["title".to_string()];
+        let (object, by, parts) = (connection(name), Some("kubectl".to_string()), Vec::new());
+        Note::Drift { object, path, left: true, by, from: None, to: None, parts, ignored: false }
+    }
+
+    #[test]
+    fn a_target_of_which_nothing_is_left_to_do_is_in_sync() {
+        let target = target(Vec::new());
+        let status = target_status(&Evidence { changed: 2, base: Some(10), ..of(&target) });
+        assert_eq!((status.state.as_str(), status.message, status.digest), ("InSync", None, None));
+        assert_eq!((status.counts, status.changed, status.base), (None, Some(2), Some(10)));
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_sync_itself_comes_first() {
+        let target = Target { suspended: true, ..target(vec![action("a", ActionKind::Update)]) };
+        let writer = Writer::Sync("s".into());
+        let not_accepted =
+            [Finding::of_sync(Code::SyncNotAccepted, &writer, Some("eu"), "eu does not accept us", "accept it")];
+        let message = format!("{} eu does not accept us; accept it", Code::SyncNotAccepted);
+        let evidence = Evidence { findings: &not_accepted, ..of(&target) };
+        assert_eq!(stands(&evidence), (SyncCondition::NotAccepted, message));
+        // Of a target that cannot be read nobody knows what it accepts.
+        let unread = Target { state: State::Unreachable, why: Some("it is silent".into()), ..target.clone() };
+        let evidence = Evidence { findings: &not_accepted, ..of(&unread) };
+        assert_eq!(stands(&evidence), (SyncCondition::Unreachable, "it is silent".to_string()));
+        let unknown = [Finding::of_sync(Code::SyncUnknownTenant, &writer, None, "there is no us", "make it")];
+        let evidence = Evidence { findings: &unknown, is_unknown: true, ..of(&target) };
+        assert_eq!(stands(&evidence).0, SyncCondition::Invalid);
+        // That another tenant of the sync is unknown is nothing to this target.
+        let evidence = Evidence { findings: &unknown, ..of(&target) };
+        assert_eq!(stands(&evidence).0, SyncCondition::Suspended);
+    }
+
+    #[test]
+    fn a_source_that_cannot_be_read_comes_before_what_waits() {
+        let target = Target { suspended: true, ..target(vec![action("a", ActionKind::Update)]) };
+        let evidence = Evidence { source_error: Some("its server is silent"), ..of(&target) };
+        let message = "its source cannot be read: its server is silent".to_string();
+        assert_eq!(stands(&evidence), (SyncCondition::Unreachable, message));
+    }
+
+    #[test]
+    fn what_is_suspended_says_what_waits() {
+        let mut target = target(vec![action("a", ActionKind::Update), action("b", ActionKind::Create)]);
+        target.suspended = true;
+        let message = "eu is suspended; 2 actions wait: take suspend out of its spec to go on".to_string();
+        assert_eq!(stands(&of(&target)), (SyncCondition::Suspended, message));
+        let mut target = noted(Vec::new());
+        target.suspended_syncs = [("sync/s".to_string(), 1)].into();
+        let evidence = Evidence { is_suspended: true, ..of(&target) };
+        let message = "the sync is suspended; 1 action waits: take suspend out of its spec to go on".to_string();
+        assert_eq!(stands(&evidence), (SyncCondition::Suspended, message));
+    }
+
+    #[test]
+    fn a_failure_is_said_by_the_syncs_that_wanted_it() {
+        let target = target(vec![needs_approval(action("a", ActionKind::Update)), action("b", ActionKind::Create)]);
+        let failure = |why: &str| ActionFailure { code: "Refused", why: why.into(), retry: Retry::Seldom };
+        let failed = [("eu/Connection/a".to_string(), failure("no"))].into();
+        let evidence = Evidence { failed: &failed, ..of(&target) };
+        assert_eq!(stands(&evidence), (SyncCondition::Failed, "eu/Connection/a: no".to_string()));
+        let failed = [("eu".to_string(), failure("all of it")), ("eu/Connection/a".to_string(), failure("no"))].into();
+        let evidence = Evidence { failed: &failed, ..of(&target) };
+        assert_eq!(stands(&evidence), (SyncCondition::Failed, "eu: all of it (and 1 more)".to_string()));
+        let failed = [("eu/Connection/of-another".to_string(), failure("no"))].into();
+        let evidence = Evidence { failed: &failed, ..of(&target) };
+        assert_eq!(stands(&evidence).0, SyncCondition::AwaitingApproval);
+    }
+
+    #[test]
+    fn what_needs_approval_says_how_to_see_and_to_give_it() {
+        let target = target(vec![needs_approval(action("a", ActionKind::Update)), action("b", ActionKind::Create)]);
+        let (state, message) = stands(&of(&target));
+        assert_eq!(state, SyncCondition::AwaitingApproval);
+        let mut lines = message.lines();
+        assert_eq!(lines.next(), Some("1 action awaits approval: look first, then approve"));
+        assert!(lines.next().unwrap().starts_with("stablekey plan "), "{message}");
+        assert!(lines.next().unwrap().starts_with("stablekey approve "), "{message}");
+        assert_eq!(lines.next(), Some(digest().to_string().as_str()));
+        // In mode Plan all of it waits.
+        let evidence = Evidence { mode: SyncMode::Plan, ..of(&target) };
+        assert!(stands(&evidence).1.starts_with("2 actions await approval"), "{}", stands(&evidence).1);
+        let status = target_status(&evidence);
+        let update = format!(
+            "update Connection/a: us changed it (needs approval: {} 9 of 10 objects would change)",
+            Code::TooManyChanges
+        );
+        assert_eq!(status.actions, [update, "create Connection/b: us changed it".to_string()]);
+        assert_eq!(status.digest, Some(digest().to_string()));
+    }
+
+    #[test]
+    fn an_approval_that_does_not_hold_or_was_used_or_is_not_kept_says_so() {
+        let target = target(vec![needs_approval(action("a", ActionKind::Update))]);
+        let known = digest().to_string();
+        let usable = GivenApprovals { usable: [known.clone()].into(), ..GivenApprovals::default() };
+        let evidence = Evidence { given: Some(&usable), void: Some("1 action is new"), ..of(&target) };
+        let (state, message) = stands(&evidence);
+        assert_eq!(state, SyncCondition::AwaitingApproval);
+        assert!(message.contains("approval; what was approved does not hold: 1 action is new: look"), "{message}");
+        let spent = GivenApprovals { spent: [known].into(), ..GivenApprovals::default() };
+        let evidence = Evidence { given: Some(&spent), unkept: Some("no room"), ..of(&target) };
+        let (state, message) = stands(&evidence);
+        assert_eq!(state, SyncCondition::AwaitingApproval);
+        let words = "; the same was approved and carried out before, and needs a new approval; the hub does not keep \
+                     it for you to look at (no room): --target eu=CONTEXT shows it: look first";
+        assert!(message.contains(words), "{message}");
+    }
+
+    #[test]
+    fn what_may_be_done_is_being_applied_and_says_what_it_waits_for() {
+        let target = target(vec![needs_approval(action("a", ActionKind::Delete)), action("b", ActionKind::Create)]);
+        let usable = GivenApprovals { usable: [digest().to_string()].into(), ..GivenApprovals::default() };
+        let approved = Evidence { given: Some(&usable), ..of(&target) };
+        assert_eq!(stands(&approved), (SyncCondition::Applying, String::new()));
+        let later = [("eu/Connection/a".to_string(), "us must rest".to_string())].into();
+        let evidence = Evidence { later: &later, ..approved };
+        assert_eq!(stands(&evidence), (SyncCondition::Applying, "1 action waits: us must rest".to_string()));
+        // What was begun goes on, whatever is planned by now.
+        let begun = GivenApprovals { begun: ["sha256:other".to_string()].into(), ..GivenApprovals::default() };
+        assert_eq!(stands(&Evidence { given: Some(&begun), ..of(&target) }).0, SyncCondition::Applying);
+    }
+
+    #[test]
+    fn what_is_shared_with_a_sync_that_waits_is_of_that_one_alone() {
+        let target = target(vec![action("a", ActionKind::Update)]);
+        let unattended = BTreeSet::new();
+        let evidence = Evidence { unattended: Some(&unattended), ..of(&target) };
+        assert_eq!(stands(&evidence).0, SyncCondition::InSync);
+        let evidence = Evidence { mode: SyncMode::Plan, ..evidence };
+        assert_eq!(stands(&evidence).0, SyncCondition::AwaitingApproval);
+    }
+
+    #[test]
+    fn what_is_not_reached_is_blocked() {
+        let (object, path) = (ObjectId::new(Kind::Integration, "i"), vec!["connections".to_string(), "V".to_string()]);
+        let by = "kubectl".to_string();
+        let kept = Note::Kept { object: object.clone(), path, by, text: None, from: None, to: None, parts: Vec::new() };
+        let (text, fix) = ("no connection b".to_string(), "make it".to_string());
+        let blocked = Note::Blocked { object, code: Code::BindingMissing, text, fix };
+        let target = noted(vec![kept, blocked, drift("c")]);
+        let conflict = [Finding::of(Code::WriterConflict, "eu", connection("a"), "two differ", "agree")];
+        let evidence = Evidence { findings: &conflict, ..of(&target) };
+        let first = format!("Integration/i: {} no connection b; make it", Code::BindingMissing);
+        assert_eq!(stands(&evidence), (SyncCondition::Blocked, format!("{first} (and 2 more)")));
+        let status = target_status(&evidence);
+        assert_eq!(status.blocked[1], format!("Connection/a: {} two differ; agree", Code::WriterConflict));
+        assert!(status.blocked[2].starts_with("Integration/i connections.V: bound otherwise there, by kubectl;"));
+        assert_eq!(status.kept, ["Integration/i connections.V: kept by kubectl"]);
+    }
+
+    #[test]
+    fn drift_that_is_left_names_who_did_it() {
+        let target = noted(vec![drift("a"), drift("b")]);
+        let (state, message) = stands(&of(&target));
+        assert_eq!(state, SyncCondition::Drifted);
+        assert!(message.starts_with("2 values were changed by others since we wrote them: "), "{message}");
+        let drifted = ["Connection/a title: changed by kubectl", "Connection/b title: changed by kubectl"];
+        assert_eq!(target_status(&of(&target)).drifted, drifted);
+    }
+
+    #[test]
+    fn warnings_and_manual_steps_are_named_and_change_no_state() {
+        let (object, text) = (connection("a"), "sign in".to_string());
+        let target = noted(vec![Note::Manual { object, who: "customers", count: 2, text, secret: None }]);
+        let writer = Writer::Sync("s".into());
+        let warning = [Finding::of_sync(Code::SyncMatchesNothing, &writer, Some("eu"), "x* matches nothing", "see")
+            .of_severity(Severity::Warning)];
+        let status = target_status(&Evidence { findings: &warning, ..of(&target) });
+        assert_eq!(status.state, "InSync");
+        assert_eq!(status.warnings, [format!("{} x* matches nothing; see", Code::SyncMatchesNothing)]);
+        assert_eq!(status.manual, ["Connection/a: sign in"]);
+    }
+
+    #[test]
+    fn a_status_names_the_first_and_cuts_what_is_too_long() {
+        let mut actions: Vec<Action> = (0..12).map(|n| action(&format!("c{n}"), ActionKind::Create)).collect();
+        actions[0].reason.text = "x".repeat(LONGEST + 5);
+        let status = target_status(&of(&target(actions)));
+        assert_eq!(status.actions.len(), FIRST);
+        assert_eq!(status.counts.unwrap().create, 12);
+        assert!(status.actions[0].ends_with(" … (27 characters more)"), "{}", &status.actions[0][LONGEST..]);
+    }
+
+    #[test]
+    fn the_worst_target_says_what_a_sync_is_like() {
+        let of_state = |tenant: &str, state: SyncCondition, message: &str| TargetStatus {
+            tenant: tenant.into(),
+            state: state.as_str().into(),
+            message: (!message.is_empty()).then(|| message.to_string()),
+            ..target_status(&of(&target(Vec::new())))
+        };
+        let said = |targets: &[TargetStatus]| -> Vec<(&'static str, Option<bool>, String, String)> {
+            verdicts(targets).into_iter().map(|v| (v.type_, v.holds, v.reason, v.message)).collect()
+        };
+        let in_sync = of_state("eu", SyncCondition::InSync, "");
+        let message = "1 of 1 targets are as declared".to_string();
+        let expected = [
+            ("Ready", Some(true), "InSync".to_string(), message),
+            ("InSync", Some(true), "InSync".to_string(), "1 of 1".to_string()),
+        ];
+        assert_eq!(said(std::slice::from_ref(&in_sync)), expected);
+        for (state, besides) in [
+            (SyncCondition::Invalid, "Stalled"),
+            (SyncCondition::NotAccepted, "Stalled"),
+            (SyncCondition::Unreachable, "Reconciling"),
+            (SyncCondition::Failed, "Reconciling"),
+            (SyncCondition::Blocked, "Stalled"),
+            (SyncCondition::AwaitingApproval, "Reconciling"),
+            (SyncCondition::Drifted, "Stalled"),
+            (SyncCondition::Applying, "Reconciling"),
+        ] {
+            let said = said(&[in_sync.clone(), of_state("us", state, "it is so")]);
+            let (reason, message) = (state.as_str().to_string(), "us: it is so".to_string());
+            assert_eq!(said[0], ("Ready", Some(false), reason.clone(), message.clone()));
+            assert_eq!(said[1], ("InSync", Some(false), reason.clone(), "1 of 2".to_string()));
+            assert_eq!(said[2], (besides, Some(true), reason, message));
+        }
+        assert_eq!(said(&[of_state("us", SyncCondition::Suspended, "")]).len(), 2);
+        assert_eq!(said(&[])[0], ("Ready", Some(false), "Invalid".to_string(), "it names no target".to_string()));
+        let warned =
+            TargetStatus { warnings: vec!["w".into()], kept: vec!["k".into()], drifted: vec!["d".into()], ..in_sync };
+        let more: Vec<_> = said(&[warned]).into_iter().skip(2).map(|(type_, _, _, message)| (type_, message)).collect();
+        let expected = [("Warnings", "eu: w"), ("Kept", "eu: k"), ("Drifted", "eu: d")];
+        assert_eq!(more, expected.map(|(type_, message)| (type_, message.to_string())));
+        assert_eq!(SyncCondition::parse("nothing that is known"), SyncCondition::Failed);
+    }
 }

@@ -1,8 +1,8 @@
-//! The places of all tenants of a hub: found where their Tenants say that they are, followed, and left.
+//! The connections to all tenants of a hub: made where their Tenants say that they are, watched, and closed.
 
 use super::super::context::Context;
-use super::followed::{ConnectedTenant, Refusal, Whereabouts, whereabouts};
 use super::kubeconfig::{self, KubeconfigSecret, fingerprint};
+use super::tenant::{ConnectedTenant, TenantRefusal, Whereabouts, whereabouts};
 use crate::api::{Object, SecretKeyRef, TenantSpec};
 use crate::engine::model::inventory::View;
 use crate::kubernetes::budget::Budget;
@@ -22,32 +22,32 @@ use tracing::{info, warn};
 /// The reason why a kubeconfig that is still being read is not used yet.
 const UNREAD: &str = "KubeconfigUnread";
 
-/// What is told of locations, and of the ways to them.
+/// An event of a tenant, or of the way to it.
 #[derive(Debug)]
-pub enum Met {
-    /// Of the Secret with a kubeconfig.
+pub enum TenantEvent {
+    /// Of a Secret with kubeconfigs.
     Kubeconfig {
         /// The Secret's name.
         secret: String,
-        /// What.
-        told: WatchEvent<Delta<KubeconfigSecret>>,
+        /// What happened.
+        event: WatchEvent<Delta<KubeconfigSecret>>,
     },
     /// Of a tenant's location.
     Location {
         /// The tenant.
         tenant: Arc<str>,
-        /// Of which finding of it.
+        /// Of which connection to it.
         epoch: u64,
-        /// What.
-        told: WatchEvent<NamespaceDelta>,
+        /// What happened.
+        event: WatchEvent<NamespaceDelta>,
     },
 }
 
-/// Who hears of it.
-pub type Meet = Arc<dyn Fn(Met) + Send + Sync>;
+/// Who takes in the events.
+pub type OnTenantEvent = Arc<dyn Fn(TenantEvent) + Send + Sync>;
 
-/// A tenant's location as it was found, or why it was not.
-pub type Found = Result<ConnectedTenant, Refusal>;
+/// The connection to a tenant, or why there is none.
+pub type Connected = Result<ConnectedTenant, TenantRefusal>;
 
 /// What is known of a Secret with kubeconfigs.
 struct KnownKubeconfig {
@@ -56,13 +56,13 @@ struct KnownKubeconfig {
     _following: Following,
 }
 
-/// The places of all tenants of a hub.
-pub struct Locations {
+/// The connections to all tenants of a hub.
+pub struct TenantConnections {
     context: Context,
     paths: Paths,
-    meet: Meet,
+    report: OnTenantEvent,
     secrets: BTreeMap<String, KnownKubeconfig>,
-    found: BTreeMap<String, Found>,
+    found: BTreeMap<String, Connected>,
     /// What each was found by.
     found_by: BTreeMap<String, (Whereabouts, Option<[u8; 32]>)>,
     /// By tenant, when the token in its kubeconfig expires.
@@ -70,16 +70,20 @@ pub struct Locations {
     epochs: u64,
 }
 
-impl Locations {
-    /// Of a hub; what is told of them is given to `meet`, and from there to [`Locations::hear`].
-    pub fn new(context: Context, paths: Paths, meet: Meet) -> Self {
+impl TenantConnections {
+    /// Of a hub. The events of its tenants are given to `report`, and from there to [`TenantConnections::on_event`].
+    pub fn new(context: Context, paths: Paths, report: OnTenantEvent) -> Self {
         let (secrets, found, found_by) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Locations { context, paths, meet, secrets, found, found_by, expiries: BTreeMap::new(), epochs: 0 }
+        TenantConnections { context, paths, report, secrets, found, found_by, expiries: BTreeMap::new(), epochs: 0 }
     }
 
-    /// Goes to where the Tenants say that they are, and leaves where none is any more.
-    /// What customers gave is read only of `targets`: of what is copied from nothing of it is needed.
-    pub async fn settle(&mut self, tenants: &BTreeMap<String, Live<Object<TenantSpec>>>, targets: &BTreeSet<String>) {
+    /// Connects to where the Tenants say that they are, and closes the connections to where none is any more.
+    /// CustomerCredentials are read only of `targets`: a source needs none.
+    pub async fn connect_all(
+        &mut self,
+        tenants: &BTreeMap<String, Live<Object<TenantSpec>>>,
+        targets: &BTreeSet<String>,
+    ) {
         let here = self.paths.namespace().to_string();
         let there = |live: &Live<Object<TenantSpec>>| Some(whereabouts(&here, &live.read.as_ref().ok()?.spec));
         let wanted: BTreeMap<String, _> =
@@ -99,7 +103,7 @@ impl Locations {
         }
         for (name, there) in wanted {
             let found = match there {
-                Ok(there) => self.find(&name, there, targets.contains(&name)).await,
+                Ok(there) => self.connect(&name, there, targets.contains(&name)).await,
                 Err(refusal) => Some(Err(refusal)),
             };
             let Some(found) = found else { continue };
@@ -117,27 +121,27 @@ impl Locations {
         }
     }
 
-    /// The place of a tenant; `None` where it is the one that is known already.
-    async fn find(&mut self, name: &str, there: Whereabouts, is_target: bool) -> Option<Found> {
+    /// The connection to a tenant; `None` where it is the one that is there already.
+    async fn connect(&mut self, name: &str, there: Whereabouts, is_target: bool) -> Option<Connected> {
         let kubeconfig = match there.kubeconfig.as_ref().map(|secret| self.kubeconfig(secret)).transpose() {
             Ok(kubeconfig) => kubeconfig,
             Err(refusal) => return Some(Err(refusal)),
         };
         let by = (there.clone(), kubeconfig.map(fingerprint));
         if self.found.get(name).is_some_and(Result::is_ok) && self.found_by.get(name) == Some(&by) {
-            let followed = self.found.get_mut(name).and_then(|found| found.as_mut().ok());
-            followed.filter(|_| is_target).into_iter().for_each(ConnectedTenant::follow_customers);
+            let known = self.found.get_mut(name).and_then(|found| found.as_mut().ok());
+            known.filter(|_| is_target).into_iter().for_each(ConnectedTenant::watch_customers);
             return None;
         }
         let expiry = kubeconfig.and_then(expiry_of_token);
         let server = match kubeconfig {
             None => self.context.server.clone(),
-            Some(kubeconfig) => match self.connect(name, kubeconfig).await {
+            Some(kubeconfig) => match self.server(name, kubeconfig).await {
                 Ok(server) => match there.kubeconfig.clone() {
                     Some(secret) => server.with_credentials(Credentials::Secret { tenant: name.into(), secret }),
                     None => server,
                 },
-                Err(why) => return Some(Err(Refusal { reason: "KubeconfigRefused", why })),
+                Err(why) => return Some(Err(TenantRefusal { reason: "KubeconfigRefused", why })),
             },
         };
         self.expires(name, expiry);
@@ -145,19 +149,19 @@ impl Locations {
         self.epochs += 1;
         let (epoch, paths) = (self.epochs, Paths::of(&there.namespace));
         let budget = Budget::of(self.context.tenant_limit).in_turn(&self.context.turns);
-        let following = watch::namespace(&server, &paths, budget, self.teller(name, epoch));
+        let following = watch::namespace(&server, &paths, budget, self.reporter(name, epoch));
         info!(tenant = name, namespace = there.namespace, cluster = server.name(), "followed");
         let waiting = self.context.readiness.waits(self.context.role.as_str(), format!("tenant {name}"));
         let before = self.found.get(name).and_then(|found| found.as_ref().ok());
         let limit = self.context.tenant_limit;
-        let mut followed = ConnectedTenant::new(name, epoch, (server, paths), following, limit, waiting).after(before);
+        let mut connected = ConnectedTenant::new(name, epoch, (server, paths), following, limit, waiting).after(before);
         if is_target {
-            followed.follow_customers();
+            connected.watch_customers();
         }
-        Some(Ok(followed))
+        Some(Ok(connected))
     }
 
-    async fn connect(&self, tenant: &str, kubeconfig: &Secret) -> Result<Server, String> {
+    async fn server(&self, tenant: &str, kubeconfig: &Secret) -> Result<Server, String> {
         let vetted = vetting::vetted(kubeconfig.expose()).map_err(|error| format!("its kubeconfig: {error}"))?;
         let server = self.context.servers.connect_by(vetted, tenant).await?;
         let leadership = self.context.leadership.clone();
@@ -180,44 +184,44 @@ impl Locations {
         self.expiries.get(tenant).copied()
     }
 
-    /// To whom what happens at this finding of a tenant's location is told.
-    fn teller(&self, tenant: &str, epoch: u64) -> Tell<NamespaceDelta> {
-        let (meet, tenant): (_, Arc<str>) = (self.meet.clone(), tenant.into());
-        Arc::new(move |told| meet(Met::Location { tenant: tenant.clone(), epoch, told }))
+    /// Reports the events of this connection to a tenant.
+    fn reporter(&self, tenant: &str, epoch: u64) -> Tell<NamespaceDelta> {
+        let (report, tenant): (_, Arc<str>) = (self.report.clone(), tenant.into());
+        Arc::new(move |event| report(TenantEvent::Location { tenant: tenant.clone(), epoch, event }))
     }
 
-    /// To whom the answers to writes are told.
+    /// Takes in the answers to writes.
     pub fn listener(&self, tenant: &str, epoch: u64) -> crate::tenant::cluster::Listener {
-        let tell = self.teller(tenant, epoch);
-        Arc::new(move |heard| tell(WatchEvent::Heard(heard, Room::default())))
+        let report = self.reporter(tenant, epoch);
+        Arc::new(move |delta| report(WatchEvent::Heard(delta, Room::default())))
     }
 
     fn follow_secret(&self, name: &str) -> Following {
-        let (meet, secret) = (self.meet.clone(), name.to_string());
+        let (report, secret) = (self.report.clone(), name.to_string());
         let tell: Tell<Delta<KubeconfigSecret>> =
-            Arc::new(move |told| meet(Met::Kubeconfig { secret: secret.clone(), told }));
+            Arc::new(move |event| report(TenantEvent::Kubeconfig { secret: secret.clone(), event }));
         let mut follower = Follower::new(&self.context.server, &self.paths, tell);
-        follower.follow(kubeconfig::listing(&self.paths, name), |news| news);
+        follower.follow(kubeconfig::listing(&self.paths, name), |delta| delta);
         follower.done()
     }
 
-    fn kubeconfig(&self, secret: &SecretKeyRef) -> Result<&Secret, Refusal> {
-        let refuse = |reason, why: String| Err(Refusal { reason, why });
+    fn kubeconfig(&self, secret: &SecretKeyRef) -> Result<&Secret, TenantRefusal> {
+        let refuse = |reason, why: String| Err(TenantRefusal { reason, why });
         match self.secrets.get(&secret.name).and_then(|known| known.read.as_ref()) {
             None => refuse(UNREAD, format!("Secret {} was not read yet", secret.name)),
             Some(Err(why)) => refuse("KubeconfigUnreadable", format!("Secret {} cannot be read: {why}", secret.name)),
             Some(Ok(None)) => refuse("KubeconfigMissing", format!("there is no Secret {}", secret.name)),
-            Some(Ok(Some(known))) => known.kubeconfig(&secret.key).ok_or_else(|| Refusal {
+            Some(Ok(Some(known))) => known.kubeconfig(&secret.key).ok_or_else(|| TenantRefusal {
                 reason: "KubeconfigMissing",
                 why: format!("Secret {} has no key {}", secret.name, secret.key),
             }),
         }
     }
 
-    /// Takes in what is told of a Secret with kubeconfigs: the locations are to be settled then.
-    pub fn hear_of_secret(&mut self, secret: &str, told: WatchEvent<Delta<KubeconfigSecret>>) {
+    /// Takes in an event of a Secret with kubeconfigs: the tenants are to be connected to again then.
+    pub fn on_secret(&mut self, secret: &str, event: WatchEvent<Delta<KubeconfigSecret>>) {
         let Some(known) = self.secrets.get_mut(secret) else { return };
-        match told {
+        match event {
             WatchEvent::Heard(Delta::All(all), _) => known.read = Some(Ok(all.into_iter().next())),
             WatchEvent::Heard(Delta::Set(secret), _) => known.read = Some(Ok(Some(secret))),
             WatchEvent::Heard(Delta::Again, _) => {}
@@ -229,40 +233,40 @@ impl Locations {
         }
     }
 
-    /// Takes in what is told of a location, and gives what has to be looked at because of it. What is told of
-    /// where a tenant was before is passed over.
-    pub fn hear(
+    /// Takes in an event of a tenant, and gives what has to be reconciled because of it. An event of an earlier
+    /// connection is passed over.
+    pub fn on_event(
         &mut self,
         tenant: &str,
         epoch: u64,
-        told: WatchEvent<NamespaceDelta>,
+        event: WatchEvent<NamespaceDelta>,
     ) -> Option<(Due, &ConnectedTenant)> {
         let location = self.found.get_mut(tenant)?.as_mut().ok().filter(|location| location.epoch == epoch)?;
-        let due = location.hear(told);
+        let due = location.on_event(event);
         Some((due, location))
     }
 
-    /// The place of a tenant.
-    pub fn get(&self, tenant: &str) -> Option<&Found> {
+    /// The connection to a tenant.
+    pub fn get(&self, tenant: &str) -> Option<&Connected> {
         self.found.get(tenant)
     }
 
-    /// The place of a tenant, where it can be read and written.
+    /// The connection to a tenant that can be read and written.
     pub fn open(&self, tenant: &str) -> Option<&ConnectedTenant> {
-        self.get(tenant)?.as_ref().ok().filter(|location| location.trouble().is_none())
+        self.get(tenant)?.as_ref().ok().filter(|location| location.error().is_none())
     }
 
-    /// Those that were found.
+    /// The tenants that are connected.
     pub fn iter(&self) -> impl Iterator<Item = (&String, &ConnectedTenant)> {
         self.found.iter().filter_map(|(name, location)| Some((name, location.as_ref().ok()?)))
     }
 
-    /// How many tenants were looked for.
+    /// How many tenants it tried to connect to.
     pub fn len(&self) -> usize {
         self.found.len()
     }
 
-    /// What is in a tenant's location, and what holds for it; `None` where it was not looked for.
+    /// What is in a tenant's location, and what holds for it; `None` where nothing tried to connect to it.
     pub fn view(&self, tenant: &Object<TenantSpec>) -> Option<(TenantSpec, View)> {
         Some(match self.get(tenant.name())? {
             Ok(location) => location.view(tenant),

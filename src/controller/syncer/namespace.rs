@@ -1,0 +1,681 @@
+//! The worker of one namespace with Tenants and TenantSyncs: takes in events, begins what is due, takes in what was
+//! applied, writes statuses. One task owns all that it knows; what takes time is done in others, which send events.
+
+use super::super::context::Context;
+use super::super::metrics::Outcome;
+use super::approvals::Ledger;
+use super::assess::SyncCondition;
+use super::hub_objects::HubObjects;
+use super::metrics::{self, SyncerBacklog};
+use super::observe::HubObserver;
+use super::outcome::{AppliedTarget, PassOutcome};
+use super::queue::{Job, PassId};
+use super::reconcile::{self, DefinitionSource, PassProgress, Reconciler, SelectedChanges};
+use super::status::{self, StatusUpdate, StatusWrites, requested_at};
+use super::syncs::Syncs;
+use super::target::{PassOver, TargetState};
+use super::tenant::ConnectedTenant;
+use super::tenants::{OnTenantEvent, TenantConnections, TenantEvent};
+use super::waiting_plans::KeptPlans;
+use crate::api::*;
+use crate::engine::closure::{Index, Seeds};
+use crate::engine::model::inventory::Inventory;
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::Plan;
+use crate::engine::model::record::Writer;
+use crate::engine::sync_rules::approved_digests;
+use crate::kubernetes::cache::{Delta, Due, NamespaceDelta};
+use crate::kubernetes::kinds;
+use crate::kubernetes::object;
+use crate::kubernetes::object::{Live, Reading, Version};
+use crate::kubernetes::paths::Paths;
+use crate::kubernetes::watch::{Follower, Following, Room, Tell, WatchEvent};
+use crate::tenant::cluster::ClusterLocation;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::{Instant, sleep_until, timeout};
+use tracing::{Span, info, warn};
+
+/// How many events are taken in before anything is done about them.
+const AT_ONCE: usize = 2_000;
+/// How long what is in flight may take when the process is asked to end: less than the process is given.
+const LAST_WRITES: Duration = Duration::from_secs(4);
+/// How often the loop runs although nothing happens, and how long it may be silent until it counts as stuck.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_secs(60);
+/// How soon what waits for a quiet source is reconciled again at the earliest.
+const SOON: Duration = Duration::from_millis(200);
+
+/// What a worker takes in.
+enum SyncerEvent {
+    Tenants(WatchEvent<Delta<Live<Object<TenantSpec>>>>),
+    Syncs(WatchEvent<Delta<Live<Object<TenantSyncSpec>>>>),
+    Tenant(TenantEvent),
+    /// What changed in a target was applied.
+    Part {
+        target: String,
+        pass: PassId,
+        outcome: PassOutcome,
+    },
+    /// How far a pass over everything is.
+    Progress {
+        target: String,
+        pass: PassId,
+        progress: PassProgress,
+    },
+    /// Everything in a target was reconciled; `None`: the pass panicked.
+    Whole {
+        target: String,
+        pass: PassId,
+        applied: Option<Box<AppliedTarget>>,
+    },
+    /// A status was written, or could not be.
+    Status {
+        id: ObjectId,
+        answer: Option<Vec<u8>>,
+    },
+    /// An approval that was taken back was to go from the status of a sync.
+    Forgot(String),
+}
+
+/// The worker of one namespace with Tenants and TenantSyncs.
+pub struct HubWorker {
+    context: Context,
+    paths: Paths,
+    inbox: UnboundedReceiver<SyncerEvent>,
+    outbox: UnboundedSender<SyncerEvent>,
+    objects: HubObjects,
+    tenants: TenantConnections,
+    targets: BTreeMap<String, TargetState>,
+    /// How many passes there were.
+    passes: u64,
+    index: Index,
+    /// What was approved of its syncs.
+    approvals: Arc<Ledger>,
+    /// What waits for approval.
+    waiting_plans: Arc<KeptPlans>,
+    /// Something happened since statuses were evaluated that they may speak of.
+    are_statuses_due: bool,
+    writing: StatusWrites<ObjectId>,
+    /// Approvals that were taken back and go from the statuses, by sync.
+    forgetting: StatusWrites<String>,
+    tasks: JoinSet<()>,
+    backlog: Arc<SyncerBacklog>,
+    _following: Following,
+}
+
+impl HubWorker {
+    /// Of a namespace of the operator's own cluster.
+    pub fn new(context: Context, namespace: &str, backlog: Arc<SyncerBacklog>) -> Self {
+        let (outbox, inbox) = unbounded_channel();
+        let paths = Paths::of(namespace);
+        let following = follow(&context, &paths, &outbox);
+        let waiting = context.readiness.waits(context.role.as_str(), format!("its Tenants of namespace {namespace}"));
+        let events = outbox.clone();
+        let report: OnTenantEvent = Arc::new(move |event| drop(events.send(SyncerEvent::Tenant(event))));
+        let approvals = Arc::new(Ledger::new(context.server.clone(), paths.clone()));
+        HubWorker {
+            tenants: TenantConnections::new(context.clone(), paths.clone(), report),
+            context,
+            paths,
+            inbox,
+            outbox,
+            objects: HubObjects::new(namespace, waiting),
+            targets: BTreeMap::new(),
+            passes: 0,
+            index: Index::default(),
+            approvals,
+            waiting_plans: Arc::default(),
+            are_statuses_due: true,
+            writing: StatusWrites::default(),
+            forgetting: StatusWrites::default(),
+            tasks: JoinSet::new(),
+            backlog,
+            _following: following,
+        }
+    }
+
+    /// Does its work until the process is asked to end.
+    pub async fn run(mut self) {
+        let pulse = self.context.pulses.of(format!("syncer of namespace {}", self.paths.namespace()), SILENCE);
+        loop {
+            pulse.beat();
+            let wakes = self.wakes();
+            let stop = self.context.stop.clone();
+            tokio::select! {
+                event = self.inbox.recv() => {
+                    let Some(event) = event else { return };
+                    self.on_event(event).await;
+                    for _ in 0..AT_ONCE {
+                        let Ok(event) = self.inbox.try_recv() else { break };
+                        self.on_event(event).await;
+                    }
+                }
+                () = sleep_until(wakes) => self.are_statuses_due = true,
+                Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
+                () = stop.requested() => break,
+            }
+            self.report_metrics();
+            self.begin_due();
+            self.write_statuses();
+        }
+        // What is in flight is finished: nothing new is begun any more.
+        let rest = async { while self.tasks.join_next().await.is_some() {} };
+        let _ = timeout(LAST_WRITES, rest).await;
+    }
+
+    fn wakes(&self) -> Instant {
+        let (now, observer) = (Instant::now(), self.observer());
+        let targets = self.targets.iter().filter(|(name, _)| observer.can_reconcile(name));
+        let targets = targets.filter_map(|(_, target)| target.queue.wakes(now));
+        targets.chain(self.writing.wakes()).chain(self.forgetting.wakes()).fold(now + HEARTBEAT, Instant::min)
+    }
+
+    fn report_metrics(&self) {
+        let now = Instant::now();
+        let due = self.targets.values().map(|target| target.queue.due(now));
+        self.backlog.report(&self.context, self.paths.namespace(), due);
+        let states = self.targets.values().flat_map(|target| target.states.values());
+        metrics::report_targets(&self.context, self.paths.namespace(), states.map(|(status, _)| status));
+    }
+
+    fn observer(&self) -> HubObserver<'_> {
+        HubObserver {
+            objects: &self.objects,
+            tenants: &self.tenants,
+            targets: &self.targets,
+            approvals: &self.approvals,
+            rest: self.context.rest,
+        }
+    }
+
+    /// Takes in one event.
+    async fn on_event(&mut self, event: SyncerEvent) {
+        // No status speaks of single objects.
+        self.are_statuses_due |= !matches!(
+            event,
+            SyncerEvent::Tenant(TenantEvent::Location { event: WatchEvent::Heard(NamespaceDelta::Items(..), _), .. })
+        );
+        match event {
+            SyncerEvent::Tenants(event) => {
+                if self.objects.on_tenants(event) {
+                    self.connect_tenants().await;
+                }
+            }
+            SyncerEvent::Syncs(event) => {
+                if self.objects.on_syncs(event) {
+                    self.tenants.connect_all(&self.objects.tenants, &self.objects.targets()).await;
+                    self.update_targets();
+                }
+            }
+            SyncerEvent::Tenant(TenantEvent::Kubeconfig { secret, event }) => {
+                self.tenants.on_secret(&secret, event);
+                self.connect_tenants().await;
+            }
+            SyncerEvent::Tenant(TenantEvent::Location { tenant, epoch, event }) => {
+                self.on_location(&tenant, epoch, event);
+            }
+            SyncerEvent::Part { target, pass, outcome } => self.on_part(&target, pass, &outcome),
+            SyncerEvent::Progress { target, pass, progress } => self.on_progress(&target, pass, progress),
+            SyncerEvent::Whole { target, pass, applied: Some(applied) } => self.on_whole(&target, pass, &applied),
+            SyncerEvent::Whole { target, pass, applied: None } => self.on_broken_whole(&target, pass),
+            SyncerEvent::Forgot(sync) => self.forgetting.pause(sync, Instant::now()),
+            SyncerEvent::Status { id, answer } => self.on_status(id, answer).await,
+        }
+    }
+
+    /// Takes in what the server answered to a status: the object as it is, which another client may have changed
+    /// meanwhile.
+    async fn on_status(&mut self, id: ObjectId, answer: Option<Vec<u8>>) {
+        let Some(answer) = answer.filter(|answer| !answer.is_empty()) else {
+            return self.writing.pause(id, Instant::now());
+        };
+        self.writing.done(&id);
+        let text = String::from_utf8_lossy(&answer);
+        match id.kind {
+            Kind::Tenant => {
+                if object::read_whole(&text).is_some_and(|live| self.objects.on_tenant_written(live)) {
+                    self.connect_tenants().await;
+                }
+            }
+            _ => {
+                if object::read_whole(&text).is_some_and(|live| self.objects.on_sync_written(live)) {
+                    self.update_targets();
+                }
+            }
+        }
+    }
+
+    fn on_location(&mut self, tenant: &str, epoch: u64, event: WatchEvent<NamespaceDelta>) {
+        let Some((due, connected)) = self.tenants.on_event(tenant, epoch, event) else { return };
+        let now = Instant::now();
+        match due {
+            Due::Objects(objects) if objects.is_empty() => {}
+            Due::Objects(objects) => {
+                let inventory = connected.cache.inventory();
+                objects.iter().filter_map(|id| inventory.get(id)).for_each(|item| self.index.take(&item));
+                let feeds = |target: &str| self.objects.sources(target).any(|source| source == tenant);
+                for (name, target) in &mut self.targets {
+                    if feeds(name) {
+                        target.queue.changed(&objects, now);
+                    }
+                    if name == tenant {
+                        target.queue.changed_here(&objects, now);
+                    }
+                }
+            }
+            Due::Everything if connected.is_being_read() => {}
+            Due::Everything => {
+                match connected.error() {
+                    Some(why) => warn!(tenant, why, "cannot be read"),
+                    None => info!(tenant, objects = connected.cache.inventory().len(), "read"),
+                }
+                self.enqueue_everything();
+            }
+        }
+    }
+
+    async fn connect_tenants(&mut self) {
+        // Which of them are targets is not known before: none need be read twice.
+        if self.objects.are_read() {
+            self.tenants.connect_all(&self.objects.tenants, &self.objects.targets()).await;
+        }
+        self.enqueue_everything();
+    }
+
+    fn enqueue_everything(&mut self) {
+        self.index = Index::of(&self.observer().world());
+        let now = Instant::now();
+        self.targets.values_mut().for_each(|target| target.queue.everything_now(now));
+    }
+
+    /// Takes in which syncs go where.
+    fn update_targets(&mut self) {
+        let now = Instant::now();
+        let mut wanted: BTreeMap<String, Syncs> = BTreeMap::new();
+        let mut requested: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        for (name, live) in &self.objects.syncs {
+            let Ok(sync) = &live.read else { continue };
+            let approve = sync.metadata.annotations.get(APPROVE).map_or("", String::as_str);
+            let written = status::written::<TenantSyncStatus, _>(live).unwrap_or_default().approvals;
+            self.approvals.observe(name, &live.version.uid, approved_digests(approve), &written);
+            for target in &sync.spec.to {
+                let syncs = wanted.entry(target.clone()).or_default();
+                match sync.spec.mode {
+                    Some(SyncMode::Apply) => syncs.apply.insert(name.clone()),
+                    Some(SyncMode::Plan) | None => syncs.plan.insert(name.clone()),
+                };
+                if let Some(at) = requested_at(&sync.metadata) {
+                    requested.entry(target.clone()).or_default().insert(name.clone(), at);
+                }
+            }
+        }
+        self.approvals.retain(|sync| self.objects.syncs.contains_key(sync));
+        self.drop_waiting_plans();
+        for name in self.targets.keys().filter(|name| !wanted.contains_key(*name)) {
+            self.context.metrics.forget_tenant(name);
+        }
+        self.targets.retain(|name, _| wanted.contains_key(name));
+        for (name, syncs) in wanted {
+            let is_new = !self.targets.contains_key(&name);
+            let target = self.targets.entry(name.clone()).or_default();
+            if is_new {
+                let statuses = self
+                    .objects
+                    .syncs
+                    .iter()
+                    .filter_map(|(sync, live)| Some((sync, status::written::<TenantSyncStatus, _>(live)?)));
+                for (sync, status) in statuses {
+                    let of_this = status.targets.iter().filter(|target| target.tenant == name);
+                    for status in of_this {
+                        target.resume(sync, status, now);
+                        if let Some(waiting) = &status.waiting_plan {
+                            self.waiting_plans.resume(sync, &name, status.digest.as_deref(), waiting);
+                        }
+                    }
+                }
+            }
+            target.syncs = syncs;
+            target.states.retain(|sync, _| target.syncs.apply.contains(sync) || target.syncs.plan.contains(sync));
+            let requested = requested.remove(&name).unwrap_or_default();
+            if requested != target.requested {
+                target.requested = requested;
+                target.queue.retry_now(now);
+                self.waiting_plans.write_again(&name);
+            }
+        }
+        self.enqueue_everything();
+    }
+
+    /// Plans of syncs that are no more, or lead elsewhere, wait for nobody.
+    fn drop_waiting_plans(&mut self) {
+        let there: BTreeSet<(String, String)> = (self.objects.readable_syncs())
+            .flat_map(|(name, sync)| sync.spec.to.iter().map(|to| (name.clone(), to.clone())))
+            .collect();
+        let syncs = &self.objects.syncs;
+        let unread: BTreeSet<&str> =
+            syncs.iter().filter(|(_, live)| live.read.is_err()).map(|(name, _)| name.as_str()).collect();
+        let is_there =
+            |sync: &str, to: &str| unread.contains(sync) || there.contains(&(sync.to_string(), to.to_string()));
+        // An operator before this one may have left some of targets that are no more.
+        for (sync, live) in syncs {
+            let targets = status::written::<TenantSyncStatus, _>(live).unwrap_or_default().targets;
+            for target in targets.iter().filter(|target| !is_there(sync, &target.tenant)) {
+                if let Some(waiting) = &target.waiting_plan {
+                    self.waiting_plans.resume(sync, &target.tenant, None, waiting);
+                }
+            }
+        }
+        let gone = self.waiting_plans.take_gone(is_there);
+        if gone.is_empty() {
+            return;
+        }
+        let (kept, context, paths) = (self.waiting_plans.clone(), self.context.clone(), self.paths.clone());
+        self.tasks.spawn(async move {
+            let _ = spawn_blocking(move || kept.remove(&context, &paths, gone)).await;
+        });
+    }
+
+    /// Begins to reconcile what is due.
+    fn begin_due(&mut self) {
+        if !self.context.leadership.holds() {
+            return;
+        }
+        let (now, observer) = (Instant::now(), self.observer());
+        let names: Vec<String> = self.targets.keys().filter(|name| observer.can_reconcile(name)).cloned().collect();
+        for name in names {
+            while let Some((job, since)) = self.targets.get_mut(&name).and_then(|target| {
+                let (_, since) = target.queue.due(now);
+                Some((target.queue.take(now, PassId(self.passes + 1), &self.index)?, since))
+            }) {
+                let objects = self.observer().objects(&name);
+                if let Some(target) = self.targets.get_mut(&name) {
+                    target.budget.begins(objects);
+                }
+                match job {
+                    Job::Whole => self.begin_whole(&name, now),
+                    Job::Part(seeds) => self.begin_part(&name, &seeds, now),
+                }
+                self.context.metrics.waited(self.context.role, since.map_or(Duration::ZERO, |since| now - since));
+            }
+        }
+    }
+
+    /// Reconciles what changed in a target or its sources, as far as it is written now.
+    fn begin_part(&mut self, name: &str, seeds: &Seeds, now: Instant) {
+        let Some(observed) = self.observer().changes(name) else { return };
+        let SelectedChanges { mut plan, selected } = reconcile::changes(observed, seeds, &self.index);
+        let pass = PassId(self.passes + 1);
+        let Some(target) = self.targets.get_mut(name) else { return };
+        if !target.begin(pass, &mut plan, selected, now) {
+            return;
+        }
+        self.passes += 1;
+        let reconciler = self.reconciler(name, pass, Some(&plan));
+        let (outbox, target, span) = (self.outbox.clone(), name.to_string(), self.span(name));
+        self.tasks.spawn(async move {
+            let outcome = spawn_blocking(move || span.in_scope(|| reconciler.apply_changes(&plan))).await;
+            let outcome = outcome.unwrap_or_else(|_| PassOutcome::broken(&target));
+            drop(outbox.send(SyncerEvent::Part { target, pass, outcome }));
+        });
+    }
+
+    /// Begins to reconcile everything in a target.
+    fn begin_whole(&mut self, name: &str, now: Instant) {
+        self.passes += 1;
+        let pass = PassId(self.passes);
+        let Some(observed) = self.observer().everything(name, now) else { return };
+        let reconciler = self.reconciler(name, pass, None);
+        let (outbox, target, span) = (self.outbox.clone(), name.to_string(), self.span(name));
+        self.tasks.spawn(async move {
+            let applied = spawn_blocking(move || {
+                let applied = span.in_scope(|| reconciler.everything(&observed));
+                // Before it is reported: the caches must not have to copy what nobody uses any more.
+                drop((reconciler, observed));
+                applied
+            });
+            let applied = applied.await.ok().map(Box::new);
+            drop(outbox.send(SyncerEvent::Whole { target, pass, applied }));
+        });
+    }
+
+    fn span(&self, name: &str) -> Span {
+        self.context.passes.span(self.context.role, name)
+    }
+
+    /// What reconciles a target: of what is known there only what `plan` speaks of, or all.
+    fn reconciler(&self, name: &str, pass: PassId, plan: Option<&Plan>) -> Reconciler {
+        let location = self.tenants.open(name).map(|tenant| {
+            let (inventory, versions) = match plan {
+                Some(plan) => part_of(tenant, plan),
+                None => (tenant.cache.inventory().clone(), tenant.cache.versions().clone()),
+            };
+            let there = ClusterLocation::new(name, tenant.server.clone(), tenant.paths.namespace());
+            there.knowing(inventory, versions, self.tenants.listener(name, tenant.epoch))
+        });
+        let source = |(name, tenant): (&String, &ConnectedTenant)| {
+            let (server, paths, answers) = (tenant.server.clone(), tenant.paths.clone(), tenant.answers());
+            (name.clone(), DefinitionSource { server, paths, answers })
+        };
+        let (leadership, stop) = (self.context.leadership.clone(), self.context.stop.clone());
+        let answers = self.tenants.open(name).map(ConnectedTenant::answers);
+        let answers = move || answers.as_ref().is_none_or(|answers| answers.load(Ordering::Relaxed));
+        Reconciler {
+            target: name.to_string(),
+            location,
+            sources: self.tenants.iter().map(source).collect(),
+            feeds: self.objects.sources(name).map(str::to_string).collect(),
+            goes_on: Arc::new(move || leadership.holds() && !stop.is_requested() && answers()),
+            is_quiet: {
+                let sources = self.objects.sources(name).filter_map(|source| self.tenants.open(source));
+                let stirs: Vec<_> = sources.map(ConnectedTenant::stirs).collect();
+                Arc::new(move || stirs.iter().all(|(stirs, then)| stirs.load(Ordering::Relaxed) == *then))
+            },
+            approvals: self.approvals.clone(),
+            waiting_plans: self.waiting_plans.clone(),
+            report: {
+                let (outbox, target) = (self.outbox.clone(), name.to_string());
+                Arc::new(move |progress| {
+                    drop(outbox.send(SyncerEvent::Progress { target: target.clone(), pass, progress }));
+                })
+            },
+            hub: (self.context.clone(), self.paths.clone()),
+        }
+    }
+
+    /// Takes in what was applied of what changed.
+    fn on_part(&mut self, name: &str, pass: PassId, outcome: &PassOutcome) {
+        let is_written = outcome.failed.is_empty() && !outcome.again;
+        self.count(outcome, if is_written { Outcome::Written } else { Outcome::Failed });
+        self.take_in(name, outcome, PassOver::Part(pass));
+    }
+
+    fn on_progress(&mut self, name: &str, pass: PassId, progress: PassProgress) {
+        let Some(target) = self.targets.get_mut(name).filter(|target| target.queue.is_whole(pass)) else { return };
+        match progress {
+            PassProgress::Begins(objects, approved) => {
+                target.queue.whole_begun(pass, objects, approved, Instant::now());
+            }
+            PassProgress::Done(done, all) => target.progress = Some((done, all)),
+        }
+    }
+
+    /// A pass over everything panicked.
+    fn on_broken_whole(&mut self, name: &str, pass: PassId) {
+        let outcome = PassOutcome::broken(name);
+        self.count(&outcome, Outcome::Failed);
+        if self.is_current(name, pass) {
+            self.take_in(name, &outcome, PassOver::Whole(pass));
+        }
+    }
+
+    /// Takes in what a pass over everything applied, and assesses it.
+    fn on_whole(&mut self, name: &str, pass: PassId, applied: &AppliedTarget) {
+        if !self.is_current(name, pass) {
+            return;
+        }
+        let syncs = self.observer().syncs_into(name);
+        self.take_in(name, &applied.outcome, PassOver::Whole(pass));
+        let now = Instant::now();
+        let settles = self.observer().unsettled(name, now).and_then(|unsettled| unsettled.until);
+        let Some(target) = self.targets.get_mut(name) else { return };
+        target.assess((self.paths.namespace(), name), applied, &syncs, now, &now_in_words());
+        if applied.outcome.done.is_empty() {
+            target.queue.everything_by(now + self.context.resync);
+            if !applied.later.is_empty() {
+                // Of a namespace that is ending no more is reported.
+                let then = settles.unwrap_or(now + self.context.rest).max(now + SOON);
+                target.queue.everything_by(then);
+            }
+        } else {
+            // What is left, and the proof that nothing is.
+            target.queue.everything_now(now);
+        }
+        // What waits now may have been approved before it was known: then it does not wait any more.
+        let is_approved = |(sync, (status, _)): (&String, &(TargetStatus, Option<String>))| {
+            let given = self.approvals.given(sync, name);
+            applied.waited.contains(&Writer::Sync(sync.clone()))
+                && status.digest.as_ref().is_some_and(|digest| given.usable.contains(digest))
+        };
+        if target.states.iter().any(is_approved) {
+            target.queue.everything_now(now);
+        }
+        let (drifted, since) = target.drifts(name, &applied.plan, SystemTime::now());
+        self.context.metrics.drift(name, drifted, since);
+        let is_any = |state: SyncCondition| target.states.values().any(|(status, _)| status.state == state.as_str());
+        let held_back = target.states.values().any(|(status, _)| status.state != SyncCondition::InSync.as_str());
+        let outcome = match &applied.outcome {
+            outcome if outcome.again || !outcome.failed.is_empty() => Outcome::Failed,
+            outcome if !outcome.done.is_empty() => Outcome::Written,
+            _ if held_back => Outcome::HeldBack,
+            _ => Outcome::Unchanged,
+        };
+        if outcome != Outcome::Failed && !is_any(SyncCondition::Unreachable) {
+            self.context.metrics.tenant_succeeded(name);
+        }
+        self.count(&applied.outcome, outcome);
+    }
+
+    /// Whether this is the pass over everything that a target awaits: where a target went and came back, an earlier one
+    /// may still end.
+    fn is_current(&self, name: &str, pass: PassId) -> bool {
+        self.targets.get(name).is_some_and(|target| target.queue.is_whole(pass))
+    }
+
+    fn take_in(&mut self, name: &str, outcome: &PassOutcome, over: PassOver) {
+        let known = self.tenants.open(name).map(|tenant| tenant.cache.inventory());
+        if let Some(target) = self.targets.get_mut(name) {
+            let now_is = |id: &ObjectId| known.and_then(|known| known.get(id));
+            target.on_outcome(outcome, over, now_is, self.context.resync, Instant::now());
+        }
+    }
+
+    fn count(&self, applied: &PassOutcome, outcome: Outcome) {
+        let Context { metrics, role, .. } = &self.context;
+        metrics.reconciled(*role, Kind::TenantSync, outcome, applied.took);
+        applied.failed.values().for_each(|failure| metrics.failed(*role, failure.code));
+    }
+
+    fn write_statuses(&mut self) {
+        if !self.are_statuses_due || !self.observer().is_read() || !self.context.leadership.holds() {
+            return;
+        }
+        self.are_statuses_due = false;
+        let (now, time) = (Instant::now(), Time(k8s_openapi::jiff::Timestamp::now()));
+        self.writing.end_pauses(now);
+        self.forgetting.end_pauses(now);
+        let (syncs, tenants) = (self.objects.syncs.values(), self.objects.tenants.values());
+        let of_sync = |live| status::of_sync(live, self.paths.namespace(), &self.targets, &time);
+        let syncs: Vec<_> = syncs.filter_map(of_sync).collect();
+        let tenants: Vec<_> = tenants.filter_map(|live| status::of_tenant(live, &self.tenants, &time)).collect();
+        self.forget_approvals();
+        syncs.into_iter().for_each(|update| self.write_status(update));
+        tenants.into_iter().for_each(|update| self.write_status(update));
+    }
+
+    fn write_status<S: serde::Serialize + Send + Sync + 'static>(&mut self, update: StatusUpdate<S>) {
+        if !self.writing.begin(update.id.clone()) {
+            return;
+        }
+        let (context, paths, outbox) = (self.context.clone(), self.paths.clone(), self.outbox.clone());
+        self.tasks.spawn(async move {
+            let result = status::write(&context, &paths, &update.id, &update.status).await;
+            match &result {
+                Ok(_) => {
+                    status::report_transition(&context, &paths, &update.id, &update.uid, &update.before, &update.now);
+                }
+                Err(error) => warn!(object = %update.id, why = %error, "its status cannot be written"),
+            }
+            drop(outbox.send(SyncerEvent::Status { id: update.id, answer: result.ok() }));
+        });
+    }
+
+    /// Approvals that were taken back go from the statuses: whoever gives one again waits for that.
+    fn forget_approvals(&mut self) {
+        for sync in self.approvals.to_forget() {
+            if !self.forgetting.begin(sync.clone()) {
+                continue;
+            }
+            let (approvals, outbox) = (self.approvals.clone(), self.outbox.clone());
+            self.tasks.spawn(async move {
+                let forgotten = spawn_blocking({
+                    let sync = sync.clone();
+                    move || approvals.forget(&sync)
+                });
+                if let Ok(Err(error)) = forgotten.await {
+                    warn!(sync, why = %error, "an approval that was taken back stands in its status");
+                }
+                drop(outbox.send(SyncerEvent::Forgot(sync)));
+            });
+        }
+    }
+}
+
+/// Watches the Tenants and TenantSyncs of a namespace.
+fn follow(context: &Context, paths: &Paths, outbox: &UnboundedSender<SyncerEvent>) -> Following {
+    let outbox = outbox.clone();
+    let report: Tell<SyncerEvent> = Arc::new(move |event| {
+        let event = match event {
+            WatchEvent::Heard(event, _) => event,
+            WatchEvent::Lost(resource, error) if resource == Kind::Tenant.plural() => {
+                SyncerEvent::Tenants(WatchEvent::Lost(resource, error))
+            }
+            WatchEvent::Lost(resource, error) => SyncerEvent::Syncs(WatchEvent::Lost(resource, error)),
+            WatchEvent::Followed(resource) | WatchEvent::Rewound(resource) => {
+                SyncerEvent::Syncs(WatchEvent::Followed(resource))
+            }
+        };
+        drop(outbox.send(event));
+    });
+    let mut follower = Follower::new(&context.server, paths, report);
+    follower.follow(kinds::objects(paths, Kind::Tenant, Reading::WithStatus), |delta| {
+        SyncerEvent::Tenants(WatchEvent::Heard(delta, Room::default()))
+    });
+    follower.follow(kinds::objects(paths, Kind::TenantSync, Reading::WithStatus), |delta| {
+        SyncerEvent::Syncs(WatchEvent::Heard(delta, Room::default()))
+    });
+    follower.done()
+}
+
+/// Of what is known of a tenant, that which a plan speaks of.
+fn part_of(tenant: &ConnectedTenant, plan: &Plan) -> (Arc<Inventory>, Arc<BTreeMap<ObjectId, Version>>) {
+    let (whole, versions) = (tenant.cache.inventory(), tenant.cache.versions());
+    let mut part = Inventory::default();
+    let mut known = BTreeMap::new();
+    for (_, action) in plan.actions() {
+        let id = &action.change.object;
+        whole.get(id).into_iter().for_each(|item| part.insert(item));
+        part.invalid.extend(whole.invalid.get(id).map(|why| (id.clone(), why.clone())));
+        part.records.extend(whole.records.get(id).map(|record| (id.clone(), record.clone())));
+        known.extend(versions.get(id).map(|version| (id.clone(), version.clone())));
+    }
+    (Arc::new(part), Arc::new(known))
+}
+
+fn now_in_words() -> String {
+    k8s_openapi::jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

@@ -1,0 +1,218 @@
+//! The first step of a reconcile: what is known of a target and of what is copied to it, as the engine plans on it.
+
+use super::approvals::Ledger;
+use super::budget::ChangeBudget;
+use super::hub_objects::HubObjects;
+use super::select::InFlight;
+use super::status;
+use super::syncs::{SyncInto, Syncs};
+use super::target::TargetState;
+use super::tenants::TenantConnections;
+use crate::api::*;
+use crate::engine::model::inventory::{Sync, Targets, TenantView, View, World};
+use crate::engine::model::plan::ActionKind;
+use crate::engine::model::record::Writer;
+use crate::engine::sync_rules;
+use crate::kubernetes::object::Live;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// All that is known of a namespace.
+#[derive(Clone, Copy)]
+pub struct HubObserver<'a> {
+    /// Its Tenants and TenantSyncs.
+    pub objects: &'a HubObjects,
+    /// Its tenants, where they are.
+    pub tenants: &'a TenantConnections,
+    /// Its targets.
+    pub targets: &'a BTreeMap<String, TargetState>,
+    /// What was approved of its syncs.
+    pub approvals: &'a Ledger,
+    /// How long a source must have been unchanged before anything is deleted because of it.
+    pub rest: Duration,
+}
+
+/// What is observed of a target in which everything is reconciled.
+pub struct ObservedTarget {
+    /// What the engine plans on.
+    pub world: World,
+    /// The syncs into the target.
+    pub syncs: Syncs,
+    /// Why nothing is deleted yet.
+    pub unsettled: Option<Unsettled>,
+}
+
+/// What is observed of a target in which something changed.
+pub struct ObservedChanges {
+    /// The target.
+    pub target: String,
+    /// What the engine plans on, without the syncs that wait for an approval: they hold up nothing, and are planned
+    /// with everything.
+    pub world: World,
+    /// The syncs into the target.
+    pub syncs: Syncs,
+    /// The share of changes that needs approval.
+    pub share: (u32, u32),
+    /// How many objects the target has.
+    pub objects: usize,
+    /// How many objects it had when changes began to be counted.
+    pub base: Option<usize>,
+    /// How many objects were updated or deleted since, are being updated, or wait to be planned.
+    pub changed: usize,
+    /// What other passes write in it.
+    pub in_flight: Vec<InFlight>,
+}
+
+/// Why nothing is deleted in a target yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsettled {
+    /// Why.
+    pub why: String,
+    /// From when on it may be; `None`: not by waiting.
+    pub until: Option<Instant>,
+    /// Whether an approval that is given now overrides that.
+    pub may_be_approved: bool,
+}
+
+impl ObservedTarget {
+    /// The world without the syncs that wait for an approval; `None` where none does.
+    pub fn without_those_that_wait(&self) -> Option<World> {
+        let waits = |sync: &Sync| self.world.waiting.contains(&sync.writer);
+        self.world.syncs.iter().any(waits).then(|| {
+            let mut world = self.world.clone();
+            world.syncs.retain(|sync| !waits(sync));
+            world
+        })
+    }
+}
+
+impl HubObserver<'_> {
+    /// What the engine plans on. It shares what the caches keep: it must be gone before they take in more, or they
+    /// have to copy it.
+    pub fn world(&self) -> World {
+        let view = |(name, live): (&String, &Live<Object<TenantSpec>>)| {
+            let (spec, live) = self.tenants.view(live.read.as_ref().ok()?)?;
+            let budget = self.targets.get(name).map(|target| &target.budget);
+            let (recent, before) = (budget.map_or(0, ChangeBudget::count), budget.and_then(ChangeBudget::base));
+            Some((name.clone(), TenantView { spec, live, source: None, recent, before }))
+        };
+        let sync = |(name, sync): (&String, &Object<TenantSyncSpec>)| {
+            let spec = Arc::new(sync.spec.clone());
+            Sync { writer: Writer::Sync(name.clone()), spec }
+        };
+        let syncs = &self.objects.syncs;
+        let waiting = syncs.iter().filter(|(name, live)| !self.may_write(name, live));
+        World {
+            waiting: waiting.map(|(name, _)| Writer::Sync(name.clone())).collect(),
+            tenants: self.objects.tenants.iter().filter_map(view).collect(),
+            syncs: self.objects.readable_syncs().map(sync).collect(),
+            // One that cannot be read is there all the same: it does not stop declaring.
+            stopped: (syncs.iter().filter(|(_, live)| live.read.is_err()))
+                .map(|(name, _)| (Writer::Sync(name.clone()), Targets::Unknown))
+                .collect(),
+            unread: BTreeSet::new(),
+            misnamed: None,
+        }
+    }
+
+    /// Whether a sync may write, and need not wait for an approval.
+    fn may_write(&self, name: &str, live: &Live<Object<TenantSyncSpec>>) -> bool {
+        let mode = live.read.as_ref().ok().and_then(|sync| sync.spec.mode);
+        let waits_now = || {
+            let states = self.targets.iter().filter_map(|(to, target)| Some((to, target.states.get(name)?)));
+            states.filter_map(|(to, (status, _))| Some((to.clone(), status.digest.clone()?))).collect::<Vec<_>>()
+        };
+        self.approvals.may_write(name, mode, || status::waits(live).into_iter().chain(waits_now()).collect())
+    }
+
+    /// What changed in a target is planned on this; `None` where nothing is done unattended.
+    pub fn changes(&self, name: &str) -> Option<ObservedChanges> {
+        let target = self.targets.get(name).filter(|target| !target.syncs.apply.is_empty())?;
+        let mut world = self.world();
+        let waiting = &world.waiting;
+        world.syncs.retain(|sync| !waiting.contains(&sync.writer));
+        // A suspended tenant is planned with everything: its status says what waits.
+        let share = world.tenants.get(name).filter(|tenant| !tenant.spec.is_suspended())?.spec.approval();
+        let in_flight = target.queue.in_flight().map(|(pass, writing)| InFlight {
+            pass,
+            objects: writing.keys().cloned().collect(),
+            deleted: (writing.iter().filter(|(_, writing)| writing.kind == ActionKind::Delete))
+                .map(|(id, _)| id.clone())
+                .collect(),
+        });
+        Some(ObservedChanges {
+            target: name.to_string(),
+            syncs: target.syncs.clone(),
+            share,
+            objects: self.objects(name),
+            base: target.budget.base(),
+            // What waits may be updates too.
+            changed: target.changes() + target.queue.waiting(),
+            in_flight: in_flight.collect(),
+            world,
+        })
+    }
+
+    /// Everything in a target is planned on this: of another target only what may be written counts.
+    pub fn everything(&self, name: &str, now: Instant) -> Option<ObservedTarget> {
+        Some(ObservedTarget {
+            syncs: self.targets.get(name)?.syncs.clone(),
+            world: sync_rules::world_of(self.world(), name),
+            unsettled: self.unsettled(name, now),
+        })
+    }
+
+    /// How many objects a target has.
+    pub fn objects(&self, name: &str) -> usize {
+        self.tenants.open(name).map_or(0, |tenant| tenant.cache.inventory().len())
+    }
+
+    /// Why nothing is deleted in a target yet; `None` where its sources are settled.
+    pub fn unsettled(&self, name: &str, now: Instant) -> Option<Unsettled> {
+        let sources = self.objects.sources(name).filter_map(|source| self.tenants.open(source));
+        let waits = sources.filter_map(|source| Some((source.unsettled(self.rest, now)?, source.is_rewound())));
+        let (mut why, mut until, mut rewound) = (None, None, false);
+        for ((one, then), is_rewound) in waits {
+            (why, rewound) = (why.or(Some(one)), rewound || is_rewound);
+            until = [until, then].into_iter().flatten().max();
+        }
+        // Of what only went back a person decides; what still changes nobody has seen whole.
+        why.map(|why| Unsettled { why, until, may_be_approved: rewound && until.is_none() })
+    }
+
+    /// The syncs into a target, as they are now.
+    pub fn syncs_into(&self, target: &str) -> BTreeMap<String, SyncInto> {
+        let into = self.objects.readable_syncs().filter(|(_, sync)| sync.spec.to.iter().any(|to| to == target));
+        let sync_into = |spec: &TenantSyncSpec| SyncInto {
+            mode: spec.mode.unwrap_or(SyncMode::Plan),
+            is_suspended: spec.is_suspended(),
+            source_error: self.why_unread(&spec.from),
+            knows_source: self.objects.tenants.get(&spec.from).is_some_and(|tenant| tenant.read.is_ok()),
+        };
+        into.map(|(name, sync)| (name.clone(), sync_into(&sync.spec))).collect()
+    }
+
+    /// Why a tenant cannot be read, or does not hold.
+    fn why_unread(&self, tenant: &str) -> Option<String> {
+        let tenant = self.objects.tenants.get(tenant)?.read.as_ref().ok()?;
+        match self.tenants.view(tenant)? {
+            (_, View::Unreachable(why)) => Some(why),
+            (_, View::Read(_)) => None,
+        }
+    }
+
+    /// Whether Tenants and TenantSyncs were read, and every tenant was connected to: before that, one that is
+    /// missing may only be late.
+    pub fn is_read(&self) -> bool {
+        let readable = self.objects.tenants.values().filter(|live| live.read.is_ok()).count();
+        self.objects.are_read() && self.tenants.len() == readable
+    }
+
+    /// Whether a target, and what is copied to it, was read, or is known not to be there.
+    pub fn can_reconcile(&self, target: &str) -> bool {
+        let being_read = |tenant: &str| self.tenants.is_being_read(tenant);
+        self.is_read() && !self.objects.sources(target).chain([target]).any(being_read)
+    }
+}

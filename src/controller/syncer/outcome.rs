@@ -1,0 +1,165 @@
+//! What was applied to a target: the actions that were carried out, what failed, and what is left.
+
+use super::approvals::GivenApprovals;
+use super::waiting_plans::Where;
+use crate::apply::{Outcome, Refusal, Report};
+use crate::engine::model::canonical::Digest;
+use crate::engine::model::item::ObjectId;
+use crate::engine::model::plan::{Action, ActionKind, Plan};
+use crate::engine::model::record::Writer;
+use crate::tenant::location::LocationError;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tracing::{debug, info, warn};
+
+/// What one pass carried out.
+#[derive(Debug, Default)]
+pub struct PassOutcome {
+    /// The actions that are done, each with its digest.
+    pub done: Vec<(ObjectId, ActionKind, Digest)>,
+    /// Actions that failed, by id, and why. By the name of the target: all of them.
+    pub failed: BTreeMap<String, ActionFailure>,
+    /// Another client changed an object meanwhile: the target must be planned again.
+    pub again: bool,
+    /// A person had approved it.
+    pub approved: bool,
+    /// How long it took, planning included where everything was reconciled.
+    pub took: Duration,
+}
+
+/// Why an action was not carried out.
+#[derive(Debug)]
+pub struct ActionFailure {
+    /// One word, for machines.
+    pub code: &'static str,
+    /// Why, and what to do.
+    pub why: String,
+    /// When to try again, though nothing changed.
+    pub retry: Retry,
+}
+
+/// When a failed action is tried again, though nothing changed; the soonest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Retry {
+    /// After pauses that grow to a minute.
+    Soon,
+    /// After pauses that grow to the resync interval: a person must do something, perhaps where nobody watches.
+    Seldom,
+    /// With the next resync.
+    Resync,
+}
+
+/// What a pass over everything found and carried out: all that the statuses of the target are made from.
+#[derive(Debug)]
+pub struct AppliedTarget {
+    /// The plan before anything was carried out, with the syncs that wait for an approval.
+    pub plan: Plan,
+    /// The ids of the actions of those syncs that need not wait, where others do.
+    pub unattended: Option<BTreeSet<String>>,
+    /// What was carried out.
+    pub outcome: PassOutcome,
+    /// Syncs whose approval does not hold, and why.
+    pub void: BTreeMap<String, String>,
+    /// Digests of what is declared and of what is live, where nothing is left to do.
+    pub settled: Option<(Digest, Digest)>,
+    /// The approvals in the annotation of each sync.
+    pub given: BTreeMap<String, GivenApprovals>,
+    /// Where the plans that wait are kept.
+    pub waiting_plans: Where,
+    /// Actions that wait until their source is settled, by id, and why.
+    pub later: BTreeMap<String, String>,
+    /// The syncs that waited for an approval when it was planned.
+    pub waited: BTreeSet<Writer>,
+}
+
+impl PassOutcome {
+    /// Of a pass that panicked.
+    pub fn broken(target: &str) -> Self {
+        let why = "a mistake of ours ended it: report it, with the last lines of the log".to_string();
+        PassOutcome {
+            failed: [(target.to_string(), ActionFailure { code: "Mistake", why, retry: Retry::Soon })].into(),
+            ..PassOutcome::default()
+        }
+    }
+
+    /// Of a pass that could not begin to write.
+    pub fn refused(target: &str, refusal: &Refusal) -> Self {
+        let failure = match refusal {
+            Refusal::Location(error) => ActionFailure::of(error),
+            Refusal::Void { .. } | Refusal::UnknownDigest { .. } => {
+                ActionFailure { code: "NotApproved", why: refusal.to_string(), retry: Retry::Soon }
+            }
+        };
+        PassOutcome { failed: [(target.to_string(), failure)].into(), ..PassOutcome::default() }
+    }
+
+    /// From the report of an apply.
+    pub fn of(plan: &Plan, report: &Report) -> Self {
+        let actions: BTreeMap<&str, &Action> = plan.actions().map(|(_, a)| (a.id.as_str(), a)).collect();
+        let mut applied = PassOutcome::default();
+        for (id, outcome) in &report.outcomes {
+            let Some(action) = actions.get(id.as_str()) else { continue };
+            match outcome {
+                Outcome::Done => {
+                    applied.done.push((action.change.object.clone(), action.action, action.digest.clone()));
+                }
+                Outcome::Failed(LocationError::Changed { .. }) => applied.again = true,
+                Outcome::Failed(error) => drop(applied.failed.insert(id.clone(), ActionFailure::of(error))),
+                Outcome::HeldBack { .. }
+                | Outcome::NotApproved
+                | Outcome::Later
+                | Outcome::Suspended
+                | Outcome::Interrupted => {}
+            }
+        }
+        for (tenant, error) in &report.unsettled {
+            applied.failed.insert(tenant.clone(), ActionFailure::of(error));
+        }
+        applied
+    }
+
+    /// When to try again what was not carried out; `None` where all was.
+    pub fn retry(&self) -> Option<Retry> {
+        let failed = self.failed.values().map(|failure| failure.retry);
+        failed.chain(self.again.then_some(Retry::Soon)).min()
+    }
+
+    /// Whether everything is as it was planned, since all of it failed.
+    pub fn did_nothing(&self) -> bool {
+        self.done.is_empty() && !self.again
+    }
+
+    /// Logs a line for each change, and for each failure.
+    pub fn log(&self, tenant: &str) {
+        for (id, kind, _) in &self.done {
+            info!(tenant, object = %id, action = kind.as_str(), "done");
+        }
+        for (id, ActionFailure { code, why, .. }) in &self.failed {
+            warn!(tenant, action = id, code, why, "failed");
+        }
+        if self.again {
+            info!(tenant, "another client changed an object meanwhile: planning again");
+        }
+        debug!(tenant, done = self.done.len(), failed = self.failed.len(), "reconciled");
+    }
+}
+
+impl ActionFailure {
+    fn of(error: &LocationError) -> Self {
+        let code = match error {
+            LocationError::Busy { .. } => "Busy",
+            LocationError::Changed { .. } => "Changed",
+            LocationError::Refused { .. } => "Refused",
+            LocationError::TooLarge { .. } => "TooLarge",
+            LocationError::Forbidden { .. } => "Forbidden",
+            LocationError::Failed { .. } => "Unreachable",
+            LocationError::Unsure { .. } => "NoAnswer",
+        };
+        let retry = match error {
+            LocationError::Refused { .. } => Retry::Seldom,
+            LocationError::TooLarge { .. } => Retry::Resync,
+            _ => Retry::Soon,
+        };
+        ActionFailure { code, why: error.to_string(), retry }
+    }
+}

@@ -1,0 +1,523 @@
+//! The work queue of one target: what has to be reconciled, and when. It is given the time, and keeps none.
+
+use crate::api::Kind;
+use crate::engine::closure::{Index, Seeds};
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::plan::ActionKind;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long nothing must have changed before everything is reconciled.
+const QUIET: Duration = Duration::from_secs(1);
+/// How long it is put off at most.
+const LATEST: Duration = Duration::from_secs(10);
+/// The first pause after a failure; doubled each time.
+const PAUSE: Duration = Duration::from_millis(200);
+/// The longest pause after a failure.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How many passes over what changed run at once in a target: a change does not wait for a thousand others.
+const PASSES: usize = 4;
+/// So many of many changes are reconciled first, and then as many again as twice what is being written: while
+/// these are written, the next are planned.
+const FIRST: usize = 64;
+/// How many actions a pass over what changed carries out at most. One more change of what it writes waits so long, and
+/// so many objects are in memory twice: as they were, and as they will be.
+pub const IN_A_PASS: usize = 512;
+/// With so many in flight a server has enough to do: what is planned beyond it would only be in memory longer.
+const MAX_IN_FLIGHT: usize = 2 * IN_A_PASS;
+
+/// What is to be reconciled now.
+#[derive(Debug)]
+pub enum Job {
+    /// What changed, and what uses it.
+    Part(Seeds),
+    /// Everything.
+    Whole,
+}
+
+/// A pass: no two have the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PassId(pub u64);
+
+/// What has to be reconciled in one target.
+#[derive(Debug, Default)]
+pub struct TargetQueue {
+    changed: Changed,
+    whole_at: Option<Instant>,
+    /// When it was first put off.
+    put_off: Option<Instant>,
+    /// The passes over what changed that run. While one writes an object, no other reconciles it.
+    passes: BTreeMap<PassId, PassInFlight>,
+    /// Everything is being reconciled, by this pass.
+    whole: Option<PassId>,
+    /// What it will write is not known yet: until then nothing else is begun.
+    plans: bool,
+    /// When what failed is tried again. What changes meanwhile does not wait for it.
+    again_at: Option<Instant>,
+    pause: Option<Duration>,
+}
+
+/// What changed and was not reconciled.
+#[derive(Debug, Default)]
+struct Changed {
+    seeds: Seeds,
+    /// Since when the first of them waits.
+    since: Option<Instant>,
+}
+
+/// What a pass writes.
+#[derive(Debug, Default)]
+struct PassInFlight {
+    objects: BTreeMap<ObjectId, Writing>,
+    /// Whether a person approved it.
+    approved: bool,
+    /// What waits for its end.
+    after: Changed,
+    /// The objects themselves of which the target's watch reported something meanwhile: that they are written, or that
+    /// another client changed them.
+    reported: BTreeSet<ObjectId>,
+}
+
+/// What is being done to an object.
+#[derive(Clone, Debug)]
+pub struct Writing {
+    /// What is done.
+    pub kind: ActionKind,
+    /// The object as it will be.
+    pub after: Option<Item>,
+}
+
+impl Changed {
+    fn add(&mut self, id: &ObjectId, now: Instant) {
+        match id.kind {
+            Kind::Connection => drop(self.seeds.keys.insert(id.name.clone())),
+            Kind::Integration => drop(self.seeds.integrations.insert(id.name.clone())),
+            // What they mean for others is decided on the whole.
+            Kind::Component | Kind::CustomerCredentials | Kind::Tenant | Kind::TenantSync => return,
+        }
+        self.since.get_or_insert(now);
+    }
+
+    /// Takes out at most so many.
+    fn take(&mut self, most: usize, index: &Index) -> Seeds {
+        let seeds = self.seeds.take(most, index);
+        if self.seeds.is_empty() {
+            self.since = None;
+        }
+        seeds
+    }
+
+    fn append(&mut self, mut other: Changed) {
+        self.seeds.keys.append(&mut other.seeds.keys);
+        self.seeds.integrations.append(&mut other.seeds.integrations);
+        self.since = [self.since, other.since].into_iter().flatten().min();
+    }
+}
+
+impl TargetQueue {
+    /// These objects changed where they are copied from.
+    pub fn changed<'a>(&mut self, objects: impl IntoIterator<Item = &'a ObjectId>, now: Instant) {
+        for id in objects {
+            let writing = self.passes.values_mut().find(|pass| pass.objects.contains_key(id));
+            writing.map_or(&mut self.changed, |pass| &mut pass.after).add(id, now);
+            self.put_off(now);
+        }
+    }
+
+    /// These objects changed in the target itself. Of what is being written this is most often the write itself: the
+    /// object is reconciled only if it is not what was written.
+    pub fn changed_here<'a>(&mut self, objects: impl IntoIterator<Item = &'a ObjectId>, now: Instant) {
+        for id in objects {
+            match self.passes.values_mut().find(|pass| pass.objects.contains_key(id)) {
+                Some(pass) => drop(pass.reported.insert(id.clone())),
+                None => self.changed.add(id, now),
+            }
+            self.put_off(now);
+        }
+    }
+
+    /// These objects are reconciled again when this pass is done.
+    pub fn changed_after<'a>(&mut self, pass: PassId, objects: impl IntoIterator<Item = &'a ObjectId>, now: Instant) {
+        let after = self.passes.get_mut(&pass).map_or(&mut self.changed, |pass| &mut pass.after);
+        objects.into_iter().for_each(|id| after.add(id, now));
+    }
+
+    /// Everything has to be reconciled, and at once.
+    pub fn everything_now(&mut self, now: Instant) {
+        self.whole_at = Some(now);
+    }
+
+    /// Everything has to be reconciled by then.
+    pub fn everything_by(&mut self, then: Instant) {
+        self.whole_at = Some(self.whole_at.map_or(then, |at| at.min(then)));
+    }
+
+    /// A person, or a tool, asks for it: what failed is tried at once.
+    pub fn retry_now(&mut self, now: Instant) {
+        self.pause = None;
+        self.everything_now(now);
+    }
+
+    /// What to reconcile now. Everything, once given out as the pass `next`, is being reconciled until it is reported
+    /// [done](TargetQueue::whole_done). A pass over what changed, of which `index` says what belongs together, is
+    /// reported when it has [begun](TargetQueue::begun).
+    pub fn take(&mut self, now: Instant, next: PassId, index: &Index) -> Option<Job> {
+        if self.everything_at().is_some_and(|at| at <= now) && self.whole.is_none() {
+            if !self.is_idle() {
+                return None;
+            }
+            // The whole includes the parts.
+            *self = TargetQueue { whole: Some(next), plans: true, pause: self.pause, ..TargetQueue::default() };
+            return Some(Job::Whole);
+        }
+        if !self.may_begin() {
+            return None;
+        }
+        let in_flight: usize = self.passes.values().map(|pass| pass.objects.len()).sum();
+        Some(Job::Part(self.changed.take((2 * in_flight).clamp(FIRST, IN_A_PASS), index)))
+    }
+
+    /// How many changes were not taken yet.
+    pub fn waiting(&self) -> usize {
+        self.changed.seeds.len()
+    }
+
+    /// A pass over what changed writes these objects.
+    pub fn begun(&mut self, pass: PassId, objects: BTreeMap<ObjectId, Writing>) {
+        self.passes.insert(pass, PassInFlight { objects, ..PassInFlight::default() });
+    }
+
+    /// A pass over what changed is done: what waited for it is reconciled, and what is not as it was written, where
+    /// `now_is` gives the objects as they are known.
+    pub fn part_done(&mut self, pass: PassId, now_is: impl Fn(&ObjectId) -> Option<Item>, now: Instant) {
+        let Some(done) = self.passes.remove(&pass) else { return };
+        self.changed.append(done.after);
+        for id in &done.reported {
+            let written = done.objects.get(id).and_then(|writing| writing.after.as_ref());
+            if !Item::same(now_is(id).as_ref(), written) {
+                self.changed.add(id, now);
+            }
+        }
+    }
+
+    /// Whether everything is being reconciled by this pass: what an earlier one reports is of no use any more.
+    pub fn is_whole(&self, pass: PassId) -> bool {
+        self.whole == Some(pass)
+    }
+
+    /// The pass over everything writes these objects from now on, and no others: what it does not write goes on meanwhile.
+    pub fn whole_begun(&mut self, pass: PassId, objects: BTreeMap<ObjectId, Writing>, approved: bool, now: Instant) {
+        if !self.is_whole(pass) {
+            return;
+        }
+        self.plans = false;
+        if let Some(before) = self.passes.insert(pass, PassInFlight { objects, approved, ..PassInFlight::default() }) {
+            self.changed.append(before.after);
+            before.reported.iter().for_each(|id| self.changed.add(id, now));
+        }
+    }
+
+    /// Everything was reconciled.
+    pub fn whole_done(&mut self, pass: PassId) {
+        if self.is_whole(pass) {
+            (self.whole, self.plans) = (None, false);
+            self.passes.remove(&pass);
+        }
+    }
+
+    /// The objects that are being updated, and nobody approved that.
+    pub fn being_updated(&self) -> impl Iterator<Item = &ObjectId> {
+        let unattended = self.passes.values().filter(|pass| !pass.approved).flat_map(|pass| &pass.objects);
+        unattended.filter(|(_, writing)| writing.kind == ActionKind::Update).map(|(id, _)| id)
+    }
+
+    /// Nothing of everything failed: what failed before did not either.
+    pub fn recovered(&mut self) {
+        (self.again_at, self.pause) = (None, None);
+    }
+
+    /// Some of what was given out failed: everything is reconciled again, after a pause that grows.
+    pub fn failed(&mut self, now: Instant) {
+        self.try_again(LONGEST_PAUSE, now);
+    }
+
+    /// Some of what was given out was refused: the pause grows to the resync interval.
+    pub fn refused(&mut self, resync: Duration, now: Instant) {
+        self.try_again(resync.max(LONGEST_PAUSE), now);
+    }
+
+    fn try_again(&mut self, longest: Duration, now: Instant) {
+        let pause = self.pause.map_or(PAUSE, |pause| (pause * 2).min(longest));
+        (self.pause, self.again_at) = (Some(pause), Some(now + pause));
+    }
+
+    /// What the passes that run write.
+    pub fn in_flight(&self) -> impl Iterator<Item = (PassId, &BTreeMap<ObjectId, Writing>)> {
+        self.passes.iter().map(|(pass, writing)| (*pass, &writing.objects))
+    }
+
+    /// When there is something to do; `None`: not before something changes, or is done.
+    pub fn wakes(&self, now: Instant) -> Option<Instant> {
+        let everything = self.everything_at();
+        if everything.is_some_and(|at| at <= now) && !self.is_idle() && self.whole.is_none() {
+            return None;
+        }
+        let parts = self.changed.since.filter(|_| self.may_begin());
+        [parts, everything.filter(|_| self.whole.is_none())].into_iter().flatten().min()
+    }
+
+    /// Since when something is due, and how much; everything counts as one.
+    pub fn due(&self, now: Instant) -> (usize, Option<Instant>) {
+        let whole = self.everything_at().filter(|at| *at <= now);
+        let waiting = || self.passes.values().map(|pass| &pass.after).chain([&self.changed]);
+        let since = waiting().filter_map(|changed| changed.since).chain(whole).min();
+        (waiting().map(|changed| changed.seeds.len()).sum::<usize>() + usize::from(whole.is_some()), since)
+    }
+
+    fn put_off(&mut self, now: Instant) {
+        let first = *self.put_off.get_or_insert(now);
+        self.whole_at = Some((now + QUIET).min(first + LATEST));
+    }
+
+    fn everything_at(&self) -> Option<Instant> {
+        [self.whole_at, self.again_at].into_iter().flatten().min()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.whole.is_none() && self.passes.is_empty()
+    }
+
+    /// How many objects the passes over what changed write. A pass over everything holds up none of them.
+    fn in_flight_of_parts(&self) -> usize {
+        let parts = self.passes.iter().filter(|(pass, _)| Some(**pass) != self.whole);
+        parts.map(|(_, pass)| pass.objects.len()).sum()
+    }
+
+    /// Whether there is a change to reconcile, and room for a pass that does.
+    fn may_begin(&self) -> bool {
+        !self.changed.seeds.is_empty()
+            && self.in_flight_of_parts() < MAX_IN_FLIGHT
+            && !self.plans
+            && self.passes.len() < PASSES + usize::from(self.whole.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Object;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    const WHOLE: PassId = PassId(99);
+
+    fn connection(name: &str) -> ObjectId {
+        ObjectId::new(Kind::Connection, name)
+    }
+
+    /// A connection that says this.
+    fn item(name: &str, says: &str) -> Item {
+        let spec = json!({"stableKey": name, "component": {"key": "x"}, "type": says, "credentials": "Customer"});
+        Item::Connection(Arc::new(Object::new(name, serde_json::from_value(spec).unwrap())))
+    }
+
+    /// A pass ends; all that is known is as it wrote it.
+    fn end(queue: &mut TargetQueue, pass: PassId, now: Instant) {
+        queue.part_done(pass, |id| Some(item(&id.name, "new")), now);
+    }
+
+    fn taken(queue: &mut TargetQueue, now: Instant) -> Vec<String> {
+        match queue.take(now, WHOLE, &Index::default()) {
+            Some(Job::Part(seeds)) => seeds.keys.into_iter().collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn begin(queue: &mut TargetQueue, pass: u64, names: &[&str]) -> PassId {
+        let writing = |name: &str| Writing { kind: ActionKind::Update, after: Some(item(name, "new")) };
+        let objects = names.iter().map(|name| (connection(name), writing(name))).collect();
+        queue.begun(PassId(pass), objects);
+        PassId(pass)
+    }
+
+    #[test]
+    fn a_change_is_reconciled_at_once_and_everything_when_it_is_quiet() {
+        let (mut queue, now) = (TargetQueue::default(), Instant::now());
+        queue.changed([&connection("a")], now);
+        assert_eq!(queue.due(now), (1, Some(now)));
+        assert_eq!(taken(&mut queue, now), ["a"]);
+        let pass = begin(&mut queue, 1, &["a"]);
+        assert!(queue.take(now, WHOLE, &Index::default()).is_none());
+        end(&mut queue, pass, now);
+        assert!(queue.take(now, WHOLE, &Index::default()).is_none());
+        assert_eq!(queue.wakes(now), Some(now + QUIET));
+        assert!(matches!(queue.take(now + QUIET, WHOLE, &Index::default()), Some(Job::Whole)));
+        queue.whole_done(WHOLE);
+        assert_eq!(queue.wakes(now + QUIET), None);
+        assert_eq!(queue.due(now + QUIET), (0, None));
+    }
+
+    /// "An unrelated change is let through."
+    #[test]
+    fn what_a_pass_over_everything_does_not_write_goes_on_meanwhile() {
+        let (mut queue, now) = (TargetQueue::default(), Instant::now());
+        queue.everything_now(now);
+        assert!(matches!(queue.take(now, WHOLE, &Index::default()), Some(Job::Whole)));
+        queue.changed([&connection("b")], now);
+        assert!(queue.take(now, WHOLE, &Index::default()).is_none(), "what it writes is not known yet");
+        let writing = Writing { kind: ActionKind::Update, after: Some(item("a", "new")) };
+        queue.whole_begun(PassId(98), BTreeMap::new(), false, now);
+        assert!(queue.take(now, WHOLE, &Index::default()).is_none(), "an earlier pass says nothing");
+        queue.whole_begun(WHOLE, BTreeMap::from([(connection("a"), writing)]), false, now);
+        queue.changed([&connection("a")], now);
+        assert_eq!(taken(&mut queue, now), ["b"]);
+        let pass = begin(&mut queue, 1, &["b"]);
+        end(&mut queue, pass, now);
+        assert!(queue.take(now, WHOLE, &Index::default()).is_none(), "a is being written");
+        end(&mut queue, WHOLE, now);
+        queue.whole_done(WHOLE);
+        assert_eq!(taken(&mut queue, now), ["a"]);
+    }
+
+    #[test]
+    fn where_it_is_never_quiet_everything_is_reconciled_all_the_same() {
+        let (mut queue, now) = (TargetQueue::default(), Instant::now());
+        for n in 0..40 {
+            queue.changed([&connection("a")], now + Duration::from_millis(500) * n);
+        }
+        assert!(matches!(queue.take(now + LATEST, WHOLE, &Index::default()), Some(Job::Whole)));
+    }
+
+    #[test]
+    fn a_failure_is_tried_again_after_pauses_that_grow_and_end_with_a_success() {
+        let (mut queue, now) = (TargetQueue::default(), Instant::now());
+        let fails = |queue: &mut TargetQueue, at: Instant| {
+            assert!(matches!(queue.take(at, WHOLE, &Index::default()), Some(Job::Whole)));
+            queue.whole_done(WHOLE);
+            queue.failed(at);
+        };
+        queue.everything_now(now);
+        fails(&mut queue, now);
+        assert!(queue.take(now, WHOLE, &Index::default()).is_none());
+        assert_eq!(queue.wakes(now), Some(now + PAUSE));
+        fails(&mut queue, now + PAUSE);
+        assert_eq!(queue.wakes(now + PAUSE), Some(now + PAUSE + PAUSE * 2));
+        queue.retry_now(now + PAUSE);
+        assert!(matches!(queue.take(now + PAUSE, WHOLE, &Index::default()), Some(Job::Whole)));
+        queue.whole_done(WHOLE);
+        queue.recovered();
+        queue.everything_now(now);
+        fails(&mut queue, now);
+        assert_eq!(queue.wakes(now), Some(now + PAUSE));
+    }
+
+    #[test]
+    fn what_changes_does_not_wait_for_what_failed_and_does_not_shorten_its_pause() {
+        let (mut queue, now) = (TargetQueue::default(), Instant::now());
+        for _ in 0..20 {
+            queue.failed(now);
+        }
+        assert_eq!(queue.wakes(now), Some(now + LONGEST_PAUSE));
+        queue.changed([&connection("a")], now);
+        assert_eq!(taken(&mut queue, now), ["a"]);
+        let pass = begin(&mut queue, 1, &["a"]);
+        end(&mut queue, pass, now);
+        queue.failed(now);
+        assert_eq!(queue.again_at, Some(now + LONGEST_PAUSE));
+    }
+
+    #[test]
+    fn a_change_does_not_wait_for_others_that_are_written_but_for_its_own_object() {
+        let (mut queue, now) = (TargetQueue::default(), Instant::now());
+        let first = begin(&mut queue, 1, &["a", "b"]);
+        queue.changed([&connection("a"), &connection("c")], now);
+        assert_eq!(queue.wakes(now), Some(now));
+        assert_eq!(taken(&mut queue, now), ["c"]);
+        let second = begin(&mut queue, 2, &["c"]);
+        queue.changed_after(second, [&connection("d")], now);
+        assert_eq!(queue.due(now), (2, Some(now)), "they wait, and are counted");
+        assert!(queue.take(now, WHOLE, &Index::default()).is_none());
+        end(&mut queue, first, now);
+        assert_eq!(taken(&mut queue, now), ["a"]);
+        end(&mut queue, second, now);
+        assert_eq!(taken(&mut queue, now), ["d"]);
+    }
+
+    #[test]
+    fn what_is_as_it_was_written_is_not_reconciled_again() {
+        let (mut queue, now) = (TargetQueue::default(), Instant::now());
+        let pass = begin(&mut queue, 1, &["a", "b", "c"]);
+        queue.changed_here(&[connection("a"), connection("b"), connection("d")], now);
+        assert_eq!(taken(&mut queue, now), ["d"], "what is not being written is");
+        queue.part_done(pass, |id| (id.name == "a").then(|| item("a", "new")), now);
+        assert_eq!(taken(&mut queue, now), ["b"], "it is gone");
+        let pass = begin(&mut queue, 2, &["a", "b"]);
+        queue.changed_here(&[connection("a"), connection("b")], now);
+        queue.part_done(pass, |id| Some(item(&id.name, if id.name == "a" { "another's" } else { "new" })), now);
+        assert_eq!(taken(&mut queue, now), ["a"]);
+        assert_eq!(queue.wakes(now), Some(now + QUIET), "and everything once it is quiet");
+    }
+
+    #[test]
+    fn of_many_changes_some_are_reconciled_first_and_then_ever_more() {
+        let (mut queue, now) = (TargetQueue::default(), Instant::now());
+        let all: Vec<ObjectId> = (0..1_000).map(|n| connection(&format!("{n:03}"))).collect();
+        queue.changed(&all, now);
+        let mut seen = BTreeSet::new();
+        for (pass, (count, left)) in [(64, 936), (128, 808), (384, 424), (424, 0)].into_iter().enumerate() {
+            let some = taken(&mut queue, now);
+            assert_eq!((some.len(), queue.waiting()), (count, left));
+            assert_eq!(queue.due(now), (left, (left > 0).then_some(now)));
+            begin(&mut queue, pass as u64, &some.iter().map(String::as_str).collect::<Vec<_>>());
+            seen.extend(some);
+        }
+        assert_eq!(seen.len(), all.len());
+        assert!(queue.take(now, WHOLE, &Index::default()).is_none());
+        let integrations: Vec<ObjectId> = (0..200).map(|n| ObjectId::new(Kind::Integration, n.to_string())).collect();
+        let mut queue = TargetQueue::default();
+        queue.changed(integrations.iter().chain(&all[..40]), now);
+        let Some(Job::Part(seeds)) = queue.take(now, WHOLE, &Index::default()) else { panic!("nothing is due") };
+        assert_eq!((seeds.keys.len(), seeds.integrations.len()), (40, FIRST - 40));
+    }
+
+    #[test]
+    fn only_so_many_passes_run_at_once() {
+        let (mut queue, now) = (TargetQueue::default(), Instant::now());
+        let passes: Vec<_> = (0..PASSES as u64).map(|n| begin(&mut queue, n, &[&n.to_string()])).collect();
+        queue.changed([&connection("a")], now);
+        assert!(queue.take(now, WHOLE, &Index::default()).is_none());
+        assert_eq!(queue.wakes(now), Some(now + QUIET), "it is woken by what is done");
+        end(&mut queue, passes[2], now);
+        assert_eq!(taken(&mut queue, now), ["a"]);
+    }
+
+    #[test]
+    fn everything_is_reconciled_alone() {
+        let (mut queue, now) = (TargetQueue::default(), Instant::now());
+        let pass = begin(&mut queue, 1, &["a"]);
+        queue.everything_now(now);
+        queue.changed([&connection("a"), &connection("b")], now);
+        queue.everything_now(now);
+        assert!(queue.take(now, WHOLE, &Index::default()).is_none(), "nothing new begins before it");
+        assert_eq!(queue.wakes(now), None, "and it does not wake until the pass is done");
+        end(&mut queue, pass, now);
+        assert!(matches!(queue.take(now, WHOLE, &Index::default()), Some(Job::Whole)));
+        queue.changed([&connection("a")], now);
+        assert!(queue.take(now, WHOLE, &Index::default()).is_none());
+        assert_eq!(queue.wakes(now), None);
+        queue.whole_done(WHOLE);
+        assert_eq!(taken(&mut queue, now), ["a"]);
+    }
+
+    #[test]
+    fn what_a_pass_of_before_says_is_passed_over() {
+        let (mut queue, now) = (TargetQueue::default(), Instant::now());
+        queue.everything_now(now);
+        end(&mut queue, PassId(7), now);
+        assert!(matches!(queue.take(now, WHOLE, &Index::default()), Some(Job::Whole)));
+        end(&mut queue, PassId(7), now);
+        queue.everything_now(now);
+        assert!(queue.take(now, WHOLE, &Index::default()).is_none());
+    }
+}

@@ -1,0 +1,285 @@
+//! One target: the syncs into it, what has to be reconciled, and the state of each sync.
+
+use super::approvals::GivenApprovals;
+use super::assess::{Evidence, target_status};
+use super::budget::ChangeBudget;
+use super::outcome::{AppliedTarget, PassOutcome, Retry};
+use super::queue::{PassId, TargetQueue};
+use super::select::{Selected, Why};
+use super::syncs::{SyncInto, Syncs};
+use crate::api::{ReceiptStatus, TargetStatus};
+use crate::engine::model::canonical::{Digest, Digesting};
+use crate::engine::model::item::{Item, ObjectId};
+use crate::engine::model::plan::{ActionKind, Note, Plan, State, Target};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+/// One target.
+#[derive(Debug, Default)]
+pub struct TargetState {
+    /// What has to be reconciled.
+    pub queue: TargetQueue,
+    /// What was changed in it lately.
+    pub budget: ChangeBudget,
+    /// The syncs into it.
+    pub syncs: Syncs,
+    /// Which requests to reconcile the pass that runs, or ran last, has answered, by sync.
+    pub requested: BTreeMap<String, String>,
+    /// What the status of each sync says of it, with the request to reconcile that this answers.
+    pub states: BTreeMap<String, (TargetStatus, Option<String>)>,
+    /// What was done since a receipt was written.
+    done: Vec<Digest>,
+    /// The last receipt, by sync.
+    receipts: BTreeMap<String, ReceiptStatus>,
+    /// What is known of the digests in the annotation of each sync.
+    pub given: BTreeMap<String, GivenApprovals>,
+    /// How far what is carried out now is: done, of so many.
+    pub progress: Option<(usize, usize)>,
+    /// Since when something drifted and is left so.
+    drifts_since: Option<SystemTime>,
+}
+
+/// How much of a target a pass reconciled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PassOver {
+    /// What changed.
+    Part(PassId),
+    /// Everything.
+    Whole(PassId),
+}
+
+impl TargetState {
+    /// Takes over what an operator before this one wrote down.
+    pub fn resume(&mut self, sync: &str, status: &TargetStatus, now: Instant) {
+        if let Some(receipt) = &status.receipt {
+            self.receipts.insert(sync.to_string(), receipt.clone());
+        }
+        let changed = status.changed.and_then(|changed| usize::try_from(changed).ok()).unwrap_or(0);
+        let base = status.base.and_then(|base| usize::try_from(base).ok());
+        if changed > self.budget.count() || (base.is_some() && self.budget.base().is_none()) {
+            self.budget = ChangeBudget::resumed(changed.max(self.budget.count()), base, now);
+        }
+    }
+
+    /// How many objects were changed in it lately, with those that are being changed.
+    pub fn changes(&self) -> usize {
+        self.budget.count_with(self.queue.being_updated())
+    }
+
+    /// Takes in what was selected of what changed, for this pass: the rest is queued, and `plan` keeps what is written.
+    /// Whether anything is.
+    pub fn begin(&mut self, pass: PassId, plan: &mut Plan, mut selected: Selected, now: Instant) -> bool {
+        let others: Vec<PassId> = self.queue.in_flight().map(|(other, _)| other).collect();
+        for other in others {
+            let theirs = selected.later_objects(plan, |why| *why == Why::InFlight(other));
+            self.queue.changed_after(other, theirs, now);
+        }
+        if selected.later.values().any(Why::is_for_everything) {
+            self.queue.everything_now(now);
+        }
+        if selected.now.is_empty() {
+            return false;
+        }
+        let rest = selected.later_objects(plan, |why| *why == Why::PassFull);
+        self.queue.begun(pass, std::mem::take(&mut selected.now));
+        self.queue.changed_after(pass, rest, now);
+        selected.narrow(plan, |_| true);
+        true
+    }
+
+    /// Takes in what was carried out, and says when to go on: what can only be refused again waits for `resync`.
+    /// `now_is` gives the objects as they are known.
+    pub fn on_outcome(
+        &mut self,
+        outcome: &PassOutcome,
+        over: PassOver,
+        now_is: impl Fn(&ObjectId) -> Option<Item>,
+        resync: Duration,
+        now: Instant,
+    ) {
+        self.done.extend(outcome.done.iter().map(|(_, _, digest)| digest.clone()));
+        if outcome.approved {
+            self.budget.approved();
+        } else {
+            let changes = |kind: &ActionKind| matches!(kind, ActionKind::Update | ActionKind::Delete);
+            let changed = outcome.done.iter().filter(|(_, kind, _)| changes(kind)).map(|(id, _, _)| id.clone());
+            self.budget.changed(changed, now);
+            if !outcome.done.is_empty() {
+                self.budget.touched(now);
+            }
+        }
+        match over {
+            PassOver::Part(pass) => self.queue.part_done(pass, now_is, now),
+            PassOver::Whole(pass) => {
+                self.progress = None;
+                self.queue.part_done(pass, now_is, now);
+                self.queue.whole_done(pass);
+            }
+        }
+        match outcome.retry() {
+            Some(Retry::Soon) => self.queue.failed(now),
+            Some(Retry::Seldom) => self.queue.refused(resync, now),
+            Some(Retry::Resync) | None if matches!(over, PassOver::Whole(_)) => self.queue.recovered(),
+            // What else failed before is still to be tried again.
+            Some(Retry::Resync) | None => {}
+        }
+    }
+
+    /// Assesses each of `syncs` by what a pass over everything found and applied.
+    pub fn assess(
+        &mut self,
+        (namespace, target): (&str, &str),
+        applied: &AppliedTarget,
+        syncs: &BTreeMap<String, SyncInto>,
+        now: Instant,
+        time: &str,
+    ) {
+        self.given = applied.given.clone();
+        if let Some((declared, live)) = &applied.settled {
+            self.budget.settled(now);
+            if !self.done.is_empty() {
+                let receipt = self.receipt(declared, live, time);
+                self.receipts = syncs.keys().map(|sync| (sync.clone(), receipt.clone())).collect();
+            }
+        }
+        let absent = absent(target);
+        let known = applied.plan.targets.iter().find(|t| t.tenant == target);
+        let planned = known.unwrap_or(&absent);
+        let status = |(sync, into): (&String, &SyncInto)| {
+            let evidence = Evidence {
+                sync,
+                namespace,
+                mode: into.mode,
+                is_suspended: into.is_suspended,
+                target: planned,
+                findings: &applied.plan.findings,
+                source_error: into.source_error.as_deref(),
+                unattended: applied.unattended.as_ref(),
+                is_unknown: known.is_none() || !into.knows_source,
+                failed: &applied.outcome.failed,
+                void: applied.void.get(sync).map(String::as_str),
+                waiting_plan: applied.waiting_plans.kept.get(sync),
+                unkept: applied.waiting_plans.unkept.get(sync).map(String::as_str),
+                given: applied.given.get(sync),
+                changed: self.budget.count(),
+                base: self.budget.base(),
+                later: &applied.later,
+                receipt: self.receipts.get(sync).cloned(),
+            };
+            (sync.clone(), (target_status(&evidence), self.requested.get(sync).cloned()))
+        };
+        self.states = syncs.iter().map(status).collect();
+    }
+
+    /// How many objects of it drifted and are left so, and since when the first is.
+    pub fn drifts(&mut self, target: &str, plan: &Plan, now: SystemTime) -> (usize, Option<SystemTime>) {
+        let notes = plan.targets.iter().filter(|t| t.tenant == target).flat_map(|t| &t.notes);
+        let left = notes.filter_map(|note| match note {
+            Note::Drift { object, left: true, ignored: false, .. } => Some(object),
+            _ => None,
+        });
+        let left = left.collect::<BTreeSet<_>>().len();
+        self.drifts_since = (left > 0).then(|| self.drifts_since.unwrap_or(now));
+        (left, self.drifts_since)
+    }
+
+    /// The proof of what was done since the last one.
+    fn receipt(&mut self, declared: &Digest, live: &Digest, time: &str) -> ReceiptStatus {
+        let mut plan = Digesting::default();
+        let done = std::mem::take(&mut self.done);
+        plan.value(&Value::Array(done.iter().map(|digest| Value::String(digest.to_string())).collect()));
+        ReceiptStatus {
+            at: time.to_string(),
+            plan: plan.finish().to_string(),
+            declared: declared.to_string(),
+            live: live.to_string(),
+        }
+    }
+}
+
+/// A target of which there is no Tenant.
+fn absent(target: &str) -> Target {
+    Target {
+        tenant: target.to_string(),
+        state: State::Unreachable,
+        why: Some(format!("there is no Tenant {target} in this namespace")),
+        suspended: false,
+        suspended_syncs: BTreeMap::new(),
+        known: true,
+        digests: BTreeMap::new(),
+        actions: Vec::new(),
+        notes: Vec::new(),
+        concerned: BTreeMap::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::outcome::ActionFailure;
+    use super::super::queue::Writing;
+    use super::*;
+    use crate::api::Kind;
+    use crate::engine::model::inventory::World;
+    use crate::engine::model::plan::{Action, Reason, Scope};
+    use crate::engine::plan::plan;
+
+    const RESYNC: Duration = Duration::from_secs(600);
+
+    /// When to go on after a pass over everything of which these failed.
+    fn after(target: &mut TargetState, retries: &[Retry], now: Instant) -> Option<Duration> {
+        let failure = |retry: &Retry| ActionFailure { code: "Refused", why: String::new(), retry: *retry };
+        let failed = retries.iter().enumerate().map(|(id, retry)| (id.to_string(), failure(retry))).collect();
+        target.on_outcome(
+            &PassOutcome { failed, ..PassOutcome::default() },
+            PassOver::Whole(PassId(1)),
+            |_| None,
+            RESYNC,
+            now,
+        );
+        target.queue.wakes(now).map(|at| at - now)
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_tried_again() {
+        let (mut target, now) = (TargetState::default(), Instant::now());
+        assert_eq!(after(&mut target, &[Retry::Resync], now), None);
+        assert!(after(&mut target, &[Retry::Resync, Retry::Soon], now).is_some(), "what fails beside it is");
+        assert_eq!(after(&mut target, &[Retry::Resync], now), None);
+    }
+
+    #[test]
+    fn what_is_refused_is_tried_again_ever_more_seldom() {
+        let (mut target, now) = (TargetState::default(), Instant::now());
+        let pauses: Vec<Duration> = (0..20).filter_map(|_| after(&mut target, &[Retry::Seldom], now)).collect();
+        assert_eq!(pauses[..2], [Duration::from_millis(200), Duration::from_millis(400)]);
+        assert_eq!(pauses[19], RESYNC);
+        assert_eq!(after(&mut target, &[Retry::Seldom, Retry::Soon], now), Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn what_is_selected_is_in_flight_and_the_rest_is_queued() {
+        let id = |name: &str| ObjectId::new(Kind::Connection, name);
+        let action =
+            |name: &str| Action::of("eu", &id(name), ActionKind::Update, Reason { code: "x", text: String::new() });
+        let writing = |name: &str| (id(name), Writing { kind: ActionKind::Update, after: None });
+        let mut plan = plan(&World::default(), &Scope::default());
+        plan.targets = vec![Target { actions: ["a", "b", "c", "d"].map(action).into(), ..absent("eu") }];
+        let later = |name: &str, why| (format!("eu/Connection/{name}"), why);
+        let (mut target, now) = (TargetState::default(), Instant::now());
+        target.queue.begun(PassId(1), [writing("x")].into());
+        // Nothing of it is written: only the pass that writes the same is waited for.
+        let why = [later("a", Why::Conflict), later("b", Why::InFlight(PassId(1)))];
+        let selected = Selected { now: BTreeMap::new(), later: why.into() };
+        assert!(!target.begin(PassId(2), &mut plan, selected, now));
+        assert_eq!((target.queue.due(now), target.queue.wakes(now)), ((1, Some(now)), None));
+        let why = [later("b", Why::PassFull), later("c", Why::InFlight(PassId(1))), later("d", Why::NeedsApproval)];
+        let selected = Selected { now: [writing("a")].into(), later: why.into() };
+        assert!(target.begin(PassId(2), &mut plan, selected, now));
+        assert_eq!(plan.actions().map(|(_, action)| action.id.as_str()).collect::<Vec<_>>(), ["eu/Connection/a"]);
+        let in_flight: Vec<_> = target.queue.in_flight().map(|(pass, writing)| (pass, writing.len())).collect();
+        assert_eq!(in_flight, [(PassId(1), 1), (PassId(2), 1)]);
+        assert_eq!(target.queue.due(now), (4, Some(now)), "b, b, c, and everything");
+    }
+}
