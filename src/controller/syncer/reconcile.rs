@@ -191,6 +191,7 @@ impl Reconciler {
             // This pass writes nothing: what changed need not wait for a second plan.
             (self.report)(PassProgress::Begins(BTreeMap::new(), false));
         }
+        drop(planned);
         plan(&observed.world, &self.scope())
     }
 

@@ -183,18 +183,18 @@ impl Selected {
     pub fn narrow(&self, plan: &mut Plan, is: impl Fn(&Why) -> bool) {
         for target in &mut plan.targets {
             target.actions.retain(|action| !self.later.get(&action.id).is_some_and(|why| is(why.root())));
-            // Whoever carries it out keeps it for as long.
+            // The plan is kept until all of it is carried out.
             target.actions.shrink_to_fit();
         }
     }
 }
 
-/// Says what of a plan is carried out now.
+/// Says what of a plan is carried out now. The first reason that holds is the one that is given, so the order matters:
 ///
-/// The order matters in four places. A conflict is one also where nothing is written, since the other sync has to do what
-/// is wanted. What other passes write is theirs: it is left out before updates are counted.
-/// A delete that was approved and waits for its source is reported as waiting, so that is decided before consent. And
-/// a pass is filled with what is left in the end.
+/// - A conflict is one also in a suspended tenant: what waits there is of the other sync.
+/// - What other passes write is left out before updates are counted, since it is counted as changed.
+/// - A delete that was approved and waits for its source is reported as waiting: that is decided before consent.
+/// - A pass is filled with what is left in the end.
 pub fn select(plan: &Plan, limits: &Limits, consent: &SyncConsent) -> Selected {
     let mut selection = Selection::of(plan);
     selection.leave_out(|_, action| limits.conflicts.contains(&action.change.object).then_some(Why::Conflict));
