@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// What was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
+pub enum FileAction {
     /// To read it.
     Reading,
     /// To write it: to put a new file in its place.
@@ -26,19 +26,19 @@ pub struct Words {
 
 /// Why a file or folder could not be read.
 pub fn reading(path: &Path, error: &io::Error) -> Words {
-    words(path, error, Doing::Reading)
+    words(path, error, FileAction::Reading)
 }
 
 /// Why a file could not be written.
 pub fn writing(path: &Path, error: &io::Error) -> Words {
-    words(path, error, Doing::Writing)
+    words(path, error, FileAction::Writing)
 }
 
-fn words(path: &Path, error: &io::Error, doing: Doing) -> Words {
+fn words(path: &Path, error: &io::Error, doing: FileAction) -> Words {
     let said = |why: &str, help: &str| Words { why: why.to_string(), help: help.to_string() };
     match error.kind() {
         ErrorKind::PermissionDenied => permission_denied(path, doing),
-        ErrorKind::NotFound if doing == Doing::Writing => Words {
+        ErrorKind::NotFound if doing == FileAction::Writing => Words {
             why: match path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
                 Some(folder) => format!("the folder {} is not there", folder.display()),
                 None => "there is no such folder".to_string(),
@@ -53,7 +53,7 @@ fn words(path: &Path, error: &io::Error, doing: Doing) -> Words {
         ErrorKind::ReadOnlyFilesystem => said("the file system is read-only", "write elsewhere, or mount it writable"),
         ErrorKind::FileTooLarge => said("it is larger than a file may be there", "write elsewhere"),
         ErrorKind::InvalidFilename => said("its name is too long, or has a character that is not allowed", "rename it"),
-        _ if doing == Doing::Writing => said(&system(error), "look at the disk"),
+        _ if doing == FileAction::Writing => said(&system(error), "look at the disk"),
         _ => said(&system(error), "look at the disk, and at where a link leads"),
     }
 }
@@ -67,10 +67,10 @@ fn system(error: &io::Error) -> String {
     characters.next().map(|first| first.to_lowercase().chain(characters).collect()).unwrap_or_default()
 }
 
-fn permission_denied(path: &Path, doing: Doing) -> Words {
+fn permission_denied(path: &Path, doing: FileAction) -> Words {
     let user = Someone::of(rustix::process::geteuid().as_raw());
     let culprit = culprit(path, doing);
-    let facts = culprit.as_ref().map(|(path, metadata)| Facts {
+    let facts = culprit.as_ref().map(|(path, metadata)| PathFacts {
         name: path.strip_prefix("./").unwrap_or(path).display().to_string(),
         is_folder: metadata.is_dir(),
         owner: Someone::of(metadata.uid()),
@@ -80,8 +80,8 @@ fn permission_denied(path: &Path, doing: Doing) -> Words {
 }
 
 /// What stands in the way: the file; the folder above it that may not be entered, or not be written.
-fn culprit(path: &Path, doing: Doing) -> Option<(&Path, Metadata)> {
-    let is_itself = doing == Doing::Reading || path.is_dir();
+fn culprit(path: &Path, doing: FileAction) -> Option<(&Path, Metadata)> {
+    let is_itself = doing == FileAction::Reading || path.is_dir();
     let first = usize::from(!is_itself);
     let parts =
         path.ancestors().skip(first).map(|part| if part.as_os_str().is_empty() { Path::new(".") } else { part });
@@ -108,19 +108,19 @@ impl Someone {
 }
 
 /// What is known of what stands in the way.
-struct Facts {
+struct PathFacts {
     name: String,
     is_folder: bool,
     owner: Someone,
     mode: u32,
 }
 
-fn denied(facts: Option<&Facts>, user: &Someone, doing: Doing) -> Words {
+fn denied(facts: Option<&PathFacts>, user: &Someone, doing: FileAction) -> Words {
     let (verb, letter) = match doing {
-        Doing::Reading => ("read", "r"),
-        Doing::Writing => ("write to", "w"),
+        FileAction::Reading => ("read", "r"),
+        FileAction::Writing => ("write to", "w"),
     };
-    let Some(Facts { name, is_folder, owner, mode }) = facts else {
+    let Some(PathFacts { name, is_folder, owner, mode }) = facts else {
         let help = format!("give {} the right to {verb} it", user.name);
         return Words { why: format!("permission denied; you are {}", user.name), help };
     };
@@ -154,16 +154,16 @@ mod tests {
     #[test]
     fn a_file_that_may_not_be_read_says_whose_it_is() {
         let alice = someone(1000, "alice");
-        let facts = |name: &str, is_folder, owner, mode| Facts { name: name.to_string(), is_folder, owner, mode };
+        let facts = |name: &str, is_folder, owner, mode| PathFacts { name: name.to_string(), is_folder, owner, mode };
         let root = facts("prod/a.yaml", false, someone(0, "root"), 0o600);
-        let words = denied(Some(&root), &alice, Doing::Reading);
+        let words = denied(Some(&root), &alice, FileAction::Reading);
         assert_eq!(words.why, "permission denied: prod/a.yaml belongs to root with mode 0600, and you are alice");
         assert_eq!(words.help, "run this as root, or let alice read it: its group and mode say who may");
         let own = facts("prod", true, alice.clone(), 0o000);
-        let words = denied(Some(&own), &alice, Doing::Writing);
+        let words = denied(Some(&own), &alice, FileAction::Writing);
         assert_eq!(words.why, "permission denied: the folder prod is yours (alice), but its mode is 0000");
         assert_eq!(words.help, "chmod u+wx prod");
-        let words = denied(None, &alice, Doing::Reading);
+        let words = denied(None, &alice, FileAction::Reading);
         assert_eq!(words.why, "permission denied; you are alice");
     }
 
@@ -173,9 +173,9 @@ mod tests {
         let file = folder.path().join("a.yaml");
         fs::write(&file, "").unwrap();
         let of = |path: &Path, doing| culprit(path, doing).map(|(path, _)| path.to_path_buf());
-        assert_eq!(of(&file, Doing::Reading), Some(file.clone()));
-        assert_eq!(of(&file, Doing::Writing), Some(folder.path().to_path_buf()));
-        assert_eq!(of(&folder.path().join("new/b.yaml"), Doing::Writing), Some(folder.path().to_path_buf()));
+        assert_eq!(of(&file, FileAction::Reading), Some(file.clone()));
+        assert_eq!(of(&file, FileAction::Writing), Some(folder.path().to_path_buf()));
+        assert_eq!(of(&folder.path().join("new/b.yaml"), FileAction::Writing), Some(folder.path().to_path_buf()));
     }
 
     #[test]

@@ -15,15 +15,15 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::DefinitionFrom;
 use crate::engine::model::record::Writer;
 use crate::kubernetes::connect::Servers;
-use crate::manifest::{Origin, Problem, locate_all, problem};
+use crate::manifest::{FileProblem, SourcePlace, locate_all, problem};
 use crate::near_miss::meant;
 use crate::project::clusters::InCluster;
-use crate::project::files::{Files, Sorted};
-use crate::project::structure::{Declared, Standing, Structure};
+use crate::project::files::{Files, SortedFiles};
+use crate::project::structure::{Standing, Structure, StructureResource};
 use crate::tenant::TenantLocation;
-use crate::tenant::directory::layout::{Folder, Layout, Role};
+use crate::tenant::directory::layout::{Folder, FolderLayout, FolderRole};
 use crate::tenant::directory::read::{beside, gather};
-use crate::tenant::directory::{DirectoryLocation, definition_digest, read_definition};
+use crate::tenant::directory::{DirectoryTenant, definition_digest, read_definition};
 use crate::tenant::location::{LocationError, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -44,9 +44,9 @@ pub struct Project {
     pub syncs: Vec<Sync>,
     /// Everything that is wrong in the files: what stops tenants and syncs whole first, each part in the order
     /// of files and lines.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<FileProblem>,
     /// Those of them that are of files which belong to no tenant.
-    pub own_problems: Vec<Problem>,
+    pub own_problems: Vec<FileProblem>,
     /// Roles that would do where we may not read a tenant, as YAML.
     pub roles: BTreeSet<String>,
     /// Documents of other kinds.
@@ -62,9 +62,9 @@ pub struct Project {
     /// Whether no Tenant stands in any file that was read.
     pub has_no_tenant: bool,
     /// Whose each folder is.
-    layout: Arc<Layout>,
+    layout: Arc<FolderLayout>,
     /// Where each Tenant and TenantSync stands.
-    pub origins: BTreeMap<ObjectId, Origin>,
+    pub origins: BTreeMap<ObjectId, SourcePlace>,
 }
 
 /// A tenant of a project.
@@ -82,7 +82,7 @@ pub struct ProjectTenant {
 
 /// What a command was given.
 #[derive(Debug, Default)]
-pub struct Given {
+pub struct ProjectArgs {
     /// The root.
     pub root: PathBuf,
     /// Files and folders, where not all of the root is meant; `-` is standard input.
@@ -94,7 +94,7 @@ pub struct Given {
 }
 
 /// Reads a project. Whatever is wrong in files is in `problems`, and the rest is read.
-pub fn open(given: &Given, stdin: &mut dyn Read) -> Project {
+pub fn open(given: &ProjectArgs, stdin: &mut dyn Read) -> Project {
     let mut files = Files::read(given, stdin);
     let (tenants, syncs) = files.take_structure();
     let mut project = Project { root: given.root.clone(), ..Project::default() };
@@ -105,9 +105,9 @@ pub fn open(given: &Given, stdin: &mut dyn Read) -> Project {
         let structure = structure::decide(given, tenants, syncs);
         project.fill(given, structure, files);
     }
-    let key = |problem: &Problem| (problem.file.clone(), problem.line, problem.column, problem.message.clone());
+    let key = |problem: &FileProblem| (problem.file.clone(), problem.line, problem.column, problem.message.clone());
     let mut own = std::mem::take(&mut project.own_problems);
-    let mut rest: Vec<Problem> = project.snapshots().flat_map(|s| &s.problems).cloned().collect();
+    let mut rest: Vec<FileProblem> = project.snapshots().flat_map(|s| &s.problems).cloned().collect();
     own.sort_by_key(key);
     rest.sort_by_key(key);
     let mut seen = BTreeSet::new();
@@ -118,9 +118,9 @@ pub fn open(given: &Given, stdin: &mut dyn Read) -> Project {
 
 impl Project {
     /// All files as one tenant without a name.
-    fn unnamed(&mut self, files: Files, syncs: Vec<Declared<TenantSyncSpec>>) {
+    fn unnamed(&mut self, files: Files, syncs: Vec<StructureResource<TenantSyncSpec>>) {
         self.origins = syncs.into_iter().map(|s| (ObjectId::new(Kind::TenantSync, s.name), s.origin)).collect();
-        let layout = Layout::of_one(UNNAMED, &self.root);
+        let layout = FolderLayout::of_one(UNNAMED, &self.root);
         let whole = files.is_whole();
         let mut read = files.of_one(&layout, &layout.folders()[0].clone());
         self.other_kinds = read.reading.other_kinds;
@@ -140,7 +140,7 @@ impl Project {
     }
 
     /// Gives each file to the tenant in whose folder it lies.
-    fn fill(&mut self, given: &Given, structure: Structure, files: Files) {
+    fn fill(&mut self, given: &ProjectArgs, structure: Structure, files: Files) {
         let Structure { mut tenants, syncs, stopped, for_clusters, layout, folders_unknown, origins, problems } =
             structure;
         (self.syncs, self.stopped, self.for_clusters, self.origins) = (syncs, stopped, for_clusters, origins);
@@ -151,7 +151,7 @@ impl Project {
         }
         let layout = Arc::new(layout);
         self.layout = Arc::clone(&layout);
-        let mut sorted = Sorted::of(&layout, files);
+        let mut sorted = SortedFiles::of(&layout, files);
         self.own_problems.append(&mut sorted.problems);
         self.outside(&layout, &sorted, folders_unknown);
         self.other_kinds = sorted.other_kinds;
@@ -182,11 +182,11 @@ impl Project {
     }
 
     /// What lies in no tenant's folder and is linked into none.
-    fn outside(&mut self, layout: &Layout, sorted: &Sorted, folders_unknown: bool) {
+    fn outside(&mut self, layout: &FolderLayout, sorted: &SortedFiles, folders_unknown: bool) {
         let outside = &sorted.outside;
         // A file that may hold a Tenant leaves unknown whose each document is.
         self.unread = outside.unparsed.iter().map(|unparsed| unparsed.file.clone()).collect();
-        let is_missing = |folder: &Folder| folder.role == Role::Location && !folder.path.exists();
+        let is_missing = |folder: &Folder| folder.role == FolderRole::Location && !folder.path.exists();
         let unknown = folders_unknown || !self.unread.is_empty() || layout.folders().iter().any(is_missing);
         for document in outside.documents.iter().filter(|_| !unknown) {
             let kind = document.resource.kind();
@@ -205,20 +205,20 @@ impl Project {
 
     fn tenant(
         &mut self,
-        layout: &Arc<Layout>,
+        layout: &Arc<FolderLayout>,
         name: &str,
         spec: TenantSpec,
         read: &mut dyn FnMut(&Folder) -> Snapshot,
         cluster: Option<InCluster>,
     ) -> ProjectTenant {
-        let source = layout.folder(name, Role::Source).map(|folder| {
+        let source = layout.folder(name, FolderRole::Source).map(|folder| {
             if folder.path.is_dir() {
                 Ok(read(folder))
             } else {
                 Err(format!("its source {} is no folder", folder.path.display()))
             }
         });
-        let (location, live) = match (&spec.location, layout.folder(name, Role::Location)) {
+        let (location, live) = match (&spec.location, layout.folder(name, FolderRole::Location)) {
             (Some(LocationSpec::Kubernetes(_)), _) => match cluster {
                 Some(InCluster { spec, location, live, role }) => {
                     self.roles.extend(role);
@@ -227,7 +227,7 @@ impl Project {
                 None => (None, source.clone().unwrap_or_else(|| Ok(Snapshot::default()))),
             },
             (_, Some(folder)) if folder.path.is_dir() => {
-                let location = DirectoryLocation::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
+                let location = DirectoryTenant::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
                 let live = location.with_records(read(folder)).map_err(|problem| {
                     let why = problem.message.clone();
                     self.own_problems.push(problem);
@@ -237,7 +237,7 @@ impl Project {
             }
             (_, Some(folder)) => {
                 // An import may make the folder.
-                let location = DirectoryLocation::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
+                let location = DirectoryTenant::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
                 let declared = self.origins.get(&ObjectId::new(Kind::Tenant, name));
                 let other = declared.and_then(|origin| other_root(&spec, &folder.path, origin));
                 let why = other.unwrap_or_else(|| missing(&folder.path));
@@ -248,7 +248,7 @@ impl Project {
         ProjectTenant { spec, location, live, source }
     }
 
-    fn wrong(&mut self, origin: &Origin, kind: Kind, path: &[&str], message: String, help: &str) {
+    fn wrong(&mut self, origin: &SourcePlace, kind: Kind, path: &[&str], message: String, help: &str) {
         self.own_problems.push(problem(origin, kind, path, message, help));
     }
 
@@ -317,7 +317,7 @@ impl Project {
     }
 
     /// Where the objects of a tenant stand in its folder; `None` where it has none.
-    pub fn origins_of_folder(&self, tenant: &str) -> Option<&BTreeMap<ObjectId, Origin>> {
+    pub fn origins_of_folder(&self, tenant: &str) -> Option<&BTreeMap<ObjectId, SourcePlace>> {
         let tenant = self.tenants.get(tenant)?;
         tenant.location.as_ref()?.folder()?;
         Some(&tenant.live.as_ref().ok()?.origins)
@@ -359,23 +359,23 @@ impl Project {
     }
 
     /// The document in which a person would look for an object of a location.
-    pub fn origin(&self, tenant: Option<&str>, id: &ObjectId) -> Option<&Origin> {
+    pub fn origin(&self, tenant: Option<&str>, id: &ObjectId) -> Option<&SourcePlace> {
         let live = tenant.and_then(|t| self.tenants.get(t)).and_then(|t| t.live.as_ref().ok());
         let in_place = live.and_then(|s| s.origins.get(id));
         in_place.or_else(|| self.origins.get(id)).or_else(|| self.declared(tenant?, id))
     }
 
     /// The document in which a tenant's source declares an object.
-    pub fn declared(&self, tenant: &str, id: &ObjectId) -> Option<&Origin> {
+    pub fn declared(&self, tenant: &str, id: &ObjectId) -> Option<&SourcePlace> {
         let source = self.tenants.get(tenant)?.source.as_ref()?.as_ref().ok()?;
         source.origins.get(id)
     }
 }
 
 /// Where parts of documents stand, in their order.
-pub fn at(wanted: &[(&Origin, Vec<String>)]) -> Vec<At> {
+pub fn at(wanted: &[(&SourcePlace, Vec<String>)]) -> Vec<At> {
     let lines = locate_all(wanted);
-    let of = |((origin, _), line): (&(&Origin, Vec<String>), Option<u32>)| At {
+    let of = |((origin, _), line): (&(&SourcePlace, Vec<String>), Option<u32>)| At {
         file: origin.file.path.clone(),
         line: line.unwrap_or(origin.first_line),
     };
@@ -384,7 +384,7 @@ pub fn at(wanted: &[(&Origin, Vec<String>)]) -> Vec<At> {
 
 /// What to say where a tenant's folder is not there as seen from the root, and is there beside the file that names it:
 /// another root was meant.
-fn other_root(spec: &TenantSpec, folder: &Path, declared: &Origin) -> Option<String> {
+fn other_root(spec: &TenantSpec, folder: &Path, declared: &SourcePlace) -> Option<String> {
     let Some(LocationSpec::Directory(directory)) = &spec.location else { return None };
     let path = &directory.path;
     let meant = Path::new(&declared.file.path).parent().filter(|meant| !meant.as_os_str().is_empty())?;

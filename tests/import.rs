@@ -6,7 +6,7 @@
 
 mod support;
 
-use stablekey::platform::definition::{Definition, Shape, empty_secrets, read};
+use stablekey::platform::definition::{ParsedDefinition, VariableShape, empty_secrets, read};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,8 +42,8 @@ fn imported(root: &Path) -> Vec<(String, Vec<u8>)> {
     files(root).into_iter().filter_map(|(path, bytes)| Some((name(&path)?, bytes))).collect()
 }
 
-fn is_reusable(definition: &Definition) -> bool {
-    definition.variables.iter().any(|variable| matches!(variable.shape, Shape::Reusable { .. }))
+fn is_reusable(definition: &ParsedDefinition) -> bool {
+    definition.variables.iter().any(|variable| matches!(variable.shape, VariableShape::Reusable { .. }))
 }
 
 #[test]
@@ -93,9 +93,9 @@ fn with_reusable_connections_export_binds_them_and_nothing_else_changes() {
             assert_eq!(before.name, after.name);
             for variable in &after.variables {
                 let is_bound = match &variable.shape {
-                    Shape::Reusable { .. } => true,
+                    VariableShape::Reusable { .. } => true,
                     // What the integration's own code connects to is no reusable connection.
-                    Shape::Own { component, .. } => after.is_own_component(component),
+                    VariableShape::Own { component, .. } => after.is_own_component(component),
                 };
                 assert!(is_bound, "{integration}: {}", variable.name);
             }

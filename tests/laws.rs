@@ -27,7 +27,7 @@ use stablekey::engine::model::record::Record;
 use stablekey::engine::narrowing::plan_narrowed;
 use stablekey::engine::plan::{outcome, plan};
 use stablekey::render::{Applied, Invocation, Style, plan_markdown, plan_text};
-use stablekey::report::status::{Status, SyncState};
+use stablekey::report::status::{StatusReport, SyncState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use worlds::{Dice, lived_in, shuffled};
@@ -304,7 +304,7 @@ fn nothing_is_green_beside_a_difference(world: &World) -> Result<(), TestCaseErr
         let code = finding.code.to_string();
         prop_assert!(text.contains(&code) && markdown.contains(&code), "{code}\n{text}\n{markdown}");
     }
-    let status = Status::of(world, &plan);
+    let status = StatusReport::of(world, &plan);
     let text = stablekey::render::status_text(&status, &typed, style);
     prop_assert!(!any || !text.contains("✓ in sync:"), "{differ:?}\n{text}");
     for row in text.lines().filter(|row| row.ends_with("✓ in sync")) {

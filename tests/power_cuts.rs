@@ -9,8 +9,8 @@ use stablekey::apply::consent::StateFolder;
 use stablekey::apply::{Consent, Refusal, Report, Tenants, apply, covered, forget_approvals};
 use stablekey::engine::model::plan::{DefinitionFrom, Plan, Scope};
 use stablekey::engine::plan::plan;
-use stablekey::project::{Given, Project, open};
-use stablekey::tenant::directory::DirectoryLocation;
+use stablekey::project::{Project, ProjectArgs, open};
+use stablekey::tenant::directory::DirectoryTenant;
 use stablekey::tenant::directory::disk::{Disk, RealDisk, TEMPORARY};
 use stablekey::tenant::location::{Location, LocationError};
 use std::collections::BTreeMap;
@@ -122,7 +122,7 @@ impl Disk for Failing {
 
 struct OnDisk {
     project: Project,
-    locations: BTreeMap<String, DirectoryLocation>,
+    locations: BTreeMap<String, DirectoryTenant>,
 }
 
 impl Tenants for OnDisk {
@@ -136,7 +136,7 @@ impl Tenants for OnDisk {
 }
 
 fn read(root: &Path) -> Project {
-    open(&Given { root: root.to_path_buf(), ..Given::default() }, &mut io::empty())
+    open(&ProjectArgs { root: root.to_path_buf(), ..ProjectArgs::default() }, &mut io::empty())
 }
 
 fn planned(root: &Path) -> Plan {

@@ -2,19 +2,19 @@
 
 use super::kept::KeptApprovals;
 use super::options::{FormatOption, Narrowing, RootArgument, digest, whole_digests};
-use super::output::{Format, Output, Question};
+use super::output::{Output, OutputFormat, Question};
 use super::plan_file::PlanFile;
-use super::planning::Planned;
-use super::{Failure, plan, planning};
+use super::planning::PlannedProject;
+use super::{CommandFailure, plan, planning};
 use crate::apply;
 use crate::apply::consent::KeptApproval;
 use crate::apply::{Consent, Outcome, Refusal, Report};
 use crate::engine::model::plan::Plan;
-use crate::manifest::kustomization::Changes;
+use crate::manifest::kustomization::KustomizationChanges;
 use crate::project::Project;
 use crate::render::{self, Applied, Invocation};
 use crate::tenant::TenantLocation;
-use crate::tenant::directory::DirectoryLocation;
+use crate::tenant::directory::DirectoryTenant;
 use crate::tenant::location::LocationError;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -52,7 +52,7 @@ pub struct Apply {
 }
 
 impl Apply {
-    pub(super) fn run(mut self, output: &mut Output) -> Result<u8, Failure> {
+    pub(super) fn run(mut self, output: &mut Output) -> Result<u8, CommandFailure> {
         let file = self.plan.as_deref().map(PlanFile::read).transpose()?;
         let scope = match &file {
             Some(file) => {
@@ -76,9 +76,9 @@ impl Apply {
         let approved_before = kept.all(&project);
         kept.warn(&project, output);
         let typed = Invocation { is_apply: true, ..self.root.invocation(&self.narrowing) };
-        let text = self.format.output == Format::Text;
+        let text = self.format.output == OutputFormat::Text;
         if text && file.is_none() {
-            output.result(&plan::show(&planned, &approved_before, &typed, Format::Text, output.style())?)?;
+            output.result(&plan::show(&planned, &approved_before, &typed, OutputFormat::Text, output.style())?)?;
         }
         let kustomizations = Kustomizations::of(&project, &planned.plan, file.as_ref());
         if planned.plan.writes_nothing() {
@@ -149,9 +149,9 @@ impl Apply {
     fn bring_up_to_date(
         &self,
         kustomizations: &Kustomizations<'_>,
-        planned: &Planned,
+        planned: &PlannedProject,
         output: &mut Output,
-    ) -> Result<u8, Failure> {
+    ) -> Result<u8, CommandFailure> {
         let exit = planned.plan.exit_of_apply();
         if kustomizations.due.is_empty() {
             return Ok(exit);
@@ -163,7 +163,7 @@ impl Apply {
             return Ok(exit);
         }
         if !is_given {
-            if self.format.output != Format::Text || !output.is_seen() {
+            if self.format.output != OutputFormat::Text || !output.is_seen() {
                 output.show_aside(|style| plan::text(planned, &[], &Invocation::default(), style));
             }
             if !output.confirm(&Question { changes: 0, needing: 0, files: names.len() }) {
@@ -174,20 +174,22 @@ impl Apply {
         kustomizations.keep()?;
         let written = kustomizations.written();
         match self.format.output {
-            Format::Text => output.result(&render::kustomizations_text(&written, output.style()))?,
-            Format::Json | Format::Markdown => output.show_aside(|style| render::kustomizations_text(&written, style)),
+            OutputFormat::Text => output.result(&render::kustomizations_text(&written, output.style()))?,
+            OutputFormat::Json | OutputFormat::Markdown => {
+                output.show_aside(|style| render::kustomizations_text(&written, style))
+            }
         }
         Ok(exit)
     }
 
     /// Writes the result; where that fails, it is told beside it.
-    fn tell(&self, applied: &Applied<'_>, typed: &Invocation, output: &mut Output) -> Result<(), Failure> {
+    fn tell(&self, applied: &Applied<'_>, typed: &Invocation, output: &mut Output) -> Result<(), CommandFailure> {
         let result = match self.format.output {
-            Format::Text => Ok(applied.text(typed, output.style())),
-            Format::Markdown => Ok(applied.markdown()),
-            Format::Json => applied.json(),
+            OutputFormat::Text => Ok(applied.text(typed, output.style())),
+            OutputFormat::Markdown => Ok(applied.markdown()),
+            OutputFormat::Json => applied.json(),
         };
-        let result = result.map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"));
+        let result = result.map_err(|e| CommandFailure::new(e.to_string(), "this is a mistake of ours: report it"));
         let told = result.and_then(|result| output.result(&result));
         if told.is_err() {
             output.show_aside(|style| applied.text(typed, style));
@@ -199,11 +201,11 @@ impl Apply {
     fn consent(
         &self,
         output: &mut Output,
-        planned: &Planned,
+        planned: &PlannedProject,
         kustomizations: &Kustomizations<'_>,
         approved_before: &[(&str, Vec<KeptApproval>)],
         typed: &Invocation,
-    ) -> Result<Option<Consent>, Failure> {
+    ) -> Result<Option<Consent>, CommandFailure> {
         if !self.approve.is_empty() {
             let planned = planned.plan.targets.iter().flat_map(|target| target.digests.values());
             let known: Vec<String> = planned.map(ToString::to_string).chain(given_before(approved_before)).collect();
@@ -214,13 +216,13 @@ impl Apply {
             return Ok(Some(Consent::Safe));
         }
         if !output.can_ask() {
-            return Err(Failure::new(
+            return Err(CommandFailure::new(
                 "nothing was written: there is no terminal to ask on",
                 "give --plan FILE (from `stablekey plan --out FILE`), --approve DIGEST, or --yes for what needs no approval",
             ));
         }
         // Consent is only to what was seen.
-        if self.format.output != Format::Text || !output.is_seen() {
+        if self.format.output != OutputFormat::Text || !output.is_seen() {
             output.show_aside(|style| plan::text(planned, approved_before, typed, style));
         }
         let needing = planned.plan.counts.needs_approval;
@@ -233,9 +235,9 @@ impl Apply {
 /// The kustomizations of the folders that an apply may write to.
 struct Kustomizations<'p> {
     /// Those that do not say what is in their folders, by tenant, and may be brought up to date.
-    due: Vec<(&'p str, &'p DirectoryLocation)>,
+    due: Vec<(&'p str, &'p DirectoryTenant)>,
     /// As they were, by tenant.
-    before: Vec<(&'p str, &'p DirectoryLocation, String)>,
+    before: Vec<(&'p str, &'p DirectoryTenant, String)>,
     /// Whether a plan file, where there is one, shows all that is due.
     is_shown: bool,
 }
@@ -275,19 +277,19 @@ impl<'p> Kustomizations<'p> {
     }
 
     /// Has them say what is in their folders.
-    fn keep(&self) -> Result<(), Failure> {
+    fn keep(&self) -> Result<(), CommandFailure> {
         self.due.iter().try_for_each(|(_, folder)| {
             folder.keep_kustomization().map_err(|error| {
-                Failure::new(error.to_string(), "correct that, then apply again: what was done stays done")
+                CommandFailure::new(error.to_string(), "correct that, then apply again: what was done stays done")
             })
         })
     }
 
     /// What was written in them, by tenant.
-    fn written(&self) -> Vec<(String, Changes)> {
+    fn written(&self) -> Vec<(String, KustomizationChanges)> {
         let changed = self.before.iter().filter_map(|(tenant, folder, before)| {
             let after = folder.kustomization()?;
-            (after != *before).then(|| (tenant.to_string(), Changes::between(before, &after)))
+            (after != *before).then(|| (tenant.to_string(), KustomizationChanges::between(before, &after)))
         });
         changed.collect()
     }
@@ -299,7 +301,7 @@ fn given_before(approved: &[(&str, Vec<KeptApproval>)]) -> impl Iterator<Item = 
 }
 
 /// Forgets what was approved and is done.
-fn forget(kept: &KeptApprovals, plan: &Plan, typed: &Invocation) -> Result<(), Failure> {
+fn forget(kept: &KeptApprovals, plan: &Plan, typed: &Invocation) -> Result<(), CommandFailure> {
     apply::forget_approvals(kept.as_approvals(), plan).map_err(|error| refused(&error.into(), typed))
 }
 
@@ -308,13 +310,13 @@ fn exit(report: &Report, after: u8) -> u8 {
     if failed || !report.unsettled.is_empty() { 1 } else { after }
 }
 
-fn refused(refusal: &Refusal, typed: &Invocation) -> Failure {
+fn refused(refusal: &Refusal, typed: &Invocation) -> CommandFailure {
     let help = match refusal {
         Refusal::Void { .. } => format!("nothing was written: look at what is new: {}", typed.plan()),
         Refusal::UnknownDigest { .. } => format!("nothing was written: {} shows the digests of now", typed.plan()),
         Refusal::Location(_) => "fix that, then apply again: what was done stays done".to_string(),
     };
-    Failure::new(refusal.to_string(), help)
+    CommandFailure::new(refusal.to_string(), help)
 }
 
 /// Set by Ctrl-C and by SIGTERM; a second one ends the process.

@@ -1,6 +1,6 @@
 //! `stablekey approve`.
 
-use super::Failure;
+use super::CommandFailure;
 use super::hub::{self, OpenHub};
 use super::options::{ClusterOptions, Narrowing, digest, whole_digests};
 use super::output::Output;
@@ -49,7 +49,7 @@ pub struct Approve {
 }
 
 impl Approve {
-    pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let sync = hub::sync_in(&self.sync).to_string();
         let address = HubAddress { context: self.context.clone(), namespace: self.namespace.clone() };
         let mut hub = OpenHub::open(address, self.clusters.servers(), output)?;
@@ -96,7 +96,7 @@ impl Approve {
     }
 
     /// Of what waits, that which has the digests that were given.
-    fn of_digests(&self, mut parts: Vec<HubPart>) -> Result<Vec<HubPart>, Failure> {
+    fn of_digests(&self, mut parts: Vec<HubPart>) -> Result<Vec<HubPart>, CommandFailure> {
         if self.digest.is_empty() {
             return Ok(parts);
         }
@@ -111,7 +111,7 @@ impl Approve {
             } else {
                 format!("look at what waits now, which has another digest:{now}")
             };
-            return Err(Failure::new(
+            return Err(CommandFailure::new(
                 format!("nothing was approved: nothing that waits has this digest:\n    {digest}"),
                 help,
             ));
@@ -121,7 +121,7 @@ impl Approve {
     }
 
     /// Whether the person consents to what was shown.
-    fn consents(&self, output: &mut Output, plan: &HubPlan) -> Result<bool, Failure> {
+    fn consents(&self, output: &mut Output, plan: &HubPlan) -> Result<bool, CommandFailure> {
         if !self.digest.is_empty() && (self.yes || !output.can_ask()) {
             return Ok(true);
         }
@@ -132,7 +132,7 @@ impl Approve {
             let ready = waits.filter_map(|part| Some(part.hub.approve_digest(part.target.digest.as_ref()?)));
             let ready: String = ready.map(|line| format!("\n    {line}")).collect();
             let help = format!("to approve what is shown here, and nothing else:{ready}");
-            return Err(Failure::new(format!("nothing was approved: {why}"), help));
+            return Err(CommandFailure::new(format!("nothing was approved: {why}"), help));
         }
         // Consent is only to what was seen.
         if !output.is_seen() {
@@ -168,12 +168,12 @@ fn approvals(parts: &[HubPart]) -> BTreeMap<String, String> {
 }
 
 /// An error where a plan is asked for that the hub does not keep: nothing is approved that was not seen.
-fn unkept(parts: &[HubPart]) -> Result<(), Failure> {
+fn unkept(parts: &[HubPart]) -> Result<(), CommandFailure> {
     let unkept = parts.iter().find(|part| part.awaits_approval() && part.waiting.is_none());
     let Some(Hub { tenant, .. }) = unkept.map(|part| &part.hub) else { return Ok(()) };
     let message =
         format!("nothing was approved: the hub does not keep the plan that waits in {tenant}, so it cannot be shown");
-    Err(Failure::new(message, "the log of the syncer says why it is not kept"))
+    Err(CommandFailure::new(message, "the log of the syncer says why it is not kept"))
 }
 
 /// What a yes does.
@@ -198,16 +198,17 @@ struct HubStanding<'h> {
 
 impl HubStanding<'_> {
     /// The sync as it is now, in which what was shown must still be what waits.
-    fn now(&self) -> Result<HubSync, Failure> {
+    fn now(&self) -> Result<HubSync, CommandFailure> {
         let HubStanding { hub, sync, wanted } = self;
-        let now = hub.client.sync(sync).map_err(|error| Failure::new(error.to_string(), "run it again"))?;
-        let now = now.ok_or_else(|| Failure::new(format!("nothing was approved: {sync} is no more"), "look again"))?;
+        let now = hub.client.sync(sync).map_err(|error| CommandFailure::new(error.to_string(), "run it again"))?;
+        let now =
+            now.ok_or_else(|| CommandFailure::new(format!("nothing was approved: {sync} is no more"), "look again"))?;
         let changed = wanted
             .iter()
             .find(|(tenant, digest)| now.target(tenant).and_then(|target| target.digest.as_ref()) != Some(*digest));
         match changed {
             None => Ok(now),
-            Some((tenant, _)) => Err(Failure::new(
+            Some((tenant, _)) => Err(CommandFailure::new(
                 format!("nothing was approved: what waits in {tenant} changed since it was shown"),
                 "run it again, and look at what waits now",
             )),
@@ -216,7 +217,7 @@ impl HubStanding<'_> {
 
     /// Takes digests out of the annotation that were carried out before, and waits until the syncer has forgotten
     /// them: what recurs needs a new approval, and that begins with taking the old one back.
-    fn forget_spent(&self, output: &mut Output) -> Result<(), Failure> {
+    fn forget_spent(&self, output: &mut Output) -> Result<(), CommandFailure> {
         let is_spent = |sync: &HubSync| self.wanted.iter().any(|(tenant, digest)| sync.is_spent(tenant, digest));
         if !is_spent(&self.now()?) {
             return Ok(());
@@ -229,7 +230,7 @@ impl HubStanding<'_> {
         let until = Instant::now() + FORGETTING;
         while is_spent(&self.now()?) {
             if Instant::now() > until {
-                return Err(Failure::new(
+                return Err(CommandFailure::new(
                     "nothing was approved: the same was approved and carried out before, and the syncer has not \
                      forgotten that yet",
                     "see whether the syncer runs, then run it again",
@@ -241,7 +242,7 @@ impl HubStanding<'_> {
     }
 
     /// Sets the annotation to what was shown, beside what stands in it for other targets.
-    fn set(&self, output: &mut Output) -> Result<(), Failure> {
+    fn set(&self, output: &mut Output) -> Result<(), CommandFailure> {
         let tenants: BTreeSet<String> = self.wanted.keys().cloned().collect();
         self.write(output, |now| {
             now.standing_elsewhere(&tenants).into_iter().chain(self.wanted.values().cloned()).collect()
@@ -249,7 +250,7 @@ impl HubStanding<'_> {
     }
 
     /// Writes the annotation. Where the sync was written meanwhile, by the syncer most of all, it is looked at again.
-    fn write(&self, output: &mut Output, value: impl Fn(&HubSync) -> BTreeSet<String>) -> Result<(), Failure> {
+    fn write(&self, output: &mut Output, value: impl Fn(&HubSync) -> BTreeSet<String>) -> Result<(), CommandFailure> {
         for tries in 1.. {
             let now = self.now()?;
             let digests = value(&now);
@@ -265,7 +266,7 @@ impl HubStanding<'_> {
         Ok(())
     }
 
-    fn failure(&self, not_set: NotSet, output: &mut Output) -> Failure {
+    fn failure(&self, not_set: NotSet, output: &mut Output) -> CommandFailure {
         let message = format!("nothing was approved: {not_set}");
         match not_set {
             NotSet::Forbidden { role, .. } => {
@@ -275,9 +276,9 @@ impl HubStanding<'_> {
                     "ask somebody who has the verbs patch and approve on tenantsyncs.stablekey.dev in namespace \
                      {namespace} to approve it, or to give them to you"
                 );
-                Failure::new(message, help)
+                CommandFailure::new(message, help)
             }
-            _ => Failure::new(message, "run it again"),
+            _ => CommandFailure::new(message, "run it again"),
         }
     }
 }

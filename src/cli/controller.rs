@@ -1,6 +1,6 @@
 //! `stablekey controller`.
 
-use super::Failure;
+use super::CommandFailure;
 use crate::controller::bearer::TokenFile;
 use crate::controller::options::{delete_after, lease_duration, namespace, request_timeout, resync, tenant_limit};
 use crate::controller::{self, Options, Role, log};
@@ -150,13 +150,13 @@ enum LogLevel {
 }
 
 impl Controller {
-    pub(super) fn run(self) -> Result<u8, Failure> {
+    pub(super) fn run(self) -> Result<u8, CommandFailure> {
         let options = self.options();
         match controller::run(&options) {
             Ok(()) => Ok(0),
             // The log says it, in its last line: whatever reads JSON reads nothing else.
-            Err(_) if options.log_format == log::Format::Json => Ok(1),
-            Err(fault) => Err(Failure::new(fault.to_string(), fault.help())),
+            Err(_) if options.log_format == log::LogFormat::Json => Ok(1),
+            Err(fault) => Err(CommandFailure::new(fault.to_string(), fault.help())),
         }
     }
 
@@ -181,8 +181,8 @@ impl Controller {
             listen: self.listen,
             metrics_token: self.metrics_token_file.map(TokenFile::new),
             log_format: match self.log_format {
-                LogFormat::Json => log::Format::Json,
-                LogFormat::Text => log::Format::Text,
+                LogFormat::Json => log::LogFormat::Json,
+                LogFormat::Text => log::LogFormat::Text,
             },
             log_level: match self.log_level {
                 LogLevel::Error => Level::ERROR,

@@ -1,6 +1,6 @@
 //! `stablekey crds`.
 
-use super::Failure;
+use super::CommandFailure;
 use super::output::Output;
 use crate::api::{Kind, crd_yaml};
 use crate::render;
@@ -23,7 +23,7 @@ pub struct Crds {
 }
 
 impl Crds {
-    pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         if self.reference {
             output.result(&render::reference())?;
             return Ok(0);
@@ -31,7 +31,7 @@ impl Crds {
         let mut all = String::new();
         for kind in Kind::ALL {
             let yaml = crd_yaml(kind).map_err(|error| {
-                Failure::new(
+                CommandFailure::new(
                     format!("the definition of {kind} cannot be written: {error}"),
                     "this is a mistake of ours: report it",
                 )
@@ -41,7 +41,7 @@ impl Crds {
                 Some(folder) => {
                     let path = folder.join(format!("{}.yaml", kind.plural()));
                     disk::write_named(&RealDisk, &path, yaml.as_bytes())
-                        .map_err(|error| Failure::writing(&path, &error))?;
+                        .map_err(|error| CommandFailure::writing(&path, &error))?;
                 }
             }
         }

@@ -1,9 +1,9 @@
 //! `stablekey explain`.
 
-use super::Failure;
+use super::CommandFailure;
 use super::hub::{self, HubOptions, OpenHub, OwnContexts};
 use super::options::{FormatOption, Narrowing, RootOption};
-use super::output::{Format, Output};
+use super::output::{Output, OutputFormat};
 use crate::api::Kind;
 use crate::engine::model::inventory::World;
 use crate::engine::model::plan::Scope;
@@ -12,7 +12,7 @@ use crate::near_miss;
 use crate::project::hub::{HubAddress, OwnWorld};
 use crate::render::hub::HubExplanation;
 use crate::render::{
-    self, ExplainError, Hub, Layout, Style, explain_everywhere, explain_integration, explain_key, explain_tenant,
+    self, ExplainError, Hub, JsonLayout, Style, explain_everywhere, explain_integration, explain_key, explain_tenant,
     is_integration,
 };
 use clap::Args;
@@ -58,7 +58,7 @@ pub struct Explain {
 }
 
 impl Explain {
-    pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         if let Some(address) = self.hub.address() {
             return self.run_on_hub(address, output);
         }
@@ -72,7 +72,7 @@ impl Explain {
                 ExplainError::Invalid { .. } | ExplainError::Unreachable(..) => "fix that first",
                 _ => "`stablekey status` shows every key, `stablekey explain TENANT` all of a tenant",
             };
-            let wrong = Failure::new(error.to_string(), help);
+            let wrong = CommandFailure::new(error.to_string(), help);
             match error {
                 ExplainError::NoTenant(..) | ExplainError::Nothing { .. } => self.root.or_as_root(&self.name, wrong),
                 _ => wrong,
@@ -102,7 +102,7 @@ impl Explain {
     }
 
     /// Shows what waits in a hub for an object.
-    fn run_on_hub(&self, address: HubAddress, output: &mut Output) -> Result<u8, Failure> {
+    fn run_on_hub(&self, address: HubAddress, output: &mut Output) -> Result<u8, CommandFailure> {
         self.names_an_object()?;
         let mut hub = OpenHub::open(address, self.root.servers(), output)?;
         let asked = hub.asked(&Narrowing::default())?;
@@ -124,7 +124,7 @@ impl Explain {
     }
 
     /// An error where what was typed can be no object that a hub explains.
-    fn names_an_object(&self) -> Result<(), Failure> {
+    fn names_an_object(&self) -> Result<(), CommandFailure> {
         let help = "write Connection/KEY or Integration/NAME; stablekey status shows a hub's tenants";
         let Some((kind, name)) = self.name.split_once('/') else { return Ok(()) };
         if !explains(kind) {
@@ -133,10 +133,10 @@ impl Explain {
                 Some(near) => format!("did you mean {near}/{name}?"),
                 None => help.to_string(),
             };
-            return Err(Failure::new(format!("a hub explains no {kind}"), help));
+            return Err(CommandFailure::new(format!("a hub explains no {kind}"), help));
         }
         if name.is_empty() {
-            return Err(Failure::new(format!("{} names nothing", self.name), help));
+            return Err(CommandFailure::new(format!("{} names nothing", self.name), help));
         }
         Ok(())
     }
@@ -172,7 +172,7 @@ impl Explain {
         own: Option<&OwnWorld>,
         tenants: &BTreeSet<String>,
         first: Option<&Hub>,
-    ) -> Failure {
+    ) -> CommandFailure {
         let unread = match own {
             Some(own) => own.why_unread(tenants.iter().map(String::as_str)),
             None => Some(("", "")),
@@ -183,7 +183,7 @@ impl Explain {
                     Some((_, name)) => ExplainError::nothing(own.world(), name),
                     None => ExplainError::nothing(own.world(), &self.name),
                 };
-                Failure::new(error.to_string(), "stablekey status shows the hub's syncs and tenants")
+                CommandFailure::new(error.to_string(), "stablekey status shows the hub's syncs and tenants")
             }
             (unread, _) => {
                 let unread = unread.filter(|(tenant, _)| !tenant.is_empty());
@@ -193,7 +193,7 @@ impl Explain {
                     "whether there is such a connection or integration the hub does not keep. To look where it may be, \
                      with your own context of that tenant{look}"
                 );
-                Failure::new(format!("{}{unread}", explained.unknown()), help)
+                CommandFailure::new(format!("{}{unread}", explained.unknown()), help)
             }
         }
     }
@@ -214,7 +214,7 @@ enum Meant {
 /// Why it cannot be said what a name means.
 enum Explained {
     Wrong(ExplainError),
-    Failure(Failure),
+    Failure(CommandFailure),
 }
 
 impl Meant {
@@ -273,7 +273,7 @@ impl Meant {
 /// The form that was asked for.
 #[derive(Clone, Copy)]
 struct Form {
-    format: Format,
+    format: OutputFormat,
     style: Style,
 }
 
@@ -283,12 +283,12 @@ impl Form {
         value: &impl Serialize,
         text: impl FnOnce() -> String,
         markdown: impl FnOnce() -> String,
-    ) -> Result<String, Failure> {
+    ) -> Result<String, CommandFailure> {
         match self.format {
-            Format::Text => Ok(text()),
-            Format::Markdown => Ok(markdown()),
-            Format::Json => render::json(value, Layout::Pretty)
-                .map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it")),
+            OutputFormat::Text => Ok(text()),
+            OutputFormat::Markdown => Ok(markdown()),
+            OutputFormat::Json => render::json(value, JsonLayout::Pretty)
+                .map_err(|e| CommandFailure::new(e.to_string(), "this is a mistake of ours: report it")),
         }
     }
 }

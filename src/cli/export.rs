@@ -2,13 +2,13 @@
 
 use super::options::RootOption;
 use super::output::Output;
-use super::{Failure, naming, planning};
+use super::{CommandFailure, naming, planning};
 use crate::api::{IntegrationSpec, Kind, Variable};
 use crate::engine::check::{Elsewhere, how_to_mend_missing};
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::resolve::{Binding, Replacements, resolve_variable};
 use crate::platform::definition;
-use crate::platform::definition::{DefinitionError, Shape};
+use crate::platform::definition::{DefinitionError, VariableShape};
 use crate::tenant::directory::disk;
 use crate::tenant::directory::disk::RealDisk;
 use clap::Args;
@@ -35,7 +35,7 @@ pub struct Export {
 }
 
 impl Export {
-    pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let project = self.root.open()?;
         let (tenant, name) = match (self.names.as_slice(), &self.tenant) {
             ([tenant, integration], None) => (tenant.clone(), integration.clone()),
@@ -44,7 +44,7 @@ impl Export {
                 (project.tenants.keys().next().cloned().unwrap_or_default(), integration.clone())
             }
             _ => {
-                return Err(Failure::new(
+                return Err(CommandFailure::new(
                     "it is not said for which tenant",
                     "write: stablekey export TENANT INTEGRATION",
                 ));
@@ -57,21 +57,23 @@ impl Export {
         let live = project.tenants.get(&tenant).map(|tenant| tenant.live.as_ref());
         let snapshot = match live {
             Some(Ok(snapshot)) => snapshot,
-            Some(Err(why)) => return Err(Failure::new(format!("{tenant} cannot be read: {why}"), "fix that first")),
-            None => return Err(Failure::new(format!("{tenant} cannot be read"), "see `stablekey status`")),
+            Some(Err(why)) => {
+                return Err(CommandFailure::new(format!("{tenant} cannot be read: {why}"), "fix that first"));
+            }
+            None => return Err(CommandFailure::new(format!("{tenant} cannot be read"), "see `stablekey status`")),
         };
         let inventory = snapshot.inventory.clone();
-        let names = naming::Names { project: &project, tenant: &tenant, snapshot };
+        let names = naming::KnownNames { project: &project, tenant: &tenant, snapshot };
         let id = naming::find(names, ObjectId::new(Kind::Integration, &name), output)?;
         let Some(Item::Integration(integration, _)) = inventory.get(&id) else {
-            return Err(Failure::new(format!("{name} is not in {tenant}"), "see `stablekey status`"));
+            return Err(CommandFailure::new(format!("{name} is not in {tenant}"), "see `stablekey status`"));
         };
         let bytes = match project.tenants.get(&tenant).and_then(|t| t.location.as_ref()) {
             Some(location) => location.as_location().definition(&name),
             None => project.definition_beside(&tenant, &name),
         };
-        let bytes =
-            bytes.map_err(|e| Failure::new(e.to_string(), "import the definition first: stablekey import FILE"))?;
+        let bytes = bytes
+            .map_err(|e| CommandFailure::new(e.to_string(), "import the definition first: stablekey import FILE"))?;
         let replacements = Replacements::of(&tenant, &inventory);
         let elsewhere = Elsewhere::of(&world);
         let resolve =
@@ -88,10 +90,10 @@ impl Export {
                 }
             };
         let exported = export(&integration.spec, &bytes, &resolve)
-            .map_err(|e| Failure::new(e.to_string(), "make what is missing, then export again"))?;
+            .map_err(|e| CommandFailure::new(e.to_string(), "make what is missing, then export again"))?;
         match &self.out {
             Some(path) if path != Path::new("-") => {
-                disk::write_named(&RealDisk, path, &exported).map_err(|e| Failure::writing(path, &e))?;
+                disk::write_named(&RealDisk, path, &exported).map_err(|e| CommandFailure::writing(path, &e))?;
             }
             _ => output.bytes(&exported)?,
         }
@@ -147,7 +149,7 @@ pub fn export(
     let mut missing = Vec::new();
     // What the manifest does not list, or calls its own where the definition has none of its own.
     for declared in &read.variables {
-        let Shape::Reusable { stable_key } = &declared.shape else { continue };
+        let VariableShape::Reusable { stable_key } = &declared.shape else { continue };
         match integration.connections.iter().find(|variable| variable.name == declared.name) {
             None => wanted.push(Variable::bound(&declared.name, stable_key)),
             Some(listed) if listed.stable_key().is_none() => {
@@ -177,11 +179,11 @@ pub fn export(
 mod tests {
     use super::*;
     use crate::platform::definition::tests::named;
-    use crate::platform::import::{Existing, File, Reusable, plan_import};
+    use crate::platform::import::{Existing, ImportFile, Reusable, plan_import};
 
     fn imported(file: &str, reusable: &Reusable) -> (Vec<u8>, IntegrationSpec, Vec<u8>) {
         let (name, bytes) = named(file);
-        let import = plan_import(&[File { name: &name, bytes: &bytes }], reusable, &Existing::default());
+        let import = plan_import(&[ImportFile { name: &name, bytes: &bytes }], reusable, &Existing::default());
         let integration = import.integrations.into_iter().next().unwrap();
         (bytes, integration.object.spec, integration.definition)
     }
@@ -203,7 +205,7 @@ mod tests {
         let exported = export(&spec, &definition, &|v| Ok(format!("{}-eu", v.stable_key().unwrap()))).unwrap();
         let read = definition::read(&exported).unwrap();
         assert!(
-            matches!(&read.variables[0].shape, Shape::Reusable { stable_key } if stable_key == "granary-oauth2-eu")
+            matches!(&read.variables[0].shape, VariableShape::Reusable { stable_key } if stable_key == "granary-oauth2-eu")
         );
     }
 

@@ -2,16 +2,16 @@
 
 use super::options::{Narrowing, RootArgument};
 use super::output::Output;
-use super::{Failure, planning};
+use super::{CommandFailure, planning};
 use crate::api::{Kind, LocationSpec, Overridden, SyncMode, TargetStatus, names};
 use crate::controller::Role;
 use crate::engine::model::record::Writer;
 use crate::kubernetes::connect::Servers;
 use crate::near_miss;
 use crate::project::hub::{HubAddress, OwnWorld};
-use crate::render::hub::{Comparison, Facts, HubPart, SyncerSign, not_planned};
+use crate::render::hub::{Comparison, HubFacts, HubPart, SyncerSign, not_planned};
 use crate::render::waiting_plan::{self, WaitingPlan};
-use crate::render::{self, Hub, Layout};
+use crate::render::{self, Hub, JsonLayout};
 use crate::tenant::cluster::hub::{HubClient, HubContents, HubSync, HubTenant};
 use crate::tenant::location::LocationError;
 use clap::Args;
@@ -56,12 +56,12 @@ impl HubOptions {
 
 impl OwnContexts {
     /// By tenant.
-    fn contexts(&self) -> Result<BTreeMap<String, String>, Failure> {
+    fn contexts(&self) -> Result<BTreeMap<String, String>, CommandFailure> {
         let mut contexts = BTreeMap::new();
         for (tenant, context) in &self.targets {
             let before = contexts.insert(tenant.clone(), context.clone());
             if before.is_some_and(|before| before != *context) {
-                return Err(Failure::new(format!("--target gives {tenant} two contexts"), "give it one"));
+                return Err(CommandFailure::new(format!("--target gives {tenant} two contexts"), "give it one"));
             }
         }
         Ok(contexts)
@@ -69,17 +69,20 @@ impl OwnContexts {
 }
 
 /// That what has a meaning in a folder only was given beside a hub.
-pub fn check_options(root: &RootArgument, narrowing: &Narrowing) -> Result<(), Failure> {
+pub fn check_options(root: &RootArgument, narrowing: &Narrowing) -> Result<(), CommandFailure> {
     let help = "leave it away, or give a folder instead of --namespace";
     if root.has_sources() {
-        return Err(Failure::new("--source is a folder's: a hub has no sources", help));
+        return Err(CommandFailure::new("--source is a folder's: a hub has no sources", help));
     }
     if !narrowing.integrations.is_empty() {
         let message = "--integration narrows no plan that waits: it is shown as it would be approved, whole";
-        return Err(Failure::new(message, "narrow by --sync and --tenant; stablekey explain shows one integration"));
+        return Err(CommandFailure::new(
+            message,
+            "narrow by --sync and --tenant; stablekey explain shows one integration",
+        ));
     }
     if let Some(sync) = narrowing.syncs.iter().find(|sync| sync.contains(':')) {
-        return Err(Failure::new(format!("--sync {sync} adds a sync to a folder, not to a hub"), help));
+        return Err(CommandFailure::new(format!("--sync {sync} adds a sync to a folder, not to a hub"), help));
     }
     Ok(())
 }
@@ -117,7 +120,7 @@ pub struct OpenHub {
 
 /// The syncs and targets that are asked for.
 #[derive(Debug, Default)]
-pub struct Asked {
+pub struct AskedTargets {
     syncs: BTreeSet<String>,
     tenants: BTreeSet<String>,
 }
@@ -130,15 +133,15 @@ enum Unshown {
     #[error("there is none of that name, or no plan in it")]
     Absent,
     #[error("{0}")]
-    Unfit(#[from] waiting_plan::Unfit),
+    Unfit(#[from] waiting_plan::UnfitPlan),
 }
 
 impl OpenHub {
     /// Reads a hub.
-    pub fn open(address: HubAddress, servers: Arc<Servers>, output: &mut Output) -> Result<Self, Failure> {
+    pub fn open(address: HubAddress, servers: Arc<Servers>, output: &mut Output) -> Result<Self, CommandFailure> {
         let server = servers.of(&address.location()).map_err(|why| {
             let help = "name a context of your kubeconfig with --context, or set KUBECONFIG";
-            Failure::new(format!("the hub cannot be asked: {why}"), help)
+            CommandFailure::new(format!("the hub cannot be asked: {why}"), help)
         })?;
         let client = HubClient::new(server, &address.namespace);
         let contents = client.read().map_err(|error| unread(&error, output))?;
@@ -150,7 +153,7 @@ impl OpenHub {
     }
 
     /// That the namespace is no hub: a wrong name must not look like a hub in which all is well.
-    fn no_hub(&self) -> Option<Failure> {
+    fn no_hub(&self) -> Option<CommandFailure> {
         let HubContents { tenants, syncs } = &self.contents;
         let HubAddress { context, namespace } = &self.address;
         let cluster = context.as_ref().map(|context| format!(" of {context}")).unwrap_or_default();
@@ -174,7 +177,7 @@ impl OpenHub {
             }
             None => format!("somebody who may list TenantSyncs of all namespaces finds the hub:\n    {}", list()),
         };
-        Some(Failure::new(message, help))
+        Some(CommandFailure::new(message, help))
     }
 
     /// Whether somebody reconciles the hub, as far as this account may know.
@@ -195,7 +198,7 @@ impl OpenHub {
     }
 
     /// The syncs and targets that were named, which must be there.
-    pub fn asked(&self, narrowing: &Narrowing) -> Result<Asked, Failure> {
+    pub fn asked(&self, narrowing: &Narrowing) -> Result<AskedTargets, CommandFailure> {
         let scope = narrowing.scope();
         for sync in &scope.syncs {
             self.knows_sync(sync)?;
@@ -204,21 +207,21 @@ impl OpenHub {
         for tenant in &scope.tenants {
             planning::known("target", tenant, targets.iter().copied())?;
         }
-        Ok(Asked { syncs: scope.syncs, tenants: scope.tenants })
+        Ok(AskedTargets { syncs: scope.syncs, tenants: scope.tenants })
     }
 
     /// That there is such a sync.
-    pub fn knows_sync(&self, sync: &str) -> Result<(), Failure> {
+    pub fn knows_sync(&self, sync: &str) -> Result<(), CommandFailure> {
         if self.contents.syncs.is_empty() {
             let namespace = &self.address.namespace;
             let help = "apply one, or name another namespace with -n";
-            return Err(Failure::new(format!("there is no TenantSync in namespace {namespace}"), help));
+            return Err(CommandFailure::new(format!("there is no TenantSync in namespace {namespace}"), help));
         }
         planning::known("sync", sync, self.contents.syncs.keys())
     }
 
     /// How the syncs stand in their targets, without what waits there.
-    pub fn statuses(&self, asked: &Asked) -> Vec<HubPart> {
+    pub fn statuses(&self, asked: &AskedTargets) -> Vec<HubPart> {
         let is_asked = |names: &BTreeSet<String>, name: &String| names.is_empty() || names.contains(name);
         let syncs = self.contents.syncs.values().filter(|sync| is_asked(&asked.syncs, &sync.name));
         let parts = syncs.flat_map(|sync| self.targets(sync).into_iter().map(move |target| (sync, target)));
@@ -237,7 +240,7 @@ impl OpenHub {
         HubPart { hub, target, is_observed: sync.is_observed, waiting: None, compared: None, facts }
     }
 
-    fn facts(&self, sync: &HubSync, tenant: &str) -> Facts {
+    fn facts(&self, sync: &HubSync, tenant: &str) -> HubFacts {
         let spec = sync.spec.as_ref().ok();
         let location =
             self.contents.tenants.get(tenant).and_then(|tenant| tenant.spec.as_ref().ok()?.location.as_ref());
@@ -261,7 +264,7 @@ impl OpenHub {
             };
             object.into_iter().chain(over.stable_key.as_deref().map(connection))
         });
-        Facts {
+        HubFacts {
             source: spec.map(|spec| spec.from.clone()),
             target_namespace,
             named: integrations.chain(overridden).collect(),
@@ -281,7 +284,7 @@ impl OpenHub {
     }
 
     /// What waits in the targets that are asked for, each plan as its status says that it is.
-    pub fn waiting(&mut self, asked: &Asked, output: &mut Output) -> Result<Vec<HubPart>, Failure> {
+    pub fn waiting(&mut self, asked: &AskedTargets, output: &mut Output) -> Result<Vec<HubPart>, CommandFailure> {
         for read in 1.. {
             let mut parts = self.statuses(asked);
             let unshown = parts.iter_mut().find_map(|part| self.take_waiting(part).err());
@@ -328,7 +331,7 @@ impl OpenHub {
         own: &OwnContexts,
         parts: &mut [HubPart],
         output: &mut Output,
-    ) -> Result<Option<OwnWorld>, Failure> {
+    ) -> Result<Option<OwnWorld>, CommandFailure> {
         let contexts = own.contexts()?;
         if contexts.is_empty() {
             return Ok(None);
@@ -344,7 +347,7 @@ impl OpenHub {
         Ok(Some(world))
     }
 
-    fn compared(&self, world: &OwnWorld, part: &HubPart) -> Result<Comparison, Failure> {
+    fn compared(&self, world: &OwnWorld, part: &HubPart) -> Result<Comparison, CommandFailure> {
         let (sync, tenant) = (&part.hub.sync, &part.hub.tenant);
         let source = self.contents.syncs.get(sync).and_then(|sync| Some(sync.spec.as_ref().ok()?.from.as_str()));
         if let Some((unread, why)) = world.why_unread(source.into_iter().chain([tenant.as_str()])) {
@@ -355,7 +358,8 @@ impl OpenHub {
             let target = own.targets.first()?;
             target.digests.get(&Writer::Sync(sync.clone()).to_string()).map(ToString::to_string)
         });
-        let json = own.map(|own| render::json(&own, Layout::Compact)).transpose().map_err(|error| no_json(&error))?;
+        let json =
+            own.map(|own| render::json(&own, JsonLayout::Compact)).transpose().map_err(|error| no_json(&error))?;
         let own = json.as_deref().zip(digest.as_deref());
         Comparison::of((part.waiting.as_ref(), part.target.digest.as_deref()), own).map_err(|error| no_json(&error))
     }
@@ -382,13 +386,16 @@ pub fn mode(sync: &HubSync) -> &'static str {
 }
 
 /// That a hub cannot be read, with the Role that would do.
-fn unread(error: &LocationError, output: &mut Output) -> Failure {
+fn unread(error: &LocationError, output: &mut Output) -> CommandFailure {
     output.roles(error.role());
-    Failure::new(format!("the hub cannot be read: {error}"), "check --context and --namespace, and sign in there")
+    CommandFailure::new(
+        format!("the hub cannot be read: {error}"),
+        "check --context and --namespace, and sign in there",
+    )
 }
 
 /// That a plan is not shown, since it is not what the syncer planned.
-fn unshown_plan(part: &Unfound, output: &mut Output) -> Failure {
+fn unshown_plan(part: &Unfound, output: &mut Output) -> CommandFailure {
     let why = match &part.why {
         Unshown::Location(error) => return unread(error, output),
         why => why,
@@ -403,12 +410,12 @@ fn unshown_plan(part: &Unfound, output: &mut Output) -> Failure {
          again:\n    {}",
         part.hub.reconcile()
     );
-    Failure::new(message, help)
+    CommandFailure::new(message, help)
 }
 
 /// That a plan has no JSON form.
-pub fn no_json(error: &serde_json::Error) -> Failure {
-    Failure::new(format!("the plan has no JSON form: {error}"), "this is a mistake of ours: report it")
+pub fn no_json(error: &serde_json::Error) -> CommandFailure {
+    CommandFailure::new(format!("the plan has no JSON form: {error}"), "this is a mistake of ours: report it")
 }
 
 /// `stablekey status …`, of a hub.

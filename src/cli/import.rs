@@ -1,6 +1,6 @@
 //! `stablekey import`.
 
-use super::Failure;
+use super::CommandFailure;
 use super::options::RootOption;
 use super::output::Output;
 use crate::api::{IntegrationSpec, Kind, Object, names};
@@ -13,13 +13,13 @@ use crate::manifest::limits;
 use crate::near_miss::meant;
 use crate::platform::answer::{QUERY, plan_tenant, read_answer};
 use crate::platform::import::{
-    Elsewhere, Existing, File, Import as Imported, ImportedIntegration, Reusable, files, plan_import, report,
-    tenant_document,
+    Existing, ImportFile, ImportedIntegration, ImportedTenant as Imported, OtherTenant, Reusable, files, plan_import,
+    report, tenant_document,
 };
 use crate::project::{Project, UNNAMED};
 use crate::render::Invocation;
 use crate::tenant::TenantLocation;
-use crate::tenant::directory::DirectoryLocation;
+use crate::tenant::directory::DirectoryTenant;
 use crate::tenant::directory::disk;
 use crate::tenant::directory::disk::RealDisk;
 use crate::tenant::location::{Location as _, LocationError};
@@ -41,7 +41,7 @@ use std::sync::Arc;
 ///   … | stablekey import --tenant us-prod - definitions/
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
-pub struct Import {
+pub struct ImportArgs {
     /// Exported definitions, folders of them, and `-` or a file for the platform's answer
     #[arg(required_unless_present = "print_query")]
     files: Vec<PathBuf>,
@@ -59,13 +59,13 @@ pub struct Import {
 }
 
 /// A file that was read.
-struct Input {
+struct InputFile {
     name: String,
     bytes: Vec<u8>,
 }
 
-impl Import {
-    pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+impl ImportArgs {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         if self.print_query {
             output.result(QUERY)?;
             return Ok(0);
@@ -78,17 +78,17 @@ impl Import {
             [] => None,
             [one] => Some(read_answer(&one.bytes).map_err(|error| {
                 let whose = if one.name == "-" { String::new() } else { format!("{}: ", one.name) };
-                Failure::new(format!("{whose}{error}"), error.help())
+                CommandFailure::new(format!("{whose}{error}"), error.help())
             })?),
             _ => {
-                return Err(Failure::new(
+                return Err(CommandFailure::new(
                     "two answers of the platform were given",
                     "give one; pages of one answer may stand one after the other in one file",
                 ));
             }
         };
         if !self.root.root.is_dir() {
-            std::fs::create_dir_all(&self.root.root).map_err(|e| Failure::writing(&self.root.root, &e))?;
+            std::fs::create_dir_all(&self.root.root).map_err(|e| CommandFailure::writing(&self.root.root, &e))?;
         }
         let project = self.root.open_new();
         let destination = self.destination(&project)?;
@@ -100,7 +100,7 @@ impl Import {
         if let Some(file) = inventory.unparsed.first() {
             let message = format!("{file} cannot be read, and could hold what is imported: nothing was written");
             let problems = project.problems.clone();
-            return Err(Failure { problems, ..Failure::new(message, "fix it, then import again") });
+            return Err(CommandFailure { problems, ..CommandFailure::new(message, "fix it, then import again") });
         }
         if let Some(name) = &destination.new_tenant
             && let Some(near) = meant(name, project.tenants.keys().map(String::as_str))
@@ -110,7 +110,8 @@ impl Import {
         let elsewhere = self.elsewhere(&project, destination.location.tenant(), output);
         let is_all = self.files.iter().any(|file| file.is_dir());
         let existing = ExistingObjects { is_all, ..ExistingObjects::of(&inventory, &elsewhere) };
-        let files_in: Vec<File<'_>> = definitions.iter().map(|d| File { name: &d.name, bytes: &d.bytes }).collect();
+        let files_in: Vec<ImportFile<'_>> =
+            definitions.iter().map(|d| ImportFile { name: &d.name, bytes: &d.bytes }).collect();
         let imported = match &answer {
             None => plan_import(&files_in, &reusable, &existing.borrow()),
             Some(answer) => plan_tenant(answer, &files_in, &reusable, &existing.borrow()),
@@ -119,7 +120,7 @@ impl Import {
             self.write(&imported, &inventory, &destination)?;
         }
         let listed =
-            files(&imported).map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?;
+            files(&imported).map_err(|e| CommandFailure::new(e.to_string(), "this is a mistake of ours: report it"))?;
         let mut text = report(&imported, &listed, &destination.location.folder().display().to_string());
         let typed = Invocation { root: self.root.typed(), ..Invocation::default() };
         // A folder without tenants is no project yet.
@@ -134,12 +135,12 @@ impl Import {
     }
 
     /// What the other tenants have: the same connection has the same key there.
-    fn elsewhere(&self, project: &Project, into: &str, output: &mut Output) -> Vec<Elsewhere> {
+    fn elsewhere(&self, project: &Project, into: &str, output: &mut Output) -> Vec<OtherTenant> {
         let mut elsewhere = Vec::new();
         for (name, tenant) in project.tenants.iter().filter(|(name, _)| *name != into) {
             let source = tenant.source.as_ref().map(|source| source.as_ref().map(|read| &read.inventory));
             let sides = std::iter::once(tenant.live.as_ref().map(|read| &read.inventory)).chain(source);
-            let mut there = Elsewhere { tenant: name.clone(), ..Elsewhere::default() };
+            let mut there = OtherTenant { tenant: name.clone(), ..OtherTenant::default() };
             for side in sides {
                 match side {
                     Ok(inventory) => {
@@ -154,11 +155,11 @@ impl Import {
         elsewhere
     }
 
-    fn destination(&self, project: &Project) -> Result<Destination, Failure> {
+    fn destination(&self, project: &Project) -> Result<Destination, CommandFailure> {
         if let Some(file) = project.unread.first() {
             let message = format!("{file} cannot be read, and could hold Tenants: whose each folder is, is not known");
-            let wrong = Failure::new(message, "fix it, then import again; nothing was written");
-            return Err(Failure { problems: project.problems.clone(), ..wrong });
+            let wrong = CommandFailure::new(message, "fix it, then import again; nothing was written");
+            return Err(CommandFailure { problems: project.problems.clone(), ..wrong });
         }
         let has_tenants = !project.tenants.contains_key(UNNAMED);
         match &self.tenant {
@@ -166,11 +167,12 @@ impl Import {
                 Some(tenant) => {
                     let Some(location) = tenant.location.as_ref().and_then(TenantLocation::folder) else {
                         if let Err(why) = &tenant.live {
-                            let wrong = Failure::new(format!("{name} is not written to: {why}"), "fix that first");
-                            return Err(Failure { problems: project.problems.clone(), ..wrong });
+                            let wrong =
+                                CommandFailure::new(format!("{name} is not written to: {why}"), "fix that first");
+                            return Err(CommandFailure { problems: project.problems.clone(), ..wrong });
                         }
                         let message = format!("the place of {name} is no folder");
-                        return Err(Failure::new(message, "import into a directory tenant"));
+                        return Err(CommandFailure::new(message, "import into a directory tenant"));
                     };
                     if let (false, Some(other)) = (location.folder().exists(), copied_to(project, name)) {
                         let message = format!("the folder of {name} is not there, and {other} was copied from it");
@@ -179,11 +181,11 @@ impl Import {
                              remove the rest elsewhere",
                             location.folder().display()
                         );
-                        return Err(Failure::new(message, help));
+                        return Err(CommandFailure::new(message, help));
                     }
                     Ok(Destination { location: location.clone(), new_tenant: None })
                 }
-                None if project.origins.contains_key(&ObjectId::new(Kind::Tenant, name)) => Err(Failure::new(
+                None if project.origins.contains_key(&ObjectId::new(Kind::Tenant, name)) => Err(CommandFailure::new(
                     format!("Tenant/{name} is there already, for clusters only"),
                     "give the tenant of these files another name",
                 )),
@@ -191,37 +193,42 @@ impl Import {
                     let folder = self.root.root.join(name);
                     if let Some(owner) = project.owner(&folder) {
                         let message = format!("{} is a folder of tenant {owner}", folder.display());
-                        return Err(Failure::new(message, format!("import into {owner}, or give another name")));
+                        return Err(CommandFailure::new(message, format!("import into {owner}, or give another name")));
                     }
                     if folder.is_symlink() {
                         let message = format!("{} is a link, perhaps into another tenant's folder", folder.display());
-                        return Err(Failure::new(message, "give the tenant another name, or remove the link"));
+                        return Err(CommandFailure::new(message, "give the tenant another name, or remove the link"));
                     }
-                    Ok(Destination { location: DirectoryLocation::new(name, folder), new_tenant: Some(name.clone()) })
+                    Ok(Destination { location: DirectoryTenant::new(name, folder), new_tenant: Some(name.clone()) })
                 }
-                None => Err(Failure::new(
+                None => Err(CommandFailure::new(
                     format!("{name} cannot be the name of a tenant"),
                     "use lower-case letters, digits and -",
                 )),
             },
             None if has_tenants => {
                 let names: Vec<&str> = project.tenants.keys().map(String::as_str).collect();
-                Err(Failure::new(
+                Err(CommandFailure::new(
                     "it is not said into which tenant",
                     format!("give --tenant with one of {}, or with a new name", names.join(", ")),
                 ))
             }
             None => {
-                Ok(Destination { location: DirectoryLocation::new(UNNAMED, self.root.root.clone()), new_tenant: None })
+                Ok(Destination { location: DirectoryTenant::new(UNNAMED, self.root.root.clone()), new_tenant: None })
             }
         }
     }
 
     /// Writes through the location: under its lock, each file whole or not at all, with the comments of
     /// manifests that are there already. One that fails holds back no other.
-    fn write(&self, imported: &Imported, inventory: &Inventory, destination: &Destination) -> Result<(), Failure> {
+    fn write(
+        &self,
+        imported: &Imported,
+        inventory: &Inventory,
+        destination: &Destination,
+    ) -> Result<(), CommandFailure> {
         let folder = destination.location.folder();
-        std::fs::create_dir_all(folder).map_err(|e| Failure::writing(folder, &e))?;
+        std::fs::create_dir_all(folder).map_err(|e| CommandFailure::writing(folder, &e))?;
         let mut session = destination.location.begin(&[]).map_err(|e| unread(&e))?;
         let components = imported.components.iter().map(|c| (Item::Component(Arc::new(c.clone())), None));
         let connections = imported.connections.iter().map(|c| (Item::Connection(Arc::new(c.clone())), None));
@@ -256,18 +263,19 @@ impl Import {
         }
         if let Some(name) = &destination.new_tenant {
             let path = self.root.root.join("tenants.yaml");
-            let there =
-                disk::read(&path, limits::FILE_BYTES).map_err(|e| Failure::writing(&path, &e))?.unwrap_or_default();
+            let there = disk::read(&path, limits::FILE_BYTES)
+                .map_err(|e| CommandFailure::writing(&path, &e))?
+                .unwrap_or_default();
             let text = tenant_document(&String::from_utf8_lossy(&there), name, name)
-                .map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?;
-            disk::write_named(&RealDisk, &path, text.as_bytes()).map_err(|e| Failure::writing(&path, &e))?;
+                .map_err(|e| CommandFailure::new(e.to_string(), "this is a mistake of ours: report it"))?;
+            disk::write_named(&RealDisk, &path, text.as_bytes()).map_err(|e| CommandFailure::writing(&path, &e))?;
         }
         Ok(())
     }
 }
 
 /// Which variables become reusable, as they were named: `all`, `Variable`, `Variable=key`.
-fn reusable(asked: &[String]) -> Result<Reusable, Failure> {
+fn reusable(asked: &[String]) -> Result<Reusable, CommandFailure> {
     let mut reusable = Reusable::none();
     for asked in asked {
         match asked.rsplit_once('=') {
@@ -276,7 +284,7 @@ fn reusable(asked: &[String]) -> Result<Reusable, Failure> {
                 reusable.names.insert(variable.to_string(), Some(key.to_string()));
             }
             Some((_, key)) => {
-                return Err(Failure::new(
+                return Err(CommandFailure::new(
                     format!("--reusable {asked:?}: {key:?} cannot be a stable key"),
                     "a stable key has letters, digits, - and _ only, and begins and ends with a letter or digit",
                 ));
@@ -302,21 +310,21 @@ fn copied_to<'p>(project: &'p Project, from: &str) -> Option<&'p str> {
 }
 
 struct Destination {
-    location: DirectoryLocation,
+    location: DirectoryTenant,
     new_tenant: Option<String>,
 }
 
 /// What is in the tenant already, as the import asks for it.
 struct ExistingObjects<'e> {
     is_all: bool,
-    elsewhere: &'e [Elsewhere],
+    elsewhere: &'e [OtherTenant],
     integrations: Vec<Object<IntegrationSpec>>,
     components: Vec<Object<crate::api::ComponentSpec>>,
     connections: Vec<Object<crate::api::ConnectionSpec>>,
 }
 
 impl<'e> ExistingObjects<'e> {
-    fn of(inventory: &Inventory, elsewhere: &'e [Elsewhere]) -> Self {
+    fn of(inventory: &Inventory, elsewhere: &'e [OtherTenant]) -> Self {
         ExistingObjects {
             is_all: false,
             elsewhere,
@@ -340,7 +348,7 @@ impl<'e> ExistingObjects<'e> {
 /// Whether this is the platform's answer to our query, or what came in its stead, and no definition. Through a
 /// pipe, and from a file of JSON, whatever is no definition is one: nothing came, an error, a page that asks to
 /// log in.
-fn is_answer(input: &Input) -> bool {
+fn is_answer(input: &InputFile) -> bool {
     /// Where a definition says what it is; some export tools write UTF-16.
     const HEAD: usize = 4096;
     let head = input.bytes.get(..HEAD).unwrap_or(&input.bytes);
@@ -358,14 +366,16 @@ fn is_answer(input: &Input) -> bool {
 }
 
 /// The bytes of every file, and of the files in folders, sorted by name.
-fn read_inputs(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
+fn read_inputs(paths: &[PathBuf]) -> Result<Vec<InputFile>, CommandFailure> {
     let mut inputs = Vec::new();
     for path in paths {
         if path == Path::new("-") {
             let mut bytes = Vec::new();
             let read = std::io::stdin().lock().take(limits::FILE_BYTES).read_to_end(&mut bytes);
-            read.map_err(|e| Failure::new(format!("standard input cannot be read: {e}"), "give a file instead"))?;
-            inputs.push(Input { name: "-".to_string(), bytes });
+            read.map_err(|e| {
+                CommandFailure::new(format!("standard input cannot be read: {e}"), "give a file instead")
+            })?;
+            inputs.push(InputFile { name: "-".to_string(), bytes });
         } else {
             read_input(path, true, &mut inputs, 0)?;
         }
@@ -373,9 +383,9 @@ fn read_inputs(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
     Ok(inputs)
 }
 
-fn read_input(path: &Path, named: bool, inputs: &mut Vec<Input>, depth: usize) -> Result<(), Failure> {
+fn read_input(path: &Path, named: bool, inputs: &mut Vec<InputFile>, depth: usize) -> Result<(), CommandFailure> {
     let unreadable = |e: &dyn std::fmt::Display| {
-        Failure::new(
+        CommandFailure::new(
             format!("{} cannot be read: {e}", path.display()),
             "give a definition as the platform exports it, or a folder of them",
         )
@@ -384,14 +394,15 @@ fn read_input(path: &Path, named: bool, inputs: &mut Vec<Input>, depth: usize) -
         if depth > 64 {
             return Err(unreadable(&"folders are nested too deep"));
         }
-        let entries = std::fs::read_dir(path).map_err(|e| Failure::reading(path, &e))?;
+        let entries = std::fs::read_dir(path).map_err(|e| CommandFailure::reading(path, &e))?;
         let entries = entries.map(|entry| entry.map(|entry| entry.path()));
-        let mut entries: Vec<PathBuf> = entries.collect::<Result<_, _>>().map_err(|e| Failure::reading(path, &e))?;
+        let mut entries: Vec<PathBuf> =
+            entries.collect::<Result<_, _>>().map_err(|e| CommandFailure::reading(path, &e))?;
         entries.sort();
         for entry in entries {
             // A link to a folder may lead around in a circle.
             if entry.is_symlink() && entry.is_dir() {
-                return Err(Failure::new(
+                return Err(CommandFailure::new(
                     format!("{} is a link to a folder", entry.display()),
                     "name the folder that is meant itself",
                 ));
@@ -402,19 +413,19 @@ fn read_input(path: &Path, named: bool, inputs: &mut Vec<Input>, depth: usize) -
     }
     let is_definition = path.extension().is_some_and(|e| e == "yml" || e == "yaml" || e == "json" || e == "definition");
     if named || is_definition {
-        let real = std::fs::canonicalize(path).map_err(|e| Failure::reading(path, &e))?;
+        let real = std::fs::canonicalize(path).map_err(|e| CommandFailure::reading(path, &e))?;
         let bytes = disk::read(&real, limits::FILE_BYTES)
-            .map_err(|e| Failure::reading(path, &e))?
+            .map_err(|e| CommandFailure::reading(path, &e))?
             .ok_or_else(|| unreadable(&"it is not there"))?;
-        inputs.push(Input { name: path.display().to_string(), bytes });
+        inputs.push(InputFile { name: path.display().to_string(), bytes });
     }
     Ok(())
 }
 
-fn refused(error: &LocationError) -> Failure {
-    Failure::new(error.to_string(), "fix that and import again: what else could be written is")
+fn refused(error: &LocationError) -> CommandFailure {
+    CommandFailure::new(error.to_string(), "fix that and import again: what else could be written is")
 }
 
-fn unread(error: &LocationError) -> Failure {
-    Failure::new(error.to_string(), "nothing was written; fix that and import again")
+fn unread(error: &LocationError) -> CommandFailure {
+    CommandFailure::new(error.to_string(), "nothing was written; fix that and import again")
 }

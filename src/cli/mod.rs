@@ -21,7 +21,7 @@ mod status;
 mod validate;
 
 use crate::io_error::{self, Words};
-use crate::manifest::Problem;
+use crate::manifest::FileProblem;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::Path;
@@ -54,10 +54,10 @@ enum Command {
     Validate(validate::Validate),
     Plan(plan::PlanCommand),
     Apply(apply::Apply),
-    Status(status::Status),
+    Status(status::StatusArgs),
     Explain(explain::Explain),
     Approve(approve::Approve),
-    Import(import::Import),
+    Import(import::ImportArgs),
     Export(export::Export),
     Render(render::Render),
     Adopt(adopt::Adopt),
@@ -68,28 +68,28 @@ enum Command {
 /// A command that could not be carried out: what is wrong and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
-struct Failure {
+struct CommandFailure {
     message: String,
     help: String,
     /// What is wrong in files, and may be why.
-    problems: Vec<Problem>,
+    problems: Vec<FileProblem>,
 }
 
-impl Failure {
+impl CommandFailure {
     fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Failure { message: message.into(), help: help.into(), problems: Vec::new() }
+        CommandFailure { message: message.into(), help: help.into(), problems: Vec::new() }
     }
 
     /// A file that could not be written.
     fn writing(path: &Path, error: &std::io::Error) -> Self {
         let Words { why, help } = io_error::writing(path, error);
-        Failure::new(format!("{} cannot be written: {why}", path.display()), help)
+        CommandFailure::new(format!("{} cannot be written: {why}", path.display()), help)
     }
 
     /// A file that could not be read.
     fn reading(path: &Path, error: &std::io::Error) -> Self {
         let Words { why, help } = io_error::reading(path, error);
-        Failure::new(format!("{} cannot be read: {why}", path.display()), help)
+        CommandFailure::new(format!("{} cannot be read: {why}", path.display()), help)
     }
 }
 

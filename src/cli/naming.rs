@@ -1,10 +1,10 @@
 //! Objects as people name them on the command line, and what is said where a name means nothing.
 
-use super::Failure;
+use super::CommandFailure;
 use super::output::Output;
 use crate::api::{self, Kind};
 use crate::engine::model::item::ObjectId;
-use crate::manifest::Problem;
+use crate::manifest::FileProblem;
 use crate::near_miss::{are_alike, listed, near_misses};
 use crate::project::Project;
 use crate::tenant::location::Snapshot;
@@ -15,7 +15,7 @@ const KINDS: &str = "Component, Connection, CustomerCredentials or Integration";
 
 /// What of a tenant can be named.
 #[derive(Clone, Copy)]
-pub struct Names<'a> {
+pub struct KnownNames<'a> {
     /// The project, whose problems are told.
     pub project: &'a Project,
     /// The tenant's name.
@@ -26,8 +26,8 @@ pub struct Names<'a> {
 
 /// The object that a person means by `KIND/NAME`: the kind as kubectl takes it (`conn/slack-bot`), a connection
 /// by its stable key too.
-pub fn object(names: Names<'_>, typed: &str, output: &mut Output) -> Result<ObjectId, Failure> {
-    let Names { snapshot, .. } = names;
+pub fn object(names: KnownNames<'_>, typed: &str, output: &mut Output) -> Result<ObjectId, CommandFailure> {
+    let KnownNames { snapshot, .. } = names;
     let Some((kind, name)) = typed.split_once('/') else {
         let called: Vec<String> =
             snapshot.inventory.items().map(|i| i.id()).filter(|id| id.name == typed).map(|id| id.to_string()).collect();
@@ -35,7 +35,7 @@ pub fn object(names: Names<'_>, typed: &str, output: &mut Output) -> Result<Obje
             [] => format!("write KIND/NAME; the kind is {KINDS}"),
             called => format!("did you mean {}?", called.join(" or ")),
         };
-        return Err(Failure::new(format!("{typed} is no object: its kind is missing"), help));
+        return Err(CommandFailure::new(format!("{typed} is no object: its kind is missing"), help));
     };
     let Some(kind) = Kind::typed(kind).filter(|kind| kind.in_tenant()) else {
         let near = near_misses(kind, Kind::ALL.into_iter().filter(|k| k.in_tenant()).map(Kind::as_str));
@@ -43,14 +43,14 @@ pub fn object(names: Names<'_>, typed: &str, output: &mut Output) -> Result<Obje
             Some(near) => format!("did you mean {near}/{name}?"),
             None => format!("the kind is {KINDS}"),
         };
-        return Err(Failure::new(format!("{kind} is no kind of object that a tenant has"), help));
+        return Err(CommandFailure::new(format!("{kind} is no kind of object that a tenant has"), help));
     };
     find(names, ObjectId::new(kind, name), output)
 }
 
 /// An object that is there and can be used. What is wrong with one that is not is shown with its line.
-pub fn find(names: Names<'_>, named: ObjectId, output: &mut Output) -> Result<ObjectId, Failure> {
-    let Names { tenant, snapshot, .. } = names;
+pub fn find(names: KnownNames<'_>, named: ObjectId, output: &mut Output) -> Result<ObjectId, CommandFailure> {
+    let KnownNames { tenant, snapshot, .. } = names;
     let inventory = &snapshot.inventory;
     let by_key = ObjectId::new(named.kind, api::names::of_stable_key(&named.name));
     let has_key = || inventory.connection(&named.name).is_some() || inventory.invalid.contains_key(&by_key);
@@ -64,12 +64,15 @@ pub fn find(names: Names<'_>, named: ObjectId, output: &mut Output) -> Result<Ob
             output.problems(&problems);
             let why = if problems.is_empty() { format!(": {why}") } else { ", as shown above".to_string() };
             let help = "correct it, then try again: until then nothing is done with it";
-            return Err(Failure::new(format!("{tenant}/{id} is invalid{why}"), help));
+            return Err(CommandFailure::new(format!("{tenant}/{id} is invalid{why}"), help));
         }
     }
     let message = format!("{tenant} has no {} {}", named.kind, named.name);
     if let Some(file) = inventory.unparsed.first() {
-        return Err(Failure::new(format!("{message}, as far as can be read"), format!("fix {file}: it could hold it")));
+        return Err(CommandFailure::new(
+            format!("{message}, as far as can be read"),
+            format!("fix {file}: it could hold it"),
+        ));
     }
     let known: BTreeSet<String> = inventory.items().map(|i| i.id()).map(|id| id.to_string()).collect();
     let of_kind = format!("{}/", named.kind);
@@ -81,14 +84,14 @@ pub fn find(names: Names<'_>, named: ObjectId, output: &mut Output) -> Result<Ob
         [] => format!("it has {}", listed(&there)),
         near => format!("did you mean {}?", near.join(" or ")),
     };
-    Err(Failure::new(message, help))
+    Err(CommandFailure::new(message, help))
 }
 
 /// What is wrong in the file of an object of a tenant, each with its line.
-fn problems_of(names: Names<'_>, id: &ObjectId) -> Vec<Problem> {
+fn problems_of(names: KnownNames<'_>, id: &ObjectId) -> Vec<FileProblem> {
     let Some(origin) = names.snapshot.origins.get(id) else { return Vec::new() };
     let last = u32::try_from(origin.text().lines().count()).unwrap_or(u32::MAX);
     let lines = origin.first_line..origin.first_line.saturating_add(last);
-    let is_of = |problem: &&Problem| problem.file == origin.file.path && lines.contains(&problem.line);
+    let is_of = |problem: &&FileProblem| problem.file == origin.file.path && lines.contains(&problem.line);
     names.project.problems.iter().filter(is_of).cloned().collect()
 }

@@ -1,6 +1,6 @@
 //! Options that several commands share.
 
-use super::{Failure, output::Format, planning};
+use super::{CommandFailure, output::OutputFormat, planning};
 use crate::api::{Kind, LocationSpec};
 use crate::engine::model::canonical::SHORT;
 use crate::engine::model::plan::Scope;
@@ -8,7 +8,7 @@ use crate::kubernetes::connect::Servers;
 use crate::manifest::{is_manifest, read_file};
 use crate::near_miss::near_misses;
 use crate::project::sources;
-use crate::project::{Given, Project, open};
+use crate::project::{Project, ProjectArgs, open};
 use crate::render::Invocation;
 use clap::Args;
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,7 +69,7 @@ pub struct RootOption {
 pub struct FormatOption {
     /// The form of the result
     #[arg(long, short, value_name = "FORM", default_value = "text")]
-    pub output: Format,
+    pub output: OutputFormat,
 }
 
 /// What a plan is narrowed to.
@@ -106,12 +106,16 @@ impl RootArgument {
     }
 
     /// Reads the project.
-    pub fn open(&self) -> Result<Project, Failure> {
+    pub fn open(&self) -> Result<Project, CommandFailure> {
         is_folder(&self.root)?;
         let sources = self.sources()?;
         let tenants: Vec<String> = sources.keys().cloned().collect();
-        let given =
-            Given { root: self.root.clone(), sources, servers: Some(self.clusters.servers()), ..Given::default() };
+        let given = ProjectArgs {
+            root: self.root.clone(),
+            sources,
+            servers: Some(self.clusters.servers()),
+            ..ProjectArgs::default()
+        };
         let project = read(given)?;
         for tenant in &tenants {
             planning::known("tenant", tenant, project.tenants.keys())?;
@@ -121,7 +125,7 @@ impl RootArgument {
     }
 
     /// What lies in a tenant's folder is that tenant's, and nobody's source.
-    fn are_folders_of_their_own(&self, project: &Project) -> Result<(), Failure> {
+    fn are_folders_of_their_own(&self, project: &Project) -> Result<(), CommandFailure> {
         let below = |path: &str| self.root.join(path).canonicalize().ok();
         let given = |name: &String| self.sources.iter().any(|(tenant, _)| tenant == name);
         let folders = project.tenants.iter().flat_map(|(name, tenant)| {
@@ -138,14 +142,14 @@ impl RootArgument {
             let other = folders.iter().find(|(_, _, folder)| real.starts_with(folder) || folder.starts_with(&real));
             if let Some((name, what, _)) = other {
                 let message = format!("--source {tenant}={}: the {what} of {name} lies there", path.display());
-                return Err(Failure::new(message, "give a folder of its own"));
+                return Err(CommandFailure::new(message, "give a folder of its own"));
             }
         }
         Ok(())
     }
 
     /// The sources that were given, each a folder that can be read for one tenant.
-    fn sources(&self) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    fn sources(&self) -> Result<BTreeMap<String, PathBuf>, CommandFailure> {
         let mut sources: BTreeMap<String, PathBuf> = BTreeMap::new();
         let mut folders: BTreeMap<PathBuf, String> = BTreeMap::new();
         for (tenant, path) in &self.sources {
@@ -153,41 +157,41 @@ impl RootArgument {
             let before = folders.insert(folder.clone(), tenant.clone());
             if let Some(other) = before.filter(|other| other != tenant) {
                 let message = format!("--source gives {} to {other} and to {tenant}", path.display());
-                return Err(Failure::new(message, "give each tenant a folder of its own"));
+                return Err(CommandFailure::new(message, "give each tenant a folder of its own"));
             }
             if let Some(other) = sources.insert(tenant.clone(), path.clone())
                 && other.canonicalize().ok().as_ref() != Some(&folder)
             {
                 let message =
                     format!("--source gives {tenant} two folders: {} and {}", other.display(), path.display());
-                return Err(Failure::new(message, "give it one"));
+                return Err(CommandFailure::new(message, "give it one"));
             }
         }
         Ok(sources)
     }
 
     /// The sources that were given, as a plan file keeps them: as seen from the root.
-    pub fn sources_seen_from_root(&self) -> Result<BTreeMap<String, String>, Failure> {
+    pub fn sources_seen_from_root(&self) -> Result<BTreeMap<String, String>, CommandFailure> {
         let seen = |path: &PathBuf| Some(sources::seen_from(&self.root, path)?.to_str()?.to_string());
         let sources = self.sources()?.into_iter().map(|(tenant, path)| match seen(&path) {
             Some(seen) => Ok((tenant, seen)),
             None => {
                 let message = format!("{} cannot be kept in a plan file", path.display());
-                Err(Failure::new(message, "rename it: its name is no UTF-8"))
+                Err(CommandFailure::new(message, "rename it: its name is no UTF-8"))
             }
         });
         sources.collect()
     }
 
     /// Takes the sources of a plan file. One that is given beside it must be the same.
-    pub fn take_sources(&mut self, planned: &BTreeMap<String, String>) -> Result<(), Failure> {
+    pub fn take_sources(&mut self, planned: &BTreeMap<String, String>) -> Result<(), CommandFailure> {
         is_folder(&self.root)?;
         let given = self.sources_seen_from_root()?;
         for (tenant, path) in &given {
             if planned.get(tenant) != Some(path) {
                 let what = planned.get(tenant).map_or("no --source".to_string(), |planned| planned.clone());
                 let message = format!("the plan file was planned with {what} for {tenant}, not with {path}");
-                return Err(Failure::new(message, "leave --source away, or plan again with it"));
+                return Err(CommandFailure::new(message, "leave --source away, or plan again with it"));
             }
         }
         let root = self.root.clone();
@@ -197,8 +201,9 @@ impl RootArgument {
 }
 
 /// The folder that `--source` names, without links.
-fn folder_of_source(root: &Path, tenant: &str, path: &Path) -> Result<PathBuf, Failure> {
-    let wrong = |why: &str, help: String| Failure::new(format!("--source {tenant}={}: {why}", path.display()), help);
+fn folder_of_source(root: &Path, tenant: &str, path: &Path) -> Result<PathBuf, CommandFailure> {
+    let wrong =
+        |why: &str, help: String| CommandFailure::new(format!("--source {tenant}={}: {why}", path.display()), help);
     let real = path.canonicalize().map_err(|error| match error.kind() {
         ErrorKind::NotFound => wrong("there is no such folder", near_folders(root, path)),
         _ => wrong(&error.to_string(), "give a folder that you can read".to_string()),
@@ -252,10 +257,10 @@ fn plain(path: &Path) -> PathBuf {
 
 impl RootOption {
     /// An error of a tenant that is not there: where its name is a folder, that was meant as the root.
-    pub fn or_as_root(&self, tenant: &str, wrong: Failure) -> Failure {
+    pub fn or_as_root(&self, tenant: &str, wrong: CommandFailure) -> CommandFailure {
         let is_folder = self.typed().is_none() && Path::new(tenant).is_dir();
         let help = || format!("{tenant} is a folder: give it as the root: --root {tenant}");
-        if is_folder { Failure { help: help(), ..wrong } } else { wrong }
+        if is_folder { CommandFailure { help: help(), ..wrong } } else { wrong }
     }
 
     /// The API servers of this run.
@@ -269,30 +274,31 @@ impl RootOption {
     }
 
     /// Reads the project.
-    pub fn open(&self) -> Result<Project, Failure> {
-        read(Given { root: self.root.clone(), servers: Some(self.clusters.servers()), ..Given::default() })
+    pub fn open(&self) -> Result<Project, CommandFailure> {
+        read(ProjectArgs { root: self.root.clone(), servers: Some(self.clusters.servers()), ..ProjectArgs::default() })
     }
 
     /// Reads the project and asks no cluster: a tenant in one counts as what its source declares.
-    pub fn open_files(&self) -> Result<Project, Failure> {
-        read(Given { root: self.root.clone(), ..Given::default() })
+    pub fn open_files(&self) -> Result<Project, CommandFailure> {
+        read(ProjectArgs { root: self.root.clone(), ..ProjectArgs::default() })
     }
 
     /// Reads the project, which may have no Tenant yet.
     pub fn open_new(&self) -> Project {
-        let given = Given { root: self.root.clone(), servers: Some(self.clusters.servers()), ..Given::default() };
+        let given =
+            ProjectArgs { root: self.root.clone(), servers: Some(self.clusters.servers()), ..ProjectArgs::default() };
         open(&given, &mut std::io::empty())
     }
 }
 
 /// Reads a project that must have a tenant: without one there is nothing to say that would be true.
-fn read(given: Given) -> Result<Project, Failure> {
+fn read(given: ProjectArgs) -> Result<Project, CommandFailure> {
     is_folder(&given.root)?;
     with_tenants(open(&given, &mut std::io::empty()))
 }
 
 /// A project, where a tenant of it can be planned.
-pub fn with_tenants(mut project: Project) -> Result<Project, Failure> {
+pub fn with_tenants(mut project: Project) -> Result<Project, CommandFailure> {
     let root = project.root.display().to_string();
     let nothing = if project.has_no_tenant {
         let help = match root_above(&project.root) {
@@ -301,13 +307,13 @@ pub fn with_tenants(mut project: Project) -> Result<Project, Failure> {
                      files as one tenant, name them: stablekey validate FILES"
                 .to_string(),
         };
-        Failure::new(format!("no Tenant stands in {root} or below it"), help)
+        CommandFailure::new(format!("no Tenant stands in {root} or below it"), help)
     } else if project.tenants.is_empty() {
         let count = project.for_clusters;
         let message = format!(
             "no Tenant in {root} has its location in files: {count} of its Tenants and TenantSyncs are for clusters"
         );
-        Failure::new(
+        CommandFailure::new(
             message,
             "apply them there with kubectl, then give --namespace, and --context, to see what waits; a Tenant for \
              files has location: {directory: {path: …}}",
@@ -315,7 +321,7 @@ pub fn with_tenants(mut project: Project) -> Result<Project, Failure> {
     } else {
         return Ok(project);
     };
-    Err(Failure { problems: std::mem::take(&mut project.problems), ..nothing })
+    Err(CommandFailure { problems: std::mem::take(&mut project.problems), ..nothing })
 }
 
 /// The nearest folder above with a file in which a Tenant stands.
@@ -336,12 +342,12 @@ fn root_above(root: &Path) -> Option<PathBuf> {
 const NEAR: usize = 4;
 const FEW: usize = 64;
 
-fn is_folder(root: &Path) -> Result<(), Failure> {
+fn is_folder(root: &Path) -> Result<(), CommandFailure> {
     if root.is_dir() {
         return Ok(());
     }
     let message = format!("{} is no folder", root.display());
-    Err(Failure::new(message, "give the folder in which the Tenants and their folders lie"))
+    Err(CommandFailure::new(message, "give the folder in which the Tenants and their folders lie"))
 }
 
 impl Narrowing {
@@ -393,7 +399,7 @@ pub fn digest(text: &str) -> Result<String, String> {
 pub fn whole_digests<'k>(
     given: &[String],
     known: impl IntoIterator<Item = &'k str> + Clone,
-) -> Result<BTreeSet<String>, Failure> {
+) -> Result<BTreeSet<String>, CommandFailure> {
     let whole = |given: &String| {
         let begun: BTreeSet<&str> =
             known.clone().into_iter().filter(|digest| digest.starts_with(given.as_str())).collect();
@@ -402,7 +408,7 @@ pub fn whole_digests<'k>(
             1 => Ok(begun.first().map_or_else(|| given.clone(), ToString::to_string)),
             many => {
                 let help = "give more of its digits: --output json shows all of them";
-                Err(Failure::new(format!("{given} is the beginning of {many} digests"), help))
+                Err(CommandFailure::new(format!("{given} is the beginning of {many} digests"), help))
             }
         }
     };

@@ -1,7 +1,7 @@
 //! Where output goes: results to standard output, everything else to standard error.
 
-use super::Failure;
-use crate::manifest::Problem;
+use super::CommandFailure;
+use crate::manifest::FileProblem;
 use crate::render::Style;
 use crate::text;
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ pub enum Color {
 
 /// The form of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub enum OutputFormat {
     /// For people.
     Text,
     /// For programs.
@@ -84,22 +84,22 @@ impl Output {
     }
 
     /// Writes a result. A reader that went away (`| head`) is no error.
-    pub fn result(&mut self, text: &str) -> Result<(), Failure> {
+    pub fn result(&mut self, text: &str) -> Result<(), CommandFailure> {
         self.bytes(text.as_bytes())?;
         if text.is_empty() || text.ends_with('\n') { Ok(()) } else { self.bytes(b"\n") }
     }
 
     /// Writes a result of long lines: folded where it goes to a terminal.
-    pub fn folded(&mut self, text: &str) -> Result<(), Failure> {
+    pub fn folded(&mut self, text: &str) -> Result<(), CommandFailure> {
         if self.to_terminal { self.result(&text::folded(text, self.columns)) } else { self.result(text) }
     }
 
     /// Writes a result as it is.
-    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), CommandFailure> {
         let mut out = std::io::stdout().lock();
         match out.write_all(bytes).and_then(|()| out.flush()) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(Failure::writing(Path::new("standard output"), &error))
+                Err(CommandFailure::writing(Path::new("standard output"), &error))
             }
             _ => Ok(()),
         }
@@ -111,7 +111,7 @@ impl Output {
     }
 
     /// Says what is wrong in files.
-    pub fn problems(&mut self, problems: &[Problem]) {
+    pub fn problems(&mut self, problems: &[FileProblem]) {
         let columns = self.error_columns.unwrap_or(usize::MAX);
         for problem in problems {
             self.note(&format!("{}\n", problem.text(columns).trim_end()));
@@ -126,7 +126,7 @@ impl Output {
     }
 
     /// Says why a command could not be carried out.
-    pub fn failure(&mut self, failure: &Failure) {
+    pub fn failure(&mut self, failure: &CommandFailure) {
         self.problems(&failure.problems);
         let columns = self.error_columns.unwrap_or(usize::MAX);
         // What follows the first line is for copying: it stands as it is.

@@ -3,13 +3,13 @@
 use super::hub::{self, HubOptions, OpenHub, OwnContexts};
 use super::kept::KeptApprovals;
 use super::options::{FormatOption, Narrowing, RootArgument};
-use super::output::{Format, Output};
-use super::{Failure, plan_file, planning};
+use super::output::{Output, OutputFormat};
+use super::{CommandFailure, plan_file, planning};
 use crate::apply::consent::KeptApproval;
 use crate::engine::model::plan::Plan;
 use crate::project::hub::HubAddress;
 use crate::render::hub::HubPlan;
-use crate::render::{self, Invocation, Layout, Style};
+use crate::render::{self, Invocation, JsonLayout, Style};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +42,7 @@ pub struct PlanCommand {
 }
 
 impl PlanCommand {
-    pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         if let Some(address) = self.hub.address() {
             return self.run_on_hub(address, output);
         }
@@ -72,7 +72,7 @@ impl PlanCommand {
             }
             _ => output.result(&show(&planned, &kept, &typed, format, output.style())?)?,
         }
-        if format != Format::Text
+        if format != OutputFormat::Text
             && let Some(text) = render::kept_text(&planned.plan, &kept, &typed, output.style())
         {
             output.note(text.trim_end());
@@ -84,7 +84,7 @@ impl PlanCommand {
     }
 
     /// Shows what waits in a hub.
-    fn run_on_hub(&self, address: HubAddress, output: &mut Output) -> Result<u8, Failure> {
+    fn run_on_hub(&self, address: HubAddress, output: &mut Output) -> Result<u8, CommandFailure> {
         hub::check_options(&self.root, &self.narrowing)?;
         let mut hub = OpenHub::open(address, self.root.servers(), output)?;
         let asked = hub.asked(&self.narrowing)?;
@@ -92,14 +92,14 @@ impl PlanCommand {
         hub.compare(&self.own, &mut parts, output)?;
         let plan = HubPlan { parts, syncer: Some(hub.syncer()), is_asked: false };
         output.result(&match self.format.output {
-            Format::Text => plan.text(output.style()),
-            Format::Markdown => plan.markdown(),
-            Format::Json => {
+            OutputFormat::Text => plan.text(output.style()),
+            OutputFormat::Markdown => plan.markdown(),
+            OutputFormat::Json => {
                 let json = plan.json().map_err(|error| hub::no_json(&error))?;
-                render::json(&json, Layout::Pretty).map_err(|error| hub::no_json(&error))?
+                render::json(&json, JsonLayout::Pretty).map_err(|error| hub::no_json(&error))?
             }
         })?;
-        if self.format.output == Format::Json {
+        if self.format.output == OutputFormat::Json {
             plan.asides().iter().for_each(|aside| output.note(aside));
         }
         Ok(plan.exit())
@@ -108,23 +108,23 @@ impl PlanCommand {
 
 /// The plan in the form that was asked for; as text with what was approved before.
 pub fn show(
-    planned: &planning::Planned,
+    planned: &planning::PlannedProject,
     kept: &[(&str, Vec<KeptApproval>)],
     typed: &Invocation,
-    format: Format,
+    format: OutputFormat,
     style: Style,
-) -> Result<String, Failure> {
+) -> Result<String, CommandFailure> {
     let plan = &planned.plan;
     Ok(match format {
-        Format::Json => json(plan)?,
-        Format::Markdown => render::plan_markdown(plan, typed),
-        Format::Text => text(planned, kept, typed, style),
+        OutputFormat::Json => json(plan)?,
+        OutputFormat::Markdown => render::plan_markdown(plan, typed),
+        OutputFormat::Text => text(planned, kept, typed, style),
     })
 }
 
 /// The plan for a person, with what was approved before.
 pub fn text(
-    planned: &planning::Planned,
+    planned: &planning::PlannedProject,
     kept: &[(&str, Vec<KeptApproval>)],
     typed: &Invocation,
     style: Style,
@@ -148,8 +148,8 @@ fn one_screen(plan: &Plan) -> Option<(&str, &str)> {
     Some((plan.scope.tenants.first()?.as_str(), plan.scope.integrations.first()?.as_str())).filter(|_| one)
 }
 
-fn json(plan: &Plan) -> Result<String, Failure> {
-    render::json(plan, Layout::Pretty).map_err(|error| {
-        Failure::new(format!("the plan has no JSON form: {error}"), "this is a mistake of ours: report it")
+fn json(plan: &Plan) -> Result<String, CommandFailure> {
+    render::json(plan, JsonLayout::Pretty).map_err(|error| {
+        CommandFailure::new(format!("the plan has no JSON form: {error}"), "this is a mistake of ours: report it")
     })
 }

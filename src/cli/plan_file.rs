@@ -2,7 +2,7 @@
 //! instructions.
 
 use super::output::Output;
-use super::{Failure, planning};
+use super::{CommandFailure, planning};
 use crate::apply::covered;
 use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
@@ -10,7 +10,7 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, PLAN_SCHEMA, Plan, Scope};
 use crate::manifest::{self, limits};
 use crate::project::Project;
-use crate::render::{self, Layout};
+use crate::render::{self, JsonLayout};
 use crate::tenant::directory::KustomizationDue;
 use crate::tenant::directory::disk;
 use crate::tenant::directory::disk::RealDisk;
@@ -27,7 +27,7 @@ const OURS: &str = "this is a mistake of ours: report it";
 
 /// What is written.
 #[derive(Serialize)]
-struct Written<'a> {
+struct WrittenPlan<'a> {
     #[serde(flatten)]
     plan: &'a Plan,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -46,20 +46,20 @@ pub fn save(
     sources: &BTreeMap<String, String>,
     path: &Path,
     output: &mut Output,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let resumptions = plan.actions().flat_map(|(_, action)| covered(action).into_iter().skip(1)).collect();
     let due = planning::kustomizations(project, plan).into_iter();
     let kustomizations = due.filter_map(|(tenant, due)| Some((tenant, due.becomes?.to_string()))).collect();
-    let text = render::json(&Written { plan, sources, resumptions, kustomizations }, Layout::Pretty)
-        .map_err(|error| Failure::new(format!("the plan has no JSON form: {error}"), OURS))?;
+    let text = render::json(&WrittenPlan { plan, sources, resumptions, kustomizations }, JsonLayout::Pretty)
+        .map_err(|error| CommandFailure::new(format!("the plan has no JSON form: {error}"), OURS))?;
     if path == Path::new("-") {
         return output.result(&text);
     }
     if is_something_else(path) {
         let message = format!("{} is there and is no plan: it is not replaced", path.display());
-        return Err(Failure::new(message, "name a new file"));
+        return Err(CommandFailure::new(message, "name a new file"));
     }
-    disk::write_privately(&RealDisk, path, text.as_bytes()).map_err(|error| Failure::writing(path, &error))
+    disk::write_privately(&RealDisk, path, text.as_bytes()).map_err(|error| CommandFailure::writing(path, &error))
 }
 
 /// Whether a manifest is there, named by mistake.
@@ -215,9 +215,9 @@ impl ShownAction {
 impl PlanFile {
     /// Refuses a file that shows something else than what its digests stand for: whoever read it did not see what
     /// would be done.
-    pub fn shows(&self, plan: &Plan) -> Result<(), Failure> {
+    pub fn shows(&self, plan: &Plan) -> Result<(), CommandFailure> {
         for (_, action) in plan.actions().filter(|(_, action)| self.covers.contains(&action.digest.to_string())) {
-            let planned = ShownAction::of(action).map_err(|e| Failure::new(e.to_string(), OURS))?;
+            let planned = ShownAction::of(action).map_err(|e| CommandFailure::new(e.to_string(), OURS))?;
             let hides = self.shown.get(&action.id).map_or(Some("it does not show it"), |shown| shown.hides(&planned));
             if let Some(what) = hides {
                 let message = format!(
@@ -225,7 +225,7 @@ impl PlanFile {
                     action.id
                 );
                 let help = "make a new one with `stablekey plan --out FILE`, and read it again";
-                return Err(Failure::new(message, help));
+                return Err(CommandFailure::new(message, help));
             }
         }
         Ok(())
@@ -242,7 +242,7 @@ impl PlanFile {
     }
 
     /// Refuses a file that was made of another folder: there is nothing of it here.
-    pub fn is_of(&self, project: &Project) -> Result<(), Failure> {
+    pub fn is_of(&self, project: &Project) -> Result<(), CommandFailure> {
         let is_here = |tenant: &&str| project.tenants.contains_key(*tenant);
         let tenants: BTreeSet<&str> = self.shown.keys().filter_map(|id| Some(id.split_once('/')?.0)).collect();
         match tenants.iter().find(|tenant| !is_here(tenant)) {
@@ -250,16 +250,16 @@ impl PlanFile {
             Some(stranger) => {
                 let root = project.root.display();
                 let message = format!("the plan is of tenant {stranger}, and {root} has no tenant of that name");
-                Err(Failure::new(message, "give the folder that was planned: stablekey apply ROOT --plan FILE"))
+                Err(CommandFailure::new(message, "give the folder that was planned: stablekey apply ROOT --plan FILE"))
             }
         }
     }
 
     /// Reads one.
-    pub fn read(path: &Path) -> Result<Self, Failure> {
+    pub fn read(path: &Path) -> Result<Self, CommandFailure> {
         let wrong = |why: String| {
             let help = "make one with `stablekey plan --out FILE`";
-            Failure::new(format!("{} is no plan file: {why}", path.display()), help)
+            CommandFailure::new(format!("{} is no plan file: {why}", path.display()), help)
         };
         let metadata = path.metadata().map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => wrong("it is not there".to_string()),

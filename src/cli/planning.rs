@@ -1,6 +1,6 @@
 //! From a project to a plan.
 
-use super::Failure;
+use super::CommandFailure;
 use crate::api::{Kind, TenantSyncSpec};
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::{At, Finding};
@@ -10,7 +10,7 @@ use crate::engine::model::plan::{Action, ActionKind, Note, OverrideOf, Plan, Sco
 use crate::engine::model::record::Writer;
 use crate::engine::narrowing::plan_narrowed;
 use crate::manifest::kustomization::REFERENCES;
-use crate::manifest::{Origin, Problem, is_manifest};
+use crate::manifest::{FileProblem, SourcePlace, is_manifest};
 use crate::near_miss::{listed, near_misses};
 use crate::project::{Project, UNNAMED, at};
 use crate::tenant::TenantLocation;
@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A plan and the world that it was made from.
-pub struct Planned {
+pub struct PlannedProject {
     /// As it was read, unwritten syncs included.
     pub world: World,
     /// The plan.
@@ -27,20 +27,24 @@ pub struct Planned {
 }
 
 /// Plans a project within a scope, whose names must be known.
-pub fn make(project: &Project, scope: &Scope) -> Result<Planned, Failure> {
+pub fn make(project: &Project, scope: &Scope) -> Result<PlannedProject, CommandFailure> {
     check_names(project, scope, &BTreeSet::new())?;
     Ok(again(project, scope))
 }
 
 /// Plans a project within a scope of which the integrations in `planned` were planned before: what was
 /// removed is known too.
-pub fn make_from_file(project: &Project, scope: &Scope, planned: &BTreeSet<String>) -> Result<Planned, Failure> {
+pub fn make_from_file(
+    project: &Project,
+    scope: &Scope,
+    planned: &BTreeSet<String>,
+) -> Result<PlannedProject, CommandFailure> {
     check_names(project, scope, planned)?;
     Ok(again(project, scope))
 }
 
 /// Plans again what was planned before: a name that an apply has removed is no mistake.
-pub fn again(project: &Project, scope: &Scope) -> Planned {
+pub fn again(project: &Project, scope: &Scope) -> PlannedProject {
     let mut world = project.world();
     add_unwritten_syncs(&mut world, scope);
     let mut plan = plan_narrowed(&world, scope);
@@ -56,7 +60,7 @@ pub fn again(project: &Project, scope: &Scope) -> Planned {
     plan.findings.sort_by_key(|f| f.severity);
     locate(project, &world.syncs, &mut plan);
     plan.settle();
-    Planned { world, plan }
+    PlannedProject { world, plan }
 }
 
 /// Notes in the world which objects' files only a person should change as the plan wants, so that it is said before
@@ -171,7 +175,7 @@ fn some(names: &[&str]) -> String {
 }
 
 /// A problem of a file, told with the findings of the checks.
-pub fn finding(problem: &Problem) -> Finding {
+pub fn finding(problem: &FileProblem) -> Finding {
     Finding {
         code: Code::ObjectInvalid,
         severity: Severity::Error,
@@ -221,7 +225,7 @@ fn add_what_would_be_missing(world: &World, scope: &Scope, made: &mut Plan) {
 }
 
 /// A name that nothing has is a mistake, not an empty plan.
-fn check_names(project: &Project, scope: &Scope, planned: &BTreeSet<String>) -> Result<(), Failure> {
+fn check_names(project: &Project, scope: &Scope, planned: &BTreeSet<String>) -> Result<(), CommandFailure> {
     let unwritten = scope.syncs.iter().filter_map(|sync| sync.split_once(':')).flat_map(|(from, to)| [from, to]);
     for tenant in scope.tenants.iter().map(String::as_str).chain(unwritten) {
         known("tenant", tenant, project.tenants.keys())?;
@@ -248,7 +252,7 @@ fn check_names(project: &Project, scope: &Scope, planned: &BTreeSet<String>) -> 
 }
 
 /// An error that names what there is.
-pub fn known<'a>(what: &str, name: &str, there: impl Iterator<Item = &'a String>) -> Result<(), Failure> {
+pub fn known<'a>(what: &str, name: &str, there: impl Iterator<Item = &'a String>) -> Result<(), CommandFailure> {
     let there: Vec<&str> = there.map(String::as_str).filter(|t| *t != UNNAMED).collect();
     if there.contains(&name) {
         return Ok(());
@@ -259,11 +263,11 @@ pub fn known<'a>(what: &str, name: &str, there: impl Iterator<Item = &'a String>
         ([], there) => format!("there is {}", listed(there)),
         (near, _) => format!("did you mean {}?", near.join(" or ")),
     };
-    Err(Failure::new(format!("there is no {what} {name}"), help))
+    Err(CommandFailure::new(format!("there is no {what} {name}"), help))
 }
 
 /// A part of a document that is looked for.
-type WantedOrigin<'p> = (&'p Origin, Vec<String>);
+type WantedOrigin<'p> = (&'p SourcePlace, Vec<String>);
 
 /// Writes down where a person would look for what the plan speaks of.
 fn locate(project: &Project, syncs: &[Sync], plan: &mut Plan) {

@@ -2,7 +2,7 @@
 
 use super::options::RootOption;
 use super::output::Output;
-use super::{Failure, planning};
+use super::{CommandFailure, planning};
 use crate::api::{Kind, LocationSpec};
 use crate::project::ProjectTenant;
 use crate::project::deliver;
@@ -27,25 +27,25 @@ pub struct Render {
 }
 
 impl Render {
-    pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let project = self.root.open_files()?;
         let name = Kind::Tenant.name_in(&self.tenant);
         planning::known("tenant", name, project.tenants.keys())
             .map_err(|wrong| self.root.or_as_root(&self.tenant, wrong))?;
         let Some(tenant) = project.tenants.get(name).filter(|tenant| has_folder(tenant)) else {
             let message = format!("{name} is in a cluster and has no folder: there is nothing to print");
-            return Err(Failure::new(message, "render a directory tenant, or one with a source"));
+            return Err(CommandFailure::new(message, "render a directory tenant, or one with a source"));
         };
-        let snapshot = tenant.live.as_ref().map_err(|why| Failure {
+        let snapshot = tenant.live.as_ref().map_err(|why| CommandFailure {
             problems: project.own_problems.clone(),
-            ..Failure::new(format!("{name} cannot be read: {why}"), "fix that first; nothing was printed")
+            ..CommandFailure::new(format!("{name} cannot be read: {why}"), "fix that first; nothing was printed")
         })?;
         let inventory = &snapshot.inventory;
         let unusable = inventory.unparsed.len() + inventory.invalid.len();
         let wrong = |count: usize, problems| {
             let what = if count == 1 { "1 file or object".to_string() } else { format!("{count} files or objects") };
             let message = format!("{what} of {name} cannot be rendered: nothing was printed");
-            Failure { problems, ..Failure::new(message, "correct what is shown above") }
+            CommandFailure { problems, ..CommandFailure::new(message, "correct what is shown above") }
         };
         if unusable > 0 {
             return Err(wrong(unusable, snapshot.problems.clone()));

@@ -2,11 +2,11 @@
 
 use super::hub::{self, HubOptions, OpenHub};
 use super::options::{FormatOption, Narrowing, RootArgument};
-use super::output::{Format, Output};
-use super::{Failure, planning};
+use super::output::{Output, OutputFormat};
+use super::{CommandFailure, planning};
 use crate::project::hub::HubAddress;
 use crate::render::hub::{HubStatus, HubSyncStatus, HubTenantStatus};
-use crate::render::{self, Layout, status_markdown, status_text, todo_markdown};
+use crate::render::{self, JsonLayout, status_markdown, status_text, todo_markdown};
 use crate::report;
 use crate::tenant::cluster::hub::HubTenant;
 use clap::Args;
@@ -17,7 +17,7 @@ use clap::Args;
 /// with --todo what people must do by hand. With --namespace, and --context, it shows a hub: how each sync
 /// stands in each target, as its syncer says. Exit codes are those of `plan`.
 #[derive(Debug, Args)]
-pub struct Status {
+pub struct StatusArgs {
     #[command(flatten)]
     root: RootArgument,
     #[command(flatten)]
@@ -31,8 +31,8 @@ pub struct Status {
     todo: bool,
 }
 
-impl Status {
-    pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+impl StatusArgs {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         if let Some(address) = self.hub.address() {
             return self.run_on_hub(address, output);
         }
@@ -41,27 +41,27 @@ impl Status {
         output.problems(&project.problems);
         output.roles(project.roles.iter().map(String::as_str));
         let typed = self.root.invocation(&self.narrowing);
-        let status = report::status::Status::of(&planned.world, &planned.plan);
-        if self.todo && self.format.output != Format::Json {
+        let status = report::status::StatusReport::of(&planned.world, &planned.plan);
+        if self.todo && self.format.output != OutputFormat::Json {
             output.folded(&todo_markdown(&status, &typed))?;
             return Ok(planned.plan.exit);
         }
         output.result(&match self.format.output {
-            Format::Json => render::json(&status, Layout::Pretty)
-                .map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?,
-            Format::Markdown => status_markdown(&status, &typed),
-            Format::Text => status_text(&status, &typed, output.style()),
+            OutputFormat::Json => render::json(&status, JsonLayout::Pretty)
+                .map_err(|e| CommandFailure::new(e.to_string(), "this is a mistake of ours: report it"))?,
+            OutputFormat::Markdown => status_markdown(&status, &typed),
+            OutputFormat::Text => status_text(&status, &typed, output.style()),
         })?;
         Ok(planned.plan.exit)
     }
 
     /// Shows how a hub stands.
-    fn run_on_hub(&self, address: HubAddress, output: &mut Output) -> Result<u8, Failure> {
+    fn run_on_hub(&self, address: HubAddress, output: &mut Output) -> Result<u8, CommandFailure> {
         hub::check_options(&self.root, &self.narrowing)?;
         if self.todo {
             let message =
                 "--todo is a folder's: a hub's syncer counts manual steps, and names the first of each target";
-            return Err(Failure::new(message, format!("leave it away:\n    {}", hub::status_command(&address))));
+            return Err(CommandFailure::new(message, format!("leave it away:\n    {}", hub::status_command(&address))));
         }
         let hub = OpenHub::open(address, self.root.servers(), output)?;
         let asked = hub.asked(&self.narrowing)?;
@@ -75,9 +75,9 @@ impl Status {
         let tenants = tenants.map(|(name, tenant)| of_tenant(name, tenant)).collect();
         let status = HubStatus::of(&hub.address.namespace, tenants, syncs.collect(), Some(hub.syncer()));
         output.result(&match self.format.output {
-            Format::Json => render::json(&status, Layout::Pretty).map_err(|error| hub::no_json(&error))?,
-            Format::Markdown => status.markdown(),
-            Format::Text => status.text(output.style()),
+            OutputFormat::Json => render::json(&status, JsonLayout::Pretty).map_err(|error| hub::no_json(&error))?,
+            OutputFormat::Markdown => status.markdown(),
+            OutputFormat::Text => status.text(output.style()),
         })?;
         Ok(status.exit())
     }

@@ -1,12 +1,12 @@
 //! `stablekey validate`.
 
 use super::options::{FormatOption, with_tenants};
-use super::output::{Format, Output};
-use super::{Failure, planning};
+use super::output::{Output, OutputFormat};
+use super::{CommandFailure, planning};
 use crate::engine::model::code::Severity;
 use crate::engine::model::plan::Scope;
-use crate::project::{Given, UNNAMED, open};
-use crate::render::{self, Findings, Layout};
+use crate::project::{ProjectArgs, UNNAMED, open};
+use crate::render::{self, Findings, JsonLayout};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -25,19 +25,20 @@ pub struct Validate {
 }
 
 impl Validate {
-    pub(super) fn run(self, output: &mut Output) -> Result<u8, Failure> {
+    pub(super) fn run(self, output: &mut Output) -> Result<u8, CommandFailure> {
         let project = match self.paths.as_slice() {
-            [root] if root.is_dir() => {
-                with_tenants(open(&Given { root: root.clone(), ..Given::default() }, &mut std::io::empty()))?
-            }
+            [root] if root.is_dir() => with_tenants(open(
+                &ProjectArgs { root: root.clone(), ..ProjectArgs::default() },
+                &mut std::io::empty(),
+            ))?,
             _ => {
-                let given = Given { root: PathBuf::from("."), paths: self.paths, ..Given::default() };
+                let given = ProjectArgs { root: PathBuf::from("."), paths: self.paths, ..ProjectArgs::default() };
                 let from_pipe = given.paths.iter().any(|path| path.as_os_str() == "-");
                 let project = open(&given, &mut std::io::stdin().lock());
                 let is_empty = project.problems.iter().all(|problem| problem.file == "-" && problem.line == 0);
                 if from_pipe && is_empty && project.objects() == 0 && project.other_kinds == 0 {
                     let help = "look at what should have written to the pipe: it failed, or wrote elsewhere";
-                    return Err(Failure::new("nothing came through standard input", help));
+                    return Err(CommandFailure::new("nothing came through standard input", help));
                 }
                 project
             }
@@ -46,7 +47,7 @@ impl Validate {
         let mut findings = planned.plan.findings;
         // What is wrong in files is said of each file, with its line.
         findings.retain(|f| !f.code.is_of_reading());
-        let text = self.format.output == Format::Text;
+        let text = self.format.output == OutputFormat::Text;
         if text {
             output.problems(&project.problems);
         }
@@ -62,10 +63,10 @@ impl Validate {
             said.shown_above = project.problems.len();
         }
         output.result(&match self.format.output {
-            Format::Text => said.text(output.style()),
-            Format::Json => render::json(&said, Layout::Pretty)
-                .map_err(|e| Failure::new(e.to_string(), "this is a mistake of ours: report it"))?,
-            Format::Markdown => said.markdown(),
+            OutputFormat::Text => said.text(output.style()),
+            OutputFormat::Json => render::json(&said, JsonLayout::Pretty)
+                .map_err(|e| CommandFailure::new(e.to_string(), "this is a mistake of ours: report it"))?,
+            OutputFormat::Markdown => said.markdown(),
         })?;
         let severity = |s: Severity| findings.iter().any(|f| f.severity == s);
         Ok(if severity(Severity::Error) || !project.problems.is_empty() {

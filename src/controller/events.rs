@@ -78,27 +78,27 @@ pub struct Events {
     /// Which replica speaks.
     instance: Arc<str>,
     leadership: Leadership,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<EventQueue>>,
     news: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct EventQueue {
     waiting: VecDeque<Transition>,
     /// One was taken out of the queue and is on its way.
     is_sending: bool,
     dropped: u64,
-    said: Said,
+    said: LastSent,
 }
 
 /// What was said last of each object, by action.
 #[derive(Debug, Default)]
-struct Said {
+struct LastSent {
     last: HashMap<(String, &'static str), (String, String)>,
     order: VecDeque<(String, &'static str)>,
 }
 
-impl Said {
+impl LastSent {
     /// Whether this is news; then it is what was said last.
     fn is_news(&mut self, transition: &Transition) -> bool {
         let key = (id(&transition.object), transition.action);
@@ -226,7 +226,7 @@ impl Events {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, EventQueue> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn what_was_said_last_is_not_said_again() {
-        let mut said = Said::default();
+        let mut said = LastSent::default();
         let news = [("crm", "Ready", "a"), ("crm", "Ready", "a"), ("crm", "InputMissing", "b"), ("crm", "Ready", "a")];
         let told = news.map(|(name, reason, note)| said.is_news(&transition(name, reason, note)));
         assert_eq!(told, [true, false, true, true], "a way back is a transition too");
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_has_an_end() {
-        let mut said = Said::default();
+        let mut said = LastSent::default();
         for number in 0..=REMEMBERED {
             assert!(said.is_news(&transition(&number.to_string(), "Ready", "")));
         }

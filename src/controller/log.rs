@@ -18,40 +18,42 @@ use tracing_subscriber::{Layer as _, Registry, fmt};
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum LogFormat {
     /// For programs: an object a line.
     Json,
     /// For people.
     Text,
 }
 
-impl Format {
+impl LogFormat {
     /// As it stands in flags.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Format::Json => "json",
-            Format::Text => "text",
+            LogFormat::Json => "json",
+            LogFormat::Text => "text",
         }
     }
 }
 
 /// From here on all of the process writes its lines so. It has no effect where somebody decided before.
-pub fn start(format: Format, level: Level) {
+pub fn start(format: LogFormat, level: Level) {
     if tracing::subscriber::set_global_default(subscriber(format, level, io::stderr)).is_ok() {
         tell_panics();
     }
 }
 
-fn subscriber<W>(format: Format, level: Level, writer: W) -> impl tracing::Subscriber + Send + Sync
+fn subscriber<W>(format: LogFormat, level: Level, writer: W) -> impl tracing::Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let ours = Targets::new().with_target(env!("CARGO_PKG_NAME"), level);
     let layer = match format {
-        Format::Json => {
+        LogFormat::Json => {
             fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(writer).with_filter(ours).boxed()
         }
-        Format::Text => fmt::layer().with_ansi(false).with_target(false).with_writer(writer).with_filter(ours).boxed(),
+        LogFormat::Text => {
+            fmt::layer().with_ansi(false).with_target(false).with_writer(writer).with_filter(ours).boxed()
+        }
     };
     Registry::default().with(layer)
 }
@@ -113,7 +115,7 @@ mod tests {
     }
 
     /// What is logged, without times.
-    fn logged(format: Format, work: impl FnOnce()) -> Vec<String> {
+    fn logged(format: LogFormat, work: impl FnOnce()) -> Vec<String> {
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber = subscriber(format, Level::INFO, move || writer.clone());
@@ -125,7 +127,7 @@ mod tests {
     #[test]
     fn the_lines_of_a_pass_have_one_id() {
         let passes = ReconcileIds::default();
-        let lines = logged(Format::Json, || {
+        let lines = logged(LogFormat::Json, || {
             passes.span(Role::Binder, "us-prod").in_scope(|| {
                 info!(kind = "Connection", name = "crm", "writes its status");
                 warn!("goes on");
@@ -149,7 +151,7 @@ mod tests {
     fn a_panic_is_a_line_of_the_log_without_what_it_says() {
         const PANICS: &str = "STABLEKEY_TEST_PANICS";
         if std::env::var_os(PANICS).is_some() {
-            start(Format::Json, Level::ERROR);
+            start(LogFormat::Json, Level::ERROR);
             panic!("CANARY");
         }
         let this = "controller::log::tests::a_panic_is_a_line_of_the_log_without_what_it_says";
@@ -164,7 +166,7 @@ mod tests {
 
     #[test]
     fn text_is_a_line_without_colours() {
-        let lines = logged(Format::Text, || {
+        let lines = logged(LogFormat::Text, || {
             ReconcileIds::default().span(Role::Syncer, "us-to-eu").in_scope(|| info!(tenant = "eu\nprod", "settled"));
         });
         assert_eq!(lines.len(), 1, "{lines:?}");

@@ -31,7 +31,7 @@ pub struct Options {
     /// Who may read the metrics: everybody, where there is no token.
     pub metrics_token: Option<TokenFile>,
     /// How lines of the log look.
-    pub log_format: log::Format,
+    pub log_format: log::LogFormat,
     /// Which lines are written.
     pub log_level: Level,
     /// API request timeout.

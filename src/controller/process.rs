@@ -129,7 +129,7 @@ async fn serve(options: &Options, servers: &Arc<Servers>, server: &Server, metri
     let mut roles = JoinSet::new();
     let turns = Turns::default();
     for role in &options.roles {
-        let process = Process {
+        let process = RoleProcess {
             role: *role,
             options: options.clone(),
             servers: servers.clone(),
@@ -180,7 +180,7 @@ impl Signals {
 }
 
 /// One role of a process.
-struct Process {
+struct RoleProcess {
     role: Role,
     options: Options,
     servers: Arc<Servers>,
@@ -191,7 +191,7 @@ struct Process {
     turns: Turns,
 }
 
-impl Process {
+impl RoleProcess {
     /// Stands by and leads, until it is asked to end.
     async fn lead(self) -> Result<(), Fault> {
         let election = Election {

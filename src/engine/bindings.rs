@@ -1,7 +1,7 @@
 //! All bindings of a tenant at once, and who uses which connection.
 
 use super::model::inventory::Inventory;
-use super::model::plan::{Affected, Impact};
+use super::model::plan::{AffectedIntegration, Impact};
 use super::resolve::{Replacements, Resolution, resolve_credentials, resolve_variable};
 use crate::api::*;
 use crate::parallel;
@@ -89,7 +89,7 @@ fn address(connection: &Arc<Object<ConnectionSpec>>) -> usize {
 }
 
 /// An integration with the flows and steps that use some of its variables.
-pub fn affected(name: &str, uses: Option<&Uses>, concerns: impl Fn(&str) -> bool) -> Affected {
+pub fn affected(name: &str, uses: Option<&Uses>, concerns: impl Fn(&str) -> bool) -> AffectedIntegration {
     let mut flows = BTreeSet::new();
     let mut steps = 0;
     let using = uses.into_iter().flat_map(|u| &u.variables).filter(|(v, _)| concerns(v)).flat_map(|(_, uses)| uses);
@@ -99,5 +99,5 @@ pub fn affected(name: &str, uses: Option<&Uses>, concerns: impl Fn(&str) -> bool
             flows.insert(flow.as_str());
         }
     }
-    Affected { name: name.to_string(), flows: flows.len(), steps }
+    AffectedIntegration { name: name.to_string(), flows: flows.len(), steps }
 }

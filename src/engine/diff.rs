@@ -143,7 +143,7 @@ pub struct KeptField {
 
 /// A field that a sync wants otherwise than the target's own source, which goes before it.
 #[derive(Debug)]
-pub struct Overridden {
+pub struct OverriddenField {
     /// Which one.
     pub field: Field<'static>,
     /// Its value as the target's own source declares it.
@@ -158,7 +158,7 @@ pub struct Overridden {
 
 /// A field that others changed since we wrote it.
 #[derive(Debug)]
-pub struct Drifted {
+pub struct DriftedField {
     /// Which one, and its values.
     pub sides: Both,
     /// Whether it is left so.
@@ -181,13 +181,13 @@ pub struct Fields {
     /// Fields that are the target's own.
     pub kept: Vec<KeptField>,
     /// Fields that were changed by others, and whether they are left so.
-    pub drifted: Vec<Drifted>,
+    pub drifted: Vec<DriftedField>,
     /// Whether a value changes because it had drifted.
     pub corrects: bool,
     /// Writers that are gone and whose fields stay.
     pub orphaned: BTreeSet<Writer>,
     /// Fields that syncs want otherwise than the target's own source.
-    pub overridden: Vec<Overridden>,
+    pub overridden: Vec<OverriddenField>,
 }
 
 /// Compares the sides of one object. `None` where nobody wants anything of it.
@@ -202,7 +202,7 @@ pub fn difference(sides: &Sides<'_>) -> Option<Difference> {
         Some(live) => {
             let fields = live.fields(true);
             let mut written = beside(&fields);
-            let mut differs = |field: &Field<'_>, d: &Declared<'_>| {
+            let mut differs = |field: &Field<'_>, d: &DesiredValue<'_>| {
                 let now = written.at(field).copied().or(field.kind.absent());
                 !now.is_some_and(|now| now.is(&d.value))
             };
@@ -215,7 +215,7 @@ pub fn difference(sides: &Sides<'_>) -> Option<Difference> {
 }
 
 /// What is declared, sorted by field.
-type DeclaredFields<'a> = Vec<(Field<'a>, Declared<'a>)>;
+type DeclaredFields<'a> = Vec<(Field<'a>, DesiredValue<'a>)>;
 
 /// A list sorted by field, walked through beside another: it is asked for one field after the other.
 struct Beside<I: Iterator>(Peekable<I>);
@@ -243,7 +243,7 @@ impl<'s, 'f: 's, T, I: Iterator<Item = (&'s Field<'f>, T)>> Beside<I> {
     }
 }
 
-struct Declared<'a> {
+struct DesiredValue<'a> {
     value: FieldValue<'a>,
     item: &'a Item,
     /// For whom it is recorded: nobody, where a sync only sees to it that the object is there.
@@ -256,7 +256,7 @@ struct Declared<'a> {
     ignores_versions: bool,
 }
 
-impl Declared<'_> {
+impl DesiredValue<'_> {
     /// Whether this is what is wanted.
     fn is(&self, now: &FieldValue<'_>) -> bool {
         now.is(&self.value) || self.ignores_versions && now.is_but_for_versions(&self.value)
@@ -279,7 +279,7 @@ struct Conflict {
 
 /// What is declared of an object, field by field; and what of it the target's own source decides against
 /// a sync.
-fn merge<'a>(sides: &Sides<'a>) -> Result<(DeclaredFields<'a>, Vec<Overridden>), Conflict> {
+fn merge<'a>(sides: &Sides<'a>) -> Result<(DeclaredFields<'a>, Vec<OverriddenField>), Conflict> {
     let mut merged: DeclaredFields<'a> = Vec::new();
     let mut overridden = Vec::new();
     let (own, syncs): (Vec<_>, Vec<_>) = speaking(sides).partition(|d| d.is_own());
@@ -302,7 +302,7 @@ fn merge<'a>(sides: &Sides<'a>) -> Result<(DeclaredFields<'a>, Vec<Overridden>),
                     let ignores_versions = declaration.ignores_versions;
                     merged.insert(
                         at,
-                        (field, Declared { value, item, writers, crossing, by_override, ignores_versions }),
+                        (field, DesiredValue { value, item, writers, crossing, by_override, ignores_versions }),
                     );
                     continue;
                 }
@@ -315,7 +315,7 @@ fn merge<'a>(sides: &Sides<'a>) -> Result<(DeclaredFields<'a>, Vec<Overridden>),
                     other.by_override |= is_override();
                 }
                 other if crossing && gives_way(value, other, sides.live, &field) => {}
-                other if crossing && !other.crossing => overridden.push(Overridden {
+                other if crossing && !other.crossing => overridden.push(OverriddenField {
                     own: other.value.to_json(),
                     declared: value.to_json(),
                     parts: other.value.parts_to(&value),
@@ -335,12 +335,12 @@ fn merge<'a>(sides: &Sides<'a>) -> Result<(DeclaredFields<'a>, Vec<Overridden>),
 
 /// A sync that wants an object of another kind than the target's own source: component, type and
 /// credentials never change, and what belongs to one kind is of no use to another.
-fn another_kind(declaration: &Declaration, sides: &Sides<'_>) -> Option<Overridden> {
+fn another_kind(declaration: &Declaration, sides: &Sides<'_>) -> Option<OverriddenField> {
     let own = speaking(sides).find(|d| d.is_own()).filter(|_| !declaration.is_own())?;
     declaration.item.fields(false).into_iter().filter(|(field, _)| field.kind.is_immutable()).find_map(
         |(field, value)| {
             let decided = own.item.value(&field)?;
-            (!decided.is(&value)).then(|| Overridden {
+            (!decided.is(&value)).then(|| OverriddenField {
                 own: decided.to_json(),
                 declared: value.to_json(),
                 parts: Vec::new(),
@@ -367,7 +367,7 @@ fn speaking<'a>(sides: &Sides<'a>) -> impl Iterator<Item = &'a Declaration> {
 }
 
 /// A sync's secretRef crosses only where the target has none: neither live nor in its own source.
-fn gives_way(value: FieldValue<'_>, other: &Declared<'_>, live: Option<&Item>, field: &Field<'_>) -> bool {
+fn gives_way(value: FieldValue<'_>, other: &DesiredValue<'_>, live: Option<&Item>, field: &Field<'_>) -> bool {
     let there = live.and_then(|l| l.written(field)).is_some_and(is_secret_ref);
     is_secret_ref(value) && is_secret_ref(other.value) && (there || !other.crossing)
 }
@@ -448,7 +448,7 @@ fn declared_field(
     sides: &Sides<'_>,
     before: Option<FieldValue<'_>>,
     field: &Field<'_>,
-    d: &Declared<'_>,
+    d: &DesiredValue<'_>,
     wrote: Option<&Wrote>,
     out: &mut Fields,
 ) {
@@ -495,7 +495,7 @@ fn declared_field(
         Some(_) => {
             let corrects = sides.drift == Drift::Correct;
             let by = (sides.holder)(field);
-            out.drifted.push(Drifted { sides: Both::of(field, before, d.value), left: !corrects, by });
+            out.drifted.push(DriftedField { sides: Both::of(field, before, d.value), left: !corrects, by });
             if corrects {
                 out.corrects = true;
                 set(out, field, d, before, to_record());
@@ -505,7 +505,12 @@ fn declared_field(
 }
 
 /// The declaring writers, and those that wrote it and might still declare it.
-fn writers_of(sides: &Sides<'_>, field: &Field<'_>, d: &Declared<'_>, wrote: Option<&Wrote>) -> Arc<BTreeSet<Writer>> {
+fn writers_of(
+    sides: &Sides<'_>,
+    field: &Field<'_>,
+    d: &DesiredValue<'_>,
+    wrote: Option<&Wrote>,
+) -> Arc<BTreeSet<Writer>> {
     let mut writers = d.writers.clone();
     if wrote.is_none_or(|wrote| Arc::ptr_eq(&wrote.writers, &writers)) {
         return writers;
@@ -517,7 +522,7 @@ fn writers_of(sides: &Sides<'_>, field: &Field<'_>, d: &Declared<'_>, wrote: Opt
     writers
 }
 
-fn set(out: &mut Fields, field: &Field<'_>, d: &Declared<'_>, now: Option<FieldValue<'_>>, wrote: Wrote) {
+fn set(out: &mut Fields, field: &Field<'_>, d: &DesiredValue<'_>, now: Option<FieldValue<'_>>, wrote: Wrote) {
     out.changes.push(change(field, Op::Set, now, Some(d.value)));
     out.after = out.after.with(field, Some(d.item));
     out.writers.extend(d.writers.iter().cloned());

@@ -46,25 +46,25 @@ pub enum NamespaceDelta {
     /// Of its Tenants.
     Tenants(Box<Delta<Live<Object<TenantSpec>>>>),
     /// Of the ConfigMaps with definitions.
-    Definitions(Delta<Defined>),
+    Definitions(Delta<CachedDefinition>),
 }
 
 /// A ConfigMap with a definition.
 #[derive(Debug)]
-pub struct Defined {
+pub struct CachedDefinition {
     /// The ConfigMap's name.
     pub name: String,
     /// What the definition says; `None` where it cannot be read.
     pub uses: Option<Arc<Uses>>,
 }
 
-impl Weighs for Defined {
+impl Weighs for CachedDefinition {
     fn weight(&self) -> usize {
         self.name.len() + self.uses.as_ref().map_or(0, |uses| uses.weight())
     }
 }
 
-impl Named for Defined {
+impl Named for CachedDefinition {
     fn name(&self) -> &str {
         &self.name
     }
@@ -362,7 +362,7 @@ impl Cache {
         self.tenants.remove(name);
     }
 
-    fn hear_of_definitions(&mut self, news: Delta<Defined>) -> BTreeSet<ObjectId> {
+    fn hear_of_definitions(&mut self, news: Delta<CachedDefinition>) -> BTreeSet<ObjectId> {
         let mut changed = BTreeSet::new();
         match news {
             Delta::All(all) => {
@@ -590,7 +590,7 @@ mod tests {
     #[test]
     fn an_integration_says_what_its_definition_says_whichever_comes_first() {
         let uses = |digest: &str| Some(Arc::new(Uses { digest: digest.into(), ..Uses::default() }));
-        let defined = |name: &str, digest| Delta::Set(Defined { name: name.into(), uses: uses(digest) });
+        let defined = |name: &str, digest| Delta::Set(CachedDefinition { name: name.into(), uses: uses(digest) });
         let mut mirror = Cache::default();
         mirror.hear(NamespaceDelta::Definitions(defined("one", "1")));
         mirror.hear(NamespaceDelta::Items(Kind::Integration, Box::new(Delta::Set(integration("first", "one")))));

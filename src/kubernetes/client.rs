@@ -44,7 +44,7 @@ pub type WriteFence = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// Whose credentials a server is asked with: who is to do something where they are not accepted.
 #[derive(Clone, Debug)]
-pub enum Credentials {
+pub enum ServerCredentials {
     /// Of a context of a person's kubeconfig.
     Context(Arc<str>),
     /// Of the ServiceAccount of this pod.
@@ -58,20 +58,20 @@ pub enum Credentials {
     },
 }
 
-impl Credentials {
+impl ServerCredentials {
     /// What to say where the server does not accept them.
     pub fn not_accepted(&self) -> String {
         match self {
-            Credentials::Context(context) => format!(
+            ServerCredentials::Context(context) => format!(
                 "the credentials of context {context} are not accepted: they expired or were revoked; sign in to that \
                  cluster again"
             ),
-            Credentials::Pod => {
+            ServerCredentials::Pod => {
                 "the token of this pod's ServiceAccount is not accepted: the ServiceAccount was deleted, \
                                  perhaps made again; see that it is there, and restart the pod"
                     .to_string()
             }
-            Credentials::Secret { tenant, secret: SecretKeyRef { name, key } } => format!(
+            ServerCredentials::Secret { tenant, secret: SecretKeyRef { name, key } } => format!(
                 "the credentials in the kubeconfig of tenant {tenant} (Secret {name}, key {key}) are not accepted: they \
                  expired or were revoked; write a kubeconfig with a new token to that Secret (docs/operator.md, Renew \
                  tokens)"
@@ -87,7 +87,7 @@ pub struct Server {
     runtime: Arc<Runtime>,
     /// As people know it: the context, or the address.
     name: Arc<str>,
-    credentials: Credentials,
+    credentials: ServerCredentials,
     /// What one request may take.
     patience: Duration,
     observer: Option<Observer>,
@@ -262,7 +262,7 @@ impl Server {
     /// A server that `client` reaches.
     pub fn new(client: kube::Client, runtime: Arc<Runtime>, name: &str, patience: Duration) -> Self {
         let turns = Arc::new(Semaphore::new(IN_FLIGHT));
-        let credentials = Credentials::Context(name.into());
+        let credentials = ServerCredentials::Context(name.into());
         Server {
             client,
             runtime,
@@ -293,7 +293,7 @@ impl Server {
     }
 
     /// The same, asked with these credentials.
-    pub fn with_credentials(&self, credentials: Credentials) -> Self {
+    pub fn with_credentials(&self, credentials: ServerCredentials) -> Self {
         Server { credentials, ..self.clone() }
     }
 
@@ -309,7 +309,7 @@ impl Server {
     }
 
     /// Whose credentials it is asked with.
-    pub fn credentials(&self) -> &Credentials {
+    pub fn credentials(&self) -> &ServerCredentials {
         &self.credentials
     }
 
@@ -378,9 +378,9 @@ impl Server {
     }
 
     /// Opens an answer that goes on: line by line, as they come.
-    pub async fn open(&self, path: &str) -> Result<Lines, RequestFailure> {
+    pub async fn open(&self, path: &str) -> Result<AnswerLines, RequestFailure> {
         match timeout(self.patience, self.send(&Ask::get(path))).await {
-            Ok(Ok(body)) => Ok(Lines { body, text: Vec::new(), searched: 0 }),
+            Ok(Ok(body)) => Ok(AnswerLines { body, text: Vec::new(), searched: 0 }),
             Ok(Err((trouble, _))) => Err(trouble),
             Err(_) => Err(self.no_answer_in_time()),
         }
@@ -448,14 +448,14 @@ impl Server {
 }
 
 /// An answer that goes on.
-pub struct Lines {
+pub struct AnswerLines {
     body: Body,
     text: Vec<u8>,
     /// How much of the text has no end of a line.
     searched: usize,
 }
 
-impl Lines {
+impl AnswerLines {
     /// Whether a line has begun and has not ended.
     pub fn is_within_a_line(&self) -> bool {
         !self.text.is_empty()

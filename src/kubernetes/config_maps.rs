@@ -19,7 +19,7 @@ pub const PLAN_KEY: &str = "plan.json.gz";
 #[derive(Debug, Deserialize)]
 pub struct ConfigMap {
     /// Its name.
-    pub metadata: Named,
+    pub metadata: ConfigMapMeta,
     #[serde(default)]
     data: BTreeMap<String, String>,
     #[serde(default, rename = "binaryData")]
@@ -28,7 +28,7 @@ pub struct ConfigMap {
 
 /// What of its metadata we read.
 #[derive(Debug, Deserialize)]
-pub struct Named {
+pub struct ConfigMapMeta {
     /// Its name.
     pub name: String,
 }

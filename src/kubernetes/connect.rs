@@ -1,6 +1,6 @@
 //! Connections to API servers: one for each that tenants of a run are in, made when it is first asked for.
 
-use super::client::{Credentials, Server};
+use super::client::{Server, ServerCredentials};
 use crate::api::{self, KubernetesLocation};
 use crate::io_error::{self, Words};
 use crate::near_miss::what_there_is;
@@ -85,14 +85,14 @@ impl Servers {
 }
 
 /// What a context of the usual kubeconfig files says; without one the current context, or the account of the Pod.
-async fn configured(context: Option<&str>) -> Result<(Config, Credentials), String> {
+async fn configured(context: Option<&str>) -> Result<(Config, ServerCredentials), String> {
     let options = KubeConfigOptions { context: context.map(str::to_string), ..KubeConfigOptions::default() };
     let found = match Kubeconfig::read() {
         Ok(kubeconfig) => match check_context(&kubeconfig, context) {
             Ok(()) => {
                 let credentials = context.or(kubeconfig.current_context.as_deref()).unwrap_or_default().into();
                 let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-                config.map(|config| (config, Credentials::Context(credentials))).map_err(|error| unusable(&error))
+                config.map(|config| (config, ServerCredentials::Context(credentials))).map_err(|error| unusable(&error))
             }
             Err(why) => Err(why),
         },
@@ -104,7 +104,7 @@ async fn configured(context: Option<&str>) -> Result<(Config, Credentials), Stri
         (None, Err(why)) => {
             let config = Config::incluster();
             let config = config.map_err(|_| format!("{why}; and there is no in-cluster account, since this is no Pod"));
-            Ok((config?, Credentials::Pod))
+            Ok((config?, ServerCredentials::Pod))
         }
     }
 }

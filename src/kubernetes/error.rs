@@ -7,7 +7,7 @@ use crate::kubernetes::paths::Paths;
 use http::StatusCode;
 
 /// What was being done.
-pub struct Doing<'a> {
+pub struct RequestContext<'a> {
     /// list, get, patch, delete.
     pub verb: &'static str,
     /// Of what: the resource's name in a cluster.
@@ -64,7 +64,7 @@ pub enum RequestError {
 }
 
 /// A request's trouble in words.
-pub fn explained(trouble: RequestFailure, server: &Server, paths: &Paths, doing: &Doing<'_>) -> RequestError {
+pub fn explained(trouble: RequestFailure, server: &Server, paths: &Paths, doing: &RequestContext<'_>) -> RequestError {
     let what = format!("{} of {}", paths.namespace(), server.name());
     let failed = |why: String| RequestError::Failed { what: what.clone(), why };
     let refused = match trouble {

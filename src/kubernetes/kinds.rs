@@ -1,10 +1,10 @@
 //! What is listed and watched of a namespace: Stablekey's custom resources, and the ConfigMaps with definitions.
 
-use super::cache::Defined;
+use super::cache::CachedDefinition;
 use super::config_maps::{self, ConfigMap};
 use super::list::{self, Listing, PAGE, ReadPage};
 use super::managed_fields::Entries;
-use super::object::{self, Live, Reading};
+use super::object::{self, Depth, Live};
 use super::paths::Paths;
 use crate::api::{Kind, Object};
 use crate::engine::model::item::Item;
@@ -19,7 +19,7 @@ const MOST_OF_A_HUB: usize = 5_000;
 const DEFINITIONS_A_PAGE: usize = 20;
 
 /// The objects of a kind that lies in tenants.
-pub fn items(paths: &Paths, kind: Kind, of: Reading) -> Listing<Live<Item>> {
+pub fn items(paths: &Paths, kind: Kind, of: Depth) -> Listing<Live<Item>> {
     let entries = Entries::default();
     let read = move |page: &[Box<RawValue>]| {
         page.iter().filter_map(|item| object::item(kind, item.get(), &entries, of)).collect()
@@ -35,7 +35,7 @@ fn of_kind<T>(paths: &Paths, kind: Kind, read: ReadPage<T>) -> Listing<T> {
 }
 
 /// The objects of a kind of ours.
-pub fn objects<S>(paths: &Paths, kind: Kind, of: Reading) -> Listing<Live<Object<S>>>
+pub fn objects<S>(paths: &Paths, kind: Kind, of: Depth) -> Listing<Live<Object<S>>>
 where
     S: DeserializeOwned + Send + 'static,
 {
@@ -46,9 +46,9 @@ where
 }
 
 /// What the definitions say, each with its ConfigMap. One that cannot be read says nothing.
-pub fn definitions(paths: &Paths) -> Listing<Defined> {
+pub fn definitions(paths: &Paths) -> Listing<CachedDefinition> {
     let read = |page: &[Box<RawValue>]| {
-        let defined = |map: ConfigMap| Defined {
+        let defined = |map: ConfigMap| CachedDefinition {
             uses: map.definition().and_then(|bytes| definition::uses(bytes).ok()).map(Arc::new),
             name: map.metadata.name,
         };

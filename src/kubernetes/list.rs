@@ -2,7 +2,7 @@
 
 use super::budget::{Budget, Taken, Weighs};
 use super::client::{Ask, RequestFailure, Server};
-use super::error::{Doing, RequestError, explained};
+use super::error::{RequestContext, RequestError, explained};
 use super::paths::Paths;
 use http::StatusCode;
 use serde::Deserialize;
@@ -46,7 +46,7 @@ pub struct Listing<T> {
 
 /// What a list had.
 #[derive(Debug)]
-pub struct Listed<T> {
+pub struct ListedNames<T> {
     /// All of it.
     pub items: Vec<T>,
     /// As of which revision.
@@ -56,7 +56,7 @@ pub struct Listed<T> {
 }
 
 #[derive(Deserialize)]
-struct Page {
+struct ListPage {
     metadata: PageMeta,
     #[serde(default)]
     items: Vec<Box<RawValue>>,
@@ -77,20 +77,20 @@ pub async fn list<T: Weighs + Send + 'static>(
     paths: &Paths,
     listing: &Listing<T>,
     budget: &Budget,
-) -> Result<Listed<T>, RequestError> {
+) -> Result<ListedNames<T>, RequestError> {
     let mut pages = Pages::of(server, paths, listing, budget);
     let (mut items, mut taken) = (Vec::new(), Taken::default());
     loop {
         match pages.next().await? {
-            Next::Page(page, room) => {
+            NextPage::Page(page, room) => {
                 items.extend(page);
                 taken = taken.and(room);
             }
-            Next::Restart => {
+            NextPage::Restart => {
                 items.clear();
                 taken = Taken::default();
             }
-            Next::End => return Ok(Listed { items, revision: pages.revision, taken }),
+            NextPage::End => return Ok(ListedNames { items, revision: pages.revision, taken }),
         }
     }
 }
@@ -118,7 +118,7 @@ pub struct Pages<'l, T> {
 }
 
 /// What comes next of a list.
-pub enum Next<T> {
+pub enum NextPage<T> {
     /// More objects, and the room that they take until they are taken in.
     Page(Vec<T>, Taken),
     /// The server forgot the moment of the list: it begins again, and what was read is of no use.
@@ -149,12 +149,12 @@ impl<'l, T: Weighs + Send + 'static> Pages<'l, T> {
     }
 
     /// The next page.
-    pub async fn next(&mut self) -> Result<Next<T>, RequestError> {
+    pub async fn next(&mut self) -> Result<NextPage<T>, RequestError> {
         loop {
             if self.is_last {
                 return match self.parsing.take() {
                     Some(page) => self.parsed(page).await,
-                    None => Ok(Next::End),
+                    None => Ok(NextPage::End),
                 };
             }
             let mut ask = format!("{}?limit={}{}", self.listing.path, self.size, self.listing.selector);
@@ -165,7 +165,7 @@ impl<'l, T: Weighs + Send + 'static> Pages<'l, T> {
             match self.server.ask(&Ask::get(ask)).await {
                 Ok(bytes) => {
                     self.pages += 1;
-                    let Page { metadata, items } = serde_json::from_slice(&bytes).map_err(no_list)?;
+                    let ListPage { metadata, items } = serde_json::from_slice(&bytes).map_err(no_list)?;
                     drop(bytes);
                     let read = self.listing.read.clone();
                     let before = self.parsing.replace(spawn_blocking(move || {
@@ -186,17 +186,17 @@ impl<'l, T: Weighs + Send + 'static> Pages<'l, T> {
                     self.objects = 0;
                     self.parsing = None;
                     self.next.clear();
-                    return Ok(Next::Restart);
+                    return Ok(NextPage::Restart);
                 }
                 Err(trouble) => {
-                    let doing = Doing { verb: "list", resource: self.listing.resource, object: None };
+                    let doing = RequestContext { verb: "list", resource: self.listing.resource, object: None };
                     return Err(explained(trouble, self.server, self.paths, &doing));
                 }
             }
         }
     }
 
-    async fn parsed(&mut self, page: JoinHandle<Vec<T>>) -> Result<Next<T>, RequestError> {
+    async fn parsed(&mut self, page: JoinHandle<Vec<T>>) -> Result<NextPage<T>, RequestError> {
         let page = page.await.map_err(no_list)?;
         let Some(room) = self.budget.try_take(page.weight()) else {
             return Err(self.too_much(format!("{} MiB", self.budget.most() >> 20)));
@@ -209,7 +209,7 @@ impl<'l, T: Weighs + Send + 'static> Pages<'l, T> {
         } else if Instant::now() > self.until {
             Err(self.too_much("can be read in time".to_string()))
         } else {
-            Ok(Next::Page(page, room))
+            Ok(NextPage::Page(page, room))
         }
     }
 
@@ -223,7 +223,7 @@ impl<'l, T: Weighs + Send + 'static> Pages<'l, T> {
 
     fn too_much(&self, what: String) -> RequestError {
         let resource = self.listing.resource;
-        let doing = Doing { verb: "list", resource, object: None };
+        let doing = RequestContext { verb: "list", resource, object: None };
         let why = format!("{resource} are more than {what}: nothing of it is used");
         explained(RequestFailure::NotAsked(why), self.server, self.paths, &doing)
     }

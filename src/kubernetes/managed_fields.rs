@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// One entry of `metadata.managedFields`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Entry<'a> {
+pub struct ManagedFieldsEntry<'a> {
     #[serde(borrow, default)]
     manager: Cow<'a, str>,
     #[serde(default)]
@@ -60,7 +60,7 @@ impl ForeignEntry {
 
 /// What one entry says.
 #[derive(Debug)]
-struct Held {
+struct EntryFields {
     manager: Arc<str>,
     fields: Arc<Holders>,
     /// Whether the annotation that is the record is among them.
@@ -70,8 +70,8 @@ struct Held {
 /// What the managers of one object hold.
 #[derive(Debug, Default)]
 pub struct Managed {
-    ours: Vec<Arc<Held>>,
-    others: Vec<Arc<Held>>,
+    ours: Vec<Arc<EntryFields>>,
+    others: Vec<Arc<EntryFields>>,
 }
 
 impl Managed {
@@ -91,7 +91,7 @@ impl Managed {
     }
 }
 
-fn together(entries: &[Arc<Held>]) -> Arc<Holders> {
+fn together(entries: &[Arc<EntryFields>]) -> Arc<Holders> {
     match entries {
         [one] => one.fields.clone(),
         several => Arc::new(several.iter().flat_map(|held| held.fields.as_ref().clone()).collect()),
@@ -101,14 +101,14 @@ fn together(entries: &[Arc<Held>]) -> Arc<Holders> {
 /// What entries say, by text and manager. Objects that one tool made hold the same, to the letter: it is
 /// read once, and shared.
 #[derive(Debug, Default)]
-pub struct Entries(Mutex<HashMap<String, Vec<Arc<Held>>>>);
+pub struct Entries(Mutex<HashMap<String, Vec<Arc<EntryFields>>>>);
 
 /// Of how many texts it is kept what they say: where each object holds others, none is of use again.
 const TEXTS: usize = 256;
 
 impl Entries {
     /// What the managers of one object hold.
-    pub fn managed(&self, entries: &[Entry<'_>]) -> Managed {
+    pub fn managed(&self, entries: &[ManagedFieldsEntry<'_>]) -> Managed {
         let mut managed = Managed::default();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for entry in entries.iter().filter(|entry| entry.subresource.is_empty()) {
@@ -130,13 +130,13 @@ impl Entries {
     }
 }
 
-fn read(manager: &str, text: &str) -> Arc<Held> {
+fn read(manager: &str, text: &str) -> Arc<EntryFields> {
     let value: Value = serde_json::from_str(text).unwrap_or_default();
     let annotations = at(&value, &["metadata", "annotations"]);
     let record = annotations.and_then(|annotations| annotations.get(format!("f:{WROTE}"))).is_some();
     let manager: Arc<str> = manager.into();
     let fields = fields(&value).into_iter().map(|field| (field, manager.clone())).collect();
-    Arc::new(Held { manager, fields: Arc::new(fields), record })
+    Arc::new(EntryFields { manager, fields: Arc::new(fields), record })
 }
 
 fn at<'v>(fields: &'v Value, path: &[&str]) -> Option<&'v Value> {
@@ -177,7 +177,7 @@ mod tests {
 
     fn managed(entries: &Value) -> Managed {
         let text = entries.to_string();
-        Entries::default().managed(&serde_json::from_str::<Vec<Entry<'_>>>(&text).unwrap())
+        Entries::default().managed(&serde_json::from_str::<Vec<ManagedFieldsEntry<'_>>>(&text).unwrap())
     }
 
     #[test]
@@ -230,7 +230,8 @@ mod tests {
     fn what_objects_hold_alike_is_shared() {
         let text = json!([{"manager": "kubectl", "fieldsV1": {"f:spec": {"f:title": {}}}}]).to_string();
         let entries = Entries::default();
-        let others = |text: &str| entries.managed(&serde_json::from_str::<Vec<Entry<'_>>>(text).unwrap()).others();
+        let others =
+            |text: &str| entries.managed(&serde_json::from_str::<Vec<ManagedFieldsEntry<'_>>>(text).unwrap()).others();
         assert!(Arc::ptr_eq(&others(&text), &others(&text)));
         let helms = text.replace("kubectl", "helm");
         assert!(others(&text).values().all(|holder| &**holder == "kubectl"));

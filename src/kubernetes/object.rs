@@ -2,7 +2,7 @@
 
 use super::annotation;
 use super::budget::{Named, Weighs};
-use super::managed_fields::{Entries, Entry};
+use super::managed_fields::{Entries, ManagedFieldsEntry};
 use crate::api::*;
 use crate::engine::model::inventory::{Holders, Ready};
 use crate::engine::model::item::Item;
@@ -42,7 +42,7 @@ pub fn is_after(a: &str, b: &str) -> bool {
 
 /// How much of an object is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub enum Depth {
     /// What it says, and what was written to it.
     Spec,
     /// Its status too.
@@ -114,11 +114,11 @@ struct LiveMeta<'a> {
     #[serde(default)]
     annotations: BTreeMap<String, String>,
     #[serde(borrow, default)]
-    managed_fields: Vec<Entry<'a>>,
+    managed_fields: Vec<ManagedFieldsEntry<'a>>,
 }
 
 /// Reads one object, and its status where `of` wants it; `None` where it is no object at all.
-pub fn read<S: DeserializeOwned>(json: &str, entries: &Entries, of: Reading) -> Option<Live<Object<S>>> {
+pub fn read<S: DeserializeOwned>(json: &str, entries: &Entries, of: Depth) -> Option<Live<Object<S>>> {
     let Ok(Envelope { metadata: mut meta, spec, status }) = serde_json::from_str(json) else { return named(json) };
     let managed = entries.managed(&meta.managed_fields);
     let notes = meta.labels.iter().chain(&meta.annotations).map(|(name, value)| name.len() + value.len());
@@ -139,7 +139,7 @@ pub fn read<S: DeserializeOwned>(json: &str, entries: &Entries, of: Reading) -> 
     };
     let version = Version { uid: meta.uid, resource_version: meta.resource_version, held: managed.held() };
     let ready = status.and_then(|status| ready(status, meta.generation));
-    let status = status.filter(|_| of == Reading::WithStatus).map(ToOwned::to_owned);
+    let status = status.filter(|_| of == Depth::WithStatus).map(ToOwned::to_owned);
     let (others, generation) = (managed.others(), meta.generation);
     let fields = others.len() + version.held.len();
     let weight = OBJECT + said + HELD_FIELD * fields + status.as_ref().map_or(0, |status| status.get().len());
@@ -150,7 +150,7 @@ pub fn read<S: DeserializeOwned>(json: &str, entries: &Entries, of: Reading) -> 
 /// What the condition Ready of a status says.
 fn ready(status: &RawValue, generation: i64) -> Option<Ready> {
     #[derive(Deserialize)]
-    struct Status<'a> {
+    struct ReadyStatus<'a> {
         #[serde(borrow, default)]
         conditions: Vec<Condition<'a>>,
     }
@@ -164,7 +164,7 @@ fn ready(status: &RawValue, generation: i64) -> Option<Ready> {
         #[serde(borrow)]
         status: std::borrow::Cow<'a, str>,
     }
-    let status: Status<'_> = serde_json::from_str(status.get()).ok()?;
+    let status: ReadyStatus<'_> = serde_json::from_str(status.get()).ok()?;
     let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready")?;
     let is_current = ready.observed_generation.is_none_or(|observed| observed >= generation);
     Some(match (ready.status == "True", is_current) {
@@ -177,14 +177,14 @@ fn ready(status: &RawValue, generation: i64) -> Option<Ready> {
 /// An object of which only the name can be read: it is there, and what it says is unknown.
 fn named<S>(json: &str) -> Option<Live<Object<S>>> {
     #[derive(Deserialize)]
-    struct Named {
+    struct NameOnly {
         metadata: Name,
     }
     #[derive(Deserialize)]
     struct Name {
         name: String,
     }
-    let Named { metadata: Name { name } } = serde_json::from_str(json).ok()?;
+    let NameOnly { metadata: Name { name } } = serde_json::from_str(json).ok()?;
     Some(Live {
         read: Err("its metadata cannot be read by this version of stablekey".to_string()),
         name,
@@ -200,12 +200,12 @@ fn named<S>(json: &str) -> Option<Live<Object<S>>> {
 
 /// Reads one object with its status.
 pub fn read_whole<S: DeserializeOwned>(json: &str) -> Option<Live<Object<S>>> {
-    read(json, &Entries::default(), Reading::WithStatus)
+    read(json, &Entries::default(), Depth::WithStatus)
 }
 
 /// One object of a kind that lies in tenants, with its status.
 pub fn item_whole(kind: Kind, json: &str) -> Option<Live<Item>> {
-    item(kind, json, &Entries::default(), Reading::WithStatus)
+    item(kind, json, &Entries::default(), Depth::WithStatus)
 }
 
 fn category(error: &serde_json::Error) -> &'static str {
@@ -216,7 +216,7 @@ fn category(error: &serde_json::Error) -> &'static str {
 }
 
 /// One object of a kind that lies in tenants, as an item: an integration without what its definition says.
-pub fn item(kind: Kind, json: &str, entries: &Entries, of: Reading) -> Option<Live<Item>> {
+pub fn item(kind: Kind, json: &str, entries: &Entries, of: Depth) -> Option<Live<Item>> {
     fn to<S>(live: Live<Object<S>>, make: impl FnOnce(Arc<Object<S>>) -> Item) -> Live<Item> {
         let Live { read, name, version, record, others, ready, generation, status, weight } = live;
         let read = read.map(|object| make(Arc::new(object)));
@@ -238,7 +238,7 @@ mod tests {
     /// "Unread is unknown, never empty."
     #[test]
     fn an_object_whose_metadata_cannot_be_read_is_there_all_the_same() {
-        let of = |json: &str| item(Kind::Connection, json, &Entries::default(), Reading::Spec);
+        let of = |json: &str| item(Kind::Connection, json, &Entries::default(), Depth::Spec);
         let live = of(r#"{"metadata": {"name": "crm", "annotations": 7}, "spec": {}}"#).unwrap();
         assert_eq!((live.name.as_str(), live.read.is_err()), ("crm", true));
         assert!(of("{}").is_none());

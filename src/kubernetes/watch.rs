@@ -4,10 +4,10 @@
 use super::budget::{Budget, Named, Taken};
 use super::cache::{Delta, NamespaceDelta};
 use super::client::{Ask, RequestFailure, Server};
-use super::error::{Doing, RequestError, explained};
+use super::error::{RequestContext, RequestError, explained};
 use super::kinds;
-use super::list::{Listing, Next, Pages};
-use super::object::Reading;
+use super::list::{Listing, NextPage, Pages};
+use super::object::Depth;
 use super::paths::Paths;
 use crate::api::{Kind, TenantSpec};
 use http::StatusCode;
@@ -65,7 +65,7 @@ const IN_A_ROW: usize = 64;
 pub const SERVER: &str = "server";
 
 /// To whom it is told.
-pub type Tell<H> = Arc<dyn Fn(WatchEvent<H>) + Send + Sync>;
+pub type WatchHandler<H> = Arc<dyn Fn(WatchEvent<H>) + Send + Sync>;
 
 /// What of a tenant's namespace is followed, but for what customers gave.
 pub const FOLLOWED: [&str; 5] = ["tenants", "components", "connections", "integrations", "configmaps"];
@@ -78,9 +78,9 @@ pub fn namespace(
     server: &Server,
     paths: &Paths,
     budget: Budget,
-    tell: Tell<NamespaceDelta>,
+    tell: WatchHandler<NamespaceDelta>,
 ) -> Follower<NamespaceDelta> {
-    let of = Reading::Spec;
+    let of = Depth::Spec;
     let mut follower = Follower { budget, ..Follower::new(server, paths, tell) };
     follower
         .follow(kinds::objects::<TenantSpec>(paths, Kind::Tenant, of), |news| NamespaceDelta::Tenants(Box::new(news)));
@@ -94,7 +94,7 @@ pub fn namespace(
 /// Follows what customers gave in a tenant's namespace too.
 pub fn customers(follower: &mut Follower<NamespaceDelta>) {
     let kind = Kind::CustomerCredentials;
-    follower.follow(kinds::items(&follower.paths, kind, Reading::Spec), move |news| {
+    follower.follow(kinds::items(&follower.paths, kind, Depth::Spec), move |news| {
         NamespaceDelta::Items(kind, Box::new(news))
     });
 }
@@ -109,7 +109,7 @@ pub struct Following {
 pub struct Follower<H> {
     server: Server,
     paths: Paths,
-    tell: Tell<H>,
+    tell: WatchHandler<H>,
     budget: Budget,
     /// Changes where what is open may be dead, and is to be opened anew.
     reopen: watch::Receiver<()>,
@@ -124,7 +124,7 @@ impl<H> std::fmt::Debug for Follower<H> {
 
 impl<H: 'static> Follower<H> {
     /// Of a server; that it is there is looked after too.
-    pub fn new(server: &Server, paths: &Paths, tell: Tell<H>) -> Self {
+    pub fn new(server: &Server, paths: &Paths, tell: WatchHandler<H>) -> Self {
         let (reopened, reopen) = watch::channel(());
         let mut tasks = JoinSet::new();
         tasks.spawn_on(pulse(server.clone(), paths.clone(), tell.clone(), reopened), server.handle());
@@ -159,7 +159,7 @@ impl<H: 'static> Follower<H> {
 
 /// Asks a server now and then whether it is there: one that is frozen, or behind a network that swallows
 /// what is sent, ends no watch.
-async fn pulse<H>(server: Server, paths: Paths, tell: Tell<H>, reopen: watch::Sender<()>) {
+async fn pulse<H>(server: Server, paths: Paths, tell: WatchHandler<H>, reopen: watch::Sender<()>) {
     let mut lost = false;
     loop {
         sleep(PULSE.min(server.patience())).await;
@@ -172,7 +172,7 @@ async fn pulse<H>(server: Server, paths: Paths, tell: Tell<H>, reopen: watch::Se
         match trouble {
             Some(trouble) => {
                 lost = true;
-                let doing = Doing { verb: "get", resource: SERVER, object: None };
+                let doing = RequestContext { verb: "get", resource: SERVER, object: None };
                 tell(WatchEvent::Lost(SERVER, explained(trouble, &server, &paths, &doing)));
             }
             None if lost => {
@@ -190,7 +190,7 @@ struct Follow<T, H, F> {
     server: Server,
     paths: Paths,
     listing: Listing<T>,
-    tell: Tell<H>,
+    tell: WatchHandler<H>,
     reopen: watch::Receiver<()>,
     hear: F,
     room: Arc<Semaphore>,
@@ -200,7 +200,7 @@ struct Follow<T, H, F> {
 }
 
 /// Why a watch ended.
-enum Ended {
+enum WatchEnd {
     /// As every watch does sometime; whether it was of any use.
     Over(bool),
     /// The server no longer knows what was before.
@@ -210,7 +210,7 @@ enum Ended {
 }
 
 #[derive(Deserialize)]
-struct Event<'a> {
+struct WatchLine<'a> {
     #[serde(rename = "type")]
     what: &'a str,
     #[serde(borrow)]
@@ -278,7 +278,7 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
         let mut names = is_known.then(BTreeSet::new);
         loop {
             match pages.next().await? {
-                Next::Page(page, room) => {
+                NextPage::Page(page, room) => {
                     let is_first = names.as_ref().is_some_and(BTreeSet::is_empty);
                     if is_first && pages.revision.parse().is_ok_and(|now: u64| now < self.latest) {
                         names = None;
@@ -304,12 +304,12 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
                         }
                     }
                 }
-                Next::Restart => {
+                NextPage::Restart => {
                     all.clear();
                     names.iter_mut().for_each(BTreeSet::clear);
                     taken = Taken::default();
                 }
-                Next::End => break,
+                NextPage::End => break,
             }
         }
         let revision = pages.revision;
@@ -339,21 +339,21 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
         let mut lost = false;
         loop {
             match self.watch_once(&mut revision, &mut lost).await {
-                Ended::Forgotten => return,
-                Ended::Over(true) => pause = PAUSE,
-                Ended::Over(false) => {
+                WatchEnd::Forgotten => return,
+                WatchEnd::Over(true) => pause = PAUSE,
+                WatchEnd::Over(false) => {
                     // One that ends at once is not opened again at once.
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                Ended::Failed(trouble) => {
+                WatchEnd::Failed(trouble) => {
                     let passes = !matches!(trouble, RequestFailure::TooLarge)
                         && trouble.code().is_none_or(|code| code.is_server_error() || code.as_u16() == 429)
                         || self.server.refuses_too_early(&trouble);
                     // A server that is started anew is gone for a moment: nobody needs to hear of it.
                     if !passes || pause > MOMENT {
                         lost = true;
-                        let doing = Doing { verb: "watch", resource, object: None };
+                        let doing = RequestContext { verb: "watch", resource, object: None };
                         (self.tell)(WatchEvent::Lost(resource, explained(trouble, &self.server, &self.paths, &doing)));
                     }
                     sleep(pause).await;
@@ -363,7 +363,7 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
         }
     }
 
-    async fn watch_once(&mut self, revision: &mut String, lost: &mut bool) -> Ended {
+    async fn watch_once(&mut self, revision: &mut String, lost: &mut bool) -> WatchEnd {
         let Listing { path, selector, resource, .. } = &self.listing;
         let seconds = HELD_OPEN.as_secs();
         let path = format!(
@@ -373,8 +373,8 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
         self.reopen.mark_unchanged();
         let mut lines = match self.server.open(&path).await {
             Ok(lines) => lines,
-            Err(trouble) if trouble.code() == Some(StatusCode::GONE) => return Ended::Forgotten,
-            Err(trouble) => return Ended::Failed(trouble),
+            Err(trouble) if trouble.code() == Some(StatusCode::GONE) => return WatchEnd::Forgotten,
+            Err(trouble) => return WatchEnd::Failed(trouble),
         };
         if std::mem::take(lost) {
             (self.tell)(WatchEvent::Followed(resource));
@@ -390,19 +390,19 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
             let late = if lines.is_within_a_line() { self.server.patience() } else { HELD_OPEN * 2 };
             let line = tokio::select! {
                 line = lines.next() => line,
-                _ = self.reopen.changed() => return Ended::Over(true),
-                () = &mut dead => return Ended::Over(true),
-                () = sleep(late) => return Ended::Failed(RequestFailure::NoAnswer("a line that does not end".to_string())),
+                _ = self.reopen.changed() => return WatchEnd::Over(true),
+                () = &mut dead => return WatchEnd::Over(true),
+                () = sleep(late) => return WatchEnd::Failed(RequestFailure::NoAnswer("a line that does not end".to_string())),
             };
             let line = match line {
                 Some(Ok(line)) => line,
-                Some(Err(trouble)) => return Ended::Failed(trouble),
+                Some(Err(trouble)) => return WatchEnd::Failed(trouble),
                 None => {
                     // A server ends what it holds open when its time is over, or when it ends itself.
                     if since.elapsed() < HELD_OPEN {
                         self.server.was_silent();
                     }
-                    return Ended::Over(told || since.elapsed() > MOMENT);
+                    return WatchEnd::Over(told || since.elapsed() > MOMENT);
                 }
             };
             in_a_row += 1;
@@ -410,8 +410,8 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
                 yield_now().await;
             }
             let text = String::from_utf8_lossy(&line);
-            let Ok(event) = serde_json::from_str::<Event<'_>>(&text) else { return Ended::Forgotten };
-            let Ok(named) = serde_json::from_str::<EventObject>(event.object.get()) else { return Ended::Forgotten };
+            let Ok(event) = serde_json::from_str::<WatchLine<'_>>(&text) else { return WatchEnd::Forgotten };
+            let Ok(named) = serde_json::from_str::<EventObject>(event.object.get()) else { return WatchEnd::Forgotten };
             told = true;
             match event.what {
                 "ADDED" | "MODIFIED" => {
@@ -429,8 +429,8 @@ impl<T: Named + Send + 'static, H, F: Fn(Delta<T>) -> H + Send + Sync> Follow<T,
                     self.told(Delta::Gone { name: named.metadata.name, revision }, room).await;
                 }
                 "BOOKMARK" => {}
-                _ if named.code == StatusCode::GONE.as_u16() => return Ended::Forgotten,
-                _ => return Ended::Over(false),
+                _ if named.code == StatusCode::GONE.as_u16() => return WatchEnd::Forgotten,
+                _ => return WatchEnd::Over(false),
             }
             *revision = named.metadata.resource_version;
             self.latest = revision.parse().unwrap_or(self.latest).max(self.latest);

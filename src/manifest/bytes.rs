@@ -1,21 +1,21 @@
 //! From bytes to text: only UTF-8, with a clear word on what else it is.
 
 use super::limits;
-use super::problem::Problem;
+use super::problem::FileProblem;
 use super::source::position;
 
 /// The text of a file, or what is wrong with its bytes, beside them.
-pub fn to_text(path: &str, bytes: Vec<u8>) -> Result<String, Box<(Problem, Vec<u8>)>> {
+pub fn to_text(path: &str, bytes: Vec<u8>) -> Result<String, Box<(FileProblem, Vec<u8>)>> {
     if let Some(encoding) = other_encoding(&bytes) {
         let help = format!("save it as UTF-8: iconv -f {encoding} -t UTF-8 {path}");
         let message = format!("the file is {encoding}, and only UTF-8 is read");
-        return Err(Box::new((Problem::of_file(path, message, help), bytes)));
+        return Err(Box::new((FileProblem::of_file(path, message, help), bytes)));
     }
     String::from_utf8(bytes).map_err(|error| {
         let bad = error.utf8_error().valid_up_to();
         let before = error.as_bytes().get(..bad).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("");
         let place = position(before, 1, before.len());
-        let mut problem = Problem::of_file(
+        let mut problem = FileProblem::of_file(
             path,
             "a byte here is no UTF-8",
             "save the file as UTF-8; if it is no text, keep it out of this folder or name it otherwise",
@@ -26,7 +26,7 @@ pub fn to_text(path: &str, bytes: Vec<u8>) -> Result<String, Box<(Problem, Vec<u
 }
 
 /// What no file of ours has, whatever it says.
-pub fn check_text(path: &str, text: &str) -> Result<(), Problem> {
+pub fn check_text(path: &str, text: &str) -> Result<(), FileProblem> {
     if u64::try_from(text.len()).map_or(true, |length| length > limits::FILE_BYTES) {
         return Err(too_large(path));
     }
@@ -34,7 +34,7 @@ pub fn check_text(path: &str, text: &str) -> Result<(), Problem> {
         None => Ok(()),
         Some(at) => {
             let place = position(text, 1, at);
-            let mut problem = Problem::of_file(path, "the file holds a NUL byte", "take it away: YAML is text");
+            let mut problem = FileProblem::of_file(path, "the file holds a NUL byte", "take it away: YAML is text");
             (problem.line, problem.column) = (place.line, place.column);
             Err(problem)
         }
@@ -42,9 +42,9 @@ pub fn check_text(path: &str, text: &str) -> Result<(), Problem> {
 }
 
 /// A file over the limit.
-pub fn too_large(path: &str) -> Problem {
+pub fn too_large(path: &str) -> FileProblem {
     let most = limits::FILE_BYTES >> 20;
-    Problem::of_file(path, format!("the file is larger than {most} MiB"), "split it into several files")
+    FileProblem::of_file(path, format!("the file is larger than {most} MiB"), "split it into several files")
 }
 
 fn other_encoding(bytes: &[u8]) -> Option<&'static str> {

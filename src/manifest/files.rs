@@ -1,8 +1,8 @@
 //! Files and folders: which are read, and how to read one that may be anything.
 
 use super::bytes::too_large;
-use super::problem::Problem;
-use super::read::{Reading, read_bytes};
+use super::problem::FileProblem;
+use super::read::{DocumentsRead, read_bytes};
 use super::{limits, sniff, threads};
 use crate::io_error;
 use std::fs::{self, DirEntry, File};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// What a folder holds, at any depth. Links are not followed: where they lead is a question of whose
 /// file it is, which only a caller that knows every tenant's folder can answer.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct FolderContent {
     /// Regular files that are named as manifests, in the order of their paths.
     pub files: Vec<FoundFile>,
     /// Symbolic links.
@@ -20,7 +20,7 @@ pub struct Found {
     /// FIFOs, devices and sockets.
     pub strange: Vec<PathBuf>,
     /// Folders that cannot be listed.
-    pub unreadable: Vec<(PathBuf, Problem)>,
+    pub unreadable: Vec<(PathBuf, FileProblem)>,
     /// What `leave_out` kept from being looked into.
     pub left_out: Vec<PathBuf>,
     /// How many other files are there.
@@ -37,13 +37,13 @@ pub struct FoundFile {
 }
 
 /// Finds the manifests below a folder. `leave_out` is asked of each entry, with whether it is a folder.
-pub fn find(folder: &Path, leave_out: &dyn Fn(&Path, bool) -> bool) -> Found {
-    let mut found = Found::default();
+pub fn find(folder: &Path, leave_out: &dyn Fn(&Path, bool) -> bool) -> FolderContent {
+    let mut found = FolderContent::default();
     found.folder(folder, leave_out, 0);
     found
 }
 
-impl Found {
+impl FolderContent {
     fn folder(&mut self, path: &Path, leave_out: &dyn Fn(&Path, bool) -> bool, depth: usize) {
         if depth > limits::FOLDER_DEPTH {
             return self.unreadable(path, ("folders are nested too deep here", "give a folder further down"));
@@ -88,12 +88,12 @@ impl Found {
     }
 
     fn unreadable(&mut self, path: &Path, (message, help): (impl Into<String>, impl Into<String>)) {
-        self.unreadable.push((path.to_path_buf(), Problem::of_file(shown(path), message, help)));
+        self.unreadable.push((path.to_path_buf(), FileProblem::of_file(shown(path), message, help)));
     }
 }
 
 /// Reads files, each by itself, in parallel; in their order.
-pub fn read_files(files: &[FoundFile]) -> Vec<Reading> {
+pub fn read_files(files: &[FoundFile]) -> Vec<DocumentsRead> {
     let read = |files: &[FoundFile]| files.iter().map(|file| read_file(&file.path)).collect::<Vec<_>>();
     // A file costs more than its bytes: it is opened.
     let size = |file: &FoundFile| usize::try_from(file.size).unwrap_or(usize::MAX).saturating_add(4096);
@@ -102,14 +102,14 @@ pub fn read_files(files: &[FoundFile]) -> Vec<Reading> {
 
 /// Reads files and folders that a person named, and standard input for `-`, each file by itself. Whatever
 /// cannot be read is an error. Links to files are followed; those in folders that lead to folders are not.
-pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Vec<(PathBuf, Reading)> {
+pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Vec<(PathBuf, DocumentsRead)> {
     let mut readings = Vec::new();
     let mut files = Vec::new();
     for path in paths {
         if path == Path::new("-") {
             readings.push((path.clone(), read_stream("-", stdin)));
         } else if let Err(problem) = named(path, &mut files) {
-            readings.push((path.clone(), Reading::of_problem(problem, true)));
+            readings.push((path.clone(), DocumentsRead::of_problem(problem, true)));
         }
     }
     let mut all = Vec::new();
@@ -118,7 +118,7 @@ pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Vec<(PathBuf, Read
             Ok(file) => all.push(file),
             Err(wrong) => {
                 let (path, problem) = *wrong;
-                readings.push((path, Reading::of_problem(problem, true)));
+                readings.push((path, DocumentsRead::of_problem(problem, true)));
             }
         }
     }
@@ -130,19 +130,19 @@ pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Vec<(PathBuf, Read
 }
 
 /// A file to read, or a path that cannot be.
-type Named = Result<FoundFile, Box<(PathBuf, Problem)>>;
+type ReadFile = Result<FoundFile, Box<(PathBuf, FileProblem)>>;
 
-fn named(path: &Path, files: &mut Vec<Named>) -> Result<(), Problem> {
+fn named(path: &Path, files: &mut Vec<ReadFile>) -> Result<(), FileProblem> {
     let metadata = fs::metadata(path).map_err(|error| {
         let (message, help) = cannot_read(path, &error);
-        Problem::of_file(shown(path), message, help)
+        FileProblem::of_file(shown(path), message, help)
     })?;
     if metadata.is_file() {
         files.push(Ok(FoundFile { path: path.to_path_buf(), size: metadata.len() }));
         return Ok(());
     }
     if !metadata.is_dir() {
-        return Err(Problem::of_file(shown(path), NO_FILE.0, NO_FILE.1));
+        return Err(FileProblem::of_file(shown(path), NO_FILE.0, NO_FILE.1));
     }
     let found = find(path, &|_, _| false);
     files.extend(found.files.into_iter().map(Ok));
@@ -153,8 +153,8 @@ fn named(path: &Path, files: &mut Vec<Named>) -> Result<(), Problem> {
 }
 
 /// A link in a folder that a person named.
-fn named_link(link: PathBuf) -> Result<Option<FoundFile>, Box<(PathBuf, Problem)>> {
-    let wrong = |message: &str, help: &str| Problem::of_file(shown(&link), message, help);
+fn named_link(link: PathBuf) -> Result<Option<FoundFile>, Box<(PathBuf, FileProblem)>> {
+    let wrong = |message: &str, help: &str| FileProblem::of_file(shown(&link), message, help);
     let problem = match fs::metadata(&link) {
         Ok(metadata) if metadata.is_file() => {
             let is_read = link.file_name().is_some_and(|name| is_manifest(name.as_encoded_bytes()));
@@ -168,13 +168,17 @@ fn named_link(link: PathBuf) -> Result<Option<FoundFile>, Box<(PathBuf, Problem)
 }
 
 /// A FIFO, a device or a socket.
-pub fn strange(path: &Path) -> Problem {
-    Problem::of_file(shown(path), "this is no regular file: a FIFO, a device or a socket", "take it out of the folder")
+pub fn strange(path: &Path) -> FileProblem {
+    FileProblem::of_file(
+        shown(path),
+        "this is no regular file: a FIFO, a device or a socket",
+        "take it out of the folder",
+    )
 }
 
 /// A link that leads nowhere.
-pub fn dangling(link: &Path) -> Problem {
-    Problem::of_file(
+pub fn dangling(link: &Path) -> FileProblem {
+    FileProblem::of_file(
         shown(link),
         "this link leads nowhere: what it should bring is unknown",
         "restore what it names, or remove the link",
@@ -184,10 +188,11 @@ pub fn dangling(link: &Path) -> Problem {
 const NO_FILE: (&str, &str) = ("this is no regular file", "give a file or a folder; use `-` to read from a pipe");
 
 /// Reads one regular file. Whatever is not one is never opened: a FIFO would wait for ever.
-pub fn read_file(path: &Path) -> Reading {
+pub fn read_file(path: &Path) -> DocumentsRead {
     let name = shown(path);
-    let wrong =
-        |(message, help): (String, String)| Reading::of_problem(Problem::of_file(name.clone(), message, help), true);
+    let wrong = |(message, help): (String, String)| {
+        DocumentsRead::of_problem(FileProblem::of_file(name.clone(), message, help), true)
+    };
     let plain = |(message, help): (&str, &str)| wrong((message.to_string(), help.to_string()));
     let Some(_) = path.to_str() else {
         return plain(("the file's name is no UTF-8", "rename it"));
@@ -196,9 +201,9 @@ pub fn read_file(path: &Path) -> Reading {
         Err(error) => return wrong(cannot_read(path, &error)),
         Ok(metadata) if !metadata.is_file() => return plain(NO_FILE),
         // A plan file that lies below the root may be larger than what is read, and holds no document.
-        Ok(_) if is_plan(path) => return Reading { other_kinds: 1, files: 1, ..Reading::default() },
+        Ok(_) if is_plan(path) => return DocumentsRead { other_kinds: 1, files: 1, ..DocumentsRead::default() },
         Ok(metadata) if metadata.len() > limits::FILE_BYTES => {
-            let mut reading = Reading::of_problem(too_large(&name), true);
+            let mut reading = DocumentsRead::of_problem(too_large(&name), true);
             reading.unparsed.iter_mut().for_each(|unparsed| unparsed.unsearched = true);
             return reading;
         }
@@ -223,15 +228,15 @@ pub fn begins_as_plan(path: &Path) -> bool {
 }
 
 /// Reads a stream to its end, but no more than a file may hold.
-fn read_stream(name: &str, stream: &mut dyn Read) -> Reading {
+fn read_stream(name: &str, stream: &mut dyn Read) -> DocumentsRead {
     let mut bytes = Vec::new();
     match stream.take(limits::FILE_BYTES + 1).read_to_end(&mut bytes) {
         Err(error) => {
             let (message, help) = cannot_read(Path::new(name), &error);
-            Reading::of_problem(Problem::of_file(name, message, help), true)
+            DocumentsRead::of_problem(FileProblem::of_file(name, message, help), true)
         }
         Ok(_) if u64::try_from(bytes.len()).map_or(true, |length| length > limits::FILE_BYTES) => {
-            Reading::of_problem(too_large(name), true)
+            DocumentsRead::of_problem(too_large(name), true)
         }
         Ok(_) => read_bytes(name, bytes),
     }

@@ -5,7 +5,7 @@
 //! changed definition is another ConfigMap, which the Integration names.
 
 use super::cut::cut;
-use super::edit::{Edit, EditError, ListEdit, Rewrite, What, edit_lists, rewrite, say_the_same};
+use super::edit::{DocumentEdit, Edit, EditError, ListEdit, Rewrite, edit_lists, rewrite, say_the_same};
 use super::node::{self, Id, Tree};
 use crate::api::{GROUP, Kind};
 use crate::engine::model::canonical::Digest;
@@ -49,14 +49,14 @@ pub struct DesiredEntries {
     /// Files that are gone.
     pub removed: BTreeSet<String>,
     /// The definitions, by integration.
-    pub definitions: BTreeMap<String, Defined>,
+    pub definitions: BTreeMap<String, DefinedIntegration>,
     /// Integrations that have no definition any more.
     pub gone: BTreeSet<String>,
 }
 
 /// Where an integration and its definition stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Defined {
+pub struct DefinedIntegration {
     /// The file of the Integration.
     pub manifest: String,
     /// The file of its definition.
@@ -94,10 +94,10 @@ pub enum KustomizationError {
     Edit(#[from] EditError),
 }
 
-type Result<T> = std::result::Result<T, KustomizationError>;
+type EditResult<T> = std::result::Result<T, KustomizationError>;
 
 /// The kustomization with all that is wanted in it; `None` where all of it is there.
-pub fn keep(text: &str, wanted: &DesiredEntries) -> Result<Option<String>> {
+pub fn keep(text: &str, wanted: &DesiredEntries) -> EditResult<Option<String>> {
     let slices = cut(text);
     let mut new = match slices.as_slice() {
         [] => format!("{text}{}{NEW}", if text.is_empty() || text.ends_with('\n') { "" } else { "\n" }),
@@ -106,14 +106,14 @@ pub fn keep(text: &str, wanted: &DesiredEntries) -> Result<Option<String>> {
     };
     let (sets, lists) = {
         let tree = node::parse(&new).ok().flatten().ok_or(EditError::Unreadable)?;
-        let lists = Lists::of(&new, &tree)?;
+        let lists = KustomizationLists::of(&new, &tree)?;
         let mut needed = Needed { file: &lists, wanted, sets: Vec::new(), lists: Vec::new() };
         needed.find()?;
         (needed.sets, needed.lists)
     };
     if !sets.is_empty() {
         let range = cut(&new).first().map(|slice| slice.range.clone()).unwrap_or_default();
-        let rewritten = rewrite(&new, &[Rewrite { range, item: None, what: What::Edit(sets) }]);
+        let rewritten = rewrite(&new, &[Rewrite { range, item: None, what: DocumentEdit::Edit(sets) }]);
         rewritten.results.into_iter().collect::<std::result::Result<(), _>>()?;
         new = rewritten.text.ok_or(EditError::Unreadable)?;
     }
@@ -123,7 +123,7 @@ pub fn keep(text: &str, wanted: &DesiredEntries) -> Result<Option<String>> {
 
 /// What a kustomization lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listed {
+pub struct KustomizationEntries {
     /// The items of `resources`.
     pub resources: BTreeSet<String>,
     /// The names of the ConfigMaps of definitions.
@@ -131,11 +131,13 @@ pub struct Listed {
 }
 
 /// What a kustomization lists.
-pub fn listed(text: &str) -> Result<Listed> {
-    let Some(tree) = node::parse(text).map_err(|_| EditError::Unreadable)? else { return Ok(Listed::default()) };
-    let lists = Lists::of(text, &tree)?;
+pub fn listed(text: &str) -> EditResult<KustomizationEntries> {
+    let Some(tree) = node::parse(text).map_err(|_| EditError::Unreadable)? else {
+        return Ok(KustomizationEntries::default());
+    };
+    let lists = KustomizationLists::of(text, &tree)?;
     let ours = lists.generators.iter().filter(|(_, all)| all.iter().any(|(_, id)| lists.is_ours(*id)));
-    Ok(Listed {
+    Ok(KustomizationEntries {
         resources: lists.resources.keys().map(ToString::to_string).collect(),
         definitions: ours.map(|(name, _)| name.to_string()).collect(),
     })
@@ -148,19 +150,19 @@ pub fn definition_name(integration: &str) -> String {
 
 /// What comes and goes from one text of a kustomization to another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
+pub struct KustomizationChanges {
     /// Entries that come, or become another.
     pub come: Vec<String>,
     /// Entries that go.
     pub go: Vec<String>,
 }
 
-impl Changes {
+impl KustomizationChanges {
     /// What comes and goes between two texts.
     pub fn between(old: &str, new: &str) -> Self {
         let (old, new) = (entries(old), entries(new));
         let differs = |(entry, says): &(&String, &String)| old.get(*entry) != Some(*says);
-        Changes {
+        KustomizationChanges {
             come: new.iter().filter(differs).map(|(entry, _)| entry.clone()).collect(),
             go: old.keys().filter(|entry| !new.contains_key(*entry)).cloned().collect(),
         }
@@ -176,7 +178,7 @@ impl Changes {
 fn entries(text: &str) -> BTreeMap<String, String> {
     let mut entries = BTreeMap::new();
     let Ok(Some(tree)) = node::parse(text) else { return entries };
-    let Ok(lists) = Lists::of(text, &tree) else { return entries };
+    let Ok(lists) = KustomizationLists::of(text, &tree) else { return entries };
     entries.extend(lists.resources.keys().map(|path| (path.to_string(), String::new())));
     let configurations = items(&tree, "configurations").unwrap_or_default();
     let configurations = configurations.iter().filter_map(|id| tree.scalar(*id));
@@ -229,7 +231,7 @@ fn left_out(text: &str, tree: &Tree<'_>) -> BTreeSet<String> {
 }
 
 /// What of a kustomization we look at.
-struct Lists<'a, 't> {
+struct KustomizationLists<'a, 't> {
     tree: &'a Tree<'t>,
     /// What people keep out of `resources`.
     left_out: BTreeSet<String>,
@@ -241,11 +243,11 @@ struct Lists<'a, 't> {
     patches: BTreeMap<&'a str, Vec<(usize, &'a str)>>,
 }
 
-impl<'a, 't> Lists<'a, 't> {
-    fn of(source: &str, tree: &'a Tree<'t>) -> Result<Self> {
+impl<'a, 't> KustomizationLists<'a, 't> {
+    fn of(source: &str, tree: &'a Tree<'t>) -> EditResult<Self> {
         let left_out = left_out(source, tree);
         let (resources, generators, patches) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let mut lists = Lists { tree, left_out, resources, generators, patches };
+        let mut lists = KustomizationLists { tree, left_out, resources, generators, patches };
         for (at, id) in items(tree, "resources")?.iter().enumerate() {
             if let Some(text) = tree.scalar(*id) {
                 lists.resources.insert(plain(text), at);
@@ -297,7 +299,7 @@ impl<'a, 't> Lists<'a, 't> {
 }
 
 /// The items of a list; none where there is no list.
-fn items<'a>(tree: &'a Tree<'_>, list: &'static str) -> Result<&'a [Id]> {
+fn items<'a>(tree: &'a Tree<'_>, list: &'static str) -> EditResult<&'a [Id]> {
     match tree.get(tree.root, list) {
         None => Ok(&[]),
         Some(id) if tree.is_null(id) => Ok(&[]),
@@ -312,17 +314,18 @@ fn text<'a>(tree: &'a Tree<'_>, id: Id, path: &[&str]) -> Option<&'a str> {
 
 /// What must change.
 struct Needed<'a, 't> {
-    file: &'a Lists<'a, 't>,
+    file: &'a KustomizationLists<'a, 't>,
     wanted: &'a DesiredEntries,
     sets: Vec<Edit>,
     lists: Vec<ListEdit>,
 }
 
 impl Needed<'_, '_> {
-    fn find(&mut self) -> Result<()> {
+    fn find(&mut self) -> EditResult<()> {
         let (listed, dropped) = self.resources()?;
-        let is_brought = |(_, defined): &(&String, &Defined)| is_covered(&defined.manifest, &listed);
-        let definitions: Vec<(&String, &Defined)> = self.wanted.definitions.iter().filter(is_brought).collect();
+        let is_brought = |(_, defined): &(&String, &DefinedIntegration)| is_covered(&defined.manifest, &listed);
+        let definitions: Vec<(&String, &DefinedIntegration)> =
+            self.wanted.definitions.iter().filter(is_brought).collect();
         let mut generators = Vec::new();
         let mut patches = Vec::new();
         for (integration, defined) in &definitions {
@@ -354,7 +357,7 @@ impl Needed<'_, '_> {
     }
 
     /// What `resources` will list, and which of its items go.
-    fn resources(&self) -> Result<(BTreeSet<String>, Vec<usize>)> {
+    fn resources(&self) -> EditResult<(BTreeSet<String>, Vec<usize>)> {
         let is_wanted = |path: &&String| !self.file.left_out.contains(*path);
         if items(self.file.tree, "resources")?.is_empty() {
             return Ok((self.wanted.files.iter().filter(is_wanted).cloned().collect(), Vec::new()));
@@ -373,7 +376,7 @@ impl Needed<'_, '_> {
     }
 
     /// The generator of a definition, where it is to be added; one that says something else is corrected.
-    fn generator(&mut self, integration: &str, definition: &str) -> Result<Option<Value>> {
+    fn generator(&mut self, integration: &str, definition: &str) -> EditResult<Option<Value>> {
         if definition.contains('=') {
             return Err(KustomizationError::Path(definition.to_string()));
         }
@@ -401,7 +404,7 @@ impl Needed<'_, '_> {
     }
 
     /// The patch that has an integration name its ConfigMap, where it is to be added.
-    fn patch(&self, integration: &str) -> Result<Option<Value>> {
+    fn patch(&self, integration: &str) -> EditResult<Option<Value>> {
         let patch = patch_of(integration);
         match self.file.patches_of(integration).as_slice() {
             [] => {

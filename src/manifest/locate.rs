@@ -1,8 +1,8 @@
 //! Where a field stands in its document.
 
 use super::node::{self, Id, NodeKind, Tree};
-use super::problem::Problem;
-use super::source::{Origin, Position, line_breaks};
+use super::problem::FileProblem;
+use super::source::{Position, SourcePlace, line_breaks};
 use super::{mask, schema};
 use crate::api::Kind;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::ops::Range;
 
 /// The place of a field, given as a path below the document: names of fields, and for items of lists
 /// their position or their `name`. Where it is not written, its nearest ancestor that is.
-pub fn locate(origin: &Origin, path: &[&str]) -> Option<Position> {
+pub fn locate(origin: &SourcePlace, path: &[&str]) -> Option<Position> {
     if let (true, None, Some(at)) = (path.is_empty(), origin.item, first_key(origin.text())) {
         return Some(origin.position(at));
     }
@@ -20,7 +20,7 @@ pub fn locate(origin: &Origin, path: &[&str]) -> Option<Position> {
 }
 
 /// The lines of fields of many documents: a list that holds several of them is parsed once.
-pub fn locate_all(wanted: &[(&Origin, Vec<String>)]) -> Vec<Option<u32>> {
+pub fn locate_all(wanted: &[(&SourcePlace, Vec<String>)]) -> Vec<Option<u32>> {
     let mut lines: Vec<Option<u32>> = vec![None; wanted.len()];
     let mut lists: BTreeMap<(&str, usize), Vec<usize>> = BTreeMap::new();
     for (index, (origin, path)) in wanted.iter().enumerate() {
@@ -78,7 +78,7 @@ fn nearest(tree: &Tree<'_>, root: Id, path: &[&str]) -> Option<Range<usize>> {
 
 /// The text of a field of a document, also of one that breaks its schema: so that an invalid Tenant's folder
 /// is known all the same.
-pub fn text_at(origin: &Origin, path: &[&str]) -> Option<String> {
+pub fn text_at(origin: &SourcePlace, path: &[&str]) -> Option<String> {
     let tree = node::parse(origin.text()).ok()??;
     let mut id = root(&tree, origin.item)?;
     for step in path {
@@ -89,21 +89,21 @@ pub fn text_at(origin: &Origin, path: &[&str]) -> Option<String> {
 
 /// Something wrong with a field of a document that was read well, found only beside others.
 pub fn problem(
-    origin: &Origin,
+    origin: &SourcePlace,
     kind: Kind,
     path: &[&str],
     message: impl Into<String>,
     help: impl Into<String>,
-) -> Problem {
+) -> FileProblem {
     let words = (message.into(), help.into());
     let shown = |words: &(String, String)| {
         let tree = node::parse(origin.text()).ok()??;
         let root = root(&tree, origin.item)?;
         let at = nearest(&tree, root, path)?;
         let spans = mask::spans(&tree, root, Some(schema::of(kind)));
-        Some(Problem::at(&origin.file, origin.text(), origin.first_line, at, &spans, words.clone()))
+        Some(FileProblem::at(&origin.file, origin.text(), origin.first_line, at, &spans, words.clone()))
     };
-    shown(&words).unwrap_or_else(|| Problem::of_file(&origin.file.path, words.0, words.1))
+    shown(&words).unwrap_or_else(|| FileProblem::of_file(&origin.file.path, words.0, words.1))
 }
 
 /// The document's own node: the root, or an item of the list that the root is.

@@ -3,7 +3,7 @@
 use super::node::{Id, NodeKind, Tree};
 use super::problem::Show;
 use super::scalar::Plain;
-use super::schema::{Schema, Shape};
+use super::schema::{Schema, SchemaShape};
 use super::source::first_line_of;
 use super::words::is_identifier;
 use crate::api::sensitive;
@@ -34,9 +34,9 @@ fn collect(tree: &Tree<'_>, id: Id, schema: Option<&Schema>, private: bool, out:
         NodeKind::Alias(_) => out.push((node.span(), Show::No)),
         NodeKind::Scalar { .. } => {
             let open = match schema.map(|schema| &schema.shape) {
-                Some(Shape::Text { .. }) => !schema.is_some_and(|schema| schema.private),
-                Some(Shape::Bool) => matches!(tree.plain(id), Some(Plain::Bool(_))),
-                Some(Shape::Int { .. }) => tree.plain(id) == Some(Plain::Int),
+                Some(SchemaShape::Text { .. }) => !schema.is_some_and(|schema| schema.private),
+                Some(SchemaShape::Bool) => matches!(tree.plain(id), Some(Plain::Bool(_))),
+                Some(SchemaShape::Int { .. }) => tree.plain(id) == Some(Plain::Int),
                 _ => false,
             };
             // What is a secret itself is one wherever somebody writes it.
@@ -50,7 +50,7 @@ fn collect(tree: &Tree<'_>, id: Id, schema: Option<&Schema>, private: bool, out:
         }
         NodeKind::List { items, .. } => {
             let item = match schema.map(|schema| &schema.shape) {
-                Some(Shape::List { item, .. }) => Some(item.as_ref()),
+                Some(SchemaShape::List { item, .. }) => Some(item.as_ref()),
                 _ => None,
             };
             for id in items {
@@ -61,8 +61,8 @@ fn collect(tree: &Tree<'_>, id: Id, schema: Option<&Schema>, private: bool, out:
             for entry in entries.iter().filter(|entry| !entry.merged) {
                 let key = tree.scalar(entry.key).unwrap_or("");
                 let child = schema.and_then(|schema| match &schema.shape {
-                    Shape::Map { .. } => schema.child(key),
-                    Shape::Dict { value, .. } => Some(value.as_ref()),
+                    SchemaShape::Map { .. } => schema.child(key),
+                    SchemaShape::Dict { value, .. } => Some(value.as_ref()),
                     _ => None,
                 });
                 // A name says nothing secret; but what stands alone in braces may be a value that lost its name.

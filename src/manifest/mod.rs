@@ -27,15 +27,15 @@ mod typed;
 mod words;
 mod write;
 
-pub use edit::{Edit, EditError, Rewrite, Rewritten, What, append_document, rewrite};
+pub use edit::{DocumentEdit, Edit, EditError, Rewrite, Rewritten, append_document, rewrite};
 pub use files::{
-    Found, FoundFile, begins_as_plan, dangling, find, is_manifest, may_be_ours, read_file, read_files, read_paths,
-    shown, strange,
+    FolderContent, FoundFile, begins_as_plan, dangling, find, is_manifest, may_be_ours, read_file, read_files,
+    read_paths, shown, strange,
 };
 pub use locate::{locate, locate_all, problem, text_at};
-pub use problem::{Excerpt, Problem};
-pub use read::{Document, Invalid, Reading, Unparsed, read_bytes, read_text};
-pub use source::{Origin, Position, SourceFile};
+pub use problem::{Excerpt, FileProblem};
+pub use read::{DocumentsRead, InvalidDocument, ReadDocument, Unparsed, read_bytes, read_text};
+pub use source::{Position, SourceFile, SourcePlace};
 pub(crate) use threads::in_parts;
 pub use write::{WriteError, to_yaml, value_to_yaml};
 

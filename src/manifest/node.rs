@@ -40,7 +40,7 @@ pub enum NodeKind<'t> {
     /// Text.
     Scalar { text: Cow<'t, str>, style: ScalarStyle },
     /// Keys with values, in their order; those that `<<` brings come last, and `<<` itself is apart.
-    Map { entries: Vec<Entry>, merge: Option<Entry>, flow: bool },
+    Map { entries: Vec<MapEntry>, merge: Option<MapEntry>, flow: bool },
     /// Items.
     List { items: Vec<Id>, flow: bool },
     /// `*name`: the node that it repeats.
@@ -49,7 +49,7 @@ pub enum NodeKind<'t> {
 
 /// A key and its value.
 #[derive(Clone, Copy)]
-pub struct Entry {
+pub struct MapEntry {
     /// The key.
     pub key: Id,
     /// Its value.
@@ -73,7 +73,7 @@ pub enum Tag {
 
 /// Why a slice is no document.
 #[derive(Debug)]
-pub struct Fault {
+pub struct SyntaxFault {
     /// The byte of the slice at which it shows.
     pub at: usize,
     /// What it is.
@@ -138,7 +138,7 @@ impl<'t> Tree<'t> {
     }
 
     /// The entries of a map; none where it is no map.
-    pub fn entries(&self, id: Id) -> &[Entry] {
+    pub fn entries(&self, id: Id) -> &[MapEntry] {
         match &self.resolve(id).kind {
             NodeKind::Map { entries, .. } => entries,
             _ => &[],
@@ -164,7 +164,7 @@ impl<'t> Tree<'t> {
     }
 
     /// The entry of a map under this key.
-    pub fn entry(&self, map: Id, key: &str) -> Option<Entry> {
+    pub fn entry(&self, map: Id, key: &str) -> Option<MapEntry> {
         self.entries(map).iter().find(|entry| self.scalar(entry.key) == Some(key)).copied()
     }
 
@@ -183,22 +183,22 @@ impl Node<'_> {
 }
 
 /// The tree of the one document in `text`; `None` where there is none.
-pub fn parse(text: &str) -> Result<Option<Tree<'_>>, Fault> {
+pub fn parse(text: &str) -> Result<Option<Tree<'_>>, SyntaxFault> {
     let options = granit_parser::options! {
         emit_comments: false,
         flow_nesting_limit: limits::DEPTH,
         block_nesting_limit: limits::DEPTH,
     };
     let mut builder =
-        Builder { nodes: Vec::with_capacity(64), open: Vec::new(), anchors: HashMap::new(), merged: 0, root: None };
+        TreeBuilder { nodes: Vec::with_capacity(64), open: Vec::new(), anchors: HashMap::new(), merged: 0, root: None };
     for event in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = event.map_err(|error| Fault {
+        let (event, span) = event.map_err(|error| SyntaxFault {
             at: error.marker().byte_offset().unwrap_or_else(|| offset_of_char(text, error.marker().index())),
             kind: FaultKind::Syntax(error.kind().clone()),
         })?;
         builder.event(event, &span)?;
     }
-    let Builder { nodes, root, .. } = builder;
+    let TreeBuilder { nodes, root, .. } = builder;
     Ok(root.map(|root| Tree { text, root, nodes }))
 }
 
@@ -206,9 +206,9 @@ fn offset_of_char(text: &str, index: usize) -> usize {
     text.char_indices().nth(index).map_or(text.len(), |(at, _)| at)
 }
 
-struct Builder<'t> {
+struct TreeBuilder<'t> {
     nodes: Vec<Node<'t>>,
-    open: Vec<Open>,
+    open: Vec<OpenNode>,
     anchors: HashMap<usize, Id>,
     /// How many entries `<<` brought.
     merged: usize,
@@ -216,15 +216,15 @@ struct Builder<'t> {
 }
 
 /// A map or list that is not closed yet.
-struct Open {
+struct OpenNode {
     id: Id,
     anchor: usize,
     /// Keys and values in turn, or items.
     children: Vec<Id>,
 }
 
-impl<'t> Builder<'t> {
-    fn event(&mut self, event: Event<'t>, span: &granit_parser::Span) -> Result<(), Fault> {
+impl<'t> TreeBuilder<'t> {
+    fn event(&mut self, event: Event<'t>, span: &granit_parser::Span) -> Result<(), SyntaxFault> {
         let range = span.byte_range().unwrap_or(0..0);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -234,7 +234,7 @@ impl<'t> Builder<'t> {
             }
             Event::Alias(anchor) => {
                 let Some(target) = self.anchors.get(&anchor).copied() else {
-                    return Err(Fault { at: range.start, kind: FaultKind::AliasOfItself });
+                    return Err(SyntaxFault { at: range.start, kind: FaultKind::AliasOfItself });
                 };
                 if let Some(node) = usize::try_from(target.0).ok().and_then(|target| self.nodes.get_mut(target)) {
                     node.repeated = true;
@@ -245,12 +245,12 @@ impl<'t> Builder<'t> {
             Event::MappingStart(style, anchor, tag) => {
                 let kind = NodeKind::Map { entries: Vec::new(), merge: None, flow: style == StructureStyle::Flow };
                 let id = self.add(range, kind, tag.as_deref())?;
-                self.open.push(Open { id, anchor, children: Vec::new() });
+                self.open.push(OpenNode { id, anchor, children: Vec::new() });
             }
             Event::SequenceStart(style, anchor, tag) => {
                 let kind = NodeKind::List { items: Vec::new(), flow: style == StructureStyle::Flow };
                 let id = self.add(range, kind, tag.as_deref())?;
-                self.open.push(Open { id, anchor, children: Vec::new() });
+                self.open.push(OpenNode { id, anchor, children: Vec::new() });
             }
             Event::MappingEnd | Event::SequenceEnd => self.close(range.end)?,
             _ => {}
@@ -258,15 +258,20 @@ impl<'t> Builder<'t> {
         Ok(())
     }
 
-    fn add(&mut self, range: Range<usize>, kind: NodeKind<'t>, tag: Option<&granit_parser::Tag>) -> Result<Id, Fault> {
+    fn add(
+        &mut self,
+        range: Range<usize>,
+        kind: NodeKind<'t>,
+        tag: Option<&granit_parser::Tag>,
+    ) -> Result<Id, SyntaxFault> {
         let at = range.start;
         let (Ok(id), Ok(start), Ok(end)) =
             (u32::try_from(self.nodes.len()), u32::try_from(range.start), u32::try_from(range.end))
         else {
-            return Err(Fault { at, kind: FaultKind::TooManyNodes });
+            return Err(SyntaxFault { at, kind: FaultKind::TooManyNodes });
         };
         if self.nodes.len() >= limits::NODES {
-            return Err(Fault { at, kind: FaultKind::TooManyNodes });
+            return Err(SyntaxFault { at, kind: FaultKind::TooManyNodes });
         }
         let id = Id(id);
         self.nodes.push(Node { start, end: end.max(start), kind, repeated: false, tag: Tag::of(tag) });
@@ -274,7 +279,7 @@ impl<'t> Builder<'t> {
     }
 
     /// Hangs a finished node where it belongs. Only now can an alias repeat it, so none goes in a ring.
-    fn place(&mut self, id: Id, anchor: usize) -> Result<(), Fault> {
+    fn place(&mut self, id: Id, anchor: usize) -> Result<(), SyntaxFault> {
         if anchor != 0 {
             self.anchors.insert(anchor, id);
         }
@@ -282,14 +287,17 @@ impl<'t> Builder<'t> {
             (Some(open), _) => open.children.push(id),
             (None, None) => self.root = Some(id),
             (None, Some(_)) => {
-                return Err(Fault { at: self.nodes[id.0 as usize].start as usize, kind: FaultKind::SecondDocument });
+                return Err(SyntaxFault {
+                    at: self.nodes[id.0 as usize].start as usize,
+                    kind: FaultKind::SecondDocument,
+                });
             }
         }
         Ok(())
     }
 
-    fn close(&mut self, end: usize) -> Result<(), Fault> {
-        let Some(Open { id, anchor, children }) = self.open.pop() else { return Ok(()) };
+    fn close(&mut self, end: usize) -> Result<(), SyntaxFault> {
+        let Some(OpenNode { id, anchor, children }) = self.open.pop() else { return Ok(()) };
         // A block collection has no end of its own: it ends with its last child.
         let last = children.last().map_or(0, |child| self.nodes[child.0 as usize].end);
         let (entries, merged) = match self.nodes[id.0 as usize].kind {
@@ -314,8 +322,8 @@ impl<'t> Builder<'t> {
     }
 
     /// Brings the entries of `<<`: a map's own keys win, then those of the first map named.
-    fn merge(&mut self, mut entries: Vec<Entry>) -> Result<(Vec<Entry>, Option<Entry>), Fault> {
-        let is_merge = |nodes: &[Node<'_>], entry: &Entry| match &nodes[entry.key.0 as usize] {
+    fn merge(&mut self, mut entries: Vec<MapEntry>) -> Result<(Vec<MapEntry>, Option<MapEntry>), SyntaxFault> {
+        let is_merge = |nodes: &[Node<'_>], entry: &MapEntry| match &nodes[entry.key.0 as usize] {
             Node { kind: NodeKind::Scalar { text, style: ScalarStyle::Plain }, tag: Tag::None, .. } => text == "<<",
             _ => false,
         };
@@ -323,7 +331,7 @@ impl<'t> Builder<'t> {
             return Ok((entries, None));
         };
         let merge = entries.remove(at);
-        let fault = |kind| Fault { at: self.nodes[merge.value.0 as usize].start as usize, kind };
+        let fault = |kind| SyntaxFault { at: self.nodes[merge.value.0 as usize].start as usize, kind };
         let target = |id: Id| match self.nodes[id.0 as usize].kind {
             NodeKind::Alias(target) => target,
             _ => id,
@@ -343,7 +351,7 @@ impl<'t> Builder<'t> {
             };
             for entry in more {
                 if key_text(entry.key).is_some_and(|key| seen.insert(key)) {
-                    entries.push(Entry { merged: true, ..*entry });
+                    entries.push(MapEntry { merged: true, ..*entry });
                     self.merged += 1;
                 }
             }
@@ -355,8 +363,8 @@ impl<'t> Builder<'t> {
     }
 }
 
-fn pairs(children: &[Id]) -> Vec<Entry> {
-    children.chunks_exact(2).map(|pair| Entry { key: pair[0], value: pair[1], merged: false }).collect()
+fn pairs(children: &[Id]) -> Vec<MapEntry> {
+    children.chunks_exact(2).map(|pair| MapEntry { key: pair[0], value: pair[1], merged: false }).collect()
 }
 
 impl Tag {

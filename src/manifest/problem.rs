@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// Something wrong in a file. Its `Display` is what people read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct FileProblem {
     /// The file, as shown to people.
     pub file: String,
     /// The line, from 1; 0 where the whole file is meant.
@@ -44,10 +44,10 @@ pub(super) enum Show {
 /// What stands for a value that is not shown.
 const MASK: &str = "•••";
 
-impl Problem {
+impl FileProblem {
     /// Something wrong with a file as a whole.
     pub fn of_file(file: impl Into<String>, message: impl Into<String>, help: impl Into<String>) -> Self {
-        Problem { file: file.into(), line: 0, column: 0, excerpt: None, message: message.into(), help: help.into() }
+        FileProblem { file: file.into(), line: 0, column: 0, excerpt: None, message: message.into(), help: help.into() }
     }
 
     /// Something wrong at `at`, bytes of `text`, which begins on `first_line`. Nothing of the line is
@@ -62,17 +62,17 @@ impl Problem {
     ) -> Self {
         let Position { line, column } = position(text, first_line, at.start);
         let excerpt = Excerpt::of(text, &at, spans);
-        Problem { file: file.path.clone(), line, column, excerpt: Some(excerpt), message, help }
+        FileProblem { file: file.path.clone(), line, column, excerpt: Some(excerpt), message, help }
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for FileProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text(usize::MAX))
     }
 }
 
-impl Problem {
+impl FileProblem {
     /// As people read it, in lines that are `columns` wide: what is said is broken at blanks, the excerpt is
     /// cut around the mistake. Where the file is stands on one line, to be copied.
     pub fn text(&self, columns: usize) -> String {
@@ -144,7 +144,7 @@ impl Excerpt {
     fn of(text: &str, at: &Range<usize>, spans: &[(Range<usize>, Show)]) -> Self {
         let whole = line_range(text, at.start);
         let line = window(text, &whole, at.start);
-        let mut writer = Writer { text, out: Vec::new(), at, from: None, to: 0 };
+        let mut writer = SnippetWriter { text, out: Vec::new(), at, from: None, to: 0 };
         let mut position = line.start;
         let mut within: Vec<_> = spans.iter().filter(|(s, _)| s.start < line.end && s.end > line.start).collect();
         within.sort_by_key(|(span, _)| (span.start, span.end));
@@ -178,7 +178,7 @@ fn window(text: &str, line: &Range<usize>, at: usize) -> Range<usize> {
 }
 
 /// Writes a line as it may be shown, and follows where the mistake goes.
-struct Writer<'t> {
+struct SnippetWriter<'t> {
     text: &'t str,
     out: Vec<char>,
     at: &'t Range<usize>,
@@ -186,7 +186,7 @@ struct Writer<'t> {
     to: usize,
 }
 
-impl Writer<'_> {
+impl SnippetWriter<'_> {
     fn verbatim(&mut self, range: Range<usize>) {
         let start = range.start;
         for (offset, c) in self.text.get(range).unwrap_or("").char_indices() {

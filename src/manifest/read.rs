@@ -3,9 +3,9 @@
 use super::cut::{Slice, cut};
 use super::locate::find;
 use super::node::{self, Id, Tree};
-use super::problem::{Problem, shown};
-use super::shape::{Finding, check};
-use super::source::{Origin, SourceFile, first_line_of};
+use super::problem::{FileProblem, shown};
+use super::shape::{ShapeFinding, check};
+use super::source::{SourceFile, SourcePlace, first_line_of};
 use super::words::nearest;
 use super::{limits, mask, schema, sniff, syntax, typed};
 use crate::api::{API_VERSION, GROUP, Kind, Object, Resource, names, rules};
@@ -14,26 +14,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A resource, and where it stands.
 #[derive(Clone, Debug)]
-pub struct Document {
+pub struct ReadDocument {
     /// The resource.
     pub resource: Resource,
     /// The namespace that it names, as `kubectl get -o yaml` prints it.
     pub namespace: Option<String>,
     /// Where it stands.
-    pub origin: Origin,
+    pub origin: SourcePlace,
 }
 
 /// A document that names its object but breaks its schema or its rules: it holds back that object.
 #[derive(Clone, Debug)]
-pub struct Invalid {
+pub struct InvalidDocument {
     /// Its kind.
     pub kind: Kind,
     /// Its name.
     pub name: String,
     /// Everything that is wrong with it.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<FileProblem>,
     /// Where it stands.
-    pub origin: Origin,
+    pub origin: SourcePlace,
 }
 
 /// A file that could not be read whole: it could hold anything.
@@ -42,7 +42,7 @@ pub struct Unparsed {
     /// The file, as shown to people.
     pub file: String,
     /// What is wrong with it.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<FileProblem>,
     /// Whether it may hold anything of ours, wherever it lies: what surely is somebody else's is nobody's
     /// business outside tenants' folders.
     pub ours: bool,
@@ -52,11 +52,11 @@ pub struct Unparsed {
 
 /// What was read.
 #[derive(Clone, Debug, Default)]
-pub struct Reading {
+pub struct DocumentsRead {
     /// The resources, in the order of files and documents.
-    pub documents: Vec<Document>,
+    pub documents: Vec<ReadDocument>,
     /// Documents of ours that are wrong.
-    pub invalid: Vec<Invalid>,
+    pub invalid: Vec<InvalidDocument>,
     /// Files that could not be read whole.
     pub unparsed: Vec<Unparsed>,
     /// How many documents are of other kinds.
@@ -69,9 +69,9 @@ pub struct Reading {
     pub blank: Vec<String>,
 }
 
-impl Reading {
+impl DocumentsRead {
     /// Adds what was read elsewhere.
-    pub fn extend(&mut self, other: Reading) {
+    pub fn extend(&mut self, other: DocumentsRead) {
         self.documents.extend(other.documents);
         self.invalid.extend(other.invalid);
         for Unparsed { file, problems, ours, unsearched } in other.unparsed {
@@ -85,7 +85,7 @@ impl Reading {
     }
 
     /// Every problem, in the order of files and lines.
-    pub fn problems(&self) -> Vec<&Problem> {
+    pub fn problems(&self) -> Vec<&FileProblem> {
         let invalid = self.invalid.iter().flat_map(|invalid| &invalid.problems);
         let unparsed = self.unparsed.iter().flat_map(|unparsed| &unparsed.problems);
         let mut all: Vec<_> = invalid.chain(unparsed).collect();
@@ -99,7 +99,7 @@ impl Reading {
     }
 
     /// Notes what is wrong with a file, beside what was noted before.
-    fn unparsed_as(&mut self, file: String, problems: Vec<Problem>, ours: bool) {
+    fn unparsed_as(&mut self, file: String, problems: Vec<FileProblem>, ours: bool) {
         match self.unparsed.iter_mut().rev().find(|unparsed| unparsed.file == file) {
             Some(unparsed) => {
                 unparsed.problems.extend(problems);
@@ -112,7 +112,7 @@ impl Reading {
     /// Leaves no more mistakes of one file than are told: a generated file can have millions.
     fn tell_so_many(&mut self, path: &str) {
         let mut untold = self.untold;
-        let mut keep = |of: &mut dyn Iterator<Item = &mut Vec<Problem>>| {
+        let mut keep = |of: &mut dyn Iterator<Item = &mut Vec<FileProblem>>| {
             let mut room = limits::FILE_FINDINGS;
             for problems in of {
                 untold += problems.len().saturating_sub(room);
@@ -127,58 +127,58 @@ impl Reading {
         if let (Some(told), 1..) = (last, untold) {
             let (line, column) = told.last().map_or((0, 0), |last| (last.line, last.column));
             let message = format!("{untold} more mistakes of this file are not told");
-            told.push(Problem {
+            told.push(FileProblem {
                 line,
                 column,
-                ..Problem::of_file(path, message, "fix those that are, and look again")
+                ..FileProblem::of_file(path, message, "fix those that are, and look again")
             });
         }
         self.untold = untold;
     }
 
     /// A file of which nothing could be read; `ours`: that may be ours.
-    pub(super) fn of_problem(problem: Problem, ours: bool) -> Self {
-        Reading {
+    pub(super) fn of_problem(problem: FileProblem, ours: bool) -> Self {
+        DocumentsRead {
             files: 1,
             unparsed: vec![Unparsed { file: problem.file.clone(), problems: vec![problem], ours, unsearched: false }],
-            ..Reading::default()
+            ..DocumentsRead::default()
         }
     }
 }
 
 /// Reads the bytes of a file.
-pub fn read_bytes(path: &str, bytes: Vec<u8>) -> Reading {
+pub fn read_bytes(path: &str, bytes: Vec<u8>) -> DocumentsRead {
     match super::bytes::to_text(path, bytes) {
         Ok(text) => read_text(path, text),
         Err(wrong) => {
             let (problem, bytes) = *wrong;
-            Reading::of_problem(problem, sniff::names_us(&bytes))
+            DocumentsRead::of_problem(problem, sniff::names_us(&bytes))
         }
     }
 }
 
 /// Reads the text of a file.
-pub fn read_text(path: &str, text: String) -> Reading {
+pub fn read_text(path: &str, text: String) -> DocumentsRead {
     if let Err(problem) = super::bytes::check_text(path, &text) {
-        return Reading::of_problem(problem, sniff::names_us(text.as_bytes()));
+        return DocumentsRead::of_problem(problem, sniff::names_us(text.as_bytes()));
     }
     if text.trim_start_matches('\u{feff}').trim().is_empty() {
-        return Reading { files: 1, blank: vec![path.to_string()], ..Reading::default() };
+        return DocumentsRead { files: 1, blank: vec![path.to_string()], ..DocumentsRead::default() };
     }
     let slices = cut(&text);
     if slices.len() > limits::DOCUMENTS {
         let message = format!("the file holds {} documents, and {} is the most", slices.len(), limits::DOCUMENTS);
-        let problem = Problem::of_file(path, message, "split it into several files");
-        return Reading::of_problem(problem, sniff::names_us(text.as_bytes()));
+        let problem = FileProblem::of_file(path, message, "split it into several files");
+        return DocumentsRead::of_problem(problem, sniff::names_us(text.as_bytes()));
     }
     let file = Arc::new(SourceFile { path: path.to_string(), text });
     let aliased = AtomicUsize::new(0);
     let read = |slices: &[Slice]| {
-        let mut reader = Reader { file: &file, aliased: &aliased, told: 0, reading: Reading::default() };
+        let mut reader = FileReader { file: &file, aliased: &aliased, told: 0, reading: DocumentsRead::default() };
         slices.iter().for_each(|slice| reader.slice(slice));
         reader.reading
     };
-    let mut reading = Reading { files: 1, ..Reading::default() };
+    let mut reading = DocumentsRead { files: 1, ..DocumentsRead::default() };
     for part in super::threads::in_parts(&slices, |slice| slice.range.len(), read) {
         reading.extend(part);
     }
@@ -195,24 +195,24 @@ pub fn read_text(path: &str, text: String) -> Reading {
     reading
 }
 
-struct Reader<'f> {
+struct FileReader<'f> {
     file: &'f Arc<SourceFile>,
     /// How much text the aliases of the file repeat so far.
     aliased: &'f AtomicUsize,
     /// How many mistakes of invalid documents were kept.
     told: usize,
-    reading: Reading,
+    reading: DocumentsRead,
 }
 
 /// One document while it is read.
-struct Found<'a, 't> {
+struct ParsedDocument<'a, 't> {
     tree: &'a Tree<'t>,
     id: Id,
     first_line: u32,
-    origin: Origin,
+    origin: SourcePlace,
 }
 
-impl Reader<'_> {
+impl FileReader<'_> {
     fn slice(&mut self, slice: &Slice) {
         let text = self.file.text.get(slice.range.clone()).unwrap_or("");
         if sniff::is_foreign(text) {
@@ -225,26 +225,26 @@ impl Reader<'_> {
             Ok(Some(tree)) if tree.is_map(tree.root) && tree.entries(tree.root).is_empty() => {}
             Ok(Some(tree)) if tree.list(tree.root).is_some_and(<[_]>::is_empty) => {}
             Ok(Some(tree)) => {
-                let origin = Origin {
+                let origin = SourcePlace {
                     file: Arc::clone(self.file),
                     range: slice.range.clone(),
                     first_line: slice.first_line,
                     item: None,
                 };
-                self.document(&Found { tree: &tree, id: tree.root, first_line: slice.first_line, origin });
+                self.document(&ParsedDocument { tree: &tree, id: tree.root, first_line: slice.first_line, origin });
             }
             Err(fault) => {
                 let (at, words) = syntax::words(text, &fault);
                 let end = text.get(at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
                 let spans = syntax::spans(text, at);
-                let problem = Problem::at(self.file, text, slice.first_line, at..at + end, &spans, words);
+                let problem = FileProblem::at(self.file, text, slice.first_line, at..at + end, &spans, words);
                 self.reading.unparsed_as(self.file.path.clone(), vec![problem], sniff::could_be_ours(text));
             }
         }
     }
 
-    fn document(&mut self, found: &Found<'_, '_>) {
-        let Found { tree, id, .. } = *found;
+    fn document(&mut self, found: &ParsedDocument<'_, '_>) {
+        let ParsedDocument { tree, id, .. } = *found;
         if let Some((key, words)) = unclear(tree, id) {
             return self.unreadable(found, &key, words);
         }
@@ -271,21 +271,21 @@ impl Reader<'_> {
         }
     }
 
-    fn list(&mut self, list: &Found<'_, '_>) {
+    fn list(&mut self, list: &ParsedDocument<'_, '_>) {
         let Some(items) = list.tree.get(list.id, "items") else { return };
         for (position, id) in list.tree.items(items).iter().enumerate() {
-            let origin = Origin { item: Some(super::source::count(position)), ..list.origin.clone() };
-            self.document(&Found { id: *id, origin, ..*list });
+            let origin = SourcePlace { item: Some(super::source::count(position)), ..list.origin.clone() };
+            self.document(&ParsedDocument { id: *id, origin, ..*list });
         }
     }
 
     /// A document of ours of which the object is not known: the file could hold anything.
-    fn unreadable(&mut self, found: &Found<'_, '_>, key: &str, (message, help): (String, String)) {
+    fn unreadable(&mut self, found: &ParsedDocument<'_, '_>, key: &str, (message, help): (String, String)) {
         let at = find(found.tree, found.id, &[key]).unwrap_or_else(|| head(found));
         let at = first_line_of(found.tree.text, at);
         let spans = mask::spans(found.tree, found.id, Some(schema::of_any()));
         let is_others_elsewhere = ELSEWHERE_OTHERS.contains(&message.as_str());
-        let problem = Problem::at(self.file, found.tree.text, found.first_line, at, &spans, (message, help));
+        let problem = FileProblem::at(self.file, found.tree.text, found.first_line, at, &spans, (message, help));
         let text = found.tree.text;
         // What is no resource at all is somebody else's, unless it says otherwise.
         let ours = found.tree.get(found.id, "apiVersion").is_some() || sniff::could_be_ours(text);
@@ -294,8 +294,8 @@ impl Reader<'_> {
         self.reading.unparsed_as(self.file.path.clone(), vec![problem], ours);
     }
 
-    fn object(&mut self, found: &Found<'_, '_>, kind: Kind) {
-        let Found { tree, id, .. } = *found;
+    fn object(&mut self, found: &ParsedDocument<'_, '_>, kind: Kind) {
+        let ParsedDocument { tree, id, .. } = *found;
         let metadata = tree.get(id, "metadata");
         let text_of = |key: &str| metadata.and_then(|id| tree.get(id, key)).and_then(|id| tree.scalar(id));
         let Some(name) = text_of("name").filter(|name| !name.is_empty()) else {
@@ -314,17 +314,17 @@ impl Reader<'_> {
             Err(misfit) if checked.findings.is_empty() => {
                 let at = misfit.node.map_or_else(|| head(found), |node| tree.node(node).span());
                 let (message, help) = (misfit.message.clone(), "write it as the message says".into());
-                checked.findings.push(Finding { at: first_line_of(tree.text, at), message, help });
+                checked.findings.push(ShapeFinding { at: first_line_of(tree.text, at), message, help });
             }
             Err(_) => {}
         }
         if self.aliased.fetch_add(checked.aliased, Ordering::Relaxed) > limits::ALIASED_BYTES {
             let message = format!("the aliases of this file repeat more than {} MiB", limits::ALIASED_BYTES >> 20);
             let help = "write the values out, or split the file".into();
-            checked.findings.push(Finding { at: head(found), message, help });
+            checked.findings.push(ShapeFinding { at: head(found), message, help });
         }
         match resource {
-            Ok(resource) if checked.findings.is_empty() => self.reading.documents.push(Document {
+            Ok(resource) if checked.findings.is_empty() => self.reading.documents.push(ReadDocument {
                 resource,
                 namespace: text_of("namespace").map(str::to_string),
                 origin: found.origin.clone(),
@@ -336,20 +336,26 @@ impl Reader<'_> {
                 checked.findings.truncate(room);
                 self.told += checked.findings.len();
                 let spans = mask::spans(tree, id, Some(schema));
-                let problem =
-                    |f: Finding| Problem::at(self.file, tree.text, found.first_line, f.at, &spans, (f.message, f.help));
+                let problem = |f: ShapeFinding| {
+                    FileProblem::at(self.file, tree.text, found.first_line, f.at, &spans, (f.message, f.help))
+                };
                 let problems = checked.findings.into_iter().map(problem).collect();
                 if unclear_name {
                     return self.reading.unparsed_as(self.file.path.clone(), problems, true);
                 }
-                self.reading.invalid.push(Invalid { kind, name: shown(name), problems, origin: found.origin.clone() });
+                self.reading.invalid.push(InvalidDocument {
+                    kind,
+                    name: shown(name),
+                    problems,
+                    origin: found.origin.clone(),
+                });
             }
         }
     }
 }
 
 /// Where a document is complained of as a whole: its first key.
-fn head(found: &Found<'_, '_>) -> std::ops::Range<usize> {
+fn head(found: &ParsedDocument<'_, '_>) -> std::ops::Range<usize> {
     let span = |id: Id| found.tree.node(id).span();
     found.tree.entries(found.id).first().map_or(span(found.id), |entry| span(entry.key))
 }
@@ -370,7 +376,7 @@ fn resource(kind: Kind, tree: &Tree<'_>, id: Id) -> Result<Resource, typed::Misf
 
 /// The rules that the resource breaks, each where it is broken. A rule says first what is wrong and,
 /// after a colon, what to do.
-fn violations(tree: &Tree<'_>, id: Id, resource: &Resource) -> Vec<Finding> {
+fn violations(tree: &Tree<'_>, id: Id, resource: &Resource) -> Vec<ShapeFinding> {
     let finding = |violation: rules::Violation| {
         let path: Vec<&str> = violation.path.iter().map(String::as_str).collect();
         let at = find(tree, id, &path).unwrap_or_else(|| tree.node(id).span());
@@ -381,7 +387,11 @@ fn violations(tree: &Tree<'_>, id: Id, resource: &Resource) -> Vec<Finding> {
             Some((message, one)) => (message.to_string(), format!("write {one}")),
             None => (violation.message.clone(), "write it as the message says".to_string()),
         };
-        Finding { at: first_line_of(tree.text, at), message: format!("{}: {message}", violation.path.join(".")), help }
+        ShapeFinding {
+            at: first_line_of(tree.text, at),
+            message: format!("{}: {message}", violation.path.join(".")),
+            help,
+        }
     };
     rules::violations(resource).into_iter().chain(rules::in_files(resource)).map(finding).collect()
 }

@@ -11,13 +11,13 @@ use std::sync::OnceLock;
 /// What may stand somewhere.
 pub struct Schema {
     /// Its shape.
-    pub shape: Shape,
+    pub shape: SchemaShape,
     /// Whether what stands there may be secret, or private to somebody: it is never shown.
     pub private: bool,
 }
 
 /// A shape, with its bounds.
-pub enum Shape {
+pub enum SchemaShape {
     /// A string of so many characters.
     Text { min: usize, max: usize, pattern: Option<Regex>, options: Vec<String> },
     /// `true` or `false`.
@@ -25,7 +25,7 @@ pub enum Shape {
     /// A whole number.
     Int { min: i64, max: i64 },
     /// A map with these fields; where `one_of` says so, exactly one of those that are not required.
-    Map { fields: Vec<Field>, one_of: Option<String> },
+    Map { fields: Vec<SchemaField>, one_of: Option<String> },
     /// A map with any keys.
     Dict { value: Box<Schema>, max: usize },
     /// A list.
@@ -35,7 +35,7 @@ pub enum Shape {
 }
 
 /// A field of a map.
-pub struct Field {
+pub struct SchemaField {
     /// Its name.
     pub name: String,
     /// Whether it must be there.
@@ -69,15 +69,17 @@ pub fn of(kind: Kind) -> &'static Schema {
 /// The schema of a document of which the kind is not known.
 pub fn of_any() -> &'static Schema {
     static SCHEMA: OnceLock<Schema> = OnceLock::new();
-    SCHEMA.get_or_init(|| document(Schema::public(Shape::Any)))
+    SCHEMA.get_or_init(|| document(Schema::public(SchemaShape::Any)))
 }
 
 /// Whether a kind of ours has a field of this name, somewhere.
 pub fn is_field(name: &str) -> bool {
     fn has(schema: &Schema, name: &str) -> bool {
         match &schema.shape {
-            Shape::Map { fields, .. } => fields.iter().any(|field| field.name == name || has(&field.schema, name)),
-            Shape::Dict { value: below, .. } | Shape::List { item: below, .. } => has(below, name),
+            SchemaShape::Map { fields, .. } => {
+                fields.iter().any(|field| field.name == name || has(&field.schema, name))
+            }
+            SchemaShape::Dict { value: below, .. } | SchemaShape::List { item: below, .. } => has(below, name),
             _ => false,
         }
     }
@@ -100,51 +102,53 @@ fn spec(kind: Kind) -> Schema {
 }
 
 fn document(spec: Schema) -> Schema {
-    let text = |max| Schema::public(Shape::Text { min: 0, max, pattern: None, options: vec![] });
+    let text = |max| Schema::public(SchemaShape::Text { min: 0, max, pattern: None, options: vec![] });
     let texts = |private| {
         let value = Box::new(Schema { private, ..text(usize::MAX) });
-        Schema::public(Shape::Dict { value, max: usize::MAX })
+        Schema::public(SchemaShape::Dict { value, max: usize::MAX })
     };
-    let any = || Schema::public(Shape::Any);
+    let any = || Schema::public(SchemaShape::Any);
     let mut metadata = vec![
-        Field::new("name", true, text(253)),
-        Field::new("namespace", false, text(253)),
-        Field::new("labels", false, texts(false)),
+        SchemaField::new("name", true, text(253)),
+        SchemaField::new("namespace", false, text(253)),
+        SchemaField::new("labels", false, texts(false)),
         // An annotation can hold a whole object (kubectl's last-applied-configuration).
-        Field::new("annotations", false, texts(true)),
+        SchemaField::new("annotations", false, texts(true)),
     ];
-    metadata.extend(SERVER_FIELDS.map(|name| Field::new(name, false, any())));
-    Schema::public(Shape::Map {
+    metadata.extend(SERVER_FIELDS.map(|name| SchemaField::new(name, false, any())));
+    Schema::public(SchemaShape::Map {
         fields: vec![
-            Field::new("apiVersion", true, text(253)),
-            Field::new("kind", true, text(253)),
-            Field::new("metadata", true, Schema::public(Shape::Map { fields: metadata, one_of: None })),
-            Field::new("spec", true, spec),
-            Field::new("status", false, any()),
+            SchemaField::new("apiVersion", true, text(253)),
+            SchemaField::new("kind", true, text(253)),
+            SchemaField::new("metadata", true, Schema::public(SchemaShape::Map { fields: metadata, one_of: None })),
+            SchemaField::new("spec", true, spec),
+            SchemaField::new("status", false, any()),
         ],
         one_of: None,
     })
 }
 
 impl Schema {
-    fn public(shape: Shape) -> Self {
+    fn public(shape: SchemaShape) -> Self {
         Schema { shape, private: false }
     }
 
     /// The field of this name, or what stands under any key.
     pub fn child(&self, name: &str) -> Option<&Schema> {
         match &self.shape {
-            Shape::Map { fields, .. } => fields.iter().find(|field| field.name == name).map(|field| &field.schema),
-            Shape::Dict { value, .. } => Some(value),
-            Shape::List { item, .. } => Some(item),
+            SchemaShape::Map { fields, .. } => {
+                fields.iter().find(|field| field.name == name).map(|field| &field.schema)
+            }
+            SchemaShape::Dict { value, .. } => Some(value),
+            SchemaShape::List { item, .. } => Some(item),
             _ => None,
         }
     }
 }
 
-impl Field {
+impl SchemaField {
     fn new(name: &str, required: bool, schema: Schema) -> Self {
-        Field { name: name.to_string(), required, schema }
+        SchemaField { name: name.to_string(), required, schema }
     }
 }
 
@@ -158,34 +162,34 @@ fn compile<'v>(schema: &'v Value, path: &mut Vec<&'v str>) -> Schema {
         compiled
     };
     let shape = match schema["type"].as_str() {
-        Some("string") => Shape::Text {
+        Some("string") => SchemaShape::Text {
             min: size("minLength", 0),
             max: size("maxLength", usize::MAX),
             pattern: schema["pattern"].as_str().and_then(|pattern| Regex::new(pattern).ok()),
             options: strings(&schema["enum"]).map(str::to_string).collect(),
         },
-        Some("boolean") => Shape::Bool,
-        Some("integer") => Shape::Int {
+        Some("boolean") => SchemaShape::Bool,
+        Some("integer") => SchemaShape::Int {
             min: number(&schema["minimum"]).unwrap_or(i64::MIN),
             max: number(&schema["maximum"]).unwrap_or(i64::MAX),
         },
-        Some("array") => Shape::List {
+        Some("array") => SchemaShape::List {
             item: Box::new(below(&schema["items"], "*", path)),
             min: size("minItems", 0),
             max: size("maxItems", usize::MAX),
         },
-        Some("object") if schema["additionalProperties"].is_object() => Shape::Dict {
+        Some("object") if schema["additionalProperties"].is_object() => SchemaShape::Dict {
             value: Box::new(below(&schema["additionalProperties"], "*", path)),
             max: size("maxProperties", usize::MAX),
         },
         Some("object") => {
             let required: Vec<&str> = strings(&schema["required"]).collect();
             let properties = schema["properties"].as_object();
-            Shape::Map {
+            SchemaShape::Map {
                 fields: properties
                     .into_iter()
                     .flatten()
-                    .map(|(name, value)| Field {
+                    .map(|(name, value)| SchemaField {
                         name: name.clone(),
                         required: required.contains(&name.as_str()),
                         schema: below(value, name, path),
@@ -194,7 +198,7 @@ fn compile<'v>(schema: &'v Value, path: &mut Vec<&'v str>) -> Schema {
                 one_of: exactly_one(schema),
             }
         }
-        _ => Shape::Any,
+        _ => SchemaShape::Any,
     };
     Schema { shape, private: is_private(path) }
 }
@@ -241,14 +245,14 @@ mod tests {
         use std::fmt::Write;
         let private = if schema.private { " private" } else { "" };
         match &schema.shape {
-            Shape::Text { min, max, pattern, options } => {
+            SchemaShape::Text { min, max, pattern, options } => {
                 let pattern = pattern.as_ref().map_or("", |p| p.as_str());
                 writeln!(out, "text {min}..{max} {pattern} {options:?}{private}").unwrap();
             }
-            Shape::Bool => writeln!(out, "bool").unwrap(),
-            Shape::Int { min, max } => writeln!(out, "int {min}..{max}").unwrap(),
-            Shape::Any => writeln!(out, "any").unwrap(),
-            Shape::Map { fields, one_of } => {
+            SchemaShape::Bool => writeln!(out, "bool").unwrap(),
+            SchemaShape::Int { min, max } => writeln!(out, "int {min}..{max}").unwrap(),
+            SchemaShape::Any => writeln!(out, "any").unwrap(),
+            SchemaShape::Map { fields, one_of } => {
                 writeln!(out, "map {}{private}", one_of.as_deref().unwrap_or("")).unwrap();
                 for field in fields {
                     let mark = if field.required { "!" } else { "" };
@@ -256,11 +260,11 @@ mod tests {
                     dump(&field.schema, depth + 2, out);
                 }
             }
-            Shape::Dict { value, max } => {
+            SchemaShape::Dict { value, max } => {
                 write!(out, "dict ..{max} of ").unwrap();
                 dump(value, depth + 2, out);
             }
-            Shape::List { item, min, max } => {
+            SchemaShape::List { item, min, max } => {
                 write!(out, "list {min}..{max} of ").unwrap();
                 dump(item, depth + 2, out);
             }

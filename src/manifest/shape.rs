@@ -1,10 +1,10 @@
 //! A document's tree beside the schema of its kind: everything that does not fit, with what to do.
 
 use super::limits;
-use super::node::{Entry, Id, NodeKind, Tag, Tree};
+use super::node::{Id, MapEntry, NodeKind, Tag, Tree};
 use super::problem::shown;
 use super::scalar::{self, Plain};
-use super::schema::{Field, Schema, Shape};
+use super::schema::{Schema, SchemaField, SchemaShape};
 use super::source::{first_line_of, position};
 use super::words::{alternative, example, example_fields, is_identifier, nearest, quoted};
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use std::ops::Range;
 
 /// Something that does not fit.
 #[derive(Debug)]
-pub struct Finding {
+pub struct ShapeFinding {
     /// The bytes of the slice where it shows.
     pub at: Range<usize>,
     /// What is wrong.
@@ -25,7 +25,7 @@ pub struct Finding {
 #[derive(Default)]
 pub struct Checked {
     /// What does not fit, in the order of the document.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<ShapeFinding>,
     /// How much text aliases repeat where it is read, in bytes.
     pub aliased: usize,
 }
@@ -41,14 +41,14 @@ pub fn check(tree: &Tree<'_>, root: Id, schema: &Schema, first_line: u32) -> Che
 struct Walk<'a, 't> {
     tree: &'a Tree<'t>,
     first_line: u32,
-    path: Vec<Step<'a>>,
+    path: Vec<WalkStep<'a>>,
     /// How many aliases lead to where the walk is.
     repeating: usize,
     checked: Checked,
 }
 
 #[derive(Clone, Copy)]
-enum Step<'a> {
+enum WalkStep<'a> {
     Key(&'a str),
     Item(usize),
 }
@@ -75,26 +75,32 @@ impl<'a> Walk<'a, '_> {
             return;
         }
         match (&schema.shape, &node.kind) {
-            (Shape::Any, _) => {}
-            (Shape::Map { fields, one_of }, NodeKind::Map { entries, .. }) => {
+            (SchemaShape::Any, _) => {}
+            (SchemaShape::Map { fields, one_of }, NodeKind::Map { entries, .. }) => {
                 self.map(at, entries, fields, one_of.as_deref(), schema.private);
             }
-            (Shape::Dict { value, max }, NodeKind::Map { entries, .. }) => self.dict(at, entries, value, *max),
-            (Shape::List { item, min, max }, NodeKind::List { items, .. }) => self.list(at, items, item, *min, *max),
-            (Shape::Text { min, max, pattern, options }, NodeKind::Scalar { text, .. }) => match self.tree.plain(id) {
-                Some(read) => self.quote(node.span(), text, read, options, schema.private),
-                None if !options.is_empty() => self.option(node.span(), text, options),
-                None => {
-                    self.bounds(node.span(), text, *min, *max);
-                    if let Some(pattern) = pattern
-                        && !pattern.is_match(text)
-                    {
-                        self.pattern(node.span(), text, pattern.as_str());
+            (SchemaShape::Dict { value, max }, NodeKind::Map { entries, .. }) => self.dict(at, entries, value, *max),
+            (SchemaShape::List { item, min, max }, NodeKind::List { items, .. }) => {
+                self.list(at, items, item, *min, *max)
+            }
+            (SchemaShape::Text { min, max, pattern, options }, NodeKind::Scalar { text, .. }) => {
+                match self.tree.plain(id) {
+                    Some(read) => self.quote(node.span(), text, read, options, schema.private),
+                    None if !options.is_empty() => self.option(node.span(), text, options),
+                    None => {
+                        self.bounds(node.span(), text, *min, *max);
+                        if let Some(pattern) = pattern
+                            && !pattern.is_match(text)
+                        {
+                            self.pattern(node.span(), text, pattern.as_str());
+                        }
                     }
                 }
-            },
-            (Shape::Bool, NodeKind::Scalar { .. }) if matches!(self.tree.plain(id), Some(Plain::Bool(_))) => {}
-            (Shape::Int { min, max }, NodeKind::Scalar { text, .. }) if self.tree.plain(id) == Some(Plain::Int) => {
+            }
+            (SchemaShape::Bool, NodeKind::Scalar { .. }) if matches!(self.tree.plain(id), Some(Plain::Bool(_))) => {}
+            (SchemaShape::Int { min, max }, NodeKind::Scalar { text, .. })
+                if self.tree.plain(id) == Some(Plain::Int) =>
+            {
                 if scalar::integer(text).is_none_or(|number| number < *min || number > *max) {
                     let bounds = if *max == i64::MAX { format!("{min} or more") } else { format!("{min} to {max}") };
                     self.find(node.span(), format!("{} is out of range", self.here()), format!("write {bounds}"));
@@ -107,13 +113,13 @@ impl<'a> Walk<'a, '_> {
     fn map(
         &mut self,
         at: Range<usize>,
-        entries: &'a [Entry],
-        fields: &'a [Field],
+        entries: &'a [MapEntry],
+        fields: &'a [SchemaField],
         one_of: Option<&str>,
         private: bool,
     ) {
         let mut seen = SeenKeys::default();
-        let mut present: Vec<Option<Entry>> = vec![None; fields.len()];
+        let mut present: Vec<Option<MapEntry>> = vec![None; fields.len()];
         let mut unknown = false;
         let mut meant: Vec<&str> = Vec::new();
         for entry in entries {
@@ -122,7 +128,7 @@ impl<'a> Walk<'a, '_> {
                 Some(index) => {
                     if !self.tree.is_null(entry.value) {
                         present[index] = Some(*entry);
-                        self.child(Step::Key(key), entry, &fields[index].schema);
+                        self.child(WalkStep::Key(key), entry, &fields[index].schema);
                         if one_of.is_some() && self.tree.plain(entry.value) == Some(Plain::Bool(false)) {
                             let message = format!("{}.{key} can only be true", self.here());
                             self.find(
@@ -161,7 +167,7 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn dict(&mut self, at: Range<usize>, entries: &'a [Entry], value: &'a Schema, max: usize) {
+    fn dict(&mut self, at: Range<usize>, entries: &'a [MapEntry], value: &'a Schema, max: usize) {
         if entries.len() > max {
             self.find(at, format!("{} has {} keys, and {max} is the most", self.here(), entries.len()), FEWER.into());
             return;
@@ -175,7 +181,7 @@ impl<'a> Walk<'a, '_> {
                 self.find(self.tree.node(entry.key).span(), message, format!("quote it: {}", quoted(key)));
             }
             if !self.tree.is_null(entry.value) {
-                self.child(Step::Key(key), entry, value);
+                self.child(WalkStep::Key(key), entry, value);
             }
         }
     }
@@ -189,13 +195,13 @@ impl<'a> Walk<'a, '_> {
             self.find(at, format!("{} is empty", self.here()), format!("write at least {min}"));
         }
         for (position, id) in items.iter().enumerate() {
-            self.path.push(Step::Item(position));
+            self.path.push(WalkStep::Item(position));
             self.value(*id, self.first_of(*id), item);
             self.path.pop();
         }
     }
 
-    fn child(&mut self, step: Step<'a>, entry: &Entry, schema: &'a Schema) {
+    fn child(&mut self, step: WalkStep<'a>, entry: &MapEntry, schema: &'a Schema) {
         self.path.push(step);
         self.repeating += usize::from(entry.merged);
         self.value(entry.value, self.tree.node(entry.key).span(), schema);
@@ -204,7 +210,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// The text of a key, unless it is none or stands there a second time.
-    fn key(&mut self, entry: &Entry, seen: &mut SeenKeys<'a>) -> Option<&'a str> {
+    fn key(&mut self, entry: &MapEntry, seen: &mut SeenKeys<'a>) -> Option<&'a str> {
         let node = self.tree.node(entry.key);
         let Some(key) = self.tree.scalar(entry.key) else {
             let message = format!("a key in {} is a map or a list", self.here());
@@ -228,7 +234,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     /// A field that is not known; the one that was probably meant.
-    fn unknown(&mut self, entry: &Entry, key: &str, fields: &'a [Field], private: bool) -> Option<&'a str> {
+    fn unknown(&mut self, entry: &MapEntry, key: &str, fields: &'a [SchemaField], private: bool) -> Option<&'a str> {
         let near = nearest(key, fields.iter().map(|field| field.name.as_str()));
         // Without a value it may be one that lost its name.
         let is_name = !private && is_identifier(key) && !self.tree.is_null(entry.value);
@@ -239,7 +245,7 @@ impl<'a> Walk<'a, '_> {
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => {
-                let ours = fields.iter().filter(|field| !matches!(field.schema.shape, Shape::Any));
+                let ours = fields.iter().filter(|field| !matches!(field.schema.shape, SchemaShape::Any));
                 let known: Vec<_> = ours.map(|field| field.name.as_str()).collect();
                 format!("take it away; fields here are {}", known.join(", "))
             }
@@ -316,20 +322,20 @@ impl<'a> Walk<'a, '_> {
             _ => at,
         };
         let (wants, help) = match &schema.shape {
-            Shape::Text { options, .. } if options.is_empty() => {
+            SchemaShape::Text { options, .. } if options.is_empty() => {
                 ("a text", "write a text, in quotes where it is not a plain word".into())
             }
-            Shape::Text { options, .. } => ("a text", format!("write one of {}", options.join(", "))),
-            Shape::Bool => ("true or false", "write true or false, without quotes".into()),
-            Shape::Int { .. } => ("a whole number", "write digits, without quotes".into()),
-            Shape::Map { fields, one_of: Some(_) } => {
+            SchemaShape::Text { options, .. } => ("a text", format!("write one of {}", options.join(", "))),
+            SchemaShape::Bool => ("true or false", "write true or false, without quotes".into()),
+            SchemaShape::Int { .. } => ("a whole number", "write digits, without quotes".into()),
+            SchemaShape::Map { fields, one_of: Some(_) } => {
                 let choices: Vec<_> = fields.iter().map(alternative).collect();
                 ("a map", format!("write {}", choices.join(" or ")))
             }
-            Shape::Map { fields, one_of: None } => ("a map", format!("write `{}`", example_fields(fields))),
-            Shape::Dict { .. } => ("a map", "write `name: …` for each, one to a line".into()),
-            Shape::List { .. } => ("a list", "write `- …` for each item, one to a line, or [a, b]".into()),
-            Shape::Any => return,
+            SchemaShape::Map { fields, one_of: None } => ("a map", format!("write `{}`", example_fields(fields))),
+            SchemaShape::Dict { .. } => ("a map", "write `name: …` for each, one to a line".into()),
+            SchemaShape::List { .. } => ("a list", "write `- …` for each item, one to a line, or [a, b]".into()),
+            SchemaShape::Any => return,
         };
         if self.tree.text.get(node.span()).is_some_and(|text| text.starts_with("{{")) {
             let help = "this file is a template: read what it becomes (`helm template`, `envsubst`), not itself";
@@ -354,12 +360,12 @@ impl<'a> Walk<'a, '_> {
         let mut out = String::new();
         for step in &self.path {
             match step {
-                Step::Key(key) if out.is_empty() => out.push_str(&shown(key)),
-                Step::Key(key) => {
+                WalkStep::Key(key) if out.is_empty() => out.push_str(&shown(key)),
+                WalkStep::Key(key) => {
                     out.push('.');
                     out.push_str(&shown(key));
                 }
-                Step::Item(position) => out.push_str(&format!("[{position}]")),
+                WalkStep::Item(position) => out.push_str(&format!("[{position}]")),
             }
         }
         out
@@ -367,7 +373,7 @@ impl<'a> Walk<'a, '_> {
 
     fn find(&mut self, at: Range<usize>, message: String, help: String) {
         if self.checked.findings.len() < limits::FINDINGS {
-            self.checked.findings.push(Finding { at, message, help });
+            self.checked.findings.push(ShapeFinding { at, message, help });
         }
     }
 }

@@ -21,7 +21,7 @@ impl fmt::Debug for SourceFile {
 
 /// Where a document stands.
 #[derive(Clone, Debug)]
-pub struct Origin {
+pub struct SourcePlace {
     /// The file.
     pub file: Arc<SourceFile>,
     /// The document's bytes in it, from its `---` on.
@@ -41,7 +41,7 @@ pub struct Position {
     pub column: u32,
 }
 
-impl Origin {
+impl SourcePlace {
     /// The document's text.
     pub fn text(&self) -> &str {
         self.file.text.get(self.range.clone()).unwrap_or("")

@@ -1,7 +1,7 @@
 //! Text that is no YAML: what is wrong and what to do, and what of its line may be shown.
 
 use super::limits;
-use super::node::{Fault, FaultKind};
+use super::node::{FaultKind, SyntaxFault};
 use super::problem::Show;
 use super::schema;
 use super::source::line_range;
@@ -9,7 +9,7 @@ use granit_parser::ErrorKind;
 use std::ops::Range;
 
 /// Where the mistake is, what is wrong and what to do.
-pub fn words(text: &str, fault: &Fault) -> (usize, (String, String)) {
+pub fn words(text: &str, fault: &SyntaxFault) -> (usize, (String, String)) {
     let (at, message, help) = match &fault.kind {
         FaultKind::TooManyNodes => {
             let message = format!("the document has more than {} keys and values", limits::NODES);

@@ -8,7 +8,7 @@ use std::fmt;
 
 /// Reads a node as a `T`.
 pub fn read<'de, T: de::Deserialize<'de>>(tree: &Tree<'_>, id: Id) -> Result<T, Misfit> {
-    T::deserialize(Reader { tree, id })
+    T::deserialize(TypedReader { tree, id })
 }
 
 /// A value that its type refuses.
@@ -55,12 +55,12 @@ impl de::Error for Misfit {
 }
 
 #[derive(Clone, Copy)]
-struct Reader<'a, 't> {
+struct TypedReader<'a, 't> {
     tree: &'a Tree<'t>,
     id: Id,
 }
 
-impl<'a, 't> Reader<'a, 't> {
+impl<'a, 't> TypedReader<'a, 't> {
     fn bool(self) -> Option<bool> {
         match self.tree.plain(self.id) {
             Some(Plain::Bool(value)) => Some(value),
@@ -76,7 +76,7 @@ impl<'a, 't> Reader<'a, 't> {
     }
 }
 
-impl<'de> de::Deserializer<'de> for Reader<'_, '_> {
+impl<'de> de::Deserializer<'de> for TypedReader<'_, '_> {
     type Error = Misfit;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
@@ -125,7 +125,8 @@ impl<'de> de::Deserializer<'de> for Reader<'_, '_> {
         };
         // Null is absent.
         let entries = entries.iter().filter(|entry| !self.tree.is_null(entry.value));
-        let pairs = entries.map(|entry| (Reader { id: entry.key, ..self }, Reader { id: entry.value, ..self }));
+        let pairs =
+            entries.map(|entry| (TypedReader { id: entry.key, ..self }, TypedReader { id: entry.value, ..self }));
         visitor.visit_map(Pairs { pairs, value: None }).map_err(|e| e.at(self.id))
     }
 
@@ -170,10 +171,12 @@ impl<'de> de::Deserializer<'de> for Reader<'_, '_> {
 
 struct Pairs<'a, 't, I> {
     pairs: I,
-    value: Option<Reader<'a, 't>>,
+    value: Option<TypedReader<'a, 't>>,
 }
 
-impl<'de, 'a, 't, I: Iterator<Item = (Reader<'a, 't>, Reader<'a, 't>)>> de::MapAccess<'de> for Pairs<'a, 't, I> {
+impl<'de, 'a, 't, I: Iterator<Item = (TypedReader<'a, 't>, TypedReader<'a, 't>)>> de::MapAccess<'de>
+    for Pairs<'a, 't, I>
+{
     type Error = Misfit;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Misfit> {
@@ -198,7 +201,7 @@ impl<'de> de::SeqAccess<'de> for Items<'_, '_> {
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Misfit> {
         let Some(id) = self.items.next() else { return Ok(None) };
-        seed.deserialize(Reader { tree: self.tree, id: *id }).map(Some)
+        seed.deserialize(TypedReader { tree: self.tree, id: *id }).map(Some)
     }
 
     fn size_hint(&self) -> Option<usize> {

@@ -1,7 +1,7 @@
 //! Words for errors: what was probably meant, and how it is written.
 
 use super::problem::shown;
-use super::schema::{Field, Schema, Shape};
+use super::schema::{Schema, SchemaField, SchemaShape};
 use strsim::osa_distance;
 
 /// A name that somebody would give a field: it says nothing secret. One with digits inside may be a password that a
@@ -23,25 +23,25 @@ pub fn quoted(text: &str) -> String {
 /// How a field is written, with `…` where something is to be filled in.
 pub fn example(name: &str, schema: &Schema) -> String {
     match &schema.shape {
-        Shape::Text { options, .. } if !options.is_empty() => format!("{name}: {}", options.join(" | ")),
-        Shape::Text { .. } | Shape::Any => format!("{name}: …"),
-        Shape::Bool => format!("{name}: true"),
-        Shape::Int { .. } => format!("{name}: 1"),
-        Shape::List { .. } => format!("{name}: […]"),
-        Shape::Dict { .. } => format!("{name}: {{…}}"),
-        Shape::Map { fields, .. } => format!("{name}: {}", example_fields(fields)),
+        SchemaShape::Text { options, .. } if !options.is_empty() => format!("{name}: {}", options.join(" | ")),
+        SchemaShape::Text { .. } | SchemaShape::Any => format!("{name}: …"),
+        SchemaShape::Bool => format!("{name}: true"),
+        SchemaShape::Int { .. } => format!("{name}: 1"),
+        SchemaShape::List { .. } => format!("{name}: […]"),
+        SchemaShape::Dict { .. } => format!("{name}: {{…}}"),
+        SchemaShape::Map { fields, .. } => format!("{name}: {}", example_fields(fields)),
     }
 }
 
 /// The required fields, so written.
-pub fn example_fields(fields: &[Field]) -> String {
+pub fn example_fields(fields: &[SchemaField]) -> String {
     let required: Vec<_> = fields.iter().filter(|field| field.required).collect();
     let parts: Vec<_> = required.iter().map(|field| example(&field.name, &field.schema)).collect();
     if parts.is_empty() { "{…}".into() } else { format!("{{{}}}", parts.join(", ")) }
 }
 
 /// A map with this field alone, so written.
-pub fn alternative(field: &Field) -> String {
+pub fn alternative(field: &SchemaField) -> String {
     format!("{{{}}}", example(&field.name, &field.schema))
 }
 

@@ -16,7 +16,7 @@ pub struct WriteError {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a, S> {
+struct WrittenDocument<'a, S> {
     api_version: &'static str,
     kind: &'static str,
     metadata: &'a Meta,
@@ -26,8 +26,12 @@ struct Document<'a, S> {
 /// The document in the order in which people write it, ending in a newline, without `---`.
 pub fn to_yaml(resource: &Resource) -> Result<String, WriteError> {
     fn document<S: Serialize>(kind: Kind, object: &Object<S>) -> Result<String, WriteError> {
-        let document =
-            Document { api_version: API_VERSION, kind: kind.as_str(), metadata: &object.metadata, spec: &object.spec };
+        let document = WrittenDocument {
+            api_version: API_VERSION,
+            kind: kind.as_str(),
+            metadata: &object.metadata,
+            spec: &object.spec,
+        };
         let failed = |why: String| WriteError { kind, name: object.name().to_string(), why };
         let yaml = serde_saphyr::to_string(&document).map_err(|error| failed(error.to_string()))?;
         // Marks that reorder or hide what is read would stand there as they are.

@@ -6,7 +6,9 @@ use crate::engine::check;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::kubernetes::config_maps::{LARGEST, name_of_definition, of_definition};
-use crate::manifest::{self, Edit, Origin, Problem, Rewrite, What, problem, text_at, to_yaml, value_to_yaml};
+use crate::manifest::{
+    self, DocumentEdit, Edit, FileProblem, Rewrite, SourcePlace, problem, text_at, to_yaml, value_to_yaml,
+};
 use crate::platform::definition;
 use crate::tenant::location::{LocationError, Snapshot};
 use serde_json::json;
@@ -26,9 +28,9 @@ fn can_be_streamed(text: &str) -> bool {
 pub fn stream(
     snapshot: &Snapshot,
     bytes: &dyn Fn(&str) -> Result<Vec<u8>, LocationError>,
-) -> Result<String, Vec<Problem>> {
+) -> Result<String, Vec<FileProblem>> {
     let mut out = String::new();
-    let mut wrong: Vec<Problem> = Vec::new();
+    let mut wrong: Vec<FileProblem> = Vec::new();
     for item in snapshot.inventory.items() {
         let Some(origin) = snapshot.origins.get(&item.id()) else { continue };
         wrong.extend(secrets(&item, origin, &snapshot.inventory));
@@ -41,13 +43,13 @@ pub fn stream(
 }
 
 /// Secrets that are written as values: they are refused without being shown, and so is their line.
-fn secrets(item: &Item, origin: &Origin, inventory: &Inventory) -> Vec<Problem> {
+fn secrets(item: &Item, origin: &SourcePlace, inventory: &Inventory) -> Vec<FileProblem> {
     let problem = |name: &&str| {
         let line = ["spec", "inputs", name];
         let line = manifest::locate(origin, &line).map_or(origin.first_line, |at| at.line);
         let message = format!("{}: input {name} is a secret and is written as a value", item.id());
         let help = "put it into a Secret and write a secretRef; whoever has the file has the secret: rotate it";
-        Problem { line, ..Problem::of_file(&origin.file.path, message, help) }
+        FileProblem { line, ..FileProblem::of_file(&origin.file.path, message, help) }
     };
     check::secret_literals(item, &[inventory]).iter().map(problem).collect()
 }
@@ -55,9 +57,9 @@ fn secrets(item: &Item, origin: &Origin, inventory: &Inventory) -> Vec<Problem> 
 /// The documents of one object.
 fn documents(
     item: &Item,
-    origin: &Origin,
+    origin: &SourcePlace,
     bytes: &dyn Fn(&str) -> Result<Vec<u8>, LocationError>,
-) -> Result<Vec<String>, Box<Problem>> {
+) -> Result<Vec<String>, Box<FileProblem>> {
     let id = item.id();
     let wrong = |path: &[&str], message: String, help: &str| Box::new(problem(origin, id.kind, path, message, help));
     let Item::Integration(integration, _) = item else { return Ok(vec![plain(item.to_resource(), origin, &[], &id)?]) };
@@ -91,7 +93,7 @@ fn documents(
 }
 
 /// A document as it stands in its file but for some edits; written anew where it is no document of its own.
-fn plain(resource: Resource, origin: &Origin, edits: &[Edit], id: &ObjectId) -> Result<String, Box<Problem>> {
+fn plain(resource: Resource, origin: &SourcePlace, edits: &[Edit], id: &ObjectId) -> Result<String, Box<FileProblem>> {
     let text = origin.text();
     if origin.item.is_none() && can_be_streamed(text) {
         if edits.is_empty() {
@@ -114,7 +116,7 @@ fn plain(resource: Resource, origin: &Origin, edits: &[Edit], id: &ObjectId) -> 
 
 /// A text that is one document, edited.
 fn edited(text: &str, edits: &[Edit]) -> Result<String, String> {
-    let all = Rewrite { range: 0..text.len(), item: None, what: What::Edit(edits.to_vec()) };
+    let all = Rewrite { range: 0..text.len(), item: None, what: DocumentEdit::Edit(edits.to_vec()) };
     let rewritten = manifest::rewrite(text, &[all]);
     rewritten.results.into_iter().collect::<Result<(), _>>().map_err(|error| error.to_string())?;
     rewritten.text.ok_or_else(|| "nothing is left of it".to_string())
@@ -134,13 +136,13 @@ fn append(out: &mut String, yaml: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tenant::directory::DirectoryLocation;
+    use crate::tenant::directory::DirectoryTenant;
     use crate::tenant::location::Location as _;
     use std::fs;
 
     const DEFINITION: &str = "definitionVersion: 7\nname: Lead\nflows: []\n";
 
-    fn rendered(files: &[(&str, &[u8])]) -> Result<String, Vec<Problem>> {
+    fn rendered(files: &[(&str, &[u8])]) -> Result<String, Vec<FileProblem>> {
         let folder = tempfile::tempdir().unwrap();
         let tenant = folder.path().join("eu");
         for (name, bytes) in files {
@@ -148,7 +150,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, bytes).unwrap();
         }
-        let location = DirectoryLocation::new("eu", tenant);
+        let location = DirectoryTenant::new("eu", tenant);
         stream(&location.snapshot().unwrap(), &|integration| location.definition(integration))
     }
 

@@ -1,12 +1,14 @@
 //! The files of a project: read once, then given to the tenants whose they are.
 
-use super::Given;
+use super::ProjectArgs;
 use super::ignore::Ignore;
-use super::structure::Declared;
+use super::structure::StructureResource;
 use crate::api::*;
 use crate::engine::model::inventory::ReadOnly;
-use crate::manifest::{Document, Found, FoundFile, Problem, Reading, Unparsed, find, read_files, read_paths, shown};
-use crate::tenant::directory::layout::{Folder, FolderReading, Layout, normal};
+use crate::manifest::{
+    DocumentsRead, FileProblem, FolderContent, FoundFile, ReadDocument, Unparsed, find, read_files, read_paths, shown,
+};
+use crate::tenant::directory::layout::{Folder, FolderLayout, FolderReading, normal};
 use crate::tenant::location::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -15,8 +17,8 @@ use std::sync::Arc;
 
 /// What was read below a root, each file by itself.
 pub(super) struct Files {
-    readings: Vec<(PathBuf, Reading)>,
-    found: Found,
+    readings: Vec<(PathBuf, DocumentsRead)>,
+    found: FolderContent,
     ignore: Ignore,
     /// Whether all of the root was looked at, not only files that a person named.
     whole: bool,
@@ -24,10 +26,10 @@ pub(super) struct Files {
 
 impl Files {
     /// Reads all of the root, or the files that were named.
-    pub fn read(given: &Given, stdin: &mut dyn Read) -> Self {
+    pub fn read(given: &ProjectArgs, stdin: &mut dyn Read) -> Self {
         if !given.paths.is_empty() {
             let readings = read_paths(&given.paths, stdin);
-            return Files { readings, found: Found::default(), ignore: Ignore::default(), whole: false };
+            return Files { readings, found: FolderContent::default(), ignore: Ignore::default(), whole: false };
         }
         let ignore = Ignore::read(&given.root);
         let mut found = find(&given.root, &|path, is_folder| ignore.leaves_out(path, is_folder));
@@ -37,28 +39,28 @@ impl Files {
     }
 
     /// Takes the Tenants and TenantSyncs out, also those that are invalid.
-    pub fn take_structure(&mut self) -> (Vec<Declared<TenantSpec>>, Vec<Declared<TenantSyncSpec>>) {
+    pub fn take_structure(&mut self) -> (Vec<StructureResource<TenantSpec>>, Vec<StructureResource<TenantSyncSpec>>) {
         let (mut tenants, mut syncs) = (Vec::new(), Vec::new());
         for (_, reading) in &mut self.readings {
             if reading.documents.iter().any(|document| !document.resource.kind().in_tenant()) {
                 let documents = std::mem::take(&mut reading.documents);
-                for Document { resource, origin, namespace } in documents {
+                for ReadDocument { resource, origin, namespace } in documents {
                     match resource {
                         Resource::Tenant(o) => {
-                            tenants.push(Declared { name: o.metadata.name, origin, spec: Some(o.spec) });
+                            tenants.push(StructureResource { name: o.metadata.name, origin, spec: Some(o.spec) });
                         }
                         Resource::TenantSync(o) => {
-                            syncs.push(Declared { name: o.metadata.name, origin, spec: Some(o.spec) });
+                            syncs.push(StructureResource { name: o.metadata.name, origin, spec: Some(o.spec) });
                         }
-                        resource => reading.documents.push(Document { resource, origin, namespace }),
+                        resource => reading.documents.push(ReadDocument { resource, origin, namespace }),
                     }
                 }
             }
             for invalid in reading.invalid.iter().filter(|invalid| !invalid.kind.in_tenant()) {
                 let (name, origin) = (invalid.name.clone(), invalid.origin.clone());
                 match invalid.kind {
-                    Kind::Tenant => tenants.push(Declared { name, origin, spec: None }),
-                    _ => syncs.push(Declared { name, origin, spec: None }),
+                    Kind::Tenant => tenants.push(StructureResource { name, origin, spec: None }),
+                    _ => syncs.push(StructureResource { name, origin, spec: None }),
                 }
             }
         }
@@ -71,43 +73,43 @@ impl Files {
     }
 
     /// All of them as one tenant's.
-    pub fn of_one(self, layout: &Layout, folder: &Folder) -> FolderReading {
+    pub fn of_one(self, layout: &FolderLayout, folder: &Folder) -> FolderReading {
         layout.complete(folder, merged(self.readings), self.found)
     }
 }
 
-fn merged(readings: Vec<(PathBuf, Reading)>) -> Reading {
-    let mut all = Reading::default();
+fn merged(readings: Vec<(PathBuf, DocumentsRead)>) -> DocumentsRead {
+    let mut all = DocumentsRead::default();
     readings.into_iter().for_each(|(_, reading)| all.extend(reading));
     all
 }
 
 /// The files of a project, by whose they are.
-pub(super) struct Sorted {
+pub(super) struct SortedFiles {
     /// By the path of the tenant's folder.
     pub folders: BTreeMap<PathBuf, FolderReading>,
     /// What lies in no tenant's folder and is linked into none.
-    pub outside: Reading,
+    pub outside: DocumentsRead,
     /// What is wrong with `.stablekeyignore`.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<FileProblem>,
     /// Documents of other kinds, anywhere.
     pub other_kinds: usize,
     /// Links, FIFOs and other files outside that are not read.
     pub passed_over: usize,
 }
 
-impl Sorted {
+impl SortedFiles {
     /// Gives each file to the tenant in whose folder it lies.
-    pub fn of(layout: &Layout, files: Files) -> Self {
+    pub fn of(layout: &FolderLayout, files: Files) -> Self {
         let Files { readings, mut found, ignore, whole } = files;
-        let mut sorted = Sorted {
+        let mut sorted = SortedFiles {
             folders: BTreeMap::new(),
-            outside: Reading::default(),
+            outside: DocumentsRead::default(),
             problems: ignore.problems.clone(),
             other_kinds: 0,
             passed_over: 0,
         };
-        let mut own: BTreeMap<&Path, (Reading, Found)> =
+        let mut own: BTreeMap<&Path, (DocumentsRead, FolderContent)> =
             layout.folders().iter().map(|folder| (folder.path.as_path(), Default::default())).collect();
         let mut outside = Vec::new();
         for (path, reading) in readings {
@@ -149,12 +151,17 @@ impl Sorted {
     }
 
     /// Links, FIFOs and unreadable folders: in a tenant's folder they could hold anything.
-    fn share_out(&mut self, layout: &Layout, found: Found, own: &mut BTreeMap<&Path, (Reading, Found)>) {
+    fn share_out(
+        &mut self,
+        layout: &FolderLayout,
+        found: FolderContent,
+        own: &mut BTreeMap<&Path, (DocumentsRead, FolderContent)>,
+    ) {
         fn of<'o>(
-            layout: &Layout,
-            own: &'o mut BTreeMap<&Path, (Reading, Found)>,
+            layout: &FolderLayout,
+            own: &'o mut BTreeMap<&Path, (DocumentsRead, FolderContent)>,
             path: &Path,
-        ) -> Option<&'o mut Found> {
+        ) -> Option<&'o mut FolderContent> {
             Some(&mut own.get_mut(layout.owner(path)?.path.as_path())?.1)
         }
         for path in found.links {
@@ -222,17 +229,22 @@ impl Shared {
 }
 
 /// Reads what the walk left out though it is a tenant's.
-fn read_left_out(path: &Path, reading: &mut Reading, more: &mut Found) {
+fn read_left_out(path: &Path, reading: &mut DocumentsRead, more: &mut FolderContent) {
     let found = match std::fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => find(path, &|_, _| false),
         Ok(metadata)
             if metadata.is_file()
                 && path.file_name().is_some_and(|n| crate::manifest::is_manifest(n.as_encoded_bytes())) =>
         {
-            Found { files: vec![FoundFile { path: path.to_path_buf(), size: metadata.len() }], ..Found::default() }
+            FolderContent {
+                files: vec![FoundFile { path: path.to_path_buf(), size: metadata.len() }],
+                ..FolderContent::default()
+            }
         }
-        Ok(metadata) if metadata.is_symlink() => Found { links: vec![path.to_path_buf()], ..Found::default() },
-        _ => Found::default(),
+        Ok(metadata) if metadata.is_symlink() => {
+            FolderContent { links: vec![path.to_path_buf()], ..FolderContent::default() }
+        }
+        _ => FolderContent::default(),
     };
     read_files(&found.files).into_iter().for_each(|read| reading.extend(read));
     more.links.extend(found.links);

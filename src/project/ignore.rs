@@ -1,6 +1,6 @@
 //! `.stablekeyignore`: what of a root is not ours to read. It may name nothing within a tenant's folder.
 
-use crate::manifest::{Problem, shown};
+use crate::manifest::{FileProblem, shown};
 use crate::tenant::directory::disk;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::path::Path;
@@ -19,7 +19,7 @@ pub(super) struct Ignore {
     file: String,
     lines: Vec<String>,
     /// What is wrong with it.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<FileProblem>,
 }
 
 impl Ignore {
@@ -47,7 +47,7 @@ impl Ignore {
 
     fn unreadable(mut self, why: &str) -> Self {
         let message = format!("it cannot be read ({why}): nothing is ignored");
-        self.problems.push(Problem::of_file(&self.file, message, "make it a readable text file"));
+        self.problems.push(FileProblem::of_file(&self.file, message, "make it a readable text file"));
         self
     }
 
@@ -61,7 +61,7 @@ impl Ignore {
     }
 
     /// The error of a line that names something of a tenant; `None` where it is left out as a chart.
-    pub fn names_ours(&self, path: &Path, tenant: &str) -> Option<Problem> {
+    pub fn names_ours(&self, path: &Path, tenant: &str) -> Option<FileProblem> {
         let found = self.matcher.as_ref()?.matched(path, path.is_dir());
         let line = found.inner().filter(|_| found.is_ignore())?.original();
         let number = self.lines.iter().rposition(|other| other.trim() == line.trim()).unwrap_or(0);
@@ -69,8 +69,8 @@ impl Ignore {
         Some(self.at(number, &message, "name nothing in a tenant's folder here; remove the file there instead"))
     }
 
-    fn at(&self, number: usize, message: &str, help: &str) -> Problem {
-        let mut problem = Problem::of_file(&self.file, message, help);
+    fn at(&self, number: usize, message: &str, help: &str) -> FileProblem {
+        let mut problem = FileProblem::of_file(&self.file, message, help);
         (problem.line, problem.column) = (u32::try_from(number + 1).unwrap_or(u32::MAX), 1);
         problem
     }

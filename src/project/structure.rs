@@ -1,24 +1,24 @@
 //! Structure first: which Tenants and TenantSyncs hold, which are stopped whole and why, and whose each
 //! folder is. Of two of one name neither holds; what is misplaced does not hold.
 
-use super::Given;
+use super::ProjectArgs;
 use crate::api::*;
 use crate::engine::model::inventory::{Sync, Targets};
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::record::Writer;
-use crate::manifest::{Origin, Problem, locate, problem, text_at};
-use crate::tenant::directory::layout::{Folder, Layout, Misplaced, Role, normal};
+use crate::manifest::{FileProblem, SourcePlace, locate, problem, text_at};
+use crate::tenant::directory::layout::{Folder, FolderLayout, FolderRole, Misplaced, normal};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A Tenant or a TenantSync as it was read; `spec` is missing where the document breaks its schema.
 #[derive(Debug)]
-pub struct Declared<S> {
+pub struct StructureResource<S> {
     /// Its name.
     pub name: String,
     /// Where it stands.
-    pub origin: Origin,
+    pub origin: SourcePlace,
     /// What it says.
     pub spec: Option<S>,
 }
@@ -44,13 +44,13 @@ pub struct Structure {
     /// How many Tenants and TenantSyncs are for clusters only.
     pub for_clusters: usize,
     /// Whose each folder is.
-    pub layout: Layout,
+    pub layout: FolderLayout,
     /// Whether a tenant's folders are not known: a document in no known folder may be its.
     pub folders_unknown: bool,
     /// Where each Tenant and TenantSync stands.
-    pub origins: BTreeMap<ObjectId, Origin>,
+    pub origins: BTreeMap<ObjectId, SourcePlace>,
     /// What is wrong.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<FileProblem>,
 }
 
 const LOCATION: &[&str] = &["spec", "location", "directory", "path"];
@@ -59,21 +59,25 @@ const NAME: &[&str] = &["metadata", "name"];
 
 /// A folder that a Tenant claims, and where it says so.
 struct Claim {
-    role: Role,
+    role: FolderRole,
     at: &'static [&'static str],
     located: Result<PathBuf, Misplaced>,
 }
 
 /// A Tenant with the folders that it claims.
 struct Claimant {
-    tenant: Declared<TenantSpec>,
+    tenant: StructureResource<TenantSpec>,
     claims: Vec<Claim>,
     misplaced: Option<String>,
 }
 
 /// Decides what holds.
-pub fn decide(given: &Given, tenants: Vec<Declared<TenantSpec>>, syncs: Vec<Declared<TenantSyncSpec>>) -> Structure {
-    let mut structure = Structure { layout: Layout::new(&given.root), ..Structure::default() };
+pub fn decide(
+    given: &ProjectArgs,
+    tenants: Vec<StructureResource<TenantSpec>>,
+    syncs: Vec<StructureResource<TenantSyncSpec>>,
+) -> Structure {
+    let mut structure = Structure { layout: FolderLayout::new(&given.root), ..Structure::default() };
     let claims = |tenant| structure.layout.claims(given, tenant);
     let mut claimants: Vec<Claimant> = tenants.into_iter().map(claims).collect();
     mark_misplaced(&mut claimants);
@@ -89,8 +93,8 @@ pub fn decide(given: &Given, tenants: Vec<Declared<TenantSpec>>, syncs: Vec<Decl
     structure
 }
 
-impl Layout {
-    fn claims(&self, given: &Given, tenant: Declared<TenantSpec>) -> Claimant {
+impl FolderLayout {
+    fn claims(&self, given: &ProjectArgs, tenant: StructureResource<TenantSpec>) -> Claimant {
         let path_at = |at: &[&str]| text_at(&tenant.origin, at);
         let location = match &tenant.spec {
             Some(TenantSpec { location: Some(LocationSpec::Directory(directory)), .. }) => Some(directory.path.clone()),
@@ -98,7 +102,11 @@ impl Layout {
             None => path_at(LOCATION),
         };
         let mut claims = Vec::new();
-        claims.extend(location.map(|path| Claim { role: Role::Location, at: LOCATION, located: self.locate(&path) }));
+        claims.extend(location.map(|path| Claim {
+            role: FolderRole::Location,
+            at: LOCATION,
+            located: self.locate(&path),
+        }));
         let source = match &tenant.spec {
             Some(spec) => spec.source.as_ref().map(|source| source.path.clone()),
             None => path_at(SOURCE),
@@ -109,10 +117,10 @@ impl Layout {
             // Its own source is its folder all the same, and declares nothing now.
             let lies_apart = |own: &PathBuf| !own.starts_with(&path) && !path.starts_with(own);
             let own = source.filter(|own| own.as_ref().is_ok_and(lies_apart));
-            claims.extend(own.map(|located| Claim { role: Role::Unused, at: SOURCE, located }));
-            claims.push(Claim { role: Role::Source, at: NAME, located: Ok(path) });
+            claims.extend(own.map(|located| Claim { role: FolderRole::Unused, at: SOURCE, located }));
+            claims.push(Claim { role: FolderRole::Source, at: NAME, located: Ok(path) });
         } else {
-            claims.extend(source.map(|located| Claim { role: Role::Source, at: SOURCE, located }));
+            claims.extend(source.map(|located| Claim { role: FolderRole::Source, at: SOURCE, located }));
         }
         Claimant { tenant, claims, misplaced: None }
     }
@@ -150,7 +158,7 @@ fn mark_misplaced(claimants: &mut [Claimant]) {
 }
 
 impl Structure {
-    fn wrong(&mut self, origin: &Origin, kind: Kind, path: &[&str], message: impl Into<String>, help: &str) {
+    fn wrong(&mut self, origin: &SourcePlace, kind: Kind, path: &[&str], message: impl Into<String>, help: &str) {
         self.problems.push(problem(origin, kind, path, message, help));
     }
 
@@ -237,7 +245,7 @@ impl Structure {
                     )
                 }
             };
-            let at = if one.role == Role::Location { LOCATION } else { SOURCE };
+            let at = if one.role == FolderRole::Location { LOCATION } else { SOURCE };
             if let Some(origin) = self.origins.get(&ObjectId::new(Kind::Tenant, &one.tenant)).cloned() {
                 self.wrong(
                     &origin,
@@ -253,8 +261,8 @@ impl Structure {
         }
     }
 
-    fn take_syncs(&mut self, syncs: Vec<Declared<TenantSyncSpec>>) {
-        let mut by_name: BTreeMap<String, Vec<Declared<TenantSyncSpec>>> = BTreeMap::new();
+    fn take_syncs(&mut self, syncs: Vec<StructureResource<TenantSyncSpec>>) {
+        let mut by_name: BTreeMap<String, Vec<StructureResource<TenantSyncSpec>>> = BTreeMap::new();
         for sync in syncs {
             let owner = self.layout.owner(Path::new(&sync.origin.file.path)).map(|folder| folder.tenant.clone());
             let Some(owner) = owner else {
@@ -277,13 +285,13 @@ impl Structure {
                     let help = "keep one of them: until then neither holds";
                     self.problems.push(problem(&sync.origin, Kind::TenantSync, NAME, message, help));
                 }
-                let targets = |sync: &Declared<TenantSyncSpec>| sync.spec.as_ref().map(|spec| spec.to.clone());
+                let targets = |sync: &StructureResource<TenantSyncSpec>| sync.spec.as_ref().map(|spec| spec.to.clone());
                 let into: Option<Vec<_>> = syncs.iter().map(targets).collect();
                 let reach = into.map_or(Targets::Unknown, |into| Targets::Named(into.into_iter().flatten().collect()));
                 self.stopped.insert(writer, reach);
                 continue;
             }
-            let Some(Declared { origin, spec, .. }) = syncs.pop() else { continue };
+            let Some(StructureResource { origin, spec, .. }) = syncs.pop() else { continue };
             self.origins.insert(ObjectId::new(Kind::TenantSync, &name), origin);
             match spec {
                 None => drop(self.stopped.insert(writer, Targets::Unknown)),
@@ -335,6 +343,6 @@ fn others(all: &[String], this: usize, count: usize) -> String {
     }
 }
 
-fn at(origin: &Origin) -> String {
+fn at(origin: &SourcePlace) -> String {
     format!("{}:{}", origin.file.path, locate(origin, NAME).map_or(origin.first_line, |p| p.line))
 }

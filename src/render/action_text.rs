@@ -1,7 +1,7 @@
 //! One action for a terminal: what changes, why, and who is affected.
 
 use super::change::{self, Shown};
-use super::page::{Page, Span, faint, plain, strong, width};
+use super::page::{Span, TextPage, faint, plain, strong, width};
 use super::style::Tone;
 use crate::engine::model::field::FieldKind;
 use crate::engine::model::item::Item;
@@ -16,7 +16,7 @@ const MOST_FIELDS: usize = 24;
 const WIDEST: usize = 32;
 
 /// Puts one action on the page.
-pub(super) fn action(page: &mut Page, action: &Action) {
+pub(super) fn action(page: &mut TextPage, action: &Action) {
     let (mark, tone) = mark(action);
     let mut head = vec![Span::new(tone, format!("{mark} {}", action.action.as_str())), plain("  ")];
     head.push(strong(action.change.object.to_string()));
@@ -66,7 +66,7 @@ pub(super) fn impact(impact: &Impact, is_itself: bool) -> Option<String> {
 }
 
 /// A new object in a few lines: what it is, then its inputs or variables.
-fn created(page: &mut Page, action: &Action) {
+fn created(page: &mut TextPage, action: &Action) {
     let fields: Vec<&FieldChange> = action.fields.iter().filter(|c| !c.field.kind.is_immutable()).collect();
     if let Some(Item::Connection(connection)) = &action.change.after {
         page.wrap(6, 8, &[plain(connection.spec.kind_in_words())]);
@@ -82,7 +82,7 @@ fn created(page: &mut Page, action: &Action) {
 }
 
 /// What others added to an object that goes.
-fn lost(page: &mut Page, fields: &[FieldChange]) {
+fn lost(page: &mut TextPage, fields: &[FieldChange]) {
     if fields.is_empty() {
         return;
     }
@@ -96,7 +96,7 @@ fn lost(page: &mut Page, fields: &[FieldChange]) {
     more(page, fields.len());
 }
 
-fn changed(page: &mut Page, fields: &[FieldChange]) {
+fn changed(page: &mut TextPage, fields: &[FieldChange]) {
     let columns = columns(fields.iter());
     for change in fields.iter().take(MOST_FIELDS) {
         field(page, change, columns);
@@ -104,7 +104,7 @@ fn changed(page: &mut Page, fields: &[FieldChange]) {
     more(page, fields.len());
 }
 
-fn more(page: &mut Page, fields: usize) {
+fn more(page: &mut TextPage, fields: usize) {
     if let Some(more) = fields.checked_sub(MOST_FIELDS).filter(|more| *more > 0) {
         page.line(6, &[faint(format!("… and {} more fields; --output json lists them all", thousands(more)))]);
     }
@@ -122,7 +122,7 @@ fn name(change: &FieldChange) -> String {
 }
 
 /// What of a definition comes, goes and changes, a line each.
-pub(super) fn parts<T: AsRef<str>>(page: &mut Page, indent: usize, parts: &[T]) {
+pub(super) fn parts<T: AsRef<str>>(page: &mut TextPage, indent: usize, parts: &[T]) {
     for part in parts.iter().take(MOST_FIELDS).map(AsRef::as_ref) {
         let tone = match part.chars().next() {
             Some('+') => Tone::Good,
@@ -136,12 +136,12 @@ pub(super) fn parts<T: AsRef<str>>(page: &mut Page, indent: usize, parts: &[T]) 
     }
 }
 
-fn field(page: &mut Page, change: &FieldChange, columns: usize) {
+fn field(page: &mut TextPage, change: &FieldChange, columns: usize) {
     values_of(page, change, columns);
     parts(page, 8, &change.parts);
 }
 
-fn values_of(page: &mut Page, change: &FieldChange, columns: usize) {
+fn values_of(page: &mut TextPage, change: &FieldChange, columns: usize) {
     let label = || plain(name(change));
     match change::shown(change) {
         Shown::Values { from, to } => page.labelled(6, label(), columns, &values(from, to)),

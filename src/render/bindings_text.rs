@@ -2,7 +2,7 @@
 //! what the plan does there.
 
 use super::invocation::Invocation;
-use super::page::{Page, Span, faint, plain, strong, width};
+use super::page::{Span, TextPage, faint, plain, strong, width};
 use super::plan_text::plan_text;
 use super::style::{Style, Tone};
 use crate::engine::model::inventory::World;
@@ -21,7 +21,7 @@ pub fn bindings_text(
     typed: &Invocation,
     style: Style,
 ) -> String {
-    let mut page = Page::new(style);
+    let mut page = TextPage::new(style);
     let after = outcome(world, plan);
     match Scene::of(&after, tenant) {
         None => page.wrap(
@@ -47,7 +47,7 @@ pub fn bindings_text(
     page.finish() + &plan_text(plan, typed, style)
 }
 
-fn screen(page: &mut Page, tenant: &str, integration: &str, rows: &[BindingRow], by: &str) {
+fn screen(page: &mut TextPage, tenant: &str, integration: &str, rows: &[BindingRow], by: &str) {
     let bound = rows.iter().filter(|row| row.state.is_well() || row.state == BindingState::NotReady).count();
     let head = [
         strong(integration),
@@ -69,7 +69,7 @@ fn screen(page: &mut Page, tenant: &str, integration: &str, rows: &[BindingRow],
 }
 
 /// One variable: mark, key, connection, and what fixes it.
-pub(super) fn binding_row(page: &mut Page, row: &BindingRow, columns: usize) {
+pub(super) fn binding_row(page: &mut TextPage, row: &BindingRow, columns: usize) {
     let (mark, tone) = mark(row.state);
     let mut spans = vec![match (&row.stable_key, row.state) {
         (Some(key), _) => strong(key),
@@ -112,7 +112,7 @@ pub(super) fn said(state: BindingState) -> Option<&'static str> {
     }
 }
 
-fn absent(page: &mut Page, scene: &Scene<'_>, integration: &str) {
+fn absent(page: &mut TextPage, scene: &Scene<'_>, integration: &str) {
     let text = format!("{} has no integration {integration}, and no sync brings one", scene.tenant);
     page.wrap(0, 2, &[Span::new(Tone::Bad, "✗ "), plain(text)]);
     let near = near_misses(integration, scene.inventory.integrations.keys().map(String::as_str));

@@ -1,7 +1,7 @@
 //! Explanations: which connection a variable means and why; everything that depends on a key.
 
 use super::markdown::escape as md;
-use super::page::{Page, Span, plain, strong};
+use super::page::{Span, TextPage, plain, strong};
 use super::style::Tone;
 use crate::api::*;
 use crate::engine::bindings::Bindings;
@@ -107,20 +107,20 @@ impl ExplainError {
 /// An object that was named and cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Invalid {
+pub struct InvalidObject {
     /// Which.
     pub object: ObjectId,
     /// Why.
     pub why: String,
 }
 
-impl Invalid {
+impl InvalidObject {
     pub(super) fn of(inventory: &Inventory, is_meant: impl Fn(&ObjectId) -> bool) -> Vec<Self> {
         let meant = inventory.invalid.iter().filter(|(id, _)| is_meant(id));
-        meant.map(|(id, why)| Invalid { object: id.clone(), why: why.clone() }).collect()
+        meant.map(|(id, why)| InvalidObject { object: id.clone(), why: why.clone() }).collect()
     }
 
-    pub(super) fn show(&self, page: &mut Page, indent: usize) {
+    pub(super) fn show(&self, page: &mut TextPage, indent: usize) {
         let spans = [Span::new(Tone::Bad, "✗ invalid"), plain("  "), strong(self.object.to_string())];
         page.wrap(indent, indent + 4, &[&spans[..], &[plain(format!("  {}", self.why))]].concat());
     }
@@ -327,7 +327,7 @@ impl std::fmt::Display for SyncLine {
 }
 
 /// What syncs do, on a page of its own part.
-pub(super) fn sync_lines(page: &mut Page, lines: &[String]) {
+pub(super) fn sync_lines(page: &mut TextPage, lines: &[String]) {
     if !lines.is_empty() {
         page.gap();
         page.line(0, &[strong("syncs")]);

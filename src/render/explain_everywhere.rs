@@ -4,7 +4,7 @@
 use super::bindings_text::{binding_row, mark, said};
 use super::explain::{ExplainError, SCHEMA, SyncLine, owned, sync_lines};
 use super::markdown::{Comment, escape as md};
-use super::page::{Page, Span, faint, plain, strong, width};
+use super::page::{Span, TextPage, faint, plain, strong, width};
 use super::style::{Style, Tone};
 use crate::api::Kind;
 use crate::engine::model::inventory::World;
@@ -122,7 +122,7 @@ impl IntegrationInTenant {
 impl IntegrationEverywhere {
     /// For a terminal.
     pub fn text(&self, style: Style) -> String {
-        let mut page = Page::new(style);
+        let mut page = TextPage::new(style);
         page.wrap(0, 2, &[strong(&self.integration), faint(format!("  {}", self.sum()))]);
         for tenant in &self.tenants {
             page.gap();

@@ -2,9 +2,9 @@
 //! the syncs from it and into it.
 
 use super::bindings_text::{binding_row, mark, said};
-use super::explain::{ExplainError, Invalid, SCHEMA, SyncLine, sync_lines};
+use super::explain::{ExplainError, InvalidObject, SCHEMA, SyncLine, sync_lines};
 use super::markdown::{Comment, escape as md};
-use super::page::{Page, Span, faint, plain, strong, width};
+use super::page::{Span, TextPage, faint, plain, strong, width};
 use super::style::{Style, Tone};
 use crate::api::{Kind, LocationSpec};
 use crate::engine::bindings::Bindings;
@@ -41,7 +41,7 @@ pub struct TenantExplanation {
     /// Its integrations, by name.
     pub integrations: Vec<IntegrationOfTenant>,
     /// What of it cannot be used.
-    pub invalid: Vec<Invalid>,
+    pub invalid: Vec<InvalidObject>,
     /// How many customers have credentials.
     pub customers: usize,
     /// The syncs from it and into it.
@@ -113,7 +113,7 @@ pub fn explain_tenant(world: &World, tenant: &str) -> Result<TenantExplanation, 
         accept_from: view.spec.accept_from.clone(),
         connections: connections.collect(),
         integrations: integrations.collect(),
-        invalid: Invalid::of(inventory, |id| id.kind != Kind::Tenant),
+        invalid: InvalidObject::of(inventory, |id| id.kind != Kind::Tenant),
         customers: customers.collect::<BTreeSet<_>>().len(),
         syncs: concerned.map(|sync| SyncLine::of(sync, &sync.spec.integrations)).collect(),
     })
@@ -122,7 +122,7 @@ pub fn explain_tenant(world: &World, tenant: &str) -> Result<TenantExplanation, 
 impl TenantExplanation {
     /// For a terminal.
     pub fn text(&self, style: Style) -> String {
-        let mut page = Page::new(style);
+        let mut page = TextPage::new(style);
         page.wrap(0, 2, &[strong(&self.tenant), plain(format!("  {}", self.facts().join(", ")))]);
         page.wrap(2, 4, &[faint(self.sum())]);
         for invalid in &self.invalid {
@@ -137,7 +137,7 @@ impl TenantExplanation {
         page.finish()
     }
 
-    fn connections(&self, page: &mut Page) {
+    fn connections(&self, page: &mut TextPage) {
         if self.connections.is_empty() {
             return;
         }
@@ -167,7 +167,7 @@ impl TenantExplanation {
             })
             .collect();
         comment.section("\n**Connections**\n\n", &connections, "");
-        let invalid: Vec<String> = self.invalid.iter().map(Invalid::item).collect();
+        let invalid: Vec<String> = self.invalid.iter().map(InvalidObject::item).collect();
         comment.section("\n**Invalid**\n\n", &invalid, "");
         let rows = self.integrations.iter().flat_map(|i| i.bindings.iter().map(move |row| (i, row)));
         let rows: Vec<String> = rows
@@ -233,7 +233,7 @@ impl ConnectionOfTenant {
 }
 
 impl IntegrationOfTenant {
-    fn show(&self, page: &mut Page) {
+    fn show(&self, page: &mut TextPage) {
         let title = self.title.as_ref().map(|title| format!("  {title}")).unwrap_or_default();
         page.wrap(0, 2, &[strong(&self.name), faint(title)]);
         let columns = self.bindings.iter().map(|row| width(&row.variable)).max().unwrap_or(0).min(40);

@@ -3,7 +3,7 @@
 use super::bindings_text::{binding_row, mark};
 use super::explain::{IntegrationExplanation, KeyExplanation, KeyInTenant, sync_lines};
 use super::markdown::{Comment, escape as md};
-use super::page::{Page, Span, faint, plain, strong, width};
+use super::page::{Span, TextPage, faint, plain, strong, width};
 use super::style::{Style, Tone};
 use crate::report::binding::{BindingRow, places};
 use crate::text::{and, count};
@@ -11,7 +11,7 @@ use crate::text::{and, count};
 impl IntegrationExplanation {
     /// For a terminal.
     pub fn text(&self, style: Style) -> String {
-        let mut page = Page::new(style);
+        let mut page = TextPage::new(style);
         let narrowed: Vec<&str> = self.flow.iter().chain(&self.step).map(String::as_str).collect();
         let narrowed = if narrowed.is_empty() { String::new() } else { format!("  {}", narrowed.join(" › ")) };
         page.wrap(0, 2, &[strong(&self.integration), plain(" in "), strong(&self.tenant), plain(narrowed)]);
@@ -33,7 +33,7 @@ impl IntegrationExplanation {
     }
 }
 
-fn reasons(page: &mut Page, row: &BindingRow, indent: usize) {
+fn reasons(page: &mut TextPage, row: &BindingRow, indent: usize) {
     let label = |text: &str| faint(text);
     page.labelled(indent, label("because"), 10, &[plain(&row.rule)]);
     for other in &row.considered {
@@ -76,7 +76,7 @@ fn item(row: &BindingRow) -> String {
 impl KeyExplanation {
     /// For a terminal.
     pub fn text(&self, style: Style) -> String {
-        let mut page = Page::new(style);
+        let mut page = TextPage::new(style);
         page.wrap(0, 2, &[strong(&self.stable_key), faint(format!("  {}", self.sum()))]);
         for tenant in &self.tenants {
             page.gap();
@@ -125,7 +125,7 @@ impl KeyExplanation {
     }
 }
 
-fn in_tenant(page: &mut Page, tenant: &KeyInTenant) {
+fn in_tenant(page: &mut TextPage, tenant: &KeyInTenant) {
     let (mark_of, tone) = match tenant.connection {
         _ if !tenant.read => ("?", Tone::Careful),
         _ if tenant.invalid.is_some() => ("✗", Tone::Bad),

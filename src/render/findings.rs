@@ -1,7 +1,7 @@
 //! Findings of the checks: as text, Markdown and JSON (by [`super::json::json`]).
 
 use super::markdown::{Comment, escape as md};
-use super::page::{Page, Span, faint, plain, strong};
+use super::page::{Span, TextPage, faint, plain, strong};
 use super::style::{Style, Tone};
 use crate::engine::model::code::{Code, Severity};
 use crate::engine::model::finding::Finding;
@@ -37,7 +37,7 @@ impl<'a> Findings<'a> {
 
     /// For a terminal.
     pub fn text(&self, style: Style) -> String {
-        let mut page = Page::new(style);
+        let mut page = TextPage::new(style);
         by_tenant(&mut page, 0, self.findings);
         page.gap();
         let tone =
@@ -93,7 +93,7 @@ impl<'a> Findings<'a> {
 }
 
 /// Findings, a tenant at a time, in the order in which they come.
-pub(super) fn by_tenant(page: &mut Page, indent: usize, findings: &[Finding]) {
+pub(super) fn by_tenant(page: &mut TextPage, indent: usize, findings: &[Finding]) {
     let mut tenants: Vec<(Option<&str>, Vec<&Finding>)> = Vec::new();
     for finding in findings {
         let tenant = finding.tenant.as_deref();
@@ -110,7 +110,7 @@ pub(super) fn by_tenant(page: &mut Page, indent: usize, findings: &[Finding]) {
 }
 
 /// Findings of one tenant, on a page. Those that repeat what was shown of a file with its line are counted.
-pub(super) fn list(page: &mut Page, indent: usize, findings: &[&Finding]) {
+pub(super) fn list(page: &mut TextPage, indent: usize, findings: &[&Finding]) {
     let mut of_code: BTreeMap<Code, usize> = BTreeMap::new();
     let is_seen = |f: &&&Finding| page.problems_are_seen() && f.code.is_of_reading() && f.at.is_some();
     let (seen, findings): (Vec<&&Finding>, Vec<&&Finding>) = findings.iter().partition(is_seen);
@@ -134,7 +134,7 @@ pub(super) fn list(page: &mut Page, indent: usize, findings: &[&Finding]) {
     }
 }
 
-fn one(page: &mut Page, indent: usize, finding: &Finding) {
+fn one(page: &mut TextPage, indent: usize, finding: &Finding) {
     let (word, tone) = match finding.severity {
         Severity::Error => ("✗ error", Tone::Bad),
         Severity::Unreached => ("✗ unresolved", Tone::Bad),

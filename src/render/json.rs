@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 /// How JSON is laid out. The keys are sorted either way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
+pub enum JsonLayout {
     /// Canonical bytes, without blanks: the same on every machine.
     Compact,
     /// Indented by two, with a newline at the end.
@@ -17,10 +17,10 @@ pub enum Layout {
 }
 
 /// `value` (a plan, a status, an explanation, findings) as JSON.
-pub fn json(value: &impl Serialize, layout: Layout) -> Result<String, serde_json::Error> {
+pub fn json(value: &impl Serialize, layout: JsonLayout) -> Result<String, serde_json::Error> {
     match layout {
-        Layout::Compact => crate::engine::model::canonical::to_string(value),
-        Layout::Pretty => {
+        JsonLayout::Compact => crate::engine::model::canonical::to_string(value),
+        JsonLayout::Pretty => {
             let mut text = pretty(value)?;
             text.push('\n');
             Ok(match crate::text::json(&text) {
@@ -38,7 +38,7 @@ fn pretty(value: &impl Serialize) -> Result<String, serde_json::Error> {
     let mut length = Length(0);
     serde_json::to_writer_pretty(&mut length, value)?;
     let text = Text(Rc::new(RefCell::new(Vec::with_capacity(length.0 + 1))));
-    let formatter = Sorted { text: text.clone(), ..Sorted::default() };
+    let formatter = SortedFormatter { text: text.clone(), ..SortedFormatter::default() };
     value.serialize(&mut serde_json::Serializer::with_formatter(text.clone(), formatter))?;
     let bytes = text.0.take();
     String::from_utf8(bytes).map_err(serde::ser::Error::custom)
@@ -75,25 +75,25 @@ impl io::Write for Text {
 
 /// Indents by two, and sorts the keys of each object when it ends.
 #[derive(Default)]
-struct Sorted {
+struct SortedFormatter {
     text: Text,
     /// What is open, from the outside in: of an object its entries, of a list whether it has an item.
-    open: Vec<Open>,
+    open: Vec<OpenValue>,
 }
 
 #[derive(Default)]
-struct Open {
-    entries: Vec<Entry>,
+struct OpenValue {
+    entries: Vec<EntrySpan>,
     has_items: bool,
 }
 
 /// Where an entry stands in the text, its key first.
-struct Entry {
+struct EntrySpan {
     key: Range<usize>,
     end: usize,
 }
 
-impl Sorted {
+impl SortedFormatter {
     fn at(&self) -> usize {
         self.text.0.borrow().len()
     }
@@ -111,16 +111,17 @@ impl Sorted {
     }
 
     /// Puts the entries of an object in the order of their keys.
-    fn sort(&self, entries: &[Entry]) {
+    fn sort(&self, entries: &[EntrySpan]) {
         let mut text = self.text.0.borrow_mut();
         // Without its quotes: what ends a key comes before whatever goes on.
-        let key = |entry: &Entry| text.get(entry.key.start + 1..entry.key.end.saturating_sub(1)).map(<[u8]>::to_vec);
+        let key =
+            |entry: &EntrySpan| text.get(entry.key.start + 1..entry.key.end.saturating_sub(1)).map(<[u8]>::to_vec);
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
         if entries.is_sorted_by_key(key) {
             return;
         }
         let whole = first.key.start..last.end;
-        let mut order: Vec<&Entry> = entries.iter().collect();
+        let mut order: Vec<&EntrySpan> = entries.iter().collect();
         order.sort_by_cached_key(|entry| key(entry));
         // What stands between two entries is the same everywhere.
         let between: Vec<u8> =
@@ -132,9 +133,9 @@ impl Sorted {
     }
 }
 
-impl Formatter for Sorted {
+impl Formatter for SortedFormatter {
     fn begin_array<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.open.push(Open::default());
+        self.open.push(OpenValue::default());
         out.write_all(b"[")
     }
 
@@ -152,7 +153,7 @@ impl Formatter for Sorted {
     }
 
     fn begin_object<W: ?Sized + io::Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.open.push(Open::default());
+        self.open.push(OpenValue::default());
         out.write_all(b"{")
     }
 
@@ -168,7 +169,7 @@ impl Formatter for Sorted {
         }
         self.new_line(out)?;
         let at = self.at();
-        self.open.last_mut().into_iter().for_each(|open| open.entries.push(Entry { key: at..at, end: at }));
+        self.open.last_mut().into_iter().for_each(|open| open.entries.push(EntrySpan { key: at..at, end: at }));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! What of a plan was approved before, by an apply that did not finish.
 
 use super::invocation::Invocation;
-use super::page::{Page, faint, plain, strong};
+use super::page::{TextPage, faint, plain, strong};
 use super::style::Style;
 use crate::apply::consent::KeptApproval;
 use crate::engine::model::plan::{Action, Plan};
@@ -9,7 +9,7 @@ use crate::text::{count, thousands};
 
 /// The approvals that still cover something of a plan, by tenant; `None` where there are none.
 pub fn kept_text(plan: &Plan, kept: &[(&str, Vec<KeptApproval>)], typed: &Invocation, style: Style) -> Option<String> {
-    let mut page = Page::new(style);
+    let mut page = TextPage::new(style);
     let mut any = false;
     for target in &plan.targets {
         let of_target = kept.iter().filter(|(tenant, _)| *tenant == target.tenant).flat_map(|(_, kept)| kept);

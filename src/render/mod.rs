@@ -31,7 +31,7 @@ pub use explain_everywhere::{IntegrationEverywhere, IntegrationInTenant, explain
 pub use explain_tenant::{ConnectionOfTenant, IntegrationOfTenant, TenantExplanation, explain_tenant};
 pub use findings::Findings;
 pub use invocation::{Hub, Invocation, quoted};
-pub use json::{Layout, json};
+pub use json::{JsonLayout, json};
 pub use kept_text::kept_text;
 pub use plan_markdown::plan_markdown;
 pub use plan_text::plan_text;

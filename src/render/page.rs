@@ -53,16 +53,16 @@ pub(super) fn pad(text: &str, columns: usize) -> String {
 
 /// Lines, one after the other.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(super) struct TextPage {
     style: Style,
     out: String,
     /// How long it was when a heading was written last.
     headed: usize,
 }
 
-impl Page {
+impl TextPage {
     pub(super) fn new(style: Style) -> Self {
-        Page { style, out: String::new(), headed: 0 }
+        TextPage { style, out: String::new(), headed: 0 }
     }
 
     /// How many columns a line may have.
@@ -186,14 +186,14 @@ mod tests {
 
     #[test]
     fn lines_are_broken_at_blanks_and_hang() {
-        let mut page = Page::new(Style { colour: false, width: 20, ..Style::default() });
+        let mut page = TextPage::new(Style { colour: false, width: 20, ..Style::default() });
         page.wrap(2, 4, &[strong("one two"), plain(", three four five"), faint(" sixteen-long-words-together")]);
         assert_eq!(page.finish(), "  one two, three\n    four five\n    sixteen-long-words-together\n");
     }
 
     #[test]
     fn wide_characters_count_twice_and_commands_stay_whole() {
-        let mut page = Page::new(Style { colour: false, width: 20, ..Style::default() });
+        let mut page = TextPage::new(Style { colour: false, width: 20, ..Style::default() });
         page.wrap(0, 2, &[plain("漢字漢字 漢字漢字 漢字")]);
         page.labelled(0, plain("漢字"), 6, &[plain("x")]);
         page.wrap(0, 2, &[plain("Next: "), command("stablekey plan --tenant a"), plain("  (it asks)")]);
@@ -206,7 +206,7 @@ mod tests {
     /// "The command to run stands alone on its line, complete."
     #[test]
     fn a_command_in_a_sentence_stays_whole_too() {
-        let mut page = Page::new(Style { colour: false, width: 30, ..Style::default() });
+        let mut page = TextPage::new(Style { colour: false, width: 30, ..Style::default() });
         page.wrap(2, 4, &[plain("→ bring it there: stablekey render us | kubectl apply -f -")]);
         page.wrap(2, 4, &[plain("send the query of `stablekey import --print-query` as it is")]);
         assert_eq!(
@@ -219,12 +219,12 @@ mod tests {
     #[test]
     fn colours_only_where_wanted_and_text_is_escaped() {
         let spans = [Span::new(Tone::Bad, "a\u{1b}[31mb"), plain(" c")];
-        let mut page = Page::new(Style { colour: true, width: 80, ..Style::default() });
+        let mut page = TextPage::new(Style { colour: true, width: 80, ..Style::default() });
         page.line(0, &spans);
         page.wrap(0, 0, &spans);
         let red = "\u{1b}[31ma\\u{1b}[31mb\u{1b}[0m c\n";
         assert_eq!(page.finish(), format!("{red}{red}"));
-        let mut page = Page::new(Style::default());
+        let mut page = TextPage::new(Style::default());
         page.line(1, &spans);
         page.gap();
         page.gap();
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn labels_make_a_column() {
-        let mut page = Page::new(Style { colour: false, width: 24, ..Style::default() });
+        let mut page = TextPage::new(Style { colour: false, width: 24, ..Style::default() });
         page.labelled(2, faint("a"), 5, &[plain("first second third")]);
         assert_eq!(page.finish(), "  a      first second\n         third\n");
     }

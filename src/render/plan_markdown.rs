@@ -11,7 +11,7 @@ use crate::engine::model::canonical::Json;
 use crate::engine::model::plan::{Action, ActionKind, FieldChange, Note, Op, Plan, State};
 use crate::report::passed_over::passed_over;
 use crate::report::ranked;
-use crate::report::ranked::{KeptFields, Overridden, Ranked};
+use crate::report::ranked::{KeptFields, OverriddenFields, Ranked};
 use crate::report::tally::Tally;
 use crate::report::value;
 use crate::text::{count, shorten};
@@ -180,7 +180,7 @@ fn kept(kept: &KeptFields<'_>, tenant: &str, mark: &str) -> String {
     format!("- {mark}**kept** {}: {}\n", md(&kept.object.to_string()), md(&what))
 }
 
-fn overridden(overridden: &Overridden<'_>) -> String {
+fn overridden(overridden: &OverriddenFields<'_>) -> String {
     let (object, fields) = (md(&overridden.object.to_string()), md(&overridden.fields.join(", ")));
     format!("- **overridden** {object}: {fields} {}\n", md(&overridden.by()))
 }

@@ -3,7 +3,7 @@
 use super::action_text;
 use super::findings;
 use super::invocation::Invocation;
-use super::page::{Page, Span, command, faint, plain, strong, width};
+use super::page::{Span, TextPage, command, faint, plain, strong, width};
 use super::style::{Style, Tone};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::finding::Finding;
@@ -20,7 +20,7 @@ pub(super) const MOST: usize = 40;
 
 /// The plan as text. `typed` is what the person typed, so that the next command can be pasted.
 pub fn plan_text(plan: &Plan, typed: &Invocation, style: Style) -> String {
-    let mut page = Page::new(style);
+    let mut page = TextPage::new(style);
     let targets = ranked::targets(plan);
     let everywhere = ranked::of_no_target(plan);
     let tally = Tally::of_plan(plan, &targets);
@@ -50,7 +50,7 @@ pub fn plan_text(plan: &Plan, typed: &Invocation, style: Style) -> String {
     quiet_tenants(&mut page, &unknown, false);
     page.gap();
     page.wrap(0, 0, &[strong(format!("{}.", tally.sentence()))]);
-    for Next { lead, command: next, tail } in next(plan, &tally, typed) {
+    for NextCommand { lead, command: next, tail } in next(plan, &tally, typed) {
         if typed.hub.is_some() && !next.is_empty() {
             page.wrap(0, 2, &[plain(lead)]);
             page.line(2, &[command(next)]);
@@ -87,7 +87,7 @@ pub(super) fn as_far_as(scope: &Scope) -> String {
 
 /// The tenants where nothing is to be done, in a line; with what is worth knowing there.
 /// Where not all that is declared for them could be read that is only as far as is known.
-fn quiet_tenants(page: &mut Page, quiet: &[&Ranked<'_>], all_read: bool) {
+fn quiet_tenants(page: &mut TextPage, quiet: &[&Ranked<'_>], all_read: bool) {
     let (plain_ones, others): (Vec<&Ranked<'_>>, Vec<_>) =
         quiet.iter().copied().partition(|t| Tally::of(t) == Tally::default());
     let (good, known) = match all_read {
@@ -104,7 +104,7 @@ fn quiet_tenants(page: &mut Page, quiet: &[&Ranked<'_>], all_read: bool) {
     }
 }
 
-fn target(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
+fn target(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) {
     let tenant = &ranked.target.tenant;
     let mut head = vec![strong(tenant), plain("  ")];
     for suspended in ranked.suspended() {
@@ -163,7 +163,7 @@ fn target(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
 }
 
 /// What the checks found, apart from what is above.
-fn found(page: &mut Page, findings: &[&Finding]) {
+fn found(page: &mut TextPage, findings: &[&Finding]) {
     if !findings.is_empty() {
         page.apart();
         findings::list(page, 2, findings);
@@ -171,7 +171,7 @@ fn found(page: &mut Page, findings: &[&Finding]) {
 }
 
 /// Every item of a list, or the first of a long one and how many more there are.
-fn cut<T>(page: &mut Page, items: &[T], what: &str, mut show: impl FnMut(&mut Page, &T)) {
+fn cut<T>(page: &mut TextPage, items: &[T], what: &str, mut show: impl FnMut(&mut TextPage, &T)) {
     for item in items.iter().take(MOST) {
         show(page, item);
     }
@@ -180,7 +180,7 @@ fn cut<T>(page: &mut Page, items: &[T], what: &str, mut show: impl FnMut(&mut Pa
     }
 }
 
-fn blocked(page: &mut Page, note: &Note) {
+fn blocked(page: &mut TextPage, note: &Note) {
     let Note::Blocked { object, code, text, fix } = note else { return };
     let head = [Span::new(Tone::Bad, "✗ blocked"), plain("  "), strong(object.to_string()), faint(format!("  {code}"))];
     page.wrap(2, 6, &head);
@@ -189,7 +189,7 @@ fn blocked(page: &mut Page, note: &Note) {
 }
 
 /// The commands that approve what needs approval in a tenant; whether there are any.
-pub(super) fn approve(page: &mut Page, indent: usize, ranked: &Ranked<'_>, typed: &Invocation) -> bool {
+pub(super) fn approve(page: &mut TextPage, indent: usize, ranked: &Ranked<'_>, typed: &Invocation) -> bool {
     let digests = if ranked.target.suspended { Vec::new() } else { digests_to_approve(ranked) };
     for (writer, digest) in &digests {
         let what = format!("to approve all that {writer} does in {}:", ranked.target.tenant);
@@ -215,7 +215,7 @@ pub(super) fn digests_to_approve<'a>(ranked: &Ranked<'a>) -> Vec<(&'a str, &'a D
     chosen
 }
 
-fn drifted(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
+fn drifted(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) {
     let tenant = &ranked.target.tenant;
     cut(page, &ranked.drifted, "drifted", |page, drifted| {
         page.apart();
@@ -237,7 +237,7 @@ fn drifted(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
     });
 }
 
-fn adopts(page: &mut Page, actions: &[&Action]) {
+fn adopts(page: &mut TextPage, actions: &[&Action]) {
     let (forgotten, actions): (Vec<&Action>, Vec<&Action>) =
         actions.iter().partition(|action| action.reason.code == "undeclared");
     cut(page, &forgotten, "adopts", |page, action| {
@@ -256,7 +256,7 @@ fn adopts(page: &mut Page, actions: &[&Action]) {
     page.wrap(2, 6, &[faint("= adopt"), plain(format!("  {text}"))]);
 }
 
-fn kept_variables(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
+fn kept_variables(page: &mut TextPage, ranked: &Ranked<'_>, typed: &Invocation) {
     let tenant = &ranked.target.tenant;
     cut(page, &ranked.kept_variables, "kept", |page, kept| {
         page.apart();
@@ -276,7 +276,7 @@ fn kept_variables(page: &mut Page, ranked: &Ranked<'_>, typed: &Invocation) {
 }
 
 /// What a sync wants otherwise is decided: nobody has to do anything about it.
-fn overridden(page: &mut Page, ranked: &Ranked<'_>) {
+fn overridden(page: &mut TextPage, ranked: &Ranked<'_>) {
     cut(page, &ranked.overridden, "overridden", |page, overridden| {
         let (object, fields) = (overridden.object.to_string(), and(&overridden.fields));
         let what = format!("  {fields} {}", overridden.by());
@@ -285,7 +285,7 @@ fn overridden(page: &mut Page, ranked: &Ranked<'_>) {
     });
 }
 
-fn kept(page: &mut Page, ranked: &Ranked<'_>) {
+fn kept(page: &mut TextPage, ranked: &Ranked<'_>) {
     cut(page, &ranked.kept, "kept", |page, kept| {
         let what = match (kept.fields.as_slice(), kept.text) {
             (_, Some(text)) => text.to_string(),
@@ -299,14 +299,14 @@ fn kept(page: &mut Page, ranked: &Ranked<'_>) {
 }
 
 /// What of a definition differs from what is declared.
-fn would_change(page: &mut Page, parts: &[&String]) {
+fn would_change(page: &mut TextPage, parts: &[&String]) {
     if !parts.is_empty() {
         page.wrap(6, 8, &[plain("to be as declared, the definition would change:")]);
         action_text::parts(page, 8, parts);
     }
 }
 
-fn manual(page: &mut Page, ranked: &Ranked<'_>) {
+fn manual(page: &mut TextPage, ranked: &Ranked<'_>) {
     if ranked.manual.is_empty() {
         return;
     }
@@ -319,15 +319,15 @@ fn manual(page: &mut Page, ranked: &Ranked<'_>) {
 }
 
 /// A command to run next, and what is said around it.
-pub(super) struct Next {
+pub(super) struct NextCommand {
     pub lead: String,
     pub command: String,
     pub tail: &'static str,
 }
 
-impl Next {
+impl NextCommand {
     fn new(lead: impl Into<String>, command: String, tail: &'static str) -> Self {
-        Next { lead: lead.into(), command, tail }
+        NextCommand { lead: lead.into(), command, tail }
     }
 
     /// In one line.
@@ -337,17 +337,17 @@ impl Next {
 }
 
 /// What to run next.
-pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<Next> {
+pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<NextCommand> {
     let mut lines = Vec::new();
     if tally.errors + tally.unreachable > 0 {
-        lines.push(Next::new("Next: fix the errors, then", typed.plan(), ""));
+        lines.push(NextCommand::new("Next: fix the errors, then", typed.plan(), ""));
     } else if plan.is_empty() && plan.exit != 0 {
-        lines.push(Next::new("Nothing to apply. Fix the items marked →, then run", typed.plan(), ""));
+        lines.push(NextCommand::new("Nothing to apply. Fix the items marked →, then run", typed.plan(), ""));
     } else if plan.writes_nothing() && !plan.is_empty() {
         let suspended: Vec<&str> = plan.targets.iter().filter(|t| t.suspended).map(|t| t.tenant.as_str()).collect();
         let tenants = if suspended.len() == 1 { "Tenant" } else { "Tenants" };
         let text = format!("Next: nothing to apply until suspend is taken out of {tenants} {}", and(&suspended));
-        lines.push(Next::new(text, String::new(), ""));
+        lines.push(NextCommand::new(text, String::new(), ""));
     }
     let waiting = plan.targets.iter().flat_map(|target| &target.suspended_syncs).filter(|(_, count)| **count > 0);
     let waiting: BTreeSet<&str> = waiting.map(|(sync, _)| sync.as_str()).collect();
@@ -356,7 +356,7 @@ pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<Next> 
         let waits =
             if waiting.len() == 1 { "waits: to see what it would do" } else { "wait: to see what they would do" };
         let lead = format!("{syncs} {waits}, take suspend out of {syncs}, then");
-        lines.push(Next::new(lead, typed.plan(), ""));
+        lines.push(NextCommand::new(lead, typed.plan(), ""));
     }
     if !plan.writes_nothing() && !typed.is_apply {
         let tail = match tally.needs_approval {
@@ -366,7 +366,7 @@ pub(super) fn next(plan: &Plan, tally: &Tally, typed: &Invocation) -> Vec<Next> 
             _ => "  (it asks before what needs approval)",
         };
         let lead = if lines.is_empty() { "Next:" } else { "What is planned can be applied already:" };
-        lines.push(Next::new(lead, typed.apply(), tail));
+        lines.push(NextCommand::new(lead, typed.apply(), tail));
     }
     lines
 }

@@ -1,8 +1,8 @@
 //! What came of an apply: what was done, what was not and why, and the proof.
 
 use super::invocation::Invocation;
-use super::json::{Layout, json};
-use super::page::{Page, Span, command, faint, plain};
+use super::json::{JsonLayout, json};
+use super::page::{Span, TextPage, command, faint, plain};
 use super::plan_text;
 use super::style::{Style, Tone};
 use crate::apply::{Outcome, Receipt, Report};
@@ -10,7 +10,7 @@ use crate::engine::model::canonical::short;
 use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
 use crate::engine::model::plan::Plan;
-use crate::manifest::kustomization::Changes;
+use crate::manifest::kustomization::KustomizationChanges;
 use crate::report::ranked;
 use crate::report::tally::Tally;
 use crate::tenant::location::LocationError;
@@ -23,7 +23,7 @@ pub struct Applied<'a> {
     /// What became of each action.
     pub report: &'a Report,
     /// What was written in kustomizations, by tenant.
-    pub kustomizations: &'a [(String, Changes)],
+    pub kustomizations: &'a [(String, KustomizationChanges)],
     /// What was read back: the digests, and what is left; why not, where it could not be.
     pub after: Result<(&'a Receipt, &'a Plan), &'a str>,
 }
@@ -31,7 +31,7 @@ pub struct Applied<'a> {
 impl Applied<'_> {
     /// For a terminal.
     pub fn text(&self, typed: &Invocation, style: Style) -> String {
-        let mut page = Page::new(style);
+        let mut page = TextPage::new(style);
         for (id, outcome) in &self.report.outcomes {
             let (mark, tone) = match outcome {
                 Outcome::Done => ("✓", Tone::Good),
@@ -136,7 +136,7 @@ impl Applied<'_> {
         applied["schema"] = "stablekey.dev/applied/v1".into();
         applied["outcomes"] = outcomes.into();
         if !self.kustomizations.is_empty() {
-            let of = |(tenant, changes): &(String, Changes)| value!({"tenant": tenant, "come": changes.come, "go": changes.go});
+            let of = |(tenant, changes): &(String, KustomizationChanges)| value!({"tenant": tenant, "come": changes.come, "go": changes.go});
             applied["kustomizations"] = self.kustomizations.iter().map(of).collect();
         }
         if !self.report.unsettled.is_empty() {
@@ -144,7 +144,7 @@ impl Applied<'_> {
                 |(tenant, error): &(String, LocationError)| value!({"tenant": tenant, "why": error.to_string()});
             applied["unsettled"] = self.report.unsettled.iter().map(unsettled).collect();
         }
-        json(&applied, Layout::Pretty)
+        json(&applied, JsonLayout::Pretty)
     }
 
     /// What is to be said of kustomizations after it.
@@ -174,13 +174,13 @@ impl Applied<'_> {
 }
 
 /// What was written in kustomizations, for a terminal.
-pub fn kustomizations_text(written: &[(String, Changes)], style: Style) -> String {
-    let mut page = Page::new(style);
+pub fn kustomizations_text(written: &[(String, KustomizationChanges)], style: Style) -> String {
+    let mut page = TextPage::new(style);
     kustomizations(&mut page, written);
     page.finish()
 }
 
-fn kustomizations(page: &mut Page, written: &[(String, Changes)]) {
+fn kustomizations(page: &mut TextPage, written: &[(String, KustomizationChanges)]) {
     /// More is in the file.
     const MOST: usize = 12;
     for (tenant, changes) in written {
@@ -193,7 +193,7 @@ fn kustomizations(page: &mut Page, written: &[(String, Changes)]) {
     }
 }
 
-fn signed(changes: &Changes) -> Vec<String> {
+fn signed(changes: &KustomizationChanges) -> Vec<String> {
     let go = changes.go.iter().map(|entry| format!("- {entry}"));
     changes.come.iter().map(|entry| format!("+ {entry}")).chain(go).collect()
 }

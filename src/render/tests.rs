@@ -8,7 +8,7 @@ use crate::engine::model::code::Code;
 use crate::engine::model::finding::At;
 use crate::engine::model::item::ObjectId;
 use crate::engine::model::plan::{Action, Approval, Plan};
-use crate::report::status::Status;
+use crate::report::status::StatusReport;
 
 fn typed() -> Invocation {
     Invocation { root: Some("examples/us-eu".into()), ..Invocation::default() }
@@ -42,7 +42,7 @@ fn a_plan_without_actions_names_what_differs() {
     assert!(text.starts_with("eu-prod  1 kept") && !text.contains("Nothing to do"), "{text}");
     insta::assert_snapshot!(text);
     insta::assert_snapshot!(plan_markdown(&plan, &typed()));
-    insta::assert_snapshot!(status_text(&Status::of(&world, &plan), &typed(), Style::default()));
+    insta::assert_snapshot!(status_text(&StatusReport::of(&world, &plan), &typed(), Style::default()));
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn what_is_suspended_is_said_first() {
     insta::assert_snapshot!(
         markdown.lines().filter(|l| l.contains("uspended") || l.contains("⏸")).collect::<Vec<_>>().join("\n")
     );
-    let status = status_text(&Status::of(&world, &plan), &typed(), Style::default());
+    let status = status_text(&StatusReport::of(&world, &plan), &typed(), Style::default());
     insta::assert_snapshot!(status.lines().take(6).collect::<Vec<_>>().join("\n"));
 }
 
@@ -86,12 +86,12 @@ fn what_cannot_be_read_is_unknown() {
     }
     let plan = sample::planned(&world);
     assert_eq!(plan.exit, 1);
-    let status = Status::of(&world, &plan);
+    let status = StatusReport::of(&world, &plan);
     let text = status_text(&status, &typed(), Style::default());
     assert!(!text.contains('✓') && !text.contains("in sync"), "{text}");
     insta::assert_snapshot!(text);
     assert!(!status_markdown(&status, &typed()).contains('✅'));
-    assert!(json(&status, Layout::Compact).unwrap().contains("\"state\":\"unknown\""));
+    assert!(json(&status, JsonLayout::Compact).unwrap().contains("\"state\":\"unknown\""));
 }
 
 fn replaced() -> crate::engine::model::inventory::World {
@@ -123,7 +123,7 @@ fn an_integration_explained() {
     let explanation = explain_integration(&replaced(), "us-prod", "lead-router", None, None).unwrap();
     insta::assert_snapshot!(explanation.text(Style::default()));
     insta::assert_snapshot!(explanation.markdown());
-    insta::assert_snapshot!(json(&explanation, Layout::Pretty).unwrap());
+    insta::assert_snapshot!(json(&explanation, JsonLayout::Pretty).unwrap());
     let step = explain_integration(&replaced(), "us-prod", "lead-router", Some("New Lead"), Some("Notify")).unwrap();
     insta::assert_snapshot!(step.text(Style::default()));
 }
@@ -152,18 +152,18 @@ fn a_key_explained() {
     let explanation = explain_key(&replaced(), "salesforce-oauth").unwrap();
     insta::assert_snapshot!(explanation.text(Style::default()));
     insta::assert_snapshot!(explanation.markdown());
-    insta::assert_snapshot!(json(&explain_key(&replaced(), "slack-bot").unwrap(), Layout::Pretty).unwrap());
+    insta::assert_snapshot!(json(&explain_key(&replaced(), "slack-bot").unwrap(), JsonLayout::Pretty).unwrap());
 }
 
 #[test]
 fn a_status() {
     let world = sample::busy();
-    let status = Status::of(&world, &busy());
+    let status = StatusReport::of(&world, &busy());
     insta::assert_snapshot!(status_text(&status, &typed(), Style::default()));
     insta::assert_snapshot!(status_markdown(&status, &typed()));
     insta::assert_snapshot!(todo_markdown(&status, &typed()));
-    insta::assert_snapshot!(json(&status.matrix, Layout::Compact).unwrap());
-    assert!(json(&status, Layout::Compact).unwrap().contains("\"schema\":\"stablekey.dev/status/v1\""));
+    insta::assert_snapshot!(json(&status.matrix, JsonLayout::Compact).unwrap());
+    assert!(json(&status, JsonLayout::Compact).unwrap().contains("\"schema\":\"stablekey.dev/status/v1\""));
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn a_component_is_key_and_public_in_json() {
         connections.iter().any(|c| c["component"] == serde_json::json!({"key": "slack", "public": false})),
         "{key}"
     );
-    let status = Status::of(&world, &sample::planned(&world));
+    let status = StatusReport::of(&world, &sample::planned(&world));
     let text = status_text(&status, &typed(), Style::default());
     let status = serde_json::to_value(status).unwrap();
     assert!(!status["components"].to_string().contains("(private)"), "{status}");
@@ -280,7 +280,7 @@ fn an_integration_everywhere_and_a_tenant_explained() {
     let everywhere = explain_everywhere(&world, &after, "lead-alerts").unwrap();
     insta::assert_snapshot!(everywhere.text(Style::default()));
     insta::assert_snapshot!(everywhere.markdown());
-    insta::assert_snapshot!(json(&everywhere, Layout::Pretty).unwrap());
+    insta::assert_snapshot!(json(&everywhere, JsonLayout::Pretty).unwrap());
     let tenant = explain_tenant(&world, "eu-prod").unwrap();
     insta::assert_snapshot!(tenant.text(Style::default()));
     insta::assert_snapshot!(tenant.markdown());

@@ -1,7 +1,7 @@
 //! The plan that an approval is asked for, as a hub keeps it: whoever may read ConfigMaps there may look at it, and
 //! nobody can show an approver another one, for the status of the sync says what is in it.
 
-use super::{Invocation, Layout, Style, json, plan_markdown, plan_text};
+use super::{Invocation, JsonLayout, Style, json, plan_markdown, plan_text};
 use crate::api::Kind;
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::item::ObjectId;
@@ -49,7 +49,7 @@ pub struct WaitingPlan {
 
 /// Why what a hub keeps is not shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
+pub enum UnfitPlan {
     /// Its digest is another than the status says.
     #[error("it is not what the syncer wrote there: its digest is another than the status of the sync says")]
     Changed,
@@ -120,7 +120,7 @@ pub fn of_sync(plan: &Plan, sync: &str, tenant: &str) -> Option<Plan> {
 
 fn packed(plan: &Plan, sync: &str, tenant: &str, typed: &Invocation, all: usize) -> Option<Packed> {
     let target = plan.targets.first()?;
-    let text = json(plan, Layout::Compact).ok()?;
+    let text = json(plan, JsonLayout::Compact).ok()?;
     // The page of the hub says below it, once, how it is approved.
     let shown = Plan { targets: vec![Target { digests: BTreeMap::new(), ..target.clone() }], ..plan.clone() };
     let typed = &Invocation { is_apply: true, ..typed.clone() };
@@ -142,18 +142,18 @@ fn packed(plan: &Plan, sync: &str, tenant: &str, typed: &Invocation, all: usize)
 }
 
 /// Reads what is kept, where it is what the status says: `digest` is over the bytes, `plan` is what is approved.
-pub fn unpack(bytes: &[u8], digest: &str, (sync, tenant, plan): (&str, &str, &str)) -> Result<WaitingPlan, Unfit> {
+pub fn unpack(bytes: &[u8], digest: &str, (sync, tenant, plan): (&str, &str, &str)) -> Result<WaitingPlan, UnfitPlan> {
     if Digest::of(bytes).to_string() != digest {
-        return Err(Unfit::Changed);
+        return Err(UnfitPlan::Changed);
     }
     let mut json = Vec::new();
-    GzDecoder::new(bytes).take(LARGEST_READ).read_to_end(&mut json).map_err(|_| Unfit::Unreadable)?;
-    let kept: WaitingPlan = serde_json::from_slice(&json).map_err(|_| Unfit::Unreadable)?;
+    GzDecoder::new(bytes).take(LARGEST_READ).read_to_end(&mut json).map_err(|_| UnfitPlan::Unreadable)?;
+    let kept: WaitingPlan = serde_json::from_slice(&json).map_err(|_| UnfitPlan::Unreadable)?;
     if kept.schema != SCHEMA {
-        return Err(Unfit::Unreadable);
+        return Err(UnfitPlan::Unreadable);
     }
     if kept.sync != sync || kept.tenant != tenant || kept.digest != plan {
-        return Err(Unfit::Another);
+        return Err(UnfitPlan::Another);
     }
     Ok(kept)
 }

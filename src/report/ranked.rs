@@ -22,7 +22,7 @@ pub struct Ranked<'a> {
     pub blocked: Vec<&'a Note>,
     pub unreached: Vec<&'a Finding>,
     pub needs_approval: Vec<&'a Action>,
-    pub drifted: Vec<Drifted<'a>>,
+    pub drifted: Vec<DriftedFields<'a>>,
     pub updates: Vec<&'a Action>,
     pub creates: Vec<&'a Action>,
     pub deletes: Vec<&'a Action>,
@@ -30,7 +30,7 @@ pub struct Ranked<'a> {
     /// Variables that the target binds otherwise than is declared.
     pub kept_variables: Vec<KeptFields<'a>>,
     pub kept: Vec<KeptFields<'a>>,
-    pub overridden: Vec<Overridden<'a>>,
+    pub overridden: Vec<OverriddenFields<'a>>,
     /// Fields that drifted where nobody wants to hear of it.
     pub ignored: usize,
     pub warnings: Vec<&'a Finding>,
@@ -50,7 +50,7 @@ pub struct KeptFields<'a> {
 
 /// The fields of one object that a sync wants otherwise than the target's own source, or than its override says.
 #[derive(Debug)]
-pub struct Overridden<'a> {
+pub struct OverriddenFields<'a> {
     pub object: &'a ObjectId,
     pub fields: Vec<String>,
     /// What of its definition would come, go and change to be as declared.
@@ -184,7 +184,7 @@ impl<'a> Ranked<'a> {
 
 /// What of one object drifted.
 #[derive(Debug)]
-pub struct Drifted<'a> {
+pub struct DriftedFields<'a> {
     /// Which object.
     pub object: &'a ObjectId,
     /// Its fields, with both values.
@@ -203,7 +203,7 @@ impl KeptFields<'_> {
     }
 }
 
-impl Overridden<'_> {
+impl OverriddenFields<'_> {
     /// Who decides, and that it is decided.
     pub fn by(&self) -> String {
         match self.is_left_alone {
@@ -213,7 +213,7 @@ impl Overridden<'_> {
     }
 }
 
-impl Drifted<'_> {
+impl DriftedFields<'_> {
     /// ` by kubectl-edit`; nothing where it is not known.
     pub fn by(&self) -> String {
         let names: Vec<&str> = self.by.iter().copied().collect();
@@ -226,12 +226,12 @@ fn is_said_by_state(finding: &Finding, target: &Target) -> bool {
     target.state == State::Unreachable && finding.code == Code::TenantUnreachable
 }
 
-fn drifted(target: &Target) -> Vec<Drifted<'_>> {
-    let mut by_object: BTreeMap<&ObjectId, Drifted<'_>> = BTreeMap::new();
+fn drifted(target: &Target) -> Vec<DriftedFields<'_>> {
+    let mut by_object: BTreeMap<&ObjectId, DriftedFields<'_>> = BTreeMap::new();
     for note in &target.notes {
         // What is put right is an update and shown there; what is ignored is not wanted.
         if let Note::Drift { object, path, left: true, ignored: false, from, to, parts, by } = note {
-            let none = || Drifted { object, fields: Vec::new(), parts: Vec::new(), by: BTreeSet::new() };
+            let none = || DriftedFields { object, fields: Vec::new(), parts: Vec::new(), by: BTreeSet::new() };
             let drifted = by_object.entry(object).or_insert_with(none);
             drifted.fields.push(both(path, from.as_ref(), to.as_ref()));
             drifted.parts.extend(parts);
@@ -270,7 +270,7 @@ fn kept(target: &Target, variables: bool) -> Vec<KeptFields<'_>> {
     by_object.into_iter().map(one).collect()
 }
 
-fn overridden(target: &Target) -> Vec<Overridden<'_>> {
+fn overridden(target: &Target) -> Vec<OverriddenFields<'_>> {
     let mut by_object: BTreeMap<(&ObjectId, &Writer, bool), Differs<'_>> = BTreeMap::new();
     for note in &target.notes {
         if let Note::Overridden { object, path, by, writer, from, to, parts } = note {
@@ -279,7 +279,7 @@ fn overridden(target: &Target) -> Vec<Overridden<'_>> {
             of_object.1.extend(parts);
         }
     }
-    let one = |((object, writer, is_left_alone), (fields, parts))| Overridden {
+    let one = |((object, writer, is_left_alone), (fields, parts))| OverriddenFields {
         object,
         fields,
         parts,

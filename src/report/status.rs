@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Every tenant at a glance.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Status {
+pub struct StatusReport {
     /// `stablekey.dev/status/v1`.
     pub schema: &'static str,
     /// What was read and has no part in it, in sentences.
@@ -108,7 +108,7 @@ pub struct OutOfSync {
     /// Which object.
     pub object: ObjectId,
     /// What.
-    pub what: What,
+    pub what: Difference,
     /// In a sentence.
     pub text: String,
 }
@@ -117,7 +117,7 @@ pub struct OutOfSync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)]
-pub enum What {
+pub enum Difference {
     Blocked,
     NeedsApproval,
     Drifted,
@@ -128,18 +128,18 @@ pub enum What {
     Kept,
 }
 
-impl What {
+impl Difference {
     /// As people read it.
     pub const fn as_str(self) -> &'static str {
         match self {
-            What::Blocked => "✗ blocked",
-            What::NeedsApproval => "! needs approval",
-            What::Drifted => "≠ drifted",
-            What::Update => "~ update",
-            What::Create => "+ create",
-            What::Delete => "- delete",
-            What::Adopt => "= adopt",
-            What::Kept => "· kept",
+            Difference::Blocked => "✗ blocked",
+            Difference::NeedsApproval => "! needs approval",
+            Difference::Drifted => "≠ drifted",
+            Difference::Update => "~ update",
+            Difference::Create => "+ create",
+            Difference::Delete => "- delete",
+            Difference::Adopt => "= adopt",
+            Difference::Kept => "· kept",
         }
     }
 }
@@ -158,13 +158,13 @@ pub struct Todo {
     pub text: String,
 }
 
-impl Status {
+impl StatusReport {
     /// Of a world and its plan.
     pub fn of(world: &World, plan: &Plan) -> Self {
         let after = outcome(world, plan);
         let targets = ranked::targets(plan);
         let tenants: Vec<TenantLine> = world.tenants.keys().map(|tenant| line(world, tenant, &targets)).collect();
-        Status {
+        StatusReport {
             schema: "stablekey.dev/status/v1",
             passed_over: passed_over(plan),
             state: state(plan, &targets, &tenants),
@@ -251,35 +251,35 @@ fn components(world: &World) -> Vec<ComponentLine> {
 
 fn out_of_sync(ranked: &Ranked<'_>) -> Vec<OutOfSync> {
     let tenant = &ranked.target.tenant;
-    let one = |object: &ObjectId, what: What, text: String| OutOfSync {
+    let one = |object: &ObjectId, what: Difference, text: String| OutOfSync {
         tenant: tenant.clone(),
         object: object.clone(),
         what,
         text,
     };
-    let action = |a: &&Action, what: What| one(&a.change.object, what, a.reason.text.clone());
+    let action = |a: &&Action, what: Difference| one(&a.change.object, what, a.reason.text.clone());
     let mut all: Vec<OutOfSync> = Vec::new();
     for note in &ranked.blocked {
         if let Note::Blocked { object, text, .. } = note {
-            all.push(one(object, What::Blocked, text.clone()));
+            all.push(one(object, Difference::Blocked, text.clone()));
         }
     }
     let kept = |kept: &ranked::KeptFields<'_>, what: &str| {
         let keeps = || format!("{}: {}", and(&kept.fields), kept.keeps(tenant, what));
         let text = kept.text.map_or_else(keeps, str::to_string);
-        one(kept.object, What::Kept, text)
+        one(kept.object, Difference::Kept, text)
     };
     all.extend(ranked.kept_variables.iter().map(|h| kept(h, "binding")));
     all.extend(ranked.needs_approval.iter().map(|a| {
         let why: Vec<&str> = a.needs_approval.iter().map(|n| n.why.as_str()).collect();
-        one(&a.change.object, What::NeedsApproval, why.join("; "))
+        one(&a.change.object, Difference::NeedsApproval, why.join("; "))
     }));
     let changed = |fields: &[String]| format!("{} changed there since we wrote it", and(fields));
-    all.extend(ranked.drifted.iter().map(|d| one(d.object, What::Drifted, changed(&d.fields))));
-    all.extend(ranked.updates.iter().map(|a| action(a, What::Update)));
-    all.extend(ranked.creates.iter().map(|a| action(a, What::Create)));
-    all.extend(ranked.deletes.iter().map(|a| action(a, What::Delete)));
-    all.extend(ranked.adopts.iter().map(|a| action(a, What::Adopt)));
+    all.extend(ranked.drifted.iter().map(|d| one(d.object, Difference::Drifted, changed(&d.fields))));
+    all.extend(ranked.updates.iter().map(|a| action(a, Difference::Update)));
+    all.extend(ranked.creates.iter().map(|a| action(a, Difference::Create)));
+    all.extend(ranked.deletes.iter().map(|a| action(a, Difference::Delete)));
+    all.extend(ranked.adopts.iter().map(|a| action(a, Difference::Adopt)));
     all.extend(ranked.kept.iter().map(|h| kept(h, "value")));
     all
 }

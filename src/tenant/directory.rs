@@ -15,7 +15,7 @@ pub use edits::manual;
 pub use kustomization::KustomizationDue;
 
 use super::directory::disk::{Disk, RealDisk};
-use super::directory::layout::{Folder, Layout, Role};
+use super::directory::layout::{Folder, FolderLayout, FolderRole};
 use super::directory::read::{beside, gather};
 use super::directory::side_files::SideFiles;
 use super::location::{Location, LocationError, Session, Snapshot};
@@ -26,7 +26,7 @@ use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::Change;
 use crate::engine::model::record::Record;
 use crate::io_error::{self, Words};
-use crate::manifest::{self, Origin, Problem};
+use crate::manifest::{self, FileProblem, SourcePlace};
 use crate::platform::definition;
 use kustomization::Kustomization;
 use session::DirectorySession;
@@ -43,35 +43,35 @@ const LOCK_BYTES: u64 = 256_000_000;
 
 /// A folder of YAML.
 #[derive(Clone)]
-pub struct DirectoryLocation {
+pub struct DirectoryTenant {
     tenant: String,
     folder: PathBuf,
-    layout: Arc<Layout>,
+    layout: Arc<FolderLayout>,
     disk: Arc<dyn Disk>,
 }
 
-impl std::fmt::Debug for DirectoryLocation {
+impl std::fmt::Debug for DirectoryTenant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "DirectoryLocation({} at {})", self.tenant, self.folder.display())
     }
 }
 
-impl DirectoryLocation {
+impl DirectoryTenant {
     /// The folder of a tenant that is alone in its world.
     pub fn new(tenant: impl Into<String>, folder: PathBuf) -> Self {
         let tenant = tenant.into();
-        let layout = Arc::new(Layout::of_one(&tenant, &folder));
-        DirectoryLocation { tenant, folder, layout, disk: Arc::new(RealDisk) }
+        let layout = Arc::new(FolderLayout::of_one(&tenant, &folder));
+        DirectoryTenant { tenant, folder, layout, disk: Arc::new(RealDisk) }
     }
 
     /// The same folder among those of other tenants, whose files are not its own.
-    pub fn in_layout(self, layout: Arc<Layout>) -> Self {
-        DirectoryLocation { layout, ..self }
+    pub fn in_layout(self, layout: Arc<FolderLayout>) -> Self {
+        DirectoryTenant { layout, ..self }
     }
 
     /// The same folder, on a disk that tests can cut off.
     pub fn on_disk(self, disk: Arc<dyn Disk>) -> Self {
-        DirectoryLocation { disk, ..self }
+        DirectoryTenant { disk, ..self }
     }
 
     /// The tenant's name.
@@ -91,9 +91,9 @@ impl DirectoryLocation {
 
     /// What `stablekey.lock` says of what is live; and whether it is to be written again, because a merge left
     /// several lines for one object.
-    fn lock(&self, live: &Inventory) -> Result<(BTreeMap<ObjectId, Arc<Record>>, bool), Problem> {
+    fn lock(&self, live: &Inventory) -> Result<(BTreeMap<ObjectId, Arc<Record>>, bool), FileProblem> {
         let path = self.folder.join(lock_file::NAME);
-        let wrong = |line: usize, message: String, help: &str| Problem {
+        let wrong = |line: usize, message: String, help: &str| FileProblem {
             file: path.display().to_string(),
             line: u32::try_from(line).unwrap_or(u32::MAX),
             column: 1,
@@ -117,11 +117,11 @@ impl DirectoryLocation {
     }
 
     /// What is live with what `stablekey.lock` says of it.
-    pub fn with_records(&self, snapshot: Snapshot) -> Result<Snapshot, Problem> {
+    pub fn with_records(&self, snapshot: Snapshot) -> Result<Snapshot, FileProblem> {
         self.recorded(snapshot).map(|(snapshot, _)| snapshot)
     }
 
-    fn recorded(&self, mut snapshot: Snapshot) -> Result<(Snapshot, bool), Problem> {
+    fn recorded(&self, mut snapshot: Snapshot) -> Result<(Snapshot, bool), FileProblem> {
         let (records, are_merged) = self.lock(&snapshot.inventory)?;
         Arc::make_mut(&mut snapshot.inventory).records = records;
         Ok((snapshot, are_merged))
@@ -137,8 +137,8 @@ impl DirectoryLocation {
             let why = "it is not there: restore it, or make it where it should be empty".to_string();
             return Err(LocationError::Failed { what: self.folder.display().to_string(), why });
         }
-        let folder = self.layout.folder(&self.tenant, Role::Location).filter(|folder| folder.path == self.folder);
-        let alone = || Folder { tenant: self.tenant.clone(), role: Role::Location, path: self.folder.clone() };
+        let folder = self.layout.folder(&self.tenant, FolderRole::Location).filter(|folder| folder.path == self.folder);
+        let alone = || Folder { tenant: self.tenant.clone(), role: FolderRole::Location, path: self.folder.clone() };
         let read = self.layout.read(&folder.cloned().unwrap_or_else(alone));
         let side_files = SideFiles::of(&read.reading);
         let other_kinds = read.reading.other_kinds;
@@ -166,7 +166,7 @@ impl DirectoryLocation {
     }
 }
 
-impl Location for DirectoryLocation {
+impl Location for DirectoryTenant {
     fn snapshot(&self) -> Result<Snapshot, LocationError> {
         self.read()
     }
@@ -195,7 +195,7 @@ impl Location for DirectoryLocation {
     }
 }
 
-impl DirectoryLocation {
+impl DirectoryTenant {
     /// Has the kustomization of the folder, where there is one, say what is in the folder.
     pub fn keep_kustomization(&self) -> Result<(), LocationError> {
         if self.kustomization().is_some() { self.take(&[])?.complete_kustomization() } else { Ok(()) }
@@ -258,14 +258,14 @@ struct ReadFolder {
 }
 
 /// An object's document in a file, as it is now.
-fn find(path: &Path, id: &ObjectId) -> Option<(Origin, Resource)> {
-    let is_it = |d: &manifest::Document| d.resource.kind() == id.kind && d.resource.metadata().name == id.name;
+fn find(path: &Path, id: &ObjectId) -> Option<(SourcePlace, Resource)> {
+    let is_it = |d: &manifest::ReadDocument| d.resource.kind() == id.kind && d.resource.metadata().name == id.name;
     let found = manifest::read_file(path).documents.into_iter().find(is_it)?;
     Some((found.origin, found.resource))
 }
 
 /// The bytes of a definition.
-pub fn read_definition(layout: &Layout, tenant: &str, path: &Path) -> Result<Vec<u8>, LocationError> {
+pub fn read_definition(layout: &FolderLayout, tenant: &str, path: &Path) -> Result<Vec<u8>, LocationError> {
     let failed = |why: String| LocationError::Failed { what: path.display().to_string(), why };
     let limit = u64::try_from(definition::MAX_BYTES).unwrap_or(u64::MAX);
     let real = layout.side_file(tenant, path).map_err(|why| failed(why.to_string()))?;

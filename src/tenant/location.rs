@@ -5,7 +5,7 @@ use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, Change, DefinitionFrom};
 use crate::kubernetes::error::RequestError;
-use crate::manifest::{Origin, Problem};
+use crate::manifest::{FileProblem, SourcePlace};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -70,9 +70,9 @@ pub struct Snapshot {
     /// The resources and records.
     pub inventory: Arc<Inventory>,
     /// Where each stands, where it stands in a file.
-    pub origins: Arc<BTreeMap<ObjectId, Origin>>,
+    pub origins: Arc<BTreeMap<ObjectId, SourcePlace>>,
     /// What is wrong in its files.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<FileProblem>,
     /// Documents of other kinds.
     pub other_kinds: usize,
     /// The Tenants that the location itself holds: in a cluster, those of its namespace without a location.

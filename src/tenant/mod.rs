@@ -5,21 +5,21 @@ pub mod directory;
 pub mod location;
 
 use cluster::ClusterLocation;
-use directory::DirectoryLocation;
+use directory::DirectoryTenant;
 use location::Location;
 
 /// A location of any kind.
 #[derive(Debug)]
 pub enum TenantLocation {
     /// A folder of YAML.
-    Folder(DirectoryLocation),
+    Folder(DirectoryTenant),
     /// A namespace of a cluster.
     Cluster(Box<ClusterLocation>),
 }
 
 impl TenantLocation {
     /// The folder, where it is one.
-    pub fn folder(&self) -> Option<&DirectoryLocation> {
+    pub fn folder(&self) -> Option<&DirectoryTenant> {
         match self {
             TenantLocation::Folder(location) => Some(location),
             TenantLocation::Cluster(_) => None,

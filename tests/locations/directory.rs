@@ -8,14 +8,14 @@ use stablekey::apply::consent::{Approvals, StateFolder};
 use stablekey::engine::model::item::Item;
 use stablekey::engine::model::plan::Plan;
 use stablekey::manifest::to_yaml;
-use stablekey::project::{Given, open};
-use stablekey::tenant::directory::DirectoryLocation;
+use stablekey::project::{ProjectArgs, open};
+use stablekey::tenant::directory::DirectoryTenant;
 use stablekey::tenant::location::{Location, LocationError};
 use std::fs;
 use tempfile::TempDir;
 
 pub struct Folder {
-    location: DirectoryLocation,
+    location: DirectoryTenant,
     root: TempDir,
     state: TempDir,
 }
@@ -30,7 +30,7 @@ impl Folder {
             "apiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {TENANT}}}\nspec: {{{location}}}\n"
         );
         fs::write(root.path().join("tenants.yaml"), tenant).unwrap();
-        Folder { location: DirectoryLocation::new(TENANT, folder), root, state: tempfile::tempdir().unwrap() }
+        Folder { location: DirectoryTenant::new(TENANT, folder), root, state: tempfile::tempdir().unwrap() }
     }
 }
 
@@ -40,7 +40,7 @@ impl Harness for Folder {
     }
 
     fn approvals(&self) -> Box<dyn Approvals + '_> {
-        let given = Given { root: self.root.path().to_path_buf(), ..Given::default() };
+        let given = ProjectArgs { root: self.root.path().to_path_buf(), ..ProjectArgs::default() };
         Box::new(StateFolder::of(self.state.path(), &open(&given, &mut std::io::empty())))
     }
 

@@ -157,7 +157,7 @@ fn one_secret_is_one_thing_to_supply() {
                   chat,crm,mail to its annotation stablekey.dev/keys, beside what it has)";
     assert_eq!(text.matches("supply Secret").count(), 1, "{text}");
     assert!(text.contains(supply), "{text}");
-    let status = stablekey::report::status::Status::of(&w.world, &plan.plan);
+    let status = stablekey::report::status::StatusReport::of(&w.world, &plan.plan);
     let todo: Vec<(&str, &str, usize)> =
         status.todo.iter().map(|t| (t.tenant.as_str(), t.text.as_str(), t.objects.len())).collect();
     assert_eq!(todo, [("eu", supply, 3), ("us", supply, 3)]);

@@ -265,7 +265,7 @@ fn a_writer_that_is_gone_removes_nothing_and_is_reported() {
     assert!(gone.plan().finding(Code::WriterGone).text.contains("sync/s is unknown here"));
     gone.plan().exits(0);
     // A warning alone is not out of sync.
-    let status = stablekey::report::status::Status::of(&gone.world, &gone.plan().plan);
+    let status = stablekey::report::status::StatusReport::of(&gone.world, &gone.plan().plan);
     assert_eq!(status.state, stablekey::report::status::SyncState::InSync);
     let text = stablekey::render::status_text(&status, &Default::default(), Default::default());
     assert!(text.contains("✓ in sync") && text.contains("SK0128") && !text.contains("out of sync"), "{text}");

@@ -4,7 +4,7 @@
 use super::cache::{Published, Readable, TenantCache};
 use super::evaluate::evaluation::Evaluation;
 use super::evaluate::{alias, meaning, working};
-use super::secret::naming::Use;
+use super::secret::naming::Purpose;
 use super::secret::observed::ObservedSecret;
 use crate::api::*;
 use crate::engine::model::item::{Item, ObjectId};
@@ -367,7 +367,7 @@ fn of_secret(cache: &TenantCache, name: &str) -> Affected {
     }
     // What was made from it may say so where the object does not name it any more.
     let copies = cache.copies.get(name).into_iter().flatten().filter_map(|copy| cache.bindings.get(copy));
-    for (_, id) in copies.filter_map(|copy| Use::of_what(copy.ours.as_deref()?)) {
+    for (_, id) in copies.filter_map(|copy| Purpose::of_what(copy.ours.as_deref()?)) {
         if cache.inventory.has(&id) {
             affected.insert(&id);
         }
@@ -378,14 +378,14 @@ fn of_secret(cache: &TenantCache, name: &str) -> Affected {
 /// Whose binding Secret has this name.
 fn of_binding(cache: &TenantCache, name: &str) -> Affected {
     let mut affected = Affected::default();
-    let id = match Use::parse(name) {
-        Some((Use::Production | Use::Test, object)) => Some(ObjectId::new(Kind::Connection, object)),
-        Some((Use::Customer, object)) if Use::Customer.name_for(object) == name && name.len() < 200 => {
+    let id = match Purpose::parse(name) {
+        Some((Purpose::Production | Purpose::Test, object)) => Some(ObjectId::new(Kind::Connection, object)),
+        Some((Purpose::Customer, object)) if Purpose::Customer.name_for(object) == name && name.len() < 200 => {
             Some(ObjectId::new(Kind::CustomerCredentials, object))
         }
         // A name that was cut does not say of what.
-        Some((Use::Customer, _)) => {
-            let cut = |object: &&String| Use::Customer.name_for(object) == name;
+        Some((Purpose::Customer, _)) => {
+            let cut = |object: &&String| Purpose::Customer.name_for(object) == name;
             let object = cache.inventory.customer_credentials.keys().find(cut);
             object.map(|object| ObjectId::new(Kind::CustomerCredentials, object.clone()))
         }

@@ -1,16 +1,20 @@
 //! What the binder knows of one tenant: data, kept with every change that was watched. No I/O, no clock.
 
-use super::index::Index;
+use super::index::ReverseIndex;
 use super::memo::{SimilarKeys, Working};
 use super::secret::fingerprint::Salt;
 use super::secret::observed::BindingSecret;
 use super::secret::source::SourceSecret;
+use crate::api::{ConnectionSpec, Object};
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::ObjectId;
 use crate::engine::resolve::Replacements;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+
+/// A connection, shared.
+pub type SharedConnection = Arc<Object<ConnectionSpec>>;
 
 /// One tenant namespace, as it was watched.
 #[derive(Debug)]
@@ -30,7 +34,7 @@ pub struct TenantCache {
     pub copies: HashMap<String, BTreeSet<String>>,
     /// Why the cluster did not let a binding Secret be written, by its name.
     pub refused: BTreeMap<String, String>,
-    pub index: Index,
+    pub index: ReverseIndex,
     pub similar_keys: SimilarKeys,
     pub working: Working,
     /// Whether the definitions in ConfigMaps can be read, by the ConfigMap's name.
@@ -42,7 +46,7 @@ pub struct TenantCache {
 /// What was found of a connection when it was last reconciled.
 #[derive(Debug)]
 pub struct Published {
-    pub readiness: Readiness,
+    pub readiness: ConnectionReadiness,
     /// When time alone may change it.
     pub until: Option<Timestamp>,
     /// Whether something changed since.
@@ -51,7 +55,7 @@ pub struct Published {
 
 /// Whether an integration can use a connection, and why not: all that it needs to know of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Readiness {
+pub struct ConnectionReadiness {
     pub ready: bool,
     pub reason: String,
 }
@@ -80,7 +84,7 @@ impl TenantCache {
             bindings: BTreeMap::new(),
             copies: HashMap::new(),
             refused: BTreeMap::new(),
-            index: Index::default(),
+            index: ReverseIndex::default(),
             similar_keys: SimilarKeys::default(),
             working: Working::default(),
             definitions: BTreeMap::new(),

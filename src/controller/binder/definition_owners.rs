@@ -4,7 +4,7 @@
 
 use super::cache::Readable;
 use super::secret::MANAGER;
-use super::secret::observed::{Held, RawMeta};
+use super::secret::observed::{OwnedFields, RawMeta};
 use crate::api::*;
 use crate::kubernetes::budget::{Named, Weighs};
 use crate::kubernetes::client::Ask;
@@ -23,7 +23,7 @@ const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
 
 /// A ConfigMap with a definition, but for the definition.
 #[derive(Debug)]
-pub struct ConfigMap {
+pub struct DefinitionMap {
     pub name: String,
     /// Whether the definition in it can be read.
     pub readable: Readable,
@@ -37,14 +37,14 @@ pub struct ConfigMap {
     is_made_by_us: bool,
 }
 
-impl Weighs for ConfigMap {
+impl Weighs for DefinitionMap {
     fn weight(&self) -> usize {
         const OBJECT: usize = 256;
         OBJECT
     }
 }
 
-impl Named for ConfigMap {
+impl Named for DefinitionMap {
     fn name(&self) -> &str {
         &self.name
     }
@@ -64,19 +64,19 @@ struct RawConfigMap {
     metadata: RawMeta,
 }
 
-impl ConfigMap {
+impl DefinitionMap {
     /// From an API server's JSON; `None` where it is none.
     pub fn parse(json: &str) -> Option<Self> {
         let RawMeta { name, uid, resource_version: revision, owner_references, managed_fields, .. } =
             serde_json::from_str::<RawConfigMap>(json).ok()?.metadata;
-        let ours = Held::of(&managed_fields).owners;
+        let ours = OwnedFields::of(&managed_fields).owners;
         let is_made_by_us = managed_fields.iter().any(is_the_syncers_content);
         let is_others = owner_references.iter().any(|owner| !ours.contains(&owner.uid));
         let readable = match serde_json::from_str(json) {
             Ok(map) => readable(&map),
             Err(_) => Readable::No("it is no ConfigMap that can be read".to_string()),
         };
-        Some(ConfigMap { name, readable, uid, revision, ours, is_others, is_made_by_us })
+        Some(DefinitionMap { name, readable, uid, revision, ours, is_others, is_made_by_us })
     }
 }
 
@@ -107,14 +107,14 @@ pub struct Definitions {
 
 #[derive(Debug)]
 struct KnownDefinition {
-    map: ConfigMap,
+    map: DefinitionMap,
     /// Since when nobody names it.
     unnamed: Option<Instant>,
 }
 
 impl Definitions {
     /// Takes in a ConfigMap as it is; whether that is news.
-    pub fn put(&mut self, map: ConfigMap) -> bool {
+    pub fn put(&mut self, map: DefinitionMap) -> bool {
         let known = self.maps.get(&map.name);
         if known.is_some_and(|known| known.map.revision == map.revision || is_after(&known.map.revision, &map.revision))
         {
@@ -188,7 +188,7 @@ impl Definitions {
     }
 }
 
-fn write(map: &ConfigMap, paths: &Paths, owners: &BTreeMap<String, String>) -> OwnersStep {
+fn write(map: &DefinitionMap, paths: &Paths, owners: &BTreeMap<String, String>) -> OwnersStep {
     let owner = |(name, uid): (&String, &String)| -> Value {
         let name = if name.is_empty() { map.name.as_str() } else { name };
         json!({"apiVersion": API_VERSION, "kind": Kind::Integration.as_str(), "name": name, "uid": uid})
@@ -210,11 +210,11 @@ mod tests {
 
     const REST: Duration = Duration::from_secs(600);
 
-    fn map(owners: &[(&str, bool)], revision: &str) -> ConfigMap {
+    fn map(owners: &[(&str, bool)], revision: &str) -> DefinitionMap {
         made_by("stablekey-syncer", owners, revision)
     }
 
-    fn made_by(manager: &str, owners: &[(&str, bool)], revision: &str) -> ConfigMap {
+    fn made_by(manager: &str, owners: &[(&str, bool)], revision: &str) -> DefinitionMap {
         let references: Vec<Value> =
             owners.iter().map(|(uid, _)| json!({"kind": "Integration", "name": "i", "uid": uid})).collect();
         let ours = owners.iter().filter(|(_, ours)| *ours);
@@ -227,7 +227,7 @@ mod tests {
                 {"manager": manager, "operation": "Apply", "fieldsV1": {"f:data": {"f:definition": {}}}},
             ],
         });
-        ConfigMap::parse(&json!({"metadata": metadata}).to_string()).unwrap()
+        DefinitionMap::parse(&json!({"metadata": metadata}).to_string()).unwrap()
     }
 
     fn owners(step: &OwnersStep) -> Vec<String> {

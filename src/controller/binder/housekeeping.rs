@@ -2,20 +2,20 @@
 //! way of one, and the owners of definitions.
 
 use super::affected;
-use super::definition_owners::{ConfigMap, OwnersStep};
+use super::definition_owners::{DefinitionMap, OwnersStep};
 use super::evaluate::leftover::{self, Fate, Origins};
 use super::queue::Task;
 use super::report::Reporter;
 use super::secret::desired::DesiredSecret;
 use super::store::{NamespaceStore, SharedStore};
-use super::write::{SecretAnswer, SecretWrite, Writer};
+use super::write::{NamespaceWriter, SecretAnswer, SecretWrite};
 use crate::api::Kind;
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// Deletes or reports a binding Secret whose object may be gone.
-pub async fn reconcile_leftover(store: &SharedStore, writer: &Writer, report: &Reporter, secret: &str) {
+pub async fn reconcile_leftover(store: &SharedStore, writer: &NamespaceWriter, report: &Reporter, secret: &str) {
     let Some(write) = decide_leftover(&mut store.lock(), report, secret) else { return };
     let written = match write {
         Leftover::Delete(desired) => writer.secret(&desired).await,
@@ -79,7 +79,7 @@ fn take_in(store: &mut NamespaceStore, report: &Reporter, SecretWrite { name, an
 }
 
 /// Asks whether a Secret is still in the way of a binding: no change of it is watched.
-pub async fn check_obstacle(store: &SharedStore, writer: &Writer, secret: &str) {
+pub async fn check_obstacle(store: &SharedStore, writer: &NamespaceWriter, secret: &str) {
     let task = Task::Obstacle(secret.to_string());
     let is_of_interest = {
         let store = store.lock();
@@ -105,7 +105,13 @@ pub async fn check_obstacle(store: &SharedStore, writer: &Writer, secret: &str) 
 
 /// Writes the owners of a definition's ConfigMap: the Integrations that name it. `resync`: for how long none must have
 /// named it before it is given up.
-pub async fn reconcile_owners(store: &SharedStore, writer: &Writer, report: &Reporter, map: &str, resync: Duration) {
+pub async fn reconcile_owners(
+    store: &SharedStore,
+    writer: &NamespaceWriter,
+    report: &Reporter,
+    map: &str,
+    resync: Duration,
+) {
     let (now, task) = (Instant::now(), Task::Definition(map.to_string()));
     let step = {
         let mut store = store.lock();
@@ -127,7 +133,7 @@ pub async fn reconcile_owners(store: &SharedStore, writer: &Writer, report: &Rep
     match answer {
         Ok(Some(answer)) => {
             info!(config_map = map, "wrote its owners");
-            if let Some(map) = ConfigMap::parse(&String::from_utf8_lossy(&answer)) {
+            if let Some(map) = DefinitionMap::parse(&String::from_utf8_lossy(&answer)) {
                 store.definition(map, now);
             }
             store.queue.done(&task, now);

@@ -10,7 +10,7 @@ type Sets<K, V> = HashMap<K, BTreeSet<V>>;
 
 /// Kept with every change of one object.
 #[derive(Debug, Default)]
-pub struct Index {
+pub struct ReverseIndex {
     /// Integrations, by a stable key that a variable names.
     integrations: Sets<String, String>,
     /// Customer credentials by customer, by the stable key that they name.
@@ -25,7 +25,7 @@ pub struct Index {
     definitions: Sets<String, String>,
 }
 
-impl Index {
+impl ReverseIndex {
     pub fn put(&mut self, item: &Item) {
         self.all(item, true);
     }

@@ -11,7 +11,7 @@ use super::report::Reporter;
 use super::secret::fingerprint::Salt;
 use super::store::{NamespaceStore, SharedStore};
 use super::watches::{self, BinderDelta, DEFINITIONS, KINDS, SECRETS};
-use super::write::Writer;
+use super::write::NamespaceWriter;
 use crate::api::*;
 use crate::controller::probes::liveness::Pulse;
 use crate::controller::probes::readiness::Waiting;
@@ -54,7 +54,7 @@ pub struct NamespaceWorker {
     paths: Paths,
     salt: Arc<Salt>,
     store: SharedStore,
-    writer: Writer,
+    writer: NamespaceWriter,
     report: Reporter,
     /// The reconciles that are in flight.
     tasks: JoinSet<()>,
@@ -85,7 +85,7 @@ impl NamespaceWorker {
         let report = Reporter::new(context.clone(), paths.clone());
         NamespaceWorker {
             store: new_store("", &context, &paths, &salt, &report),
-            writer: Writer::new(&context, paths.clone(), salt.clone()),
+            writer: NamespaceWriter::new(&context, paths.clone(), salt.clone()),
             report,
             tasks: JoinSet::new(),
             inbox,
@@ -256,7 +256,7 @@ impl NamespaceWorker {
         self.began += 1;
         // A reconcile that is in flight ends with the store that it began with, and writes nothing more.
         self.writer.retire();
-        self.writer = Writer::new(&self.context, self.paths.clone(), self.salt.clone());
+        self.writer = NamespaceWriter::new(&self.context, self.paths.clone(), self.salt.clone());
         self.store = new_store(tenant, &self.context, &self.paths, &self.salt, &self.report);
         self.report.leftovers(0);
         self.context.metrics.forget_connections(namespace);

@@ -28,9 +28,9 @@ impl ObjectMetaCache {
 
 /// By kind and name.
 #[derive(Debug, Default)]
-pub struct Objects(HashMap<ObjectId, ObjectMetaCache>);
+pub struct KnownObjects(HashMap<ObjectId, ObjectMetaCache>);
 
-impl Objects {
+impl KnownObjects {
     /// Takes in an object as it is; whether that is news.
     pub fn put(&mut self, id: &ObjectId, live: &mut Live<Item>) -> bool {
         let version = &live.version;

@@ -47,12 +47,12 @@ pub enum Priority {
 }
 
 /// The position in the queue: by priority, by rank, by arrival.
-type Position = (Priority, u8, u64);
+type QueuePosition = (Priority, u8, u64);
 
 /// The tasks of one namespace. Each is done once at a time.
 #[derive(Debug, Default)]
 pub struct WorkQueue {
-    queue: BTreeMap<Position, Task>,
+    queue: BTreeMap<QueuePosition, Task>,
     timers: BTreeSet<(Instant, Task)>,
     tasks: HashMap<Task, TaskState>,
     /// Integrations that wait for a connection, by its name.
@@ -62,7 +62,7 @@ pub struct WorkQueue {
 
 #[derive(Debug, Default)]
 struct TaskState {
-    place: Option<Position>,
+    place: Option<QueuePosition>,
     since: Option<Instant>,
     timer: Option<Instant>,
     /// The pause after the last failure.

@@ -10,9 +10,9 @@ use super::report::{ReadyTransition, Reporter};
 use super::secret::desired::DesiredSecret;
 use super::store::{NamespaceStore, SharedStore};
 use super::warnings::Delayed;
-use super::write::{Deleted, SecretAnswer, SecretWrite, Writer};
+use super::write::{Deleted, NamespaceWriter, SecretAnswer, SecretWrite};
 use crate::api::*;
-use crate::controller::metrics::Outcome;
+use crate::controller::metrics::ReconcileOutcome;
 use crate::engine::model::item::ObjectId;
 use crate::kubernetes::client::RequestFailure;
 use jiff::Timestamp;
@@ -53,16 +53,16 @@ struct StatusWrite {
 
 /// What was written for an object.
 #[derive(Default)]
-struct Written {
+struct WrittenSoFar {
     rounds: u8,
     any: bool,
     failed: bool,
 }
 
 /// Reconciles an object that was taken from the queue.
-pub async fn reconcile(store: &SharedStore, writer: &Writer, report: &Reporter, id: &ObjectId) {
+pub async fn reconcile(store: &SharedStore, writer: &NamespaceWriter, report: &Reporter, id: &ObjectId) {
     let begun = Instant::now();
-    let mut written = Written::default();
+    let mut written = WrittenSoFar::default();
     let status = loop {
         if writer.is_retired() {
             return;
@@ -171,7 +171,7 @@ fn take_in_secrets(
     report: &Reporter,
     id: &ObjectId,
     writes: Vec<SecretWrite>,
-    written: &mut Written,
+    written: &mut WrittenSoFar,
 ) {
     let now = Instant::now();
     written.rounds += 1;
@@ -209,7 +209,7 @@ fn take_in_status(
     id: &ObjectId,
     status: &StatusWrite,
     answer: Result<Option<Vec<u8>>, RequestFailure>,
-    written: &mut Written,
+    written: &mut WrittenSoFar,
 ) {
     let now = Instant::now();
     match answer {
@@ -238,23 +238,25 @@ fn finish(
     report: &Reporter,
     id: &ObjectId,
     status: &StatusWrite,
-    written: &Written,
+    written: &WrittenSoFar,
     begun: Instant,
 ) {
     let (now, task) = (Instant::now(), Task::Object(id.clone()));
     let outcome = if written.failed || status.secrets_are_due {
-        Outcome::Failed
+        ReconcileOutcome::Failed
     } else if written.any {
-        Outcome::Written
+        ReconcileOutcome::Written
     } else if status.transition.is_ready() {
-        Outcome::Unchanged
+        ReconcileOutcome::Unchanged
     } else {
-        Outcome::HeldBack
+        ReconcileOutcome::HeldBack
     };
     report.reconciled(id, outcome, &status.transition, status.evaluate_again_at, begun.elapsed());
     match outcome {
-        Outcome::Failed => store.queue.failed(&task, now),
-        Outcome::Unchanged | Outcome::Written | Outcome::HeldBack => store.queue.done(&task, now),
+        ReconcileOutcome::Failed => store.queue.failed(&task, now),
+        ReconcileOutcome::Unchanged | ReconcileOutcome::Written | ReconcileOutcome::HeldBack => {
+            store.queue.done(&task, now)
+        }
     }
     match store.warnings.check(id, status.transition.reason(), now) {
         Delayed::Until(then) => store.queue.at(task.clone(), then),

@@ -5,7 +5,7 @@ use super::super::events::{Importance, Transition, reference};
 use super::evaluate::problem::{PENDING, kind::READY};
 use super::secret::desired::Because;
 use crate::api::{Condition, Kind, Verdict};
-use crate::controller::metrics::Outcome;
+use crate::controller::metrics::ReconcileOutcome;
 use crate::controller::role::Role;
 use crate::engine::model::code::Code;
 use crate::engine::model::item::ObjectId;
@@ -97,7 +97,7 @@ impl Reporter {
     pub fn reconciled(
         &self,
         id: &ObjectId,
-        outcome: Outcome,
+        outcome: ReconcileOutcome,
         transition: &ReadyTransition,
         again: Option<Timestamp>,
         took: Duration,

@@ -3,11 +3,11 @@
 
 use super::affected::{self, Affected, CacheChange, ReadObject};
 use super::cache::TenantCache;
-use super::definition_owners::{ConfigMap, Definitions};
+use super::definition_owners::{DefinitionMap, Definitions};
 use super::evaluate::leftover::{self, Fate};
 use super::index::named_by;
 use super::metrics::BindingGauge;
-use super::objects::Objects;
+use super::objects::KnownObjects;
 use super::queue::{Priority, Task, WorkQueue};
 use super::report::Reporter;
 use super::secret::observed::ObservedSecret;
@@ -31,7 +31,7 @@ const OBSTACLE_AGAIN: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct NamespaceStore {
     pub cache: TenantCache,
-    pub objects: Objects,
+    pub objects: KnownObjects,
     pub definitions: Definitions,
     pub queue: WorkQueue,
     pub warnings: DelayedWarnings,
@@ -62,7 +62,7 @@ impl NamespaceStore {
     pub fn new(cache: TenantCache, gauge: BindingGauge, report: Reporter) -> Self {
         NamespaceStore {
             cache,
-            objects: Objects::default(),
+            objects: KnownObjects::default(),
             definitions: Definitions::default(),
             queue: WorkQueue::default(),
             warnings: DelayedWarnings::default(),
@@ -301,7 +301,7 @@ impl NamespaceStore {
         self.cache.bindings.get(secret).map(|binding| binding.uid.clone())
     }
 
-    pub fn definitions(&mut self, delta: Delta<ConfigMap>, now: Instant) {
+    pub fn definitions(&mut self, delta: Delta<DefinitionMap>, now: Instant) {
         match delta {
             Delta::All(all) => {
                 let there: BTreeSet<&str> = all.iter().map(|map| map.name.as_str()).collect();
@@ -323,7 +323,7 @@ impl NamespaceStore {
         }
     }
 
-    pub fn definition(&mut self, map: ConfigMap, now: Instant) {
+    pub fn definition(&mut self, map: DefinitionMap, now: Instant) {
         let (name, readable) = (map.name.clone(), map.readable.clone());
         if self.definitions.put(map) {
             self.queue.enqueue(Task::Definition(name.clone()), Priority::Changed, now);

@@ -1,6 +1,6 @@
 //! What the binder watches of a tenant's namespace.
 
-use super::definition_owners::ConfigMap;
+use super::definition_owners::DefinitionMap;
 use super::secret::fingerprint::Salt;
 use super::secret::observed::ObservedSecret;
 use crate::api::{FOR, FOR_BINDING, FOR_CONNECTIONS, Kind, Object, TenantSpec};
@@ -10,9 +10,9 @@ use crate::kubernetes::client::Server;
 use crate::kubernetes::config_maps::DEFINITION;
 use crate::kubernetes::kinds;
 use crate::kubernetes::list::{Listing, MOST, PAGE};
-use crate::kubernetes::object::{Live, Reading};
+use crate::kubernetes::object::{Depth, Live};
 use crate::kubernetes::paths::Paths;
-use crate::kubernetes::watch::{Follower, Following, Tell};
+use crate::kubernetes::watch::{Follower, Following, WatchHandler};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
@@ -31,14 +31,14 @@ pub enum BinderDelta {
     /// Of Secrets that opted in, and of binding Secrets.
     Secrets(Delta<ObservedSecret>),
     /// Of the ConfigMaps with definitions.
-    Definitions(Delta<ConfigMap>),
+    Definitions(Delta<DefinitionMap>),
 }
 
 /// Watches a namespace: nothing of it is known before.
-pub fn namespace(server: &Server, paths: &Paths, salt: &Arc<Salt>, tell: Tell<BinderDelta>) -> Following {
+pub fn namespace(server: &Server, paths: &Paths, salt: &Arc<Salt>, tell: WatchHandler<BinderDelta>) -> Following {
     let mut follower = Follower::new(server, paths, tell);
     for kind in KINDS {
-        follower.follow(kinds::items(paths, kind, Reading::WithStatus), move |news| BinderDelta::Items(kind, news));
+        follower.follow(kinds::items(paths, kind, Depth::WithStatus), move |news| BinderDelta::Items(kind, news));
     }
     follower.follow(secrets(paths, salt), BinderDelta::Secrets);
     follower.follow(definitions(paths), BinderDelta::Definitions);
@@ -46,9 +46,9 @@ pub fn namespace(server: &Server, paths: &Paths, salt: &Arc<Salt>, tell: Tell<Bi
 }
 
 /// Watches the Tenants of a namespace: its own says what the tenant is called.
-pub fn tenants(server: &Server, paths: &Paths, tell: Tell<Delta<Live<Object<TenantSpec>>>>) -> Following {
+pub fn tenants(server: &Server, paths: &Paths, tell: WatchHandler<Delta<Live<Object<TenantSpec>>>>) -> Following {
     let mut follower = Follower::new(server, paths, tell);
-    follower.follow(kinds::objects(paths, Kind::Tenant, Reading::Spec), |news| news);
+    follower.follow(kinds::objects(paths, Kind::Tenant, Depth::Spec), |news| news);
     follower.done()
 }
 
@@ -63,9 +63,9 @@ fn secrets(paths: &Paths, salt: &Arc<Salt>) -> Listing<ObservedSecret> {
     Listing { path: paths.secrets(), resource: SECRETS, selector, read: Arc::new(read), most: MOST, page: PAGE }
 }
 
-fn definitions(paths: &Paths) -> Listing<ConfigMap> {
+fn definitions(paths: &Paths) -> Listing<DefinitionMap> {
     let selector = format!("&labelSelector={}%3Dtrue", DEFINITION.replace('/', "%2F"));
-    let read = |page: &[Box<RawValue>]| page.iter().filter_map(|map| ConfigMap::parse(map.get())).collect();
+    let read = |page: &[Box<RawValue>]| page.iter().filter_map(|map| DefinitionMap::parse(map.get())).collect();
     Listing {
         path: paths.config_maps(),
         resource: DEFINITIONS,

@@ -29,7 +29,7 @@ struct OptedIn<'a> {
 
 /// Writes to one namespace, for as long as we lead and the namespace is this tenant's. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Writer {
+pub struct NamespaceWriter {
     server: Server,
     pub paths: Paths,
     salt: Arc<Salt>,
@@ -72,12 +72,12 @@ pub enum SecretAnswer {
     },
 }
 
-impl Writer {
+impl NamespaceWriter {
     pub fn new(context: &Context, paths: Paths, salt: Arc<Salt>) -> Self {
         let is_current = Arc::new(AtomicBool::new(true));
         let (leadership, current) = (context.leadership.clone(), is_current.clone());
         let fence = Arc::new(move || leadership.holds() && current.load(Ordering::Relaxed));
-        Writer { server: context.server.guarded(fence), paths, salt, is_current }
+        NamespaceWriter { server: context.server.guarded(fence), paths, salt, is_current }
     }
 
     /// Nothing is written by this writer or its clones any more: the namespace is another tenant's.

@@ -76,7 +76,7 @@ pub struct SeenLease {
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum CandidateStep {
     /// Read the Lease.
     Look,
     /// Make the Lease, held by us; it is not there.
@@ -136,12 +136,12 @@ impl Candidate {
     }
 
     /// What to do now. Before it is done it must be [`Self::asking`].
-    pub fn step(&self, now: Moment) -> Step {
+    pub fn step(&self, now: Moment) -> CandidateStep {
         match &self.last {
-            _ if now < self.next => Step::Rest(self.next),
-            Some(seen) if self.certain && self.there => Step::Replace(seen.version.clone()),
-            _ if self.certain => Step::Create,
-            _ => Step::Look,
+            _ if now < self.next => CandidateStep::Rest(self.next),
+            Some(seen) if self.certain && self.there => CandidateStep::Replace(seen.version.clone()),
+            _ if self.certain => CandidateStep::Create,
+            _ => CandidateStep::Look,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Does what a candidate decides: the requests about one Lease, and its answers.
 
 use super::Election;
-use super::candidate::{Candidate, Moment, SeenLease, Step};
+use super::candidate::{Candidate, CandidateStep, Moment, SeenLease};
 use crate::kubernetes::client::{Ask, RequestFailure, Server};
 use http::StatusCode;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -60,13 +60,15 @@ impl LeaseClient {
     pub async fn step(&mut self) -> Result<(), String> {
         let sent = self.now();
         let done = match self.candidate.step(sent) {
-            Step::Rest(until) => {
+            CandidateStep::Rest(until) => {
                 sleep_until((self.start + until).into()).await;
                 return self.logged.clone().map_or(Ok(()), Err);
             }
-            Step::Look => self.look().await,
-            Step::Create => self.write(Ask::post(self.collection(), body(&self.held(None))), sent).await,
-            Step::Replace(_) => self.write(Ask::put(self.path(), body(&self.held(self.lease.as_ref()))), sent).await,
+            CandidateStep::Look => self.look().await,
+            CandidateStep::Create => self.write(Ask::post(self.collection(), body(&self.held(None))), sent).await,
+            CandidateStep::Replace(_) => {
+                self.write(Ask::put(self.path(), body(&self.held(self.lease.as_ref()))), sent).await
+            }
         };
         let why = done.err().and_then(|trouble| match trouble.code() {
             Some(StatusCode::CONFLICT) => None,

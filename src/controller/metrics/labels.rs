@@ -8,7 +8,7 @@ use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEn
 
 /// What came of looking at an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
+pub enum ReconcileOutcome {
     /// All is as it should be: nothing was written.
     Unchanged,
     /// What it needed was written.
@@ -19,19 +19,19 @@ pub enum Outcome {
     Failed,
 }
 
-impl Outcome {
+impl ReconcileOutcome {
     /// As it stands in metrics and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Outcome::Unchanged => "unchanged",
-            Outcome::Written => "written",
-            Outcome::HeldBack => "held_back",
-            Outcome::Failed => "failed",
+            ReconcileOutcome::Unchanged => "unchanged",
+            ReconcileOutcome::Written => "written",
+            ReconcileOutcome::HeldBack => "held_back",
+            ReconcileOutcome::Failed => "failed",
         }
     }
 }
 
-impl EncodeLabelValue for Outcome {
+impl EncodeLabelValue for ReconcileOutcome {
     fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
         self.as_str().encode(encoder)
     }
@@ -63,7 +63,7 @@ pub struct ByDuty {
 pub struct ByOutcome {
     pub role: Role,
     pub kind: &'static str,
-    pub outcome: Outcome,
+    pub outcome: ReconcileOutcome,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

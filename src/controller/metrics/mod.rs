@@ -8,14 +8,14 @@ mod labels;
 mod now;
 mod process;
 
-pub use labels::Outcome;
+pub use labels::ReconcileOutcome;
 
 use super::election::Leadership;
 use super::role::Role;
 use crate::api::Kind;
 use crate::kubernetes::client::Observer;
 use labels::{ByCode, ByDuty, ByOutcome, ByRequest, ByRole, ByVersion, verb};
-use now::{Expiry, Now};
+use now::{ExpiryGauge, Gauges};
 use process::Process;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -36,7 +36,7 @@ type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Arc<Registry>,
-    now: Now,
+    now: Gauges,
     reconciles: Family<ByOutcome, Counter>,
     durations: Histograms<ByDuty>,
     failures: Family<ByCode, Counter>,
@@ -57,7 +57,7 @@ impl Metrics {
         all.register_collector(Box::new(Process::started()));
         let registry = all.sub_registry_with_prefix("stablekey");
         let histogram: fn() -> Histogram = || Histogram::new(BUCKETS);
-        let now = Now::default();
+        let now = Gauges::default();
         let reconciles = Family::default();
         let durations = Histograms::new_with_constructor(histogram);
         let failures = Family::default();
@@ -97,10 +97,10 @@ impl Metrics {
     }
 
     /// An object was looked at.
-    pub fn reconciled(&self, role: Role, kind: Kind, outcome: Outcome, took: Duration) {
+    pub fn reconciled(&self, role: Role, kind: Kind, outcome: ReconcileOutcome, took: Duration) {
         self.reconciles.get_or_create(&ByOutcome { role, kind: kind.as_str(), outcome }).inc();
         self.durations.get_or_create(&ByDuty { role, kind: kind.as_str() }).observe(took.as_secs_f64());
-        if outcome != Outcome::Failed {
+        if outcome != ReconcileOutcome::Failed {
             self.now.change(|now| {
                 now.successes.insert(role, SystemTime::now());
             });
@@ -151,7 +151,9 @@ impl Metrics {
     pub fn kubeconfig_expires(&self, tenant: &str, expiry: Option<(i64, i64)>) {
         self.now.change(|now| {
             match expiry {
-                Some((at, renew_before)) => now.kubeconfigs.insert(tenant.to_string(), Expiry { at, renew_before }),
+                Some((at, renew_before)) => {
+                    now.kubeconfigs.insert(tenant.to_string(), ExpiryGauge { at, renew_before })
+                }
                 None => now.kubeconfigs.remove(tenant),
             };
         });
@@ -225,7 +227,7 @@ mod tests {
         for role in Role::ALL {
             metrics.leads(role, Leadership::always());
         }
-        metrics.reconciled(Role::Binder, Kind::Connection, Outcome::Written, Duration::from_millis(2));
+        metrics.reconciled(Role::Binder, Kind::Connection, ReconcileOutcome::Written, Duration::from_millis(2));
         metrics.failed(Role::Syncer, "SK0111");
         metrics.waited(Role::Binder, Duration::from_millis(3));
         metrics.queue(Role::Binder, 2, Some(Instant::now()));
@@ -317,10 +319,10 @@ mod tests {
     fn a_failure_is_no_success() {
         let metrics = Metrics::new();
         metrics.leads(Role::Binder, Leadership::always());
-        metrics.reconciled(Role::Binder, Kind::Connection, Outcome::Failed, Duration::ZERO);
+        metrics.reconciled(Role::Binder, Kind::Connection, ReconcileOutcome::Failed, Duration::ZERO);
         let sample = "stablekey_last_success_timestamp_seconds{role=\"binder\"} ";
         assert!(!metrics.text().contains(sample));
-        metrics.reconciled(Role::Binder, Kind::Connection, Outcome::HeldBack, Duration::ZERO);
+        metrics.reconciled(Role::Binder, Kind::Connection, ReconcileOutcome::HeldBack, Duration::ZERO);
         let text = metrics.text();
         let at: f64 = text.lines().find_map(|line| line.strip_prefix(sample)).unwrap().parse().unwrap();
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();

@@ -14,10 +14,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Now(Arc<Mutex<Facts>>);
+pub struct Gauges(Arc<Mutex<GaugeValues>>);
 
 #[derive(Debug, Default)]
-pub struct Facts {
+pub struct GaugeValues {
     pub leaders: BTreeMap<Role, Option<Leadership>>,
     /// How many objects are due, and since when the oldest is.
     pub queues: BTreeMap<Role, (usize, Option<Instant>)>,
@@ -36,23 +36,23 @@ pub struct Facts {
     /// When all of a tenant was looked at last, and nothing failed.
     pub tenant_successes: BTreeMap<String, SystemTime>,
     /// By tenant, when the token in its kubeconfig expires.
-    pub kubeconfigs: BTreeMap<String, Expiry>,
+    pub kubeconfigs: BTreeMap<String, ExpiryGauge>,
 }
 
 /// When a token expires, and before when it should be renewed, in seconds since 1970.
 #[derive(Clone, Copy, Debug)]
-pub struct Expiry {
+pub struct ExpiryGauge {
     pub at: i64,
     pub renew_before: i64,
 }
 
-impl Now {
-    pub fn change(&self, change: impl FnOnce(&mut Facts)) {
+impl Gauges {
+    pub fn change(&self, change: impl FnOnce(&mut GaugeValues)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
-impl Collector for Now {
+impl Collector for Gauges {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let facts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         facts.encode_roles(&mut encoder)?;
@@ -61,7 +61,7 @@ impl Collector for Now {
     }
 }
 
-impl Facts {
+impl GaugeValues {
     /// Forgets what only the leader of a role knows.
     pub fn forget(&mut self, role: Role) {
         self.queues.entry(role).and_modify(|queue| *queue = (0, None));

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 /// The loops of a process. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Pulses(Arc<Mutex<State>>);
+pub struct Pulses(Arc<Mutex<Heartbeats>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct Heartbeats {
     loops: BTreeMap<u64, Loop>,
     next: u64,
 }
@@ -54,7 +54,7 @@ impl Pulses {
         (alive, if alive { "alive\n".to_string() } else { text })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Heartbeats> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

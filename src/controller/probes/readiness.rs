@@ -11,10 +11,10 @@ const LINES: usize = 100;
 
 /// Where every part of the process says what it waits for. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<Mutex<State>>);
+pub struct Readiness(Arc<Mutex<Waits>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct Waits {
     /// Who leads, or stands by.
     roles: BTreeMap<Role, Option<Leadership>>,
     /// Who waits for what, in the order in which it was said.
@@ -89,12 +89,12 @@ impl Readiness {
         (ready, text)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Waits> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Waits {
     fn is_ready(&self) -> bool {
         // Before any role stands somewhere, nobody could say what is waited for.
         if self.roles.is_empty() {

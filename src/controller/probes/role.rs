@@ -19,11 +19,11 @@ pub struct RoleStatus<'h> {
     /// What is waited for, in words.
     lease: String,
     silence: Duration,
-    shown: Mutex<Shown>,
+    shown: Mutex<RoleText>,
 }
 
 #[derive(Debug, Default)]
-struct Shown {
+struct RoleText {
     /// Where the Lease cannot be asked for.
     waiting: Option<Waiting>,
     /// While it stands by. Whoever leads has loops of its own.
@@ -37,7 +37,7 @@ impl<'h> RoleStatus<'h> {
         let silence = SILENCE + election.timings.lasts();
         let waiting = Some(health.readiness.waits(role.as_str(), lease.clone()));
         health.metrics.runs(role);
-        RoleStatus { role, health, lease, silence, shown: Mutex::new(Shown { waiting, standing_by: None }) }
+        RoleStatus { role, health, lease, silence, shown: Mutex::new(RoleText { waiting, standing_by: None }) }
     }
 
     /// It stands so now.
@@ -47,7 +47,7 @@ impl<'h> RoleStatus<'h> {
             LeaderState::Leads(leadership) => {
                 self.health.metrics.leads(self.role, leadership.clone());
                 self.health.readiness.leads(self.role, leadership);
-                *shown = Shown::default();
+                *shown = RoleText::default();
                 return;
             }
             LeaderState::Standby => {

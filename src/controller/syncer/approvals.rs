@@ -10,7 +10,7 @@ use crate::engine::model::record::Writer;
 use crate::engine::sync_rules;
 use crate::engine::sync_rules::Begun;
 use crate::kubernetes::client::{Ask, Server};
-use crate::kubernetes::error::{Doing, explained};
+use crate::kubernetes::error::{RequestContext, explained};
 use crate::kubernetes::paths::Paths;
 use crate::tenant::cluster::body::to_bytes;
 use crate::tenant::location::LocationError;
@@ -200,7 +200,7 @@ impl Ledger {
         });
         let id = ObjectId::new(Kind::TenantSync, sync);
         let ask = Ask::apply_by(format!("{}/status", self.paths.object(&id)), MANAGER, to_bytes(&body));
-        let doing = Doing { verb: "patch", resource: "tenantsyncs/status", object: None };
+        let doing = RequestContext { verb: "patch", resource: "tenantsyncs/status", object: None };
         let answer = self.server.wait(self.server.ask(&ask));
         answer.map_err(|trouble| explained(trouble, &self.server, &self.paths, &doing))?;
         if let Some(known) = self.state().get_mut(sync).filter(|known| known.uid == uid) {

@@ -2,7 +2,7 @@
 //! applied, writes statuses. One task owns all that it knows; what takes time is done in others, which send events.
 
 use super::super::context::Context;
-use super::super::metrics::Outcome;
+use super::super::metrics::ReconcileOutcome;
 use super::approvals::Ledger;
 use super::assess::SyncCondition;
 use super::hub_objects::HubObjects;
@@ -27,9 +27,9 @@ use crate::engine::sync_rules::approved_digests;
 use crate::kubernetes::cache::{Delta, Due, NamespaceDelta};
 use crate::kubernetes::kinds;
 use crate::kubernetes::object;
-use crate::kubernetes::object::{Live, Reading, Version};
+use crate::kubernetes::object::{Depth, Live, Version};
 use crate::kubernetes::paths::Paths;
-use crate::kubernetes::watch::{Follower, Following, Room, Tell, WatchEvent};
+use crate::kubernetes::watch::{Follower, Following, Room, WatchEvent, WatchHandler};
 use crate::tenant::cluster::ClusterLocation;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -490,7 +490,7 @@ impl HubWorker {
     /// Takes in what was applied of what changed.
     fn on_part(&mut self, name: &str, pass: PassId, outcome: &PassOutcome) {
         let is_written = outcome.failed.is_empty() && !outcome.again;
-        self.count(outcome, if is_written { Outcome::Written } else { Outcome::Failed });
+        self.count(outcome, if is_written { ReconcileOutcome::Written } else { ReconcileOutcome::Failed });
         self.take_in(name, outcome, PassOver::Part(pass));
     }
 
@@ -507,7 +507,7 @@ impl HubWorker {
     /// A pass over everything panicked.
     fn on_broken_whole(&mut self, name: &str, pass: PassId) {
         let outcome = PassOutcome::broken(name);
-        self.count(&outcome, Outcome::Failed);
+        self.count(&outcome, ReconcileOutcome::Failed);
         if self.is_current(name, pass) {
             self.take_in(name, &outcome, PassOver::Whole(pass));
         }
@@ -549,12 +549,12 @@ impl HubWorker {
         let is_any = |state: SyncCondition| target.states.values().any(|(status, _)| status.state == state.as_str());
         let held_back = target.states.values().any(|(status, _)| status.state != SyncCondition::InSync.as_str());
         let outcome = match &applied.outcome {
-            outcome if outcome.again || !outcome.failed.is_empty() => Outcome::Failed,
-            outcome if !outcome.done.is_empty() => Outcome::Written,
-            _ if held_back => Outcome::HeldBack,
-            _ => Outcome::Unchanged,
+            outcome if outcome.again || !outcome.failed.is_empty() => ReconcileOutcome::Failed,
+            outcome if !outcome.done.is_empty() => ReconcileOutcome::Written,
+            _ if held_back => ReconcileOutcome::HeldBack,
+            _ => ReconcileOutcome::Unchanged,
         };
-        if outcome != Outcome::Failed && !is_any(SyncCondition::Unreachable) {
+        if outcome != ReconcileOutcome::Failed && !is_any(SyncCondition::Unreachable) {
             self.context.metrics.tenant_succeeded(name);
         }
         self.count(&applied.outcome, outcome);
@@ -574,7 +574,7 @@ impl HubWorker {
         }
     }
 
-    fn count(&self, applied: &PassOutcome, outcome: Outcome) {
+    fn count(&self, applied: &PassOutcome, outcome: ReconcileOutcome) {
         let Context { metrics, role, .. } = &self.context;
         metrics.reconciled(*role, Kind::TenantSync, outcome, applied.took);
         applied.failed.values().for_each(|failure| metrics.failed(*role, failure.code));
@@ -638,7 +638,7 @@ impl HubWorker {
 /// Watches the Tenants and TenantSyncs of a namespace.
 fn follow(context: &Context, paths: &Paths, outbox: &UnboundedSender<SyncerEvent>) -> Following {
     let outbox = outbox.clone();
-    let report: Tell<SyncerEvent> = Arc::new(move |event| {
+    let report: WatchHandler<SyncerEvent> = Arc::new(move |event| {
         let event = match event {
             WatchEvent::Heard(event, _) => event,
             WatchEvent::Lost(resource, error) if resource == Kind::Tenant.plural() => {
@@ -652,10 +652,10 @@ fn follow(context: &Context, paths: &Paths, outbox: &UnboundedSender<SyncerEvent
         drop(outbox.send(event));
     });
     let mut follower = Follower::new(&context.server, paths, report);
-    follower.follow(kinds::objects(paths, Kind::Tenant, Reading::WithStatus), |delta| {
+    follower.follow(kinds::objects(paths, Kind::Tenant, Depth::WithStatus), |delta| {
         SyncerEvent::Tenants(WatchEvent::Heard(delta, Room::default()))
     });
-    follower.follow(kinds::objects(paths, Kind::TenantSync, Reading::WithStatus), |delta| {
+    follower.follow(kinds::objects(paths, Kind::TenantSync, Depth::WithStatus), |delta| {
         SyncerEvent::Syncs(WatchEvent::Heard(delta, Room::default()))
     });
     follower.done()

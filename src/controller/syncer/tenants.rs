@@ -7,13 +7,13 @@ use crate::api::{Object, SecretKeyRef, TenantSpec};
 use crate::engine::model::inventory::View;
 use crate::kubernetes::budget::Budget;
 use crate::kubernetes::cache::{Delta, Due, NamespaceDelta};
-use crate::kubernetes::client::{Credentials, Server};
+use crate::kubernetes::client::{Server, ServerCredentials};
 use crate::kubernetes::kubeconfig as vetting;
 use crate::kubernetes::kubeconfig::{TokenExpiry, expiry_of_token};
 use crate::kubernetes::object::Live;
 use crate::kubernetes::paths::Paths;
 use crate::kubernetes::watch;
-use crate::kubernetes::watch::{Follower, Following, Room, Tell, WatchEvent};
+use crate::kubernetes::watch::{Follower, Following, Room, WatchEvent, WatchHandler};
 use crate::secret::Secret;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -138,7 +138,7 @@ impl TenantConnections {
             None => self.context.server.clone(),
             Some(kubeconfig) => match self.server(name, kubeconfig).await {
                 Ok(server) => match there.kubeconfig.clone() {
-                    Some(secret) => server.with_credentials(Credentials::Secret { tenant: name.into(), secret }),
+                    Some(secret) => server.with_credentials(ServerCredentials::Secret { tenant: name.into(), secret }),
                     None => server,
                 },
                 Err(why) => return Some(Err(TenantRefusal { reason: "KubeconfigRefused", why })),
@@ -185,7 +185,7 @@ impl TenantConnections {
     }
 
     /// Reports the events of this connection to a tenant.
-    fn reporter(&self, tenant: &str, epoch: u64) -> Tell<NamespaceDelta> {
+    fn reporter(&self, tenant: &str, epoch: u64) -> WatchHandler<NamespaceDelta> {
         let (report, tenant): (_, Arc<str>) = (self.report.clone(), tenant.into());
         Arc::new(move |event| report(TenantEvent::Location { tenant: tenant.clone(), epoch, event }))
     }
@@ -198,7 +198,7 @@ impl TenantConnections {
 
     fn follow_secret(&self, name: &str) -> Following {
         let (report, secret) = (self.report.clone(), name.to_string());
-        let tell: Tell<Delta<KubeconfigSecret>> =
+        let tell: WatchHandler<Delta<KubeconfigSecret>> =
             Arc::new(move |event| report(TenantEvent::Kubeconfig { secret: secret.clone(), event }));
         let mut follower = Follower::new(&self.context.server, &self.paths, tell);
         follower.follow(kubeconfig::listing(&self.paths, name), |delta| delta);

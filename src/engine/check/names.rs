@@ -64,7 +64,7 @@ struct Wrong {
 }
 
 fn wrong_names(item: &Item, inventory: &Inventory) -> Vec<Wrong> {
-    let mut names = Names { inventory, found: Vec::new() };
+    let mut names = NameChecks { inventory, found: Vec::new() };
     match item {
         _ if inventory.components.is_empty() => {}
         Item::Connection(connection) => {
@@ -87,12 +87,12 @@ fn wrong_names(item: &Item, inventory: &Inventory) -> Vec<Wrong> {
     names.found
 }
 
-struct Names<'i> {
+struct NameChecks<'i> {
     inventory: &'i Inventory,
     found: Vec<Wrong>,
 }
 
-impl<'i> Names<'i> {
+impl<'i> NameChecks<'i> {
     /// The type, where component and type are there.
     fn type_(&mut self, component: &ComponentRef, type_: &str, at: &[&str]) -> Option<&'i ConnectionType> {
         let inventory = self.inventory;

@@ -301,14 +301,14 @@ pub enum Op {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Impact {
     /// The integrations that use the connection, or the integration itself.
-    pub integrations: Vec<Affected>,
+    pub integrations: Vec<AffectedIntegration>,
     /// How many customers have credentials for the connection.
     pub customers: usize,
 }
 
 /// An integration that is affected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Affected {
+pub struct AffectedIntegration {
     /// Its name.
     pub name: String,
     /// How many of its flows use the connection.

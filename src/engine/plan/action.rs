@@ -7,7 +7,7 @@ use super::input::whose_policy;
 use super::{customers, redirects};
 use crate::api::*;
 use crate::engine::check::missing_inputs;
-use crate::engine::diff::{self, Declaration, Drifted, KeptField, Overridden};
+use crate::engine::diff::{self, Declaration, DriftedField, KeptField, OverriddenField};
 use crate::engine::model::canonical::Json;
 use crate::engine::model::code::Code;
 use crate::engine::model::field::FieldKind;
@@ -46,7 +46,7 @@ impl Draft<'_> {
             });
         }
         let ignored = input.view.spec.drift() == Drift::Ignore;
-        for Drifted { sides, left, by } in fields.drifted {
+        for DriftedField { sides, left, by } in fields.drifted {
             self.notes.push(Note::Drift {
                 object: id.clone(),
                 path: sides.field.path(),
@@ -58,7 +58,7 @@ impl Draft<'_> {
                 ignored,
             });
         }
-        for Overridden { field, own, declared, parts, writer } in fields.overridden {
+        for OverriddenField { field, own, declared, parts, writer } in fields.overridden {
             self.notes.push(overridden(id, &field, (&Writer::Source, &writer), (own, declared), parts));
         }
         for writer in fields.orphaned {

@@ -1,6 +1,6 @@
 //! A plan of one tenant while it is made.
 
-use super::input::Input;
+use super::input::TenantInput;
 use crate::api::*;
 use crate::engine::hashes::Hashes;
 use crate::engine::model::canonical::Json;
@@ -25,7 +25,7 @@ pub(super) type Gave = HashMap<String, BTreeSet<String>>;
 pub(super) type BoundVariables = BTreeMap<String, Arc<Object<ConnectionSpec>>>;
 
 pub(super) struct Draft<'a> {
-    pub input: &'a Input<'a>,
+    pub input: &'a TenantInput<'a>,
     pub after: Arc<Inventory>,
     pub actions: Vec<Action>,
     pub notes: Vec<Note>,

@@ -1,7 +1,7 @@
 //! What one tenant is planned from.
 
 use super::let_go::LetGo;
-use super::reading::Reading;
+use super::reading::Unknowns;
 use crate::api::{ConnectionMode, Kind, LocationSpec, TenantSpec, TenantSyncSpec};
 use crate::engine::check;
 use crate::engine::diff::{Declaration, WriterPresence};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct WriterState {
     /// What of it cannot be known: there it does not stop declaring.
-    pub reading: Reading,
+    pub reading: Unknowns,
     /// Whether what it no longer declares is removed.
     pub prunes: bool,
     /// Whether that holds of connections without a deletionPolicy too.
@@ -46,7 +46,7 @@ pub enum Withheld {
 
 impl WriterState {
     /// Of a writer that removes nothing.
-    pub fn read(reading: Reading) -> Self {
+    pub fn read(reading: Unknowns) -> Self {
         WriterState {
             reading,
             prunes: false,
@@ -60,7 +60,7 @@ impl WriterState {
 }
 
 /// Everything that one tenant is planned from.
-pub struct Input<'a> {
+pub struct TenantInput<'a> {
     /// The tenant's name.
     pub tenant: &'a str,
     /// As it was read.
@@ -76,7 +76,7 @@ pub struct Input<'a> {
     /// The sources of its syncs, as they will be.
     pub upstream: BTreeMap<String, Arc<Inventory>>,
     /// What of the tenant, and of what feeds it, cannot be known.
-    pub reading: Reading,
+    pub reading: Unknowns,
     /// The connections that other tenants have under a key: for suggestions.
     pub elsewhere: &'a check::Elsewhere<'a>,
     /// Where writers are told that are there and do not hold, and files that could hold any.
@@ -85,7 +85,7 @@ pub struct Input<'a> {
     pub misnamed: &'a Misnamed,
 }
 
-impl<'a> Input<'a> {
+impl<'a> TenantInput<'a> {
     /// Adds what a writer declares of one object.
     pub fn declare(&mut self, id: ObjectId, declaration: Declaration) {
         // Most objects have one writer: a tenant is large, and room for four would be held for each.
@@ -167,7 +167,7 @@ pub fn writes_connections(spec: &TenantSyncSpec) -> bool {
 
 /// The tenant as it is. A file of its source that cannot be read could hold anything, as one of its
 /// location could; a document of either that is invalid holds back what it names.
-pub(super) fn with_what_the_source_cannot_say(input: &Input<'_>) -> Arc<Inventory> {
+pub(super) fn with_what_the_source_cannot_say(input: &TenantInput<'_>) -> Arc<Inventory> {
     let mut after = input.live.clone();
     match &input.view.source {
         None => {}

@@ -36,11 +36,11 @@ use super::resolve::Replacements;
 use super::syncs::{self, Order};
 use crate::api::{AllowedAction, ConnectionSpec, Kind, Object, Override, matches};
 use crate::near_miss::{are_alike, near_misses};
-use input::{Input, Withheld, WriterState, whose_policy, writes_connections};
-use reading::Reading;
+use input::{TenantInput, Withheld, WriterState, whose_policy, writes_connections};
+use reading::Unknowns;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tenant::{Planned, plan_tenant};
+use tenant::{PlannedTenant, plan_tenant};
 
 /// Plans a world: what takes every tenant in scope to what is declared for it.
 ///
@@ -82,7 +82,7 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
     let concerned = concerned(&order, scope);
     let syncs = in_order_of_writers(world);
     let mut findings = order.findings.clone();
-    let mut planned: BTreeMap<&str, Planned> = BTreeMap::new();
+    let mut planned: BTreeMap<&str, PlannedTenant> = BTreeMap::new();
     let mut targets = BTreeMap::new();
     // As they will be; those that do not matter here as they are.
     let mut inventories: BTreeMap<&str, &Inventory> = BTreeMap::new();
@@ -106,7 +106,7 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
             // Nothing is done in it, and nothing comes from it: of many targets each is planned without the others.
             continue;
         }
-        let mut input = Input {
+        let mut input = TenantInput {
             tenant: name,
             view,
             live,
@@ -114,13 +114,13 @@ pub fn plan_uncounted(world: &World, scope: &Scope) -> Plan {
             promotions: BTreeMap::new(),
             writers: BTreeMap::new(),
             upstream: BTreeMap::new(),
-            reading: Reading::of(&view.live),
+            reading: Unknowns::of(&view.live),
             elsewhere: &elsewhere,
             world,
             misnamed: &misnamed,
         };
         if let Some(source) = &view.source {
-            input.reading.rests_on(&Reading::of(source));
+            input.reading.rests_on(&Unknowns::of(source));
         }
         let mut emptied = BTreeSet::new();
         if in_scope {
@@ -239,9 +239,9 @@ fn unreachable(tenant: &str, why: &str) -> Target {
     }
 }
 
-fn declare_source(input: &mut Input<'_>, emptied: &mut BTreeSet<Writer>) {
+fn declare_source(input: &mut TenantInput<'_>, emptied: &mut BTreeSet<Writer>) {
     let Some(source) = &input.view.source else { return };
-    let reading = Reading::of(source);
+    let reading = Unknowns::of(source);
     for item in source.inventory().into_iter().flat_map(|source| source.items()) {
         let declaration = Declaration {
             writer: Writer::Source,
@@ -262,7 +262,7 @@ fn declare_source(input: &mut Input<'_>, emptied: &mut BTreeSet<Writer>) {
 }
 
 /// Whether something that is there was written for somebody.
-fn has_written(input: &Input<'_>, writer: &Writer) -> bool {
+fn has_written(input: &TenantInput<'_>, writer: &Writer) -> bool {
     let ours = input.live.records.iter().filter(|(id, r)| r.tenant == input.tenant && input.live.get(id).is_some());
     ours.flat_map(|(_, r)| r.fields.values()).any(|wrote| wrote.writers.contains(writer))
 }
@@ -270,15 +270,15 @@ fn has_written(input: &Input<'_>, writer: &Writer) -> bool {
 fn declare_sync(
     order: &Order<'_>,
     scope: &Scope,
-    planned: &BTreeMap<&str, Planned>,
+    planned: &BTreeMap<&str, PlannedTenant>,
     sync: &Sync,
-    input: &mut Input<'_>,
+    input: &mut TenantInput<'_>,
     emptied: &mut BTreeSet<Writer>,
     findings: &mut Vec<Finding>,
 ) {
     let from = sync.spec.from.as_str();
     let carried = order.into.get(input.tenant).is_some_and(|syncs| syncs.iter().any(|s| std::ptr::eq(*s, sync)));
-    let of_this = |reading: Reading, withheld: Withheld| WriterState {
+    let of_this = |reading: Unknowns, withheld: Withheld| WriterState {
         withheld,
         writes_connections: writes_connections(&sync.spec),
         ..WriterState::read(reading)
@@ -289,13 +289,13 @@ fn declare_sync(
             // What all syncs keep is seen where the plan is narrowed.
             false => Withheld::Nothing,
         };
-        input.writers.insert(sync.writer.clone(), of_this(Reading::broken(), withheld));
+        input.writers.insert(sync.writer.clone(), of_this(Unknowns::broken(), withheld));
         return;
     }
     let Some(source) = planned.get(from) else {
-        input.reading.rests_on(&Reading::broken());
+        input.reading.rests_on(&Unknowns::broken());
         let withheld = Withheld::Anything("copies a tenant that cannot be read");
-        input.writers.insert(sync.writer.clone(), of_this(Reading::broken(), withheld));
+        input.writers.insert(sync.writer.clone(), of_this(Unknowns::broken(), withheld));
         return;
     };
     let reading = source.reading.clone();
@@ -319,7 +319,7 @@ fn declare_sync(
         // What it says of this tenant is not what was meant: it writes nothing there, and stops nothing.
         let declared = promotion.declarations.into_iter().map(|(id, _)| id).collect();
         let withheld = Withheld::These(declared, "writes nothing here until its errors are corrected");
-        input.writers.insert(sync.writer.clone(), of_this(Reading::broken(), withheld));
+        input.writers.insert(sync.writer.clone(), of_this(Unknowns::broken(), withheld));
         return;
     }
     if promotion.selected == 0 && reading.is_whole() && has_written(input, &sync.writer) {
@@ -332,7 +332,7 @@ fn declare_sync(
 fn promoted(
     sync: &Sync,
     from: SourceSide<'_>,
-    input: &Input<'_>,
+    input: &TenantInput<'_>,
     made_by: &dyn Fn(&ObjectId) -> Option<String>,
 ) -> Promotion {
     let target = as_its_own_source_has_it(input);
@@ -346,7 +346,7 @@ fn promoted(
 
 /// What a sync that is not carried out would declare here: it is suspended, or part of a circle. One that the
 /// tenant does not accept declares nothing in it.
-fn withheld(sync: &Sync, input: &Input<'_>, planned: &BTreeMap<&str, Planned>) -> Withheld {
+fn withheld(sync: &Sync, input: &TenantInput<'_>, planned: &BTreeMap<&str, PlannedTenant>) -> Withheld {
     let from = &sync.spec.from;
     if !input.view.spec.accept_from.contains(from) {
         return Withheld::Nothing;
@@ -373,7 +373,7 @@ fn withheld(sync: &Sync, input: &Input<'_>, planned: &BTreeMap<&str, Planned>) -
 const FEW: usize = 8;
 
 /// What a target has or will have of its own source: what it does not lack, and which keys are replaced.
-fn as_its_own_source_has_it(input: &Input<'_>) -> Arc<Inventory> {
+fn as_its_own_source_has_it(input: &TenantInput<'_>) -> Arc<Inventory> {
     let Some(source) = input.view.source.as_ref().and_then(View::inventory) else { return input.live.clone() };
     let mut inventory = input.live.clone();
     for connection in source.connections.values() {
@@ -398,7 +398,7 @@ fn as_its_own_source_has_it(input: &Input<'_>) -> Arc<Inventory> {
 
 /// Whether a connection answers for older keys only because the tenant's own source once said so, and
 /// says so no longer.
-fn its_source_let_go_of_replaces(input: &Input<'_>, live: &Item) -> bool {
+fn its_source_let_go_of_replaces(input: &TenantInput<'_>, live: &Item) -> bool {
     let field = Field::of(FieldKind::Replaces);
     let id = live.id();
     let wrote = input.live.record(input.tenant, &id).and_then(|r| r.fields.get(&field));
@@ -409,7 +409,7 @@ fn its_source_let_go_of_replaces(input: &Input<'_>, live: &Item) -> bool {
 }
 
 /// A live connection after what its own source declares is done.
-fn as_it_will_be(input: &Input<'_>, live: &Arc<Object<ConnectionSpec>>) -> Option<Item> {
+fn as_it_will_be(input: &TenantInput<'_>, live: &Arc<Object<ConnectionSpec>>) -> Option<Item> {
     let live = Item::Connection(live.clone());
     let id = live.id();
     let declarations = input.declared.get(&id).filter(|_| input.view.spec.allows(AllowedAction::Update))?;
@@ -435,7 +435,7 @@ fn sync_findings(
     sync: &Sync,
     tenant: &str,
     source: &Inventory,
-    reading: &Reading,
+    reading: &Unknowns,
     promotion: &Promotion,
     world: &World,
 ) -> Vec<Finding> {
@@ -492,7 +492,7 @@ fn emptied_finding(writer: &Writer, tenant: &str, prunes: bool) -> Finding {
 
 /// A sync that does not hold, or names a tenant that is not there, and may copy to this one: what it declares here
 /// is unknown.
-fn unheld_findings(input: &Input<'_>) -> Vec<Finding> {
+fn unheld_findings(input: &TenantInput<'_>) -> Vec<Finding> {
     let tenant = input.tenant;
     let stopped = input.world.stopped.iter().filter(|(_, targets)| targets.includes(tenant));
     let misdirected = input.world.syncs.iter().filter(|sync| input.may_be_meant_by(sync)).map(|sync| &sync.writer);

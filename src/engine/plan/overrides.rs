@@ -1,7 +1,7 @@
 //! SK0122, SK0148: overrides that match nothing, each at its line, with what was probably meant. Such a sync writes
 //! nothing to the tenant: without the override it would bind or send to what was not meant.
 
-use super::reading::Reading;
+use super::reading::Unknowns;
 use crate::api::*;
 use crate::engine::model::code::Code;
 use crate::engine::model::finding::Finding;
@@ -15,7 +15,7 @@ pub(super) fn findings(
     sync: &Sync,
     tenant: &str,
     source: &Inventory,
-    reading: &Reading,
+    reading: &Unknowns,
     promotion: &Promotion,
     world: &World,
 ) -> Vec<Finding> {

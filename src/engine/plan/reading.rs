@@ -10,27 +10,27 @@ use std::collections::BTreeSet;
 
 /// What of something that was read cannot be known: a silence there says nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Reading {
+pub struct Unknowns {
     /// It could not be read, or a file of it could hold anything.
     pub broken: bool,
     /// Objects that it names in documents that cannot be used.
     pub invalid: BTreeSet<ObjectId>,
 }
 
-impl Reading {
+impl Unknowns {
     /// Of something that was not read at all.
     pub fn broken() -> Self {
-        Reading { broken: true, ..Reading::default() }
+        Unknowns { broken: true, ..Unknowns::default() }
     }
 
     /// Of a location or a source.
     pub fn of(view: &View) -> Self {
         match view.inventory() {
-            None => Reading::broken(),
+            None => Unknowns::broken(),
             Some(inventory) => {
                 let unread = inventory.uses.iter().filter(|(_, uses)| uses.may_use_more());
                 let unread = unread.map(|(name, _)| ObjectId::new(Kind::Integration, name));
-                Reading {
+                Unknowns {
                     broken: !inventory.unparsed.is_empty(),
                     invalid: inventory.invalid.keys().cloned().chain(unread).collect(),
                 }
@@ -39,7 +39,7 @@ impl Reading {
     }
 
     /// Adds what feeds it: what cannot be known there cannot be known here.
-    pub fn rests_on(&mut self, other: &Reading) {
+    pub fn rests_on(&mut self, other: &Unknowns) {
         self.broken |= other.broken;
         self.invalid.extend(other.invalid.iter().cloned());
     }

@@ -4,7 +4,9 @@
 use super::digest;
 use super::draft::{Draft, SecretKey};
 use super::senders::{Sender, Side, goes_to, is_own_host, named_by, strictest};
-use super::sent_before::{At, Sending, SentBefore, is_written, made_again, remembered, sent_there, unrecorded};
+use super::sent_before::{
+    ObjectHosts, Sending, SentBefore, is_written, made_again, remembered, sent_there, unrecorded,
+};
 use crate::api::*;
 use crate::engine::model::canonical::FieldHash;
 use crate::engine::model::code::Code;
@@ -154,8 +156,8 @@ impl<'d> Senders<'d> {
         let types = || spec().map(|spec| strictest(self.draft, spec)).unwrap_or_default();
         let hosts_then = || self.declared.hosts_of(then);
         let hosts_before = || before.map(|before| self.live.hosts_of(before)).unwrap_or_default();
-        let before = before.map(|sender| At { sender, hosts: &hosts_before });
-        remembered(before.as_ref(), &At { sender: then, hosts: &hosts_then }, &types, recorded, record)
+        let before = before.map(|sender| ObjectHosts { sender, hosts: &hosts_before });
+        remembered(before.as_ref(), &ObjectHosts { sender: then, hosts: &hosts_then }, &types, recorded, record)
     }
 
     fn of_action(&self, action: &'d Action) -> Option<String> {

@@ -126,7 +126,7 @@ fn of_hosts(hosts: &BTreeSet<String>) -> FieldHash {
 }
 
 /// An object before or after an action, and the hosts that it sends its secrets to.
-pub(super) struct At<'a> {
+pub(super) struct ObjectHosts<'a> {
     pub sender: Sender<'a>,
     pub hosts: &'a dyn Fn() -> BTreeSet<String>,
 }
@@ -134,14 +134,14 @@ pub(super) struct At<'a> {
 /// The record of an object with what must not be forgotten: the keys of Secrets that we wrote and that are not among
 /// its fields any more, and where they are sent, or were. `None` where the record says so already.
 pub(super) fn remembered<'t>(
-    before: Option<&At<'_>>,
-    then: &At<'_>,
+    before: Option<&ObjectHosts<'_>>,
+    then: &ObjectHosts<'_>,
     types: &dyn Fn() -> Strictest<'t>,
     recorded: &Record,
     record: &Record,
 ) -> Option<Record> {
     let mut sent = recorded.sent.clone();
-    let keys = |at: &At<'_>| at.sender.secret_inputs().map(hash_of).collect::<Vec<_>>();
+    let keys = |at: &ObjectHosts<'_>| at.sender.secret_inputs().map(hash_of).collect::<Vec<_>>();
     let (had, has) = (before.map(keys).unwrap_or_default(), keys(then));
     let is_in = |record: &Record, key: &FieldHash| record.fields.iter().any(|(f, w)| f.is_input() && w.hash == *key);
     for key in &had {

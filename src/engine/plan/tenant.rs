@@ -1,9 +1,9 @@
 //! The plan of one tenant: every declared object against what is there.
 
 use super::draft::{BoundVariables, Draft, Redirects, overridden};
-use super::input::{Input, with_what_the_source_cannot_say};
+use super::input::{TenantInput, with_what_the_source_cannot_say};
 use super::let_go::LetGo;
-use super::reading::Reading;
+use super::reading::Unknowns;
 use super::{digest, manual, redirects, removal};
 use crate::api::*;
 use crate::engine::bindings::{Bindings, affected};
@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 /// A planned tenant.
 #[derive(Debug)]
-pub struct Planned {
+pub struct PlannedTenant {
     /// What is done and what is not.
     pub target: Target,
     /// The tenant as it will be.
@@ -40,11 +40,11 @@ pub struct Planned {
     /// Who answers for which key there.
     pub replacements: Replacements,
     /// What of it cannot be known.
-    pub reading: Reading,
+    pub reading: Unknowns,
 }
 
 /// Plans one tenant.
-pub fn plan_tenant(input: &Input<'_>) -> Planned {
+pub fn plan_tenant(input: &TenantInput<'_>) -> PlannedTenant {
     let mut draft = Draft {
         input,
         after: with_what_the_source_cannot_say(input),
@@ -361,7 +361,7 @@ impl<'a> Draft<'a> {
         check::secret_literals(item, &known)
     }
 
-    fn finish(mut self, replacements: Option<Replacements>) -> Planned {
+    fn finish(mut self, replacements: Option<Replacements>) -> PlannedTenant {
         let input = self.input;
         let after = self.after.clone();
         let replacements = replacements.unwrap_or_else(|| Replacements::of(input.tenant, &after));
@@ -403,7 +403,7 @@ impl<'a> Draft<'a> {
             notes: self.notes,
         };
         let let_go = LetGo::by(&target.actions);
-        Planned {
+        PlannedTenant {
             target,
             let_go: Arc::new(let_go),
             after,
@@ -417,7 +417,7 @@ impl<'a> Draft<'a> {
 
 /// What a writer that is gone wrote, and what ends that it is said. To adopt it would not: what it wrote is
 /// recorded already, for a writer that never declares again.
-fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &Input<'_>) -> Finding {
+fn orphaned(writer: &Writer, objects: &BTreeSet<ObjectId>, input: &TenantInput<'_>) -> Finding {
     /// A person looks at the first few.
     const NAMED: usize = 5;
     let mut names: Vec<String> = objects.iter().take(NAMED).map(ToString::to_string).collect();
@@ -477,7 +477,7 @@ fn taken(field: &Field<'_>, live: Option<&Item>, declared: Option<&Item>) -> Str
 }
 
 /// Who declares an object, or wrote it.
-fn concerned(input: &Input<'_>, id: &ObjectId) -> BTreeSet<Writer> {
+fn concerned(input: &TenantInput<'_>, id: &ObjectId) -> BTreeSet<Writer> {
     let declared = input.declared.get(id).into_iter().flatten().map(|declaration| declaration.writer.clone());
     let record = input.live.record(input.tenant, id).into_iter().flat_map(|record| record.fields.values());
     declared.chain(record.flat_map(|wrote| wrote.writers.iter().cloned())).collect()

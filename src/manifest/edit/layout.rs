@@ -1,13 +1,13 @@
 //! Where the parts of a document stand in its text: what a parser's spans leave out.
 
 use super::EditError;
-use crate::manifest::node::{Entry, Id, NodeKind, Tree};
+use crate::manifest::node::{Id, MapEntry, NodeKind, Tree};
 use granit_parser::ScalarStyle;
 use std::ops::Range;
 
 /// A tree and its text.
 #[derive(Clone, Copy)]
-pub struct Layout<'a, 't> {
+pub struct TextLayout<'a, 't> {
     pub tree: &'a Tree<'t>,
 }
 
@@ -15,13 +15,13 @@ pub struct Layout<'a, 't> {
 #[derive(Clone, Copy)]
 pub enum Holder {
     Root,
-    Map { map: Id, entry: Entry },
+    Map { map: Id, entry: MapEntry },
     List { list: Id, index: usize },
 }
 
 type Result<T> = std::result::Result<T, EditError>;
 
-impl<'t> Layout<'_, 't> {
+impl<'t> TextLayout<'_, 't> {
     pub fn text(&self) -> &'t str {
         self.tree.text
     }
@@ -60,7 +60,7 @@ impl<'t> Layout<'_, 't> {
     }
 
     /// The offset after the colon of an entry. `? key` has none that an edit could rely on.
-    pub fn after_colon(&self, entry: &Entry) -> Result<usize> {
+    pub fn after_colon(&self, entry: &MapEntry) -> Result<usize> {
         let key = self.tree.node(entry.key).span();
         let rest = &self.text()[key.end..];
         let gap = rest.len() - rest.trim_start_matches([' ', '\t']).len();
@@ -97,7 +97,7 @@ impl<'t> Layout<'_, 't> {
     }
 
     /// Where what an entry says ends, without comments.
-    pub fn entry_end(&self, entry: &Entry) -> Result<usize> {
+    pub fn entry_end(&self, entry: &MapEntry) -> Result<usize> {
         let colon = self.after_colon(entry)?;
         Ok(self.end(entry.value, self.column(self.tree.node(entry.key).span().start))?.unwrap_or(colon).max(colon))
     }
@@ -190,7 +190,7 @@ impl<'t> Layout<'_, 't> {
                 NodeKind::Scalar { .. } => false,
                 NodeKind::List { items, .. } => items.iter().any(|id| self.is_shared(*id)),
                 NodeKind::Map { entries, merge, .. } => {
-                    let shared = |entry: &Entry| self.is_shared(entry.key) || self.is_shared(entry.value);
+                    let shared = |entry: &MapEntry| self.is_shared(entry.key) || self.is_shared(entry.value);
                     merge.is_some() || entries.iter().any(shared)
                 }
             }

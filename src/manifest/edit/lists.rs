@@ -1,7 +1,7 @@
 //! Lists whose items have no names: one item more at the end, or one less.
 
-use super::layout::Layout;
-use super::splice::{Found, Result, Splice, SpliceDraft};
+use super::layout::TextLayout;
+use super::splice::{PathEnd, Result, Splice, SpliceDraft};
 use super::value::Value;
 use super::{EditError, is_json, newline, parse, spliced};
 use crate::manifest::cut::cut;
@@ -38,7 +38,7 @@ pub fn edit_lists(text: &str, edits: &[ListEdit]) -> Result<String> {
         loop {
             let splices = {
                 let tree = parse(&new)?;
-                let layout = Layout { tree: &tree };
+                let layout = TextLayout { tree: &tree };
                 let draft = SpliceDraft { layout, root: tree.root, newline: newline(&new), json: is_json(&tree) };
                 draft.edit_list(edit, &mut done)?
             };
@@ -61,7 +61,7 @@ impl SpliceDraft<'_, '_> {
             ListEdit::Append { list, items } => {
                 let values = items.iter().skip(*done).map(Value::of_json);
                 match self.find(&[list])? {
-                    Found::Node(id, _) if self.tree().list(id).is_some() => {
+                    PathEnd::Node(id, _) if self.tree().list(id).is_some() => {
                         let is_plain = !self.layout.is_flow(id) && !self.tree().items(id).is_empty();
                         // In brackets each makes room for the next.
                         let values: Vec<Value> = values.take(if is_plain { usize::MAX } else { 1 }).collect();
@@ -81,9 +81,9 @@ impl SpliceDraft<'_, '_> {
             ListEdit::Drop { list, index } => {
                 *done = 1;
                 match self.find(&[list])? {
-                    Found::Node(id, _) if self.tree().items(id).len() > 1 => self.remove_element(id, *index),
-                    Found::Node(..) => self.remove(&[list]),
-                    Found::Lacks { .. } => Err(EditError::Layout),
+                    PathEnd::Node(id, _) if self.tree().items(id).len() > 1 => self.remove_element(id, *index),
+                    PathEnd::Node(..) => self.remove(&[list]),
+                    PathEnd::Lacks { .. } => Err(EditError::Layout),
                 }
             }
         }

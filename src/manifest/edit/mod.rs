@@ -18,7 +18,7 @@ use super::locate;
 use super::node::{self, NodeKind, Tree};
 use granit_parser::ScalarStyle;
 pub use lists::{ListEdit, edit_lists};
-pub use rewrite::{Rewrite, Rewritten, What, rewrite};
+pub use rewrite::{DocumentEdit, Rewrite, Rewritten, rewrite};
 use splice::{Splice, SpliceDraft};
 #[cfg(test)]
 use std::ops::Range;
@@ -81,7 +81,7 @@ const EMPTIED: [&str; 6] = ["inputs", "test", "connections", "replaces", "labels
 /// that of the list, and which `item`). Returns the whole file.
 #[cfg(test)]
 fn edit(text: &str, range: Range<usize>, item: Option<u32>, edits: &[Edit]) -> Result<String, EditError> {
-    let rewritten = rewrite(text, &[Rewrite { range, item, what: What::Edit(edits.to_vec()) }]);
+    let rewritten = rewrite(text, &[Rewrite { range, item, what: DocumentEdit::Edit(edits.to_vec()) }]);
     rewritten.results.into_iter().collect::<Result<(), _>>()?;
     rewritten.text.ok_or(EditError::Unreadable)
 }
@@ -101,7 +101,7 @@ pub(super) fn document<'v>(entries: impl IntoIterator<Item = (&'v str, &'v serde
 }
 
 fn written(entries: &[(String, Value)]) -> String {
-    let style = render::Style { newline: "\n", json: false, spread: true, step: 2 };
+    let style = render::TextStyle { newline: "\n", json: false, spread: true, step: 2 };
     format!("{}\n", render::block_map(entries, 0, style))
 }
 
@@ -153,7 +153,7 @@ fn ends_in_text(text: &str) -> bool {
 /// The file without one document, or without one `item` of a list; `None` where nothing is left.
 #[cfg(test)]
 fn remove_document(text: &str, range: Range<usize>, item: Option<u32>) -> Result<Option<String>, EditError> {
-    let rewritten = rewrite(text, &[Rewrite { range, item, what: What::Remove }]);
+    let rewritten = rewrite(text, &[Rewrite { range, item, what: DocumentEdit::Remove }]);
     rewritten.results.into_iter().collect::<Result<(), _>>().map(|()| rewritten.text)
 }
 
@@ -216,7 +216,7 @@ fn one(text: &str, item: Option<u32>, edit: &Edit) -> Result<String, EditError> 
         let change = {
             let tree = parse(&text)?;
             let draft = SpliceDraft {
-                layout: layout::Layout { tree: &tree },
+                layout: layout::TextLayout { tree: &tree },
                 root: locate::root(&tree, item).ok_or(EditError::Unreadable)?,
                 newline: newline(&text),
                 json: is_json(&tree),
@@ -277,7 +277,7 @@ fn without_items(text: &str, removed: &[u32]) -> Result<Option<String>, EditErro
     }
     let removed: Vec<usize> = removed.iter().filter_map(|item| usize::try_from(*item).ok()).collect();
     let draft = SpliceDraft {
-        layout: layout::Layout { tree: &tree },
+        layout: layout::TextLayout { tree: &tree },
         root: tree.root,
         newline: newline(text),
         json: is_json(&tree),

@@ -1,27 +1,27 @@
 //! Taking entries and items away, with their lines and commas and nothing else.
 
 use super::layout::Holder;
-use super::splice::{Found, Result, Splice, SpliceDraft};
+use super::splice::{PathEnd, Result, Splice, SpliceDraft};
 use super::value::Value;
 use super::{EMPTIED, EditError};
-use crate::manifest::node::{Entry, Id, NodeKind};
+use crate::manifest::node::{Id, MapEntry, NodeKind};
 use std::ops::Range;
 
 impl SpliceDraft<'_, '_> {
     /// The change that takes away what is at `path`; none where nothing is.
     pub fn remove(&self, path: &[&str]) -> Result<Vec<Splice>> {
-        let (Found::Node(..), mut path) = (self.find(path)?, path) else { return Ok(Vec::new()) };
+        let (PathEnd::Node(..), mut path) = (self.find(path)?, path) else { return Ok(Vec::new()) };
         // A map or list that would be empty goes too, where absent is how that is written.
         while let Some((_, above)) = path.split_last() {
             let is_emptied = above.last().is_some_and(|key| EMPTIED.contains(key));
-            let Found::Node(holder, _) = self.find(above)? else { break };
+            let PathEnd::Node(holder, _) = self.find(above)? else { break };
             let alone = self.tree().entries(holder).len().max(self.tree().items(holder).len()) == 1;
             if !(is_emptied && alone) {
                 break;
             }
             path = above;
         }
-        let Found::Node(id, holder) = self.find(path)? else { return Ok(Vec::new()) };
+        let PathEnd::Node(id, holder) = self.find(path)? else { return Ok(Vec::new()) };
         if self.layout.is_shared(id) {
             return Err(EditError::Shared);
         }
@@ -41,15 +41,15 @@ impl SpliceDraft<'_, '_> {
         }
     }
 
-    pub(super) fn remove_entry(&self, map: Id, entry: &Entry) -> Result<Vec<Splice>> {
+    pub(super) fn remove_entry(&self, map: Id, entry: &MapEntry) -> Result<Vec<Splice>> {
         let NodeKind::Map { entries, merge, flow } = &self.tree().node(map).kind else { return Err(EditError::NoMap) };
         if merge.is_some() || self.tree().node(map).repeated {
             return Err(EditError::Shared);
         }
         let index = entries.iter().position(|e| e.key == entry.key).ok_or(EditError::Layout)?;
-        let start = |entry: &Entry| self.tree().node(entry.key).span().start;
+        let start = |entry: &MapEntry| self.tree().node(entry.key).span().start;
         if *flow {
-            let end = |entry: &Entry| match self.tree().node(entry.value).span() {
+            let end = |entry: &MapEntry| match self.tree().node(entry.value).span() {
                 span if span.is_empty() => {
                     self.layout.after_colon(entry).unwrap_or(self.tree().node(entry.key).span().end)
                 }

@@ -7,7 +7,7 @@ use granit_parser::ScalarStyle;
 
 /// How text is written somewhere.
 #[derive(Clone, Copy)]
-pub struct Style<'a> {
+pub struct TextStyle<'a> {
     /// The file's line break.
     pub newline: &'a str,
     /// Whether it must be JSON: every text in double quotes.
@@ -27,7 +27,7 @@ const BLOCK_LISTS: [&str; 5] = ["connections", "resources", "configurations", "c
 const SPREAD_LISTS: [&str; 2] = ["configMapGenerator", "patches"];
 
 /// `key: value` for a block map whose keys stand at `indent`.
-pub fn entry(key: &str, value: &Value, indent: usize, style: Style<'_>) -> String {
+pub fn entry(key: &str, value: &Value, indent: usize, style: TextStyle<'_>) -> String {
     let name = flow_text(key, style.json);
     match value {
         Value::Map(entries) if !entries.is_empty() && (style.spread || SPREAD.contains(&key)) => {
@@ -36,7 +36,7 @@ pub fn entry(key: &str, value: &Value, indent: usize, style: Style<'_>) -> Strin
         }
         Value::List(items) if !items.is_empty() && (style.spread || BLOCK_LISTS.contains(&key)) => {
             let below = indent + style.step;
-            let style = Style { spread: style.spread || SPREAD_LISTS.contains(&key), ..style };
+            let style = TextStyle { spread: style.spread || SPREAD_LISTS.contains(&key), ..style };
             format!("{name}:{}{}", break_to(below, style), block_list(items, below, style))
         }
         Value::Text(text) => match literal(text, indent + style.step, style.newline) {
@@ -49,19 +49,19 @@ pub fn entry(key: &str, value: &Value, indent: usize, style: Style<'_>) -> Strin
 }
 
 /// The entries of a block map, without the first indentation.
-pub fn block_map(entries: &[(String, Value)], indent: usize, style: Style<'_>) -> String {
+pub fn block_map(entries: &[(String, Value)], indent: usize, style: TextStyle<'_>) -> String {
     let lines: Vec<_> = entries.iter().map(|(key, value)| entry(key, value, indent, style)).collect();
     lines.join(&break_to(indent, style))
 }
 
 /// The items of a block list, without the first indentation.
-pub fn block_list(items: &[Value], indent: usize, style: Style<'_>) -> String {
+pub fn block_list(items: &[Value], indent: usize, style: TextStyle<'_>) -> String {
     let lines: Vec<_> = items.iter().map(|value| item(value, indent, style)).collect();
     lines.join(&break_to(indent, style))
 }
 
 /// `- value` for a block list whose dashes stand at `indent`.
-pub fn item(value: &Value, indent: usize, style: Style<'_>) -> String {
+pub fn item(value: &Value, indent: usize, style: TextStyle<'_>) -> String {
     match value {
         Value::Map(entries) if style.spread && !entries.is_empty() => {
             format!("- {}", block_map(entries, indent + 2, style))
@@ -71,7 +71,7 @@ pub fn item(value: &Value, indent: usize, style: Style<'_>) -> String {
 }
 
 /// A line break and the indentation after it.
-pub fn break_to(indent: usize, style: Style<'_>) -> String {
+pub fn break_to(indent: usize, style: TextStyle<'_>) -> String {
     format!("{}{}", style.newline, " ".repeat(indent))
 }
 
@@ -94,7 +94,7 @@ pub fn flow(value: &Value, json: bool) -> String {
 }
 
 /// How the lines of a value in braces are indented: as those around it are.
-pub struct Lines<'a> {
+pub struct LineStyle<'a> {
     /// What its own line begins with.
     pub lead: &'a str,
     /// What each level adds.
@@ -102,9 +102,9 @@ pub struct Lines<'a> {
 }
 
 /// A value in braces, maps an entry to a line.
-pub fn flow_lines(value: &Value, lines: &Lines<'_>, style: Style<'_>) -> String {
+pub fn flow_lines(value: &Value, lines: &LineStyle<'_>, style: TextStyle<'_>) -> String {
     let inner = format!("{}{}", lines.lead, lines.unit);
-    let below = Lines { lead: &inner, unit: lines.unit };
+    let below = LineStyle { lead: &inner, unit: lines.unit };
     let (open, parts, close): (_, Vec<String>, _) = match value {
         Value::Map(entries) if !entries.is_empty() => {
             let entry = |(key, value): &(String, Value)| {

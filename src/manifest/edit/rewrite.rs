@@ -1,7 +1,7 @@
 //! All changes to one file at once: it is cut and each of its documents parsed as often as what changes in it asks
 //! for, however many objects it holds.
 
-use super::layout::Layout;
+use super::layout::TextLayout;
 use super::splice::{Splice, SpliceDraft};
 use super::value::Value;
 use super::{Edit, EditError, check, comments_around, is_json, newline, one, parse, spliced, without_items};
@@ -18,12 +18,12 @@ pub struct Rewrite {
     /// Which element of the list it is.
     pub item: Option<u32>,
     /// What is done.
-    pub what: What,
+    pub what: DocumentEdit,
 }
 
 /// What is done with an object.
 #[derive(Clone, Debug)]
-pub enum What {
+pub enum DocumentEdit {
     /// Its document is edited.
     Edit(Vec<Edit>),
     /// It is taken out of the file.
@@ -47,7 +47,7 @@ pub fn rewrite(text: &str, changes: &[Rewrite]) -> Rewritten {
         by_document.entry(change.range.start).or_default().push(index);
     }
     let slices: Vec<Range<usize>> = cut(text).into_iter().map(|slice| slice.range).collect();
-    let mut fates: Vec<Fate> = slices.iter().map(|_| Fate::Kept).collect();
+    let mut fates: Vec<DocumentFate> = slices.iter().map(|_| DocumentFate::Kept).collect();
     for indices in by_document.values() {
         let range = changes[indices[0]].range.clone();
         let Ok(at) = slices.binary_search_by_key(&range.start, |slice| slice.start) else {
@@ -63,14 +63,14 @@ pub fn rewrite(text: &str, changes: &[Rewrite]) -> Rewritten {
         fates[at] = fate;
         indices.iter().zip(outcomes).for_each(|(index, outcome)| results[*index] = outcome);
     }
-    let file = File { text, slices: &slices };
+    let file = CutFile { text, slices: &slices };
     let text = file.assembled(&fates).unwrap_or_else(|| {
         // One of those that go would take another with it, or change it: they go one by one.
-        let gone: Vec<usize> = (0..fates.len()).filter(|at| matches!(fates[*at], Fate::Gone)).collect();
-        gone.iter().for_each(|at| fates[*at] = Fate::Kept);
+        let gone: Vec<usize> = (0..fates.len()).filter(|at| matches!(fates[*at], DocumentFate::Gone)).collect();
+        gone.iter().for_each(|at| fates[*at] = DocumentFate::Kept);
         let mut left = file.assembled(&fates).unwrap_or_else(|| {
             // Not even the edits alone: nothing is done.
-            fates.iter_mut().for_each(|fate| *fate = Fate::Kept);
+            fates.iter_mut().for_each(|fate| *fate = DocumentFate::Kept);
             results.iter_mut().filter(|result| result.is_ok()).for_each(|result| *result = Err(EditError::Unfaithful));
             Some(text.to_string())
         });
@@ -79,11 +79,11 @@ pub fn rewrite(text: &str, changes: &[Rewrite]) -> Rewritten {
             .filter(|at| results_of(&by_document, &slices, *at).any(|index| results[index].is_ok()))
             .collect();
         for at in gone {
-            fates[at] = Fate::Gone;
+            fates[at] = DocumentFate::Gone;
             match file.assembled(&fates) {
                 Some(text) => left = text,
                 None => {
-                    fates[at] = Fate::Kept;
+                    fates[at] = DocumentFate::Kept;
                     let of_it = results_of(&by_document, &slices, at);
                     of_it.for_each(|index| results[index] = Err(EditError::Unfaithful));
                 }
@@ -105,26 +105,26 @@ fn results_of<'m>(
 }
 
 /// What becomes of a document.
-enum Fate {
+enum DocumentFate {
     Kept,
     Edited(String),
     Gone,
 }
 
 /// A file, cut.
-struct File<'t> {
+struct CutFile<'t> {
     text: &'t str,
     slices: &'t [Range<usize>],
 }
 
-impl File<'_> {
+impl CutFile<'_> {
     /// The file after its documents met their fates, `Some(None)` where nothing is left; `None` where one that stays
     /// would no longer be as it is.
-    fn assembled(&self, fates: &[Fate]) -> Option<Option<String>> {
+    fn assembled(&self, fates: &[DocumentFate]) -> Option<Option<String>> {
         let mut left = String::with_capacity(self.text.len());
         let mut kept: Vec<&str> = Vec::new();
         let mut at = 0;
-        let is_nothing = fates.iter().all(|fate| matches!(fate, Fate::Gone));
+        let is_nothing = fates.iter().all(|fate| matches!(fate, DocumentFate::Gone));
         if is_nothing && !fates.is_empty() {
             return Some(None);
         }
@@ -133,15 +133,15 @@ impl File<'_> {
             at = slice.end;
             let old = &self.text[slice.clone()];
             match fate {
-                Fate::Kept => {
+                DocumentFate::Kept => {
                     kept.push(old);
                     left.push_str(old);
                 }
-                Fate::Edited(new) => {
+                DocumentFate::Edited(new) => {
                     kept.push(new);
                     left.push_str(new);
                 }
-                Fate::Gone => {
+                DocumentFate::Gone => {
                     let (head, tail) = comments_around(old);
                     // What stands above the first document of a file, as a licence does, is not its own.
                     if left.trim().is_empty() {
@@ -163,13 +163,13 @@ impl File<'_> {
 }
 
 /// One document after the changes that concern it, and what became of each.
-fn document(old: &str, changes: &[&Rewrite]) -> (Fate, Vec<Result<(), EditError>>) {
+fn document(old: &str, changes: &[&Rewrite]) -> (DocumentFate, Vec<Result<(), EditError>>) {
     if let [Rewrite { item: None, what, .. }] = changes {
         return match what {
-            What::Remove => (Fate::Gone, vec![Ok(())]),
-            What::Edit(edits) => match edited(old, None, edits) {
-                Ok(new) => (Fate::Edited(new), vec![Ok(())]),
-                Err(error) => (Fate::Kept, vec![Err(error)]),
+            DocumentEdit::Remove => (DocumentFate::Gone, vec![Ok(())]),
+            DocumentEdit::Edit(edits) => match edited(old, None, edits) {
+                Ok(new) => (DocumentFate::Edited(new), vec![Ok(())]),
+                Err(error) => (DocumentFate::Kept, vec![Err(error)]),
             },
         };
     }
@@ -178,7 +178,7 @@ fn document(old: &str, changes: &[&Rewrite]) -> (Fate, Vec<Result<(), EditError>
         .iter()
         .enumerate()
         .filter_map(|(index, change)| match (&change.what, change.item) {
-            (What::Edit(edits), Some(item)) => Some((index, item, edits.as_slice())),
+            (DocumentEdit::Edit(edits), Some(item)) => Some((index, item, edits.as_slice())),
             _ => None,
         })
         .collect();
@@ -186,19 +186,19 @@ fn document(old: &str, changes: &[&Rewrite]) -> (Fate, Vec<Result<(), EditError>
     let mut removed: Vec<(u32, usize)> = changes
         .iter()
         .enumerate()
-        .filter_map(|(index, change)| matches!(change.what, What::Remove).then_some((change.item?, index)))
+        .filter_map(|(index, change)| matches!(change.what, DocumentEdit::Remove).then_some((change.item?, index)))
         .collect();
     removed.sort_unstable();
     let items: Vec<u32> = removed.iter().map(|(item, _)| *item).collect();
     match without_items(&text, &items) {
         Ok(Some(new)) => text = new,
-        Ok(None) => return (Fate::Gone, results),
+        Ok(None) => return (DocumentFate::Gone, results),
         // One of them cannot go: from the last to the first, so that the places of the others stay.
         Err(_) => {
             for (item, index) in removed.into_iter().rev() {
                 match without_items(&text, &[item]) {
                     Ok(Some(new)) => text = new,
-                    Ok(None) => return (Fate::Gone, results),
+                    Ok(None) => return (DocumentFate::Gone, results),
                     Err(error) => results[index] = Err(error),
                 }
             }
@@ -208,7 +208,7 @@ fn document(old: &str, changes: &[&Rewrite]) -> (Fate, Vec<Result<(), EditError>
     for (_, result) in changes.iter().zip(&mut results).filter(|(change, _)| change.item.is_none()) {
         *result = Err(EditError::Unreadable);
     }
-    (Fate::Edited(text), results)
+    (DocumentFate::Edited(text), results)
 }
 
 /// A document with its edits made.
@@ -272,7 +272,7 @@ fn together(old: &str, edits: &[&(usize, u32, &[Edit])]) -> Result<String, Vec<(
                     failed.push((*index, EditError::Unreadable));
                     continue;
                 };
-                let layout = Layout { tree: &tree };
+                let layout = TextLayout { tree: &tree };
                 let draft = SpliceDraft { layout, root, newline: newline(&text), json: is_json(&tree) };
                 while let Some(edit) = edits.get(*at) {
                     match draft.next(edit) {

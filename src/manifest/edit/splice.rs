@@ -4,10 +4,10 @@
 //! has to think of another.
 
 use super::EditError;
-use super::layout::{Holder, Layout};
-use super::render::{self, Style};
+use super::layout::{Holder, TextLayout};
+use super::render::{self, TextStyle};
 use super::value::{Value, nested};
-use crate::manifest::node::{Entry, Id, NodeKind, Tree};
+use crate::manifest::node::{Id, MapEntry, NodeKind, Tree};
 use granit_parser::ScalarStyle;
 use std::ops::Range;
 
@@ -28,14 +28,14 @@ pub(super) type Result<T> = std::result::Result<T, EditError>;
 
 /// A document that is being edited.
 pub struct SpliceDraft<'a, 't> {
-    pub layout: Layout<'a, 't>,
+    pub layout: TextLayout<'a, 't>,
     pub root: Id,
     pub newline: &'a str,
     pub json: bool,
 }
 
 /// Where a path leads.
-pub(super) enum Found<'p> {
+pub(super) enum PathEnd<'p> {
     Node(Id, Holder),
     /// As far as it goes: the map or list that lacks the rest, or the nothing in its place.
     Lacks {
@@ -54,17 +54,17 @@ impl<'a, 't> SpliceDraft<'a, 't> {
     /// The next change towards `value` at `path`; none where it is there.
     pub fn set(&self, path: &[&str], value: &Value) -> Result<Vec<Splice>> {
         if let Some((&"name", above)) = path.split_last()
-            && let Found::Node(_, Holder::List { .. }) = self.find(above)?
+            && let PathEnd::Node(_, Holder::List { .. }) = self.find(above)?
             && above.last().is_some_and(|name| *value != Value::Text(name.to_string()))
         {
             return Err(EditError::Name);
         }
         match self.find(path)? {
-            Found::Node(_, Holder::List { .. }) if !path.last().is_some_and(|name| value.is_named(name)) => {
+            PathEnd::Node(_, Holder::List { .. }) if !path.last().is_some_and(|name| value.is_named(name)) => {
                 Err(EditError::Name)
             }
-            Found::Node(id, holder) => self.replace(id, &holder, value),
-            Found::Lacks { id, holder, key, rest } => {
+            PathEnd::Node(id, holder) => self.replace(id, &holder, value),
+            PathEnd::Lacks { id, holder, key, rest } => {
                 if self.tree().is_null(id) {
                     return self.replace(id, &holder, &nested(key, rest, value.clone()));
                 }
@@ -81,18 +81,18 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         }
     }
 
-    pub(super) fn find<'p>(&self, path: &'p [&'p str]) -> Result<Found<'p>> {
+    pub(super) fn find<'p>(&self, path: &'p [&'p str]) -> Result<PathEnd<'p>> {
         let (mut id, mut holder, mut key) = (self.root, Holder::Root, "");
         for (depth, step) in path.iter().enumerate() {
             let node = self.tree().node(id);
             if node.repeated {
                 return Err(EditError::Shared);
             }
-            let lacks = Found::Lacks { id, holder, key, rest: &path[depth..] };
+            let lacks = PathEnd::Lacks { id, holder, key, rest: &path[depth..] };
             match &node.kind {
                 NodeKind::Alias(_) => return Err(EditError::Shared),
                 NodeKind::Map { .. } => match self.tree().entry(id, step) {
-                    Some(Entry { merged: true, .. }) => return Err(EditError::Shared),
+                    Some(MapEntry { merged: true, .. }) => return Err(EditError::Shared),
                     Some(entry) => (holder, id) = (Holder::Map { map: id, entry }, entry.value),
                     None => return Ok(lacks),
                 },
@@ -108,7 +108,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
             }
             key = step;
         }
-        Ok(Found::Node(id, holder))
+        Ok(PathEnd::Node(id, holder))
     }
 
     fn replace(&self, id: Id, holder: &Holder, new: &Value) -> Result<Vec<Splice>> {
@@ -131,7 +131,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         for (key, value) in new {
             match self.tree().entry(id, key) {
                 None => return self.insert_entry(id, key, value),
-                Some(Entry { merged: true, .. }) => return Err(EditError::Shared),
+                Some(MapEntry { merged: true, .. }) => return Err(EditError::Shared),
                 Some(entry) => {
                     let change = self.replace(entry.value, &Holder::Map { map: id, entry }, value)?;
                     if !change.is_empty() {
@@ -141,7 +141,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
             }
         }
         let is_gone =
-            |entry: &&Entry| self.tree().scalar(entry.key).is_none_or(|key| new.iter().all(|(name, _)| name != key));
+            |entry: &&MapEntry| self.tree().scalar(entry.key).is_none_or(|key| new.iter().all(|(name, _)| name != key));
         match self.tree().entries(id).iter().find(is_gone) {
             Some(entry) if entry.merged || self.layout.is_shared(entry.value) => Err(EditError::Shared),
             Some(entry) => self.remove_entry(id, entry),
@@ -291,8 +291,9 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         }
         let indent = self.layout.column(self.tree().node(last.key).span().start);
         let end = self.layout.line_end(self.layout.entry_end(last)?);
-        let is_spread = |entry: &Entry| matches!(self.tree().node(entry.value).kind, NodeKind::Map { flow: false, .. });
-        let is_flow = |entry: &Entry| matches!(self.tree().node(entry.value).kind, NodeKind::Map { flow: true, .. });
+        let is_spread =
+            |entry: &MapEntry| matches!(self.tree().node(entry.value).kind, NodeKind::Map { flow: false, .. });
+        let is_flow = |entry: &MapEntry| matches!(self.tree().node(entry.value).kind, NodeKind::Map { flow: true, .. });
         let spread = entries.iter().any(is_spread) && !entries.iter().any(is_flow);
         let text = render::entry(key, value, indent, self.style(spread));
         Ok(Splice::new(end..end, format!("{}{text}", render::break_to(indent, self.style(spread)))))
@@ -377,7 +378,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
             return render::flow(new, self.json);
         }
         let unit = unit.unwrap_or("  ");
-        render::flow_lines(new, &render::Lines { lead, unit }, self.style(false))
+        render::flow_lines(new, &render::LineStyle { lead, unit }, self.style(false))
     }
 
     /// By how much what is in `id` is indented more than it; `lead` is what its lines begin with.
@@ -395,7 +396,7 @@ impl<'a, 't> SpliceDraft<'a, 't> {
         if !spread {
             return render::flow(value, self.json);
         }
-        render::flow_lines(value, &render::Lines { lead, unit: self.unit(id, lead) }, self.style(false))
+        render::flow_lines(value, &render::LineStyle { lead, unit: self.unit(id, lead) }, self.style(false))
     }
 
     /// One more entry or item at the end of `{…}` or `[…]`; `start` and `end` are those of the last, `others`
@@ -458,14 +459,14 @@ impl<'a, 't> SpliceDraft<'a, 't> {
                 NodeKind::Map { entries, flow: false, .. } => entries.first()?,
                 _ => return None,
             };
-            let column = |entry: &Entry| self.layout.column(tree.node(entry.key).span().start);
+            let column = |entry: &MapEntry| self.layout.column(tree.node(entry.key).span().start);
             column(first).checked_sub(column(entry)).filter(|step| (1..=8).contains(step))
         });
         steps.next_back().unwrap_or(2)
     }
 
-    fn style(&self, spread: bool) -> Style<'a> {
-        Style { newline: self.newline, json: self.json, spread, step: self.step() }
+    fn style(&self, spread: bool) -> TextStyle<'a> {
+        TextStyle { newline: self.newline, json: self.json, spread, step: self.step() }
     }
 }
 

@@ -36,7 +36,7 @@ impl Value {
             },
             NodeKind::List { items, .. } => Value::List(items.iter().map(|id| Value::of(tree, *id)).collect()),
             NodeKind::Map { entries, .. } => {
-                let value = |e: &crate::manifest::node::Entry| match (tree.scalar(e.key), e.merged) {
+                let value = |e: &crate::manifest::node::MapEntry| match (tree.scalar(e.key), e.merged) {
                     (None, _) => (String::new(), Value::Opaque),
                     (Some(key), true) => (key.to_string(), Value::Merged(e.value)),
                     (Some(key), false) => (key.to_string(), Value::of(tree, e.value)),

@@ -9,7 +9,7 @@ fn wanted(integrations: &[&str]) -> DesiredEntries {
     let manifest = |name: &str| format!("integrations/{name}.yaml");
     let defined = |name: &&str| {
         let definition = format!("integrations/{name}.definition");
-        (name.to_string(), Defined { manifest: manifest(name), definition })
+        (name.to_string(), DefinedIntegration { manifest: manifest(name), definition })
     };
     let files: BTreeSet<String> = integrations.iter().map(|name| manifest(name)).collect();
     let added = files.clone();
@@ -148,7 +148,7 @@ fn what_people_leave_out_is_not_listed() {
     let wanted = DesiredEntries { added: files.clone(), files, ..DesiredEntries::default() };
     let new = kept(&text, &wanted);
     assert_eq!(listed(&new).unwrap().resources, texts(&["a.yaml", "d.yaml"]), "{new}");
-    assert_eq!(Changes::between(&text, &new).come, ["d.yaml"]);
+    assert_eq!(KustomizationChanges::between(&text, &new).come, ["d.yaml"]);
     let fresh = kept(&text.replace("resources:\n- a.yaml\n", ""), &wanted);
     assert_eq!(listed(&fresh).unwrap().resources, texts(&["a.yaml", "d.yaml"]), "{fresh}");
 }
@@ -156,13 +156,13 @@ fn what_people_leave_out_is_not_listed() {
 #[test]
 fn what_comes_and_goes_is_named() {
     let all = kept(NEW, &wanted(&["a.b"]));
-    let changes = Changes::between(NEW, &all);
+    let changes = KustomizationChanges::between(NEW, &all);
     assert_eq!(changes.come, ["integrations/a.b.yaml", REFERENCES, "the definition of a.b"]);
-    assert!(changes.go.is_empty() && Changes::between(&all, &all).is_empty());
-    assert_eq!(Changes::between(&all, NEW).go, changes.come);
+    assert!(changes.go.is_empty() && KustomizationChanges::between(&all, &all).is_empty());
+    assert_eq!(KustomizationChanges::between(&all, NEW).go, changes.come);
     let other = all.replace("a.b.definition", "c.definition");
-    let changed = Changes { come: vec!["the definition of a.b".to_string()], go: Vec::new() };
-    assert_eq!(Changes::between(&all, &other), changed);
+    let changed = KustomizationChanges { come: vec!["the definition of a.b".to_string()], go: Vec::new() };
+    assert_eq!(KustomizationChanges::between(&all, &other), changed);
     assert_eq!(listed(&all).unwrap().definitions, texts(&["a.b"]));
     // Each part of it is looked at once, however often aliases repeat it.
     let mut laughs = format!("{NEW}x0: &x0 [lol, lol]\n");

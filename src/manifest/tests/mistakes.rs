@@ -37,7 +37,7 @@ fn told(text: &str) -> String {
 #[test]
 fn the_good_document_is_good() {
     let reading = read_text("connection.yaml", GOOD.to_string());
-    assert_eq!(reading.problems(), Vec::<&crate::manifest::Problem>::new());
+    assert_eq!(reading.problems(), Vec::<&crate::manifest::FileProblem>::new());
     assert_eq!(reading.documents.len(), 1);
 }
 

@@ -15,11 +15,11 @@ fn connection(name: &str) -> String {
     )
 }
 
-fn names(reading: &Reading) -> Vec<&str> {
+fn names(reading: &DocumentsRead) -> Vec<&str> {
     reading.documents.iter().map(|document| document.resource.metadata().name.as_str()).collect()
 }
 
-fn read(text: &str) -> Reading {
+fn read(text: &str) -> DocumentsRead {
     let reading = read_text("t.yaml", text.to_string());
     assert!(reading.problems().is_empty(), "{}\n{text}", reading.problems()[0]);
     reading
@@ -213,7 +213,7 @@ fn folders_are_read_recursively_and_in_order() {
     let out = folder.path().join("out");
     let found = find(folder.path(), &|path, _| path == out);
     assert_eq!((found.left_out, found.others), (vec![out], 1));
-    let mut reading = Reading::default();
+    let mut reading = DocumentsRead::default();
     read_files(&found.files).into_iter().for_each(|read| reading.extend(read));
     assert_eq!((names(&reading), reading.files), (vec!["c", "d", "b"], 3));
 }

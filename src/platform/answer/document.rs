@@ -1,6 +1,6 @@
 //! The platform's answer to our query: pages, one after the other or in a list.
 
-use super::list::{List, Literal, OneOrMany, Scope};
+use super::list::{AnswerList, ListScope, Literal, OneOrMany};
 use crate::platform::definition::to_utf8;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -91,7 +91,7 @@ pub enum Gap {
 }
 
 #[derive(Deserialize)]
-struct Page {
+struct AnswerPage {
     #[serde(default)]
     data: Option<Data>,
     #[serde(default)]
@@ -108,11 +108,11 @@ struct GraphError {
 #[serde(rename_all = "camelCase")]
 struct Data {
     #[serde(default)]
-    scoped_config_variables: Option<List<ReusableConnection>>,
+    scoped_config_variables: Option<AnswerList<ReusableConnection>>,
     #[serde(default)]
-    components: Option<List<ComponentAnswer>>,
+    components: Option<AnswerList<ComponentAnswer>>,
     #[serde(default)]
-    customers: Option<List<IgnoredAny>>,
+    customers: Option<AnswerList<IgnoredAny>>,
 }
 
 /// The platform's ScopedConfigVariable.
@@ -131,8 +131,8 @@ pub(super) struct ReusableConnection {
     pub default_for_component: Option<bool>,
     pub customer: Option<IgnoredAny>,
     pub connection: Option<TypeOfConnection>,
-    pub inputs: List<Expression>,
-    pub customer_config_variables: List<IgnoredAny>,
+    pub inputs: AnswerList<Expression>,
+    pub customer_config_variables: AnswerList<IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -140,7 +140,7 @@ pub(super) struct ReusableConnection {
 pub(super) struct TypeOfConnection {
     pub key: Option<String>,
     pub component: Option<ComponentName>,
-    pub inputs: List<Field>,
+    pub inputs: AnswerList<InputField>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -157,7 +157,7 @@ pub(super) struct Expression {
     pub name: Option<String>,
     pub value: Option<Literal>,
     pub has_value: Option<bool>,
-    pub meta: Option<Scope>,
+    pub meta: Option<ListScope>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -165,7 +165,7 @@ pub(super) struct Expression {
 pub(super) struct ComponentAnswer {
     pub key: Option<String>,
     pub public: Option<bool>,
-    pub connections: List<TypeAnswer>,
+    pub connections: AnswerList<TypeAnswer>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -174,13 +174,13 @@ pub(super) struct TypeAnswer {
     pub key: Option<String>,
     #[serde(rename = "oauth2Type")]
     pub oauth2_type: Option<String>,
-    pub inputs: List<Field>,
+    pub inputs: AnswerList<InputField>,
 }
 
 /// An input of a connection type.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Field {
+pub(super) struct InputField {
     pub key: Option<String>,
     #[serde(rename = "type")]
     pub kind: Option<String>,
@@ -205,7 +205,7 @@ pub fn read_answer(bytes: &[u8]) -> Result<Answer, PlatformError> {
         return Err(PlatformError::WebPage);
     }
     let mut pages = Vec::new();
-    for page in serde_json::Deserializer::from_str(text).into_iter::<OneOrMany<Page>>() {
+    for page in serde_json::Deserializer::from_str(text).into_iter::<OneOrMany<AnswerPage>>() {
         pages.extend(page.map_err(|error| not_ours(&error))?.0);
     }
     let refused: Vec<String> =
@@ -268,7 +268,7 @@ struct End {
 }
 
 impl End {
-    fn page<T>(&mut self, list: &List<T>) {
+    fn page<T>(&mut self, list: &AnswerList<T>) {
         self.pages += 1;
         self.nulls += list.nulls;
         self.total = self.total.max(list.total);

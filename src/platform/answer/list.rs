@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 
 /// A list: plain, with nodes, or with edges; null is empty.
 #[derive(Debug)]
-pub(super) struct List<T> {
+pub(super) struct AnswerList<T> {
     pub items: Vec<T>,
     /// How many elements are null: each is something that could not be read.
     pub nulls: usize,
@@ -24,19 +24,19 @@ pub(super) struct PageInfo {
     pub end_cursor: Option<String>,
 }
 
-impl<T> Default for List<T> {
+impl<T> Default for AnswerList<T> {
     fn default() -> Self {
-        List { items: Vec::new(), nulls: 0, total: None, page: None }
+        AnswerList { items: Vec::new(), nulls: 0, total: None, page: None }
     }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", bound = "T: DeserializeOwned")]
-struct Connection<T> {
+struct ListConnection<T> {
     #[serde(default)]
     nodes: Option<Vec<Option<T>>>,
     #[serde(default)]
-    edges: Option<Vec<Option<Edge<T>>>>,
+    edges: Option<Vec<Option<ListEdge<T>>>>,
     #[serde(default)]
     total_count: Option<u64>,
     #[serde(default)]
@@ -45,37 +45,37 @@ struct Connection<T> {
 
 #[derive(Deserialize)]
 #[serde(bound = "T: DeserializeOwned")]
-struct Edge<T> {
+struct ListEdge<T> {
     #[serde(default = "Option::default")]
     node: Option<T>,
 }
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for List<T> {
+impl<'de, T: DeserializeOwned> Deserialize<'de> for AnswerList<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Lists<T>(PhantomData<T>);
         impl<'de, T: DeserializeOwned> Visitor<'de> for Lists<T> {
-            type Value = List<T>;
+            type Value = AnswerList<T>;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list")
             }
-            fn visit_unit<E>(self) -> Result<List<T>, E> {
-                Ok(List::default())
+            fn visit_unit<E>(self) -> Result<AnswerList<T>, E> {
+                Ok(AnswerList::default())
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List<T>, A::Error> {
-                let mut list = List::default();
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<AnswerList<T>, A::Error> {
+                let mut list = AnswerList::default();
                 while let Some(item) = seq.next_element::<Option<T>>()? {
                     list.nulls += usize::from(item.is_none());
                     list.items.extend(item);
                 }
                 Ok(list)
             }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<List<T>, A::Error> {
-                let read = Connection::<T>::deserialize(value::MapAccessDeserializer::new(map))?;
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<AnswerList<T>, A::Error> {
+                let read = ListConnection::<T>::deserialize(value::MapAccessDeserializer::new(map))?;
                 let edges = read.edges.unwrap_or_default().into_iter().map(|edge| edge.and_then(|edge| edge.node));
                 let all: Vec<Option<T>> = read.nodes.unwrap_or_default().into_iter().chain(edges).collect();
                 let nulls = all.iter().filter(|item| item.is_none()).count();
                 let items = all.into_iter().flatten().collect();
-                Ok(List { items, nulls, total: read.total_count, page: read.page_info })
+                Ok(AnswerList { items, nulls, total: read.total_count, page: read.page_info })
             }
         }
         from.deserialize_any(Lists(PhantomData))
@@ -164,29 +164,29 @@ impl<'de> Deserialize<'de> for Literal {
 
 /// The input scope that `meta` states, in lower case: a JSON text or an object, in either casing.
 #[derive(Debug, Default)]
-pub(super) struct Scope(pub Option<String>);
+pub(super) struct ListScope(pub Option<String>);
 
-impl<'de> Deserialize<'de> for Scope {
+impl<'de> Deserialize<'de> for ListScope {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        struct Meta {
+        struct InputMeta {
             #[serde(rename = "inputScope", alias = "input_scope", alias = "INPUT_SCOPE", alias = "INPUTSCOPE")]
             scope: Option<String>,
         }
-        fn scope(meta: Meta) -> Scope {
-            Scope(meta.scope.map(|scope| scope.to_ascii_lowercase()))
+        fn scope(meta: InputMeta) -> ListScope {
+            ListScope(meta.scope.map(|scope| scope.to_ascii_lowercase()))
         }
         struct TextOrObject;
         impl<'de> Visitor<'de> for TextOrObject {
-            type Value = Scope;
+            type Value = ListScope;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("metadata")
             }
-            fn visit_str<E>(self, text: &str) -> Result<Scope, E> {
+            fn visit_str<E>(self, text: &str) -> Result<ListScope, E> {
                 Ok(serde_json::from_str(text).map(scope).unwrap_or_default())
             }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Scope, A::Error> {
-                Meta::deserialize(value::MapAccessDeserializer::new(map)).map(scope)
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ListScope, A::Error> {
+                InputMeta::deserialize(value::MapAccessDeserializer::new(map)).map(scope)
             }
         }
         from.deserialize_any(TextOrObject)

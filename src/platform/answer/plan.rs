@@ -1,6 +1,6 @@
 //! What an import makes of the platform's answer.
 
-use super::document::{Answer, ComponentAnswer, Expression, Field, ReusableConnection, TypeAnswer};
+use super::document::{Answer, ComponentAnswer, Expression, InputField, ReusableConnection, TypeAnswer};
 use super::list::Literal;
 use crate::api::endpoint;
 use crate::api::sensitive::is_secret_itself;
@@ -9,24 +9,29 @@ use crate::api::{
     sensitive,
 };
 use crate::platform::import::{
-    Existing, File, Import, LeftOutWhy, Note, Reusable, Unfit, bounds, plan_import, secret_key, secret_needed, title,
-    vanished_connections,
+    Existing, ImportFile, ImportNote, ImportedTenant, LeftOutWhy, Reusable, UnfitKey, bounds, plan_import, secret_key,
+    secret_needed, title, vanished_connections,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Plans the import of a tenant: its components and connections from the answer, its integrations
 /// from exported definitions. What the folder has already stays as it is.
-pub fn plan_tenant(answer: &Answer, files: &[File<'_>], reusable: &Reusable, existing: &Existing<'_>) -> Import {
+pub fn plan_tenant(
+    answer: &Answer,
+    files: &[ImportFile<'_>],
+    reusable: &Reusable,
+    existing: &Existing<'_>,
+) -> ImportedTenant {
     let mut notes = Vec::new();
     for (list, gap) in &answer.incomplete {
-        notes.push(Note::Incomplete { list, gap: gap.clone() });
+        notes.push(ImportNote::Incomplete { list, gap: gap.clone() });
     }
     let components = components(answer, &mut notes);
     let connections = connections(answer, &mut notes);
-    notes.extend(answer.customers.map(|count| Note::AllCustomers { count }));
+    notes.extend(answer.customers.map(|count| ImportNote::AllCustomers { count }));
 
     let (new_components, all_components) = beside(components, existing.components, |_| {});
-    let differs = |key: &str| notes.push(Note::Differs { key: key.to_string() });
+    let differs = |key: &str| notes.push(ImportNote::Differs { key: key.to_string() });
     let (new_connections, all_connections) = beside(connections, existing.connections, differs);
     if answer.incomplete.is_empty() {
         let there = answer.connections.iter().filter_map(|found| found.stable_key.as_deref()).collect();
@@ -39,7 +44,7 @@ pub fn plan_tenant(answer: &Answer, files: &[File<'_>], reusable: &Reusable, exi
     import.connections.extend(new_connections);
     import.connections.sort_by(|a, b| a.name().cmp(b.name()));
     import.notes.extend(notes);
-    import.notes.sort_by_key(Note::level);
+    import.notes.sort_by_key(ImportNote::level);
     import
 }
 
@@ -68,7 +73,7 @@ fn is(text: Option<&str>, word: &str) -> bool {
     text.is_some_and(|text| text.eq_ignore_ascii_case(word))
 }
 
-fn components(answer: &Answer, notes: &mut Vec<Note>) -> Vec<Object<ComponentSpec>> {
+fn components(answer: &Answer, notes: &mut Vec<ImportNote>) -> Vec<Object<ComponentSpec>> {
     let used = |component: &ComponentAnswer| {
         let of = |c: &ReusableConnection| c.connection.as_ref().and_then(|t| t.component.as_ref()?.key.clone());
         answer.connections.iter().any(|connection| of(connection) == component.key)
@@ -80,7 +85,7 @@ fn components(answer: &Answer, notes: &mut Vec<Note>) -> Vec<Object<ComponentSpe
         let name = names::of_component(key, public);
         if !names::is_object_name(&name) || made.contains_key(&name) {
             if used(component) {
-                notes.push(Note::ComponentLeftOut { component: ComponentRef::new(key, public) });
+                notes.push(ImportNote::ComponentLeftOut { component: ComponentRef::new(key, public) });
             }
             continue;
         }
@@ -107,7 +112,7 @@ fn connection_type(type_: &TypeAnswer) -> Option<ConnectionType> {
     Some(ConnectionType { key, oauth2, inputs: inputs.take(bounds::INPUTS).collect() })
 }
 
-fn type_input(field: &Field) -> TypeInput {
+fn type_input(field: &InputField) -> TypeInput {
     TypeInput {
         required: field.required.filter(|required| *required),
         secret: is(field.kind.as_deref(), "password").then_some(true),
@@ -115,14 +120,14 @@ fn type_input(field: &Field) -> TypeInput {
     }
 }
 
-fn connections(answer: &Answer, notes: &mut Vec<Note>) -> Vec<Object<ConnectionSpec>> {
+fn connections(answer: &Answer, notes: &mut Vec<ImportNote>) -> Vec<Object<ConnectionSpec>> {
     let clashes = clashes(answer);
     let mut made = BTreeMap::new();
     for found in &answer.connections {
         let key = found.stable_key.as_deref().unwrap_or_default();
         let mut own_notes = Vec::new();
         let planned = match clashes.get(key) {
-            Some(other) if is_candidate(found) => Err(Unfit::SameName { other: other.clone() }),
+            Some(other) if is_candidate(found) => Err(UnfitKey::SameName { other: other.clone() }),
             _ => connection(answer, found, key, &mut own_notes),
         };
         match planned {
@@ -131,7 +136,7 @@ fn connections(answer: &Answer, notes: &mut Vec<Note>) -> Vec<Object<ConnectionS
                 made.insert(name.clone(), Object::new(name, spec));
                 notes.append(&mut own_notes);
             }
-            Err(why) => notes.push(Note::Skipped {
+            Err(why) => notes.push(ImportNote::Skipped {
                 key: key.chars().take(bounds::STRING).collect(),
                 title: title(found.key.as_deref().unwrap_or_default()),
                 why,
@@ -170,28 +175,28 @@ fn connection(
     answer: &Answer,
     found: &ReusableConnection,
     key: &str,
-    notes: &mut Vec<Note>,
-) -> Result<ConnectionSpec, Unfit> {
+    notes: &mut Vec<ImportNote>,
+) -> Result<ConnectionSpec, UnfitKey> {
     if is(found.managed_by.as_deref(), "system") {
-        return Err(Unfit::Platform);
+        return Err(UnfitKey::Platform);
     }
     if found.customer.is_some() {
-        return Err(Unfit::OneCustomer);
+        return Err(UnfitKey::OneCustomer);
     }
     if !names::is_stable_key(key) {
-        return Err(Unfit::of_text(key));
+        return Err(UnfitKey::of_text(key));
     }
-    let credentials = credentials(found).ok_or(Unfit::UnknownCredentials)?;
-    let of = found.connection.as_ref().ok_or(Unfit::NoType)?;
-    let component = of.component.as_ref().ok_or(Unfit::NoType)?;
-    let component_key = component.key.as_deref().filter(|key| fits(key)).ok_or(Unfit::NoType)?;
+    let credentials = credentials(found).ok_or(UnfitKey::UnknownCredentials)?;
+    let of = found.connection.as_ref().ok_or(UnfitKey::NoType)?;
+    let component = of.component.as_ref().ok_or(UnfitKey::NoType)?;
+    let component_key = component.key.as_deref().filter(|key| fits(key)).ok_or(UnfitKey::NoType)?;
     let component = ComponentRef::new(component_key, component.public.unwrap_or(true));
-    let type_ = of.key.clone().filter(|key| fits(key)).ok_or(Unfit::NoType)?;
+    let type_ = of.key.clone().filter(|key| fits(key)).ok_or(UnfitKey::NoType)?;
     if found.inputs.items.len() > bounds::INPUTS {
-        return Err(Unfit::TooManyInputs);
+        return Err(UnfitKey::TooManyInputs);
     }
     let fields = fields(answer, found, &component, &type_);
-    let mut planned = Planned { key, credentials, fields, inputs: BTreeMap::new(), notes };
+    let mut planned = PlannedInputs { key, credentials, fields, inputs: BTreeMap::new(), notes };
     for expression in &found.inputs.items {
         planned.input(expression);
     }
@@ -202,10 +207,10 @@ fn connection(
         && let Some(status) = found.status.as_deref()
     {
         let status = status.chars().filter(|c| c.is_ascii_alphabetic()).take(20).collect();
-        notes.push(Note::NotActive { key: key.to_string(), status });
+        notes.push(ImportNote::NotActive { key: key.to_string(), status });
     }
     if let Some(count) = found.customer_config_variables.total.filter(|count| *count > 0) {
-        notes.push(Note::Customers { key: key.to_string(), count });
+        notes.push(ImportNote::Customers { key: key.to_string(), count });
     }
     let description = found.description.as_deref().filter(|text| !text.is_empty());
     Ok(ConnectionSpec {
@@ -239,7 +244,7 @@ fn fields<'a>(
     found: &'a ReusableConnection,
     component: &ComponentRef,
     type_: &str,
-) -> BTreeMap<&'a str, &'a Field> {
+) -> BTreeMap<&'a str, &'a InputField> {
     let same = |c: &&ComponentAnswer| {
         c.key.as_deref() == Some(&component.key) && c.public.unwrap_or(true) == component.is_public()
     };
@@ -250,15 +255,15 @@ fn fields<'a>(
 }
 
 /// The inputs of one connection while they are decided.
-struct Planned<'a, 'n> {
+struct PlannedInputs<'a, 'n> {
     key: &'a str,
     credentials: Credentials,
-    fields: BTreeMap<&'a str, &'a Field>,
+    fields: BTreeMap<&'a str, &'a InputField>,
     inputs: BTreeMap<String, Input>,
-    notes: &'n mut Vec<Note>,
+    notes: &'n mut Vec<ImportNote>,
 }
 
-impl Planned<'_, '_> {
+impl PlannedInputs<'_, '_> {
     fn input(&mut self, found: &Expression) {
         let Some(name) = found.name.clone().filter(|name| fits(name)) else { return };
         let kind = self.fields.get(name.as_str()).and_then(|field| field.kind.as_deref());
@@ -308,7 +313,7 @@ impl Planned<'_, '_> {
         for name in required.into_iter().filter(|name| !self.inputs.contains_key(*name)) {
             let secret =
                 is(self.fields.get(name).and_then(|f| f.kind.as_deref()), "password") || sensitive::is_sensitive(name);
-            self.notes.push(Note::LeftOut {
+            self.notes.push(ImportNote::LeftOut {
                 key: self.key.to_string(),
                 input: name.to_string(),
                 secret,

@@ -4,17 +4,17 @@ pub(crate) mod api_types;
 
 use super::*;
 use crate::api::{Credentials, Input, OAuth2, Resource, rules};
-use crate::platform::import::{Existing, File, Import, Note, Reusable, Unfit, files};
+use crate::platform::import::{Existing, ImportFile, ImportNote, ImportedTenant, Reusable, UnfitKey, files};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const CANARY: &str = "canary-5ecret-in-a-coal-mine";
 
-fn plan(answer: &Value) -> Import {
+fn plan(answer: &Value) -> ImportedTenant {
     plan_text(&answer.to_string())
 }
 
-fn plan_text(answer: &str) -> Import {
+fn plan_text(answer: &str) -> ImportedTenant {
     plan_tenant(&read_answer(answer.as_bytes()).unwrap(), &[], &Reusable::none(), &Existing::default())
 }
 
@@ -127,21 +127,21 @@ fn keys_that_cannot_be_ours_are_listed() {
         key("good"),
     ];
     let import = plan(&answer(all));
-    let whys: Vec<Unfit> = import
+    let whys: Vec<UnfitKey> = import
         .notes
         .iter()
-        .filter_map(|n| if let Note::Skipped { why, .. } = n { Some(why.clone()) } else { None })
+        .filter_map(|n| if let ImportNote::Skipped { why, .. } = n { Some(why.clone()) } else { None })
         .collect();
     assert_eq!(
         whys,
         [
-            Unfit::TooLong,
-            Unfit::Characters,
-            Unfit::SameName { other: "a-B".into() },
-            Unfit::SameName { other: "A_b".into() },
-            Unfit::Platform,
-            Unfit::OneCustomer,
-            Unfit::NoType
+            UnfitKey::TooLong,
+            UnfitKey::Characters,
+            UnfitKey::SameName { other: "a-B".into() },
+            UnfitKey::SameName { other: "A_b".into() },
+            UnfitKey::Platform,
+            UnfitKey::OneCustomer,
+            UnfitKey::NoType
         ]
     );
     assert_eq!(import.connections.len(), 1);
@@ -224,12 +224,12 @@ fn what_is_no_answer_says_what_to_do() {
 #[test]
 fn definitions_bind_to_what_the_tenant_has() {
     let bytes = crate::platform::definition::tests::named("reusable-one.yml").1;
-    let file = [File { name: "reusable-one.yml", bytes: &bytes }];
+    let file = [ImportFile { name: "reusable-one.yml", bytes: &bytes }];
     let text = answer(vec![connection("orchard-api-key", "org", "org", json!([]))]).to_string();
     // The definition's steps are of this component.
     let read = read_answer(text.replace("\"acme\"", "\"orchard\"").as_bytes()).unwrap();
     let import = plan_tenant(&read, &file, &Reusable::none(), &Existing::default());
-    assert!(!import.notes.iter().any(|note| matches!(note, Note::WhichType { .. })));
+    assert!(!import.notes.iter().any(|note| matches!(note, ImportNote::WhichType { .. })));
     assert_eq!(import.components.iter().filter(|c| c.spec.key == "orchard").count(), 1);
     let again = plan_tenant(
         &read,
@@ -248,20 +248,25 @@ fn definitions_bind_to_what_the_tenant_has() {
     changed[0].spec.title = Some("Ours".into());
     let differs =
         plan_tenant(&read, &[], &Reusable::none(), &Existing { connections: &changed, ..Existing::default() });
-    assert!(differs.notes.contains(&Note::Differs { key: "orchard-api-key".into() }) && differs.connections.is_empty());
+    assert!(
+        differs.notes.contains(&ImportNote::Differs { key: "orchard-api-key".into() })
+            && differs.connections.is_empty()
+    );
     // One that the platform does not have any more, and one that it may have become.
     let other = answer(vec![connection("orchard-new", "org", "org", json!([]))]).to_string();
     let other = read_answer(other.replace("\"acme\"", "\"orchard\"").as_bytes()).unwrap();
     let existing = Existing { connections: &import.connections, ..Existing::default() };
     let gone = plan_tenant(&other, &[], &Reusable::none(), &existing);
-    let is_told =
-        |near: Option<&str>| Note::ConnectionGone { key: "orchard-api-key".into(), near: near.map(str::to_string) };
+    let is_told = |near: Option<&str>| ImportNote::ConnectionGone {
+        key: "orchard-api-key".into(),
+        near: near.map(str::to_string),
+    };
     assert!(gone.notes.contains(&is_told(Some("orchard-new"))), "{:?}", gone.notes);
     // A page that is missing may hold it.
     let mut cut: Value = serde_json::from_str(&text).unwrap();
     cut["data"]["scopedConfigVariables"] = json!({"nodes": [], "pageInfo": {"hasNextPage": true, "endCursor": "x"}});
     let cut = plan_tenant(&read_answer(cut.to_string().as_bytes()).unwrap(), &[], &Reusable::none(), &existing);
-    assert!(!cut.notes.iter().any(|note| matches!(note, Note::ConnectionGone { .. })), "{:?}", cut.notes);
+    assert!(!cut.notes.iter().any(|note| matches!(note, ImportNote::ConnectionGone { .. })), "{:?}", cut.notes);
 }
 
 #[test]

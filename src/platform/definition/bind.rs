@@ -1,7 +1,7 @@
 //! Binds a definition's connection variables to reusable connections: the shape that the platform
 //! itself exports (`useScopedConfigVar: KEY`), every other byte the same.
 
-use super::tree::{Tree, View};
+use super::tree::{DefinitionTree, ValueView};
 use super::{DefinitionError, parse, to_utf8, variables};
 use crate::api::names;
 use std::collections::BTreeMap;
@@ -38,13 +38,13 @@ pub fn bind(bytes: &[u8], bindings: &[(&str, &str)]) -> Result<Vec<u8>, Definiti
     Ok(bound.into_bytes())
 }
 
-struct Edit {
+struct ByteEdit {
     range: Range<usize>,
     with: String,
     line: usize,
 }
 
-fn entry<'t>(tree: &'t Tree<'t>, variable: &str) -> Result<View<'t>, DefinitionError> {
+fn entry<'t>(tree: &'t DefinitionTree<'t>, variable: &str) -> Result<ValueView<'t>, DefinitionError> {
     let mut entries = variables::connections(tree.root());
     entries.find(|entry| entry.text_of("key") == Some(variable)).ok_or_else(|| DefinitionError::NoSuchVariable {
         variable: variable.to_string(),
@@ -53,8 +53,8 @@ fn entry<'t>(tree: &'t Tree<'t>, variable: &str) -> Result<View<'t>, DefinitionE
 }
 
 /// The edits to one entry of requiredConfigVars.
-fn edits_of(text: &str, entry: View<'_>, key: &str) -> Result<Vec<Edit>, DefinitionError> {
-    let cannot = |at: View<'_>| DefinitionError::CannotEdit { line: at.line() };
+fn edits_of(text: &str, entry: ValueView<'_>, key: &str) -> Result<Vec<ByteEdit>, DefinitionError> {
+    let cannot = |at: ValueView<'_>| DefinitionError::CannotEdit { line: at.line() };
     let written = scalar(key);
     let bound = entry.get(BOUND_FIELD).filter(|value| !value.is_null());
     if let Some(value) = bound
@@ -72,21 +72,21 @@ fn edits_of(text: &str, entry: View<'_>, key: &str) -> Result<Vec<Edit>, Definit
         let range = name.start()..value.end().max(name.end());
         let line = name.line();
         if field == BOUND_FIELD {
-            edits.push(Edit { range: range.clone(), with: format!("{BOUND_FIELD}: {written}"), line });
+            edits.push(ByteEdit { range: range.clone(), with: format!("{BOUND_FIELD}: {written}"), line });
             placed = true;
         } else if OWN_FIELDS.contains(&field) {
             // The first of them gives its place to the bound field: so it is never a mapping's first
             // field that is cut out.
             if !placed && !has_bound_field {
-                edits.push(Edit { range: range.clone(), with: format!("{BOUND_FIELD}: {written}"), line });
+                edits.push(ByteEdit { range: range.clone(), with: format!("{BOUND_FIELD}: {written}"), line });
                 placed = true;
             } else if entry.is_flow() {
                 if previous_end <= entry.start() {
                     return Err(cannot(name));
                 }
-                edits.push(Edit { range: previous_end..range.end, with: String::new(), line });
+                edits.push(ByteEdit { range: previous_end..range.end, with: String::new(), line });
             } else {
-                edits.push(Edit {
+                edits.push(ByteEdit {
                     range: whole_lines(text, &range).ok_or_else(|| cannot(name))?,
                     with: String::new(),
                     line,
@@ -118,7 +118,7 @@ fn scalar(key: &str) -> String {
     if plain { key.to_string() } else { format!("\"{key}\"") }
 }
 
-fn splice<'e>(text: &str, edits: impl Iterator<Item = &'e Edit>) -> Result<String, DefinitionError> {
+fn splice<'e>(text: &str, edits: impl Iterator<Item = &'e ByteEdit>) -> Result<String, DefinitionError> {
     let mut bound = String::with_capacity(text.len());
     let mut at = 0;
     for edit in edits {
@@ -133,24 +133,25 @@ fn splice<'e>(text: &str, edits: impl Iterator<Item = &'e Edit>) -> Result<Strin
 
 /// The law, at run time: the bound definition reads as the old one, but for the bound variables,
 /// and those have their other fields still.
-fn check(tree: &Tree<'_>, bound: &str, bindings: &[(&str, &str)]) -> Result<(), DefinitionError> {
-    let line = bindings.first().and_then(|(variable, _)| entry(tree, variable).ok()).map_or(1, View::line);
+fn check(tree: &DefinitionTree<'_>, bound: &str, bindings: &[(&str, &str)]) -> Result<(), DefinitionError> {
+    let line = bindings.first().and_then(|(variable, _)| entry(tree, variable).ok()).map_or(1, ValueView::line);
     let cannot = DefinitionError::CannotEdit { line };
-    let after = Tree::parse(bound).ok().flatten().ok_or_else(|| cannot.clone())?;
+    let after = DefinitionTree::parse(bound).ok().flatten().ok_or_else(|| cannot.clone())?;
     let mut entries = Vec::with_capacity(bindings.len());
     for (variable, key) in bindings {
         entries.push((entry(tree, variable)?, *key));
     }
-    let verdict = |before: View<'_>, after: View<'_>| {
+    let verdict = |before: ValueView<'_>, after: ValueView<'_>| {
         let (_, key) = entries.iter().find(|(entry, _)| entry.resolved().is(before))?;
         Some(is_bound(before, after, key))
     };
     if tree.root().same(after.root(), &verdict) { Ok(()) } else { Err(cannot) }
 }
 
-fn is_bound(before: View<'_>, after: View<'_>, key: &str) -> bool {
-    let ours = |name: View<'_>| name.text().is_some_and(|field| field == BOUND_FIELD || OWN_FIELDS.contains(&field));
-    let others = |view: View<'_>| view.entries().filter(|(name, _)| !ours(*name)).count();
+fn is_bound(before: ValueView<'_>, after: ValueView<'_>, key: &str) -> bool {
+    let ours =
+        |name: ValueView<'_>| name.text().is_some_and(|field| field == BOUND_FIELD || OWN_FIELDS.contains(&field));
+    let others = |view: ValueView<'_>| view.entries().filter(|(name, _)| !ours(*name)).count();
     let kept = before.entries().filter(|(name, _)| !ours(*name)).all(|(name, value)| {
         name.text().and_then(|field| after.get(field)).is_some_and(|other| value.same(other, &|_, _| None))
     });

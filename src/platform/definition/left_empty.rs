@@ -2,13 +2,13 @@
 
 use super::secrets::EmptiedPlace;
 use super::steps;
-use super::tree::View;
+use super::tree::ValueView;
 use super::variables::{self, is_secret_input, literal};
 use crate::api::LeftEmpty;
 
 /// The inputs that are secret by name or type and empty, in the definition's order: those of connections of its own,
 /// and of steps.
-pub(super) fn read(root: View<'_>) -> Vec<LeftEmpty> {
+pub(super) fn read(root: ValueView<'_>) -> Vec<LeftEmpty> {
     let mut found = Vec::new();
     let entries = steps::config_variables(root).filter(|(_, entry)| variables::is_connection(*entry));
     for (variable, entry) in entries.filter(|(_, entry)| entry.text_of("useScopedConfigVar").is_none()) {
@@ -26,11 +26,11 @@ pub(super) fn read(root: View<'_>) -> Vec<LeftEmpty> {
     found
 }
 
-fn empty_inputs(of: View<'_>) -> Vec<String> {
-    let inputs = of.get("inputs").into_iter().flat_map(View::entries);
+fn empty_inputs(of: ValueView<'_>) -> Vec<String> {
+    let inputs = of.get("inputs").into_iter().flat_map(ValueView::entries);
     let named = inputs.filter_map(|(name, input)| Some((name.text()?, input)));
     // Where nothing stands at all, nothing was emptied.
-    let is_empty = |input: View<'_>| {
+    let is_empty = |input: ValueView<'_>| {
         literal(input).is_some_and(|value| !value.is_null() && value.text().is_some_and(|text| text.trim().is_empty()))
     };
     named

@@ -23,12 +23,12 @@ pub use error::DefinitionError;
 pub use secrets::{Emptied, EmptiedPlace, empty_secrets};
 pub use stubs::component_stubs;
 pub use text::is_placeholder;
-pub use variables::{ConnectionVariable, DefinitionInput, InputValue, Shape};
+pub use variables::{ConnectionVariable, DefinitionInput, InputValue, VariableShape};
 
 use crate::api::{ComponentRef, Uses};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use tree::{Tree, View};
+use tree::{DefinitionTree, ValueView};
 
 /// The largest definition that we read, in bytes.
 pub const MAX_BYTES: usize = 64_000_000;
@@ -43,24 +43,24 @@ pub const CURRENT_VERSION: u64 = 7;
 
 /// An exported definition, as far as we model it.
 #[derive(Debug)]
-pub struct Definition {
+pub struct ParsedDefinition {
     /// The integration's name: its title with us.
     pub name: String,
     /// What it is for.
     pub description: Option<String>,
     /// What kind of definition it is.
-    pub format: Format,
-    /// Its connection variables, in order. None where the format is [`Format::Older`] or [`Format::Unread`].
+    pub format: DefinitionFormat,
+    /// Its connection variables, in order. None where the format is [`DefinitionFormat::Older`] or [`DefinitionFormat::Unread`].
     pub variables: Vec<ConnectionVariable>,
     /// Who uses which of them. Every variable is there, used or not.
     pub uses: Uses,
-    /// The components of its steps, triggers and data sources. None where the format is [`Format::Older`] or [`Format::Unread`].
+    /// The components of its steps, triggers and data sources. None where the format is [`DefinitionFormat::Older`] or [`DefinitionFormat::Unread`].
     pub components: BTreeSet<ComponentRef>,
 }
 
 /// What kind of definition a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum DefinitionFormat {
     /// The current version, drawn on the platform.
     Current,
     /// The current version, generated from code.
@@ -79,11 +79,11 @@ pub enum Format {
     Workflow,
 }
 
-impl Definition {
+impl ParsedDefinition {
     /// Whether this is the component that the code of a code-native integration makes for itself:
     /// a private one with a UUID for its key, new with each build.
     pub fn is_own_component(&self, component: &ComponentRef) -> bool {
-        self.format == Format::CodeNative
+        self.format == DefinitionFormat::CodeNative
             && !component.is_public()
             && text::is_uuid(&component.key)
             && self.components.contains(component)
@@ -91,19 +91,21 @@ impl Definition {
 }
 
 /// Reads a definition, of any encoding.
-pub fn read(bytes: &[u8]) -> Result<Definition, DefinitionError> {
+pub fn read(bytes: &[u8]) -> Result<ParsedDefinition, DefinitionError> {
     let text = to_utf8(bytes)?;
     let tree = parse(&text)?;
     let root = tree.root();
     let format = format(root)?;
     let name = root.text_of("name").unwrap_or_default().trim().to_string();
     let (variables, found) = match format {
-        Format::Current | Format::CodeNative => {
+        DefinitionFormat::Current | DefinitionFormat::CodeNative => {
             let variables = variables::read(root)?;
             let found = steps::read(root, &variables);
             (variables, found)
         }
-        Format::Older { .. } | Format::Unread { .. } | Format::Workflow => (Vec::new(), steps::Found::default()),
+        DefinitionFormat::Older { .. } | DefinitionFormat::Unread { .. } | DefinitionFormat::Workflow => {
+            (Vec::new(), steps::NamedComponents::default())
+        }
     };
     let description = root.text_of("description").map(str::trim).filter(|text| !text.is_empty()).map(String::from);
     let said = value::read(root);
@@ -116,12 +118,12 @@ pub fn read(bytes: &[u8]) -> Result<Definition, DefinitionError> {
         variables: found.uses,
         flows: steps::flow_names(root),
         unread: format.unread(),
-        is_older: matches!(format, Format::Older { .. }),
+        is_older: matches!(format, DefinitionFormat::Older { .. }),
     };
     if tree.exhausted() {
         return Err(DefinitionError::TooManyNodes);
     }
-    Ok(Definition { name, description, format, variables, uses, components: found.components })
+    Ok(ParsedDefinition { name, description, format, variables, uses, components: found.components })
 }
 
 /// Only who uses which variable: what a tenant's folder is read for.
@@ -139,11 +141,11 @@ pub fn digest(bytes: &[u8]) -> String {
     hex
 }
 
-fn parse(text: &str) -> Result<Tree<'_>, DefinitionError> {
-    Tree::parse(text)?.ok_or(DefinitionError::NotADefinition { why: "the file is empty" })
+fn parse(text: &str) -> Result<DefinitionTree<'_>, DefinitionError> {
+    DefinitionTree::parse(text)?.ok_or(DefinitionError::NotADefinition { why: "the file is empty" })
 }
 
-fn format(root: View<'_>) -> Result<Format, DefinitionError> {
+fn format(root: ValueView<'_>) -> Result<DefinitionFormat, DefinitionError> {
     let not = |why| Err(DefinitionError::NotADefinition { why });
     if !root.is_mapping() {
         return not("its top level is no mapping");
@@ -152,7 +154,7 @@ fn format(root: View<'_>) -> Result<Format, DefinitionError> {
         return not("it has apiVersion and kind: a Kubernetes resource");
     }
     if root.text_of("definitionType") == Some("workflow") {
-        return Ok(Format::Workflow);
+        return Ok(DefinitionFormat::Workflow);
     }
     if root.text_of("name").is_none_or(|name| name.trim().is_empty()) {
         return not("it has no name");
@@ -161,22 +163,22 @@ fn format(root: View<'_>) -> Result<Format, DefinitionError> {
         return not("it has neither flows nor steps");
     }
     let Some(version) = root.get("definitionVersion").filter(|version| !version.is_null()) else {
-        return Ok(Format::Older { version: None });
+        return Ok(DefinitionFormat::Older { version: None });
     };
     Ok(match version.text().and_then(|text| text.parse().ok()) {
-        Some(CURRENT_VERSION) if root.flag("isCodeNative") == Some(true) => Format::CodeNative,
-        Some(CURRENT_VERSION) => Format::Current,
-        Some(version) if version < CURRENT_VERSION => Format::Older { version: Some(version) },
-        version => Format::Unread { version },
+        Some(CURRENT_VERSION) if root.flag("isCodeNative") == Some(true) => DefinitionFormat::CodeNative,
+        Some(CURRENT_VERSION) => DefinitionFormat::Current,
+        Some(version) if version < CURRENT_VERSION => DefinitionFormat::Older { version: Some(version) },
+        version => DefinitionFormat::Unread { version },
     })
 }
 
-impl Format {
+impl DefinitionFormat {
     /// What it is, in words, where it is not read.
     pub fn unread(self) -> Option<String> {
         match self {
-            Format::Unread { version: Some(version) } => Some(format!("version {version}")),
-            Format::Unread { version: None } => Some("a version that is no whole number".to_string()),
+            DefinitionFormat::Unread { version: Some(version) } => Some(format!("version {version}")),
+            DefinitionFormat::Unread { version: None } => Some("a version that is no whole number".to_string()),
             _ => None,
         }
     }

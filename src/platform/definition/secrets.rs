@@ -10,7 +10,7 @@
 //! A config variable, a reference, or a template that is one expression names a value and holds
 //! none: it stays. Any other template under a secret name is emptied whole.
 
-use super::tree::{Tree, View};
+use super::tree::{DefinitionTree, ValueView};
 use super::{DefinitionError, MAX_DEPTH, encoding, parse, steps, text, to_utf8, variables};
 use crate::api::sensitive;
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,7 +107,7 @@ const STRUCTURAL: [&str; 12] = [
 ];
 
 /// Those of some texts that are keys, or values of structure, outside of what inputs hold.
-fn structure<'t>(view: View<'t>, texts: &BTreeSet<&'t str>, words: &mut BTreeSet<&'t str>, depth: usize) {
+fn structure<'t>(view: ValueView<'t>, texts: &BTreeSet<&'t str>, words: &mut BTreeSet<&'t str>, depth: usize) {
     if depth == 0 {
         return;
     }
@@ -169,18 +169,18 @@ pub fn empty_secrets(bytes: &[u8]) -> Result<(Vec<u8>, Vec<Emptied>), Definition
     Ok((kept.into_bytes(), emptied))
 }
 
-struct Target<'t> {
-    scalar: View<'t>,
+struct EmptiedRange<'t> {
+    scalar: ValueView<'t>,
     emptied: Emptied,
 }
 
 /// The secrets found so far, by where they stand.
 struct Search<'t> {
-    found: BTreeMap<usize, Target<'t>>,
+    found: BTreeMap<usize, EmptiedRange<'t>>,
 }
 
 impl<'t> Search<'t> {
-    fn in_definition(&mut self, tree: &'t Tree<'t>) {
+    fn in_definition(&mut self, tree: &'t DefinitionTree<'t>) {
         let root = tree.root();
         for entry in variables::connections(root) {
             let variable = entry.text_of("key").unwrap_or_default().to_string();
@@ -200,11 +200,11 @@ impl<'t> Search<'t> {
                 self.in_use(input, value, &place);
             }
         });
-        for flow in root.get("flows").into_iter().flat_map(View::items) {
+        for flow in root.get("flows").into_iter().flat_map(ValueView::items) {
             let name = flow.text_of("name").unwrap_or_default();
             let place = || EmptiedPlace::EndpointKey { flow: name.to_string() };
             for list in ["organizationApiKeys", "testApiKeys", "apiKeys"] {
-                for key in flow.get(list).into_iter().flat_map(View::items) {
+                for key in flow.get(list).into_iter().flat_map(ValueView::items) {
                     self.all_scalars(key, &place, MAX_DEPTH);
                 }
             }
@@ -212,7 +212,7 @@ impl<'t> Search<'t> {
     }
 
     /// A config variable that is no connection: its default, and what its data source takes.
-    fn in_config_variable(&mut self, variable: &str, entry: View<'t>) {
+    fn in_config_variable(&mut self, variable: &str, entry: ValueView<'t>) {
         let is_text = matches!(entry.text_of("dataType"), None | Some("string" | "code" | "credential"));
         let place = || EmptiedPlace::Default { variable: variable.to_string() };
         if let Some(default) = entry.get("defaultValue") {
@@ -228,8 +228,8 @@ impl<'t> Search<'t> {
     }
 
     /// Versions before 2 have a mapping of names to defaults.
-    fn in_old_variables(&mut self, root: View<'t>) {
-        for (name, default) in root.get("requiredConfigVars").into_iter().flat_map(View::entries) {
+    fn in_old_variables(&mut self, root: ValueView<'t>) {
+        for (name, default) in root.get("requiredConfigVars").into_iter().flat_map(ValueView::entries) {
             let variable = name.text().unwrap_or_default();
             let place = || EmptiedPlace::Default { variable: variable.to_string() };
             let secret = sensitive::is_sensitive(variable) && !is_setting(variable, default);
@@ -238,21 +238,21 @@ impl<'t> Search<'t> {
     }
 
     /// An input of a connection.
-    fn in_input(&mut self, input: View<'t>, secret: bool, place: &dyn Fn() -> EmptiedPlace) {
+    fn in_input(&mut self, input: ValueView<'t>, secret: bool, place: &dyn Fn() -> EmptiedPlace) {
         if let Some(literal) = variables::literal(input) {
             self.in_value(literal, secret, place, MAX_DEPTH);
         }
     }
 
     /// An input of a step or a data source: it, or the named values in it, may be secret.
-    fn in_use(&mut self, name: &str, input: View<'t>, place: &dyn Fn() -> EmptiedPlace) {
+    fn in_use(&mut self, name: &str, input: ValueView<'t>, place: &dyn Fn() -> EmptiedPlace) {
         let Some(literal) = variables::literal(input) else { return };
         let secret = variables::is_secret_input(name, input) && !is_setting(name, literal);
         self.in_value(literal, secret, place, MAX_DEPTH);
     }
 
     /// A literal: a scalar, or the items of a complex one, each an input again.
-    fn in_value(&mut self, literal: View<'t>, secret: bool, place: &dyn Fn() -> EmptiedPlace, depth: usize) {
+    fn in_value(&mut self, literal: ValueView<'t>, secret: bool, place: &dyn Fn() -> EmptiedPlace, depth: usize) {
         if depth == 0 {
             return;
         }
@@ -301,7 +301,7 @@ impl<'t> Search<'t> {
         }
     }
 
-    fn all_scalars(&mut self, value: View<'t>, place: &dyn Fn() -> EmptiedPlace, depth: usize) {
+    fn all_scalars(&mut self, value: ValueView<'t>, place: &dyn Fn() -> EmptiedPlace, depth: usize) {
         if depth == 0 {
             return;
         }
@@ -313,7 +313,7 @@ impl<'t> Search<'t> {
         }
     }
 
-    fn add(&mut self, scalar: View<'t>, place: EmptiedPlace) {
+    fn add(&mut self, scalar: ValueView<'t>, place: EmptiedPlace) {
         let scalar = scalar.resolved();
         let Some(written) = scalar.text() else { return };
         if scalar.is_null() || written.is_empty() {
@@ -321,12 +321,12 @@ impl<'t> Search<'t> {
         }
         let placeholder = text::is_placeholder(written) || place.is_named(written);
         let emptied = Emptied { line: scalar.line(), place, placeholder };
-        self.found.entry(scalar.start()).or_insert(Target { scalar, emptied });
+        self.found.entry(scalar.start()).or_insert(EmptiedRange { scalar, emptied });
     }
 
     /// What is also a word of the definition's structure (a key, the name of a component, a step or a type) only
     /// keeps a place: its copies are no secrets, and structure is never emptied.
-    fn words_of_structure(&mut self, root: View<'t>) {
+    fn words_of_structure(&mut self, root: ValueView<'t>) {
         let texts: BTreeSet<&str> = self.telling().into_keys().collect();
         if texts.is_empty() {
             return;
@@ -346,7 +346,7 @@ impl<'t> Search<'t> {
     }
 
     /// Other values that are the same text as a secret.
-    fn copies(&mut self, tree: &'t Tree<'t>) -> Result<(), DefinitionError> {
+    fn copies(&mut self, tree: &'t DefinitionTree<'t>) -> Result<(), DefinitionError> {
         let telling = self.telling();
         if telling.len() > MOST {
             return Err(DefinitionError::TooManyNodes);
@@ -363,10 +363,10 @@ impl<'t> Search<'t> {
 
     /// The law, at run time: what is kept reads as the same document, but for the emptied scalars,
     /// and none of the secrets stands in it any more.
-    fn check(&self, tree: &Tree<'_>, kept: &str) -> Result<(), DefinitionError> {
+    fn check(&self, tree: &DefinitionTree<'_>, kept: &str) -> Result<(), DefinitionError> {
         let line = self.found.values().next().map_or(1, |target| target.emptied.line);
-        let after = Tree::parse(kept).ok().flatten().ok_or(DefinitionError::CannotEdit { line })?;
-        let emptied = |before: View<'_>, after: View<'_>| {
+        let after = DefinitionTree::parse(kept).ok().flatten().ok_or(DefinitionError::CannotEdit { line })?;
+        let emptied = |before: ValueView<'_>, after: ValueView<'_>| {
             self.found.contains_key(&before.start()).then(|| before.text().map(|_| after.text() == Some("")))?
         };
         if !tree.root().same(after.root(), &emptied) {
@@ -378,7 +378,7 @@ impl<'t> Search<'t> {
                 return elsewhere(encoding::line_of(kept.as_bytes(), at));
             }
             let written_otherwise =
-                |view: &View<'_>| view.is_rewritten() && view.text().is_some_and(|t| t.contains(secret));
+                |view: &ValueView<'_>| view.is_rewritten() && view.text().is_some_and(|t| t.contains(secret));
             if let Some(view) = after.scalars().find(written_otherwise) {
                 return elsewhere(view.line());
             }
@@ -387,12 +387,12 @@ impl<'t> Search<'t> {
     }
 }
 
-fn inputs<'t>(of: View<'t>) -> impl Iterator<Item = (&'t str, View<'t>)> {
-    of.get("inputs").into_iter().flat_map(View::entries).filter_map(|(name, input)| Some((name.text()?, input)))
+fn inputs<'t>(of: ValueView<'t>) -> impl Iterator<Item = (&'t str, ValueView<'t>)> {
+    of.get("inputs").into_iter().flat_map(ValueView::entries).filter_map(|(name, input)| Some((name.text()?, input)))
 }
 
 /// Whether this is a setting rather than a secret: a switch, or how many tokens.
-fn is_setting(name: &str, value: View<'_>) -> bool {
+fn is_setting(name: &str, value: ValueView<'_>) -> bool {
     let Some(text) = value.text() else { return false };
     let name = name.to_ascii_lowercase();
     let is_count =

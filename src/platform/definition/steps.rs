@@ -3,14 +3,14 @@
 //! connection where its type is `configVar` and its value the name of a connection variable.
 
 use super::MAX_DEPTH;
-use super::tree::View;
+use super::tree::ValueView;
 use super::variables::{self, ConnectionVariable};
 use crate::api::{ComponentRef, Use, User};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the steps and data sources of a definition name.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct NamedComponents {
     /// By variable, in the definition's order.
     pub uses: BTreeMap<String, Vec<Use>>,
     /// The components of steps, triggers and data sources.
@@ -19,18 +19,18 @@ pub(super) struct Found {
 
 /// A step of a flow, at any depth.
 #[derive(Clone, Copy)]
-pub(super) struct Step<'t> {
+pub(super) struct FlowStep<'t> {
     /// The name of the flow; empty where the definition has steps but no flows.
     pub flow: &'t str,
     /// The step's name.
     pub name: &'t str,
     /// The step itself.
-    pub view: View<'t>,
+    pub view: ValueView<'t>,
 }
 
-pub(super) fn read(root: View<'_>, variables: &[ConnectionVariable]) -> Found {
+pub(super) fn read(root: ValueView<'_>, variables: &[ConnectionVariable]) -> NamedComponents {
     let uses = variables.iter().map(|variable| (variable.name.clone(), Vec::new())).collect();
-    let mut found = Found { uses, components: BTreeSet::new() };
+    let mut found = NamedComponents { uses, components: BTreeSet::new() };
     for_each_step(root, &mut |step| {
         let component =
             step.view.get("action").and_then(|action| action.get("component")).and_then(variables::component);
@@ -50,49 +50,49 @@ pub(super) fn read(root: View<'_>, variables: &[ConnectionVariable]) -> Found {
 }
 
 /// Names of the flows, in order.
-pub(super) fn flow_names(root: View<'_>) -> Vec<String> {
-    let flows = root.get("flows").into_iter().flat_map(View::items);
+pub(super) fn flow_names(root: ValueView<'_>) -> Vec<String> {
+    let flows = root.get("flows").into_iter().flat_map(ValueView::items);
     flows.map(|flow| flow.text_of("name").unwrap_or_default().to_string()).collect()
 }
 
 /// The config variables that have a name.
-pub(super) fn config_variables<'t>(root: View<'t>) -> impl Iterator<Item = (&'t str, View<'t>)> {
-    let list = root.get("requiredConfigVars").into_iter().flat_map(View::items);
+pub(super) fn config_variables<'t>(root: ValueView<'t>) -> impl Iterator<Item = (&'t str, ValueView<'t>)> {
+    let list = root.get("requiredConfigVars").into_iter().flat_map(ValueView::items);
     list.filter_map(|entry| Some((entry.text_of("key")?, entry)))
 }
 
 /// Every step of every flow, the trigger of older versions included, outer steps first.
-pub(super) fn for_each_step<'t>(root: View<'t>, act: &mut dyn FnMut(Step<'t>)) {
+pub(super) fn for_each_step<'t>(root: ValueView<'t>, act: &mut dyn FnMut(FlowStep<'t>)) {
     walk(root, "", act, MAX_DEPTH);
-    for flow in root.get("flows").into_iter().flat_map(View::items) {
+    for flow in root.get("flows").into_iter().flat_map(ValueView::items) {
         walk(flow, flow.text_of("name").unwrap_or_default(), act, MAX_DEPTH);
     }
 }
 
-fn walk<'t>(parent: View<'t>, flow: &'t str, act: &mut dyn FnMut(Step<'t>), depth: usize) {
+fn walk<'t>(parent: ValueView<'t>, flow: &'t str, act: &mut dyn FnMut(FlowStep<'t>), depth: usize) {
     if depth == 0 {
         return;
     }
     if let Some(trigger) = parent.get("trigger") {
-        act(Step { flow, name: trigger.text_of("name").unwrap_or_default(), view: trigger });
+        act(FlowStep { flow, name: trigger.text_of("name").unwrap_or_default(), view: trigger });
     }
-    for view in parent.get("steps").into_iter().flat_map(View::items) {
-        act(Step { flow, name: view.text_of("name").unwrap_or_default(), view });
+    for view in parent.get("steps").into_iter().flat_map(ValueView::items) {
+        act(FlowStep { flow, name: view.text_of("name").unwrap_or_default(), view });
         walk(view, flow, act, depth - 1);
     }
-    for branch in parent.get("branches").into_iter().flat_map(View::items) {
+    for branch in parent.get("branches").into_iter().flat_map(ValueView::items) {
         walk(branch, flow, act, depth - 1);
     }
 }
 
-impl Found {
-    fn take(&mut self, user: View<'_>, component: Option<ComponentRef>, by: &dyn Fn() -> User) {
+impl NamedComponents {
+    fn take(&mut self, user: ValueView<'_>, component: Option<ComponentRef>, by: &dyn Fn() -> User) {
         self.take_inputs(user, component.clone(), by);
         self.components.extend(component);
     }
 
-    fn take_inputs(&mut self, user: View<'_>, component: Option<ComponentRef>, by: &dyn Fn() -> User) {
-        for (name, input) in user.get("inputs").into_iter().flat_map(View::entries) {
+    fn take_inputs(&mut self, user: ValueView<'_>, component: Option<ComponentRef>, by: &dyn Fn() -> User) {
+        for (name, input) in user.get("inputs").into_iter().flat_map(ValueView::entries) {
             let name = name.text().unwrap_or_default();
             let mut add = |variable: &str| {
                 let Some(uses) = self.uses.get_mut(variable) else { return };
@@ -104,7 +104,7 @@ impl Found {
 }
 
 /// The config variables that an input names: itself, or within the values of a complex one.
-fn for_each_config_variable(input: View<'_>, act: &mut dyn FnMut(&str), depth: usize) {
+fn for_each_config_variable(input: ValueView<'_>, act: &mut dyn FnMut(&str), depth: usize) {
     if depth == 0 {
         return;
     }

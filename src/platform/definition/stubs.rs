@@ -1,6 +1,6 @@
 //! Components, as far as definitions show them: a beginning that a person can complete.
 
-use super::{Definition, DefinitionInput, InputValue, Shape};
+use super::{DefinitionInput, InputValue, ParsedDefinition, VariableShape};
 use crate::api::endpoint;
 use crate::api::{ComponentRef, ComponentSpec, ConnectionType, OAuth2, Object, TypeInput, names};
 use std::collections::BTreeMap;
@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 /// The components that definitions use: those of connections with their types and the inputs seen,
 /// those of steps and data sources without. What use does not show (which inputs are required) is
 /// left out. The component that a code-native integration makes for itself is none.
-pub fn component_stubs(definitions: &[&Definition]) -> Vec<Object<ComponentSpec>> {
+pub fn component_stubs(definitions: &[&ParsedDefinition]) -> Vec<Object<ComponentSpec>> {
     let mut stubs: BTreeMap<ComponentRef, BTreeMap<String, ConnectionType>> = BTreeMap::new();
     for definition in definitions {
         for component in definition.components.iter().filter(|c| !definition.is_own_component(c)) {
             stubs.entry(component.clone()).or_default();
         }
         for variable in &definition.variables {
-            let Shape::Own { component, type_, inputs } = &variable.shape else { continue };
+            let VariableShape::Own { component, type_, inputs } = &variable.shape else { continue };
             if definition.is_own_component(component) {
                 continue;
             }

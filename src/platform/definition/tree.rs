@@ -4,7 +4,7 @@
 
 mod view;
 
-pub(super) use view::View;
+pub(super) use view::ValueView;
 
 use super::{DefinitionError, MAX_DEPTH, MAX_NODES, MAX_VISITS, encoding};
 use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle};
@@ -14,49 +14,50 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// A parsed document.
-pub(super) struct Tree<'a> {
+pub(super) struct DefinitionTree<'a> {
     text: &'a str,
-    nodes: Vec<Node<'a>>,
+    nodes: Vec<DefinitionNode<'a>>,
     /// How many more nodes readers may visit: aliases may unfold to more than there are.
     visits: Cell<usize>,
 }
 
-struct Node<'a> {
+struct DefinitionNode<'a> {
     /// Bytes of the value itself, without tag and anchor. Of a block collection only the start counts.
     span: Range<usize>,
     /// Where the token before the value ends.
     after: usize,
     line: usize,
-    content: Content<'a>,
+    content: NodeContent<'a>,
 }
 
-enum Content<'a> {
+enum NodeContent<'a> {
     Scalar(Cow<'a, str>, ScalarStyle),
     Mapping(Vec<(usize, usize)>, StructureStyle),
     Sequence(Vec<usize>, StructureStyle),
     Alias(usize),
 }
 
-impl Node<'_> {
+impl DefinitionNode<'_> {
     fn keys(&self) -> impl Iterator<Item = usize> {
-        let entries = if let Content::Mapping(entries, _) = &self.content { entries.as_slice() } else { &[] };
+        let entries = if let NodeContent::Mapping(entries, _) = &self.content { entries.as_slice() } else { &[] };
         entries.iter().map(|(key, _)| *key)
     }
 }
 
 /// A collection that is being read: its node, and the key that waits for a value.
-struct Open {
+struct OpenCollection {
     id: usize,
     key: Option<usize>,
 }
 
-impl<'a> Tree<'a> {
+impl<'a> DefinitionTree<'a> {
     /// Reads one document. `None` where there is none at all.
-    pub fn parse(text: &'a str) -> Result<Option<Tree<'a>>, DefinitionError> {
+    pub fn parse(text: &'a str) -> Result<Option<DefinitionTree<'a>>, DefinitionError> {
         let base = encoding::mark(text);
         let source = text.get(base..).unwrap_or_default();
         let options = granit_parser::options! { emit_comments: false };
-        let mut builder = Builder { base, at: base, nodes: Vec::new(), open: Vec::new(), anchors: HashMap::new() };
+        let mut builder =
+            DefinitionBuilder { base, at: base, nodes: Vec::new(), open: Vec::new(), anchors: HashMap::new() };
         let mut documents = 0;
         for event in Parser::new_from_str_with_options(source, options) {
             let (event, span) = event.map_err(|error| syntax(&error))?;
@@ -69,12 +70,12 @@ impl<'a> Tree<'a> {
             builder.event(event, span)?;
         }
         let nodes = builder.nodes;
-        Ok((!nodes.is_empty()).then(|| Tree { text, visits: Cell::new(MAX_VISITS), nodes }))
+        Ok((!nodes.is_empty()).then(|| DefinitionTree { text, visits: Cell::new(MAX_VISITS), nodes }))
     }
 
     /// The document's value.
-    pub fn root(&self) -> View<'_> {
-        View { tree: self, id: 0 }
+    pub fn root(&self) -> ValueView<'_> {
+        ValueView { tree: self, id: 0 }
     }
 
     /// Whether readers had to visit more than they may: what they found is then not all.
@@ -83,15 +84,15 @@ impl<'a> Tree<'a> {
     }
 
     /// Every scalar that is no key, where it stands.
-    pub fn scalar_values(&self) -> impl Iterator<Item = View<'_>> {
+    pub fn scalar_values(&self) -> impl Iterator<Item = ValueView<'_>> {
         let keys: HashSet<usize> = self.nodes.iter().flat_map(|node| node.keys()).collect();
         self.scalars().filter(move |view| !keys.contains(&view.id))
     }
 
     /// Every scalar of the document, keys included, where it stands.
-    pub fn scalars(&self) -> impl Iterator<Item = View<'_>> {
-        let is_scalar = |(_, node): &(usize, &Node)| matches!(node.content, Content::Scalar(..));
-        self.nodes.iter().enumerate().filter(is_scalar).map(|(id, _)| View { tree: self, id })
+    pub fn scalars(&self) -> impl Iterator<Item = ValueView<'_>> {
+        let is_scalar = |(_, node): &(usize, &DefinitionNode)| matches!(node.content, NodeContent::Scalar(..));
+        self.nodes.iter().enumerate().filter(is_scalar).map(|(id, _)| ValueView { tree: self, id })
     }
 }
 
@@ -106,31 +107,31 @@ fn syntax(error: &granit_parser::ScanError) -> DefinitionError {
     DefinitionError::Syntax { line, column, why }
 }
 
-struct Builder<'a> {
+struct DefinitionBuilder<'a> {
     base: usize,
     /// Where the last token ended.
     at: usize,
-    nodes: Vec<Node<'a>>,
-    open: Vec<Open>,
+    nodes: Vec<DefinitionNode<'a>>,
+    open: Vec<OpenCollection>,
     anchors: HashMap<usize, usize>,
 }
 
-impl<'a> Builder<'a> {
+impl<'a> DefinitionBuilder<'a> {
     fn event(&mut self, event: Event<'a>, span: Span) -> Result<(), DefinitionError> {
         match event {
-            Event::Scalar(text, style, anchor, _) => self.add(Content::Scalar(text, style), span, anchor)?,
+            Event::Scalar(text, style, anchor, _) => self.add(NodeContent::Scalar(text, style), span, anchor)?,
             Event::MappingStart(style, anchor, _) => {
-                self.add(Content::Mapping(Vec::new(), style), span, anchor)?;
+                self.add(NodeContent::Mapping(Vec::new(), style), span, anchor)?;
                 self.enter(span)?;
             }
             Event::SequenceStart(style, anchor, _) => {
-                self.add(Content::Sequence(Vec::new(), style), span, anchor)?;
+                self.add(NodeContent::Sequence(Vec::new(), style), span, anchor)?;
                 self.enter(span)?;
             }
             Event::Alias(anchor) => {
                 let target = self.anchors.get(&anchor).copied();
                 let target = target.ok_or(DefinitionError::CannotEdit { line: span.start.line() })?;
-                self.add(Content::Alias(target), span, 0)?;
+                self.add(NodeContent::Alias(target), span, 0)?;
             }
             Event::MappingEnd | Event::SequenceEnd => self.leave(span)?,
             _ => {}
@@ -143,7 +144,7 @@ impl<'a> Builder<'a> {
         range.start + self.base..range.end.max(range.start) + self.base
     }
 
-    fn add(&mut self, content: Content<'a>, span: Span, anchor: usize) -> Result<(), DefinitionError> {
+    fn add(&mut self, content: NodeContent<'a>, span: Span, anchor: usize) -> Result<(), DefinitionError> {
         if self.nodes.len() >= MAX_NODES {
             return Err(DefinitionError::TooManyNodes);
         }
@@ -151,17 +152,17 @@ impl<'a> Builder<'a> {
         let after = self.at;
         self.at = match content {
             // A block collection's start token is empty.
-            Content::Mapping(_, StructureStyle::Block) | Content::Sequence(_, StructureStyle::Block) => self.at,
+            NodeContent::Mapping(_, StructureStyle::Block) | NodeContent::Sequence(_, StructureStyle::Block) => self.at,
             _ => bytes.end.max(self.at),
         };
-        self.nodes.push(Node { span: bytes, after, line: span.start.line(), content });
+        self.nodes.push(DefinitionNode { span: bytes, after, line: span.start.line(), content });
         if anchor > 0 {
             self.anchors.insert(anchor, id);
         }
         let Some(parent) = self.open.last_mut() else { return Ok(()) };
         match self.nodes.get_mut(parent.id).map(|node| &mut node.content) {
-            Some(Content::Sequence(items, _)) => items.push(id),
-            Some(Content::Mapping(entries, _)) => match parent.key.take() {
+            Some(NodeContent::Sequence(items, _)) => items.push(id),
+            Some(NodeContent::Mapping(entries, _)) => match parent.key.take() {
                 None => parent.key = Some(id),
                 Some(key) => entries.push((key, id)),
             },
@@ -174,7 +175,7 @@ impl<'a> Builder<'a> {
         if self.open.len() >= MAX_DEPTH {
             return Err(DefinitionError::TooDeep { line: span.start.line() });
         }
-        self.open.push(Open { id: self.nodes.len().saturating_sub(1), key: None });
+        self.open.push(OpenCollection { id: self.nodes.len().saturating_sub(1), key: None });
         Ok(())
     }
 
@@ -183,7 +184,7 @@ impl<'a> Builder<'a> {
         let Some(closed) = self.open.pop() else { return Ok(()) };
         let Some(node) = self.nodes.get_mut(closed.id) else { return Ok(()) };
         let flow = match &node.content {
-            Content::Mapping(_, style) | Content::Sequence(_, style) => *style == StructureStyle::Flow,
+            NodeContent::Mapping(_, style) | NodeContent::Sequence(_, style) => *style == StructureStyle::Flow,
             _ => false,
         };
         if flow {
@@ -194,14 +195,16 @@ impl<'a> Builder<'a> {
     }
 
     fn check_keys(&self, mapping: usize) -> Result<(), DefinitionError> {
-        let Some(Node { content: Content::Mapping(entries, _), .. }) = self.nodes.get(mapping) else { return Ok(()) };
+        let Some(DefinitionNode { content: NodeContent::Mapping(entries, _), .. }) = self.nodes.get(mapping) else {
+            return Ok(());
+        };
         let mut seen = HashSet::with_capacity(entries.len());
         for (key, _) in entries {
             let key = match self.nodes.get(*key) {
-                Some(Node { content: Content::Alias(target), .. }) => self.nodes.get(*target),
+                Some(DefinitionNode { content: NodeContent::Alias(target), .. }) => self.nodes.get(*target),
                 other => other,
             };
-            let Some(Node { content: Content::Scalar(text, style), line, .. }) = key else { continue };
+            let Some(DefinitionNode { content: NodeContent::Scalar(text, style), line, .. }) = key else { continue };
             if text == "<<" && *style == ScalarStyle::Plain {
                 return Err(DefinitionError::MergeKey { line: *line });
             }

@@ -2,7 +2,7 @@
 //! writes into what it gives back are no difference.
 
 use super::steps;
-use super::tree::View;
+use super::tree::ValueView;
 use super::{MAX_DEPTH, digest};
 use crate::api::Part;
 
@@ -12,7 +12,7 @@ const DEFAULTS: [(&str, &str); 1] = [("endpointType", "\"flow_specific\"")];
 const EMPTY: [&str; 4] = ["null", "\"\"", "{}", "[]"];
 
 /// Digests of what a definition says.
-pub(super) struct Said {
+pub(super) struct WrittenValue {
     /// All of it.
     pub value: String,
     /// All but the versions of components.
@@ -21,7 +21,7 @@ pub(super) struct Said {
     pub parts: Vec<Part>,
 }
 
-pub(super) fn read(root: View<'_>) -> Said {
+pub(super) fn read(root: ValueView<'_>) -> WrittenValue {
     let mut parts = Vec::new();
     for (key, value) in root.entries() {
         let name = key.text().unwrap_or_default();
@@ -30,7 +30,7 @@ pub(super) fn read(root: View<'_>) -> Said {
             add(&mut parts, name.to_string(), &text(value, &[]));
         }
     }
-    for flow in root.get("flows").into_iter().flat_map(View::items) {
+    for flow in root.get("flows").into_iter().flat_map(ValueView::items) {
         let name = flow.text_of("name").unwrap_or_default();
         add(&mut parts, format!("flow {name}"), &text(flow, &["steps", "branches", "trigger"]));
     }
@@ -45,7 +45,7 @@ pub(super) fn read(root: View<'_>) -> Said {
         add(&mut parts, what, &text(step.view, &["steps", "branches"]));
     });
     let all = all(root);
-    Said { value: digest(all.whole.as_bytes()), versionless: digest(all.versionless.as_bytes()), parts }
+    WrittenValue { value: digest(all.whole.as_bytes()), versionless: digest(all.versionless.as_bytes()), parts }
 }
 
 /// A part that says something.
@@ -64,14 +64,14 @@ struct Texts {
     versionless: String,
 }
 
-fn text(view: View<'_>, without: &[&str]) -> Texts {
+fn text(view: ValueView<'_>, without: &[&str]) -> Texts {
     let mut texts = Texts { whole: String::new(), versionless: String::new() };
     texts.write(view, Place::Outside(without), MAX_DEPTH);
     texts
 }
 
 /// The whole definition.
-fn all(root: View<'_>) -> Texts {
+fn all(root: ValueView<'_>) -> Texts {
     let mut texts = Texts { whole: String::new(), versionless: String::new() };
     texts.write(root, Place::Root, MAX_DEPTH);
     texts
@@ -111,7 +111,7 @@ impl Texts {
         self.versionless.push_str(text);
     }
 
-    fn write(&mut self, view: View<'_>, place: Place<'_>, depth: usize) {
+    fn write(&mut self, view: ValueView<'_>, place: Place<'_>, depth: usize) {
         if depth == 0 {
             return;
         }
@@ -130,8 +130,8 @@ impl Texts {
         }
     }
 
-    fn write_mapping(&mut self, view: View<'_>, place: Place<'_>, depth: usize) {
-        let mut entries: Vec<(&str, View<'_>)> =
+    fn write_mapping(&mut self, view: ValueView<'_>, place: Place<'_>, depth: usize) {
+        let mut entries: Vec<(&str, ValueView<'_>)> =
             view.entries().map(|(key, value)| (key.text().unwrap_or_default(), value)).collect();
         entries.sort_by_key(|(key, _)| *key);
         if let Place::Outside(without) = place {
@@ -165,7 +165,7 @@ impl Texts {
 }
 
 /// A scalar, in one form for all that mean the same.
-fn scalar(view: View<'_>) -> String {
+fn scalar(view: ValueView<'_>) -> String {
     let text = view.text().unwrap_or_default();
     if !view.is_plain() {
         return quoted(text);

@@ -1,6 +1,6 @@
 //! The connection variables that a definition declares.
 
-use super::tree::View;
+use super::tree::ValueView;
 use super::{DefinitionError, error, text};
 use crate::api::{ComponentRef, sensitive};
 use crate::secret::Secret;
@@ -15,14 +15,14 @@ pub struct ConnectionVariable {
     /// The line where it is declared.
     pub line: usize,
     /// The connection of its own that it declares, or the reusable one that it is bound to.
-    pub shape: Shape,
+    pub shape: VariableShape,
     /// Whether the customer sees it in the config wizard.
     pub visible_to_customer: bool,
 }
 
 /// What a connection variable is.
 #[derive(Debug)]
-pub enum Shape {
+pub enum VariableShape {
     /// The integration's own connection.
     Own {
         /// The component that it connects to.
@@ -94,16 +94,16 @@ impl InputValue {
 }
 
 /// The entries of `requiredConfigVars` that are connections.
-pub(super) fn connections<'t>(root: View<'t>) -> impl Iterator<Item = View<'t>> {
-    root.get("requiredConfigVars").into_iter().flat_map(View::items).filter(|entry| is_connection(*entry))
+pub(super) fn connections<'t>(root: ValueView<'t>) -> impl Iterator<Item = ValueView<'t>> {
+    root.get("requiredConfigVars").into_iter().flat_map(ValueView::items).filter(|entry| is_connection(*entry))
 }
 
-pub(super) fn is_connection(entry: View<'_>) -> bool {
+pub(super) fn is_connection(entry: ValueView<'_>) -> bool {
     let given = |key| entry.get(key).is_some_and(|value| !value.is_null());
     entry.text_of("dataType") == Some("connection") || given("connection") || given("useScopedConfigVar")
 }
 
-pub(super) fn read(root: View<'_>) -> Result<Vec<ConnectionVariable>, DefinitionError> {
+pub(super) fn read(root: ValueView<'_>) -> Result<Vec<ConnectionVariable>, DefinitionError> {
     let list = root.get("requiredConfigVars");
     if let Some(list) = list.filter(|list| !list.is_sequence() && !list.is_null()) {
         return Err(shape(list, "requiredConfigVars is no list", "export the integration again in version 7"));
@@ -121,17 +121,17 @@ pub(super) fn read(root: View<'_>) -> Result<Vec<ConnectionVariable>, Definition
     Ok(variables)
 }
 
-fn shape(at: View<'_>, what: impl Into<String>, fix: &'static str) -> DefinitionError {
+fn shape(at: ValueView<'_>, what: impl Into<String>, fix: &'static str) -> DefinitionError {
     DefinitionError::Shape { line: at.line(), what: what.into(), fix }
 }
 
-fn variable(entry: View<'_>) -> Result<ConnectionVariable, DefinitionError> {
+fn variable(entry: ValueView<'_>) -> Result<ConnectionVariable, DefinitionError> {
     let Some(name) = entry.text_of("key").filter(|name| !name.is_empty()) else {
         return Err(shape(entry, "this connection variable has no key", "give it the name that its steps use"));
     };
     let visible = is_visible(entry).unwrap_or(entry.flag("orgOnly") != Some(true));
     let shape = match (entry.text_of("useScopedConfigVar"), entry.get("connection").filter(|c| c.is_mapping())) {
-        (Some(key), _) => Shape::Reusable { stable_key: key.to_string() },
+        (Some(key), _) => VariableShape::Reusable { stable_key: key.to_string() },
         (None, Some(connection)) => own(entry, name, connection, visible)?,
         (None, None) => {
             let what = format!("the connection variable {name:?} has neither connection nor useScopedConfigVar");
@@ -141,30 +141,35 @@ fn variable(entry: View<'_>) -> Result<ConnectionVariable, DefinitionError> {
     Ok(ConnectionVariable { name: name.to_string(), line: entry.line(), shape, visible_to_customer: visible })
 }
 
-fn own(entry: View<'_>, name: &str, connection: View<'_>, visible: bool) -> Result<Shape, DefinitionError> {
+fn own(
+    entry: ValueView<'_>,
+    name: &str,
+    connection: ValueView<'_>,
+    visible: bool,
+) -> Result<VariableShape, DefinitionError> {
     let component = connection.get("component").and_then(component);
     let (Some(component), Some(type_)) = (component, connection.text_of("key").filter(|key| !key.is_empty())) else {
         let what = format!("the connection of {name:?} does not name its component and key");
         return Err(shape(connection, what, "write connection: {key: …, component: {key: …, isPublic: …}}"));
     };
-    let inputs = entry.get("inputs").into_iter().flat_map(View::entries);
+    let inputs = entry.get("inputs").into_iter().flat_map(ValueView::entries);
     let inputs = inputs.filter_map(|(name, input)| Some(read_input(name.text()?, input, visible))).collect();
-    Ok(Shape::Own { component, type_: type_.to_string(), inputs })
+    Ok(VariableShape::Own { component, type_: type_.to_string(), inputs })
 }
 
 /// A component, as `{key, isPublic}` names it. Absent isPublic is read as public.
-pub(super) fn component(component: View<'_>) -> Option<ComponentRef> {
+pub(super) fn component(component: ValueView<'_>) -> Option<ComponentRef> {
     let key = component.text_of("key").filter(|key| !key.is_empty())?;
     Some(ComponentRef::new(key, component.flag("isPublic") != Some(false)))
 }
 
 /// Whether the customer sees it, by either spelling.
-fn is_visible(entry: View<'_>) -> Option<bool> {
+fn is_visible(entry: ValueView<'_>) -> Option<bool> {
     let meta = entry.get("meta")?;
     meta.flag("visibleToCustomerDeployer").or_else(|| meta.flag("isVisibleToCustomerDeployer"))
 }
 
-fn read_input(name: &str, input: View<'_>, variable_visible: bool) -> DefinitionInput {
+fn read_input(name: &str, input: ValueView<'_>, variable_visible: bool) -> DefinitionInput {
     let org_only = input.get("meta").and_then(|meta| meta.flag("orgOnly"));
     let visible = match (is_visible(input), org_only) {
         (_, Some(true)) => false,
@@ -182,8 +187,9 @@ fn read_input(name: &str, input: View<'_>, variable_visible: bool) -> Definition
 }
 
 /// Whether an input of a connection is secret by its name or by what the definition says of it.
-pub(super) fn is_secret_input(name: &str, input: View<'_>) -> bool {
-    let password = |view: View<'_>, key| view.text_of(key).is_some_and(|kind| kind.eq_ignore_ascii_case("password"));
+pub(super) fn is_secret_input(name: &str, input: ValueView<'_>) -> bool {
+    let password =
+        |view: ValueView<'_>, key| view.text_of(key).is_some_and(|kind| kind.eq_ignore_ascii_case("password"));
     let meta = input.get("meta");
     sensitive::is_sensitive(name)
         || text::is_secret_header(name)
@@ -195,7 +201,7 @@ pub(super) fn is_secret_input(name: &str, input: View<'_>) -> bool {
 }
 
 /// The literal of an input, where it has one: `value`, or the input itself where it is no mapping.
-pub(super) fn literal<'t>(input: View<'t>) -> Option<View<'t>> {
+pub(super) fn literal<'t>(input: ValueView<'t>) -> Option<ValueView<'t>> {
     if !input.is_mapping() {
         return Some(input);
     }
@@ -206,7 +212,7 @@ pub(super) fn literal<'t>(input: View<'t>) -> Option<View<'t>> {
     }
 }
 
-fn value(input: View<'_>, secret: bool) -> InputValue {
+fn value(input: ValueView<'_>, secret: bool) -> InputValue {
     let Some(literal) = literal(input) else {
         return if input.is_mapping() && input.get("value").is_some() { InputValue::Refers } else { InputValue::Empty };
     };
@@ -227,6 +233,6 @@ fn value(input: View<'_>, secret: bool) -> InputValue {
 }
 
 /// The names of the connection variables, for a message.
-pub(super) fn names(root: View<'_>) -> String {
+pub(super) fn names(root: ValueView<'_>) -> String {
     error::list(connections(root).filter_map(|entry| entry.text_of("key")))
 }

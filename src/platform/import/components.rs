@@ -1,16 +1,16 @@
 //! Which component stubs an import writes: those that the tenant has not.
 
-use super::Note;
+use super::ImportNote;
 use crate::api::{ComponentSpec, Object, names};
-use crate::platform::definition::{Definition, component_stubs};
+use crate::platform::definition::{ParsedDefinition, component_stubs};
 use std::collections::BTreeMap;
 
 /// The stubs of components that are not there. One that is there stays as it is: what people wrote
 /// is better than what use shows.
 pub(super) fn new_ones(
-    definitions: &[&Definition],
+    definitions: &[&ParsedDefinition],
     existing: &[Object<ComponentSpec>],
-    notes: &mut Vec<Note>,
+    notes: &mut Vec<ImportNote>,
 ) -> Vec<Object<ComponentSpec>> {
     let mut made: BTreeMap<String, Object<ComponentSpec>> = BTreeMap::new();
     for stub in component_stubs(definitions) {
@@ -20,13 +20,13 @@ pub(super) fn new_ones(
             let types: Vec<String> =
                 stub.spec.types.iter().filter(|t| unknown(&t.key)).map(|t| t.key.clone()).collect();
             if !types.is_empty() && !there.spec.types.is_empty() {
-                notes.push(Note::TypesNotListed { component: stub.spec.reference(), types });
+                notes.push(ImportNote::TypesNotListed { component: stub.spec.reference(), types });
             }
         } else if !is_name(stub.name())
             || made.contains_key(stub.name())
             || existing.iter().any(|there| there.name() == stub.name())
         {
-            notes.push(Note::ComponentLeftOut { component: stub.spec.reference() });
+            notes.push(ImportNote::ComponentLeftOut { component: stub.spec.reference() });
         } else {
             made.insert(stub.name().to_string(), stub);
         }

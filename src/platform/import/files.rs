@@ -1,6 +1,6 @@
 //! An import as files of a directory tenant.
 
-use super::Import;
+use super::ImportedTenant;
 use crate::api::{DirectoryLocation, Kind, LocationSpec, Object, Resource, TenantSpec};
 use crate::manifest::{WriteError, to_yaml};
 
@@ -20,7 +20,7 @@ impl std::fmt::Debug for ImportedFile {
 }
 
 /// The files that an import writes below the tenant's folder, sorted by path.
-pub fn files(import: &Import) -> Result<Vec<ImportedFile>, WriteError> {
+pub fn files(import: &ImportedTenant) -> Result<Vec<ImportedFile>, WriteError> {
     let mut files = Vec::new();
     let mut add = |resource: Resource| -> Result<(), WriteError> {
         let path = format!("{}/{}.yaml", resource.kind().plural(), resource.metadata().name);

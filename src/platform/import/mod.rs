@@ -12,21 +12,21 @@ mod vanished;
 mod tests;
 
 pub use files::{ImportedFile, files, tenant_document};
-pub use note::{LeftOutWhy, Level, Note, Unfit};
+pub use note::{ImportNote, LeftOutWhy, Level, UnfitKey};
 pub use report::report;
 pub(crate) use reusable::{secret_key, secret_needed};
 pub(crate) use vanished::connections as vanished_connections;
 
-use super::definition::{self, Definition, Format, Shape};
+use super::definition::{self, DefinitionFormat, ParsedDefinition, VariableShape};
 use crate::api::{self, ComponentSpec, ConnectionSpec, IntegrationSpec, Object, Variable, names};
 use reusable::{Fulfilled, Wish};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use vanished::Now;
+use vanished::AfterImport;
 
 /// A file to import, by the name that messages call it.
 #[derive(Clone, Copy)]
-pub struct File<'a> {
+pub struct ImportFile<'a> {
     /// Its name.
     pub name: &'a str,
     /// Its bytes, as they are.
@@ -64,7 +64,7 @@ impl Reusable {
 
 /// What another tenant of the root has: whatever is the same there has the same names here.
 #[derive(Clone, Debug, Default)]
-pub struct Elsewhere {
+pub struct OtherTenant {
     /// The tenant.
     pub tenant: String,
     /// Its integrations.
@@ -83,14 +83,14 @@ pub struct Existing<'a> {
     /// Its connections.
     pub connections: &'a [Object<ConnectionSpec>],
     /// What the other tenants have.
-    pub elsewhere: &'a [Elsewhere],
+    pub elsewhere: &'a [OtherTenant],
     /// Whether what is imported is all that the tenant has: what is not among it is gone.
     pub is_all: bool,
 }
 
 /// What an import makes, and what a person should know and do.
 #[derive(Clone, Debug, Default)]
-pub struct Import {
+pub struct ImportedTenant {
     /// The integrations, in the order of the files' names.
     pub integrations: Vec<ImportedIntegration>,
     /// New components.
@@ -98,7 +98,7 @@ pub struct Import {
     /// New connections.
     pub connections: Vec<Object<ConnectionSpec>>,
     /// What a person should know and do.
-    pub notes: Vec<Note>,
+    pub notes: Vec<ImportNote>,
 }
 
 /// An integration, and its definition without secrets.
@@ -125,7 +125,7 @@ impl std::fmt::Debug for ImportedIntegration {
     }
 }
 
-impl Import {
+impl ImportedTenant {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.integrations.is_empty() && self.components.is_empty() && self.connections.is_empty()
@@ -138,7 +138,7 @@ impl Import {
 }
 
 /// Plans the import of these files. The order of the files does not matter.
-pub fn plan_import(files: &[File<'_>], reusable: &Reusable, existing: &Existing<'_>) -> Import {
+pub fn plan_import(files: &[ImportFile<'_>], reusable: &Reusable, existing: &Existing<'_>) -> ImportedTenant {
     let mut files = files.to_vec();
     files.sort_by_key(|file| file.name);
     let mut notes = Vec::new();
@@ -165,7 +165,7 @@ pub fn plan_import(files: &[File<'_>], reusable: &Reusable, existing: &Existing<
     };
     let variables: Vec<Vec<Variable>> = decided.into_iter().map(|all| all.into_iter().map(bound).collect()).collect();
     let own = variables.iter().flatten().filter(|variable| matches!(variable.means, api::Means::Own(_)));
-    notes.extend(Note::private(own.map(|variable| variable.name.as_str())));
+    notes.extend(ImportNote::private(own.map(|variable| variable.name.as_str())));
     let integrations: Vec<_> =
         named.into_iter().zip(variables).map(|((name, before), variables)| (name, before, variables)).collect();
     for (file, (name, ..)) in read.iter().zip(&integrations) {
@@ -174,58 +174,58 @@ pub fn plan_import(files: &[File<'_>], reusable: &Reusable, existing: &Existing<
     // What could not be read may be anything.
     if existing.is_all && !read.is_empty() && read.len() == files.len() {
         let titles: Vec<&str> = read.iter().map(|file| file.definition.name.as_str()).collect();
-        let now = Now { integrations: &integrations, titles: &titles, connections: &connections };
+        let now = AfterImport { integrations: &integrations, titles: &titles, connections: &connections };
         notes.extend(vanished::integrations(existing, &now));
         notes.extend(vanished::unused(existing, &now));
     }
-    let definitions: Vec<&Definition> = read.iter().map(|file| &file.definition).collect();
+    let definitions: Vec<&ParsedDefinition> = read.iter().map(|file| &file.definition).collect();
     let components = components::new_ones(&definitions, existing.components, &mut notes);
     let integrations = read
         .into_iter()
         .zip(integrations)
         .map(|(file, (name, before, variables))| file.into_integration(&name, before, variables))
         .collect();
-    notes.sort_by_key(Note::level);
-    Import { integrations, components, connections, notes }
+    notes.sort_by_key(ImportNote::level);
+    ImportedTenant { integrations, components, connections, notes }
 }
 
 /// A file that can be imported.
 struct ReadDefinition<'a> {
     file: &'a str,
-    definition: Definition,
+    definition: ParsedDefinition,
     kept: Vec<u8>,
 }
 
-fn read<'a>(file: &File<'a>, notes: &mut Vec<Note>) -> Option<ReadDefinition<'a>> {
+fn read<'a>(file: &ImportFile<'a>, notes: &mut Vec<ImportNote>) -> Option<ReadDefinition<'a>> {
     let named = || file.name.to_string();
     let read = definition::read(file.bytes).and_then(|read| Ok((read, definition::empty_secrets(file.bytes)?)));
     let (definition, (kept, emptied)) = match read {
         Ok(read) => read,
         Err(error) => {
-            notes.push(Note::Unreadable { file: named(), error });
+            notes.push(ImportNote::Unreadable { file: named(), error });
             return None;
         }
     };
     match definition.format {
-        Format::Workflow => {
-            notes.push(Note::Workflow { file: named() });
+        DefinitionFormat::Workflow => {
+            notes.push(ImportNote::Workflow { file: named() });
             return None;
         }
-        Format::Unread { version } => {
-            notes.push(Note::UnreadVersion { file: named(), version });
+        DefinitionFormat::Unread { version } => {
+            notes.push(ImportNote::UnreadVersion { file: named(), version });
             return None;
         }
-        Format::Older { version } => notes.push(Note::OlderVersion { file: named(), version }),
-        Format::Current | Format::CodeNative => {}
+        DefinitionFormat::Older { version } => notes.push(ImportNote::OlderVersion { file: named(), version }),
+        DefinitionFormat::Current | DefinitionFormat::CodeNative => {}
     }
     if definition.variables.len() > bounds::VARIABLES {
-        notes.push(Note::TooManyVariables { file: named(), count: definition.variables.len() });
+        notes.push(ImportNote::TooManyVariables { file: named(), count: definition.variables.len() });
         return None;
     }
     if std::str::from_utf8(file.bytes).is_err() || file.bytes.contains(&0) {
-        notes.push(Note::Converted { file: named() });
+        notes.push(ImportNote::Converted { file: named() });
     }
-    notes.extend(emptied.into_iter().map(|emptied| Note::SecretEmptied { file: named(), emptied }));
+    notes.extend(emptied.into_iter().map(|emptied| ImportNote::SecretEmptied { file: named(), emptied }));
     Some(ReadDefinition { file: file.name, definition, kept })
 }
 
@@ -248,35 +248,35 @@ pub(crate) fn title(text: &str) -> String {
     text.chars().take(bounds::STRING).collect()
 }
 
-fn check_names(reusable: &Reusable, read: &[ReadDefinition<'_>], notes: &mut Vec<Note>) {
+fn check_names(reusable: &Reusable, read: &[ReadDefinition<'_>], notes: &mut Vec<ImportNote>) {
     let known: BTreeSet<&str> =
         read.iter().flat_map(|file| &file.definition.variables).map(|variable| variable.name.as_str()).collect();
     for name in reusable.names.keys().filter(|name| !known.contains(name.as_str())) {
         let known = known.iter().map(ToString::to_string).collect();
-        notes.push(Note::NoSuchVariable { name: name.clone(), known });
+        notes.push(ImportNote::NoSuchVariable { name: name.clone(), known });
     }
 }
 
 /// An integration's name, and the one of its title that is there.
-type Named<'e> = (String, Option<&'e Object<IntegrationSpec>>);
+type NamedIntegration<'e> = (String, Option<&'e Object<IntegrationSpec>>);
 
 /// The integrations' names, each with the one of that title that is there: its name, or that of the same title in
 /// another tenant, or the title's own. Where the title's name is not its alone, with an ending made of the title.
 fn integration_names<'e>(
     read: &[ReadDefinition<'_>],
     existing: &Existing<'e>,
-    notes: &mut Vec<Note>,
-) -> Vec<Named<'e>> {
+    notes: &mut Vec<ImportNote>,
+) -> Vec<NamedIntegration<'e>> {
     let titles: Vec<String> = read.iter().map(|file| title(&file.definition.name)).collect();
     let of_title = |there: &Object<IntegrationSpec>, title: &str| there.spec.title.as_deref() == Some(title);
     let mut taken: BTreeMap<String, &str> = BTreeMap::new();
-    let mut named: Vec<Option<Named<'e>>> = vec![None; read.len()];
+    let mut named: Vec<Option<NamedIntegration<'e>>> = vec![None; read.len()];
     for (position, file) in read.iter().enumerate() {
         let again =
             |there: &&Object<IntegrationSpec>| of_title(there, &titles[position]) && !taken.contains_key(there.name());
         if let Some(there) = existing.integrations.iter().find(again) {
             taken.insert(there.name().to_string(), file.file);
-            notes.push(Note::Again { file: file.file.to_string(), name: there.name().to_string() });
+            notes.push(ImportNote::Again { file: file.file.to_string(), name: there.name().to_string() });
             named[position] = Some((there.name().to_string(), Some(there)));
         }
     }
@@ -300,7 +300,12 @@ fn integration_names<'e>(
         let name = candidates.chain(numbered(&with_ending)).find(is_free).unwrap_or_else(|| base.to_string());
         if name != wanted {
             let by = taken.get(&wanted).map(ToString::to_string);
-            notes.push(Note::Renamed { file: file.file.to_string(), title: title.clone(), name: name.clone(), by });
+            notes.push(ImportNote::Renamed {
+                file: file.file.to_string(),
+                title: title.clone(),
+                name: name.clone(),
+                by,
+            });
         }
         taken.insert(name.clone(), file.file);
         named[position] = Some((name, None));
@@ -355,7 +360,7 @@ struct Integration<'a, 'n> {
     name: &'n str,
     before: Option<&'a Object<IntegrationSpec>>,
     reusable: &'a Reusable,
-    notes: &'n mut Vec<Note>,
+    notes: &'n mut Vec<ImportNote>,
 }
 
 /// What a variable is.
@@ -368,7 +373,7 @@ enum Decided {
 impl<'a> Integration<'a, '_> {
     fn variables(&mut self, wishes: &mut Vec<Wish<'a>>) -> Vec<Decided> {
         let file = self.file;
-        if let (Format::Older { .. }, Some(before)) = (file.definition.format, self.before) {
+        if let (DefinitionFormat::Older { .. }, Some(before)) = (file.definition.format, self.before) {
             // Its connections are not read: what was bound stays.
             return before.spec.connections.iter().cloned().map(Decided::Is).collect();
         }
@@ -382,13 +387,13 @@ impl<'a> Integration<'a, '_> {
     ) -> Option<Decided> {
         let name = &variable.name;
         if name.chars().count() > bounds::STRING {
-            self.notes.push(Note::NameTooLong { file: self.file.file.to_string(), line: variable.line });
+            self.notes.push(ImportNote::NameTooLong { file: self.file.file.to_string(), line: variable.line });
             return None;
         }
         match &variable.shape {
-            Shape::Reusable { stable_key } if names::is_stable_key(stable_key) => {
+            VariableShape::Reusable { stable_key } if names::is_stable_key(stable_key) => {
                 if let Some(from) = self.bound_before(name).filter(|from| from != stable_key) {
-                    self.notes.push(Note::Rebound {
+                    self.notes.push(ImportNote::Rebound {
                         integration: self.name.to_string(),
                         variable: name.clone(),
                         from: from.to_string(),
@@ -397,16 +402,16 @@ impl<'a> Integration<'a, '_> {
                 }
                 Some(Decided::Is(Variable::bound(name, stable_key)))
             }
-            Shape::Reusable { stable_key } => {
-                self.notes.push(Note::KeyNotOurs {
+            VariableShape::Reusable { stable_key } => {
+                self.notes.push(ImportNote::KeyNotOurs {
                     file: self.file.file.to_string(),
                     variable: name.clone(),
                     key: stable_key.clone(),
-                    why: Unfit::of_text(stable_key),
+                    why: UnfitKey::of_text(stable_key),
                 });
                 None
             }
-            Shape::Own { component, type_, inputs } => {
+            VariableShape::Own { component, type_, inputs } => {
                 if let Some(key) = self.bound_before(name) {
                     return Some(Decided::Is(Variable::bound(name, key)));
                 }
@@ -414,7 +419,8 @@ impl<'a> Integration<'a, '_> {
                     return Some(Decided::Is(Variable::own(name, component.clone(), type_)));
                 }
                 if self.file.definition.is_own_component(component) {
-                    self.notes.push(Note::OwnComponent { integration: self.name.to_string(), variable: name.clone() });
+                    self.notes
+                        .push(ImportNote::OwnComponent { integration: self.name.to_string(), variable: name.clone() });
                     return Some(Decided::Is(Variable::own(name, component.clone(), type_)));
                 }
                 let (integration, chosen) = (self.name.to_string(), self.reusable.chosen(name));
@@ -433,7 +439,7 @@ impl<'a> Integration<'a, '_> {
     /// Variables that a person bound and that the definition has no more: a name that changed reads so.
     fn tell_what_went(&mut self, connections: &[Object<ConnectionSpec>]) {
         let (Some(before), file) = (self.before, self.file) else { return };
-        if matches!(file.definition.format, Format::Older { .. }) {
+        if matches!(file.definition.format, DefinitionFormat::Older { .. }) {
             return;
         }
         let now = &file.definition.variables;
@@ -444,10 +450,10 @@ impl<'a> Integration<'a, '_> {
         for (name, key) in bound.clone() {
             let own = now.iter().find(|variable| variable.name == name).map(|variable| &variable.shape);
             let to = connections.iter().find(|c| c.spec.stable_key == key).map(|c| &c.spec);
-            if let (Some(Shape::Own { component, type_, .. }), Some(to)) = (own, to)
+            if let (Some(VariableShape::Own { component, type_, .. }), Some(to)) = (own, to)
                 && !(to.component.is(component) && to.type_ == *type_)
             {
-                self.notes.push(Note::BoundVariableDiffers {
+                self.notes.push(ImportNote::BoundVariableDiffers {
                     integration: self.name.to_string(),
                     variable: name.to_string(),
                     key: key.to_string(),
@@ -460,17 +466,19 @@ impl<'a> Integration<'a, '_> {
             let bound_to = connections.iter().find(|c| c.spec.stable_key == key).map(|c| &c.spec);
             // Of another component or type it cannot be that.
             let may_be = |variable: &&definition::ConnectionVariable| match (&variable.shape, bound_to) {
-                (Shape::Own { component, type_, .. }, Some(to)) => to.component.is(component) && to.type_ == *type_,
+                (VariableShape::Own { component, type_, .. }, Some(to)) => {
+                    to.component.is(component) && to.type_ == *type_
+                }
                 _ => true,
             };
             let new = now.iter().filter(|v| is_new(&v.name)).filter(may_be);
             let new: Vec<String> = new.map(|v| v.name.clone()).collect();
-            let is_bound_so = |v: &&definition::ConnectionVariable| matches!(&v.shape, Shape::Reusable { stable_key } if stable_key == key);
+            let is_bound_so = |v: &&definition::ConnectionVariable| matches!(&v.shape, VariableShape::Reusable { stable_key } if stable_key == key);
             let renamed = now.iter().filter(|v| is_new(&v.name)).find(is_bound_so).map(|v| v.name.clone());
             let (integration, variable, key) = (self.name.to_string(), variable.to_string(), key.to_string());
             self.notes.push(match renamed {
-                Some(to) => Note::BoundVariableRenamed { integration, variable, key, to },
-                None => Note::BoundVariableGone { integration, variable, key, new },
+                Some(to) => ImportNote::BoundVariableRenamed { integration, variable, key, to },
+                None => ImportNote::BoundVariableGone { integration, variable, key, new },
             });
         }
     }
@@ -483,10 +491,10 @@ fn ask_types(
     integration: &str,
     made: &[Object<ConnectionSpec>],
     existing: &Existing<'_>,
-    notes: &mut Vec<Note>,
+    notes: &mut Vec<ImportNote>,
 ) {
     for variable in &file.definition.variables {
-        let Shape::Reusable { stable_key } = &variable.shape else { continue };
+        let VariableShape::Reusable { stable_key } = &variable.shape else { continue };
         let answers = |there: &Object<ConnectionSpec>| {
             there.spec.stable_key == *stable_key || there.spec.replaces.iter().any(|older| older == stable_key)
         };
@@ -495,7 +503,7 @@ fn ask_types(
         }
         let uses = file.definition.uses.variables.get(&variable.name).map(Vec::as_slice).unwrap_or_default();
         let components: BTreeSet<_> = uses.iter().filter_map(|used| used.component.clone()).collect();
-        notes.push(Note::WhichType {
+        notes.push(ImportNote::WhichType {
             integration: integration.to_string(),
             variable: variable.name.clone(),
             key: stable_key.clone(),

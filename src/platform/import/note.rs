@@ -21,7 +21,7 @@ pub enum Level {
 /// What a person should know of an import, and do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)] // The fields say what they are; the text is in `Display`.
-pub enum Note {
+pub enum ImportNote {
     /// The file cannot be read as a definition.
     Unreadable { file: String, error: DefinitionError },
     /// A workflow of the embedded builder.
@@ -33,7 +33,7 @@ pub enum Note {
     /// `--reusable` names a variable that no file has.
     NoSuchVariable { name: String, known: Vec<String> },
     /// A variable is bound to a key that cannot be ours.
-    KeyNotOurs { file: String, variable: String, key: String, why: Unfit },
+    KeyNotOurs { file: String, variable: String, key: String, why: UnfitKey },
     /// More inputs than a Connection can have.
     TooManyInputs { integration: String, variable: String, count: usize },
     /// Two components make one name, or none.
@@ -55,7 +55,7 @@ pub enum Note {
     /// A connection type is used that the tenant's component does not list.
     TypesNotListed { component: ComponentRef, types: Vec<String> },
     /// A connection of the platform that is not imported.
-    Skipped { key: String, title: String, why: Unfit },
+    Skipped { key: String, title: String, why: UnfitKey },
     /// The definition is of an older version, whose connections we do not read.
     OlderVersion { file: String, version: Option<u64> },
     /// The definition is of a newer version, or of one that is not understood.
@@ -116,7 +116,7 @@ pub enum LeftOutWhy {
 /// Why a key of the platform cannot be a stable key of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum Unfit {
+pub enum UnfitKey {
     /// More than 63 characters.
     TooLong,
     /// Other characters than ours, or none.
@@ -135,48 +135,48 @@ pub enum Unfit {
     TooManyInputs,
 }
 
-impl Unfit {
+impl UnfitKey {
     /// Why a text cannot be a stable key.
-    pub(crate) fn of_text(key: &str) -> Unfit {
-        if key.chars().count() > names::MAX { Unfit::TooLong } else { Unfit::Characters }
+    pub(crate) fn of_text(key: &str) -> UnfitKey {
+        if key.chars().count() > names::MAX { UnfitKey::TooLong } else { UnfitKey::Characters }
     }
 }
 
-impl fmt::Display for Unfit {
+impl fmt::Display for UnfitKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Unfit::TooLong => write!(f, "longer than {} characters", names::MAX),
-            Unfit::Characters => f.write_str(
+            UnfitKey::TooLong => write!(f, "longer than {} characters", names::MAX),
+            UnfitKey::Characters => f.write_str(
                 "a stable key has letters, digits, - and _ only, and begins and ends with a letter or digit",
             ),
-            Unfit::SameName { other } => {
+            UnfitKey::SameName { other } => {
                 write!(
                     f,
                     "it and {other} would be one name; keys that differ only in case or in _ and - cannot both exist"
                 )
             }
-            Unfit::Platform => f.write_str("the platform's own, for building only"),
-            Unfit::OneCustomer => f.write_str("it belongs to one customer"),
-            Unfit::NoType => f.write_str("the platform does not say of which component and type it is"),
-            Unfit::UnknownCredentials => {
+            UnfitKey::Platform => f.write_str("the platform's own, for building only"),
+            UnfitKey::OneCustomer => f.write_str("it belongs to one customer"),
+            UnfitKey::NoType => f.write_str("the platform does not say of which component and type it is"),
+            UnfitKey::UnknownCredentials => {
                 f.write_str("the platform says something of its credentials that is not known here")
             }
-            Unfit::TooManyInputs => f.write_str("it has more than 64 inputs"),
+            UnfitKey::TooManyInputs => f.write_str("it has more than 64 inputs"),
         }
     }
 }
 
-impl Note {
+impl ImportNote {
     /// What stays the integrations' own.
-    pub(super) fn private<'n>(variables: impl Iterator<Item = &'n str>) -> Option<Note> {
+    pub(super) fn private<'n>(variables: impl Iterator<Item = &'n str>) -> Option<ImportNote> {
         let mut variables = variables.peekable();
         let one = variables.peek()?.to_string();
-        Some(Note::Private { count: variables.count(), one })
+        Some(ImportNote::Private { count: variables.count(), one })
     }
 
     /// How much it asks.
     pub fn level(&self) -> Level {
-        use Note::*;
+        use ImportNote::*;
         match self {
             Unreadable { .. }
             | UnreadVersion { .. }
@@ -220,9 +220,9 @@ impl Note {
     }
 }
 
-impl fmt::Display for Note {
+impl fmt::Display for ImportNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use Note::*;
+        use ImportNote::*;
         match self {
             Unreadable { file, error } => write!(f, "{file}: {error}"),
             Workflow { file } => write!(

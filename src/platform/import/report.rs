@@ -1,11 +1,11 @@
 //! What a person reads after an import, worst first.
 
-use super::{Import, ImportedFile, Level, Note};
+use super::{ImportNote, ImportedFile, ImportedTenant, Level};
 use std::fmt::Write;
 
 /// The report of an import into the folder of this name: errors, what a person must
 /// do, what is good to know, what was written.
-pub fn report(import: &Import, files: &[ImportedFile], folder: &str) -> String {
+pub fn report(import: &ImportedTenant, files: &[ImportedFile], folder: &str) -> String {
     let mut text = String::new();
     section(&mut text, "Errors", "  ✗ ", notes(import, Level::Error));
     section(&mut text, "Manual steps", "  [ ] ", notes(import, Level::Manual));
@@ -35,8 +35,8 @@ pub fn report(import: &Import, files: &[ImportedFile], folder: &str) -> String {
     text
 }
 
-fn notes(import: &Import, level: Level) -> impl Iterator<Item = String> {
-    import.notes.iter().filter(move |note| note.level() == level).map(Note::to_string)
+fn notes(import: &ImportedTenant, level: Level) -> impl Iterator<Item = String> {
+    import.notes.iter().filter(move |note| note.level() == level).map(ImportNote::to_string)
 }
 
 fn section(text: &mut String, title: &str, bullet: &str, lines: impl Iterator<Item = String>) {

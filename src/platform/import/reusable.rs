@@ -1,7 +1,7 @@
 //! The reusable connections that an import makes of an integration's own: whose credentials they
 //! are, what becomes of each input, and which stable key they get.
 
-use super::{Existing, LeftOutWhy, Note, bounds, ending, numbered, title};
+use super::{Existing, ImportNote, LeftOutWhy, bounds, ending, numbered, title};
 use crate::api::names::with_ending;
 use crate::api::{ComponentRef, ConnectionSpec, Credentials, Input, Object, names};
 use crate::platform::definition::{ConnectionVariable, DefinitionInput, InputValue};
@@ -54,12 +54,12 @@ pub(super) struct Fulfilled {
 
 /// Decides which connections are made and under which keys. A key follows from the connection itself and from what
 /// the tenants of the root have, never from the order of what is imported.
-pub(super) fn fulfil(wishes: &[Wish<'_>], existing: &Existing<'_>, notes: &mut Vec<Note>) -> Fulfilled {
+pub(super) fn fulfil(wishes: &[Wish<'_>], existing: &Existing<'_>, notes: &mut Vec<ImportNote>) -> Fulfilled {
     let mut groups: Vec<Group<'_, '_>> = Vec::new();
     for wish in wishes {
         if wish.inputs.len() > bounds::INPUTS {
             let (integration, variable) = (wish.integration.clone(), wish.variable.name.clone());
-            notes.push(Note::TooManyInputs { integration, variable, count: wish.inputs.len() });
+            notes.push(ImportNote::TooManyInputs { integration, variable, count: wish.inputs.len() });
             continue;
         }
         match groups.iter_mut().find(|group| group.takes(wish)) {
@@ -85,7 +85,7 @@ pub(super) fn fulfil(wishes: &[Wish<'_>], existing: &Existing<'_>, notes: &mut V
         for (position, wish) in group.wishes.iter().enumerate() {
             if position > 0 || matches!(key, Key::There(_)) {
                 let (integration, variable) = (wish.integration.clone(), wish.variable.name.clone());
-                notes.push(Note::Shared { integration, variable, key: text.to_string() });
+                notes.push(ImportNote::Shared { integration, variable, key: text.to_string() });
             }
             notes.push(wish.reconnect(text));
         }
@@ -94,7 +94,7 @@ pub(super) fn fulfil(wishes: &[Wish<'_>], existing: &Existing<'_>, notes: &mut V
 }
 
 /// Keys that a person chose: of a connection that is there, where it is of the same kind, else of a new one.
-fn chosen_keys(groups: &mut [Group<'_, '_>], existing: &Existing<'_>, notes: &mut Vec<Note>) {
+fn chosen_keys(groups: &mut [Group<'_, '_>], existing: &Existing<'_>, notes: &mut Vec<ImportNote>) {
     for position in 0..groups.len() {
         let Some((chosen, head)) = groups[position].wishes.first().and_then(|head| Some((head.chosen?, *head))) else {
             continue;
@@ -108,7 +108,7 @@ fn chosen_keys(groups: &mut [Group<'_, '_>], existing: &Existing<'_>, notes: &mu
             None if !is_taken => Key::New(chosen.to_string()),
             _ => {
                 let (integration, variable) = (head.integration.clone(), head.variable.name.clone());
-                notes.push(Note::ChosenTaken { integration, variable, key: chosen.to_string() });
+                notes.push(ImportNote::ChosenTaken { integration, variable, key: chosen.to_string() });
                 Key::None
             }
         });
@@ -147,7 +147,7 @@ fn keys_that_are_there(groups: &mut [Group<'_, '_>], existing: &Existing<'_>) {
 
 /// Keys of what is nowhere yet: component and type, and where that is not its alone, with an ending made of what it
 /// is.
-fn new_keys(groups: &mut [Group<'_, '_>], existing: &Existing<'_>, notes: &mut Vec<Note>) {
+fn new_keys(groups: &mut [Group<'_, '_>], existing: &Existing<'_>, notes: &mut Vec<ImportNote>) {
     let open: Vec<usize> = (0..groups.len()).filter(|position| groups[*position].key.is_none()).collect();
     let suggested: Vec<String> =
         groups.iter().filter_map(|group| Some(group.wishes.first()?.suggested_key())).collect();
@@ -171,7 +171,7 @@ fn new_keys(groups: &mut [Group<'_, '_>], existing: &Existing<'_>, notes: &mut V
         if key != *wanted {
             let (integration, variable) = (head.integration.clone(), head.variable.name.clone());
             let (wanted, elsewhere) = (wanted.clone(), other.map(|tenant| tenant.tenant.clone()));
-            notes.push(Note::KeyTaken { integration, variable, wanted, key: key.clone(), elsewhere });
+            notes.push(ImportNote::KeyTaken { integration, variable, wanted, key: key.clone(), elsewhere });
         }
         groups[position].key = Some(Key::New(key));
     }
@@ -215,13 +215,13 @@ impl<'d> Group<'_, 'd> {
 }
 
 impl Wish<'_> {
-    fn make(&self, key: &str, notes: &mut Vec<Note>) -> Object<ConnectionSpec> {
+    fn make(&self, key: &str, notes: &mut Vec<ImportNote>) -> Object<ConnectionSpec> {
         let name = names::of_stable_key(key);
         let mut inputs = BTreeMap::new();
         for input in self.inputs {
             match self.becomes(&name, input) {
                 Ok(becomes) => drop(inputs.insert(input.name.clone(), becomes)),
-                Err(why) => notes.push(Note::LeftOut {
+                Err(why) => notes.push(ImportNote::LeftOut {
                     key: key.to_string(),
                     input: input.name.clone(),
                     secret: input.secret,
@@ -270,8 +270,8 @@ impl Wish<'_> {
         ending(&what.to_string())
     }
 
-    fn reconnect(&self, key: &str) -> Note {
-        Note::Reconnect {
+    fn reconnect(&self, key: &str) -> ImportNote {
+        ImportNote::Reconnect {
             integration: self.integration.clone(),
             variable: self.variable.name.clone(),
             key: key.to_string(),
@@ -316,13 +316,13 @@ impl Wish<'_> {
 }
 
 /// The Secret that these inputs need. All of an import's references of one connection name one Secret.
-pub(crate) fn secret_needed(key: &str, inputs: &BTreeMap<String, Input>) -> Option<Note> {
+pub(crate) fn secret_needed(key: &str, inputs: &BTreeMap<String, Input>) -> Option<ImportNote> {
     let keys: Vec<String> = inputs
         .values()
         .filter_map(|input| if let Input::SecretRef(secret) = input { Some(secret.key.clone()) } else { None })
         .collect();
     let secret = names::of_stable_key(key);
-    (!keys.is_empty()).then(|| Note::SecretNeeded { key: key.to_string(), secret, keys })
+    (!keys.is_empty()).then(|| ImportNote::SecretNeeded { key: key.to_string(), secret, keys })
 }
 
 /// The input's name as a key of a Secret: letters, digits, `-`, `_` and `.`.

@@ -3,8 +3,8 @@ use crate::api::{Credentials, Input, Means, Resource, rules};
 use crate::platform::definition::EmptiedPlace;
 use crate::platform::definition::tests::{all, definition, named};
 
-fn import(files: &[(&str, &str)], reusable: &Reusable) -> Import {
-    let files: Vec<File> = files.iter().map(|(name, text)| File { name, bytes: text.as_bytes() }).collect();
+fn import(files: &[(&str, &str)], reusable: &Reusable) -> ImportedTenant {
+    let files: Vec<ImportFile> = files.iter().map(|(name, text)| ImportFile { name, bytes: text.as_bytes() }).collect();
     plan_import(&files, reusable, &Existing::default())
 }
 
@@ -16,7 +16,7 @@ fn integration(name: &str, variable: &str, inputs: &str) -> String {
     definition(&variable, "      []\n").replace("name: T", &format!("name: {name}"))
 }
 
-fn keys(import: &Import) -> Vec<&str> {
+fn keys(import: &ImportedTenant) -> Vec<&str> {
     import.connections.iter().map(|connection| connection.spec.stable_key.as_str()).collect()
 }
 
@@ -25,7 +25,7 @@ const OURS: &str = "{tokenUrl: {value: 'https://a.example/token', meta: {orgOnly
 #[test]
 fn without_being_asked_connections_stay_the_integrations_own() {
     for (file, bytes) in all() {
-        let import = plan_import(&[File { name: &file, bytes: &bytes }], &Reusable::none(), &Existing::default());
+        let import = plan_import(&[ImportFile { name: &file, bytes: &bytes }], &Reusable::none(), &Existing::default());
         assert!(import.connections.is_empty() && !import.has_errors(), "{file}: {:?}", import.notes);
         let integration = &import.integrations[0];
         assert_eq!(integration.definition, definition::empty_secrets(&bytes).unwrap().0);
@@ -35,7 +35,7 @@ fn without_being_asked_connections_stay_the_integrations_own() {
 #[test]
 fn whatever_is_made_keeps_the_rules() {
     let files = all();
-    let files: Vec<File> = files.iter().map(|(name, bytes)| File { name, bytes }).collect();
+    let files: Vec<ImportFile> = files.iter().map(|(name, bytes)| ImportFile { name, bytes }).collect();
     for reusable in [Reusable::none(), Reusable::all()] {
         let import = plan_import(&files, &reusable, &Existing::default());
         let components = import.components.iter().cloned().map(Resource::Component);
@@ -75,16 +75,18 @@ fn an_input_becomes_what_the_definition_says_of_it() {
     let left: Vec<_> = import
         .notes
         .iter()
-        .filter_map(|n| if let Note::LeftOut { input, why, .. } = n { Some((input.as_str(), *why)) } else { None })
+        .filter_map(
+            |n| if let ImportNote::LeftOut { input, why, .. } = n { Some((input.as_str(), *why)) } else { None },
+        )
         .collect();
     assert_eq!(left, [("clientId", LeftOutWhy::Placeholder), ("scopes", LeftOutWhy::Empty)]);
-    assert!(import.notes.iter().any(|note| matches!(note, Note::Reconnect { key, .. } if key == "acme-oauth2")));
+    assert!(import.notes.iter().any(|note| matches!(note, ImportNote::Reconnect { key, .. } if key == "acme-oauth2")));
 }
 
 #[test]
 fn what_the_customer_does_not_see_is_supplied_per_customer_by_us() {
     let (name, bytes) = named("organization-only.yml");
-    let import = plan_import(&[File { name: &name, bytes: &bytes }], &Reusable::all(), &Existing::default());
+    let import = plan_import(&[ImportFile { name: &name, bytes: &bytes }], &Reusable::all(), &Existing::default());
     assert_eq!(import.connections[0].spec.credentials, Credentials::OrganizationCustomer);
     assert_eq!(keys(&import), ["parcel-queue-keypair"]);
 }
@@ -94,7 +96,7 @@ fn only_the_named_variables_become_reusable() {
     let (name, bytes) = named("two-own.yml");
     let names = ["Granary Connection", "Grannary"].map(|name| (name.to_string(), None)).into();
     let import = plan_import(
-        &[File { name: &name, bytes: &bytes }],
+        &[ImportFile { name: &name, bytes: &bytes }],
         &Reusable { names, ..Reusable::none() },
         &Existing::default(),
     );
@@ -120,7 +122,7 @@ fn two_variables_of_one_integration_never_share() {
         keys.len() == 2 && keys[0] != keys[1] && keys.iter().all(|key| key.starts_with("acme-oauth2-")),
         "{keys:?}"
     );
-    assert!(import.notes.iter().any(|n| matches!(n, Note::KeyTaken { key, .. } if key == keys[1])));
+    assert!(import.notes.iter().any(|n| matches!(n, ImportNote::KeyTaken { key, .. } if key == keys[1])));
 }
 
 #[test]
@@ -160,7 +162,7 @@ fn two_integrations_share_only_where_all_global_values_agree() {
 fn connections_of_the_tenant_are_shared_or_left_alone() {
     let text = integration("A", "Acme", OURS);
     let first = import(&[("a", &text)], &Reusable::all());
-    let file = [File { name: "b", bytes: text.as_bytes() }];
+    let file = [ImportFile { name: "b", bytes: text.as_bytes() }];
     let existing = Existing { connections: &first.connections, ..Existing::default() };
     let shared = plan_import(&file, &Reusable::all(), &existing);
     assert_eq!(
@@ -196,7 +198,7 @@ fn an_integration_imported_again_keeps_the_bindings_that_people_made() {
     there.metadata.labels.insert("team".into(), "crm".into());
     let there = [there];
     let existing = Existing { integrations: &there, ..Existing::default() };
-    let again = plan_import(&[File { name: "a", bytes: text.as_bytes() }], &Reusable::all(), &existing);
+    let again = plan_import(&[ImportFile { name: "a", bytes: text.as_bytes() }], &Reusable::all(), &existing);
     assert_eq!(again.integrations[0].object, there[0]);
     assert!(again.integrations[0].again && again.connections.is_empty());
 }
@@ -204,7 +206,7 @@ fn an_integration_imported_again_keeps_the_bindings_that_people_made() {
 #[test]
 fn a_binding_without_a_type_asks_for_it() {
     let (name, bytes) = named("reusable-one.yml");
-    let import = plan_import(&[File { name: &name, bytes: &bytes }], &Reusable::all(), &Existing::default());
+    let import = plan_import(&[ImportFile { name: &name, bytes: &bytes }], &Reusable::all(), &Existing::default());
     assert!(import.connections.is_empty());
     assert_eq!(
         import.integrations[0].object.spec.connections,
@@ -234,7 +236,7 @@ fn what_cannot_be_imported_holds_back_only_itself() {
 #[test]
 fn components_that_are_there_stay_as_they_are() {
     let text = integration("A", "Acme", "{}");
-    let files = [File { name: "a", bytes: text.as_bytes() }];
+    let files = [ImportFile { name: "a", bytes: text.as_bytes() }];
     let mut there = plan_import(&files, &Reusable::none(), &Existing::default()).components;
     assert_eq!(there.len(), 1);
     there[0].spec.types[0].key = "other".into();
@@ -273,7 +275,7 @@ fn endpoint_keys_and_step_secrets_are_named() {
     let text = definition("  []\n", "      - name: S\n        inputs: {apiKey: {value: hunter2}}\n");
     let import = import(&[("a.yml", &text)], &Reusable::none());
     assert!(import.notes.iter().any(
-        |n| matches!(n, Note::SecretEmptied { emptied, .. } if matches!(emptied.place, EmptiedPlace::Step { .. }))
+        |n| matches!(n, ImportNote::SecretEmptied { emptied, .. } if matches!(emptied.place, EmptiedPlace::Step { .. }))
     ));
 }
 
@@ -286,7 +288,7 @@ fn the_report_of_definitions() {
         ("own", &["connections-own.yml", "inputs.yml", "secrets.yml"], Reusable::all()),
     ] {
         let files: Vec<(String, Vec<u8>)> = files.iter().map(|file| named(file)).collect();
-        let files: Vec<File> = files.iter().map(|(name, bytes)| File { name, bytes }).collect();
+        let files: Vec<ImportFile> = files.iter().map(|(name, bytes)| ImportFile { name, bytes }).collect();
         let import = plan_import(&files, &reusable, &Existing::default());
         let files = super::files(&import).unwrap();
         insta::assert_snapshot!(name, crate::platform::import::report(&import, &files, "us-prod"));
@@ -310,14 +312,14 @@ fn a_tenant_is_added_behind_what_is_there() {
 }
 
 /// An import into one tenant beside what another has.
-fn beside(files: &[(&str, &str)], tenant: &str, there: &Import, reusable: &Reusable) -> Import {
-    let files: Vec<File> = files.iter().map(|(name, text)| File { name, bytes: text.as_bytes() }).collect();
+fn beside(files: &[(&str, &str)], tenant: &str, there: &ImportedTenant, reusable: &Reusable) -> ImportedTenant {
+    let files: Vec<ImportFile> = files.iter().map(|(name, text)| ImportFile { name, bytes: text.as_bytes() }).collect();
     let integrations = there.integrations.iter().map(|i| i.object.clone()).collect();
-    let elsewhere = [Elsewhere { tenant: tenant.into(), integrations, connections: there.connections.clone() }];
+    let elsewhere = [OtherTenant { tenant: tenant.into(), integrations, connections: there.connections.clone() }];
     plan_import(&files, reusable, &Existing { elsewhere: &elsewhere, ..Existing::default() })
 }
 
-fn key_of(import: &Import, title: &str) -> String {
+fn key_of(import: &ImportedTenant, title: &str) -> String {
     let integration = import.integrations.iter().find(|i| i.object.spec.title.as_deref() == Some(title)).unwrap();
     integration.object.spec.connections[0].stable_key().unwrap().to_string()
 }
@@ -371,7 +373,7 @@ fn a_person_chooses_a_key() {
     assert!(both.has_errors() && keys(&both) == ["team-chat"]);
     // One that is there is used, where it is of the same kind.
     let mut there = import(&[("a", &text)], &choose("team-chat")).connections;
-    let files = [File { name: "b", bytes: other.as_bytes() }];
+    let files = [ImportFile { name: "b", bytes: other.as_bytes() }];
     let again = |there: &[Object<ConnectionSpec>]| {
         plan_import(&files, &choose("team-chat"), &Existing { connections: there, ..Existing::default() })
     };
@@ -388,7 +390,7 @@ fn a_bound_variable_that_went_is_named() {
     there.spec.connections = vec![Variable::bound("Chat", "chat-main")];
     let there = [there];
     let after = integration("A", "Team chat", OURS);
-    let files = [File { name: "a", bytes: after.as_bytes() }];
+    let files = [ImportFile { name: "a", bytes: after.as_bytes() }];
     let again = plan_import(&files, &Reusable::none(), &Existing { integrations: &there, ..Existing::default() });
     let said = again.notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     assert!(said.contains("\"Chat\", which is bound to chat-main, is not in the definition any more"), "{said}");
@@ -399,7 +401,7 @@ fn a_bound_variable_that_went_is_named() {
         integration("A", variable, "{}").replace(own, &format!("useScopedConfigVar: {key}"))
     };
     let said = |text: &str| {
-        let files = [File { name: "a", bytes: text.as_bytes() }];
+        let files = [ImportFile { name: "a", bytes: text.as_bytes() }];
         let again = plan_import(&files, &Reusable::none(), &Existing { integrations: &there, ..Existing::default() });
         again.notes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     };
@@ -421,7 +423,8 @@ fn what_vanished_is_named_where_all_was_imported() {
         all.iter().map(of).collect::<Vec<_>>()
     };
     let read = |all: &[(String, String)], existing: &Existing<'_>| {
-        let files: Vec<File<'_>> = all.iter().map(|(name, text)| File { name, bytes: text.as_bytes() }).collect();
+        let files: Vec<ImportFile<'_>> =
+            all.iter().map(|(name, text)| ImportFile { name, bytes: text.as_bytes() }).collect();
         plan_import(&files, &Reusable::none(), existing)
     };
     let first = read(&files(&[("a", "Alarms"), ("b", "Bills")]), &Existing::default());
@@ -455,9 +458,14 @@ fn what_vanished_is_named_where_all_was_imported() {
     };
     let connections = [connection("chat-main"), connection("never-used")];
     let existing = Existing { integrations: &there, connections: &connections, is_all: true, ..Existing::default() };
-    let said = |import: Import| {
-        let told = |note: &&Note| {
-            matches!(note, Note::IntegrationGone { .. } | Note::ConnectionUnused { .. } | Note::ConnectionGone { .. })
+    let said = |import: ImportedTenant| {
+        let told = |note: &&ImportNote| {
+            matches!(
+                note,
+                ImportNote::IntegrationGone { .. }
+                    | ImportNote::ConnectionUnused { .. }
+                    | ImportNote::ConnectionGone { .. }
+            )
         };
         import.notes.iter().filter(told).map(ToString::to_string).collect::<Vec<_>>()
     };

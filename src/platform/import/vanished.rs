@@ -1,7 +1,7 @@
 //! What was imported before and is not there any more: integrations, and connections that nothing uses now or that the
 //! platform has no longer. Nothing of it is removed; it is named, with what it may have become.
 
-use super::{Existing, Note};
+use super::{Existing, ImportNote};
 use crate::api::{ConnectionSpec, IntegrationSpec, Object, Variable};
 use crate::near_miss::near_misses;
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 pub(super) type Imported<'a> = (String, Option<&'a Object<IntegrationSpec>>, Vec<Variable>);
 
 /// What is known after an import of all that a tenant has.
-pub(super) struct Now<'a> {
+pub(super) struct AfterImport<'a> {
     /// The integrations, with what their variables mean.
     pub integrations: &'a [Imported<'a>],
     /// Their titles.
@@ -20,7 +20,7 @@ pub(super) struct Now<'a> {
 }
 
 /// Integrations that an earlier import made and this one did not meet.
-pub(super) fn integrations(existing: &Existing<'_>, now: &Now<'_>) -> Vec<Note> {
+pub(super) fn integrations(existing: &Existing<'_>, now: &AfterImport<'_>) -> Vec<ImportNote> {
     let is_met = |there: &Object<IntegrationSpec>| now.integrations.iter().any(|(name, ..)| name == there.name());
     let new = || now.integrations.iter().zip(now.titles).filter(|((_, before, _), _)| before.is_none());
     // One without a definition was never imported.
@@ -36,13 +36,17 @@ pub(super) fn integrations(existing: &Existing<'_>, now: &Now<'_>) -> Vec<Note> 
             let near = near_misses(title, new().map(|(_, title)| *title)).into_iter().next()?;
             new().find(|(_, title)| **title == near).map(|((name, ..), _)| name.clone())
         };
-        Note::IntegrationGone { name: there.name().to_string(), title: title.to_string(), near: alike.or_else(near) }
+        ImportNote::IntegrationGone {
+            name: there.name().to_string(),
+            title: title.to_string(),
+            near: alike.or_else(near),
+        }
     };
     gone.map(note).collect()
 }
 
 /// Connections that an integration was bound to before this import, and none is now.
-pub(super) fn unused(existing: &Existing<'_>, now: &Now<'_>) -> Vec<Note> {
+pub(super) fn unused(existing: &Existing<'_>, now: &AfterImport<'_>) -> Vec<ImportNote> {
     let before: BTreeSet<&str> = existing.integrations.iter().flat_map(|there| keys(&there.spec.connections)).collect();
     let is_met = |there: &Object<IntegrationSpec>| now.integrations.iter().any(|(name, ..)| name == there.name());
     let stay = existing.integrations.iter().filter(|there| !is_met(there)).map(|there| &there.spec.connections);
@@ -58,7 +62,7 @@ pub(super) fn unused(existing: &Existing<'_>, now: &Now<'_>) -> Vec<Note> {
             answers(&c.spec, &after) && !answers(&c.spec, &before) && is_alike(&c.spec, &gone.spec)
         };
         let near = all().find(is_new).map(|c| c.spec.stable_key.clone());
-        Note::ConnectionUnused { key: gone.spec.stable_key.clone(), near }
+        ImportNote::ConnectionUnused { key: gone.spec.stable_key.clone(), near }
     };
     gone.map(note).collect()
 }
@@ -68,11 +72,11 @@ pub(crate) fn connections(
     existing: &[Object<ConnectionSpec>],
     there: &BTreeSet<&str>,
     new: &[Object<ConnectionSpec>],
-) -> Vec<Note> {
+) -> Vec<ImportNote> {
     let gone = existing.iter().filter(|c| !there.contains(c.spec.stable_key.as_str()));
     let note = |gone: &Object<ConnectionSpec>| {
         let near = new.iter().find(|c| is_alike(&c.spec, &gone.spec)).map(|c| c.spec.stable_key.clone());
-        Note::ConnectionGone { key: gone.spec.stable_key.clone(), near }
+        ImportNote::ConnectionGone { key: gone.spec.stable_key.clone(), near }
     };
     gone.map(note).collect()
 }

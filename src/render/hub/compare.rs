@@ -1,7 +1,7 @@
 //! A plan that waits in a hub beside the same plan made again by a person's own contexts.
 
-use super::kept::{KeptAction, KeptPlan, Meant};
-use crate::render::page::{Page, Span, faint, plain, strong};
+use super::kept::{KeptAction, KeptPlan, Selector};
+use crate::render::page::{Span, TextPage, faint, plain, strong};
 use crate::render::style::Tone;
 use crate::render::waiting_plan::WaitingPlan;
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,7 +51,7 @@ impl Comparison {
     }
 
     /// The same, of some objects alone.
-    pub(super) fn concerning(&self, meant: &Meant) -> Self {
+    pub(super) fn concerning(&self, meant: &Selector) -> Self {
         let of = |actions: &[KeptAction]| actions.iter().filter(|action| action.concerns(meant)).cloned().collect();
         Comparison {
             unread: self.unread.clone(),
@@ -91,7 +91,7 @@ impl Comparison {
     }
 
     /// Puts it on a page.
-    pub(super) fn show(&self, page: &mut Page) {
+    pub(super) fn show(&self, page: &mut TextPage) {
         let tone = if self.is_same && self.unread.is_none() { Tone::Good } else { Tone::Careful };
         page.wrap(0, 2, &[Span::new(tone, self.sentence())]);
         for (title, lines) in self.differences() {

@@ -3,7 +3,7 @@
 
 use super::HubPart;
 use crate::api::{Condition, TargetStatus};
-use crate::render::page::{Page, Span, command, faint, plain};
+use crate::render::page::{Span, TextPage, command, faint, plain};
 use crate::render::style::Tone;
 use crate::text::{count, thousands};
 
@@ -150,7 +150,7 @@ impl HubPart {
     }
 
     /// Puts the conditions of the sync on a page.
-    pub(super) fn show_conditions(&self, page: &mut Page, indent: usize) {
+    pub(super) fn show_conditions(&self, page: &mut TextPage, indent: usize) {
         for condition in self.conditions() {
             let head = [Span::new(Tone::Careful, format!("! {}", condition.type_)), plain("  ")];
             self.status_text(page, indent, &head, &condition.message);
@@ -158,7 +158,7 @@ impl HubPart {
     }
 
     /// Puts the lists of the status on a page: of those entries that `is_shown` wants.
-    pub(super) fn show_sections(&self, page: &mut Page, indent: usize, is_shown: impl Fn(&str) -> bool) {
+    pub(super) fn show_sections(&self, page: &mut TextPage, indent: usize, is_shown: impl Fn(&str) -> bool) {
         for section in self.sections() {
             let entries: Vec<&String> = section.entries.iter().filter(|entry| is_shown(entry)).collect();
             let more = if entries.len() == section.entries.len() { section.more } else { 0 };
@@ -196,7 +196,7 @@ impl HubPart {
 
     /// A text of a status on a page: its first line is wrapped, behind `head`; what follows is for copying, and stands
     /// on lines of its own.
-    pub(super) fn status_text(&self, page: &mut Page, indent: usize, head: &[Span], text: &str) {
+    pub(super) fn status_text(&self, page: &mut TextPage, indent: usize, head: &[Span], text: &str) {
         let text = self.with_context(text);
         let mut lines = text.split('\n').filter(|line| !line.trim().is_empty());
         let first: Vec<Span> = head.iter().cloned().chain(lines.next().map(|line| plain(line.trim_end()))).collect();

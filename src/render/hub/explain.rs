@@ -1,11 +1,11 @@
 //! What waits in a hub for one object.
 
-use super::kept::{KeptAction, KeptPlan, Meant, stable_key};
+use super::kept::{KeptAction, KeptPlan, Selector, stable_key};
 use super::{HubPart, SyncerSign, exit_of, worst};
 use crate::api::{Kind, names};
 use crate::near_miss::{are_alike, near_misses};
 use crate::render::markdown::escape as md;
-use crate::render::page::{Page, Span, faint, plain, strong};
+use crate::render::page::{Span, TextPage, faint, plain, strong};
 use crate::render::style::{Style, Tone};
 use crate::report::value;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ const SCHEMA: &str = "stablekey.dev/hub-explanation/v1";
 pub struct HubExplanation {
     /// As it was typed.
     name: String,
-    meant: Meant,
+    meant: Selector,
     targets: Vec<Concerned>,
     /// The tenants that have it, where a person's own contexts were used.
     pub there: Vec<String>,
@@ -41,7 +41,7 @@ struct Concerned {
 impl HubExplanation {
     /// Of what a person typed: `Connection/KEY`, `Integration/NAME`, or a name that either may have.
     pub fn of(typed: &str, parts: Vec<HubPart>) -> Result<Self, serde_json::Error> {
-        let meant = Meant::of(typed);
+        let meant = Selector::of(typed);
         let mut targets = Vec::new();
         for mut part in parts {
             let plan = part.waiting.as_ref().map(|waiting| KeptPlan::read(waiting.plan.get())).transpose()?;
@@ -100,7 +100,7 @@ impl HubExplanation {
 
     /// For a terminal.
     pub fn text(&self, style: Style) -> String {
-        let mut page = Page::new(style);
+        let mut page = TextPage::new(style);
         if let Some(syncer) = &self.syncer {
             syncer.warn(&mut page);
         }
@@ -195,7 +195,7 @@ impl Concerned {
     }
 
     /// The heading: what is in sync otherwise is not said of it.
-    fn head(&self, page: &mut Page) {
+    fn head(&self, page: &mut TextPage) {
         let part = &self.part;
         if part.target.state != "InSync" {
             return part.head(page);
@@ -224,7 +224,7 @@ fn said(part: &HubPart) -> Vec<String> {
 }
 
 /// Whether a note or a finding is about one of these objects, about a variable that means one, or speaks of one.
-fn concerns(note: &Value, meant: &Meant) -> bool {
+fn concerns(note: &Value, meant: &Selector) -> bool {
     let text = |name: &str| note.get(name).and_then(Value::as_str);
     let keys = ["from", "to"].into_iter().filter_map(|side| stable_key(note.get(side)?));
     let mut connections = keys.map(|key| format!("{}/{}", Kind::Connection, names::of_stable_key(key)));
@@ -256,7 +256,7 @@ fn words(note: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Facts;
+    use super::super::HubFacts;
     use super::*;
     use crate::api::TargetStatus;
     use crate::render::Hub;
@@ -269,17 +269,17 @@ mod tests {
             ("Integration/lead", &["Integration/lead"]),
             ("crm", &["Connection/crm", "Integration/crm"]),
         ] {
-            let meant = Meant::of(typed);
+            let meant = Selector::of(typed);
             assert!(objects.iter().all(|object| meant.is(object)), "{typed}");
         }
-        assert!(!Meant::of("conn/crm").is("Integration/crm"));
+        assert!(!Selector::of("conn/crm").is("Integration/crm"));
     }
 
     fn part(state: &str, change: impl FnOnce(&mut HubPart)) -> HubPart {
         let hub = Hub { context: None, namespace: "hub".into(), sync: "s".into(), tenant: "eu".into() };
         let target = TargetStatus { tenant: "eu".into(), state: state.into(), ..TargetStatus::default() };
         let mut part =
-            HubPart { hub, target, is_observed: true, waiting: None, compared: None, facts: Facts::default() };
+            HubPart { hub, target, is_observed: true, waiting: None, compared: None, facts: HubFacts::default() };
         change(&mut part);
         part
     }
@@ -331,7 +331,7 @@ mod tests {
         assert_eq!(words(&blocked), "blocked Integration/lead SK0101: crm is missing → make it");
         let kept = json!({"note": "kept", "object": "Integration/lead", "path": ["connections", "CRM"], "by": "eu", "from": {"stableKey": "mine"}});
         assert_eq!(words(&kept), "kept Integration/lead connections.CRM by eu: mine");
-        let meant = Meant::of;
+        let meant = Selector::of;
         assert!(concerns(&kept, &meant("Connection/mine")) && !concerns(&kept, &meant("Connection/other")));
         let step = json!({"note": "manual", "object": "Connection/pg", "text": "supply Secret pg for \"Warehouse\" of order-export"});
         assert!(concerns(&step, &meant("order-export")) && !concerns(&step, &meant("order")));

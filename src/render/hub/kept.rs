@@ -34,20 +34,20 @@ pub struct KeptAction {
     pub(super) digest: String,
     action: String,
     #[serde(default)]
-    reason: Reason,
+    reason: KeptReason,
     #[serde(default)]
     fields: Vec<KeptChange>,
     #[serde(default)]
-    impact: Impact,
+    impact: KeptImpact,
     #[serde(default, rename = "needsApproval")]
-    needs_approval: Vec<Approval>,
+    needs_approval: Vec<KeptApproval>,
     /// All of it, as it was read.
     #[serde(skip)]
     pub(super) whole: Value,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-struct Reason {
+struct KeptReason {
     #[serde(default)]
     text: String,
 }
@@ -61,18 +61,18 @@ struct KeptChange {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-struct Impact {
+struct KeptImpact {
     #[serde(default)]
-    integrations: Vec<Affected>,
+    integrations: Vec<KeptAffected>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-struct Affected {
+struct KeptAffected {
     name: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-struct Approval {
+struct KeptApproval {
     code: String,
     why: String,
 }
@@ -133,9 +133,9 @@ impl KeptAction {
     }
 
     /// Whether it changes one of these objects, or what one of them uses, or is used by, or speaks of one.
-    pub(super) fn concerns(&self, meant: &Meant) -> bool {
+    pub(super) fn concerns(&self, meant: &Selector) -> bool {
         let is_one = |kind: Kind, name: &str| meant.is(&format!("{kind}/{name}"));
-        let affects = |affected: &Affected| is_one(Kind::Integration, &affected.name);
+        let affects = |affected: &KeptAffected| is_one(Kind::Integration, &affected.name);
         let binds = |change: &KeptChange| {
             let keys = [&change.from, &change.to].into_iter().flatten().filter_map(stable_key);
             keys.into_iter().any(|key| is_one(Kind::Connection, &names::of_stable_key(key)))
@@ -150,13 +150,13 @@ impl KeptAction {
 
 /// What a person asks for: one object, or those that a name may be of.
 #[derive(Debug)]
-pub(super) struct Meant {
+pub(super) struct Selector {
     objects: BTreeSet<String>,
     /// As texts may write it.
     names: BTreeSet<String>,
 }
 
-impl Meant {
+impl Selector {
     /// Of what was typed: `Connection/KEY`, `Integration/NAME`, or a name that either may have.
     pub fn of(typed: &str) -> Self {
         let connection = |key: &str| format!("{}/{}", Kind::Connection, names::of_stable_key(key));
@@ -167,7 +167,7 @@ impl Meant {
                 None => ([connection(typed), format!("{}/{typed}", Kind::Integration)].into(), typed),
             };
         let names = objects.iter().filter_map(|object| object.split_once('/')).map(|(_, name)| name.to_string());
-        Meant { names: names.chain([name.to_string()]).filter(|name| !name.is_empty()).collect(), objects }
+        Selector { names: names.chain([name.to_string()]).filter(|name| !name.is_empty()).collect(), objects }
     }
 
     /// Whether this object is meant: `Kind/name`.
@@ -228,7 +228,7 @@ mod tests {
             "fields": [{"path": ["inputs", "scopes"], "op": "set", "from": {"value": "api"}, "to": {"value": "more"}}],
             "impact": {"integrations": [{"name": "lead", "flows": 1, "steps": 1}], "customers": 0},
         }));
-        let of = Meant::of;
+        let of = Selector::of;
         for (object, binding, change) in [
             ("Connection/crm", true, true),
             ("Connection/old-crm", true, false),
@@ -256,14 +256,14 @@ mod tests {
             ("Integration/slack", false),
             ("Connection/", false),
         ] {
-            assert_eq!(Meant::of(typed).is_in(text), is_named, "{typed}");
+            assert_eq!(Selector::of(typed).is_in(text), is_named, "{typed}");
         }
-        assert!(Meant::of("Sales_Force").is_in("variable CRM means Sales_Force"));
+        assert!(Selector::of("Sales_Force").is_in("variable CRM means Sales_Force"));
         let supplies = action(json!({
             "id": "eu/Connection/crm", "digest": "d", "action": "create",
             "reason": {"text": "lead-router needs it"},
         }));
-        assert!(supplies.concerns(&Meant::of("lead-router")) && !supplies.concerns(&Meant::of("lead")));
+        assert!(supplies.concerns(&Selector::of("lead-router")) && !supplies.concerns(&Selector::of("lead")));
     }
 
     /// "explain prints all": what a line cuts is there whole.

@@ -16,7 +16,7 @@ pub use status::{HubStatus, HubSyncStatus, HubTenantStatus};
 pub use syncer::SyncerSign;
 
 use super::invocation::{Hub, quoted};
-use super::page::{Page, Span, command, plain, strong};
+use super::page::{Span, TextPage, command, plain, strong};
 use super::style::Tone;
 use super::waiting_plan::WaitingPlan;
 use crate::api::{Condition, TargetStatus};
@@ -40,12 +40,12 @@ pub struct HubPart {
     /// What a plan by a person's own contexts has otherwise.
     pub compared: Option<Comparison>,
     /// What the hub says beside that.
-    pub facts: Facts,
+    pub facts: HubFacts,
 }
 
 /// What a hub says of a sync and its target beside the status of the target.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
+pub struct HubFacts {
     /// The tenant that the sync copies from.
     pub source: Option<String>,
     /// The namespace with the target's own Tenant, where that is not the one in the hub.
@@ -155,7 +155,7 @@ impl HubPart {
 
     /// Puts the heading on a page, with what the syncer says of the target; of a plan that is shown too without the
     /// commands, which stand below it.
-    fn head(&self, page: &mut Page) {
+    fn head(&self, page: &mut TextPage) {
         let tone = match exit_of(&self.target) {
             0 if !self.differs() => Tone::Good,
             0 | 2 => Tone::Careful,
@@ -168,7 +168,7 @@ impl HubPart {
     }
 
     /// Puts the digest, alone on its line, and the command to approve it on a page.
-    fn approve(&self, page: &mut Page, is_asked: bool) {
+    fn approve(&self, page: &mut TextPage, is_asked: bool) {
         if let Some(digest) = self.target.digest.as_ref().filter(|_| self.awaits_approval()) {
             page.line(2, &[plain(format!("digest of what {} does in {}:", self.hub.sync, self.hub.tenant))]);
             page.line(2, &[command(digest)]);
@@ -213,7 +213,7 @@ mod tests {
             });
             serde_json::from_str(&kept.to_string()).unwrap()
         });
-        HubPart { hub, target, is_observed: true, waiting, compared: None, facts: Facts::default() }
+        HubPart { hub, target, is_observed: true, waiting, compared: None, facts: HubFacts::default() }
     }
 
     fn plan(part: HubPart) -> HubPlan {

@@ -3,7 +3,7 @@
 use super::{HubPart, SyncerSign, exit_of, first, worst};
 use crate::engine::model::plan::PLAN_SCHEMA;
 use crate::render::markdown::{command as command_block, escape as md};
-use crate::render::page::{Page, plain};
+use crate::render::page::{TextPage, plain};
 use crate::render::style::Style;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ impl HubPlan {
 
     /// For a terminal.
     pub fn text(&self, style: Style) -> String {
-        let mut page = Page::new(style);
+        let mut page = TextPage::new(style);
         if self.parts.is_empty() {
             page.line(0, &[plain("There is no TenantSync here: nothing is planned.")]);
         }

@@ -3,7 +3,7 @@
 use super::{HubPart, SyncerSign, exit_of, first, worst};
 use crate::api::{Condition, TargetCounts, TargetStatus, TenantStatus};
 use crate::render::markdown::{command as command_block, escape as md, row, rule};
-use crate::render::page::{Page, Span, command, faint, plain, strong, width};
+use crate::render::page::{Span, TextPage, command, faint, plain, strong, width};
 use crate::render::style::{Style, Tone};
 use crate::text::{count, thousands};
 use serde::Serialize;
@@ -140,7 +140,7 @@ impl HubStatus {
 
     /// For a terminal.
     pub fn text(&self, style: Style) -> String {
-        let mut page = Page::new(style);
+        let mut page = TextPage::new(style);
         if let Some(sign) = &self.sign {
             page.line(0, &[strong("syncer")]);
             sign.show(&mut page);
@@ -221,7 +221,7 @@ impl HubSyncStatus {
         self.sums().into_iter().chain(conditions).chain(lines.map(|(_, line)| line)).collect()
     }
 
-    fn show(&self, page: &mut Page, is_first: bool) {
+    fn show(&self, page: &mut TextPage, is_first: bool) {
         let tone = match exit_of(&self.target) {
             0 if !self.part.differs() => Tone::Good,
             0 | 2 => Tone::Careful,
@@ -273,7 +273,7 @@ fn sums(counts: &TargetCounts) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Facts;
+    use super::super::HubFacts;
     use super::*;
     use crate::render::invocation::Hub;
 
@@ -289,7 +289,7 @@ mod tests {
             kept: vec!["Connection/crm title: kept by eu".into()],
             ..TargetStatus::default()
         };
-        HubPart { hub, target, is_observed: true, waiting: None, compared: None, facts: Facts::default() }
+        HubPart { hub, target, is_observed: true, waiting: None, compared: None, facts: HubFacts::default() }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Whether a syncer looks after a hub: by its Lease, where the account may read that.
 
 use crate::project::hub::HubAddress;
-use crate::render::page::{Page, Span, command, plain};
+use crate::render::page::{Span, TextPage, command, plain};
 use crate::render::style::Tone;
 use crate::tenant::cluster::hub::SyncerLease;
 use jiff::Timestamp;
@@ -89,7 +89,7 @@ impl SyncerSign {
     }
 
     /// Puts it on a page, where nobody runs.
-    pub(super) fn warn(&self, page: &mut Page) {
+    pub(super) fn warn(&self, page: &mut TextPage) {
         if self.is_dead() {
             page.wrap(0, 2, &[Span::new(Tone::Bad, "✗"), plain(format!(" {}", self.sentence()))]);
             self.commands().iter().for_each(|line| page.line(2, &[command(line)]));
@@ -97,7 +97,7 @@ impl SyncerSign {
     }
 
     /// Puts it on a page.
-    pub(super) fn show(&self, page: &mut Page) {
+    pub(super) fn show(&self, page: &mut TextPage) {
         let (mark, tone) = match &self.lease {
             _ if self.is_dead() => ("✗", Tone::Bad),
             SyncerLease::There { holder: Some(_), .. } => ("✓", Tone::Good),
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_to_look_at_can_be_pasted() {
-        let mut page = Page::new(Style { width: 40, ..Style::default() });
+        let mut page = TextPage::new(Style { width: 40, ..Style::default() });
         there(None, Some(4_000)).warn(&mut page);
         let text = page.finish();
         let command = "  kubectl get pods --context 'us 1' -n us-prod -l app.kubernetes.io/name=stablekey\n";

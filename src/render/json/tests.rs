@@ -22,7 +22,7 @@ fn faults(plan: &Value) -> Vec<String> {
 }
 
 fn holds(plan: &Plan) -> Value {
-    let value: Value = serde_json::from_str(&json(plan, Layout::Compact).unwrap()).unwrap();
+    let value: Value = serde_json::from_str(&json(plan, JsonLayout::Compact).unwrap()).unwrap();
     assert_eq!(faults(&value), Vec::<String>::new());
     value
 }
@@ -135,7 +135,7 @@ fn the_schema_holds_every_plan() {
 
 #[test]
 fn the_sample_has_every_form() {
-    let text = json(&every_form(), Layout::Compact).unwrap();
+    let text = json(&every_form(), JsonLayout::Compact).unwrap();
     for form in ["set", "remove", "record", "forget", "release"] {
         assert!(text.contains(&format!("\"op\":\"{form}\"")), "{form}");
     }
@@ -185,7 +185,7 @@ fn the_schema_is_strict() {
 #[test]
 fn pretty_and_compact_say_the_same() {
     let plan = every_form();
-    let (compact, pretty) = (json(&plan, Layout::Compact).unwrap(), json(&plan, Layout::Pretty).unwrap());
+    let (compact, pretty) = (json(&plan, JsonLayout::Compact).unwrap(), json(&plan, JsonLayout::Pretty).unwrap());
     assert!(compact.starts_with("{\"counts\":{\"adopt\":"), "keys are sorted");
     assert!(pretty.starts_with("{\n  \"counts\": {\n    \"adopt\":") && pretty.ends_with("}\n"));
     let (a, b): (Value, Value) = (serde_json::from_str(&compact).unwrap(), serde_json::from_str(&pretty).unwrap());
@@ -196,7 +196,7 @@ fn pretty_and_compact_say_the_same() {
 #[test]
 fn the_keys_of_every_object_are_sorted() {
     let plan = every_form();
-    let pretty = json(&plan, Layout::Pretty).unwrap();
+    let pretty = json(&plan, JsonLayout::Pretty).unwrap();
     // A tree of serde_json sorts its keys.
     let tree: Value = serde_json::from_str(&pretty).unwrap();
     assert_eq!(pretty, format!("{}\n", serde_json::to_string_pretty(&tree).unwrap()));
@@ -210,7 +210,7 @@ fn the_keys_of_every_object_are_sorted() {
     ] {
         let tree: Value = serde_json::from_str(odd).unwrap();
         let expected = format!("{}\n", serde_json::to_string_pretty(&tree).unwrap());
-        assert_eq!(json(&tree, Layout::Pretty).unwrap(), expected, "{odd}");
+        assert_eq!(json(&tree, JsonLayout::Pretty).unwrap(), expected, "{odd}");
     }
     #[derive(Serialize)]
     struct Unsorted<'a> {
@@ -219,7 +219,7 @@ fn the_keys_of_every_object_are_sorted() {
         a: &'a str,
     }
     let inner = || Unsorted { b: Vec::new(), a: "\u{202e}" };
-    let text = json(&Unsorted { b: vec![inner(), inner()], a: "2" }, Layout::Pretty).unwrap();
+    let text = json(&Unsorted { b: vec![inner(), inner()], a: "2" }, JsonLayout::Pretty).unwrap();
     assert!(
         text.starts_with("{\n  \"a\\u202e\": \"2\",\n  \"b\": [\n    {\n      \"a\\u202e\": \"\\u202e\",\n"),
         "{text}"

@@ -4,10 +4,10 @@ use crate::render::findings;
 use crate::render::invocation::Invocation;
 use crate::render::markdown::{Comment, escape as md, row, rule};
 use crate::report::matrix::Cell;
-use crate::report::status::{Status, SyncState, Todo};
+use crate::report::status::{StatusReport, SyncState, Todo};
 
 /// The status for an issue or a comment.
-pub fn status_markdown(status: &Status, typed: &Invocation) -> String {
+pub fn status_markdown(status: &StatusReport, typed: &Invocation) -> String {
     let mut comment = Comment::new(String::new(), &typed.status());
     comment.add("## Stablekey status\n\n");
     let head = ["Tenant", "Connections", "Integrations", "Bound", "Customers", "State"].map(str::to_string);
@@ -44,7 +44,7 @@ pub fn status_markdown(status: &Status, typed: &Invocation) -> String {
 }
 
 /// The manual steps as a checklist.
-pub fn todo_markdown(status: &Status, typed: &Invocation) -> String {
+pub fn todo_markdown(status: &StatusReport, typed: &Invocation) -> String {
     if status.todo.is_empty() {
         return "No manual steps are pending.\n".to_string();
     }

@@ -2,11 +2,11 @@
 
 use crate::render::findings;
 use crate::render::invocation::Invocation;
-use crate::render::page::{Page, Span, command, faint, pad, plain, strong, width};
+use crate::render::page::{Span, TextPage, command, faint, pad, plain, strong, width};
 use crate::render::plan_text::as_far_as;
 use crate::render::style::{Style, Tone};
 use crate::report::matrix::{Cell, Matrix};
-use crate::report::status::{Status, SyncState, TenantLine, What};
+use crate::report::status::{Difference, StatusReport, SyncState, TenantLine};
 use crate::text::{self as escape, and, count, thousands};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -15,8 +15,8 @@ use std::ops::Range;
 const MOST: usize = 60;
 
 /// The status for a terminal.
-pub fn status_text(status: &Status, typed: &Invocation, style: Style) -> String {
-    let mut page = Page::new(style);
+pub fn status_text(status: &StatusReport, typed: &Invocation, style: Style) -> String {
+    let mut page = TextPage::new(style);
     for line in &status.passed_over {
         page.wrap(0, 2, &[faint(line)]);
     }
@@ -41,7 +41,7 @@ pub fn status_text(status: &Status, typed: &Invocation, style: Style) -> String 
     page.finish()
 }
 
-fn tenants(status: &Status, page: &mut Page) {
+fn tenants(status: &StatusReport, page: &mut TextPage) {
     const HEADS: [&str; 7] = ["TENANT", "REGION", "ENV", "CONNECTIONS", "INTEGRATIONS", "BOUND", "CUSTOMERS"];
     let rows: Vec<[String; 7]> = status.tenants.iter().map(cells).collect();
     // A column in which nothing stands is left out.
@@ -110,7 +110,7 @@ fn state(tenant: &TenantLine) -> Span {
     }
 }
 
-fn components(status: &Status, page: &mut Page) {
+fn components(status: &StatusReport, page: &mut TextPage) {
     if status.components.is_empty() {
         return;
     }
@@ -126,7 +126,7 @@ fn components(status: &Status, page: &mut Page) {
     }
 }
 
-fn out_of_sync(status: &Status, page: &mut Page) {
+fn out_of_sync(status: &StatusReport, page: &mut TextPage) {
     page.gap();
     whether_in_sync(status, page);
     if status.out_of_sync.is_empty() {
@@ -136,9 +136,11 @@ fn out_of_sync(status: &Status, page: &mut Page) {
     let columns = status.out_of_sync.iter().map(|o| width(&o.tenant)).max().unwrap_or(0);
     for item in status.out_of_sync.iter().take(MOST) {
         let tone = match item.what {
-            What::Blocked => Tone::Bad,
-            What::NeedsApproval | What::Drifted => Tone::Careful,
-            What::Update | What::Create | What::Delete | What::Adopt | What::Kept => Tone::Plain,
+            Difference::Blocked => Tone::Bad,
+            Difference::NeedsApproval | Difference::Drifted => Tone::Careful,
+            Difference::Update | Difference::Create | Difference::Delete | Difference::Adopt | Difference::Kept => {
+                Tone::Plain
+            }
         };
         let what = Span::new(tone, item.what.as_str());
         let spans = [what, plain("  "), strong(item.object.to_string()), plain(format!("  {}", item.text))];
@@ -148,7 +150,7 @@ fn out_of_sync(status: &Status, page: &mut Page) {
 }
 
 /// Says that nothing differs only of tenants that were read and planned whole.
-fn whether_in_sync(status: &Status, page: &mut Page) {
+fn whether_in_sync(status: &StatusReport, page: &mut TextPage) {
     let unread: Vec<&str> =
         status.tenants.iter().filter(|t| t.unreachable.is_some()).map(|t| t.tenant.as_str()).collect();
     let planned: Vec<&TenantLine> = status.tenants.iter().filter(|t| t.state != SyncState::Unknown).collect();
@@ -188,13 +190,13 @@ fn whether_in_sync(status: &Status, page: &mut Page) {
     }
 }
 
-fn more(page: &mut Page, all: usize) {
+fn more(page: &mut TextPage, all: usize) {
     if let Some(more) = all.checked_sub(MOST).filter(|more| *more > 0) {
         page.line(2, &[faint(format!("… and {} more; --output json lists them all", thousands(more)))]);
     }
 }
 
-fn matrix(page: &mut Page, matrix: &Matrix) {
+fn matrix(page: &mut TextPage, matrix: &Matrix) {
     let keys = matrix.rows.iter().map(|row| MarkRow {
         name: cell(&row.stable_key),
         kind: Some(cell(&row.kind())),
@@ -281,7 +283,7 @@ impl<'m> Grid<'m> {
         Grid { name, kind, tenants, more: all, rows }
     }
 
-    fn show(&self, page: &mut Page) {
+    fn show(&self, page: &mut TextPage) {
         let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
         let names = widest(&mut self.rows.iter().map(|row| width(&row.name)).chain([width(self.name)]));
         let kinds = self.rows.iter().filter_map(|row| row.kind.as_deref()).chain(self.kind);

@@ -83,7 +83,7 @@ fn plan(world: &World, evil: &str) -> Plan {
 fn texts(evil: &str) -> Vec<String> {
     let (world, style) = (world(evil), Style::default());
     let plan = plan(&world, evil);
-    let status = Status::of(&world, &plan);
+    let status = StatusReport::of(&world, &plan);
     vec![
         plan_text(&plan, &typed(), style),
         bindings_text(&world, &plan, "eu-prod", "lead-router", &typed(), style),
@@ -97,7 +97,7 @@ fn texts(evil: &str) -> Vec<String> {
 fn markdowns(evil: &str) -> Vec<String> {
     let world = world(evil);
     let plan = plan(&world, evil);
-    let status = Status::of(&world, &plan);
+    let status = StatusReport::of(&world, &plan);
     vec![
         plan_markdown(&plan, &typed()),
         status_markdown(&status, &typed()),

@@ -9,9 +9,9 @@ use crate::engine::model::item::ObjectId;
 use crate::engine::sync_rules::approved_digests;
 use crate::kubernetes::budget::Budget;
 use crate::kubernetes::client::{Ask, RequestFailure, Server};
-use crate::kubernetes::error::{Doing, explained};
+use crate::kubernetes::error::{RequestContext, explained};
 use crate::kubernetes::object;
-use crate::kubernetes::object::{Live, Reading};
+use crate::kubernetes::object::{Depth, Live};
 use crate::kubernetes::paths::{Paths, segment};
 use crate::kubernetes::role::{approver_role, hub_role};
 use crate::kubernetes::{kinds, list};
@@ -152,8 +152,8 @@ impl HubClient {
 
     async fn lists(&self) -> Result<HubContents, LocationError> {
         let (tenants, syncs) = (
-            kinds::objects::<TenantSpec>(&self.paths, Kind::Tenant, Reading::WithStatus),
-            kinds::objects::<TenantSyncSpec>(&self.paths, Kind::TenantSync, Reading::WithStatus),
+            kinds::objects::<TenantSpec>(&self.paths, Kind::Tenant, Depth::WithStatus),
+            kinds::objects::<TenantSyncSpec>(&self.paths, Kind::TenantSync, Depth::WithStatus),
         );
         let budget = Budget::of(read::MOST_BYTES);
         let (tenants, syncs) = futures_util::try_join!(
@@ -187,11 +187,11 @@ impl HubClient {
     /// The namespaces of this cluster that have TenantSyncs; `None` where the account may not list them.
     pub fn hubs(&self) -> Option<BTreeSet<String>> {
         #[derive(Deserialize)]
-        struct List {
-            items: Vec<Item>,
+        struct ItemList {
+            items: Vec<ListItem>,
         }
         #[derive(Deserialize)]
-        struct Item {
+        struct ListItem {
             metadata: Metadata,
         }
         #[derive(Deserialize)]
@@ -202,7 +202,7 @@ impl HubClient {
         // The first page says enough: a person looks for a name.
         let path = format!("/apis/{API_VERSION}/{}?limit={}", Kind::TenantSync.plural(), list::PAGE);
         let bytes = self.server.wait(self.server.ask(&Ask::get(path))).ok()?;
-        let list: List = serde_json::from_slice(&bytes).ok()?;
+        let list: ItemList = serde_json::from_slice(&bytes).ok()?;
         Some(list.items.into_iter().map(|item| item.metadata.namespace).filter(|name| !name.is_empty()).collect())
     }
 
@@ -228,7 +228,7 @@ impl HubClient {
             Ok(bytes) => Ok(object::read_whole(&String::from_utf8_lossy(&bytes)).map(HubSync::of)),
             Err(trouble) if trouble.is_absent() => Ok(None),
             Err(trouble) => {
-                let doing = Doing { verb: "get", resource: Kind::TenantSync.plural(), object: None };
+                let doing = RequestContext { verb: "get", resource: Kind::TenantSync.plural(), object: None };
                 Err(explained(trouble, &self.server, &self.paths, &doing).into())
             }
         }

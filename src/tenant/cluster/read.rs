@@ -6,13 +6,13 @@ use crate::kubernetes::budget::Budget;
 use crate::kubernetes::cache::{Cache, Contents, Delta, NamespaceDelta};
 use crate::kubernetes::client::{Ask, RequestFailure, Server};
 use crate::kubernetes::config_maps::ConfigMap;
-use crate::kubernetes::error::{Doing, explained};
+use crate::kubernetes::error::{RequestContext, explained};
 use crate::kubernetes::kinds::{definitions, items, objects};
 use crate::kubernetes::list;
 use crate::kubernetes::list::{PAGE, list};
 use crate::kubernetes::managed_fields::Entries;
 use crate::kubernetes::object;
-use crate::kubernetes::object::{Live, Reading};
+use crate::kubernetes::object::{Depth, Live};
 use crate::kubernetes::paths::{ALL_NAMESPACES, Paths};
 use crate::near_miss::what_there_is;
 use crate::platform::definition;
@@ -26,9 +26,9 @@ pub const MOST_BYTES: usize = 1024 * 1024 * 1024;
 
 /// Reads everything.
 pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, LocationError> {
-    let items = |kind| items(paths, kind, Reading::Spec);
+    let items = |kind| items(paths, kind, Depth::Spec);
     let (tenants, components, connections, credentials, integrations, defined) = (
-        objects::<TenantSpec>(paths, Kind::Tenant, Reading::Spec),
+        objects::<TenantSpec>(paths, Kind::Tenant, Depth::Spec),
         items(Kind::Component),
         items(Kind::Connection),
         items(Kind::CustomerCredentials),
@@ -52,7 +52,7 @@ pub async fn contents(server: &Server, paths: &Paths) -> Result<Contents, Locati
     mirror.hear(NamespaceDelta::Items(Kind::CustomerCredentials, Box::new(Delta::All(credentials.items))));
     mirror.hear(NamespaceDelta::Items(Kind::Integration, Box::new(Delta::All(integrations.items))));
     if mirror.is_over() {
-        let doing = Doing { verb: "list", resource: "objects", object: None };
+        let doing = RequestContext { verb: "list", resource: "objects", object: None };
         let why = format!("there are more than {} of a kind: nothing of it is used", list::MOST);
         return Err(explained(RequestFailure::NotAsked(why), server, paths, &doing).into());
     }
@@ -103,14 +103,14 @@ pub async fn ending(server: &Server, paths: &Paths) -> Option<String> {
 /// The names of a list of namespaces, without those of Kubernetes itself.
 fn names(list: &[u8]) -> Vec<String> {
     #[derive(Deserialize)]
-    struct Names {
-        items: Vec<Named>,
+    struct NamespaceNames {
+        items: Vec<NamespaceItem>,
     }
     #[derive(Deserialize)]
-    struct Named {
+    struct NamespaceItem {
         metadata: Meta,
     }
-    let items = serde_json::from_slice::<Names>(list).map(|list| list.items).unwrap_or_default();
+    let items = serde_json::from_slice::<NamespaceNames>(list).map(|list| list.items).unwrap_or_default();
     items.into_iter().map(|item| item.metadata.name).filter(|name| !name.starts_with("kube-")).collect()
 }
 
@@ -120,12 +120,12 @@ pub async fn object(server: &Server, paths: &Paths, id: &ObjectId) -> Result<Opt
         Ok(bytes) => bytes,
         Err(trouble) if trouble.is_absent() => return Ok(None),
         Err(trouble) => {
-            let doing = Doing { verb: "get", resource: id.kind.plural(), object: Some(id) };
+            let doing = RequestContext { verb: "get", resource: id.kind.plural(), object: Some(id) };
             return Err(explained(trouble, server, paths, &doing).into());
         }
     };
     let text = String::from_utf8_lossy(&bytes);
-    let Some(mut live) = object::item(id.kind, &text, &Entries::default(), Reading::Spec) else { return Ok(None) };
+    let Some(mut live) = object::item(id.kind, &text, &Entries::default(), Depth::Spec) else { return Ok(None) };
     if let Ok(Item::Integration(object, uses)) = &mut live.read
         && let Some(Definition::ConfigMap(reference)) = &object.spec.definition
     {
@@ -154,8 +154,12 @@ pub async fn config_map(server: &Server, paths: &Paths, name: &str) -> Result<Op
     match server.ask(&Ask::get(paths.config_map(name))).await {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
         Err(trouble) if trouble.is_absent() => Ok(None),
-        Err(trouble) => {
-            Err(explained(trouble, server, paths, &Doing { verb: "get", resource: "configmaps", object: None }).into())
-        }
+        Err(trouble) => Err(explained(
+            trouble,
+            server,
+            paths,
+            &RequestContext { verb: "get", resource: "configmaps", object: None },
+        )
+        .into()),
     }
 }

@@ -10,10 +10,10 @@ use crate::engine::model::plan::{Action, ActionKind, Change, DefinitionFrom, Fie
 use crate::kubernetes::cache::{Delta, NamespaceDelta};
 use crate::kubernetes::client::{Ask, IN_FLIGHT, RequestFailure};
 use crate::kubernetes::config_maps;
-use crate::kubernetes::error::{Doing, explained};
+use crate::kubernetes::error::{RequestContext, explained};
 use crate::kubernetes::managed_fields::Entries;
 use crate::kubernetes::object;
-use crate::kubernetes::object::{Live, Reading, Version};
+use crate::kubernetes::object::{Depth, Live, Version};
 use crate::tenant::location::{LocationError, Session};
 use futures_util::stream::{self, StreamExt as _};
 use http::StatusCode;
@@ -51,7 +51,7 @@ impl Drop for ClusterSession<'_> {
 
 impl Session for ClusterSession<'_> {
     fn apply(&mut self, action: &Action, definition: Option<&[u8]>) -> Result<(), LocationError> {
-        let writer = Writer::new(self.location, &self.read);
+        let writer = ActionWriter::new(self.location, &self.read);
         self.location.server.wait(writer.write(action, definition))
     }
 
@@ -101,7 +101,7 @@ impl ClusterSession<'_> {
         stop: &dyn Fn() -> bool,
         done: &mut dyn FnMut(usize, Result<(), LocationError>),
     ) {
-        let writer = &Writer::new(self.location, &self.read);
+        let writer = &ActionWriter::new(self.location, &self.read);
         let server = &self.location.server;
         let taken = stream::iter(positions).then(|one| async move { (server.turn().await, one) });
         let begun = taken.take_while(|_| ready(!stop())).map(|(turn, (position, definition))| async move {
@@ -123,7 +123,7 @@ pub fn dry_run(
     read: &LastRead,
     actions: &[&Action],
 ) -> Result<Vec<(ObjectId, LocationError)>, LocationError> {
-    let writer = &Writer::new(location, read);
+    let writer = &ActionWriter::new(location, read);
     let asked = stream::iter(actions.iter().enumerate().map(|(position, action)| async move {
         let ask = writer.request(action, &action.change, writer.version(&action.change)).map(Ask::dry_run);
         let result = match ask {
@@ -155,21 +155,21 @@ pub fn dry_run(
     Ok(refused.into_iter().map(|(_, id, error)| (id, error)).collect())
 }
 
-fn doing(action: &Action) -> Doing<'_> {
+fn doing(action: &Action) -> RequestContext<'_> {
     let verb = if action.action == ActionKind::Delete { "delete" } else { "patch" };
-    Doing { verb, resource: action.change.object.kind.plural(), object: Some(&action.change.object) }
+    RequestContext { verb, resource: action.change.object.kind.plural(), object: Some(&action.change.object) }
 }
 
 /// Carries out single changes.
-struct Writer<'a> {
+struct ActionWriter<'a> {
     location: &'a ClusterLocation,
     read: &'a LastRead,
     entries: Entries,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> ActionWriter<'a> {
     fn new(location: &'a ClusterLocation, read: &'a LastRead) -> Self {
-        Writer { location, read, entries: Entries::default() }
+        ActionWriter { location, read, entries: Entries::default() }
     }
 
     fn version(&self, change: &Change) -> Option<&Version> {
@@ -228,12 +228,13 @@ impl<'a> Writer<'a> {
         let (Some(after), Some(version)) = (&change.after, version) else { return Ok(None) };
         let Some(patch) = body::of_emptied(after, fields, version) else { return Ok(None) };
         let ask = Ask::merge(self.location.paths.object(&change.object), body::to_bytes(&patch));
-        let doing = Doing { verb: "patch", resource: change.object.kind.plural(), object: Some(&change.object) };
+        let doing =
+            RequestContext { verb: "patch", resource: change.object.kind.plural(), object: Some(&change.object) };
         let answer = self.location.server.ask(&ask).await;
         let answer =
             answer.map_err(|trouble| explained(trouble, &self.location.server, &self.location.paths, &doing))?;
         let text = String::from_utf8_lossy(&answer);
-        let live = object::item(change.object.kind, &text, &self.entries, Reading::Spec);
+        let live = object::item(change.object.kind, &text, &self.entries, Depth::Spec);
         Ok(live.map(|live| live.version))
     }
 
@@ -242,7 +243,7 @@ impl<'a> Writer<'a> {
         let kind = action.change.object.kind;
         if self.location.listener.is_some() && action.action != ActionKind::Delete {
             let text = String::from_utf8_lossy(answer);
-            let live = object::item(kind, &text, &self.entries, Reading::Spec);
+            let live = object::item(kind, &text, &self.entries, Depth::Spec);
             live.into_iter().for_each(|live| self.tell(kind, live));
         }
     }
@@ -314,7 +315,7 @@ impl<'a> Writer<'a> {
                 Ok(_) => return Ok(()),
                 Err(trouble) if trouble.code() == Some(StatusCode::CONFLICT) => {}
                 Err(trouble) => {
-                    let doing = Doing { verb: "create", resource: "configmaps", object: Some(&change.object) };
+                    let doing = RequestContext { verb: "create", resource: "configmaps", object: Some(&change.object) };
                     return Err(explained(trouble, &location.server, &location.paths, &doing).into());
                 }
             }

@@ -6,7 +6,7 @@ use crate::engine::model::field::FieldKind;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::engine::model::plan::{Action, ActionKind, FieldChange, Op};
-use crate::manifest::{self, Edit, EditError, Origin, Rewrite, SourceFile, What};
+use crate::manifest::{self, DocumentEdit, Edit, EditError, Rewrite, SourceFile, SourcePlace};
 use crate::tenant::directory::read::beside;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -14,21 +14,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What is asked of a document.
-pub(super) struct Asked {
+pub(super) struct DocumentQuery {
     pub edits: Vec<Edit>,
     /// Whether it names no definition any more.
     pub drops_definition: bool,
 }
 
 /// The edits that make an update; `definition` is the file that it is to name.
-pub(super) fn asked(action: &Action, after: &Item, definition: Option<&str>) -> Asked {
+pub(super) fn asked(action: &Action, after: &Item, definition: Option<&str>) -> DocumentQuery {
     let mut edits: Vec<Edit> = action.fields.iter().filter_map(|field| edit(field, after)).collect();
     edits.extend(definition.map(|file| Edit::Set {
         path: vec!["spec".to_string(), "definition".to_string()],
         value: json!({"file": file}),
     }));
     let drops = |field: &FieldChange| field.op == Op::Remove && field.field.kind == FieldKind::Definition;
-    Asked { edits, drops_definition: action.fields.iter().any(drops) }
+    DocumentQuery { edits, drops_definition: action.fields.iter().any(drops) }
 }
 
 /// The edit that makes a field's change; none where only the record changes.
@@ -62,7 +62,7 @@ pub(super) fn definition_of(resource: &Resource) -> Option<&str> {
 /// read and nothing written.
 pub fn manual<'a>(
     actions: impl IntoIterator<Item = &'a Action>,
-    origins: &'a BTreeMap<ObjectId, Origin>,
+    origins: &'a BTreeMap<ObjectId, SourcePlace>,
     live: &Inventory,
 ) -> Vec<(ObjectId, String)> {
     // A definition that several name gets a new name for whoever changes it.
@@ -73,46 +73,47 @@ pub fn manual<'a>(
             *naming.entry(beside(origin, file)).or_default() += 1;
         }
     }
-    let mut of_file: BTreeMap<&str, Changes<'a>> = BTreeMap::new();
+    let mut of_file: BTreeMap<&str, FileChanges<'a>> = BTreeMap::new();
     for action in actions {
         let id = &action.change.object;
         let Some(origin) = origins.get(id) else { continue };
         let what = match (action.action, &action.change.before, &action.change.after) {
-            (ActionKind::Delete, ..) => What::Remove,
+            (ActionKind::Delete, ..) => DocumentEdit::Remove,
             (ActionKind::Update, Some(before), Some(after)) => {
                 let resource = before.to_resource();
                 let named = definition_of(&resource).map(|file| beside(origin, file));
                 let is_own = named.is_some_and(|named| naming.get(&named).copied().unwrap_or_default() <= 1);
                 let brings = action.change.definition.as_ref().filter(|_| id.kind == Kind::Integration && !is_own);
-                What::Edit(asked(action, after, brings.map(|_| "its.definition")).edits)
+                DocumentEdit::Edit(asked(action, after, brings.map(|_| "its.definition")).edits)
             }
             _ => continue,
         };
         let file = of_file.entry(&origin.file.path);
-        let file = file.or_insert_with(|| Changes { file: Arc::clone(&origin.file), of: Vec::new(), all: Vec::new() });
+        let file =
+            file.or_insert_with(|| FileChanges { file: Arc::clone(&origin.file), of: Vec::new(), all: Vec::new() });
         file.of.push((id, origin));
         file.all.push(Rewrite { range: origin.range.clone(), item: origin.item, what });
     }
-    let files: Vec<Changes<'a>> = of_file.into_values().collect();
+    let files: Vec<FileChanges<'a>> = of_file.into_values().collect();
     let refused = manifest::in_parts(
         &files,
         |changes| changes.file.text.len(),
-        |files| files.iter().flat_map(Changes::refused).collect::<Vec<_>>(),
+        |files| files.iter().flat_map(FileChanges::refused).collect::<Vec<_>>(),
     );
     refused.into_iter().flatten().collect()
 }
 
 /// What some actions mean for one file.
-struct Changes<'a> {
+struct FileChanges<'a> {
     file: Arc<SourceFile>,
-    of: Vec<(&'a ObjectId, &'a Origin)>,
+    of: Vec<(&'a ObjectId, &'a SourcePlace)>,
     all: Vec<Rewrite>,
 }
 
-impl Changes<'_> {
+impl FileChanges<'_> {
     fn refused(&self) -> Vec<(ObjectId, String)> {
         let results = manifest::rewrite(&self.file.text, &self.all).results;
-        let why = |((id, origin), result): (&(&ObjectId, &Origin), Result<(), EditError>)| {
+        let why = |((id, origin), result): (&(&ObjectId, &SourcePlace), Result<(), EditError>)| {
             let error = result.err()?;
             let path: Vec<&str> = error.path().map(|path| path.split('.').collect()).unwrap_or_default();
             let line = manifest::locate(origin, &path).map_or(origin.first_line, |at| at.line);

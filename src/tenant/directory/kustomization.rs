@@ -6,7 +6,8 @@ use crate::engine::model::canonical::Digest;
 use crate::engine::model::item::ObjectId;
 use crate::io_error;
 use crate::manifest::kustomization::{
-    Changes, Defined, DesiredEntries, NAMES, REFERENCES, REFERENCES_TEXT, definition_name, keep, listed,
+    DefinedIntegration, DesiredEntries, KustomizationChanges, NAMES, REFERENCES, REFERENCES_TEXT, definition_name,
+    keep, listed,
 };
 use crate::manifest::{self, limits};
 use crate::tenant::directory::disk;
@@ -44,7 +45,7 @@ pub struct KustomizationDue {
     /// Its file.
     pub path: PathBuf,
     /// What an apply would write; why it could not.
-    pub changes: Result<Changes, String>,
+    pub changes: Result<KustomizationChanges, String>,
     /// What its text becomes; `None` where it could not.
     pub becomes: Option<Digest>,
     /// Files that it lists and that are not there, which somebody else made: an apply leaves them to people.
@@ -148,7 +149,7 @@ fn is_manifest_below(path: &str) -> bool {
 /// said of it.
 pub(super) fn due(folder: &Path, snapshot: &Snapshot) -> Option<KustomizationDue> {
     let path = path_in(folder)?;
-    let due = |changes: Result<Changes, String>, becomes: Option<Digest>, missing: Vec<String>| {
+    let due = |changes: Result<KustomizationChanges, String>, becomes: Option<Digest>, missing: Vec<String>| {
         let is_due = !missing.is_empty() || changes.as_ref().map_or(true, |changes| !changes.is_empty());
         is_due.then(|| KustomizationDue { path: path.clone(), changes, becomes, missing })
     };
@@ -167,7 +168,7 @@ pub(super) fn due(folder: &Path, snapshot: &Snapshot) -> Option<KustomizationDue
         Ok(new) => new.unwrap_or_else(|| text.clone()),
         Err(error) => return cannot(error.to_string(), missing),
     };
-    let mut changes = Changes::between(&text, &new);
+    let mut changes = KustomizationChanges::between(&text, &new);
     let references = disk::read(&folder.join(REFERENCES), limits::FILE_BYTES).ok().flatten();
     let lacks_references = references.as_deref() != Some(REFERENCES_TEXT.as_bytes());
     if !wanted.definitions.is_empty() && lacks_references && !changes.come.iter().any(|entry| entry == REFERENCES) {
@@ -183,10 +184,10 @@ pub(super) fn text_in(folder: &Path) -> Option<String> {
 }
 
 /// The definitions of integrations, by name.
-fn defined(folder: &Path, standing: &StandingFiles) -> BTreeMap<String, Defined> {
+fn defined(folder: &Path, standing: &StandingFiles) -> BTreeMap<String, DefinedIntegration> {
     let of = |(id, stands): (&ObjectId, &Stands)| {
         let definition = below(folder, stands.definition.as_ref()?)?;
-        Some((id.name.clone(), Defined { manifest: below(folder, &stands.manifest)?, definition }))
+        Some((id.name.clone(), DefinedIntegration { manifest: below(folder, &stands.manifest)?, definition }))
     };
     standing.iter().filter_map(of).collect()
 }
@@ -197,7 +198,7 @@ fn path_in(folder: &Path) -> Option<PathBuf> {
 
 /// Where what was read stands.
 pub(super) fn standing(snapshot: &Snapshot) -> StandingFiles {
-    let of = |(id, origin): (&ObjectId, &manifest::Origin)| {
+    let of = |(id, origin): (&ObjectId, &manifest::SourcePlace)| {
         let integration = snapshot.inventory.integrations.get(&id.name).filter(|_| id.kind == Kind::Integration);
         let definition = integration.and_then(|integration| match &integration.spec.definition {
             Some(Definition::File(file)) => Some(beside(origin, file)),

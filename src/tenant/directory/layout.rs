@@ -3,14 +3,14 @@
 //! A file is known by its real path. A tenant's folder may hold a link to a file that no tenant has: it
 //! counts there, and is never written through. A link into another tenant's folder is an error.
 
-use crate::manifest::{self, Found, FoundFile, Problem, Reading, Unparsed, dangling, shown, strange};
+use crate::manifest::{self, DocumentsRead, FileProblem, FolderContent, FoundFile, Unparsed, dangling, shown, strange};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// What a tenant keeps in a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
+pub enum FolderRole {
     /// Its live resources.
     Location,
     /// What it declares.
@@ -25,14 +25,14 @@ pub struct Folder {
     /// Whose it is.
     pub tenant: String,
     /// What it is for.
-    pub role: Role,
+    pub role: FolderRole,
     /// Where it is: below the root as it was given, without links on the way.
     pub path: PathBuf,
 }
 
 /// The folders of all tenants.
 #[derive(Clone, Debug, Default)]
-pub struct Layout {
+pub struct FolderLayout {
     root: PathBuf,
     real_root: PathBuf,
     folders: Vec<Folder>,
@@ -56,23 +56,23 @@ pub enum Misplaced {
 #[derive(Debug, Default)]
 pub struct FolderReading {
     /// The documents, and what could hold anything.
-    pub reading: Reading,
+    pub reading: DocumentsRead,
     /// Files that lie elsewhere and count here, each with the link that leads to it.
     pub shared: BTreeMap<String, String>,
 }
 
-impl Layout {
+impl FolderLayout {
     /// No folder yet.
     pub fn new(root: &Path) -> Self {
         let real_root = fs::canonicalize(root).unwrap_or_else(|_| root.to_path_buf());
-        Layout { root: normal(root), real_root, folders: Vec::new() }
+        FolderLayout { root: normal(root), real_root, folders: Vec::new() }
     }
 
     /// One folder alone, whose root is the folder that it lies in.
     pub fn of_one(tenant: &str, path: &Path) -> Self {
         let path = normal(path);
-        let mut layout = Layout::new(path.parent().unwrap_or(Path::new("")));
-        layout.folders.push(Folder { tenant: tenant.to_string(), role: Role::Location, path });
+        let mut layout = FolderLayout::new(path.parent().unwrap_or(Path::new("")));
+        layout.folders.push(Folder { tenant: tenant.to_string(), role: FolderRole::Location, path });
         layout
     }
 
@@ -120,20 +120,20 @@ impl Layout {
     }
 
     /// A folder of a tenant.
-    pub fn folder(&self, tenant: &str, role: Role) -> Option<&Folder> {
+    pub fn folder(&self, tenant: &str, role: FolderRole) -> Option<&Folder> {
         self.folders.iter().find(|folder| folder.tenant == tenant && folder.role == role)
     }
 
     /// Reads a folder from the disk.
     pub fn read(&self, folder: &Folder) -> FolderReading {
         let found = manifest::find(&folder.path, &|_, _| false);
-        let mut reading = Reading::default();
+        let mut reading = DocumentsRead::default();
         manifest::read_files(&found.files).into_iter().for_each(|read| reading.extend(read));
         self.complete(folder, reading, found)
     }
 
     /// Adds to what was read of a folder's own files what its links lead to, and what cannot be read.
-    pub fn complete(&self, folder: &Folder, reading: Reading, found: Found) -> FolderReading {
+    pub fn complete(&self, folder: &Folder, reading: DocumentsRead, found: FolderContent) -> FolderReading {
         let mut followed = FollowedLink {
             layout: self,
             folder,
@@ -145,7 +145,7 @@ impl Layout {
         followed.take(found, None);
         let FollowedLink { mut out, .. } = followed;
         for file in std::mem::take(&mut out.reading.blank) {
-            let problem = Problem::of_file(
+            let problem = FileProblem::of_file(
                 &file,
                 "the file is empty, or holds no document: what it held is unknown",
                 "restore it, or remove it where nothing should be there",
@@ -197,7 +197,7 @@ impl Layout {
 
 /// The links of one folder, followed.
 struct FollowedLink<'a> {
-    layout: &'a Layout,
+    layout: &'a FolderLayout,
     folder: &'a Folder,
     /// Where links led to before, by real path.
     seen: BTreeSet<PathBuf>,
@@ -208,7 +208,7 @@ struct FollowedLink<'a> {
 
 impl FollowedLink<'_> {
     /// `link` is what led here, where a link did.
-    fn take(&mut self, found: Found, link: Option<&Path>) {
+    fn take(&mut self, found: FolderContent, link: Option<&Path>) {
         found.unreadable.into_iter().for_each(|(path, problem)| self.unknown(&path, problem));
         found.strange.iter().for_each(|path| self.unknown(path, strange(path)));
         if let Some(link) = link {
@@ -255,7 +255,7 @@ impl FollowedLink<'_> {
             Ok(metadata) if metadata.is_file() => {
                 if is_read(path) && self.seen.insert(target) {
                     let files = vec![FoundFile { path: at, size: metadata.len() }];
-                    self.take(Found { files, ..Found::default() }, Some(link));
+                    self.take(FolderContent { files, ..FolderContent::default() }, Some(link));
                 }
             }
             _ => self.unknown(path, strange(path)),
@@ -263,10 +263,10 @@ impl FollowedLink<'_> {
     }
 
     fn wrong(&mut self, path: &Path, message: &str, help: &str) {
-        self.unknown(path, Problem::of_file(shown(path), message, help));
+        self.unknown(path, FileProblem::of_file(shown(path), message, help));
     }
 
-    fn unknown(&mut self, path: &Path, problem: Problem) {
+    fn unknown(&mut self, path: &Path, problem: FileProblem) {
         self.out.reading.unparsed.push(Unparsed {
             file: shown(path),
             problems: vec![problem],

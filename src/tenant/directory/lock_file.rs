@@ -14,7 +14,7 @@ pub const NAME: &str = "stablekey.lock";
 const VERSION: &str = "stablekey.lock v1";
 /// Beside it, in a Git tree: how Git merges it.
 pub const ATTRIBUTES: &str = ".gitattributes";
-/// Both sides' lines are kept: [`Lines::records`] makes one record of them.
+/// Both sides' lines are kept: [`LockLines::records`] makes one record of them.
 const MERGED_BY_LINE: &str = "stablekey.lock merge=union";
 
 /// A line that cannot be read, and what to do.
@@ -30,11 +30,11 @@ pub struct LockError {
 /// What the lines of a file say: of each object one record, or several where Git merged two versions of its
 /// line (`merge=union`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lines(BTreeMap<ObjectId, Vec<Record>>);
+pub struct LockLines(BTreeMap<ObjectId, Vec<Record>>);
 
 /// The lines of a file. One that is empty was cut off: it has no first line either.
-pub fn read(text: &str) -> Result<Lines, LockError> {
-    let mut lines = Lines::default();
+pub fn read(text: &str) -> Result<LockLines, LockError> {
+    let mut lines = LockLines::default();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim().is_empty() {
         let why = "the file is empty: restore it from Git, or remove it where nothing was ever applied here";
@@ -67,7 +67,7 @@ pub fn read(text: &str) -> Result<Lines, LockError> {
     Ok(lines)
 }
 
-impl Lines {
+impl LockLines {
     /// Whether a merge left several lines for one object.
     pub fn are_merged(&self) -> bool {
         self.0.values().any(|records| records.len() > 1)
@@ -178,7 +178,7 @@ mod tests {
              Integration/lead-router eu-prod made title=0123456789abcdef@sync/us-to-eu\n"
         );
         assert_eq!(read(&text).unwrap().records("eu-prod", &Inventory::default()), records);
-        assert_eq!(read(VERSION), Ok(Lines::default()));
+        assert_eq!(read(VERSION), Ok(LockLines::default()));
     }
 
     /// As manifests are read, whatever wrote the file last.

@@ -1,13 +1,13 @@
 //! Documents of one tenant's folder as an inventory.
 
 use super::disk;
-use super::layout::Layout;
+use super::layout::FolderLayout;
 use crate::api::*;
 use crate::engine::model::inventory::Inventory;
 use crate::engine::model::item::{Item, ObjectId};
 use crate::io_error::{self, Words};
 use crate::manifest::limits;
-use crate::manifest::{Origin, Problem, Reading, locate, problem, text_at};
+use crate::manifest::{DocumentsRead, FileProblem, SourcePlace, locate, problem, text_at};
 use crate::platform::definition;
 use crate::platform::definition::MAX_BYTES;
 use crate::tenant::location::Snapshot;
@@ -17,11 +17,11 @@ use std::sync::Arc;
 
 /// Indexes documents; what is there twice is an error on all, and held back. Reads the definitions
 /// that stand beside them.
-pub fn gather(found: Reading, layout: &Layout, tenant: &str) -> Snapshot {
+pub fn gather(found: DocumentsRead, layout: &FolderLayout, tenant: &str) -> Snapshot {
     let mut inventory = Inventory::default();
-    let mut origins: BTreeMap<ObjectId, Origin> = BTreeMap::new();
-    let mut problems: Vec<Problem> = Vec::new();
-    let mut twice: BTreeMap<ObjectId, Vec<Origin>> = BTreeMap::new();
+    let mut origins: BTreeMap<ObjectId, SourcePlace> = BTreeMap::new();
+    let mut problems: Vec<FileProblem> = Vec::new();
+    let mut twice: BTreeMap<ObjectId, Vec<SourcePlace>> = BTreeMap::new();
     for invalid in found.invalid {
         let id = ObjectId::new(invalid.kind, invalid.name);
         let why = invalid.problems.first().map_or("it is wrong".to_string(), |p| p.message.clone());
@@ -85,7 +85,7 @@ pub fn gather(found: Reading, layout: &Layout, tenant: &str) -> Snapshot {
 }
 
 /// Keeps the text of what may name Secrets and cannot be used.
-fn cannot_be_used(inventory: &mut Inventory, id: &ObjectId, origin: &Origin) {
+fn cannot_be_used(inventory: &mut Inventory, id: &ObjectId, origin: &SourcePlace) {
     if matches!(id.kind, Kind::Connection | Kind::CustomerCredentials) {
         let what = format!("{id}, which cannot be used,");
         let text = inventory.unread.entry(what).or_insert_with(|| Some(Arc::from("")));
@@ -94,7 +94,7 @@ fn cannot_be_used(inventory: &mut Inventory, id: &ObjectId, origin: &Origin) {
 }
 
 /// The object that a document means by its stable key, or its component's key.
-fn named_by_key(kind: Kind, origin: &Origin) -> Option<ObjectId> {
+fn named_by_key(kind: Kind, origin: &SourcePlace) -> Option<ObjectId> {
     let name = match kind {
         Kind::Connection => names::of_stable_key(&text_at(origin, &["spec", "stableKey"])?),
         Kind::Component => {
@@ -119,9 +119,9 @@ fn item(resource: Resource) -> Option<Item> {
 /// How many of the other places are named where an object is there twice.
 const OTHERS: usize = 3;
 
-fn twice_problems(id: &ObjectId, locations: &[Origin]) -> Vec<Problem> {
+fn twice_problems(id: &ObjectId, locations: &[SourcePlace]) -> Vec<FileProblem> {
     let name = ["metadata", "name"];
-    let shown = |origin: &Origin| {
+    let shown = |origin: &SourcePlace| {
         format!("{}:{}", origin.file.path, locate(origin, &name).map_or(origin.first_line, |p| p.line))
     };
     let help = match id.kind {
@@ -154,9 +154,9 @@ type RealPath<'a> = dyn Fn(&Path) -> Result<PathBuf, &'static str> + Sync + 'a;
 /// The uses that each integration's definition shows, in the order of `integrations`.
 fn definitions(
     integrations: &[(ObjectId, Arc<Object<IntegrationSpec>>)],
-    origins: &BTreeMap<ObjectId, Origin>,
+    origins: &BTreeMap<ObjectId, SourcePlace>,
     real: &RealPath<'_>,
-) -> Vec<Result<Option<Arc<Uses>>, Problem>> {
+) -> Vec<Result<Option<Arc<Uses>>, FileProblem>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = integrations.len().div_ceil(threads).max(16);
     let read = |(id, object): &(ObjectId, Arc<Object<IntegrationSpec>>)| read_uses(object, origins.get(id), real);
@@ -176,9 +176,9 @@ fn definitions(
 
 fn read_uses(
     object: &Object<IntegrationSpec>,
-    origin: Option<&Origin>,
+    origin: Option<&SourcePlace>,
     real: &RealPath<'_>,
-) -> Result<Option<Arc<Uses>>, Problem> {
+) -> Result<Option<Arc<Uses>>, FileProblem> {
     let (Some(Definition::File(file)), Some(origin)) = (&object.spec.definition, origin) else { return Ok(None) };
     let named = beside(origin, file);
     let wrong = |message: String, help: &str| {
@@ -205,6 +205,6 @@ fn read_uses(
 }
 
 /// A file beside a manifest.
-pub fn beside(origin: &Origin, file: &str) -> PathBuf {
+pub fn beside(origin: &SourcePlace, file: &str) -> PathBuf {
     Path::new(&origin.file.path).parent().unwrap_or(Path::new("")).join(file)
 }

@@ -1,7 +1,7 @@
 //! A folder taken for writing: what is asked for at once is written file by file, each read and parsed once.
 
-use super::DirectoryLocation;
-use super::edits::{self, Asked};
+use super::DirectoryTenant;
+use super::edits::{self, DocumentQuery};
 use super::kustomization::{Complete, Kustomization, StandingFiles, Stands, complete, holds_only, standing};
 use super::staging::{SeenFile, Staging};
 use crate::api::{Definition, Kind, Resource, sensitive};
@@ -13,7 +13,7 @@ use crate::engine::model::plan::{Action, ActionKind, Change, DefinitionFrom, Op}
 use crate::engine::model::record::{Record, Wrote};
 use crate::engine::plan::keep_left;
 use crate::manifest::kustomization::{DesiredEntries, REFERENCES, REFERENCES_TEXT, keep};
-use crate::manifest::{self, EditError, Origin, Rewrite, Rewritten, What, limits, to_yaml};
+use crate::manifest::{self, DocumentEdit, EditError, Rewrite, Rewritten, SourcePlace, limits, to_yaml};
 use crate::platform::definition::{MAX_BYTES, digest};
 use crate::tenant::directory::read::beside;
 use crate::tenant::directory::side_files::SideFiles;
@@ -28,13 +28,13 @@ use std::sync::Arc;
 const TOGETHER: usize = 16_384;
 
 /// What became of an action.
-type Outcome = Result<(), LocationError>;
+type WriteOutcome = Result<(), LocationError>;
 
 /// What reads the definition that an action brings.
 pub(super) type Bytes<'b> = &'b dyn Fn(&Action) -> Result<Option<Vec<u8>>, LocationError>;
 
 pub(super) struct DirectorySession<'a> {
-    pub location: &'a DirectoryLocation,
+    pub location: &'a DirectoryTenant,
     /// Held, never read: the kernel lets go of the lock when it is closed, also by a kill.
     pub _lock: File,
     /// The records of what is to be created, until the first change is made.
@@ -73,7 +73,7 @@ struct Prepared<'c> {
 }
 
 /// The documents of a file, as they are now.
-type Documents = HashMap<ObjectId, (Origin, Resource)>;
+type Documents = HashMap<ObjectId, (SourcePlace, Resource)>;
 
 impl DirectorySession<'_> {
     /// Records come before the objects that are created: a run that is killed between the two leaves
@@ -195,9 +195,9 @@ impl DirectorySession<'_> {
     }
 
     /// Makes new objects, and tells of each what became of it.
-    fn create_all(&mut self, actions: &[&Action], bytes: Bytes<'_>, stop: &dyn Fn() -> bool) -> Vec<Outcome> {
+    fn create_all(&mut self, actions: &[&Action], bytes: Bytes<'_>, stop: &dyn Fn() -> bool) -> Vec<WriteOutcome> {
         let mut staging = Staging::of(self.location, actions.len());
-        let mut results: Vec<Outcome> = Vec::new();
+        let mut results: Vec<WriteOutcome> = Vec::new();
         for action in actions.iter().take_while(|_| !stop()) {
             results.push(self.create(action, bytes, &mut staging));
         }
@@ -220,7 +220,7 @@ impl DirectorySession<'_> {
         actions: &[&Action],
         bytes: Bytes<'_>,
         stop: &dyn Fn() -> bool,
-        done: &mut dyn FnMut(usize, Outcome),
+        done: &mut dyn FnMut(usize, WriteOutcome),
     ) -> bool {
         if actions.is_empty() || stop() {
             return actions.is_empty();
@@ -241,7 +241,7 @@ impl DirectorySession<'_> {
         let share = if files.len() >= self.location.disk.many() { TOGETHER } else { 1 };
         for files in files.chunks(share) {
             let mut staging = Staging::of(self.location, files.len());
-            let mut results: BTreeMap<usize, Outcome> = BTreeMap::new();
+            let mut results: BTreeMap<usize, WriteOutcome> = BTreeMap::new();
             let mut made: Vec<Prepared<'_>> = Vec::new();
             let mut is_stopped = false;
             for (path, positions) in files {
@@ -295,14 +295,14 @@ impl DirectorySession<'_> {
         }
         let mut prepared =
             Prepared { position, change, rewrite: None, definition: None, is_renamed: false, left: None };
-        let rewrite = |what: What| Some(Rewrite { range: origin.range.clone(), item: origin.item, what });
+        let rewrite = |what: DocumentEdit| Some(Rewrite { range: origin.range.clone(), item: origin.item, what });
         let named = edits::definition_of(resource).map(|file| beside(origin, file));
         let own = named.clone().filter(|named| self.side_files.is_only_of(named, id));
         let seen = own.as_deref().and_then(SeenFile::of);
         match action.action {
             ActionKind::Adopt => {}
             ActionKind::Delete => {
-                prepared.rewrite = rewrite(What::Remove);
+                prepared.rewrite = rewrite(DocumentEdit::Remove);
                 prepared.left = named;
             }
             ActionKind::Create | ActionKind::Update => {
@@ -325,11 +325,12 @@ impl DirectorySession<'_> {
                     };
                     prepared.definition = Some((path, bytes, seen));
                 }
-                let Asked { edits, drops_definition } = edits::asked(action, after, new_name.as_deref());
+                let DocumentQuery { edits, drops_definition } = edits::asked(action, after, new_name.as_deref());
                 if drops_definition {
                     prepared.left = named;
                 }
-                prepared.rewrite = Some(edits).filter(|edits| !edits.is_empty()).and_then(|e| rewrite(What::Edit(e)));
+                prepared.rewrite =
+                    Some(edits).filter(|edits| !edits.is_empty()).and_then(|e| rewrite(DocumentEdit::Edit(e)));
             }
         }
         // What others wrote into its definition meanwhile is neither written over nor taken away.
@@ -349,7 +350,7 @@ impl DirectorySession<'_> {
         file: &FileNow,
         prepared: Vec<Prepared<'c>>,
         staging: &mut Staging<'_>,
-        results: &mut BTreeMap<usize, Outcome>,
+        results: &mut BTreeMap<usize, WriteOutcome>,
     ) -> Vec<Prepared<'c>> {
         let (mut text, outcomes) = rewritten(file, &prepared);
         let count = prepared.len();
@@ -408,7 +409,7 @@ impl DirectorySession<'_> {
     }
 
     /// Ends a change whose file is written.
-    fn finish(&mut self, prepared: &Prepared<'_>) -> Outcome {
+    fn finish(&mut self, prepared: &Prepared<'_>) -> WriteOutcome {
         let id = &prepared.change.object;
         if prepared.change.after.is_none() {
             self.files.remove(id);
@@ -631,7 +632,7 @@ impl Session for DirectorySession<'_> {
                 return;
             }
         }
-        let mut told = |position: usize, outcome: Outcome| {
+        let mut told = |position: usize, outcome: WriteOutcome| {
             others.get(position).into_iter().for_each(|at| done(*at, outcome.clone()));
         };
         self.change_all(&at(&others), &bytes, stop, &mut told);

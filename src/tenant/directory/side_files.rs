@@ -7,7 +7,7 @@ use super::disk;
 use super::read::beside;
 use crate::api::{Definition, Kind, Resource};
 use crate::engine::model::item::ObjectId;
-use crate::manifest::{Origin, Reading, text_at};
+use crate::manifest::{DocumentsRead, SourcePlace, text_at};
 use crate::platform::definition::MAX_BYTES;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -26,7 +26,7 @@ const MOST: usize = 10_000;
 
 impl SideFiles {
     /// Of the documents of a folder, also of those that are invalid or there twice.
-    pub fn of(reading: &Reading) -> Self {
+    pub fn of(reading: &DocumentsRead) -> Self {
         let mut files = SideFiles { unknown: !reading.unparsed.is_empty(), ..SideFiles::default() };
         for document in &reading.documents {
             if let Resource::Integration(integration) = &document.resource
@@ -48,7 +48,7 @@ impl SideFiles {
         self.named_by.keys().filter_map(|file| Some(file.parent()?.to_path_buf()))
     }
 
-    fn add(&mut self, origin: &Origin, file: &str, integration: &str) {
+    fn add(&mut self, origin: &SourcePlace, file: &str, integration: &str) {
         self.name(&beside(origin, file), &ObjectId::new(Kind::Integration, integration));
     }
 

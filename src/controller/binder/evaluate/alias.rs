@@ -2,12 +2,10 @@
 //!
 //! Nothing here depends on whether a connection works.
 
-use crate::api::{ConnectionSpec, Object};
-use crate::controller::binder::cache::TenantCache;
+use crate::controller::binder::cache::{SharedConnection, TenantCache};
 use crate::controller::binder::secret::source::SourceSecret;
 use crate::engine::resolve::{Asker, Resolution, resolve_key};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// The keys that replace a key or are replaced by it, by any number of steps, and the key itself.
 pub fn closure(cache: &TenantCache, key: &str) -> BTreeSet<String> {
@@ -30,7 +28,7 @@ pub fn would_mean(cache: &TenantCache, key: &str) -> Resolution {
 }
 
 /// Whether a Secret opted in for a connection: for its key, or for an older one that it answers for.
-pub fn serves(cache: &TenantCache, source: &SourceSecret, connection: &Arc<Object<ConnectionSpec>>) -> bool {
+pub fn serves(cache: &TenantCache, source: &SourceSecret, connection: &SharedConnection) -> bool {
     let answers = |older: &String| would_mean(cache, older).connection().is_some_and(|c| c.name() == connection.name());
     source.keys.all
         || source.keys.named.contains(&connection.spec.stable_key)

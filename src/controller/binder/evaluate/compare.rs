@@ -3,9 +3,9 @@
 use super::alias;
 use super::problem::Problem;
 use crate::api::*;
-use crate::controller::binder::cache::TenantCache;
+use crate::controller::binder::cache::{SharedConnection, TenantCache};
 use crate::controller::binder::secret::desired::{Because, DesiredSecret, How, fits, with_kind};
-use crate::controller::binder::secret::naming::{Owner, Use, secret_type};
+use crate::controller::binder::secret::naming::{Owner, Purpose, secret_type};
 use crate::controller::binder::secret::observed::{BindingSecret, Made, content};
 use crate::engine::model::canonical::Digest;
 use crate::engine::model::code::Code;
@@ -13,8 +13,6 @@ use crate::engine::model::item::ObjectId;
 use crate::secret::SecretBytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-type Connection = Arc<Object<ConnectionSpec>>;
 
 /// A binding Secret and its place.
 #[derive(Debug, Default)]
@@ -45,7 +43,7 @@ enum AtName<'a> {
 }
 
 /// What a binding Secret is to be made of.
-pub struct Content {
+pub struct SecretContent {
     /// What should be in it, where it can be whole.
     pub inputs: Option<BTreeMap<String, Arc<SecretBytes>>>,
     /// The Secrets that these come from.
@@ -55,10 +53,10 @@ pub struct Content {
 /// The binding Secret of an object, for a connection.
 pub fn compare(
     cache: &TenantCache,
-    (of, object): (Use, &str),
-    connection: &Connection,
+    (of, object): (Purpose, &str),
+    connection: &SharedConnection,
     owner: Option<Owner>,
-    Content { inputs, from }: Content,
+    SecretContent { inputs, from }: SecretContent,
 ) -> Compared {
     let (name, purpose) = (of.name_for(object), of.of(object));
     let component = &connection.spec.component;
@@ -88,7 +86,7 @@ pub fn compare(
     let Some(inputs) = inputs else {
         // A customer's values are nobody else's.
         let goes =
-            stale.filter(|_| of == Use::Customer).map(|there| DesiredSecret::that_goes(there, Because::OfAnother));
+            stale.filter(|_| of == Purpose::Customer).map(|there| DesiredSecret::that_goes(there, Because::OfAnother));
         return Compared { there: named, desired: goes, ..Compared::default() };
     };
     let data = with_kind(&component, inputs);
@@ -124,7 +122,7 @@ pub fn compare(
 }
 
 /// Whether the binding Secret of this very object is there, and may be used.
-pub fn has_binding(cache: &TenantCache, (of, object): (Use, &str), connection: &Connection) -> bool {
+pub fn has_binding(cache: &TenantCache, (of, object): (Purpose, &str), connection: &SharedConnection) -> bool {
     let component = &connection.spec.component;
     let component = names::of_component(&component.key, component.is_public());
     match at(cache, &of.name_for(object), &of.of(object), &id_of(cache, of, object), &component) {
@@ -134,10 +132,10 @@ pub fn has_binding(cache: &TenantCache, (of, object): (Use, &str), connection: &
 }
 
 /// Of which object a binding Secret is: its uid, and of customer credentials whose, and for which key.
-pub fn id_of(cache: &TenantCache, of: Use, object: &str) -> String {
-    let kind = if of == Use::Customer { Kind::CustomerCredentials } else { Kind::Connection };
+pub fn id_of(cache: &TenantCache, of: Purpose, object: &str) -> String {
+    let kind = if of == Purpose::Customer { Kind::CustomerCredentials } else { Kind::Connection };
     let uid = cache.uids.get(&ObjectId::new(kind, object)).cloned().unwrap_or_default();
-    match cache.inventory.customer_credentials.get(object).filter(|_| of == Use::Customer) {
+    match cache.inventory.customer_credentials.get(object).filter(|_| of == Purpose::Customer) {
         Some(theirs) => {
             let whose = format!("{}\0{}", theirs.spec.customer, theirs.spec.connection);
             let hash = Digest::of(whose.as_bytes()).to_string();
@@ -160,7 +158,7 @@ fn at<'a>(cache: &'a TenantCache, name: &str, purpose: &str, id: &str, component
 }
 
 /// The Secret that a copy was made from and that may no longer be used for the connection.
-fn withdrawn_from<'a>(cache: &TenantCache, copy: &'a BindingSecret, connection: &Connection) -> Option<&'a str> {
+fn withdrawn_from<'a>(cache: &TenantCache, copy: &'a BindingSecret, connection: &SharedConnection) -> Option<&'a str> {
     let serves =
         |name: &&String| cache.sources.get(*name).is_some_and(|source| alias::serves(cache, source, connection));
     copy.from.iter().find(|name| !serves(name)).map(String::as_str)
@@ -174,7 +172,7 @@ pub fn withdrawn<'a>(cache: &TenantCache, copy: &'a BindingSecret) -> Option<&'a
 
 /// The stable keys that a Secret may have opted in for to be used for a connection: its own, and the older ones
 /// that it answers for.
-fn keys_of(cache: &TenantCache, connection: &Connection) -> BTreeSet<String> {
+fn keys_of(cache: &TenantCache, connection: &SharedConnection) -> BTreeSet<String> {
     let own = &connection.spec.stable_key;
     if connection.spec.replaces.is_empty() {
         return BTreeSet::from([own.clone()]);

@@ -6,19 +6,16 @@ use super::inputs::{InputsQuestion, ResolvedInputs, inputs_of, resolve_inputs};
 use super::problem::{self, PENDING, Problem, kind};
 use super::{meaning, working};
 use crate::api::*;
-use crate::controller::binder::cache::TenantCache;
-use crate::controller::binder::secret::naming::Use;
+use crate::controller::binder::cache::{SharedConnection, TenantCache};
+use crate::controller::binder::secret::naming::Purpose;
 use crate::engine::check::missing_inputs;
 use crate::engine::model::code::Code;
 use crate::engine::model::item::ObjectId;
 use crate::engine::resolve::WhyNot;
 use jiff::Timestamp;
-use std::sync::Arc;
 
 /// How many integrations a status names.
 const MOST_USERS: usize = 64;
-
-type Connection = Arc<Object<ConnectionSpec>>;
 
 /// What the connection of this name is found to be; `None` where there is none.
 pub fn connection(cache: &TenantCache, name: &str, now: Timestamp) -> Option<Evaluation<ConnectionStatus>> {
@@ -31,7 +28,7 @@ pub fn connection(cache: &TenantCache, name: &str, now: Timestamp) -> Option<Eva
     let mut own = resolve_inputs(cache, &InputsQuestion { connection, inputs, whole: is_global, now });
     own.definition.splice(0..0, working::incomplete(cache, connection));
     let production = match is_global {
-        true => connection_secret(cache, Use::Production, connection, &mut own),
+        true => connection_secret(cache, Purpose::Production, connection, &mut own),
         false => Compared::default(),
     };
     let test = test(cache, connection, now);
@@ -54,13 +51,18 @@ pub fn connection(cache: &TenantCache, name: &str, now: Timestamp) -> Option<Eva
     Some(Evaluation { status, conditions, bindings: desired.collect(), evaluate_again_at })
 }
 
-fn connection_secret(cache: &TenantCache, of: Use, connection: &Connection, found: &mut ResolvedInputs) -> Compared {
+fn connection_secret(
+    cache: &TenantCache,
+    of: Purpose,
+    connection: &SharedConnection,
+    found: &mut ResolvedInputs,
+) -> Compared {
     let owner = compare::owner(cache, &connection.spec, Kind::Connection, connection.name());
     compare(cache, (of, connection.name()), connection, owner, found.content())
 }
 
 /// The test credentials: the inputs, the test inputs over them. `None` where there are none.
-fn test(cache: &TenantCache, connection: &Connection, now: Timestamp) -> Option<(ResolvedInputs, Compared)> {
+fn test(cache: &TenantCache, connection: &SharedConnection, now: Timestamp) -> Option<(ResolvedInputs, Compared)> {
     let test = connection.spec.test.as_ref().filter(|test| !test.inputs.is_empty())?;
     let mut inputs = inputs_of(&connection.spec);
     inputs.extend(test.inputs.iter().map(|(name, input)| (name.as_str(), input)));
@@ -77,13 +79,13 @@ fn test(cache: &TenantCache, connection: &Connection, now: Timestamp) -> Option<
         );
         found.definition.insert(0, Problem::new(Code::InputMissing, text));
     }
-    let slot = connection_secret(cache, Use::Test, connection, &mut found);
+    let slot = connection_secret(cache, Purpose::Test, connection, &mut found);
     Some((found, slot))
 }
 
 fn conditions(
     cache: &TenantCache,
-    connection: &Connection,
+    connection: &SharedConnection,
     own: &ResolvedInputs,
     production: &Compared,
     test: Option<&(ResolvedInputs, Compared)>,
@@ -116,7 +118,7 @@ fn conditions(
 }
 
 /// Whether it answers for the keys that it replaces. Where it does not, nothing else is held back.
-fn older_keys(cache: &TenantCache, connection: &Connection) -> Option<Verdict> {
+fn older_keys(cache: &TenantCache, connection: &SharedConnection) -> Option<Verdict> {
     let spec = &connection.spec;
     if spec.replaces.is_empty() {
         return None;

@@ -6,16 +6,15 @@ use super::inputs::{InputsQuestion, ResolvedInputs, inputs_of, resolve_inputs};
 use super::problem::{self, PENDING, Problem, kind};
 use super::{meaning, working};
 use crate::api::*;
-use crate::controller::binder::cache::TenantCache;
+use crate::controller::binder::cache::{SharedConnection, TenantCache};
 use crate::controller::binder::secret::desired::DesiredSecret;
-use crate::controller::binder::secret::naming::Use;
+use crate::controller::binder::secret::naming::Purpose;
 use crate::engine::model::code::Code;
 use crate::engine::model::item::ObjectId;
 use crate::engine::resolve::Binding;
 use jiff::Timestamp;
 use std::sync::Arc;
 
-type Connection = Arc<Object<ConnectionSpec>>;
 type Theirs = Arc<Object<CustomerCredentialsSpec>>;
 
 /// What the customer credentials of this name are found to be; `None` where there are none.
@@ -56,7 +55,7 @@ pub fn customer_credentials(
 fn of_connection(
     cache: &TenantCache,
     theirs: &Theirs,
-    connection: &Connection,
+    connection: &SharedConnection,
     now: Timestamp,
 ) -> (ResolvedInputs, Compared) {
     let spec = &connection.spec;
@@ -76,12 +75,12 @@ fn of_connection(
         found.definition = refused;
     }
     let owner = compare::owner(cache, spec, Kind::CustomerCredentials, theirs.name());
-    let slot = compare(cache, (Use::Customer, theirs.name()), connection, owner, found.content());
+    let slot = compare(cache, (Purpose::Customer, theirs.name()), connection, owner, found.content());
     (found, slot)
 }
 
 /// What forbids that anything is written for these credentials.
-fn refused_inputs(cache: &TenantCache, theirs: &Theirs, connection: &Connection) -> Vec<Problem> {
+fn refused_inputs(cache: &TenantCache, theirs: &Theirs, connection: &SharedConnection) -> Vec<Problem> {
     let (spec, name) = (&connection.spec, connection.name());
     if spec.credentials == Credentials::OrganizationGlobal {
         let text = format!("{} has one set of credentials for all customers: take these away", spec.stable_key);
@@ -120,12 +119,12 @@ fn refused_inputs(cache: &TenantCache, theirs: &Theirs, connection: &Connection)
 /// The binding Secret that is there for credentials of which the connection is not known: it stays, unless what it
 /// was made from is withdrawn.
 fn kept(cache: &TenantCache, name: &str) -> Compared {
-    let Some(binding) = cache.bindings.get(&Use::Customer.name_for(name)) else { return Compared::default() };
-    let is_ours = binding.ours.as_deref() == Some(&Use::Customer.of(name));
+    let Some(binding) = cache.bindings.get(&Purpose::Customer.name_for(name)) else { return Compared::default() };
+    let is_ours = binding.ours.as_deref() == Some(&Purpose::Customer.of(name));
     if let Some(secret) = compare::withdrawn(cache, binding).filter(|_| is_ours) {
         return Compared { desired: Some(DesiredSecret::withdrawn(binding, secret)), ..Compared::default() };
     }
-    let is_theirs = is_ours && binding.id.as_ref() == Some(&compare::id_of(cache, Use::Customer, name));
+    let is_theirs = is_ours && binding.id.as_ref() == Some(&compare::id_of(cache, Purpose::Customer, name));
     Compared { there: is_theirs.then(|| BindingRef { name: binding.name.clone() }), ..Compared::default() }
 }
 

@@ -2,7 +2,7 @@
 
 use super::problem::kind;
 use crate::api::*;
-use crate::controller::binder::cache::Readiness;
+use crate::controller::binder::cache::ConnectionReadiness;
 use crate::controller::binder::secret::desired::DesiredSecret;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -87,8 +87,8 @@ impl<S> Evaluation<S> {
     }
 
     /// What integrations need to know of it.
-    pub fn readiness(&self) -> Readiness {
-        self.ready().map_or(Readiness { ready: false, reason: String::new() }, |ready| Readiness {
+    pub fn readiness(&self) -> ConnectionReadiness {
+        self.ready().map_or(ConnectionReadiness { ready: false, reason: String::new() }, |ready| ConnectionReadiness {
             ready: ready.holds == Some(true),
             reason: ready.reason.clone(),
         })

@@ -2,7 +2,7 @@
 //! key, now, and sent where the connection sends it.
 
 use super::alias;
-use super::compare::{Compared, Content};
+use super::compare::{Compared, SecretContent};
 use super::problem::Problem;
 use crate::api::*;
 use crate::controller::binder::cache::TenantCache;
@@ -21,10 +21,10 @@ use std::sync::Arc;
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// Inputs by name.
-pub type Inputs<'a> = BTreeMap<&'a str, &'a Input>;
+pub type InputsByName<'a> = BTreeMap<&'a str, &'a Input>;
 
 /// The inputs of a connection.
-pub fn inputs_of(spec: &ConnectionSpec) -> Inputs<'_> {
+pub fn inputs_of(spec: &ConnectionSpec) -> InputsByName<'_> {
     spec.inputs.iter().map(|(name, input)| (name.as_str(), input)).collect()
 }
 
@@ -33,7 +33,7 @@ pub struct InputsQuestion<'a> {
     /// For which connection.
     pub connection: &'a Arc<Object<ConnectionSpec>>,
     /// Which inputs. Those that are per customer have no value here.
-    pub inputs: Inputs<'a>,
+    pub inputs: InputsByName<'a>,
     /// Whether this is one whole set of credentials: then somebody must have signed in.
     pub whole: bool,
     /// The present time.
@@ -76,9 +76,12 @@ impl ResolvedInputs {
     }
 
     /// What a binding Secret is made of: the values, where nothing that is named is missing.
-    pub fn content(&mut self) -> Content {
+    pub fn content(&mut self) -> SecretContent {
         let is_whole = self.definition.is_empty() && self.credentials.is_empty();
-        Content { inputs: is_whole.then(|| std::mem::take(&mut self.values)), from: std::mem::take(&mut self.from) }
+        SecretContent {
+            inputs: is_whole.then(|| std::mem::take(&mut self.values)),
+            from: std::mem::take(&mut self.from),
+        }
     }
 
     /// What expires soon, as an end to a sentence.

@@ -5,7 +5,7 @@ use super::evaluation::Evaluation;
 use super::meaning;
 use super::problem::{self, Problem, kind};
 use crate::api::*;
-use crate::controller::binder::cache::{Published, Readable, Readiness, TenantCache};
+use crate::controller::binder::cache::{ConnectionReadiness, Published, Readable, TenantCache};
 use crate::engine::delivery::NotDelivered;
 use crate::engine::model::code::Code;
 use crate::engine::model::item::ObjectId;
@@ -85,8 +85,8 @@ fn row(cache: &TenantCache, integration: &str, variable: &Variable, now: Timesta
     let (reason, problem) = match &meant.binding {
         Binding::Own => ("Own", None),
         Binding::Bound(connection) => match readiness(cache, connection.name(), now) {
-            Readiness { ready: true, .. } => ("Bound", None),
-            Readiness { reason, .. } => {
+            ConnectionReadiness { ready: true, .. } => ("Bound", None),
+            ConnectionReadiness { reason, .. } => {
                 let text = format!("{name:?} means Connection/{}, which is not ready ({reason})", connection.name());
                 (Code::ConnectionNotReady.name(), Some(Problem::new(Code::ConnectionNotReady, text)))
             }
@@ -123,9 +123,9 @@ fn row(cache: &TenantCache, integration: &str, variable: &Variable, now: Timesta
 }
 
 /// Whether a connection can be used: as its integrations know it, where that still holds.
-fn readiness(cache: &TenantCache, name: &str, now: Timestamp) -> Readiness {
+fn readiness(cache: &TenantCache, name: &str, now: Timestamp) -> ConnectionReadiness {
     let holds = |published: &&Published| !published.is_stale && published.until.is_none_or(|until| now < until);
     let published = cache.published.get(name).filter(holds).map(|published| published.readiness.clone());
     let found = || connection(cache, name, now).map(|evaluation| evaluation.readiness());
-    published.or_else(found).unwrap_or(Readiness { ready: false, reason: String::new() })
+    published.or_else(found).unwrap_or(ConnectionReadiness { ready: false, reason: String::new() })
 }

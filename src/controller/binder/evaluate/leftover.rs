@@ -5,7 +5,7 @@ use super::compare;
 use crate::api::{Credentials, Kind};
 use crate::controller::binder::cache::TenantCache;
 use crate::controller::binder::secret::desired::{Because, DesiredSecret};
-use crate::controller::binder::secret::naming::Use;
+use crate::controller::binder::secret::naming::Purpose;
 use crate::engine::model::item::ObjectId;
 use std::collections::BTreeSet;
 
@@ -32,7 +32,7 @@ pub struct Origins {
 /// What becomes of the binding Secret of this name.
 pub fn fate(cache: &TenantCache, secret: &str) -> Fate {
     let Some(binding) = cache.bindings.get(secret) else { return Fate::Stays };
-    let Some((of, id)) = binding.ours.as_deref().and_then(Use::of_what) else { return Fate::Stays };
+    let Some((of, id)) = binding.ours.as_deref().and_then(Purpose::of_what) else { return Fate::Stays };
     if sees_to(cache, of, &id) || of.name_for(&id.name) != secret {
         return Fate::Stays;
     }
@@ -43,27 +43,27 @@ pub fn fate(cache: &TenantCache, secret: &str) -> Fate {
     let is_there = cache.inventory.has(&id) || cache.inventory.invalid.contains_key(&id);
     match of {
         _ if is_there => Fate::Stays,
-        Use::Customer => Fate::Goes(Box::new(DesiredSecret::that_goes(binding, Because::CredentialsGone))),
-        Use::Production | Use::Test if binding.is_owned => Fate::Stays,
-        Use::Production | Use::Test => Fate::Left(id),
+        Purpose::Customer => Fate::Goes(Box::new(DesiredSecret::that_goes(binding, Because::CredentialsGone))),
+        Purpose::Production | Purpose::Test if binding.is_owned => Fate::Stays,
+        Purpose::Production | Purpose::Test => Fate::Left(id),
     }
 }
 
 /// Whether who looks at an object sees to this binding Secret of it: it can be read, and has such a one.
-fn sees_to(cache: &TenantCache, of: Use, id: &ObjectId) -> bool {
+fn sees_to(cache: &TenantCache, of: Purpose, id: &ObjectId) -> bool {
     let connection = cache.inventory.connections.get(&id.name);
     match of {
-        Use::Customer => cache.inventory.customer_credentials.contains_key(&id.name),
-        Use::Production => connection.is_some_and(|c| c.spec.credentials == Credentials::OrganizationGlobal),
-        Use::Test => connection.is_some_and(|c| c.spec.test.as_ref().is_some_and(|test| !test.inputs.is_empty())),
+        Purpose::Customer => cache.inventory.customer_credentials.contains_key(&id.name),
+        Purpose::Production => connection.is_some_and(|c| c.spec.credentials == Credentials::OrganizationGlobal),
+        Purpose::Test => connection.is_some_and(|c| c.spec.test.as_ref().is_some_and(|test| !test.inputs.is_empty())),
     }
 }
 
 /// The binding Secrets that may be of an object.
 pub fn bindings_of(cache: &TenantCache, id: &ObjectId) -> Vec<String> {
-    let uses: &[Use] = match id.kind {
-        Kind::Connection => &[Use::Production, Use::Test],
-        Kind::CustomerCredentials => &[Use::Customer],
+    let uses: &[Purpose] = match id.kind {
+        Kind::Connection => &[Purpose::Production, Purpose::Test],
+        Kind::CustomerCredentials => &[Purpose::Customer],
         _ => &[],
     };
     uses.iter().map(|of| of.name_for(&id.name)).filter(|name| cache.is_ours(name)).collect()

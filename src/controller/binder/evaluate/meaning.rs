@@ -3,13 +3,10 @@
 use super::alias::closure;
 use super::working;
 use crate::api::*;
-use crate::controller::binder::cache::TenantCache;
+use crate::controller::binder::cache::{SharedConnection, TenantCache};
 use crate::engine::model::item::ObjectId;
 use crate::engine::resolve::{Asker, Resolution, resolve_credentials_by, resolve_key, resolve_variable_by};
 use std::collections::BTreeSet;
-use std::sync::Arc;
-
-type Connection = Arc<Object<ConnectionSpec>>;
 
 /// What a key means where the tenant's own people name it.
 pub fn meant_by(cache: &TenantCache, key: &str) -> Resolution {
@@ -39,7 +36,7 @@ pub fn bound_by(cache: &TenantCache, integration: &str) -> BTreeSet<String> {
 }
 
 /// The first `most` integrations that are bound to a connection, and how many there are.
-pub fn users(cache: &TenantCache, connection: &Connection, most: usize) -> (Vec<String>, usize) {
+pub fn users(cache: &TenantCache, connection: &SharedConnection, most: usize) -> (Vec<String>, usize) {
     let key = &connection.spec.stable_key;
     let aliases = closure(cache, key);
     if aliases.len() == 1 {
@@ -55,7 +52,7 @@ pub fn users(cache: &TenantCache, connection: &Connection, most: usize) -> (Vec<
 }
 
 /// How many customers have credentials for a connection.
-pub fn customers(cache: &TenantCache, connection: &Connection) -> usize {
+pub fn customers(cache: &TenantCache, connection: &SharedConnection) -> usize {
     let aliases = closure(cache, &connection.spec.stable_key);
     if aliases.len() == 1 {
         return cache.index.customers(&connection.spec.stable_key).map_or(0, |customers| customers.len());
@@ -75,12 +72,12 @@ pub fn customers(cache: &TenantCache, connection: &Connection) -> usize {
 }
 
 /// The credentials of one customer for a connection.
-pub fn credentials_of(cache: &TenantCache, customer: &str, connection: &Connection) -> BTreeSet<String> {
+pub fn credentials_of(cache: &TenantCache, customer: &str, connection: &SharedConnection) -> BTreeSet<String> {
     let aliases = closure(cache, &connection.spec.stable_key);
     let named = aliases.iter().filter_map(|key| cache.index.customers(key)?.get(customer)).flatten();
     named.filter(|credentials| is_for(cache, credentials, connection)).cloned().collect()
 }
 
-fn is_for(cache: &TenantCache, credentials: &str, connection: &Connection) -> bool {
+fn is_for(cache: &TenantCache, credentials: &str, connection: &SharedConnection) -> bool {
     customer_of(cache, credentials).is_some_and(|r| r.connection().is_some_and(|c| c.name() == connection.name()))
 }

@@ -4,14 +4,11 @@ use super::compare;
 use super::inputs::{InputsQuestion, inputs_of, resolve_inputs};
 use super::problem::Problem;
 use crate::api::*;
-use crate::controller::binder::cache::TenantCache;
-use crate::controller::binder::secret::naming::Use;
+use crate::controller::binder::cache::{SharedConnection, TenantCache};
+use crate::controller::binder::secret::naming::Purpose;
 use crate::engine::check::missing_inputs;
 use crate::engine::model::code::Code;
 use jiff::Timestamp;
-use std::sync::Arc;
-
-type Connection = Arc<Object<ConnectionSpec>>;
 
 /// Whether a connection works: nothing that it needs is in the way, and its binding Secret is there. Time does not
 /// count: what expires is said of who is bound.
@@ -22,13 +19,13 @@ pub fn works(cache: &TenantCache, connection: &Object<ConnectionSpec>) -> bool {
 
 /// The same, not remembered. It rests on the connection, its component, the Secrets that it names and its binding
 /// Secret, and not on whether others work.
-pub fn is_working(cache: &TenantCache, connection: &Connection) -> bool {
+pub fn is_working(cache: &TenantCache, connection: &SharedConnection) -> bool {
     let is_global = connection.spec.credentials == Credentials::OrganizationGlobal;
     let (inputs, now) = (inputs_of(&connection.spec), Timestamp::MIN);
     let mut own = resolve_inputs(cache, &InputsQuestion { connection, inputs, whole: is_global, now });
     own.definition.splice(0..0, incomplete(cache, connection));
     let is_whole = own.definition.is_empty() && own.of_credentials().is_empty();
-    is_whole && (!is_global || compare::has_binding(cache, (Use::Production, connection.name()), connection))
+    is_whole && (!is_global || compare::has_binding(cache, (Purpose::Production, connection.name()), connection))
 }
 
 /// What its definition lacks.

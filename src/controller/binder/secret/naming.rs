@@ -26,20 +26,20 @@ pub fn secret_type(component: &str) -> String {
 /// What a binding Secret is for. No two have the same name: a connection's name has no dot, and the last
 /// part of each name is its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
+pub enum Purpose {
     Production,
     Test,
     Customer,
 }
 
-impl Use {
-    const ALL: [Use; 3] = [Use::Production, Use::Test, Use::Customer];
+impl Purpose {
+    const ALL: [Purpose; 3] = [Purpose::Production, Purpose::Test, Purpose::Customer];
 
     const fn suffix(self) -> &'static str {
         match self {
-            Use::Production => ".binding",
-            Use::Test => ".test-binding",
-            Use::Customer => ".customer-binding",
+            Purpose::Production => ".binding",
+            Purpose::Test => ".test-binding",
+            Purpose::Customer => ".customer-binding",
         }
     }
 
@@ -55,27 +55,27 @@ impl Use {
     }
 
     /// The use of which an annotation speaks, and the object.
-    pub fn of_what(annotation: &str) -> Option<(Use, ObjectId)> {
+    pub fn of_what(annotation: &str) -> Option<(Purpose, ObjectId)> {
         let (kind, rest) = annotation.split_once('/')?;
         if kind == Kind::CustomerCredentials.as_str() {
-            return Some((Use::Customer, ObjectId::new(Kind::CustomerCredentials, rest)));
+            return Some((Purpose::Customer, ObjectId::new(Kind::CustomerCredentials, rest)));
         }
-        let (of, name) = rest.strip_suffix("/test").map_or((Use::Production, rest), |name| (Use::Test, name));
+        let (of, name) = rest.strip_suffix("/test").map_or((Purpose::Production, rest), |name| (Purpose::Test, name));
         (kind == Kind::Connection.as_str()).then(|| (of, ObjectId::new(Kind::Connection, name)))
     }
 
     /// What the annotation of the binding Secret for an object says.
     pub fn of(self, object: &str) -> String {
         match self {
-            Use::Production => format!("{}/{object}", Kind::Connection),
-            Use::Test => format!("{}/{object}/test", Kind::Connection),
-            Use::Customer => format!("{}/{object}", Kind::CustomerCredentials),
+            Purpose::Production => format!("{}/{object}", Kind::Connection),
+            Purpose::Test => format!("{}/{object}/test", Kind::Connection),
+            Purpose::Customer => format!("{}/{object}", Kind::CustomerCredentials),
         }
     }
 
     /// The use of which a name is, and the object that it is of, so far as the name has it whole.
-    pub fn parse(name: &str) -> Option<(Use, &str)> {
-        Use::ALL.into_iter().find_map(|of| Some((of, name.strip_suffix(of.suffix())?)))
+    pub fn parse(name: &str) -> Option<(Purpose, &str)> {
+        Purpose::ALL.into_iter().find_map(|of| Some((of, name.strip_suffix(of.suffix())?)))
     }
 }
 
@@ -87,15 +87,15 @@ mod tests {
     #[test]
     fn names_are_valid_and_no_two_are_the_same() {
         let long = format!("{}.{}", "a".repeat(200), "b".repeat(52));
-        let names: Vec<String> = [Use::Production, Use::Test]
+        let names: Vec<String> = [Purpose::Production, Purpose::Test]
             .into_iter()
             .flat_map(|of| ["crm", "crm-test", "binding", "test-binding"].map(|c| of.name_for(c)))
-            .chain(["crm", "crm.test-binding", "crm.binding", "binding", &long].map(|c| Use::Customer.name_for(c)))
+            .chain(["crm", "crm.test-binding", "crm.binding", "binding", &long].map(|c| Purpose::Customer.name_for(c)))
             .collect();
         assert!(names.iter().all(|name| is_object_name(name)), "{names:?}");
         assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), names.len());
-        assert_ne!(Use::Customer.name_for(&long), Use::Customer.name_for(&format!("{}c", &long[..252])));
-        assert_eq!(Use::parse("crm.test-binding"), Some((Use::Test, "crm")));
-        assert_eq!(Use::parse("crm"), None);
+        assert_ne!(Purpose::Customer.name_for(&long), Purpose::Customer.name_for(&format!("{}c", &long[..252])));
+        assert_eq!(Purpose::parse("crm.test-binding"), Some((Purpose::Test, "crm")));
+        assert_eq!(Purpose::parse("crm"), None);
     }
 }

@@ -130,7 +130,7 @@ impl ObservedSecret {
                 data.collect(),
             )));
         }
-        let held = Held::of(&managed_fields);
+        let held = OwnedFields::of(&managed_fields);
         let is_ours = label.as_deref() == Some(FOR_BINDING) && type_.starts_with(TYPE_PREFIX) && held.annotation;
         let ours = annotations.get(BINDING_OF).filter(|_| is_ours).cloned();
         let owners = owner_references.iter().filter(|owner| held.owners.contains(&owner.uid));
@@ -229,15 +229,15 @@ pub fn content<'a>(
 
 /// What our manager holds of a Secret: what others put beside it, or took from us, is not ours.
 #[derive(Default)]
-pub struct Held {
+pub struct OwnedFields {
     annotation: bool,
     pub owners: BTreeSet<String>,
     data: BTreeSet<String>,
 }
 
-impl Held {
+impl OwnedFields {
     pub fn of(entries: &[ForeignEntry]) -> Self {
-        let mut held = Held::default();
+        let mut held = OwnedFields::default();
         for entry in entries.iter().filter(|entry| entry.is_applied_by(MANAGER)) {
             held.annotation |= entry.holds(&["metadata", "annotations", BINDING_OF]);
             held.data.extend(entry.names(&["data"], ""));

@@ -26,26 +26,26 @@ fn two_failed_renewals_fit_before_the_end() {
 #[test]
 fn one_that_is_not_there_is_made() {
     let mut a = candidate("a");
-    assert_eq!(a.step(at(0)), Step::Look);
+    assert_eq!(a.step(at(0)), CandidateStep::Look);
     a.looked(at(1), None);
-    assert_eq!(a.step(at(1)), Step::Create);
+    assert_eq!(a.step(at(1)), CandidateStep::Create);
     a.asking();
     a.took(at(1), seen("a", "1"));
     assert!(a.holds(at(12)) && !a.holds(at(13)), "from when it was sent, less than it lasts");
-    assert_eq!(a.step(at(5)), Step::Rest(at(6)));
-    assert_eq!(a.step(at(6)), Step::Replace("1".into()));
+    assert_eq!(a.step(at(5)), CandidateStep::Rest(at(6)));
+    assert_eq!(a.step(at(6)), CandidateStep::Replace("1".into()));
 }
 
 #[test]
 fn one_that_another_holds_is_taken_when_it_has_not_changed_for_as_long_as_it_lasts() {
     let mut b = candidate("b");
     b.looked(at(100), Some(seen("a", "1")));
-    assert_eq!((b.step(at(100)), b.holder()), (Step::Rest(at(102)), Some("a")));
+    assert_eq!((b.step(at(100)), b.holder()), (CandidateStep::Rest(at(102)), Some("a")));
     b.looked(at(110), Some(seen("a", "2")));
     b.looked(at(124), Some(seen("a", "2")));
-    assert_eq!(b.step(at(124)), Step::Rest(at(125)), "it is looked at when it ends, not later");
+    assert_eq!(b.step(at(124)), CandidateStep::Rest(at(125)), "it is looked at when it ends, not later");
     b.looked(at(125), Some(seen("a", "2")));
-    assert_eq!(b.step(at(125)), Step::Replace("2".into()));
+    assert_eq!(b.step(at(125)), CandidateStep::Replace("2".into()));
 }
 
 /// Somebody edits the Lease: the holder that it names may be nobody.
@@ -56,9 +56,9 @@ fn one_that_says_it_lasts_for_years_or_not_at_all_is_waited_for_within_bounds() 
         let mut b = candidate("b");
         b.looked(at(100), Some(lasting(says)));
         b.looked(at(100 + waits - 1), Some(lasting(says)));
-        assert_eq!(b.step(at(100 + waits - 1)), Step::Rest(at(100 + waits)), "{says}");
+        assert_eq!(b.step(at(100 + waits - 1)), CandidateStep::Rest(at(100 + waits)), "{says}");
         b.looked(at(100 + waits), Some(lasting(says)));
-        assert_eq!(b.step(at(100 + waits)), Step::Replace("1".into()), "{says}");
+        assert_eq!(b.step(at(100 + waits)), CandidateStep::Replace("1".into()), "{says}");
     }
     let waits = |lasts: u64| Timings::of(at(lasts)).waits(at(u64::MAX));
     assert_eq!((waits(3), waits(60), waits(300), waits(600)), (at(30), at(600), at(600), at(600)));
@@ -69,7 +69,7 @@ fn one_that_was_released_is_taken_at_once() {
     let mut b = candidate("b");
     b.looked(at(100), Some(seen("a", "1")));
     b.looked(at(102), Some(seen("", "2")));
-    assert_eq!(b.step(at(102)), Step::Replace("2".into()));
+    assert_eq!(b.step(at(102)), CandidateStep::Replace("2".into()));
 }
 
 #[test]
@@ -77,9 +77,9 @@ fn one_that_was_deleted_counts_as_held_until_it_would_have_ended() {
     let mut b = candidate("b");
     b.looked(at(100), Some(seen("a", "1")));
     b.looked(at(102), None);
-    assert_eq!(b.step(at(102)), Step::Rest(at(104)));
+    assert_eq!(b.step(at(102)), CandidateStep::Rest(at(104)));
     b.looked(at(115), None);
-    assert_eq!(b.step(at(115)), Step::Create);
+    assert_eq!(b.step(at(115)), CandidateStep::Create);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn who_sees_that_another_holds_it_holds_it_no_more() {
     a.took(at(0), seen("a", "1"));
     a.asking();
     a.failed(at(5));
-    assert_eq!(a.step(at(7)), Step::Look, "what became of the renewal is not known");
+    assert_eq!(a.step(at(7)), CandidateStep::Look, "what became of the renewal is not known");
     assert!(a.holds(at(7)));
     a.looked(at(7), Some(seen("b", "2")));
     assert!(!a.holds(at(7)));
@@ -218,14 +218,14 @@ impl World {
 
     fn steps(&mut self, who: usize) {
         let over = match self.candidates[who].step(self.clock(who)) {
-            Step::Rest(_) => return,
-            Step::Look => {
+            CandidateStep::Rest(_) => return,
+            CandidateStep::Look => {
                 self.send(who, Asked::Look);
                 self.waits[who] = true;
                 return self.candidates[who].asking();
             }
-            Step::Create => None,
-            Step::Replace(version) => Some(version),
+            CandidateStep::Create => None,
+            CandidateStep::Replace(version) => Some(version),
         };
         self.candidates[who].asking();
         let holder = self.candidates[who].identity.clone();

@@ -24,7 +24,7 @@ fn file(is_list: bool, count: usize) -> String {
     }
 }
 
-fn change(text: &str, is_list: bool, at: usize, what: What) -> Rewrite {
+fn change(text: &str, is_list: bool, at: usize, what: DocumentEdit) -> Rewrite {
     match is_list {
         false => Rewrite { range: cut(text)[at].range.clone(), item: None, what },
         true => Rewrite { range: cut(text)[0].range.clone(), item: Some(u32::try_from(at).unwrap()), what },
@@ -35,7 +35,7 @@ fn set(path: &[&str], value: serde_json::Value) -> Edit {
     Edit::Set { path: path.iter().map(ToString::to_string).collect(), value }
 }
 
-fn whats() -> impl Strategy<Value = Option<What>> {
+fn whats() -> impl Strategy<Value = Option<DocumentEdit>> {
     let edits = |kind: u8| match kind {
         0 => vec![set(&["spec", "title"], json!("New"))],
         1 => vec![set(&["spec", "inputs", "b"], json!({"value": "y"})), set(&["spec", "title"], json!("Both"))],
@@ -45,8 +45,8 @@ fn whats() -> impl Strategy<Value = Option<What>> {
     };
     prop_oneof![
         1 => Just(None),
-        3 => (0_u8..4).prop_map(move |kind| Some(What::Edit(edits(kind)))),
-        1 => Just(Some(What::Remove)),
+        3 => (0_u8..4).prop_map(move |kind| Some(DocumentEdit::Edit(edits(kind)))),
+        1 => Just(Some(DocumentEdit::Remove)),
     ]
 }
 
@@ -63,12 +63,12 @@ proptest! {
         // From the last to the first the places of the others stay; edits before removals.
         let mut one_by_one = Some(text.clone());
         let mut results: Vec<Result<(), EditError>> = changes.iter().map(|_| Ok(())).collect();
-        let asked: Vec<(usize, What)> =
+        let asked: Vec<(usize, DocumentEdit)> =
             whats.iter().enumerate().filter_map(|(at, what)| Some((at, what.clone()?))).collect();
         for removes in [false, true] {
             for (index, (at, what)) in asked.iter().enumerate().rev() {
                 let Some(now) = one_by_one.clone() else { continue };
-                if matches!(what, What::Remove) != removes {
+                if matches!(what, DocumentEdit::Remove) != removes {
                     continue;
                 }
                 let Rewritten { text, results: of_one } = rewrite(&now, &[change(&now, is_list, *at, what.clone())]);
@@ -84,7 +84,7 @@ proptest! {
 #[test]
 fn what_cannot_be_changed_holds_back_no_neighbour() {
     let text = "kind: Connection\nspec: &s\n  title: A\nmore: *s\n---\nkind: Connection\nspec:\n  title: B\n";
-    let to_c = |at| change(text, false, at, What::Edit(vec![set(&["spec", "title"], json!("C"))]));
+    let to_c = |at| change(text, false, at, DocumentEdit::Edit(vec![set(&["spec", "title"], json!("C"))]));
     let Rewritten { text: new, results } = rewrite(text, &[to_c(0), to_c(1)]);
     assert_eq!(new.as_deref(), Some(text.replace("title: B", "title: C").as_str()));
     assert!(
@@ -96,14 +96,14 @@ fn what_cannot_be_changed_holds_back_no_neighbour() {
 #[test]
 fn of_a_file_of_which_all_goes_nothing_is_left() {
     let text = file(false, 3);
-    let all: Vec<Rewrite> = (0..3).map(|at| change(&text, false, at, What::Remove)).collect();
+    let all: Vec<Rewrite> = (0..3).map(|at| change(&text, false, at, DocumentEdit::Remove)).collect();
     assert!(rewrite(&text, &all).text.is_none());
     let but_one = rewrite(&text, &all[1..]);
     assert_eq!(but_one.text.unwrap(), file(false, 1));
 }
 
 fn edited(text: &str, path: &[&str], value: serde_json::Value) -> String {
-    let rewritten = rewrite(text, &[change(text, false, 0, What::Edit(vec![set(path, value)]))]);
+    let rewritten = rewrite(text, &[change(text, false, 0, DocumentEdit::Edit(vec![set(path, value)]))]);
     assert_eq!(rewritten.results, [Ok(())], "{text}");
     rewritten.text.unwrap()
 }
@@ -131,13 +131,13 @@ fn an_anchor_without_an_alias_stops_nothing() {
     assert!(rewritten.text.is_some());
 }
 
-/// What stands above the first document stays, behind a byte order mark too.
+/// DocumentEdit stands above the first document stays, behind a byte order mark too.
 #[test]
 fn a_licence_behind_a_byte_order_mark_stays() {
     let documents = file(false, 2);
     for head in ["# SPDX-License-Identifier: MIT\n\n", "\u{feff}# SPDX-License-Identifier: MIT\n\n"] {
         let text = format!("{head}{}", documents.trim_start_matches("---\n"));
-        let left = rewrite(&text, &[change(&text, false, 0, What::Remove)]).text.unwrap();
+        let left = rewrite(&text, &[change(&text, false, 0, DocumentEdit::Remove)]).text.unwrap();
         assert!(left.starts_with(head), "{left:?}");
     }
 }

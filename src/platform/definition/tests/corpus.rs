@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// What a reader finds in all our definitions of the current version.
-fn found(of: &dyn Fn(View<'_>, &mut BTreeSet<String>)) -> BTreeSet<String> {
+fn found(of: &dyn Fn(ValueView<'_>, &mut BTreeSet<String>)) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (file, bytes) in current() {
         let text = to_utf8(&bytes).unwrap();
-        let Ok(Some(tree)) = Tree::parse(&text) else { panic!("{file}") };
+        let Ok(Some(tree)) = DefinitionTree::parse(&text) else { panic!("{file}") };
         of(tree.root(), &mut found);
     }
     found
@@ -21,31 +21,31 @@ fn set(names: &str) -> BTreeSet<String> {
     names.split_whitespace().map(str::to_string).collect()
 }
 
-fn keys(view: View<'_>, into: &mut BTreeSet<String>) {
+fn keys(view: ValueView<'_>, into: &mut BTreeSet<String>) {
     into.extend(view.entries().filter_map(|(name, _)| name.text()).map(str::to_string));
 }
 
-fn text(view: Option<View<'_>>, into: &mut BTreeSet<String>) {
-    into.extend(view.and_then(View::text).map(str::to_string));
+fn text(view: Option<ValueView<'_>>, into: &mut BTreeSet<String>) {
+    into.extend(view.and_then(ValueView::text).map(str::to_string));
 }
 
 /// Every mapping of a value, itself included, at any depth.
-fn mappings<'t>(view: View<'t>, act: &mut dyn FnMut(View<'t>)) {
+fn mappings<'t>(view: ValueView<'t>, act: &mut dyn FnMut(ValueView<'t>)) {
     if view.is_mapping() {
         act(view);
     }
     view.entries().map(|(_, value)| value).chain(view.items()).for_each(|child| mappings(child, act));
 }
 
-fn variables(root: View<'_>) -> impl Iterator<Item = View<'_>> {
-    root.get("requiredConfigVars").into_iter().flat_map(View::items)
+fn variables(root: ValueView<'_>) -> impl Iterator<Item = ValueView<'_>> {
+    root.get("requiredConfigVars").into_iter().flat_map(ValueView::items)
 }
 
-fn flows(root: View<'_>) -> impl Iterator<Item = View<'_>> {
-    root.get("flows").into_iter().flat_map(View::items)
+fn flows(root: ValueView<'_>) -> impl Iterator<Item = ValueView<'_>> {
+    root.get("flows").into_iter().flat_map(ValueView::items)
 }
 
-fn steps(root: View<'_>, act: &mut dyn FnMut(View<'_>)) {
+fn steps(root: ValueView<'_>, act: &mut dyn FnMut(ValueView<'_>)) {
     super::super::steps::for_each_step(root, &mut |step| act(step.view));
 }
 
@@ -62,11 +62,11 @@ fn every_field_is_in_one_of_them() {
         onPremiseConnectionConfig useScopedConfigVar dataSource scheduleType timeZone collectionType codeLanguage \
         credentialTypes pickList";
     assert_eq!(found(&|root, into| variables(root).for_each(|variable| keys(variable, into))), set(variable));
-    let connection = |root: View<'_>, into: &mut BTreeSet<String>| {
+    let connection = |root: ValueView<'_>, into: &mut BTreeSet<String>| {
         variables(root).filter_map(|variable| variable.get("connection")).for_each(|connection| keys(connection, into));
     };
     assert_eq!(found(&connection), set("key component template"));
-    let metas = |root: View<'_>, into: &mut BTreeSet<String>| {
+    let metas = |root: ValueView<'_>, into: &mut BTreeSet<String>| {
         variables(root).for_each(|variable| {
             mappings(variable, &mut |m| m.get("meta").into_iter().for_each(|meta| keys(meta, into)))
         });
@@ -80,13 +80,13 @@ fn every_field_is_in_one_of_them() {
     assert_eq!(found(&|root, into| flows(root).for_each(|flow| keys(flow, into))), set(flow));
     let step = "name stableKey description isTrigger action inputs schedule errorConfig branches steps";
     assert_eq!(found(&|root, into| steps(root, &mut |step| keys(step, into))), set(step));
-    let component = |root: View<'_>, into: &mut BTreeSet<String>| {
+    let component = |root: ValueView<'_>, into: &mut BTreeSet<String>| {
         mappings(root, &mut |m| {
             m.get("component").into_iter().for_each(|component| keys(component, into));
         });
     };
     assert_eq!(found(&component), set("key isPublic version signature"));
-    let renamed = |root: View<'_>, into: &mut BTreeSet<String>| {
+    let renamed = |root: ValueView<'_>, into: &mut BTreeSet<String>| {
         mappings(root, &mut |m| m.get("renameAttributes").into_iter().for_each(|renamed| keys(renamed, into)));
     };
     assert_eq!(found(&renamed), set("requiredConfigVars flows steps"));
@@ -120,16 +120,16 @@ fn every_value_of_a_closed_list_is_in_one_of_them() {
         let there = found(&|root, into| mappings(root, &mut |m| text(m.get(field), into)));
         assert_eq!(there, set(values), "{field}");
     }
-    let of_inputs = |root: View<'_>, into: &mut BTreeSet<String>| {
+    let of_inputs = |root: ValueView<'_>, into: &mut BTreeSet<String>| {
         mappings(root, &mut |m| {
-            let inputs = m.get("inputs").into_iter().flat_map(View::entries);
+            let inputs = m.get("inputs").into_iter().flat_map(ValueView::entries);
             inputs.for_each(|(_, input)| mappings(input, &mut |value| text(value.get("type"), into)));
         });
     };
     assert_eq!(found(&of_inputs), set(LISTS[8].2));
-    let of_elements = |root: View<'_>, into: &mut BTreeSet<String>| {
+    let of_elements = |root: ValueView<'_>, into: &mut BTreeSet<String>| {
         mappings(root, &mut |m| {
-            let elements = m.get("elements").into_iter().flat_map(View::items);
+            let elements = m.get("elements").into_iter().flat_map(ValueView::items);
             elements.for_each(|element| text(element.get("type"), into));
         });
     };
@@ -151,13 +151,13 @@ fn the_api_has_no_value_that_none_of_them_has() {
 fn every_version_is_there() {
     let version = |(file, bytes): &(String, Vec<u8>)| match read(bytes).unwrap_or_else(|e| panic!("{file}: {e}")).format
     {
-        Format::Older { version } => version,
+        DefinitionFormat::Older { version } => version,
         other => panic!("{file} is {other:?}"),
     };
     assert_eq!(old().iter().map(version).collect::<BTreeSet<_>>(), [None, Some(2), Some(4), Some(6)].into());
-    let formats: Vec<Format> = current().iter().map(|(_, bytes)| read(bytes).unwrap().format).collect();
-    assert!(formats.iter().all(|format| matches!(format, Format::Current | Format::CodeNative)));
-    assert!(formats.contains(&Format::Current) && formats.contains(&Format::CodeNative));
+    let formats: Vec<DefinitionFormat> = current().iter().map(|(_, bytes)| read(bytes).unwrap().format).collect();
+    assert!(formats.iter().all(|format| matches!(format, DefinitionFormat::Current | DefinitionFormat::CodeNative)));
+    assert!(formats.contains(&DefinitionFormat::Current) && formats.contains(&DefinitionFormat::CodeNative));
     let stated: BTreeSet<String> = folder("newer")
         .iter()
         .map(|(_, bytes)| String::from_utf8(bytes.clone()).unwrap().lines().next().unwrap().to_string())

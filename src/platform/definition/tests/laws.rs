@@ -5,8 +5,8 @@ use std::ops::Range;
 
 const CANARY: &str = "canary-5ecret-in-a-coal-mine";
 
-fn parsed(text: &str) -> tree::Tree<'_> {
-    let Ok(Some(tree)) = tree::Tree::parse(text) else { panic!("{text}") };
+fn parsed(text: &str) -> tree::DefinitionTree<'_> {
+    let Ok(Some(tree)) = tree::DefinitionTree::parse(text) else { panic!("{text}") };
     tree
 }
 
@@ -58,7 +58,7 @@ fn binding_changes_only_the_variables() {
             after
                 .variables
                 .iter()
-                .all(|v| matches!(&v.shape, Shape::Reusable { stable_key } if stable_key == "a-Key_1"))
+                .all(|v| matches!(&v.shape, VariableShape::Reusable { stable_key } if stable_key == "a-Key_1"))
         );
         assert!(
             after
@@ -69,7 +69,7 @@ fn binding_changes_only_the_variables() {
         );
         // A variable that a definition writes on one line is left out of what follows.
         let text = to_utf8(&bytes).unwrap();
-        let on_one_line = |entry: tree::View<'_>| !text[entry.start()..entry.end()].trim_end().contains('\n');
+        let on_one_line = |entry: tree::ValueView<'_>| !text[entry.start()..entry.end()].trim_end().contains('\n');
         if variables::connections(parsed(&text).root()).any(on_one_line) {
             continue;
         }

@@ -7,7 +7,11 @@ fn every_definition_is_read() {
     for (file, bytes) in all() {
         let read = read(&bytes).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert!(!read.name.is_empty() && read.uses.variables.len() == read.variables.len(), "{file}");
-        assert!(matches!(read.format, Format::Current | Format::CodeNative) || read.variables.is_empty(), "{file}");
+        assert!(
+            matches!(read.format, DefinitionFormat::Current | DefinitionFormat::CodeNative)
+                || read.variables.is_empty(),
+            "{file}"
+        );
     }
 }
 
@@ -56,7 +60,7 @@ fn uses_are_those_of_the_definition() {
 fn a_version_that_we_do_not_read_is_never_read_as_the_current_one() {
     for (file, bytes) in folder("newer") {
         let read = read(&bytes).unwrap();
-        assert!(matches!(read.format, Format::Unread { .. }) && read.uses.unread.is_some(), "{file}");
+        assert!(matches!(read.format, DefinitionFormat::Unread { .. }) && read.uses.unread.is_some(), "{file}");
         assert!(read.variables.is_empty() && read.uses.variables.is_empty(), "{file}");
     }
 }
@@ -64,7 +68,7 @@ fn a_version_that_we_do_not_read_is_never_read_as_the_current_one() {
 #[test]
 fn a_workflow_is_no_integration() {
     let read = read(&named("workflow.yml").1).unwrap();
-    assert_eq!((read.format, read.variables.len()), (Format::Workflow, 0));
+    assert_eq!((read.format, read.variables.len()), (DefinitionFormat::Workflow, 0));
 }
 
 const STEPS: &str = "
@@ -104,13 +108,13 @@ fn uses_are_found_at_any_depth_under_any_input_name() {
         input: "conn".into(),
     };
     assert_eq!(read.uses.variables["C"], [deep("awsConnection"), deep("list"), picks]);
-    assert!(matches!(&read.variables[0].shape, Shape::Reusable { stable_key } if stable_key == "acme-key"));
+    assert!(matches!(&read.variables[0].shape, VariableShape::Reusable { stable_key } if stable_key == "acme-key"));
 }
 
 #[test]
 fn the_component_of_generated_code_is_no_stub() {
     let read = read(&named("code-native.yaml").1).unwrap();
-    assert_eq!(read.format, Format::CodeNative);
+    assert_eq!(read.format, DefinitionFormat::CodeNative);
     let stubs = component_stubs(&[&read]);
     assert_eq!(stubs.iter().map(|stub| stub.name()).collect::<Vec<_>>(), ["webhook-triggers"]);
 }
@@ -140,7 +144,7 @@ fn an_input_is_the_organizations_where_the_customer_does_not_see_it() {
 ",
     );
     let read = read(text.as_bytes()).unwrap();
-    let Shape::Own { inputs, .. } = &read.variables[0].shape else { panic!() };
+    let VariableShape::Own { inputs, .. } = &read.variables[0].shape else { panic!() };
     let ours: Vec<bool> = inputs.iter().map(|input| input.of_organization).collect();
     assert_eq!(ours, [true, true, false, false, false, false, false]);
     let values: Vec<String> = inputs.iter().map(|input| format!("{:?}", input.value)).collect();
@@ -165,7 +169,7 @@ fn any_encoding_is_read() {
         big,
     ] {
         let read = read(&bytes).unwrap();
-        assert!(matches!(&read.variables[0].shape, Shape::Reusable { stable_key } if stable_key == "ä-key"));
+        assert!(matches!(&read.variables[0].shape, VariableShape::Reusable { stable_key } if stable_key == "ä-key"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! A value in a tree: what it says, where it is written, whether it is the same as another.
 
-use super::{Content, Node, Tree};
+use super::{DefinitionNode, DefinitionTree, NodeContent};
 use crate::platform::definition::MAX_DEPTH;
 use granit_parser::{ScalarStyle, StructureStyle};
 use std::borrow::Cow;
@@ -8,33 +8,35 @@ use std::ops::Range;
 
 /// A value in a tree. Reading goes through aliases.
 #[derive(Clone, Copy)]
-pub(in crate::platform::definition) struct View<'t> {
-    pub(super) tree: &'t Tree<'t>,
+pub(in crate::platform::definition) struct ValueView<'t> {
+    pub(super) tree: &'t DefinitionTree<'t>,
     pub(super) id: usize,
 }
 
-impl<'t> View<'t> {
-    fn own(self) -> Option<&'t Node<'t>> {
+impl<'t> ValueView<'t> {
+    fn own(self) -> Option<&'t DefinitionNode<'t>> {
         self.tree.nodes.get(self.id)
     }
 
-    fn node(self) -> Option<&'t Node<'t>> {
+    fn node(self) -> Option<&'t DefinitionNode<'t>> {
         match self.own() {
-            Some(Node { content: Content::Alias(target), .. }) => self.tree.nodes.get(*target),
+            Some(DefinitionNode { content: NodeContent::Alias(target), .. }) => self.tree.nodes.get(*target),
             other => other,
         }
     }
 
     /// The value that an alias stands for; itself where it is none.
-    pub fn resolved(self) -> View<'t> {
+    pub fn resolved(self) -> ValueView<'t> {
         match self.own() {
-            Some(Node { content: Content::Alias(target), .. }) => View { tree: self.tree, id: *target },
+            Some(DefinitionNode { content: NodeContent::Alias(target), .. }) => {
+                ValueView { tree: self.tree, id: *target }
+            }
             _ => self,
         }
     }
 
     /// The same place in the same tree.
-    pub fn is(self, other: View<'_>) -> bool {
+    pub fn is(self, other: ValueView<'_>) -> bool {
         self.id == other.id
     }
 
@@ -46,13 +48,13 @@ impl<'t> View<'t> {
     }
 
     /// The value of this key of a mapping.
-    pub fn get(self, key: &str) -> Option<View<'t>> {
+    pub fn get(self, key: &str) -> Option<ValueView<'t>> {
         self.entries().find(|(name, _)| name.text() == Some(key)).map(|(_, value)| value)
     }
 
     /// The text of this key of a mapping, where it is a scalar and not null.
     pub fn text_of(self, key: &str) -> Option<&'t str> {
-        self.get(key).filter(|value| !value.is_null()).and_then(View::text)
+        self.get(key).filter(|value| !value.is_null()).and_then(ValueView::text)
     }
 
     /// Whether this key of a mapping is a true or a false.
@@ -65,54 +67,58 @@ impl<'t> View<'t> {
     }
 
     /// Keys and values of a mapping, in order; nothing where it is none.
-    pub fn entries(self) -> impl Iterator<Item = (View<'t>, View<'t>)> {
+    pub fn entries(self) -> impl Iterator<Item = (ValueView<'t>, ValueView<'t>)> {
         let tree = self.tree;
         let entries = match self.node() {
-            Some(Node { content: Content::Mapping(entries, _), .. }) if self.visit(entries.len()) => entries.as_slice(),
+            Some(DefinitionNode { content: NodeContent::Mapping(entries, _), .. }) if self.visit(entries.len()) => {
+                entries.as_slice()
+            }
             _ => &[],
         };
-        entries.iter().map(move |(key, value)| (View { tree, id: *key }, View { tree, id: *value }))
+        entries.iter().map(move |(key, value)| (ValueView { tree, id: *key }, ValueView { tree, id: *value }))
     }
 
     /// Items of a sequence, in order; nothing where it is none.
-    pub fn items(self) -> impl Iterator<Item = View<'t>> {
+    pub fn items(self) -> impl Iterator<Item = ValueView<'t>> {
         let tree = self.tree;
         let items = match self.node() {
-            Some(Node { content: Content::Sequence(items, _), .. }) if self.visit(items.len()) => items.as_slice(),
+            Some(DefinitionNode { content: NodeContent::Sequence(items, _), .. }) if self.visit(items.len()) => {
+                items.as_slice()
+            }
             _ => &[],
         };
-        items.iter().map(move |id| View { tree, id: *id })
+        items.iter().map(move |id| ValueView { tree, id: *id })
     }
 
     /// Whether it is a mapping.
     pub fn is_mapping(self) -> bool {
-        matches!(self.node(), Some(Node { content: Content::Mapping(..), .. }))
+        matches!(self.node(), Some(DefinitionNode { content: NodeContent::Mapping(..), .. }))
     }
 
     /// Whether it is a sequence.
     pub fn is_sequence(self) -> bool {
-        matches!(self.node(), Some(Node { content: Content::Sequence(..), .. }))
+        matches!(self.node(), Some(DefinitionNode { content: NodeContent::Sequence(..), .. }))
     }
 
     /// Whether it is a mapping or sequence in brackets.
     pub fn is_flow(self) -> bool {
         matches!(
             self.node().map(|node| &node.content),
-            Some(Content::Mapping(_, StructureStyle::Flow) | Content::Sequence(_, StructureStyle::Flow))
+            Some(NodeContent::Mapping(_, StructureStyle::Flow) | NodeContent::Sequence(_, StructureStyle::Flow))
         )
     }
 
     /// The text of a scalar.
     pub fn text(self) -> Option<&'t str> {
         match self.node() {
-            Some(Node { content: Content::Scalar(text, _), .. }) => Some(text),
+            Some(DefinitionNode { content: NodeContent::Scalar(text, _), .. }) => Some(text),
             _ => None,
         }
     }
 
     fn style(self) -> Option<ScalarStyle> {
         match self.node() {
-            Some(Node { content: Content::Scalar(_, style), .. }) => Some(*style),
+            Some(DefinitionNode { content: NodeContent::Scalar(_, style), .. }) => Some(*style),
             _ => None,
         }
     }
@@ -129,7 +135,7 @@ impl<'t> View<'t> {
 
     /// Whether its text is written otherwise than it reads (escapes, folded lines).
     pub fn is_rewritten(self) -> bool {
-        matches!(self.node(), Some(Node { content: Content::Scalar(Cow::Owned(_), _), .. }))
+        matches!(self.node(), Some(DefinitionNode { content: NodeContent::Scalar(Cow::Owned(_), _), .. }))
     }
 
     /// The line where it begins, from 1.
@@ -150,14 +156,14 @@ impl<'t> View<'t> {
     fn end_within(self, depth: usize) -> usize {
         let Some(node) = self.own() else { return 0 };
         let last = match &node.content {
-            Content::Mapping(entries, StructureStyle::Block) => entries.last().map(|(key, value)| [*key, *value]),
-            Content::Sequence(items, StructureStyle::Block) => items.last().map(|item| [*item, *item]),
-            Content::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded) => return self.block_end(),
-            Content::Scalar(..) if node.span.is_empty() => return self.nothing_end(),
+            NodeContent::Mapping(entries, StructureStyle::Block) => entries.last().map(|(key, value)| [*key, *value]),
+            NodeContent::Sequence(items, StructureStyle::Block) => items.last().map(|item| [*item, *item]),
+            NodeContent::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded) => return self.block_end(),
+            NodeContent::Scalar(..) if node.span.is_empty() => return self.nothing_end(),
             _ => return node.span.end,
         };
         let children = last.filter(|_| depth > 0).into_iter().flatten();
-        let ends = children.map(|id| View { tree: self.tree, id }.end_within(depth - 1));
+        let ends = children.map(|id| ValueView { tree: self.tree, id }.end_within(depth - 1));
         ends.max().unwrap_or(node.span.start).max(node.after)
     }
 
@@ -182,9 +188,11 @@ impl<'t> View<'t> {
     /// other values.
     pub fn written(self) -> Option<Range<usize>> {
         match self.own()?.content {
-            Content::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded) => Some(self.header()?..self.block_end()),
-            Content::Scalar(..) if self.own()?.span.is_empty() => Some(self.nothing_end()..self.nothing_end()),
-            Content::Scalar(..) | Content::Alias(_) => Some(self.own()?.span.clone()),
+            NodeContent::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded) => {
+                Some(self.header()?..self.block_end())
+            }
+            NodeContent::Scalar(..) if self.own()?.span.is_empty() => Some(self.nothing_end()..self.nothing_end()),
+            NodeContent::Scalar(..) | NodeContent::Alias(_) => Some(self.own()?.span.clone()),
             _ => None,
         }
     }
@@ -208,33 +216,41 @@ impl<'t> View<'t> {
 
     /// Whether two values are the same, but for what `except` says of values of this tree: there
     /// it says whether the other may stand in its place.
-    pub fn same(self, other: View<'_>, except: &dyn Fn(View<'_>, View<'_>) -> Option<bool>) -> bool {
+    pub fn same(self, other: ValueView<'_>, except: &dyn Fn(ValueView<'_>, ValueView<'_>) -> Option<bool>) -> bool {
         self.same_within(other, except, MAX_DEPTH)
     }
 
-    fn same_within(self, other: View<'_>, except: &dyn Fn(View<'_>, View<'_>) -> Option<bool>, depth: usize) -> bool {
+    fn same_within(
+        self,
+        other: ValueView<'_>,
+        except: &dyn Fn(ValueView<'_>, ValueView<'_>) -> Option<bool>,
+        depth: usize,
+    ) -> bool {
         if let Some(verdict) = except(self.resolved(), other.resolved()) {
             return verdict;
         }
         let (Some(mine), Some(theirs)) = (self.own(), other.own()) else { return false };
         let child = |(mine, theirs): (&usize, &usize)| {
-            let (mine, theirs) = (View { tree: self.tree, id: *mine }, View { tree: other.tree, id: *theirs });
+            let (mine, theirs) =
+                (ValueView { tree: self.tree, id: *mine }, ValueView { tree: other.tree, id: *theirs });
             depth > 0 && mine.same_within(theirs, except, depth - 1)
         };
         match (&mine.content, &theirs.content) {
             // A plain scalar may mean another type than a quoted one.
-            (Content::Scalar(a, style), Content::Scalar(b, other_style)) => {
+            (NodeContent::Scalar(a, style), NodeContent::Scalar(b, other_style)) => {
                 a == b && (*style == ScalarStyle::Plain) == (*other_style == ScalarStyle::Plain)
             }
-            (Content::Sequence(a, _), Content::Sequence(b, _)) => a.len() == b.len() && a.iter().zip(b).all(child),
-            (Content::Mapping(a, _), Content::Mapping(b, _)) => {
+            (NodeContent::Sequence(a, _), NodeContent::Sequence(b, _)) => {
+                a.len() == b.len() && a.iter().zip(b).all(child)
+            }
+            (NodeContent::Mapping(a, _), NodeContent::Mapping(b, _)) => {
                 let pair = |((k, v), (other_k, other_v)): (&(usize, usize), &(usize, usize))| {
                     child((k, other_k)) && child((v, other_v))
                 };
                 a.len() == b.len() && a.iter().zip(b).all(pair)
             }
             // Aliases stand for what is compared where it is anchored.
-            (Content::Alias(_), Content::Alias(_)) => true,
+            (NodeContent::Alias(_), NodeContent::Alias(_)) => true,
             _ => false,
         }
     }
