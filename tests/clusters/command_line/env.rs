@@ -43,8 +43,7 @@ impl TestEnv {
             .with("syncs.yaml", &sync_yaml());
         // Nothing is kept yet.
         fs::create_dir(project.state()).unwrap();
-        let env = TestEnv { project, eu, kubeconfig, patience: "30" };
-        env
+        TestEnv { project, eu, kubeconfig, patience: "30" }
     }
 
     /// With the connections `a`, `b`, `c` and integrations over them in `us`.

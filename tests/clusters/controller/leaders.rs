@@ -224,11 +224,11 @@ fn without_the_right_to_leases_it_waits_and_says_so() {
 fn the_rights_that_the_documentation_gives_are_enough() {
     let namespace = namespace();
     let documentation = include_str!("../../../docs/operator.md");
-    let house = |part: &&str| part.contains("coordination.k8s.io");
-    let rules = documentation.split("```yaml\n").find(house).unwrap().split("```").next().unwrap();
-    let role = format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {{name: house}}\n{rules}");
+    let about_leases = |part: &&str| part.contains("coordination.k8s.io");
+    let rules = documentation.split("```yaml\n").find(about_leases).unwrap().split("```").next().unwrap();
+    let role = format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {{name: leases}}\n{rules}");
     run_with_input(namespace.kubectl().args(["apply", "-f", "-"]), &role).unwrap();
-    run(namespace.kubectl().args(["create", "rolebinding", "house", "--role=house", "--user=operator"])).unwrap();
+    run(namespace.kubectl().args(["create", "rolebinding", "leases", "--role=leases", "--user=operator"])).unwrap();
     let operator = namespace.cluster().user("operator", None).unwrap();
     let mut replica = Replica::by(command(&namespace, &operator, &BINDER));
     replica.says("leads");

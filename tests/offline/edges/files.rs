@@ -2,9 +2,9 @@
 //! one integration.
 
 use stablekey::api::Credentials;
-use stablekey_testing::objects::{Component, Connection, Document as _, Integration, Sync, Tenant};
+pub use stablekey_testing::objects::{Component, Connection, Document, Integration, Sync, Tenant};
 pub use stablekey_testing::project::{Project, actions};
-use stablekey_testing::yaml;
+pub use stablekey_testing::yaml;
 
 pub fn tenants_yaml() -> String {
     let dev = Tenant::new("dev").region("us", "dev").in_folder("dev");

@@ -2,16 +2,12 @@
 
 use crate::edges::files::*;
 
-const CANARY: &str = "\
----
-apiVersion: stablekey.dev/v1alpha1
-kind: Tenant
-metadata: {name: canary}
-spec: {location: {directory: {path: canary}}}
-";
+fn tenants_and(name: &str) -> String {
+    yaml::file(&[tenants_yaml(), Tenant::new(name).in_folder(name).yaml()])
+}
 
 fn with_canary() -> Project {
-    synced().with("tenants.yaml", &(tenants_yaml() + CANARY))
+    synced().with("tenants.yaml", &tenants_and("canary"))
 }
 
 /// "A link into another tenant's folder is an error on the link" — whichever name comes first, and nothing is
@@ -19,9 +15,8 @@ fn with_canary() -> Project {
 #[test]
 fn a_link_into_another_tenants_folder_is_an_error_on_the_link() {
     for folder in ["canary", "zulu"] {
-        let tenants = (tenants_yaml() + CANARY).replace("canary", folder);
         let root = synced()
-            .with("tenants.yaml", &tenants)
+            .with("tenants.yaml", &tenants_and(folder))
             .link("../dev/integrations/greet.yaml", &format!("{folder}/greet.yaml"));
         root.plan().exits(1).says(&format!("{folder}/greet.yaml")).says("leads into the folder of tenant dev");
         assert_eq!(actions(&root.plan_json()), Vec::<String>::new());

@@ -101,10 +101,13 @@ fn near_keys_come_before_any_advice_to_make_one() {
 /// A conflict of writers behind a missing binding is named.
 #[test]
 fn what_holds_back_a_missing_connection_is_named() {
-    let other = "---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: other}\nspec: {location: {directory: {path: other}}}\n";
+    let other = Tenant::new("other").in_folder("other").yaml();
     let sync = sync_yaml().replace("name: up", "name: across").replace("from: dev", "from: other");
     let root = two_tenants()
-        .with("tenants.yaml", &(tenants_yaml() + &other).replace("acceptFrom: [dev]", "acceptFrom: [dev, other]"))
+        .with(
+            "tenants.yaml",
+            &yaml::file(&[tenants_yaml(), other]).replace("acceptFrom: [dev]", "acceptFrom: [dev, other]"),
+        )
         .with("syncs.yaml", &format!("{}---\n{sync}", sync_yaml()))
         .with("other/connections/chat-main.yaml", &connection("chat-main").replace("title: Chat", "title: Other"))
         .with("other/integrations/wave.yaml", &integration("wave", "chat-main", ""));
@@ -227,7 +230,7 @@ fn a_misspelt_tenant_in_accept_from_is_named_at_its_line() {
 /// "A sync counts against others (cycle, conflict) only where it is accepted."
 #[test]
 fn a_sync_that_is_not_accepted_closes_no_circle() {
-    let back = "apiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nmetadata: {name: back}\nspec: {from: prod, to: [dev], integrations: [\"*\"]}\n";
+    let back = &Sync::new("back", "prod", "dev").yaml();
     let root = two_tenants().with("back.yaml", back);
     root.plan().exits(3).says("dev does not accept syncs from prod").does_not_say("SK0109");
     root.run(&["apply", "--yes"]).exits(3);

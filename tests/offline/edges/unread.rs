@@ -65,8 +65,8 @@ fn a_missing_location_removes_nothing() {
 /// Also of a tenant that takes no part.
 #[test]
 fn a_missing_location_of_another_tenant_holds_up_nobody() {
-    let other = "---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: other}\nspec: {location: {directory: {path: other}}}\n";
-    let root = two_tenants().with("tenants.yaml", &(tenants_yaml() + &other));
+    let other = Tenant::new("other").in_folder("other").yaml();
+    let root = two_tenants().with("tenants.yaml", &yaml::file(&[tenants_yaml(), other]));
     root.plan().exits(1).says("unreachable").says("mkdir -p other");
     let said = root.run(&["apply", "--yes"]);
     said.exits(1).says("2 done");
@@ -226,13 +226,13 @@ fn the_case_of_an_ending_says_nothing() {
 
 /// A second sync into prod, from a tenant of its own that declares greet too.
 fn with_a_second_sync(spec: &str) -> Project {
-    let tenant = "---\napiVersion: stablekey.dev/v1alpha1\nkind: Tenant\nmetadata: {name: side}\nspec: {location: {directory: {path: side}}}\n";
+    let side = Tenant::new("side").in_folder("side").yaml();
     let second =
         format!("apiVersion: stablekey.dev/v1alpha1\nkind: TenantSync\nmetadata: {{name: second}}\nspec: {spec}\n");
     synced()
         .with(
             "tenants.yaml",
-            &format!("{}{tenant}", tenants_yaml().replace("acceptFrom: [dev]", "acceptFrom: [dev, side]")),
+            &yaml::file(&[tenants_yaml().replace("acceptFrom: [dev]", "acceptFrom: [dev, side]"), side]),
         )
         .with("second.yaml", &second)
         .with("side/connections/chat-main.yaml", &connection("chat-main"))

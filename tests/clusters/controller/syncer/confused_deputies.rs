@@ -47,7 +47,7 @@ impl Account {
     }
 
     fn apply(&self, objects: &[Value]) -> Result<String, String> {
-        let list = list(&objects).to_string();
+        let list = list(objects).to_string();
         let mut command = self.kubectl();
         command.args(["apply", "--server-side", "--force-conflicts", "-f", "-"]);
         run_with_input(&mut command, &list).map_err(|error| error.to_string())

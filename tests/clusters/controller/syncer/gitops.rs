@@ -12,7 +12,7 @@ const SCOPES: &str = ".spec.inputs.scopes.value";
 const TOOLS: [&str; 2] = ["--server-side --field-manager=kustomize-controller --force-conflicts", ""];
 
 fn apply_by(tool: &str, namespace: &Namespace<'_>, objects: &[Value]) {
-    let list = list(&objects).to_string();
+    let list = list(objects).to_string();
     let mut kubectl = namespace.kubectl();
     kubectl.arg("apply").args(tool.split_whitespace()).args(["-f", "-"]);
     run_with_input(&mut kubectl, &list).unwrap();

@@ -248,7 +248,7 @@ fn an_object_that_cannot_be_decoded_hurts_only_itself() {
         run_with_input(kubectl.args(["create", "--dry-run=server", "-f", "-"]), &list).is_ok()
     });
     let create = |namespace: &stablekey_clusters::Namespace<'_>, objects: &[Value]| {
-        let list = list(&objects).to_string();
+        let list = list(objects).to_string();
         run_with_input(namespace.kubectl().args(["create", "-f", "-"]), &list).unwrap();
     };
     create(&env.us, &odd);
