@@ -23,7 +23,7 @@ use crate::project::structure::{Standing, Structure, StructureResource};
 use crate::tenant::TenantLocation;
 use crate::tenant::directory::layout::{Folder, FolderLayout, FolderRole};
 use crate::tenant::directory::read::{beside, gather};
-use crate::tenant::directory::{DirectoryTenant, definition_digest, read_definition};
+use crate::tenant::directory::{FolderLocation, definition_digest, read_definition};
 use crate::tenant::location::{LocationError, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -227,7 +227,7 @@ impl Project {
                 None => (None, source.clone().unwrap_or_else(|| Ok(Snapshot::default()))),
             },
             (_, Some(folder)) if folder.path.is_dir() => {
-                let location = DirectoryTenant::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
+                let location = FolderLocation::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
                 let live = location.with_records(read(folder)).map_err(|problem| {
                     let why = problem.message.clone();
                     self.own_problems.push(problem);
@@ -237,7 +237,7 @@ impl Project {
             }
             (_, Some(folder)) => {
                 // An import may make the folder.
-                let location = DirectoryTenant::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
+                let location = FolderLocation::new(name, folder.path.clone()).in_layout(Arc::clone(layout));
                 let declared = self.origins.get(&ObjectId::new(Kind::Tenant, name));
                 let other = declared.and_then(|origin| other_root(&spec, &folder.path, origin));
                 let why = other.unwrap_or_else(|| missing(&folder.path));

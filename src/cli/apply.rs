@@ -14,7 +14,7 @@ use crate::manifest::kustomization::KustomizationChanges;
 use crate::project::Project;
 use crate::render::{self, Applied, Invocation};
 use crate::tenant::TenantLocation;
-use crate::tenant::directory::DirectoryTenant;
+use crate::tenant::directory::FolderLocation;
 use crate::tenant::location::LocationError;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -235,9 +235,9 @@ impl Apply {
 /// The kustomizations of the folders that an apply may write to.
 struct Kustomizations<'p> {
     /// Those that do not say what is in their folders, by tenant, and may be brought up to date.
-    due: Vec<(&'p str, &'p DirectoryTenant)>,
+    due: Vec<(&'p str, &'p FolderLocation)>,
     /// As they were, by tenant.
-    before: Vec<(&'p str, &'p DirectoryTenant, String)>,
+    before: Vec<(&'p str, &'p FolderLocation, String)>,
     /// Whether a plan file, where there is one, shows all that is due.
     is_shown: bool,
 }

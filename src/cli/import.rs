@@ -19,7 +19,7 @@ use crate::platform::import::{
 use crate::project::{Project, UNNAMED};
 use crate::render::Invocation;
 use crate::tenant::TenantLocation;
-use crate::tenant::directory::DirectoryTenant;
+use crate::tenant::directory::FolderLocation;
 use crate::tenant::directory::disk;
 use crate::tenant::directory::disk::RealDisk;
 use crate::tenant::location::{Location as _, LocationError};
@@ -199,7 +199,7 @@ impl ImportArgs {
                         let message = format!("{} is a link, perhaps into another tenant's folder", folder.display());
                         return Err(CommandFailure::new(message, "give the tenant another name, or remove the link"));
                     }
-                    Ok(Destination { location: DirectoryTenant::new(name, folder), new_tenant: Some(name.clone()) })
+                    Ok(Destination { location: FolderLocation::new(name, folder), new_tenant: Some(name.clone()) })
                 }
                 None => Err(CommandFailure::new(
                     format!("{name} cannot be the name of a tenant"),
@@ -214,7 +214,7 @@ impl ImportArgs {
                 ))
             }
             None => {
-                Ok(Destination { location: DirectoryTenant::new(UNNAMED, self.root.root.clone()), new_tenant: None })
+                Ok(Destination { location: FolderLocation::new(UNNAMED, self.root.root.clone()), new_tenant: None })
             }
         }
     }
@@ -310,7 +310,7 @@ fn copied_to<'p>(project: &'p Project, from: &str) -> Option<&'p str> {
 }
 
 struct Destination {
-    location: DirectoryTenant,
+    location: FolderLocation,
     new_tenant: Option<String>,
 }
 

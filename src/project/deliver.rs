@@ -136,7 +136,7 @@ fn append(out: &mut String, yaml: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tenant::directory::DirectoryTenant;
+    use crate::tenant::directory::FolderLocation;
     use crate::tenant::location::Location as _;
     use std::fs;
 
@@ -150,7 +150,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, bytes).unwrap();
         }
-        let location = DirectoryTenant::new("eu", tenant);
+        let location = FolderLocation::new("eu", tenant);
         stream(&location.snapshot().unwrap(), &|integration| location.definition(integration))
     }
 

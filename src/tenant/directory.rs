@@ -43,35 +43,35 @@ const LOCK_BYTES: u64 = 256_000_000;
 
 /// A folder of YAML.
 #[derive(Clone)]
-pub struct DirectoryTenant {
+pub struct FolderLocation {
     tenant: String,
     folder: PathBuf,
     layout: Arc<FolderLayout>,
     disk: Arc<dyn Disk>,
 }
 
-impl std::fmt::Debug for DirectoryTenant {
+impl std::fmt::Debug for FolderLocation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "DirectoryLocation({} at {})", self.tenant, self.folder.display())
     }
 }
 
-impl DirectoryTenant {
+impl FolderLocation {
     /// The folder of a tenant that is alone in its world.
     pub fn new(tenant: impl Into<String>, folder: PathBuf) -> Self {
         let tenant = tenant.into();
         let layout = Arc::new(FolderLayout::of_one(&tenant, &folder));
-        DirectoryTenant { tenant, folder, layout, disk: Arc::new(RealDisk) }
+        FolderLocation { tenant, folder, layout, disk: Arc::new(RealDisk) }
     }
 
     /// The same folder among those of other tenants, whose files are not its own.
     pub fn in_layout(self, layout: Arc<FolderLayout>) -> Self {
-        DirectoryTenant { layout, ..self }
+        FolderLocation { layout, ..self }
     }
 
     /// The same folder, on a disk that tests can cut off.
     pub fn on_disk(self, disk: Arc<dyn Disk>) -> Self {
-        DirectoryTenant { disk, ..self }
+        FolderLocation { disk, ..self }
     }
 
     /// The tenant's name.
@@ -166,7 +166,7 @@ impl DirectoryTenant {
     }
 }
 
-impl Location for DirectoryTenant {
+impl Location for FolderLocation {
     fn snapshot(&self) -> Result<Snapshot, LocationError> {
         self.read()
     }
@@ -195,7 +195,7 @@ impl Location for DirectoryTenant {
     }
 }
 
-impl DirectoryTenant {
+impl FolderLocation {
     /// Has the kustomization of the folder, where there is one, say what is in the folder.
     pub fn keep_kustomization(&self) -> Result<(), LocationError> {
         if self.kustomization().is_some() { self.take(&[])?.complete_kustomization() } else { Ok(()) }

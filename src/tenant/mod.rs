@@ -5,21 +5,21 @@ pub mod directory;
 pub mod location;
 
 use cluster::ClusterLocation;
-use directory::DirectoryTenant;
+use directory::FolderLocation;
 use location::Location;
 
 /// A location of any kind.
 #[derive(Debug)]
 pub enum TenantLocation {
     /// A folder of YAML.
-    Folder(DirectoryTenant),
+    Folder(FolderLocation),
     /// A namespace of a cluster.
     Cluster(Box<ClusterLocation>),
 }
 
 impl TenantLocation {
     /// The folder, where it is one.
-    pub fn folder(&self) -> Option<&DirectoryTenant> {
+    pub fn folder(&self) -> Option<&FolderLocation> {
         match self {
             TenantLocation::Folder(location) => Some(location),
             TenantLocation::Cluster(_) => None,

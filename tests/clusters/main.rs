@@ -1,13 +1,16 @@
-//! The command line on real clusters: what it does when all is well, and when it is not.
+//! On real API servers: the command line, the operator, the custom resources in kubectl, and the contract that
+//! every location passes, folders included.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    missing_docs
+)]
 
-mod commands;
-mod counted;
-#[path = "../support/proxy.rs"]
-mod proxy;
-mod rights;
-mod stage;
-#[path = "../support/mod.rs"]
-mod support;
-mod trouble;
+mod command_line;
+mod controller;
+mod kubectl;
+mod locations;

@@ -1,11 +1,11 @@
 //! What real API servers say to all of it.
 
 use crate::installed::{apply, us};
-use crate::manifests::{Objects, list, placed};
 use crate::renderings::{ALL, helmed, kustomized};
 use crate::tools::{helm, repository, says};
 use serde_json::{Value, json};
 use stablekey_clusters::{Cluster, Namespace, Options, run, run_with_input};
+use stablekey_testing::manifests::{Objects, list, placed};
 
 /// Server-side, and strictly: a field that is not known is an error, and a warning too.
 fn accepted(namespace: &Namespace<'_>, objects: &Objects) {

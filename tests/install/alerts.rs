@@ -1,8 +1,8 @@
 //! manifests/alerts, as Prometheus reads them.
 
-use crate::manifests::documents;
 use crate::renderings::kustomized;
 use crate::tools::{repository, says, tool};
+use stablekey_testing::manifests::documents;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// By metric, its labels, as docs/operator.md has them; histograms by the names that are asked for.

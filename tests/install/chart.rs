@@ -1,9 +1,9 @@
 //! The chart's values, and what it does beyond the folders.
 
-use crate::manifests::{by_name, documents};
 use crate::renderings::{helmed, helmed_in_order, set};
 use crate::tools::{helm, kubectl, refuses, repository, says};
 use serde_json::{Value, json};
+use stablekey_testing::manifests::{by_name, documents};
 
 #[track_caller]
 fn wrong(values: &str, why: &str) {
@@ -59,7 +59,7 @@ fn a_renewal_of_no_secret_is_refused() {
 #[test]
 fn the_image_that_renews_tokens_is_pinned_by_digest() {
     let digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-    let image = |objects: &crate::manifests::Objects| {
+    let image = |objects: &stablekey_testing::manifests::Objects| {
         let job = &objects["CronJob/stablekey-token-renewal"]["spec"]["jobTemplate"]["spec"];
         job["template"]["spec"]["containers"][0]["image"].as_str().unwrap().to_string()
     };

@@ -1,8 +1,8 @@
 //! What the documents say of installing is done, as it stands there, on two real clusters.
 
-use crate::replica::Replica;
 use crate::tools::{repository, says, tool};
 use stablekey_clusters::{Cluster, Options, run};
+use stablekey_testing::replica::Replica;
 use std::path::Path;
 use std::process::{Command, Stdio};
 

@@ -1,10 +1,10 @@
 //! manifests/ in clusters: kinds and policies once, and the rest in a namespace of each test.
 
-use crate::manifests::{list, placed};
 use crate::renderings::kustomized;
 use crate::tools::repository;
 use serde_json::{Value, json};
 use stablekey_clusters::{Cluster, Namespace, Options, run, run_with_input, shared_with};
+use stablekey_testing::manifests::{list, placed};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;

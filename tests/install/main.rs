@@ -15,20 +15,11 @@ mod alerts;
 mod chart;
 mod documented;
 mod installed;
-#[allow(dead_code, reason = "the operator's own tests use more of it")]
-#[path = "../support/manifests.rs"]
-mod manifests;
 mod people;
 mod policies;
 mod renderings;
 mod renewal;
-#[allow(dead_code, reason = "the operator's own tests use more of it")]
-#[path = "../controller/replica.rs"]
-mod replica;
 mod rights;
-#[allow(dead_code, reason = "the operator's own tests use more of it")]
-#[path = "../support/rights.rs"]
-mod rights_used;
 mod statuses;
 mod syncs;
 mod tools;

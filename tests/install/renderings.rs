@@ -1,8 +1,8 @@
 //! What Kustomize and Helm make of manifests/, and that it is the same.
 
-use crate::manifests::{self, Objects, by_name, documents, placed};
 use crate::tools::{helm, kubectl, repository, says};
 use serde_json::{Value, json};
+use stablekey_testing::manifests::{self, Objects, by_name, documents, placed};
 
 /// The same objects; what differs is shown, and nothing else.
 #[track_caller]

@@ -3,12 +3,14 @@
 
 use crate::installed::{Account, apply, eu, install, until, us};
 use crate::renderings::kustomized;
-use crate::replica::{Replica, command};
-use crate::rights_used::{Rights, asked, granted, refused};
 use crate::tools::{of_each, repository, tool};
 use serde_json::{Value, json};
+use stablekey::api::{Credentials, DeletionPolicy, Kind};
 use stablekey_clusters::audit::Request;
 use stablekey_clusters::{Namespace, run};
+use stablekey_testing::objects::*;
+use stablekey_testing::permissions::{Rights, asked, granted, refused};
+use stablekey_testing::replica::{Replica, command};
 
 /// Granted, and not asked for in these stories: by whom, what, and why it is granted.
 const UNUSED: [(&str, &str, &str); 8] = [
@@ -22,20 +24,13 @@ const UNUSED: [(&str, &str, &str); 8] = [
     ("stablekey-target", "get namespaces", "where a target is another sync's source"),
 ];
 
-fn document(kind: &str, name: &str, spec: Value) -> Value {
-    json!({"apiVersion": "stablekey.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
-}
-
 fn connection(key: &str, scopes: &str) -> Value {
-    let mut spec = json!({"stableKey": key, "component": {"key": "crm"}, "type": "oauth2", "deletionPolicy": "Delete"});
-    spec["credentials"] = json!("Customer");
-    spec["inputs"] = json!({"scopes": {"value": scopes}});
-    document("Connection", key, spec)
+    let connection = Connection::new(key, "crm/oauth2").credentials(Credentials::Customer);
+    connection.deletion(DeletionPolicy::Delete).input("scopes", scopes).json()
 }
 
 fn integration(name: &str, key: &str) -> Value {
-    let definition = json!({"configMap": {"name": format!("{name}-exported")}});
-    document("Integration", name, json!({"connections": [{"name": "CRM", "stableKey": key}], "definition": definition}))
+    Integration::new(name).binds("CRM", key).definition_map(&format!("{name}-exported")).json()
 }
 
 fn definition(integration: &str) -> Value {
@@ -45,16 +40,13 @@ fn definition(integration: &str) -> Value {
 }
 
 fn sync(from: &str, to: &str, mode: &str) -> Value {
-    let spec =
-        json!({"from": from, "to": [to], "integrations": ["*"], "connections": "Mirror", "prune": true, "mode": mode});
-    document("TenantSync", "the-sync", spec)
+    with(Sync::new("the-sync", from, to).mirror().prune().json(), "/spec/mode", mode)
 }
 
 /// A Tenant that is behind a kubeconfig.
 fn elsewhere(name: &str, there: &Namespace<'_>, policy: &Value) -> Value {
-    let kubeconfig = json!({"secretRef": {"name": "stablekey-kubeconfigs", "key": name}});
-    let location = json!({"kubernetes": {"namespace": there.name(), "kubeconfig": kubeconfig}});
-    document("Tenant", name, json!({"location": location, "policy": policy}))
+    let tenant = Tenant::new(name).in_namespace_by_secret(there.name(), "stablekey-kubeconfigs", name);
+    with(tenant.json(), "/spec/policy", policy.clone())
 }
 
 fn text_of(account: &Account) -> String {
@@ -62,8 +54,7 @@ fn text_of(account: &Account) -> String {
 }
 
 fn kubeconfigs(of: &str, text: &str) -> Value {
-    let metadata = json!({"name": "stablekey-kubeconfigs"});
-    json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {of: text}})
+    secret("stablekey-kubeconfigs", json!({of: text}))
 }
 
 fn field(namespace: &Namespace<'_>, object: &str, path: &str) -> String {
@@ -117,10 +108,10 @@ fn approve_what_is_planned(hub: &Namespace<'_>) {
 /// A hub writes to a target elsewhere: by approval, by itself, and away again.
 fn push(hub: &Namespace<'static>, target: &Namespace<'static>, pushes: &Account, receives: &Account) {
     let policy = json!({"actions": ["Create", "Update", "Delete"]});
-    apply(target, &document("Tenant", "eu", json!({"acceptFrom": ["us"], "policy": policy})));
+    apply(target, &document(Kind::Tenant, "eu", json!({"acceptFrom": ["us"], "policy": policy})));
     for object in [
         kubeconfigs("eu", &text_of(receives)),
-        document("Tenant", "us", json!({})),
+        document(Kind::Tenant, "us", json!({})),
         elsewhere("eu", target, &policy),
         definition("lead"),
         connection("crm", "api"),
@@ -162,13 +153,13 @@ fn push(hub: &Namespace<'static>, target: &Namespace<'static>, pushes: &Account,
 
 /// A target has the syncer, and an account of the source's that only reads.
 fn pull(source: &Namespace<'static>, home: &Namespace<'static>, gives: &Account, pulls: &Account) {
-    let us = document("Tenant", "us", json!({}));
+    let us = document(Kind::Tenant, "us", json!({}));
     for object in [us, definition("lead"), connection("crm", "api"), integration("lead", "crm")] {
         apply(source, &object);
     }
     for object in [
         kubeconfigs("us", &text_of(gives)),
-        document("Tenant", "eu", json!({"acceptFrom": ["us"]})),
+        document(Kind::Tenant, "eu", json!({"acceptFrom": ["us"]})),
         elsewhere("us", source, &json!({})),
         sync("us", "eu", "Plan"),
     ] {

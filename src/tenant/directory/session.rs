@@ -1,6 +1,6 @@
 //! A folder taken for writing: what is asked for at once is written file by file, each read and parsed once.
 
-use super::DirectoryTenant;
+use super::FolderLocation;
 use super::edits::{self, DocumentQuery};
 use super::kustomization::{Complete, Kustomization, StandingFiles, Stands, complete, holds_only, standing};
 use super::staging::{SeenFile, Staging};
@@ -34,7 +34,7 @@ type WriteOutcome = Result<(), LocationError>;
 pub(super) type Bytes<'b> = &'b dyn Fn(&Action) -> Result<Option<Vec<u8>>, LocationError>;
 
 pub(super) struct DirectorySession<'a> {
-    pub location: &'a DirectoryTenant,
+    pub location: &'a FolderLocation,
     /// Held, never read: the kernel lets go of the lock when it is closed, also by a kill.
     pub _lock: File,
     /// The records of what is to be created, until the first change is made.

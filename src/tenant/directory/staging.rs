@@ -1,7 +1,7 @@
 //! Files that are brought to the disk together: all are written, then synced once, then put in their locations, so that
 //! each is old or new whatever happens.
 
-use super::DirectoryTenant;
+use super::FolderLocation;
 use crate::engine::model::item::ObjectId;
 use crate::tenant::directory::disk;
 use crate::tenant::location::LocationError;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// Files on their way to the disk.
 pub(super) struct Staging<'a> {
-    location: &'a DirectoryTenant,
+    location: &'a FolderLocation,
     /// Those that are written and not yet in their locations; `None`: each goes there at once.
     staged: Option<Vec<Staged>>,
     /// Folders that are not there yet, each made under a temporary name: the files of one go to their places at once.
@@ -57,7 +57,7 @@ impl SeenFile {
 
 impl<'a> Staging<'a> {
     /// For so many files or more of which each can wait for the others; few go to their places at once.
-    pub fn of(location: &'a DirectoryTenant, count: usize) -> Self {
+    pub fn of(location: &'a FolderLocation, count: usize) -> Self {
         Staging { location, staged: (count >= location.disk.many()).then(Vec::new), new_folders: BTreeMap::new() }
     }
 

@@ -1,0 +1,190 @@
+//! A project in a folder of its own, and the command line run in it.
+
+use crate::cli;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// A project. Beside its root there is room, and the state folder of the person who applies it.
+pub struct Project {
+    around: TempDir,
+    root: PathBuf,
+    state: PathBuf,
+}
+
+/// What a command printed, and its exit code.
+#[derive(Debug)]
+pub struct CommandOutput {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+    /// Both, one after the other.
+    pub all: String,
+}
+
+impl Project {
+    /// Nothing yet.
+    pub fn empty() -> Self {
+        let around = tempfile::tempdir().unwrap();
+        let [root, state] = ["root", "state"].map(|folder| around.path().join(folder));
+        fs::create_dir(&root).unwrap();
+        Project { around, root, state }
+    }
+
+    /// A copy of one of the examples.
+    pub fn example(name: &str) -> Self {
+        let project = Project::empty();
+        cli::copy_folder(&cli::repository("examples").join(name), project.root());
+        project
+    }
+
+    /// The folder that the root is in.
+    pub fn around(&self) -> &Path {
+        self.around.path()
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// It is not there until something is kept in it.
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// An empty folder.
+    pub fn with_folder(self, path: &str) -> Self {
+        fs::create_dir_all(self.path(path)).unwrap();
+        self
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub fn with(self, path: &str, text: &str) -> Self {
+        self.write(path, text);
+        self
+    }
+
+    /// Replaces a part of a file.
+    pub fn edit(self, path: &str, from: &str, to: &str) -> Self {
+        let text = self.read(path);
+        assert!(text.contains(from), "{path} has no {from}:\n{text}");
+        self.write(path, &text.replacen(from, to, 1));
+        self
+    }
+
+    pub fn link(self, target: &str, path: &str) -> Self {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(target, path).unwrap();
+        self
+    }
+
+    pub fn without(self, path: &str) -> Self {
+        let path = self.path(path);
+        if path.is_dir() {
+            fs::remove_dir_all(path).unwrap()
+        } else {
+            fs::remove_file(path).unwrap()
+        }
+        self
+    }
+
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    pub fn has(&self, path: &str) -> bool {
+        self.path(path).symlink_metadata().is_ok()
+    }
+
+    /// Applies what needs no approval.
+    pub fn apply(self) -> Self {
+        let said = self.run(&["apply", "--yes"]);
+        assert_eq!(said.code, 0, "{}", said.all);
+        self
+    }
+
+    /// Every file of a folder.
+    pub fn files(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
+        cli::files(&self.path(folder))
+    }
+
+    /// The command, as in CI: it keeps no approval.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        cli::stablekey(&self.root, arguments)
+    }
+
+    /// The command as a person runs it, who has a state folder.
+    pub fn command_of_a_person(&self, arguments: &[&str]) -> Command {
+        cli::stablekey_of(&self.state, &self.root, arguments)
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> CommandOutput {
+        CommandOutput::of(&self.command(arguments).output().unwrap())
+    }
+
+    pub fn plan(&self) -> CommandOutput {
+        self.run(&["plan"])
+    }
+
+    /// The plan as JSON.
+    pub fn plan_json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.run(&["plan", "-o", "json"]).out).unwrap()
+    }
+}
+
+impl CommandOutput {
+    pub fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        CommandOutput { code: output.status.code().unwrap_or(-1), all: format!("{out}{err}"), out, err }
+    }
+
+    /// All of it, to look for words in: lines are wrapped for people.
+    pub fn words(&self) -> String {
+        format!("{} {}", self.out, self.err).split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether something stands on a line alone, as it can be pasted.
+    pub fn has_line(&self, line: &str) -> bool {
+        self.out.lines().chain(self.err.lines()).any(|there| there.trim() == line)
+    }
+
+    #[track_caller]
+    pub fn exits(&self, code: i32) -> &Self {
+        assert_eq!(self.code, code, "{}", self.all);
+        self
+    }
+
+    #[track_caller]
+    pub fn says(&self, text: &str) -> &Self {
+        // A terminal's width breaks lines where it must.
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words(&self.all).contains(&words(text)), "it does not say {text:?}:\n{}", self.all);
+        self
+    }
+
+    #[track_caller]
+    pub fn does_not_say(&self, text: &str) -> &Self {
+        assert!(!self.all.contains(text), "it says {text:?}:\n{}", self.all);
+        self
+    }
+}
+
+/// The ids of the actions of a plan.
+pub fn actions(plan: &serde_json::Value) -> Vec<String> {
+    let targets = plan["targets"].as_array().unwrap().iter();
+    let actions = targets.flat_map(|target| target["actions"].as_array().unwrap());
+    actions.map(|action| format!("{} {}", action["action"].as_str().unwrap(), action["id"].as_str().unwrap())).collect()
+}

@@ -1,0 +1,173 @@
+//! One process of the operator, as a test sees it.
+
+use crate::cli::program;
+use crate::manifests;
+use stablekey_clusters::Namespace;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// A running process. It is killed with this value.
+pub struct Replica {
+    process: Child,
+    lines: Receiver<String>,
+    /// What it logged, as far as it was looked at.
+    pub log: Vec<String>,
+    address: String,
+}
+
+/// What a probe hears.
+#[derive(Debug)]
+pub struct Heard {
+    pub code: u16,
+    pub content: String,
+    pub body: String,
+}
+
+/// The command, with a free port, in a namespace.
+pub fn command(namespace: &Namespace<'_>, kubeconfig: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.args(["controller", "--listen", "127.0.0.1:0", "--namespace", namespace.name()]).args(arguments);
+    command.env("KUBECONFIG", kubeconfig).stdin(Stdio::null());
+    command
+}
+
+/// For a role of the operator in a namespace: the account that its manifests give.
+pub fn account(namespace: &Namespace<'_>, role: &'static str) -> PathBuf {
+    manifests::account(namespace.cluster(), namespace.name(), role)
+}
+
+impl Replica {
+    /// Starts one with the account of its role, and waits until it can be asked.
+    pub fn start(namespace: &Namespace<'_>, arguments: &[&str]) -> Self {
+        let role = if arguments.contains(&"syncer") { "syncer" } else { "binder" };
+        Replica::by(command(namespace, &account(namespace, role), arguments))
+    }
+
+    pub fn by(mut command: Command) -> Self {
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+        let errors = BufReader::new(process.stderr.take().unwrap());
+        let (tell, lines) = channel();
+        std::thread::spawn(move || errors.lines().map_while(Result::ok).all(|line| tell.send(line).is_ok()));
+        let mut replica = Replica { process, lines, log: Vec::new(), address: String::new() };
+        replica.address = replica.says("answers /healthz")["address"].as_str().unwrap().to_string();
+        replica
+    }
+
+    /// Waits for a line of the log.
+    pub fn says(&mut self, words: &str) -> serde_json::Value {
+        let deadline = Instant::now() + LONG;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.recv_timeout(left) else {
+                panic!("never said {words:?}, but:\n{}", self.log.join("\n"));
+            };
+            let said = line.contains(words).then(|| serde_json::from_str(&line).unwrap());
+            self.log.push(line);
+            if let Some(said) = said {
+                return said;
+            }
+        }
+    }
+
+    /// Asks by HTTP.
+    pub fn get(&self, path: &str) -> Heard {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let code = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let content = head.lines().find_map(|line| line.strip_prefix("content-type: ")).unwrap();
+        Heard { code, content: content.to_string(), body: body.to_string() }
+    }
+
+    /// The value of a metric, with its labels.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let text = self.get("/metrics").body;
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    /// The most memory that it had, in KiB.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        peak.and_then(|peak| peak.split_whitespace().next()?.parse().ok()).unwrap()
+    }
+
+    pub fn leads(&self, role: &str) -> bool {
+        self.metric(&format!("stablekey_leader{{role=\"{role}\"}}")).unwrap() == 1.0
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub fn end(&mut self) -> ExitStatus {
+        let mut end = None;
+        until("it ends", || {
+            end = self.process.try_wait().unwrap();
+            end.is_some()
+        });
+        self.log.extend(self.lines.iter());
+        end.unwrap()
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            self.log.extend(self.lines.iter());
+            eprintln!("\na replica said:\n{}", self.log.join("\n"));
+        }
+    }
+}
+
+/// Asks until it holds: at first often, later less.
+#[track_caller]
+pub fn until(what: impl std::fmt::Display, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LONG;
+    let mut pause = Duration::from_millis(5);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}: not within {} s", LONG.as_secs());
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(100));
+    }
+}
+
+/// Waits until a field of an object has a value, by a watch: who asks again and again takes the processor from
+/// those that are waited for.
+#[track_caller]
+pub fn until_says(what: &str, kubectl: impl Fn() -> Command, object: &str, path: &str, value: &str) {
+    let field = || {
+        let get = ["get", object, "-o", &format!("jsonpath={{{path}}}")];
+        stablekey_clusters::run(kubectl().args(get)).unwrap_or_default()
+    };
+    let is = format!("--for=jsonpath={{{path}}}={value}");
+    let deadline = Instant::now() + LONG;
+    // It cannot wait for what is absent, and ends where a watch does.
+    let waited =
+        || !value.is_empty() && stablekey_clusters::run(kubectl().args(["wait", &is, object, "--timeout=10s"])).is_ok();
+    while !waited() {
+        let last = field();
+        if last == value {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{what}: not within {} s, but {last:?}", LONG.as_secs());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,110 @@
+//! Who may do what: short of one verb, the message says which, and prints the Role that would do.
+
+use crate::command_line::env::TestEnv;
+use stablekey_clusters::{run, run_with_input};
+
+const KINDS: &str = "tenants,components,connections,customercredentials,integrations";
+
+/// Somebody with these rights in the namespace of `eu`, and whose credentials the command line has.
+fn as_one_who_may(env: &mut TestEnv, rules: &[(&str, &str)]) {
+    let kubectl = |arguments: &[&str]| drop(run(env.eu.kubectl().args(arguments)).unwrap());
+    kubectl(&["create", "serviceaccount", "somebody"]);
+    for (number, (verbs, resources)) in rules.iter().enumerate() {
+        let name = format!("role-{number}");
+        let resources: Vec<String> = resources
+            .split(',')
+            .map(|r| if r == "configmaps" { r.to_string() } else { format!("{r}.stablekey.dev") })
+            .collect();
+        kubectl(&["create", "role", &name, &format!("--verb={verbs}"), &format!("--resource={}", resources.join(","))]);
+        let account = format!("--serviceaccount={}:somebody", env.eu.name());
+        kubectl(&["create", "rolebinding", &name, &format!("--role={name}"), &account]);
+    }
+    let token = env.eu.cluster().token(env.eu.name(), "somebody").unwrap();
+    let kubeconfig = env.eu.cluster().kubeconfig_of(&token).unwrap();
+    env.by(&kubeconfig);
+}
+
+#[test]
+fn the_role_that_is_printed_does() {
+    let mut env = TestEnv::with_a_source("does");
+    as_one_who_may(&mut env, &[]);
+    let plan = env.run(&["plan"]);
+    assert_eq!(plan.code, 1, "{}", plan.words());
+    assert!(plan.words().contains("list"), "{}", plan.out);
+    let role = stablekey::kubernetes::role::role(env.eu.name());
+    for line in role.lines() {
+        assert!(plan.err.contains(line), "lacks {line:?}:\n{}", plan.err);
+    }
+    run_with_input(env.eu.kubectl().args(["apply", "-f", "-"]), &role).unwrap();
+    let account = format!("--serviceaccount={}:somebody", env.eu.name());
+    run(env.eu.kubectl().args(["create", "rolebinding", "stablekey", "--role=stablekey", &account])).unwrap();
+    env.apply();
+    assert_eq!(env.names().len(), 5);
+}
+
+#[test]
+fn short_of_one_verb_the_message_names_it() {
+    let all = ("get,list,watch,create,patch,delete", KINDS);
+    let maps = ("get,list,create,patch,delete", "configmaps");
+    let cases: [(&[(&str, &str)], &str); 4] = [
+        (
+            &[("get,list", "tenants,components,connections,integrations"), maps],
+            "cannot list resource \"customercredentials\"",
+        ),
+        (&[all, ("get,create,patch,delete", "configmaps")], "cannot list resource \"configmaps\""),
+        (&[("get,list", KINDS), maps], "cannot patch resource \"connections\""),
+        (&[("get,list,patch", KINDS), maps], "cannot create resource \"connections\""),
+    ];
+    for (rules, told) in cases {
+        let mut env = TestEnv::with_a_source("short");
+        as_one_who_may(&mut env, rules);
+        let apply = env.run(&["apply", "--yes"]);
+        assert_eq!(apply.code, 1, "{}", apply.words());
+        assert!(apply.words().contains(told), "not {told:?}: {}", apply.words());
+        assert!(apply.words().contains(env.eu.name()) && apply.words().contains("kind: Role"), "{}", apply.words());
+        assert_eq!(env.names(), [""; 0]);
+    }
+}
+
+#[test]
+fn credentials_that_are_revoked_are_told() {
+    let mut env = TestEnv::with_a_source("revoked");
+    as_one_who_may(
+        &mut env,
+        &[("get,list,create,patch,delete", KINDS), ("get,list,create,patch,delete", "configmaps")],
+    );
+    assert_eq!(env.run(&["plan"]).code, 2);
+    env.kubectl(&["delete", "serviceaccount", "somebody"]);
+    // The server looks tokens up in a cache of a few seconds.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    loop {
+        let plan = env.run(&["plan"]);
+        if plan.code == 1 {
+            let said =
+                "the credentials of context eu are not accepted: they expired or were revoked; sign in to that cluster";
+            assert!(plan.words().contains(said), "{}", plan.words());
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "still accepted");
+    }
+}
+
+/// Who may not read namespaces is told so, where it is a namespace that is missing; one that holds nothing stays
+/// what it was to them: empty.
+#[test]
+fn an_account_that_may_not_read_namespaces_is_not_told_that_one_is_missing() {
+    let mut env = TestEnv::with_a_source("unknown");
+    as_one_who_may(
+        &mut env,
+        &[("get,list,create,patch,delete", KINDS), ("get,list,create,patch,delete", "configmaps")],
+    );
+    env.kubectl(&["delete", "tenant", "eu"]);
+    let empty = env.run(&["plan"]);
+    assert_eq!(empty.code, 3, "it accepts no sync: {}", empty.words());
+    assert!(!empty.words().contains("does not exist"), "{}", empty.words());
+    let name = env.eu.name().to_string();
+    env.edit_tenants(&format!("namespace: {name},"), &format!("namespace: {name}x,"));
+    let wrong = env.run(&["plan"]);
+    assert_eq!(wrong.code, 1, "{}", wrong.words());
+    assert!(wrong.words().contains("not allowed"), "{}", wrong.words());
+}

@@ -1,0 +1,11 @@
+//! The binder on real clusters, driven and looked at by kubectl.
+
+mod bindings;
+mod conditions;
+mod counted;
+mod definitions;
+mod endings;
+pub mod env;
+mod integrations;
+mod quiet;
+mod rights;

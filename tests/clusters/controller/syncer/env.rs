@@ -1,0 +1,208 @@
+//! Tenant `us` in a namespace of cluster `us`, which is the hub too; tenant `eu` in one of cluster `eu`.
+
+use serde_json::{Value, json};
+use stablekey::api::Kind;
+use stablekey_clusters::audit::Mark;
+use stablekey_clusters::{Cluster, Namespace, run, run_with_input, shared_all};
+use stablekey_testing::manifests;
+use stablekey_testing::objects::*;
+use stablekey_testing::permissions::{refused, rights_of};
+use stablekey_testing::proxy::{Fate, Proxy, Seen};
+use stablekey_testing::replica::{Replica, until, until_says};
+use std::fs;
+
+pub struct TestEnv {
+    pub us: Namespace<'static>,
+    pub eu: Namespace<'static>,
+}
+
+/// As the audit log proves it: with the accounts of manifests/ nothing was refused.
+impl Drop for TestEnv {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let accounts = [(&self.us, "stablekey-syncer", "syncer"), (&self.eu, "stablekey-target", TARGET)];
+        for (namespace, account, folder) in accounts {
+            let user = format!("system:serviceaccount:{}:{account}", namespace.name());
+            let rights = rights_of(namespace.cluster(), folder);
+            assert_eq!(refused(&namespace.audit().unwrap(), &user, &rights), [""; 0]);
+        }
+    }
+}
+
+impl TestEnv {
+    /// Two tenants, of which `eu` takes what `us` gives.
+    pub fn new(prefix: &str) -> Self {
+        let [us, eu] = shared_all(["us", "eu"]);
+        TestEnv::on(prefix, us, eu)
+    }
+
+    /// The same on these clusters.
+    pub fn on(prefix: &str, us: &'static Cluster, eu: &'static Cluster) -> Self {
+        let env = TestEnv { us: us.namespace(&format!("{prefix}-us")), eu: eu.namespace(&format!("{prefix}-eu")) };
+        env.in_us(&[tenant("us", json!({}))]);
+        env.leads_to("eu", &env.eu);
+        env
+    }
+
+    /// One more tenant, which takes what `us` gives.
+    pub fn target(&self, name: &str, cluster: &'static Cluster) -> Namespace<'static> {
+        let namespace = cluster.namespace(name);
+        self.leads_to(name, &namespace);
+        namespace
+    }
+
+    /// Makes a namespace that of the tenant `name`, and the way to it known to the hub.
+    fn leads_to(&self, name: &str, namespace: &Namespace<'_>) {
+        apply(namespace, &[tenant(name, json!({"acceptFrom": ["us"]}))]);
+        self.in_us(&[kubeconfig_secret(name, &target_access(namespace)), elsewhere(name, namespace)]);
+    }
+
+    /// A way to `eu` that is looked at, with the account that manifests/ gives there.
+    pub fn way_to_eu(&self, decide: impl FnMut(&Seen) -> Fate + Send + 'static) -> Proxy {
+        let account = manifests::account(self.eu.cluster(), self.eu.name(), TARGET);
+        let proxy = Proxy::of(self.eu.cluster(), &account, decide);
+        self.in_us(&[kubeconfig_secret("eu", &fs::read_to_string(&proxy.kubeconfig).unwrap())]);
+        proxy
+    }
+
+    /// The Tenant `eu` as the hub knows it.
+    pub fn eu_elsewhere(&self) -> Value {
+        elsewhere("eu", &self.eu)
+    }
+
+    pub fn in_us(&self, objects: &[Value]) {
+        apply(&self.us, objects);
+    }
+
+    pub fn in_eu(&self, objects: &[Value]) {
+        apply(&self.eu, objects);
+    }
+
+    /// A process that does the syncer's work in the namespace of `us`.
+    pub fn syncer(&self) -> Replica {
+        syncer(&self.us)
+    }
+}
+
+/// Flags that tests need not wait long with.
+pub const SYNCER: [&str; 8] =
+    ["--role", "syncer", "--lease-duration", "3s", "--request-timeout", "3s", "--delete-after", "1s"];
+
+/// A process that does the syncer's work in a namespace.
+pub fn syncer(namespace: &Namespace<'_>) -> Replica {
+    Replica::start(namespace, &SYNCER)
+}
+
+const TARGET: &str = "tenant-access/target";
+/// The one Secret that a syncer may read: with the ways to all tenants.
+pub const KUBECONFIGS: &str = "secret/stablekey-kubeconfigs";
+
+/// The Secret with the way to a tenant.
+pub fn kubeconfig_secret(name: &str, kubeconfig: &str) -> Value {
+    secret("stablekey-kubeconfigs", json!({name: kubeconfig}))
+}
+
+/// The kubeconfig of the account that manifests/ gives to a syncer elsewhere that writes here.
+pub fn target_access(namespace: &Namespace<'_>) -> String {
+    access(namespace, TARGET)
+}
+
+/// The same of one that only reads here.
+pub fn source_access(namespace: &Namespace<'_>) -> String {
+    access(namespace, "tenant-access/source")
+}
+
+fn access(namespace: &Namespace<'_>, folder: &'static str) -> String {
+    fs::read_to_string(manifests::account(namespace.cluster(), namespace.name(), folder)).unwrap()
+}
+
+/// A Tenant as a hub knows it.
+pub fn elsewhere(name: &str, namespace: &Namespace<'_>) -> Value {
+    Tenant::new(name).in_namespace_by_secret(namespace.name(), "stablekey-kubeconfigs", name).json()
+}
+
+pub fn apply(namespace: &Namespace<'_>, objects: &[Value]) {
+    let flags = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+    run_with_input(namespace.kubectl().args(flags), &list(objects).to_string()).unwrap();
+}
+
+pub fn kubectl(namespace: &Namespace<'_>, arguments: &[&str]) -> String {
+    run(namespace.kubectl().args(arguments)).unwrap()
+}
+
+/// What a field of an object says; empty where there is none.
+pub fn field(namespace: &Namespace<'_>, object: &str, path: &str) -> String {
+    run(namespace.kubectl().args(["get", object, "-o", &format!("jsonpath={{{path}}}")])).unwrap_or_default()
+}
+
+pub fn until_field(namespace: &Namespace<'_>, object: &str, path: &str, value: &str) {
+    until_says(&format!("{object} {path} is {value}"), || namespace.kubectl(), object, path, value);
+}
+
+pub fn tenant(name: &str, spec: Value) -> Value {
+    document(Kind::Tenant, name, spec)
+}
+
+pub fn connection(key: &str, scopes: &str) -> Value {
+    Connection::new(key, "salesforce/oauth2").input("scopes", scopes).secret("clientSecret", "app").json()
+}
+
+pub fn integration(name: &str, keys: &[&str]) -> Value {
+    Integration::new(name).uses(keys).json()
+}
+
+pub fn sync(mode: &str) -> Value {
+    sync_to(&["eu"], mode)
+}
+
+pub fn sync_to(targets: &[&str], mode: &str) -> Value {
+    with(Sync::new("us-to-eu", "us", &targets.join(" ")).mirror().json(), "/spec/mode", mode)
+}
+
+/// How the sync stands in a target.
+pub fn until_stands(env: &TestEnv, target: &str, state: &str) {
+    until_field(&env.us, SYNC, &of_target(target, "state"), state);
+}
+
+/// The path of what a sync's status says of a target.
+pub fn of_target(target: &str, path: &str) -> String {
+    format!(".status.targets[?(@.tenant==\"{target}\")].{path}")
+}
+
+pub const SYNC: &str = "tenantsync/us-to-eu";
+pub const SCOPES: &str = ".spec.inputs.scopes.value";
+
+/// What the Ready condition of an object says.
+pub fn ready(namespace: &Namespace<'_>, object: &str, what: &str) -> String {
+    field(namespace, object, &format!(".status.conditions[?(@.type==\"Ready\")].{what}"))
+}
+
+/// Waits for the reason of the Ready condition.
+pub fn until_ready(namespace: &Namespace<'_>, object: &str, reason: &str) {
+    until_field(namespace, object, ".status.conditions[?(@.type==\"Ready\")].reason", reason);
+}
+
+/// The kubeconfig of one more account that may do in a target what a syncer does.
+pub fn another_account(namespace: &Namespace<'_>, name: &str) -> String {
+    target_access(namespace);
+    kubectl(namespace, &["create", "serviceaccount", name]);
+    let account = format!("--serviceaccount={}:{name}", namespace.name());
+    kubectl(namespace, &["create", "rolebinding", name, "--role=stablekey-target", &account]);
+    let token = namespace.cluster().token(namespace.name(), name).unwrap();
+    fs::read_to_string(namespace.cluster().kubeconfig_of(&token).unwrap()).unwrap()
+}
+
+/// What was written in a namespace by our program since a moment: verb and object.
+pub fn written(namespace: &Namespace<'_>, since: Mark) -> Vec<String> {
+    let ours = namespace.audit_since(since).unwrap().into_iter();
+    let ours = ours.filter(|r| r.writes() && !r.agent.starts_with("kubectl") && r.resource != "leases");
+    ours.map(|r| format!("{} {}/{} {}", r.verb, r.resource, r.name, r.code)).collect()
+}
+
+/// Asks for a look, and waits for it: what the status says then is of now.
+pub fn looked_again(env: &TestEnv, sync: &str, at: &str) {
+    kubectl(&env.us, &["annotate", "--overwrite", sync, &format!("stablekey.dev/requestedAt={at}")]);
+    until("it was handled", || field(&env.us, sync, ".status.lastHandledReconcileAt") == at);
+}

@@ -1,0 +1,20 @@
+//! The syncer on two real clusters, driven and looked at by kubectl.
+
+mod approvals;
+mod carries;
+mod confused_deputies;
+mod counted;
+mod deletes;
+pub mod env;
+mod gitops;
+mod hostile;
+mod hub;
+mod keeps;
+mod kubeconfigs;
+mod pulls;
+mod pushes;
+mod renames;
+mod replicas;
+mod unreachable;
+mod watched;
+mod writers;

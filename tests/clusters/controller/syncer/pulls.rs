@@ -1,0 +1,29 @@
+//! A syncer in the target's own cluster, which pulls.
+
+use super::env::*;
+use serde_json::json;
+use stablekey_clusters::shared_all;
+
+#[test]
+fn a_syncer_beside_its_target_pulls_by_an_account_that_may_only_read_the_source() {
+    let [us, eu] = shared_all(["us", "eu"]);
+    let (us, eu) = (us.namespace("pulls-us"), eu.namespace("pulls-eu"));
+    apply(&us, &[tenant("us", json!({})), connection("crm", "api"), integration("lead", &["crm"])]);
+    let _syncer = syncer(&eu);
+    apply(
+        &eu,
+        &[
+            tenant("eu", json!({"acceptFrom": ["us"]})),
+            kubeconfig_secret("us", &source_access(&us)),
+            elsewhere("us", &us),
+            sync("Apply"),
+        ],
+    );
+    until_field(&eu, SYNC, &of_target("eu", "state"), "InSync");
+    assert_eq!(field(&eu, "connection/crm", SCOPES), "api");
+    apply(&us, &[connection("crm", "api refresh")]);
+    until_field(&eu, "connection/crm", SCOPES, "api refresh");
+    assert_eq!(ready(&eu, "tenant/eu", "status"), "True");
+    assert_eq!(ready(&eu, "tenant/us", "status"), "True");
+    assert!(us.audit().unwrap().iter().all(|r| !r.writes() || r.agent.starts_with("kubectl")));
+}

@@ -1,0 +1,153 @@
+//! The largest object of each kind that its schema's bounds allow: no rule may cost too much on it.
+//!
+//! A CRD is accepted by an estimate of what its rules cost; what they really cost is limited again, and
+//! tighter, on each write. etcd's own limits on size come on top: a request of 2 MiB, an object of
+//! 1.5 MiB. Where a schema allows more than that, its long texts are as long as they can be.
+
+use crate::kubectl::support::{apply, document, get, kubectl, no, refuses, says};
+use serde_json::{Map, Value, json};
+use stablekey::api::{Kind, rules};
+use stablekey_clusters::{Namespace, run_with_input, shared};
+
+/// The longest name in any of our fields.
+const NAME: usize = 253;
+/// The longest value.
+const VALUE: usize = 8192;
+
+/// A text of `length` that begins with its number.
+fn text(number: usize, length: usize) -> String {
+    let mut text = format!("n{number:03}");
+    text.extend(std::iter::repeat_n('x', length - text.len()));
+    text
+}
+
+fn names(count: usize, length: usize) -> Vec<String> {
+    (0..count).map(|number| text(number, length)).collect()
+}
+
+/// As many inputs as there may be, as long as they may be.
+fn inputs() -> Map<String, Value> {
+    names(64, NAME).into_iter().map(|name| (name, json!({"value": text(0, VALUE)}))).collect()
+}
+
+/// The largest connection. Global, so that the rule on such looks at every input.
+fn connection(key: &str) -> Value {
+    json!({
+        "stableKey": key, "title": text(0, NAME), "description": text(0, VALUE),
+        "component": {"key": text(0, NAME), "public": true}, "type": text(0, NAME),
+        "credentials": "OrganizationGlobal", "embeddedWorkflows": true,
+        "inputs": inputs(), "test": {"inputs": inputs()},
+        "replaces": names(16, 63), "deletionPolicy": "Retain",
+    })
+}
+
+/// The largest sync. 256 values and reasons of full length would be 4 MB: these are what etcd takes.
+pub fn sync() -> Value {
+    let overriding = |name: String| {
+        let long = text(0, 2500);
+        json!({"tenant": name, "stableKey": text(0, 63), "input": name, "value": long, "reason": long})
+    };
+    let overrides: Vec<Value> = names(256, NAME).into_iter().map(overriding).collect();
+    json!({
+        "from": text(99, NAME), "to": names(32, NAME), "integrations": names(256, NAME),
+        "connections": "Mirror", "prune": true, "mode": "Plan", "overrides": overrides,
+        "suspend": false, "connectionDeletion": "Retain",
+    })
+}
+
+/// Creates it, then changes it: the rules on changes have a budget too.
+fn stored_and_changed(namespace: &Namespace, kind: Kind, name: &str, spec: &Value, change: &Value) {
+    let document = document(kind, name, spec.clone()).to_string();
+    // Not client-side apply, which would keep a copy of it all in an annotation.
+    run_with_input(kubectl(namespace, "create -f -").args(["--save-config=false"]), &document).unwrap();
+    let named = format!("{}/{name}", kind.plural());
+    assert_eq!(&get(namespace, &named)["spec"], spec);
+    says(kubectl(namespace, &format!("patch {named} --type=merge --patch")).arg(json!({"spec": change}).to_string()));
+}
+
+#[test]
+fn the_largest_connection() {
+    let namespace = shared("us").namespace("largest");
+    let key = "k".repeat(63);
+    let changed = json!({"title": "CRM", "component": {"key": text(0, NAME), "public": null}});
+    stored_and_changed(&namespace, Kind::Connection, &key, &connection(&key), &changed);
+    // Server-side too, by another way through the API server.
+    let key = "s".repeat(63);
+    apply(&namespace, "--server-side", &document(Kind::Connection, &key, connection(&key))).unwrap();
+    apply(&namespace, "--server-side", &document(Kind::Connection, &key, connection(&key))).unwrap();
+}
+
+#[test]
+fn names_that_no_rule_could_afford_to_look_at_are_told_to_be_shorter() {
+    let namespace = shared("us").namespace("largest");
+    // A schema has no bound for the names of a map: only etcd has.
+    let long: Map<String, Value> = names(64, 9000).into_iter().map(|name| (name, json!({"value": "x"}))).collect();
+    let spec = json!({"stableKey": "long", "component": {"key": "c"}, "type": "t", "credentials": "Customer",
+        "inputs": long, "test": {"inputs": long}});
+    let document = document(Kind::Connection, "long", spec).to_string();
+    let said = run_with_input(&mut kubectl(&namespace, "create -f -"), &document).map_err(no).unwrap_err();
+    for at in ["spec.inputs", "spec.test.inputs"] {
+        assert!(said.contains(&format!("* {at}: Invalid value: {}", rules::INPUT_NAME)), "{said}");
+    }
+    assert!(!said.contains("cost"), "{said}");
+}
+
+#[test]
+fn the_largest_of_each_other_kind() {
+    let namespace = shared("us").namespace("largest");
+    let flags = json!({"required": true, "secret": true, "endpoint": true});
+    let type_inputs: Map<String, Value> = names(64, NAME).into_iter().map(|name| (name, flags.clone())).collect();
+    let types: Vec<Value> = names(32, NAME)
+        .into_iter()
+        .map(|key| json!({"key": key, "oauth2": "ClientCredentials", "inputs": type_inputs}))
+        .collect();
+    let own = json!({"component": {"key": text(0, NAME), "public": false}, "type": text(0, NAME)});
+    let variables: Vec<Value> = names(64, NAME).into_iter().map(|name| json!({"name": name, "own": own})).collect();
+    let secret_ref = json!({"secretRef": {"name": text(0, NAME), "key": text(0, NAME)}});
+
+    for (kind, spec, change) in [
+        (Kind::Component, json!({"key": text(0, NAME), "public": true, "types": types}), json!({"public": false})),
+        (
+            Kind::CustomerCredentials,
+            json!({"customer": text(0, NAME), "connection": text(0, 63), "origin": "Organization", "inputs": inputs()}),
+            json!({"origin": "Customer"}),
+        ),
+        (
+            Kind::Integration,
+            json!({"title": text(0, NAME), "connections": variables, "definition": {"file": text(0, NAME)}}),
+            json!({"title": "Leads"}),
+        ),
+        (
+            Kind::Tenant,
+            json!({
+                "region": text(0, NAME), "environment": text(0, NAME), "acceptFrom": names(32, NAME),
+                "location": {"kubernetes": {"namespace": text(0, 63), "kubeconfig": secret_ref}},
+                "policy": {"actions": ["Create", "Update", "Delete"], "drift": "Correct", "approval": {"percent": 100, "from": i32::MAX}},
+            }),
+            json!({"region": "eu"}),
+        ),
+        (Kind::TenantSync, sync(), json!({"mode": "Apply"})),
+    ] {
+        stored_and_changed(&namespace, kind, "largest", &spec, &change);
+    }
+}
+
+#[test]
+fn one_more_is_refused_and_kubectl_says_what_the_bound_is() {
+    let namespace = shared("us").namespace("bounds");
+    let input = json!({"value": "x"});
+    let many: Map<String, Value> = names(65, 10).into_iter().map(|name| (name, input.clone())).collect();
+    let of = |inputs: Value| json!({"stableKey": "crm", "component": {"key": "c"}, "type": "t", "credentials": "Customer", "inputs": inputs});
+    let overriding = json!({"tenant": "t", "stableKey": "k", "input": "i", "value": "v", "reason": "r"});
+    let sync = json!({"from": "a", "to": ["b"], "integrations": ["*"], "overrides": vec![overriding; 257]});
+    for (kind, name, spec, says) in [
+        (Kind::Connection, "crm", of(json!(many)), "spec.inputs: Too many: 65: must have at most 64 items"),
+        (Kind::Connection, "crm", of(json!({"a": {"value": text(0, VALUE + 1)}})), "may not be more than 8192 bytes"),
+        (Kind::TenantSync, "sync", sync, "spec.overrides: Too many: 257: must have at most 256 items"),
+    ] {
+        let said = apply(&namespace, "--dry-run=server", &document(kind, name, spec)).unwrap_err();
+        assert!(said.contains(says), "{said}");
+    }
+    let said = refuses(&mut kubectl(&namespace, "get connection crm"));
+    assert!(said.contains("NotFound"), "{said}");
+}

@@ -1,0 +1,22 @@
+//! What needs no server: the engine's rules and laws, and the command line on folders.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod canary;
+mod cel;
+#[cfg(target_os = "linux")]
+mod consent;
+mod console;
+mod crds;
+mod documentation;
+mod edges;
+mod import;
+mod killed;
+mod laws;
+mod layers;
+mod power_cuts;
+mod reader;
+mod rules;
+#[cfg(target_os = "linux")]
+mod terminal;
+mod transcripts;

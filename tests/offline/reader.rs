@@ -1,0 +1,66 @@
+//! Our reader, which knows where every value stands, reads what serde-saphyr reads.
+
+use proptest::prelude::*;
+use serde_json::Value;
+use stablekey::manifest::{read_text, to_yaml};
+use stablekey_testing::cli::{files, repository};
+
+fn agree(name: &str, text: &str) -> usize {
+    let reading = read_text(name, text.to_string());
+    assert!(reading.problems().is_empty(), "{name}: {:?}", reading.problems());
+    for document in &reading.documents {
+        let theirs: Value = serde_saphyr::from_str(document.origin.text()).unwrap();
+        assert_eq!(document.resource.to_json().unwrap(), theirs, "{name}");
+        // What we write is read as what it was.
+        let written = read_text("written.yaml", to_yaml(&document.resource).unwrap());
+        assert_eq!(written.documents[0].resource, document.resource, "{name}");
+    }
+    reading.documents.len()
+}
+
+#[test]
+fn every_example_is_read_as_serde_saphyr_reads_it() {
+    let mut read = 0;
+    for (name, bytes) in files(&repository("examples")) {
+        if name.ends_with(".yaml") {
+            read += agree(&name, &String::from_utf8(bytes).unwrap());
+        }
+    }
+    assert!(read > 20, "{read} documents");
+}
+
+/// Texts that YAML could read otherwise than they look.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[ -~]{1,20}",
+        "\\PC{1,12}",
+        prop::sample::select(vec![
+            "y", "on", "0644", "1e3", "12:30", "~", "null", "true", "=", "<<", "- a", "a: b", "#x", "|", "'", "\"",
+            "1_000", ".inf"
+        ])
+        .prop_map(str::to_string),
+        "[a-z]{1,5}\n[ a-z]{1,9}\n?",
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn every_text_survives_writing_and_reading(title in text(), description in text(), input in text(), value in text()) {
+        let spec = serde_json::json!({
+            "stableKey": "k", "title": title, "description": description, "component": {"key": "http"}, "type": "basic",
+            "credentials": "Customer", "inputs": {format!("x{}", input.trim()): {"value": value}}
+        });
+        let Ok(spec) = serde_json::from_value::<stablekey::api::ConnectionSpec>(spec) else { return Ok(()) };
+        prop_assume!(spec.inputs.keys().all(|name| !stablekey::api::sensitive::is_sensitive(name)));
+        let object = stablekey::api::Object::new("k", spec);
+        let resource = stablekey::api::Resource::Connection(object);
+        let yaml = to_yaml(&resource).unwrap();
+        let reading = read_text("t.yaml", yaml.clone());
+        prop_assert!(reading.problems().is_empty(), "{yaml}\n{:?}", reading.problems());
+        prop_assert_eq!(&reading.documents[0].resource, &resource, "{}", yaml);
+        let theirs: Value = serde_saphyr::from_str(&yaml).unwrap();
+        prop_assert_eq!(resource.to_json().unwrap(), theirs);
+    }
+}

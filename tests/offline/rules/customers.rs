@@ -1,0 +1,49 @@
+//! "… and so does every action after which customers or users must sign in again … (it says how many)."
+
+use stablekey::api::Credentials;
+use stablekey::engine::model::code::Code;
+use stablekey_testing::world::{Given, GivenTenant, world};
+
+fn prod(before: impl FnOnce(GivenTenant) -> GivenTenant, after: impl FnOnce(GivenTenant) -> GivenTenant) -> Given {
+    let customers = |t: GivenTenant| t.location().customer("Acme", "crm").customer("Bolt", "crm").declares();
+    world()
+        .tenant("prod", |t| before(customers(t.location().component("http/basic").authorization_code())))
+        .applied()
+        .tenant("prod", |t| after(t.declares_nothing().declares()))
+}
+
+fn crm(t: GivenTenant, scopes: &str) -> GivenTenant {
+    t.connection("crm", "http/basic").credentials(Credentials::Customer).input("scopes", scopes).per_customer("token")
+}
+
+fn why(w: &Given, action: &str) -> Option<String> {
+    let plan = w.plan();
+    let marks = &plan.action(action).action.needs_approval;
+    marks.iter().find(|m| m.code == Code::CustomersSignIn).map(|m| m.why.clone())
+}
+
+#[test]
+fn a_change_of_what_customers_signed_in_to_needs_approval() {
+    let w = prod(|t| crm(t, "api"), |t| crm(t, "api refresh"));
+    assert_eq!(why(&w, "prod/Connection/crm").unwrap(), "2 customers must sign in to crm again: scopes changes");
+    assert!(w.plan().manual("prod/Connection/crm").iter().any(|(who, count, _)| (*who, *count) == ("customers", 2)));
+    // A title is none of their business.
+    let title = prod(|t| crm(t, "api"), |t| crm(t, "api").title("CRM"));
+    assert_eq!(why(&title, "prod/Connection/crm"), None);
+}
+
+#[test]
+fn a_variable_that_moves_away_from_customers_needs_approval() {
+    let two = |t: GivenTenant, key: &str| {
+        let t = crm(t, "api").connection("new", "http/basic").credentials(Credentials::Customer).per_customer("token");
+        t.integration("i").binds("CRM", key)
+    };
+    let w = prod(|t| two(t, "crm"), |t| two(t, "new"));
+    let said = "2 customers of crm must sign in to new, or give their values again";
+    assert_eq!(why(&w, "prod/Integration/i").unwrap(), said);
+    // Those who gave theirs already are not asked.
+    let one = w.tenant("prod", |t| t.location().customer("Acme", "new"));
+    assert!(why(&one, "prod/Integration/i").unwrap().starts_with("1 customer of crm"));
+    let both = one.tenant("prod", |t| t.location().customer("Bolt", "new"));
+    assert_eq!(why(&both, "prod/Integration/i"), None);
+}

@@ -1,0 +1,166 @@
+//! "One bad resource holds back itself and what needs it, nothing else."
+
+use stablekey::engine::model::code::Code;
+use stablekey_testing::world::{Given, world};
+
+const X: &str = "prod/Connection/crm";
+const I: &str = "prod/Integration/i";
+
+fn declared() -> Given {
+    world().tenant("prod", |t| {
+        t.declares()
+            .connection("crm", "http/basic")
+            .connection("chat", "http/basic")
+            .integration("i")
+            .binds("CRM", "crm")
+            .integration("j")
+            .binds("Chat", "chat")
+    })
+}
+
+/// "A document that parses but is invalid holds back the object that it names" — in the source …
+#[test]
+fn an_invalid_document_holds_back_the_object_that_it_names_and_what_needs_it() {
+    let w = declared().tenant("prod", |t| t.declares().invalid("Connection/crm"));
+    let plan = w.plan();
+    assert_eq!(plan.ids(), ["prod/Connection/chat", "prod/Integration/j"]);
+    plan.blocks(I, Code::BindingUnknown);
+    plan.exits(1).finding(Code::ObjectInvalid);
+}
+
+/// … and in the location: it is not written over.
+#[test]
+fn an_invalid_document_in_the_place_is_not_written_over() {
+    let w = declared().tenant("prod", |t| t.location().invalid("Connection/crm"));
+    let plan = w.plan();
+    plan.blocks(X, Code::ObjectInvalid);
+    plan.blocks(I, Code::BindingUnknown);
+    plan.leaves_alone(X).exits(1).action("prod/Integration/j").is_create();
+}
+
+/// What is invalid in the source and live goes on being used as it is.
+#[test]
+fn what_needs_an_invalid_object_goes_on_where_it_is_live() {
+    let w = declared()
+        .applied()
+        .tenant("prod", |t| t.declares().invalid("Connection/crm").edit("Integration/i").title("New"));
+    w.plan().leaves_alone(X).blocks_nothing().action(I).is_update();
+}
+
+/// An invalid document says nothing, and so does not stop declaring.
+#[test]
+fn an_invalid_document_does_not_stop_declaring() {
+    let carried = world()
+        .tenant("us", |t| {
+            t.connection("crm", "http/basic").integration("i").binds("CRM", "crm").integration("j").title("x")
+        })
+        .tenant("prod", |t| t.accepts("us").allows_delete())
+        .sync("s", "us", "prod")
+        .mirror()
+        .prune()
+        .applied();
+    let w = carried.tenant("us", |t| t.invalid("Integration/i"));
+    w.plan().is_empty().exits(1);
+}
+
+/// "A file that cannot be parsed could hold anything: until it is fixed nothing is created … in that
+/// tenant" — wherever the file lies …
+#[test]
+fn while_a_file_cannot_be_parsed_nothing_is_created() {
+    for w in [
+        declared().tenant("prod", |t| t.location().unparsed("prod/x.yaml")),
+        declared().tenant("prod", |t| t.declares().unparsed("declared/x.yaml")),
+    ] {
+        let plan = w.plan();
+        plan.blocks(X, Code::FileBroken);
+        plan.is_empty().exits(1).finding(Code::FileBroken);
+    }
+}
+
+/// … by whomever …
+#[test]
+fn nor_by_a_sync() {
+    let w = world()
+        .tenant("us", |t| t.integration("i").title("x"))
+        .tenant("prod", |t| t.accepts("us").unparsed("prod/x.yaml"))
+        .sync("s", "us", "prod");
+    w.plan().blocks(I, Code::FileBroken);
+    w.plan().is_empty();
+}
+
+/// "… or removed".
+#[test]
+fn while_a_file_cannot_be_parsed_nothing_is_removed() {
+    let w = world()
+        .tenant("us", |t| t.integration("i").title("x").integration("j").title("x"))
+        .tenant("prod", |t| t.accepts("us").allows_delete())
+        .sync("s", "us", "prod")
+        .prune()
+        .applied()
+        .tenant("us", |t| t.without("Integration/i"));
+    w.plan().action(I).is_delete();
+    let broken = w.tenant("prod", |t| t.unparsed("prod/x.yaml"));
+    assert!(broken.plan().holds(I, "").contains("prod/x.yaml"));
+    broken.plan().is_empty().exits(1);
+}
+
+/// "nothing that it feeds is pruned".
+#[test]
+fn nothing_that_a_broken_file_feeds_is_pruned() {
+    let w = world()
+        .tenant("us", |t| t.integration("i").title("x").integration("j").title("x"))
+        .tenant("prod", |t| t.accepts("us").allows_delete())
+        .sync("s", "us", "prod")
+        .prune()
+        .applied()
+        .tenant("us", |t| t.without("Integration/i").unparsed("us/x.yaml"));
+    w.plan().is_empty().exits(1);
+}
+
+/// "and its missing bindings are unknown".
+#[test]
+fn while_a_file_cannot_be_parsed_missing_bindings_are_unknown() {
+    for declares in [false, true] {
+        let w = world().tenant("prod", |t| {
+            let t = t.integration("i").binds("CRM", "crm");
+            let t = if declares { t.declares() } else { t };
+            if declares {
+                t.connection("x", "http/basic").without("Connection/x").unparsed("f.yaml")
+            } else {
+                t.unparsed("f.yaml")
+            }
+        });
+        let plan = w.plan();
+        plan.finds_no(Code::BindingMissing).finding(Code::BindingUnknown);
+        plan.exits(1);
+    }
+}
+
+/// "all else goes on": updates are made.
+#[test]
+fn all_else_goes_on() {
+    let w = declared()
+        .applied()
+        .tenant("prod", |t| t.location().unparsed("prod/x.yaml").declares().edit("Connection/crm").title("New"));
+    w.plan().action(X).is_update().sets("title");
+    w.plan().exits(1);
+}
+
+/// A source that cannot be read at all could declare anything: a sync creates nothing in its stead.
+#[test]
+fn while_the_source_cannot_be_read_a_target_is_not_known_to_lack_anything() {
+    let w = world()
+        .tenant("us", |t| t.connection("crm", "http/basic").integration("i").binds("CRM", "crm"))
+        .tenant("prod", |t| t.accepts("us").declares().unreachable())
+        .sync("s", "us", "prod")
+        .create();
+    w.plan().blocks(X, Code::FileBroken);
+    w.plan().is_empty().exits(1);
+}
+
+/// One tenant that cannot be read does not hold back the others.
+#[test]
+fn one_unreachable_tenant_does_not_hold_back_the_others() {
+    let w = declared().tenant("us", |t| t.unreachable());
+    w.plan().exits(1).action(X).is_create();
+}
