@@ -1,6 +1,6 @@
 //! Stablekey: GitOps for connections. One stable key, every tenant.
 //!
-//! The map of the crate, from the bottom up. An import points down this list only (`tests/layers.rs`):
+//! The map of the crate, from the bottom up. An import points down this list only (`tests/offline/layers.rs`):
 //!
 //! - [`text`], [`io_error`], [`parallel`], [`near_miss`], [`secret`]: what depends on nothing of ours.
 //! - [`api`]: the custom resources, a file a kind.
