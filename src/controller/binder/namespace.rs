@@ -45,7 +45,7 @@ const TENANTS: &str = "tenants";
 enum NamespaceEvent {
     Tenants(Box<WatchEvent<Delta<Live<Object<TenantSpec>>>>>),
     /// What is watched of a tenant, by the number of the tenant that the namespace was.
-    Watched(u64, WatchEvent<BinderDelta>),
+    Watched(u64, Box<WatchEvent<BinderDelta>>),
 }
 
 /// One namespace.
@@ -192,7 +192,7 @@ impl NamespaceWorker {
     fn on_event(&mut self, event: NamespaceEvent) {
         match event {
             NamespaceEvent::Tenants(event) => self.on_tenants(*event),
-            NamespaceEvent::Watched(began, event) if began == self.began => self.on_watched(event),
+            NamespaceEvent::Watched(began, event) if began == self.began => self.on_watched(*event),
             NamespaceEvent::Watched(..) => {}
         }
     }
@@ -266,7 +266,7 @@ impl NamespaceWorker {
         };
         self.unread = resources.map(waits).collect();
         let (send, began) = (self.send.clone(), self.began);
-        let on_event = Arc::new(move |event| drop(send.send(NamespaceEvent::Watched(began, event))));
+        let on_event = Arc::new(move |event| drop(send.send(NamespaceEvent::Watched(began, Box::new(event)))));
         self.watching = Some(watches::namespace(&self.context.server, &self.paths, &self.salt, on_event));
     }
 

@@ -32,7 +32,7 @@ enum Next {
     WaitForConnection,
     /// Nothing is said of the object before these are written.
     WriteSecrets(Vec<DesiredSecret>),
-    WriteStatus(StatusWrite),
+    WriteStatus(Box<StatusWrite>),
 }
 
 /// What the status of an object must say. By default, that of one that is gone: nothing.
@@ -125,7 +125,7 @@ fn evaluate(store: &mut NamespaceStore, report: &Reporter, id: &ObjectId, may_wr
             status_write(store, id, &found, time)
         }
     };
-    Next::WriteStatus(StatusWrite { secrets_are_due: !due.is_empty(), ..status })
+    Next::WriteStatus(Box::new(StatusWrite { secrets_are_due: !due.is_empty(), ..status }))
 }
 
 /// What integrations know of a connection must be what will be found of it: else their Ready would flap.
