@@ -14,7 +14,7 @@ use clap::Args;
 /// Show the state of every tenant
 ///
 /// Components and their connections, the matrix of stable keys and tenants, what is out of sync, and
-/// with --todo what people must do by hand. With --namespace, and --context, it shows a hub: how each sync
+/// with --todo the manual steps. With --namespace, and --context, it shows a hub: how each sync
 /// stands in each target, as its syncer says. Exit codes are those of `plan`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
@@ -26,7 +26,7 @@ pub struct StatusArgs {
     format: FormatOption,
     #[command(flatten)]
     hub: HubOptions,
-    /// Only what people must do by hand, as a checklist
+    /// Only the manual steps, as a checklist
     #[arg(long)]
     todo: bool,
 }

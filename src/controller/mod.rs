@@ -9,8 +9,8 @@
 //! the pure engine says what they should be; what differs is written. Nothing is done because of an event:
 //! an event only says where to look.
 //!
-//! Around its work a process has what an operator owes its cluster: [`lease`] (of several replicas one is
-//! active), [`health`], [`metrics`], [`log`], [`events`]. The work is given all of it as a [`Context`].
+//! Around its work a process has what an operator owes its cluster: [`election`] (of several replicas one is
+//! active), [`probes`], [`metrics`], [`log`], [`events`]. The work is given all of it as a [`Context`].
 
 pub mod bearer;
 pub mod binder;

@@ -108,15 +108,16 @@ impl Affected {
 
 /// What integrations know of a connection from now on, and which of them that affects.
 pub fn publish(cache: &mut TenantCache, name: &str, evaluation: Option<&Evaluation<ConnectionStatus>>) -> Affected {
-    let readiness = evaluation.map(Evaluation::readiness);
-    let before = match evaluation {
-        Some(evaluation) => {
-            let (readiness, until) = (evaluation.readiness(), evaluation.evaluate_again_at);
-            cache.published.insert(name.to_string(), Published { readiness, until, is_stale: false })
-        }
-        None => cache.published.remove(name),
+    let known = |evaluation: &Evaluation<ConnectionStatus>| Published {
+        readiness: evaluation.readiness(),
+        until: evaluation.evaluate_again_at,
+        is_stale: false,
     };
-    if before.map(|published| published.readiness) == readiness {
+    let before = cache.published.remove(name).map(|before| before.readiness);
+    let now = evaluation.map(known);
+    let is_same = before.as_ref() == now.as_ref().map(|now| &now.readiness);
+    cache.published.extend(now.map(|now| (name.to_string(), now)));
+    if is_same {
         return Affected::default();
     }
     let integrations = match cache.inventory.connections.get(name) {
@@ -183,8 +184,8 @@ pub fn change(cache: &mut TenantCache, change: CacheChange) -> Affected {
     affected
 }
 
-/// Whether a connection works decides about what it replaces, and what replaces it: where that differs from what
-/// was said before, all that names one of their keys is affected.
+/// Whether a connection works decides about what it replaces, and what replaces it: where that
+/// differs from what was known, all that names one of their keys is affected.
 fn add_aliases(cache: &mut TenantCache, affected: &mut Affected) {
     let mut keys = BTreeSet::new();
     for name in &affected.connections {

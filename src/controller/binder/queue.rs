@@ -108,7 +108,7 @@ impl WorkQueue {
     }
 
     /// What to do now, and for how long it was due. It is being done until it is [`WorkQueue::done`], has
-    /// [`WorkQueue::failed`], or is waits for a connection ([`WorkQueue::wait_for`]).
+    /// [`WorkQueue::failed`], or waits for a connection ([`WorkQueue::wait_for`]).
     pub fn take(&mut self, now: Instant) -> Option<(Task, Duration)> {
         self.fire_timers(now);
         let ((priority, ..), task) = self.queue.pop_first()?;

@@ -249,7 +249,7 @@ pub async fn write<S: Serialize>(
     });
     let ask = Ask::apply(format!("{}/status", paths.object(id)), to_bytes(&body));
     match context.server.ask(&ask).await {
-        Err(trouble) if trouble.code().is_some_and(|code| code.as_u16() == 404) => Ok(Vec::new()),
+        Err(trouble) if trouble.is_absent() => Ok(Vec::new()),
         answer => answer,
     }
 }

@@ -4,6 +4,7 @@
 use super::super::context::Context;
 use super::syncs::Syncs;
 use crate::api::{API_VERSION, Kind, WaitingPlanStatus};
+use crate::controller::log::random;
 use crate::engine::model::plan::{Plan, Target};
 use crate::engine::model::record::Writer;
 use crate::kubernetes::client::{Ask, RequestFailure};
@@ -15,7 +16,6 @@ use crate::tenant::cluster::body::to_bytes;
 use k8s_openapi::ByteString;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Mutex, PoisonError};
 use tracing::warn;
 
@@ -212,15 +212,10 @@ fn is_refused(trouble: &RequestFailure) -> bool {
     trouble.code().is_some_and(|code| refused.contains(&code))
 }
 
-/// A number that nobody knows before.
-fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
-}
-
 fn remove(context: &Context, paths: &Paths, name: &str) -> Result<(), RequestFailure> {
     match context.server.wait(context.server.ask(&Ask::delete(paths.config_map(name), Vec::new()))) {
         Ok(_) => Ok(()),
-        Err(trouble) if trouble.code() == Some(http::StatusCode::NOT_FOUND) => Ok(()),
+        Err(trouble) if trouble.is_absent() => Ok(()),
         Err(trouble) => Err(trouble),
     }
 }

@@ -139,7 +139,7 @@ fn older_keys(cache: &TenantCache, connection: &SharedConnection) -> Option<Verd
                 Code::ReplacesDiffers,
                 format!(
                     "{older} differs in component, type or credentials and keeps its own connection: \
-                     bind what names it to {} by hand",
+                     bind what names it to {} yourself",
                     spec.stable_key
                 ),
             ),

@@ -1,5 +1,5 @@
 //! Binding Secrets of objects that are no more: a customer's goes with the credentials that it was made of, a
-//! connection's stays for those that still use it, and is told of, until a Secret that it was made from is withdrawn.
+//! connection's stays for those that still use it, and is reported, until a Secret that it was made from is withdrawn.
 
 use super::compare;
 use crate::api::{Credentials, Kind};

@@ -17,7 +17,7 @@ pub fn works(cache: &TenantCache, connection: &Object<ConnectionSpec>) -> bool {
     cache.working.of(connection.name(), || is_working(cache, connection))
 }
 
-/// The same, not remembered. It rests on the connection, its component, the Secrets that it names and its binding
+/// The same, not remembered. It depends on the connection, its component, the Secrets that it names and its binding
 /// Secret, and not on whether others work.
 pub fn is_working(cache: &TenantCache, connection: &SharedConnection) -> bool {
     let is_global = connection.spec.credentials == Credentials::OrganizationGlobal;
